@@ -1,0 +1,175 @@
+//! Ids. Every UUIDv7 of Grandstand carries its partition in the 12 bits behind the version
+//! (`rand_a` of RFC 9562), so that an id alone says where its keys live; 62 random bits remain.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One of the P fixed partitions: the unit of atomicity, journal, batching and worker ownership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Partition(pub u16);
+
+/// The most partitions that an id can name (12 bits).
+pub const PARTITIONS_MAX: u16 = 4096;
+
+impl Partition {
+    /// The partition of an account: spread by e-mail (FNV-1a, 64 bits), among `count` partitions.
+    pub fn of_email(email: &str, count: u16) -> Self {
+        let hash = email.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self((hash % u64::from(count)) as u16)
+    }
+
+    /// A partition chosen at random among `count`, for something new that has no natural place.
+    pub fn random(count: u16) -> Self {
+        let (_, random) = Uuid::now_v7().as_u64_pair();
+        Self((random % u64::from(count)) as u16)
+    }
+}
+
+impl std::fmt::Display for Partition {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A new UUIDv7 that carries `partition`.
+fn new_uuid(partition: Partition) -> Uuid {
+    let mut bytes = Uuid::now_v7().into_bytes();
+    bytes[6] = 0x70 | (partition.0 >> 8) as u8 & 0x0f;
+    bytes[7] = partition.0 as u8;
+    Uuid::from_bytes(bytes)
+}
+
+fn partition_of(id: Uuid) -> Partition {
+    let bytes = id.as_bytes();
+    Partition(u16::from(bytes[6] & 0x0f) << 8 | u16::from(bytes[7]))
+}
+
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id (UUIDv7) that lives in `partition`.
+            pub fn new(partition: Partition) -> Self {
+                Self(new_uuid(partition))
+            }
+
+            /// The partition whose keys hold what this id names.
+            pub fn partition(self) -> Partition {
+                partition_of(self.0)
+            }
+
+            /// The form inside Redis: base64url, 22 characters.
+            pub fn key(self) -> String {
+                URL_SAFE_NO_PAD.encode(self.0.as_bytes())
+            }
+
+            /// Reads the form inside Redis; `None` when the text is not one.
+            pub fn from_key(key: &str) -> Option<Self> {
+                let bytes = URL_SAFE_NO_PAD.decode(key).ok()?;
+                Uuid::from_slice(&bytes).ok().map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(out)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )* };
+}
+
+uuid_ids! {
+    /// An account.
+    UserId,
+    /// One log-in of an account: the family of its refresh tokens.
+    SessionId,
+    /// A site: a stadium with its plan of seats.
+    SiteId,
+    /// A match: an event held at a site.
+    MatchId,
+    /// A user's claim on seats with a deadline.
+    HoldId,
+    /// Seats on their way to being bought, or bought.
+    ReservationId,
+    /// One attempt to pay for a reservation.
+    PaymentId,
+}
+
+impl PaymentId {
+    /// The order id that the gateway knows this payment by: 6 to 64 of `[A-Za-z0-9-_=]`.
+    pub fn order_id(self) -> String {
+        format!("gs-{}", self.key())
+    }
+
+    /// The payment of an order id of ours; `None` for any other text.
+    pub fn from_order_id(order_id: &str) -> Option<Self> {
+        Self::from_key(order_id.strip_prefix("gs-")?)
+    }
+}
+
+macro_rules! number_ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+            utoipa::ToSchema,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(out)
+            }
+        }
+    )* };
+}
+
+number_ids! {
+    /// An area of a site (infield, outfield); unique within its site.
+    AreaId,
+    /// A section of an area; unique within its site.
+    SectionId,
+    /// A block of a section; unique within its site.
+    BlockId,
+    /// A seat; unique within its site, stable for ever.
+    SeatId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_carries_its_partition_and_stays_a_uuid_v7() {
+        for number in [0, 7, 15, 255, 256, 4095] {
+            let id = MatchId::new(Partition(number));
+            assert_eq!(id.partition(), Partition(number));
+            assert_eq!(id.0.get_version_num(), 7);
+            assert_eq!(MatchId::from_key(&id.key()), Some(id));
+            assert_eq!(id.key().len(), 22);
+        }
+    }
+
+    #[test]
+    fn an_order_id_leads_back_to_its_payment() {
+        let payment = PaymentId::new(Partition(3));
+        assert_eq!(PaymentId::from_order_id(&payment.order_id()), Some(payment));
+        assert_eq!(PaymentId::from_order_id("someone-else"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The plan of a site: areas ▸ sections ▸ blocks ▸ rows ▸ seats, with geometry, grades and prices.
+//! One JSON document (docs/SITE-PLAN.md), posted whole by an administrator.
+
+use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A point of the plan, `[x, y]` in metres; x grows to the right, y grows downwards.
+pub type Point = [f32; 2];
+
+/// The plan of a site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SitePlan {
+    /// Name of the stadium, 1 to 100 characters.
+    pub name: String,
+    /// Where everybody looks: the point that "best" is measured from.
+    #[schema(value_type = Vec<f32>)]
+    pub focus: Point,
+    /// Shapes to draw under the seats (grass, infield, stage); not clickable.
+    #[serde(default)]
+    pub shapes: Vec<Shape>,
+    /// Grades of seats with their prices.
+    pub grades: Vec<Grade>,
+    /// Areas of the site.
+    pub areas: Vec<Area>,
+}
+
+/// A shape to draw under the seats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Shape {
+    /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`.
+    pub kind: String,
+    /// A closed polygon of three points or more.
+    #[schema(value_type = Vec<Vec<f32>>)]
+    pub outline: Vec<Point>,
+}
+
+/// A grade of seats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grade {
+    /// Short stable name, unique within the plan: 1 to 20 of `A-Z0-9_`.
+    pub code: String,
+    /// Name for people.
+    pub name: String,
+    /// Price of a seat in KRW, 0 to 10,000,000.
+    pub price: i64,
+    /// Colour on the map, `#rrggbb`.
+    pub color: String,
+}
+
+/// An area: infield, outfield.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Area {
+    pub id: AreaId,
+    pub name: String,
+    pub sections: Vec<Section>,
+}
+
+/// A section of an area: home, away, left, right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Section {
+    pub id: SectionId,
+    pub name: String,
+    pub blocks: Vec<Block>,
+}
+
+/// A block of a section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Block {
+    pub id: BlockId,
+    pub name: String,
+    /// Code of the grade of its seats.
+    pub grade: String,
+    /// A closed polygon of three points or more.
+    #[schema(value_type = Vec<Vec<f32>>)]
+    pub outline: Vec<Point>,
+    /// Rows, the one nearest to the focus first.
+    pub rows: Vec<Row>,
+}
+
+/// A row: seats with consecutive ids on a line or an arc.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Row {
+    /// What the ticket says: `1`, `A`.
+    pub label: String,
+    /// Id of the first seat; the others follow by one.
+    pub first_seat_id: SeatId,
+    /// How many seats, 1 to 200.
+    pub seats: u32,
+    /// Number of the first seat.
+    #[serde(default = "one")]
+    pub first_number: u32,
+    /// Step from number to number (2 for odd or even rows).
+    #[serde(default = "one")]
+    pub number_step: u32,
+    /// Grade of this row where it differs from that of its block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<String>,
+    /// Centre of the first seat.
+    #[schema(value_type = Vec<f32>)]
+    pub from: Point,
+    /// Centre of the last seat.
+    #[schema(value_type = Vec<f32>)]
+    pub to: Point,
+    /// Height of the arc over the chord in metres; to the right of from → to when positive.
+    #[serde(default)]
+    pub bow: f32,
+}
+
+fn one() -> u32 {
+    1
+}

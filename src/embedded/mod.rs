@@ -1,0 +1,1 @@
+//! A private Redis and a private PostgreSQL as child processes, for `dev` and for the tests.
