@@ -1,5 +1,10 @@
 //! What is true: the words of the design as types, without any input or output.
 
+pub mod account;
+pub mod catalog;
+pub mod claim;
+pub mod fact;
 pub mod ids;
 pub mod plan;
+pub mod position;
 pub mod seat;

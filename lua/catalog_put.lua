@@ -1,0 +1,30 @@
+-- Makes or replaces a document of the catalogue (a site or a match) with its run-time fields.
+-- KEYS[1]     HASH   documents: id → JSON
+-- KEYS[2]     HASH   meta of the match (the documents again for a site)
+-- KEYS[3]     STREAM journal   KEYS[4]  STREAM notices
+-- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key
+-- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
+-- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
+-- ARGV[7]  life of a notice in ms   ARGV[8..]  field, value of meta
+-- Replies: exists_different stored missing stale
+-- Emits: journal: site match; notices: site match
+-- Cost: O(size of the document)
+local now = now_ms()
+local ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now)
+local answer = operation_replay(ring, ARGV[5], ARGV[6])
+if answer then return answer end
+local document = redis.call('HGET', KEYS[1], ARGV[2])
+if ARGV[3] == '0' and document then return 'stale' end
+if ARGV[3] ~= '0' then
+  if not document then return 'missing' end
+  if document:match('"version":(%d+)') ~= ARGV[3] then return 'stale' end
+end
+-- all checked: write
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+if ARGV[8] then redis.call('HSET', KEYS[2], unpack(ARGV, 8)) end
+redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
+redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[7])), '*',
+  ARGV[1], ARGV[2])
+local reply = 'stored ' .. ARGV[2]
+if ARGV[5] ~= '' then operation_store(ring, { ARGV[5], ARGV[6] .. ' ' .. reply }) end
+return reply

@@ -1,0 +1,9 @@
+-- Takes or renews the lease of a partition for one worker.
+-- KEYS[1]  STRING  lease
+-- ARGV[1]  worker   ARGV[2]  life in ms
+-- Replies: mine other
+-- Cost: O(1)
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 'other' end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 'mine'

@@ -1,0 +1,14 @@
+-- All taken seats of a match, with the place in its stream at which they stand so.
+-- KEYS[1]  HASH  partition   KEYS[2]  HASH  meta   KEYS[3]  HASH  seats   KEYS[4]  STREAM changes
+-- Replies: not_loaded snapshot
+-- Cost: O(taken seats)
+local meta = redis.call('HMGET', KEYS[2], 'status', 'version', 'serving')
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not meta[1] or not epoch then return { 'not_loaded' } end
+local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+local taken, seats = {}, redis.call('HGETALL', KEYS[3])
+for number = 1, #seats, 2 do
+  taken[#taken + 1] = seats[number] .. seats[number + 1]:sub(1, 1)
+end
+return { 'snapshot', epoch, last[1] and last[1][1] or '0-0', meta[2] or '0',
+  table.concat(taken, ',') }

@@ -1,0 +1,34 @@
+-- Lets people in: at the set rate, while there are fewer active passes than the set number.
+-- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue   KEYS[3]  ZSET  passes   KEYS[4]  STREAM changes
+-- Replies: off closed idle admitted
+-- Emits: changes: q with serving, people waiting, people admitted now
+-- Cost: O(people admitted · log people waiting)
+local now = now_ms()
+local meta = redis.call('HMGET', KEYS[1], 'queue_enabled', 'status', 'queue_paused',
+  'queue_opens_at', 'queue_per_minute', 'queue_active_max', 'queue_pass_ttl_ms', 'queue_last_at')
+if meta[1] ~= '1' then return { 'off' } end
+if meta[2] ~= 'OPEN' or meta[3] == '1' or now < tonumber(meta[4]) then return { 'closed' } end
+-- all checked: write
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+local free = tonumber(meta[6]) - redis.call('ZCARD', KEYS[3])
+-- The right to admit grows with time; what nobody used is kept for one second at the most.
+local per_ms = tonumber(meta[5]) / 60000
+local since = math.max(tonumber(meta[8] or 0), now - math.max(1000, 1 / per_ms))
+local due = math.floor((now - since) * per_ms)
+local count = math.min(free, due, 1000)
+local people = count > 0 and redis.call('ZPOPMIN', KEYS[2], count) or {}
+local last_at = since + #people / 2 / per_ms
+redis.call('HSET', KEYS[1], 'queue_last_at', string.format('%.0f', last_at))
+if #people == 0 then return { 'idle' } end
+local passes = {}
+for number = 1, #people, 2 do
+  passes[#passes + 1] = string.format('%.0f', now + tonumber(meta[7]))
+  passes[#passes + 1] = people[number]
+end
+redis.call('ZADD', KEYS[3], unpack(passes))
+local serving = people[#people]
+redis.call('HSET', KEYS[1], 'serving', serving)
+local waiting = redis.call('ZCARD', KEYS[2])
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'q',
+  serving .. ' ' .. waiting .. ' ' .. #people / 2)
+return { 'admitted', #people / 2, serving }

@@ -1,0 +1,23 @@
+-- block, unblock: an administrator takes seats out of the sale and gives them back.
+local function change_all(match, command, from, value, word)
+  local lost = {}
+  for _, seat in ipairs(command.seats) do
+    local state = seat_of(match, seat)
+    if state ~= from and state ~= (value and 'B' or 'A') then lost[#lost + 1] = seat end
+  end
+  if #lost > 0 then return { 'taken', table.concat(lost, ',') } end
+  -- all checked: write
+  next_version(match)
+  for _, seat in ipairs(command.seats) do
+    if seat_of(match, seat) == from then seat_write(match, seat, value) end
+  end
+  return { word }
+end
+
+commands.block = function(match, command)
+  return change_all(match, command, 'A', 'B', 'blocked')
+end
+
+commands.unblock = function(match, command)
+  return change_all(match, command, 'B', false, 'unblocked')
+end

@@ -1,0 +1,108 @@
+//! Accounts and sessions.
+
+use crate::domain::account::Account;
+use crate::domain::ids::{Partition, SessionId, UserId};
+use crate::engine::Engine;
+use crate::engine::batch::Operation;
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::scripts::SCRIPTS;
+use crate::engine::seats::bad;
+use crate::redis::keys::{PartitionKeys, session};
+use fred::prelude::*;
+
+impl Engine {
+    /// Where the account of an e-mail lives.
+    pub fn account_partition(&self, email: &str) -> Partition {
+        Partition::of_email(email, self.partition_count())
+    }
+
+    /// Makes an account, once per e-mail; answers its id.
+    ///
+    /// Refusals: `ExistsDifferent`, `EmailTaken`.
+    pub async fn create_account(
+        &self,
+        account: &Account,
+        operation: Operation,
+    ) -> Result<UserId, EngineError> {
+        let keys = PartitionKeys(account.id.partition());
+        let mut names = vec![keys.accounts(), keys.journal()];
+        names.extend(keys.operations());
+        let document = encode(account)?;
+        let arguments = vec![
+            account.email.clone(),
+            document,
+            account.id.key(),
+            operation.key,
+            operation.fingerprint,
+        ];
+        let client = self.client(account.id.partition())?;
+        let line: String = SCRIPTS.account_create.call(client, names, arguments).await?;
+        match line.split_once(' ') {
+            Some(("created", id)) => UserId::from_key(id).ok_or_else(|| bad(&line)),
+            _ if line == "taken" => Err(Refusal::EmailTaken.into()),
+            _ if line == "exists_different" => Err(Refusal::ExistsDifferent.into()),
+            _ => Err(bad(&line)),
+        }
+    }
+
+    /// The account of an e-mail in lower case.
+    pub async fn account(&self, email: &str) -> Result<Option<Account>, EngineError> {
+        let partition = self.account_partition(email);
+        let client = self.client(partition)?;
+        let text: Option<String> = client.hget(PartitionKeys(partition).accounts(), email).await?;
+        text.map(|text| decode(&text)).transpose()
+    }
+
+    /// Starts a session with the hash of its first refresh token.
+    pub async fn start_session(
+        &self,
+        id: SessionId,
+        account: &Account,
+        token_hash: String,
+        ttl_ms: u64,
+    ) -> Result<(), EngineError> {
+        // The session keeps the account without its secret.
+        let account = Account { password_hash: String::new(), ..account.clone() };
+        let arguments = vec![encode(&account)?, token_hash, ttl_ms.to_string()];
+        let client = self.client(id.partition())?;
+        let _: String = SCRIPTS.session_start.call(client, vec![session(id)], arguments).await?;
+        Ok(())
+    }
+
+    /// Exchanges a refresh token for the next one; answers the account of the session (without its
+    /// password hash). Refusal: `SessionEnded`.
+    pub async fn rotate_session(
+        &self,
+        id: SessionId,
+        shown_hash: String,
+        next_hash: String,
+        grace_ms: u64,
+    ) -> Result<Account, EngineError> {
+        let client = self.client(id.partition())?;
+        let arguments = vec![shown_hash, next_hash, grace_ms.to_string()];
+        let reply: Vec<String> =
+            SCRIPTS.session_rotate.call(client, vec![session(id)], arguments).await?;
+        match reply.as_slice() {
+            [word, account] if word == "rotated" => decode(account),
+            _ => Err(Refusal::SessionEnded.into()),
+        }
+    }
+
+    /// Ends a session, for its refresh token and (through a notice to all nodes) for its access
+    /// tokens, which live `access_ttl_ms`.
+    pub async fn end_session(&self, id: SessionId, access_ttl_ms: u64) -> Result<(), EngineError> {
+        let client = self.client(id.partition())?;
+        let names = vec![session(id), PartitionKeys(id.partition()).notices()];
+        let arguments = vec![id.key(), access_ttl_ms.to_string()];
+        let _: String = SCRIPTS.session_end.call(client, names, arguments).await?;
+        Ok(())
+    }
+}
+
+pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<String, EngineError> {
+    serde_json::to_string(value).map_err(|error| bad(&error.to_string()))
+}
+
+pub(super) fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, EngineError> {
+    serde_json::from_str(text).map_err(|error| bad(&error.to_string()))
+}

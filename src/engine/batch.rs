@@ -1,0 +1,252 @@
+//! The batcher: one per partition. It takes whatever commands wait and sends them as one call,
+//! while at most two calls are in flight: no timer, so an idle system answers at once and a busy
+//! one batches by itself.
+
+use crate::domain::ids::{MatchId, Partition, SeatId};
+use crate::engine::error::EngineError;
+use crate::engine::scripts::SCRIPTS;
+use crate::redis::keys::{MatchKeys, PartitionKeys};
+use fred::prelude::Client;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Calls in flight per partition: one runs while the next one travels.
+const CALLS_IN_FLIGHT: usize = 2;
+/// Commands of one call: beyond 64 a larger batch gains little and delays everybody else.
+const COMMANDS_PER_CALL: usize = 128;
+/// Commands that wait per partition; one more is refused at once.
+const COMMANDS_WAITING: usize = 10_000;
+/// A command that has waited so long is not sent any more.
+const WAIT: Duration = Duration::from_millis(2000);
+/// A command without an answer is asked again under its id for so long.
+const ANSWER: Duration = Duration::from_millis(4000);
+
+/// The times and bounds that the scripts get with each call.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Milliseconds.
+    pub hold_ttl_ms: u64,
+    /// Milliseconds.
+    pub payment_ttl_ms: u64,
+    pub seats_per_user: u32,
+}
+
+/// An Idempotency-Key of a client, already hashed with its user and route, and the hash of the body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Operation {
+    pub key: String,
+    pub fingerprint: String,
+}
+
+/// One command of a batch; the meaning of the fields is in the header of each script.
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub name: &'static str,
+    pub match_id: MatchId,
+    pub operation: Operation,
+    pub id: String,
+    pub user: String,
+    pub source: String,
+    pub first: String,
+    pub second: String,
+    pub seats: Vec<SeatId>,
+}
+
+impl Command {
+    /// A command on the claim `id` of a match; all other fields empty.
+    pub fn new(name: &'static str, match_id: MatchId, id: String) -> Self {
+        Self {
+            name,
+            match_id,
+            operation: Operation::default(),
+            id,
+            user: String::new(),
+            source: String::new(),
+            first: String::new(),
+            second: String::new(),
+            seats: Vec::new(),
+        }
+    }
+
+    /// Commands that only free memory still run when Redis has none left.
+    fn frees(&self) -> bool {
+        matches!(self.name, "release" | "expire" | "cancel" | "refund" | "outcome" | "unblock")
+    }
+}
+
+struct Waiting {
+    command: Command,
+    answer: oneshot::Sender<Result<String, EngineError>>,
+    since: Instant,
+}
+
+/// The batchers of all partitions.
+pub struct Batcher {
+    queues: Vec<mpsc::Sender<Waiting>>,
+}
+
+impl Batcher {
+    /// Starts one task per partition; `client_of` says which connection serves it.
+    pub fn start(partitions: u16, limits: Limits, client_of: impl Fn(Partition) -> Client) -> Self {
+        let queues = (0..partitions).map(|number| {
+            let (sender, receiver) = mpsc::channel(COMMANDS_WAITING);
+            let partition = Partition(number);
+            let caller = Caller { partition, limits, client: client_of(partition) };
+            tokio::spawn(run(receiver, caller));
+            sender
+        });
+        Self { queues: queues.collect() }
+    }
+
+    /// Runs a command as part of the next batch of its partition; answers the line of the script.
+    pub async fn run(&self, command: Command) -> Result<String, EngineError> {
+        let partition = command.match_id.partition();
+        let queue = self.queues.get(usize::from(partition.0)).ok_or(EngineError::NotLoaded)?;
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { command, answer, since: Instant::now() };
+        queue.try_send(waiting).map_err(|_| EngineError::Overloaded)?;
+        answered.await.unwrap_or(Err(EngineError::Overloaded))
+    }
+}
+
+async fn run(mut queue: mpsc::Receiver<Waiting>, caller: Caller) {
+    let calls = Arc::new(Semaphore::new(CALLS_IN_FLIGHT));
+    let mut batch = Vec::new();
+    loop {
+        let Ok(call) = calls.clone().acquire_owned().await else { return };
+        if queue.recv_many(&mut batch, COMMANDS_PER_CALL).await == 0 {
+            return;
+        }
+        let (ready, late): (Vec<_>, Vec<_>) =
+            batch.drain(..).partition(|waiting: &Waiting| waiting.since.elapsed() < WAIT);
+        for waiting in late {
+            let _ = waiting.answer.send(Err(EngineError::Overloaded));
+        }
+        let caller = caller.clone();
+        tokio::spawn(async move {
+            caller.answer_all(ready).await;
+            drop(call);
+        });
+    }
+}
+
+#[derive(Clone)]
+struct Caller {
+    partition: Partition,
+    limits: Limits,
+    client: Client,
+}
+
+impl Caller {
+    async fn answer_all(&self, batch: Vec<Waiting>) {
+        if batch.is_empty() {
+            return;
+        }
+        let commands: Vec<&Command> = batch.iter().map(|waiting| &waiting.command).collect();
+        let answers = self.ask_until_answered(&commands).await;
+        match answers {
+            Ok(lines) => {
+                for (waiting, line) in batch.into_iter().zip(lines) {
+                    let _ = waiting.answer.send(line);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(partition = %self.partition, %error, "a batch has no answer");
+                for waiting in batch {
+                    let _ = waiting.answer.send(Err(EngineError::Unavailable(error.to_string())));
+                }
+            }
+        }
+    }
+
+    /// Asks again under the same ids while the outcome is unknown: each command knows its own
+    /// earlier effect, so asking twice does nothing twice.
+    async fn ask_until_answered(
+        &self,
+        commands: &[&Command],
+    ) -> Result<Vec<Result<String, EngineError>>, EngineError> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.ask(commands, false).await {
+                Ok(lines) => return Ok(lines.into_iter().map(Ok).collect()),
+                Err(EngineError::OutOfMemory) => return self.ask_freeing(commands).await,
+                Err(EngineError::Unavailable(_)) if started.elapsed() + pause < ANSWER => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(500));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Out of memory: a batch is refused before it starts, so what only frees goes alone.
+    async fn ask_freeing(
+        &self,
+        commands: &[&Command],
+    ) -> Result<Vec<Result<String, EngineError>>, EngineError> {
+        let freeing: Vec<&Command> =
+            commands.iter().copied().filter(|command| command.frees()).collect();
+        let lines = if freeing.is_empty() { vec![] } else { self.ask(&freeing, true).await? };
+        let mut lines = lines.into_iter();
+        Ok(commands
+            .iter()
+            .map(|command| {
+                let line = if command.frees() { lines.next() } else { None };
+                line.ok_or(EngineError::OutOfMemory)
+            })
+            .collect())
+    }
+
+    async fn ask(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
+        let (keys, arguments) = encode(self.partition, self.limits, commands);
+        let script = if freeing { &SCRIPTS.seat_batch_freeing } else { &SCRIPTS.seat_batch };
+        let lines: Vec<String> = script.call(&self.client, keys, arguments).await?;
+        if lines.len() != commands.len() {
+            let text = format!("{} lines for {} commands", lines.len(), commands.len());
+            return Err(EngineError::BadReply(text));
+        }
+        metrics::histogram!("grandstand_batch_commands").record(commands.len() as f64);
+        Ok(lines)
+    }
+}
+
+/// KEYS and ARGV as the header of `lua/seat_batch.lua` says.
+fn encode(
+    partition: Partition,
+    limits: Limits,
+    commands: &[&Command],
+) -> (Vec<String>, Vec<String>) {
+    let of = PartitionKeys(partition);
+    let mut keys = vec![of.partition(), of.claims(), of.due(), of.payments(), of.journal()];
+    keys.extend(of.operations());
+    let mut numbers: HashMap<MatchId, usize> = HashMap::new();
+    let mut matches = Vec::new();
+    let mut body = Vec::with_capacity(commands.len() * 12);
+    for command in commands {
+        let next = numbers.len() + 1;
+        let number = *numbers.entry(command.match_id).or_insert_with(|| {
+            let of = MatchKeys(command.match_id);
+            keys.extend([of.meta(), of.seats(), of.users(), of.passes(), of.changes()]);
+            matches.push(command.match_id.key());
+            next
+        });
+        body.extend([command.name.to_owned(), number.to_string()]);
+        body.extend([command.operation.key.clone(), command.operation.fingerprint.clone()]);
+        body.extend([command.id.clone(), command.user.clone(), command.source.clone()]);
+        body.extend([command.first.clone(), command.second.clone()]);
+        body.push(command.seats.len().to_string());
+        body.extend(command.seats.iter().map(SeatId::to_string));
+    }
+    let mut arguments = vec![
+        limits.hold_ttl_ms.to_string(),
+        limits.payment_ttl_ms.to_string(),
+        limits.seats_per_user.to_string(),
+        matches.len().to_string(),
+    ];
+    arguments.append(&mut matches);
+    arguments.append(&mut body);
+    (keys, arguments)
+}

@@ -1,0 +1,164 @@
+//! The catalogue in Redis: documents of sites and matches, each with a version.
+
+use crate::domain::catalog::{Match, Site};
+use crate::domain::ids::{MatchId, Partition, SiteId};
+use crate::engine::Engine;
+use crate::engine::accounts::{decode, encode};
+use crate::engine::batch::Operation;
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::scripts::SCRIPTS;
+use crate::engine::seats::bad;
+use crate::redis::keys::{MatchKeys, PartitionKeys};
+use fred::prelude::*;
+use std::collections::HashMap;
+
+/// A notice lives for an hour: a node that was away longer reads the whole catalogue anyway.
+const NOTICE_TTL_MS: u64 = 3_600_000;
+
+impl Engine {
+    /// Makes a site (version 1) or replaces it (version one above that in Redis); answers its id.
+    ///
+    /// Refusals: `ExistsDifferent`, `Stale`, `NotFound`.
+    pub async fn put_site(&self, site: &Site, operation: Operation) -> Result<SiteId, EngineError> {
+        let keys = PartitionKeys(site.id.partition());
+        let put = Put {
+            kind: "site",
+            partition: site.id.partition(),
+            id: site.id.key(),
+            documents: keys.sites(),
+            meta: keys.sites(),
+            version: site.version,
+            document: encode(site)?,
+            fields: vec![],
+        };
+        let id = self.put(put, operation).await?;
+        SiteId::from_key(&id).ok_or_else(|| bad(&id))
+    }
+
+    /// Makes or replaces a match, with its run-time fields; answers its id. As `put_site`.
+    pub async fn put_match(
+        &self,
+        event: &Match,
+        operation: Operation,
+    ) -> Result<MatchId, EngineError> {
+        let put = Put {
+            kind: "match",
+            partition: event.id.partition(),
+            id: event.id.key(),
+            documents: PartitionKeys(event.id.partition()).matches(),
+            meta: MatchKeys(event.id).meta(),
+            version: event.version,
+            document: encode(event)?,
+            fields: event.meta(),
+        };
+        let id = self.put(put, operation).await?;
+        MatchId::from_key(&id).ok_or_else(|| bad(&id))
+    }
+
+    async fn put(&self, put: Put, operation: Operation) -> Result<String, EngineError> {
+        let keys = PartitionKeys(put.partition);
+        let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
+        names.extend(keys.operations());
+        let mut arguments = vec![
+            put.kind.to_owned(),
+            put.id,
+            (put.version - 1).to_string(),
+            put.document,
+            operation.key,
+            operation.fingerprint,
+            NOTICE_TTL_MS.to_string(),
+        ];
+        for (field, value) in put.fields {
+            arguments.extend([field.to_owned(), value]);
+        }
+        let client = self.client(put.partition)?;
+        let line: String = SCRIPTS.catalog_put.call(client, names, arguments).await?;
+        match line.split_once(' ') {
+            Some(("stored", id)) => Ok(id.to_owned()),
+            _ => Err(refusal(&line)),
+        }
+    }
+
+    /// Takes a site out of the catalogue. Refusals: `NotFound`, `Stale`.
+    pub async fn delete_site(&self, site: &Site) -> Result<(), EngineError> {
+        let documents = PartitionKeys(site.id.partition()).sites();
+        let id = site.id.key();
+        self.delete("site", site.id.partition(), id, documents, site.version, vec![]).await
+    }
+
+    /// Takes a match out of the catalogue, with all its keys. Refusals: `NotFound`, `Stale`.
+    pub async fn delete_match(&self, event: &Match) -> Result<(), EngineError> {
+        let documents = PartitionKeys(event.id.partition()).matches();
+        let more = MatchKeys(event.id).all();
+        let id = event.id.key();
+        self.delete("match", event.id.partition(), id, documents, event.version, more).await
+    }
+
+    async fn delete(
+        &self,
+        kind: &str,
+        partition: Partition,
+        id: String,
+        documents: String,
+        version: u64,
+        more: Vec<String>,
+    ) -> Result<(), EngineError> {
+        let keys = PartitionKeys(partition);
+        let mut names = vec![documents, keys.journal(), keys.notices()];
+        names.extend(more);
+        let arguments = vec![kind.to_owned(), id, version.to_string(), NOTICE_TTL_MS.to_string()];
+        let client = self.client(partition)?;
+        let line: String = SCRIPTS.catalog_delete.call(client, names, arguments).await?;
+        if line == "deleted" { Ok(()) } else { Err(refusal(&line)) }
+    }
+
+    /// A site as Redis has it now.
+    pub async fn site(&self, id: SiteId) -> Result<Option<Site>, EngineError> {
+        let client = self.client(id.partition())?;
+        let text: Option<String> =
+            client.hget(PartitionKeys(id.partition()).sites(), id.key()).await?;
+        text.map(|text| decode(&text)).transpose()
+    }
+
+    /// A match as Redis has it now.
+    pub async fn event(&self, id: MatchId) -> Result<Option<Match>, EngineError> {
+        let client = self.client(id.partition())?;
+        let text: Option<String> =
+            client.hget(PartitionKeys(id.partition()).matches(), id.key()).await?;
+        text.map(|text| decode(&text)).transpose()
+    }
+
+    /// All sites and matches of a partition.
+    pub async fn catalog(
+        &self,
+        partition: Partition,
+    ) -> Result<(Vec<Site>, Vec<Match>), EngineError> {
+        let client = self.client(partition)?;
+        let keys = PartitionKeys(partition);
+        let sites: HashMap<String, String> = client.hgetall(keys.sites()).await?;
+        let matches: HashMap<String, String> = client.hgetall(keys.matches()).await?;
+        let sites: Result<Vec<_>, _> = sites.values().map(|text| decode(text)).collect();
+        let matches: Result<Vec<_>, _> = matches.values().map(|text| decode(text)).collect();
+        Ok((sites?, matches?))
+    }
+}
+
+struct Put {
+    kind: &'static str,
+    partition: Partition,
+    id: String,
+    documents: String,
+    meta: String,
+    version: u64,
+    document: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+fn refusal(line: &str) -> EngineError {
+    match line {
+        "exists_different" => Refusal::ExistsDifferent.into(),
+        "missing" => Refusal::NotFound.into(),
+        "stale" => Refusal::Stale.into(),
+        other => bad(other),
+    }
+}

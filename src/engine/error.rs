@@ -1,0 +1,85 @@
+//! What an engine function answers when it does not do what it was asked to.
+
+use crate::domain::ids::SeatId;
+use fred::error::{Error, ErrorKind};
+
+/// Why a step was refused. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the same Idempotency-Key was used with another body")]
+    ExistsDifferent,
+    #[error("the match is not open for sale")]
+    NotOpen,
+    #[error("a pass of the waiting room is needed")]
+    PassRequired,
+    #[error("more seats than one person may have")]
+    SeatLimit,
+    #[error("seats are taken")]
+    Taken(Vec<SeatId>),
+    #[error("there is no such thing")]
+    NotFound,
+    #[error("it belongs to someone else")]
+    NotYours,
+    #[error("the hold has become a reservation")]
+    AlreadyReserved,
+    #[error("the hold has expired")]
+    HoldExpired(Vec<SeatId>),
+    #[error("the reservation is not waiting for a payment")]
+    NotPending,
+    #[error("the reservation has ended: {0}")]
+    ReservationEnded(String),
+    #[error("the amount is not that of the reservation")]
+    AmountMismatch,
+    #[error("this payment was refused; a new one is needed")]
+    PaymentFailed,
+    #[error("a payment is under way")]
+    Paying,
+    #[error("it can't be cancelled any more")]
+    NotCancellable,
+    #[error("the e-mail address has an account")]
+    EmailTaken,
+    #[error("someone else has changed it in the meantime")]
+    Stale,
+    #[error("the match has no queue")]
+    QueueOff,
+    #[error("the session has ended")]
+    SessionEnded,
+}
+
+/// Why an engine function has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The match or its partition is not in Redis: it is being rebuilt.
+    #[error("not loaded")]
+    NotLoaded,
+    /// More commands wait than can be served in time; this one was not sent.
+    #[error("too many commands wait")]
+    Overloaded,
+    #[error("Redis is out of memory")]
+    OutOfMemory,
+    /// Redis did not answer; whether the step happened is unknown.
+    #[error("Redis does not answer: {0}")]
+    Unavailable(String),
+    #[error("unexpected answer of a script: {0}")]
+    BadReply(String),
+}
+
+impl From<Error> for EngineError {
+    fn from(error: Error) -> Self {
+        let details = error.details();
+        if details.starts_with("OOM") {
+            return Self::OutOfMemory;
+        }
+        let from_script = details.starts_with("ERR") || details.contains("user_script");
+        match error.kind() {
+            ErrorKind::Backpressure => Self::Overloaded,
+            ErrorKind::Parse | ErrorKind::InvalidArgument | ErrorKind::InvalidCommand => {
+                Self::BadReply(error.to_string())
+            }
+            ErrorKind::Unknown if from_script => Self::BadReply(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}

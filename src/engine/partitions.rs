@@ -1,0 +1,75 @@
+//! Partitions: whether one is loaded, who owns it, what is due in it.
+
+use crate::domain::claim::Claim;
+use crate::domain::ids::{MatchId, Partition};
+use crate::engine::Engine;
+use crate::engine::error::EngineError;
+use crate::engine::scripts::SCRIPTS;
+use crate::redis::keys::PartitionKeys;
+use fred::prelude::*;
+
+impl Engine {
+    /// The epoch of a partition; `None` when it is not loaded.
+    pub async fn epoch(&self, partition: Partition) -> Result<Option<u64>, EngineError> {
+        let key = PartitionKeys(partition).partition();
+        Ok(self.client(partition)?.hget(key, "epoch").await?)
+    }
+
+    /// The number of partitions that this Redis was first started with.
+    pub async fn partitions_stored(&self) -> Result<Option<u16>, EngineError> {
+        let key = PartitionKeys(Partition(0)).partition();
+        Ok(self.client(Partition(0))?.hget(key, "partitions").await?)
+    }
+
+    /// Opens a partition under an epoch: from here on it counts as loaded.
+    pub async fn open_partition(
+        &self,
+        partition: Partition,
+        epoch: u64,
+    ) -> Result<(), EngineError> {
+        let key = PartitionKeys(partition).partition();
+        let fields =
+            vec![("epoch", epoch.to_string()), ("partitions", self.partition_count().to_string())];
+        let _: () = self.client(partition)?.hset(key, fields).await?;
+        Ok(())
+    }
+
+    /// Takes or keeps the lease of a partition for `worker`; `false` when another one has it.
+    pub async fn take_lease(
+        &self,
+        partition: Partition,
+        worker: &str,
+        ttl_ms: u64,
+    ) -> Result<bool, EngineError> {
+        let names = vec![PartitionKeys(partition).lease()];
+        let arguments = vec![worker.to_owned(), ttl_ms.to_string()];
+        let word: String =
+            SCRIPTS.lease_take.call(self.client(partition)?, names, arguments).await?;
+        Ok(word == "mine")
+    }
+
+    /// Up to `count` claims whose deadline has passed, oldest first: read only, the script checks
+    /// each again.
+    pub async fn due_claims(
+        &self,
+        partition: Partition,
+        count: i64,
+    ) -> Result<Vec<(MatchId, String)>, EngineError> {
+        let now = self.now_ms().await?;
+        let client = self.client(partition)?;
+        let keys = PartitionKeys(partition);
+        let ids: Vec<String> =
+            client.zrangebyscore(keys.due(), "-inf", now as f64, false, Some((0, count))).await?;
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let texts: Vec<Option<String>> = client.hmget(keys.claims(), ids.clone()).await?;
+        let due = ids.into_iter().zip(texts);
+        Ok(due.filter_map(|(id, text)| Some((Claim::parse(&text?)?.match_id, id))).collect())
+    }
+
+    /// Entries of the journal that PostgreSQL does not have yet.
+    pub async fn journal_length(&self, partition: Partition) -> Result<u64, EngineError> {
+        Ok(self.client(partition)?.xlen(PartitionKeys(partition).journal()).await?)
+    }
+}

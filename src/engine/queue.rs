@@ -1,0 +1,86 @@
+//! The waiting room of a match: join, look, leave, admit.
+
+use crate::domain::ids::{MatchId, UserId};
+use crate::engine::Engine;
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::scripts::SCRIPTS;
+use crate::engine::seats::bad;
+use crate::redis::keys::MatchKeys;
+use fred::types::Value;
+
+/// A user's place in the queue of a match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Waiting {
+        number: u64,
+        serving: u64,
+        /// People in front who are still waiting.
+        ahead: u64,
+    },
+    /// May hold seats until `pass_expires_at` (ms of Redis).
+    Admitted { pass_expires_at: i64, serving: u64 },
+}
+
+impl Engine {
+    /// Joins the queue; a user who is in it keeps the number. Refusal: `QueueOff`.
+    pub async fn join_queue(&self, match_id: MatchId, user: UserId) -> Result<Place, EngineError> {
+        self.place(match_id, user, "join").await?.ok_or_else(|| bad("none"))
+    }
+
+    /// A user's place; `None` for someone who has not joined. Refusal: `QueueOff`.
+    pub async fn queue_place(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+    ) -> Result<Option<Place>, EngineError> {
+        self.place(match_id, user, "look").await
+    }
+
+    async fn place(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        verb: &str,
+    ) -> Result<Option<Place>, EngineError> {
+        let keys = MatchKeys(match_id);
+        let names = vec![keys.meta(), keys.queue(), keys.passes()];
+        let client = self.match_client(match_id)?;
+        let reply: Vec<String> =
+            SCRIPTS.queue_place.call(client, names, vec![user.key(), verb.to_owned()]).await?;
+        let reply: Vec<&str> = reply.iter().map(String::as_str).collect();
+        let number = |text: &str| text.parse().map_err(|_| bad(text));
+        match reply[..] {
+            ["none"] => Ok(None),
+            ["off"] => Err(Refusal::QueueOff.into()),
+            ["not_loaded"] => Err(EngineError::NotLoaded),
+            ["waiting", mine, serving, ahead] => Ok(Some(Place::Waiting {
+                number: number(mine)?,
+                serving: number(serving)?,
+                ahead: number(ahead)?,
+            })),
+            ["admitted", expires, serving] => Ok(Some(Place::Admitted {
+                pass_expires_at: expires.parse().map_err(|_| bad(expires))?,
+                serving: number(serving)?,
+            })),
+            _ => Err(bad(&reply.join(" "))),
+        }
+    }
+
+    /// Leaves the queue and gives the pass back; `false` when there was nothing to leave.
+    pub async fn leave_queue(&self, match_id: MatchId, user: UserId) -> Result<bool, EngineError> {
+        let keys = MatchKeys(match_id);
+        let names = vec![keys.queue(), keys.passes()];
+        let client = self.match_client(match_id)?;
+        let word: String = SCRIPTS.queue_leave.call(client, names, vec![user.key()]).await?;
+        Ok(word == "left")
+    }
+
+    /// Lets in as many people as rate and room allow; answers how many.
+    pub async fn admit(&self, match_id: MatchId) -> Result<u64, EngineError> {
+        let keys = MatchKeys(match_id);
+        let names = vec![keys.meta(), keys.queue(), keys.passes(), keys.changes()];
+        let client = self.match_client(match_id)?;
+        let reply: Vec<Value> = SCRIPTS.queue_admit.call(client, names, vec![]).await?;
+        Ok(reply.get(1).and_then(Value::as_u64).unwrap_or(0))
+    }
+}

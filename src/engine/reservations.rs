@@ -1,0 +1,173 @@
+//! Reservations: from a hold to PENDING, cancelled, and what Redis knows of them.
+
+use crate::domain::claim::{Claim, ClaimState, EndedClaim, Reservation, ReservationStatus};
+use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::position::StreamId;
+use crate::engine::Engine;
+use crate::engine::batch::{Command, Operation};
+use crate::engine::error::EngineError;
+use crate::engine::seats::{Granted, bad, granted, refusal};
+use crate::redis::keys::{MatchKeys, PartitionKeys};
+use fred::prelude::*;
+
+/// What a reservation is made of.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// All seats of a hold.
+    Hold(HoldId),
+    /// Seats out of any holds of the user, and their price together in KRW.
+    Seats(Vec<SeatId>, i64),
+}
+
+/// What became of the wish to cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Nothing was paid; the seats are free.
+    Now,
+    /// It was paid: the money must go back first.
+    Refunding {
+        payment: PaymentId,
+        payment_key: String,
+        /// In KRW.
+        amount: i64,
+        /// The journal entry of the intent; none when it was written by an earlier call.
+        journal: Option<StreamId>,
+    },
+}
+
+impl Engine {
+    /// HOLD → PENDING, with the time to pay.
+    ///
+    /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `HoldExpired`.
+    pub async fn reserve(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        source: Source,
+        operation: Operation,
+    ) -> Result<(ReservationId, Granted), EngineError> {
+        let id = ReservationId::new(match_id.partition());
+        let mut command = Command::new("reserve", match_id, id.key());
+        command.user = user.key();
+        command.operation = operation;
+        match source {
+            Source::Hold(hold) => command.source = hold.key(),
+            Source::Seats(seats, amount) => {
+                command.seats = seats;
+                command.first = amount.to_string();
+            }
+        }
+        let line = self.batcher.run(command).await?;
+        let granted = granted(&line, "reserved")?;
+        let id = ReservationId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
+        Ok((id, granted))
+    }
+
+    /// Ends a reservation that is not paid, or writes the intent to refund one that is.
+    ///
+    /// Refusals: `NotFound`, `Paying`, `NotCancellable`.
+    pub async fn cancel(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        id: ReservationId,
+    ) -> Result<Cancelled, EngineError> {
+        let mut command = Command::new("cancel", match_id, id.key());
+        command.user = user.key();
+        let line = self.batcher.run(command).await?;
+        let part: Vec<&str> = line.split(' ').collect();
+        match part[..] {
+            ["cancelled"] => Ok(Cancelled::Now),
+            ["refunding", payment, key, amount, ref rest @ ..] => Ok(Cancelled::Refunding {
+                payment: PaymentId::from_key(payment).ok_or_else(|| bad(&line))?,
+                payment_key: key.to_owned(),
+                amount: amount.parse().map_err(|_| bad(&line))?,
+                journal: rest.first().and_then(|id| id.parse().ok()),
+            }),
+            _ => Err(refusal(&line)),
+        }
+    }
+
+    /// A hold or reservation by its id, live or ended not long ago.
+    pub async fn claim(&self, id: ReservationId) -> Result<Option<Found>, EngineError> {
+        let client = self.client(id.partition())?;
+        let keys = PartitionKeys(id.partition());
+        let text: Option<String> = client.hget(keys.claims(), id.key()).await?;
+        if let Some(text) = text {
+            return Ok(Some(Found::Live(Claim::parse(&text).ok_or_else(|| bad(&text))?)));
+        }
+        for ring in keys.operations() {
+            let text: Option<String> = client.hget(ring, format!("e:{}", id.key())).await?;
+            if let Some(text) = text {
+                return Ok(EndedClaim::parse(&text).map(Found::Ended));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The reservations and holds of a user in one match, as far as they are live.
+    pub async fn claims_of_user(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+    ) -> Result<Vec<(ReservationId, Claim)>, EngineError> {
+        let client = self.match_client(match_id)?;
+        let text: Option<String> = client.hget(MatchKeys(match_id).users(), user.key()).await?;
+        let ids: Vec<String> = match text {
+            Some(text) => text.split(',').map(str::to_owned).collect(),
+            None => return Ok(vec![]),
+        };
+        let claims = PartitionKeys(match_id.partition()).claims();
+        let texts: Vec<Option<String>> = client.hmget(claims, ids.clone()).await?;
+        let live = ids
+            .iter()
+            .zip(texts)
+            .filter_map(|(id, text)| Some((ReservationId::from_key(id)?, Claim::parse(&text?)?)));
+        Ok(live.collect())
+    }
+}
+
+/// A claim that Redis knows.
+#[derive(Debug, Clone)]
+pub enum Found {
+    Live(Claim),
+    Ended(EndedClaim),
+}
+
+impl Found {
+    /// The record, live or not.
+    pub fn claim(&self) -> &Claim {
+        match self {
+            Self::Live(claim) => claim,
+            Self::Ended(ended) => &ended.claim,
+        }
+    }
+
+    /// The reservation that this is; `None` for a hold. `now_ms`: the clock of Redis, because a
+    /// deadline that has passed counts before anybody has swept it.
+    pub fn reservation(&self, id: ReservationId, now_ms: i64) -> Option<Reservation> {
+        let claim = self.claim();
+        let status = match self {
+            Self::Live(claim) => claim.reservation_status()?,
+            Self::Ended(ended) => ended.reservation_status()?,
+        };
+        let late = claim.state == ClaimState::Pending && claim.deadline <= now_ms;
+        let status = if late && status == ReservationStatus::Pending {
+            ReservationStatus::Expired
+        } else {
+            status
+        };
+        let open = status == ReservationStatus::Pending;
+        Some(Reservation {
+            id,
+            match_id: claim.match_id,
+            user: claim.user,
+            status,
+            seats: claim.seats.clone(),
+            amount: claim.amount,
+            expires_at: open.then_some(claim.deadline),
+            created_at: claim.made_at,
+            payment: claim.payment.clone(),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The scripts: text, hash, and how one is called.
+
+use crate::engine::error::EngineError;
+use fred::prelude::*;
+use fred::types::FromValue;
+use fred::util::sha1_hash;
+use std::sync::LazyLock;
+
+/// A script with its SHA-1, which is its name inside Redis.
+pub struct Script {
+    text: String,
+    hash: String,
+}
+
+impl Script {
+    fn new(parts: &[&str]) -> Self {
+        let text = parts.join("\n");
+        let hash = sha1_hash(&text);
+        Self { text, hash }
+    }
+
+    /// Runs the script once. Its outcome is unknown when the call ends without an answer.
+    pub async fn call<R: FromValue>(
+        &self,
+        client: &Client,
+        keys: Vec<String>,
+        arguments: Vec<String>,
+    ) -> Result<R, EngineError> {
+        let first: Result<R, Error> =
+            client.evalsha(&self.hash, keys.clone(), arguments.clone()).await;
+        match first {
+            // EVAL loads it on the very node that has to run it.
+            Err(error) if error.details().starts_with("NOSCRIPT") => {
+                Ok(client.eval(self.text.as_str(), keys, arguments).await?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn load(&self, client: &Client) -> Result<(), EngineError> {
+        let loaded: String = client.script_load(self.text.as_str()).await?;
+        if loaded != self.hash {
+            return Err(EngineError::BadReply(format!("SCRIPT LOAD answered {loaded}")));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! lua {
+    ($($name:literal),*) => { Script::new(&[$(include_str!(concat!("../../lua/", $name))),*]) };
+}
+
+macro_rules! seat_batch {
+    ($($first:expr),*) => { Script::new(&[
+        $($first,)*
+        include_str!("../../lua/lib/clock.lua"),
+        include_str!("../../lua/lib/operation.lua"),
+        include_str!("../../lua/lib/claim.lua"),
+        include_str!("../../lua/lib/book.lua"),
+        include_str!("../../lua/lib/book_write.lua"),
+        include_str!("../../lua/seat/hold.lua"),
+        include_str!("../../lua/seat/release.lua"),
+        include_str!("../../lua/seat/reserve.lua"),
+        include_str!("../../lua/seat/payment.lua"),
+        include_str!("../../lua/seat/cancel.lua"),
+        include_str!("../../lua/seat/block.lua"),
+        include_str!("../../lua/seat_batch.lua"),
+    ]) };
+}
+
+/// All scripts of the engine.
+pub struct Scripts {
+    pub seat_batch: Script,
+    /// The same script, allowed to run when Redis is out of memory: for batches that only free.
+    pub seat_batch_freeing: Script,
+    pub account_create: Script,
+    pub session_start: Script,
+    pub session_rotate: Script,
+    pub session_end: Script,
+    pub catalog_put: Script,
+    pub catalog_delete: Script,
+    pub match_snapshot: Script,
+    pub queue_place: Script,
+    pub queue_leave: Script,
+    pub queue_admit: Script,
+    pub lease_take: Script,
+}
+
+/// The scripts of this release.
+pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
+    seat_batch: seat_batch!(),
+    seat_batch_freeing: seat_batch!("#!lua flags=allow-oom"),
+    account_create: lua!("lib/clock.lua", "lib/operation.lua", "account_create.lua"),
+    session_start: lua!("session_start.lua"),
+    session_rotate: lua!("lib/clock.lua", "session_rotate.lua"),
+    session_end: lua!("lib/clock.lua", "session_end.lua"),
+    catalog_put: lua!("lib/clock.lua", "lib/operation.lua", "catalog_put.lua"),
+    catalog_delete: lua!("lib/clock.lua", "catalog_delete.lua"),
+    match_snapshot: lua!("match_snapshot.lua"),
+    queue_place: lua!("lib/clock.lua", "queue_place.lua"),
+    queue_leave: lua!("queue_leave.lua"),
+    queue_admit: lua!("lib/clock.lua", "queue_admit.lua"),
+    lease_take: lua!("lease_take.lua"),
+});
+
+impl Scripts {
+    /// Loads all scripts; an error when one does not compile.
+    pub async fn load(&self, client: &Client) -> Result<(), EngineError> {
+        let all = [
+            &self.seat_batch,
+            &self.seat_batch_freeing,
+            &self.account_create,
+            &self.session_start,
+            &self.session_rotate,
+            &self.session_end,
+            &self.catalog_put,
+            &self.catalog_delete,
+            &self.match_snapshot,
+            &self.queue_place,
+            &self.queue_leave,
+            &self.queue_admit,
+            &self.lease_take,
+        ];
+        for script in all {
+            script.load(client).await?;
+        }
+        Ok(())
+    }
+}

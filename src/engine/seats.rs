@@ -1,0 +1,191 @@
+//! Seats: hold, release, block, and the state of all seats of a match.
+
+use crate::domain::claim::parse_seats;
+use crate::domain::ids::{HoldId, MatchId, SeatId, UserId};
+use crate::domain::position::{Position, StreamId};
+use crate::engine::Engine;
+use crate::engine::batch::{Command, Operation};
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::scripts::SCRIPTS;
+use crate::redis::keys::{MatchKeys, PartitionKeys};
+
+/// Seats that a claim has: a hold or a reservation as the script answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The claim in the form of Redis; the first answer of an Idempotency-Key may name another one.
+    pub claim: String,
+    /// Milliseconds of Redis.
+    pub deadline: i64,
+    pub version: u64,
+    /// In KRW.
+    pub amount: i64,
+    pub seats: Vec<SeatId>,
+}
+
+/// All seats of a match that are not AVAILABLE, and where they stand so.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub position: Position,
+    pub version: u64,
+    /// Seat id and state letter.
+    pub taken: Vec<(SeatId, u8)>,
+}
+
+impl Engine {
+    /// AVAILABLE → HOLD for all the seats or none, until the hold time has passed.
+    ///
+    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`, `Taken`.
+    pub async fn hold(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        seats: Vec<SeatId>,
+        amount: i64,
+        operation: Operation,
+    ) -> Result<(HoldId, Granted), EngineError> {
+        let id = HoldId::new(match_id.partition());
+        let mut command = Command::new("hold", match_id, id.key());
+        command.user = user.key();
+        command.first = amount.to_string();
+        command.seats = seats;
+        command.operation = operation;
+        let line = self.batcher.run(command).await?;
+        let granted = granted(&line, "held")?;
+        let id = HoldId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
+        Ok((id, granted))
+    }
+
+    /// HOLD → AVAILABLE for all seats of a hold.
+    ///
+    /// Refusals: `NotFound`, `NotYours`, `AlreadyReserved`.
+    pub async fn release(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        hold: HoldId,
+    ) -> Result<(), EngineError> {
+        let mut command = Command::new("release", match_id, hold.key());
+        command.user = user.key();
+        done(&self.batcher.run(command).await?, "released")
+    }
+
+    /// HOLD → AVAILABLE for one seat of whichever hold of the user has it; `price` in KRW leaves
+    /// the amount of the hold.
+    pub async fn release_seat(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        seat: SeatId,
+        price: i64,
+    ) -> Result<(), EngineError> {
+        let mut command = Command::new("release", match_id, String::new());
+        command.user = user.key();
+        command.first = price.to_string();
+        command.seats = vec![seat];
+        done(&self.batcher.run(command).await?, "released")
+    }
+
+    /// AVAILABLE → BLOCKED for all the seats or none. Refusal: `Taken`.
+    pub async fn block(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
+        let mut command = Command::new("block", match_id, String::new());
+        command.seats = seats;
+        done(&self.batcher.run(command).await?, "blocked")
+    }
+
+    /// BLOCKED → AVAILABLE for all the seats or none. Refusal: `Taken`.
+    pub async fn unblock(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
+        let mut command = Command::new("unblock", match_id, String::new());
+        command.seats = seats;
+        done(&self.batcher.run(command).await?, "unblocked")
+    }
+
+    /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
+    pub async fn expire(&self, match_id: MatchId, claim: String) -> Result<bool, EngineError> {
+        let line = self.batcher.run(Command::new("expire", match_id, claim)).await?;
+        Ok(line == "expired")
+    }
+
+    /// All taken seats, atomically with the place in the stream at which they stand so.
+    pub async fn snapshot(&self, match_id: MatchId) -> Result<Snapshot, EngineError> {
+        let keys = MatchKeys(match_id);
+        let partition = PartitionKeys(match_id.partition()).partition();
+        let names = vec![partition, keys.meta(), keys.seats(), keys.changes()];
+        let reply: Vec<String> =
+            SCRIPTS.match_snapshot.call(self.match_client(match_id)?, names, vec![]).await?;
+        let [word, epoch, id, version, taken] = reply.as_slice() else {
+            return Err(EngineError::NotLoaded);
+        };
+        let parsed = || -> Option<Snapshot> {
+            let id: StreamId = id.parse().ok()?;
+            let position = Position { epoch: epoch.parse().ok()?, id };
+            let taken = parse_states(taken)?;
+            Some(Snapshot { position, version: version.parse().ok()?, taken })
+        };
+        parsed().ok_or_else(|| bad(word))
+    }
+}
+
+/// Seats with their state letter, `101H,102A`, as snapshots and stream entries carry them.
+pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
+    let parts = text.split(',').filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (id, letter) = part.split_at(part.len() - 1);
+            Some((SeatId(id.parse().ok()?), letter.as_bytes()[0]))
+        })
+        .collect()
+}
+
+pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
+    let part: Vec<&str> = line.split(' ').collect();
+    let [head, claim, deadline, version, amount, seats] = part[..] else {
+        return Err(refusal(line));
+    };
+    if head != word {
+        return Err(refusal(line));
+    }
+    let parsed = || -> Option<Granted> {
+        Some(Granted {
+            claim: claim.to_owned(),
+            deadline: deadline.parse().ok()?,
+            version: version.parse().ok()?,
+            amount: amount.parse().ok()?,
+            seats: parse_seats(seats)?,
+        })
+    };
+    parsed().ok_or_else(|| bad(line))
+}
+
+pub(super) fn done(line: &str, word: &str) -> Result<(), EngineError> {
+    if line == word { Ok(()) } else { Err(refusal(line)) }
+}
+
+pub(super) fn bad(line: &str) -> EngineError {
+    EngineError::BadReply(line.to_owned())
+}
+
+/// The refusals of `seat_batch.lua`.
+pub(super) fn refusal(line: &str) -> EngineError {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let seats = || parse_seats(rest).unwrap_or_default();
+    let refusal = match word {
+        "not_loaded" => return EngineError::NotLoaded,
+        "exists_different" => Refusal::ExistsDifferent,
+        "not_open" => Refusal::NotOpen,
+        "pass_required" => Refusal::PassRequired,
+        "seat_limit" => Refusal::SeatLimit,
+        "taken" => Refusal::Taken(seats()),
+        "not_found" => Refusal::NotFound,
+        "not_yours" => Refusal::NotYours,
+        "already_reserved" => Refusal::AlreadyReserved,
+        "expired" => Refusal::HoldExpired(seats()),
+        "not_pending" => Refusal::NotPending,
+        "ended" => Refusal::ReservationEnded(rest.to_owned()),
+        "amount_mismatch" => Refusal::AmountMismatch,
+        "failed" => Refusal::PaymentFailed,
+        "paying" => Refusal::Paying,
+        "not_cancellable" => Refusal::NotCancellable,
+        _ => return bad(line),
+    };
+    refusal.into()
+}

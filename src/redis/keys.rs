@@ -1,0 +1,130 @@
+//! Every key. All keys of a partition carry its hash tag, so that one script may use them together
+//! on Redis Cluster too (docs/REDIS.md lists them with their types).
+
+use crate::domain::ids::{MatchId, Partition, SessionId};
+
+/// The keys of one partition.
+#[derive(Debug, Clone, Copy)]
+pub struct PartitionKeys(pub Partition);
+
+impl PartitionKeys {
+    fn key(self, name: &str) -> String {
+        format!("{{{}}}:{name}", self.0)
+    }
+
+    /// HASH `epoch`, `partitions`: the partition is loaded when it is there.
+    pub fn partition(self) -> String {
+        self.key("partition")
+    }
+
+    /// HASH claim → record.
+    pub fn claims(self) -> String {
+        self.key("claims")
+    }
+
+    /// ZSET of claims with a deadline, by deadline in ms.
+    pub fn due(self) -> String {
+        self.key("due")
+    }
+
+    /// HASH payment → reservation.
+    pub fn payments(self) -> String {
+        self.key("payments")
+    }
+
+    /// STREAM of durable facts; trimmed only up to what PostgreSQL has committed.
+    pub fn journal(self) -> String {
+        self.key("journal")
+    }
+
+    /// STREAM of what PostgreSQL has committed; trimmed by length.
+    pub fn persisted(self) -> String {
+        self.key("persisted")
+    }
+
+    /// STREAM of changes to the catalogue and of ended sessions; trimmed by age.
+    pub fn notices(self) -> String {
+        self.key("notices")
+    }
+
+    /// HASH ring of answers under an Idempotency-Key and of ended claims.
+    pub fn operations(self) -> [String; 3] {
+        [self.key("operations:0"), self.key("operations:1"), self.key("operations:2")]
+    }
+
+    /// HASH e-mail → account.
+    pub fn accounts(self) -> String {
+        self.key("accounts")
+    }
+
+    /// HASH site → document.
+    pub fn sites(self) -> String {
+        self.key("sites")
+    }
+
+    /// HASH match → document.
+    pub fn matches(self) -> String {
+        self.key("matches")
+    }
+
+    /// STRING: which worker owns the partition.
+    pub fn lease(self) -> String {
+        self.key("lease")
+    }
+}
+
+/// HASH: one session.
+pub fn session(id: SessionId) -> String {
+    PartitionKeys(id.partition()).key(&format!("session:{}", id.key()))
+}
+
+/// The keys of one match.
+#[derive(Debug, Clone)]
+pub struct MatchKeys(pub MatchId);
+
+impl MatchKeys {
+    fn key(&self, name: &str) -> String {
+        PartitionKeys(self.0.partition()).key(&format!("m:{}:{name}", self.0.key()))
+    }
+
+    /// HASH of run-time fields; a match without it is not loaded.
+    pub fn meta(&self) -> String {
+        self.key("meta")
+    }
+
+    /// HASH seat → state letter and claim; only seats that are not AVAILABLE.
+    pub fn seats(&self) -> String {
+        self.key("seats")
+    }
+
+    /// HASH user → claims, by comma.
+    pub fn users(&self) -> String {
+        self.key("users")
+    }
+
+    /// ZSET user by the end of the pass in ms.
+    pub fn passes(&self) -> String {
+        self.key("passes")
+    }
+
+    /// ZSET user by number in the queue.
+    pub fn queue(&self) -> String {
+        self.key("queue")
+    }
+
+    /// STREAM of changes; trimmed by length.
+    pub fn changes(&self) -> String {
+        self.key("changes")
+    }
+
+    /// All keys of the match, for its deletion.
+    pub fn all(&self) -> Vec<String> {
+        vec![self.meta(), self.seats(), self.users(), self.passes(), self.queue(), self.changes()]
+    }
+}
+
+/// The match that a stream of changes belongs to.
+pub fn match_of_changes(key: &str) -> Option<MatchId> {
+    let id = key.split_once(":m:")?.1.strip_suffix(":changes")?;
+    MatchId::from_key(id)
+}

@@ -1,0 +1,183 @@
+//! One transaction of the write-behind worker: journal entries in, rows out, and the position of
+//! the partition with them. Effects of one batch are folded in memory first, so each table is
+//! written with one statement, whatever the size of the batch.
+
+use crate::domain::account::Account;
+use crate::domain::catalog::{Match, Site};
+use crate::domain::fact::{Fact, Fields};
+use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId, SiteId};
+use crate::domain::position::{Position, StreamId};
+use crate::store::claims::{Fold, read_holders};
+use crate::store::{Store, StoreError};
+use std::collections::HashMap;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+const LOCK_POSITION: &str = "
+    select epoch, journal_ms, journal_seq from partitions where number = $1 for update";
+
+const MOVE_POSITION: &str = "
+    update partitions set journal_ms = $2, journal_seq = $3, updated_at = now() where number = $1";
+
+const ACCOUNTS: &str = "
+    insert into accounts (id, email, password_hash, role, created_at)
+    select id, email, hash, role, to_timestamp(at / 1000.0)
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[])
+        as t (id, email, hash, role, at)
+    on conflict (id) do nothing";
+
+const SITES: &str = "
+    insert into sites (id, version, document)
+    select * from unnest($1::uuid[], $2::bigint[], $3::jsonb[])
+    on conflict (id) do update set version = excluded.version, document = excluded.document
+    where sites.version < excluded.version";
+
+const MATCHES: &str = "
+    insert into matches (id, site_id, version, document)
+    select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::jsonb[])
+    on conflict (id) do update set site_id = excluded.site_id, version = excluded.version,
+        document = excluded.document
+    where matches.version < excluded.version";
+
+const DEAD_LETTER: &str = "
+    insert into dead_letters (partition, epoch, journal_id, fields, reason)
+    values ($1, $2, $3, $4, $5) on conflict do nothing";
+
+/// Payments refused because an earlier sale has these seats of theirs.
+pub type Lost = Vec<(PaymentId, Vec<SeatId>)>;
+
+/// What the journal says about accounts and the catalogue, the last word per id.
+#[derive(Default)]
+struct Documents {
+    accounts: HashMap<Uuid, Account>,
+    sites: HashMap<SiteId, Option<Site>>,
+    matches: HashMap<MatchId, Option<Match>>,
+}
+
+impl Store {
+    /// Applies entries of one partition in order and moves its position to `upto`, in one
+    /// transaction. Entries at or below the stored position have had their effect and are skipped.
+    pub async fn apply(
+        &self,
+        partition: Partition,
+        upto: StreamId,
+        entries: &[(StreamId, Fact)],
+    ) -> Result<Lost, StoreError> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        let number = i32::from(partition.0);
+        let row = transaction.query_one(LOCK_POSITION, &[&number]).await?;
+        let place = StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 };
+        let fresh: Vec<&Fact> =
+            entries.iter().filter(|(id, _)| *id > place).map(|(_, fact)| fact).collect();
+        let lost = write(&transaction, &fresh).await?;
+        if upto > place {
+            let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                [&number, &(upto.ms as i64), &(upto.seq as i64)];
+            transaction.execute(MOVE_POSITION, &moved).await?;
+        }
+        transaction.commit().await?;
+        Ok(lost)
+    }
+
+    /// Keeps an entry that can't be applied, with the reason.
+    pub async fn keep_dead_letter(
+        &self,
+        partition: Partition,
+        place: Position,
+        fields: &Fields,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        let (number, epoch) = (i32::from(partition.0), place.epoch as i64);
+        let id = place.id.to_string();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+            [&number, &epoch, &id, &Json(fields), &reason];
+        connection.execute(DEAD_LETTER, &values).await?;
+        Ok(())
+    }
+}
+
+async fn write(transaction: &Transaction<'_>, facts: &[&Fact]) -> Result<Lost, StoreError> {
+    let mut documents = Documents::default();
+    let mut payments = Vec::new();
+    for fact in facts {
+        match fact {
+            Fact::Account(account) => {
+                documents.accounts.insert(account.id.0, account.clone());
+            }
+            Fact::Site(site) => {
+                documents.sites.insert(site.id, Some((**site).clone()));
+            }
+            Fact::SiteDeleted(id) => {
+                documents.sites.insert(*id, None);
+            }
+            Fact::Match(event) => {
+                documents.matches.insert(event.id, Some((**event).clone()));
+            }
+            Fact::MatchDeleted(id) => {
+                documents.matches.insert(*id, None);
+            }
+            Fact::Payment(step, payment) => payments.push((*step, &**payment)),
+        }
+    }
+    write_documents(transaction, documents).await?;
+    if payments.is_empty() {
+        return Ok(vec![]);
+    }
+    let holders = read_holders(transaction, &payments).await?;
+    let fold = Fold::of(&payments, holders);
+    fold.write(transaction).await?;
+    Ok(fold.lost)
+}
+
+async fn write_documents(
+    transaction: &Transaction<'_>,
+    documents: Documents,
+) -> Result<(), StoreError> {
+    if !documents.accounts.is_empty() {
+        let list: Vec<Account> = documents.accounts.into_values().collect();
+        let ids: Vec<Uuid> = list.iter().map(|account| account.id.0).collect();
+        let emails: Vec<&str> = list.iter().map(|account| account.email.as_str()).collect();
+        let hashes: Vec<&str> = list.iter().map(|account| account.password_hash.as_str()).collect();
+        let roles: Vec<&str> = list.iter().map(|account| account.role.word()).collect();
+        let made: Vec<f64> = list.iter().map(|account| account.created_at as f64).collect();
+        transaction.execute(ACCOUNTS, &[&ids, &emails, &hashes, &roles, &made]).await?;
+    }
+    let (sites, gone) = split(documents.sites);
+    if !gone.is_empty() {
+        let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
+        transaction.execute("delete from sites where id = any($1)", &[&ids]).await?;
+    }
+    if !sites.is_empty() {
+        let ids: Vec<Uuid> = sites.iter().map(|site| site.id.0).collect();
+        let versions: Vec<i64> = sites.iter().map(|site| site.version as i64).collect();
+        let documents: Vec<Json<&Site>> = sites.iter().map(Json).collect();
+        transaction.execute(SITES, &[&ids, &versions, &documents]).await?;
+    }
+    let (matches, gone) = split(documents.matches);
+    if !gone.is_empty() {
+        let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
+        transaction.execute("delete from matches where id = any($1)", &[&ids]).await?;
+    }
+    if !matches.is_empty() {
+        let ids: Vec<Uuid> = matches.iter().map(|event| event.id.0).collect();
+        let sites: Vec<Uuid> = matches.iter().map(|event| event.site_id.0).collect();
+        let versions: Vec<i64> = matches.iter().map(|event| event.version as i64).collect();
+        let documents: Vec<Json<&Match>> = matches.iter().map(Json).collect();
+        transaction.execute(MATCHES, &[&ids, &sites, &versions, &documents]).await?;
+    }
+    Ok(())
+}
+
+fn split<K, V>(map: HashMap<K, Option<V>>) -> (Vec<V>, Vec<K>) {
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for (key, value) in map {
+        match value {
+            Some(value) => kept.push(value),
+            None => gone.push(key),
+        }
+    }
+    (kept, gone)
+}

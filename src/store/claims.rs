@@ -1,0 +1,224 @@
+//! Claims: who has a seat in PostgreSQL, decided in the order of the journal. The primary key
+//! stands behind the decision: if it were ever wrong, the transaction would fail, not sell twice.
+
+use crate::domain::claim::ReservationStatus;
+use crate::domain::fact::{PaymentFact, PaymentStep};
+use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId};
+use crate::store::StoreError;
+use crate::store::apply::Lost;
+use std::collections::{HashMap, HashSet};
+use tokio_postgres::Transaction;
+use uuid::Uuid;
+
+type Seat = (MatchId, SeatId);
+
+const HOLDERS: &str = "
+    select match_id, seat_id, reservation_id from claims
+    where (match_id, seat_id) in (select * from unnest($1::uuid[], $2::int[]))";
+
+const RELEASE: &str = "
+    delete from claims c using unnest($1::uuid[], $2::int[], $3::uuid[]) as t (m, s, r)
+    where c.match_id = t.m and c.seat_id = t.s and c.reservation_id = t.r";
+
+const CLAIM: &str = "
+    insert into claims (match_id, seat_id, reservation_id)
+    select * from unnest($1::uuid[], $2::int[], $3::uuid[])";
+
+// Seats travel as text because unnest would flatten an array of arrays.
+const RESERVATIONS: &str = "
+    insert into reservations
+        (id, match_id, user_id, status, seats, amount, version, created_at, updated_at)
+    select id, match_id, user_id, status, string_to_array(seats, ',')::int[], amount, version,
+        to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
+        $7::bigint[], $8::float8[])
+        as t (id, match_id, user_id, status, seats, amount, version, at)
+    on conflict (id) do update set status = excluded.status, seats = excluded.seats,
+        amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at";
+
+const PAYMENTS: &str = "
+    insert into payments (id, reservation_id, order_id, payment_key, method, amount, status, code,
+        refunding, begun_at, updated_at)
+    select id, reservation_id, order_id, key, method, amount, status, code, refunding,
+        to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+        $7::text[], $8::text[], $9::bool[], $10::float8[])
+        as t (id, reservation_id, order_id, key, method, amount, status, code, refunding, at)
+    on conflict (id) do update set payment_key = excluded.payment_key, status = excluded.status,
+        code = excluded.code, refunding = excluded.refunding, updated_at = excluded.updated_at";
+
+/// Who has the seats that these payments are about.
+pub(super) async fn read_holders(
+    transaction: &Transaction<'_>,
+    payments: &[(PaymentStep, &PaymentFact)],
+) -> Result<HashMap<Seat, ReservationId>, StoreError> {
+    let seats: HashSet<Seat> = payments.iter().flat_map(|(_, fact)| seats_of(fact)).collect();
+    let matches: Vec<Uuid> = seats.iter().map(|(id, _)| id.0).collect();
+    let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
+    let rows = transaction.query(HOLDERS, &[&matches, &numbers]).await?;
+    let holders = rows.iter().map(|row| {
+        let seat = (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
+        (seat, ReservationId(row.get(2)))
+    });
+    Ok(holders.collect())
+}
+
+fn seats_of(fact: &PaymentFact) -> impl Iterator<Item = Seat> + '_ {
+    fact.seats.iter().map(|seat| (fact.match_id, *seat))
+}
+
+struct Row<'a> {
+    fact: &'a PaymentFact,
+    reservation: ReservationStatus,
+    payment: &'static str,
+    refunding: bool,
+    code: Option<&'a str>,
+}
+
+/// The effects of a batch, folded: the last state per row, and the change of holders.
+pub(super) struct Fold<'a> {
+    rows: HashMap<PaymentId, Row<'a>>,
+    before: HashMap<Seat, ReservationId>,
+    after: HashMap<Seat, ReservationId>,
+    pub lost: Lost,
+}
+
+impl<'a> Fold<'a> {
+    pub fn of(
+        payments: &[(PaymentStep, &'a PaymentFact)],
+        holders: HashMap<Seat, ReservationId>,
+    ) -> Self {
+        let mut fold =
+            Self { rows: HashMap::new(), after: holders.clone(), before: holders, lost: vec![] };
+        for (step, fact) in payments {
+            fold.step(*step, fact);
+        }
+        fold
+    }
+
+    fn step(&mut self, step: PaymentStep, fact: &'a PaymentFact) {
+        use ReservationStatus::{Cancelled, Confirmed, Paying, Pending};
+        let (reservation, payment, refunding) = match step {
+            PaymentStep::Begun => match self.claim(fact) {
+                true => (Paying, "IN_PROGRESS", false),
+                false => (Cancelled, "FAILED", false),
+            },
+            PaymentStep::Approved => (Confirmed, "PAID", false),
+            PaymentStep::RefundBegun => (Confirmed, "PAID", true),
+            PaymentStep::RefundRefused => (Confirmed, "PAID", false),
+            PaymentStep::Declined => (Pending, "FAILED", false),
+            PaymentStep::Withdrawn => (Pending, "WITHDRAWN", false),
+            PaymentStep::Lost => (Cancelled, "FAILED", false),
+            PaymentStep::Refunded => (Cancelled, "REFUNDED", false),
+        };
+        if matches!(reservation, Pending | Cancelled) {
+            for seat in seats_of(fact) {
+                if self.after.get(&seat) == Some(&fact.reservation) {
+                    self.after.remove(&seat);
+                }
+            }
+        }
+        let code = fact.code.as_deref();
+        self.rows.insert(fact.payment, Row { fact, reservation, payment, refunding, code });
+    }
+
+    /// All seats for this reservation, or none and an entry in `lost`.
+    fn claim(&mut self, fact: &PaymentFact) -> bool {
+        let sold: Vec<SeatId> = seats_of(fact)
+            .filter(|seat| self.after.get(seat).is_some_and(|other| *other != fact.reservation))
+            .map(|(_, seat)| seat)
+            .collect();
+        if !sold.is_empty() {
+            self.lost.push((fact.payment, sold));
+            return false;
+        }
+        self.after.extend(seats_of(fact).map(|seat| (seat, fact.reservation)));
+        true
+    }
+
+    pub async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
+        change(transaction, RELEASE, gone).await?;
+        let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
+        change(transaction, CLAIM, made).await?;
+        self.write_reservations(transaction).await?;
+        self.write_payments(transaction).await
+    }
+
+    async fn write_reservations(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        // One reservation may have had several payments in the batch: the latest step wins.
+        let mut latest: HashMap<ReservationId, &Row> = HashMap::new();
+        for row in self.rows.values() {
+            let entry = latest.entry(row.fact.reservation).or_insert(row);
+            if (row.fact.at, row.fact.payment) > (entry.fact.at, entry.fact.payment) {
+                *entry = row;
+            }
+        }
+        let rows: Vec<&Row> = latest.into_values().collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.fact.reservation.0).collect();
+        let matches: Vec<Uuid> = rows.iter().map(|row| row.fact.match_id.0).collect();
+        let users: Vec<Uuid> = rows.iter().map(|row| row.fact.user.0).collect();
+        let status: Vec<&str> = rows.iter().map(|row| row.reservation.word()).collect();
+        let seats: Vec<String> =
+            rows.iter().map(|row| crate::domain::claim::join_seats(&row.fact.seats)).collect();
+        let amounts: Vec<i64> = rows.iter().map(|row| row.fact.amount).collect();
+        let versions: Vec<i64> = rows.iter().map(|row| row.fact.version).collect();
+        let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        transaction
+            .execute(
+                RESERVATIONS,
+                &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &at],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn write_payments(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let rows: Vec<&Row> = self.rows.values().collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.fact.payment.0).collect();
+        let reservations: Vec<Uuid> = rows.iter().map(|row| row.fact.reservation.0).collect();
+        let orders: Vec<String> = rows.iter().map(|row| row.fact.payment.order_id()).collect();
+        let keys: Vec<&str> = rows.iter().map(|row| row.fact.key.as_str()).collect();
+        let methods: Vec<&str> = rows.iter().map(|row| row.fact.method.as_str()).collect();
+        let amounts: Vec<i64> = rows.iter().map(|row| row.fact.amount).collect();
+        let status: Vec<&str> = rows.iter().map(|row| row.payment).collect();
+        let codes: Vec<Option<&str>> = rows.iter().map(|row| row.code).collect();
+        let refunding: Vec<bool> = rows.iter().map(|row| row.refunding).collect();
+        let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        transaction
+            .execute(
+                PAYMENTS,
+                &[
+                    &ids,
+                    &reservations,
+                    &orders,
+                    &keys,
+                    &methods,
+                    &amounts,
+                    &status,
+                    &codes,
+                    &refunding,
+                    &at,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+async fn change<'a>(
+    transaction: &Transaction<'_>,
+    statement: &str,
+    holders: impl Iterator<Item = (&'a Seat, &'a ReservationId)>,
+) -> Result<(), StoreError> {
+    let (mut matches, mut seats, mut reservations) = (Vec::new(), Vec::new(), Vec::new());
+    for ((match_id, seat), reservation) in holders {
+        matches.push(match_id.0);
+        seats.push(seat.0 as i32);
+        reservations.push(reservation.0);
+    }
+    if !matches.is_empty() {
+        transaction.execute(statement, &[&matches, &seats, &reservations]).await?;
+    }
+    Ok(())
+}

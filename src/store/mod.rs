@@ -1,0 +1,133 @@
+//! Keep: PostgreSQL. The only folder with SQL. Requests only read; the write-behind worker writes.
+
+pub mod apply;
+pub mod claims;
+pub mod position;
+pub mod reservations;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use std::str::FromStr;
+use std::time::Duration;
+use tokio_postgres::{Config, NoTls};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// An arbitrary number that all processes of Grandstand lock while they migrate.
+const MIGRATION_LOCK: i64 = 0x6772_616e_6473;
+
+/// Why PostgreSQL did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not reachable, or gone in the middle: ask again later.
+    #[error("PostgreSQL can't be reached: {0}")]
+    Away(String),
+    /// It understood and said no.
+    #[error("PostgreSQL refuses: {0}")]
+    Refused(String),
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            // Class 57 (shut down), 53 (no resources), 08 (connection): it will pass.
+            Some(db) if !["57", "53", "08", "40"].contains(&&db.code().code()[..2]) => {
+                Self::Refused(format!("{} ({})", db.message(), db.code().code()))
+            }
+            Some(db) => Self::Away(db.message().to_owned()),
+            None if error.is_closed() => Self::Away(error.to_string()),
+            None => Self::Away(full_text(&error)),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Away(full_text(&error))
+    }
+}
+
+fn full_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// A pool of connections to PostgreSQL.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Makes the pool; does not connect yet, because a node starts without PostgreSQL too.
+    pub fn new(database_url: &str, connections: usize) -> Result<Self, StoreError> {
+        let mut config = Config::from_str(database_url)
+            .map_err(|error| StoreError::Setting(format!("database URL: {error}")))?;
+        config.connect_timeout(Duration::from_secs(2));
+        config.tcp_user_timeout(Duration::from_secs(5));
+        config.application_name("grandstand");
+        config.options(
+            "-c statement_timeout=10s -c lock_timeout=5s \
+             -c idle_in_transaction_session_timeout=10s",
+        );
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, NoTls, recycling);
+        let limit = Some(Duration::from_secs(2));
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
+            .build()
+            .map_err(|error| StoreError::Setting(error.to_string()))?;
+        Ok(Self { pool })
+    }
+
+    pub(crate) async fn connection(&self) -> Result<Object, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Answers when PostgreSQL does.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.connection().await?.simple_query("select 1").await?;
+        Ok(())
+    }
+
+    /// Brings the schema up to this release; several processes may try at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        connection.batch_execute("set statement_timeout = 0; set lock_timeout = 0").await?;
+        connection.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+        let done = embedded::migrations::runner().run_async(&mut **connection.as_mut()).await;
+        connection.execute("select pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
+        // The connection has other time limits than the pool gives: it is not for reuse.
+        drop(Object::take(connection));
+        done.map(|_| ()).map_err(|error| StoreError::Refused(full_text(&error)))
+    }
+
+    /// A sale that is committed must be on disk: refuses a server that is set up to forget.
+    pub async fn assert_durable(&self) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        for (setting, bad) in
+            [("synchronous_commit", "off"), ("fsync", "off"), ("full_page_writes", "off")]
+        {
+            let row = connection.query_one("select current_setting($1)", &[&setting]).await?;
+            let value: &str = row.get(0);
+            if value == bad {
+                return Err(StoreError::Setting(format!(
+                    "PostgreSQL runs with {setting} = {value}: a confirmed sale could be lost. \
+                     Set it to on, or start with --allow-unsafe-database for tests."
+                )));
+            }
+        }
+        Ok(())
+    }
+}

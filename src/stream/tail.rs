@@ -1,0 +1,228 @@
+//! One reader per partition and node. It follows the streams of changes of the matches that
+//! someone watches, and the two streams that concern every node: what PostgreSQL has committed, and
+//! notices (catalogue, ended sessions). It keeps the last id itself: nothing is lost between two
+//! reads or across a reconnect.
+
+use crate::domain::fact::Fields;
+use crate::domain::ids::{MatchId, Partition, SessionId, SiteId};
+use crate::domain::position::StreamId;
+use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
+use crate::redis::{BLOCK_MS, connect_reader};
+use fred::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Entries per stream and read.
+const ENTRIES: u64 = 1000;
+/// How often the epoch is looked at.
+const EPOCH_EVERY: Duration = Duration::from_secs(1);
+
+/// What a reader tells its node.
+#[derive(Debug, Clone)]
+pub enum Told {
+    Changes(MatchId, StreamId, Fields),
+    /// PostgreSQL has the journal up to an id; fields of the entry.
+    Persisted(Partition, Fields),
+    SiteChanged(SiteId),
+    MatchChanged(MatchId),
+    SessionEnded(SessionId),
+    /// The epoch when it was first seen and each time it changes; `None`: not loaded.
+    Epoch(Partition, Option<u64>),
+}
+
+/// Takes what a reader tells; must not block.
+pub type Listener = Arc<dyn Fn(Told) + Send + Sync>;
+
+enum Order {
+    Watch(MatchId, StreamId),
+    Unwatch(MatchId),
+}
+
+/// The readers of all partitions.
+pub struct Tail {
+    orders: Vec<mpsc::UnboundedSender<Order>>,
+}
+
+impl Tail {
+    /// Connects one reader per partition and starts them.
+    pub async fn start(
+        redis_url: &str,
+        partitions: u16,
+        listener: Listener,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let connecting = (0..partitions).map(|_| connect_reader(redis_url));
+        let clients = futures::future::try_join_all(connecting).await?;
+        let mut orders = Vec::new();
+        for (number, client) in (0..partitions).zip(clients) {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            orders.push(sender);
+            let reader = Reader::new(client, Partition(number), listener.clone());
+            tokio::spawn(reader.run(receiver, stop.clone()));
+        }
+        Ok(Self { orders })
+    }
+
+    /// Follows the changes of a match from behind `from`.
+    pub fn watch(&self, id: MatchId, from: StreamId) {
+        self.order(id, Order::Watch(id, from));
+    }
+
+    /// Stops following a match.
+    pub fn unwatch(&self, id: MatchId) {
+        self.order(id, Order::Unwatch(id));
+    }
+
+    fn order(&self, id: MatchId, order: Order) {
+        if let Some(orders) = self.orders.get(usize::from(id.partition().0)) {
+            // A reader that has ended is being shut down: nobody listens any more.
+            let _ = orders.send(order);
+        }
+    }
+}
+
+struct Reader {
+    client: Client,
+    partition: Partition,
+    listener: Listener,
+    places: HashMap<String, StreamId>,
+    epoch: Option<u64>,
+    epoch_seen_at: Option<Instant>,
+}
+
+type Entries = HashMap<String, Vec<(String, Fields)>>;
+
+impl Reader {
+    fn new(client: Client, partition: Partition, listener: Listener) -> Self {
+        Self {
+            client,
+            partition,
+            listener,
+            places: HashMap::new(),
+            epoch: None,
+            epoch_seen_at: None,
+        }
+    }
+
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.read(&mut orders, &stop).await {
+                Ok(entries) => self.tell_all(entries),
+                Err(error) => {
+                    tracing::warn!(partition = %self.partition, %error, "reading streams failed");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+        let _ = self.client.quit().await;
+    }
+
+    async fn read(
+        &mut self,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+        stop: &CancellationToken,
+    ) -> Result<Entries, Error> {
+        self.look_at_epoch().await?;
+        while let Ok(order) = orders.try_recv() {
+            self.obey(order);
+        }
+        let (keys, ids): (Vec<String>, Vec<String>) =
+            self.places.iter().map(|(key, id)| (key.clone(), id.to_string())).unzip();
+        let client = self.client.clone();
+        let reading = client.xread_map(Some(ENTRIES), Some(BLOCK_MS), keys, ids);
+        tokio::pin!(reading);
+        // A new order must not wait for the end of a blocking read: the read is cut short.
+        let answer = tokio::select! {
+            answer = &mut reading => answer,
+            order = orders.recv() => {
+                if let Some(order) = order { self.obey(order); }
+                let _ = self.client.unblock_self(None).await;
+                reading.await
+            }
+            () = stop.cancelled() => return Ok(Entries::new()),
+        };
+        match answer {
+            Err(error) if *error.kind() == ErrorKind::Parse => Ok(Entries::new()),
+            other => other,
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Watch(id, from) => {
+                self.places.insert(MatchKeys(id).changes(), from);
+            }
+            Order::Unwatch(id) => {
+                self.places.remove(&MatchKeys(id).changes());
+            }
+        }
+    }
+
+    /// After a wipe or a failover the streams begin anew below the ids seen before, and a read would
+    /// wait for ever: the epoch says that this is another log.
+    async fn look_at_epoch(&mut self) -> Result<(), Error> {
+        if self.epoch_seen_at.is_some_and(|at| at.elapsed() < EPOCH_EVERY) {
+            return Ok(());
+        }
+        let keys = PartitionKeys(self.partition);
+        let epoch: Option<u64> = self.client.hget(keys.partition(), "epoch").await?;
+        if self.epoch_seen_at.is_none() || epoch != self.epoch {
+            self.epoch = epoch;
+            for key in [keys.persisted(), keys.notices()] {
+                let place = self.end_of(&key).await?;
+                self.places.insert(key, place);
+            }
+            self.places.retain(|key, _| match_of_changes(key).is_none());
+            (self.listener)(Told::Epoch(self.partition, epoch));
+        }
+        self.epoch_seen_at = Some(Instant::now());
+        Ok(())
+    }
+
+    /// The place before the last entry, so that the last one is told again: it is what stands.
+    /// Notices are told from the start: ended sessions must be known to a node that starts late.
+    async fn end_of(&self, key: &str) -> Result<StreamId, Error> {
+        if key.ends_with(":notices") {
+            return Ok(StreamId::default());
+        }
+        let last: Vec<(String, Fields)> =
+            self.client.xrevrange_values(key, "+", "-", Some(1)).await?;
+        let id: Option<StreamId> = last.first().and_then(|(id, _)| id.parse().ok());
+        Ok(id.map_or(StreamId::default(), |id| StreamId { ms: id.ms.saturating_sub(1), seq: 0 }))
+    }
+
+    fn tell_all(&mut self, entries: Entries) {
+        for (key, list) in entries {
+            for (id, fields) in list {
+                let Ok(id) = id.parse::<StreamId>() else { continue };
+                // An order may have moved or removed the place while the read was under way.
+                match self.places.get_mut(&key) {
+                    Some(place) if *place < id => *place = id,
+                    _ => continue,
+                }
+                for told in self.understand(&key, id, fields) {
+                    (self.listener)(told);
+                }
+            }
+        }
+    }
+
+    fn understand(&self, key: &str, id: StreamId, fields: Fields) -> Option<Told> {
+        if let Some(match_id) = match_of_changes(key) {
+            return Some(Told::Changes(match_id, id, fields));
+        }
+        if key.ends_with(":persisted") {
+            return Some(Told::Persisted(self.partition, fields));
+        }
+        if let Some(site) = fields.get("site") {
+            return SiteId::from_key(site).map(Told::SiteChanged);
+        }
+        if let Some(event) = fields.get("match") {
+            return MatchId::from_key(event).map(Told::MatchChanged);
+        }
+        fields.get("revoked").and_then(|id| SessionId::from_key(id)).map(Told::SessionEnded)
+    }
+}
