@@ -1,6 +1,17 @@
 //! The plan of a site: areas ▸ sections ▸ blocks ▸ rows ▸ seats, with geometry, grades and prices.
 //! One JSON document (docs/SITE-PLAN.md), posted whole by an administrator.
 
+mod arc;
+mod check;
+#[cfg(test)]
+mod check_tests;
+mod index;
+#[cfg(test)]
+mod index_tests;
+
+pub use check::PlanFault;
+pub use index::{PlanIndex, RowSeat};
+
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,7 +41,7 @@ pub struct SitePlan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Shape {
-    /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`.
+    /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones.
     pub kind: String,
     /// A closed polygon of three points or more.
     #[schema(value_type = Vec<Vec<f32>>)]
@@ -55,8 +66,11 @@ pub struct Grade {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Area {
+    /// Unique among the areas of the site, 1 or more.
     pub id: AreaId,
+    /// Name for people, 1 to 100 characters.
     pub name: String,
+    /// Sections of the area.
     pub sections: Vec<Section>,
 }
 
@@ -64,8 +78,11 @@ pub struct Area {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Section {
+    /// Unique among the sections of the site, 1 or more.
     pub id: SectionId,
+    /// Name for people, 1 to 100 characters.
     pub name: String,
+    /// Blocks of the section.
     pub blocks: Vec<Block>,
 }
 
@@ -73,7 +90,9 @@ pub struct Section {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Block {
+    /// Unique among the blocks of the site, 1 or more.
     pub id: BlockId,
+    /// Name for people, 1 to 100 characters: `101`.
     pub name: String,
     /// Code of the grade of its seats.
     pub grade: String,
@@ -88,7 +107,7 @@ pub struct Block {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Row {
-    /// What the ticket says: `1`, `A`.
+    /// What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block.
     pub label: String,
     /// Id of the first seat; the others follow by one.
     pub first_seat_id: SeatId,
@@ -109,7 +128,8 @@ pub struct Row {
     /// Centre of the last seat.
     #[schema(value_type = Vec<f32>)]
     pub to: Point,
-    /// Height of the arc over the chord in metres; to the right of from → to when positive.
+    /// Height of the arc over the chord in metres, 0 for a straight row; the arc lies to the right
+    /// of someone who walks from `from` to `to` when positive. At most half the chord.
     #[serde(default)]
     pub bow: f32,
 }
