@@ -5,6 +5,7 @@ pub mod batch;
 pub mod catalog;
 pub mod error;
 pub mod partitions;
+pub mod load;
 pub mod payments;
 pub mod queue;
 pub mod reservations;

@@ -1,0 +1,161 @@
+//! Matches: make, change, take away.
+
+use crate::api::App;
+use crate::api::admin::sites::place_of;
+use crate::api::auth::Admin;
+use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::matches::MatchView;
+use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
+use crate::domain::ids::{MatchId, SiteId};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A match as an administrator gives it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchInput {
+    #[schema(value_type = uuid::Uuid)]
+    site_id: SiteId,
+    /// 1 to 100 characters.
+    home_team: String,
+    /// 1 to 100 characters.
+    away_team: String,
+    starts_at: jiff::Timestamp,
+}
+
+/// All matches.
+#[derive(Serialize, ToSchema)]
+pub struct MatchList {
+    matches: Vec<MatchView>,
+}
+
+/// Makes a match, DRAFT.
+#[utoipa::path(post, path = "/api/admin/matches", tag = "administration",
+    params(("Idempotency-Key" = Option<String>, Header)), request_body = MatchInput,
+    security(("token" = [])),
+    responses((status = 201, body = Envelope<MatchView>), (status = 400, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    key: IdempotencyKey,
+    input: Input<MatchInput>,
+) -> ApiResult<Created<MatchView>> {
+    let stadium = check(&app, &input.value)?;
+    let operation = key.operation(&admin.id.key(), "create match", &input);
+    let partition = place_of(&app, &operation.key);
+    let given = input.value;
+    let event = Match {
+        id: MatchId::new(partition),
+        version: 1,
+        site_id: given.site_id,
+        stadium,
+        home_team: given.home_team.trim().to_owned(),
+        away_team: given.away_team.trim().to_owned(),
+        starts_at: given.starts_at,
+        status: MatchStatus::Draft,
+        queue: QueueSettings::default(),
+    };
+    let id = app.engine.put_match(&event, operation).await?;
+    answer(&app, id).await.map(Created)
+}
+
+/// All matches, DRAFT too.
+#[utoipa::path(get, path = "/api/admin/matches", tag = "administration", security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchList>)))]
+pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
+    let matches = app.catalog.matches().iter().map(|event| MatchView::of(&app, event)).collect();
+    Okay(MatchList { matches })
+}
+
+/// Changes a match. Its site can only be changed while it is DRAFT.
+#[utoipa::path(put, path = "/api/admin/matches/{match}", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), request_body = MatchInput, security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
+        (status = 409, description = "MATCH_ON_SALE, CHANGED_MEANWHILE", body = Problem)))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+    input: Input<MatchInput>,
+) -> ApiResult<Okay<MatchView>> {
+    let stadium = check(&app, &input.value)?;
+    let old = read(&app, id).await?;
+    let given = input.value;
+    if old.status != MatchStatus::Draft && old.site_id != given.site_id {
+        return Err(on_sale("Its site can't be changed any more."));
+    }
+    let event = Match {
+        version: old.version + 1,
+        site_id: given.site_id,
+        stadium,
+        home_team: given.home_team.trim().to_owned(),
+        away_team: given.away_team.trim().to_owned(),
+        starts_at: given.starts_at,
+        ..old
+    };
+    app.engine.put_match(&event, Default::default()).await?;
+    answer(&app, id).await.map(Okay)
+}
+
+/// Takes a DRAFT match away.
+#[utoipa::path(delete, path = "/api/admin/matches/{match}", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204), (status = 404, body = Problem),
+        (status = 409, description = "MATCH_ON_SALE", body = Problem)))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+) -> ApiResult<NoContent> {
+    let event = read(&app, id).await?;
+    if event.status != MatchStatus::Draft {
+        return Err(on_sale("Close it instead."));
+    }
+    app.engine.delete_match(&event).await?;
+    app.catalog.refresh_match(id).await?;
+    Ok(NoContent)
+}
+
+fn on_sale(advice: &str) -> ApiError {
+    ApiError::conflict("MATCH_ON_SALE", format!("The match is or was on sale. {advice}"))
+}
+
+/// A match as Redis has it now: changes start from there, not from a cache.
+pub async fn read(app: &App, id: MatchId) -> ApiResult<Match> {
+    use crate::engine::error::{EngineError, Refusal};
+    match app.engine.event(id).await {
+        Ok(Some(event)) => Ok(event),
+        Ok(None) | Err(EngineError::Refused(Refusal::NotFound)) => {
+            Err(ApiError::not_found("match"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The match as it is after a change.
+pub async fn answer(app: &App, id: MatchId) -> ApiResult<MatchView> {
+    app.catalog.refresh_match(id).await?;
+    let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    Ok(MatchView::of(app, &event))
+}
+
+/// The name of the stadium, when all fields are right.
+fn check(app: &App, input: &MatchInput) -> ApiResult<String> {
+    let mut errors = Vec::new();
+    for (field, text) in [("homeTeam", &input.home_team), ("awayTeam", &input.away_team)] {
+        let length = text.trim().chars().count();
+        if !(1..=100).contains(&length) || text.chars().any(char::is_control) {
+            let message = "must have 1 to 100 characters".to_owned();
+            errors.push(FieldError { field: field.to_owned(), message });
+        }
+    }
+    if !errors.is_empty() {
+        return Err(ApiError::fields(errors));
+    }
+    let site = app.catalog.site(input.site_id).ok_or_else(|| ApiError::not_found("site"))?;
+    Ok(site.site.plan.name.clone())
+}

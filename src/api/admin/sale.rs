@@ -1,0 +1,166 @@
+//! The sale of a match: open, close, block seats, the waiting room.
+
+use crate::api::App;
+use crate::api::admin::matches::{answer, read};
+use crate::api::auth::Admin;
+use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::extract::{Envelope, Input, Okay, Path};
+use crate::api::matches::MatchView;
+use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
+use crate::domain::ids::{MatchId, SeatId};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Seats to block or unblock in one call at the most.
+const SEATS_PER_CALL: usize = 5_000;
+
+/// Seats.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeatsInput {
+    /// All of them or none.
+    seat_ids: Vec<SeatId>,
+}
+
+/// How many seats were changed.
+#[derive(Serialize, ToSchema)]
+pub struct SeatsDone {
+    seats: usize,
+}
+
+/// Opens the sale.
+#[utoipa::path(post, path = "/api/admin/matches/{match}/open", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
+        (status = 409, description = "MATCH_ALREADY_OPEN", body = Problem)))]
+pub async fn open(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<MatchView>> {
+    let event = read(&app, id).await?;
+    if event.status == MatchStatus::Open {
+        return Err(ApiError::conflict("MATCH_ALREADY_OPEN", "The match is on sale already."));
+    }
+    if app.catalog.site(event.site_id).is_none() {
+        return Err(ApiError::not_found("site"));
+    }
+    change(&app, event, |event| event.status = MatchStatus::Open).await
+}
+
+/// Closes the sale: no new holds; what is held or reserved may still be paid in its time.
+#[utoipa::path(post, path = "/api/admin/matches/{match}/close", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
+        (status = 409, description = "MATCH_NOT_OPEN", body = Problem)))]
+pub async fn close(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<MatchView>> {
+    let event = read(&app, id).await?;
+    if event.status != MatchStatus::Open {
+        return Err(ApiError::conflict("MATCH_NOT_OPEN", "The match is not on sale."));
+    }
+    change(&app, event, |event| event.status = MatchStatus::Closed).await
+}
+
+/// Takes seats out of the sale; held or sold ones are refused.
+#[utoipa::path(post, path = "/api/admin/matches/{match}/block", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
+    responses((status = 200, body = Envelope<SeatsDone>), (status = 404, body = Problem),
+        (status = 409, description = "SEAT_TAKEN", body = Problem)))]
+pub async fn block(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+    input: Input<SeatsInput>,
+) -> ApiResult<Okay<SeatsDone>> {
+    let seats = checked(&app, id, input.value.seat_ids)?;
+    let count = seats.len();
+    app.engine.block(id, seats).await?;
+    Ok(Okay(SeatsDone { seats: count }))
+}
+
+/// Gives blocked seats back to the sale.
+#[utoipa::path(post, path = "/api/admin/matches/{match}/unblock", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
+    responses((status = 200, body = Envelope<SeatsDone>), (status = 404, body = Problem),
+        (status = 409, description = "SEAT_TAKEN", body = Problem)))]
+pub async fn unblock(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+    input: Input<SeatsInput>,
+) -> ApiResult<Okay<SeatsDone>> {
+    let seats = checked(&app, id, input.value.seat_ids)?;
+    let count = seats.len();
+    app.engine.unblock(id, seats).await?;
+    Ok(Okay(SeatsDone { seats: count }))
+}
+
+/// Sets the waiting room; what is left out takes its default.
+#[utoipa::path(put, path = "/api/admin/matches/{match}/queue", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), request_body = QueueSettings, security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchView>), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
+pub async fn set_queue(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+    input: Input<QueueSettings>,
+) -> ApiResult<Okay<MatchView>> {
+    let queue = input.value;
+    check(&queue)?;
+    let event = read(&app, id).await?;
+    change(&app, event, |event| event.queue = queue).await
+}
+
+fn check(queue: &QueueSettings) -> ApiResult<()> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, message: &str| {
+        errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+    };
+    if !(1..=1_000_000).contains(&queue.admit_per_minute) {
+        wrong("admitPerMinute", "must be 1 to 1,000,000 people");
+    }
+    if !(1..=1_000_000).contains(&queue.max_active) {
+        wrong("maxActive", "must be 1 to 1,000,000 people");
+    }
+    if !(10_000..=3_600_000).contains(&queue.pass_ttl_ms) {
+        wrong("passTtlMs", "must be 10,000 to 3,600,000 milliseconds");
+    }
+    if queue.random_pre_queue {
+        wrong("randomPreQueue", "is not supported yet: people are served in the order they join");
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::fields(errors)) }
+}
+
+async fn change(
+    app: &App,
+    old: Match,
+    edit: impl FnOnce(&mut Match),
+) -> ApiResult<Okay<MatchView>> {
+    let mut event = Match { version: old.version + 1, ..old };
+    edit(&mut event);
+    app.engine.put_match(&event, Default::default()).await?;
+    answer(app, event.id).await.map(Okay)
+}
+
+fn checked(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
+    let (_, site) =
+        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    if seats.is_empty() || seats.len() > SEATS_PER_CALL {
+        return Err(ApiError::field("seatIds", format!("must name 1 to {SEATS_PER_CALL} seats")));
+    }
+    let unknown: Vec<SeatId> =
+        seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();
+    if !unknown.is_empty() {
+        return Err(ApiError::seats_not_found(&unknown));
+    }
+    let mut seen = HashSet::new();
+    Ok(seats.into_iter().filter(|seat| seen.insert(*seat)).collect())
+}

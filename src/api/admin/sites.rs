@@ -1,0 +1,137 @@
+//! Sites: a plan is taken or refused whole.
+
+use crate::api::App;
+use crate::api::auth::Admin;
+use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::domain::catalog::{MatchStatus, Site};
+use crate::domain::ids::{Partition, SiteId};
+use crate::domain::plan::SitePlan;
+use crate::live::catalog::KnownSite;
+use axum::extract::State;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A site without its plan.
+#[derive(Serialize, ToSchema)]
+pub struct SiteSummary {
+    #[schema(value_type = uuid::Uuid)]
+    id: SiteId,
+    version: u64,
+    name: String,
+    seats: u32,
+}
+
+/// All sites.
+#[derive(Serialize, ToSchema)]
+pub struct SiteList {
+    sites: Vec<SiteSummary>,
+}
+
+fn summary(known: &KnownSite) -> SiteSummary {
+    SiteSummary {
+        id: known.site.id,
+        version: known.site.version,
+        name: known.site.plan.name.clone(),
+        seats: known.index.seat_count(),
+    }
+}
+
+/// Makes a site from a plan (docs/SITE-PLAN.md).
+#[utoipa::path(post, path = "/api/admin/sites", tag = "administration", request_body = SitePlan,
+    params(("Idempotency-Key" = Option<String>, Header)), security(("token" = [])),
+    responses((status = 201, body = Envelope<SiteSummary>),
+        (status = 400, description = "VALIDATION with every fault of the plan", body = Problem),
+        (status = 403, body = Problem)))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    key: IdempotencyKey,
+    input: Input<SitePlan>,
+) -> ApiResult<Created<SiteSummary>> {
+    check(&input.value)?;
+    let operation = key.operation(&admin.id.key(), "create site", &input);
+    // The key decides the partition, so that a repeated call meets the first one's answer.
+    let partition = place_of(&app, &operation.key);
+    let site = Site { id: SiteId::new(partition), version: 1, plan: input.value };
+    let id = app.engine.put_site(&site, operation).await?;
+    answer(&app, id).await.map(Created)
+}
+
+/// All sites.
+#[utoipa::path(get, path = "/api/admin/sites", tag = "administration", security(("token" = [])),
+    responses((status = 200, body = Envelope<SiteList>)))]
+pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<SiteList> {
+    let mut sites: Vec<SiteSummary> =
+        app.catalog.sites().iter().map(|known| summary(known)).collect();
+    sites.sort_by_key(|site| site.id);
+    Okay(SiteList { sites })
+}
+
+/// Replaces the plan of a site that no match on sale uses.
+#[utoipa::path(put, path = "/api/admin/sites/{site}", tag = "administration",
+    params(("site" = uuid::Uuid, Path)), request_body = SitePlan, security(("token" = [])),
+    responses((status = 200, body = Envelope<SiteSummary>), (status = 404, body = Problem),
+        (status = 409, description = "SITE_IN_USE, CHANGED_MEANWHILE", body = Problem)))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    Path(id): Path<SiteId>,
+    key: IdempotencyKey,
+    input: Input<SitePlan>,
+) -> ApiResult<Okay<SiteSummary>> {
+    check(&input.value)?;
+    let old = app.engine.site(id).await?.ok_or_else(|| ApiError::not_found("site"))?;
+    refuse_in_use(&app, id, |status| status != MatchStatus::Draft)?;
+    let operation = key.operation(&admin.id.key(), "replace site", &input);
+    let site = Site { id, version: old.version + 1, plan: input.value };
+    app.engine.put_site(&site, operation).await?;
+    answer(&app, id).await.map(Okay)
+}
+
+/// Takes a site away that no match uses.
+#[utoipa::path(delete, path = "/api/admin/sites/{site}", tag = "administration",
+    params(("site" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204), (status = 404, body = Problem),
+        (status = 409, description = "SITE_IN_USE", body = Problem)))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<SiteId>,
+) -> ApiResult<NoContent> {
+    let site = app.engine.site(id).await?.ok_or_else(|| ApiError::not_found("site"))?;
+    refuse_in_use(&app, id, |_| true)?;
+    app.engine.delete_site(&site).await?;
+    app.catalog.refresh_site(id).await?;
+    Ok(NoContent)
+}
+
+fn check(plan: &SitePlan) -> ApiResult<()> {
+    let faults = plan.check();
+    if faults.is_empty() { Ok(()) } else { Err(ApiError::plan(faults)) }
+}
+
+/// Where something new goes: by its Idempotency-Key when there is one, else anywhere.
+pub fn place_of(app: &App, key: &str) -> Partition {
+    let count = app.engine.partition_count();
+    if key.is_empty() { Partition::random(count) } else { Partition::of_email(key, count) }
+}
+
+fn refuse_in_use(app: &App, id: SiteId, counts: impl Fn(MatchStatus) -> bool) -> ApiResult<()> {
+    let matches = app.catalog.matches();
+    let users = matches.iter().filter(|event| event.site_id == id && counts(event.status)).count();
+    if users == 0 {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        "SITE_IN_USE",
+        format!("{users} matches use this site: their seats would change under the buyers."),
+    ))
+}
+
+async fn answer(app: &App, id: SiteId) -> ApiResult<SiteSummary> {
+    app.catalog.refresh_site(id).await?;
+    let known = app.catalog.site(id).ok_or_else(|| ApiError::not_found("site"))?;
+    Ok(summary(&known))
+}

@@ -1,0 +1,225 @@
+//! Who is calling: access tokens, refresh tokens, passwords. Each extractor is a proof: a handler
+//! that takes an `Admin` can't be reached by anybody else.
+
+use crate::api::App;
+use crate::api::error::ApiError;
+use crate::domain::account::{Account, Role};
+use crate::domain::ids::{SessionId, UserId};
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+const ISSUER: &str = "grandstand";
+const AUDIENCE: &str = "grandstand-api";
+/// The answer to a refresh may be lost: the same token works again for so long.
+const REFRESH_GRACE_MS: u64 = 10_000;
+
+/// argon2id with the crate's defaults: 19 MiB, two passes, one lane, as OWASP asks at least. One at
+/// a time per core: each costs about 20 ms of CPU, and log-ins must not starve the holds.
+static HASHING: LazyLock<Semaphore> = LazyLock::new(|| {
+    Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))
+});
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: UserId,
+    email: String,
+    role: Role,
+    sid: SessionId,
+    iat: i64,
+    exp: i64,
+    iss: String,
+    aud: String,
+}
+
+/// Signs and checks tokens, and knows the sessions that have ended.
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    /// Life of an access token in ms.
+    pub access_ttl_ms: u64,
+    /// Life of a session in ms.
+    pub refresh_ttl_ms: u64,
+    ended: RwLock<HashMap<SessionId, Instant>>,
+}
+
+/// A log-in or refresh as the client gets it.
+pub struct Pair {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Tokens {
+    /// Tokens under a secret of 32 characters or more.
+    pub fn new(secret: &str, access_ttl_ms: u64, refresh_ttl_ms: u64) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 5;
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        Self {
+            encoding: EncodingKey::from_secret(secret.as_bytes()),
+            decoding: DecodingKey::from_secret(secret.as_bytes()),
+            validation,
+            access_ttl_ms,
+            refresh_ttl_ms,
+            ended: RwLock::default(),
+        }
+    }
+
+    fn access(&self, account: &Account, sid: SessionId) -> Result<String, ApiError> {
+        let iat = jiff::Timestamp::now().as_second();
+        let claims = Claims {
+            sub: account.id,
+            email: account.email.clone(),
+            role: account.role,
+            sid,
+            iat,
+            exp: iat + (self.access_ttl_ms / 1000) as i64,
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(ApiError::internal)
+    }
+
+    fn check(&self, token: &str) -> Result<User, ApiError> {
+        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| ApiError::unauthorized("The token is not valid or has expired."))?;
+        let claims = data.claims;
+        if self.ended.read().contains_key(&claims.sid) {
+            return Err(ApiError::unauthorized("The session has ended. Log in again."));
+        }
+        Ok(User {
+            id: claims.sub,
+            email: claims.email,
+            role: claims.role,
+            session: claims.sid,
+        })
+    }
+
+    /// A session has ended somewhere: its access tokens are refused from now on.
+    pub fn end(&self, session: SessionId) {
+        let life = Duration::from_millis(self.access_ttl_ms);
+        let mut ended = self.ended.write();
+        ended.retain(|_, at| at.elapsed() < life);
+        ended.insert(session, Instant::now());
+    }
+}
+
+/// Starts a session for an account.
+pub async fn start_session(app: &App, account: &Account) -> Result<Pair, ApiError> {
+    let session = SessionId::new(account.id.partition());
+    let (refresh, hash) = new_refresh(session)?;
+    app.engine.start_session(session, account, hash, app.tokens.refresh_ttl_ms).await?;
+    Ok(Pair { access: app.tokens.access(account, session)?, refresh })
+}
+
+/// Exchanges a refresh token for a new pair.
+pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), ApiError> {
+    let ended = || ApiError::unauthorized("The session has ended. Log in again.");
+    let session = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id));
+    let session = session.ok_or_else(ended)?;
+    let (refresh, next) = new_refresh(session)?;
+    let rotated =
+        app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
+    let account = rotated.map_err(|error| match error {
+        crate::engine::error::EngineError::Refused(_) => ended(),
+        other => other.into(),
+    })?;
+    let access = app.tokens.access(&account, session)?;
+    Ok((account, Pair { access, refresh }))
+}
+
+/// A refresh token (256 random bits under the id of the session) and its hash.
+fn new_refresh(session: SessionId) -> Result<(String, String), ApiError> {
+    let mut secret = [0_u8; 32];
+    getrandom::fill(&mut secret).map_err(ApiError::internal)?;
+    let token = format!("{}.{}", session.key(), URL_SAFE_NO_PAD.encode(secret));
+    let hash = hash(&token);
+    Ok((token, hash))
+}
+
+fn hash(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
+}
+
+/// The hash of a password.
+pub async fn hash_password(password: String) -> Result<String, ApiError> {
+    on_a_thread(move || {
+        let mut salt = [0_u8; 16];
+        getrandom::fill(&mut salt).map_err(ApiError::internal)?;
+        let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+        Ok(hash.map_err(ApiError::internal)?.to_string())
+    })
+    .await
+}
+
+/// Whether a password fits; without an account it takes the same time, so that nobody learns which
+/// e-mails have one.
+pub async fn verify_password(password: String, hash: Option<String>) -> Result<bool, ApiError> {
+    static NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
+        AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    on_a_thread(move || {
+        let text = hash.as_deref().unwrap_or(NOBODY);
+        let known = PasswordHash::new(text).map_err(ApiError::internal)?;
+        Ok(Argon2::default().verify_password(password.as_bytes(), &known).is_ok() && hash.is_some())
+    })
+    .await
+}
+
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let _turn = HASHING.acquire().await.map_err(ApiError::internal)?;
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+}
+
+/// Someone with a valid access token.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    pub role: Role,
+    pub session: SessionId,
+}
+
+impl FromRequestParts<Arc<App>> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let header = parts.headers.get(header::AUTHORIZATION);
+        let text = header.and_then(|value| value.to_str().ok());
+        let token = text.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| {
+            ApiError::unauthorized("Log in first, and send the header Authorization: Bearer TOKEN.")
+        })?;
+        app.tokens.check(token)
+    }
+}
+
+/// An administrator.
+pub struct Admin(pub User);
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let user = User::from_request_parts(parts, app).await?;
+        match user.role {
+            Role::Admin => Ok(Self(user)),
+            Role::User => Err(ApiError::forbidden()),
+        }
+    }
+}

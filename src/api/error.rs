@@ -1,0 +1,438 @@
+//! Errors as people and programs get them: RFC 9457 problem documents with a stable code.
+//! The only file with the status codes of failures.
+
+use crate::domain::ids::SeatId;
+use crate::domain::plan::check::PlanFault;
+use crate::engine::error::{EngineError, Refusal};
+use crate::store::StoreError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Names the kind of problem for ever.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    /// What happened and what to do.
+    pub detail: String,
+    /// For programs; never changes its meaning.
+    pub code: &'static str,
+    pub request_id: String,
+    /// Wrong fields, one entry each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Members of the code's own: `lost`, `alternatives`, `gatewayCode`.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub more: Map<String, Value>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Path of the field: `seatIds[2]`, or a JSON pointer inside a site plan.
+    pub field: String,
+    pub message: String,
+}
+
+/// An answer that is not a success.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    retry_after_seconds: Option<u64>,
+    errors: Vec<FieldError>,
+    more: Map<String, Value>,
+    /// For the log only.
+    inside: Option<String>,
+}
+
+/// The result of a handler.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retry_after_seconds: None,
+            errors: vec![],
+            more: Map::new(),
+            inside: None,
+        }
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn inside(mut self, text: impl ToString) -> Self {
+        self.inside = Some(text.to_string());
+        self
+    }
+
+    /// Adds the choices that are as good as the seats that were lost.
+    pub fn with_alternatives(self, alternatives: Value) -> Self {
+        if self.code == "SEAT_TAKEN" { self.with("alternatives", alternatives) } else { self }
+    }
+
+    /// One wrong field.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// Wrong fields.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{}: {}", one.field, one.message),
+            many => format!("{} fields are wrong; nothing was changed.", many.len()),
+        };
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail) }
+    }
+
+    /// A site plan with everything that is wrong in it.
+    pub fn plan(faults: Vec<PlanFault>) -> Self {
+        let error = |fault: PlanFault| FieldError { field: fault.pointer, message: fault.message };
+        Self::fields(faults.into_iter().map(error).collect())
+    }
+
+    /// A body that is not JSON.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", detail)
+    }
+
+    /// A body of another type than JSON.
+    pub fn media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "The body must be JSON: send the header content-type: application/json.",
+        )
+    }
+
+    /// A body above the limit.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "TOO_LARGE",
+            format!("The body is larger than {limit} bytes."),
+        )
+    }
+
+    /// No token, or one that is not valid.
+    pub fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", detail)
+    }
+
+    /// E-mail or password is wrong; which one is not told.
+    pub fn bad_credentials() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "BAD_CREDENTIALS",
+            "E-mail or password is not right. Check both, or sign up.",
+        )
+    }
+
+    /// For administrators only.
+    pub fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", "Only an administrator may do this.")
+    }
+
+    /// Something that does not exist, or that the caller may not know of.
+    pub fn not_found(what: &'static str) -> Self {
+        let (code, detail) = match what {
+            "match" => ("MATCH_NOT_FOUND", "There is no match with this id."),
+            "site" => ("SITE_NOT_FOUND", "There is no site with this id."),
+            "area" => ("AREA_NOT_FOUND", "The site has no area with this id."),
+            "section" => ("SECTION_NOT_FOUND", "The site has no section with this id."),
+            "block" => ("BLOCK_NOT_FOUND", "The site has no block with this id."),
+            "hold" => ("HOLD_NOT_FOUND", "There is no such hold any more."),
+            "reservation" => ("RESERVATION_NOT_FOUND", "You have no reservation with this id."),
+            "payment" => ("PAYMENT_NOT_FOUND", "You have no payment with this id."),
+            "ticket" => ("NOT_IN_QUEUE", "You are not in the queue: join it first."),
+            _ => ("NOT_FOUND", "There is nothing at this address; /docs lists what there is."),
+        };
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// Seats that the site does not have.
+    pub fn seats_not_found(seats: &[SeatId]) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "SEAT_NOT_FOUND",
+            "Not all of these seats exist at the site of this match.",
+        )
+        .with("seatIds", seat_list(seats))
+    }
+
+    /// The path exists, the method does not.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            "This address does not know this method; the header allow lists those it knows.",
+        )
+    }
+
+    /// More calls than the limit.
+    pub fn too_many(code: &'static str, seconds: u64) -> Self {
+        let detail = format!("Too many of these at once. Try again in {seconds} s.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(seconds)
+    }
+
+    /// More than this node can serve now.
+    pub fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "OVERLOADED",
+            "More people are here than can be served this second. Try again.",
+        )
+        .retry_after(1)
+    }
+
+    /// No answer within the time that a request may take.
+    pub fn timeout() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT",
+            "This took too long. Ask again with the same Idempotency-Key: nothing happens twice.",
+        )
+        .retry_after(2)
+    }
+
+    /// Payments wait for PostgreSQL; nothing was charged.
+    pub fn payments_paused() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "PAYMENTS_PAUSED",
+            "Payments are paused for a moment. Nothing was charged, and your seats stay yours: \
+             the time to pay has been extended. Try again.",
+        )
+        .retry_after(5)
+    }
+
+    /// The gateway refused for good.
+    pub fn declined(gateway_code: &str, message: &str) -> Self {
+        Self::new(
+            StatusCode::PAYMENT_REQUIRED,
+            "PAYMENT_DECLINED",
+            format!("The payment was declined: {message}. Request a new payment to try again."),
+        )
+        .with("gatewayCode", gateway_code)
+    }
+
+    /// An earlier sale has the seats; nothing was charged.
+    pub fn seat_sold(seats: &[SeatId]) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "SEAT_SOLD",
+            "These seats belong to an earlier sale. Nothing was charged; please choose others.",
+        )
+        .with("lost", seat_list(seats))
+    }
+
+    /// The amount is not that of the reservation; nothing was charged.
+    pub fn amount_mismatch() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "AMOUNT_MISMATCH",
+            "Order or amount is not that of this payment. Nothing was charged.",
+        )
+    }
+
+    /// Refused because of the state that something is in.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// A bug, or something that nobody thought of.
+    pub fn internal(error: impl ToString) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "Something went wrong on our side. Say the requestId when you ask for help.",
+        )
+        .inside(error)
+    }
+
+    /// Whether the client will be told to come back.
+    pub fn is_server_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// The document, for the request that it answers.
+    pub fn into_problem(self, request_id: &str) -> Response {
+        if let Some(inside) = &self.inside {
+            tracing::error!(code = self.code, request_id, inside, "a request failed");
+        }
+        let title = self.status.canonical_reason().unwrap_or("Error").to_owned();
+        let problem = Problem {
+            kind: format!("urn:grandstand:problem:{}", self.code.to_lowercase().replace('_', "-")),
+            title,
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            request_id: request_id.to_owned(),
+            errors: self.errors,
+            more: self.more,
+        };
+        let mut response = (self.status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+/// The middleware that knows the id of the request writes the document.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn seat_list(seats: &[SeatId]) -> Value {
+    json!(seats)
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let conflict = Self::conflict;
+        match refusal {
+            Refusal::ExistsDifferent => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "IDEMPOTENCY_KEY_REUSED",
+                "This Idempotency-Key was used with another body. Use a new key.",
+            ),
+            Refusal::NotOpen => {
+                conflict("MATCH_NOT_OPEN", "Tickets of this match are not on sale at the moment.")
+            }
+            Refusal::PassRequired => Self::new(
+                StatusCode::FORBIDDEN,
+                "PASS_REQUIRED",
+                "This match has a waiting room. Join the queue and wait for your pass.",
+            ),
+            Refusal::SeatLimit => conflict(
+                "SEAT_LIMIT",
+                "This would be more seats than one person may have in a match.",
+            ),
+            Refusal::Taken(lost) => {
+                conflict("SEAT_TAKEN", "Someone else was faster for some of these seats.")
+                    .with("lost", seat_list(&lost))
+            }
+            Refusal::NotFound => Self::not_found("hold"),
+            Refusal::NotYours => Self::new(
+                StatusCode::FORBIDDEN,
+                "NOT_YOURS",
+                "These seats are not held by you.",
+            ),
+            Refusal::AlreadyReserved => {
+                conflict("ALREADY_RESERVED", "These seats are part of a reservation already.")
+            }
+            Refusal::HoldExpired(lost) => {
+                conflict("HOLD_EXPIRED", "The time of the hold is over. Choose your seats again.")
+                    .with("lost", seat_list(&lost))
+            }
+            Refusal::NotPending => conflict(
+                "RESERVATION_NOT_PENDING",
+                "This reservation is not waiting for a payment.",
+            ),
+            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => conflict(
+                "RESERVATION_EXPIRED",
+                "The time to pay is over and the seats are free again. Nothing was charged.",
+            ),
+            Refusal::ReservationEnded(_) => conflict(
+                "RESERVATION_NOT_PENDING",
+                "This reservation has ended. Nothing was charged.",
+            ),
+            Refusal::AmountMismatch => Self::amount_mismatch(),
+            Refusal::PaymentFailed => conflict(
+                "RESERVATION_NOT_PENDING",
+                "This payment was declined before. Request a new payment for the reservation.",
+            ),
+            Refusal::Paying => conflict(
+                "NOT_CANCELLABLE",
+                "A payment for this reservation is under way. Wait for its outcome.",
+            ),
+            Refusal::NotCancellable => {
+                conflict("NOT_CANCELLABLE", "This reservation can't be cancelled any more.")
+            }
+            Refusal::EmailTaken => {
+                conflict("EMAIL_TAKEN", "There is an account with this e-mail. Log in instead.")
+            }
+            Refusal::Stale => conflict(
+                "CHANGED_MEANWHILE",
+                "Someone else has changed it in the meantime. Read it again, then repeat.",
+            ),
+            Refusal::QueueOff => {
+                conflict("QUEUE_OFF", "This match has no waiting room: just choose your seats.")
+            }
+            Refusal::SessionEnded => {
+                Self::unauthorized("The session has ended. Log in again.")
+            }
+        }
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let unavailable = |code, detail: &str| {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(2)
+        };
+        match error {
+            EngineError::Refused(refusal) => refusal.into(),
+            EngineError::Overloaded => Self::overloaded(),
+            EngineError::NotLoaded => unavailable(
+                "NOT_LOADED",
+                "The seats of this match are being loaded. Try again in a moment.",
+            ),
+            EngineError::OutOfMemory | EngineError::Unavailable(_) => unavailable(
+                "UNAVAILABLE",
+                "The seats can't be reached this moment. Ask again with the same \
+                 Idempotency-Key: nothing happens twice.",
+            )
+            .inside(error),
+            EngineError::BadReply(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "HISTORY_UNAVAILABLE",
+                "What was bought earlier can't be read this moment. Try again.",
+            )
+            .retry_after(5)
+            .inside(error),
+            StoreError::Refused(_) | StoreError::Setting(_) => Self::internal(error),
+        }
+    }
+}

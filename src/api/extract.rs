@@ -1,0 +1,189 @@
+//! What handlers take and give: JSON in with errors that name the field, the envelope out.
+//! The only file with the status codes of successes.
+
+use crate::api::error::{ApiError, FieldError};
+use crate::engine::batch::Operation;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+/// Largest body of most routes, in bytes.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// Largest site plan, in bytes: 200,000 seats in rows are about 2 MB.
+pub const PLAN_BYTES: usize = 4 * 1024 * 1024;
+
+/// The envelope of a success.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Envelope<T> {
+    pub status: u16,
+    pub data: T,
+}
+
+/// 200 with data.
+pub struct Okay<T>(pub T);
+/// 201 with data.
+pub struct Created<T>(pub T);
+/// 202 with data: it goes on behind the scene.
+pub struct Accepted<T>(pub T);
+/// 204.
+pub struct NoContent;
+/// 304.
+pub struct NotModified;
+
+fn enveloped<T: Serialize>(status: StatusCode, data: T) -> Response {
+    (status, axum::Json(Envelope { status: status.as_u16(), data })).into_response()
+}
+
+impl<T: Serialize> IntoResponse for Okay<T> {
+    fn into_response(self) -> Response {
+        enveloped(StatusCode::OK, self.0)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        enveloped(StatusCode::CREATED, self.0)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        enveloped(StatusCode::ACCEPTED, self.0)
+    }
+}
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl IntoResponse for NotModified {
+    fn into_response(self) -> Response {
+        StatusCode::NOT_MODIFIED.into_response()
+    }
+}
+
+/// A JSON body, with the hash that an Idempotency-Key is bound to.
+pub struct Input<T> {
+    pub value: T,
+    fingerprint: String,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let limit = match request.uri().path() {
+            path if path.starts_with("/api/admin/sites") => PLAN_BYTES,
+            _ => BODY_BYTES,
+        };
+        if !is_json(request.headers()) {
+            return Err(ApiError::media_type());
+        }
+        let declared = request.headers().get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > limit) {
+            return Err(ApiError::too_large(limit));
+        }
+        let body = axum::body::to_bytes(request.into_body(), limit).await;
+        let bytes = body.map_err(|_| ApiError::too_large(limit))?;
+        let value = parse(&bytes)?;
+        Ok(Self { value, fingerprint: digest(&[&bytes]) })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or("").split(';').next().unwrap_or("").trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let reader = &mut serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(reader).map_err(|error| {
+        let inner = error.inner();
+        if inner.is_syntax() || inner.is_eof() {
+            return ApiError::malformed(format!("The body is not JSON: {inner}."));
+        }
+        let path = error.path().to_string();
+        let field = if path == "." { "body".to_owned() } else { path };
+        ApiError::fields(vec![FieldError { field, message: inner.to_string() }])
+    })?;
+    Ok(value)
+}
+
+/// 128 bits of SHA-256 over the parts, in 22 characters.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+}
+
+/// The header `Idempotency-Key`, when there is one: 1 to 255 visible ASCII characters.
+pub struct IdempotencyKey(Option<String>);
+
+impl IdempotencyKey {
+    /// The operation of a caller on a route with this body; empty without a key.
+    pub fn operation<T>(&self, caller: &str, route: &str, input: &Input<T>) -> Operation {
+        match &self.0 {
+            None => Operation::default(),
+            Some(key) => Operation {
+                key: digest(&[caller.as_bytes(), route.as_bytes(), key.as_bytes()]),
+                fingerprint: input.fingerprint.clone(),
+            },
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let text = value.to_str().unwrap_or("");
+        if !(1..=255).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = "must be 1 to 255 visible ASCII characters, such as a UUID";
+            return Err(ApiError::field("Idempotency-Key", message));
+        }
+        Ok(Self(Some(text.to_owned())))
+    }
+}
+
+/// Parameters of the path, with an error that names the one that is wrong.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        let axum::extract::Path(value) =
+            found.map_err(|error| ApiError::field("path", error.body_text()))?;
+        Ok(Self(value))
+    }
+}
+
+/// Parameters of the query, with an error that names the one that is wrong.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        let axum::extract::Query(value) =
+            found.map_err(|error| ApiError::field("query", error.body_text()))?;
+        Ok(Self(value))
+    }
+}

@@ -1,0 +1,175 @@
+//! Holds: a claim on seats with a deadline.
+
+use crate::api::App;
+use crate::api::auth::User;
+use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::domain::ids::{HoldId, MatchId, SeatId};
+use crate::engine::batch::Operation;
+use crate::engine::seats::Granted;
+use crate::live::catalog::KnownSite;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// More seats than this are refused before anything else is looked at.
+pub const SEATS_PER_CALL: usize = 100;
+
+/// The seats to hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldInput {
+    /// All of them or none.
+    seat_ids: Vec<SeatId>,
+}
+
+/// A seat that someone has, with what the ticket says.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimedSeat {
+    pub seat_id: SeatId,
+    pub label: String,
+    /// In KRW.
+    pub price: i64,
+}
+
+/// A hold.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldView {
+    #[schema(value_type = uuid::Uuid)]
+    hold_id: HoldId,
+    seats: Vec<ClaimedSeat>,
+    /// In KRW.
+    amount: i64,
+    expires_at: jiff::Timestamp,
+}
+
+/// Holds seats, all or none.
+#[utoipa::path(post, path = "/api/matches/{match}/holds", tag = "holds",
+    params(("match" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = HoldInput, security(("token" = [])),
+    responses((status = 201, body = Envelope<HoldView>),
+        (status = 403, description = "PASS_REQUIRED", body = Problem),
+        (status = 404, description = "SEAT_NOT_FOUND", body = Problem),
+        (status = 409, description = "SEAT_TAKEN, SEAT_LIMIT, MATCH_NOT_OPEN", body = Problem)))]
+pub async fn hold(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<MatchId>,
+    key: IdempotencyKey,
+    input: Input<HoldInput>,
+) -> ApiResult<Created<HoldView>> {
+    let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
+    let view = hold_seats(&app, &user, id, input.value.seat_ids, operation).await?;
+    Ok(Created(view))
+}
+
+/// Holds one seat.
+#[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/hold", tag = "holds",
+    params(("match" = uuid::Uuid, Path), ("seat" = u32, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<HoldView>), (status = 409, body = Problem)))]
+pub async fn hold_one(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path((id, seat)): Path<(MatchId, SeatId)>,
+) -> ApiResult<Okay<HoldView>> {
+    Ok(Okay(hold_seats(&app, &user, id, vec![seat], Operation::default()).await?))
+}
+
+async fn hold_seats(
+    app: &App,
+    user: &User,
+    id: MatchId,
+    seats: Vec<SeatId>,
+    operation: Operation,
+) -> ApiResult<HoldView> {
+    app.limits.seat_call(user.id.0)?;
+    let (_, site) =
+        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let amount = checked_seats(&site, &seats)?;
+    let (hold_id, granted) = app.engine.hold(id, user.id, seats, amount, operation).await?;
+    metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
+    Ok(HoldView {
+        hold_id,
+        seats: claimed(&site, &granted.seats),
+        amount: granted.amount,
+        expires_at: deadline(&granted)?,
+    })
+}
+
+/// Refuses seats that are twice in the list or not of this site; answers their price in KRW.
+pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
+    if seats.is_empty() || seats.len() > SEATS_PER_CALL {
+        let message = format!("must name 1 to {SEATS_PER_CALL} seats");
+        return Err(ApiError::field("seatIds", message));
+    }
+    let mut seen = HashSet::new();
+    let twice = seats.iter().enumerate().filter(|(_, seat)| !seen.insert(**seat));
+    let errors: Vec<FieldError> = twice
+        .map(|(place, seat)| FieldError {
+            field: format!("seatIds[{place}]"),
+            message: format!("seat {seat} is in the list twice"),
+        })
+        .collect();
+    if !errors.is_empty() {
+        return Err(ApiError::fields(errors));
+    }
+    let unknown: Vec<SeatId> =
+        seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();
+    if !unknown.is_empty() {
+        return Err(ApiError::seats_not_found(&unknown));
+    }
+    Ok(seats.iter().filter_map(|seat| site.index.price(*seat)).sum())
+}
+
+/// Seats with label and price.
+pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> Vec<ClaimedSeat> {
+    let one = |seat: &SeatId| ClaimedSeat {
+        seat_id: *seat,
+        label: site.index.label(*seat).unwrap_or_default(),
+        price: site.index.price(*seat).unwrap_or_default(),
+    };
+    seats.iter().map(one).collect()
+}
+
+/// The deadline of a grant as a time.
+pub fn deadline(granted: &Granted) -> ApiResult<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(granted.deadline).map_err(ApiError::internal)
+}
+
+/// Gives the seats of a hold back.
+#[utoipa::path(delete, path = "/api/matches/{match}/holds/{hold}", tag = "holds",
+    params(("match" = uuid::Uuid, Path), ("hold" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204), (status = 403, description = "NOT_YOURS", body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, description = "ALREADY_RESERVED", body = Problem)))]
+pub async fn release(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path((id, hold)): Path<(MatchId, HoldId)>,
+) -> ApiResult<NoContent> {
+    app.limits.seat_call(user.id.0)?;
+    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.engine.release(id, user.id, hold).await?;
+    Ok(NoContent)
+}
+
+/// Gives one held seat back.
+#[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/release", tag = "holds",
+    params(("match" = uuid::Uuid, Path), ("seat" = u32, Path)), security(("token" = [])),
+    responses((status = 204), (status = 403, description = "NOT_YOURS", body = Problem)))]
+pub async fn release_one(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path((id, seat)): Path<(MatchId, SeatId)>,
+) -> ApiResult<NoContent> {
+    app.limits.seat_call(user.id.0)?;
+    let (_, site) =
+        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let price = checked_seats(&site, &[seat])?;
+    app.engine.release_seat(id, user.id, seat, price).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,110 @@
+//! What happens around every request: an id, limits, a deadline, metrics, headers, and the problem
+//! document of what failed.
+
+use crate::api::App;
+use crate::api::error::ApiError;
+use crate::api::serve::PeerAddress;
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+
+/// The longest that a request may take; event streams answer their head at once.
+const DEADLINE: Duration = Duration::from_secs(15);
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps the routes.
+pub fn around(router: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
+    let worth_it = SizeAbove::new(1024).and(NotForContentType::SSE);
+    router
+        .layer(CompressionLayer::new().gzip(true).compress_when(worth_it))
+        .layer(CatchPanicLayer::custom(|_| {
+            ApiError::internal("a handler panicked").into_response()
+        }))
+        .layer(from_fn_with_state(app.clone(), outermost))
+}
+
+/// The address of the caller; loopback when the router is called without a connection.
+pub fn peer(request: &Request) -> IpAddr {
+    let known = request.extensions().get::<PeerAddress>();
+    known.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0)
+}
+
+async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    // Without the pattern: an address that somebody made up must not become a metric of its own.
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
+    let probe = path.starts_with("/health") || path == "/metrics";
+    let admitted = if probe { Ok(()) } else { app.limits.call(peer(&request)) };
+    let response = match admitted {
+        Err(error) => error.into_response(),
+        Ok(()) => match tokio::time::timeout(DEADLINE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => ApiError::timeout().into_response(),
+        },
+    };
+    let mut response = finish(response, &id);
+    let status = response.status().as_u16();
+    let seconds = started.elapsed().as_secs_f64();
+    metrics::histogram!("grandstand_http_seconds", "route" => route.clone()).record(seconds);
+    metrics::counter!("grandstand_http_requests_total",
+        "route" => route, "status" => status.to_string())
+    .increment(1);
+    tracing::debug!(%method, path, status, seconds, request_id = id, "answered");
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID.clone(), value);
+    }
+    harden(&mut response);
+    response
+}
+
+/// The caller's own id when it is a harmless one, else a new one.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let harmless = |id: &&str| {
+        (8..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    given.filter(harmless).map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+}
+
+fn finish(mut response: Response, id: &str) -> Response {
+    match response.extensions_mut().remove::<ApiError>() {
+        None => response,
+        Some(error) => {
+            let allow = response.headers().get(header::ALLOW).cloned();
+            let mut problem = error.into_problem(id);
+            if let Some(allow) = allow {
+                problem.headers_mut().insert(header::ALLOW, allow);
+            }
+            problem
+        }
+    }
+}
+
+fn harden(response: &mut Response) {
+    let headers = response.headers_mut();
+    let set = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in set {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What depends on the caller must not be kept by anyone in between.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

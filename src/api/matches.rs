@@ -1,0 +1,124 @@
+//! Matches, for everybody.
+
+use crate::api::App;
+use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::extract::{Envelope, Okay, Path, Query};
+use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
+use crate::domain::ids::{MatchId, SiteId};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// A match.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MatchView {
+    #[schema(value_type = uuid::Uuid)]
+    pub id: MatchId,
+    #[schema(value_type = uuid::Uuid)]
+    pub site_id: SiteId,
+    pub stadium: String,
+    pub home_team: String,
+    pub away_team: String,
+    pub starts_at: jiff::Timestamp,
+    pub status: MatchStatus,
+    pub queue: QueueSettings,
+    /// Seats of the site; none while the site is not known.
+    pub seats: Option<u32>,
+}
+
+impl MatchView {
+    /// A match with what the node knows of its site.
+    pub fn of(app: &App, event: &Match) -> Self {
+        Self {
+            id: event.id,
+            site_id: event.site_id,
+            stadium: event.stadium.clone(),
+            home_team: event.home_team.clone(),
+            away_team: event.away_team.clone(),
+            starts_at: event.starts_at,
+            status: event.status,
+            queue: event.queue.clone(),
+            seats: app.catalog.site(event.site_id).map(|site| site.index.seat_count()),
+        }
+    }
+}
+
+/// A page of matches.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MatchPage {
+    matches: Vec<MatchView>,
+    /// Pass it as `cursor` for the next page; none on the last one.
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    status: Option<MatchStatus>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// 1 to 100, default 50.
+    limit: Option<u16>,
+}
+
+/// Matches that are or were on sale, in the order in which they start.
+#[utoipa::path(get, path = "/api/matches", tag = "matches", params(ListQuery),
+    responses((status = 200, body = Envelope<MatchPage>), (status = 400, body = Problem)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Okay<MatchPage>> {
+    page(&app, &query, |_| true)
+}
+
+fn page(
+    app: &App,
+    query: &ListQuery,
+    visible: impl Fn(&Match) -> bool,
+) -> ApiResult<Okay<MatchPage>> {
+    let limit = usize::from(query.limit.unwrap_or(50));
+    if !(1..=100).contains(&limit) {
+        return Err(ApiError::field("limit", "must be 1 to 100"));
+    }
+    let after = match &query.cursor {
+        None => None,
+        Some(text) => Some(parse_cursor(text).ok_or_else(|| {
+            ApiError::field("cursor", "must be the nextCursor of an earlier page")
+        })?),
+    };
+    let list = app.catalog.matches();
+    let mut found = list.iter().filter(|event| {
+        visible(event)
+            && query.status.is_none_or(|status| status == event.status)
+            && after.is_none_or(|after| after < (event.starts_at.as_millisecond(), event.id))
+    });
+    let matches: Vec<MatchView> =
+        found.by_ref().take(limit).map(|event| MatchView::of(app, event)).collect();
+    let more = found.next().is_some();
+    let next_cursor = matches.last().filter(|_| more).map(|last| {
+        format!("{}_{}", last.starts_at.as_millisecond(), last.id.key())
+    });
+    Ok(Okay(MatchPage { matches, next_cursor }))
+}
+
+fn parse_cursor(text: &str) -> Option<(i64, MatchId)> {
+    let (at, id) = text.split_once('_')?;
+    Some((at.parse().ok()?, MatchId::from_key(id)?))
+}
+
+/// One match.
+#[utoipa::path(get, path = "/api/matches/{match}", tag = "matches",
+    params(("match" = uuid::Uuid, Path)),
+    responses((status = 200, body = Envelope<MatchView>),
+        (status = 404, description = "MATCH_NOT_FOUND", body = Problem)))]
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<MatchView>> {
+    let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    Ok(Okay(MatchView::of(&app, &event)))
+}

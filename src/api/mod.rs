@@ -1,0 +1,155 @@
+//! HTTP in: the whole route table. The only folder that knows axum and status codes.
+
+pub mod error;
+pub mod extract;
+pub mod auth;
+pub mod limits;
+pub mod serve;
+pub mod layers;
+pub mod users;
+pub mod sites;
+pub mod matches;
+pub mod seats;
+pub mod events;
+pub mod holds;
+pub mod reservations;
+pub mod payments;
+pub mod checkout;
+pub mod queue;
+pub mod admin;
+pub mod health;
+pub mod page;
+
+use crate::api::auth::Tokens;
+use crate::api::error::{ApiError, Problem};
+use crate::api::limits::RateLimits;
+use crate::engine::Engine;
+use crate::gateway::toss::Toss;
+use crate::live::catalog::Catalog;
+use crate::live::hub::Hub;
+use crate::store::Store;
+use crate::stream::persisted::Persisted;
+use axum::Router;
+use axum::routing::get;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// What the handlers work with.
+pub struct App {
+    pub engine: Arc<Engine>,
+    pub store: Store,
+    pub catalog: Arc<Catalog>,
+    pub hub: Arc<Hub>,
+    pub persisted: Arc<Persisted>,
+    pub toss: Toss,
+    pub tokens: Tokens,
+    pub limits: RateLimits,
+    pub pauses: checkout::Pauses,
+    /// Where people pay; empty when the page uses the gateway's own window.
+    pub checkout_url: String,
+    /// Ends the event streams at shutdown.
+    pub stop: CancellationToken,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Grandstand",
+        description = "Holds seats, sells them once, and shows the map live. Times are RFC 3339 UTC, \
+            money is a whole number of KRW. A success is `{status, data}`, an error is a problem \
+            document (RFC 9457) with a stable `code`. `Idempotency-Key` is honoured on each POST \
+            that creates something.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Problem))
+)]
+struct Document;
+
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        // accounts
+        .routes(routes!(users::sign_up))
+        .routes(routes!(users::log_in))
+        .routes(routes!(users::refresh))
+        .routes(routes!(users::log_out))
+        .routes(routes!(users::me))
+        // catalogue
+        .routes(routes!(matches::list))
+        .routes(routes!(matches::one))
+        .routes(routes!(sites::plan))
+        .routes(routes!(sites::areas))
+        .routes(routes!(sites::sections))
+        .routes(routes!(sites::blocks))
+        .routes(routes!(sites::seats))
+        // seats, now and live
+        .routes(routes!(seats::of_block))
+        .routes(routes!(seats::of_match))
+        .routes(routes!(events::of_block))
+        .routes(routes!(events::of_match))
+        // holds
+        .routes(routes!(holds::hold))
+        .routes(routes!(holds::release))
+        .routes(routes!(holds::hold_one))
+        .routes(routes!(holds::release_one))
+        // reservations and payments
+        .routes(routes!(reservations::create, reservations::list))
+        .routes(routes!(reservations::one))
+        .routes(routes!(reservations::cancel))
+        .routes(routes!(payments::request))
+        .routes(routes!(payments::confirm))
+        .routes(routes!(payments::one))
+        .routes(routes!(payments::webhook))
+        // waiting room
+        .routes(routes!(queue::join, queue::place, queue::leave))
+        .routes(routes!(queue::events))
+        // administration
+        .routes(routes!(admin::sites::create, admin::sites::list))
+        .routes(routes!(admin::sites::replace, admin::sites::delete))
+        .routes(routes!(admin::matches::create, admin::matches::list))
+        .routes(routes!(admin::matches::replace, admin::matches::delete))
+        .routes(routes!(admin::sale::open))
+        .routes(routes!(admin::sale::close))
+        .routes(routes!(admin::sale::block))
+        .routes(routes!(admin::sale::unblock))
+        .routes(routes!(admin::sale::set_queue))
+        // operation
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::time))
+}
+
+/// The OpenAPI document, from the same registration as the routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = api().split_for_parts().1;
+    let components = document.components.get_or_insert_with(Default::default);
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme("token", bearer);
+    document
+}
+
+/// All routes with their layers.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, _) = api().split_for_parts();
+    let router = router
+        .merge(page::router())
+        .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", openapi()))
+        .fallback(|| async { ApiError::not_found("page") })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
+    layers::around(router, &app).with_state(app)
+}
+
+/// Probes and metrics only, for a process without an API.
+pub fn worker_router(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(|| async { ApiError::not_found("page") });
+    layers::around(router, &app).with_state(app)
+}

@@ -1,0 +1,217 @@
+//! Payments: request one, confirm it after the buyer has agreed at the gateway.
+
+use crate::api::App;
+use crate::api::auth::User;
+use crate::api::checkout::{self, Confirmed};
+use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
+use crate::api::reservations::{ReservationView, find};
+use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::ids::{PaymentId, ReservationId};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Which reservation to pay, and how.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestInput {
+    #[schema(value_type = uuid::Uuid)]
+    reservation_id: ReservationId,
+    /// `CARD`, `TRANSFER` or `EASY_PAY`.
+    method: String,
+}
+
+/// What the gateway gave the buyer.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfirmInput {
+    #[schema(value_type = uuid::Uuid)]
+    payment_id: PaymentId,
+    payment_key: String,
+    order_id: String,
+    amount: i64,
+}
+
+/// A payment.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentView {
+    #[schema(value_type = uuid::Uuid)]
+    id: PaymentId,
+    #[schema(value_type = uuid::Uuid)]
+    reservation_id: ReservationId,
+    order_id: String,
+    /// In KRW.
+    amount: i64,
+    method: String,
+    status: PaymentStatus,
+    /// The page on which to pay; add `successUrl` and `failUrl` to its query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkout_url: Option<String>,
+}
+
+impl PaymentView {
+    /// A payment of a reservation.
+    pub fn of(app: &App, one: &Reservation, payment: &ClaimPayment) -> Self {
+        // Paid, and then the reservation was cancelled: the money is back.
+        let status = match (payment.status, one.status) {
+            (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
+            (status, _) => status,
+        };
+        let open = status == PaymentStatus::Ready;
+        let checkout_url = (open && !app.checkout_url.is_empty()).then(|| {
+            let order = payment.id.order_id();
+            format!("{}?orderId={order}&amount={}", app.checkout_url, one.amount)
+        });
+        Self {
+            id: payment.id,
+            reservation_id: one.id,
+            order_id: payment.id.order_id(),
+            amount: one.amount,
+            method: payment.method.clone(),
+            status,
+            checkout_url,
+        }
+    }
+}
+
+/// A confirmation.
+#[derive(Serialize, ToSchema)]
+pub struct ConfirmView {
+    payment: Option<PaymentView>,
+    reservation: ReservationView,
+    /// Whether PostgreSQL has it: then nothing can undo it but a refund.
+    persisted: bool,
+}
+
+/// Requests a payment for a PENDING reservation.
+#[utoipa::path(post, path = "/api/payments/request", tag = "payments",
+    params(("Idempotency-Key" = Option<String>, Header)), request_body = RequestInput,
+    security(("token" = [])),
+    responses((status = 201, body = Envelope<PaymentView>), (status = 404, body = Problem),
+        (status = 409, description = "RESERVATION_NOT_PENDING", body = Problem)))]
+pub async fn request(
+    State(app): State<Arc<App>>,
+    user: User,
+    key: IdempotencyKey,
+    input: Input<RequestInput>,
+) -> ApiResult<Created<PaymentView>> {
+    let RequestInput { reservation_id, method } = &input.value;
+    if !["CARD", "TRANSFER", "EASY_PAY"].contains(&method.as_str()) {
+        return Err(ApiError::field("method", "must be CARD, TRANSFER or EASY_PAY"));
+    }
+    let operation = key.operation(&user.id.key(), "request payment", &input);
+    let one = find(&app, &user, *reservation_id).await?;
+    let id = PaymentId::new(one.id.partition());
+    let id = app
+        .engine
+        .request_payment(one.match_id, user.id, one.id, id, method.clone(), operation)
+        .await?;
+    let payment =
+        ClaimPayment { id, method: method.clone(), status: PaymentStatus::Ready, key: String::new() };
+    Ok(Created(PaymentView::of(&app, &one, &payment)))
+}
+
+/// Confirms a payment. 200 only when PostgreSQL has the sale; 202 while the outcome is unknown or
+/// not yet persisted: ask for the reservation until it is CONFIRMED.
+#[utoipa::path(post, path = "/api/payments/confirm", tag = "payments", request_body = ConfirmInput,
+    security(("token" = [])),
+    responses((status = 200, body = Envelope<ConfirmView>),
+        (status = 202, body = Envelope<ConfirmView>),
+        (status = 402, description = "PAYMENT_DECLINED", body = Problem),
+        (status = 409, description = "RESERVATION_EXPIRED, SEAT_SOLD", body = Problem),
+        (status = 422, description = "AMOUNT_MISMATCH", body = Problem),
+        (status = 503, description = "PAYMENTS_PAUSED", body = Problem)))]
+pub async fn confirm(
+    State(app): State<Arc<App>>,
+    user: User,
+    input: Input<ConfirmInput>,
+) -> ApiResult<Response> {
+    let ConfirmInput { payment_id, payment_key, order_id, amount } = input.value;
+    // The key travels in records and in a path of the gateway.
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=.:".contains(&byte);
+    if !(1..=200).contains(&payment_key.len()) || !payment_key.bytes().all(harmless) {
+        let message = "must be the paymentKey that the gateway gave";
+        return Err(ApiError::field("paymentKey", message));
+    }
+    let (one, _) = find_payment(&app, &user, payment_id).await?;
+    if order_id != payment_id.order_id() {
+        return Err(ApiError::amount_mismatch());
+    }
+    let confirmed =
+        checkout::confirm(&app, &user, &one, payment_id, &payment_key, amount).await?;
+    let one = find(&app, &user, one.id).await?;
+    let unknown = confirmed == Confirmed::Unknown;
+    let payment = one.payment.clone().map(|payment| {
+        let status = if unknown { PaymentStatus::Unknown } else { payment.status };
+        PaymentView::of(&app, &one, &ClaimPayment { status, ..payment })
+    });
+    let persisted = confirmed == Confirmed::Persisted;
+    let view = ConfirmView { payment, reservation: ReservationView::of(&app, &one), persisted };
+    Ok(if persisted { Okay(view).into_response() } else { Accepted(view).into_response() })
+}
+
+/// One payment of mine.
+#[utoipa::path(get, path = "/api/payments/{payment}", tag = "payments",
+    params(("payment" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<PaymentView>), (status = 404, body = Problem)))]
+pub async fn one(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<PaymentId>,
+) -> ApiResult<Okay<PaymentView>> {
+    let (one, payment) = find_payment(&app, &user, id).await?;
+    Ok(Okay(PaymentView::of(&app, &one, &payment)))
+}
+
+async fn find_payment(
+    app: &App,
+    user: &User,
+    id: PaymentId,
+) -> ApiResult<(Reservation, ClaimPayment)> {
+    let missing = || ApiError::not_found("payment");
+    let live = match app.engine.reservation_of_payment(id).await {
+        Err(crate::engine::error::EngineError::Refused(_)) => return Err(missing()),
+        other => other?,
+    };
+    if let Some(reservation) = live {
+        let one = find(app, user, reservation).await.map_err(|_| missing())?;
+        if let Some(payment) = one.payment.clone().filter(|payment| payment.id == id) {
+            return Ok((one, payment));
+        }
+    }
+    let (one, payment) = app.store.payment(id).await?.ok_or_else(missing)?;
+    if one.user == user.id { Ok((one, payment)) } else { Err(missing()) }
+}
+
+/// What a webhook of the gateway may say; everything else in it is ignored.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookInput {
+    data: Option<WebhookPayment>,
+    order_id: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookPayment {
+    order_id: Option<String>,
+}
+
+/// A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
+/// believed: it only leads to a look-up.
+#[utoipa::path(post, path = "/api/payments/webhooks/toss", tag = "payments",
+    request_body = WebhookInput, responses((status = 200)))]
+pub async fn webhook(
+    State(app): State<Arc<App>>,
+    input: Input<WebhookInput>,
+) -> ApiResult<Okay<()>> {
+    let named = input.value.data.and_then(|data| data.order_id).or(input.value.order_id);
+    if let Some(payment) = named.as_deref().and_then(PaymentId::from_order_id) {
+        checkout::look_up(&app, payment).await?;
+    }
+    Ok(Okay(()))
+}

@@ -1,0 +1,191 @@
+//! The waiting room of a match.
+
+use crate::api::App;
+use crate::api::auth::User;
+use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::events::{place as stream_place, response, retry_ms};
+use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
+use crate::api::serve::PeerAddress;
+use crate::domain::ids::MatchId;
+use crate::engine::error::Refusal;
+use crate::engine::queue::Place;
+use crate::live::feed::Feed;
+use crate::live::frame;
+use crate::live::line::Eta;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Where one stands.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum PlaceState {
+    Waiting,
+    Admitted,
+}
+
+/// My place in the line.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceView {
+    state: PlaceState,
+    /// My number; none once I am in.
+    number: Option<u64>,
+    /// The number up to which people are in.
+    serving: u64,
+    /// People in front of me.
+    ahead: u64,
+    /// A range from the pace of the last minute; none while nothing was measured.
+    eta: Option<Eta>,
+    pass_expires_at: Option<jiff::Timestamp>,
+}
+
+/// The line as everybody sees it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LineView {
+    serving: u64,
+    waiting: u64,
+    admitted_per_minute: Option<u64>,
+    /// For someone who joins now.
+    eta: Option<Eta>,
+    sold_out: bool,
+}
+
+/// Joins the queue; who is in it keeps the number.
+#[utoipa::path(post, path = "/api/matches/{match}/queue", tag = "queue",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 201, body = Envelope<PlaceView>),
+        (status = 409, description = "QUEUE_OFF", body = Problem)))]
+pub async fn join(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Created<PlaceView>> {
+    app.limits.seat_call(user.id.0)?;
+    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let place = app.engine.join_queue(id, user.id).await?;
+    Ok(Created(view(&app, id, place).await?))
+}
+
+/// My place.
+#[utoipa::path(get, path = "/api/matches/{match}/queue", tag = "queue",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<PlaceView>),
+        (status = 404, description = "NOT_IN_QUEUE", body = Problem),
+        (status = 409, description = "QUEUE_OFF", body = Problem)))]
+pub async fn place(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<PlaceView>> {
+    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let place = app.engine.queue_place(id, user.id).await?;
+    let place = place.ok_or_else(|| ApiError::not_found("ticket"))?;
+    Ok(Okay(view(&app, id, place).await?))
+}
+
+/// Leaves the queue, or gives the pass back.
+#[utoipa::path(delete, path = "/api/matches/{match}/queue", tag = "queue",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204), (status = 404, description = "NOT_IN_QUEUE", body = Problem)))]
+pub async fn leave(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<MatchId>,
+) -> ApiResult<NoContent> {
+    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    match app.engine.leave_queue(id, user.id).await? {
+        true => Ok(NoContent),
+        false => Err(ApiError::not_found("ticket")),
+    }
+}
+
+async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
+    Ok(match place {
+        Place::Waiting { number, serving, ahead } => {
+            let feed = app.hub.feed(id).await?;
+            let eta = feed.line.borrow().eta(ahead);
+            PlaceView {
+                state: PlaceState::Waiting,
+                number: Some(number),
+                serving,
+                ahead,
+                eta,
+                pass_expires_at: None,
+            }
+        }
+        Place::Admitted { pass_expires_at, serving } => PlaceView {
+            state: PlaceState::Admitted,
+            number: None,
+            serving,
+            ahead: 0,
+            eta: None,
+            pass_expires_at: jiff::Timestamp::from_millisecond(pass_expires_at).ok(),
+        },
+    })
+}
+
+/// The line, live: event `serving`.
+#[utoipa::path(get, path = "/api/matches/{match}/queue/events", tag = "queue",
+    params(("match" = uuid::Uuid, Path)),
+    responses((status = 200, content_type = "text/event-stream", body = LineView),
+        (status = 409, description = "QUEUE_OFF", body = Problem)))]
+pub async fn events(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<PeerAddress>>,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Response> {
+    let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    if !event.queue.enabled {
+        return Err(Refusal::QueueOff.into());
+    }
+    let place = stream_place(&app, peer)?;
+    let feed = app.hub.feed(id).await?;
+    let receiver = feed.line.subscribe();
+    let first = format!("retry: {}\n\n", retry_ms());
+    let state = (app, feed, receiver, place, Some(first));
+    let stream = futures::stream::unfold(state, |mut state| async move {
+        let head = state.4.take();
+        let (app, feed, receiver, _, _) = &mut state;
+        if let Some(head) = head {
+            let frame = serving(feed);
+            return Some((Ok(Bytes::from([head.as_bytes(), &frame].concat())), state));
+        }
+        let changed = tokio::select! {
+            changed = tokio::time::timeout(HEARTBEAT, receiver.changed()) => changed,
+            () = app.stop.cancelled() => return None,
+        };
+        let frame = match changed {
+            Ok(Ok(())) => {
+                receiver.mark_unchanged();
+                serving(feed)
+            }
+            Ok(Err(_)) => return None,
+            Err(_) => Bytes::from_static(b": still here\n\n"),
+        };
+        Some((Ok::<_, Infallible>(frame), state))
+    });
+    Ok(response(stream))
+}
+
+fn serving(feed: &Feed) -> Bytes {
+    let sold_out = feed.available() == 0;
+    let line = feed.line.borrow();
+    let view = LineView {
+        serving: line.serving,
+        waiting: line.waiting,
+        admitted_per_minute: line.admitted_per_minute(),
+        eta: line.eta(line.waiting),
+        sold_out,
+    };
+    frame::event("serving", None, &view)
+}

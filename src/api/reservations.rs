@@ -1,0 +1,196 @@
+//! Reservations: seats on their way to being bought, and bought.
+
+use crate::api::App;
+use crate::api::auth::User;
+use crate::api::checkout;
+use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, Path};
+use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline};
+use crate::api::payments::PaymentView;
+use crate::domain::catalog::MatchStatus;
+use crate::domain::claim::{Reservation, ReservationStatus};
+use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::reservations::Source;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Kept reservations that a list shows at the most.
+const LISTED: i64 = 200;
+
+/// What to reserve: a hold, or seats out of one's holds.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReserveInput {
+    #[schema(value_type = uuid::Uuid)]
+    match_id: MatchId,
+    #[schema(value_type = Option<uuid::Uuid>)]
+    hold_id: Option<HoldId>,
+    seat_ids: Option<Vec<SeatId>>,
+}
+
+/// A reservation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationView {
+    #[schema(value_type = uuid::Uuid)]
+    pub id: ReservationId,
+    #[schema(value_type = uuid::Uuid)]
+    pub match_id: MatchId,
+    pub status: ReservationStatus,
+    pub seats: Vec<ClaimedSeat>,
+    /// In KRW.
+    pub amount: i64,
+    /// The end of the time to pay, while PENDING.
+    pub expires_at: Option<jiff::Timestamp>,
+    pub created_at: Option<jiff::Timestamp>,
+    pub payment: Option<PaymentView>,
+}
+
+/// My reservations.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationList {
+    reservations: Vec<ReservationView>,
+    /// False while what was bought earlier can't be read: only open reservations are listed then.
+    history: bool,
+}
+
+impl ReservationView {
+    /// A reservation with the labels of its seats.
+    pub fn of(app: &App, one: &Reservation) -> Self {
+        let site = app.catalog.event_with_site(one.match_id).map(|(_, site)| site);
+        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
+        Self {
+            id: one.id,
+            match_id: one.match_id,
+            status: one.status,
+            seats: site.map_or_else(Vec::new, |site| claimed(&site, &one.seats)),
+            amount: one.amount,
+            expires_at: one.expires_at.and_then(time),
+            created_at: time(one.created_at),
+            payment: one.payment.as_ref().map(|payment| PaymentView::of(app, one, payment)),
+        }
+    }
+}
+
+/// Reserves held seats: the time to pay begins.
+#[utoipa::path(post, path = "/api/reservations", tag = "reservations",
+    params(("Idempotency-Key" = Option<String>, Header)), request_body = ReserveInput,
+    security(("token" = [])),
+    responses((status = 201, body = Envelope<ReservationView>),
+        (status = 403, description = "NOT_YOURS", body = Problem),
+        (status = 409, description = "HOLD_EXPIRED, ALREADY_RESERVED", body = Problem)))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    user: User,
+    key: IdempotencyKey,
+    input: Input<ReserveInput>,
+) -> ApiResult<Created<ReservationView>> {
+    app.limits.seat_call(user.id.0)?;
+    let match_id = input.value.match_id;
+    let operation = key.operation(&user.id.key(), "reserve", &input);
+    let (_, site) =
+        app.catalog.event_with_site(match_id).ok_or_else(|| ApiError::not_found("match"))?;
+    let source = match (input.value.hold_id, input.value.seat_ids) {
+        (Some(hold), None) => Source::Hold(hold),
+        (None, Some(seats)) => {
+            let amount = checked_seats(&site, &seats)?;
+            Source::Seats(seats, amount)
+        }
+        _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
+    };
+    let (id, granted) = app.engine.reserve(match_id, user.id, source, operation).await?;
+    Ok(Created(ReservationView {
+        id,
+        match_id,
+        status: ReservationStatus::Pending,
+        seats: claimed(&site, &granted.seats),
+        amount: granted.amount,
+        expires_at: Some(deadline(&granted)?),
+        created_at: None,
+        payment: None,
+    }))
+}
+
+/// My reservations: open ones first, then what was bought, newest first.
+#[utoipa::path(get, path = "/api/reservations", tag = "reservations", security(("token" = [])),
+    responses((status = 200, body = Envelope<ReservationList>)))]
+pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<ReservationList>> {
+    let now = app.engine.now_ms().await?;
+    let matches = app.catalog.matches();
+    let on_sale = matches.iter().filter(|event| event.status != MatchStatus::Draft);
+    let asking = on_sale.map(|event| app.engine.claims_of_user(event.id, user.id));
+    let mut found: Vec<Reservation> = Vec::new();
+    for claims in futures::future::try_join_all(asking).await? {
+        for (id, claim) in claims {
+            let live = crate::engine::reservations::Found::Live(claim);
+            found.extend(live.reservation(id, now));
+        }
+    }
+    found.retain(|one| one.status != ReservationStatus::Expired);
+    let known: HashSet<ReservationId> = found.iter().map(|one| one.id).collect();
+    let kept = app.store.reservations_of(user.id, LISTED).await;
+    let history = kept.is_ok();
+    found.extend(kept.unwrap_or_default().into_iter().filter(|one| !known.contains(&one.id)));
+    found.sort_by_key(|one| std::cmp::Reverse((one.created_at, one.id)));
+    let reservations = found.iter().map(|one| ReservationView::of(&app, one)).collect();
+    Ok(Okay(ReservationList { reservations, history }))
+}
+
+/// One reservation of mine.
+#[utoipa::path(get, path = "/api/reservations/{reservation}", tag = "reservations",
+    params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<ReservationView>), (status = 404, body = Problem)))]
+pub async fn one(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<ReservationId>,
+) -> ApiResult<Okay<ReservationView>> {
+    let one = find(&app, &user, id).await?;
+    Ok(Okay(ReservationView::of(&app, &one)))
+}
+
+/// A reservation of the caller: in Redis while it is open, else in PostgreSQL. What belongs to
+/// someone else is answered as if it did not exist.
+pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
+    let missing = || ApiError::not_found("reservation");
+    let found = match app.engine.claim(id).await {
+        Err(EngineError::Refused(Refusal::NotFound)) => return Err(missing()),
+        other => other?,
+    };
+    let now = app.engine.now_ms().await?;
+    let live = found.and_then(|found| found.reservation(id, now));
+    let one = match live {
+        Some(one) => one,
+        None => app.store.reservation(id).await?.ok_or_else(missing)?,
+    };
+    if one.user == user.id { Ok(one) } else { Err(missing()) }
+}
+
+/// Cancels a reservation of mine; when it is paid, the money goes back first (202 while that is
+/// under way).
+#[utoipa::path(post, path = "/api/reservations/{reservation}/cancel", tag = "reservations",
+    params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<ReservationView>),
+        (status = 202, body = Envelope<ReservationView>), (status = 404, body = Problem),
+        (status = 409, description = "NOT_CANCELLABLE", body = Problem)))]
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<ReservationId>,
+) -> ApiResult<Response> {
+    let one = find(&app, &user, id).await?;
+    let done = checkout::cancel(&app, &user, &one).await?;
+    let one = find(&app, &user, id).await?;
+    let view = ReservationView::of(&app, &one);
+    Ok(if done {
+        Okay(view).into_response()
+    } else {
+        crate::api::extract::Accepted(view).into_response()
+    })
+}

@@ -1,0 +1,186 @@
+//! Sites: the whole plan, and the hierarchy level by level. Cached by whoever asks, with an ETag.
+
+use crate::api::App;
+use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::extract::{Envelope, NotModified, Okay, Path};
+use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId, SiteId};
+use crate::domain::plan::{Area, Block, Section, SitePlan};
+use crate::live::catalog::KnownSite;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A site with its plan.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteView<'a> {
+    #[schema(value_type = uuid::Uuid)]
+    pub id: SiteId,
+    pub version: u64,
+    #[serde(flatten)]
+    pub plan: &'a SitePlan,
+}
+
+/// Something with an id and a name.
+#[derive(Serialize, ToSchema)]
+pub struct Named {
+    id: u32,
+    name: String,
+}
+
+/// Areas of a site.
+#[derive(Serialize, ToSchema)]
+pub struct Areas {
+    areas: Vec<Named>,
+}
+
+/// Sections of an area.
+#[derive(Serialize, ToSchema)]
+pub struct Sections {
+    sections: Vec<Named>,
+}
+
+/// Blocks of a section.
+#[derive(Serialize, ToSchema)]
+pub struct Blocks {
+    blocks: Vec<Named>,
+}
+
+/// A seat with its place.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatView {
+    id: SeatId,
+    row: String,
+    number: u32,
+    grade: String,
+    /// In KRW.
+    price: i64,
+}
+
+/// Seats of a block.
+#[derive(Serialize, ToSchema)]
+pub struct Seats {
+    seats: Vec<SeatView>,
+}
+
+/// The whole plan with geometry, grades and prices.
+#[utoipa::path(get, path = "/api/sites/{site}", tag = "sites",
+    params(("site" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<SiteView>), (status = 304),
+        (status = 404, description = "SITE_NOT_FOUND", body = Problem)))]
+pub async fn plan(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<SiteId>,
+) -> ApiResult<Response> {
+    let known = find(&app, id)?;
+    let site = &known.site;
+    let data = SiteView { id: site.id, version: site.version, plan: &site.plan };
+    Ok(tagged(&headers, &known, data))
+}
+
+/// Areas of a site.
+#[utoipa::path(get, path = "/api/sites/{site}/areas", tag = "sites",
+    params(("site" = uuid::Uuid, Path)),
+    responses((status = 200, body = Envelope<Areas>), (status = 404, body = Problem)))]
+pub async fn areas(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<SiteId>,
+) -> ApiResult<Response> {
+    let known = find(&app, id)?;
+    let areas = known.site.plan.areas.iter();
+    let areas = areas.map(|area| Named { id: area.id.0, name: area.name.clone() }).collect();
+    Ok(tagged(&headers, &known, Areas { areas }))
+}
+
+/// Sections of an area.
+#[utoipa::path(get, path = "/api/sites/{site}/areas/{area}/sections", tag = "sites",
+    params(("site" = uuid::Uuid, Path), ("area" = u32, Path)),
+    responses((status = 200, body = Envelope<Sections>), (status = 404, body = Problem)))]
+pub async fn sections(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path((id, area)): Path<(SiteId, AreaId)>,
+) -> ApiResult<Response> {
+    let known = find(&app, id)?;
+    let area: &Area = known.site.plan.areas.iter().find(|one| one.id == area)
+        .ok_or_else(|| ApiError::not_found("area"))?;
+    let sections = area.sections.iter();
+    let sections = sections.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
+    Ok(tagged(&headers, &known, Sections { sections }))
+}
+
+/// Blocks of a section.
+#[utoipa::path(get, path = "/api/sites/{site}/sections/{section}/blocks", tag = "sites",
+    params(("site" = uuid::Uuid, Path), ("section" = u32, Path)),
+    responses((status = 200, body = Envelope<Blocks>), (status = 404, body = Problem)))]
+pub async fn blocks(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path((id, section)): Path<(SiteId, SectionId)>,
+) -> ApiResult<Response> {
+    let known = find(&app, id)?;
+    let section = sections_of(&known).find(|one| one.id == section)
+        .ok_or_else(|| ApiError::not_found("section"))?;
+    let blocks = section.blocks.iter();
+    let blocks = blocks.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
+    Ok(tagged(&headers, &known, Blocks { blocks }))
+}
+
+/// Seats of a block, with row, number, grade and price.
+#[utoipa::path(get, path = "/api/sites/{site}/blocks/{block}/seats", tag = "sites",
+    params(("site" = uuid::Uuid, Path), ("block" = u32, Path)),
+    responses((status = 200, body = Envelope<Seats>), (status = 404, body = Problem)))]
+pub async fn seats(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path((id, block)): Path<(SiteId, BlockId)>,
+) -> ApiResult<Response> {
+    let known = find(&app, id)?;
+    let block: &Block = sections_of(&known).flat_map(|section| &section.blocks)
+        .find(|one| one.id == block).ok_or_else(|| ApiError::not_found("block"))?;
+    let mut seats = Vec::new();
+    for row in &block.rows {
+        for offset in 0..row.seats {
+            let id = SeatId(row.first_seat_id.0 + offset);
+            seats.push(SeatView {
+                id,
+                row: row.label.clone(),
+                number: row.first_number + offset * row.number_step,
+                grade: row.grade.clone().unwrap_or_else(|| block.grade.clone()),
+                price: known.index.price(id).unwrap_or_default(),
+            });
+        }
+    }
+    Ok(tagged(&headers, &known, Seats { seats }))
+}
+
+fn find(app: &App, id: SiteId) -> ApiResult<Arc<KnownSite>> {
+    app.catalog.site(id).ok_or_else(|| ApiError::not_found("site"))
+}
+
+fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {
+    known.site.plan.areas.iter().flat_map(|area| &area.sections)
+}
+
+/// A site changes only by a new version, so the version is the ETag of everything below it.
+fn tagged<T: Serialize>(headers: &HeaderMap, known: &KnownSite, data: T) -> Response {
+    let tag = format!("\"{}-{}\"", known.site.id.key(), known.site.version);
+    let asked = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let same = asked.is_some_and(|asked| {
+        asked.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+    });
+    let mut response =
+        if same { NotModified.into_response() } else { Okay(data).into_response() };
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    let caching = HeaderValue::from_static("public, max-age=0, must-revalidate");
+    response.headers_mut().insert(header::CACHE_CONTROL, caching);
+    response
+}

@@ -1,0 +1,193 @@
+//! Sign-up, log-in, sessions.
+
+use crate::api::App;
+use crate::api::auth::{
+    Pair, User, hash_password, rotate_session, start_session, verify_password,
+};
+use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
+use crate::api::serve::PeerAddress;
+use crate::domain::account::{Account, Role};
+use crate::domain::ids::UserId;
+use axum::Extension;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// E-mail and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// At most 254 characters.
+    #[schema(example = "fan@grandstand.example")]
+    email: String,
+    /// 8 to 128 characters.
+    #[schema(example = "correct horse battery")]
+    password: String,
+}
+
+/// An account, without secrets.
+#[derive(Serialize, ToSchema)]
+pub struct UserView {
+    #[schema(value_type = uuid::Uuid)]
+    id: UserId,
+    email: String,
+    role: Role,
+}
+
+/// Tokens of a session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView {
+    access_token: String,
+    refresh_token: String,
+    /// Life of the access token in seconds.
+    expires_in: u64,
+    user: UserView,
+}
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshInput {
+    refresh_token: String,
+}
+
+/// Makes an account.
+#[utoipa::path(post, path = "/api/users/sign-up", tag = "users", request_body = Credentials,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Envelope<UserView>), (status = 400, body = Problem),
+        (status = 409, description = "EMAIL_TAKEN", body = Problem)))]
+pub async fn sign_up(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<PeerAddress>>,
+    key: IdempotencyKey,
+    input: Input<Credentials>,
+) -> ApiResult<Created<UserView>> {
+    limit(&app, peer)?;
+    let email = checked_email(&input.value.email);
+    let password = checked_password(&input.value.password);
+    let (email, password) = match (email, password) {
+        (Ok(email), Ok(password)) => (email, password),
+        (email, password) => {
+            return Err(ApiError::fields(
+                [email.err(), password.err()].into_iter().flatten().collect(),
+            ));
+        }
+    };
+    let operation = key.operation(&email, "sign-up", &input);
+    let account = new_account(&app, email, password, Role::User).await?;
+    let id = app.engine.create_account(&account, operation).await?;
+    Ok(Created(UserView { id, email: account.email, role: account.role }))
+}
+
+/// An account that is not stored yet.
+pub async fn new_account(
+    app: &App,
+    email: String,
+    password: String,
+    role: Role,
+) -> ApiResult<Account> {
+    let id = UserId::new(app.engine.account_partition(&email));
+    let created_at = app.engine.now_ms().await?;
+    let password_hash = hash_password(password).await?;
+    Ok(Account { id, email, password_hash, role, created_at })
+}
+
+/// Starts a session.
+#[utoipa::path(post, path = "/api/users/log-in", tag = "users", request_body = Credentials,
+    responses((status = 200, body = Envelope<SessionView>),
+        (status = 401, description = "BAD_CREDENTIALS", body = Problem),
+        (status = 429, body = Problem)))]
+pub async fn log_in(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<PeerAddress>>,
+    input: Input<Credentials>,
+) -> ApiResult<Okay<SessionView>> {
+    limit(&app, peer)?;
+    let email = input.value.email.trim().to_lowercase();
+    if email.len() > 254 || input.value.password.len() > 512 {
+        return Err(ApiError::bad_credentials());
+    }
+    app.limits.log_in(&email)?;
+    let account = app.engine.account(&email).await?;
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let fits = verify_password(input.value.password, hash).await?;
+    match account {
+        Some(account) if fits => {
+            let pair = start_session(&app, &account).await?;
+            Ok(Okay(view(&app, account, pair)))
+        }
+        _ => Err(ApiError::bad_credentials()),
+    }
+}
+
+/// Exchanges the refresh token for new tokens. A token that was used before ends the session.
+#[utoipa::path(post, path = "/api/users/refresh", tag = "users", request_body = RefreshInput,
+    responses((status = 200, body = Envelope<SessionView>), (status = 401, body = Problem)))]
+pub async fn refresh(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<PeerAddress>>,
+    input: Input<RefreshInput>,
+) -> ApiResult<Okay<SessionView>> {
+    limit(&app, peer)?;
+    let (account, pair) = rotate_session(&app, &input.value.refresh_token).await?;
+    Ok(Okay(view(&app, account, pair)))
+}
+
+/// Ends the session: its tokens are refused from now on.
+#[utoipa::path(post, path = "/api/users/log-out", tag = "users", security(("token" = [])),
+    responses((status = 204), (status = 401, body = Problem)))]
+pub async fn log_out(State(app): State<Arc<App>>, user: User) -> ApiResult<NoContent> {
+    app.engine.end_session(user.session, app.tokens.access_ttl_ms).await?;
+    app.tokens.end(user.session);
+    Ok(NoContent)
+}
+
+/// Who am I.
+#[utoipa::path(get, path = "/api/users/me", tag = "users", security(("token" = [])),
+    responses((status = 200, body = Envelope<UserView>), (status = 401, body = Problem)))]
+pub async fn me(user: User) -> Okay<UserView> {
+    Okay(UserView { id: user.id, email: user.email, role: user.role })
+}
+
+fn limit(app: &App, peer: Option<Extension<PeerAddress>>) -> ApiResult<()> {
+    match peer {
+        Some(Extension(peer)) => app.limits.account_call(peer.0),
+        None => Ok(()),
+    }
+}
+
+fn view(app: &App, account: Account, pair: Pair) -> SessionView {
+    SessionView {
+        access_token: pair.access,
+        refresh_token: pair.refresh,
+        expires_in: app.tokens.access_ttl_ms / 1000,
+        user: UserView { id: account.id, email: account.email, role: account.role },
+    }
+}
+
+/// An e-mail in the form that accounts are kept under. Only what is surely wrong is refused: that
+/// the address exists can only be shown by a mail to it.
+pub fn checked_email(text: &str) -> Result<String, FieldError> {
+    let email = text.trim().to_lowercase();
+    let plausible = email.len() <= 254
+        && !email.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+        && email.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && host.contains('.') && !host.contains('@') && host.len() >= 3
+        });
+    let message = "must be an e-mail address such as name@example.com".to_owned();
+    if plausible { Ok(email) } else { Err(FieldError { field: "email".to_owned(), message }) }
+}
+
+/// A password that may be used.
+pub fn checked_password(text: &str) -> Result<String, FieldError> {
+    let length = text.chars().count();
+    let message = "must have 8 to 128 characters".to_owned();
+    if (8..=128).contains(&length) {
+        Ok(text.to_owned())
+    } else {
+        Err(FieldError { field: "password".to_owned(), message })
+    }
+}

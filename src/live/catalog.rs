@@ -1,0 +1,112 @@
+//! The catalogue as this node knows it: read whole when a partition is first seen, then document by
+//! document as notices say that one has changed.
+
+use crate::domain::catalog::{Match, Site};
+use crate::domain::ids::{MatchId, Partition, SiteId};
+use crate::domain::plan::index::PlanIndex;
+use crate::engine::Engine;
+use crate::engine::error::EngineError;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A site with what is derived from its plan.
+pub struct KnownSite {
+    pub site: Site,
+    pub index: PlanIndex,
+}
+
+/// The cache of one node.
+pub struct Catalog {
+    engine: Arc<Engine>,
+    sites: RwLock<HashMap<SiteId, Arc<KnownSite>>>,
+    matches: RwLock<HashMap<MatchId, Arc<Match>>>,
+}
+
+impl Catalog {
+    /// An empty cache.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, sites: RwLock::default(), matches: RwLock::default() }
+    }
+
+    /// A site by its id.
+    pub fn site(&self, id: SiteId) -> Option<Arc<KnownSite>> {
+        self.sites.read().get(&id).cloned()
+    }
+
+    /// A match by its id.
+    pub fn event(&self, id: MatchId) -> Option<Arc<Match>> {
+        self.matches.read().get(&id).cloned()
+    }
+
+    /// A match with its site.
+    pub fn event_with_site(&self, id: MatchId) -> Option<(Arc<Match>, Arc<KnownSite>)> {
+        let event = self.event(id)?;
+        let site = self.site(event.site_id)?;
+        Some((event, site))
+    }
+
+    /// All matches, in the order in which they start.
+    pub fn matches(&self) -> Vec<Arc<Match>> {
+        let mut list: Vec<_> = self.matches.read().values().cloned().collect();
+        list.sort_by_key(|event| (event.starts_at, event.id));
+        list
+    }
+
+    /// All sites.
+    pub fn sites(&self) -> Vec<Arc<KnownSite>> {
+        self.sites.read().values().cloned().collect()
+    }
+
+    /// Reads all documents of a partition anew; what is not there any more is forgotten.
+    pub async fn reload(&self, partition: Partition) -> Result<(), EngineError> {
+        let (sites, matches) = self.engine.catalog(partition).await?;
+        let known = sites.into_iter().map(|site| (site.id, Arc::new(KnownSite::new(site))));
+        let known: Vec<_> = known.collect();
+        let mut all = self.sites.write();
+        all.retain(|id, _| id.partition() != partition);
+        all.extend(known);
+        drop(all);
+        let mut all = self.matches.write();
+        all.retain(|id, _| id.partition() != partition);
+        all.extend(matches.into_iter().map(|event| (event.id, Arc::new(event))));
+        Ok(())
+    }
+
+    /// Reads one site anew.
+    pub async fn refresh_site(&self, id: SiteId) -> Result<(), EngineError> {
+        match self.engine.site(id).await? {
+            None => drop(self.sites.write().remove(&id)),
+            Some(site) => {
+                let known = Arc::new(KnownSite::new(site));
+                let mut all = self.sites.write();
+                // Two refreshes may end in the wrong order.
+                if all.get(&id).is_none_or(|old| old.site.version <= known.site.version) {
+                    all.insert(id, known);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one match anew.
+    pub async fn refresh_match(&self, id: MatchId) -> Result<(), EngineError> {
+        match self.engine.event(id).await? {
+            None => drop(self.matches.write().remove(&id)),
+            Some(event) => {
+                let mut all = self.matches.write();
+                if all.get(&id).is_none_or(|old| old.version <= event.version) {
+                    all.insert(id, Arc::new(event));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl KnownSite {
+    fn new(site: Site) -> Self {
+        let index = PlanIndex::new(&site.plan);
+        Self { site, index }
+    }
+}

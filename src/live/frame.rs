@@ -1,0 +1,129 @@
+//! Frames of the event stream, encoded once per (match, scope) and shared.
+
+use crate::domain::ids::{BlockId, SeatId};
+use crate::domain::plan::index::PlanIndex;
+use crate::domain::position::Position;
+use crate::domain::seat::SeatState;
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a watcher sees of a match.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All seats, one character each.
+    Match,
+    /// One block, seat by seat.
+    Block(BlockId),
+    /// Some blocks (sorted), one character per seat.
+    Blocks(Vec<BlockId>),
+}
+
+impl Scope {
+    /// Whether a seat at this place of the plan is in the scope.
+    pub fn has(&self, index: &PlanIndex, place: u32) -> bool {
+        let within = |block: &BlockId| {
+            index.block_range(*block).is_some_and(|range| range.contains(&place))
+        };
+        match self {
+            Self::Match => true,
+            Self::Block(block) => within(block),
+            Self::Blocks(blocks) => blocks.iter().any(within),
+        }
+    }
+}
+
+/// The state of a seat, as the API shows it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SeatNow {
+    pub id: SeatId,
+    pub state: SeatState,
+}
+
+/// The states of all seats of a block, one letter each, in plan order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BlockNow {
+    pub id: BlockId,
+    /// A available, H hold, P pending, O occupied, B blocked.
+    pub states: String,
+}
+
+/// The data of a snapshot.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum States {
+    Seats { version: u64, seats: Vec<SeatNow> },
+    Blocks { version: u64, blocks: Vec<BlockNow> },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatChange {
+    seat_id: SeatId,
+    state: SeatState,
+}
+
+#[derive(Serialize)]
+struct Changes {
+    version: u64,
+    changes: Vec<SeatChange>,
+}
+
+/// The states of a scope out of the letters of all seats.
+pub fn states(index: &PlanIndex, letters: &[u8], version: u64, scope: &Scope) -> States {
+    let block = |id: BlockId| BlockNow {
+        id,
+        states: index.block_range(id).map_or_else(String::new, |range| {
+            let part = &letters[range.start as usize..range.end as usize];
+            String::from_utf8_lossy(part).into_owned()
+        }),
+    };
+    match scope {
+        Scope::Match => {
+            let blocks = index.blocks().map(|(id, _)| block(id)).collect();
+            States::Blocks { version, blocks }
+        }
+        Scope::Blocks(ids) => {
+            States::Blocks { version, blocks: ids.iter().map(|id| block(*id)).collect() }
+        }
+        Scope::Block(id) => {
+            let range = index.block_range(*id).unwrap_or(0..0);
+            let seats = range.map(|place| SeatNow {
+                id: index.seat_at(place),
+                state: state(letters[place as usize]),
+            });
+            States::Seats { version, seats: seats.collect() }
+        }
+    }
+}
+
+fn state(letter: u8) -> SeatState {
+    // A letter of a newer release: shown as something that can't be had.
+    SeatState::from_letter(letter).unwrap_or(SeatState::Blocked)
+}
+
+/// A `changes` frame, or none when nothing of it is in the scope.
+pub fn changes(
+    index: &PlanIndex,
+    position: Position,
+    version: u64,
+    changed: &[(u32, u8)],
+    scope: &Scope,
+) -> Option<Bytes> {
+    let seen = changed.iter().filter(|(place, _)| scope.has(index, *place));
+    let changes: Vec<SeatChange> = seen
+        .map(|(place, letter)| SeatChange { seat_id: index.seat_at(*place), state: state(*letter) })
+        .collect();
+    if changes.is_empty() {
+        return None;
+    }
+    Some(event("changes", Some(position), &Changes { version, changes }))
+}
+
+/// One event of the stream.
+pub fn event(name: &str, position: Option<Position>, data: &impl Serialize) -> Bytes {
+    // Our own types always encode; an empty object would be the visible sign of a bug.
+    let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
+    let id = position.map_or_else(String::new, |position| format!("id: {position}\n"));
+    Bytes::from(format!("{id}event: {name}\ndata: {data}\n\n"))
+}

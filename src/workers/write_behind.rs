@@ -1,0 +1,94 @@
+//! From the journal to PostgreSQL: one transaction per batch, then trim, then announce.
+//!
+//! The position of a partition is a row that moves in the same transaction as the effects. So a
+//! worker that dies anywhere is followed by one that reads on from there, and an entry that is read
+//! twice has its effect once; a consumer group with its pending list would add nothing
+//! (docs/adr/0001-journal-position-in-postgresql.md).
+
+use crate::domain::fact::{Fact, Fields};
+use crate::domain::ids::Partition;
+use crate::domain::position::{Position, StreamId};
+use crate::store::StoreError;
+use crate::store::apply::Lost;
+use crate::stream::journal::Journal;
+use crate::workers::Workers;
+use anyhow::Context as _;
+
+/// Entries of one transaction.
+const ENTRIES: u64 = 1000;
+
+type Entry = (StreamId, Fields);
+
+impl Workers {
+    /// Where PostgreSQL stands in the journal of a partition.
+    pub async fn place(&self, partition: Partition) -> anyhow::Result<Position> {
+        let place = self.store.position(partition).await?;
+        place.with_context(|| format!("partition {partition} has no position yet"))
+    }
+
+    /// Takes what the journal has behind `place` (waits up to a second for it) to PostgreSQL;
+    /// answers the new place.
+    pub async fn drain_once(
+        &self,
+        journal: &Journal,
+        partition: Partition,
+        place: Position,
+    ) -> anyhow::Result<Position> {
+        let entries = journal.read(place.id, ENTRIES).await.context("reading the journal")?;
+        let Some((upto, _)) = entries.last() else { return Ok(place) };
+        let upto = *upto;
+        let lost = self.commit(partition, place, &entries).await?;
+        metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
+        journal.announce(upto, &lost).await.context("announcing")?;
+        journal.trim(upto).await.context("trimming the journal")?;
+        Ok(Position { id: upto, ..place })
+    }
+
+    /// Commits entries. When PostgreSQL refuses them, halves find the one that is to blame; it goes
+    /// to the dead letters and does not stop the rest.
+    async fn commit(
+        &self,
+        partition: Partition,
+        place: Position,
+        entries: &[Entry],
+    ) -> anyhow::Result<Lost> {
+        let Some((upto, _)) = entries.last() else { return Ok(Lost::new()) };
+        let mut facts = Vec::with_capacity(entries.len());
+        for (id, fields) in entries {
+            match Fact::parse(fields) {
+                Ok(fact) => facts.push((*id, fact)),
+                Err(error) => {
+                    let at = Position { id: *id, ..place };
+                    self.bury(partition, at, fields, &error.to_string()).await?;
+                }
+            }
+        }
+        match self.store.apply(partition, *upto, &facts).await {
+            Ok(lost) => Ok(lost),
+            Err(StoreError::Refused(reason)) if entries.len() == 1 => {
+                let at = Position { id: *upto, ..place };
+                self.bury(partition, at, &entries[0].1, &reason).await?;
+                Ok(self.store.apply(partition, *upto, &[]).await?)
+            }
+            Err(StoreError::Refused(_)) => {
+                let (first, second) = entries.split_at(entries.len() / 2);
+                let mut lost = Box::pin(self.commit(partition, place, first)).await?;
+                lost.extend(Box::pin(self.commit(partition, place, second)).await?);
+                Ok(lost)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn bury(
+        &self,
+        partition: Partition,
+        place: Position,
+        fields: &Fields,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        tracing::error!(%partition, id = %place.id, reason, "a journal entry was refused");
+        metrics::counter!("grandstand_dead_letters_total").increment(1);
+        Ok(self.store.keep_dead_letter(partition, place, fields, reason).await?)
+    }
+}
