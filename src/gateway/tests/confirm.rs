@@ -119,10 +119,12 @@ async fn a_failure_before_the_effect_is_unknown_and_a_repeat_succeeds() {
 
 #[tokio::test]
 async fn a_time_out_is_unknown_although_the_money_moves_later() {
-    let gateway = Gateway::start_with(EmulatorSettings::default(), 250).await;
+    let gateway = Gateway::start().await;
+    let impatient = client(&gateway.emulator.url(), &EmulatorSettings::default().secret_key, 250);
     let key = gateway.pay(ORDER, json!({})).await;
-    gateway.fault(json!({ "call": "confirm", "kind": "latency", "minMs": 600, "count": 1 })).await;
-    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT).await, "in time");
+    let slow = json!({ "call": "confirm", "kind": "latency", "minMs": 1500, "count": 1 });
+    gateway.fault(slow).await;
+    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT).await, "in time");
     let Lookup::Found(payment) = gateway.toss.find_by_order(ORDER).await else { panic!() };
     assert_eq!(payment.status, GatewayStatus::InProgress, "not yet decided, so not a failure");
     gateway.until_status(ORDER, &GatewayStatus::Done).await;
