@@ -151,6 +151,14 @@ impl Child {
         }
     }
 
+    /// Waits for the end, and kills the child when it takes longer than this. Blocks: for `drop`.
+    pub(super) fn end_within(mut self, within: Duration) {
+        let begun = Instant::now();
+        while matches!(self.exited(), Ok(None)) && begun.elapsed() < within {
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// SIGKILL, and the wait for the child itself, which takes a moment only.
     fn strike(&mut self) {
         if self.status.is_some() {

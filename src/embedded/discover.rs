@@ -23,7 +23,7 @@ const INSTALLERS: &[(&str, &str, &str)] = &[
     ("dnf", "sudo dnf install valkey", "sudo dnf install postgresql-server"),
     ("pacman", "sudo pacman -S valkey", "sudo pacman -S postgresql"),
     ("apk", "apk add redis", "apk add postgresql"),
-    ("brew", "brew install redis", "brew install postgresql"),
+    ("brew", "brew install redis", "brew install postgresql@17"),
 ];
 
 /// The program of Redis, or of Valkey, which serves as well.

@@ -1,0 +1,137 @@
+//! A server that speaks the part of Toss's API that Grandstand uses, with a ledger of its own, a
+//! pay page for people, and faults on request. It runs as `grandstand toss-emulator`, inside
+//! `grandstand dev`, and in tests; always behind a socket, never called as a function.
+//!
+//! `curl` examples, with the server at `$EMULATOR`:
+//! - `-d '{"orderId":"order-1","amount":50000}' $EMULATOR/_emulator/payments` makes a payment;
+//! - `-d '{"call":"confirm","kind":"dropAfter","count":1}' $EMULATOR/_emulator/faults` takes the
+//!   money of the next confirmation and cuts the connection; `-X DELETE` ends all faults;
+//! - `$EMULATOR/_emulator/ledger` shows all payments.
+//!
+//! Both POSTs need `-H 'content-type: application/json'`.
+
+mod answer;
+mod api;
+mod calls;
+mod control;
+mod error;
+mod faults;
+mod idempotency;
+mod ledger;
+mod pay;
+mod payment;
+mod serve;
+mod webhooks;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use faults::Faults;
+use ledger::Ledger;
+
+/// How long `stop` waits for calls under way.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// How the emulator behaves.
+#[derive(Clone)]
+pub struct EmulatorSettings {
+    /// The one key that is accepted.
+    pub secret_key: String,
+    /// Between authentication and confirmation, in milliseconds; Toss has 10 minutes.
+    pub approval_window_ms: u64,
+    /// A file of JSON lines from which payments come back after a restart; memory only if absent.
+    pub ledger_path: Option<PathBuf>,
+    /// Where changes of payments are told; nowhere if absent.
+    pub webhook_url: Option<String>,
+    /// Shortens the pauses between the tries of a webhook: 1 is Toss's own schedule (up to 68
+    /// hours), 0 is no pause at all.
+    pub webhook_time_factor: f64,
+}
+
+impl Default for EmulatorSettings {
+    fn default() -> Self {
+        Self {
+            secret_key: "test_sk_grandstand_emulator".to_owned(),
+            approval_window_ms: 600_000,
+            ledger_path: None,
+            webhook_url: None,
+            webhook_time_factor: 1.0,
+        }
+    }
+}
+
+/// A running emulator. Dropping it stops it without waiting.
+pub struct Emulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// What all parts of one emulator work on.
+struct Shared {
+    settings: EmulatorSettings,
+    ledger: Mutex<Ledger>,
+    faults: Mutex<Faults>,
+    idempotency: idempotency::Store,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Emulator {
+    /// Starts serving on `listener`, in tasks of the current runtime. Errs when the ledger's file
+    /// cannot be used.
+    pub fn start(listener: TcpListener, settings: EmulatorSettings) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let (changed, changes) = tokio::sync::mpsc::unbounded_channel();
+        let path = settings.ledger_path.as_deref();
+        let ledger = Ledger::open(path, settings.approval_window_ms, changed)?;
+        let shared = Arc::new(Shared {
+            settings,
+            ledger: Mutex::new(ledger),
+            faults: Mutex::default(),
+            idempotency: idempotency::Store::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        });
+        shared.tasks.spawn(webhooks::run(Arc::clone(&shared), changes));
+        shared.tasks.spawn(serve::run(listener, router(Arc::clone(&shared)), Arc::clone(&shared)));
+        Ok(Self { address, shared })
+    }
+
+    /// Where it listens, as `http://host:port`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops, like a gateway that goes away: calls under way lose their connection.
+    pub async fn stop(self) {
+        self.shared.stopping.cancel();
+        self.shared.tasks.close();
+        // Only a slow webhook receiver can outlast this, and its task ends by itself.
+        let _ = tokio::time::timeout(STOP_WITHIN, self.shared.tasks.wait()).await;
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.shared.stopping.cancel();
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(api::routes())
+        .merge(control::routes())
+        .merge(pay::routes())
+        .fallback(|| async {
+            error::ApiError::from(error::Code::NOT_FOUND).answer(error::Language::English)
+        })
+        .with_state(shared)
+}
