@@ -1,0 +1,105 @@
+// One function per call of the booking API that the page makes.
+
+import { request } from './http';
+import { requestAsUser } from './session';
+import type {
+  BestAvailable,
+  Confirmation,
+  Hold,
+  Match,
+  Payment,
+  Plan,
+  QueuePlace,
+  Reservation,
+} from './types';
+
+/** A fresh UUIDv4; `crypto.randomUUID` is missing where the page is served without TLS. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+export async function fetchMatches(): Promise<Match[]> {
+  const matches: Match[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : '';
+    const page = await request<MatchPage>(`/api/matches${query}`);
+    matches.push(...page.matches);
+    cursor = page.nextCursor;
+  } while (cursor);
+  return matches;
+}
+
+interface MatchPage {
+  matches: Match[];
+  nextCursor?: string | null;
+}
+
+export const fetchMatch = (match: string) => request<Match>(`/api/matches/${match}`);
+
+export async function fetchPlan(site: string): Promise<Plan> {
+  const answer = await request<Plan & { plan?: Plan }>(`/api/sites/${site}`);
+  return answer.plan ?? answer;
+}
+
+export const fetchTime = () => request<{ now: string }>('/api/time');
+
+export const seatEventsUrl = (match: string) => `/api/matches/${match}/seats/events`;
+export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/events`;
+
+export type HoldRequest = { seatIds: number[] } | { bestAvailable: BestAvailable };
+
+export const createHold = (match: string, body: HoldRequest, key: string) =>
+  requestAsUser<Hold>(`/api/matches/${match}/holds`, { method: 'POST', body, key });
+
+export const releaseHold = (match: string, hold: string) =>
+  requestAsUser<void>(`/api/matches/${match}/holds/${hold}`, { method: 'DELETE' });
+
+export const createReservation = (matchId: string, holdId: string, key: string) =>
+  requestAsUser<Reservation>('/api/reservations', {
+    method: 'POST',
+    body: { matchId, holdId },
+    key,
+  });
+
+export const fetchReservations = () =>
+  requestAsUser<{ reservations: Reservation[] }>('/api/reservations');
+
+export const fetchReservation = (id: string) =>
+  requestAsUser<Reservation>(`/api/reservations/${id}`);
+
+export const cancelReservation = (id: string, key: string) =>
+  requestAsUser<Reservation>(`/api/reservations/${id}/cancel`, { method: 'POST', key });
+
+export const requestPayment = (reservationId: string, key: string) =>
+  requestAsUser<Payment>('/api/payments/request', {
+    method: 'POST',
+    body: { reservationId, method: 'CARD' },
+    key,
+  });
+
+export const fetchPayment = (id: string) => requestAsUser<Payment>(`/api/payments/${id}`);
+
+export interface PaymentProof {
+  paymentId: string;
+  paymentKey: string;
+  orderId: string;
+  amount: number;
+}
+
+/** No key: the payment id already makes a second confirmation harmless. */
+export const confirmPayment = (proof: PaymentProof) =>
+  requestAsUser<Confirmation>('/api/payments/confirm', { method: 'POST', body: proof });
+
+export const joinQueue = (match: string, key: string) =>
+  requestAsUser<QueuePlace>(`/api/matches/${match}/queue`, { method: 'POST', key });
+
+export const fetchQueuePlace = (match: string) =>
+  requestAsUser<QueuePlace>(`/api/matches/${match}/queue`);
+
+export const leaveQueue = (match: string) =>
+  requestAsUser<void>(`/api/matches/${match}/queue`, { method: 'DELETE' });

@@ -1,0 +1,66 @@
+// One request: envelope, problem documents, and retries that can't do anything twice.
+
+import { asProblem, Problem, problemOf } from './problem';
+
+export interface RequestOptions {
+  method?: 'GET' | 'POST' | 'DELETE';
+  body?: unknown;
+  /** Sent as Idempotency-Key: the same key makes a second try harmless. */
+  key?: string;
+  token?: string | null;
+  signal?: AbortSignal;
+}
+
+const TRIES = 3;
+const LONGEST_PATIENT_WAIT_SECONDS = 3;
+const REQUEST_TIMEOUT_MS = 20_000;
+
+export async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await requestOnce<T>(path, options);
+    } catch (error) {
+      const problem = asProblem(error);
+      const wait = patience(problem, attempt);
+      if (wait === null || attempt === TRIES || !repeatable(options)) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+    }
+  }
+}
+
+async function requestOnce<T>(path: string, options: RequestOptions): Promise<T> {
+  const headers: Record<string, string> = { Accept: 'application/json' };
+  if (options.body !== undefined) headers['Content-Type'] = 'application/json';
+  if (options.key) headers['Idempotency-Key'] = options.key;
+  if (options.token) headers.Authorization = `Bearer ${options.token}`;
+  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const response = await fetch(path, {
+    method: options.method ?? 'GET',
+    headers,
+    body: options.body === undefined ? undefined : JSON.stringify(options.body),
+    signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
+    // The seat engine's answers are only right at the moment they are given.
+    cache: (options.method ?? 'GET') === 'GET' ? 'no-cache' : 'no-store',
+  });
+  if (!response.ok) throw await problemOf(response);
+  if (response.status === 204) return undefined as T;
+  const envelope = await response.json();
+  return envelope.data as T;
+}
+
+function repeatable(options: RequestOptions): boolean {
+  if (options.signal?.aborted) return false;
+  return options.method !== 'POST' || options.key !== undefined;
+}
+
+/** How long to wait before another try, or null when another try is of no use. */
+function patience(problem: Problem, attempt: number): number | null {
+  const pause = 0.3 * attempt * (0.5 + Math.random());
+  if (problem.status === 0) return pause;
+  if (problem.code === 'IDEMPOTENCY_IN_FLIGHT') return pause;
+  if (problem.status !== 429 && problem.status !== 503) return null;
+  if (problem.code === 'PAYMENTS_PAUSED' || problem.code === 'TOO_MANY_ATTEMPTS') return null;
+  const asked = problem.retryAfterSeconds;
+  if (asked === null || asked > LONGEST_PATIENT_WAIT_SECONDS) return null;
+  return asked + pause;
+}

@@ -1,0 +1,52 @@
+import type { Alternative } from './types';
+
+/** A refusal of the server (RFC 9457), or of the network when `status` is 0. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly members: ProblemMembers = {},
+    readonly retryAfterSeconds: number | null = null,
+  ) {
+    super(`${status} ${code}: ${detail}`);
+  }
+
+  get requestId(): string | undefined {
+    return this.members.requestId;
+  }
+}
+
+/** The members that some codes carry besides the standard ones. */
+export interface ProblemMembers {
+  requestId?: string;
+  lost?: number[];
+  alternatives?: Alternative[];
+  gatewayCode?: string;
+  errors?: unknown;
+}
+
+export const NETWORK = 'NETWORK';
+
+export function asProblem(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem(0, NETWORK, String(error));
+}
+
+export async function problemOf(response: Response): Promise<Problem> {
+  const body: Record<string, unknown> = await response.json().catch(() => ({}));
+  return new Problem(
+    response.status,
+    typeof body.code === 'string' ? body.code : `HTTP_${response.status}`,
+    typeof body.detail === 'string' ? body.detail : response.statusText,
+    body as ProblemMembers,
+    retryAfter(response.headers.get('Retry-After')),
+  );
+}
+
+function retryAfter(header: string | null): number | null {
+  if (!header) return null;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds);
+  const moment = Date.parse(header);
+  return Number.isNaN(moment) ? null : Math.max(0, (moment - Date.now()) / 1000);
+}

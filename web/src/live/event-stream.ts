@@ -1,0 +1,82 @@
+// An EventSource that never gives up. The browser resumes by itself after a cut, but
+// not after an answer such as 503; then this opens a new one from the last id.
+
+export type StreamHealth = 'connecting' | 'live' | 'lost' | 'paused';
+
+export interface StreamHandlers {
+  events: Record<string, (data: unknown, id: string) => void>;
+  onHealth: (health: StreamHealth) => void;
+}
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15_000;
+
+export class EventStream {
+  private source: EventSource | null = null;
+  private lastId = '';
+  private failures = 0;
+  private timer: number | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly url: string,
+    private readonly handlers: StreamHandlers,
+  ) {
+    this.open();
+  }
+
+  /** Opens anew: from the last id, or (`fresh`) with a snapshot. */
+  reopen(fresh = false): void {
+    if (this.closed) return;
+    if (fresh) this.lastId = '';
+    this.open();
+  }
+
+  /** Lets go of the connection but keeps the place, for a page nobody looks at. */
+  pause(): void {
+    this.drop();
+    this.handlers.onHealth('paused');
+  }
+
+  close(): void {
+    this.closed = true;
+    this.drop();
+  }
+
+  private open(): void {
+    this.drop();
+    const from = this.lastId ? `?lastEventId=${encodeURIComponent(this.lastId)}` : '';
+    const source = new EventSource(this.url + from);
+    this.source = source;
+    source.onopen = () => {
+      this.failures = 0;
+      this.handlers.onHealth('connecting');
+      // A resumed stream may have nothing to say: open is as good as live then.
+      if (this.lastId) this.handlers.onHealth('live');
+    };
+    source.onerror = () => {
+      this.handlers.onHealth('lost');
+      if (source.readyState === EventSource.CLOSED) this.openLater();
+    };
+    for (const [name, handle] of Object.entries(this.handlers.events)) {
+      source.addEventListener(name, (event: MessageEvent) => {
+        this.lastId = event.lastEventId || this.lastId;
+        this.handlers.onHealth('live');
+        handle(JSON.parse(event.data), event.lastEventId);
+      });
+    }
+  }
+
+  private openLater(): void {
+    const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures);
+    this.failures += 1;
+    // Jitter: a server that comes back must not meet everybody in one instant.
+    this.timer = window.setTimeout(() => this.open(), ceiling * (0.5 + Math.random() / 2));
+  }
+
+  private drop(): void {
+    window.clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+  }
+}

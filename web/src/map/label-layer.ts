@@ -1,0 +1,134 @@
+// Names of blocks with the seats left, and labels of rows when near; always upright, in screen pixels.
+
+import { BitmapText, Container } from 'pixi.js';
+import type { SeatStates } from '../venue/seat-states';
+import type { Block, SeatTable } from '../venue/seat-table';
+import type { Camera } from './camera';
+import type { MapColors } from './map-colors';
+
+const NAME_PIXELS = 13;
+const ROW_LABEL_SCALE = 17;
+const MOST_ROW_LABELS = 400;
+
+interface BlockLabel {
+  block: Block;
+  root: Container;
+  name: BitmapText;
+  left: BitmapText;
+  /** Size of the block in metres, to know whether its name fits. */
+  metres: number;
+}
+
+export class LabelLayer {
+  readonly root = new Container();
+  private readonly blocks: BlockLabel[];
+  private readonly rowRoot = new Container();
+  private readonly rowPool: BitmapText[] = [];
+  private ink = '#000';
+
+  constructor(private readonly table: SeatTable) {
+    this.blocks = table.blocks.map((block) => this.blockLabel(block));
+    this.root.addChild(this.rowRoot, ...this.blocks.map((label) => label.root));
+  }
+
+  setColors(colors: MapColors): void {
+    this.ink = colors.ink;
+    for (const { name, left } of this.blocks) {
+      name.tint = colors.ink;
+      left.tint = colors.ink;
+    }
+    for (const label of this.rowPool) label.tint = colors.inkSoft;
+  }
+
+  setCounts(states: SeatStates): void {
+    for (const { block, left } of this.blocks) {
+      const text = states.known ? String(states.freeInBlock[block.index]) : '';
+      if (left.text !== text) left.text = text;
+    }
+  }
+
+  place(camera: Camera, near: number): void {
+    for (const label of this.blocks) {
+      const { x, y } = camera.toScreen(label.block.centre[0], label.block.centre[1]);
+      const size = label.metres * camera.scale;
+      label.root.visible = near < 0.99 && size > 22 && inView(camera, x, y, 60);
+      label.root.alpha = 1 - near;
+      label.root.position.set(Math.round(x), Math.round(y));
+      label.left.visible = size > 44;
+      label.name.y = label.left.visible ? -7 : 0;
+      label.root.scale.set(Math.min(1.25, Math.max(0.72, size / 60)));
+    }
+    this.placeRows(camera);
+  }
+
+  private placeRows(camera: Camera): void {
+    let used = 0;
+    this.rowRoot.visible = camera.scale >= ROW_LABEL_SCALE;
+    if (!this.rowRoot.visible) return;
+    for (const row of this.table.rows) {
+      const first = row.firstSeat;
+      const { x, y, alongX, alongY } = this.table;
+      const labelX = x[first] - alongX[first] * 2.6;
+      const labelY = y[first] - alongY[first] * 2.6;
+      const at = camera.toScreen(labelX, labelY);
+      if (!inView(camera, at.x, at.y, 20)) continue;
+      if (used === MOST_ROW_LABELS) break;
+      const label = this.rowLabel(used);
+      used += 1;
+      if (label.text !== row.label) label.text = row.label;
+      label.position.set(at.x, at.y);
+      label.visible = true;
+      label.scale.set(Math.min(1.2, camera.scale / 28));
+    }
+    for (let index = used; index < this.rowPool.length; index += 1) {
+      this.rowPool[index].visible = false;
+    }
+  }
+
+  private rowLabel(index: number): BitmapText {
+    const existing = this.rowPool[index];
+    if (existing) return existing;
+    const label = text(12, '600');
+    label.tint = this.ink;
+    this.rowPool.push(label);
+    this.rowRoot.addChild(label);
+    return label;
+  }
+
+  private blockLabel(block: Block): BlockLabel {
+    const root = new Container();
+    const name = text(NAME_PIXELS, '700');
+    const left = text(NAME_PIXELS - 1.5, '500');
+    name.text = block.name;
+    left.y = 8;
+    root.addChild(name, left);
+    return { block, root, name, left, metres: shortSide(block) };
+  }
+}
+
+function text(size: number, weight: '500' | '600' | '700'): BitmapText {
+  const label = new BitmapText({
+    text: '',
+    style: { fontFamily: 'system-ui, sans-serif', fontSize: size, fontWeight: weight, fill: '#fff' },
+  });
+  label.anchor.set(0.5);
+  return label;
+}
+
+/** Side of the square of the same area: arcs and corners have no honest box. */
+function shortSide(block: Block): number {
+  let doubled = 0;
+  const { outline } = block;
+  for (let index = 0; index < outline.length; index += 1) {
+    const [ax, ay] = outline[index];
+    const [bx, by] = outline[(index + 1) % outline.length];
+    doubled += ax * by - bx * ay;
+  }
+  return Math.sqrt(Math.abs(doubled) / 2);
+}
+
+function inView(camera: Camera, x: number, y: number, margin: number): boolean {
+  return (
+    x > -margin && y > -margin && x < camera.width + margin && y < camera.height + margin
+  );
+}

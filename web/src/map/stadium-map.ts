@@ -1,0 +1,269 @@
+// The stadium on a canvas: owns the renderer, the layers, the camera and the frame loop.
+// It knows nothing of the UI: it is told states, marks and filters, and reports taps.
+
+import 'pixi.js/unsafe-eval';
+import { Container, WebGLRenderer } from 'pixi.js';
+import type { SeatStates } from '../venue/seat-states';
+import { SeatFinder } from '../venue/seat-finder';
+import type { Bounds, SeatTable } from '../venue/seat-table';
+import { BlockLayer } from './block-layer';
+import { Camera } from './camera';
+import { Gestures } from './gestures';
+import { LabelLayer } from './label-layer';
+import { readMapColors, type MapColors } from './map-colors';
+import { SeatLayer } from './seat-layer';
+import { MARK_DIMMED, MARK_HOVERED, MARK_MINE, MARK_SELECTED } from './seat-shader';
+
+export interface MapHandlers {
+  onSeat: (seat: number) => void;
+  onHover: (seat: number, x: number, y: number) => void;
+}
+
+/** Scales (pixels per metre) between which blocks give way to seats. */
+const SEATS_FROM = 6;
+const SEATS_FULL = 9;
+const NUMBERS_FROM = 30;
+const NUMBERS_FULL = 38;
+/** Below this a seat is too small for a finger: a tap zooms in instead. */
+const TAP_SEAT_FROM = 16;
+const COUNT_EVERY_MS = 250;
+
+export class StadiumMap {
+  readonly camera: Camera;
+  private readonly renderer = new WebGLRenderer();
+  private readonly stage = new Container();
+  private readonly world = new Container();
+  private readonly seats: SeatLayer;
+  private readonly blocks: BlockLayer;
+  private readonly labels: LabelLayer;
+  private readonly finder: SeatFinder;
+  private readonly gestures: Gestures;
+  private readonly observer: ResizeObserver;
+  private readonly unsubscribe: () => void;
+  private colors: MapColors;
+  private shownGrades: (grade: number) => boolean = () => true;
+  private hovered = -1;
+  private marks = { selected: new Set<number>(), mine: new Set<number>() };
+  private frame = 0;
+  private countedAt = -Infinity;
+  private countsStale = true;
+  private paintedNear = -1;
+
+  static async create(
+    canvas: HTMLCanvasElement,
+    table: SeatTable,
+    states: SeatStates,
+    handlers: MapHandlers,
+  ): Promise<StadiumMap> {
+    const map = new StadiumMap(canvas, table, states, handlers);
+    await map.renderer.init({
+      canvas,
+      antialias: true,
+      resolution: Math.min(2, window.devicePixelRatio || 1),
+      autoDensity: true,
+      background: map.colors.ground,
+      clearBeforeRender: true,
+      preferWebGLVersion: 2,
+    });
+    map.resize();
+    map.camera.set(map.camera.whole());
+    map.observer.observe(canvas.parentElement ?? canvas);
+    return map;
+  }
+
+  private constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly table: SeatTable,
+    private readonly states: SeatStates,
+    private readonly handlers: MapHandlers,
+  ) {
+    this.colors = readMapColors();
+    this.camera = new Camera(table.bounds, () => this.draw());
+    this.seats = new SeatLayer(table);
+    this.blocks = new BlockLayer(table);
+    this.labels = new LabelLayer(table);
+    this.finder = new SeatFinder(table);
+    this.world.addChild(this.blocks.root, this.seats.mesh);
+    this.stage.addChild(this.world, this.labels.root);
+    this.applyColors();
+    for (let seat = 0; seat < table.count; seat += 1) {
+      this.seats.setState(seat, states.codes[seat], false);
+    }
+    this.unsubscribe = states.subscribe((changed, snapshot) => {
+      for (const seat of changed) this.seats.setState(seat, states.codes[seat], !snapshot);
+      this.countsStale = true;
+      this.draw();
+    });
+    this.gestures = new Gestures(canvas, this.camera, {
+      onTap: (x, y, touch) => this.tap(x, y, touch),
+      onDoubleTap: (x, y) => this.camera.flyZoomAt(x, y, 2.6),
+      onHover: (x, y) => this.hover(x, y),
+      onLeave: () => this.setHovered(-1, 0, 0),
+    });
+    this.observer = new ResizeObserver(() => this.resize());
+  }
+
+  destroy(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = -1;
+    this.observer.disconnect();
+    this.gestures.destroy();
+    this.unsubscribe();
+    this.stage.destroy({ children: true });
+    this.renderer.destroy();
+  }
+
+  setMarks(selected: Iterable<number>, mine: Iterable<number>): void {
+    const next = { selected: new Set(selected), mine: new Set(mine) };
+    this.remark(this.marks.selected, next.selected, MARK_SELECTED);
+    this.remark(this.marks.mine, next.mine, MARK_MINE);
+    this.marks = next;
+    this.draw();
+  }
+
+  setShownGrades(shown: (grade: number) => boolean): void {
+    this.shownGrades = shown;
+    for (const row of this.table.rows) {
+      const dimmed = !shown(row.grade);
+      for (let seat = row.firstSeat; seat < row.firstSeat + row.seats; seat += 1) {
+        this.seats.setMark(seat, MARK_DIMMED, dimmed);
+      }
+    }
+    this.countsStale = true;
+    this.draw();
+  }
+
+  /** Reads the colours again, after the theme has changed. */
+  applyColors(): void {
+    this.colors = readMapColors();
+    if (this.renderer.background) this.renderer.background.color = this.colors.ground;
+    this.seats.setColors(this.colors);
+    this.blocks.setColors(this.colors);
+    this.labels.setColors(this.colors);
+    this.countsStale = true;
+    this.draw();
+  }
+
+  zoomBy(factor: number): void {
+    this.camera.flyZoomAt(this.camera.width / 2, this.camera.height / 2, factor);
+  }
+
+  showWhole(): void {
+    this.camera.flyTo(this.camera.whole());
+  }
+
+  showBlock(block: number): void {
+    const { outline } = this.table.blocks[block];
+    const view = this.camera.fit(boxOf(outline));
+    // A large block still has to end at a scale where its seats can be tapped.
+    this.camera.flyTo({ ...view, scale: Math.max(view.scale, TAP_SEAT_FROM + 1) });
+  }
+
+  showSeats(seats: number[]): void {
+    if (seats.length === 0) return;
+    const points = seats.map((seat): [number, number] => [this.table.x[seat], this.table.y[seat]]);
+    const view = this.camera.fit(boxOf(points));
+    this.camera.flyTo({ ...view, scale: Math.min(view.scale, NUMBERS_FULL) });
+  }
+
+  private remark(before: Set<number>, after: Set<number>, mark: number): void {
+    for (const seat of before) if (!after.has(seat)) this.seats.setMark(seat, mark, false);
+    for (const seat of after) if (!before.has(seat)) this.seats.setMark(seat, mark, true);
+  }
+
+  private tap(x: number, y: number, touch: boolean): void {
+    const at = this.camera.toPlan(x, y);
+    if (this.camera.scale >= TAP_SEAT_FROM) {
+      const seat = this.finder.seatAt(at.x, at.y, touch ? 0.6 : 0.4);
+      if (seat >= 0) {
+        this.handlers.onSeat(seat);
+        return;
+      }
+    }
+    const block = this.finder.blockAt(at.x, at.y);
+    if (block && this.camera.scale < TAP_SEAT_FROM) this.showBlock(block.index);
+  }
+
+  private hover(x: number, y: number): void {
+    const at = this.camera.toPlan(x, y);
+    if (this.camera.scale >= SEATS_FULL) {
+      this.blocks.showHover(null, this.colors.ink);
+      this.setHovered(this.finder.seatAt(at.x, at.y, 0.4), x, y);
+      return;
+    }
+    this.setHovered(-1, x, y);
+    const block = this.finder.blockAt(at.x, at.y);
+    this.canvas.style.cursor = block ? 'pointer' : 'grab';
+    this.blocks.showHover(block?.index ?? null, this.colors.ink);
+    this.draw();
+  }
+
+  private setHovered(seat: number, x: number, y: number): void {
+    this.handlers.onHover(seat, x, y);
+    if (seat === this.hovered) return;
+    if (this.hovered >= 0) this.seats.setMark(this.hovered, MARK_HOVERED, false);
+    if (seat >= 0) this.seats.setMark(seat, MARK_HOVERED, true);
+    this.canvas.style.cursor = seat >= 0 ? 'pointer' : 'grab';
+    this.hovered = seat;
+    this.draw();
+  }
+
+  private resize(): void {
+    const box = (this.canvas.parentElement ?? this.canvas).getBoundingClientRect();
+    if (box.width === 0 || box.height === 0) return;
+    this.renderer.resize(box.width, box.height);
+    this.camera.resize(box.width, box.height);
+  }
+
+  /** Asks for one frame; frames are only drawn when something has changed. */
+  private draw(): void {
+    if (this.frame !== 0) return;
+    this.frame = requestAnimationFrame((now) => {
+      this.frame = 0;
+      this.drawNow(now);
+    });
+  }
+
+  private drawNow(now: number): void {
+    const { camera } = this;
+    camera.advance(now);
+    const near = ramp(camera.scale, SEATS_FROM, SEATS_FULL);
+    this.paintBlocks(now, near);
+    this.world.scale.set(camera.scale);
+    this.world.position.set(
+      camera.width / 2 - camera.x * camera.scale,
+      camera.height / 2 - camera.y * camera.scale,
+    );
+    this.seats.prepare(camera.scale, near, ramp(camera.scale, NUMBERS_FROM, NUMBERS_FULL));
+    this.labels.place(camera, near);
+    this.renderer.render({ container: this.stage });
+    if (camera.flying || (near > 0 && this.seats.glowing) || this.countsStale) this.draw();
+  }
+
+  /** Counts are text and colours of large shapes: a few times a second is as good as live. */
+  private paintBlocks(now: number, near: number): void {
+    const due = this.countsStale && now - this.countedAt >= COUNT_EVERY_MS;
+    if (!due && near === this.paintedNear) return;
+    this.blocks.paint(this.states.freeInBlock, this.shownGrades, near);
+    this.paintedNear = near;
+    if (!due) return;
+    this.labels.setCounts(this.states);
+    this.countedAt = now;
+    this.countsStale = false;
+  }
+}
+
+function ramp(value: number, from: number, to: number): number {
+  return Math.min(1, Math.max(0, (value - from) / (to - from)));
+}
+
+function boxOf(points: readonly (readonly [number, number])[]): Bounds {
+  const xs = points.map(([x]) => x);
+  const ys = points.map(([, y]) => y);
+  return {
+    left: Math.min(...xs),
+    right: Math.max(...xs),
+    top: Math.min(...ys),
+    bottom: Math.max(...ys),
+  };
+}

@@ -1,0 +1,34 @@
+// Short messages to the fan, read out by screen readers too.
+
+import { signal } from '@preact/signals';
+import { asProblem } from '../api/problem';
+import { sentenceFor, text } from '../text';
+
+export interface Notice {
+  id: number;
+  kind: 'info' | 'good' | 'bad';
+  message: string;
+  reference?: string;
+}
+
+const STAY_MS = 7000;
+let nextId = 1;
+
+export const notices = signal<Notice[]>([]);
+
+export function tell(kind: Notice['kind'], message: string, reference?: string): void {
+  const notice = { id: nextId, kind, message, reference };
+  nextId += 1;
+  const others = notices.value.filter((other) => other.message !== message);
+  notices.value = [...others.slice(-2), notice];
+  setTimeout(() => dismiss(notice.id), STAY_MS);
+}
+
+export function tellProblem(error: unknown): void {
+  const { requestId } = asProblem(error);
+  tell('bad', sentenceFor(error), requestId ? text.value.requestId(requestId) : undefined);
+}
+
+export function dismiss(id: number): void {
+  notices.value = notices.value.filter((notice) => notice.id !== id);
+}

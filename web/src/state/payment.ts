@@ -1,0 +1,29 @@
+// The way to the pay page and back.
+
+import { newKey, requestPayment } from '../api/endpoints';
+
+const STORED = 'grandstand.payment';
+
+/** Asks for a payment and leaves for the pay page; false when the server names none. */
+export async function goToPay(reservation: string): Promise<boolean> {
+  const payment = await requestPayment(reservation, newKey());
+  if (!payment.checkoutUrl) return false;
+  sessionStorage.setItem(`${STORED}.${payment.id}`, reservation);
+  location.assign(checkoutAddress(payment.checkoutUrl, payment.id));
+  return true;
+}
+
+/** The reservation that a payment of this tab was for. */
+export function reservationOf(payment: string): string | null {
+  return sessionStorage.getItem(`${STORED}.${payment}`);
+}
+
+function checkoutAddress(checkout: string, payment: string): string {
+  const address = new URL(checkout, location.href);
+  if (!/^https?:$/.test(address.protocol)) throw new TypeError('unusable checkout address');
+  const back = new URL('/', location.href);
+  back.searchParams.set('payment', payment);
+  address.searchParams.set('successUrl', back.href);
+  address.searchParams.set('failUrl', back.href);
+  return address.href;
+}

@@ -1,0 +1,33 @@
+import { computed, effect, signal } from '@preact/signals';
+import { asProblem } from '../api/problem';
+import { en } from './en';
+import { ko, type Text } from './ko';
+
+export type Language = 'ko' | 'en';
+
+const STORED = 'grandstand.language';
+
+export const language = signal<Language>(firstLanguage());
+export const text = computed<Text>(() => (language.value === 'ko' ? ko : en));
+
+effect(() => {
+  document.documentElement.lang = language.value;
+});
+
+export function switchLanguage(): void {
+  language.value = language.value === 'ko' ? 'en' : 'ko';
+  localStorage.setItem(STORED, language.value);
+}
+
+/** A sentence for people: ours for a code that we know, else the server's. */
+export function sentenceFor(error: unknown): string {
+  const problem = asProblem(error);
+  const { problems } = text.value;
+  return problems[problem.code] ?? problems[`HTTP_${problem.status}`] ?? problem.detail;
+}
+
+function firstLanguage(): Language {
+  const stored = localStorage.getItem(STORED);
+  if (stored === 'ko' || stored === 'en') return stored;
+  return navigator.languages.some((tag) => tag.toLowerCase().startsWith('ko')) ? 'ko' : 'en';
+}

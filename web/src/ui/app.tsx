@@ -1,0 +1,48 @@
+import { route } from '../state/route';
+import { text } from '../text';
+import { Header } from './header';
+import { LogInWindow } from './log-in-window';
+import { MatchList } from './match-list';
+import { MatchPage } from './match-page';
+import { Notices } from './notices';
+import { PaymentReturn } from './payment-return';
+import { ReservationList } from './reservation-list';
+import { ReservationPage } from './reservation-page';
+
+export function App() {
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>
+        {text.value.skip}
+      </a>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        <Place />
+      </main>
+      <Notices />
+      <LogInWindow />
+    </>
+  );
+}
+
+function Place() {
+  const here = route.value;
+  switch (here.name) {
+    case 'matches':
+      return <MatchList />;
+    case 'match':
+      return <MatchPage key={here.id} id={here.id} />;
+    case 'reservations':
+      return <ReservationList />;
+    case 'reservation':
+      return <ReservationPage key={here.id} id={here.id} />;
+    case 'payment':
+      return <PaymentReturn query={here.query} />;
+  }
+}
+
+/** The hash is our route, so the jump is made by hand. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}

@@ -1,0 +1,92 @@
+import { useSignal } from '@preact/signals';
+import { SEAT_LIMIT } from '../state/choice';
+import { askForSeats, busy } from '../state/hold';
+import type { OpenMatch } from '../state/match';
+import { text } from '../text';
+import { Icon } from './icon';
+
+export function BestForm({ open }: { open: OpenMatch }) {
+  const t = text.value;
+  const count = useSignal(2);
+  const grade = useSignal('');
+  const section = useSignal('');
+  const adjacent = useSignal(true);
+
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    void askForSeats({
+      bestAvailable: {
+        count: count.value,
+        adjacent: adjacent.value,
+        ...(grade.value && { grade: grade.value }),
+        ...(section.value && { sectionIds: [Number(section.value)] }),
+      },
+    });
+  };
+
+  return (
+    <section class="card">
+      <form class="best" onSubmit={submit} aria-labelledby="best-title">
+        <h2 id="best-title">{t.best.title}</h2>
+        <div class="best-row">
+          <span id="best-count">{t.best.count}</span>
+          <div class="stepper" role="group" aria-labelledby="best-count">
+            <button
+              type="button"
+              disabled={count.value <= 1}
+              onClick={() => (count.value -= 1)}
+              aria-label={t.best.fewer}
+            >
+              <Icon name="minus" />
+            </button>
+            <output aria-live="polite">{count.value}</output>
+            <button
+              type="button"
+              disabled={count.value >= SEAT_LIMIT}
+              onClick={() => (count.value += 1)}
+              aria-label={t.best.more}
+            >
+              <Icon name="plus" />
+            </button>
+          </div>
+        </div>
+        <label class="best-row">
+          <span>{t.best.grade}</span>
+          <select value={grade.value} onChange={(event) => (grade.value = event.currentTarget.value)}>
+            <option value="">{t.best.any}</option>
+            {open.table.grades.map((option) => (
+              <option key={option.code} value={option.code}>
+                {option.name} · {t.won(option.price)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="best-row">
+          <span>{t.best.section}</span>
+          <select
+            value={section.value}
+            onChange={(event) => (section.value = event.currentTarget.value)}
+          >
+            <option value="">{t.best.any}</option>
+            {open.table.sections.map((option) => (
+              <option key={option.id} value={String(option.id)}>
+                {option.name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="best-row">
+          <span>{t.best.adjacent}</span>
+          <input
+            type="checkbox"
+            checked={adjacent.value}
+            onChange={(event) => (adjacent.value = event.currentTarget.checked)}
+          />
+        </label>
+        <button class="button wide" data-testid="best" disabled={busy.value}>
+          {t.best.find}
+        </button>
+      </form>
+    </section>
+  );
+}

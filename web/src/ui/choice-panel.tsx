@@ -1,0 +1,93 @@
+import type { Alternative } from '../api/types';
+import { chosen, priceOf, SEAT_LIMIT, toggleSeat } from '../state/choice';
+import { alternatives, asking, askForSeats, busy } from '../state/hold';
+import type { OpenMatch } from '../state/match';
+import { text } from '../text';
+import { seatText } from '../text/format';
+import { Icon } from './icon';
+
+export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
+  const t = text.value;
+  const seats = chosen.value;
+  const { table } = open;
+  if (!canBuy && open.match.status !== 'OPEN') {
+    return <p class="card soft">{t.choose.notOpen}</p>;
+  }
+  return (
+    <section class="card choice" aria-label={t.choose.title}>
+      <h2>{t.choose.title}</h2>
+      {seats.length === 0 && <p class="soft">{t.choose.empty(SEAT_LIMIT)}</p>}
+      <Alternatives open={open} />
+      {seats.length > 0 && (
+        <>
+          <ul class="lines">
+            {seats.map((seat) => (
+              <li key={seat} class={asking.value.includes(seat) ? 'asking' : ''}>
+                <span>
+                  <strong>{seatText(table, seat)}</strong>
+                  <small class="soft">
+                    {table.grade(seat).name} · {t.won(table.grade(seat).price)}
+                  </small>
+                </span>
+                <button
+                  class="plain"
+                  onClick={() => toggleSeat(seat)}
+                  aria-label={t.choose.remove(seatText(table, seat))}
+                >
+                  <Icon name="close" />
+                </button>
+              </li>
+            ))}
+          </ul>
+          <p class="total">
+            <span>{t.choose.total}</span>
+            <strong>{t.won(priceOf(table, seats))}</strong>
+          </p>
+          <button
+            class="button primary wide"
+            data-testid="hold"
+            disabled={busy.value || !canBuy}
+            onClick={() => void askForSeats({ seatIds: seats.map((seat) => table.ids[seat]) })}
+          >
+            {t.choose.hold(seats.length)}
+          </button>
+        </>
+      )}
+    </section>
+  );
+}
+
+function Alternatives({ open }: { open: OpenMatch }) {
+  const t = text.value;
+  if (alternatives.value.length === 0) return null;
+  return (
+    <div class="alternatives" role="group" aria-label={t.choose.alternatives}>
+      <p>
+        <strong>{t.choose.alternatives}</strong>
+      </p>
+      {alternatives.value.map((offer) => (
+        <button
+          key={offer.seatIds.join()}
+          class="alternative"
+          disabled={busy.value}
+          onClick={() => void askForSeats({ seatIds: offer.seatIds })}
+        >
+          <span>
+            {seatsOf(open, offer).map((line) => (
+              <span key={line}>{line}</span>
+            ))}
+          </span>
+          <strong>{t.choose.takeThis}</strong>
+        </button>
+      ))}
+      {chosen.value.length > 0 && <p class="soft">{t.choose.restFree}</p>}
+    </div>
+  );
+}
+
+function seatsOf(open: OpenMatch, offer: Alternative): string[] {
+  return offer.seatIds.map((id, position) => {
+    const seat = open.table.indexOf(id);
+    return seat === undefined ? (offer.labels?.[position] ?? String(id)) : seatText(open.table, seat);
+  });
+}

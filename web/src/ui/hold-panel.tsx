@@ -1,0 +1,46 @@
+import { busy, giveBack, reserve, type HeldSeats } from '../state/hold';
+import type { OpenMatch } from '../state/match';
+import { text } from '../text';
+import { seatText } from '../text/format';
+import { Countdown } from './countdown';
+
+export function HoldPanel({ open, held }: { open: OpenMatch; held: HeldSeats }) {
+  const t = text.value;
+  return (
+    <section class="card held" aria-label={t.hold.title} data-testid="held">
+      <h2>{t.hold.title}</h2>
+      <Countdown until={held.expiresAt} label={t.hold.time} />
+      <ul class="lines">
+        {held.seats.map((line) => {
+          const seat = open.table.indexOf(line.seatId);
+          return (
+            <li key={line.seatId}>
+              <strong>{seat === undefined ? line.label : seatText(open.table, seat)}</strong>
+              <span>{t.won(line.price)}</span>
+            </li>
+          );
+        })}
+      </ul>
+      <p class="total">
+        <span>{t.choose.total}</span>
+        <strong>{t.won(held.amount)}</strong>
+      </p>
+      <button
+        class="button primary wide"
+        data-testid="reserve"
+        disabled={busy.value}
+        onClick={() => void reserve()}
+      >
+        {t.hold.reserve}
+      </button>
+      <button
+        class="button wide"
+        data-testid="give-back"
+        disabled={busy.value}
+        onClick={() => void giveBack()}
+      >
+        {t.hold.giveBack}
+      </button>
+    </section>
+  );
+}

@@ -1,0 +1,71 @@
+import { health, seatsTick, type OpenMatch } from '../state/match';
+import { place } from '../state/queue';
+import { secondsUntil, secondTick } from '../live/clock';
+import { text } from '../text';
+import { clockText, matchDay, matchTime } from '../text/format';
+import { Icon } from './icon';
+import { canDrawMap } from './web-gl';
+
+interface Props {
+  open: OpenMatch;
+  view: 'map' | 'list';
+  onView: (view: 'map' | 'list') => void;
+  onRoom?: () => void;
+}
+
+export function MatchHead({ open, view, onView, onRoom }: Props) {
+  const t = text.value;
+  const { match } = open;
+  return (
+    <div class="match-head">
+      <a class="plain" href="#/" aria-label={t.back}>
+        <Icon name="back" />
+      </a>
+      <div class="match-title">
+        <h1>
+          {match.homeTeam} <span class="versus">vs</span> {match.awayTeam}
+        </h1>
+        <p class="soft">
+          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {match.stadium}
+        </p>
+      </div>
+      <div class="match-tools">
+        <SeatsLeft open={open} />
+        <Pass />
+        <span class={`live live-${health.value}`} role="status" data-testid="live">
+          {t.live[health.value]}
+        </span>
+        {onRoom && (
+          <button class="button small" onClick={onRoom}>
+            {t.queue.backToRoom}
+          </button>
+        )}
+        {canDrawMap() && (
+          <div class="switch" role="group" aria-label={t.map.view}>
+            <button aria-pressed={view === 'map'} onClick={() => onView('map')}>
+              {t.map.map}
+            </button>
+            <button aria-pressed={view === 'list'} onClick={() => onView('list')}>
+              {t.map.list}
+            </button>
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function SeatsLeft({ open }: { open: OpenMatch }) {
+  void seatsTick.value;
+  if (!open.states.known) return null;
+  return (
+    <span class="seats-left">{text.value.map.left(open.states.free, open.table.count)}</span>
+  );
+}
+
+function Pass() {
+  void secondTick.value;
+  const until = place.value?.state === 'ADMITTED' ? place.value.passExpiresAt : null;
+  if (!until) return null;
+  return <span class="badge badge-queue">{text.value.queue.pass(clockText(secondsUntil(until)))}</span>;
+}

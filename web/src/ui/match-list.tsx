@@ -1,0 +1,67 @@
+import { fetchMatches } from '../api/endpoints';
+import type { Match } from '../api/types';
+import { text } from '../text';
+import { matchDay, matchTime } from '../text/format';
+import { Failure } from './failure';
+import { useLoaded } from './use-loaded';
+
+const ORDER = { OPEN: 0, DRAFT: 1, CLOSED: 2 } as const;
+
+export function MatchList() {
+  const t = text.value;
+  const { data, error, reload } = useLoaded(fetchMatches);
+  if (error.value) return <Failure error={error.value} retry={reload} />;
+  const matches = [...(data.value ?? [])].sort(
+    (a, b) => ORDER[a.status] - ORDER[b.status] || a.startsAt.localeCompare(b.startsAt),
+  );
+  return (
+    <div class="page">
+      <h1>{t.matches.title}</h1>
+      {!data.value && <p class="soft">{t.loading}</p>}
+      {data.value && matches.length === 0 && <p class="soft">{t.matches.none}</p>}
+      <ul class="match-list">
+        {matches.map((match) => (
+          <li key={match.id}>
+            <MatchCard match={match} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function MatchCard({ match }: { match: Match }) {
+  const t = text.value;
+  const body = (
+    <>
+      <div class="match-when">
+        <strong>{matchDay(match.startsAt)}</strong>
+        <span>
+          {matchTime(match.startsAt)} <small>{t.matches.koreanTime}</small>
+        </span>
+      </div>
+      <div class="match-who">
+        <h2>
+          {match.homeTeam} <span class="versus" aria-label={t.matches.versus}>vs</span>{' '}
+          {match.awayTeam}
+        </h2>
+        <p class="soft">{match.stadium}</p>
+      </div>
+      <div class="match-state">
+        <span class={`badge badge-${match.status.toLowerCase()}`}>
+          {t.matches.status[match.status]}
+        </span>
+        {match.status === 'OPEN' && match.queue?.enabled && (
+          <span class="badge badge-queue">{t.matches.queued}</span>
+        )}
+      </div>
+    </>
+  );
+  // A draft has no seats to show yet.
+  if (match.status === 'DRAFT') return <div class="match-card">{body}</div>;
+  return (
+    <a class="match-card match-card-open" href={`#/matches/${match.id}`}>
+      {body}
+    </a>
+  );
+}

@@ -1,0 +1,147 @@
+// Back from the pay page: confirm what was paid, and say honestly how it stands.
+
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { confirmPayment, fetchPayment, fetchReservation, type PaymentProof } from '../api/endpoints';
+import { asProblem } from '../api/problem';
+import { sessionKnown, user } from '../api/session';
+import { askLogIn } from '../state/log-in';
+import { reservationOf } from '../state/payment';
+import { go } from '../state/route';
+import { sentenceFor, text } from '../text';
+
+type Stand =
+  | { name: 'confirming' }
+  | { name: 'waiting' }
+  | { name: 'paused'; seconds: number }
+  | { name: 'refused'; message: string };
+
+const POLL_MS = 1500;
+const DEFAULT_PAUSE_SECONDS = 10;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function PaymentReturn({ query }: { query: URLSearchParams }) {
+  const t = text.value;
+  const stand = useSignal<Stand>({ name: 'confirming' });
+  const reservation = useSignal<string | null>(reservationOf(query.get('payment') ?? ''));
+
+  useEffect(() => {
+    if (!sessionKnown.value) return;
+    const run = { stopped: false };
+    void settle(query, run, reservation, (next) => {
+      if (!run.stopped) stand.value = next;
+    });
+    return () => {
+      run.stopped = true;
+    };
+  }, [sessionKnown.value, user.value?.id]);
+
+  const now = stand.value;
+  return (
+    <div class="page narrow">
+      <div class="card settle" role="status" aria-live="polite" data-testid="payment">
+        {now.name === 'confirming' && <Waiting message={t.payment.confirming} />}
+        {now.name === 'waiting' && (
+          <>
+            <Waiting message={t.payment.waiting} />
+            <p class="soft">{t.payment.keepWaiting}</p>
+          </>
+        )}
+        {now.name === 'paused' && (
+          <>
+            <p class="banner">{t.payment.paused}</p>
+            <p class="soft">{t.payment.pausedRetry(now.seconds)}</p>
+          </>
+        )}
+        {now.name === 'refused' && <p class="banner banner-bad">{now.message}</p>}
+        {now.name !== 'confirming' && (
+          <button
+            class="button"
+            data-testid="to-reservation"
+            onClick={() => go(reservation.value ? `#/reservations/${reservation.value}` : '#/reservations')}
+          >
+            {t.payment.toReservation}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Waiting({ message }: { message: string }) {
+  return (
+    <p class="busy">
+      <span class="spinner" aria-hidden="true" /> {message}
+    </p>
+  );
+}
+
+async function settle(
+  query: URLSearchParams,
+  run: { stopped: boolean },
+  reservation: { value: string | null },
+  show: (stand: Stand) => void,
+): Promise<void> {
+  const t = text.peek().payment;
+  if (query.has('code') || !query.has('paymentKey')) {
+    const cancelled = query.get('code')?.includes('CANCEL') || !query.has('code');
+    show({ name: 'refused', message: cancelled ? t.left : `${t.failed} ${query.get('message') ?? ''}` });
+    return;
+  }
+  if (!user.value && !(await askLogIn(text.peek().problems.UNAUTHENTICATED))) return;
+  const proof: PaymentProof = {
+    paymentId: query.get('payment') ?? '',
+    paymentKey: query.get('paymentKey') ?? '',
+    orderId: query.get('orderId') ?? '',
+    amount: Number(query.get('amount')),
+  };
+  while (!run.stopped) {
+    try {
+      const confirmed = await confirmPayment(proof);
+      reservation.value = confirmed.reservation.id;
+      if (confirmed.reservation.status !== 'CONFIRMED') {
+        show({ name: 'waiting' });
+        await untilSettled(confirmed.reservation.id, run);
+      }
+      if (!run.stopped) go(`#/reservations/${reservation.value}`);
+      return;
+    } catch (error) {
+      const problem = asProblem(error);
+      const again = problem.code === 'PAYMENTS_PAUSED' || problem.status === 0 || problem.status >= 500;
+      if (!again) {
+        reservation.value ??= await reservationOfPayment(proof.paymentId);
+        const declined = problem.code === 'PAYMENT_DECLINED';
+        show({ name: 'refused', message: declined ? t.declined : sentenceFor(problem) });
+        return;
+      }
+      const seconds = Math.ceil(problem.retryAfterSeconds ?? DEFAULT_PAUSE_SECONDS);
+      await waitOut(problem.code === 'PAYMENTS_PAUSED', seconds, run, show);
+    }
+  }
+}
+
+/** Only a pause that the server declares is called one: after a lost answer nobody knows. */
+async function waitOut(
+  declared: boolean,
+  seconds: number,
+  run: { stopped: boolean },
+  show: (stand: Stand) => void,
+): Promise<void> {
+  for (let left = seconds; left > 0 && !run.stopped; left -= 1) {
+    show(declared ? { name: 'paused', seconds: left } : { name: 'waiting' });
+    await pause(1000);
+  }
+  show({ name: 'confirming' });
+}
+
+async function untilSettled(id: string, run: { stopped: boolean }): Promise<void> {
+  while (!run.stopped) {
+    await pause(POLL_MS);
+    const now = await fetchReservation(id).catch(() => null);
+    if (now && now.status !== 'PAYING') return;
+  }
+}
+
+async function reservationOfPayment(id: string): Promise<string | null> {
+  return (await fetchPayment(id).catch(() => null))?.reservationId ?? null;
+}

@@ -1,0 +1,72 @@
+import { fetchMatches, fetchReservations } from '../api/endpoints';
+import { sessionKnown, user } from '../api/session';
+import type { Match, Reservation } from '../api/types';
+import { askLogIn } from '../state/log-in';
+import { text } from '../text';
+import { matchDay, matchTime, reservationNumber } from '../text/format';
+import { Failure } from './failure';
+import { useLoaded } from './use-loaded';
+
+export function ReservationList() {
+  const t = text.value;
+  if (!sessionKnown.value) return <p class="page soft">{t.loading}</p>;
+  return (
+    <div class="page narrow">
+      <h1>{t.reservations.title}</h1>
+      {user.value ? (
+        <Mine key={user.value.id} />
+      ) : (
+        <div class="card">
+          <p>{t.reservations.logIn}</p>
+          <button class="button primary" onClick={() => void askLogIn()}>
+            {t.logIn}
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Mine() {
+  const t = text.value;
+  const { data, error, reload } = useLoaded(async () => {
+    const [{ reservations }, matches] = await Promise.all([fetchReservations(), fetchMatches()]);
+    return { reservations, matches: new Map(matches.map((match) => [match.id, match])) };
+  });
+  if (error.value) return <Failure error={error.value} retry={reload} />;
+  if (!data.value) return <p class="soft">{t.loading}</p>;
+  const { reservations, matches } = data.value;
+  if (reservations.length === 0) return <p class="card soft">{t.reservations.none}</p>;
+  return (
+    <ul class="match-list">
+      {reservations.map((reservation) => (
+        <li key={reservation.id}>
+          <Entry reservation={reservation} match={matches.get(reservation.matchId)} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Entry({ reservation, match }: { reservation: Reservation; match?: Match }) {
+  const t = text.value;
+  return (
+    <a class="match-card match-card-open" href={`#/reservations/${reservation.id}`}>
+      <div class="match-when">
+        {match && <strong>{matchDay(match.startsAt)}</strong>}
+        {match && <span>{matchTime(match.startsAt)}</span>}
+      </div>
+      <div class="match-who">
+        <h2>{match ? `${match.homeTeam} vs ${match.awayTeam}` : reservationNumber(reservation.id)}</h2>
+        <p class="soft">
+          {t.reservations.seats(reservation.seats.length)} · {t.won(reservation.amount)}
+        </p>
+      </div>
+      <div class="match-state">
+        <span class={`badge badge-${reservation.status.toLowerCase()}`}>
+          {t.reservations.status[reservation.status]}
+        </span>
+      </div>
+    </a>
+  );
+}

@@ -1,0 +1,143 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { cancelReservation, fetchMatch, fetchReservation, newKey } from '../api/endpoints';
+import { sessionKnown, user } from '../api/session';
+import type { Match, Reservation } from '../api/types';
+import { askLogIn } from '../state/log-in';
+import { tell, tellProblem } from '../state/notices';
+import { goToPay } from '../state/payment';
+import { text } from '../text';
+import { Countdown } from './countdown';
+import { Failure } from './failure';
+import { Ticket } from './ticket';
+import { useLoaded } from './use-loaded';
+
+const POLL_MS = 3000;
+
+interface Booked {
+  reservation: Reservation;
+  match: Match;
+}
+
+export function ReservationPage({ id }: { id: string }) {
+  const t = text.value;
+  const who = user.value?.id;
+  const { data, error, reload } = useLoaded<Booked | null>(async () => {
+    if (!who) return null;
+    const reservation = await fetchReservation(id);
+    return { reservation, match: await fetchMatch(reservation.matchId) };
+  }, [id, who]);
+  const status = data.value?.reservation.status;
+  // Time, the gateway or another tab may move it on.
+  useEffect(() => {
+    if (status !== 'PENDING' && status !== 'PAYING') return;
+    const timer = setInterval(reload, POLL_MS);
+    return () => clearInterval(timer);
+  }, [status]);
+
+  if (sessionKnown.value && !who) {
+    return (
+      <div class="page narrow">
+        <div class="card">
+          <p>{t.reservations.logIn}</p>
+          <button class="button primary" onClick={() => void askLogIn()}>
+            {t.logIn}
+          </button>
+        </div>
+      </div>
+    );
+  }
+  if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
+  if (!data.value) return <p class="page soft">{t.loading}</p>;
+  const { reservation, match } = data.value;
+  return (
+    <div class="page narrow">
+      <Ticket reservation={reservation} match={match} />
+      <State reservation={reservation} />
+      <Cancel reservation={reservation} onDone={reload} />
+    </div>
+  );
+}
+
+function State({ reservation }: { reservation: Reservation }) {
+  const t = text.value;
+  switch (reservation.status) {
+    case 'PENDING':
+      return <PayPart reservation={reservation} />;
+    case 'PAYING':
+      return <p class="banner">{t.reservations.paying}</p>;
+    case 'CONFIRMED':
+      return <p class="soft centre">{t.reservations.show}</p>;
+    case 'CANCELLED':
+    case 'EXPIRED':
+      return (
+        <a class="button wide" href={`#/matches/${reservation.matchId}`}>
+          {t.reservations.again}
+        </a>
+      );
+  }
+}
+
+function PayPart({ reservation }: { reservation: Reservation }) {
+  const t = text.value;
+  const busy = useSignal(false);
+  const pay = async () => {
+    busy.value = true;
+    try {
+      if (await goToPay(reservation.id)) return;
+      tell('bad', t.payment.none);
+    } catch (error) {
+      tellProblem(error);
+    }
+    busy.value = false;
+  };
+  return (
+    <section class="card pay">
+      {reservation.expiresAt && (
+        <Countdown until={reservation.expiresAt} label={t.reservations.payBy} />
+      )}
+      <button class="button primary wide" data-testid="pay" disabled={busy.value} onClick={pay}>
+        {busy.value ? t.payment.goTo : t.reservations.pay}
+      </button>
+    </section>
+  );
+}
+
+function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () => void }) {
+  const t = text.value.reservations;
+  const asking = useSignal(false);
+  const busy = useSignal(false);
+  if (reservation.status !== 'PENDING' && reservation.status !== 'CONFIRMED') return null;
+  const cancel = async () => {
+    busy.value = true;
+    try {
+      await cancelReservation(reservation.id, newKey());
+      tell('info', t.cancelled);
+    } catch (error) {
+      tellProblem(error);
+    }
+    busy.value = false;
+    asking.value = false;
+    onDone();
+  };
+  if (!asking.value) {
+    return (
+      <button class="link danger" data-testid="cancel" onClick={() => (asking.value = true)}>
+        {reservation.status === 'CONFIRMED' ? t.cancelPaid : t.cancel}
+      </button>
+    );
+  }
+  return (
+    <div class="card ask" role="alertdialog" aria-label={t.cancelSure}>
+      <p>{t.cancelSure}</p>
+      <div class="ask-actions">
+        <button class="button danger" data-testid="cancel-yes" disabled={busy.value} onClick={cancel}>
+          {t.cancelYes}
+        </button>
+        <button class="button" autofocus onClick={() => (asking.value = false)}>
+          {t.cancelNo}
+        </button>
+      </div>
+    </div>
+  );
+}

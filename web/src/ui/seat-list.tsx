@@ -1,0 +1,147 @@
+// The stadium without a picture: section, block, row, seat. For keyboards and screen readers.
+
+import { useSignal } from '@preact/signals';
+import { chosen, gradeShown } from '../state/choice';
+import { hold } from '../state/hold';
+import { seatsTick, type OpenMatch } from '../state/match';
+import { text } from '../text';
+import { seatText } from '../text/format';
+import { WORDS } from '../venue/seat-states';
+import type { Block, Row } from '../venue/seat-table';
+import { Icon } from './icon';
+import { chooseSeat } from './stadium-view';
+
+export function SeatList({ open }: { open: OpenMatch }) {
+  const block = useSignal<Block | null>(null);
+  return block.value ? (
+    <BlockSeats open={open} block={block.value} onBack={() => (block.value = null)} />
+  ) : (
+    <Blocks open={open} onBlock={(chosenBlock) => (block.value = chosenBlock)} />
+  );
+}
+
+function Blocks({ open, onBlock }: { open: OpenMatch; onBlock: (block: Block) => void }) {
+  void seatsTick.value;
+  const t = text.value;
+  const { table, states } = open;
+  const shown = (block: Block) => table.rowsOf(block).some((row) => gradeShown.value(row.grade));
+  return (
+    <div class="list" aria-label={t.list.stage}>
+      {table.sections.map((section) => (
+        <section key={section.id} class="list-section">
+          <h2>
+            {section.name} <small class="soft">{section.areaName}</small>
+          </h2>
+          <ul class="list-blocks">
+            {section.blocks.map((index) => table.blocks[index]).filter(shown).map((block) => {
+              const free = states.freeInBlock[block.index];
+              const grade = table.grades[block.grade];
+              return (
+                <li key={block.id}>
+                  <button class="list-block" onClick={() => onBlock(block)} disabled={free === 0}>
+                    <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
+                    <strong>{t.list.block(block.name)}</strong>
+                    <small class="soft">
+                      {grade.name} · {t.won(grade.price)}
+                    </small>
+                    <span>{free === 0 ? t.list.soldOut : t.map.free(free)}</span>
+                  </button>
+                </li>
+              );
+            })}
+          </ul>
+        </section>
+      ))}
+    </div>
+  );
+}
+
+interface BlockSeatsProps {
+  open: OpenMatch;
+  block: Block;
+  onBack: () => void;
+}
+
+function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
+  void seatsTick.value;
+  const t = text.value;
+  const { table } = open;
+  return (
+    <div class="list">
+      <div class="list-head">
+        <button class="button small" onClick={onBack} autofocus>
+          <Icon name="back" /> {t.list.sections}
+        </button>
+        <h2>
+          {table.sections[block.section].name} · {t.list.block(block.name)}
+        </h2>
+      </div>
+      <p class="soft">{t.list.keys}</p>
+      <div class="list-rows" onKeyDown={moveFocus}>
+        {table.rowsOf(block).map((row) => (
+          <SeatRow key={row.firstSeat} open={open} row={row} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
+  const t = text.value;
+  const { table, states } = open;
+  const mine = new Set(hold.value?.seats.map((line) => line.seatId));
+  const shown = gradeShown.value(row.grade);
+  return (
+    <div class="list-row" role="group" aria-label={t.list.row(row.label)}>
+      <span class="list-row-label" aria-hidden="true">
+        {row.label}
+      </span>
+      {Array.from({ length: row.seats }, (_, offset) => {
+        const seat = row.firstSeat + offset;
+        const selected = chosen.value.includes(seat);
+        const isMine = mine.has(table.ids[seat]);
+        const word = WORDS[states.codes[seat]];
+        const state = isMine ? t.states.mine : selected ? t.states.selected : t.states[word];
+        return (
+          <button
+            key={seat}
+            class={`list-seat seat-${isMine ? 'mine' : selected ? 'selected' : word.toLowerCase()}`}
+            // One stop for Tab in each row; arrows go on from there.
+            tabIndex={offset === 0 ? 0 : -1}
+            aria-pressed={selected || isMine}
+            aria-disabled={!shown || (word !== 'AVAILABLE' && !selected)}
+            aria-label={`${seatText(table, seat)}, ${t.won(table.grade(seat).price)}, ${state}`}
+            onClick={() => shown && chooseSeat(open, seat)}
+          >
+            {table.number[seat]}
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function moveFocus(event: KeyboardEvent): void {
+  const seat = (event.target as HTMLElement).closest<HTMLElement>('.list-seat');
+  const row = seat?.parentElement;
+  if (!seat || !row) return;
+  const seats = [...row.querySelectorAll<HTMLElement>('.list-seat')];
+  const at = seats.indexOf(seat);
+  const sideways: Record<string, HTMLElement | undefined> = {
+    ArrowLeft: seats[at - 1],
+    ArrowRight: seats[at + 1],
+    Home: seats[0],
+    End: seats[seats.length - 1],
+    ArrowUp: inRow(row.previousElementSibling, at),
+    ArrowDown: inRow(row.nextElementSibling, at),
+  };
+  const next = sideways[event.key];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+function inRow(row: Element | null, at: number): HTMLElement | undefined {
+  const seats = row?.querySelectorAll<HTMLElement>('.list-seat');
+  return seats?.[Math.min(at, seats.length - 1)];
+}

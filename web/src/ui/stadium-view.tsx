@@ -1,0 +1,109 @@
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { StadiumMap } from '../map/stadium-map';
+import { chosen, gradeShown, toggleSeat } from '../state/choice';
+import { asking, busy, hold } from '../state/hold';
+import { seatsTick, type OpenMatch } from '../state/match';
+import { tell } from '../state/notices';
+import { admitted } from '../state/queue';
+import { theme } from '../state/settings';
+import { text } from '../text';
+import { seatText } from '../text/format';
+import { WORDS } from '../venue/seat-states';
+import { Icon } from './icon';
+
+interface Pointed {
+  seat: number;
+  x: number;
+  y: number;
+}
+
+export function StadiumView({ open }: { open: OpenMatch }) {
+  const t = text.value;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const map = useSignal<StadiumMap | null>(null);
+  const pointed = useSignal<Pointed | null>(null);
+
+  useEffect(() => {
+    let gone = false;
+    if (!canvas.current) return;
+    void StadiumMap.create(canvas.current, open.table, open.states, {
+      onSeat: (seat) => chooseSeat(open, seat),
+      onHover: (seat, x, y) => {
+        pointed.value = seat < 0 ? null : { seat, x, y };
+      },
+    }).then((created) => {
+      if (gone) created.destroy();
+      else map.value = created;
+    });
+    return () => {
+      gone = true;
+      map.value?.destroy();
+    };
+  }, [open]);
+
+  useSignalEffect(() => {
+    const held = hold.value?.matchId === open.match.id ? hold.value.seats : [];
+    const mine = held.flatMap((line) => open.table.indexOf(line.seatId) ?? []);
+    map.value?.setMarks(chosen.value, [...mine, ...asking.value]);
+  });
+  useSignalEffect(() => map.value?.setShownGrades(gradeShown.value));
+  useSignalEffect(() => {
+    void theme.value;
+    map.value?.applyColors();
+  });
+  // Seats that the server picked may lie anywhere: go and show them.
+  useSignalEffect(() => {
+    if (!hold.value || hold.value.matchId !== open.match.id) return;
+    map.value?.showSeats(hold.value.seats.flatMap((line) => open.table.indexOf(line.seatId) ?? []));
+  });
+
+  return (
+    <div class="map">
+      <canvas ref={canvas} tabIndex={0} role="application" aria-label={t.map.label} />
+      <div class="map-tools">
+        <button class="map-tool" onClick={() => map.value?.zoomBy(1.8)} aria-label={t.map.zoomIn}>
+          <Icon name="plus" />
+        </button>
+        <button class="map-tool" onClick={() => map.value?.zoomBy(1 / 1.8)} aria-label={t.map.zoomOut}>
+          <Icon name="minus" />
+        </button>
+        <button class="map-tool" onClick={() => map.value?.showWhole()} aria-label={t.map.whole}>
+          <Icon name="whole" />
+        </button>
+      </div>
+      {pointed.value && <SeatTip open={open} {...pointed.value} />}
+    </div>
+  );
+}
+
+function SeatTip({ open, seat, x, y }: Pointed & { open: OpenMatch }) {
+  void seatsTick.value;
+  const t = text.value;
+  const grade = open.table.grade(seat);
+  const mine = hold.value?.seats.some((line) => line.seatId === open.table.ids[seat]);
+  const word = WORDS[open.states.codes[seat]];
+  const state = mine ? t.states.mine : chosen.value.includes(seat) ? t.states.selected : t.states[word];
+  return (
+    <div class="tip" style={{ transform: `translate(${x}px, ${y}px)` }} aria-hidden="true">
+      <div class="tip-box">
+        <strong>{seatText(open.table, seat)}</strong>
+        <span>
+          {grade.name} · {t.won(grade.price)}
+        </span>
+        <span class="soft">{state}</span>
+      </div>
+    </div>
+  );
+}
+
+/** A tap or a press on a seat, on the map or in the list. */
+export function chooseSeat(open: OpenMatch, seat: number): void {
+  const t = text.value;
+  if (busy.value) return;
+  if (!admitted.value) tell('info', t.problems.PASS_REQUIRED);
+  else if (open.match.status !== 'OPEN') tell('info', t.choose.notOpen);
+  else if (hold.value) tell('info', t.choose.locked);
+  else if (chosen.value.includes(seat) || open.states.isFree(seat)) toggleSeat(seat);
+  else tell('info', `${seatText(open.table, seat)}: ${t.states[WORDS[open.states.codes[seat]]]}`);
+}

@@ -1,0 +1,54 @@
+import type { PlanPoint } from '../api/types';
+
+export interface SeatSpot {
+  x: number;
+  y: number;
+  /** Unit vector along the row at this seat. */
+  alongX: number;
+  alongY: number;
+}
+
+/**
+ * Centres of the seats of a row: on the chord from `from` to `to`, or on the arc whose
+ * middle stands `bow` metres off the chord, to the right of from → to (y grows downwards).
+ */
+export function rowSpots(from: PlanPoint, to: PlanPoint, bow: number, seats: number): SeatSpot[] {
+  const chordX = to[0] - from[0];
+  const chordY = to[1] - from[1];
+  const chord = Math.hypot(chordX, chordY);
+  if (seats === 1 || chord === 0) {
+    return Array.from({ length: seats }, () => spot(from[0], from[1], 1, 0));
+  }
+  const alongX = chordX / chord;
+  const alongY = chordY / chord;
+  if (Math.abs(bow) < chord * 1e-4) {
+    return Array.from({ length: seats }, (_, index) => {
+      const share = index / (seats - 1);
+      return spot(from[0] + chordX * share, from[1] + chordY * share, alongX, alongY);
+    });
+  }
+  // Right of the way, on a plane whose y grows downwards, is (-alongY, alongX).
+  const rightX = -alongY;
+  const rightY = alongX;
+  const half = chord / 2;
+  const radius = (half * half + bow * bow) / (2 * bow);
+  const centreX = (from[0] + to[0]) / 2 + rightX * (bow - radius);
+  const centreY = (from[1] + to[1]) / 2 + rightY * (bow - radius);
+  // The arc is walked by angle, so seats keep equal distances along it.
+  const halfAngle = 2 * Math.atan(bow / half);
+  return Array.from({ length: seats }, (_, index) => {
+    const angle = halfAngle * ((2 * index) / (seats - 1) - 1);
+    const sin = Math.sin(angle);
+    const cos = Math.cos(angle);
+    return spot(
+      centreX + radius * (rightX * cos + alongX * sin),
+      centreY + radius * (rightY * cos + alongY * sin),
+      alongX * cos - rightX * sin,
+      alongY * cos - rightY * sin,
+    );
+  });
+}
+
+function spot(x: number, y: number, alongX: number, alongY: number): SeatSpot {
+  return { x, y, alongX, alongY };
+}
