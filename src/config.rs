@@ -15,8 +15,12 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_REDIS_URL", default_value = "redis://127.0.0.1:6379")]
     pub redis_url: String,
     /// PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE.
-    #[arg(long, env = "GRANDSTAND_DATABASE_URL", hide_env_values = true,
-        default_value = "postgres://grandstand@127.0.0.1:5432/grandstand")]
+    #[arg(
+        long,
+        env = "GRANDSTAND_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "postgres://grandstand@127.0.0.1:5432/grandstand"
+    )]
     pub database_url: String,
     /// Connections to PostgreSQL; more than 16 only wait for each other.
     #[arg(long, env = "GRANDSTAND_DATABASE_CONNECTIONS", default_value_t = 8)]

@@ -6,18 +6,19 @@
 //! ```
 //! Modules in reading order: what is true, decide, remember, tell, keep, and what ties them.
 
+pub mod api;
+pub mod app;
+pub mod commands;
+pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod gateway;
-pub mod workers;
-pub mod api;
-pub mod config;
-pub mod telemetry;
-pub mod app;
+pub mod live;
 pub mod load;
 pub mod redis;
 pub mod store;
 pub mod stream;
-pub mod live;
+pub mod telemetry;
+pub mod workers;

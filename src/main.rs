@@ -1,1 +1,231 @@
-fn main() {}
+//! The binary: `grandstand COMMAND`.
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use grandstand::app::{Node, NodeRole};
+use grandstand::commands::dev::Dev;
+use grandstand::commands::{demo, verify};
+use grandstand::config::{Settings, read_file};
+use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
+use grandstand::store::Store;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A seat engine for ticket sales.
+#[derive(Parser)]
+#[command(name = "grandstand", version, arg_required_else_help = true)]
+struct Cli {
+    /// Settings from a TOML file; flags and the environment come before it.
+    #[arg(long, global = true, env = "GRANDSTAND_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything on this machine: private Redis and PostgreSQL, demo, emulator of payments.
+    Dev {
+        /// Where the data is kept.
+        #[arg(long, env = "GRANDSTAND_DATA", default_value = ".grandstand")]
+        data: PathBuf,
+        /// Throws the data of earlier starts away.
+        #[arg(long)]
+        fresh: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// A node.
+    Serve {
+        #[arg(long, value_enum, default_value = "all")]
+        role: NodeRole,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Brings the database up to this release.
+    Migrate {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Loads the demo into a running installation.
+    Demo {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Compares Redis with PostgreSQL; status 1 when something does not agree.
+    Verify {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Loads partitions anew from PostgreSQL: open holds are lost, sales are not.
+    Rebuild {
+        /// Only this one; without it, all.
+        #[arg(long)]
+        partition: Option<u16>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Load on a running installation, or on an embedded one.
+    Load(grandstand::load::LoadArguments),
+    /// A server that speaks the API of Toss Payments, with a page to pay on.
+    TossEmulator {
+        #[arg(long, default_value = "127.0.0.1:9090")]
+        listen: String,
+        #[arg(
+            long,
+            env = "GRANDSTAND_TOSS_SECRET_KEY",
+            default_value = "test_sk_grandstand_emulator"
+        )]
+        secret_key: String,
+        /// Keeps the payments in this file.
+        #[arg(long)]
+        ledger: Option<PathBuf>,
+        /// Where webhooks go.
+        #[arg(long)]
+        webhook_url: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("grandstand: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("grandstand: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The command line, with the values of the settings file as defaults below flags and environment.
+fn parse() -> anyhow::Result<Cli> {
+    let first = Cli::command().ignore_errors(true).get_matches();
+    let file = first.get_one::<PathBuf>("config").cloned();
+    let Some(path) = file else { return Ok(Cli::parse()) };
+    let mut command = Cli::command();
+    let names: Vec<String> =
+        command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    for (key, value) in read_file(&path)? {
+        let mut known = false;
+        for name in &names {
+            command = command.mut_subcommand(name, |one| {
+                if one.get_arguments().any(|argument| argument.get_id() == key.as_str()) {
+                    known = true;
+                    one.mut_arg(&key, |argument| argument.default_value(value.clone()))
+                } else {
+                    one
+                }
+            });
+        }
+        anyhow::ensure!(known, "{}: there is no setting {key}", path.display());
+    }
+    Ok(Cli::from_arg_matches(&command.get_matches())?)
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
+    match parse()?.command {
+        Command::Dev { data, fresh, settings } => dev(data, fresh, settings).await?,
+        Command::Serve { role, settings } => {
+            logs(&settings);
+            settings.check()?;
+            let node = Node::start(&settings, role).await?;
+            println!("listening on {}", node.url());
+            wait_for_signal().await?;
+            node.stop().await;
+        }
+        Command::Migrate { settings } => {
+            logs(&settings);
+            Store::new(&settings.database_url, 2)?.migrate().await?;
+            println!("the database is up to date");
+        }
+        Command::Demo { settings } => {
+            logs(&settings);
+            let node = grandstand::app::connect(&settings).await?;
+            let loaded = demo::load(&node).await?;
+            println!(
+                "made {} site, {} matches, {} accounts",
+                loaded.sites, loaded.matches, loaded.accounts
+            );
+        }
+        Command::Verify { settings } => return verify_all(&settings).await,
+        Command::Rebuild { partition, settings } => {
+            logs(&settings);
+            let rebuilt = grandstand::app::rebuild(&settings, partition).await?;
+            println!("{rebuilt} partitions loaded from PostgreSQL");
+        }
+        Command::Load(arguments) => return grandstand::load::run(arguments).await,
+        Command::TossEmulator { listen, secret_key, ledger, webhook_url } => {
+            grandstand::telemetry::init_logs("info", false);
+            let listener = tokio::net::TcpListener::bind(&listen).await.context(listen)?;
+            let settings = EmulatorSettings {
+                secret_key,
+                ledger_path: ledger,
+                webhook_url,
+                ..EmulatorSettings::default()
+            };
+            let emulator = Emulator::start(listener, settings)?;
+            println!("listening on {}", emulator.url());
+            wait_for_signal().await?;
+            emulator.stop().await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn logs(settings: &Settings) {
+    grandstand::telemetry::init_logs(&settings.log, settings.log_json);
+}
+
+async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<()> {
+    logs(&settings);
+    if fresh && data.exists() {
+        std::fs::remove_dir_all(&data).with_context(|| format!("{}", data.display()))?;
+    }
+    let dev = tokio::select! {
+        dev = Dev::start(&data, settings) => dev?,
+        signal = wait_for_signal() => return signal,
+    };
+    println!("{}", dev.welcome());
+    println!("listening on {}", dev.node.url());
+    wait_for_signal().await?;
+    eprintln!("stopping");
+    dev.stop().await
+}
+
+async fn verify_all(settings: &Settings) -> anyhow::Result<ExitCode> {
+    logs(settings);
+    let app = grandstand::app::connect(settings).await?;
+    let found = verify::verify(&app.engine, &app.store).await?;
+    for one in &found.disagreements {
+        println!("match {}  seat {:>8}  {}", one.match_id, one.seat, one.what);
+    }
+    println!(
+        "{} matches, {} taken seats, {} journal entries on their way, {} disagreements",
+        found.matches,
+        found.seats,
+        found.backlog,
+        found.disagreements.len()
+    );
+    Ok(if found.disagreements.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ctrl-C, or the signal that a service manager sends.
+async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

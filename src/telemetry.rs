@@ -9,8 +9,7 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Logs to stderr; `json` for machines. The filter comes from `GRANDSTAND_LOG` (default `info`).
 pub fn init_logs(filter: &str, json: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call (tests start several nodes in one process) keeps the first one.
     let _ = if json { builder.json().try_init() } else { builder.compact().try_init() };
 }

@@ -15,7 +15,7 @@ end
 commands.request = function(match, command)
   local claim, refused = own_claim(match, command)
   if refused then return refused end
-  if claim.payment == command.source then return { 'ready', claim.amount, claim.method } end
+  if claim.payment == command.source then return { 'ready', claim.payment, claim.amount } end
   if claim.state ~= 'P' then return { 'not_pending' } end
   -- all checked: write
   if claim.payment ~= '' then book.payments[claim.payment] = false end
@@ -23,7 +23,7 @@ commands.request = function(match, command)
   claim.payment_key = ''
   book.payments[claim.payment] = claim.id
   claim_changed(claim)
-  return { 'ready', claim.amount, claim.method }
+  return { 'ready', claim.payment, claim.amount }
 end
 
 local function payment_fact(reply, kind, claim, more)

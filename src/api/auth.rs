@@ -27,9 +27,8 @@ const REFRESH_GRACE_MS: u64 = 10_000;
 
 /// argon2id with the crate's defaults: 19 MiB, two passes, one lane, as OWASP asks at least. One at
 /// a time per core: each costs about 20 ms of CPU, and log-ins must not starve the holds.
-static HASHING: LazyLock<Semaphore> = LazyLock::new(|| {
-    Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))
-});
+static HASHING: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -102,12 +101,7 @@ impl Tokens {
         if self.ended.read().contains_key(&claims.sid) {
             return Err(ApiError::unauthorized("The session has ended. Log in again."));
         }
-        Ok(User {
-            id: claims.sub,
-            email: claims.email,
-            role: claims.role,
-            session: claims.sid,
-        })
+        Ok(User { id: claims.sub, email: claims.email, role: claims.role, session: claims.sid })
     }
 
     /// A session has ended somewhere: its access tokens are refused from now on.
@@ -133,8 +127,7 @@ pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), A
     let session = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id));
     let session = session.ok_or_else(ended)?;
     let (refresh, next) = new_refresh(session)?;
-    let rotated =
-        app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
+    let rotated = app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
     let account = rotated.map_err(|error| match error {
         crate::engine::error::EngineError::Refused(_) => ended(),
         other => other.into(),

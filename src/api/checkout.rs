@@ -4,12 +4,14 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
-use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::claim::{
+    ClaimState, PaymentStatus, Reservation, ReservationStatus, refund_intent,
+};
 use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::position::StreamId;
 use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
-use crate::gateway::payment::GatewayStatus;
+use crate::gateway::toss::GatewayStatus;
 use crate::gateway::toss::{CancelOutcome, Lookup, Outcome as Gateway};
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
@@ -62,7 +64,8 @@ pub async fn confirm(
     payment_key: &str,
     amount: i64,
 ) -> ApiResult<Confirmed> {
-    if app.pauses.active(payment.partition()) && one.status == ReservationStatus::Pending {
+    let paused = app.pauses.active(payment.partition()) || !app.toss.admits_new_payment();
+    if paused && one.status == ReservationStatus::Pending {
         app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
         return Err(ApiError::payments_paused());
     }
@@ -127,13 +130,8 @@ async fn charge(
 }
 
 /// The money has moved: from here on no fault may be answered as a failure.
-async fn settle_approved(
-    app: &App,
-    one: &Reservation,
-    payment: PaymentId,
-) -> ApiResult<Confirmed> {
-    let settled =
-        app.engine.settle_payment(one.match_id, one.id, payment, Outcome::Approved).await;
+async fn settle_approved(app: &App, one: &Reservation, payment: PaymentId) -> ApiResult<Confirmed> {
+    let settled = app.engine.settle_payment(one.match_id, one.id, payment, Outcome::Approved).await;
     match settled {
         Ok(Settled::Confirmed(Some(id))) => {
             metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
@@ -189,7 +187,9 @@ pub async fn cancel(app: &App, user: &User, one: &Reservation) -> ApiResult<bool
     let cancelled = app.engine.cancel(one.match_id, user.id, one.id).await.map_err(|error| {
         use crate::engine::error::{EngineError, Refusal};
         match error {
-            EngineError::Refused(Refusal::NotFound) if one.status == ReservationStatus::Confirmed => {
+            EngineError::Refused(Refusal::NotFound)
+                if one.status == ReservationStatus::Confirmed =>
+            {
                 ApiError::from(Refusal::NotCancellable)
             }
             EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
@@ -205,8 +205,9 @@ pub async fn cancel(app: &App, user: &User, one: &Reservation) -> ApiResult<bool
         // The intent is in the journal: the reconciler does it when PostgreSQL has it.
         return Ok(false);
     }
-    let intent = crate::domain::claim::refund_intent(payment);
-    let refused = match app.toss.cancel(&payment_key, &intent, "cancelled by the buyer", None).await {
+    let intent = refund_intent(payment);
+    let refused = match app.toss.cancel(&payment_key, &intent, "cancelled by the buyer", None).await
+    {
         CancelOutcome::Unknown { reason } => {
             tracing::warn!(%payment, reason, "the outcome of a refund is unknown");
             return Ok(false);

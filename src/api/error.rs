@@ -2,7 +2,7 @@
 //! The only file with the status codes of failures.
 
 use crate::domain::ids::SeatId;
-use crate::domain::plan::check::PlanFault;
+use crate::domain::plan::PlanFault;
 use crate::engine::error::{EngineError, Refusal};
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -205,6 +205,11 @@ impl ApiError {
         .retry_after(1)
     }
 
+    /// The node can't sell now; says what is missing.
+    pub fn not_ready(detail: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", detail).retry_after(2)
+    }
+
     /// No answer within the time that a request may take.
     pub fn timeout() -> Self {
         Self::new(
@@ -346,11 +351,9 @@ impl From<Refusal> for ApiError {
                     .with("lost", seat_list(&lost))
             }
             Refusal::NotFound => Self::not_found("hold"),
-            Refusal::NotYours => Self::new(
-                StatusCode::FORBIDDEN,
-                "NOT_YOURS",
-                "These seats are not held by you.",
-            ),
+            Refusal::NotYours => {
+                Self::new(StatusCode::FORBIDDEN, "NOT_YOURS", "These seats are not held by you.")
+            }
             Refusal::AlreadyReserved => {
                 conflict("ALREADY_RESERVED", "These seats are part of a reservation already.")
             }
@@ -392,9 +395,7 @@ impl From<Refusal> for ApiError {
             Refusal::QueueOff => {
                 conflict("QUEUE_OFF", "This match has no waiting room: just choose your seats.")
             }
-            Refusal::SessionEnded => {
-                Self::unauthorized("The session has ended. Log in again.")
-            }
+            Refusal::SessionEnded => Self::unauthorized("The session has ended. Log in again."),
         }
     }
 }

@@ -87,8 +87,7 @@ async fn hold_seats(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     app.limits.seat_call(user.id.0)?;
-    let (_, site) =
-        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     let amount = checked_seats(&site, &seats)?;
     let (hold_id, granted) = app.engine.hold(id, user.id, seats, amount, operation).await?;
     metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
@@ -167,8 +166,7 @@ pub async fn release_one(
     Path((id, seat)): Path<(MatchId, SeatId)>,
 ) -> ApiResult<NoContent> {
     app.limits.seat_call(user.id.0)?;
-    let (_, site) =
-        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     let price = checked_seats(&site, &[seat])?;
     app.engine.release_seat(id, user.id, seat, price).await?;
     Ok(NoContent)

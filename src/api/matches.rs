@@ -99,9 +99,10 @@ fn page(
     let matches: Vec<MatchView> =
         found.by_ref().take(limit).map(|event| MatchView::of(app, event)).collect();
     let more = found.next().is_some();
-    let next_cursor = matches.last().filter(|_| more).map(|last| {
-        format!("{}_{}", last.starts_at.as_millisecond(), last.id.key())
-    });
+    let next_cursor = matches
+        .last()
+        .filter(|_| more)
+        .map(|last| format!("{}_{}", last.starts_at.as_millisecond(), last.id.key()));
     Ok(Okay(MatchPage { matches, next_cursor }))
 }
 

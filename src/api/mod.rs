@@ -1,24 +1,24 @@
 //! HTTP in: the whole route table. The only folder that knows axum and status codes.
 
-pub mod error;
-pub mod extract;
-pub mod auth;
-pub mod limits;
-pub mod serve;
-pub mod layers;
-pub mod users;
-pub mod sites;
-pub mod matches;
-pub mod seats;
-pub mod events;
-pub mod holds;
-pub mod reservations;
-pub mod payments;
-pub mod checkout;
-pub mod queue;
 pub mod admin;
+pub mod auth;
+pub mod checkout;
+pub mod error;
+pub mod events;
+pub mod extract;
 pub mod health;
+pub mod holds;
+pub mod layers;
+pub mod limits;
+pub mod matches;
 pub mod page;
+pub mod payments;
+pub mod queue;
+pub mod reservations;
+pub mod seats;
+pub mod serve;
+pub mod sites;
+pub mod users;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};

@@ -14,9 +14,18 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src
 /// `/` and its parts.
 pub fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/", get(|| file("text/html; charset=utf-8", include_bytes!("../../web/dist/index.html"))))
-        .route("/app.js", get(|| file("text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js"))))
-        .route("/app.css", get(|| file("text/css; charset=utf-8", include_bytes!("../../web/dist/app.css"))))
+        .route(
+            "/",
+            get(|| file("text/html; charset=utf-8", include_bytes!("../../web/dist/index.html"))),
+        )
+        .route(
+            "/app.js",
+            get(|| file("text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js"))),
+        )
+        .route(
+            "/app.css",
+            get(|| file("text/css; charset=utf-8", include_bytes!("../../web/dist/app.css"))),
+        )
 }
 
 async fn file(kind: &'static str, bytes: &'static [u8]) -> Response {

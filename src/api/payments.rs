@@ -110,8 +110,12 @@ pub async fn request(
         .engine
         .request_payment(one.match_id, user.id, one.id, id, method.clone(), operation)
         .await?;
-    let payment =
-        ClaimPayment { id, method: method.clone(), status: PaymentStatus::Ready, key: String::new() };
+    let payment = ClaimPayment {
+        id,
+        method: method.clone(),
+        status: PaymentStatus::Ready,
+        key: String::new(),
+    };
     Ok(Created(PaymentView::of(&app, &one, &payment)))
 }
 
@@ -141,8 +145,7 @@ pub async fn confirm(
     if order_id != payment_id.order_id() {
         return Err(ApiError::amount_mismatch());
     }
-    let confirmed =
-        checkout::confirm(&app, &user, &one, payment_id, &payment_key, amount).await?;
+    let confirmed = checkout::confirm(&app, &user, &one, payment_id, &payment_key, amount).await?;
     let one = find(&app, &user, one.id).await?;
     let unknown = confirmed == Confirmed::Unknown;
     let payment = one.payment.clone().map(|payment| {

@@ -35,7 +35,6 @@ pub async fn of_match(
 /// Refuses a match or a block that does not exist.
 pub fn checked_block(app: &App, id: MatchId, block: BlockId) -> ApiResult<()> {
     app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
-    let (_, site) =
-        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("site"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("site"))?;
     site.index.block_range(block).map(|_| ()).ok_or_else(|| ApiError::not_found("block"))
 }

@@ -108,7 +108,12 @@ pub async fn sections(
     Path((id, area)): Path<(SiteId, AreaId)>,
 ) -> ApiResult<Response> {
     let known = find(&app, id)?;
-    let area: &Area = known.site.plan.areas.iter().find(|one| one.id == area)
+    let area: &Area = known
+        .site
+        .plan
+        .areas
+        .iter()
+        .find(|one| one.id == area)
         .ok_or_else(|| ApiError::not_found("area"))?;
     let sections = area.sections.iter();
     let sections = sections.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
@@ -125,7 +130,8 @@ pub async fn blocks(
     Path((id, section)): Path<(SiteId, SectionId)>,
 ) -> ApiResult<Response> {
     let known = find(&app, id)?;
-    let section = sections_of(&known).find(|one| one.id == section)
+    let section = sections_of(&known)
+        .find(|one| one.id == section)
         .ok_or_else(|| ApiError::not_found("section"))?;
     let blocks = section.blocks.iter();
     let blocks = blocks.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
@@ -142,8 +148,10 @@ pub async fn seats(
     Path((id, block)): Path<(SiteId, BlockId)>,
 ) -> ApiResult<Response> {
     let known = find(&app, id)?;
-    let block: &Block = sections_of(&known).flat_map(|section| &section.blocks)
-        .find(|one| one.id == block).ok_or_else(|| ApiError::not_found("block"))?;
+    let block: &Block = sections_of(&known)
+        .flat_map(|section| &section.blocks)
+        .find(|one| one.id == block)
+        .ok_or_else(|| ApiError::not_found("block"))?;
     let mut seats = Vec::new();
     for row in &block.rows {
         for offset in 0..row.seats {
@@ -175,8 +183,7 @@ fn tagged<T: Serialize>(headers: &HeaderMap, known: &KnownSite, data: T) -> Resp
     let same = asked.is_some_and(|asked| {
         asked.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
     });
-    let mut response =
-        if same { NotModified.into_response() } else { Okay(data).into_response() };
+    let mut response = if same { NotModified.into_response() } else { Okay(data).into_response() };
     if let Ok(value) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, value);
     }

@@ -1,9 +1,7 @@
 //! Sign-up, log-in, sessions.
 
 use crate::api::App;
-use crate::api::auth::{
-    Pair, User, hash_password, rotate_session, start_session, verify_password,
-};
+use crate::api::auth::{Pair, User, hash_password, rotate_session, start_session, verify_password};
 use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
 use crate::api::serve::PeerAddress;

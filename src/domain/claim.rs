@@ -190,6 +190,11 @@ fn payment_status(letter: &str) -> Option<PaymentStatus> {
     }
 }
 
+/// The key of a full refund at the gateway: one per payment, whoever asks.
+pub fn refund_intent(payment: PaymentId) -> String {
+    format!("refund-{}", payment.key())
+}
+
 /// Seat ids joined by commas, as scripts and stream entries carry them.
 pub fn parse_seats(text: &str) -> Option<Vec<SeatId>> {
     text.split(',')

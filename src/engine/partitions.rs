@@ -34,6 +34,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Closes a partition: every match in it answers `NotLoaded` until it is opened again.
+    pub async fn close_partition(&self, partition: Partition) -> Result<(), EngineError> {
+        let key = PartitionKeys(partition).partition();
+        let _: i64 = self.client(partition)?.del(key).await?;
+        Ok(())
+    }
+
     /// Takes or keeps the lease of a partition for `worker`; `false` when another one has it.
     pub async fn take_lease(
         &self,

@@ -45,7 +45,8 @@ pub enum Settled {
 }
 
 impl Engine {
-    /// A new payment for a PENDING reservation, which replaces the one before; answers the amount.
+    /// A new payment for a PENDING reservation, which replaces the one before; answers its
+    /// id, which is that of the first call under an Idempotency-Key.
     ///
     /// Refusals: `ExistsDifferent`, `NotFound`, `ReservationEnded`, `NotPending`.
     pub async fn request_payment(
@@ -56,7 +57,7 @@ impl Engine {
         payment: PaymentId,
         method: String,
         operation: Operation,
-    ) -> Result<i64, EngineError> {
+    ) -> Result<PaymentId, EngineError> {
         let mut command = Command::new("request", match_id, reservation.key());
         command.user = user.key();
         command.source = payment.key();
@@ -65,7 +66,7 @@ impl Engine {
         let line = self.batcher.run(command).await?;
         let part: Vec<&str> = line.split(' ').collect();
         match part[..] {
-            ["ready", amount, _] => amount.parse().map_err(|_| bad(&line)),
+            ["ready", payment, _] => PaymentId::from_key(payment).ok_or_else(|| bad(&line)),
             _ => Err(refusal(&line)),
         }
     }

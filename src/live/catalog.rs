@@ -3,7 +3,7 @@
 
 use crate::domain::catalog::{Match, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
-use crate::domain::plan::index::PlanIndex;
+use crate::domain::plan::PlanIndex;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use parking_lot::RwLock;

@@ -3,7 +3,7 @@
 
 use crate::domain::fact::Fields;
 use crate::domain::ids::MatchId;
-use crate::domain::plan::index::PlanIndex;
+use crate::domain::plan::PlanIndex;
 use crate::domain::position::{Position, StreamId};
 use crate::engine::seats::{Snapshot, parse_states};
 use crate::live::catalog::KnownSite;
@@ -126,8 +126,13 @@ impl Feed {
         }
         let mut changed: Vec<(u32, u8)> = changed.into_iter().collect();
         changed.sort_unstable();
-        let flush =
-            Flush { from, to: map.position, version: map.version, changed, frames: Mutex::default() };
+        let flush = Flush {
+            from,
+            to: map.position,
+            version: map.version,
+            changed,
+            frames: Mutex::default(),
+        };
         map.recent.push_back(Arc::new(flush));
         if map.recent.len() > FLUSHES {
             map.recent.pop_front();

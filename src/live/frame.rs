@@ -1,7 +1,7 @@
 //! Frames of the event stream, encoded once per (match, scope) and shared.
 
 use crate::domain::ids::{BlockId, SeatId};
-use crate::domain::plan::index::PlanIndex;
+use crate::domain::plan::PlanIndex;
 use crate::domain::position::Position;
 use crate::domain::seat::SeatState;
 use bytes::Bytes;
@@ -22,9 +22,8 @@ pub enum Scope {
 impl Scope {
     /// Whether a seat at this place of the plan is in the scope.
     pub fn has(&self, index: &PlanIndex, place: u32) -> bool {
-        let within = |block: &BlockId| {
-            index.block_range(*block).is_some_and(|range| range.contains(&place))
-        };
+        let within =
+            |block: &BlockId| index.block_range(*block).is_some_and(|range| range.contains(&place));
         match self {
             Self::Match => true,
             Self::Block(block) => within(block),

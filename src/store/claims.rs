@@ -84,7 +84,7 @@ pub(super) struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    pub fn of(
+    pub(super) fn of(
         payments: &[(PaymentStep, &'a PaymentFact)],
         holders: HashMap<Seat, ReservationId>,
     ) -> Self {
@@ -136,7 +136,7 @@ impl<'a> Fold<'a> {
         true
     }
 
-    pub async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
         change(transaction, RELEASE, gone).await?;
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));

@@ -9,6 +9,7 @@ use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
 use crate::redis::{BLOCK_MS, connect_reader};
 use fred::prelude::*;
+use fred::types::client::ClientUnblockFlag;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -139,7 +140,7 @@ impl Reader {
             answer = &mut reading => answer,
             order = orders.recv() => {
                 if let Some(order) = order { self.obey(order); }
-                let _ = self.client.unblock_self(None).await;
+                let _ = self.client.unblock_self(Some(ClientUnblockFlag::Timeout)).await;
                 reading.await
             }
             () = stop.cancelled() => return Ok(Entries::new()),
@@ -203,7 +204,7 @@ impl Reader {
                     Some(place) if *place < id => *place = id,
                     _ => continue,
                 }
-                for told in self.understand(&key, id, fields) {
+                if let Some(told) = self.understand(&key, id, fields) {
                     (self.listener)(told);
                 }
             }

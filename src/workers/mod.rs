@@ -1,11 +1,11 @@
 //! Background. Each worker is a `*_once()` function and a thin loop; one worker process is active
 //! per partition, by a lease in Redis that another takes over when it is not renewed.
 
-pub mod write_behind;
-pub mod expiry;
 pub mod admission;
-pub mod reconcile;
+pub mod expiry;
 pub mod rebuild;
+pub mod reconcile;
+pub mod write_behind;
 
 use crate::domain::ids::{Partition, UserId};
 use crate::engine::Engine;

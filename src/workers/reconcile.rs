@@ -2,20 +2,15 @@
 //! until it knows. It starts from the claims in PostgreSQL, so it also settles what Redis has
 //! forgotten. Every step is idempotent; two reconcilers at once only ask twice.
 
-use crate::domain::ids::PaymentId;
+use crate::domain::claim::refund_intent;
 use crate::engine::payments::{Outcome, Settled};
-use crate::gateway::payment::GatewayStatus;
+use crate::gateway::toss::GatewayStatus;
 use crate::gateway::toss::{CancelOutcome, Lookup, Outcome as Confirmed};
 use crate::store::reservations::Unsettled;
 use crate::workers::Workers;
 
 /// Payments per round.
 const PAYMENTS: i64 = 200;
-
-/// The key of a full refund at the gateway: one per payment, whoever asks.
-pub fn refund_intent(payment: PaymentId) -> String {
-    format!("refund-{}", payment.key())
-}
 
 impl Workers {
     /// Asks about every unsettled payment once; answers how many were settled.
@@ -54,10 +49,8 @@ impl Workers {
             Lookup::Unknown { .. } => return Ok(false),
         };
         let approved = outcome == Outcome::Approved;
-        let settled = self
-            .engine
-            .settle_payment(one.match_id, one.reservation, one.payment, outcome)
-            .await?;
+        let settled =
+            self.engine.settle_payment(one.match_id, one.reservation, one.payment, outcome).await?;
         tracing::info!(payment = %one.payment, ?settled, "an unknown outcome is settled");
         if approved && !matches!(settled, Settled::Confirmed(_)) {
             // Paid for what can't be given any more.

@@ -1,5 +1,5 @@
 //! Administration: the catalogue and the sale.
 
-pub mod sites;
 pub mod matches;
 pub mod sale;
+pub mod sites;

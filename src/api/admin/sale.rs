@@ -151,8 +151,7 @@ async fn change(
 }
 
 fn checked(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
-    let (_, site) =
-        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     if seats.is_empty() || seats.len() > SEATS_PER_CALL {
         return Err(ApiError::field("seatIds", format!("must name 1 to {SEATS_PER_CALL} seats")));
     }

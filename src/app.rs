@@ -1,0 +1,265 @@
+//! The composition root: builds the parts of a node, starts its tasks, stops them in order.
+
+use crate::api::auth::Tokens;
+use crate::api::checkout::Pauses;
+use crate::api::limits::RateLimits;
+use crate::api::users::{checked_email, checked_password, new_account};
+use crate::api::{App, router, serve, worker_router};
+use crate::config::Settings;
+use crate::domain::account::Role;
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::{Engine, EngineSettings};
+use crate::gateway::toss::{Toss, TossSettings};
+use crate::live::catalog::Catalog;
+use crate::live::hub::Hub;
+use crate::store::{Store, StoreError};
+use crate::stream::persisted::Persisted;
+use crate::stream::tail::{Listener, Tail, Told};
+use crate::workers::Workers;
+use anyhow::Context as _;
+use clap::ValueEnum;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NodeRole {
+    /// API and worker.
+    All,
+    Api,
+    Worker,
+}
+
+/// A running node.
+pub struct Node {
+    pub app: Arc<App>,
+    pub workers: Arc<Workers>,
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Connects everything, starts the tasks, and listens. Redis must answer; PostgreSQL may come
+    /// later, but not at the very first start.
+    pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
+        crate::telemetry::metrics();
+        let stop = CancellationToken::new();
+        let (app, workers) = build(settings, &stop).await?;
+        let tail =
+            Tail::start(&settings.redis_url, settings.partitions, listener(&app), stop.clone());
+        app.hub.set_tail(tail.await.context("connecting the readers of the streams")?);
+        let mut tasks = vec![tokio::spawn(tidy(app.clone(), stop.clone()))];
+        if role != NodeRole::Api {
+            tasks.extend(workers.clone().start(stop.clone()));
+        }
+        let routes = match role {
+            NodeRole::Worker => worker_router(app.clone()),
+            NodeRole::All | NodeRole::Api => router(app.clone()),
+        };
+        let listener = serve::bind(&settings.listen).await?;
+        let address = listener.local_addr()?;
+        wait_until_loaded(&app, role).await?;
+        first_administrator(&app, settings).await?;
+        tasks.push(tokio::spawn(serve::serve(listener, routes, stop.clone())));
+        Ok(Self { app, workers, address, stop, tasks })
+    }
+
+    /// The base URL of the node.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends the streams and the tasks; open requests get their time.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// The parts of a node without its tasks, for one command on a running installation.
+pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
+    let (app, _) = build(settings, &CancellationToken::new()).await?;
+    wait_until_loaded(&app, NodeRole::Api).await?;
+    Ok(app)
+}
+
+/// Loads one partition or all of them from PostgreSQL again; answers how many.
+pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
+    let (app, workers) = build(settings, &CancellationToken::new()).await?;
+    let mut rebuilt = 0;
+    for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
+        app.engine.close_partition(one).await?;
+        rebuilt += usize::from(workers.load_once(one).await?);
+    }
+    Ok(rebuilt)
+}
+
+async fn build(
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Arc<App>, Arc<Workers>)> {
+    let store = Store::new(&settings.database_url, settings.database_connections)?;
+    check_store(&store, settings).await?;
+    let engine = Engine::connect(EngineSettings {
+        redis_url: settings.redis_url.clone(),
+        partitions: settings.partitions,
+        limits: settings.limits(),
+    });
+    let engine = Arc::new(engine.await.context("connecting to Redis")?);
+    if let Some(stored) = engine.partitions_stored().await?
+        && stored != settings.partitions
+    {
+        anyhow::bail!(wrong_partitions("Redis", stored, settings.partitions));
+    }
+    let toss = Toss::new(TossSettings {
+        base_url: settings.toss_base_url.clone(),
+        secret_key: settings.toss_secret_key.clone(),
+        timeout_ms: settings.toss_timeout_ms,
+    })?;
+    let catalog = Arc::new(Catalog::new(engine.clone()));
+    let hub = Arc::new(Hub::new(engine.clone(), catalog.clone()));
+    let workers = Workers {
+        engine: engine.clone(),
+        catalog: catalog.clone(),
+        store: store.clone(),
+        toss: toss.clone(),
+        redis_url: settings.redis_url.clone(),
+        reconcile_after_ms: settings.reconcile_after_ms,
+        name: Workers::new_name(),
+    };
+    let app = App {
+        engine,
+        store,
+        catalog,
+        hub,
+        persisted: Arc::new(Persisted::new(settings.partitions)),
+        toss,
+        tokens: Tokens::new(&settings.jwt_secret, settings.access_ttl_ms, settings.refresh_ttl_ms),
+        limits: RateLimits::new(&settings.rates),
+        pauses: Pauses::default(),
+        checkout_url: settings.toss_checkout_url.clone(),
+        stop: stop.clone(),
+    };
+    Ok((Arc::new(app), Arc::new(workers)))
+}
+
+/// A node starts without PostgreSQL (holds go on), but never on one that is set up wrong.
+async fn check_store(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+    let checked = async {
+        if !settings.allow_unsafe_database {
+            store.assert_durable().await?;
+        }
+        store.partition_count(settings.partitions).await
+    };
+    match checked.await {
+        Ok(stored) if stored == settings.partitions => Ok(()),
+        Ok(stored) => {
+            Err(anyhow::anyhow!(wrong_partitions("PostgreSQL", stored, settings.partitions)))
+        }
+        Err(StoreError::Away(reason)) => {
+            tracing::warn!(reason, "PostgreSQL is away: payments are paused until it is back");
+            Ok(())
+        }
+        Err(error @ StoreError::Refused(_)) => {
+            Err(error).context("the database is not ready: run `grandstand migrate` first")
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn wrong_partitions(place: &str, stored: u16, wanted: u16) -> String {
+    format!(
+        "{place} was first started with {stored} partitions and the setting says {wanted}. Ids \
+         carry their partition, so the number can't change: set GRANDSTAND_PARTITIONS={stored}."
+    )
+}
+
+fn listener(app: &Arc<App>) -> Listener {
+    let app = app.clone();
+    Arc::new(move |told| match told {
+        Told::Changes(id, at, fields) => app.hub.hear(id, at, fields),
+        Told::Persisted(partition, fields) => app.persisted.hear(partition, &fields),
+        Told::SessionEnded(session) => app.tokens.end(session),
+        Told::SiteChanged(id) => {
+            let catalog = app.catalog.clone();
+            tokio::spawn(async move { note(catalog.refresh_site(id).await) });
+        }
+        Told::MatchChanged(id) => {
+            let catalog = app.catalog.clone();
+            tokio::spawn(async move { note(catalog.refresh_match(id).await) });
+        }
+        Told::Epoch(partition, epoch) => {
+            app.persisted.forget(partition);
+            if epoch.is_some() {
+                let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
+                tokio::spawn(async move {
+                    note(catalog.reload(partition).await);
+                    hub.reset(partition);
+                });
+            }
+        }
+    })
+}
+
+fn note(result: Result<(), EngineError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the catalogue of this node may be behind");
+    }
+}
+
+/// At the first start the worker makes the partitions; an API node waits for one to do so.
+async fn wait_until_loaded(app: &App, role: NodeRole) -> anyhow::Result<()> {
+    let mut told = false;
+    for partition in app.engine.partitions() {
+        while app.engine.epoch(partition).await?.is_none() {
+            if !told && role == NodeRole::Api {
+                tracing::info!("waiting for a worker to load the partitions");
+                told = true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        app.catalog.reload(partition).await?;
+    }
+    Ok(())
+}
+
+async fn first_administrator(app: &App, settings: &Settings) -> anyhow::Result<()> {
+    if settings.admin_email.is_empty() {
+        return Ok(());
+    }
+    let email = checked_email(&settings.admin_email);
+    let password = checked_password(&settings.admin_password);
+    let (Ok(email), Ok(password)) = (email, password) else {
+        anyhow::bail!(
+            "GRANDSTAND_ADMIN_EMAIL must be an e-mail address and GRANDSTAND_ADMIN_PASSWORD must \
+             have 8 to 128 characters"
+        );
+    };
+    if app.engine.account(&email).await?.is_some() {
+        return Ok(());
+    }
+    let account = new_account(app, email, password, Role::Admin).await;
+    let account = account.map_err(|_| anyhow::anyhow!("making the first administrator failed"))?;
+    match app.engine.create_account(&account, Default::default()).await {
+        Ok(_) | Err(EngineError::Refused(Refusal::EmailTaken)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn tidy(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            () = stop.cancelled() => return,
+        }
+        app.hub.drop_idle();
+        app.limits.tidy();
+        metrics::gauge!("grandstand_live_maps").set(app.hub.running() as f64);
+    }
+}

@@ -1,0 +1,5 @@
+//! The commands of the binary, beside `serve`.
+
+pub mod demo;
+pub mod dev;
+pub mod verify;
