@@ -9,7 +9,7 @@ use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
 use crate::redis::{BLOCK_MS, connect_reader};
 use fred::prelude::*;
-use fred::types::client::ClientUnblockFlag;
+use fred::types::ClientUnblockFlag;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,0 +1,7 @@
+//! Tests of the whole system on real servers, one binary.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
+mod support;
+
+mod purchase;

@@ -1,0 +1,198 @@
+//! A node under test, with its servers.
+
+use crate::support::client::Client;
+use crate::support::postgres;
+use clap::Parser;
+use grandstand::app::{Node, NodeRole};
+use grandstand::commands::verify::{Verified, verify};
+use grandstand::config::Settings;
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const ADMIN: (&str, &str) = ("admin@test.example", "an-admin-of-tests");
+const SECRET: &str = "test_sk_of_the_tests";
+
+/// The settings of a test, before it changes some.
+#[derive(Parser)]
+struct Defaults {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// A node with its own Redis, database and emulator of payments.
+pub struct TestApp {
+    /// `None` only while a test has stopped it.
+    pub node: Option<Node>,
+    pub redis: PrivateRedis,
+    pub emulator: Emulator,
+    pub settings: Settings,
+    _dir: TempDir,
+}
+
+impl TestApp {
+    /// A node with the settings of tests: 2 partitions, rate limits off.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A node with settings that the test changes.
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let dir = TempDir::new().unwrap();
+        let redis = PrivateRedis::start(dir.path(), RedisSettings { fsync: Fsync::Never });
+        let (redis, database) = tokio::join!(redis, postgres::database());
+        let redis = redis.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let emulator = Emulator::start(
+            listener,
+            EmulatorSettings { secret_key: SECRET.to_owned(), ..EmulatorSettings::default() },
+        )
+        .unwrap();
+        let mut settings = Defaults::parse_from(["test"]).settings;
+        settings.listen = "127.0.0.1:0".to_owned();
+        settings.redis_url = redis.url();
+        settings.database_url = database;
+        settings.database_connections = 4;
+        settings.allow_unsafe_database = true;
+        settings.jwt_secret = "a secret of the tests, long enough".to_owned();
+        settings.toss_base_url = emulator.url();
+        settings.toss_checkout_url = format!("{}/pay", emulator.url());
+        settings.toss_secret_key = SECRET.to_owned();
+        settings.admin_email = ADMIN.0.to_owned();
+        settings.admin_password = ADMIN.1.to_owned();
+        settings.partitions = 2;
+        settings.rates.rate_limits = "off".to_owned();
+        change(&mut settings);
+        let node = Node::start(&settings, NodeRole::All).await.unwrap();
+        Self { node: Some(node), redis, emulator, settings, _dir: dir }
+    }
+
+    /// The node that runs.
+    pub fn node(&self) -> &Node {
+        self.node.as_ref().expect("the node is stopped")
+    }
+
+    /// Another node on the same servers.
+    pub async fn another_node(&self, role: NodeRole) -> Node {
+        Node::start(&self.settings, role).await.unwrap()
+    }
+
+    /// Somebody without an account.
+    pub fn guest(&self) -> Client {
+        Client::new(self.node().url(), None)
+    }
+
+    /// The first administrator.
+    pub async fn admin(&self) -> Client {
+        self.guest().log_in(ADMIN.0, ADMIN.1).await
+    }
+
+    /// A new user, logged in.
+    pub async fn user(&self, name: &str) -> Client {
+        let email = format!("{name}@test.example");
+        let guest = self.guest();
+        let body = json!({"email": email, "password": "a password of tests"});
+        guest.post("/api/users/sign-up", &body).await.expect(201);
+        guest.log_in(&email, "a password of tests").await
+    }
+
+    /// A small site and an open match at it.
+    pub async fn open_match(&self) -> TestMatch {
+        let admin = self.admin().await;
+        let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
+        let site_id = site["id"].as_str().unwrap().to_owned();
+        let body = json!({"siteId": site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+            "startsAt": "2030-05-05T05:00:00Z"});
+        let id = admin.post("/api/admin/matches", &body).await.expect(201)["id"].clone();
+        let id = id.as_str().unwrap().to_owned();
+        admin.post(&format!("/api/admin/matches/{id}/open"), &Value::Null).await.expect(200);
+        TestMatch { id, site_id }
+    }
+
+    /// A payment key as the pay page of the gateway gives it, for a confirmation that ends as said:
+    /// `approve` or `decline`.
+    pub async fn pay_at_gateway(&self, payment: &Value, confirm: &str) -> String {
+        let body = json!({"orderId": payment["orderId"], "amount": payment["amount"],
+            "confirm": confirm});
+        let url = format!("{}/_emulator/payments", self.emulator.url());
+        let answer: Value = reqwest::Client::new()
+            .post(url)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        answer["paymentKey"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// Compares Redis with PostgreSQL once the journal has been drained.
+    pub async fn verify(&self) -> Verified {
+        let app = &self.node().app;
+        eventually("the journal is drained", || async {
+            let found = verify(&app.engine, &app.store).await.ok()?;
+            (found.backlog == 0).then_some(found)
+        })
+        .await
+    }
+
+    /// Ends the test: the books must agree.
+    pub async fn finish(mut self) {
+        let found = self.verify().await;
+        assert_eq!(found.disagreements, vec![], "Redis and PostgreSQL disagree");
+        if let Some(node) = self.node.take() {
+            node.stop().await;
+        }
+        self.emulator.stop().await;
+        self.redis.stop().await.unwrap();
+    }
+}
+
+/// An open match: block 1 has seats 1 to 20 in two rows, block 2 seats 21 to 25.
+pub struct TestMatch {
+    pub id: String,
+    pub site_id: String,
+}
+
+impl TestMatch {
+    /// A path below the match.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/api/matches/{}{rest}", self.id)
+    }
+}
+
+/// The plan of the small site: 25 seats, 10,000 KRW in block 1 and 20,000 in block 2.
+pub fn plan() -> Value {
+    let row = |label: &str, first: u32, seats: u32, y: f64| {
+        json!({"label": label, "firstSeatId": first, "seats": seats, "from": [0.0, y],
+            "to": [f64::from(seats - 1), y]})
+    };
+    json!({
+        "name": "Test Ground", "focus": [5.0, 0.0],
+        "grades": [
+            {"code": "BLUE", "name": "Blue", "price": 10000, "color": "#1144cc"},
+            {"code": "RED", "name": "Red", "price": 20000, "color": "#cc2211"}],
+        "areas": [{"id": 1, "name": "Infield", "sections": [{"id": 1, "name": "Home", "blocks": [
+            {"id": 1, "name": "101", "grade": "BLUE",
+             "outline": [[-1.0, 1.0], [10.0, 1.0], [10.0, 4.0]],
+             "rows": [row("1", 1, 10, 2.0), row("2", 11, 10, 3.0)]},
+            {"id": 2, "name": "102", "grade": "RED",
+             "outline": [[-1.0, 5.0], [10.0, 5.0], [10.0, 7.0]],
+             "rows": [row("1", 21, 5, 6.0)]}]}]}]
+    })
+}
+
+/// Waits until `ask` gives something, at most 15 s.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,7 @@
+//! What every test starts from: a node of its own on real servers. Redis is private to each test;
+//! PostgreSQL is one server per test binary, with a database for each test.
+
+pub mod app;
+pub mod client;
+pub mod events;
+pub mod postgres;
