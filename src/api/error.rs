@@ -42,9 +42,12 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// An answer that is not a success.
+/// An answer that is not a success. Boxed: a result should not be as large as its rarest case.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub struct ApiError(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -60,7 +63,7 @@ pub type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             status,
             code,
             detail: detail.into(),
@@ -68,27 +71,27 @@ impl ApiError {
             errors: vec![],
             more: Map::new(),
             inside: None,
-        }
+        }))
     }
 
     fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_seconds = Some(seconds);
+        self.0.retry_after_seconds = Some(seconds);
         self
     }
 
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     fn inside(mut self, text: impl ToString) -> Self {
-        self.inside = Some(text.to_string());
+        self.0.inside = Some(text.to_string());
         self
     }
 
     /// Adds the choices that are as good as the seats that were lost.
     pub fn with_alternatives(self, alternatives: Value) -> Self {
-        if self.code == "SEAT_TAKEN" { self.with("alternatives", alternatives) } else { self }
+        if self.0.code == "SEAT_TAKEN" { self.with("alternatives", alternatives) } else { self }
     }
 
     /// One wrong field.
@@ -102,7 +105,9 @@ impl ApiError {
             [one] => format!("{}: {}", one.field, one.message),
             many => format!("{} fields are wrong; nothing was changed.", many.len()),
         };
-        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail) }
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail);
+        error.0.errors = errors;
+        error
     }
 
     /// A site plan with everything that is wrong in it.
@@ -277,34 +282,35 @@ impl ApiError {
 
     /// Whether the client will be told to come back.
     pub fn is_server_fault(&self) -> bool {
-        self.status.is_server_error()
+        self.0.status.is_server_error()
     }
 
     /// The document, for the request that it answers.
     pub fn into_problem(self, request_id: &str) -> Response {
-        if let Some(inside) = &self.inside {
-            tracing::error!(code = self.code, request_id, inside, "a request failed");
+        let parts = *self.0;
+        if let Some(inside) = &parts.inside {
+            tracing::error!(code = parts.code, request_id, inside, "a request failed");
         }
-        let title = self.status.canonical_reason().unwrap_or("Error").to_owned();
+        let title = parts.status.canonical_reason().unwrap_or("Error").to_owned();
         let problem = Problem {
-            kind: format!("urn:grandstand:problem:{}", self.code.to_lowercase().replace('_', "-")),
+            kind: format!("urn:grandstand:problem:{}", parts.code.to_lowercase().replace('_', "-")),
             title,
-            status: self.status.as_u16(),
-            detail: self.detail,
-            code: self.code,
+            status: parts.status.as_u16(),
+            detail: parts.detail,
+            code: parts.code,
             request_id: request_id.to_owned(),
-            errors: self.errors,
-            more: self.more,
+            errors: parts.errors,
+            more: parts.more,
         };
-        let mut response = (self.status, axum::Json(problem)).into_response();
+        let mut response = (parts.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = parts.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if parts.status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, bearer);
         }
@@ -315,7 +321,7 @@ impl ApiError {
 /// The middleware that knows the id of the request writes the document.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }
