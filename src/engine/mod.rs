@@ -22,6 +22,9 @@ use fred::types::{ClusterHash, CustomCommand};
 /// Connections per node for commands; a partition always uses the same one, which keeps its order.
 const CLIENTS: usize = 2;
 
+/// A notice lives for a day: longer than an access token, and than any node is away.
+const NOTICE_TTL_MS: u64 = 86_400_000;
+
 /// What the engine needs to know.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
