@@ -112,7 +112,7 @@ impl Engine {
 
     /// A site as Redis has it now.
     pub async fn site(&self, id: SiteId) -> Result<Option<Site>, EngineError> {
-        let client = self.client(id.partition())?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let text: Option<String> =
             client.hget(PartitionKeys(id.partition()).sites(), id.key()).await?;
         text.map(|text| decode(&text)).transpose()
@@ -120,7 +120,7 @@ impl Engine {
 
     /// A match as Redis has it now.
     pub async fn event(&self, id: MatchId) -> Result<Option<Match>, EngineError> {
-        let client = self.client(id.partition())?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let text: Option<String> =
             client.hget(PartitionKeys(id.partition()).matches(), id.key()).await?;
         text.map(|text| decode(&text)).transpose()

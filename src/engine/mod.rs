@@ -85,9 +85,10 @@ impl Engine {
     }
 
     fn client(&self, partition: Partition) -> Result<&Client, EngineError> {
-        // An id of someone's own making may name a partition that does not exist.
+        // An id of someone's own making may name a partition that does not exist: what is asked
+        // for is not there then, and nothing is ever made there.
         if partition.0 >= self.settings.partitions {
-            return Err(error::Refusal::NotFound.into());
+            return Err(EngineError::NotLoaded);
         }
         Ok(&self.clients[usize::from(partition.0) % CLIENTS])
     }
