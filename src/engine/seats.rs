@@ -124,14 +124,14 @@ impl Engine {
     pub async fn block(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
         let mut command = Command::new("block", match_id, String::new());
         command.seats = seats;
-        done(&self.batcher.run(command).await?, "blocked")
+        changed(&self.batcher.run(command).await?, "blocked ")
     }
 
     /// BLOCKED → AVAILABLE for all the seats or none. Refusal: `Taken`.
     pub async fn unblock(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
         let mut command = Command::new("unblock", match_id, String::new());
         command.seats = seats;
-        done(&self.batcher.run(command).await?, "unblocked")
+        changed(&self.batcher.run(command).await?, "unblocked ")
     }
 
     /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
@@ -197,6 +197,10 @@ pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
         })
     };
     parsed().ok_or_else(|| bad(line))
+}
+
+fn changed(line: &str, word: &str) -> Result<(), EngineError> {
+    if line.starts_with(word) { Ok(()) } else { Err(refusal(line)) }
 }
 
 pub(super) fn done(line: &str, word: &str) -> Result<(), EngineError> {
