@@ -1,5 +1,6 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
 import { alternatives, dropTakenSeats, hold } from '../state/hold';
@@ -13,12 +14,11 @@ import { SeatList } from './seat-list';
 import { SidePanel } from './side-panel';
 import { StadiumView } from './stadium-view';
 import { WaitingRoom } from './waiting-room';
-import { canDrawMap } from './web-gl';
 
 export function MatchPage({ id }: { id: string }) {
   const t = text.value;
   const error = useSignal<unknown>(null);
-  const view = useSignal<'map' | 'list'>(canDrawMap() ? 'map' : 'list');
+  const view = useSignal<'map' | 'list'>(drawing() !== 'none' ? 'map' : 'list');
   const looking = useSignal(false);
 
   const enter = () => {
@@ -70,7 +70,7 @@ export function MatchPage({ id }: { id: string }) {
       )}
       <div class="match-body">
         <section class="stage" data-health={health.value} aria-label={t.choose.title}>
-          {!canDrawMap() && <p class="banner">{t.map.noWebGl}</p>}
+          {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}
           {view.value === 'map' ? <StadiumView open={open} /> : <SeatList open={open} />}
         </section>
         <SidePanel open={open} canBuy={admitted.value && open.match.status === 'OPEN'} />

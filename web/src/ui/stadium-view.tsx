@@ -23,6 +23,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useSignal<StadiumMap | null>(null);
   const pointed = useSignal<Pointed | null>(null);
+  const near = useSignal<number | null>(null);
 
   useEffect(() => {
     let gone = false;
@@ -31,6 +32,9 @@ export function StadiumView({ open }: { open: OpenMatch }) {
       onSeat: (seat) => chooseSeat(open, seat),
       onHover: (seat, x, y) => {
         pointed.value = seat < 0 ? null : { seat, x, y };
+      },
+      onPlace: (block) => {
+        near.value = block;
       },
     }).then((created) => {
       if (gone) created.destroy();
@@ -72,8 +76,24 @@ export function StadiumView({ open }: { open: OpenMatch }) {
           <Icon name="whole" />
         </button>
       </div>
+      {near.value !== null && <Here open={open} block={near.value} />}
       {pointed.value && <SeatTip open={open} {...pointed.value} />}
     </div>
+  );
+}
+
+/** Which block fills the screen: near, its name is out of sight. */
+function Here({ open, block }: { open: OpenMatch; block: number }) {
+  void seatsTick.value;
+  const t = text.value;
+  const { name, section } = open.table.blocks[block];
+  return (
+    <p class="map-here">
+      <strong>
+        {open.table.sections[section].name} {t.list.block(name)}
+      </strong>
+      <span class="soft">{t.map.free(open.states.freeInBlock[block])}</span>
+    </p>
   );
 }
 
