@@ -22,6 +22,7 @@ export class BlockLayer {
   private ground: Rgb = [1, 1, 1];
   private taken: Rgb = [1, 1, 1];
   private ink = '#000';
+  private inkSoft = '#000';
 
   constructor(private readonly table: SeatTable) {
     this.shapes = new FlatMesh((table.plan.shapes ?? []).map((shape) => shape.outline));
@@ -34,6 +35,7 @@ export class BlockLayer {
     this.ground = rgb(colors.ground);
     this.taken = rgb(colors.taken);
     this.ink = colors.ink;
+    this.inkSoft = colors.inkSoft;
     for (const [index, shape] of (this.table.plan.shapes ?? []).entries()) {
       const kind = KNOWN_SHAPES.find((known) => known === shape.kind) ?? 'wall';
       this.shapes.setColor(index, rgb(colors[kind]));
@@ -56,7 +58,8 @@ export class BlockLayer {
       const far = shown ? full : mix(ground, taken, 0.3);
       const seen = mix(far, mix(ground, base, shown ? 0.1 : 0.04), near);
       this.fills.setColor(block.index, seen);
-      this.inks[block.index] = brightness(far) > 0.5 ? DARK_INK : LIGHT_INK;
+      const ink = brightness(far) > 0.5 ? DARK_INK : LIGHT_INK;
+      this.inks[block.index] = shown ? ink : this.inkSoft;
     }
     this.fills.flush();
     this.edges.visible = near < 1;

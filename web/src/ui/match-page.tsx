@@ -1,9 +1,9 @@
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
-import { alternatives, dropTakenSeats, hold } from '../state/hold';
+import { alternatives, followMap, hold } from '../state/hold';
 import { enterMatch, health, leaveMatch, openMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted, checkPlace, queueEnabled, watchQueue } from '../state/queue';
@@ -38,13 +38,14 @@ export function MatchPage({ id }: { id: string }) {
     };
   }, [id]);
 
-  useEffect(() => openMatch.value?.states.subscribe(dropTakenSeats), [openMatch.value]);
+  useEffect(() => openMatch.value?.states.subscribe(followMap), [openMatch.value]);
   useEffect(
     () => (queueEnabled.value ? watchQueue(id) : undefined),
     [id, queueEnabled.value],
   );
   useSignalEffect(() => {
-    if (queueEnabled.value && sessionKnown.value && user.value) void checkPlace(id);
+    if (!queueEnabled.value || !sessionKnown.value || !user.value) return;
+    untracked(() => void checkPlace(id));
   });
   useReconnectNotice();
 
@@ -69,7 +70,7 @@ export function MatchPage({ id }: { id: string }) {
         </p>
       )}
       <div class="match-body">
-        <section class="stage" data-health={health.value} aria-label={t.choose.title}>
+        <section class="stage" data-health={health.value} aria-label={t.map.seats}>
           {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}
           {view.value === 'map' ? <StadiumView open={open} /> : <SeatList open={open} />}
         </section>

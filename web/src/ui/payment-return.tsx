@@ -88,7 +88,7 @@ async function settle(
     show({ name: 'refused', message: cancelled ? t.left : `${t.failed} ${query.get('message') ?? ''}` });
     return;
   }
-  if (!user.value && !(await askLogIn(text.peek().problems.UNAUTHENTICATED))) return;
+  if (!user.value && !(await askLogIn(text.peek().problems.UNAUTHORIZED))) return;
   const proof: PaymentProof = {
     paymentId: query.get('payment') ?? '',
     paymentKey: query.get('paymentKey') ?? '',

@@ -18,6 +18,9 @@ interface Pointed {
   y: number;
 }
 
+const TIP_HEIGHT = 110;
+const TIP_HALF_WIDTH = 120;
+
 export function StadiumView({ open }: { open: OpenMatch }) {
   const t = text.value;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -77,7 +80,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
         </button>
       </div>
       {near.value !== null && <Here open={open} block={near.value} />}
-      {pointed.value && <SeatTip open={open} {...pointed.value} />}
+      {pointed.value && <SeatTip open={open} width={canvas.current?.clientWidth ?? 0} {...pointed.value} />}
     </div>
   );
 }
@@ -97,16 +100,18 @@ function Here({ open, block }: { open: OpenMatch; block: number }) {
   );
 }
 
-function SeatTip({ open, seat, x, y }: Pointed & { open: OpenMatch }) {
+function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width: number }) {
   void seatsTick.value;
   const t = text.value;
   const grade = open.table.grade(seat);
   const mine = hold.value?.seats.some((line) => line.seatId === open.table.ids[seat]);
   const word = WORDS[open.states.codes[seat]];
   const state = mine ? t.states.mine : chosen.value.includes(seat) ? t.states.selected : t.states[word];
+  const below = y < TIP_HEIGHT;
+  const middle = Math.min(Math.max(x, TIP_HALF_WIDTH), width - TIP_HALF_WIDTH);
   return (
-    <div class="tip" style={{ transform: `translate(${x}px, ${y}px)` }} aria-hidden="true">
-      <div class="tip-box">
+    <div class="tip" style={{ transform: `translate(${middle}px, ${y}px)` }} aria-hidden="true">
+      <div class={below ? 'tip-box tip-below' : 'tip-box'}>
         <strong>{seatText(open.table, seat)}</strong>
         <span>
           {grade.name} · {t.won(grade.price)}
