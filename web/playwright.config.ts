@@ -9,8 +9,9 @@ const mock = `http://127.0.0.1:${process.env.MOCK_PORT}`;
 
 export default defineConfig({
   testDir: 'tests',
-  timeout: 90_000,
-  expect: { timeout: 20_000 },
+  // Long, for machines that draw in software and compile meanwhile; waits end on conditions.
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   workers: 1,
   reporter: 'list',
   use: {

@@ -1,7 +1,7 @@
 // The page for people who use it otherwise than with a mouse, in English, by day.
 
-import { expect, test, type Locator, type Page } from '@playwright/test';
-import { arrive, live, openMatch } from './support/fan';
+import { expect, type Locator, type Page } from '@playwright/test';
+import { live, openMatch, test } from './support/fan';
 
 /** Presses Tab until something has the focus; fails when a whole round does not reach it. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
@@ -13,8 +13,8 @@ async function tabTo(page: Page, target: Locator): Promise<void> {
   throw new Error('Tab never reaches it');
 }
 
-test('the keyboard alone is enough to reserve a seat', async ({ browser }) => {
-  const page = await arrive(browser);
+test('the keyboard alone is enough to reserve a seat', async ({ arrive }) => {
+  const page = await arrive();
   const card = page.locator('.match-card-open', { hasText: 'On sale' });
   await tabTo(page, card.filter({ hasNotText: 'Waiting room' }).first());
   await page.keyboard.press('Enter');
@@ -48,8 +48,8 @@ test('the keyboard alone is enough to reserve a seat', async ({ browser }) => {
   await tabTo(page, page.getByTestId('pay'));
 });
 
-test('the map comes near with the keyboard and tells where one is', async ({ browser }) => {
-  const page = await arrive(browser);
+test('the map comes near with the keyboard and tells where one is', async ({ arrive }) => {
+  const page = await arrive();
   await openMatch(page);
   await page.getByRole('application').focus();
   const here = page.locator('.map-here');
@@ -64,8 +64,7 @@ test('the map comes near with the keyboard and tells where one is', async ({ bro
   }).toPass();
 });
 
-test('without WebGL the list takes the place of the map', async ({ browser }) => {
-  const context = await browser.newContext();
+test('without WebGL the list takes the place of the map', async ({ context }) => {
   await context.addInitScript(() => {
     HTMLCanvasElement.prototype.getContext = () => null;
   });
@@ -76,8 +75,8 @@ test('without WebGL the list takes the place of the map', async ({ browser }) =>
   await expect(page.locator('.list-block').first()).toBeVisible();
 });
 
-test('language and colours are switched and remembered', async ({ browser }) => {
-  const page = await arrive(browser);
+test('language and colours are switched and remembered', async ({ arrive }) => {
+  const page = await arrive();
   await page.getByRole('button', { name: 'Read in Korean' }).click();
   await expect(page.locator('html')).toHaveAttribute('lang', 'ko');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('어느 경기를 보러 갈까요?');

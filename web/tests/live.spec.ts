@@ -1,7 +1,6 @@
-import { expect, test } from '@playwright/test';
+import { expect } from '@playwright/test';
 import { line } from './support/cut';
 import {
-  arrive,
   comeAsNewFan,
   freeSeats,
   live,
@@ -10,10 +9,11 @@ import {
   openMatch,
   seatName,
   seatNamed,
+  test,
 } from './support/fan';
 
-test('two fans see each other’s holds', async ({ browser }) => {
-  const [ann, ben] = [await arrive(browser), await arrive(browser)];
+test('two fans see each other’s holds', async ({ arrive }) => {
+  const [ann, ben] = [await arrive(), await arrive()];
   await comeAsNewFan(ann);
   await openMatch(ann);
   await openMatch(ben);
@@ -31,8 +31,8 @@ test('two fans see each other’s holds', async ({ browser }) => {
   await expect(seatNamed(ben, name)).toHaveClass(/seat-available/);
 });
 
-test('a seat that someone else takes leaves the choice', async ({ browser }) => {
-  const [ann, ben] = [await arrive(browser), await arrive(browser)];
+test('a seat that someone else takes leaves the choice', async ({ arrive }) => {
+  const [ann, ben] = [await arrive(), await arrive()];
   await comeAsNewFan(ann);
   await openMatch(ann);
   await openMatch(ben);
@@ -48,11 +48,11 @@ test('a seat that someone else takes leaves the choice', async ({ browser }) => 
 });
 
 test('a cut connection is shown, and the map is right again after it', async ({
-  browser,
+  arrive,
   baseURL,
 }) => {
   const between = await line(baseURL ?? '');
-  const [ann, ben] = [await arrive(browser, between.url), await arrive(browser)];
+  const [ann, ben] = [await arrive(between.url), await arrive()];
   await comeAsNewFan(ben);
   await openMatch(ann);
   await openMatch(ben);

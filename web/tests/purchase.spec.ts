@@ -1,6 +1,5 @@
-import { expect, test } from '@playwright/test';
+import { expect } from '@playwright/test';
 import {
-  arrive,
   comeAsNewFan,
   freeSeats,
   holdBest,
@@ -11,11 +10,12 @@ import {
   seatName,
   seatNamed,
   signUp,
+  test,
   ticket,
 } from './support/fan';
 
-test('a fan buys two seats, finds the ticket, and cancels it', async ({ browser }) => {
-  const page = await arrive(browser);
+test('a fan buys two seats, finds the ticket, and cancels it', async ({ arrive }) => {
+  const page = await arrive();
   await openMatch(page);
   // Not logged in yet: the page asks, and goes on with what was wanted.
   await page.getByTestId('best').click();
@@ -25,8 +25,13 @@ test('a fan buys two seats, finds the ticket, and cancels it', async ({ browser 
   await expect(held.getByTestId('countdown')).toHaveText(/^\d+:\d\d$/);
 
   await reserve(page);
+  let confirmations = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/payments/confirm')) confirmations += 1;
+  });
   await pay(page, 'approve');
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+  expect(confirmations).toBe(1);
   await expect(page.getByRole('img', { name: 'QR code' })).toBeVisible();
   expect(new URL(page.url()).search).toBe('');
   const number = await page.locator('.ticket .number').innerText();
@@ -40,8 +45,8 @@ test('a fan buys two seats, finds the ticket, and cancels it', async ({ browser 
   await expect(ticket(page)).toHaveAttribute('data-status', 'CANCELLED');
 });
 
-test('a card that is declined costs nothing, and another one may pay', async ({ browser }) => {
-  const page = await arrive(browser);
+test('a card that is declined costs nothing, and another one may pay', async ({ arrive }) => {
+  const page = await arrive();
   await comeAsNewFan(page);
   await openMatch(page);
   await holdBest(page);
@@ -60,8 +65,8 @@ test('a card that is declined costs nothing, and another one may pay', async ({ 
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('a hold outlives a reload, and can be given back', async ({ browser }) => {
-  const page = await arrive(browser);
+test('a hold outlives a reload, and can be given back', async ({ arrive }) => {
+  const page = await arrive();
   await comeAsNewFan(page);
   await openMatch(page);
   await holdBest(page);
@@ -70,8 +75,8 @@ test('a hold outlives a reload, and can be given back', async ({ browser }) => {
   await expect(page.getByTestId('held')).toBeHidden();
 });
 
-test('who loses the race gets other seats with one click', async ({ browser }) => {
-  const [ann, ben] = [await arrive(browser), await arrive(browser)];
+test('who loses the race gets other seats with one click', async ({ arrive }) => {
+  const [ann, ben] = [await arrive(), await arrive()];
   for (const page of [ann, ben]) {
     await comeAsNewFan(page);
     await openMatch(page);
@@ -99,8 +104,8 @@ test('who loses the race gets other seats with one click', async ({ browser }) =
   await expect(ben.getByTestId('held')).toBeVisible();
 });
 
-test('an expired access token is renewed unseen', async ({ browser }) => {
-  const page = await arrive(browser);
+test('an expired access token is renewed unseen', async ({ arrive }) => {
+  const page = await arrive();
   await comeAsNewFan(page);
   let refused = 0;
   await page.route('**/api/reservations', async (route) => {

@@ -246,7 +246,7 @@ export class StadiumMap {
 
   private tellPlace(near: number): void {
     const { x, y } = this.camera;
-    const place = near < 1 ? null : (this.finder.blockAt(x, y)?.index ?? null);
+    const place = near < 1 ? null : this.finder.blockNear(x, y);
     if (place === this.placeTold) return;
     this.placeTold = place;
     this.handlers.onPlace(place);

@@ -1,12 +1,24 @@
 // A person at the page: what they do, by what they see.
 
-import { expect, type Browser, type Locator, type Page } from '@playwright/test';
+import { expect, test as base, type BrowserContext, type Locator, type Page } from '@playwright/test';
 
 let fans = 0;
 
-/** Opens a page of its own, and fails the test on whatever the browser complains of. */
-export async function arrive(browser: Browser, url = '/'): Promise<Page> {
-  const context = await browser.newContext();
+export const test = base.extend<{ arrive: (url?: string) => Promise<Page> }>({
+  /** Each call is another person: a context of its own, closed when the test ends. */
+  arrive: async ({ browser }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async (url = '/') => {
+      const context = await browser.newContext();
+      contexts.push(context);
+      return openPage(context, url);
+    });
+    for (const context of contexts) await context.close();
+  },
+});
+
+/** A page that fails the test on whatever the browser complains of. */
+async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
   page.on('pageerror', (error) => {
     throw error;
