@@ -1,6 +1,7 @@
 //! Logs to stderr and the recorder of the metrics.
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
@@ -9,7 +10,8 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Logs to stderr; `json` for machines. The filter comes from `GRANDSTAND_LOG` (default `info`).
 pub fn init_logs(filter: &str, json: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second call (tests start several nodes in one process) keeps the first one.
     let _ = if json { builder.json().try_init() } else { builder.compact().try_init() };
 }
