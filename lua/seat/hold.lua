@@ -1,4 +1,5 @@
--- hold: AVAILABLE → HOLD for all the named seats, or for none.
+-- hold: AVAILABLE → HOLD for all the named seats, or for none. first: price of all in KRW
+-- Replies: hold: held not_open pass_required seat_limit taken
 local function held(claim)
   return { 'held', claim.id, string.format('%.0f', claim.deadline),
     string.format('%.0f', claim.version), claim.amount, table.concat(claim.seats, ',') }
