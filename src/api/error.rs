@@ -84,8 +84,8 @@ impl ApiError {
         self
     }
 
-    fn inside(mut self, text: impl ToString) -> Self {
-        self.0.inside = Some(text.to_string());
+    fn inside(mut self, text: String) -> Self {
+        self.0.inside = Some(text);
         self
     }
 
@@ -271,13 +271,14 @@ impl ApiError {
     }
 
     /// A bug, or something that nobody thought of.
+    #[expect(clippy::needless_pass_by_value, reason = "it ends as `map_err(ApiError::internal)`")]
     pub fn internal(error: impl ToString) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
             "Something went wrong on our side. Say the requestId when you ask for help.",
         )
-        .inside(error)
+        .inside(error.to_string())
     }
 
     /// Whether the client will be told to come back.
@@ -423,7 +424,7 @@ impl From<EngineError> for ApiError {
                 "The seats can't be reached this moment. Ask again with the same \
                  Idempotency-Key: nothing happens twice.",
             )
-            .inside(error),
+            .inside(error.to_string()),
             EngineError::BadReply(_) => Self::internal(error),
         }
     }
@@ -438,7 +439,7 @@ impl From<StoreError> for ApiError {
                 "What was bought earlier can't be read this moment. Try again.",
             )
             .retry_after(5)
-            .inside(error),
+            .inside(error.to_string()),
             StoreError::Refused(_) | StoreError::Setting(_) => Self::internal(error),
         }
     }

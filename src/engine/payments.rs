@@ -76,7 +76,7 @@ impl Engine {
         &self,
         payment: PaymentId,
     ) -> Result<Option<ReservationId>, EngineError> {
-        let client = self.client(payment.partition())?;
+        let Ok(client) = self.client(payment.partition()) else { return Ok(None) };
         let keys = PartitionKeys(payment.partition());
         let id: Option<String> = client.hget(keys.payments(), payment.key()).await?;
         Ok(id.as_deref().and_then(ReservationId::from_key))

@@ -90,7 +90,7 @@ impl Engine {
 
     /// A hold or reservation by its id, live or ended not long ago.
     pub async fn claim(&self, id: ReservationId) -> Result<Option<Found>, EngineError> {
-        let client = self.client(id.partition())?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let keys = PartitionKeys(id.partition());
         let text: Option<String> = client.hget(keys.claims(), id.key()).await?;
         if let Some(text) = text {

@@ -27,6 +27,9 @@ pub struct Unsettled {
     /// In KRW.
     pub amount: i64,
     pub refunding: bool,
+    /// The claim was refused, and Redis may not know it yet: the seats that an earlier sale has.
+    /// The gateway must never be asked to charge such a payment.
+    pub sold: Option<Vec<SeatId>>,
 }
 
 impl Store {
@@ -78,9 +81,12 @@ impl Store {
         let connection = self.connection().await?;
         let rows = connection
             .query(
-                "select p.id, r.id, r.match_id, p.payment_key, p.amount, p.refunding
+                "select p.id, r.id, r.match_id, p.payment_key, p.amount, p.refunding,
+                    case when p.status = 'LOST' then array(
+                        select seat_id from claims
+                        where match_id = r.match_id and seat_id = any(r.seats)) end
                  from payments p join reservations r on r.id = p.reservation_id
-                 where (p.status = 'IN_PROGRESS' or p.refunding)
+                 where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)
                    and p.updated_at <= now() - $1::float8 * interval '1 millisecond'
                  order by p.updated_at limit $2",
                 &[&(age_ms as f64), &count],
@@ -93,6 +99,7 @@ impl Store {
             payment_key: row.get(3),
             amount: row.get(4),
             refunding: row.get(5),
+            sold: row.get::<_, Option<Vec<i32>>>(6).map(seat_ids),
         });
         Ok(unsettled.collect())
     }
@@ -154,12 +161,16 @@ fn reservation(row: &Row) -> Reservation {
             // What lives on in Redis alone; when Redis does not know it any more, it is over.
             _ => ReservationStatus::Expired,
         },
-        seats: seats.into_iter().map(|seat| SeatId(seat as u32)).collect(),
+        seats: seat_ids(seats),
         amount: row.get(5),
         expires_at: None,
         created_at: row.get(6),
         payment,
     }
+}
+
+fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
+    numbers.into_iter().map(|number| SeatId(number as u32)).collect()
 }
 
 fn payment_status(word: &str) -> PaymentStatus {

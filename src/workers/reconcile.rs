@@ -3,6 +3,7 @@
 //! forgotten. Every step is idempotent; two reconcilers at once only ask twice.
 
 use crate::domain::claim::refund_intent;
+use crate::domain::ids::SeatId;
 use crate::engine::payments::{Outcome, Settled};
 use crate::gateway::toss::GatewayStatus;
 use crate::gateway::toss::{CancelOutcome, Lookup, Outcome as Confirmed};
@@ -20,8 +21,13 @@ impl Workers {
             if !self.lease(one.payment.partition()).await {
                 continue;
             }
-            let done =
-                if one.refunding { self.refund(&one).await? } else { self.settle(&one).await? };
+            let done = if one.refunding {
+                self.refund(&one).await?
+            } else if let Some(sold) = &one.sold {
+                self.give_up(&one, sold).await?
+            } else {
+                self.settle(&one).await?
+            };
             settled += usize::from(done);
         }
         Ok(settled)
@@ -56,6 +62,13 @@ impl Workers {
             // Paid for what can't be given any more.
             self.give_back(one).await;
         }
+        Ok(true)
+    }
+
+    /// The claim was refused and the node that asked for it did not tell Redis.
+    async fn give_up(&self, one: &Unsettled, sold: &[SeatId]) -> anyhow::Result<bool> {
+        let lost = Outcome::Lost(sold.to_vec());
+        self.engine.settle_payment(one.match_id, one.reservation, one.payment, lost).await?;
         Ok(true)
     }
 

@@ -126,14 +126,7 @@ fn on_sale(advice: &str) -> ApiError {
 
 /// A match as Redis has it now: changes start from there, not from a cache.
 pub async fn read(app: &App, id: MatchId) -> ApiResult<Match> {
-    use crate::engine::error::{EngineError, Refusal};
-    match app.engine.event(id).await {
-        Ok(Some(event)) => Ok(event),
-        Ok(None) | Err(EngineError::Refused(Refusal::NotFound)) => {
-            Err(ApiError::not_found("match"))
-        }
-        Err(error) => Err(error.into()),
-    }
+    app.engine.event(id).await?.ok_or_else(|| ApiError::not_found("match"))
 }
 
 /// The match as it is after a change.
