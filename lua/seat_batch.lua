@@ -101,7 +101,8 @@ local function run(command)
     if answer then return { answer } end
   end
   local reply = commands[command.name](command.match, command)
-  if keyed then
+  -- `none` says only that a node's proposals were out of date: it will ask again.
+  if keyed and reply[1] ~= 'none' then
     book.operations[command.operation] = { fingerprint = command.fingerprint, reply = reply }
   end
   return reply

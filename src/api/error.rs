@@ -265,6 +265,11 @@ impl ApiError {
         )
     }
 
+    /// No seats of this kind are left.
+    pub fn sold_out() -> Self {
+        Self::conflict("SOLD_OUT", "There are no such seats any more. Seats may come back.")
+    }
+
     /// Refused because of the state that something is in.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
@@ -357,6 +362,11 @@ impl From<Refusal> for ApiError {
                 conflict("SEAT_TAKEN", "Someone else was faster for some of these seats.")
                     .with("lost", seat_list(&lost))
             }
+            Refusal::Orphan(alone) => conflict(
+                "ORPHAN_SEAT",
+                "This choice would leave a single seat alone. Move it by one seat.",
+            )
+            .with("orphans", seat_list(&alone)),
             Refusal::NotFound => Self::not_found("hold"),
             Refusal::NotYours => {
                 Self::new(StatusCode::FORBIDDEN, "NOT_YOURS", "These seats are not held by you.")

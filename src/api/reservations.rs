@@ -98,8 +98,9 @@ pub async fn create(
     let source = match (input.value.hold_id, input.value.seat_ids) {
         (Some(hold), None) => Source::Hold(hold),
         (None, Some(seats)) => {
-            let amount = checked_seats(&site, &seats)?;
-            Source::Seats(seats, amount)
+            checked_seats(&site, &seats)?;
+            let price = |seat| site.index.price(seat).unwrap_or_default();
+            Source::Seats(seats.into_iter().map(|seat| (seat, price(seat))).collect())
         }
         _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
     };

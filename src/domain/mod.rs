@@ -1,6 +1,7 @@
 //! What is true: the words of the design as types, without any input or output.
 
 pub mod account;
+pub mod best;
 pub mod catalog;
 pub mod claim;
 pub mod fact;

@@ -84,6 +84,7 @@ impl Workers {
         let accounts = self.store.accounts().await?;
         let (sites, matches) = self.store.catalog().await?;
         let reservations = self.store.claimed_reservations().await?;
+        let blocked = self.store.blocked_seats().await?;
         let of = |id: Partition| id == partition;
         Ok(Load {
             accounts: accounts.into_iter().filter(|one| of(one.id.partition())).collect(),
@@ -93,6 +94,7 @@ impl Workers {
                 .into_iter()
                 .filter(|one| of(one.match_id.partition()))
                 .collect(),
+            blocked: blocked.into_iter().filter(|(event, _)| of(event.partition())).collect(),
         })
     }
 }

@@ -42,6 +42,9 @@ const MAY: &[(&str, &[&str])] = &[
     ("embedded", &["embedded"]),
 ];
 
+/// Tests may also use the stadium of the demo: it has everything that a plan can have.
+const TESTS_MAY: &str = "demo";
+
 /// For a crate, the places that may name it.
 const NAMED: &[(&[&str], &[&str])] = &[
     (&["fred"], &["src/redis/", "src/engine/", "src/stream/"]),
@@ -59,7 +62,7 @@ pub(crate) fn check(source: &Source) -> Vec<Fault> {
         Ok(tree) => tree,
         Err(error) => return vec![Fault::new(source, 1, format!("is not Rust: {error}"))],
     };
-    let mut paths = Paths { module: module_of(&source.path), found: Vec::new() };
+    let mut paths = Paths { module: module_of(&source.path), in_tests: 0, found: Vec::new() };
     paths.visit_file(&tree);
     paths.found.iter().filter_map(|path| fault(source, path)).collect()
 }
@@ -113,11 +116,16 @@ fn module_of(path: &str) -> Vec<String> {
 /// All paths of a file, from `crate` on where they are ours.
 struct Paths {
     module: Vec<String>,
+    /// Depth of modules called `tests`.
+    in_tests: usize,
     found: Vec<Vec<String>>,
 }
 
 impl Paths {
     fn add(&mut self, path: Vec<String>) {
+        if self.in_tests > 0 && path.get(1).is_some_and(|folder| folder == TESTS_MAY) {
+            return;
+        }
         let depth = path.iter().take_while(|part| *part == "super").count();
         let inner = match path[0].as_str() {
             "self" => [self.module.clone(), path[1..].to_vec()].concat(),
@@ -148,8 +156,11 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let tests = usize::from(item.ident == "tests");
         self.module.push(item.ident.to_string());
+        self.in_tests += tests;
         syn::visit::visit_item_mod(self, item);
+        self.in_tests -= tests;
         self.module.pop();
     }
 
@@ -194,6 +205,9 @@ mod tests {
         assert_eq!(count("src/engine/a.rs", "mod tests { use super::super::batch::Batch; }"), 0);
         assert_eq!(count("src/embedded/a.rs", "use crate::domain::ids::SeatId;"), 1);
         assert_eq!(count("src/commands/a.rs", "use crate::api::App;"), 0);
+        assert_eq!(count("src/domain/a.rs", "use crate::demo::stadium;"), 1);
+        assert_eq!(count("src/domain/a.rs", "mod tests { use crate::demo::stadium; }"), 0);
+        assert_eq!(count("src/domain/a.rs", "mod tests { use crate::api::App; }"), 1);
     }
 
     #[test]
