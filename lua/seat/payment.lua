@@ -85,7 +85,7 @@ commands.outcome = function(match, command)
     local reason = claim_ended(match, command.id)
     return { 'ended', reason or 'UNKNOWN' }
   end
-  if claim.state == 'C' then return { 'confirmed' } end
+  if claim.state == 'C' or claim.state == 'R' then return { 'confirmed' } end
   if claim.state ~= 'Y' then return { 'pending', string.format('%.0f', claim.deadline) } end
   -- all checked: write
   if command.first == 'approved' then

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod claim;
 pub mod fact;
 pub mod ids;
+pub mod model;
 pub mod plan;
 pub mod position;
 pub mod seat;

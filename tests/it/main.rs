@@ -4,4 +4,5 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
 mod support;
 
+mod model;
 mod purchase;
