@@ -1,5 +1,10 @@
--- request, begin, outcome: a reservation on its way through one payment.
+-- request, begin, outcome, stretch, forget: a reservation on its way through one payment.
 -- A reservation that is PAYING has no deadline: only an outcome moves it on.
+-- Replies: request: ended not_found ready not_pending
+-- Replies: begin: ended not_found amount_mismatch in_progress paid not_pending failed begun
+-- Replies: outcome: ended confirmed pending lost expired
+-- Replies: stretch: ended not_found not_pending pending
+-- Replies: forget: known forgotten
 local function own_claim(match, command)
   local claim = claim_of(match, command.id)
   if not claim then
