@@ -5,4 +5,5 @@
 mod support;
 
 mod model;
+mod model_system;
 mod purchase;
