@@ -4,4 +4,13 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
 mod support;
 
+mod api_catalog;
+mod api_users;
+mod engine_batches;
+mod engine_payments;
+mod engine_queue;
+mod engine_reservations;
+mod engine_seats;
+mod oversell;
 mod purchase;
+mod table;
