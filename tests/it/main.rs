@@ -5,12 +5,18 @@
 mod support;
 
 mod api_catalog;
+mod api_document;
+mod api_input;
 mod api_users;
 mod engine_batches;
 mod engine_payments;
 mod engine_queue;
 mod engine_reservations;
 mod engine_seats;
+mod live;
+mod outage;
+mod outage_gateway;
+mod outage_redis;
 mod oversell;
 mod purchase;
 mod table;
