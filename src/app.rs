@@ -13,6 +13,7 @@ use crate::gateway::toss::{Toss, TossSettings};
 use crate::live::catalog::Catalog;
 use crate::live::hub::Hub;
 use crate::store::{Store, StoreError};
+use crate::stream::journal::Journal;
 use crate::stream::persisted::Persisted;
 use crate::stream::tail::{Listener, Tail, Told};
 use crate::workers::Workers;
@@ -95,7 +96,8 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
     let mut rebuilt = 0;
     for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
         app.engine.close_partition(one).await?;
-        rebuilt += usize::from(workers.load_once(one).await?);
+        let journal = Journal::open(&settings.redis_url, one).await?;
+        rebuilt += usize::from(workers.load_once(&journal, one).await?);
     }
     Ok(rebuilt)
 }

@@ -54,11 +54,10 @@ commands.begin = function(match, command)
   return payment_fact({ 'begun' }, 'payment_begun', claim)
 end
 
--- Seats that an earlier sale has in PostgreSQL are not offered again: they stay BLOCKED until the
--- partition is rebuilt from there.
+-- Seats that an earlier sale has in PostgreSQL show as sold, though Redis has forgotten to whom.
 local function outcome_lost(match, claim, sold)
   claim_end(match, claim, 'LOST')
-  for _, seat in ipairs(sold) do if seat_of(match, seat) == 'A' then seat_write(match, seat, 'B') end end
+  for _, seat in ipairs(sold) do if seat_of(match, seat) == 'A' then seat_write(match, seat, 'O') end end
   return { 'lost' }
 end
 
@@ -81,7 +80,7 @@ commands.outcome = function(match, command)
     local reason = claim_ended(match, command.id)
     return { 'ended', reason or 'UNKNOWN' }
   end
-  if claim.state == 'C' then return { 'confirmed' } end
+  if claim.state == 'C' or claim.state == 'R' then return { 'confirmed' } end
   if claim.state ~= 'Y' then return { 'pending', string.format('%.0f', claim.deadline) } end
   -- all checked: write
   if command.first == 'approved' then
@@ -114,4 +113,18 @@ commands.stretch = function(match, command)
   claim.deadline = math.max(claim.deadline, book.now + tonumber(command.first))
   claim_changed(claim)
   return { 'pending', string.format('%.0f', claim.deadline) }
+end
+
+-- forget: the end of a payment whose reservation Redis does not know any more, for the journal.
+-- source: the payment; first: kind of the fact; second: amount, method and payment key by `|`
+commands.forget = function(match, command)
+  local claim = claim_of(match, command.id)
+  if claim and claim.payment == command.source then return { 'known' } end
+  local amount, method, key = command.second:match('^(%d+)|([^|]*)|(.*)$')
+  -- all checked: write
+  return payment_fact({ 'forgotten' }, command.first, {
+    payment = command.source, id = command.id, match = match.id, user = command.user,
+    seats = command.seats, amount = amount, method = method, payment_key = key,
+    version = match.version,
+  })
 end

@@ -5,6 +5,7 @@ use crate::api::App;
 use crate::api::error::ApiError;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, UserId};
+use crate::engine::error::EngineError;
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -125,11 +126,12 @@ pub async fn start_session(app: &App, account: &Account) -> Result<Pair, ApiErro
 pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), ApiError> {
     let ended = || ApiError::unauthorized("The session has ended. Log in again.");
     let session = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id));
-    let session = session.ok_or_else(ended)?;
+    let known = |id: &SessionId| id.partition().0 < app.engine.partition_count();
+    let session = session.filter(known).ok_or_else(ended)?;
     let (refresh, next) = new_refresh(session)?;
     let rotated = app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
     let account = rotated.map_err(|error| match error {
-        crate::engine::error::EngineError::Refused(_) => ended(),
+        EngineError::Refused(_) => ended(),
         other => other.into(),
     })?;
     let access = app.tokens.access(&account, session)?;

@@ -9,6 +9,7 @@ use crate::domain::claim::{
 };
 use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::position::StreamId;
+use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::gateway::toss::GatewayStatus;
@@ -184,17 +185,11 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
 
 /// Cancels a reservation; `false` while the money is still on its way back.
 pub async fn cancel(app: &App, user: &User, one: &Reservation) -> ApiResult<bool> {
-    let cancelled = app.engine.cancel(one.match_id, user.id, one.id).await.map_err(|error| {
-        use crate::engine::error::{EngineError, Refusal};
-        match error {
-            EngineError::Refused(Refusal::NotFound)
-                if one.status == ReservationStatus::Confirmed =>
-            {
-                ApiError::from(Refusal::NotCancellable)
-            }
-            EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
-            other => other.into(),
-        }
+    let cancelled = app.engine.cancel(one.match_id, user.id, one.id).await;
+    let cancelled = cancelled.map_err(|error| match error {
+        // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
+        EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
+        other => ApiError::from(other),
     })?;
     let Cancelled::Refunding { payment, payment_key, journal, .. } = cancelled else {
         return Ok(true);

@@ -84,8 +84,8 @@ impl ApiError {
         self
     }
 
-    fn inside(mut self, text: impl ToString) -> Self {
-        self.0.inside = Some(text.to_string());
+    fn inside(mut self, text: String) -> Self {
+        self.0.inside = Some(text);
         self
     }
 
@@ -265,19 +265,25 @@ impl ApiError {
         )
     }
 
+    /// No seats of this kind are left.
+    pub fn sold_out() -> Self {
+        Self::conflict("SOLD_OUT", "There are no such seats any more. Seats may come back.")
+    }
+
     /// Refused because of the state that something is in.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// A bug, or something that nobody thought of.
+    #[expect(clippy::needless_pass_by_value, reason = "it ends as `map_err(ApiError::internal)`")]
     pub fn internal(error: impl ToString) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
             "Something went wrong on our side. Say the requestId when you ask for help.",
         )
-        .inside(error)
+        .inside(error.to_string())
     }
 
     /// Whether the client will be told to come back.
@@ -356,6 +362,11 @@ impl From<Refusal> for ApiError {
                 conflict("SEAT_TAKEN", "Someone else was faster for some of these seats.")
                     .with("lost", seat_list(&lost))
             }
+            Refusal::Orphan(alone) => conflict(
+                "ORPHAN_SEAT",
+                "This choice would leave a single seat alone. Move it by one seat.",
+            )
+            .with("orphans", seat_list(&alone)),
             Refusal::NotFound => Self::not_found("hold"),
             Refusal::NotYours => {
                 Self::new(StatusCode::FORBIDDEN, "NOT_YOURS", "These seats are not held by you.")
@@ -423,7 +434,7 @@ impl From<EngineError> for ApiError {
                 "The seats can't be reached this moment. Ask again with the same \
                  Idempotency-Key: nothing happens twice.",
             )
-            .inside(error),
+            .inside(error.to_string()),
             EngineError::BadReply(_) => Self::internal(error),
         }
     }
@@ -438,7 +449,7 @@ impl From<StoreError> for ApiError {
                 "What was bought earlier can't be read this moment. Try again.",
             )
             .retry_after(5)
-            .inside(error),
+            .inside(error.to_string()),
             StoreError::Refused(_) | StoreError::Setting(_) => Self::internal(error),
         }
     }

@@ -24,6 +24,8 @@ pub struct MatchView {
     pub starts_at: jiff::Timestamp,
     pub status: MatchStatus,
     pub queue: QueueSettings,
+    /// No choice by hand may leave a single seat alone.
+    pub orphan_rule: bool,
     /// Seats of the site; none while the site is not known.
     pub seats: Option<u32>,
 }
@@ -40,6 +42,7 @@ impl MatchView {
             starts_at: event.starts_at,
             status: event.status,
             queue: event.queue.clone(),
+            orphan_rule: event.orphan_rule,
             seats: app.catalog.site(event.site_id).map(|site| site.index.seat_count()),
         }
     }

@@ -176,10 +176,7 @@ async fn find_payment(
     id: PaymentId,
 ) -> ApiResult<(Reservation, ClaimPayment)> {
     let missing = || ApiError::not_found("payment");
-    let live = match app.engine.reservation_of_payment(id).await {
-        Err(crate::engine::error::EngineError::Refused(_)) => return Err(missing()),
-        other => other?,
-    };
+    let live = app.engine.reservation_of_payment(id).await?;
     if let Some(reservation) = live {
         let one = find(app, user, reservation).await.map_err(|_| missing())?;
         if let Some(payment) = one.payment.clone().filter(|payment| payment.id == id) {

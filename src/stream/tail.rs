@@ -37,6 +37,7 @@ pub enum Told {
 /// Takes what a reader tells; must not block.
 pub type Listener = Arc<dyn Fn(Told) + Send + Sync>;
 
+#[derive(Clone, Copy)]
 enum Order {
     Watch(MatchId, StreamId),
     Unwatch(MatchId),

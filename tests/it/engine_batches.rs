@@ -25,7 +25,8 @@ fn user() -> UserId {
 async fn of_64_holds_at_once_on_one_seat_exactly_one_wins() {
     let bed = TestEngine::start().await;
     let id = bed.open_match().await;
-    let holds = (0..64).map(|_| bed.engine.hold(id, user(), seats(&[7]), PRICE, operation("", "")));
+    let holds =
+        (0..64).map(|_| bed.engine.hold(id, user(), seats(&[7]), PRICE, &[], operation("", "")));
     let answers = futures::future::join_all(holds).await;
     let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
     assert_eq!((won.len(), lost.len()), (1, 63));
@@ -50,7 +51,7 @@ async fn a_seat_changes_hands_within_one_batch() {
     let id = scene.id();
     let (released, held) = tokio::join!(
         bed.engine.release(id, scene.me, scene.hold),
-        bed.engine.hold(id, scene.other, seats(&[1, 2]), 2 * PRICE, operation("", "")),
+        bed.engine.hold(id, scene.other, seats(&[1, 2]), 2 * PRICE, &[], operation("", "")),
     );
     released.unwrap();
     held.unwrap();
@@ -66,7 +67,7 @@ async fn the_same_operation_twice_gives_the_first_answer() {
     let id = bed.open_match().await;
     let (me, other) = (user(), user());
     let hold = |who, list: &[u32], print| {
-        bed.engine.hold(id, who, seats(list), PRICE, operation("first", print))
+        bed.engine.hold(id, who, seats(list), PRICE, &[], operation("first", print))
     };
     let first = hold(me, &[1], "a").await.unwrap();
     assert_eq!(hold(me, &[1], "a").await.unwrap(), first);
@@ -75,7 +76,7 @@ async fn the_same_operation_twice_gives_the_first_answer() {
     assert_eq!(bed.seats(id).await, "1H");
     // A refusal is an answer too, also when the seat is free by then.
     let refused =
-        |print| bed.engine.hold(id, other, seats(&[1]), PRICE, operation("second", print));
+        |print| bed.engine.hold(id, other, seats(&[1]), PRICE, &[], operation("second", print));
     assert_eq!(word(refused("a").await.map(|_| String::new())), "Taken([SeatId(1)])");
     bed.engine.release(id, me, first.0).await.unwrap();
     assert_eq!(word(refused("a").await.map(|_| String::new())), "Taken([SeatId(1)])");
@@ -114,7 +115,8 @@ async fn the_same_operation_twice_at_once_has_one_effect() {
 async fn an_answer_that_nothing_is_loaded_is_not_kept() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Forget]).await;
-    let hold = || bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, operation("k", "a"));
+    let hold =
+        || bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, &[], operation("k", "a"));
     assert!(matches!(hold().await, Err(EngineError::NotLoaded)));
     let fields: Vec<(String, String)> =
         scene.event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -131,7 +133,7 @@ async fn out_of_memory_refuses_holds_and_still_frees() {
     let pending = bed.at(&[Hold, Reserve]).await;
     bed.command("CONFIG", &["SET", "maxmemory", "1mb"]).await;
     let hold =
-        |key| bed.engine.hold(held.id(), held.other, seats(&[9]), PRICE, operation(key, "a"));
+        |key| bed.engine.hold(held.id(), held.other, seats(&[9]), PRICE, &[], operation(key, "a"));
     // In one batch with what frees, and alone.
     let (refused, released) =
         tokio::join!(hold("k"), bed.engine.release(held.id(), held.me, held.hold));
@@ -161,7 +163,8 @@ async fn a_flush_of_the_scripts_under_load_loses_nothing() {
     };
     let hold = async |seat: u32| {
         for _ in 0..5 {
-            let held = bed.engine.hold(id, user(), seats(&[seat]), PRICE, operation("", "")).await;
+            let held =
+                bed.engine.hold(id, user(), seats(&[seat]), PRICE, &[], operation("", "")).await;
             let (hold, granted) = held.unwrap();
             assert_eq!(granted.seats, seats(&[seat]));
             if seat.is_multiple_of(2) {
@@ -187,7 +190,7 @@ async fn fifty_holds_at_once_from_two_engines_keep_the_limit() {
     let me = user();
     let holds = (1..=50).map(|seat: u32| {
         let engine = if seat.is_multiple_of(2) { &bed.engine } else { &other };
-        engine.hold(id, me, seats(&[seat]), PRICE, operation("", ""))
+        engine.hold(id, me, seats(&[seat]), PRICE, &[], operation("", ""))
     });
     let answers = futures::future::join_all(holds).await;
     let won = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -207,7 +210,8 @@ async fn a_pass_that_is_over_holds_nothing() {
     let past = bed.engine.now_ms().await.unwrap() - 1;
     let pass = (past as f64, scene.me.key());
     let _: i64 = bed.raw.zadd(key, None, None, false, false, pass).await.unwrap();
-    let hold = bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, operation("", "")).await;
+    let hold =
+        bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, &[], operation("", "")).await;
     assert!(matches!(hold, Err(EngineError::Refused(Refusal::PassRequired))));
 }
 
@@ -217,11 +221,12 @@ async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
     let bed = TestEngine::start().await;
     let brief = bed.another(Limits { hold_ttl_ms: 600, ..limits() }).await;
     let id = bed.open_match().await;
-    let (_, granted) = brief.hold(id, user(), seats(&[1]), PRICE, operation("", "")).await.unwrap();
+    let (_, granted) =
+        brief.hold(id, user(), seats(&[1]), PRICE, &[], operation("", "")).await.unwrap();
     let other = user();
     loop {
         let before = bed.engine.now_ms().await.unwrap();
-        let hold = bed.engine.hold(id, other, seats(&[1]), PRICE, operation("", "")).await;
+        let hold = bed.engine.hold(id, other, seats(&[1]), PRICE, &[], operation("", "")).await;
         let after = bed.engine.now_ms().await.unwrap();
         match hold {
             Ok(_) => {

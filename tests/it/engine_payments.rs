@@ -80,7 +80,7 @@ async fn a_payment_begins_once_with_the_right_amount() {
         same("unknown", &[], begin(Me, AMOUNT, KEY), "NotFound", ""),
         same("not mine", READY, begin(Other, AMOUNT, KEY), "NotFound", "1P 2P"),
         late("late", begin(Me, AMOUNT, KEY), OVER),
-        same("lost", LOST, begin(Me, AMOUNT, KEY), "ReservationEnded(\"LOST\")", "1B"),
+        same("lost", LOST, begin(Me, AMOUNT, KEY), "ReservationEnded(\"LOST\")", "1O"),
         same("another payment", READY, BeginOther, "NotPending", "1P 2P"),
         same("amount before state", PAYING, begin(Me, 1, KEY), "AmountMismatch", "1P 2P"),
         same("amount", READY, begin(Me, AMOUNT - 1, KEY), "AmountMismatch", "1P 2P"),
@@ -113,7 +113,7 @@ async fn an_outcome_moves_a_paying_reservation_on_once() {
         ),
         same("unknown", &[], Call::Approve, "over", ""),
         same("another payment", PAYING, Call::ApproveOther, "over", "1P 2P"),
-        same("lost before", LOST, Call::Approve, "over", "1B"),
+        same("lost before", LOST, Call::Approve, "over", "1O"),
         same("sold before", SOLD, Call::Approve, "confirmed already", "1O 2O"),
         same("sold stays sold", SOLD, Call::Decline, "confirmed already", "1O 2O"),
         same("not begun", READY, Call::Approve, "pending", "1P 2P"),
@@ -131,8 +131,8 @@ async fn an_outcome_moves_a_paying_reservation_on_once() {
             &["payment_withdrawn"],
         ),
         told(
-            noting(same("lost", PAYING, Call::Lose(&[1]), "over", "1B"), &["payment_lost"]),
-            &["1B,2A"],
+            noting(same("lost", PAYING, Call::Lose(&[1]), "over", "1O"), &["payment_lost"]),
+            &["1O,2A"],
         ),
     ];
     check(&table).await;
@@ -221,7 +221,8 @@ async fn a_deadline_that_passes_while_paying_counts_only_after_the_outcome() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         assert!(!bed.engine.expire(id, one.key()).await.unwrap());
-        let taken = bed.engine.hold(id, scene.other, seats(&[1]), 1, Operation::default()).await;
+        let taken =
+            bed.engine.hold(id, scene.other, seats(&[1]), 1, &[], Operation::default()).await;
         assert!(taken.is_err(), "a seat that is being paid for was held");
         let settled = bed.engine.settle_payment(id, one, payment, outcome).await.unwrap();
         let same_kind = std::mem::discriminant(&settled) == std::mem::discriminant(&expected);

@@ -105,7 +105,7 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
         let admitted = matches!(place, Place::Admitted { serving: 15, .. });
         assert_eq!(admitted, number < 15, "number {}: {place:?}", number + 1);
         let hold =
-            engine.hold(id, *one, seats(&[number as u32]), PRICE, Operation::default()).await;
+            engine.hold(id, *one, seats(&[number as u32]), PRICE, &[], Operation::default()).await;
         assert_eq!(hold.is_ok(), admitted);
     }
     // What nobody used is kept for one second at the most.
@@ -185,6 +185,6 @@ async fn a_pass_ends_with_the_purchase() {
     scene.step(Approve).await;
     assert_eq!(passes(&scene).await, 0);
     let hold =
-        bed.engine.hold(scene.id(), scene.me, seats(&[3]), PRICE, Operation::default()).await;
+        bed.engine.hold(scene.id(), scene.me, seats(&[3]), PRICE, &[], Operation::default()).await;
     assert!(matches!(hold, Err(EngineError::Refused(Refusal::PassRequired))));
 }

@@ -85,7 +85,7 @@ async fn a_reservation_is_cancelled_by_its_owner_as_far_as_it_can_be() {
         case("again, not mine", &[Hold, Reserve, Cancel], Call::Cancel(Other), "NotFound", "", &[]),
         case("again", &[Hold, Reserve, Cancel], mine, "cancelled", "", &[]),
         case("late", &[Hold, ReserveLate], mine, "NotCancellable", "", &["1A,2A"]),
-        case("lost", &[Hold, Reserve, Request, Begin, Lose], mine, "NotCancellable", "1B", &[]),
+        case("lost", &[Hold, Reserve, Request, Begin, Lose], mine, "NotCancellable", "1O", &[]),
         case("paying", PAYING, mine, "Paying", "1P 2P", &[]),
         case("pending", &[Hold, Reserve], mine, "cancelled", "", &["1A,2A"]),
         case(
@@ -116,7 +116,7 @@ async fn what_is_left_of_a_hold_costs_what_its_seats_cost() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let (id, me) = (scene.id(), scene.me);
-    let first = Source::Seats(seats(&[1]), PRICE);
+    let first = Source::Seats(vec![(seats(&[1])[0], PRICE)]);
     let (_, one) = bed.engine.reserve(id, me, first, Operation::default()).await.unwrap();
     let rest = Source::Hold(scene.hold);
     let (_, rest) = bed.engine.reserve(id, me, rest, Operation::default()).await.unwrap();

@@ -1,8 +1,8 @@
 //! hold, release, block, unblock, expire: every reply, in the order in which they win.
 
 use crate::support::engine::Step::{
-    Approve, Begin, Block, Close, Forget, Hold, HoldLate, Pass, Queue, Release, Request, Reserve,
-    ReserveLate,
+    self, Approve, Begin, Block, Close, Forget, Hold, HoldLate, Pass, Queue, Release, Request,
+    Reserve, ReserveLate,
 };
 use crate::table::Call::{self, ExpireHold, ExpireReservation};
 use crate::table::Who::{Me, Other};
@@ -10,7 +10,7 @@ use crate::table::{Case, check};
 
 const fn case(
     rule: &'static str,
-    before: &'static [crate::support::engine::Step],
+    before: &'static [Step],
     call: Call,
     reply: &'static str,
     seats: &'static str,
@@ -19,106 +19,78 @@ const fn case(
     Case { rule, before, call, reply, seats, told, facts: &[] }
 }
 
-/// The rule: AVAILABLE → HOLD for all seats or none; what is not loaded is never free.
+const fn noting(case: Case, facts: &'static [&'static str]) -> Case {
+    Case { facts, ..case }
+}
+
+/// The rule: what can't be held is refused as a whole, and the first reason that counts is told;
+/// what is not loaded is never free.
 #[tokio::test]
-async fn a_hold_takes_all_its_seats_or_none() {
+async fn a_hold_is_refused_for_the_first_reason_that_counts() {
+    const SOLD: &[Step] = &[Hold, Reserve, Request, Begin, Approve];
+    const PAYING: &[Step] = &[Hold, Reserve, Request, Begin];
+    let (mine, other) = (|list| Call::Hold(Me, list), |list| Call::Hold(Other, list));
     let five: &[u32] = &[1, 3, 4, 5, 6];
+    let (one, two) = ("Taken([SeatId(1)])", "Taken([SeatId(2)])");
+    let alone = Call::HoldBeside(Other, &[4], &[(3, Some(2))]);
+    let edge = Call::HoldBeside(Me, &[2], &[(1, None), (3, Some(4))]);
+    let both = Call::HoldBeside(Other, &[1], &[(3, Some(2))]);
     let table = [
-        case("not loaded is not free", &[Forget], Call::Hold(Me, &[1]), "NotLoaded", "", &[]),
-        case(
-            "not loaded first",
-            &[Hold, Forget],
-            Call::Hold(Other, &[1]),
-            "NotLoaded",
-            "1H 2H",
-            &[],
-        ),
-        case(
-            "closed before all",
-            &[Hold, Close, Queue],
-            Call::Hold(Other, five),
-            "NotOpen",
-            "1H 2H",
-            &[],
-        ),
-        case(
-            "pass before limit",
-            &[Hold, Queue],
-            Call::Hold(Other, five),
-            "PassRequired",
-            "1H 2H",
-            &[],
-        ),
-        case("limit before taken", &[Hold], Call::Hold(Other, five), "SeatLimit", "1H 2H", &[]),
-        case("limit counts holds", &[Hold], Call::Hold(Me, &[3, 4, 5]), "SeatLimit", "1H 2H", &[]),
-        case(
-            "limit counts sales",
-            &[Hold, Reserve, Request, Begin, Approve],
-            Call::Hold(Me, &[3, 4, 5]),
-            "SeatLimit",
-            "1O 2O",
-            &[],
-        ),
-        case(
-            "all or none",
-            &[Hold],
-            Call::Hold(Other, &[3, 1]),
-            "Taken([SeatId(1)])",
-            "1H 2H",
-            &[],
-        ),
-        case(
-            "own seats are taken",
-            &[Hold],
-            Call::Hold(Me, &[1]),
-            "Taken([SeatId(1)])",
-            "1H 2H",
-            &[],
-        ),
-        case("blocked is taken", &[Block], Call::Hold(Me, &[1]), "Taken([SeatId(1)])", "1B", &[]),
-        case(
-            "pending is taken",
-            &[Hold, Reserve],
-            Call::Hold(Other, &[2]),
-            "Taken([SeatId(2)])",
-            "1P 2P",
-            &[],
-        ),
-        case(
-            "paying is taken",
-            &[Hold, Reserve, Request, Begin],
-            Call::Hold(Other, &[2]),
-            "Taken([SeatId(2)])",
-            "1P 2P",
-            &[],
-        ),
-        case("free", &[], Call::Hold(Me, &[1, 2]), "held", "1H 2H", &["1H,2H"]),
-        case("with a pass", &[Queue, Pass], Call::Hold(Me, &[1]), "held", "1H", &["1H"]),
-        case(
-            "someone else's pass",
-            &[Queue, Pass],
-            Call::Hold(Other, &[1]),
-            "PassRequired",
-            "",
-            &[],
-        ),
-        case("a late hold is free", &[HoldLate], Call::Hold(Other, &[1]), "held", "1H", &["1H,2A"]),
-        case(
-            "late and counted no more",
-            &[HoldLate],
-            Call::Hold(Me, &[3, 4, 5, 6]),
-            "held",
-            "3H 4H 5H 6H",
-            &["1A,2A,3H,4H,5H,6H"],
-        ),
-        case(
-            "a late reservation is free",
-            &[Hold, ReserveLate],
-            Call::Hold(Other, &[1, 2]),
-            "held",
-            "1H 2H",
-            &["1H,2H"],
-        ),
+        case("not loaded is not free", &[Forget], mine(&[1]), "NotLoaded", "", &[]),
+        case("not loaded first", &[Hold, Forget], other(&[1]), "NotLoaded", "1H 2H", &[]),
+        case("closed before all", &[Hold, Close, Queue], other(five), "NotOpen", "1H 2H", &[]),
+        case("pass before limit", &[Hold, Queue], other(five), "PassRequired", "1H 2H", &[]),
+        case("limit before taken", &[Hold], other(five), "SeatLimit", "1H 2H", &[]),
+        case("limit counts holds", &[Hold], mine(&[3, 4, 5]), "SeatLimit", "1H 2H", &[]),
+        case("limit counts sales", SOLD, mine(&[3, 4, 5]), "SeatLimit", "1O 2O", &[]),
+        case("all or none", &[Hold], other(&[3, 1]), one, "1H 2H", &[]),
+        case("own seats are taken", &[Hold], mine(&[1]), one, "1H 2H", &[]),
+        case("blocked is taken", &[Block], mine(&[1]), one, "1B", &[]),
+        case("pending is taken", &[Hold, Reserve], other(&[2]), two, "1P 2P", &[]),
+        case("paying is taken", PAYING, other(&[2]), two, "1P 2P", &[]),
+        case("sold is taken", SOLD, other(&[2]), two, "1O 2O", &[]),
+        case("taken before orphan", &[Hold], both, one, "1H 2H", &[]),
+        case("orphan", &[Hold], alone, "Orphan([SeatId(3)])", "1H 2H", &[]),
+        case("orphan at the edge", &[], edge, "Orphan([SeatId(1)])", "", &[]),
+        case("others' passes", &[Queue, Pass], other(&[1]), "PassRequired", "", &[]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: AVAILABLE → HOLD for all seats of a choice; a claim that is late counts as free.
+#[tokio::test]
+async fn a_hold_takes_all_its_seats() {
+    let (mine, other) = (|list| Call::Hold(Me, list), |list| Call::Hold(Other, list));
+    let beside = Call::HoldBeside(Other, &[3], &[(4, Some(5))]);
+    let late: &[&str] = &["1A,2A,3H,4H,5H,6H"];
+    let table = [
+        case("free", &[], mine(&[1, 2]), "held", "1H 2H", &["1H,2H"]),
+        case("with a pass", &[Queue, Pass], mine(&[1]), "held", "1H", &["1H"]),
+        case("nobody is left alone", &[Hold], beside, "held", "1H 2H 3H", &["3H"]),
+        case("a late hold", &[HoldLate], other(&[1]), "held", "1H", &["1H,2A"]),
+        case("late and not counted", &[HoldLate], mine(&[3, 4, 5, 6]), "held", "3H 4H 5H 6H", late),
+        case("late reservation", &[Hold, ReserveLate], other(&[1, 2]), "held", "1H 2H", &["1H,2H"]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: of some choices the first that is still whole is held, under the rules of every hold.
+#[tokio::test]
+async fn the_first_choice_that_is_whole_is_held() {
+    let best = |who, choices| Call::Best(who, 2, choices);
+    let some: &[&[u32]] = &[&[2, 3], &[3, 4], &[5, 6]];
+    let gone: &[&[u32]] = &[&[1, 2], &[2, 3]];
+    let five = Call::Best(Other, 5, &[&[3, 4, 5, 6, 7]]);
+    let table = [
+        case("not loaded", &[Hold, Forget], best(Other, some), "NotLoaded", "1H 2H", &[]),
+        case("closed first", &[Hold, Close, Queue], five, "NotOpen", "1H 2H", &[]),
+        case("pass before limit", &[Hold, Queue], five, "PassRequired", "1H 2H", &[]),
+        case("limit", &[Hold], five, "SeatLimit", "1H 2H", &[]),
+        case("none is whole", &[Hold], best(Other, gone), "none", "1H 2H", &[]),
+        case("no choice", &[Hold], best(Other, &[]), "none", "1H 2H", &[]),
+        case("the second one", &[Hold], best(Other, some), "held", "1H 2H 3H 4H", &["3H,4H"]),
+        case("the first one", &[], best(Other, some), "held", "2H 3H", &["2H,3H"]),
+        case("late counts as free", &[HoldLate], best(Other, some), "held", "2H 3H", &["1A,2H,3H"]),
     ];
     check(&table).await;
 }
@@ -176,13 +148,35 @@ async fn only_free_seats_are_blocked_and_only_blocked_ones_unblocked() {
             "1O 2O",
             &[],
         ),
-        case("free", &[], Call::Block(&[1, 2]), "blocked", "1B 2B", &["1B,2B"]),
-        case("some are blocked", &[Block], Call::Block(&[1, 2]), "blocked", "1B 2B", &["2B"]),
-        case("late", &[HoldLate], Call::Block(&[1]), "blocked", "1B", &["1B,2A"]),
+        noting(
+            case("free", &[], Call::Block(&[1, 2]), "blocked", "1B 2B", &["1B,2B"]),
+            &["seats_blocked"],
+        ),
+        noting(
+            case("some are blocked", &[Block], Call::Block(&[1, 2]), "blocked", "1B 2B", &["2B"]),
+            &["seats_blocked"],
+        ),
+        noting(
+            case("late", &[HoldLate], Call::Block(&[1]), "blocked", "1B", &["1B,2A"]),
+            &["seats_blocked"],
+        ),
         case("unblock: not loaded", &[Block, Forget], Call::Unblock(&[1]), "NotLoaded", "1B", &[]),
         case("unblock: held", &[Hold], Call::Unblock(&[1]), "Taken([SeatId(1)])", "1H 2H", &[]),
-        case("unblock: blocked", &[Block], Call::Unblock(&[1]), "unblocked", "", &["1A"]),
-        case("unblock: some are free", &[Block], Call::Unblock(&[1, 2]), "unblocked", "", &["1A"]),
+        noting(
+            case("unblock: blocked", &[Block], Call::Unblock(&[1]), "unblocked", "", &["1A"]),
+            &["seats_unblocked"],
+        ),
+        noting(
+            case(
+                "unblock: some are free",
+                &[Block],
+                Call::Unblock(&[1, 2]),
+                "unblocked",
+                "",
+                &["1A"],
+            ),
+            &["seats_unblocked"],
+        ),
     ];
     check(&table).await;
 }

@@ -20,7 +20,8 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, Reserva
     for step in 0..SEATS {
         let seat = (number * 7 + step) % SEATS + 1;
         let operation = Operation::default();
-        let Ok((hold, _)) = engine.hold(id, me, seats(&[seat]), PRICE, operation.clone()).await
+        let Ok((hold, _)) =
+            engine.hold(id, me, seats(&[seat]), PRICE, &[], operation.clone()).await
         else {
             continue;
         };

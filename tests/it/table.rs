@@ -1,7 +1,7 @@
 //! The table of the seat commands: state before, call, reply, state after, what the streams say.
 
 use crate::support::engine::{KEY, PRICE, Scene, Step, TestEngine, seats};
-use grandstand::domain::ids::UserId;
+use grandstand::domain::ids::{SeatId, UserId};
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::EngineError;
 use grandstand::engine::payments::{Begun, Outcome, Settled};
@@ -18,6 +18,10 @@ pub(crate) enum Who {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call {
     Hold(Who, &'static [u32]),
+    /// With seats that must not be left alone, each with its neighbour on the far side.
+    HoldBeside(Who, &'static [u32], &'static [(u32, Option<u32>)]),
+    /// How many seats, and the choices.
+    Best(Who, usize, &'static [&'static [u32]]),
     Release(Who),
     ReleaseSeat(Who, u32),
     Block(&'static [u32]),
@@ -102,8 +106,22 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
     match call {
         Call::Hold(who, list) => {
             let amount = PRICE * list.len() as i64;
-            let hold = engine.hold(id, user(scene, who), seats(list), amount, Operation::default());
+            let hold =
+                engine.hold(id, user(scene, who), seats(list), amount, &[], Operation::default());
             hold.await.map(|_| done("held"))
+        }
+        Call::HoldBeside(who, list, beside) => {
+            let beside: Vec<_> =
+                beside.iter().map(|(seat, far)| (SeatId(*seat), far.map(SeatId))).collect();
+            let (who, operation) = (user(scene, who), Operation::default());
+            let hold = engine.hold(id, who, seats(list), PRICE, &beside, operation);
+            hold.await.map(|_| done("held"))
+        }
+        Call::Best(who, count, choices) => {
+            let choices: Vec<_> = choices.iter().map(|list| (seats(list), PRICE)).collect();
+            let (who, operation) = (user(scene, who), Operation::default());
+            let best = engine.hold_best(id, who, count, &choices, operation).await?;
+            Ok(done(if best.is_ok() { "held" } else { "none" }))
         }
         Call::Release(who) => {
             engine.release(id, user(scene, who), scene.hold).await.map(|()| done("released"))
@@ -122,7 +140,7 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
             reserve.await.map(|_| done("reserved"))
         }
         Call::ReserveSeats(who, list) => {
-            let source = Source::Seats(seats(list), PRICE * list.len() as i64);
+            let source = Source::Seats(seats(list).into_iter().map(|seat| (seat, PRICE)).collect());
             let reserve = engine.reserve(id, user(scene, who), source, Operation::default());
             reserve.await.map(|_| done("reserved"))
         }
