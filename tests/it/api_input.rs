@@ -136,7 +136,7 @@ async fn seats_are_named_rightly_or_none_is_held() {
         (json!({"seatIds": [4_294_967_297_u64]}), "seatIds[0]"),
         (json!({"seatIds": null}), "seatIds"),
         (json!({"seatIds": [1], "seats": [2]}), "seats"),
-        (json!({}), "body"),
+        (json!({}), "seatIds"),
         (json!([]), "body"),
         (json!([[1]]), "body"),
         (json!("x"), "body"),

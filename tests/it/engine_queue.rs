@@ -18,7 +18,7 @@ fn user() -> UserId {
 /// Lets the right to admit grow by `ms`, as time would.
 async fn pass_time(scene: &Scene<'_>, ms: i64) {
     let key = MatchKeys(scene.id()).meta();
-    let _: i64 = scene.bed.raw.hincrby(key, "queue_last_at", -ms).await.unwrap();
+    let _: f64 = scene.bed.raw.hincrbyfloat(key, "queue_last_at", -(ms as f64)).await.unwrap();
 }
 
 async fn passes(scene: &Scene<'_>) -> usize {
