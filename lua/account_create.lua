@@ -3,7 +3,8 @@
 -- KEYS[2]     STREAM journal
 -- KEYS[3..5]  HASH   ring of answers under an Idempotency-Key
 -- KEYS[6]     HASH   partition
--- ARGV[1]  e-mail   ARGV[2]  JSON of the account   ARGV[3]  id   ARGV[4]  operation   ARGV[5]  fingerprint
+-- ARGV[1]  e-mail   ARGV[2]  JSON of the account   ARGV[3]  id
+-- ARGV[4]  operation   ARGV[5]  fingerprint
 -- Replies: not_loaded exists_different created taken
 -- Emits: journal: account
 -- Cost: O(1)

@@ -90,13 +90,20 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
     Ok(app)
 }
 
+/// No worker may own a partition while it is loaded by hand.
+const REBUILD_LEASE_MS: u64 = 60_000;
+
 /// Loads one partition or all of them from PostgreSQL again; answers how many.
 pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
     let (app, workers) = build(settings, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
     for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
-        app.engine.close_partition(one).await?;
+        anyhow::ensure!(
+            app.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await?,
+            "a worker owns partition {one}: stop the workers, wait 5 s, and try again"
+        );
         let journal = Journal::open(&settings.redis_url, one).await?;
+        app.engine.close_partition(one).await?;
         rebuilt += usize::from(workers.load_once(&journal, one).await?);
     }
     Ok(rebuilt)
@@ -114,6 +121,9 @@ async fn build(
         limits: settings.limits(),
     });
     let engine = Arc::new(engine.await.context("connecting to Redis")?);
+    for warning in engine.durability_warnings().await? {
+        tracing::warn!("{warning}");
+    }
     if let Some(stored) = engine.partitions_stored().await?
         && stored != settings.partitions
     {
@@ -121,7 +131,11 @@ async fn build(
     }
     let toss = Toss::new(TossSettings {
         base_url: settings.toss_base_url.clone(),
-        secret_key: settings.toss_secret_key.clone(),
+        // `serve` refuses to start without one; `verify`, `rebuild` and `demo` never pay.
+        secret_key: match settings.toss_secret_key.as_str() {
+            "" => "none".to_owned(),
+            key => key.to_owned(),
+        },
         timeout_ms: settings.toss_timeout_ms,
     })?;
     let catalog = Arc::new(Catalog::new(engine.clone()));
@@ -146,6 +160,7 @@ async fn build(
         limits: RateLimits::new(&settings.rates),
         pauses: Pauses::default(),
         checkout_url: settings.toss_checkout_url.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),
     };
     Ok((Arc::new(app), Arc::new(workers)))
@@ -198,11 +213,11 @@ fn listener(app: &Arc<App>) -> Listener {
         }
         Told::Epoch(partition, epoch) => {
             app.persisted.forget(partition);
-            if epoch.is_some() {
+            if let Some(epoch) = epoch {
                 let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
                 tokio::spawn(async move {
                     note(catalog.reload(partition).await);
-                    hub.reset(partition);
+                    hub.reset(partition, epoch);
                 });
             }
         }

@@ -1,4 +1,6 @@
 -- block, unblock: an administrator takes seats out of the sale and gives them back.
+-- Replies: block: taken blocked
+-- Replies: unblock: taken unblocked
 local function change_all(match, command, from, value, word)
   local lost = {}
   for _, seat in ipairs(command.seats) do

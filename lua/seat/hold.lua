@@ -1,4 +1,6 @@
 -- hold, best: AVAILABLE → HOLD for all seats of a choice, or for none.
+-- Replies: hold: held not_open pass_required seat_limit taken orphan
+-- Replies: best: held not_open pass_required seat_limit none
 local function held(claim)
   return { 'held', claim.id, string.format('%.0f', claim.deadline),
     string.format('%.0f', claim.version), claim.amount, table.concat(claim.seats, ',') }

@@ -1,6 +1,7 @@
 -- reserve: HOLD of the same user, in time → PENDING under a new id with a longer deadline.
 -- Takes the whole hold named by `source`, or the named seats out of any holds of the user (then
 -- first: their prices, by comma).
+-- Replies: reserve: not_found not_yours already_reserved expired reserved
 local function reserved(claim)
   return { 'reserved', claim.id, string.format('%.0f', claim.deadline),
     string.format('%.0f', claim.version), claim.amount, table.concat(claim.seats, ',') }

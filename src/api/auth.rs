@@ -197,7 +197,9 @@ impl FromRequestParts<Arc<App>> for User {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let header = parts.headers.get(header::AUTHORIZATION);
         let text = header.and_then(|value| value.to_str().ok());
-        let token = text.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| {
+        let scheme = text.and_then(|text| text.split_once(' '));
+        let bearer = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = bearer.map(|(_, token)| token.trim()).ok_or_else(|| {
             ApiError::unauthorized("Log in first, and send the header Authorization: Bearer TOKEN.")
         })?;
         app.tokens.check(token)

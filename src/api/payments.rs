@@ -145,7 +145,7 @@ pub async fn confirm(
     if order_id != payment_id.order_id() {
         return Err(ApiError::amount_mismatch());
     }
-    let confirmed = checkout::confirm(&app, &user, &one, payment_id, &payment_key, amount).await?;
+    let confirmed = checkout::confirm(&app, &user, &one, payment_id, payment_key, amount).await?;
     let one = find(&app, &user, one.id).await?;
     let unknown = confirmed == Confirmed::Unknown;
     let payment = one.payment.clone().map(|payment| {

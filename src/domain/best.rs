@@ -268,7 +268,7 @@ mod tests {
     fn a_split_is_given_only_when_it_is_wanted_and_stays_together() {
         let (index, ranking) = site();
         // Every second seat of the site is free: no two are side by side.
-        let free = |seat: u32| seat % 2 == 0;
+        let free = |seat: u32| seat.is_multiple_of(2);
         let apart = Wish { adjacent: false, ..wish(3) };
         assert!(ranking.propose(&index, &wish(3), 4, free).is_empty());
         let found = ranking.propose(&index, &apart, 4, free);

@@ -178,6 +178,11 @@ impl Feed {
         found.into_iter().map(seats).collect()
     }
 
+    /// The epoch in which the map stands.
+    pub fn epoch(&self) -> u64 {
+        self.map.lock().position.epoch
+    }
+
     /// The version of the match at which the map stands.
     pub fn version(&self) -> u64 {
         self.map.lock().version

@@ -16,6 +16,7 @@ mod engine_reservations;
 mod engine_seats;
 mod live;
 mod model;
+mod model_system;
 mod outage;
 mod outage_gateway;
 mod outage_redis;
