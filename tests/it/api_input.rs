@@ -135,6 +135,7 @@ async fn seats_are_named_rightly_or_none_is_held() {
         (json!({"seatIds": [1.5]}), "seatIds[0]"),
         (json!({"seatIds": [4_294_967_297_u64]}), "seatIds[0]"),
         (json!({"seatIds": null}), "seatIds"),
+        (json!({"seatIds": [1], "bestAvailable": {"count": 1}}), "seatIds"),
         (json!({"seatIds": [1], "seats": [2]}), "seats"),
         (json!({}), "seatIds"),
         (json!([]), "body"),

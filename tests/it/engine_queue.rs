@@ -16,9 +16,9 @@ fn user() -> UserId {
 }
 
 /// Lets the right to admit grow by `ms`, as time would.
-async fn pass_time(scene: &Scene<'_>, ms: i64) {
+async fn pass_time(scene: &Scene<'_>, ms: f64) {
     let key = MatchKeys(scene.id()).meta();
-    let _: f64 = scene.bed.raw.hincrbyfloat(key, "queue_last_at", -(ms as f64)).await.unwrap();
+    let _: f64 = scene.bed.raw.hincrbyfloat(key, "queue_last_at", -ms).await.unwrap();
 }
 
 async fn passes(scene: &Scene<'_>) -> usize {
@@ -97,7 +97,7 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
     // A second's worth at the start, then what time gives: 10 people per second.
     assert_eq!(engine.admit(id).await.unwrap(), 10);
     assert_eq!(engine.admit(id).await.unwrap(), 0, "the rate is used up");
-    pass_time(&scene, 500).await;
+    pass_time(&scene, 500.0).await;
     assert_eq!(engine.admit(id).await.unwrap(), 5);
     assert_eq!(bed.changes(id).await, ["10 15 10", "15 10 5"]);
     for (number, one) in users.iter().enumerate() {
@@ -109,7 +109,7 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
         assert_eq!(hold.is_ok(), admitted);
     }
     // What nobody used is kept for one second at the most.
-    pass_time(&scene, 3_600_000).await;
+    pass_time(&scene, 3_600_000.0).await;
     assert_eq!(engine.admit(id).await.unwrap(), 10);
 }
 
@@ -160,7 +160,7 @@ async fn a_pass_that_ends_makes_room_for_the_next() {
     let users = joined(&scene, 9).await;
     let (engine, id) = (&bed.engine, scene.id());
     assert_eq!(engine.admit(id).await.unwrap(), 3);
-    pass_time(&scene, 1000).await;
+    pass_time(&scene, 1000.0).await;
     assert_eq!(engine.admit(id).await.unwrap(), 0, "all passes are out");
     assert!(engine.leave_queue(id, users[0]).await.unwrap());
     assert_eq!(engine.admit(id).await.unwrap(), 1, "one was given back");
