@@ -20,6 +20,12 @@ Feature: Reservations
       And seat 3 is PENDING on the map
       And seat 4 is HOLD on the map
 
+    Scenario: The rest of them has its own price
+      When Mina reserves only seat 3
+      And Mina reserves them
+      Then Mina's reservation has seat 4 for 10,000 won
+      And Mina finds 2 reservations in the list
+
     Scenario: Someone else's hold
       When Jun tries to reserve what Mina holds
       Then Jun is refused with NOT_YOURS

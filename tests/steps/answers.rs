@@ -16,6 +16,7 @@ fn status(code: &str) -> u16 {
         "FORBIDDEN" | "NOT_YOURS" | "PASS_REQUIRED" => 403,
         "NOT_IN_QUEUE" => 404,
         "AMOUNT_MISMATCH" | "IDEMPOTENCY_KEY_REUSED" => 422,
+        "TOO_MANY_REQUESTS" => 429,
         code if code.ends_with("_NOT_FOUND") => 404,
         _ => 409,
     }

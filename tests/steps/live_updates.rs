@@ -18,7 +18,35 @@ fn map<'a>(world: &'a mut World, name: &str) -> &'a mut EventStream {
 }
 
 async fn next(world: &mut World, name: &str) -> Event {
-    map(world, name).next().await.expect("the stream ended")
+    let map = map(world, name);
+    let event = map.next().await.expect("the stream ended");
+    // A snapshot of the whole match has a letter for each seat; the ids of a block follow each other.
+    for block in event.data["blocks"].as_array().into_iter().flatten() {
+        let first = if block["id"] == 1 { 1 } else { 21 };
+        let letters = block["states"].as_str().unwrap().chars();
+        map.seats.extend((first..).zip(letters.map(word)));
+    }
+    event
+}
+
+/// The state that a letter stands for.
+fn word(letter: char) -> String {
+    let word = match letter {
+        'A' => "AVAILABLE",
+        'H' => "HOLD",
+        'P' => "PENDING",
+        'O' => "OCCUPIED",
+        'B' => "BLOCKED",
+        other => panic!("no such state: {other}"),
+    };
+    word.to_owned()
+}
+
+/// Reads on until the map shows the seat in the state.
+async fn wait_for(world: &mut World, name: &str, seat: u64, state: &str) {
+    while map(world, name).seats.get(&seat).map(String::as_str) != Some(state) {
+        next(world, name).await;
+    }
 }
 
 #[given(expr = "{word} watches block {int}")]
@@ -90,7 +118,7 @@ async fn snapshot(world: &mut World, name: String) {
 #[then(expr = "{word}'s map shows seat(s) {seats} as {word}")]
 async fn shows(world: &mut World, name: String, seats: Seats, state: String) {
     for seat in seats.0 {
-        map(world, &name).wait_for(u64::from(seat), &state).await;
+        wait_for(world, &name, u64::from(seat), &state).await;
     }
 }
 
@@ -104,7 +132,7 @@ async fn nothing_of(world: &mut World, name: String, seats: Seats) {
 #[then(expr = "{word}'s map shows seat {int} as AVAILABLE about a second after {word}'s deadline")]
 async fn shows_in_time(world: &mut World, name: String, seat: u64, owner: String) {
     let deadline = deadline(world.person(&owner).hold());
-    map(world, &name).wait_for(seat, "AVAILABLE").await;
+    wait_for(world, &name, seat, "AVAILABLE").await;
     let late = jiff::Timestamp::now().as_millisecond() - deadline.as_millisecond();
     assert!(late >= 0, "{} ms too early", -late);
     assert!(late <= 2000, "{late} ms late");

@@ -80,7 +80,7 @@ async fn agree(world: &mut World, name: String) {
     at_gateway(world, &name, "approve").await;
 }
 
-#[when(expr = "{word} agrees with a card that will be declined")]
+#[given(expr = "{word} agrees with a card that will be declined")]
 async fn agree_with_bad_card(world: &mut World, name: String) {
     at_gateway(world, &name, "decline").await;
 }

@@ -76,6 +76,7 @@ fn path(world: &World, owner: &str, rest: &str) -> String {
     format!("/api/reservations/{id}{rest}")
 }
 
+#[given(expr = "{word} cancels the reservation")]
 #[when(expr = "{word} cancels the reservation")]
 async fn cancel(world: &mut World, name: String) {
     try_cancel(world, name.clone()).await;
