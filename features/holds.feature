@@ -7,10 +7,10 @@ Feature: Holds
       And Mina and Jun are logged in
 
     Scenario: A hold has a price and an end
-      When Mina holds seats 10 and 21
+      When Mina holds seats 9 and 21
       Then Mina's hold costs 30,000 won and lasts 5 minutes
-      And Mina's tickets will say "Infield Home 101, row 1, seat 10; Infield Home 102, row 1, seat 1"
-      And seats 10 and 21 are HOLD on the map
+      And Mina's tickets will say "Infield Home 101, row 1, seat 9; Infield Home 102, row 1, seat 1"
+      And seats 9 and 21 are HOLD on the map
 
     Scenario: All the seats or none
       Given Mina holds seat 4

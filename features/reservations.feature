@@ -78,7 +78,8 @@ Feature: Reservations
       Given Mina asks for a payment
       And Mina agrees on the gateway's page
       When the time of Mina's reservation is over
-      And Mina tries to confirm the payment
+      Then seats 3 and 4 are AVAILABLE on the map
+      When Mina tries to confirm the payment
       Then Mina is refused with RESERVATION_EXPIRED
       And the gateway has charged nothing
       And Mina's reservation is not in the books

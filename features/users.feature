@@ -9,7 +9,7 @@ Feature: Accounts and sessions
 
     Scenario: An address is taken, however it is written
       When Mina signs up
-      And Jun tries to sign up with the e-mail "MINA@test.example" and the password "another password"
+      And Jun tries to sign up with the e-mail "MINA@test.example" and the password "a new secret"
       Then Jun is refused with EMAIL_TAKEN
 
     Scenario: Everything that is wrong is told at once

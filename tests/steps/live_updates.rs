@@ -20,7 +20,7 @@ fn map<'a>(world: &'a mut World, name: &str) -> &'a mut EventStream {
 async fn next(world: &mut World, name: &str) -> Event {
     let map = map(world, name);
     let event = map.next().await.expect("the stream ended");
-    // A snapshot of the whole match has a letter for each seat; the ids of a block follow each other.
+    // A snapshot of the whole match has a letter for each seat; ids follow each other in a block.
     for block in event.data["blocks"].as_array().into_iter().flatten() {
         let first = if block["id"] == 1 { 1 } else { 21 };
         let letters = block["states"].as_str().unwrap().chars();
