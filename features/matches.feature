@@ -1,6 +1,6 @@
 Feature: Matches
 
-  Rule: Fans find the matches that are or were on sale
+  Rule: Fans find every match, and see which ones are on sale
 
     Background:
       Given these matches:
@@ -8,14 +8,15 @@ Feature: Matches
         | Late     | 2030-07-01T05:00:00Z | OPEN   |
         | Early    | 2030-05-01T05:00:00Z | OPEN   |
         | Past     | 2030-04-01T05:00:00Z | CLOSED |
-        | Secret   | 2030-06-01T05:00:00Z | DRAFT  |
+        | Soon     | 2030-06-01T05:00:00Z | DRAFT  |
       And Jun is a visitor
 
-    Scenario: All of them, the soonest first, without drafts
+    Scenario: All of them, the soonest first
       When Jun looks at the list of matches
       Then Jun sees these home teams, in this order:
         | Past  |
         | Early |
+        | Soon  |
         | Late  |
 
     Scenario: Only those on sale
@@ -24,15 +25,17 @@ Feature: Matches
         | Early |
         | Late  |
 
-    Scenario: Nobody gets at the drafts by asking for them
+    Scenario: Only those that will be on sale
       When Jun looks at the matches that are DRAFT
-      Then Jun sees no match
+      Then Jun sees these home teams, in this order:
+        | Soon |
 
     Scenario: Page by page
       When Jun leafs through the list of matches, 2 on a page
       Then Jun sees these home teams, in this order:
         | Past  |
         | Early |
+        | Soon  |
         | Late  |
 
   Rule: A match says what a fan wants to know
