@@ -7,7 +7,7 @@ use crate::load::sessions;
 use crate::load::wire::Place;
 use anyhow::{Context as _, bail};
 use clap::Parser;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The target of a test.
 pub struct Target {
@@ -29,6 +29,13 @@ pub struct Private {
 struct Defaults {
     #[command(flatten)]
     settings: Settings,
+}
+
+impl Private {
+    /// Where its data are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
 }
 
 impl Target {
@@ -65,7 +72,7 @@ impl Target {
         settings.rates.rate_limits = "off".to_owned();
         // People are played by few accounts: the bound on one of them is not what is tested.
         settings.max_seats_per_user = 100;
-        crate::telemetry::init_logs("warn,fred=error", false);
+        crate::telemetry::init_logs("warn,fred=error,deadpool.postgres=error", false);
         let started = Dev::start(&dir, settings).await;
         if started.is_err() && remove {
             let _ = std::fs::remove_dir_all(&dir);

@@ -20,6 +20,18 @@ pub struct Usage {
     pub postgres: Option<f64>,
 }
 
+impl Usage {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let servers =
+            [("server", self.server), ("Redis", self.redis), ("PostgreSQL", self.postgres)];
+        let servers = servers.into_iter().filter_map(|(name, cores)| Some((name, cores?)));
+        let all = std::iter::once(("client", self.client)).chain(servers);
+        let parts: Vec<String> = all.map(|(name, cores)| format!("{name} {cores:.2}")).collect();
+        format!("cores in use: {}", parts.join(", "))
+    }
+}
+
 /// A running measurement.
 pub struct Meter {
     begun: Instant,

@@ -45,15 +45,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "  {:<16} {:<9} {:>9}  {}", one.step, one.kind, one.count, one.code)?;
     }
     if let Some(usage) = &report.usage {
-        write!(out, "\n  cores in use: client {:.2}", usage.client)?;
-        let servers =
-            [("server", usage.server), ("Redis", usage.redis), ("PostgreSQL", usage.postgres)];
-        for (name, cores) in servers {
-            if let Some(cores) = cores {
-                write!(out, ", {name} {cores:.2}")?;
-            }
-        }
-        writeln!(out)?;
+        writeln!(out, "\n  {}", usage.line())?;
     }
     if !report.checks.is_empty() {
         writeln!(out)?;

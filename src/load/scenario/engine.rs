@@ -51,7 +51,8 @@ pub async fn run(dev: &Dev, arguments: &LoadArguments) -> anyhow::Result<Report>
         let refused = measured.refused;
         findings.result(&name, measured.holds_per_second, "holds/s");
         findings.result(&name, measured.seat_operations_per_second, "seat operations/s");
-        eprintln!("  {tasks} tasks: {refused} refused, {:?}", measured.usage);
+        let cores = measured.usage.map_or_else(String::new, |usage| usage.line());
+        eprintln!("  {tasks} tasks: {refused} refused, {cores}");
         usage = measured.usage;
     }
     Ok(Report::from_within(arguments, &tally, findings, usage, numbers.duration))
