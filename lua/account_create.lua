@@ -2,10 +2,13 @@
 -- KEYS[1]     HASH   accounts: e-mail → JSON
 -- KEYS[2]     STREAM journal
 -- KEYS[3..5]  HASH   ring of answers under an Idempotency-Key
--- ARGV[1]  e-mail   ARGV[2]  JSON of the account   ARGV[3]  id   ARGV[4]  operation   ARGV[5]  fingerprint
--- Replies: exists_different created taken
+-- KEYS[6]     HASH   partition
+-- ARGV[1]  e-mail   ARGV[2]  JSON of the account   ARGV[3]  id
+-- ARGV[4]  operation   ARGV[5]  fingerprint
+-- Replies: not_loaded exists_different created taken
 -- Emits: journal: account
 -- Cost: O(1)
+if redis.call('EXISTS', KEYS[6]) == 0 then return 'not_loaded' end
 local now = now_ms()
 local ring = operation_ring({ KEYS[3], KEYS[4], KEYS[5] }, now)
 local answer = operation_replay(ring, ARGV[4], ARGV[5])

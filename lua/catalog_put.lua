@@ -3,12 +3,14 @@
 -- KEYS[2]     HASH   meta of the match (the documents again for a site)
 -- KEYS[3]     STREAM journal   KEYS[4]  STREAM notices
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key
+-- KEYS[8]     HASH   partition
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
 -- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
 -- ARGV[7]  life of a notice in ms   ARGV[8..]  field, value of meta
--- Replies: exists_different stored missing stale
+-- Replies: not_loaded exists_different stored missing stale
 -- Emits: journal: site match; notices: site match
 -- Cost: O(size of the document)
+if redis.call('EXISTS', KEYS[8]) == 0 then return 'not_loaded' end
 local now = now_ms()
 local ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now)
 local answer = operation_replay(ring, ARGV[5], ARGV[6])

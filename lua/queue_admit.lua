@@ -14,11 +14,12 @@ local free = tonumber(meta[6]) - redis.call('ZCARD', KEYS[3])
 -- The right to admit grows with time; what nobody used is kept for one second at the most.
 local per_ms = tonumber(meta[5]) / 60000
 local since = math.max(tonumber(meta[8] or 0), now - math.max(1000, 1 / per_ms))
-local due = math.floor((now - since) * per_ms)
+-- The thousandth makes up for the steps of doubles near the number of ms since 1970.
+local due = math.floor((now - since) * per_ms + 0.001)
 local count = math.min(free, due, 1000)
 local people = count > 0 and redis.call('ZPOPMIN', KEYS[2], count) or {}
 local last_at = since + #people / 2 / per_ms
-redis.call('HSET', KEYS[1], 'queue_last_at', string.format('%.0f', last_at))
+redis.call('HSET', KEYS[1], 'queue_last_at', string.format('%.3f', last_at))
 if #people == 0 then return { 'idle' } end
 local passes = {}
 for number = 1, #people, 2 do

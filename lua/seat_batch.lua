@@ -1,6 +1,6 @@
 -- Runs a batch of seat commands of one partition: reads once, decides one by one (later commands
 -- see earlier ones), writes once.
--- KEYS[1]     HASH   partition
+-- KEYS[1]     HASH   partition; there when the partition is loaded
 -- KEYS[2]     HASH   claims: claim → record
 -- KEYS[3]     ZSET   due: claim by deadline in ms
 -- KEYS[4]     HASH   payments: payment → reservation
@@ -86,8 +86,11 @@ local function prefetch(matches, list)
   end)
 end
 
+-- While a partition is being loaded its matches are there before all their seats are.
+local loaded = redis.call('EXISTS', KEYS[1]) == 1
+
 local function run(command)
-  if not command.match.status then return { 'not_loaded' } end
+  if not loaded or not command.match.status then return { 'not_loaded' } end
   local keyed = command.operation ~= ''
   if keyed then
     local earlier = book.operations[command.operation]
@@ -98,7 +101,8 @@ local function run(command)
     if answer then return { answer } end
   end
   local reply = commands[command.name](command.match, command)
-  if keyed then
+  -- `none` says only that a node's proposals were out of date: it will ask again.
+  if keyed and reply[1] ~= 'none' then
     book.operations[command.operation] = { fingerprint = command.fingerprint, reply = reply }
   end
   return reply

@@ -1,6 +1,6 @@
 -- Ends a session and tells every node to refuse its access tokens.
 -- KEYS[1]  HASH  session   KEYS[2]  STREAM notices
--- ARGV[1]  id of the session   ARGV[2]  life of an access token in ms
+-- ARGV[1]  id of the session   ARGV[2]  life of a notice in ms
 -- Replies: ended
 -- Emits: notices: revoked
 -- Cost: O(1)

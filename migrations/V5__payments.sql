@@ -6,7 +6,7 @@ create table payments (
     method         text not null,
     amount         bigint not null check (amount >= 0),
     status         text not null
-        check (status in ('IN_PROGRESS', 'PAID', 'FAILED', 'WITHDRAWN', 'REFUNDED')),
+        check (status in ('IN_PROGRESS', 'LOST', 'PAID', 'FAILED', 'WITHDRAWN', 'REFUNDED')),
     -- The gateway's code when it refused.
     code           text,
     -- The money is on its way back.
@@ -17,4 +17,5 @@ create table payments (
 
 create index payments_of_reservation on payments (reservation_id);
 -- What the reconciler starts from.
-create index payments_unsettled on payments (updated_at) where status = 'IN_PROGRESS' or refunding;
+create index payments_unsettled on payments (updated_at)
+    where status in ('IN_PROGRESS', 'LOST') or refunding;

@@ -13,6 +13,7 @@ use crate::gateway::toss::{Toss, TossSettings};
 use crate::live::catalog::Catalog;
 use crate::live::hub::Hub;
 use crate::store::{Store, StoreError};
+use crate::stream::journal::Journal;
 use crate::stream::persisted::Persisted;
 use crate::stream::tail::{Listener, Tail, Told};
 use crate::workers::Workers;
@@ -20,7 +21,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -89,13 +90,32 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
     Ok(app)
 }
 
-/// Loads one partition or all of them from PostgreSQL again; answers how many.
+/// Longer than a partition takes to load.
+const REBUILD_LEASE_MS: u64 = 60_000;
+/// A worker that owns a partition notices within a second that it was closed.
+const REBUILD_WAIT: Duration = Duration::from_secs(30);
+
+/// Loads one partition or all of them from PostgreSQL again; answers how many. The worker that owns
+/// a partition does it; without one this process takes its place.
 pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
     let (app, workers) = build(settings, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
     for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
+        let journal = Journal::open(&settings.redis_url, one).await?;
         app.engine.close_partition(one).await?;
-        rebuilt += usize::from(workers.load_once(one).await?);
+        let closed_at = Instant::now();
+        while app.engine.epoch(one).await?.is_none() {
+            if app.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await? {
+                workers.load_once(&journal, one).await?;
+                app.engine.end_lease(one).await?;
+            }
+            anyhow::ensure!(
+                closed_at.elapsed() < REBUILD_WAIT,
+                "the worker that owns partition {one} does not load it: look at its log"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        rebuilt += 1;
     }
     Ok(rebuilt)
 }
@@ -112,6 +132,9 @@ async fn build(
         limits: settings.limits(),
     });
     let engine = Arc::new(engine.await.context("connecting to Redis")?);
+    for warning in engine.durability_warnings().await? {
+        tracing::warn!("{warning}");
+    }
     if let Some(stored) = engine.partitions_stored().await?
         && stored != settings.partitions
     {
@@ -119,7 +142,11 @@ async fn build(
     }
     let toss = Toss::new(TossSettings {
         base_url: settings.toss_base_url.clone(),
-        secret_key: settings.toss_secret_key.clone(),
+        // `serve` refuses to start without one; `verify`, `rebuild` and `demo` never pay.
+        secret_key: match settings.toss_secret_key.as_str() {
+            "" => "none".to_owned(),
+            key => key.to_owned(),
+        },
         timeout_ms: settings.toss_timeout_ms,
     })?;
     let catalog = Arc::new(Catalog::new(engine.clone()));
@@ -144,6 +171,7 @@ async fn build(
         limits: RateLimits::new(&settings.rates),
         pauses: Pauses::default(),
         checkout_url: settings.toss_checkout_url.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),
     };
     Ok((Arc::new(app), Arc::new(workers)))
@@ -196,11 +224,11 @@ fn listener(app: &Arc<App>) -> Listener {
         }
         Told::Epoch(partition, epoch) => {
             app.persisted.forget(partition);
-            if epoch.is_some() {
+            if let Some(epoch) = epoch {
                 let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
                 tokio::spawn(async move {
                     note(catalog.reload(partition).await);
-                    hub.reset(partition);
+                    hub.reset(partition, epoch);
                 });
             }
         }

@@ -3,6 +3,9 @@
 
 use crate::engine::batch::Limits;
 use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::value_parser;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Settings of a node.
@@ -22,17 +25,23 @@ pub struct Settings {
         default_value = "postgres://grandstand@127.0.0.1:5432/grandstand"
     )]
     pub database_url: String,
+    /// Addresses of load balancers, by comma: the address of a caller is then what they say in
+    /// X-Forwarded-For. Never name one that strangers can reach the node from.
+    #[arg(long, env = "GRANDSTAND_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpAddr>,
     /// Connections to PostgreSQL; more than 16 only wait for each other.
     #[arg(long, env = "GRANDSTAND_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: usize,
     /// Lets PostgreSQL run without fsync: tests only, a sale can be lost.
-    #[arg(long, env = "GRANDSTAND_ALLOW_UNSAFE_DATABASE", hide = true)]
+    #[arg(long, env = "GRANDSTAND_ALLOW_UNSAFE_DATABASE", hide = true,
+        value_parser = BoolishValueParser::new())]
     pub allow_unsafe_database: bool,
     /// Secret of the access tokens, 32 characters or more.
     #[arg(long, env = "GRANDSTAND_JWT_SECRET", hide_env_values = true, default_value = "")]
     pub jwt_secret: String,
     /// Life of an access token in ms: longer means that a lost one works longer.
-    #[arg(long, env = "GRANDSTAND_ACCESS_TTL_MS", default_value_t = 900_000)]
+    #[arg(long, env = "GRANDSTAND_ACCESS_TTL_MS", default_value_t = 900_000,
+        value_parser = value_parser!(u64).range(1_000..=43_200_000))]
     pub access_ttl_ms: u64,
     /// Life of a session in ms.
     #[arg(long, env = "GRANDSTAND_REFRESH_TTL_MS", default_value_t = 1_209_600_000)]
@@ -58,20 +67,23 @@ pub struct Settings {
     /// Partitions, 1 to 4,096; fixed at first start. More spread the load of many matches over more
     /// Redis nodes and workers; each costs a few connections.
     #[arg(long, env = "GRANDSTAND_PARTITIONS", default_value_t = 16,
-        value_parser = clap::value_parser!(u16).range(1..=4096))]
+        value_parser = value_parser!(u16).range(1..=4096))]
     pub partitions: u16,
     /// Time to reserve what one holds, in ms: too short loses honest buyers, too long feeds hoarders.
-    #[arg(long, env = "GRANDSTAND_HOLD_TTL_MS", default_value_t = 300_000)]
+    #[arg(long, env = "GRANDSTAND_HOLD_TTL_MS", default_value_t = 300_000,
+        value_parser = value_parser!(u64).range(100..=86_400_000))]
     pub hold_ttl_ms: u64,
     /// Time to pay for a reservation, in ms.
-    #[arg(long, env = "GRANDSTAND_PAYMENT_TTL_MS", default_value_t = 600_000)]
+    #[arg(long, env = "GRANDSTAND_PAYMENT_TTL_MS", default_value_t = 600_000,
+        value_parser = value_parser!(u64).range(100..=86_400_000))]
     pub payment_ttl_ms: u64,
     /// Seats per user and match, held and bought together.
     #[arg(long, env = "GRANDSTAND_MAX_SEATS_PER_USER", default_value_t = 4,
-        value_parser = clap::value_parser!(u32).range(1..=100))]
+        value_parser = value_parser!(u32).range(1..=100))]
     pub max_seats_per_user: u32,
     /// Payments without an outcome for so long (ms) are asked about at the gateway.
-    #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000)]
+    #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
+        value_parser = value_parser!(i64).range(0..=3_600_000))]
     pub reconcile_after_ms: i64,
     #[command(flatten)]
     pub rates: Rates,
@@ -79,7 +91,8 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_LOG", default_value = "info,fred=warn")]
     pub log: String,
     /// Logs as JSON.
-    #[arg(long, env = "GRANDSTAND_LOG_JSON")]
+    #[arg(long, env = "GRANDSTAND_LOG_JSON",
+        value_parser = BoolishValueParser::new())]
     pub log_json: bool,
 }
 

@@ -1,4 +1,6 @@
 -- block, unblock: an administrator takes seats out of the sale and gives them back.
+-- Replies: block: taken blocked
+-- Replies: unblock: taken unblocked
 local function change_all(match, command, from, value, word)
   local lost = {}
   for _, seat in ipairs(command.seats) do
@@ -11,7 +13,9 @@ local function change_all(match, command, from, value, word)
   for _, seat in ipairs(command.seats) do
     if seat_of(match, seat) == from then seat_write(match, seat, value) end
   end
-  return { word }
+  return fact({ word }, {
+    't', 'seats_' .. word, 'match', match.id, 'seats', table.concat(command.seats, ','),
+  })
 end
 
 commands.block = function(match, command)

@@ -1,6 +1,9 @@
--- cancel, refunded, expire: the ways in which a reservation or a hold ends without a sale.
+-- cancel, refund, expire: the ways in which a reservation or a hold ends without a sale.
+-- Replies: cancel: not_found cancelled not_cancellable paying refunding
+-- Replies: refund: ended kept refunded
+-- Replies: expire: kept expired
 
--- first: `begin` writes the intent of a refund when the reservation is paid
+-- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
 commands.cancel = function(match, command)
   local claim = claim_of(match, command.id)
   if not claim then

@@ -1,4 +1,6 @@
--- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it.
+-- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it (first:
+-- its price in KRW).
+-- Replies: release: not_found not_yours already_reserved released
 local function refuse_release(claim, command)
   if claim.user ~= command.user then return { 'not_yours' } end
   if claim.state ~= 'H' then return { 'already_reserved' } end

@@ -1,5 +1,7 @@
 -- reserve: HOLD of the same user, in time → PENDING under a new id with a longer deadline.
--- Takes the whole hold named by `source`, or the named seats out of any holds of the user.
+-- Takes the whole hold named by `source`, or the named seats out of any holds of the user (then
+-- first: their prices, by comma).
+-- Replies: reserve: not_found not_yours already_reserved expired reserved
 local function reserved(claim)
   return { 'reserved', claim.id, string.format('%.0f', claim.deadline),
     string.format('%.0f', claim.version), claim.amount, table.concat(claim.seats, ',') }
@@ -36,11 +38,14 @@ local function refuse_seats(match, command)
 end
 
 -- Takes seats out of the holds that have them; a hold left without seats ends.
-local function take_out(match, seats)
+local function take_out(match, seats, prices)
   local wanted, holds = {}, {}
-  for _, seat in ipairs(seats) do
+  for place, seat in ipairs(seats) do
     local _, hold = seat_of(match, seat)
     wanted[seat], holds[hold.id] = true, hold
+    if prices[place] then
+      hold.amount = string.format('%.0f', hold.amount - prices[place])
+    end
   end
   for _, hold in pairs(holds) do
     local left = {}
@@ -56,7 +61,7 @@ end
 commands.reserve = function(match, command)
   local made = claim_of(match, command.id)
   if made then return reserved(made) end
-  local seats, amount = command.seats, command.first
+  local seats, amount, prices = command.seats, 0, {}
   if command.source ~= '' then
     local hold, refused = source_hold(match, command)
     if refused then return refused end
@@ -64,9 +69,14 @@ commands.reserve = function(match, command)
   else
     local refused = refuse_seats(match, command)
     if refused then return refused end
+    for price in command.first:gmatch('%d+') do
+      prices[#prices + 1] = tonumber(price)
+      amount = amount + price
+    end
+    amount = string.format('%.0f', amount)
   end
   -- all checked: write
-  take_out(match, seats)
+  take_out(match, seats, prices)
   local claim = {
     id = command.id, state = 'P', user = command.user, deadline = book.now + limit.payment_ttl_ms,
     amount = amount, seats = seats, payment = '', method = '', payment_state = '',

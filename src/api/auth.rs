@@ -5,6 +5,7 @@ use crate::api::App;
 use crate::api::error::ApiError;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, UserId};
+use crate::engine::error::EngineError;
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -125,11 +126,12 @@ pub async fn start_session(app: &App, account: &Account) -> Result<Pair, ApiErro
 pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), ApiError> {
     let ended = || ApiError::unauthorized("The session has ended. Log in again.");
     let session = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id));
-    let session = session.ok_or_else(ended)?;
+    let known = |id: &SessionId| id.partition().0 < app.engine.partition_count();
+    let session = session.filter(known).ok_or_else(ended)?;
     let (refresh, next) = new_refresh(session)?;
     let rotated = app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
     let account = rotated.map_err(|error| match error {
-        crate::engine::error::EngineError::Refused(_) => ended(),
+        EngineError::Refused(_) => ended(),
         other => other.into(),
     })?;
     let access = app.tokens.access(&account, session)?;
@@ -195,7 +197,9 @@ impl FromRequestParts<Arc<App>> for User {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let header = parts.headers.get(header::AUTHORIZATION);
         let text = header.and_then(|value| value.to_str().ok());
-        let token = text.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| {
+        let scheme = text.and_then(|text| text.split_once(' '));
+        let bearer = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = bearer.map(|(_, token)| token.trim()).ok_or_else(|| {
             ApiError::unauthorized("Log in first, and send the header Authorization: Bearer TOKEN.")
         })?;
         app.tokens.check(token)

@@ -9,6 +9,7 @@ use crate::domain::claim::{
 };
 use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::position::StreamId;
+use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::gateway::toss::GatewayStatus;
@@ -16,6 +17,7 @@ use crate::gateway::toss::{CancelOutcome, Lookup, Outcome as Gateway};
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// PostgreSQL gets so long to take a claim or an outcome.
@@ -55,8 +57,31 @@ impl Pauses {
     }
 }
 
-/// Takes a payment through all its steps.
+/// Takes a payment through all its steps. A buyer who goes away does not stop them half-way.
 pub async fn confirm(
+    app: &Arc<App>,
+    user: &User,
+    one: &Reservation,
+    payment: PaymentId,
+    payment_key: String,
+    amount: i64,
+) -> ApiResult<Confirmed> {
+    let (app, user, one) = (app.clone(), user.clone(), one.clone());
+    let steps =
+        tokio::spawn(
+            async move { confirm_now(&app, &user, &one, payment, &payment_key, amount).await },
+        );
+    steps.await.map_err(ApiError::internal)?
+}
+
+/// Cancels a reservation; `false` while the money is still on its way back. Goes on as `confirm`.
+pub async fn cancel(app: &Arc<App>, user: &User, one: &Reservation) -> ApiResult<bool> {
+    let (app, user, one) = (app.clone(), user.clone(), one.clone());
+    let steps = tokio::spawn(async move { cancel_now(&app, &user, &one).await });
+    steps.await.map_err(ApiError::internal)?
+}
+
+async fn confirm_now(
     app: &App,
     user: &User,
     one: &Reservation,
@@ -149,14 +174,19 @@ async fn settle_approved(app: &App, one: &Reservation, payment: PaymentId) -> Ap
     }
 }
 
-/// A repeated confirmation of something that is paid: is it in PostgreSQL?
+/// A repeated confirmation of something that is paid: PostgreSQL has it, or will in a moment.
 async fn persisted_earlier(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
-    let kept = app.store.reservation(one.id).await;
-    let confirmed = |kept: &Reservation| kept.status == ReservationStatus::Confirmed;
-    match kept {
-        Ok(Some(kept)) if confirmed(&kept) => Ok(Confirmed::Persisted),
-        _ => Ok(Confirmed::Sold),
+    let started = Instant::now();
+    while started.elapsed() < PERSIST {
+        match app.store.reservation(one.id).await {
+            Ok(Some(kept)) if kept.status == ReservationStatus::Confirmed => {
+                return Ok(Confirmed::Persisted);
+            }
+            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) => break,
+        }
     }
+    Ok(Confirmed::Sold)
 }
 
 /// The same confirmation is under way elsewhere: its outcome is the answer.
@@ -182,19 +212,12 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
     Ok(Confirmed::Unknown)
 }
 
-/// Cancels a reservation; `false` while the money is still on its way back.
-pub async fn cancel(app: &App, user: &User, one: &Reservation) -> ApiResult<bool> {
-    let cancelled = app.engine.cancel(one.match_id, user.id, one.id).await.map_err(|error| {
-        use crate::engine::error::{EngineError, Refusal};
-        match error {
-            EngineError::Refused(Refusal::NotFound)
-                if one.status == ReservationStatus::Confirmed =>
-            {
-                ApiError::from(Refusal::NotCancellable)
-            }
-            EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
-            other => other.into(),
-        }
+async fn cancel_now(app: &App, user: &User, one: &Reservation) -> ApiResult<bool> {
+    let cancelled = app.engine.cancel(one.match_id, user.id, one.id).await;
+    let cancelled = cancelled.map_err(|error| match error {
+        // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
+        EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
+        other => ApiError::from(other),
     })?;
     let Cancelled::Refunding { payment, payment_key, journal, .. } = cancelled else {
         return Ok(true);

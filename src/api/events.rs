@@ -182,7 +182,8 @@ pub fn response(
 
 /// 1 to 4 s: clients that lost the server together do not all return together.
 pub fn retry_ms() -> u64 {
-    jittered(Duration::from_millis(2500)).as_millis() as u64
+    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
+    1000 + random % 3000
 }
 
 /// A time give or take a quarter.

@@ -2,10 +2,12 @@
 
 use crate::api::App;
 use crate::api::auth::User;
+use crate::api::best::{BestInput, alternatives, beside, hold_best};
 use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::engine::batch::Operation;
+use crate::engine::error::{EngineError, Refusal};
 use crate::engine::seats::Granted;
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
@@ -22,7 +24,9 @@ pub const SEATS_PER_CALL: usize = 100;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldInput {
     /// All of them or none.
-    seat_ids: Vec<SeatId>,
+    seat_ids: Option<Vec<SeatId>>,
+    /// Instead of `seatIds`: the best that are left.
+    best_available: Option<BestInput>,
 }
 
 /// A seat that someone has, with what the ticket says.
@@ -54,7 +58,8 @@ pub struct HoldView {
     responses((status = 201, body = Envelope<HoldView>),
         (status = 403, description = "PASS_REQUIRED", body = Problem),
         (status = 404, description = "SEAT_NOT_FOUND", body = Problem),
-        (status = 409, description = "SEAT_TAKEN, SEAT_LIMIT, MATCH_NOT_OPEN", body = Problem)))]
+        (status = 409, description = "SEAT_TAKEN (with `lost` and \
+            `alternatives`), SEAT_LIMIT, MATCH_NOT_OPEN, ORPHAN_SEAT, SOLD_OUT", body = Problem)))]
 pub async fn hold(
     State(app): State<Arc<App>>,
     user: User,
@@ -63,7 +68,11 @@ pub async fn hold(
     input: Input<HoldInput>,
 ) -> ApiResult<Created<HoldView>> {
     let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
-    let view = hold_seats(&app, &user, id, input.value.seat_ids, operation).await?;
+    let view = match (input.value.seat_ids, input.value.best_available) {
+        (Some(seats), None) => hold_seats(&app, &user, id, seats, operation).await?,
+        (None, Some(best)) => hold_best(&app, &user, id, best, operation).await?,
+        _ => return Err(ApiError::field("seatIds", "give either seatIds or bestAvailable")),
+    };
     Ok(Created(view))
 }
 
@@ -87,15 +96,30 @@ async fn hold_seats(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     app.limits.seat_call(user.id.0)?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (event, site) =
+        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     let amount = checked_seats(&site, &seats)?;
-    let (hold_id, granted) = app.engine.hold(id, user.id, seats, amount, operation).await?;
+    let orphans = if event.orphan_rule { beside(&site, &seats) } else { vec![] };
+    let wanted = seats.clone();
+    let held = app.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
+    let (hold_id, granted) = match held {
+        Err(EngineError::Refused(Refusal::Taken(lost))) => {
+            let error = ApiError::from(Refusal::Taken(lost));
+            return Err(error.with_alternatives(alternatives(app, id, &site, &wanted).await));
+        }
+        other => other?,
+    };
+    hold_view(&site, hold_id, &granted)
+}
+
+/// A hold as it is answered.
+pub fn hold_view(site: &KnownSite, hold_id: HoldId, granted: &Granted) -> ApiResult<HoldView> {
     metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
     Ok(HoldView {
         hold_id,
-        seats: claimed(&site, &granted.seats),
+        seats: claimed(site, &granted.seats),
         amount: granted.amount,
-        expires_at: deadline(&granted)?,
+        expires_at: deadline(granted)?,
     })
 }
 

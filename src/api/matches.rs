@@ -24,6 +24,8 @@ pub struct MatchView {
     pub starts_at: jiff::Timestamp,
     pub status: MatchStatus,
     pub queue: QueueSettings,
+    /// No choice by hand may leave a single seat alone.
+    pub orphan_rule: bool,
     /// Seats of the site; none while the site is not known.
     pub seats: Option<u32>,
 }
@@ -40,6 +42,7 @@ impl MatchView {
             starts_at: event.starts_at,
             status: event.status,
             queue: event.queue.clone(),
+            orphan_rule: event.orphan_rule,
             seats: app.catalog.site(event.site_id).map(|site| site.index.seat_count()),
         }
     }
@@ -65,20 +68,12 @@ pub struct ListQuery {
     limit: Option<u16>,
 }
 
-/// Matches that are or were on sale, in the order in which they start.
+/// All matches in the order in which they start; a DRAFT one is not on sale yet.
 #[utoipa::path(get, path = "/api/matches", tag = "matches", params(ListQuery),
     responses((status = 200, body = Envelope<MatchPage>), (status = 400, body = Problem)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<ListQuery>,
-) -> ApiResult<Okay<MatchPage>> {
-    page(&app, &query, |_| true)
-}
-
-fn page(
-    app: &App,
-    query: &ListQuery,
-    visible: impl Fn(&Match) -> bool,
 ) -> ApiResult<Okay<MatchPage>> {
     let limit = usize::from(query.limit.unwrap_or(50));
     if !(1..=100).contains(&limit) {
@@ -92,12 +87,11 @@ fn page(
     };
     let list = app.catalog.matches();
     let mut found = list.iter().filter(|event| {
-        visible(event)
-            && query.status.is_none_or(|status| status == event.status)
+        query.status.is_none_or(|status| status == event.status)
             && after.is_none_or(|after| after < (event.starts_at.as_millisecond(), event.id))
     });
     let matches: Vec<MatchView> =
-        found.by_ref().take(limit).map(|event| MatchView::of(app, event)).collect();
+        found.by_ref().take(limit).map(|event| MatchView::of(&app, event)).collect();
     let more = found.next().is_some();
     let next_cursor = matches
         .last()

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod best;
 pub mod checkout;
 pub mod error;
 pub mod events;
@@ -31,6 +32,7 @@ use crate::store::Store;
 use crate::stream::persisted::Persisted;
 use axum::Router;
 use axum::routing::get;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -52,6 +54,8 @@ pub struct App {
     pub pauses: checkout::Pauses,
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
+    /// Load balancers whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Ends the event streams at shutdown.
     pub stop: CancellationToken,
 }

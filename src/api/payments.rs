@@ -145,7 +145,7 @@ pub async fn confirm(
     if order_id != payment_id.order_id() {
         return Err(ApiError::amount_mismatch());
     }
-    let confirmed = checkout::confirm(&app, &user, &one, payment_id, &payment_key, amount).await?;
+    let confirmed = checkout::confirm(&app, &user, &one, payment_id, payment_key, amount).await?;
     let one = find(&app, &user, one.id).await?;
     let unknown = confirmed == Confirmed::Unknown;
     let payment = one.payment.clone().map(|payment| {
@@ -176,10 +176,7 @@ async fn find_payment(
     id: PaymentId,
 ) -> ApiResult<(Reservation, ClaimPayment)> {
     let missing = || ApiError::not_found("payment");
-    let live = match app.engine.reservation_of_payment(id).await {
-        Err(crate::engine::error::EngineError::Refused(_)) => return Err(missing()),
-        other => other?,
-    };
+    let live = app.engine.reservation_of_payment(id).await?;
     if let Some(reservation) = live {
         let one = find(app, user, reservation).await.map_err(|_| missing())?;
         if let Some(payment) = one.payment.clone().filter(|payment| payment.id == id) {

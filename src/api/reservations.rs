@@ -10,7 +10,6 @@ use crate::api::payments::PaymentView;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
-use crate::engine::error::{EngineError, Refusal};
 use crate::engine::reservations::Source;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -99,8 +98,9 @@ pub async fn create(
     let source = match (input.value.hold_id, input.value.seat_ids) {
         (Some(hold), None) => Source::Hold(hold),
         (None, Some(seats)) => {
-            let amount = checked_seats(&site, &seats)?;
-            Source::Seats(seats, amount)
+            checked_seats(&site, &seats)?;
+            let price = |seat| site.index.price(seat).unwrap_or_default();
+            Source::Seats(seats.into_iter().map(|seat| (seat, price(seat))).collect())
         }
         _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
     };
@@ -159,10 +159,7 @@ pub async fn one(
 /// someone else is answered as if it did not exist.
 pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ApiError::not_found("reservation");
-    let found = match app.engine.claim(id).await {
-        Err(EngineError::Refused(Refusal::NotFound)) => return Err(missing()),
-        other => other?,
-    };
+    let found = app.engine.claim(id).await?;
     let now = app.engine.now_ms().await?;
     let live = found.and_then(|found| found.reservation(id, now));
     let one = match live {

@@ -138,7 +138,7 @@ pub async fn refresh(
 #[utoipa::path(post, path = "/api/users/log-out", tag = "users", security(("token" = [])),
     responses((status = 204), (status = 401, body = Problem)))]
 pub async fn log_out(State(app): State<Arc<App>>, user: User) -> ApiResult<NoContent> {
-    app.engine.end_session(user.session, app.tokens.access_ttl_ms).await?;
+    app.engine.end_session(user.session).await?;
     app.tokens.end(user.session);
     Ok(NoContent)
 }

@@ -62,6 +62,7 @@ fn event(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         starts_at: fixture.starts_at,
         status: if fixture.open { MatchStatus::Open } else { MatchStatus::Draft },
         queue: QueueSettings::default(),
+        orphan_rule: false,
     }
 }
 

@@ -36,6 +36,9 @@ pub async fn verify(engine: &Engine, store: &Store) -> anyhow::Result<Verified> 
     for one in store.claimed_reservations().await? {
         note(&mut kept, &one, &mut verified);
     }
+    for (event, seat) in store.blocked_seats().await? {
+        kept.entry(event).or_default().insert(seat, b'B');
+    }
     let (_, matches) = store.catalog().await?;
     for event in matches {
         let snapshot = engine.snapshot(event.id).await?;
@@ -72,11 +75,12 @@ fn note(
 
 fn compare(redis: Option<u8>, store: Option<u8>) -> Option<String> {
     match (redis, store) {
-        (Some(b'O'), Some(b'O')) | (Some(b'P'), Some(b'P')) => None,
-        // Held, waiting for a payment, blocked: of Redis alone.
-        (Some(b'H' | b'P' | b'B') | None, None) => None,
-        (Some(b'O'), None) => Some("sold in Redis, unknown in PostgreSQL".to_owned()),
+        (Some(b'O'), Some(b'O')) | (Some(b'P'), Some(b'P')) | (Some(b'B'), Some(b'B')) => None,
+        // Held or waiting for a payment: of Redis alone.
+        (Some(b'H' | b'P') | None, None) => None,
+        (found, None) => Some(format!("{} in Redis, unknown in PostgreSQL", word(found))),
         (found, Some(b'O')) => Some(format!("sold in PostgreSQL, {} in Redis", word(found))),
+        (found, Some(b'B')) => Some(format!("blocked in PostgreSQL, {} in Redis", word(found))),
         (found, _) => Some(format!("claimed in PostgreSQL, {} in Redis", word(found))),
     }
 }

@@ -49,6 +49,9 @@ pub struct Match {
     pub starts_at: jiff::Timestamp,
     pub status: MatchStatus,
     pub queue: QueueSettings,
+    /// No choice by hand may leave a single seat alone.
+    #[serde(default)]
+    pub orphan_rule: bool,
 }
 
 /// How the waiting room of a match lets people in.

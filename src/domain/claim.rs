@@ -224,4 +224,6 @@ pub struct Reservation {
     /// Milliseconds.
     pub created_at: i64,
     pub payment: Option<ClaimPayment>,
+    /// The money is on its way back.
+    pub refunding: bool,
 }

@@ -16,6 +16,8 @@ pub enum Fact {
     SiteDeleted(SiteId),
     Match(Box<Match>),
     MatchDeleted(MatchId),
+    /// Seats taken out of the sale (`true`) or given back.
+    SeatsBlocked(MatchId, Vec<SeatId>, bool),
     Payment(PaymentStep, Box<PaymentFact>),
 }
 
@@ -88,6 +90,11 @@ impl Fact {
             }
             "match_deleted" => {
                 return Ok(Self::MatchDeleted(key(fields, "id", MatchId::from_key)?));
+            }
+            "seats_blocked" | "seats_unblocked" => {
+                let seats = parse_seats(text(fields, "seats")?).ok_or(BadFact::Field("seats"))?;
+                let event = key(fields, "match", MatchId::from_key)?;
+                return Ok(Self::SeatsBlocked(event, seats, kind == "seats_blocked"));
             }
             "payment_begun" => PaymentStep::Begun,
             "payment_approved" => PaymentStep::Approved,

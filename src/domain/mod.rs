@@ -1,10 +1,12 @@
 //! What is true: the words of the design as types, without any input or output.
 
 pub mod account;
+pub mod best;
 pub mod catalog;
 pub mod claim;
 pub mod fact;
 pub mod ids;
+pub mod model;
 pub mod plan;
 pub mod position;
 pub mod seat;

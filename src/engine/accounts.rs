@@ -2,11 +2,11 @@
 
 use crate::domain::account::Account;
 use crate::domain::ids::{Partition, SessionId, UserId};
-use crate::engine::Engine;
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::seats::bad;
+use crate::engine::{Engine, NOTICE_TTL_MS};
 use crate::redis::keys::{PartitionKeys, session};
 use fred::prelude::*;
 
@@ -27,6 +27,7 @@ impl Engine {
         let keys = PartitionKeys(account.id.partition());
         let mut names = vec![keys.accounts(), keys.journal()];
         names.extend(keys.operations());
+        names.push(keys.partition());
         let document = encode(account)?;
         let arguments = vec![
             account.email.clone(),
@@ -39,6 +40,7 @@ impl Engine {
         let line: String = SCRIPTS.account_create.call(client, names, arguments).await?;
         match line.split_once(' ') {
             Some(("created", id)) => UserId::from_key(id).ok_or_else(|| bad(&line)),
+            _ if line == "not_loaded" => Err(EngineError::NotLoaded),
             _ if line == "taken" => Err(Refusal::EmailTaken.into()),
             _ if line == "exists_different" => Err(Refusal::ExistsDifferent.into()),
             _ => Err(bad(&line)),
@@ -50,7 +52,12 @@ impl Engine {
         let partition = self.account_partition(email);
         let client = self.client(partition)?;
         let text: Option<String> = client.hget(PartitionKeys(partition).accounts(), email).await?;
-        text.map(|text| decode(&text)).transpose()
+        match text {
+            Some(text) => decode(&text).map(Some),
+            // Nobody is told that there is no such account while the accounts are not there.
+            None if self.epoch(partition).await?.is_none() => Err(EngineError::NotLoaded),
+            None => Ok(None),
+        }
     }
 
     /// Starts a session with the hash of its first refresh token.
@@ -89,11 +96,11 @@ impl Engine {
     }
 
     /// Ends a session, for its refresh token and (through a notice to all nodes) for its access
-    /// tokens, which live `access_ttl_ms`.
-    pub async fn end_session(&self, id: SessionId, access_ttl_ms: u64) -> Result<(), EngineError> {
+    /// tokens.
+    pub async fn end_session(&self, id: SessionId) -> Result<(), EngineError> {
         let client = self.client(id.partition())?;
         let names = vec![session(id), PartitionKeys(id.partition()).notices()];
-        let arguments = vec![id.key(), access_ttl_ms.to_string()];
+        let arguments = vec![id.key(), NOTICE_TTL_MS.to_string()];
         let _: String = SCRIPTS.session_end.call(client, names, arguments).await?;
         Ok(())
     }

@@ -2,18 +2,15 @@
 
 use crate::domain::catalog::{Match, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
-use crate::engine::Engine;
 use crate::engine::accounts::{decode, encode};
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::seats::bad;
+use crate::engine::{Engine, NOTICE_TTL_MS};
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use std::collections::HashMap;
-
-/// A notice lives for an hour: a node that was away longer reads the whole catalogue anyway.
-const NOTICE_TTL_MS: u64 = 3_600_000;
 
 impl Engine {
     /// Makes a site (version 1) or replaces it (version one above that in Redis); answers its id.
@@ -59,6 +56,7 @@ impl Engine {
         let keys = PartitionKeys(put.partition);
         let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
         names.extend(keys.operations());
+        names.push(keys.partition());
         let mut arguments = vec![
             put.kind.to_owned(),
             put.id,
@@ -114,7 +112,7 @@ impl Engine {
 
     /// A site as Redis has it now.
     pub async fn site(&self, id: SiteId) -> Result<Option<Site>, EngineError> {
-        let client = self.client(id.partition())?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let text: Option<String> =
             client.hget(PartitionKeys(id.partition()).sites(), id.key()).await?;
         text.map(|text| decode(&text)).transpose()
@@ -122,7 +120,7 @@ impl Engine {
 
     /// A match as Redis has it now.
     pub async fn event(&self, id: MatchId) -> Result<Option<Match>, EngineError> {
-        let client = self.client(id.partition())?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let text: Option<String> =
             client.hget(PartitionKeys(id.partition()).matches(), id.key()).await?;
         text.map(|text| decode(&text)).transpose()
@@ -156,6 +154,7 @@ struct Put {
 
 fn refusal(line: &str) -> EngineError {
     match line {
+        "not_loaded" => EngineError::NotLoaded,
         "exists_different" => Refusal::ExistsDifferent.into(),
         "missing" => Refusal::NotFound.into(),
         "stale" => Refusal::Stale.into(),

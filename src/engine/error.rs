@@ -16,6 +16,8 @@ pub enum Refusal {
     SeatLimit,
     #[error("seats are taken")]
     Taken(Vec<SeatId>),
+    #[error("single seats would be left alone")]
+    Orphan(Vec<SeatId>),
     #[error("there is no such thing")]
     NotFound,
     #[error("it belongs to someone else")]

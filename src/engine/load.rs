@@ -4,7 +4,7 @@
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::{PaymentStatus, Reservation, ReservationStatus, join_seats};
-use crate::domain::ids::Partition;
+use crate::domain::ids::{MatchId, Partition, SeatId};
 use crate::engine::Engine;
 use crate::engine::accounts::encode;
 use crate::engine::error::EngineError;
@@ -19,6 +19,7 @@ pub struct Load {
     pub matches: Vec<Match>,
     /// PAYING and CONFIRMED only.
     pub reservations: Vec<Reservation>,
+    pub blocked: Vec<(MatchId, SeatId)>,
 }
 
 type Fields = Vec<(String, String)>;
@@ -59,6 +60,13 @@ impl Engine {
             meta.push(("version".to_owned(), versions.count().to_string()));
             put(client, MatchKeys(event.id).meta(), meta).await?;
             documents.push((event.id.key(), encode(event)?));
+        }
+        let mut blocked: HashMap<MatchId, Fields> = HashMap::new();
+        for (event, seat) in load.blocked {
+            blocked.entry(event).or_default().push((seat.to_string(), "B".to_owned()));
+        }
+        for (event, seats) in blocked {
+            put(client, MatchKeys(event).seats(), seats).await?;
         }
         self.load_reservations(partition, &load.reservations).await?;
         put(client, keys.matches(), documents).await
@@ -112,7 +120,11 @@ fn record(one: &Reservation, version: u64) -> String {
         None => "",
     };
     [
-        if sold { "C" } else { "Y" },
+        match (sold, one.refunding) {
+            (true, true) => "R",
+            (true, false) => "C",
+            (false, _) => "Y",
+        },
         &one.match_id.key(),
         &one.user.key(),
         "0",

@@ -22,6 +22,9 @@ use fred::types::{ClusterHash, CustomCommand};
 /// Connections per node for commands; a partition always uses the same one, which keeps its order.
 const CLIENTS: usize = 2;
 
+/// A notice lives for a day: longer than an access token, and than any node is away.
+const NOTICE_TTL_MS: u64 = 86_400_000;
+
 /// What the engine needs to know.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -82,9 +85,10 @@ impl Engine {
     }
 
     fn client(&self, partition: Partition) -> Result<&Client, EngineError> {
-        // An id of someone's own making may name a partition that does not exist.
+        // An id of someone's own making may name a partition that does not exist: what is asked
+        // for is not there then, and nothing is ever made there.
         if partition.0 >= self.settings.partitions {
-            return Err(error::Refusal::NotFound.into());
+            return Err(EngineError::NotLoaded);
         }
         Ok(&self.clients[usize::from(partition.0) % CLIENTS])
     }

@@ -7,12 +7,33 @@ use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
 
 impl Engine {
     /// The epoch of a partition; `None` when it is not loaded.
     pub async fn epoch(&self, partition: Partition) -> Result<Option<u64>, EngineError> {
         let key = PartitionKeys(partition).partition();
         Ok(self.client(partition)?.hget(key, "epoch").await?)
+    }
+
+    /// What is set in Redis so that a promise can't be kept. Empty also where settings can't be read.
+    pub async fn durability_warnings(&self) -> Result<Vec<String>, EngineError> {
+        let wanted = [
+            ("appendonly", "yes", "what Redis has answered is lost when it restarts"),
+            ("appendfsync", "always", "a power loss takes back the last second"),
+            ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
+        ];
+        let mut warnings = Vec::new();
+        for (setting, good, danger) in wanted {
+            let command = CustomCommand::new_static("CONFIG", ClusterHash::Random, false);
+            let answer: Result<Vec<String>, _> =
+                self.clients[0].custom(command, vec!["GET", setting]).await;
+            let Ok(Some(value)) = answer.map(|pair| pair.get(1).cloned()) else { continue };
+            if value != good {
+                warnings.push(format!("Redis runs with {setting} {value}, not {good}: {danger}"));
+            }
+        }
+        Ok(warnings)
     }
 
     /// The number of partitions that this Redis was first started with.
@@ -53,6 +74,12 @@ impl Engine {
         let word: String =
             SCRIPTS.lease_take.call(self.client(partition)?, names, arguments).await?;
         Ok(word == "mine")
+    }
+
+    /// Gives a partition up, so that another worker need not wait for the end of the lease.
+    pub async fn end_lease(&self, partition: Partition) -> Result<(), EngineError> {
+        let _: i64 = self.client(partition)?.del(PartitionKeys(partition).lease()).await?;
+        Ok(())
     }
 
     /// Up to `count` claims whose deadline has passed, oldest first: read only, the script checks

@@ -5,7 +5,7 @@ use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::error::EngineError;
 use crate::engine::seats::{bad, refusal};
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
@@ -31,6 +31,22 @@ pub enum Outcome {
     Withdrawn(u64),
     /// PostgreSQL has an earlier sale of these seats.
     Lost(Vec<SeatId>),
+}
+
+/// A payment whose reservation Redis does not know any more, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Forgotten {
+    pub match_id: MatchId,
+    pub user: UserId,
+    pub reservation: ReservationId,
+    pub payment: PaymentId,
+    pub seats: Vec<SeatId>,
+    /// In KRW.
+    pub amount: i64,
+    pub method: String,
+    pub payment_key: String,
+    /// `payment_declined`, `payment_lost` or `payment_refunded`.
+    pub fact: &'static str,
 }
 
 /// What became of the reservation after an outcome.
@@ -76,7 +92,7 @@ impl Engine {
         &self,
         payment: PaymentId,
     ) -> Result<Option<ReservationId>, EngineError> {
-        let client = self.client(payment.partition())?;
+        let Ok(client) = self.client(payment.partition()) else { return Ok(None) };
         let keys = PartitionKeys(payment.partition());
         let id: Option<String> = client.hget(keys.payments(), payment.key()).await?;
         Ok(id.as_deref().and_then(ReservationId::from_key))
@@ -148,6 +164,24 @@ impl Engine {
         }
     }
 
+    /// Notes the end of a payment whose reservation Redis does not know any more, so that PostgreSQL
+    /// hears of it; `false` when Redis does know it.
+    pub async fn forget_payment(&self, forgotten: &Forgotten) -> Result<bool, EngineError> {
+        let mut command = Command::new("forget", forgotten.match_id, forgotten.reservation.key());
+        command.user = forgotten.user.key();
+        command.source = forgotten.payment.key();
+        command.first = forgotten.fact.to_owned();
+        let Forgotten { amount, method, payment_key, .. } = forgotten;
+        command.second = format!("{amount}|{method}|{payment_key}");
+        command.seats.clone_from(&forgotten.seats);
+        let line = self.batcher.run(command).await?;
+        match line.split(' ').next() {
+            Some("forgotten") => Ok(true),
+            Some("known") => Ok(false),
+            _ => Err(refusal(&line)),
+        }
+    }
+
     /// Gives a PENDING reservation at least `extra_ms` more, when the fault is ours.
     pub async fn stretch_reservation(
         &self,
@@ -180,7 +214,7 @@ impl Engine {
         match part[..] {
             ["refunded" | "kept", id] => Ok(id.parse().ok()),
             ["ended"] => Ok(None),
-            _ => Err(Refusal::NotCancellable.into()),
+            _ => Err(refusal(&line)),
         }
     }
 }

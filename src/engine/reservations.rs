@@ -15,8 +15,8 @@ use fred::prelude::*;
 pub enum Source {
     /// All seats of a hold.
     Hold(HoldId),
-    /// Seats out of any holds of the user, and their price together in KRW.
-    Seats(Vec<SeatId>, i64),
+    /// Seats out of any holds of the user, each with its price in KRW.
+    Seats(Vec<(SeatId, i64)>),
 }
 
 /// What became of the wish to cancel.
@@ -52,9 +52,11 @@ impl Engine {
         command.operation = operation;
         match source {
             Source::Hold(hold) => command.source = hold.key(),
-            Source::Seats(seats, amount) => {
-                command.seats = seats;
-                command.first = amount.to_string();
+            Source::Seats(seats) => {
+                let prices: Vec<String> =
+                    seats.iter().map(|(_, price)| price.to_string()).collect();
+                command.first = prices.join(",");
+                command.seats = seats.into_iter().map(|(seat, _)| seat).collect();
             }
         }
         let line = self.batcher.run(command).await?;
@@ -90,7 +92,7 @@ impl Engine {
 
     /// A hold or reservation by its id, live or ended not long ago.
     pub async fn claim(&self, id: ReservationId) -> Result<Option<Found>, EngineError> {
-        let client = self.client(id.partition())?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let keys = PartitionKeys(id.partition());
         let text: Option<String> = client.hget(keys.claims(), id.key()).await?;
         if let Some(text) = text {
@@ -168,6 +170,7 @@ impl Found {
             expires_at: open.then_some(claim.deadline),
             created_at: claim.made_at,
             payment: claim.payment.clone(),
+            refunding: claim.state == ClaimState::Refunding,
         })
     }
 }

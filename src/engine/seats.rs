@@ -34,13 +34,17 @@ pub struct Snapshot {
 impl Engine {
     /// AVAILABLE → HOLD for all the seats or none, until the hold time has passed.
     ///
-    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`, `Taken`.
+    /// `orphans` names the seats beside the choice, each with its neighbour on the far side, when
+    /// no single seat may be left alone; empty where the match has no such rule.
+    ///
+    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`, `Taken`, `Orphan`.
     pub async fn hold(
         &self,
         match_id: MatchId,
         user: UserId,
         seats: Vec<SeatId>,
         amount: i64,
+        orphans: &[(SeatId, Option<SeatId>)],
         operation: Operation,
     ) -> Result<(HoldId, Granted), EngineError> {
         let id = HoldId::new(match_id.partition());
@@ -48,11 +52,42 @@ impl Engine {
         command.user = user.key();
         command.first = amount.to_string();
         command.seats = seats;
+        command.second = orphan_text(orphans);
         command.operation = operation;
         let line = self.batcher.run(command).await?;
         let granted = granted(&line, "held")?;
         let id = HoldId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
         Ok((id, granted))
+    }
+
+    /// Holds the first of some choices that is still whole; all choices have the same number of
+    /// seats, each comes with its amount in KRW. `Err(version)`: none of them is, as Redis stands at
+    /// that version of the match.
+    ///
+    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`.
+    pub async fn hold_best(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        count: usize,
+        choices: &[(Vec<SeatId>, i64)],
+        operation: Operation,
+    ) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
+        let id = HoldId::new(match_id.partition());
+        let mut command = Command::new("best", match_id, id.key());
+        command.user = user.key();
+        let amounts: Vec<String> = choices.iter().map(|(_, amount)| amount.to_string()).collect();
+        command.first = amounts.join(",");
+        command.second = count.to_string();
+        command.seats = choices.iter().flat_map(|(seats, _)| seats.iter().copied()).collect();
+        command.operation = operation;
+        let line = self.batcher.run(command).await?;
+        if let Some(version) = line.strip_prefix("none ") {
+            return Ok(Err(version.parse().map_err(|_| bad(&line))?));
+        }
+        let granted = granted(&line, "held")?;
+        let id = HoldId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
+        Ok(Ok((id, granted)))
     }
 
     /// HOLD → AVAILABLE for all seats of a hold.
@@ -89,14 +124,14 @@ impl Engine {
     pub async fn block(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
         let mut command = Command::new("block", match_id, String::new());
         command.seats = seats;
-        done(&self.batcher.run(command).await?, "blocked")
+        changed(&self.batcher.run(command).await?, "blocked ")
     }
 
     /// BLOCKED → AVAILABLE for all the seats or none. Refusal: `Taken`.
     pub async fn unblock(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
         let mut command = Command::new("unblock", match_id, String::new());
         command.seats = seats;
-        done(&self.batcher.run(command).await?, "unblocked")
+        changed(&self.batcher.run(command).await?, "unblocked ")
     }
 
     /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
@@ -136,6 +171,14 @@ pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
         .collect()
 }
 
+fn orphan_text(orphans: &[(SeatId, Option<SeatId>)]) -> String {
+    let one = |(seat, far): &(SeatId, Option<SeatId>)| match far {
+        Some(far) => format!("{seat}:{far}"),
+        None => format!("{seat}:-"),
+    };
+    orphans.iter().map(one).collect::<Vec<String>>().join(",")
+}
+
 pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
     let part: Vec<&str> = line.split(' ').collect();
     let [head, claim, deadline, version, amount, seats] = part[..] else {
@@ -154,6 +197,10 @@ pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
         })
     };
     parsed().ok_or_else(|| bad(line))
+}
+
+fn changed(line: &str, word: &str) -> Result<(), EngineError> {
+    if line.starts_with(word) { Ok(()) } else { Err(refusal(line)) }
 }
 
 pub(super) fn done(line: &str, word: &str) -> Result<(), EngineError> {
@@ -175,6 +222,7 @@ pub(super) fn refusal(line: &str) -> EngineError {
         "pass_required" => Refusal::PassRequired,
         "seat_limit" => Refusal::SeatLimit,
         "taken" => Refusal::Taken(seats()),
+        "orphan" => Refusal::Orphan(seats()),
         "not_found" => Refusal::NotFound,
         "not_yours" => Refusal::NotYours,
         "already_reserved" => Refusal::AlreadyReserved,

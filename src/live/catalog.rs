@@ -1,6 +1,7 @@
 //! The catalogue as this node knows it: read whole when a partition is first seen, then document by
 //! document as notices say that one has changed.
 
+use crate::domain::best::Ranking;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::domain::plan::PlanIndex;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub struct KnownSite {
     pub site: Site,
     pub index: PlanIndex,
+    pub ranking: Ranking,
 }
 
 /// The cache of one node.
@@ -107,6 +109,7 @@ impl Catalog {
 impl KnownSite {
     fn new(site: Site) -> Self {
         let index = PlanIndex::new(&site.plan);
-        Self { site, index }
+        let ranking = Ranking::new(&index);
+        Self { site, index, ranking }
     }
 }

@@ -1,8 +1,9 @@
 //! The seat map of one match in memory, with the place in the stream at which it stands, and the
 //! changes of the last seconds for those who are behind or return.
 
+use crate::domain::best::Wish;
 use crate::domain::fact::Fields;
-use crate::domain::ids::MatchId;
+use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::plan::PlanIndex;
 use crate::domain::position::{Position, StreamId};
 use crate::engine::seats::{Snapshot, parse_states};
@@ -13,11 +14,13 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Flushes that are remembered: at 20 per second those of the last 50 seconds.
 const FLUSHES: usize = 1000;
+/// A proposal is somebody's for so long: longer than a hold takes to show on the map.
+const PROPOSED: Duration = Duration::from_millis(200);
 
 /// One flush: the seats that changed between two places of the stream, the last state of each.
 struct Flush {
@@ -48,6 +51,8 @@ struct Map {
     recent: VecDeque<Arc<Flush>>,
     snapshots: HashMap<Scope, Bytes>,
     used_at: Instant,
+    /// Seats that were proposed to somebody a moment ago: others are proposed something else.
+    proposed: HashMap<u32, Instant>,
 }
 
 /// What a watcher gets next.
@@ -72,6 +77,7 @@ impl Feed {
             recent: VecDeque::new(),
             snapshots: HashMap::new(),
             used_at: Instant::now(),
+            proposed: HashMap::new(),
         };
         Self {
             match_id,
@@ -121,7 +127,7 @@ impl Feed {
             map.position.id = *id;
             map.version = number("v").ok_or(Gap)?;
         }
-        if changed.is_empty() {
+        if changed.is_empty() && map.position.id == from.id {
             return Ok(());
         }
         let mut changed: Vec<(u32, u8)> = changed.into_iter().collect();
@@ -148,6 +154,45 @@ impl Feed {
         let mut map = self.map.lock();
         map.used_at = Instant::now();
         frame::states(&self.site.index, &map.letters, map.version, scope)
+    }
+
+    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The first one
+    /// is kept from other askers for a moment, so that many who ask at once do not all run for the
+    /// same seats.
+    pub fn propose(&self, wish: &Wish, most: usize) -> Vec<Vec<SeatId>> {
+        let mut map = self.map.lock();
+        map.used_at = Instant::now();
+        map.proposed.retain(|_, at| at.elapsed() < PROPOSED);
+        let (index, ranking) = (&self.site.index, &self.site.ranking);
+        let available = |seat: u32| map.letters[seat as usize] == b'A';
+        let fresh = |seat: u32| available(seat) && !map.proposed.contains_key(&seat);
+        let mut found = ranking.propose(index, wish, most, fresh);
+        if found.is_empty() {
+            found = ranking.propose(index, wish, most, available);
+        }
+        if let Some(first) = found.first() {
+            let now = Instant::now();
+            map.proposed.extend(first.iter().map(|seat| (*seat, now)));
+        }
+        let seats = |group: Vec<u32>| group.into_iter().map(|seat| index.seat_at(seat)).collect();
+        found.into_iter().map(seats).collect()
+    }
+
+    /// The epoch in which the map stands.
+    pub fn epoch(&self) -> u64 {
+        self.map.lock().position.epoch
+    }
+
+    /// The version of the match at which the map stands.
+    pub fn version(&self) -> u64 {
+        self.map.lock().version
+    }
+
+    /// Waits until the map stands at a version or later, at most `patience`.
+    pub async fn wait_for_version(&self, version: u64, patience: Duration) -> bool {
+        let mut flushed = self.flushed.subscribe();
+        let reached = flushed.wait_for(|_| self.map.lock().version >= version);
+        tokio::time::timeout(patience, reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
     /// Seats that can be had now.

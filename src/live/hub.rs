@@ -91,10 +91,10 @@ impl Hub {
         }
     }
 
-    /// The partition is another log now: all its maps start anew.
-    pub fn reset(&self, partition: Partition) {
+    /// The partition stands in an epoch: its maps of another one start anew.
+    pub fn reset(&self, partition: Partition, epoch: u64) {
         for (id, running) in self.running.lock().iter() {
-            if id.partition() == partition {
+            if id.partition() == partition && running.feed.epoch() != epoch {
                 let _ = running.sender.send(Message::Reset);
             }
         }

@@ -40,6 +40,14 @@ const MATCHES: &str = "
         document = excluded.document
     where matches.version < excluded.version";
 
+const BLOCK: &str = "
+    insert into blocked_seats (match_id, seat_id)
+    select * from unnest($1::uuid[], $2::int[]) on conflict do nothing";
+
+const UNBLOCK: &str = "
+    delete from blocked_seats where (match_id, seat_id) in
+        (select * from unnest($1::uuid[], $2::int[]))";
+
 const DEAD_LETTER: &str = "
     insert into dead_letters (partition, epoch, journal_id, fields, reason)
     values ($1, $2, $3, $4, $5) on conflict do nothing";
@@ -53,6 +61,8 @@ struct Documents {
     accounts: HashMap<Uuid, Account>,
     sites: HashMap<SiteId, Option<Site>>,
     matches: HashMap<MatchId, Option<Match>>,
+    /// Whether the seat is blocked.
+    blocked: HashMap<(MatchId, SeatId), bool>,
 }
 
 impl Store {
@@ -119,6 +129,10 @@ async fn write(transaction: &Transaction<'_>, facts: &[&Fact]) -> Result<Lost, S
             Fact::MatchDeleted(id) => {
                 documents.matches.insert(*id, None);
             }
+            Fact::SeatsBlocked(event, seats, blocked) => {
+                let now = seats.iter().map(|seat| ((*event, *seat), *blocked));
+                documents.blocked.extend(now);
+            }
             Fact::Payment(step, payment) => payments.push((*step, &**payment)),
         }
     }
@@ -145,6 +159,7 @@ async fn write_documents(
         let made: Vec<f64> = list.iter().map(|account| account.created_at as f64).collect();
         transaction.execute(ACCOUNTS, &[&ids, &emails, &hashes, &roles, &made]).await?;
     }
+    write_blocked(transaction, &documents.blocked).await?;
     let (sites, gone) = split(documents.sites);
     if !gone.is_empty() {
         let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
@@ -167,6 +182,22 @@ async fn write_documents(
         let versions: Vec<i64> = matches.iter().map(|event| event.version as i64).collect();
         let documents: Vec<Json<&Match>> = matches.iter().map(Json).collect();
         transaction.execute(MATCHES, &[&ids, &sites, &versions, &documents]).await?;
+    }
+    Ok(())
+}
+
+async fn write_blocked(
+    transaction: &Transaction<'_>,
+    blocked: &HashMap<(MatchId, SeatId), bool>,
+) -> Result<(), StoreError> {
+    for (statement, wanted) in [(BLOCK, true), (UNBLOCK, false)] {
+        let seats: Vec<&(MatchId, SeatId)> =
+            blocked.iter().filter(|(_, now)| **now == wanted).map(|(seat, _)| seat).collect();
+        if !seats.is_empty() {
+            let matches: Vec<Uuid> = seats.iter().map(|(event, _)| event.0).collect();
+            let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
+            transaction.execute(statement, &[&matches, &numbers]).await?;
+        }
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ impl<'a> Fold<'a> {
         let (reservation, payment, refunding) = match step {
             PaymentStep::Begun => match self.claim(fact) {
                 true => (Paying, "IN_PROGRESS", false),
-                false => (Cancelled, "FAILED", false),
+                false => (Cancelled, "LOST", false),
             },
             PaymentStep::Approved => (Confirmed, "PAID", false),
             PaymentStep::RefundBegun => (Confirmed, "PAID", true),

@@ -11,7 +11,7 @@ use tokio_postgres::types::Json;
 const COLUMNS: &str = "
     select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount,
         (extract(epoch from r.created_at) * 1000)::bigint,
-        p.id, p.method, p.status, p.payment_key
+        p.id, p.method, p.status, p.payment_key, coalesce(p.refunding, false)
     from reservations r
     left join lateral (
         select * from payments where reservation_id = r.id order by begun_at desc, id desc limit 1
@@ -23,10 +23,16 @@ pub struct Unsettled {
     pub payment: PaymentId,
     pub reservation: ReservationId,
     pub match_id: MatchId,
+    pub user: UserId,
+    pub seats: Vec<SeatId>,
+    pub method: String,
     pub payment_key: String,
     /// In KRW.
     pub amount: i64,
     pub refunding: bool,
+    /// The claim was refused, and Redis may not know it yet: the seats that an earlier sale has.
+    /// The gateway must never be asked to charge such a payment.
+    pub sold: Option<Vec<SeatId>>,
 }
 
 impl Store {
@@ -78,9 +84,13 @@ impl Store {
         let connection = self.connection().await?;
         let rows = connection
             .query(
-                "select p.id, r.id, r.match_id, p.payment_key, p.amount, p.refunding
+                "select p.id, r.id, r.match_id, p.payment_key, p.amount, p.refunding,
+                    case when p.status = 'LOST' then array(
+                        select seat_id from claims
+                        where match_id = r.match_id and seat_id = any(r.seats)) end,
+                    r.user_id, r.seats, p.method
                  from payments p join reservations r on r.id = p.reservation_id
-                 where (p.status = 'IN_PROGRESS' or p.refunding)
+                 where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)
                    and p.updated_at <= now() - $1::float8 * interval '1 millisecond'
                  order by p.updated_at limit $2",
                 &[&(age_ms as f64), &count],
@@ -90,9 +100,13 @@ impl Store {
             payment: PaymentId(row.get(0)),
             reservation: ReservationId(row.get(1)),
             match_id: MatchId(row.get(2)),
+            user: UserId(row.get(7)),
+            seats: seat_ids(row.get(8)),
+            method: row.get(9),
             payment_key: row.get(3),
             amount: row.get(4),
             refunding: row.get(5),
+            sold: row.get::<_, Option<Vec<i32>>>(6).map(seat_ids),
         });
         Ok(unsettled.collect())
     }
@@ -127,6 +141,14 @@ impl Store {
         Ok((sites, matches))
     }
 
+    /// All blocked seats, for a rebuild.
+    pub async fn blocked_seats(&self) -> Result<Vec<(MatchId, SeatId)>, StoreError> {
+        let connection = self.connection().await?;
+        let rows = connection.query("select match_id, seat_id from blocked_seats", &[]).await?;
+        let seat = |row: &Row| (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
+        Ok(rows.iter().map(seat).collect())
+    }
+
     /// All reservations that have claims, for a rebuild.
     pub async fn claimed_reservations(&self) -> Result<Vec<Reservation>, StoreError> {
         let connection = self.connection().await?;
@@ -154,12 +176,17 @@ fn reservation(row: &Row) -> Reservation {
             // What lives on in Redis alone; when Redis does not know it any more, it is over.
             _ => ReservationStatus::Expired,
         },
-        seats: seats.into_iter().map(|seat| SeatId(seat as u32)).collect(),
+        seats: seat_ids(seats),
         amount: row.get(5),
         expires_at: None,
         created_at: row.get(6),
         payment,
+        refunding: row.get(11),
     }
+}
+
+fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
+    numbers.into_iter().map(|number| SeatId(number as u32)).collect()
 }
 
 fn payment_status(word: &str) -> PaymentStatus {

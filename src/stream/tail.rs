@@ -37,6 +37,7 @@ pub enum Told {
 /// Takes what a reader tells; must not block.
 pub type Listener = Arc<dyn Fn(Told) + Send + Sync>;
 
+#[derive(Clone, Copy)]
 enum Order {
     Watch(MatchId, StreamId),
     Unwatch(MatchId),
@@ -176,7 +177,6 @@ impl Reader {
                 let place = self.end_of(&key).await?;
                 self.places.insert(key, place);
             }
-            self.places.retain(|key, _| match_of_changes(key).is_none());
             (self.listener)(Told::Epoch(self.partition, epoch));
         }
         self.epoch_seen_at = Some(Instant::now());

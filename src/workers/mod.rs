@@ -110,14 +110,19 @@ impl Workers {
         partition: Partition,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
-        self.load_once(partition).await?;
         let journal = Journal::open(&self.redis_url, partition).await?;
+        self.load_once(&journal, partition).await?;
         let mut place = self.place(partition).await?;
         while !stop.is_cancelled() {
-            place = tokio::select! {
-                place = self.drain_once(&journal, partition, place) => place?,
+            let next = tokio::select! {
+                next = self.drain_once(&journal, partition, place) => next?,
                 () = stop.cancelled() => break,
             };
+            // Nothing came: is it still the same log?
+            if next == place && !self.same_log(&journal, partition, place).await? {
+                return Ok(());
+            }
+            place = next;
         }
         Ok(())
     }

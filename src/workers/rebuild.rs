@@ -1,26 +1,92 @@
-//! A partition that Redis does not have is loaded from PostgreSQL, under a new epoch: sold stays
-//! sold, claimed stays PAYING, accounts and catalogue return; open holds are gone.
+//! A partition that Redis does not have, or whose tail it has lost, is loaded from PostgreSQL under a
+//! new epoch: sold stays sold, claimed stays PAYING, accounts and catalogue return; open holds are
+//! gone.
 
 use crate::domain::ids::Partition;
+use crate::domain::position::Position;
+use crate::engine::load::Load;
+use crate::stream::journal::Journal;
 use crate::workers::Workers;
 
 impl Workers {
-    /// Loads the partition when it is missing; answers whether it did.
-    pub async fn load_once(&self, partition: Partition) -> anyhow::Result<bool> {
-        if self.engine.epoch(partition).await?.is_some() {
+    /// Loads the partition when it is missing or has lost its tail; answers whether it did.
+    pub async fn load_once(&self, journal: &Journal, partition: Partition) -> anyhow::Result<bool> {
+        let place = self.store.position(partition).await?;
+        match (self.engine.epoch(partition).await?, place) {
+            (None, place) => self.load(journal, partition, place).await?,
             // A first start that died between the two steps.
-            if self.store.position(partition).await?.is_none() {
-                let epoch = self.engine.epoch(partition).await?.unwrap_or(1);
+            (Some(epoch), None) => {
                 self.store.begin_epoch(partition, epoch).await?;
+                return Ok(false);
             }
-            return Ok(false);
+            (Some(epoch), Some(place)) => {
+                let newest = journal.newest().await?;
+                if epoch >= place.epoch && newest >= place.id {
+                    return Ok(false);
+                }
+                tracing::error!(%partition, epoch, %newest, known = %place,
+                    "Redis has lost what PostgreSQL knows: the partition is loaded again");
+                metrics::counter!("grandstand_partitions_rebuilt_total").increment(1);
+                self.engine.close_partition(partition).await?;
+                self.load(journal, partition, Some(place)).await?;
+            }
         }
-        let epoch = self.store.position(partition).await?.map_or(0, |place| place.epoch) + 1;
+        Ok(true)
+    }
+
+    /// Whether Redis still has the log that PostgreSQL knows up to `place`.
+    pub async fn same_log(
+        &self,
+        journal: &Journal,
+        partition: Partition,
+        place: Position,
+    ) -> anyhow::Result<bool> {
+        let epoch = self.engine.epoch(partition).await?;
+        Ok(epoch == Some(place.epoch) && journal.newest().await? >= place.id)
+    }
+
+    async fn load(
+        &self,
+        journal: &Journal,
+        partition: Partition,
+        place: Option<Position>,
+    ) -> anyhow::Result<()> {
+        if let Some(place) = place {
+            self.drain_all(journal, partition, place).await?;
+        }
+        let epoch = place.map_or(0, |place| place.epoch) + 1;
+        let load = self.read_kept(partition).await?;
+        self.engine.load_partition(partition, load).await?;
+        self.store.begin_epoch(partition, epoch).await?;
+        self.engine.open_partition(partition, epoch).await?;
+        tracing::info!(%partition, epoch, "loaded from PostgreSQL");
+        Ok(())
+    }
+
+    /// What the journal still has must be in PostgreSQL before the journal begins anew.
+    async fn drain_all(
+        &self,
+        journal: &Journal,
+        partition: Partition,
+        mut place: Position,
+    ) -> anyhow::Result<()> {
+        while journal.newest().await? > place.id {
+            let next = self.drain_once(journal, partition, place).await?;
+            if next == place {
+                return Ok(());
+            }
+            place = next;
+        }
+        Ok(())
+    }
+
+    async fn read_kept(&self, partition: Partition) -> anyhow::Result<Load> {
         let accounts = self.store.accounts().await?;
         let (sites, matches) = self.store.catalog().await?;
         let reservations = self.store.claimed_reservations().await?;
+        let blocked = self.store.blocked_seats().await?;
         let of = |id: Partition| id == partition;
-        let load = crate::engine::load::Load {
+        Ok(Load {
             accounts: accounts.into_iter().filter(|one| of(one.id.partition())).collect(),
             sites: sites.into_iter().filter(|one| of(one.id.partition())).collect(),
             matches: matches.into_iter().filter(|one| of(one.id.partition())).collect(),
@@ -28,11 +94,7 @@ impl Workers {
                 .into_iter()
                 .filter(|one| of(one.match_id.partition()))
                 .collect(),
-        };
-        self.engine.load_partition(partition, load).await?;
-        self.store.begin_epoch(partition, epoch).await?;
-        self.engine.open_partition(partition, epoch).await?;
-        tracing::info!(%partition, epoch, "loaded from PostgreSQL");
-        Ok(true)
+            blocked: blocked.into_iter().filter(|(event, _)| of(event.partition())).collect(),
+        })
     }
 }

@@ -1,7 +1,27 @@
 //! Tests of the whole system on real servers, one binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
 mod support;
 
+mod api_catalog;
+mod api_document;
+mod api_input;
+mod api_users;
+mod engine_batches;
+mod engine_catalog;
+mod engine_payments;
+mod engine_queue;
+mod engine_reservations;
+mod engine_seats;
+mod live;
+mod model;
+mod model_system;
+mod outage;
+mod outage_gateway;
+mod outage_redis;
+mod oversell;
 mod purchase;
+mod table;

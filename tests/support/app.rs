@@ -40,10 +40,17 @@ impl TestApp {
 
     /// A node with settings that the test changes.
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_on(postgres::database().await, Fsync::Never, change).await
+    }
+
+    /// A node on a database of the test's own, and a Redis that writes to the disk as said.
+    pub async fn start_on(
+        database: String,
+        fsync: Fsync,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let dir = TempDir::new().unwrap();
-        let redis = PrivateRedis::start(dir.path(), RedisSettings { fsync: Fsync::Never });
-        let (redis, database) = tokio::join!(redis, postgres::database());
-        let redis = redis.unwrap();
+        let redis = PrivateRedis::start(dir.path(), RedisSettings { fsync }).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let emulator = Emulator::start(
             listener,
@@ -148,6 +155,49 @@ impl TestApp {
         }
         self.emulator.stop().await;
         self.redis.stop().await.unwrap();
+    }
+}
+
+impl TestApp {
+    /// What goes wrong with the next calls of the gateway: `{"call":"confirm","kind":"dropAfter"}`.
+    pub async fn fault(&self, fault: &Value) {
+        let url = format!("{}/_emulator/faults", self.emulator.url());
+        let answer = reqwest::Client::new().post(url).json(fault).send().await.unwrap();
+        assert_eq!(answer.status(), 204, "{fault}");
+    }
+
+    /// Ends all faults of the gateway.
+    pub async fn clear_faults(&self) {
+        let url = format!("{}/_emulator/faults", self.emulator.url());
+        reqwest::Client::new().delete(url).send().await.unwrap();
+    }
+
+    /// The status of each payment in the gateway's own books.
+    pub async fn ledger(&self) -> Vec<String> {
+        let url = format!("{}/_emulator/ledger", self.emulator.url());
+        let books: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let payments = books["payments"].as_array().unwrap();
+        payments.iter().map(|one| one["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A client of this Redis that no part of the node shares.
+    pub async fn raw(&self) -> fred::clients::Client {
+        grandstand::redis::connect(&self.redis.url()).await.unwrap()
+    }
+
+    /// Waits until a reservation has a status; its last answer.
+    pub async fn wait_for_status(
+        &self,
+        client: &Client,
+        reservation: &Value,
+        status: &str,
+    ) -> Value {
+        let path = format!("/api/reservations/{}", reservation["id"].as_str().unwrap());
+        eventually(&format!("the reservation is {status}"), || async {
+            let answer = client.get(&path).await;
+            (answer.body["data"]["status"] == status).then(|| answer.body["data"].clone())
+        })
+        .await
     }
 }
 

@@ -3,5 +3,6 @@
 
 pub mod app;
 pub mod client;
+pub mod engine;
 pub mod events;
 pub mod postgres;

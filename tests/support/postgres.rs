@@ -23,6 +23,14 @@ pub async fn database() -> String {
     server.postgres.url_of(&name)
 }
 
+/// A migrated PostgreSQL of a test's own, to be killed and restarted.
+pub async fn private(dir: &std::path::Path) -> PrivatePostgres {
+    let settings = PostgresSettings { durable: false, max_connections: 60 };
+    let postgres = PrivatePostgres::start(&dir.join("postgres"), settings).await.unwrap();
+    Store::new(&postgres.url(), 1).unwrap().migrate().await.unwrap();
+    postgres
+}
+
 fn start() -> Server {
     let runtime = Box::leak(Box::new(tokio::runtime::Runtime::new().unwrap()));
     std::thread::scope(|scope| {

@@ -1,29 +1,38 @@
-// The pay page: in place of the gateway's window, four links with four outcomes.
+// The pay page, in the shape of the gateway emulator's, with two more outcomes.
 
 import { randomUUID } from 'node:crypto';
 
-const OUTCOMES = [
-  ['approve', 'Pay'],
-  ['declined', 'Pay with a card that is declined'],
-  ['unknown', 'Pay, but the answer is lost'],
-  ['paused', 'Pay while payments are paused'],
-];
+const CHOICES = {
+  approve: 'Pay',
+  refused: 'A card that is refused later',
+  decline: 'A card that is refused now',
+  abandon: 'Give up',
+  unknown: 'Pay, but the answer is lost',
+  paused: 'Pay while payments are paused',
+};
 
 export function payPage(query) {
-  const orderId = query.get('orderId');
-  const amount = query.get('amount');
-  const links = OUTCOMES.map(([outcome, text]) => {
-    const success = new URL(query.get('successUrl'));
-    const proof = { paymentType: 'NORMAL', orderId, paymentKey: `${outcome}-${randomUUID()}`, amount };
-    for (const [name, value] of Object.entries(proof)) success.searchParams.set(name, value);
-    return `<p><a id="${outcome}" href="${escape(success.href)}">${text}</a></p>`;
-  });
-  const fail = new URL(query.get('failUrl'));
-  fail.searchParams.set('code', 'PAY_PROCESS_CANCELED');
-  fail.searchParams.set('message', '사용자가 결제를 취소했습니다');
-  fail.searchParams.set('orderId', orderId);
-  links.push(`<p><a id="cancel" href="${escape(fail.href)}">Cancel</a></p>`);
-  return `<!doctype html><title>Pay</title><h1>${escape(amount)} KRW</h1>${links.join('')}`;
+  const action = (choice) => `/pay/${choice}${query}`.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
+  const buttons = Object.entries(CHOICES).map(
+    ([choice, text]) => `<p><button formaction="${action(choice)}">${text}</button></p>`,
+  );
+  return `<!doctype html><title>Pay</title><form method="post">${buttons.join('')}</form>`;
 }
 
-const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
+/** Where the browser goes after a choice. */
+export function afterPay(choice, query) {
+  const fail = (code, message) => {
+    const url = new URL(query.get('failUrl'));
+    url.searchParams.set('code', code);
+    url.searchParams.set('message', message);
+    return url.href;
+  };
+  if (choice === 'decline') return fail('REJECT_CARD_COMPANY', '카드사에서 승인을 거절했습니다.');
+  if (choice === 'abandon') return fail('PAY_PROCESS_CANCELED', '사용자가 결제를 취소했습니다.');
+  const url = new URL(query.get('successUrl'));
+  url.searchParams.set('paymentType', 'NORMAL');
+  url.searchParams.set('orderId', query.get('orderId'));
+  url.searchParams.set('paymentKey', `${choice}-${randomUUID()}`);
+  url.searchParams.set('amount', query.get('amount'));
+  return url.href;
+}

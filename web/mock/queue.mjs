@@ -42,11 +42,15 @@ export class WaitingRoom {
   place(user) {
     const ticket = this.tickets.get(user);
     if (!ticket) return null;
-    const ahead = Math.max(0, ticket.number - this.serving);
-    const state = ahead === 0 ? 'ADMITTED' : 'WAITING';
-    if (ahead === 0) ticket.passExpiresAt ??= new Date(Date.now() + PASS_MS).toISOString();
-    const { number, passExpiresAt } = ticket;
-    return { number, serving: this.serving, ahead, state, eta: ahead === 0 ? null : this.eta(ahead), passExpiresAt };
+    const { serving } = this;
+    if (serving >= ticket.number) {
+      ticket.passExpiresAt ??= new Date(Date.now() + PASS_MS).toISOString();
+      const { passExpiresAt } = ticket;
+      return { state: 'ADMITTED', number: null, serving, ahead: 0, eta: null, passExpiresAt };
+    }
+    const ahead = ticket.number - serving - 1;
+    const { number } = ticket;
+    return { state: 'WAITING', number, serving, ahead, eta: this.eta(ahead), passExpiresAt: null };
   }
 
   mayBuy(user) {

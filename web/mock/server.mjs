@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { makePlan } from './plan.mjs';
 import { MatchSeats } from './seats.mjs';
 import { WaitingRoom } from './queue.mjs';
-import { payPage } from './pay-page.mjs';
+import { afterPay, payPage } from './pay-page.mjs';
 import { startFans } from './fans.mjs';
 
 const HOLD_MS = Number(process.env.HOLD_MS ?? 300_000);
@@ -20,7 +20,7 @@ const FILES = {
   '/app.js': ['app.js', 'text/javascript; charset=utf-8'],
   '/app.css': ['app.css', 'text/css; charset=utf-8'],
 };
-const POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'";
+const POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; object-src 'none'; frame-ancestors 'none'";
 
 const plan = makePlan();
 const hours = (count) => new Date(Date.now() + count * 3_600_000).toISOString();
@@ -68,7 +68,7 @@ function tokens(user) {
 
 function mustBeUser(request) {
   const entry = access.get(request.headers.authorization?.slice(7));
-  if (!entry || entry.until < Date.now()) throw new Refusal(401, 'UNAUTHENTICATED');
+  if (!entry || entry.until < Date.now()) throw new Refusal(401, 'UNAUTHORIZED');
   return entry.user;
 }
 
@@ -99,7 +99,7 @@ const routes = [
   }],
   ['POST', '/api/users/refresh', (_, __, { refreshToken }) => {
     const user = refresh.get(refreshToken);
-    if (!user) throw new Refusal(401, 'UNAUTHENTICATED');
+    if (!user) throw new Refusal(401, 'UNAUTHORIZED');
     refresh.delete(refreshToken);
     return [200, tokens(user)];
   }],
@@ -196,7 +196,7 @@ const routes = [
     const payment = payments.get(body.paymentId);
     const reservation = reservations.get(payment.reservationId);
     if (body.amount !== payment.amount) throw new Refusal(422, 'AMOUNT_MISMATCH');
-    if (body.paymentKey.startsWith('declined')) {
+    if (body.paymentKey.startsWith('refused')) {
       payment.status = 'FAILED';
       throw new Refusal(402, 'PAYMENT_DECLINED', { gatewayCode: 'REJECT_CARD_PAYMENT' });
     }
@@ -225,7 +225,7 @@ const routes = [
   }],
   ['GET', '/api/matches/:match/queue', (request, { match }) => {
     const place = roomOf(match).place(mustBeUser(request).id);
-    if (!place) throw new Refusal(404, 'NOT_QUEUED');
+    if (!place) throw new Refusal(404, 'NOT_IN_QUEUE');
     return [200, place];
   }],
   ['DELETE', '/api/matches/:match/queue', (request, { match }) => {
@@ -294,7 +294,11 @@ async function answer(request, response) {
   }
   if (url.pathname === '/pay') {
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' });
-    response.end(payPage(url.searchParams));
+    response.end(payPage(url.search));
+    return;
+  }
+  if (url.pathname.startsWith('/pay/')) {
+    response.writeHead(303, { Location: afterPay(url.pathname.slice(5), url.searchParams) }).end();
     return;
   }
   if (openStream(request, response, url)) return;

@@ -24,6 +24,9 @@ pub struct MatchInput {
     /// 1 to 100 characters.
     away_team: String,
     starts_at: jiff::Timestamp,
+    /// No choice by hand may leave a single seat alone; default false.
+    #[serde(default)]
+    orphan_rule: bool,
 }
 
 /// All matches.
@@ -58,6 +61,7 @@ pub async fn create(
         starts_at: given.starts_at,
         status: MatchStatus::Draft,
         queue: QueueSettings::default(),
+        orphan_rule: given.orphan_rule,
     };
     let id = app.engine.put_match(&event, operation).await?;
     answer(&app, id).await.map(Created)
@@ -95,6 +99,7 @@ pub async fn replace(
         home_team: given.home_team.trim().to_owned(),
         away_team: given.away_team.trim().to_owned(),
         starts_at: given.starts_at,
+        orphan_rule: given.orphan_rule,
         ..old
     };
     app.engine.put_match(&event, Default::default()).await?;
@@ -126,14 +131,7 @@ fn on_sale(advice: &str) -> ApiError {
 
 /// A match as Redis has it now: changes start from there, not from a cache.
 pub async fn read(app: &App, id: MatchId) -> ApiResult<Match> {
-    use crate::engine::error::{EngineError, Refusal};
-    match app.engine.event(id).await {
-        Ok(Some(event)) => Ok(event),
-        Ok(None) | Err(EngineError::Refused(Refusal::NotFound)) => {
-            Err(ApiError::not_found("match"))
-        }
-        Err(error) => Err(error.into()),
-    }
+    app.engine.event(id).await?.ok_or_else(|| ApiError::not_found("match"))
 }
 
 /// The match as it is after a change.

@@ -67,13 +67,13 @@ export const createReservation = (matchId: string, holdId: string, key: string) 
   });
 
 export const fetchReservations = () =>
-  requestAsUser<{ reservations: Reservation[] }>('/api/reservations');
+  requestAsUser<{ reservations: Reservation[]; history?: boolean }>('/api/reservations');
 
 export const fetchReservation = (id: string) =>
   requestAsUser<Reservation>(`/api/reservations/${id}`);
 
-export const cancelReservation = (id: string, key: string) =>
-  requestAsUser<Reservation>(`/api/reservations/${id}/cancel`, { method: 'POST', key });
+export const cancelReservation = (id: string) =>
+  requestAsUser<Reservation>(`/api/reservations/${id}/cancel`, { method: 'POST' });
 
 export const requestPayment = (reservationId: string, key: string) =>
   requestAsUser<Payment>('/api/payments/request', {

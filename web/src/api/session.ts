@@ -7,6 +7,8 @@ import { asProblem } from './problem';
 import type { Tokens, User } from './types';
 
 const STORED = 'grandstand.refresh';
+const RESTORE_AGAIN_MS = 2000;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const user = signal<User | null>(null);
 /** False until a stored session has been tried: only then is "logged out" a fact. */
@@ -16,7 +18,10 @@ let accessToken: string | null = null;
 let refreshing: Promise<boolean> | null = null;
 
 export async function restoreSession(): Promise<void> {
-  if (sessionStorage.getItem(STORED)) await refresh();
+  while (sessionStorage.getItem(STORED) && !(await refresh())) {
+    // Refused tokens are forgotten, so this one has met a network that is down.
+    if (sessionStorage.getItem(STORED)) await pause(RESTORE_AGAIN_MS);
+  }
   sessionKnown.value = true;
 }
 
@@ -31,13 +36,9 @@ export async function signUp(email: string, password: string, key: string): Prom
 }
 
 export async function logOut(): Promise<void> {
-  const refreshToken = sessionStorage.getItem(STORED);
-  const token = accessToken;
-  forget();
   // The session ends here whatever the server says; it forgets the token by itself in time.
-  await request('/api/users/log-out', { method: 'POST', body: { refreshToken }, token }).catch(
-    () => undefined,
-  );
+  await requestAsUser('/api/users/log-out', { method: 'POST' }).catch(() => undefined);
+  forget();
 }
 
 /** A request as the user: on 401 the token is renewed, once, and the request sent again. */

@@ -8,6 +8,8 @@ export type ReservationStatus = 'PENDING' | 'PAYING' | 'CONFIRMED' | 'CANCELLED'
 export interface QueueSettings {
   enabled: boolean;
   opensAt?: string | null;
+  randomPreQueue?: boolean;
+  paused?: boolean;
 }
 
 export interface Match {
@@ -135,10 +137,11 @@ export interface WaitEstimate {
 }
 
 export interface QueuePlace {
+  state: 'WAITING' | 'ADMITTED';
+  /** None once we are in. */
   number: number | null;
   serving: number;
-  ahead: number | null;
-  state: string;
+  ahead: number;
   eta: WaitEstimate | null;
   passExpiresAt: string | null;
 }
@@ -146,7 +149,7 @@ export interface QueuePlace {
 export interface ServingFrame {
   serving: number;
   waiting: number;
-  admittedPerMinute: number;
+  admittedPerMinute: number | null;
   eta: WaitEstimate | null;
   soldOut: boolean;
 }

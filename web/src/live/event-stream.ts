@@ -10,11 +10,16 @@ export interface StreamHandlers {
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
+/** A resumed stream with nothing to catch up on says nothing: then silence means live. */
+const SILENCE_IS_LIVE_MS = 1500;
+/** A server ends streams that are this old on purpose, to share its clients out anew. */
+const OLD_MS = 60_000;
 
 export class EventStream {
   private source: EventSource | null = null;
   private lastId = '';
   private failures = 0;
+  private openedAt = Infinity;
   private timer: number | undefined;
   private closed = false;
 
@@ -45,26 +50,42 @@ export class EventStream {
 
   private open(): void {
     this.drop();
+    this.handlers.onHealth('connecting');
     const from = this.lastId ? `?lastEventId=${encodeURIComponent(this.lastId)}` : '';
     const source = new EventSource(this.url + from);
     this.source = source;
-    source.onopen = () => {
-      this.failures = 0;
-      this.handlers.onHealth('connecting');
-      // A resumed stream may have nothing to say: open is as good as live then.
-      if (this.lastId) this.handlers.onHealth('live');
-    };
-    source.onerror = () => {
-      this.handlers.onHealth('lost');
-      if (source.readyState === EventSource.CLOSED) this.openLater();
-    };
+    source.onopen = () => this.opened();
+    source.onerror = () => this.failed(source);
     for (const [name, handle] of Object.entries(this.handlers.events)) {
       source.addEventListener(name, (event: MessageEvent) => {
+        window.clearTimeout(this.timer);
         this.lastId = event.lastEventId || this.lastId;
-        this.handlers.onHealth('live');
         handle(JSON.parse(event.data), event.lastEventId);
+        this.handlers.onHealth('live');
       });
     }
+  }
+
+  private opened(): void {
+    this.failures = 0;
+    this.openedAt = performance.now();
+    if (!this.lastId) return;
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.handlers.onHealth('live'), SILENCE_IS_LIVE_MS);
+  }
+
+  private failed(source: EventSource): void {
+    window.clearTimeout(this.timer);
+    const wasOld = performance.now() - this.openedAt > OLD_MS;
+    this.openedAt = Infinity;
+    if (wasOld) {
+      source.close();
+      this.handlers.onHealth('connecting');
+      this.openLater();
+      return;
+    }
+    this.handlers.onHealth('lost');
+    if (source.readyState === EventSource.CLOSED) this.openLater();
   }
 
   private openLater(): void {

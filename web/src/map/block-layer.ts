@@ -2,64 +2,87 @@
 
 import { Color, Container, Graphics } from 'pixi.js';
 import type { SeatTable } from '../venue/seat-table';
+import { FlatMesh, type Rgb } from './flat-mesh';
 import type { MapColors } from './map-colors';
 
 const KNOWN_SHAPES = ['grass', 'dirt', 'line', 'stage', 'wall'] as const;
+const DARK_INK = '#0d1015';
+const LIGHT_INK = '#ffffff';
+const EDGE_METRES = 0.5;
 
 export class BlockLayer {
   readonly root = new Container();
-  private readonly shapes = new Graphics();
-  private readonly fills: Graphics[];
+  /** Which ink reads best on each block: dark on light, light on dark. */
+  readonly inks: string[] = [];
+  private readonly shapes: FlatMesh;
+  private readonly fills: FlatMesh;
   private readonly edges = new Graphics();
   private readonly hover = new Graphics();
-  private colors: MapColors | null = null;
+  private readonly gradeColors: Rgb[];
+  private ground: Rgb = [1, 1, 1];
+  private taken: Rgb = [1, 1, 1];
+  private ink = '#000';
+  private inkSoft = '#000';
 
   constructor(private readonly table: SeatTable) {
-    this.fills = table.blocks.map((block) =>
-      new Graphics().poly(block.outline.flat()).fill(0xffffff),
-    );
-    this.root.addChild(this.shapes, ...this.fills, this.edges, this.hover);
+    this.shapes = new FlatMesh((table.plan.shapes ?? []).map((shape) => shape.outline));
+    this.fills = new FlatMesh(table.blocks.map((block) => block.outline));
+    this.gradeColors = table.grades.map((grade) => rgb(grade.color));
+    this.root.addChild(this.shapes.mesh, this.fills.mesh, this.edges, this.hover);
   }
 
   setColors(colors: MapColors): void {
-    this.colors = colors;
-    this.shapes.clear();
-    for (const shape of this.table.plan.shapes ?? []) {
+    this.ground = rgb(colors.ground);
+    this.taken = rgb(colors.taken);
+    this.ink = colors.ink;
+    this.inkSoft = colors.inkSoft;
+    for (const [index, shape] of (this.table.plan.shapes ?? []).entries()) {
       const kind = KNOWN_SHAPES.find((known) => known === shape.kind) ?? 'wall';
-      this.shapes.poly(shape.outline.flat()).fill(colors[kind]);
+      this.shapes.setColor(index, rgb(colors[kind]));
     }
+    this.shapes.flush();
     this.edges.clear();
     for (const block of this.table.blocks) this.edges.poly(block.outline.flat());
-    this.edges.stroke({ color: colors.ground, width: 0.5, alignment: 0.5 });
+    this.edges.stroke({ color: colors.ground, width: EDGE_METRES, alignment: 0.5 });
   }
 
   /** Paints each block by its share of free seats; `near` (0 to 1) lets the seats take over. */
   paint(freeInBlock: Int32Array, gradeShown: (grade: number) => boolean, near: number): void {
-    if (!this.colors) return;
-    const ground = new Color(this.colors.ground).toRgbArray();
-    const taken = new Color(this.colors.taken).toRgbArray();
+    const { ground, taken } = this;
     for (const block of this.table.blocks) {
       const share = block.seats === 0 ? 0 : freeInBlock[block.index] / block.seats;
-      const base = new Color(this.table.grades[block.grade].color).toRgbArray();
+      const base = this.gradeColors[block.grade];
       const shown = this.table.rowsOf(block).some((row) => gradeShown(row.grade));
       const strength = share === 0 ? 0 : 0.3 + 0.7 * share;
       const full = mix(mix(ground, taken, 0.55), base, strength);
       const far = shown ? full : mix(ground, taken, 0.3);
       const seen = mix(far, mix(ground, base, shown ? 0.1 : 0.04), near);
-      this.fills[block.index].tint = new Color(seen as unknown as number[]).toNumber();
+      this.fills.setColor(block.index, seen);
+      const ink = brightness(far) > 0.5 ? DARK_INK : LIGHT_INK;
+      this.inks[block.index] = shown ? ink : this.inkSoft;
     }
+    this.fills.flush();
+    this.edges.visible = near < 1;
   }
 
-  showHover(block: number | null, ink: string): void {
+  showHover(block: number | null): void {
     this.hover.clear();
     if (block === null) return;
     const outline = this.table.blocks[block].outline.flat();
-    this.hover.poly(outline).stroke({ color: ink, width: 0.8, alignment: 0.5 });
+    this.hover.poly(outline).stroke({ color: this.ink, width: 0.8, alignment: 0.5 });
   }
 }
 
-type Rgb = ArrayLike<number>;
+function rgb(color: string): Rgb {
+  const [red, green, blue] = new Color(color).toRgbArray();
+  return [red, green, blue];
+}
 
-function mix(from: Rgb, to: Rgb, share: number): number[] {
-  return [0, 1, 2].map((part) => from[part] + (to[part] - from[part]) * share);
+function mix(from: Rgb, to: Rgb, share: number): Rgb {
+  const part = (index: number) => from[index] + (to[index] - from[index]) * share;
+  return [part(0), part(1), part(2)];
+}
+
+function brightness([red, green, blue]: Rgb): number {
+  return red * 0.299 + green * 0.587 + blue * 0.114;
 }

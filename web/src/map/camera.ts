@@ -11,6 +11,9 @@ export interface View {
 const LARGEST_SEAT_PIXELS = 46;
 const FLIGHT_MS = 420;
 
+export const reducedMotion = (): boolean =>
+  matchMedia('(prefers-reduced-motion: reduce)').matches;
+
 export class Camera {
   x = 0;
   y = 0;
@@ -87,7 +90,7 @@ export class Camera {
   }
 
   flyTo(view: View): void {
-    if (matchMedia('(prefers-reduced-motion: reduce)').matches) {
+    if (reducedMotion()) {
       this.set(view);
       return;
     }
@@ -113,6 +116,18 @@ export class Camera {
       y: from.y + (to.y - from.y) * shift,
       scale,
     });
+  }
+
+  /** Whether a part of the plan is on the screen. */
+  sees(part: Bounds): boolean {
+    const reachX = this.width / 2 / this.scale;
+    const reachY = this.height / 2 / this.scale;
+    return (
+      part.right > this.x - reachX &&
+      part.left < this.x + reachX &&
+      part.bottom > this.y - reachY &&
+      part.top < this.y + reachY
+    );
   }
 
   toPlan(screenX: number, screenY: number): { x: number; y: number } {

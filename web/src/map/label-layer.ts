@@ -24,7 +24,7 @@ export class LabelLayer {
   private readonly blocks: BlockLabel[];
   private readonly rowRoot = new Container();
   private readonly rowPool: BitmapText[] = [];
-  private ink = '#000';
+  private inkSoft = '#000';
 
   constructor(private readonly table: SeatTable) {
     this.blocks = table.blocks.map((block) => this.blockLabel(block));
@@ -32,16 +32,14 @@ export class LabelLayer {
   }
 
   setColors(colors: MapColors): void {
-    this.ink = colors.ink;
-    for (const { name, left } of this.blocks) {
-      name.tint = colors.ink;
-      left.tint = colors.ink;
-    }
+    this.inkSoft = colors.inkSoft;
     for (const label of this.rowPool) label.tint = colors.inkSoft;
   }
 
-  setCounts(states: SeatStates): void {
-    for (const { block, left } of this.blocks) {
+  setCounts(states: SeatStates, inks: string[]): void {
+    for (const { block, name, left } of this.blocks) {
+      name.tint = inks[block.index];
+      left.tint = inks[block.index];
       const text = states.known ? String(states.freeInBlock[block.index]) : '';
       if (left.text !== text) left.text = text;
     }
@@ -56,7 +54,7 @@ export class LabelLayer {
       label.root.position.set(Math.round(x), Math.round(y));
       label.left.visible = size > 44;
       label.name.y = label.left.visible ? -7 : 0;
-      label.root.scale.set(Math.min(1.25, Math.max(0.72, size / 60)));
+      label.root.scale.set(Math.min(1.25, Math.max(0.64, size / 58)));
     }
     this.placeRows(camera);
   }
@@ -89,7 +87,7 @@ export class LabelLayer {
     const existing = this.rowPool[index];
     if (existing) return existing;
     const label = text(12, '600');
-    label.tint = this.ink;
+    label.tint = this.inkSoft;
     this.rowPool.push(label);
     this.rowRoot.addChild(label);
     return label;

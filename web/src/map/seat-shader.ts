@@ -1,5 +1,6 @@
-// The look of a seat, in GLSL: every seat of the stadium is one instance of one quad.
+// The look of a seat, in GLSL: every seat is a quad of four vertices that carry the same.
 //
+// aCorner  which corner this vertex is
 // aSpot    centre (metres) and the vector along the row, half a seat long
 // aGrade   colour of the grade; aNumber the seat number that near seats show
 // aState   state code, marks (bits below), unused, unused
@@ -13,7 +14,7 @@ export const MARK_HOVERED = 8;
 export const GLOW_SECONDS = 0.7;
 
 export const vertexSource = /* glsl */ `#version 300 es
-in vec2 aCorner;
+in vec4 aCorner;
 in vec4 aSpot;
 in vec4 aGrade;
 in float aNumber;
@@ -30,14 +31,14 @@ flat out float vNumber;
 flat out float vCode;
 flat out float vMarks;
 flat out float vChanged;
-flat out float vHalf;
+flat out vec2 vAlong;
 
 void main() {
   vec2 along = aSpot.zw;
   vec2 across = vec2(-along.y, along.x);
   vMarks = floor(aState.y * 255.0 + 0.5);
   float grown = mod(vMarks, 4.0) > 0.5 || vMarks > 7.5 ? 1.3 : 1.15;
-  vAt = aCorner * grown;
+  vAt = aCorner.xy * grown;
   vec2 place = aSpot.xy + along * vAt.x + across * vAt.y;
   mat3 view = uProjectionMatrix * uWorldTransformMatrix * uTransformMatrix;
   gl_Position = vec4((view * vec3(place, 1.0)).xy, 0.0, 1.0);
@@ -45,7 +46,7 @@ void main() {
   vNumber = aNumber;
   vCode = floor(aState.x * 255.0 + 0.5);
   vChanged = aChanged;
-  vHalf = length(along);
+  vAlong = along;
 }
 `;
 
@@ -58,7 +59,7 @@ flat in float vNumber;
 flat in float vCode;
 flat in float vMarks;
 flat in float vChanged;
-flat in float vHalf;
+flat in vec2 vAlong;
 
 uniform sampler2D uDigits;
 uniform vec3 uGround;
@@ -82,19 +83,26 @@ float boxDistance(vec2 at, float half_, float radius) {
 
 float brightness(vec3 color) { return dot(color, vec3(0.299, 0.587, 0.114)); }
 
-float digitInk(vec2 at, float number) {
+// Digits stand upright on the screen, however the row lies.
+float digitInk(vec2 at, float number, vec2 stepX, vec2 stepY) {
   float digits = number > 99.5 ? 3.0 : number > 9.5 ? 2.0 : 1.0;
-  float width = 0.52;
-  float slot = floor(at.x / width + digits * 0.5);
+  float slot = floor(at.x + digits * 0.5);
   if (slot < 0.0 || slot >= digits || abs(at.y) > 0.5) return 0.0;
   float power = digits - 1.0 - slot;
   float digit = mod(floor(number / (power > 1.5 ? 100.0 : power > 0.5 ? 10.0 : 1.0)), 10.0);
-  float inside = at.x / width + digits * 0.5 - slot;
-  return texture(uDigits, vec2((digit + inside) / 10.0, at.y + 0.5)).a;
+  float inside = at.x + digits * 0.5 - slot;
+  return textureGrad(uDigits, vec2((digit + inside) / 10.0, at.y + 0.5), stepX, stepY).a;
 }
 
 void main() {
-  float pixel = 1.0 / max(uScale * vHalf, 0.001);
+  float halfSeat = length(vAlong);
+  vec2 along = vAlong / max(halfSeat, 0.001);
+  vec2 upright = mat2(along, vec2(-along.y, along.x)) * vAt / vec2(0.54, 0.98);
+  // Steps of the texture must be taken before any branch, and not across digits.
+  vec2 atlas = vec2(upright.x / 10.0, upright.y);
+  vec2 stepX = dFdx(atlas);
+  vec2 stepY = dFdy(atlas);
+  float pixel = 1.0 / max(uScale * halfSeat, 0.001);
   bool selected = marked(1.0);
   bool mine = marked(2.0);
   bool dimmed = marked(4.0);
@@ -107,12 +115,11 @@ void main() {
   vec3 fill = vGrade;
   vec3 rim = mix(vGrade, uInk, 0.25);
   float rimWidth = max(0.1, pixel * 0.9);
-  float hollow = 0.0;
   if (vCode > 3.5) { fill = mix(uGround, uTaken, 0.35); rim = fill; }
   else if (vCode > 2.5) { fill = uTaken; rim = uTaken; }
   else if (vCode > 0.5) { fill = mix(uGround, uBusy, vCode > 1.5 ? 0.55 : 0.28); rim = uBusy; }
   if (mine) { fill = uMine; rim = uInk; rimWidth = max(0.16, pixel * 1.6); }
-  if (selected) { fill = uMine; rim = uInk; rimWidth = max(0.22, pixel * 1.8); }
+  if (selected) { fill = uGround; rim = uMine; rimWidth = max(0.3, pixel * 2.0); }
   if (hovered) { rim = uInk; rimWidth = max(0.16, pixel * 1.6); }
 
   float glow = clamp(1.0 - (uTime - vChanged) / ${GLOW_SECONDS.toFixed(1)}, 0.0, 1.0);
@@ -120,7 +127,7 @@ void main() {
 
   vec3 color = mix(fill, rim, smoothstep(-rimWidth - pixel, -rimWidth, outer));
   if (uNumbers > 0.0 && vCode < 2.5) {
-    float ink = digitInk(vAt / 1.05, vNumber) * uNumbers;
+    float ink = digitInk(upright, vNumber, stepX, stepY) * uNumbers;
     vec3 text = brightness(fill) > 0.58 ? vec3(0.07, 0.08, 0.1) : vec3(1.0);
     color = mix(color, text, ink);
   }

@@ -5,18 +5,22 @@ import 'pixi.js/unsafe-eval';
 import { Container, WebGLRenderer } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
 import { SeatFinder } from '../venue/seat-finder';
-import type { Bounds, SeatTable } from '../venue/seat-table';
+import { boxOfPoints, type SeatTable } from '../venue/seat-table';
 import { BlockLayer } from './block-layer';
-import { Camera } from './camera';
+import { Camera, reducedMotion } from './camera';
+import { FrameLoop } from './frame-loop';
 import { Gestures } from './gestures';
 import { LabelLayer } from './label-layer';
 import { readMapColors, type MapColors } from './map-colors';
 import { SeatLayer } from './seat-layer';
 import { MARK_DIMMED, MARK_HOVERED, MARK_MINE, MARK_SELECTED } from './seat-shader';
+import { drawing } from './web-gl';
 
 export interface MapHandlers {
   onSeat: (seat: number) => void;
   onHover: (seat: number, x: number, y: number) => void;
+  /** The block in the middle of the screen when it is near, else null. */
+  onPlace: (block: number | null) => void;
 }
 
 /** Scales (pixels per metre) between which blocks give way to seats. */
@@ -27,6 +31,8 @@ const NUMBERS_FULL = 38;
 /** Below this a seat is too small for a finger: a tap zooms in instead. */
 const TAP_SEAT_FROM = 16;
 const COUNT_EVERY_MS = 250;
+/** How often changes of others are drawn where drawing is dear. */
+const MODEST_EVERY_MS = 180;
 
 export class StadiumMap {
   readonly camera: Camera;
@@ -42,12 +48,14 @@ export class StadiumMap {
   private readonly unsubscribe: () => void;
   private colors: MapColors;
   private shownGrades: (grade: number) => boolean = () => true;
+  private readonly modest = drawing() !== 'full' || reducedMotion();
   private hovered = -1;
   private marks = { selected: new Set<number>(), mine: new Set<number>() };
-  private frame = 0;
+  private readonly frames = new FrameLoop((now) => this.drawNow(now));
   private countedAt = -Infinity;
   private countsStale = true;
   private paintedNear = -1;
+  private placeTold: number | null = null;
 
   static async create(
     canvas: HTMLCanvasElement,
@@ -56,10 +64,11 @@ export class StadiumMap {
     handlers: MapHandlers,
   ): Promise<StadiumMap> {
     const map = new StadiumMap(canvas, table, states, handlers);
+    const full = drawing() === 'full';
     await map.renderer.init({
       canvas,
-      antialias: true,
-      resolution: Math.min(2, window.devicePixelRatio || 1),
+      antialias: full,
+      resolution: full ? Math.min(2, window.devicePixelRatio || 1) : 1,
       autoDensity: true,
       background: map.colors.ground,
       clearBeforeRender: true,
@@ -78,21 +87,25 @@ export class StadiumMap {
     private readonly handlers: MapHandlers,
   ) {
     this.colors = readMapColors();
-    this.camera = new Camera(table.bounds, () => this.draw());
+    this.camera = new Camera(table.bounds, () => this.frames.request());
     this.seats = new SeatLayer(table);
     this.blocks = new BlockLayer(table);
     this.labels = new LabelLayer(table);
     this.finder = new SeatFinder(table);
-    this.world.addChild(this.blocks.root, this.seats.mesh);
+    this.world.addChild(this.blocks.root, this.seats.root);
     this.stage.addChild(this.world, this.labels.root);
     this.applyColors();
     for (let seat = 0; seat < table.count; seat += 1) {
       this.seats.setState(seat, states.codes[seat], false);
     }
     this.unsubscribe = states.subscribe((changed, snapshot) => {
-      for (const seat of changed) this.seats.setState(seat, states.codes[seat], !snapshot);
+      const glow = !snapshot && !this.modest;
+      for (const seat of changed) this.seats.setState(seat, states.codes[seat], glow);
       this.countsStale = true;
-      this.draw();
+      // From far only the counts show, and those may come late.
+      if (this.camera.scale <= SEATS_FROM) this.frames.requestWithin(COUNT_EVERY_MS);
+      else if (this.modest) this.frames.requestWithin(MODEST_EVERY_MS);
+      else this.frames.request();
     });
     this.gestures = new Gestures(canvas, this.camera, {
       onTap: (x, y, touch) => this.tap(x, y, touch),
@@ -104,8 +117,7 @@ export class StadiumMap {
   }
 
   destroy(): void {
-    cancelAnimationFrame(this.frame);
-    this.frame = -1;
+    this.frames.stop();
     this.observer.disconnect();
     this.gestures.destroy();
     this.unsubscribe();
@@ -118,7 +130,7 @@ export class StadiumMap {
     this.remark(this.marks.selected, next.selected, MARK_SELECTED);
     this.remark(this.marks.mine, next.mine, MARK_MINE);
     this.marks = next;
-    this.draw();
+    this.frames.request();
   }
 
   setShownGrades(shown: (grade: number) => boolean): void {
@@ -130,7 +142,7 @@ export class StadiumMap {
       }
     }
     this.countsStale = true;
-    this.draw();
+    this.frames.request();
   }
 
   /** Reads the colours again, after the theme has changed. */
@@ -141,7 +153,7 @@ export class StadiumMap {
     this.blocks.setColors(this.colors);
     this.labels.setColors(this.colors);
     this.countsStale = true;
-    this.draw();
+    this.frames.request();
   }
 
   zoomBy(factor: number): void {
@@ -153,8 +165,7 @@ export class StadiumMap {
   }
 
   showBlock(block: number): void {
-    const { outline } = this.table.blocks[block];
-    const view = this.camera.fit(boxOf(outline));
+    const view = this.camera.fit(this.table.boxOf(this.table.blocks[block]));
     // A large block still has to end at a scale where its seats can be tapped.
     this.camera.flyTo({ ...view, scale: Math.max(view.scale, TAP_SEAT_FROM + 1) });
   }
@@ -162,7 +173,7 @@ export class StadiumMap {
   showSeats(seats: number[]): void {
     if (seats.length === 0) return;
     const points = seats.map((seat): [number, number] => [this.table.x[seat], this.table.y[seat]]);
-    const view = this.camera.fit(boxOf(points));
+    const view = this.camera.fit(boxOfPoints(points));
     this.camera.flyTo({ ...view, scale: Math.min(view.scale, NUMBERS_FULL) });
   }
 
@@ -187,15 +198,15 @@ export class StadiumMap {
   private hover(x: number, y: number): void {
     const at = this.camera.toPlan(x, y);
     if (this.camera.scale >= SEATS_FULL) {
-      this.blocks.showHover(null, this.colors.ink);
+      this.blocks.showHover(null);
       this.setHovered(this.finder.seatAt(at.x, at.y, 0.4), x, y);
       return;
     }
     this.setHovered(-1, x, y);
     const block = this.finder.blockAt(at.x, at.y);
     this.canvas.style.cursor = block ? 'pointer' : 'grab';
-    this.blocks.showHover(block?.index ?? null, this.colors.ink);
-    this.draw();
+    this.blocks.showHover(block?.index ?? null);
+    this.frames.request();
   }
 
   private setHovered(seat: number, x: number, y: number): void {
@@ -205,7 +216,7 @@ export class StadiumMap {
     if (seat >= 0) this.seats.setMark(seat, MARK_HOVERED, true);
     this.canvas.style.cursor = seat >= 0 ? 'pointer' : 'grab';
     this.hovered = seat;
-    this.draw();
+    this.frames.request();
   }
 
   private resize(): void {
@@ -213,15 +224,6 @@ export class StadiumMap {
     if (box.width === 0 || box.height === 0) return;
     this.renderer.resize(box.width, box.height);
     this.camera.resize(box.width, box.height);
-  }
-
-  /** Asks for one frame; frames are only drawn when something has changed. */
-  private draw(): void {
-    if (this.frame !== 0) return;
-    this.frame = requestAnimationFrame((now) => {
-      this.frame = 0;
-      this.drawNow(now);
-    });
   }
 
   private drawNow(now: number): void {
@@ -234,10 +236,20 @@ export class StadiumMap {
       camera.width / 2 - camera.x * camera.scale,
       camera.height / 2 - camera.y * camera.scale,
     );
-    this.seats.prepare(camera.scale, near, ramp(camera.scale, NUMBERS_FROM, NUMBERS_FULL));
+    this.seats.prepare(camera, near, ramp(camera.scale, NUMBERS_FROM, NUMBERS_FULL));
     this.labels.place(camera, near);
     this.renderer.render({ container: this.stage });
-    if (camera.flying || (near > 0 && this.seats.glowing) || this.countsStale) this.draw();
+    this.tellPlace(near);
+    if (camera.flying || (near > 0 && this.seats.glowing)) this.frames.request();
+    else if (this.countsStale) this.frames.requestWithin(COUNT_EVERY_MS);
+  }
+
+  private tellPlace(near: number): void {
+    const { x, y } = this.camera;
+    const place = near < 1 ? null : this.finder.blockNear(x, y);
+    if (place === this.placeTold) return;
+    this.placeTold = place;
+    this.handlers.onPlace(place);
   }
 
   /** Counts are text and colours of large shapes: a few times a second is as good as live. */
@@ -247,7 +259,7 @@ export class StadiumMap {
     this.blocks.paint(this.states.freeInBlock, this.shownGrades, near);
     this.paintedNear = near;
     if (!due) return;
-    this.labels.setCounts(this.states);
+    this.labels.setCounts(this.states, this.blocks.inks);
     this.countedAt = now;
     this.countsStale = false;
   }
@@ -255,15 +267,4 @@ export class StadiumMap {
 
 function ramp(value: number, from: number, to: number): number {
   return Math.min(1, Math.max(0, (value - from) / (to - from)));
-}
-
-function boxOf(points: readonly (readonly [number, number])[]): Bounds {
-  const xs = points.map(([x]) => x);
-  const ys = points.map(([, y]) => y);
-  return {
-    left: Math.min(...xs),
-    right: Math.max(...xs),
-    top: Math.min(...ys),
-    bottom: Math.max(...ys),
-  };
 }

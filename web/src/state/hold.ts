@@ -9,6 +9,7 @@ import {
   type HoldRequest,
 } from '../api/endpoints';
 import { asProblem } from '../api/problem';
+import { sessionKnown, user } from '../api/session';
 import type { Alternative, Hold } from '../api/types';
 import { clockKnown, secondsUntil, secondTick } from '../live/clock';
 import { text } from '../text';
@@ -34,6 +35,10 @@ export const busy = signal(false);
 effect(() => {
   if (hold.value) sessionStorage.setItem(STORED, JSON.stringify(hold.value));
   else sessionStorage.removeItem(STORED);
+});
+
+effect(() => {
+  if (sessionKnown.value && !user.value) hold.value = null;
 });
 
 effect(() => {
@@ -80,11 +85,25 @@ function refused(error: unknown): void {
 }
 
 /** Takes seats that others got, by the live map, out of the choice. */
-export function dropTakenSeats(): void {
+function dropTakenSeats(): void {
   const states = openMatch.value?.states;
   if (!states || busy.value) return;
   const lost = loseSeats((seat) => !states.isFree(seat));
   if (lost > 0) tell('bad', text.value.choose.gone(lost));
+}
+
+/** Compares choice and hold with what the live map has just said. */
+export function followMap(changed: readonly number[]): void {
+  dropTakenSeats();
+  const open = openMatch.value;
+  const held = hold.value;
+  if (!open || !held || held.matchId !== open.match.id || busy.value) return;
+  const mine = new Set(held.seats.map((line) => open.table.indexOf(line.seatId)));
+  // Seen taken and now free again: the server has ended the hold, whatever the clock says.
+  if (changed.some((seat) => mine.has(seat) && open.states.isFree(seat))) {
+    hold.value = null;
+    tell('bad', text.value.hold.lost);
+  }
 }
 
 export async function giveBack(): Promise<void> {

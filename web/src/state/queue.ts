@@ -4,14 +4,12 @@ import { computed, signal } from '@preact/signals';
 import { fetchQueuePlace, joinQueue, leaveQueue, newKey, queueEventsUrl } from '../api/endpoints';
 import { asProblem } from '../api/problem';
 import { user } from '../api/session';
-import type { QueuePlace, ServingFrame } from '../api/types';
+import type { QueuePlace, ServingFrame, WaitEstimate } from '../api/types';
 import { EventStream } from '../live/event-stream';
 import { text } from '../text';
 import { askLogIn } from './log-in';
 import { openMatch } from './match';
 import { tell, tellProblem } from './notices';
-
-const CHECK_EVERY_MS = 5000;
 
 export const place = signal<QueuePlace | null>(null);
 export const serving = signal<ServingFrame | null>(null);
@@ -19,61 +17,83 @@ export const joining = signal(false);
 /** Set when the queue turns out to be off although the match said on. */
 const queueOff = signal(false);
 
-export const queueEnabled = computed(
-  () => openMatch.value?.match.queue?.enabled === true && !queueOff.value,
-);
+export const queueEnabled = computed(() => {
+  const match = openMatch.value?.match;
+  return match?.status === 'OPEN' && match.queue?.enabled === true && !queueOff.value;
+});
 export const admitted = computed(
   () => !queueEnabled.value || (user.value !== null && place.value?.state === 'ADMITTED'),
 );
 
-/** People before us; the shared `serving` number moves faster than our own place is asked for. */
-export const ahead = computed<number | null>(() => {
+/** People before us. `serving` comes to everybody at once; our own place only when we ask. */
+export const ahead = computed<number>(() => {
   const mine = place.value;
-  if (!mine || mine.number === null) return null;
+  if (!mine || mine.number === null) return 0;
   const now = Math.max(mine.serving, serving.value?.serving ?? 0);
-  return Math.max(0, mine.number - now);
+  // Some who stood before us may have left: the server counted them, the numbers don't show it.
+  return Math.max(0, Math.min(mine.ahead, mine.number - 1 - now));
 });
 
-let stream: EventStream | null = null;
+/** Our share of the estimate for the whole line: both stand on the same measured pace. */
+export const estimate = computed<WaitEstimate | null>(() => {
+  const line = serving.value;
+  if (!line?.eta || line.waiting === 0) return place.value?.eta ?? null;
+  const share = Math.min(1, ahead.value / line.waiting);
+  return { p50Seconds: line.eta.p50Seconds * share, p90Seconds: line.eta.p90Seconds * share };
+});
+
 let checkTimer: number | undefined;
 
 export function watchQueue(match: string): () => void {
   queueOff.value = false;
-  stream = new EventStream(queueEventsUrl(match), {
+  const stream = new EventStream(queueEventsUrl(match), {
     events: {
       serving: (data) => {
         serving.value = data as ServingFrame;
-        if (place.value?.state === 'WAITING' && ahead.value === 0) void checkPlace(match);
+        const mine = place.value;
+        const reached = mine?.number != null && serving.value.serving >= mine.number;
+        if (mine?.state === 'WAITING' && reached) void checkPlace(match);
       },
     },
     onHealth: () => undefined,
   });
-  // Passes end by time, and a turn may come without a frame: ask now and then.
-  checkTimer = window.setInterval(() => {
-    if (place.value) void checkPlace(match);
-  }, CHECK_EVERY_MS);
+  const checkLater = () => {
+    checkTimer = window.setTimeout(() => {
+      if (place.value) void checkPlace(match);
+      checkLater();
+    }, checkDelayMs());
+  };
+  checkLater();
   return () => {
-    stream?.close();
-    stream = null;
-    window.clearInterval(checkTimer);
+    stream.close();
+    window.clearTimeout(checkTimer);
     place.value = null;
     serving.value = null;
   };
 }
 
+/** The farther back we stand the less often we ask: a million people wait here. */
+function checkDelayMs(): number {
+  const base = place.value?.state === 'ADMITTED' || ahead.value > 100 ? 30_000 : 5000;
+  return base * (0.75 + Math.random() / 2);
+}
+
 /** Finds the place of a fan who comes back. */
 export async function checkPlace(match: string): Promise<void> {
   if (!user.value) return;
+  const before = place.value?.state;
   try {
-    const before = place.value?.state;
-    const now = await fetchQueuePlace(match);
-    place.value = now;
-    if (now.state === 'ADMITTED' && before === 'WAITING') tell('good', text.value.queue.admitted);
-    if (now.state !== 'ADMITTED' && before === 'ADMITTED') tell('info', text.value.queue.ended);
+    place.value = await fetchQueuePlace(match);
+    if (before === 'WAITING' && place.value.state === 'ADMITTED') {
+      tell('good', text.value.queue.admitted);
+    }
   } catch (error) {
     const { code, status } = asProblem(error);
     if (code === 'QUEUE_OFF') queueOff.value = true;
-    else if (status === 404) place.value = null;
+    else if (status === 404) {
+      place.value = null;
+      if (before === 'ADMITTED') tell('info', text.value.queue.ended);
+    }
   }
 }
 
@@ -93,10 +113,14 @@ export async function join(match: string): Promise<void> {
 export async function leave(match: string): Promise<void> {
   try {
     await leaveQueue(match);
-    place.value = null;
   } catch (error) {
-    tellProblem(error);
+    // Not in the line any more: that is what was asked for.
+    if (asProblem(error).status !== 404) {
+      tellProblem(error);
+      return;
+    }
   }
+  place.value = null;
 }
 
 /** A hold was refused for want of a pass: what we believed of our place is out of date. */

@@ -1,3 +1,5 @@
+import { effect } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { route } from '../state/route';
 import { text } from '../text';
 import { Header } from './header';
@@ -10,6 +12,7 @@ import { ReservationList } from './reservation-list';
 import { ReservationPage } from './reservation-page';
 
 export function App() {
+  useEffect(() => effect(onRoute), []);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>
@@ -39,6 +42,16 @@ function Place() {
     case 'payment':
       return <PaymentReturn query={here.query} />;
   }
+}
+
+let shown = '';
+
+/** A new place begins at its top, for eyes and for screen readers. */
+function onRoute(): void {
+  const here = location.hash;
+  void route.value;
+  if (shown !== here && shown !== '') document.getElementById('main')?.focus();
+  shown = here || '#/';
 }
 
 /** The hash is our route, so the jump is made by hand. */

@@ -29,8 +29,15 @@ export function BestForm({ open }: { open: OpenMatch }) {
       <form class="best" onSubmit={submit} aria-labelledby="best-title">
         <h2 id="best-title">{t.best.title}</h2>
         <div class="best-row">
-          <span id="best-count">{t.best.count}</span>
-          <div class="stepper" role="group" aria-labelledby="best-count">
+          <label class="tick">
+            <input
+              type="checkbox"
+              checked={adjacent.value}
+              onChange={(event) => (adjacent.value = event.currentTarget.checked)}
+            />
+            {t.best.adjacent}
+          </label>
+          <div class="stepper" role="group" aria-label={t.best.count}>
             <button
               type="button"
               disabled={count.value <= 1}
@@ -50,39 +57,32 @@ export function BestForm({ open }: { open: OpenMatch }) {
             </button>
           </div>
         </div>
-        <label class="best-row">
-          <span>{t.best.grade}</span>
-          <select value={grade.value} onChange={(event) => (grade.value = event.currentTarget.value)}>
-            <option value="">{t.best.any}</option>
+        <div class="best-pair">
+          <select
+            aria-label={t.best.grade}
+            value={grade.value}
+            onChange={(event) => (grade.value = event.currentTarget.value)}
+          >
+            <option value="">{t.best.anyGrade}</option>
             {open.table.grades.map((option) => (
               <option key={option.code} value={option.code}>
-                {option.name} · {t.won(option.price)}
+                {option.name}
               </option>
             ))}
           </select>
-        </label>
-        <label class="best-row">
-          <span>{t.best.section}</span>
           <select
+            aria-label={t.best.section}
             value={section.value}
             onChange={(event) => (section.value = event.currentTarget.value)}
           >
-            <option value="">{t.best.any}</option>
+            <option value="">{t.best.anySection}</option>
             {open.table.sections.map((option) => (
               <option key={option.id} value={String(option.id)}>
                 {option.name}
               </option>
             ))}
           </select>
-        </label>
-        <label class="best-row">
-          <span>{t.best.adjacent}</span>
-          <input
-            type="checkbox"
-            checked={adjacent.value}
-            onChange={(event) => (adjacent.value = event.currentTarget.checked)}
-          />
-        </label>
+        </div>
         <button class="button wide" data-testid="best" disabled={busy.value}>
           {t.best.find}
         </button>

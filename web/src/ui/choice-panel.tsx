@@ -14,7 +14,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
     return <p class="card soft">{t.choose.notOpen}</p>;
   }
   return (
-    <section class="card choice" aria-label={t.choose.title}>
+    <section class={seats.length === 0 ? 'card choice choice-empty' : 'card choice'} aria-label={t.choose.title}>
       <h2>{t.choose.title}</h2>
       {seats.length === 0 && <p class="soft">{t.choose.empty(SEAT_LIMIT)}</p>}
       <Alternatives open={open} />

@@ -1,10 +1,10 @@
+import { drawing } from '../map/web-gl';
 import { health, seatsTick, type OpenMatch } from '../state/match';
 import { place } from '../state/queue';
 import { secondsUntil, secondTick } from '../live/clock';
 import { text } from '../text';
 import { clockText, matchDay, matchTime } from '../text/format';
 import { Icon } from './icon';
-import { canDrawMap } from './web-gl';
 
 interface Props {
   open: OpenMatch;
@@ -40,7 +40,7 @@ export function MatchHead({ open, view, onView, onRoom }: Props) {
             {t.queue.backToRoom}
           </button>
         )}
-        {canDrawMap() && (
+        {drawing() !== 'none' && (
           <div class="switch" role="group" aria-label={t.map.view}>
             <button aria-pressed={view === 'map'} onClick={() => onView('map')}>
               {t.map.map}
@@ -59,7 +59,12 @@ function SeatsLeft({ open }: { open: OpenMatch }) {
   void seatsTick.value;
   if (!open.states.known) return null;
   return (
-    <span class="seats-left">{text.value.map.left(open.states.free, open.table.count)}</span>
+    <>
+      <span class="seats-left wide-only">
+        {text.value.map.left(open.states.free, open.table.count)}
+      </span>
+      <span class="seats-left phone-only">{text.value.map.free(open.states.free)}</span>
+    </>
   );
 }
 

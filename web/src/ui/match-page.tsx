@@ -1,8 +1,9 @@
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
-import { alternatives, dropTakenSeats, hold } from '../state/hold';
+import { alternatives, followMap, hold } from '../state/hold';
 import { enterMatch, health, leaveMatch, openMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted, checkPlace, queueEnabled, watchQueue } from '../state/queue';
@@ -13,12 +14,11 @@ import { SeatList } from './seat-list';
 import { SidePanel } from './side-panel';
 import { StadiumView } from './stadium-view';
 import { WaitingRoom } from './waiting-room';
-import { canDrawMap } from './web-gl';
 
 export function MatchPage({ id }: { id: string }) {
   const t = text.value;
   const error = useSignal<unknown>(null);
-  const view = useSignal<'map' | 'list'>(canDrawMap() ? 'map' : 'list');
+  const view = useSignal<'map' | 'list'>(drawing() !== 'none' ? 'map' : 'list');
   const looking = useSignal(false);
 
   const enter = () => {
@@ -38,13 +38,14 @@ export function MatchPage({ id }: { id: string }) {
     };
   }, [id]);
 
-  useEffect(() => openMatch.value?.states.subscribe(dropTakenSeats), [openMatch.value]);
+  useEffect(() => openMatch.value?.states.subscribe(followMap), [openMatch.value]);
   useEffect(
     () => (queueEnabled.value ? watchQueue(id) : undefined),
     [id, queueEnabled.value],
   );
   useSignalEffect(() => {
-    if (queueEnabled.value && sessionKnown.value && user.value) void checkPlace(id);
+    if (!queueEnabled.value || !sessionKnown.value || !user.value) return;
+    untracked(() => void checkPlace(id));
   });
   useReconnectNotice();
 
@@ -69,8 +70,8 @@ export function MatchPage({ id }: { id: string }) {
         </p>
       )}
       <div class="match-body">
-        <section class="stage" data-health={health.value} aria-label={t.choose.title}>
-          {!canDrawMap() && <p class="banner">{t.map.noWebGl}</p>}
+        <section class="stage" data-health={health.value} aria-label={t.map.seats}>
+          {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}
           {view.value === 'map' ? <StadiumView open={open} /> : <SeatList open={open} />}
         </section>
         <SidePanel open={open} canBuy={admitted.value && open.match.status === 'OPEN'} />

@@ -25,8 +25,10 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
   const stand = useSignal<Stand>({ name: 'confirming' });
   const reservation = useSignal<string | null>(reservationOf(query.get('payment') ?? ''));
 
+  // Read here, not in the effect: effects run late, and one confirmation is enough.
+  const known = sessionKnown.value;
   useEffect(() => {
-    if (!sessionKnown.value) return;
+    if (!known) return;
     const run = { stopped: false };
     void settle(query, run, reservation, (next) => {
       if (!run.stopped) stand.value = next;
@@ -34,7 +36,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
     return () => {
       run.stopped = true;
     };
-  }, [sessionKnown.value, user.value?.id]);
+  }, [known]);
 
   const now = stand.value;
   return (
@@ -88,7 +90,7 @@ async function settle(
     show({ name: 'refused', message: cancelled ? t.left : `${t.failed} ${query.get('message') ?? ''}` });
     return;
   }
-  if (!user.value && !(await askLogIn(text.peek().problems.UNAUTHENTICATED))) return;
+  if (!user.value && !(await askLogIn(text.peek().problems.UNAUTHORIZED))) return;
   const proof: PaymentProof = {
     paymentId: query.get('payment') ?? '',
     paymentKey: query.get('paymentKey') ?? '',

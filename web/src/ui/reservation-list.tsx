@@ -30,15 +30,18 @@ export function ReservationList() {
 function Mine() {
   const t = text.value;
   const { data, error, reload } = useLoaded(async () => {
-    const [{ reservations }, matches] = await Promise.all([fetchReservations(), fetchMatches()]);
-    return { reservations, matches: new Map(matches.map((match) => [match.id, match])) };
+    const [mine, matches] = await Promise.all([fetchReservations(), fetchMatches()]);
+    return { ...mine, matches: new Map(matches.map((match) => [match.id, match])) };
   });
   if (error.value) return <Failure error={error.value} retry={reload} />;
   if (!data.value) return <p class="soft">{t.loading}</p>;
-  const { reservations, matches } = data.value;
-  if (reservations.length === 0) return <p class="card soft">{t.reservations.none}</p>;
+  const { reservations, history, matches } = data.value;
+  if (reservations.length === 0 && history !== false) {
+    return <p class="card soft">{t.reservations.none}</p>;
+  }
   return (
     <ul class="match-list">
+      {history === false && <li class="banner">{t.problems.HISTORY_UNAVAILABLE}</li>}
       {reservations.map((reservation) => (
         <li key={reservation.id}>
           <Entry reservation={reservation} match={matches.get(reservation.matchId)} />

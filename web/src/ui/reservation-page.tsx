@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { cancelReservation, fetchMatch, fetchReservation, newKey } from '../api/endpoints';
+import { cancelReservation, fetchMatch, fetchReservation } from '../api/endpoints';
 import { sessionKnown, user } from '../api/session';
 import type { Match, Reservation } from '../api/types';
 import { askLogIn } from '../state/log-in';
@@ -9,6 +9,7 @@ import { goToPay } from '../state/payment';
 import { text } from '../text';
 import { Countdown } from './countdown';
 import { Failure } from './failure';
+import { focusWhenShown } from './focus';
 import { Ticket } from './ticket';
 import { useLoaded } from './use-loaded';
 
@@ -111,8 +112,8 @@ function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () 
   const cancel = async () => {
     busy.value = true;
     try {
-      await cancelReservation(reservation.id, newKey());
-      tell('info', t.cancelled);
+      const now = await cancelReservation(reservation.id);
+      tell('info', now.status === 'CANCELLED' ? t.cancelled : t.refunding);
     } catch (error) {
       tellProblem(error);
     }
@@ -134,7 +135,7 @@ function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () 
         <button class="button danger" data-testid="cancel-yes" disabled={busy.value} onClick={cancel}>
           {t.cancelYes}
         </button>
-        <button class="button" autofocus onClick={() => (asking.value = false)}>
+        <button class="button" ref={focusWhenShown} onClick={() => (asking.value = false)}>
           {t.cancelNo}
         </button>
       </div>

@@ -8,19 +8,32 @@ import { text } from '../text';
 import { seatText } from '../text/format';
 import { WORDS } from '../venue/seat-states';
 import type { Block, Row } from '../venue/seat-table';
+import { focusWhenShown } from './focus';
 import { Icon } from './icon';
 import { chooseSeat } from './stadium-view';
 
 export function SeatList({ open }: { open: OpenMatch }) {
   const block = useSignal<Block | null>(null);
+  const last = useSignal<Block | null>(null);
+  const show = (next: Block | null) => {
+    last.value = block.value;
+    block.value = next;
+  };
   return block.value ? (
-    <BlockSeats open={open} block={block.value} onBack={() => (block.value = null)} />
+    <BlockSeats open={open} block={block.value} onBack={() => show(null)} />
   ) : (
-    <Blocks open={open} onBlock={(chosenBlock) => (block.value = chosenBlock)} />
+    <Blocks open={open} last={last.value} onBlock={show} />
   );
 }
 
-function Blocks({ open, onBlock }: { open: OpenMatch; onBlock: (block: Block) => void }) {
+interface BlocksProps {
+  open: OpenMatch;
+  /** The block that we come back from: the keyboard goes on from there. */
+  last: Block | null;
+  onBlock: (block: Block) => void;
+}
+
+function Blocks({ open, last, onBlock }: BlocksProps) {
   void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
@@ -38,7 +51,12 @@ function Blocks({ open, onBlock }: { open: OpenMatch; onBlock: (block: Block) =>
               const grade = table.grades[block.grade];
               return (
                 <li key={block.id}>
-                  <button class="list-block" onClick={() => onBlock(block)} disabled={free === 0}>
+                  <button
+                    class="list-block"
+                    ref={block === last ? focusWhenShown : undefined}
+                    onClick={() => onBlock(block)}
+                    disabled={free === 0}
+                  >
                     <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
                     <strong>{t.list.block(block.name)}</strong>
                     <small class="soft">
@@ -63,20 +81,19 @@ interface BlockSeatsProps {
 }
 
 function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
-  void seatsTick.value;
   const t = text.value;
   const { table } = open;
   return (
     <div class="list">
       <div class="list-head">
-        <button class="button small" onClick={onBack} autofocus>
+        <button class="button small" onClick={onBack} ref={focusWhenShown}>
           <Icon name="back" /> {t.list.sections}
         </button>
         <h2>
           {table.sections[block.section].name} · {t.list.block(block.name)}
         </h2>
       </div>
-      <p class="soft">{t.list.keys}</p>
+      <p class="soft keys-hint">{t.list.keys}</p>
       <div class="list-rows" onKeyDown={moveFocus}>
         {table.rowsOf(block).map((row) => (
           <SeatRow key={row.firstSeat} open={open} row={row} />
@@ -87,6 +104,7 @@ function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
 }
 
 function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
+  void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
   const mine = new Set(hold.value?.seats.map((line) => line.seatId));

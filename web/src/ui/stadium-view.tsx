@@ -18,11 +18,15 @@ interface Pointed {
   y: number;
 }
 
+const TIP_HEIGHT = 110;
+const TIP_HALF_WIDTH = 120;
+
 export function StadiumView({ open }: { open: OpenMatch }) {
   const t = text.value;
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useSignal<StadiumMap | null>(null);
   const pointed = useSignal<Pointed | null>(null);
+  const near = useSignal<number | null>(null);
 
   useEffect(() => {
     let gone = false;
@@ -31,6 +35,9 @@ export function StadiumView({ open }: { open: OpenMatch }) {
       onSeat: (seat) => chooseSeat(open, seat),
       onHover: (seat, x, y) => {
         pointed.value = seat < 0 ? null : { seat, x, y };
+      },
+      onPlace: (block) => {
+        near.value = block;
       },
     }).then((created) => {
       if (gone) created.destroy();
@@ -72,21 +79,39 @@ export function StadiumView({ open }: { open: OpenMatch }) {
           <Icon name="whole" />
         </button>
       </div>
-      {pointed.value && <SeatTip open={open} {...pointed.value} />}
+      {near.value !== null && <Here open={open} block={near.value} />}
+      {pointed.value && <SeatTip open={open} width={canvas.current?.clientWidth ?? 0} {...pointed.value} />}
     </div>
   );
 }
 
-function SeatTip({ open, seat, x, y }: Pointed & { open: OpenMatch }) {
+/** Which block fills the screen: near, its name is out of sight. */
+function Here({ open, block }: { open: OpenMatch; block: number }) {
+  void seatsTick.value;
+  const t = text.value;
+  const { name, section } = open.table.blocks[block];
+  return (
+    <p class="map-here">
+      <strong>
+        {open.table.sections[section].name} {t.list.block(name)}
+      </strong>
+      <span class="soft">{t.map.free(open.states.freeInBlock[block])}</span>
+    </p>
+  );
+}
+
+function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width: number }) {
   void seatsTick.value;
   const t = text.value;
   const grade = open.table.grade(seat);
   const mine = hold.value?.seats.some((line) => line.seatId === open.table.ids[seat]);
   const word = WORDS[open.states.codes[seat]];
   const state = mine ? t.states.mine : chosen.value.includes(seat) ? t.states.selected : t.states[word];
+  const below = y < TIP_HEIGHT;
+  const middle = Math.min(Math.max(x, TIP_HALF_WIDTH), width - TIP_HALF_WIDTH);
   return (
-    <div class="tip" style={{ transform: `translate(${x}px, ${y}px)` }} aria-hidden="true">
-      <div class="tip-box">
+    <div class="tip" style={{ transform: `translate(${middle}px, ${y}px)` }} aria-hidden="true">
+      <div class={below ? 'tip-box tip-below' : 'tip-box'}>
         <strong>{seatText(open.table, seat)}</strong>
         <span>
           {grade.name} · {t.won(grade.price)}

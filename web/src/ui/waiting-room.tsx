@@ -1,6 +1,7 @@
 import { user } from '../api/session';
 import type { Match, WaitEstimate } from '../api/types';
-import { ahead, join, joining, leave, place, serving } from '../state/queue';
+import { serverNow } from '../live/clock';
+import { ahead, estimate, join, joining, leave, place, serving } from '../state/queue';
 import { text } from '../text';
 import { matchDay, matchTime } from '../text/format';
 import { QueueLine } from './queue-line';
@@ -31,12 +32,10 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
         {now && (
           <p class="soft room-facts">
             <span>{t.queue.waiting(now.waiting)}</span>
-            {now.admittedPerMinute > 0 && <span>{t.queue.rate(now.admittedPerMinute)}</span>}
+            {now.admittedPerMinute !== null && <span>{t.queue.rate(now.admittedPerMinute)}</span>}
           </p>
         )}
-        {!waits && match.queue?.opensAt && Date.parse(match.queue.opensAt) > Date.now() && (
-          <p>{t.queue.opensAt(`${matchDay(match.queue.opensAt)} ${matchTime(match.queue.opensAt)}`)}</p>
-        )}
+        <NotYet queue={match.queue} />
         <div class="room-actions">
           {!waits && (
             <button
@@ -63,12 +62,24 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
   );
 }
 
+/** Why nobody is let in yet: before the opening, or while the organiser has paused. */
+function NotYet({ queue }: { queue: Match['queue'] }) {
+  const t = text.value.queue;
+  if (queue?.paused) return <p class="banner">{t.paused}</p>;
+  if (!queue?.opensAt || Date.parse(queue.opensAt) <= serverNow()) return null;
+  return (
+    <>
+      <p class="banner">{t.opensAt(`${matchDay(queue.opensAt)} ${matchTime(queue.opensAt)}`)}</p>
+      {queue.randomPreQueue && <p class="soft">{t.lottery}</p>}
+    </>
+  );
+}
+
 function Place() {
   const t = text.value;
   const mine = place.value;
   if (!mine) return null;
-  if (mine.number === null) return <p>{t.queue.lottery}</p>;
-  const before = ahead.value ?? 0;
+  const before = ahead.value;
   const nowServing = Math.max(mine.serving, serving.value?.serving ?? 0);
   return (
     <>
@@ -80,7 +91,7 @@ function Place() {
       <dl class="room-numbers">
         <div>
           <dt>{t.queue.number}</dt>
-          <dd>{mine.number.toLocaleString()}</dd>
+          <dd>{mine.number?.toLocaleString()}</dd>
         </div>
         <div>
           <dt>{t.queue.serving}</dt>
@@ -88,7 +99,7 @@ function Place() {
         </div>
         <div>
           <dt>{t.queue.eta}</dt>
-          <dd>{etaText(mine.eta)}</dd>
+          <dd>{etaText(estimate.value)}</dd>
         </div>
       </dl>
     </>
@@ -103,5 +114,6 @@ function etaText(eta: WaitEstimate | null): string {
     if (minutes > LONGEST_SHOWN_MINUTES) return t.longTime;
     return t.minutes(seconds < 60 ? 0 : minutes);
   };
+  if (eta.p90Seconds < 60) return t.minutes(0);
   return t.etaRange(words(eta.p50Seconds), words(eta.p90Seconds));
 }

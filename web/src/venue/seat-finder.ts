@@ -4,6 +4,7 @@ import type { PlanPoint } from '../api/types';
 import type { Block, SeatTable } from './seat-table';
 
 const CELL_METRES = 2;
+const AISLE_METRES = 5;
 
 export class SeatFinder {
   private readonly cells = new Map<number, number[]>();
@@ -33,6 +34,14 @@ export class SeatFinder {
       }
     }
     return best;
+  }
+
+  /** Index of the block at a point, or of the one across the aisle. */
+  blockNear(x: number, y: number): number | null {
+    const block = this.blockAt(x, y);
+    if (block) return block.index;
+    const seat = this.seatAt(x, y, AISLE_METRES);
+    return seat < 0 ? null : this.table.row(seat).block;
   }
 
   blockAt(x: number, y: number): Block | null {

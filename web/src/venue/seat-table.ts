@@ -92,7 +92,10 @@ export class SeatTable {
         }
       }
     }
-    this.bounds = boundsOf(plan);
+    this.bounds = boxOfPoints([
+      ...(plan.shapes ?? []).flatMap((shape) => shape.outline),
+      ...this.blocks.flatMap((block) => block.outline),
+    ]);
   }
 
   indexOf(seatId: number): number | undefined {
@@ -113,6 +116,15 @@ export class SeatTable {
 
   rowsOf(block: Block): Row[] {
     return this.rows.slice(block.firstRow, block.firstRow + block.rows);
+  }
+
+  /** What a block covers: its outline, or its seats where they stand out of it. */
+  boxOf(block: Block): Bounds {
+    const points: PlanPoint[] = [...block.outline];
+    for (let seat = block.firstSeat; seat < block.firstSeat + block.seats; seat += 1) {
+      points.push([this.x[seat], this.y[seat]]);
+    }
+    return boxOfPoints(points);
   }
 
   private gradeIndex(code: string): number {
@@ -157,7 +169,7 @@ export class SeatTable {
   }
 }
 
-const AREA_OF_A_GAP = 0.42;
+const SHARE_OF_GAP = 0.42;
 const WIDEST_HALF_SEAT = 0.45;
 
 /** Half the side of a seat of this block: what fits between neighbours and between rows. */
@@ -173,7 +185,7 @@ function halfSeat(block: PlanBlock): number {
     if (previous) gap = Math.min(gap, Math.hypot(middle.x - previous[0], middle.y - previous[1]));
     previous = [middle.x, middle.y];
   }
-  return Number.isFinite(gap) ? Math.min(WIDEST_HALF_SEAT, gap * AREA_OF_A_GAP) : 0.2;
+  return Number.isFinite(gap) ? Math.min(WIDEST_HALF_SEAT, gap * SHARE_OF_GAP) : 0.2;
 }
 
 function countSeats(plan: Plan): number {
@@ -205,19 +217,13 @@ function centroid(outline: PlanPoint[]): PlanPoint {
   return [x / (3 * area), y / (3 * area)];
 }
 
-function boundsOf(plan: Plan): Bounds {
-  const bounds = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-  const include = ([x, y]: PlanPoint) => {
-    bounds.left = Math.min(bounds.left, x);
-    bounds.right = Math.max(bounds.right, x);
-    bounds.top = Math.min(bounds.top, y);
-    bounds.bottom = Math.max(bounds.bottom, y);
-  };
-  for (const shape of plan.shapes ?? []) shape.outline.forEach(include);
-  for (const area of plan.areas) {
-    for (const section of area.sections) {
-      for (const block of section.blocks) block.outline.forEach(include);
-    }
+export function boxOfPoints(points: readonly (readonly [number, number])[]): Bounds {
+  const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
+  for (const [x, y] of points) {
+    box.left = Math.min(box.left, x);
+    box.right = Math.max(box.right, x);
+    box.top = Math.min(box.top, y);
+    box.bottom = Math.max(box.bottom, y);
   }
-  return bounds;
+  return box;
 }

@@ -1,10 +1,10 @@
 //! Errors as people and programs get them: RFC 9457 problem documents with a stable code.
-//! The only file with the status codes of failures.
+//! This folder alone has the status codes of failures.
+
+mod refusals;
 
 use crate::domain::ids::SeatId;
 use crate::domain::plan::PlanFault;
-use crate::engine::error::{EngineError, Refusal};
-use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -84,8 +84,8 @@ impl ApiError {
         self
     }
 
-    fn inside(mut self, text: impl ToString) -> Self {
-        self.0.inside = Some(text.to_string());
+    fn inside(mut self, text: String) -> Self {
+        self.0.inside = Some(text);
         self
     }
 
@@ -265,19 +265,25 @@ impl ApiError {
         )
     }
 
+    /// No seats of this kind are left.
+    pub fn sold_out() -> Self {
+        Self::conflict("SOLD_OUT", "There are no such seats any more. Seats may come back.")
+    }
+
     /// Refused because of the state that something is in.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// A bug, or something that nobody thought of.
+    #[expect(clippy::needless_pass_by_value, reason = "it ends as `map_err(ApiError::internal)`")]
     pub fn internal(error: impl ToString) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
             "Something went wrong on our side. Say the requestId when you ask for help.",
         )
-        .inside(error)
+        .inside(error.to_string())
     }
 
     /// Whether the client will be told to come back.
@@ -329,117 +335,4 @@ impl IntoResponse for ApiError {
 
 fn seat_list(seats: &[SeatId]) -> Value {
     json!(seats)
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let conflict = Self::conflict;
-        match refusal {
-            Refusal::ExistsDifferent => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "IDEMPOTENCY_KEY_REUSED",
-                "This Idempotency-Key was used with another body. Use a new key.",
-            ),
-            Refusal::NotOpen => {
-                conflict("MATCH_NOT_OPEN", "Tickets of this match are not on sale at the moment.")
-            }
-            Refusal::PassRequired => Self::new(
-                StatusCode::FORBIDDEN,
-                "PASS_REQUIRED",
-                "This match has a waiting room. Join the queue and wait for your pass.",
-            ),
-            Refusal::SeatLimit => conflict(
-                "SEAT_LIMIT",
-                "This would be more seats than one person may have in a match.",
-            ),
-            Refusal::Taken(lost) => {
-                conflict("SEAT_TAKEN", "Someone else was faster for some of these seats.")
-                    .with("lost", seat_list(&lost))
-            }
-            Refusal::NotFound => Self::not_found("hold"),
-            Refusal::NotYours => {
-                Self::new(StatusCode::FORBIDDEN, "NOT_YOURS", "These seats are not held by you.")
-            }
-            Refusal::AlreadyReserved => {
-                conflict("ALREADY_RESERVED", "These seats are part of a reservation already.")
-            }
-            Refusal::HoldExpired(lost) => {
-                conflict("HOLD_EXPIRED", "The time of the hold is over. Choose your seats again.")
-                    .with("lost", seat_list(&lost))
-            }
-            Refusal::NotPending => conflict(
-                "RESERVATION_NOT_PENDING",
-                "This reservation is not waiting for a payment.",
-            ),
-            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => conflict(
-                "RESERVATION_EXPIRED",
-                "The time to pay is over and the seats are free again. Nothing was charged.",
-            ),
-            Refusal::ReservationEnded(_) => conflict(
-                "RESERVATION_NOT_PENDING",
-                "This reservation has ended. Nothing was charged.",
-            ),
-            Refusal::AmountMismatch => Self::amount_mismatch(),
-            Refusal::PaymentFailed => conflict(
-                "RESERVATION_NOT_PENDING",
-                "This payment was declined before. Request a new payment for the reservation.",
-            ),
-            Refusal::Paying => conflict(
-                "NOT_CANCELLABLE",
-                "A payment for this reservation is under way. Wait for its outcome.",
-            ),
-            Refusal::NotCancellable => {
-                conflict("NOT_CANCELLABLE", "This reservation can't be cancelled any more.")
-            }
-            Refusal::EmailTaken => {
-                conflict("EMAIL_TAKEN", "There is an account with this e-mail. Log in instead.")
-            }
-            Refusal::Stale => conflict(
-                "CHANGED_MEANWHILE",
-                "Someone else has changed it in the meantime. Read it again, then repeat.",
-            ),
-            Refusal::QueueOff => {
-                conflict("QUEUE_OFF", "This match has no waiting room: just choose your seats.")
-            }
-            Refusal::SessionEnded => Self::unauthorized("The session has ended. Log in again."),
-        }
-    }
-}
-
-impl From<EngineError> for ApiError {
-    fn from(error: EngineError) -> Self {
-        let unavailable = |code, detail: &str| {
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(2)
-        };
-        match error {
-            EngineError::Refused(refusal) => refusal.into(),
-            EngineError::Overloaded => Self::overloaded(),
-            EngineError::NotLoaded => unavailable(
-                "NOT_LOADED",
-                "The seats of this match are being loaded. Try again in a moment.",
-            ),
-            EngineError::OutOfMemory | EngineError::Unavailable(_) => unavailable(
-                "UNAVAILABLE",
-                "The seats can't be reached this moment. Ask again with the same \
-                 Idempotency-Key: nothing happens twice.",
-            )
-            .inside(error),
-            EngineError::BadReply(_) => Self::internal(error),
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Away(_) => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "HISTORY_UNAVAILABLE",
-                "What was bought earlier can't be read this moment. Try again.",
-            )
-            .retry_after(5)
-            .inside(error),
-            StoreError::Refused(_) | StoreError::Setting(_) => Self::internal(error),
-        }
-    }
 }

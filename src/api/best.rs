@@ -1,0 +1,138 @@
+//! The best seats that are left: this node proposes, the script takes the first choice that is still
+//! whole. So nobody loses a race between the look and the hold.
+
+use crate::api::App;
+use crate::api::auth::User;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::holds::{HoldView, SEATS_PER_CALL, claimed, hold_view};
+use crate::domain::best::{Wish, possible_orphans};
+use crate::domain::ids::{MatchId, SeatId, SectionId};
+use crate::engine::batch::Operation;
+use crate::live::catalog::KnownSite;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Choices of one call: enough that a crowd does not outrun them, few enough for one batch.
+const CHOICES: usize = 12;
+/// Rounds against a crowd, before the answer is to come back.
+const ROUNDS: usize = 8;
+/// The map of the node catches up within so long, or the node is in trouble.
+const CATCH_UP: Duration = Duration::from_millis(500);
+/// Alternatives of a refused choice.
+const ALTERNATIVES: usize = 3;
+
+/// What somebody would like.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BestInput {
+    /// 1 to 100; the limit per person comes on top.
+    count: usize,
+    /// Only in these sections.
+    #[serde(default)]
+    section_ids: Vec<SectionId>,
+    /// Only of this grade.
+    grade: Option<String>,
+    /// Side by side in one row (default), or the nearest split.
+    #[serde(default = "side_by_side")]
+    adjacent: bool,
+}
+
+fn side_by_side() -> bool {
+    true
+}
+
+/// Finds and holds in one atomic step.
+pub async fn hold_best(
+    app: &App,
+    user: &User,
+    id: MatchId,
+    best: BestInput,
+    operation: Operation,
+) -> ApiResult<HoldView> {
+    app.limits.seat_call(user.id.0)?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let wish = checked(&site, best)?;
+    let feed = app.hub.feed(id).await?;
+    for _ in 0..ROUNDS {
+        // Read before the look: what the map shows is at least as new.
+        let known = feed.version();
+        let proposed = feed.propose(&wish, CHOICES);
+        let none_left = proposed.is_empty();
+        let price =
+            |seats: &[SeatId]| seats.iter().filter_map(|seat| site.index.price(*seat)).sum();
+        let choices: Vec<(Vec<SeatId>, i64)> =
+            proposed.into_iter().map(|seats| (seats.clone(), price(&seats))).collect();
+        let held =
+            app.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
+        let version = match held {
+            Ok((hold_id, granted)) => return hold_view(&site, hold_id, &granted),
+            Err(version) => version,
+        };
+        // Redis stands where the map stood when it had nothing: that is its own word.
+        if none_left && known >= version {
+            return Err(ApiError::sold_out());
+        }
+        feed.wait_for_version(version, CATCH_UP).await;
+    }
+    Err(ApiError::overloaded())
+}
+
+fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
+    if !(1..=SEATS_PER_CALL).contains(&best.count) {
+        let message = format!("must be 1 to {SEATS_PER_CALL}");
+        return Err(ApiError::field("bestAvailable.count", message));
+    }
+    let plan = &site.site.plan;
+    let sections: HashSet<SectionId> =
+        plan.areas.iter().flat_map(|area| &area.sections).map(|section| section.id).collect();
+    if let Some(unknown) = best.section_ids.iter().find(|id| !sections.contains(id)) {
+        let message = format!("the site has no section {unknown}");
+        return Err(ApiError::field("bestAvailable.sectionIds", message));
+    }
+    if let Some(grade) = &best.grade
+        && !plan.grades.iter().any(|one| one.code == *grade)
+    {
+        let message = format!("the site has no grade {grade}");
+        return Err(ApiError::field("bestAvailable.grade", message));
+    }
+    Ok(Wish {
+        count: best.count,
+        sections: best.section_ids,
+        grade: best.grade,
+        adjacent: best.adjacent,
+    })
+}
+
+/// Up to three choices as good as the one that was lost: the same number, side by side, first in the
+/// same section, then of the same grade.
+pub async fn alternatives(app: &App, id: MatchId, site: &KnownSite, lost: &[SeatId]) -> Value {
+    let Ok(feed) = app.hub.feed(id).await else { return json!([]) };
+    let Some(first) = lost.first() else { return json!([]) };
+    let section = site.index.section_of(*first);
+    let grade = site.index.grade(*first).map(str::to_owned);
+    let near =
+        Wish { count: lost.len(), sections: section.into_iter().collect(), grade, adjacent: true };
+    let mut found = feed.propose(&near, ALTERNATIVES);
+    if found.is_empty() {
+        found = feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES);
+    }
+    let one = |seats: &Vec<SeatId>| {
+        let seats = claimed(site, seats);
+        let amount: i64 = seats.iter().map(|seat| seat.price).sum();
+        let ids: Vec<SeatId> = seats.iter().map(|seat| seat.seat_id).collect();
+        let labels: Vec<&str> = seats.iter().map(|seat| seat.label.as_str()).collect();
+        json!({"seatIds": ids, "labels": labels, "amount": amount})
+    };
+    Value::Array(found.iter().map(one).collect())
+}
+
+/// The seats beside a choice that it could leave alone.
+pub fn beside(site: &KnownSite, seats: &[SeatId]) -> Vec<(SeatId, Option<SeatId>)> {
+    let places: Vec<u32> = seats.iter().filter_map(|seat| site.index.position(*seat)).collect();
+    let found = possible_orphans(&site.index, &places);
+    let seat = |place: u32| site.index.seat_at(place);
+    found.into_iter().map(|(one, far)| (seat(one), far.map(seat))).collect()
+}

@@ -1,0 +1,326 @@
+//! A second, independent bookkeeper: what the seat commands must do, without batches, keys or
+//! streams. Tests play random commands on it and on the scripts, and compare (the idea of
+//! TigerBeetle's auditor). Nothing at run time uses it.
+
+mod payment;
+
+use crate::domain::ids::SeatId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Number of a claim in the order in which they were made.
+pub type ClaimNumber = usize;
+/// Number of a payment in the order in which they were requested.
+pub type PaymentNumber = usize;
+/// A user of the model.
+pub type UserNumber = usize;
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    Hold { user: UserNumber, seats: Vec<SeatId> },
+    Release { user: UserNumber, claim: ClaimNumber },
+    ReleaseSeat { user: UserNumber, seat: SeatId },
+    ReserveHold { user: UserNumber, hold: ClaimNumber },
+    ReserveSeats { user: UserNumber, seats: Vec<SeatId> },
+    Request { user: UserNumber, claim: ClaimNumber },
+    Begin { user: UserNumber, payment: PaymentNumber, wrong_amount: bool, key: u8 },
+    Outcome { payment: PaymentNumber, outcome: Outcome },
+    Cancel { user: UserNumber, claim: ClaimNumber },
+    Refund { payment: PaymentNumber, given: bool },
+    Expire { claim: ClaimNumber },
+    Block { seats: Vec<SeatId> },
+    Unblock { seats: Vec<SeatId> },
+}
+
+/// The outcome of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Approved,
+    Declined,
+    Withdrawn,
+}
+
+/// What a command answers: the word of the script, and seats where it names some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub word: &'static str,
+    pub seats: Vec<SeatId>,
+}
+
+/// State of a claim; `Ended` with the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Hold,
+    Pending,
+    Paying,
+    Confirmed,
+    Refunding,
+    Ended(&'static str),
+}
+
+/// A claim of the model.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub user: UserNumber,
+    pub state: State,
+    pub deadline: i64,
+    pub seats: Vec<SeatId>,
+    pub amount: i64,
+    pub payment: Option<PaymentNumber>,
+}
+
+#[derive(Debug, Clone)]
+struct Payment {
+    claim: ClaimNumber,
+    failed: bool,
+    key: Option<u8>,
+}
+
+/// The books.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub now: i64,
+    pub claims: Vec<Claim>,
+    payments: Vec<Payment>,
+    pub blocked: BTreeSet<SeatId>,
+    prices: BTreeMap<SeatId, i64>,
+    hold_ttl_ms: i64,
+    payment_ttl_ms: i64,
+    seats_per_user: usize,
+}
+
+/// Time that a withdrawn payment gives back, in ms.
+pub const EXTRA_MS: i64 = 50_000;
+
+fn reply(word: &'static str) -> Reply {
+    Reply { word, seats: vec![] }
+}
+
+fn with(word: &'static str, seats: &[SeatId]) -> Reply {
+    Reply { word, seats: seats.to_vec() }
+}
+
+impl Model {
+    /// Empty books over seats with prices in KRW.
+    pub fn new(
+        prices: BTreeMap<SeatId, i64>,
+        hold_ttl_ms: i64,
+        payment_ttl_ms: i64,
+        seats_per_user: usize,
+    ) -> Self {
+        Self {
+            now: 0,
+            claims: vec![],
+            payments: vec![],
+            blocked: BTreeSet::new(),
+            prices,
+            hold_ttl_ms,
+            payment_ttl_ms,
+            seats_per_user,
+        }
+    }
+
+    /// Time passes; what is due ends.
+    pub fn advance(&mut self, ms: i64) {
+        self.now += ms;
+        let now = self.now;
+        for claim in &mut self.claims {
+            let open = matches!(claim.state, State::Hold | State::Pending);
+            if open && claim.deadline <= now {
+                claim.state = State::Ended("EXPIRED");
+            }
+        }
+    }
+
+    /// How many claims and payments were made so far.
+    pub fn made(&self) -> (usize, usize) {
+        (self.claims.len(), self.payments.len())
+    }
+
+    /// The claim that a payment is for.
+    pub fn claim_of(&self, payment: PaymentNumber) -> ClaimNumber {
+        self.payments[payment].claim
+    }
+
+    /// State letter of a seat.
+    pub fn letter(&self, seat: SeatId) -> u8 {
+        if self.blocked.contains(&seat) {
+            return b'B';
+        }
+        match self.owner(seat).map(|number| self.claims[number].state) {
+            None | Some(State::Ended(_)) => b'A',
+            Some(State::Hold) => b'H',
+            Some(State::Pending | State::Paying) => b'P',
+            Some(State::Confirmed | State::Refunding) => b'O',
+        }
+    }
+
+    fn owner(&self, seat: SeatId) -> Option<ClaimNumber> {
+        let live = |claim: &Claim| !matches!(claim.state, State::Ended(_));
+        self.claims.iter().position(|claim| live(claim) && claim.seats.contains(&seat))
+    }
+
+    fn price(&self, seats: &[SeatId]) -> i64 {
+        seats.iter().map(|seat| self.prices[seat]).sum()
+    }
+
+    /// Seats that count for the limit of a user.
+    pub fn seats_of(&self, user: UserNumber) -> usize {
+        let mine = |claim: &&Claim| claim.user == user && !matches!(claim.state, State::Ended(_));
+        self.claims.iter().filter(mine).map(|claim| claim.seats.len()).sum()
+    }
+
+    fn make(&mut self, user: UserNumber, state: State, seats: &[SeatId], ttl_ms: i64) {
+        let deadline = self.now + ttl_ms;
+        let amount = self.price(seats);
+        let seats = seats.to_vec();
+        self.claims.push(Claim { user, state, deadline, seats, amount, payment: None });
+    }
+
+    /// Runs a command.
+    pub fn run(&mut self, command: &Command) -> Reply {
+        match command {
+            Command::Hold { user, seats } => self.hold(*user, seats),
+            Command::Release { user, claim } => self.release(*user, *claim),
+            Command::ReleaseSeat { user, seat } => self.release_seat(*user, *seat),
+            Command::ReserveHold { user, hold } => self.reserve_hold(*user, *hold),
+            Command::ReserveSeats { user, seats } => self.reserve_seats(*user, seats),
+            Command::Request { user, claim } => self.request(*user, *claim),
+            Command::Begin { user, payment, wrong_amount, key } => {
+                self.begin(*user, *payment, *wrong_amount, *key)
+            }
+            Command::Outcome { payment, outcome } => self.outcome(*payment, *outcome),
+            Command::Cancel { user, claim } => self.cancel(*user, *claim),
+            Command::Refund { payment, given } => self.refund(*payment, *given),
+            Command::Expire { claim } => match self.claims[*claim].state {
+                State::Ended(_) => reply("expired"),
+                _ => reply("kept"),
+            },
+            Command::Block { seats } => self.block(seats, b'A', true),
+            Command::Unblock { seats } => self.block(seats, b'B', false),
+        }
+    }
+
+    fn hold(&mut self, user: UserNumber, seats: &[SeatId]) -> Reply {
+        if self.seats_of(user) + seats.len() > self.seats_per_user {
+            return reply("seat_limit");
+        }
+        let lost: Vec<SeatId> =
+            seats.iter().copied().filter(|seat| self.letter(*seat) != b'A').collect();
+        if !lost.is_empty() {
+            return with("taken", &lost);
+        }
+        self.make(user, State::Hold, seats, self.hold_ttl_ms);
+        with("held", seats)
+    }
+
+    fn release(&mut self, user: UserNumber, number: ClaimNumber) -> Reply {
+        let claim = &mut self.claims[number];
+        match claim.state {
+            State::Ended("RESERVED") if claim.user == user => reply("already_reserved"),
+            State::Ended("RELEASED") if claim.user == user => reply("released"),
+            State::Ended(_) => reply("not_found"),
+            _ if claim.user != user => reply("not_yours"),
+            State::Hold => {
+                claim.state = State::Ended("RELEASED");
+                reply("released")
+            }
+            _ => reply("already_reserved"),
+        }
+    }
+
+    fn release_seat(&mut self, user: UserNumber, seat: SeatId) -> Reply {
+        let price = self.prices[&seat];
+        let Some(number) = self.owner(seat) else { return reply("not_yours") };
+        let claim = &mut self.claims[number];
+        if claim.user != user {
+            return reply("not_yours");
+        }
+        if claim.state != State::Hold {
+            return reply("already_reserved");
+        }
+        if claim.seats.len() == 1 {
+            claim.state = State::Ended("RELEASED");
+        } else {
+            claim.seats.retain(|other| *other != seat);
+            claim.amount -= price;
+        }
+        reply("released")
+    }
+
+    fn reserve_hold(&mut self, user: UserNumber, number: ClaimNumber) -> Reply {
+        let hold = &self.claims[number];
+        if hold.user != user {
+            return reply("not_yours");
+        }
+        match hold.state {
+            State::Hold => {}
+            State::Ended(reason) if reason != "RESERVED" => return reply("expired"),
+            _ => return reply("already_reserved"),
+        }
+        let seats = hold.seats.clone();
+        self.take_out(&seats);
+        self.make(user, State::Pending, &seats, self.payment_ttl_ms);
+        with("reserved", &seats)
+    }
+
+    fn reserve_seats(&mut self, user: UserNumber, seats: &[SeatId]) -> Reply {
+        let (mut lost, mut foreign, mut reserved) = (vec![], false, false);
+        for &seat in seats {
+            if self.letter(seat) == b'A' {
+                lost.push(seat);
+                continue;
+            }
+            match self.owner(seat).map(|number| &self.claims[number]) {
+                Some(claim) if claim.user == user => reserved |= claim.state != State::Hold,
+                _ => foreign = true,
+            }
+        }
+        if foreign {
+            return reply("not_yours");
+        }
+        if reserved {
+            return reply("already_reserved");
+        }
+        if !lost.is_empty() {
+            return with("expired", &lost);
+        }
+        self.take_out(seats);
+        self.make(user, State::Pending, seats, self.payment_ttl_ms);
+        with("reserved", seats)
+    }
+
+    fn take_out(&mut self, seats: &[SeatId]) {
+        for seat in seats {
+            let Some(number) = self.owner(*seat) else { continue };
+            let price = self.prices[seat];
+            let hold = &mut self.claims[number];
+            hold.amount -= price;
+            if hold.seats.len() == 1 {
+                hold.state = State::Ended("RESERVED");
+            } else {
+                hold.seats.retain(|other| other != seat);
+            }
+        }
+    }
+
+    fn block(&mut self, seats: &[SeatId], from: u8, block: bool) -> Reply {
+        let to = if block { b'B' } else { b'A' };
+        let lost: Vec<SeatId> = seats
+            .iter()
+            .copied()
+            .filter(|seat| ![from, to].contains(&self.letter(*seat)))
+            .collect();
+        if !lost.is_empty() {
+            return with("taken", &lost);
+        }
+        for seat in seats {
+            if block {
+                self.blocked.insert(*seat);
+            } else {
+                self.blocked.remove(seat);
+            }
+        }
+        reply("done")
+    }
+}

@@ -1,0 +1,154 @@
+//! Every endpoint of the OpenAPI document: without a token, and with someone else's ids.
+
+use crate::support::app::{TestApp, TestMatch};
+use crate::support::client::{Answer, Client};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Method, path with its parameters filled in, and the operation.
+async fn operations(
+    client: &Client,
+    event: &TestMatch,
+    ids: &Value,
+) -> Vec<(Method, String, Value)> {
+    let document = client.get("/api-docs/openapi.json").await.body;
+    assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+    let mut list = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let mut path = path.replace("{match}", &event.id).replace("{site}", &event.site_id);
+        for (name, value) in ids.as_object().unwrap() {
+            path = path.replace(&format!("{{{name}}}"), value.as_str().unwrap());
+        }
+        assert!(!path.contains('{'), "a parameter that this test does not know: {path}");
+        for (method, operation) in item.as_object().unwrap() {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            list.push((method, path.clone(), operation.clone()));
+        }
+    }
+    assert!(list.len() > 40, "{}", list.len());
+    list
+}
+
+/// Sends an empty object where a body is wanted; only the head of an event stream is read.
+async fn call(
+    client: &Client,
+    method: &Method,
+    path: &str,
+    operation: &Value,
+) -> (u16, Option<Answer>) {
+    let mut request = client.request(method.clone(), path).timeout(Duration::from_secs(20));
+    if operation.get("requestBody").is_some() {
+        request = request.json(&json!({}));
+    }
+    let response = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+    let status = response.status().as_u16();
+    let stream = response
+        .headers()
+        .get("content-type")
+        .is_some_and(|kind| kind.to_str().unwrap().starts_with("text/event-stream"));
+    (status, if stream { None } else { Some(Answer::of(response).await) })
+}
+
+fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
+    json!({"area": "1", "section": "1", "block": "1", "seat": "1", "hold": hold["holdId"],
+        "reservation": reservation["id"], "payment": payment["id"]})
+}
+
+/// The rule: without a token nothing that needs one is done, and nothing ends in a 5xx.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_token_every_endpoint_answers_and_none_fails() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let (guest, fan) = (app.guest(), app.user("fan").await);
+    let reservation = fan.reserve(&event.id, &[1]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let hold = fan.hold(&event.id, &[2]).await.expect(201);
+    let before = app.guest().get(&event.path("/seats")).await.body;
+    for (method, path, operation) in
+        operations(&guest, &event, &ids(&hold, &reservation, &payment)).await
+    {
+        let (status, answer) = call(&guest, &method, &path, &operation).await;
+        let name = format!("{method} {path}");
+        assert!(status < 500, "{name}: {status} {answer:?}");
+        if operation.get("security").is_some() {
+            answer.unwrap_or_else(|| panic!("{name}")).refused(401, "UNAUTHORIZED");
+        } else {
+            assert_ne!(status, 401, "{name} asks for a token that its document does not name");
+        }
+    }
+    assert_eq!(app.guest().get(&event.path("/seats")).await.body, before);
+    app.finish().await;
+}
+
+/// The rule: what is another's is 403 or 404 to me, whatever I ask of it, and stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_ids_of_another_nothing_is_seen_or_done() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let (fan, thief) = (app.user("fan").await, app.user("thief").await);
+    let reservation = fan.reserve(&event.id, &[3]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let hold = fan.hold(&event.id, &[1, 2]).await.expect(201);
+    let before = app.guest().get(&event.path("/seats")).await.body;
+    for (method, path, operation) in
+        operations(&thief, &event, &ids(&hold, &reservation, &payment)).await
+    {
+        let name = format!("{method} {path}");
+        let own = ["hold", "reservation", "payment"];
+        let own = own.iter().any(|kind| {
+            operation["parameters"].as_array().is_some_and(|list| {
+                list.iter().any(|one| one["name"] == *kind && one["in"] == "path")
+            })
+        });
+        let admin = path.starts_with("/api/admin");
+        if own || admin {
+            let (status, _) = call(&thief, &method, &path, &operation).await;
+            assert!([403, 404].contains(&status), "{name}: {status}");
+        }
+    }
+    let release = event.path("/allocation/seats/1/release");
+    thief.post(&release, &Value::Null).await.refused(403, "NOT_YOURS");
+    for source in [json!({"holdId": hold["holdId"]}), json!({"seatIds": [1]})] {
+        let mut body = source;
+        body["matchId"] = json!(event.id);
+        thief.post("/api/reservations", &body).await.refused(403, "NOT_YOURS");
+    }
+    let body = json!({"reservationId": reservation["id"], "method": "CARD"});
+    thief.post("/api/payments/request", &body).await.refused(404, "RESERVATION_NOT_FOUND");
+    let key = app.pay_at_gateway(&payment, "approve").await;
+    thief.confirm(&payment, &key).await.refused(404, "PAYMENT_NOT_FOUND");
+    assert_eq!(app.ledger().await, ["IN_PROGRESS"], "nothing was charged");
+    assert_eq!(app.guest().get(&event.path("/seats")).await.body, before);
+    fan.confirm(&payment, &key).await.expect(200);
+    app.finish().await;
+}
+
+/// The rule: the page of the documentation and the seat map need no other server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pages_and_their_assets_come_from_this_server() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    for page in ["/docs", "/docs/", "/"] {
+        let response = guest.request(Method::GET, page).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{page}");
+        let base = response.url().clone();
+        let html = response.text().await.unwrap();
+        let mut assets = 0;
+        for attribute in ["src=\"", "href=\""] {
+            for part in html.split(attribute).skip(1) {
+                let link = part.split('"').next().unwrap();
+                if link.starts_with("data:") || link.starts_with('#') {
+                    continue;
+                }
+                let url = base.join(link).unwrap();
+                assert_eq!(url.origin(), base.origin(), "{page} loads {link}");
+                let asset = reqwest::get(url.clone()).await.unwrap();
+                assert_eq!(asset.status(), 200, "{page} loads {url}");
+                assets += 1;
+            }
+        }
+        assert!(assets > 1, "{page}: {html}");
+    }
+    app.finish().await;
+}

@@ -1,0 +1,141 @@
+//! Accounts and sessions through the API.
+
+use crate::support::app::{ADMIN, TestApp, eventually};
+use crate::support::client::Client;
+use grandstand::app::NodeRole;
+use serde_json::{Value, json};
+
+fn credentials(email: &str) -> Value {
+    json!({"email": email, "password": "a password of tests"})
+}
+
+fn with_token(client: &Client, token: &Value) -> Client {
+    Client::new(client.url.clone(), Some(token.as_str().unwrap().to_owned()))
+}
+
+/// The rule: an e-mail has one account, whatever its case, and however many ask at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_email_has_one_account() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let made = guest.post("/api/users/sign-up", &credentials("Fan@Test.Example")).await.expect(201);
+    assert_eq!(
+        (made["email"].as_str(), made["role"].as_str()),
+        (Some("fan@test.example"), Some("USER"))
+    );
+    for email in ["fan@test.example", "FAN@TEST.EXAMPLE", " fan@test.example "] {
+        guest.post("/api/users/sign-up", &credentials(email)).await.refused(409, "EMAIL_TAKEN");
+    }
+    let body = credentials("rush@test.example");
+    let tries = (0..8).map(|_| guest.post("/api/users/sign-up", &body));
+    let mut answers: Vec<u16> =
+        futures::future::join_all(tries).await.into_iter().map(|answer| answer.status).collect();
+    answers.sort_unstable();
+    assert_eq!(answers, [201, 409, 409, 409, 409, 409, 409, 409]);
+    app.finish().await;
+}
+
+/// The rule: the same key and body give the first answer again; another body is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_sign_up_gives_the_first_answer() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let sign_up = |body: Value| {
+        let guest = guest.clone();
+        async move { guest.post_with_key("/api/users/sign-up", &body, "key-1").await }
+    };
+    let first = sign_up(credentials("fan@test.example")).await.expect(201);
+    assert_eq!(sign_up(credentials("fan@test.example")).await.expect(201), first);
+    let other = json!({"email": "fan@test.example", "password": "another password"});
+    sign_up(other).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    guest.log_in("fan@test.example", "a password of tests").await;
+    app.finish().await;
+}
+
+/// The rule: which of e-mail and password is wrong is not told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_and_an_unknown_email_look_the_same() {
+    let app = TestApp::start().await;
+    app.user("fan").await;
+    let guest = app.guest();
+    let log_in = async |email: &str, password: &str| {
+        let body = json!({"email": email, "password": password});
+        let mut problem =
+            guest.post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
+        problem.as_object_mut().unwrap().remove("requestId");
+        problem
+    };
+    let wrong = log_in("fan@test.example", "not this one").await;
+    assert_eq!(log_in("nobody@test.example", "not this one").await, wrong);
+    assert_eq!(log_in("", "").await, wrong);
+    assert_eq!(log_in(&"x".repeat(5000), &"x".repeat(5000)).await, wrong);
+    app.finish().await;
+}
+
+/// The rule: a refresh token works once; shown again later it ends the session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_token_that_was_used_before_ends_the_session() {
+    let app = TestApp::start().await;
+    app.user("fan").await;
+    let guest = app.guest();
+    let session =
+        guest.post("/api/users/log-in", &credentials("fan@test.example")).await.expect(200);
+    let refresh = async |token: &Value| {
+        guest.post("/api/users/refresh", &json!({"refreshToken": token})).await
+    };
+    let second = refresh(&session["refreshToken"]).await.expect(200);
+    assert_ne!(second["refreshToken"], session["refreshToken"]);
+    with_token(&guest, &second["accessToken"]).get("/api/users/me").await.expect(200);
+    // The answer may have been lost: the one before works again for a moment.
+    let third = refresh(&session["refreshToken"]).await.expect(200);
+    let fourth = refresh(&third["refreshToken"]).await.expect(200);
+    // Two steps back is a theft.
+    refresh(&session["refreshToken"]).await.refused(401, "UNAUTHORIZED");
+    refresh(&fourth["refreshToken"]).await.refused(401, "UNAUTHORIZED");
+    for bad in [json!(""), json!("."), json!("nonsense"), json!("AAAA.BBBB")] {
+        refresh(&bad).await.refused(401, "UNAUTHORIZED");
+    }
+    app.finish().await;
+}
+
+/// The rule: a log-out is known to every node, also to one that starts later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_out_counts_on_every_node() {
+    let app = TestApp::start().await;
+    let fan = app.user("fan").await;
+    let second = app.another_node(NodeRole::Api).await;
+    let there = Client::new(second.url(), fan.token.clone());
+    there.get("/api/users/me").await.expect(200);
+    fan.post("/api/users/log-out", &Value::Null).await.expect(204);
+    fan.get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    let refused = |client: Client| async move {
+        (client.get("/api/users/me").await.status == 401).then_some(())
+    };
+    eventually("the other node refuses", || refused(there.clone())).await;
+    let third = app.another_node(NodeRole::Api).await;
+    let late = Client::new(third.url(), fan.token.clone());
+    eventually("a later node refuses", || refused(late.clone())).await;
+    second.stop().await;
+    third.stop().await;
+    app.finish().await;
+}
+
+/// The rule: log-ins of an account are limited, and the answer says when to come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_log_ins_are_told_to_wait() {
+    let app = TestApp::start_with(|settings| {
+        settings.rates.rate_limits = "on".to_owned();
+        settings.rates.log_ins_per_minute = 3;
+    })
+    .await;
+    let guest = app.guest();
+    let body = json!({"email": "fan@test.example", "password": "a guess"});
+    for _ in 0..3 {
+        guest.post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
+    }
+    let limited = guest.post("/api/users/log-in", &body).await;
+    assert!(limited.headers.contains_key("retry-after"));
+    limited.refused(429, "TOO_MANY_REQUESTS");
+    guest.log_in(ADMIN.0, ADMIN.1).await;
+    app.finish().await;
+}

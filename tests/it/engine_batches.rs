@@ -1,0 +1,266 @@
+//! What many commands at once may not break: batches, repeats, limits, memory, deadlines.
+
+use crate::support::app::{TestApp, eventually};
+use crate::support::engine::Step::{Forget, Hold, HoldLate, Queue, Reserve};
+use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
+use crate::support::events::EventStream;
+use crate::table::word;
+use fred::prelude::*;
+use grandstand::domain::ids::{PaymentId, UserId};
+use grandstand::engine::batch::{Limits, Operation};
+use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::reservations::Source;
+use std::time::{Duration, Instant};
+
+fn operation(key: &str, fingerprint: &str) -> Operation {
+    Operation { key: key.to_owned(), fingerprint: fingerprint.to_owned() }
+}
+
+fn user() -> UserId {
+    UserId::new(PARTITION)
+}
+
+/// The rule: commands of one batch see each other: one seat has one winner.
+#[tokio::test]
+async fn of_64_holds_at_once_on_one_seat_exactly_one_wins() {
+    let bed = TestEngine::start().await;
+    let id = bed.open_match().await;
+    let holds =
+        (0..64).map(|_| bed.engine.hold(id, user(), seats(&[7]), PRICE, &[], operation("", "")));
+    let answers = futures::future::join_all(holds).await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, 63));
+    for refused in lost {
+        let refusal = refused.err().unwrap();
+        assert!(
+            matches!(refusal, EngineError::Refused(Refusal::Taken(ref one)) if *one == seats(&[7]))
+        );
+    }
+    let winner = &won[0].as_ref().unwrap().0;
+    let stored = bed.hash(grandstand::redis::keys::MatchKeys(id).seats()).await;
+    assert_eq!(stored["7"], format!("H{}", winner.key()));
+    assert_eq!(bed.changes(id).await, ["7H"], "one change, told once");
+    bed.assert_sound().await;
+}
+
+/// The rule: what one command of a batch frees, the next one of it can have.
+#[tokio::test]
+async fn a_seat_changes_hands_within_one_batch() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let id = scene.id();
+    let (released, held) = tokio::join!(
+        bed.engine.release(id, scene.me, scene.hold),
+        bed.engine.hold(id, scene.other, seats(&[1, 2]), 2 * PRICE, &[], operation("", "")),
+    );
+    released.unwrap();
+    held.unwrap();
+    assert_eq!(bed.seats(id).await, "1H 2H");
+    bed.assert_sound().await;
+    bed.assert_owned(id).await;
+}
+
+/// The rule: the same key and body have one effect and one answer; another body is refused.
+#[tokio::test]
+async fn the_same_operation_twice_gives_the_first_answer() {
+    let bed = TestEngine::start().await;
+    let id = bed.open_match().await;
+    let (me, other) = (user(), user());
+    let hold = |who, list: &[u32], print| {
+        bed.engine.hold(id, who, seats(list), PRICE, &[], operation("first", print))
+    };
+    let first = hold(me, &[1], "a").await.unwrap();
+    assert_eq!(hold(me, &[1], "a").await.unwrap(), first);
+    let different = hold(me, &[2], "b").await;
+    assert_eq!(word(different.map(|_| String::new())), "ExistsDifferent");
+    assert_eq!(bed.seats(id).await, "1H");
+    // A refusal is an answer too, also when the seat is free by then.
+    let refused =
+        |print| bed.engine.hold(id, other, seats(&[1]), PRICE, &[], operation("second", print));
+    assert_eq!(word(refused("a").await.map(|_| String::new())), "Taken([SeatId(1)])");
+    bed.engine.release(id, me, first.0).await.unwrap();
+    assert_eq!(word(refused("a").await.map(|_| String::new())), "Taken([SeatId(1)])");
+    assert_eq!(bed.seats(id).await, "");
+    // The hold has ended since: its first answer still stands, and nothing is held anew.
+    assert_eq!(hold(me, &[1], "a").await.unwrap(), first);
+    assert_eq!(bed.seats(id).await, "");
+}
+
+/// The rule: twins in one batch have one effect: the second gets the answer of the first.
+#[tokio::test]
+async fn the_same_operation_twice_at_once_has_one_effect() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let (id, me) = (scene.id(), scene.me);
+    let reserve = || {
+        let source = Source::Hold(scene.hold);
+        bed.engine.reserve(id, me, source, operation("reserve", "a"))
+    };
+    let answers = futures::future::join_all((0..16).map(|_| reserve())).await;
+    let ids: Vec<_> = answers.into_iter().map(|answer| answer.unwrap()).collect();
+    assert!(ids.iter().all(|one| *one == ids[0]), "{ids:?}");
+    assert_eq!(bed.changes(id).await, ["1H,2H", "1P,2P"]);
+    let request = |print: &'static str| {
+        let payment = PaymentId::new(PARTITION);
+        let (method, operation) = ("CARD".to_owned(), operation("pay", print));
+        bed.engine.request_payment(id, me, ids[0].0, payment, method, operation)
+    };
+    let first = request("a").await.unwrap();
+    assert_eq!(request("a").await.unwrap(), first);
+    assert!(matches!(request("b").await, Err(EngineError::Refused(Refusal::ExistsDifferent))));
+}
+
+/// The rule: a key that was met while the match was not loaded is free to be used.
+#[tokio::test]
+async fn an_answer_that_nothing_is_loaded_is_not_kept() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Forget]).await;
+    let hold =
+        || bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, &[], operation("k", "a"));
+    assert!(matches!(hold().await, Err(EngineError::NotLoaded)));
+    let fields: Vec<(String, String)> =
+        scene.event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let key = grandstand::redis::keys::MatchKeys(scene.id()).meta();
+    let _: i64 = bed.raw.hset(key, fields).await.unwrap();
+    hold().await.unwrap();
+}
+
+/// The rule: out of memory, new holds are refused; what only frees goes on.
+#[tokio::test]
+async fn out_of_memory_refuses_holds_and_still_frees() {
+    let bed = TestEngine::start().await;
+    let (held, late) = (bed.at(&[Hold]).await, bed.at(&[HoldLate]).await);
+    let pending = bed.at(&[Hold, Reserve]).await;
+    bed.command("CONFIG", &["SET", "maxmemory", "1mb"]).await;
+    let hold =
+        |key| bed.engine.hold(held.id(), held.other, seats(&[9]), PRICE, &[], operation(key, "a"));
+    // In one batch with what frees, and alone.
+    let (refused, released) =
+        tokio::join!(hold("k"), bed.engine.release(held.id(), held.me, held.hold));
+    assert!(matches!(refused, Err(EngineError::OutOfMemory)), "{refused:?}");
+    released.unwrap();
+    assert!(matches!(hold("k").await, Err(EngineError::OutOfMemory)));
+    assert!(bed.engine.expire(late.id(), late.hold.key()).await.unwrap());
+    bed.engine.cancel(pending.id(), pending.me, pending.reservation).await.unwrap();
+    for scene in [&held, &late, &pending] {
+        assert_eq!(bed.seats(scene.id()).await, "");
+    }
+    bed.command("CONFIG", &["SET", "maxmemory", "0"]).await;
+    hold("k").await.unwrap();
+    bed.assert_sound().await;
+}
+
+/// The rule: the scripts may vanish from Redis at any moment; no command is lost or done twice.
+#[tokio::test]
+async fn a_flush_of_the_scripts_under_load_loses_nothing() {
+    let bed = TestEngine::start().await;
+    let id = bed.open_match().await;
+    let flush = async {
+        for _ in 0..40 {
+            let _: () = bed.raw.script_flush(false).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let hold = async |seat: u32| {
+        for _ in 0..5 {
+            let held =
+                bed.engine.hold(id, user(), seats(&[seat]), PRICE, &[], operation("", "")).await;
+            let (hold, granted) = held.unwrap();
+            assert_eq!(granted.seats, seats(&[seat]));
+            if seat.is_multiple_of(2) {
+                return;
+            }
+            let owner = bed.engine.claim(grandstand::domain::ids::ReservationId(hold.0)).await;
+            let owner = owner.unwrap().unwrap().claim().user;
+            bed.engine.release(id, owner, hold).await.unwrap();
+        }
+    };
+    tokio::join!(flush, futures::future::join_all((1..=200).map(hold)));
+    let even: Vec<String> = (1..=200).filter(|n| n % 2 == 0).map(|n| format!("{n}H")).collect();
+    assert_eq!(bed.seats(id).await, even.join(" "));
+    bed.assert_sound().await;
+}
+
+/// The rule: nobody has more seats than the limit, also when two nodes are asked at once.
+#[tokio::test]
+async fn fifty_holds_at_once_from_two_engines_keep_the_limit() {
+    let bed = TestEngine::start().await;
+    let other = bed.another(limits()).await;
+    let id = bed.open_match().await;
+    let me = user();
+    let holds = (1..=50).map(|seat: u32| {
+        let engine = if seat.is_multiple_of(2) { &bed.engine } else { &other };
+        engine.hold(id, me, seats(&[seat]), PRICE, &[], operation("", ""))
+    });
+    let answers = futures::future::join_all(holds).await;
+    let won = answers.iter().filter(|answer| answer.is_ok()).count();
+    let limited =
+        |answer: &&Result<_, _>| matches!(answer, Err(EngineError::Refused(Refusal::SeatLimit)));
+    assert_eq!((won, answers.iter().filter(limited).count()), (4, 46));
+    assert_eq!(bed.engine.claims_of_user(id, me).await.unwrap().len(), 4);
+    bed.assert_sound().await;
+}
+
+/// The rule: with the queue on, a pass is checked in the same step as the hold.
+#[tokio::test]
+async fn a_pass_that_is_over_holds_nothing() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Queue]).await;
+    let key = grandstand::redis::keys::MatchKeys(scene.id()).passes();
+    let past = bed.engine.now_ms().await.unwrap() - 1;
+    let pass = (past as f64, scene.me.key());
+    let _: i64 = bed.raw.zadd(key, None, None, false, false, pass).await.unwrap();
+    let hold =
+        bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, &[], operation("", "")).await;
+    assert!(matches!(hold, Err(EngineError::Refused(Refusal::PassRequired))));
+}
+
+/// The rule: a hold is free for others at its deadline, worker or not, and never before.
+#[tokio::test]
+async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
+    let bed = TestEngine::start().await;
+    let brief = bed.another(Limits { hold_ttl_ms: 600, ..limits() }).await;
+    let id = bed.open_match().await;
+    let (_, granted) =
+        brief.hold(id, user(), seats(&[1]), PRICE, &[], operation("", "")).await.unwrap();
+    let other = user();
+    loop {
+        let before = bed.engine.now_ms().await.unwrap();
+        let hold = bed.engine.hold(id, other, seats(&[1]), PRICE, &[], operation("", "")).await;
+        let after = bed.engine.now_ms().await.unwrap();
+        match hold {
+            Ok(_) => {
+                assert!(after >= granted.deadline, "{} ms early", granted.deadline - after);
+                break;
+            }
+            Err(_) => assert!(before <= granted.deadline, "late by {}", before - granted.deadline),
+        }
+    }
+    assert_eq!(bed.changes(id).await, ["1H", "1H"]);
+}
+
+/// The rule: a hold that nobody asks for ends on the map within a second of its deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
+    let app = TestApp::start_with(|settings| settings.hold_ttl_ms = 700).await;
+    let event = app.open_match().await;
+    let buyer = app.user("buyer").await;
+    let url = format!("{}{}", buyer.url, event.path("/blocks/1/seats/events"));
+    let mut map = EventStream::open(&url, None).await;
+    map.wait_for(3, "AVAILABLE").await;
+    buyer.hold(&event.id, &[3]).await.expect(201);
+    let held = Instant::now();
+    map.wait_for(3, "HOLD").await;
+    map.wait_for(3, "AVAILABLE").await;
+    let late = held.elapsed().saturating_sub(Duration::from_millis(700));
+    // One second is the promise; another one for a machine that compiles meanwhile.
+    assert!(late < Duration::from_secs(2), "late by {late:?}");
+    assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
+    let engine = &app.node().app.engine;
+    eventually("no deadline is left", || async {
+        let due = engine.due_claims(grandstand::domain::ids::Partition(0), 10).await.ok()?;
+        due.is_empty().then_some(())
+    })
+    .await;
+    app.finish().await;
+}

@@ -1,0 +1,233 @@
+//! The scripts beside the seats: documents, accounts, sessions, leases, snapshots.
+
+use crate::support::engine::Step::{Block, Forget, Hold, Reserve};
+use crate::support::engine::{PARTITION, TestEngine, seats};
+use crate::table::word;
+use fred::prelude::*;
+use grandstand::domain::account::{Account, Role};
+use grandstand::domain::catalog::{Match, Site};
+use grandstand::domain::ids::{Partition, SessionId, SiteId, UserId};
+use grandstand::engine::batch::Operation;
+use grandstand::engine::error::EngineError;
+use grandstand::redis::keys::{MatchKeys, PartitionKeys, session};
+use std::collections::HashMap;
+
+fn operation(key: &str, fingerprint: &str) -> Operation {
+    Operation { key: key.to_owned(), fingerprint: fingerprint.to_owned() }
+}
+
+fn site(version: u64, name: &str) -> Site {
+    let mut plan = crate::support::app::plan();
+    plan["name"] = name.into();
+    Site { id: SiteId::new(PARTITION), version, plan: serde_json::from_value(plan).unwrap() }
+}
+
+fn said<T>(reply: Result<T, EngineError>) -> String {
+    word(reply.map(|_| "done".to_owned()))
+}
+
+/// The kinds of the entries of the journal, all of them.
+async fn facts(bed: &TestEngine) -> Vec<String> {
+    let entries: Vec<(String, HashMap<String, String>)> =
+        bed.raw.xrange_values(PartitionKeys(PARTITION).journal(), "-", "+", None).await.unwrap();
+    entries.into_iter().map(|(_, fields)| fields["t"].clone()).collect()
+}
+
+async fn notices(bed: &TestEngine) -> u64 {
+    bed.raw.xlen(PartitionKeys(PARTITION).notices()).await.unwrap()
+}
+
+/// The rule: a document changes one version at a time, and each change is kept and told.
+#[tokio::test]
+async fn a_document_changes_from_the_version_that_was_read() {
+    let bed = TestEngine::start().await;
+    let engine = &bed.engine;
+    let first = site(1, "One");
+    let put = |version, name: &str| {
+        let document = Site { id: first.id, ..site(version, name) };
+        async move { engine.put_site(&document, Operation::default()).await }
+    };
+    assert_eq!(said(put(2, "Two").await), "NotFound", "nothing to replace");
+    assert_eq!(said(engine.put_site(&first, operation("k", "a")).await), "done");
+    // The first answer again, whatever has become of the document since.
+    assert_eq!(engine.put_site(&site(1, "Copy"), operation("k", "a")).await.unwrap(), first.id);
+    assert_eq!(
+        said(engine.put_site(&site(1, "Else"), operation("k", "b")).await),
+        "ExistsDifferent"
+    );
+    assert_eq!(said(put(1, "Again").await), "Stale", "it exists");
+    assert_eq!(said(put(3, "Three").await), "Stale", "one was skipped");
+    assert_eq!(said(put(2, "Two").await), "done");
+    assert_eq!(engine.site(first.id).await.unwrap().unwrap().plan.name, "Two");
+    assert_eq!(said(engine.delete_site(&first).await), "Stale");
+    let second = Site { id: first.id, ..site(2, "Two") };
+    assert_eq!(said(engine.delete_site(&second).await), "done");
+    assert_eq!(said(engine.delete_site(&second).await), "NotFound");
+    assert!(engine.site(first.id).await.unwrap().is_none());
+    assert_eq!(facts(&bed).await, ["site", "site", "site_deleted"]);
+    assert_eq!(notices(&bed).await, 3);
+}
+
+/// The rule: of two who change the same document at once, one is told that it has changed.
+#[tokio::test]
+async fn of_two_changes_at_once_one_wins() {
+    let bed = TestEngine::start().await;
+    let other = bed.another(crate::support::engine::limits()).await;
+    let scene = bed.at(&[]).await;
+    let next = Match { version: 2, ..scene.event.clone() };
+    let (one, two) = tokio::join!(
+        bed.engine.put_match(&next, Operation::default()),
+        other.put_match(&next, Operation::default()),
+    );
+    let mut words = [said(one), said(two)];
+    words.sort();
+    assert_eq!(words, ["Stale", "done"]);
+}
+
+/// The rule: a match goes with all its keys.
+#[tokio::test]
+async fn a_deleted_match_leaves_nothing_behind() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Block]).await;
+    bed.engine.delete_match(&scene.event).await.unwrap();
+    let left: i64 = bed.raw.exists(MatchKeys(scene.id()).all()).await.unwrap();
+    assert_eq!(left, 0);
+    assert!(bed.engine.event(scene.id()).await.unwrap().is_none());
+    let hold = bed.engine.hold(scene.id(), scene.me, seats(&[1]), 1, &[], Operation::default());
+    assert_eq!(said(hold.await), "NotLoaded");
+}
+
+/// The rule: while a partition is closed nothing is decided in it.
+#[tokio::test]
+async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let (engine, id) = (&bed.engine, scene.id());
+    engine.close_partition(PARTITION).await.unwrap();
+    let hold = engine.hold(id, scene.other, seats(&[3]), 1, &[], Operation::default());
+    assert_eq!(said(hold.await), "NotLoaded");
+    assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "NotLoaded");
+    assert_eq!(said(engine.put_site(&site(1, "One"), Operation::default()).await), "NotLoaded");
+    assert_eq!(
+        said(engine.create_account(&account("a@b.c"), Operation::default()).await),
+        "NotLoaded"
+    );
+    assert_eq!(said(engine.snapshot(id).await), "NotLoaded");
+    assert_eq!(bed.seats(id).await, "1H 2H");
+    engine.open_partition(PARTITION, 2).await.unwrap();
+    assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "done");
+    assert_eq!(engine.snapshot(id).await.unwrap().position.epoch, 2);
+}
+
+fn account(email: &str) -> Account {
+    Account {
+        id: UserId::new(PARTITION),
+        email: email.to_owned(),
+        password_hash: "hash".to_owned(),
+        role: Role::User,
+        created_at: 1,
+    }
+}
+
+/// The rule: an e-mail has one account; its first answer stands under its key.
+#[tokio::test]
+async fn an_account_is_made_once() {
+    let bed = TestEngine::start().await;
+    let engine = &bed.engine;
+    let first = account("fan@test.example");
+    assert_eq!(engine.create_account(&first, operation("k", "a")).await.unwrap(), first.id);
+    let again = account("fan@test.example");
+    assert_eq!(engine.create_account(&again, operation("k", "a")).await.unwrap(), first.id);
+    assert_eq!(said(engine.create_account(&again, operation("k", "b")).await), "ExistsDifferent");
+    assert_eq!(said(engine.create_account(&again, operation("other", "a")).await), "EmailTaken");
+    assert_eq!(said(engine.create_account(&again, Operation::default()).await), "EmailTaken");
+    assert_eq!(engine.account("fan@test.example").await.unwrap().unwrap().id, first.id);
+    assert!(engine.account("nobody@test.example").await.unwrap().is_none());
+    assert_eq!(facts(&bed).await, ["account"]);
+}
+
+/// The rule: a refresh token is good once, again for a moment, and then ends its session.
+#[tokio::test]
+async fn a_session_ends_when_an_old_token_is_shown() {
+    let bed = TestEngine::start().await;
+    let (engine, id) = (&bed.engine, SessionId::new(PARTITION));
+    let rotate = |shown: &str, next: &str, grace_ms| {
+        let (shown, next) = (shown.to_owned(), next.to_owned());
+        async move { engine.rotate_session(id, shown, next, grace_ms).await }
+    };
+    assert_eq!(said(rotate("one", "two", 1000).await), "SessionEnded", "never began");
+    let fan = account("fan@test.example");
+    engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
+    let kept = rotate("one", "two", 0).await.unwrap();
+    assert_eq!((kept.id, kept.password_hash.as_str()), (fan.id, ""), "without its secret");
+    assert_eq!(said(rotate("one", "three", 60_000).await), "done", "the answer was lost");
+    assert_eq!(said(rotate("two", "x", 60_000).await), "SessionEnded", "two is nobody's any more");
+    assert_eq!(said(rotate("three", "x", 60_000).await), "SessionEnded", "and all is over");
+    engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
+    rotate("one", "two", 0).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await; // past a grace of 1 ms
+    assert_eq!(said(rotate("one", "x", 1).await), "SessionEnded", "too late for a lost answer");
+    engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
+    let life: i64 = bed.raw.pttl(session(id)).await.unwrap();
+    assert!((1..=60_000).contains(&life), "{life}");
+    engine.end_session(id).await.unwrap();
+    assert_eq!(said(rotate("one", "x", 0).await), "SessionEnded");
+    assert_eq!(notices(&bed).await, 1, "every node hears of a log-out");
+}
+
+/// The rule: a partition has one worker; another takes over only when the lease has ended.
+#[tokio::test]
+async fn a_lease_has_one_owner() {
+    let bed = TestEngine::start().await;
+    let take = |worker: &'static str, ms| bed.engine.take_lease(PARTITION, worker, ms);
+    assert!(take("one", 60_000).await.unwrap());
+    assert!(!take("two", 60_000).await.unwrap());
+    assert!(take("one", 100).await.unwrap(), "renewed, for a shorter time");
+    tokio::time::timeout(std::time::Duration::from_secs(5), async {
+        while !take("two", 60_000).await.unwrap() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the lease ends");
+    assert!(!take("one", 60_000).await.unwrap());
+}
+
+/// The rule: a snapshot is all taken seats and the place at which they stand so.
+#[tokio::test]
+async fn a_snapshot_says_where_it_stands() {
+    let bed = TestEngine::start().await;
+    let gone = bed.at(&[Hold, Forget]).await;
+    assert_eq!(said(bed.engine.snapshot(gone.id()).await), "NotLoaded");
+    let empty = bed.at(&[]).await;
+    let snapshot = bed.engine.snapshot(empty.id()).await.unwrap();
+    assert_eq!((snapshot.position.to_string().as_str(), snapshot.version), ("1-0-0", 0));
+    assert_eq!(snapshot.taken, []);
+    let scene = bed.at(&[Hold, Reserve]).await;
+    let snapshot = bed.engine.snapshot(scene.id()).await.unwrap();
+    let mut taken: Vec<(u32, char)> =
+        snapshot.taken.iter().map(|(seat, letter)| (seat.0, char::from(*letter))).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, [(1, 'P'), (2, 'P')]);
+    let last: Vec<(String, HashMap<String, String>)> =
+        bed.raw.xrevrange_values(MatchKeys(scene.id()).changes(), "+", "-", Some(1)).await.unwrap();
+    assert_eq!(snapshot.position.id.to_string(), last[0].0);
+    assert_eq!(snapshot.version.to_string(), last[0].1["v"]);
+}
+
+/// The rule: an id may name a partition that does not exist; then there is nothing there.
+#[tokio::test]
+async fn an_id_of_no_partition_names_nothing() {
+    let bed = TestEngine::start().await;
+    let (engine, nowhere) = (&bed.engine, Partition(4000));
+    let event = grandstand::domain::ids::MatchId::new(nowhere);
+    let me = UserId::new(PARTITION);
+    let hold = engine.hold(event, me, seats(&[1]), 1, &[], Operation::default());
+    assert!(hold.await.is_err());
+    let payment = grandstand::domain::ids::PaymentId::new(nowhere);
+    assert_eq!(engine.reservation_of_payment(payment).await.unwrap(), None);
+    assert!(engine.site(SiteId::new(nowhere)).await.unwrap().is_none());
+    assert!(engine.event(event).await.unwrap().is_none());
+    let claim = grandstand::domain::ids::ReservationId::new(nowhere);
+    assert!(engine.claim(claim).await.unwrap().is_none());
+}

@@ -1,0 +1,205 @@
+//! hold, release, block, unblock, expire: every reply, in the order in which they win.
+
+use crate::support::engine::Step::{
+    self, Approve, Begin, Block, Close, Forget, Hold, HoldLate, Pass, Queue, Release, Request,
+    Reserve, ReserveLate,
+};
+use crate::table::Call::{self, ExpireHold, ExpireReservation};
+use crate::table::Who::{Me, Other};
+use crate::table::{Case, check};
+
+const fn case(
+    rule: &'static str,
+    before: &'static [Step],
+    call: Call,
+    reply: &'static str,
+    seats: &'static str,
+    told: &'static [&'static str],
+) -> Case {
+    Case { rule, before, call, reply, seats, told, facts: &[] }
+}
+
+const fn noting(case: Case, facts: &'static [&'static str]) -> Case {
+    Case { facts, ..case }
+}
+
+/// The rule: what can't be held is refused as a whole, and the first reason that counts is told;
+/// what is not loaded is never free.
+#[tokio::test]
+async fn a_hold_is_refused_for_the_first_reason_that_counts() {
+    const SOLD: &[Step] = &[Hold, Reserve, Request, Begin, Approve];
+    const PAYING: &[Step] = &[Hold, Reserve, Request, Begin];
+    let (mine, other) = (|list| Call::Hold(Me, list), |list| Call::Hold(Other, list));
+    let five: &[u32] = &[1, 3, 4, 5, 6];
+    let (one, two) = ("Taken([SeatId(1)])", "Taken([SeatId(2)])");
+    let alone = Call::HoldBeside(Other, &[4], &[(3, Some(2))]);
+    let edge = Call::HoldBeside(Me, &[2], &[(1, None), (3, Some(4))]);
+    let both = Call::HoldBeside(Other, &[1], &[(3, Some(2))]);
+    let table = [
+        case("not loaded is not free", &[Forget], mine(&[1]), "NotLoaded", "", &[]),
+        case("not loaded first", &[Hold, Forget], other(&[1]), "NotLoaded", "1H 2H", &[]),
+        case("closed before all", &[Hold, Close, Queue], other(five), "NotOpen", "1H 2H", &[]),
+        case("pass before limit", &[Hold, Queue], other(five), "PassRequired", "1H 2H", &[]),
+        case("limit before taken", &[Hold], other(five), "SeatLimit", "1H 2H", &[]),
+        case("limit counts holds", &[Hold], mine(&[3, 4, 5]), "SeatLimit", "1H 2H", &[]),
+        case("limit counts sales", SOLD, mine(&[3, 4, 5]), "SeatLimit", "1O 2O", &[]),
+        case("all or none", &[Hold], other(&[3, 1]), one, "1H 2H", &[]),
+        case("own seats are taken", &[Hold], mine(&[1]), one, "1H 2H", &[]),
+        case("blocked is taken", &[Block], mine(&[1]), one, "1B", &[]),
+        case("pending is taken", &[Hold, Reserve], other(&[2]), two, "1P 2P", &[]),
+        case("paying is taken", PAYING, other(&[2]), two, "1P 2P", &[]),
+        case("sold is taken", SOLD, other(&[2]), two, "1O 2O", &[]),
+        case("taken before orphan", &[Hold], both, one, "1H 2H", &[]),
+        case("orphan", &[Hold], alone, "Orphan([SeatId(3)])", "1H 2H", &[]),
+        case("orphan at the edge", &[], edge, "Orphan([SeatId(1)])", "", &[]),
+        case("others' passes", &[Queue, Pass], other(&[1]), "PassRequired", "", &[]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: AVAILABLE → HOLD for all seats of a choice; a claim that is late counts as free.
+#[tokio::test]
+async fn a_hold_takes_all_its_seats() {
+    let (mine, other) = (|list| Call::Hold(Me, list), |list| Call::Hold(Other, list));
+    let beside = Call::HoldBeside(Other, &[3], &[(4, Some(5))]);
+    let late: &[&str] = &["1A,2A,3H,4H,5H,6H"];
+    let table = [
+        case("free", &[], mine(&[1, 2]), "held", "1H 2H", &["1H,2H"]),
+        case("with a pass", &[Queue, Pass], mine(&[1]), "held", "1H", &["1H"]),
+        case("nobody is left alone", &[Hold], beside, "held", "1H 2H 3H", &["3H"]),
+        case("a late hold", &[HoldLate], other(&[1]), "held", "1H", &["1H,2A"]),
+        case("late and not counted", &[HoldLate], mine(&[3, 4, 5, 6]), "held", "3H 4H 5H 6H", late),
+        case("late reservation", &[Hold, ReserveLate], other(&[1, 2]), "held", "1H 2H", &["1H,2H"]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: of some choices the first that is still whole is held, under the rules of every hold.
+#[tokio::test]
+async fn the_first_choice_that_is_whole_is_held() {
+    let best = |who, choices| Call::Best(who, 2, choices);
+    let some: &[&[u32]] = &[&[2, 3], &[3, 4], &[5, 6]];
+    let gone: &[&[u32]] = &[&[1, 2], &[2, 3]];
+    let five = Call::Best(Other, 5, &[&[3, 4, 5, 6, 7]]);
+    let table = [
+        case("not loaded", &[Hold, Forget], best(Other, some), "NotLoaded", "1H 2H", &[]),
+        case("closed first", &[Hold, Close, Queue], five, "NotOpen", "1H 2H", &[]),
+        case("pass before limit", &[Hold, Queue], five, "PassRequired", "1H 2H", &[]),
+        case("limit", &[Hold], five, "SeatLimit", "1H 2H", &[]),
+        case("none is whole", &[Hold], best(Other, gone), "none", "1H 2H", &[]),
+        case("no choice", &[Hold], best(Other, &[]), "none", "1H 2H", &[]),
+        case("the second one", &[Hold], best(Other, some), "held", "1H 2H 3H 4H", &["3H,4H"]),
+        case("the first one", &[], best(Other, some), "held", "2H 3H", &["2H,3H"]),
+        case("late counts as free", &[HoldLate], best(Other, some), "held", "2H 3H", &["1A,2H,3H"]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: only the owner gives a hold back, once; asking again changes nothing.
+#[tokio::test]
+async fn a_release_frees_what_its_owner_holds() {
+    let table = [
+        case("not loaded", &[Hold, Forget], Call::Release(Me), "NotLoaded", "1H 2H", &[]),
+        case("unknown", &[], Call::Release(Me), "NotFound", "", &[]),
+        case("not mine", &[Hold], Call::Release(Other), "NotYours", "1H 2H", &[]),
+        case("reserved", &[Hold, Reserve], Call::Release(Me), "AlreadyReserved", "1P 2P", &[]),
+        case(
+            "reserved by another",
+            &[Hold, Reserve],
+            Call::Release(Other),
+            "NotFound",
+            "1P 2P",
+            &[],
+        ),
+        case("late", &[HoldLate], Call::Release(Me), "NotFound", "", &["1A,2A"]),
+        case("again", &[Hold, Release], Call::Release(Me), "released", "", &[]),
+        case("again by another", &[Hold, Release], Call::Release(Other), "NotFound", "", &[]),
+        case("mine", &[Hold], Call::Release(Me), "released", "", &["1A,2A"]),
+        case("after the close", &[Hold, Close], Call::Release(Me), "released", "", &["1A,2A"]),
+        case("seat: not loaded", &[Forget], Call::ReleaseSeat(Me, 1), "NotLoaded", "", &[]),
+        case("seat: free", &[], Call::ReleaseSeat(Me, 1), "NotYours", "", &[]),
+        case("seat: blocked", &[Block], Call::ReleaseSeat(Me, 1), "NotYours", "1B", &[]),
+        case("seat: not mine", &[Hold], Call::ReleaseSeat(Other, 1), "NotYours", "1H 2H", &[]),
+        case(
+            "seat: reserved",
+            &[Hold, Reserve],
+            Call::ReleaseSeat(Me, 1),
+            "AlreadyReserved",
+            "1P 2P",
+            &[],
+        ),
+        case("seat: late", &[HoldLate], Call::ReleaseSeat(Me, 1), "NotYours", "", &["1A,2A"]),
+        case("seat: mine", &[Hold], Call::ReleaseSeat(Me, 1), "released", "2H", &["1A"]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: an administrator takes free seats out of the sale and gives them back, all or none.
+#[tokio::test]
+async fn only_free_seats_are_blocked_and_only_blocked_ones_unblocked() {
+    let table = [
+        case("not loaded", &[Forget], Call::Block(&[1]), "NotLoaded", "", &[]),
+        case("held", &[Hold], Call::Block(&[3, 1]), "Taken([SeatId(1)])", "1H 2H", &[]),
+        case(
+            "sold",
+            &[Hold, Reserve, Request, Begin, Approve],
+            Call::Block(&[2]),
+            "Taken([SeatId(2)])",
+            "1O 2O",
+            &[],
+        ),
+        noting(
+            case("free", &[], Call::Block(&[1, 2]), "blocked", "1B 2B", &["1B,2B"]),
+            &["seats_blocked"],
+        ),
+        noting(
+            case("some are blocked", &[Block], Call::Block(&[1, 2]), "blocked", "1B 2B", &["2B"]),
+            &["seats_blocked"],
+        ),
+        noting(
+            case("late", &[HoldLate], Call::Block(&[1]), "blocked", "1B", &["1B,2A"]),
+            &["seats_blocked"],
+        ),
+        case("unblock: not loaded", &[Block, Forget], Call::Unblock(&[1]), "NotLoaded", "1B", &[]),
+        case("unblock: held", &[Hold], Call::Unblock(&[1]), "Taken([SeatId(1)])", "1H 2H", &[]),
+        noting(
+            case("unblock: blocked", &[Block], Call::Unblock(&[1]), "unblocked", "", &["1A"]),
+            &["seats_unblocked"],
+        ),
+        noting(
+            case(
+                "unblock: some are free",
+                &[Block],
+                Call::Unblock(&[1, 2]),
+                "unblocked",
+                "",
+                &["1A"],
+            ),
+            &["seats_unblocked"],
+        ),
+    ];
+    check(&table).await;
+}
+
+/// The rule: a hold ends at its deadline and never before; what is PAYING or sold never ends so.
+#[tokio::test]
+async fn expiry_ends_what_is_late_and_nothing_else() {
+    let table = [
+        case("not loaded", &[HoldLate, Forget], ExpireHold, "kept", "1H 2H", &[]),
+        case("unknown", &[], ExpireHold, "expired", "", &[]),
+        case("in time", &[Hold], ExpireHold, "kept", "1H 2H", &[]),
+        case("late", &[HoldLate], ExpireHold, "expired", "", &["1A,2A"]),
+        case("pending in time", &[Hold, Reserve], ExpireReservation, "kept", "1P 2P", &[]),
+        case("pending late", &[Hold, ReserveLate], ExpireReservation, "expired", "", &["1A,2A"]),
+        case("paying", &[Hold, Reserve, Request, Begin], ExpireReservation, "kept", "1P 2P", &[]),
+        case(
+            "sold",
+            &[Hold, Reserve, Request, Begin, Approve],
+            ExpireReservation,
+            "kept",
+            "1O 2O",
+            &[],
+        ),
+    ];
+    check(&table).await;
+}

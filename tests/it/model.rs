@@ -1,0 +1,137 @@
+//! Random commands, in random batches, with random steps of the clock, on the scripts and on the
+//! model: replies, seats, claims, deadlines, counts per user and the fold of the stream must agree
+//! after each step.
+
+use crate::model_system::System;
+use futures::future::join_all;
+use grandstand::domain::ids::SeatId;
+use grandstand::domain::model::{Command, Model, Outcome};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
+use std::collections::BTreeMap;
+
+pub const SEATS: u32 = 12;
+pub const USERS: usize = 4;
+/// Long against the real time of a case, so that only steps of the clock let anything expire.
+pub const HOLD_TTL_MS: i64 = 1_000_000;
+pub const PAYMENT_TTL_MS: i64 = 2_000_000;
+pub const SEATS_PER_USER: usize = 5;
+/// Cases × steps × commands of a step: well over 10,000 transitions.
+const CASES: u32 = 60;
+const STEPS: usize = 60;
+
+/// One step of a case, before it is known which claims and payments there will be.
+#[derive(Debug, Clone)]
+enum Step {
+    Batch(Vec<Draft>),
+    Advance(i64),
+}
+
+/// A command with numbers that are taken modulo what there is.
+#[derive(Debug, Clone)]
+struct Draft {
+    kind: u8,
+    user: usize,
+    pick: usize,
+    seats: Vec<u32>,
+    flag: bool,
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    let seats = prop::collection::btree_set(1..=SEATS, 1..=3)
+        .prop_map(|seats| seats.into_iter().collect::<Vec<u32>>());
+    (0..20_u8, 0..USERS, any::<usize>(), seats, prop::bool::weighted(0.15))
+        .prop_map(|(kind, user, pick, seats, flag)| Draft { kind, user, pick, seats, flag })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => prop::collection::vec(draft(), 1..8).prop_map(Step::Batch),
+        1 => prop_oneof![Just(300_000), Just(HOLD_TTL_MS), Just(PAYMENT_TTL_MS)].prop_map(Step::Advance),
+    ]
+}
+
+/// The command of a draft, given the claims and payments that there are.
+fn command(draft: &Draft, model: &Model) -> Option<Command> {
+    let (claims, payments) = model.made();
+    let recent = |count: usize| count.checked_sub(1).map(|last| last - draft.pick % count.min(8));
+    let (claim, payment) = (recent(claims), recent(payments));
+    let seats: Vec<SeatId> = draft.seats.iter().map(|seat| SeatId(*seat)).collect();
+    // Mostly one's own things; now and then somebody else's.
+    let owner = |claim: usize| if draft.flag { draft.user } else { model.claims[claim].user };
+    let user = draft.user;
+    Some(match draft.kind {
+        0..=4 => Command::Hold { user, seats },
+        5 => Command::Release { user: owner(claim?), claim: claim? },
+        6 => Command::ReleaseSeat { user, seat: seats[0] },
+        7..=9 => Command::ReserveHold { user: owner(claim?), hold: claim? },
+        10 => Command::ReserveSeats { user, seats },
+        11..=12 => Command::Request { user: owner(claim?), claim: claim? },
+        13..=14 => {
+            let user = owner(model.claim_of(payment?));
+            let key = (draft.pick % 2) as u8;
+            Command::Begin { user, payment: payment?, wrong_amount: draft.flag, key }
+        }
+        15..=16 => {
+            let outcome = match draft.pick % 4 {
+                0 => Outcome::Declined,
+                1 => Outcome::Withdrawn,
+                _ => Outcome::Approved,
+            };
+            Command::Outcome { payment: payment?, outcome }
+        }
+        17 => Command::Cancel { user: owner(claim?), claim: claim? },
+        18 => Command::Refund { payment: payment?, given: !draft.flag },
+        _ if draft.flag => Command::Expire { claim: claim? },
+        _ if draft.pick % 2 == 0 => Command::Block { seats },
+        _ => Command::Unblock { seats },
+    })
+}
+
+async fn play(system: &mut System, steps: &[Step]) {
+    let prices: BTreeMap<SeatId, i64> =
+        (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 1000)).collect();
+    let mut model = Model::new(prices.clone(), HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS_PER_USER);
+    system.begin().await;
+    for step in steps {
+        match step {
+            Step::Advance(ms) => {
+                model.advance(*ms);
+                system.advance(*ms).await;
+            }
+            Step::Batch(drafts) => {
+                let before = model.clone();
+                let commands: Vec<Command> =
+                    drafts.iter().filter_map(|draft| command(draft, &before)).collect();
+                let ran =
+                    join_all(commands.iter().map(|one| system.run(one, &prices, &before))).await;
+                for (command, ran) in commands.iter().zip(ran) {
+                    let wanted = model.run(command);
+                    assert_eq!(ran.reply, wanted, "{command:?}");
+                    system.claims.extend(ran.claim);
+                    system.payments.extend(ran.payment);
+                }
+            }
+        }
+        system.compare(&model).await;
+    }
+}
+
+/// The rule: the scripts do what the model says, whatever is asked and in whatever batches.
+#[test]
+fn the_scripts_agree_with_the_model() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let system = std::cell::RefCell::new(runtime.block_on(System::start()));
+    let config = Config {
+        cases: CASES,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..Config::default()
+    };
+    let steps = prop::collection::vec(step(), STEPS);
+    TestRunner::new(config)
+        .run(&steps, |steps| {
+            runtime.block_on(play(&mut system.borrow_mut(), &steps));
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,322 @@
+//! The scripts on a real Redis, asked as the model is asked. The clock is moved by moving all
+//! deadlines: nothing else in Redis is absolute.
+
+use crate::model::{HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_USER, USERS};
+use fred::prelude::*;
+use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
+use grandstand::domain::claim::ClaimState;
+use grandstand::domain::ids::{
+    HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
+};
+use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand::engine::batch::Limits;
+use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
+use grandstand::engine::reservations::{Cancelled, Found, Source};
+use grandstand::engine::seats::parse_states;
+use grandstand::engine::{Engine, EngineSettings};
+use grandstand::redis::keys::MatchKeys;
+use std::collections::{BTreeMap, HashMap};
+use tempfile::TempDir;
+
+/// The scripts on a real Redis, with the ids behind the numbers of the model.
+pub struct System {
+    engine: Engine,
+    raw: Client,
+    match_id: MatchId,
+    users: Vec<UserId>,
+    pub claims: Vec<ReservationId>,
+    pub payments: Vec<PaymentId>,
+    folded: BTreeMap<SeatId, u8>,
+    folded_upto: String,
+    _redis: PrivateRedis,
+    _dir: TempDir,
+}
+
+impl System {
+    pub async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let settings = RedisSettings { fsync: Fsync::Never };
+        let redis = PrivateRedis::start(dir.path(), settings).await.unwrap();
+        let limits = Limits {
+            hold_ttl_ms: HOLD_TTL_MS as u64,
+            payment_ttl_ms: PAYMENT_TTL_MS as u64,
+            seats_per_user: SEATS_PER_USER as u32,
+        };
+        let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
+        let engine = Engine::connect(settings).await.unwrap();
+        let raw = grandstand::redis::connect(&redis.url()).await.unwrap();
+        let users = (0..USERS).map(|_| UserId::new(Partition(0))).collect();
+        let match_id = MatchId::new(Partition(0));
+        Self {
+            engine,
+            raw,
+            match_id,
+            users,
+            claims: vec![],
+            payments: vec![],
+            folded: BTreeMap::new(),
+            folded_upto: "0-0".to_owned(),
+            _redis: redis,
+            _dir: dir,
+        }
+    }
+
+    /// A new match for each case.
+    pub async fn begin(&mut self) {
+        let _: () = self.raw.flushall(false).await.unwrap();
+        self.match_id = MatchId::new(Partition(0));
+        self.engine.open_partition(Partition(0), 1).await.unwrap();
+        let event = Match {
+            id: self.match_id,
+            version: 1,
+            site_id: SiteId::new(Partition(0)),
+            stadium: "Model".to_owned(),
+            home_team: "A".to_owned(),
+            away_team: "B".to_owned(),
+            starts_at: jiff::Timestamp::UNIX_EPOCH,
+            status: MatchStatus::Open,
+            queue: QueueSettings::default(),
+            orphan_rule: false,
+        };
+        self.engine.put_match(&event, Default::default()).await.unwrap();
+        self.claims.clear();
+        self.payments.clear();
+        self.folded.clear();
+        self.folded_upto = "0-0".to_owned();
+    }
+
+    pub async fn advance(&self, ms: i64) {
+        let script = "for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do \
+            local text = redis.call('HGET', KEYS[1], id); local n = 0; \
+            text = text:gsub('[^|]+', function(f) n = n + 1; \
+              if n == 4 then return string.format('%.0f', f - ARGV[1]) end end); \
+            redis.call('HSET', KEYS[1], id, text) end \
+            for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do \
+            redis.call('ZINCRBY', KEYS[2], -ARGV[1], id) end return 1";
+        let keys = vec!["{0}:claims", "{0}:due"];
+        let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
+    }
+
+    pub async fn run(
+        &self,
+        command: &Command,
+        prices: &BTreeMap<SeatId, i64>,
+        model: &Model,
+    ) -> Ran {
+        let (engine, id) = (&self.engine, self.match_id);
+        let user = |number: &usize| self.users[*number];
+        let price = |seats: &[SeatId]| seats.iter().map(|seat| prices[seat]).sum::<i64>();
+        match command {
+            Command::Hold { user: who, seats } => {
+                let held = engine
+                    .hold(id, user(who), seats.clone(), price(seats), &[], Default::default())
+                    .await;
+                Ran::of(held, |(hold, granted)| {
+                    Ran::made("held", ReservationId(hold.0), granted.seats)
+                })
+            }
+            Command::Release { user: who, claim } => {
+                let hold = HoldId(self.claims[*claim].0);
+                Ran::of(engine.release(id, user(who), hold).await, |()| Ran::word("released"))
+            }
+            Command::ReleaseSeat { user: who, seat } => {
+                let released = engine.release_seat(id, user(who), *seat, prices[seat]).await;
+                Ran::of(released, |()| Ran::word("released"))
+            }
+            Command::ReserveHold { user: who, hold } => {
+                let source = Source::Hold(HoldId(self.claims[*hold].0));
+                let reserved = engine.reserve(id, user(who), source, Default::default()).await;
+                Ran::of(reserved, |(one, granted)| Ran::made("reserved", one, granted.seats))
+            }
+            Command::ReserveSeats { user: who, seats } => {
+                let source =
+                    Source::Seats(seats.iter().map(|seat| (*seat, prices[seat])).collect());
+                let reserved = engine.reserve(id, user(who), source, Default::default()).await;
+                Ran::of(reserved, |(one, granted)| Ran::made("reserved", one, granted.seats))
+            }
+            Command::Block { seats } => {
+                Ran::of(engine.block(id, seats.clone()).await, |()| Ran::word("done"))
+            }
+            Command::Unblock { seats } => {
+                Ran::of(engine.unblock(id, seats.clone()).await, |()| Ran::word("done"))
+            }
+            Command::Expire { claim } => {
+                Ran::of(engine.expire(id, self.claims[*claim].key()).await, |gone| {
+                    Ran::word(if gone { "expired" } else { "kept" })
+                })
+            }
+            Command::Cancel { user: who, claim } => {
+                Ran::of(engine.cancel(id, user(who), self.claims[*claim]).await, |done| {
+                    Ran::word(if done == Cancelled::Now { "cancelled" } else { "refunding" })
+                })
+            }
+            _ => self.run_payment(command, model).await,
+        }
+    }
+
+    async fn run_payment(&self, command: &Command, model: &Model) -> Ran {
+        let (engine, id) = (&self.engine, self.match_id);
+        let claim = |payment: &usize| self.claims[model.claim_of(*payment)];
+        match command {
+            Command::Request { user, claim } => {
+                let payment = PaymentId::new(Partition(0));
+                let (who, one) = (self.users[*user], self.claims[*claim]);
+                let method = "CARD".to_owned();
+                let requested =
+                    engine.request_payment(id, who, one, payment, method, Default::default()).await;
+                Ran::of(requested, |payment| Ran { payment: Some(payment), ..Ran::word("ready") })
+            }
+            Command::Begin { user, payment, wrong_amount, key } => {
+                let amount = model.claims[model.claim_of(*payment)].amount;
+                let amount = if *wrong_amount { amount + 1 } else { amount };
+                let (who, one) = (self.users[*user], claim(payment));
+                let paying = self.payments[*payment];
+                let key = format!("key-{payment}-{key}");
+                Ran::of(engine.begin_payment(id, who, one, paying, amount, &key).await, |begun| {
+                    Ran::word(match begun {
+                        Begun::Now(_) => "begun",
+                        Begun::InProgress => "in_progress",
+                        Begun::Paid => "paid",
+                    })
+                })
+            }
+            Command::Outcome { payment, outcome } => {
+                let outcome = match outcome {
+                    Outcome::Approved => Settle::Approved,
+                    Outcome::Declined => Settle::Declined("CODE".to_owned()),
+                    Outcome::Withdrawn => Settle::Withdrawn(EXTRA_MS as u64),
+                };
+                let paying = self.payments[*payment];
+                Ran::of(
+                    engine.settle_payment(id, claim(payment), paying, outcome).await,
+                    |settled| {
+                        Ran::word(match settled {
+                            Settled::Confirmed(_) => "confirmed",
+                            Settled::Pending(_) => "pending",
+                            Settled::Over => "over",
+                        })
+                    },
+                )
+            }
+            Command::Refund { payment, given } => {
+                let refused = (!given).then(|| "CODE".to_owned());
+                let paying = self.payments[*payment];
+                Ran::of(engine.settle_refund(id, claim(payment), paying, refused).await, |noted| {
+                    Ran::word(if noted.is_some() { "noted" } else { "unchanged" })
+                })
+            }
+            other => panic!("not a payment: {other:?}"),
+        }
+    }
+
+    /// Everything that can be seen must be as the model says.
+    pub async fn compare(&mut self, model: &Model) {
+        let now = self.engine.now_ms().await.unwrap();
+        let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
+        let mut counted = vec![0; USERS];
+        for (number, wanted) in model.claims.iter().enumerate() {
+            let found = self.engine.claim(self.claims[number]).await.unwrap();
+            let Some(Found::Live(claim)) = found else {
+                assert!(matches!(wanted.state, State::Ended(_)), "{number}: {wanted:?}, not live");
+                continue;
+            };
+            let open = matches!(claim.state, ClaimState::Hold | ClaimState::Pending);
+            if open && claim.deadline <= now {
+                assert_eq!(wanted.state, State::Ended("EXPIRED"), "{number}");
+                lapsed.extend(claim.seats.iter().map(|seat| (*seat, true)));
+                continue;
+            }
+            let state = match claim.state {
+                ClaimState::Hold => State::Hold,
+                ClaimState::Pending => State::Pending,
+                ClaimState::Paying => State::Paying,
+                ClaimState::Confirmed => State::Confirmed,
+                ClaimState::Refunding => State::Refunding,
+            };
+            assert_eq!(
+                (state, &claim.seats, claim.amount),
+                (wanted.state, &wanted.seats, wanted.amount)
+            );
+            assert_eq!(claim.user, self.users[wanted.user]);
+            if open {
+                let apart = (claim.deadline - now) - (wanted.deadline - model.now);
+                assert!(apart.abs() < 120_000, "deadline of {number} is off by {apart} ms");
+            }
+            counted[wanted.user] += claim.seats.len();
+        }
+        for (user, count) in counted.iter().enumerate() {
+            assert_eq!(*count, model.seats_of(user), "seats of user {user}");
+            assert!(*count <= SEATS_PER_USER);
+        }
+        let snapshot = self.engine.snapshot(self.match_id).await.unwrap();
+        let taken: BTreeMap<SeatId, u8> = snapshot.taken.into_iter().collect();
+        self.fold().await;
+        for seat in (1..=SEATS).map(SeatId) {
+            let letter = taken.get(&seat).copied().unwrap_or(b'A');
+            assert_eq!(
+                self.folded.get(&seat).copied().unwrap_or(b'A'),
+                letter,
+                "stream, seat {seat}"
+            );
+            let seen = if lapsed.contains_key(&seat) { b'A' } else { letter };
+            assert_eq!(char::from(seen), char::from(model.letter(seat)), "seat {seat}");
+        }
+    }
+
+    /// Applies the new entries of the stream of changes.
+    async fn fold(&mut self) {
+        let key = MatchKeys(self.match_id).changes();
+        let start = format!("({}", self.folded_upto);
+        let entries: Vec<(String, HashMap<String, String>)> =
+            self.raw.xrange_values(key, start, "+", None).await.unwrap();
+        for (id, fields) in entries {
+            self.folded.extend(parse_states(&fields["d"]).unwrap());
+            self.folded_upto = id;
+        }
+    }
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub reply: Reply,
+    pub claim: Option<ReservationId>,
+    pub payment: Option<PaymentId>,
+}
+
+impl Ran {
+    fn word(word: &'static str) -> Self {
+        Self { reply: Reply { word, seats: vec![] }, claim: None, payment: None }
+    }
+
+    fn made(word: &'static str, claim: ReservationId, seats: Vec<SeatId>) -> Self {
+        Self { reply: Reply { word, seats }, claim: Some(claim), payment: None }
+    }
+
+    fn of<T>(answer: Result<T, EngineError>, done: impl FnOnce(T) -> Self) -> Self {
+        let refusal = match answer {
+            Ok(value) => return done(value),
+            Err(EngineError::Refused(refusal)) => refusal,
+            Err(error) => panic!("{error}"),
+        };
+        let (word, seats) = match refusal {
+            Refusal::SeatLimit => ("seat_limit", vec![]),
+            Refusal::Taken(seats) => ("taken", seats),
+            Refusal::NotFound => ("not_found", vec![]),
+            Refusal::NotYours => ("not_yours", vec![]),
+            Refusal::AlreadyReserved => ("already_reserved", vec![]),
+            Refusal::HoldExpired(seats) => ("expired", seats),
+            Refusal::NotPending => ("not_pending", vec![]),
+            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => ("ended EXPIRED", vec![]),
+            Refusal::ReservationEnded(_) => ("ended", vec![]),
+            Refusal::AmountMismatch => ("amount_mismatch", vec![]),
+            Refusal::PaymentFailed => ("failed", vec![]),
+            Refusal::Paying => ("paying", vec![]),
+            Refusal::NotCancellable => ("not_cancellable", vec![]),
+            other => panic!("{other:?}"),
+        };
+        Self { reply: Reply { word, seats }, claim: None, payment: None }
+    }
+}

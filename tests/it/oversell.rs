@@ -1,0 +1,69 @@
+//! The promise that everything else is for: a seat is never sold twice.
+
+use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, limits, seats};
+use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, UserId};
+use grandstand::engine::Engine;
+use grandstand::engine::batch::{Limits, Operation};
+use grandstand::engine::payments::{Outcome, Settled};
+use grandstand::engine::reservations::Source;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const SEATS: u32 = 64;
+const TASKS: u32 = 256;
+const ROUNDS: usize = 3;
+
+/// Tries one seat after another from its own start, buys all it can get; what it bought.
+async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, ReservationId)> {
+    let me = UserId::new(PARTITION);
+    let mut bought = Vec::new();
+    for step in 0..SEATS {
+        let seat = (number * 7 + step) % SEATS + 1;
+        let operation = Operation::default();
+        let Ok((hold, _)) =
+            engine.hold(id, me, seats(&[seat]), PRICE, &[], operation.clone()).await
+        else {
+            continue;
+        };
+        let source = Source::Hold(hold);
+        let (one, _) = engine.reserve(id, me, source, operation.clone()).await.unwrap();
+        let payment = PaymentId::new(PARTITION);
+        let method = "CARD".to_owned();
+        engine.request_payment(id, me, one, payment, method, operation).await.unwrap();
+        engine.begin_payment(id, me, one, payment, PRICE, KEY).await.unwrap();
+        let settled = engine.settle_payment(id, one, payment, Outcome::Approved).await.unwrap();
+        assert!(matches!(settled, Settled::Confirmed(Some(_))), "{settled:?}");
+        bought.push((seat, one));
+    }
+    bought
+}
+
+/// The rule: whatever the number of buyers and nodes, each seat has exactly one winner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_64_seats_is_sold_once_to_256_buyers_on_four_nodes() {
+    let bed = TestEngine::start().await;
+    let wide = Limits { seats_per_user: SEATS, ..limits() };
+    let mut engines = Vec::new();
+    for _ in 0..4 {
+        engines.push(Arc::new(bed.another(wide).await));
+    }
+    for round in 0..ROUNDS {
+        let id = bed.open_match().await;
+        let tasks = (0..TASKS).map(|number| {
+            let engine = engines[number as usize % engines.len()].clone();
+            tokio::spawn(buy(engine, id, number))
+        });
+        let bought = futures::future::join_all(tasks).await;
+        let mut winners: HashMap<u32, ReservationId> = HashMap::new();
+        for (seat, one) in bought.into_iter().flat_map(|task| task.unwrap()) {
+            let earlier = winners.insert(seat, one);
+            assert_eq!(earlier, None, "round {round}: seat {seat} was sold twice");
+        }
+        assert_eq!(winners.len() as u32, SEATS, "round {round}");
+        let stored = bed.hash(grandstand::redis::keys::MatchKeys(id).seats()).await;
+        for (seat, one) in winners {
+            assert_eq!(stored[&seat.to_string()], format!("O{}", one.key()));
+        }
+        bed.assert_sound().await;
+    }
+}

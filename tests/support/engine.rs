@@ -1,0 +1,341 @@
+//! An engine on a Redis of its own, without a node: matches in any state, and what stands in Redis.
+
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
+use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
+use grandstand::domain::fact::Fields;
+use grandstand::domain::ids::{
+    HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
+};
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand::engine::batch::{Limits, Operation};
+use grandstand::engine::payments::Outcome;
+use grandstand::engine::reservations::Source;
+use grandstand::engine::{Engine, EngineSettings};
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The partition that everything of these tests is in.
+pub const PARTITION: Partition = Partition(0);
+/// What each seat costs, in KRW.
+pub const PRICE: i64 = 10_000;
+/// The gateway's key of every payment.
+pub const KEY: &str = "key-of-the-gateway";
+
+/// Engines on one Redis.
+pub struct TestEngine {
+    pub engine: Engine,
+    /// Its holds and reservations are over a millisecond after they were made.
+    pub hasty: Engine,
+    pub raw: Client,
+    pub redis: PrivateRedis,
+    _dir: TempDir,
+}
+
+/// Limits as a new installation has them.
+pub fn limits() -> Limits {
+    Limits { hold_ttl_ms: 300_000, payment_ttl_ms: 600_000, seats_per_user: 4 }
+}
+
+/// Seat ids.
+pub fn seats(numbers: &[u32]) -> Vec<SeatId> {
+    numbers.iter().copied().map(SeatId).collect()
+}
+
+impl TestEngine {
+    pub async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let settings = RedisSettings { fsync: Fsync::Never };
+        let redis = PrivateRedis::start(dir.path(), settings).await.unwrap();
+        let engine = connect(&redis, limits()).await;
+        let hasty = Limits { hold_ttl_ms: 1, payment_ttl_ms: 1, ..limits() };
+        let hasty = connect(&redis, hasty).await;
+        engine.open_partition(PARTITION, 1).await.unwrap();
+        let raw = grandstand::redis::connect(&redis.url()).await.unwrap();
+        Self { engine, hasty, raw, redis, _dir: dir }
+    }
+
+    /// Another engine on the same Redis, with connections and batchers of its own.
+    pub async fn another(&self, limits: Limits) -> Engine {
+        connect(&self.redis, limits).await
+    }
+
+    /// A match on sale.
+    pub async fn open_match(&self) -> MatchId {
+        let event = event(MatchStatus::Open, false);
+        self.engine.put_match(&event, Operation::default()).await.unwrap()
+    }
+
+    /// A match in which the steps have been taken.
+    pub async fn at(&self, steps: &[Step]) -> Scene<'_> {
+        let event = event(MatchStatus::Open, false);
+        self.engine.put_match(&event, Operation::default()).await.unwrap();
+        let mut scene = Scene {
+            bed: self,
+            event,
+            me: UserId::new(PARTITION),
+            other: UserId::new(PARTITION),
+            hold: HoldId::new(PARTITION),
+            reservation: ReservationId::new(PARTITION),
+            payment: PaymentId::new(PARTITION),
+        };
+        for step in steps {
+            scene.step(*step).await;
+        }
+        scene
+    }
+
+    /// The seats of a match in Redis, `1H 2P`.
+    pub async fn seats(&self, id: MatchId) -> String {
+        let found: BTreeMap<u32, String> = self
+            .hash(MatchKeys(id).seats())
+            .await
+            .into_iter()
+            .map(|(seat, value)| (seat.parse().unwrap(), value))
+            .collect();
+        let parts: Vec<String> =
+            found.iter().map(|(seat, value)| format!("{seat}{}", &value[..1])).collect();
+        parts.join(" ")
+    }
+
+    /// What the changes stream of a match says, an entry each.
+    pub async fn changes(&self, id: MatchId) -> Vec<String> {
+        let entries = self.stream(MatchKeys(id).changes()).await;
+        let said = |entry: &Fields| entry.get("d").or(entry.get("q")).cloned().unwrap();
+        entries.iter().map(said).collect()
+    }
+
+    /// The entries of the journal that are about a match.
+    pub async fn journal(&self, id: MatchId) -> Vec<Fields> {
+        let mut entries = self.stream(PartitionKeys(PARTITION).journal()).await;
+        entries.retain(|entry| entry.get("match") == Some(&id.key()));
+        entries
+    }
+
+    /// Any command, for those that the client has no function for.
+    pub async fn command(&self, name: &'static str, arguments: &[&str]) {
+        let command = CustomCommand::new_static(name, ClusterHash::Random, false);
+        let arguments: Vec<String> = arguments.iter().map(|part| (*part).to_owned()).collect();
+        let _: Value = self.raw.custom(command, arguments).await.unwrap();
+    }
+
+    pub async fn hash(&self, key: String) -> HashMap<String, String> {
+        self.raw.hgetall(key).await.unwrap()
+    }
+
+    async fn stream(&self, key: String) -> Vec<Fields> {
+        let entries: Vec<(String, Fields)> =
+            self.raw.xrange_values(key, "-", "+", None).await.unwrap();
+        entries.into_iter().map(|(_, fields)| fields).collect()
+    }
+
+    /// No seat without an owner, no claim without its seats, no deadline too many or too few.
+    pub async fn assert_sound(&self) {
+        let claims = self.hash(PartitionKeys(PARTITION).claims()).await;
+        let parsed: HashMap<&String, Vec<&str>> =
+            claims.iter().map(|(id, text)| (id, text.split('|').collect())).collect();
+        let due: Vec<String> = self
+            .raw
+            .zrange(PartitionKeys(PARTITION).due(), 0, -1, None, false, None, false)
+            .await
+            .unwrap();
+        let due: HashSet<&String> = due.iter().collect();
+        let waiting: HashSet<&String> = parsed
+            .iter()
+            .filter(|(_, part)| ["H", "P"].contains(&part[0]))
+            .map(|(id, _)| *id)
+            .collect();
+        assert_eq!(due, waiting, "claims with a deadline");
+        for (id, part) in &parsed {
+            let event = MatchId::from_key(part[1]).unwrap();
+            let seats = self.hash(MatchKeys(event).seats()).await;
+            let letter = match part[0] {
+                "H" => "H",
+                "P" | "Y" => "P",
+                _ => "O",
+            };
+            for seat in part[6].split(',') {
+                assert_eq!(seats.get(seat), Some(&format!("{letter}{id}")), "seat {seat}");
+            }
+            let users = self.hash(MatchKeys(event).users()).await;
+            assert!(users[part[2]].split(',').any(|one| one == id.as_str()), "claims of a user");
+        }
+    }
+
+    /// No claim of a match is left out: each seat leads to a claim that has it.
+    pub async fn assert_owned(&self, id: MatchId) {
+        let claims = self.hash(PartitionKeys(PARTITION).claims()).await;
+        for (seat, value) in self.hash(MatchKeys(id).seats()).await {
+            // Sold to somebody of whom only PostgreSQL knows: `O` alone.
+            if !["B", "O"].contains(&value.as_str()) {
+                let record = claims.get(&value[1..]).unwrap_or_else(|| panic!("{seat}: {value}"));
+                let mut seats = record.split('|').nth(6).unwrap().split(',');
+                assert!(seats.any(|one| one == seat), "{seat}: {record}");
+            }
+        }
+        for ids in self.hash(MatchKeys(id).users()).await.values() {
+            assert!(ids.split(',').all(|one| claims.contains_key(one)), "{ids}");
+        }
+    }
+}
+
+async fn connect(redis: &PrivateRedis, limits: Limits) -> Engine {
+    let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
+    Engine::connect(settings).await.unwrap()
+}
+
+fn event(status: MatchStatus, queue: bool) -> Match {
+    Match {
+        id: MatchId::new(PARTITION),
+        version: 1,
+        site_id: SiteId::new(PARTITION),
+        stadium: "Test Ground".to_owned(),
+        home_team: "LG Twins".to_owned(),
+        away_team: "Doosan Bears".to_owned(),
+        starts_at: "2030-05-05T05:00:00Z".parse().unwrap(),
+        status,
+        queue: QueueSettings { enabled: queue, ..QueueSettings::default() },
+        orphan_rule: false,
+    }
+}
+
+/// A step that a scene has taken; those with seats or claims are of the scene's own user.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// An administrator takes seat 1 out of the sale.
+    Block,
+    /// Seats 1 and 2.
+    Hold,
+    /// The same with a deadline that is over.
+    HoldLate,
+    Release,
+    Reserve,
+    /// The same with a deadline that is over.
+    ReserveLate,
+    Request,
+    Begin,
+    Approve,
+    Decline,
+    Withdraw,
+    Lose,
+    Cancel,
+    Refund,
+    RefuseRefund,
+    Close,
+    Queue,
+    /// The scene's own user gets a pass.
+    Pass,
+    /// The run-time fields of the match are gone.
+    Forget,
+}
+
+/// A match in some state, with the ids of what happened in it.
+pub struct Scene<'a> {
+    pub bed: &'a TestEngine,
+    pub event: Match,
+    pub me: UserId,
+    pub other: UserId,
+    pub hold: HoldId,
+    pub reservation: ReservationId,
+    pub payment: PaymentId,
+}
+
+impl Scene<'_> {
+    pub fn id(&self) -> MatchId {
+        self.event.id
+    }
+
+    /// What the two seats of the scene cost.
+    pub fn amount(&self) -> i64 {
+        2 * PRICE
+    }
+
+    pub async fn step(&mut self, step: Step) {
+        let engine = &self.bed.engine;
+        match step {
+            Step::Block => engine.block(self.id(), seats(&[1])).await.unwrap(),
+            Step::Hold => self.make_hold(engine).await,
+            Step::HoldLate => {
+                self.make_hold(&self.bed.hasty).await;
+                self.let_time_pass().await;
+            }
+            Step::Release => engine.release(self.id(), self.me, self.hold).await.unwrap(),
+            Step::Reserve => self.make_reservation(engine).await,
+            Step::ReserveLate => {
+                self.make_reservation(&self.bed.hasty).await;
+                self.let_time_pass().await;
+            }
+            Step::Cancel => {
+                engine.cancel(self.id(), self.me, self.reservation).await.unwrap();
+            }
+            Step::Close => self.change(|event| event.status = MatchStatus::Closed).await,
+            Step::Queue => self.change(|event| event.queue.enabled = true).await,
+            Step::Pass => {
+                let until = engine.now_ms().await.unwrap() + 60_000;
+                let pass = (until as f64, self.me.key());
+                let key = MatchKeys(self.id()).passes();
+                let _: i64 = self.bed.raw.zadd(key, None, None, false, false, pass).await.unwrap();
+            }
+            Step::Forget => {
+                let _: i64 = self.bed.raw.del(MatchKeys(self.id()).meta()).await.unwrap();
+            }
+            payment => self.pay(payment).await,
+        }
+    }
+
+    async fn pay(&self, step: Step) {
+        let engine = &self.bed.engine;
+        let (id, one, payment) = (self.id(), self.reservation, self.payment);
+        let settle = |outcome| engine.settle_payment(id, one, payment, outcome);
+        match step {
+            Step::Request => {
+                let (method, operation) = ("CARD".to_owned(), Operation::default());
+                let request = engine.request_payment(id, self.me, one, payment, method, operation);
+                request.await.unwrap();
+            }
+            Step::Begin => {
+                let amount = self.amount();
+                engine.begin_payment(id, self.me, one, payment, amount, KEY).await.unwrap();
+            }
+            Step::Approve => drop(settle(Outcome::Approved).await.unwrap()),
+            Step::Decline => drop(settle(Outcome::Declined("NO".to_owned())).await.unwrap()),
+            Step::Withdraw => drop(settle(Outcome::Withdrawn(1000)).await.unwrap()),
+            Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
+            Step::Refund => drop(engine.settle_refund(id, one, payment, None).await.unwrap()),
+            Step::RefuseRefund => {
+                let code = Some("NO".to_owned());
+                engine.settle_refund(id, one, payment, code).await.unwrap();
+            }
+            other => panic!("{other:?} is no step of a payment"),
+        }
+    }
+
+    async fn make_hold(&mut self, engine: &Engine) {
+        let operation = Operation::default();
+        let seats = seats(&[1, 2]);
+        let held = engine.hold(self.id(), self.me, seats, self.amount(), &[], operation).await;
+        self.hold = held.unwrap().0;
+    }
+
+    async fn make_reservation(&mut self, engine: &Engine) {
+        let source = Source::Hold(self.hold);
+        let made = engine.reserve(self.id(), self.me, source, Operation::default()).await;
+        self.reservation = made.unwrap().0;
+    }
+
+    /// Until the clock of Redis is past what the hasty engine gave.
+    pub async fn let_time_pass(&self) {
+        let until = self.bed.engine.now_ms().await.unwrap() + 2;
+        while self.bed.engine.now_ms().await.unwrap() <= until {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub async fn change(&mut self, edit: impl FnOnce(&mut Match)) {
+        edit(&mut self.event);
+        self.event.version += 1;
+        self.bed.engine.put_match(&self.event, Operation::default()).await.unwrap();
+    }
+}

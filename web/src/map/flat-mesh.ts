@@ -1,0 +1,75 @@
+// Polygons of one colour each, in one draw call and with the plainest shader there is:
+// they cover the whole screen, so each operation a pixel counts on a weak machine.
+
+import { Buffer, BufferUsage, earcut, Geometry, Mesh, Shader } from 'pixi.js';
+import type { PlanPoint } from '../api/types';
+
+const vertex = /* glsl */ `#version 300 es
+in vec2 aPosition;
+in vec4 aColor;
+uniform mat3 uProjectionMatrix;
+uniform mat3 uWorldTransformMatrix;
+uniform mat3 uTransformMatrix;
+out vec4 vColor;
+void main() {
+  mat3 view = uProjectionMatrix * uWorldTransformMatrix * uTransformMatrix;
+  gl_Position = vec4((view * vec3(aPosition, 1.0)).xy, 0.0, 1.0);
+  vColor = aColor;
+}
+`;
+
+const fragment = /* glsl */ `#version 300 es
+in vec4 vColor;
+out vec4 finalColor;
+void main() { finalColor = vColor; }
+`;
+
+export type Rgb = readonly [number, number, number];
+
+export class FlatMesh {
+  readonly mesh: Mesh<Geometry, Shader>;
+  private readonly colors: Buffer;
+  private readonly bytes: Uint8Array;
+  /** First vertex of each polygon, and one more for the end. */
+  private readonly starts: number[] = [0];
+  private dirty = true;
+
+  constructor(polygons: PlanPoint[][]) {
+    const indices: number[] = [];
+    for (const polygon of polygons) {
+      const start = this.starts[this.starts.length - 1];
+      for (const index of earcut(polygon.flat())) indices.push(start + index);
+      this.starts.push(start + polygon.length);
+    }
+    const vertices = Math.max(1, this.starts[this.starts.length - 1]);
+    const memory = new ArrayBuffer(vertices * 4);
+    this.bytes = new Uint8Array(memory).fill(255);
+    this.colors = new Buffer({
+      data: new Float32Array(memory),
+      usage: BufferUsage.VERTEX | BufferUsage.COPY_DST,
+    });
+    const geometry = new Geometry({
+      attributes: {
+        aPosition: { buffer: new Float32Array(polygons.flat(2)), format: 'float32x2' },
+        aColor: { buffer: this.colors, format: 'unorm8x4' },
+      },
+      indexBuffer: new Uint32Array(indices),
+    });
+    const shader = Shader.from({ gl: { vertex, fragment, name: 'flat' }, resources: {} });
+    this.mesh = new Mesh({ geometry, shader });
+    this.mesh.visible = indices.length > 0;
+  }
+
+  setColor(polygon: number, color: Rgb): void {
+    for (let at = this.starts[polygon]; at < this.starts[polygon + 1]; at += 1) {
+      for (let part = 0; part < 3; part += 1) this.bytes[at * 4 + part] = Math.round(color[part] * 255);
+    }
+    this.dirty = true;
+  }
+
+  flush(): void {
+    if (!this.dirty) return;
+    this.colors.update();
+    this.dirty = false;
+  }
+}

@@ -1,0 +1,107 @@
+// The seats of one block as one mesh. Blocks out of sight are not drawn, and a change of any
+// number of seats of a block is one write into one small buffer.
+//
+// Four plain vertices a seat, not instances: a quad is far too small an instance, and
+// drivers (software ones above all) pay for each.
+
+import { Buffer, BufferUsage, Color, Geometry, Mesh, type Shader } from 'pixi.js';
+import type { Block, SeatTable } from '../venue/seat-table';
+
+const FIXED_BYTES = 28;
+const LIVE_BYTES = 8;
+const CORNERS = [-127, -127, 127, -127, 127, 127, -127, 127];
+const NEVER = -1000;
+
+export class SeatMesh {
+  readonly mesh: Mesh<Geometry, Shader>;
+  private readonly live: Buffer;
+  private readonly bytes: Uint8Array;
+  private readonly floats: Float32Array;
+  private dirty = true;
+
+  constructor(
+    table: SeatTable,
+    readonly block: Block,
+    shader: Shader,
+  ) {
+    const memory = new ArrayBuffer(block.seats * 4 * LIVE_BYTES);
+    this.bytes = new Uint8Array(memory);
+    this.floats = new Float32Array(memory);
+    for (let vertex = 0; vertex < block.seats * 4; vertex += 1) this.floats[vertex * 2 + 1] = NEVER;
+    this.live = new Buffer({
+      data: this.floats,
+      usage: BufferUsage.VERTEX | BufferUsage.COPY_DST,
+    });
+    const fixed = { buffer: fixedData(table, block), stride: FIXED_BYTES };
+    const live = { buffer: this.live, stride: LIVE_BYTES };
+    const geometry = new Geometry({
+      attributes: {
+        aSpot: { ...fixed, format: 'float32x4', offset: 0 },
+        aNumber: { ...fixed, format: 'float32', offset: 16 },
+        aGrade: { ...fixed, format: 'unorm8x4', offset: 20 },
+        aCorner: { ...fixed, format: 'snorm8x4', offset: 24 },
+        aState: { ...live, format: 'unorm8x4', offset: 0 },
+        aChanged: { ...live, format: 'float32', offset: 4 },
+      },
+      indexBuffer: quadIndices(block.seats),
+    });
+    this.mesh = new Mesh({ geometry, shader });
+  }
+
+  setState(seat: number, code: number, changedAt: number | null): void {
+    const first = (seat - this.block.firstSeat) * 4;
+    for (let vertex = first; vertex < first + 4; vertex += 1) {
+      this.bytes[vertex * LIVE_BYTES] = code;
+      if (changedAt !== null) this.floats[vertex * 2 + 1] = changedAt;
+    }
+    this.dirty = true;
+  }
+
+  setMark(seat: number, mark: number, on: boolean): void {
+    const first = (seat - this.block.firstSeat) * 4;
+    for (let vertex = first; vertex < first + 4; vertex += 1) {
+      const at = vertex * LIVE_BYTES + 1;
+      this.bytes[at] = on ? this.bytes[at] | mark : this.bytes[at] & ~mark;
+    }
+    this.dirty = true;
+  }
+
+  /** Sends what has changed to the graphics card. */
+  flush(): void {
+    if (!this.dirty) return;
+    this.live.update();
+    this.dirty = false;
+  }
+}
+
+function fixedData(table: SeatTable, block: Block): Buffer {
+  const memory = new ArrayBuffer(block.seats * 4 * FIXED_BYTES);
+  const floats = new Float32Array(memory);
+  const bytes = new Uint8Array(memory);
+  const signed = new Int8Array(memory);
+  for (let offset = 0; offset < block.seats; offset += 1) {
+    const seat = block.firstSeat + offset;
+    const color = new Color(table.grade(seat).color).toUint8RgbArray();
+    for (let corner = 0; corner < 4; corner += 1) {
+      const at = (offset * 4 + corner) * FIXED_BYTES;
+      floats[at / 4] = table.x[seat];
+      floats[at / 4 + 1] = table.y[seat];
+      floats[at / 4 + 2] = table.alongX[seat];
+      floats[at / 4 + 3] = table.alongY[seat];
+      floats[at / 4 + 4] = table.number[seat];
+      bytes.set(color, at + 20);
+      signed[at + 24] = CORNERS[corner * 2];
+      signed[at + 25] = CORNERS[corner * 2 + 1];
+    }
+  }
+  return new Buffer({ data: floats, usage: BufferUsage.VERTEX });
+}
+
+function quadIndices(quads: number): Uint32Array {
+  const indices = new Uint32Array(quads * 6);
+  for (let quad = 0; quad < quads; quad += 1) {
+    const first = quad * 4;
+    indices.set([first, first + 1, first + 2, first, first + 2, first + 3], quad * 6);
+  }
+  return indices;
+}

@@ -1,0 +1,21 @@
+// What this device can draw.
+
+export type Drawing = 'none' | 'software' | 'full';
+
+let answer: Drawing | null = null;
+
+/** `software`: WebGL works, but a processor does it; the map then leaves out what only pleases. */
+export function drawing(): Drawing {
+  answer ??= findOut();
+  return answer;
+}
+
+function findOut(): Drawing {
+  const gl = document.createElement('canvas').getContext('webgl2');
+  if (!gl) return 'none';
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  // The probe must not count among the few contexts that a page may have.
+  gl.getExtension('WEBGL_lose_context')?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name) ? 'software' : 'full';
+}

@@ -1,0 +1,120 @@
+import { expect } from '@playwright/test';
+import {
+  comeAsNewFan,
+  freeSeats,
+  holdBest,
+  openBlock,
+  openMatch,
+  pay,
+  reserve,
+  seatName,
+  seatNamed,
+  signUp,
+  test,
+  ticket,
+} from './support/fan';
+
+test('a fan buys two seats, finds the ticket, and cancels it', async ({ arrive }) => {
+  const page = await arrive();
+  await openMatch(page);
+  // Not logged in yet: the page asks, and goes on with what was wanted.
+  await page.getByTestId('best').click();
+  await signUp(page);
+  const held = page.getByTestId('held');
+  await expect(held.locator('.lines li')).toHaveCount(2);
+  await expect(held.getByTestId('countdown')).toHaveText(/^\d+:\d\d$/);
+
+  await reserve(page);
+  let confirmations = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/payments/confirm')) confirmations += 1;
+  });
+  await pay(page, 'approve');
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+  expect(confirmations).toBe(1);
+  await expect(page.getByRole('img', { name: 'QR code' })).toBeVisible();
+  expect(new URL(page.url()).search).toBe('');
+  const number = await page.locator('.ticket .number').innerText();
+
+  await page.getByRole('link', { name: 'My tickets' }).click();
+  await page.locator('.match-card', { hasText: 'Confirmed' }).click();
+  await expect(page.locator('.ticket .number')).toHaveText(number);
+
+  await page.getByTestId('cancel').click();
+  await page.getByTestId('cancel-yes').click();
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CANCELLED');
+});
+
+test('a card that is declined costs nothing, and another one may pay', async ({ arrive }) => {
+  const page = await arrive();
+  await comeAsNewFan(page);
+  await openMatch(page);
+  await holdBest(page);
+  await reserve(page);
+
+  await pay(page, 'refused');
+  await expect(page.getByTestId('payment')).toContainText('The card was declined');
+  await page.getByTestId('to-reservation').click();
+  await expect(ticket(page)).toHaveAttribute('data-status', 'PENDING');
+
+  await pay(page, 'abandon');
+  await expect(page.getByTestId('payment')).toContainText('Nothing was charged');
+  await page.getByTestId('to-reservation').click();
+
+  await pay(page, 'approve');
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+});
+
+test('a hold outlives a reload, and can be given back', async ({ arrive }) => {
+  const page = await arrive();
+  await comeAsNewFan(page);
+  await openMatch(page);
+  await holdBest(page);
+  await page.reload();
+  await page.getByTestId('give-back').click();
+  await expect(page.getByTestId('held')).toBeHidden();
+});
+
+test('who loses the race gets other seats with one click', async ({ arrive }) => {
+  const [ann, ben] = [await arrive(), await arrive()];
+  for (const page of [ann, ben]) {
+    await comeAsNewFan(page);
+    await openMatch(page);
+    await openBlock(page);
+  }
+  const name = await seatName(freeSeats(ann).last());
+  await seatNamed(ann, name).click();
+  await seatNamed(ben, name).click();
+  // Ben's call is let go only after Ann has the seat.
+  let asked: () => void;
+  const benAsked = new Promise<void>((resolve) => (asked = resolve));
+  await ben.route('**/holds', async (route) => {
+    if (route.request().method() !== 'POST') return route.fallback();
+    asked();
+    await expect(ann.getByTestId('held')).toBeVisible();
+    await route.continue();
+  });
+  await ben.getByTestId('hold').click();
+  await benAsked;
+  await ann.getByTestId('hold').click();
+
+  await expect(ben.getByText('was taken by someone else first')).toBeVisible();
+  await ben.unroute('**/holds');
+  await ben.locator('.alternative').first().click();
+  await expect(ben.getByTestId('held')).toBeVisible();
+});
+
+test('an expired access token is renewed unseen', async ({ arrive }) => {
+  const page = await arrive();
+  await comeAsNewFan(page);
+  let refused = 0;
+  await page.route('**/api/reservations', async (route) => {
+    refused += 1;
+    if (refused > 1) return route.fallback();
+    await route.fulfill({ status: 401, json: { status: 401, code: 'UNAUTHORIZED', detail: '' } });
+  });
+  const renewed = page.waitForResponse('**/api/users/refresh');
+  await page.getByRole('link', { name: 'My tickets' }).click();
+  expect((await renewed).status()).toBe(200);
+  await expect(page.getByText('You have no reservation yet.')).toBeVisible();
+});

@@ -1,0 +1,13 @@
+import { existsSync } from 'node:fs';
+
+const USUAL = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+
+/** The browser to test with: CHROMIUM, else a usual place, else Playwright's own. */
+export function chromium(): string | undefined {
+  return process.env.CHROMIUM ?? USUAL.find((path) => existsSync(path));
+}
