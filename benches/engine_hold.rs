@@ -24,7 +24,7 @@ fn engine_hold(criterion: &mut Criterion) {
                 let (engine, seats) = (engine.clone(), seats.clone());
                 async move {
                     let user = UserId::new(PARTITION);
-                    let held = engine.hold(id, user, seats, 0, Operation::default()).await;
+                    let held = engine.hold(id, user, seats, 0, &[], Operation::default()).await;
                     let (hold, _) = held.expect("free seats");
                     engine.release(id, user, hold).await.expect("a release");
                 }

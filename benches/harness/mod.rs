@@ -41,24 +41,21 @@ impl Bench {
         let plan = stadium();
         let index = PlanIndex::new(&plan);
         let seats = (0..index.seat_count()).map(|at| index.seat_at(at)).collect();
-        let (id, matches) = (event.id, vec![event]);
-        let load = Load { accounts: vec![], sites: vec![], matches, reservations: vec![] };
-        runtime.block_on(engine.load_partition(PARTITION, load)).expect("a loaded partition");
+        let id = event.id;
+        runtime.block_on(engine.load_partition(PARTITION, only(event))).expect("a partition");
         Self { runtime, engine: Arc::new(engine), match_id: id, seats, redis, _dir: dir }
     }
 
     /// Holds seats for a new user; whether they were free.
     pub async fn hold(engine: &Engine, id: MatchId, seats: Vec<SeatId>) -> bool {
         let user = UserId::new(PARTITION);
-        engine.hold(id, user, seats, 0, Operation::default()).await.is_ok()
+        engine.hold(id, user, seats, 0, &[], Operation::default()).await.is_ok()
     }
 
     /// Throws everything of the match away and opens it again.
     pub async fn reopen(engine: &Engine, id: MatchId) {
         let event = Match { id, ..open_match() };
-        let load =
-            Load { accounts: vec![], sites: vec![], matches: vec![event], reservations: vec![] };
-        engine.load_partition(PARTITION, load).await.expect("a loaded partition");
+        engine.load_partition(PARTITION, only(event)).await.expect("a partition");
     }
 }
 
@@ -66,6 +63,16 @@ impl Bench {
 pub fn runtime() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+fn only(event: Match) -> Load {
+    Load {
+        accounts: vec![],
+        sites: vec![],
+        matches: vec![event],
+        reservations: vec![],
+        blocked: vec![],
+    }
 }
 
 fn open_match() -> Match {
@@ -80,5 +87,6 @@ fn open_match() -> Match {
         starts_at: jiff::Timestamp::UNIX_EPOCH,
         status: MatchStatus::Open,
         queue: QueueSettings::default(),
+        orphan_rule: false,
     }
 }

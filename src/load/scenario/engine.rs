@@ -115,7 +115,7 @@ async fn once(
     let wanted = seats[first..first + count].to_vec();
     let user = UserId::new(Partition(0));
     let since = Instant::now();
-    let held = engine.hold(id, user, wanted, 0, Operation::default()).await;
+    let held = engine.hold(id, user, wanted, 0, &[], Operation::default()).await;
     tally.record("hold", since.elapsed());
     let hold = match held {
         Ok((hold, _)) => hold,
