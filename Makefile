@@ -41,7 +41,7 @@ bench: ## The benches (ARGS=engine_hold for one)
 	@scripts/setup run
 	@$(CARGO) bench --locked $(if $(ARGS),--bench $(ARGS))
 
-load: ## A load test against private servers (SCENARIO=rush, ARGS="--people 10000")
+load: ## A load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
 	@scripts/setup run
 	@$(CARGO) build --locked --release --bin grandstand
 	@exec $(target_dir)/release/grandstand load $(SCENARIO) --embedded $(ARGS)

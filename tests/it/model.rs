@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use std::collections::BTreeMap;
 
-pub const SEATS: u32 = 12;
-pub const USERS: usize = 4;
+pub(crate) const SEATS: u32 = 12;
+pub(crate) const USERS: usize = 4;
 /// Long against the real time of a case, so that only steps of the clock let anything expire.
-pub const HOLD_TTL_MS: i64 = 1_000_000;
-pub const PAYMENT_TTL_MS: i64 = 2_000_000;
-pub const SEATS_PER_USER: usize = 5;
+pub(crate) const HOLD_TTL_MS: i64 = 1_000_000;
+pub(crate) const PAYMENT_TTL_MS: i64 = 2_000_000;
+pub(crate) const SEATS_PER_USER: usize = 5;
 /// Cases × steps × commands of a step: well over 10,000 transitions.
 const CASES: u32 = 60;
 const STEPS: usize = 60;
@@ -84,7 +84,7 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
         17 => Command::Cancel { user: owner(claim?), claim: claim? },
         18 => Command::Refund { payment: payment?, given: !draft.flag },
         _ if draft.flag => Command::Expire { claim: claim? },
-        _ if draft.pick % 2 == 0 => Command::Block { seats },
+        _ if draft.pick.is_multiple_of(2) => Command::Block { seats },
         _ => Command::Unblock { seats },
     })
 }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
 
 /// The scripts on a real Redis, with the ids behind the numbers of the model.
-pub struct System {
+pub(crate) struct System {
     engine: Engine,
     raw: Client,
     match_id: MatchId,
@@ -35,7 +35,7 @@ pub struct System {
 }
 
 impl System {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let settings = RedisSettings { fsync: Fsync::Never };
         let redis = PrivateRedis::start(dir.path(), settings).await.unwrap();
@@ -64,7 +64,7 @@ impl System {
     }
 
     /// A new match for each case.
-    pub async fn begin(&mut self) {
+    pub(crate) async fn begin(&mut self) {
         let _: () = self.raw.flushall(false).await.unwrap();
         self.match_id = MatchId::new(Partition(0));
         self.engine.open_partition(Partition(0), 1).await.unwrap();
@@ -87,7 +87,7 @@ impl System {
         self.folded_upto = "0-0".to_owned();
     }
 
-    pub async fn advance(&self, ms: i64) {
+    pub(crate) async fn advance(&self, ms: i64) {
         let script = "for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do \
             local text = redis.call('HGET', KEYS[1], id); local n = 0; \
             text = text:gsub('[^|]+', function(f) n = n + 1; \
@@ -99,7 +99,7 @@ impl System {
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
     }
 
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         command: &Command,
         prices: &BTreeMap<SeatId, i64>,
@@ -212,10 +212,10 @@ impl System {
     }
 
     /// Everything that can be seen must be as the model says.
-    pub async fn compare(&mut self, model: &Model) {
+    pub(crate) async fn compare(&mut self, model: &Model) {
         let now = self.engine.now_ms().await.unwrap();
         let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
-        let mut counted = vec![0; USERS];
+        let mut counted = [0; USERS];
         for (number, wanted) in model.claims.iter().enumerate() {
             let found = self.engine.claim(self.claims[number]).await.unwrap();
             let Some(Found::Live(claim)) = found else {
@@ -280,7 +280,7 @@ impl System {
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub reply: Reply,
     pub claim: Option<ReservationId>,
     pub payment: Option<PaymentId>,

@@ -1,0 +1,52 @@
+//! Pure processor work of the live map: reading what the scripts append, writing frames for
+//! browsers. The stadium of the demo, about 25,000 seats.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use grandstand::demo::stadium;
+use grandstand::domain::ids::SeatId;
+use grandstand::domain::plan::PlanIndex;
+use grandstand::domain::position::{Position, StreamId};
+use grandstand::engine::seats::parse_states;
+use grandstand::live::frame::{Scope, changes, event, states};
+use std::hint::black_box;
+
+/// Seats of one entry or frame: one hold, a full batch, and the most that one tick of a rush brings.
+const CHANGED: [usize; 3] = [4, 256, 2048];
+
+const POSITION: Position = Position { epoch: 3, id: StreamId { ms: 1_763_812_345_678, seq: 7 } };
+
+fn event_codec(criterion: &mut Criterion) {
+    let index = PlanIndex::new(&stadium());
+    let mut group = criterion.benchmark_group("event_codec");
+    for count in CHANGED {
+        let seats: Vec<SeatId> = (0..count as u32).map(|at| index.seat_at(at * 7)).collect();
+        let text: Vec<String> = seats.iter().map(|seat| format!("{seat}H")).collect();
+        let text = text.join(",");
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::new("read_entry", count), |bencher| {
+            bencher.iter(|| parse_states(black_box(&text)));
+        });
+        let changed: Vec<(u32, u8)> = (0..count as u32).map(|at| (at * 7, b'H')).collect();
+        group.bench_function(BenchmarkId::new("write_changes", count), |bencher| {
+            bencher.iter(|| changes(&index, POSITION, 9, black_box(&changed), &Scope::Match));
+        });
+    }
+    let letters = vec![b'A'; index.seat_count() as usize];
+    group.throughput(Throughput::Elements(letters.len() as u64));
+    group.bench_function("write_snapshot", |bencher| {
+        bencher.iter(|| {
+            let states = states(&index, black_box(&letters), 9, &Scope::Match);
+            event("snapshot", Some(POSITION), &states)
+        });
+    });
+    let taken: Vec<String> =
+        (0..index.seat_count()).map(|at| format!("{}O", index.seat_at(at))).collect();
+    let sold_out = taken.join(",");
+    group.bench_function("read_sold_out_snapshot", |bencher| {
+        bencher.iter(|| parse_states(black_box(&sold_out)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, event_codec);
+criterion_main!(benches);

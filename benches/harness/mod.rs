@@ -1,0 +1,92 @@
+//! What the benches share: a private Redis that fsyncs before each answer, an engine on it, and an
+//! open match. Nothing of it is within what is timed.
+#![allow(dead_code, unreachable_pub)] // Each bench uses a part, as a module of its own.
+
+use grandstand::demo::stadium;
+use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
+use grandstand::domain::ids::{MatchId, Partition, SeatId, SiteId, UserId};
+use grandstand::domain::plan::PlanIndex;
+use grandstand::embedded::{PrivateRedis, RedisSettings};
+use grandstand::engine::batch::{Limits, Operation};
+use grandstand::engine::load::Load;
+use grandstand::engine::{Engine, EngineSettings};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// One partition: all tasks meet in one batcher, as in the rush for one match.
+pub const PARTITION: Partition = Partition(0);
+
+/// An engine with one open match in the stadium of the demo (about 25,000 seats).
+pub struct Bench {
+    pub runtime: Runtime,
+    pub engine: Arc<Engine>,
+    pub match_id: MatchId,
+    pub seats: Vec<SeatId>,
+    redis: PrivateRedis,
+    _dir: TempDir,
+}
+
+impl Bench {
+    /// Starts the servers and opens the match; holds last `hold_ttl_ms`.
+    pub fn start(hold_ttl_ms: u64) -> Self {
+        let runtime = runtime();
+        let dir = TempDir::new().expect("a directory");
+        let redis = runtime.block_on(PrivateRedis::start(dir.path(), RedisSettings::default()));
+        let redis = redis.expect("a private Redis");
+        let limits = Limits { hold_ttl_ms, payment_ttl_ms: 600_000, seats_per_user: 100 };
+        let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
+        let engine = runtime.block_on(Engine::connect(settings)).expect("an engine");
+        let event = open_match();
+        let plan = stadium();
+        let index = PlanIndex::new(&plan);
+        let seats = (0..index.seat_count()).map(|at| index.seat_at(at)).collect();
+        let id = event.id;
+        runtime.block_on(engine.load_partition(PARTITION, only(event))).expect("a partition");
+        Self { runtime, engine: Arc::new(engine), match_id: id, seats, redis, _dir: dir }
+    }
+
+    /// Holds seats for a new user; whether they were free.
+    pub async fn hold(engine: &Engine, id: MatchId, seats: Vec<SeatId>) -> bool {
+        let user = UserId::new(PARTITION);
+        engine.hold(id, user, seats, 0, &[], Operation::default()).await.is_ok()
+    }
+
+    /// Throws everything of the match away and opens it again.
+    pub async fn reopen(engine: &Engine, id: MatchId) {
+        let event = Match { id, ..open_match() };
+        engine.load_partition(PARTITION, only(event)).await.expect("a partition");
+    }
+}
+
+/// Two threads: the bench shares the machine with the servers, as a node does.
+pub fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+fn only(event: Match) -> Load {
+    Load {
+        accounts: vec![],
+        sites: vec![],
+        matches: vec![event],
+        reservations: vec![],
+        blocked: vec![],
+    }
+}
+
+fn open_match() -> Match {
+    let site = Site { id: SiteId::new(PARTITION), version: 1, plan: stadium() };
+    Match {
+        id: MatchId::new(PARTITION),
+        version: 1,
+        site_id: site.id,
+        stadium: site.plan.name,
+        home_team: "Home".to_owned(),
+        away_team: "Away".to_owned(),
+        starts_at: jiff::Timestamp::UNIX_EPOCH,
+        status: MatchStatus::Open,
+        queue: QueueSettings::default(),
+        orphan_rule: false,
+    }
+}

@@ -1,0 +1,77 @@
+//! The comparison as Markdown. In a document that exists, only the part between two marks is
+//! replaced, so that what people wrote around it stays.
+
+use crate::load::compare::Comparison;
+use crate::load::report::text::number;
+
+const BEGIN: &str = "<!-- measured: begin -->";
+const END: &str = "<!-- measured: end -->";
+
+/// The table and where it comes from.
+pub fn table(compared: &Comparison) -> String {
+    let Comparison { naive, row_locks, engine, rest_holds, rest_seat_operations, .. } = compared;
+    let rows = [
+        (
+            "one script per seat, nothing kept on disk (`redis-benchmark -P 16 -c 50`)",
+            format!("{} seat operations/s", number(*naive)),
+            "1".to_owned(),
+        ),
+        (
+            "engine: batches, durable, journal and stream on",
+            format!("{} seat operations/s", number(*engine)),
+            ratio(*engine, *naive),
+        ),
+        (
+            "REST, everything on: holds, and as many releases",
+            format!("{} holds/s", number(*rest_holds)),
+            ratio(*rest_holds, *naive),
+        ),
+        (
+            "REST, everything on: seats held and given back",
+            format!("{} seat operations/s", number(*rest_seat_operations)),
+            ratio(*rest_seat_operations, *naive),
+        ),
+        (
+            "row locks in PostgreSQL, without any HTTP (`pgbench`, 32 clients)",
+            format!("{} transactions/s", number(*row_locks)),
+            ratio(*row_locks, *naive),
+        ),
+        (
+            "a lone hold through REST, p50 (p99)",
+            format!("{:.2} ms ({:.2} ms)", compared.lone_p50, compared.lone_p99),
+            String::new(),
+        ),
+    ];
+    let mut text =
+        String::from("| how | measured | against the first line |\n| --- | ---: | ---: |\n");
+    for (how, measured, against) in rows {
+        text.push_str(&format!("| {how} | {measured} | {against} |\n"));
+    }
+    let machine = &compared.machine;
+    let at = compared.at.strftime("%Y-%m-%d %H:%M UTC");
+    let (rounds, each, build) = (compared.rounds, compared.seconds_each, machine.build);
+    let (line, redis, postgres) = (machine.line(), &machine.redis, &machine.postgres);
+    text + &format!(
+        "\n{at}; {line}; {redis}; {postgres}; Grandstand {} ({build} build). Medians of {rounds} \
+         rounds of {each:.0} s in turns; client and servers share the cores.\n",
+        machine.grandstand
+    )
+}
+
+fn ratio(number: f64, of: f64) -> String {
+    if of > 0.0 { format!("{:.2}×", number / of) } else { String::new() }
+}
+
+/// The document with the new table.
+pub fn updated(before: &str, compared: &Comparison) -> String {
+    let part = format!("{BEGIN}\n{}{END}", table(compared));
+    let old = before.split_once(BEGIN).and_then(|(head, rest)| {
+        let (_, tail) = rest.split_once(END)?;
+        Some((head, tail))
+    });
+    match old {
+        Some((head, tail)) => format!("{head}{part}{tail}"),
+        None if before.is_empty() => format!("# Benchmarks\n\n{part}\n"),
+        None => format!("{}\n\n{part}\n", before.trim_end()),
+    }
+}

@@ -1,0 +1,173 @@
+//! `compare`: the engine and the API against the obvious ways to do it, in turns within one run.
+//! Other work on the machine slows all of them alike, so the ratios mean more than the rates.
+
+pub mod baseline;
+pub mod markdown;
+
+use crate::load::arguments::{LoadArguments, Scenario};
+use crate::load::machine::Machine;
+use crate::load::run::{loaded, write};
+use crate::load::scenario::engine;
+use crate::load::scenario::hold_release::{GREATEST, SEAT_OPERATIONS};
+use crate::load::tally::Tally;
+use crate::load::target::{Private, Target};
+use anyhow::Context as _;
+use baseline::{NaiveRedis, RowLocks};
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Each way is measured so often; the median counts.
+const ROUNDS: usize = 3;
+/// Tasks on the engine and requests in flight over HTTP: enough to fill two batches of 128.
+const AT_ONCE: u32 = 256;
+/// A lone buyer, so that nobody waits for anybody: well below what one connection can do.
+const LONE_RATE: f64 = 20.0;
+
+/// What was found, medians of the rounds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    pub at: jiff::Timestamp,
+    pub machine: Machine,
+    pub rounds: usize,
+    pub seconds_each: f64,
+    /// Seat operations per second of one script per seat, without any durability.
+    pub naive: f64,
+    /// Transactions per second in PostgreSQL.
+    pub row_locks: f64,
+    /// Seat operations per second of the engine without HTTP.
+    pub engine: f64,
+    pub rest_holds: f64,
+    pub rest_seat_operations: f64,
+    /// Milliseconds.
+    pub lone_p50: f64,
+    /// Milliseconds.
+    pub lone_p99: f64,
+}
+
+#[derive(Default)]
+struct Rounds {
+    naive: Vec<f64>,
+    row_locks: Vec<f64>,
+    engine: Vec<f64>,
+    rest_holds: Vec<f64>,
+    rest_seat_operations: Vec<f64>,
+    lone_p50: Vec<f64>,
+    lone_p99: Vec<f64>,
+}
+
+/// Measures everything, prints the table, writes it where asked.
+pub async fn run(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
+    let target = Target::start(arguments).await?;
+    let compared = compare(&target, arguments).await;
+    let stopped = target.stop().await;
+    let compared = compared?;
+    stopped.context("stopping the private installation")?;
+    println!("\n{}", markdown::table(&compared));
+    if let Some(path) = &arguments.json {
+        write(path, &serde_json::to_string_pretty(&compared)?)?;
+    }
+    if let Some(path) = &arguments.markdown {
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        write(path, &markdown::updated(&before, &compared))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn compare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<Comparison> {
+    let private = target.private.as_ref().context("compare needs a private installation")?;
+    let each = arguments.numbers().duration / 2;
+    let naive = NaiveRedis::start().await?;
+    let locks = RowLocks::prepare(&private.dev.postgres, &work_dir(private)).await?;
+    let mut rounds = Rounds::default();
+    for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS}");
+        note("one script per seat", &mut rounds.naive, naive.measure(each).await?);
+        note("row locks", &mut rounds.row_locks, locks.measure(each).await?);
+        let (tasks, tally) = (AT_ONCE as usize, Arc::new(Tally::default()));
+        let measured = engine::measure(&private.dev, tasks, each, &tally).await?;
+        note("engine", &mut rounds.engine, measured.seat_operations_per_second);
+        rest(target, arguments, each, &mut rounds).await?;
+        lone(target, arguments, each, &mut rounds).await?;
+    }
+    Ok(Comparison {
+        at: jiff::Timestamp::now(),
+        machine: Machine::this(),
+        rounds: ROUNDS,
+        seconds_each: each.as_secs_f64(),
+        naive: median(rounds.naive),
+        row_locks: median(rounds.row_locks),
+        engine: median(rounds.engine),
+        rest_holds: median(rounds.rest_holds),
+        rest_seat_operations: median(rounds.rest_seat_operations),
+        lone_p50: median(rounds.lone_p50),
+        lone_p99: median(rounds.lone_p99),
+    })
+}
+
+async fn rest(
+    target: &Target,
+    arguments: &LoadArguments,
+    each: Duration,
+    rounds: &mut Rounds,
+) -> anyhow::Result<()> {
+    let given = LoadArguments {
+        scenario: Scenario::HoldRelease,
+        saturate: true,
+        people: Some(AT_ONCE),
+        connections: Some(AT_ONCE),
+        duration: Some(each.as_secs_f64() * 2.0),
+        ..arguments.clone()
+    };
+    let report = loaded(target, &given).await?;
+    let number = |unit: &str| report.number(GREATEST, unit).context("no rate");
+    note("holds through REST", &mut rounds.rest_holds, number("holds/s")?);
+    rounds.rest_seat_operations.push(number(SEAT_OPERATIONS)?);
+    Ok(())
+}
+
+async fn lone(
+    target: &Target,
+    arguments: &LoadArguments,
+    each: Duration,
+    rounds: &mut Rounds,
+) -> anyhow::Result<()> {
+    let given = LoadArguments {
+        scenario: Scenario::HoldRelease,
+        people: Some(1),
+        connections: Some(1),
+        rate: Some(LONE_RATE),
+        duration: Some(each.as_secs_f64()),
+        ..arguments.clone()
+    };
+    let report = loaded(target, &given).await?;
+    let hold = report.latencies.iter().find(|one| one.step == "hold").context("no holds")?;
+    note("p50 of a lone hold, ms", &mut rounds.lone_p50, hold.p50);
+    rounds.lone_p99.push(hold.p99);
+    Ok(())
+}
+
+fn note(name: &str, list: &mut Vec<f64>, value: f64) {
+    eprintln!("  {name}: {}", crate::load::report::text::number(value));
+    list.push(value);
+}
+
+fn median(mut list: Vec<f64>) -> f64 {
+    list.sort_by(f64::total_cmp);
+    list.get(list.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn work_dir(private: &Private) -> std::path::PathBuf {
+    private.dir().join("compare")
+}
+
+/// Makes a directory and writes a file into it.
+fn put(dir: &Path, name: &str, text: &str) -> anyhow::Result<std::path::PathBuf> {
+    std::fs::create_dir_all(dir)?;
+    let path = dir.join(name);
+    std::fs::write(&path, text)?;
+    Ok(path)
+}

@@ -1,0 +1,147 @@
+//! `hold-release`: each arrival holds one to four neighbouring seats somewhere and gives them back.
+
+use crate::load::crew::{Findings, SharedCrew, all};
+use crate::load::dice::Dice;
+use crate::load::scenario::person::Person;
+use crate::load::schedule::{Plan, Schedule};
+use crate::load::tally::Kind;
+use crate::load::venue::map_of;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Requests in flight at which `--saturate` looks for the greatest rate: from a few to more than
+/// two calls of a batcher can carry.
+const IN_FLIGHT: [usize; 4] = [16, 64, 128, 256];
+
+/// The name of what `--saturate` finds.
+pub const GREATEST: &str = "greatest sustained";
+/// Its unit: seats held plus seats given back.
+pub const SEAT_OPERATIONS: &str = "seat operations/s";
+
+/// Open loop.
+pub async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
+    let schedule = Schedule::start(Plan {
+        rate: crew.numbers.rate,
+        duration: crew.numbers.duration,
+        arrivals: crew.arguments.arrivals,
+        count_max: u64::MAX,
+    })?;
+    let seats = Arc::new(AtomicU64::new(0));
+    let work = all(crew.numbers.connections, |number| {
+        arrive(crew.clone(), schedule.clone(), seats.clone(), number)
+    });
+    crew.measure(work).await?;
+    let mut findings = Findings::default();
+    let (time, _) = crew.measured();
+    rates(crew, &mut findings, time, seats.load(Ordering::Relaxed));
+    findings.result("turned away by the client", schedule.turned_away() as f64, "people");
+    check_given_back(crew, &mut findings).await?;
+    Ok(findings)
+}
+
+async fn arrive(crew: SharedCrew, schedule: Arc<Schedule>, seats: Arc<AtomicU64>, number: usize) {
+    let (mut person, mut dice) = (Person::new(&crew, number), Dice::new(number as u64));
+    while let Some(arrival) = schedule.next().await {
+        let held = hold_and_release(&crew, &mut person, &mut dice, arrival.at).await;
+        seats.fetch_add(held, Ordering::Relaxed);
+    }
+}
+
+/// Answers how many seats it had.
+async fn hold_and_release(
+    crew: &SharedCrew,
+    person: &mut Person,
+    dice: &mut Dice,
+    since: Instant,
+) -> u64 {
+    let match_id = &crew.venue.matches[dice.below(crew.venue.matches.len())];
+    let wanted = crew.venue.pick(dice);
+    let Ok(hold) = person.hold(match_id, &wanted, since).await else { return 0 };
+    let _ = person.release(match_id, &hold.hold_id).await;
+    hold.seats.len() as u64
+}
+
+/// Closed loop with ever more people at once: the greatest rate that the server sustains.
+pub async fn saturate(crew: &SharedCrew) -> anyhow::Result<Findings> {
+    let mut findings = Findings::default();
+    let most = crew.numbers.connections;
+    let mut levels: Vec<usize> = IN_FLIGHT.into_iter().filter(|level| *level < most).collect();
+    levels.push(most);
+    let each = crew.numbers.duration / levels.len() as u32;
+    let mut best = (0.0, 0.0);
+    for level in levels {
+        let (holds, seats) = with_in_flight(crew, level, each).await?;
+        findings.result(&format!("with {level} requests in flight"), holds, "holds/s");
+        if let (_, Some(usage)) = crew.measured() {
+            eprintln!("  {level} in flight: {holds:.0} holds/s, {}", usage.line());
+        }
+        if holds > best.0 {
+            best = (holds, seats);
+        }
+    }
+    findings.result(GREATEST, best.0, "holds/s");
+    findings.result(GREATEST, best.0 * 2.0, "calls/s (holds and releases)");
+    findings.result(GREATEST, best.1 * 2.0, SEAT_OPERATIONS);
+    check_given_back(crew, &mut findings).await?;
+    Ok(findings)
+}
+
+/// Holds and seats per second with so many requests in flight.
+async fn with_in_flight(
+    crew: &SharedCrew,
+    level: usize,
+    time: Duration,
+) -> anyhow::Result<(f64, f64)> {
+    let held_before = crew.tally.count("hold", Kind::Success);
+    let seats = Arc::new(AtomicU64::new(0));
+    let ends_at = Instant::now() + time;
+    let people = |number| insist(crew.clone(), seats.clone(), number, ends_at);
+    crew.measure(all(level, people)).await?;
+    let (took, _) = crew.measured();
+    let held = crew.tally.count("hold", Kind::Success) - held_before;
+    let per_second = |count: u64| count as f64 / took.as_secs_f64();
+    Ok((per_second(held), per_second(seats.load(Ordering::Relaxed))))
+}
+
+async fn insist(crew: SharedCrew, seats: Arc<AtomicU64>, number: usize, ends_at: Instant) {
+    let (mut person, mut dice) = (Person::new(&crew, number), Dice::new(number as u64));
+    while Instant::now() < ends_at {
+        let held = hold_and_release(&crew, &mut person, &mut dice, Instant::now()).await;
+        seats.fetch_add(held, Ordering::Relaxed);
+        if held == 0 {
+            // A server that refuses everything must not be hammered.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn rates(crew: &SharedCrew, findings: &mut Findings, time: Duration, seats: u64) {
+    let seconds = time.as_secs_f64();
+    let holds = crew.tally.count("hold", Kind::Success) as f64;
+    let releases = crew.tally.count("release", Kind::Success) as f64;
+    findings.result("holds", holds / seconds, "per second");
+    findings.result("calls in all", (holds + releases) / seconds, "per second");
+    findings.result("seats held", seats as f64 / seconds, "per second");
+}
+
+/// When every outcome is known and nobody else is there, the map must be as before: all free.
+async fn check_given_back(crew: &SharedCrew, findings: &mut Findings) -> anyhow::Result<()> {
+    let failed = [Kind::Unknown, Kind::Error];
+    let unsure: u64 = ["hold", "release"]
+        .iter()
+        .flat_map(|step| failed.map(|kind| crew.tally.count(step, kind)))
+        .sum();
+    if unsure > 0 || !crew.private {
+        return Ok(());
+    }
+    // The map follows the stream: it may be a tick behind the last answer.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut held = 0;
+    for match_id in &crew.venue.matches {
+        let (_, letters) = map_of(&crew.place, match_id).await?;
+        held += letters.iter().filter(|letter| **letter == b'H').count();
+    }
+    findings.check("every seat was given back", held == 0, format!("{held} seats are still held"));
+    Ok(())
+}

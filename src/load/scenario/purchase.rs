@@ -1,0 +1,170 @@
+//! `purchase`: the whole path, with the emulator of the payment gateway in the place of the buyer's
+//! card company. Afterwards each sale that was answered is looked up.
+
+use crate::domain::ids::SeatId;
+use crate::load::crew::{Findings, SharedCrew, all};
+use crate::load::scenario::person::Person;
+use crate::load::schedule::{Plan, Schedule};
+use crate::load::tally::Kind;
+use crate::load::venue::{SEATS_PER_PERSON, map_of};
+use crate::load::wire::{Connection, Place};
+use anyhow::Context as _;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A sale that was answered.
+struct Sale {
+    person: usize,
+    reservation: String,
+    seats: Vec<SeatId>,
+    persisted: bool,
+}
+
+#[derive(Deserialize)]
+struct Reservation {
+    id: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payment {
+    id: String,
+    order_id: String,
+    amount: i64,
+    checkout_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Confirmed {
+    persisted: bool,
+}
+
+/// Every person buys once; nobody wants the seats of another.
+pub async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
+    let groups = Arc::new(crew.venue.groups(SEATS_PER_PERSON));
+    let buyers = crew.numbers.people.min(groups.len());
+    let schedule = Schedule::start(Plan {
+        rate: crew.numbers.rate,
+        duration: crew.numbers.duration,
+        arrivals: crew.arguments.arrivals,
+        count_max: buyers as u64,
+    })?;
+    let sales = Arc::new(Mutex::new(Vec::new()));
+    let work = all(crew.numbers.connections, |_| {
+        let (crew, schedule) = (crew.clone(), schedule.clone());
+        let (groups, sales) = (groups.clone(), sales.clone());
+        async move {
+            let (mut person, mut gateway) = (Person::new(&crew, 0), None);
+            while let Some(arrival) = schedule.next().await {
+                let number = arrival.number as usize;
+                person.number = number;
+                let seats = groups[number].clone();
+                let sale = buy(&crew, &mut person, &mut gateway, seats, arrival.at).await;
+                sales.lock().extend(sale);
+            }
+        }
+    });
+    crew.measure(work).await?;
+    let sales = std::mem::take(&mut *sales.lock());
+    let mut findings = Findings::default();
+    let (time, _) = crew.measured();
+    let seats: usize = sales.iter().map(|sale| sale.seats.len()).sum();
+    findings.result("sales", sales.len() as f64 / time.as_secs_f64(), "per second");
+    findings.result("sales in all", sales.len() as f64, "sales");
+    findings.result("seats sold", seats as f64, "seats");
+    findings.result("turned away by the client", schedule.turned_away() as f64, "people");
+    check(crew, &mut findings, &sales).await?;
+    Ok(findings)
+}
+
+/// The path of one person; the time of the whole is kept as the step `purchase`.
+async fn buy(
+    crew: &SharedCrew,
+    person: &mut Person,
+    gateway: &mut Option<Connection>,
+    seats: Vec<SeatId>,
+    since: Instant,
+) -> Option<Sale> {
+    let match_id = &crew.venue.matches[0];
+    let hold = person.hold(match_id, &seats, since).await.ok()?;
+    let body = json!({"matchId": match_id, "holdId": hold.hold_id}).to_string();
+    let path = "/api/reservations";
+    let reservation: Reservation =
+        person.post("reserve", path, &body, Instant::now()).await.ok()?;
+    let body = json!({"reservationId": reservation.id, "method": "CARD"}).to_string();
+    let path = "/api/payments/request";
+    let payment: Payment = person.post("request", path, &body, Instant::now()).await.ok()?;
+    let key = pay(crew, gateway, &payment).await?;
+    let body = json!({"paymentId": payment.id, "paymentKey": key,
+        "orderId": payment.order_id, "amount": payment.amount})
+    .to_string();
+    let path = "/api/payments/confirm";
+    let confirmed: Confirmed = person.post("confirm", path, &body, Instant::now()).await.ok()?;
+    crew.tally.record("purchase", since.elapsed());
+    let persisted = confirmed.persisted;
+    Some(Sale { person: person.number, reservation: reservation.id, seats, persisted })
+}
+
+/// What the buyer does in the window of the gateway: the emulator gives the key at once.
+async fn pay(
+    crew: &SharedCrew,
+    gateway: &mut Option<Connection>,
+    payment: &Payment,
+) -> Option<String> {
+    if gateway.is_none() {
+        *gateway = gateway_of(payment).await.ok();
+    }
+    let Some(connection) = gateway else {
+        crew.tally.record("no emulator of payments", Duration::ZERO);
+        return None;
+    };
+    let body = json!({"orderId": payment.order_id, "amount": payment.amount, "confirm": "approve"});
+    let (body, since) = (body.to_string(), Instant::now());
+    let answer = connection.call("POST", "/_emulator/payments", None, Some(body.as_bytes())).await;
+    let answer = crew.tally.hear("pay (emulator)", since, answer).ok()?;
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    body["paymentKey"].as_str().map(str::to_owned)
+}
+
+async fn gateway_of(payment: &Payment) -> anyhow::Result<Connection> {
+    let url = payment.checkout_url.as_deref().context("the target uses no emulator")?;
+    let rest = url.strip_prefix("http://").context("an emulator with TLS")?;
+    let host = rest.split('/').next().unwrap_or(rest).to_owned();
+    let address = tokio::net::lookup_host(&host).await?.next().context("no address")?;
+    Ok(Connection::new(Place { address, host }))
+}
+
+/// Each answered sale is CONFIRMED, and the map shows exactly those seats as sold.
+async fn check(crew: &SharedCrew, findings: &mut Findings, sales: &[Sale]) -> anyhow::Result<()> {
+    let persisted = sales.iter().filter(|sale| sale.persisted).count();
+    let mut person = Person::new(crew, 0);
+    let mut confirmed = 0;
+    for sale in sales {
+        person.number = sale.person;
+        let path = format!("/api/reservations/{}", sale.reservation);
+        let found: Result<Reservation, Kind> = person.get("look up", &path).await;
+        confirmed += usize::from(found.is_ok_and(|one| one.status == "CONFIRMED"));
+    }
+    let detail = format!(
+        "{} answered, {persisted} of them persisted, {confirmed} are CONFIRMED",
+        sales.len()
+    );
+    findings.check("each sale that was answered is CONFIRMED", confirmed == sales.len(), detail);
+    let (_, letters) = map_of(&crew.place, &crew.venue.matches[0]).await?;
+    let place_of = |seat: &SeatId| crew.venue.index.position(*seat);
+    let sold = sales.iter().flat_map(|sale| &sale.seats).filter_map(place_of);
+    let missing = sold.filter(|place| letters[*place as usize] != b'O').count();
+    let detail = format!("{missing} sold seats are not OCCUPIED");
+    findings.check("the map shows each sold seat as OCCUPIED", missing == 0, detail);
+    if crew.private && crew.tally.count("confirm", Kind::Unknown) == 0 {
+        let shown = letters.iter().filter(|letter| **letter == b'O').count();
+        let seats: usize = sales.iter().map(|sale| sale.seats.len()).sum();
+        let detail = format!("{shown} seats OCCUPIED, {seats} sold");
+        findings.check("no other seat is OCCUPIED", shown == seats, detail);
+    }
+    Ok(())
+}
