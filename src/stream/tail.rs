@@ -7,7 +7,7 @@ use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SessionId, SiteId};
 use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
-use crate::redis::{BLOCK_MS, connect_reader};
+use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, connect_reader};
 use fred::prelude::*;
 use fred::types::ClientUnblockFlag;
 use std::collections::HashMap;
@@ -18,8 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 /// Entries per stream and read.
 const ENTRIES: u64 = 1000;
+/// A blocking read that has not ended after so long never will.
+const STUCK: Duration = Duration::from_millis(BLOCK_MS + 2 * COMMAND_TIMEOUT_MS);
 /// How often the epoch is looked at.
 const EPOCH_EVERY: Duration = Duration::from_secs(1);
+
+async fn unstuck<T>(reading: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = || Error::new(ErrorKind::Timeout, "a blocking read did not end");
+    tokio::time::timeout(STUCK, reading).await.unwrap_or_else(|_| Err(late()))
+}
 
 /// What a reader tells its node.
 #[derive(Debug, Clone)]
@@ -62,7 +69,8 @@ impl Tail {
         for (number, client) in (0..partitions).zip(clients) {
             let (sender, receiver) = mpsc::unbounded_channel();
             orders.push(sender);
-            let reader = Reader::new(client, Partition(number), listener.clone());
+            let url = redis_url.to_owned();
+            let reader = Reader::new(url, client, Partition(number), listener.clone());
             tokio::spawn(reader.run(receiver, stop.clone()));
         }
         Ok(Self { orders })
@@ -87,6 +95,7 @@ impl Tail {
 }
 
 struct Reader {
+    url: String,
     client: Client,
     partition: Partition,
     listener: Listener,
@@ -98,8 +107,9 @@ struct Reader {
 type Entries = HashMap<String, Vec<(String, Fields)>>;
 
 impl Reader {
-    fn new(client: Client, partition: Partition, listener: Listener) -> Self {
+    fn new(url: String, client: Client, partition: Partition, listener: Listener) -> Self {
         Self {
+            url,
             client,
             partition,
             listener,
@@ -116,10 +126,20 @@ impl Reader {
                 Err(error) => {
                     tracing::warn!(partition = %self.partition, %error, "reading streams failed");
                     tokio::time::sleep(Duration::from_millis(200)).await;
+                    self.replace_client().await;
                 }
             }
         }
         let _ = self.client.quit().await;
+    }
+
+    /// A client that has failed once may stay stuck after its server is back: a new one is sure.
+    async fn replace_client(&mut self) {
+        let connecting = tokio::time::timeout(STUCK, connect_reader(&self.url)).await;
+        if let Ok(Ok(client)) = connecting {
+            let old = std::mem::replace(&mut self.client, client);
+            tokio::spawn(async move { old.quit().await });
+        }
     }
 
     async fn read(
@@ -135,6 +155,7 @@ impl Reader {
             self.places.iter().map(|(key, id)| (key.clone(), id.to_string())).unzip();
         let client = self.client.clone();
         let reading = client.xread_map(Some(ENTRIES), Some(BLOCK_MS), keys, ids);
+        let reading = unstuck(reading);
         tokio::pin!(reading);
         // A new order must not wait for the end of a blocking read: the read is cut short.
         let answer = tokio::select! {
