@@ -72,7 +72,10 @@ async fn an_unknown_outcome_is_settled_by_asking_the_gateway() {
             "{fault}"
         );
         assert_eq!(answer["reservation"]["status"], "PAYING", "{fault}");
-        assert_eq!(bed.seat(seat as usize).await, "PENDING", "{fault}");
+        eventually("the map shows it", || async {
+            (bed.seat(seat as usize).await == "PENDING").then_some(())
+        })
+        .await;
         let cancel = format!("/api/reservations/{}/cancel", reservation["id"].as_str().unwrap());
         bed.fan.post(&cancel, &Value::Null).await.refused(409, "NOT_CANCELLABLE");
         bed.app.clear_faults().await;
