@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -90,21 +90,32 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
     Ok(app)
 }
 
-/// No worker may own a partition while it is loaded by hand.
+/// Longer than a partition takes to load.
 const REBUILD_LEASE_MS: u64 = 60_000;
+/// A worker that owns a partition notices within a second that it was closed.
+const REBUILD_WAIT: Duration = Duration::from_secs(30);
 
-/// Loads one partition or all of them from PostgreSQL again; answers how many.
+/// Loads one partition or all of them from PostgreSQL again; answers how many. The worker that owns
+/// a partition does it; without one this process takes its place.
 pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
     let (app, workers) = build(settings, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
     for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
-        anyhow::ensure!(
-            app.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await?,
-            "a worker owns partition {one}: stop the workers, wait 5 s, and try again"
-        );
         let journal = Journal::open(&settings.redis_url, one).await?;
         app.engine.close_partition(one).await?;
-        rebuilt += usize::from(workers.load_once(&journal, one).await?);
+        let closed_at = Instant::now();
+        while app.engine.epoch(one).await?.is_none() {
+            if app.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await? {
+                workers.load_once(&journal, one).await?;
+                app.engine.end_lease(one).await?;
+            }
+            anyhow::ensure!(
+                closed_at.elapsed() < REBUILD_WAIT,
+                "the worker that owns partition {one} does not load it: look at its log"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        rebuilt += 1;
     }
     Ok(rebuilt)
 }

@@ -65,7 +65,10 @@ local function claim_end(match, claim, reason)
   end
   next_version(match)
   user_remove(match, claim.user, claim.id)
-  if claim.payment ~= '' then book.payments[claim.payment] = false end
+  if claim.payment ~= '' then
+    book.payments[claim.payment] = false
+    book.ended['p:' .. claim.payment] = claim.id
+  end
   book.ended['e:' .. claim.id] = reason .. ' ' .. claim_text(claim)
   claim.over = true
   claim_changed(claim)

@@ -131,7 +131,10 @@ pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), A
     let (refresh, next) = new_refresh(session)?;
     let rotated = app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
     let account = rotated.map_err(|error| match error {
-        EngineError::Refused(_) => ended(),
+        EngineError::Refused(_) => {
+            app.tokens.end(session);
+            ended()
+        }
         other => other.into(),
     })?;
     let access = app.tokens.access(&account, session)?;

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_body_util::{BodyExt as _, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -18,6 +19,9 @@ use utoipa::ToSchema;
 pub const BODY_BYTES: usize = 64 * 1024;
 /// Largest site plan, in bytes: 200,000 seats in rows are about 2 MB.
 pub const PLAN_BYTES: usize = 4 * 1024 * 1024;
+
+/// What is read of a body that is too large, before it is refused.
+const DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 
 /// The envelope of a success.
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,12 +95,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > limit) {
+            discard(request.into_body()).await;
             return Err(ApiError::too_large(limit));
         }
-        let body = axum::body::to_bytes(request.into_body(), limit).await;
-        let bytes = body.map_err(|_| ApiError::too_large(limit))?;
+        let bytes = Limited::new(request.into_body(), limit).collect().await;
+        let bytes = bytes.map_err(|_| ApiError::too_large(limit))?.to_bytes();
         let value = parse(&bytes)?;
         Ok(Self { value, fingerprint: digest(&[&bytes]) })
+    }
+}
+
+/// Reads a body that nobody wants: a client that is still sending when the connection closes would
+/// never see the answer. Not without end: whoever sends more than this does not read answers.
+async fn discard(mut body: axum::body::Body) {
+    let mut bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
+        if bytes > DISCARDED_BYTES {
+            return;
+        }
     }
 }
 
@@ -112,8 +129,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if first == Some(&b'[') {
         return Err(ApiError::field("body", "must be a JSON object, not an array"));
     }
-    let reader = &mut serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(reader).map_err(|error| {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let inner = error.inner();
         if inner.is_syntax() || inner.is_eof() {
             return ApiError::malformed(format!("The body is not JSON: {inner}."));
@@ -122,6 +139,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         let field = if path == "." { "body".to_owned() } else { path };
         ApiError::fields(vec![FieldError { field, message: inner.to_string() }])
     })?;
+    let end = reader.end();
+    end.map_err(|error| ApiError::malformed(format!("The body is not JSON: {error}.")))?;
     Ok(value)
 }
 

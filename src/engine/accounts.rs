@@ -86,9 +86,10 @@ impl Engine {
         grace_ms: u64,
     ) -> Result<Account, EngineError> {
         let client = self.client(id.partition())?;
-        let arguments = vec![shown_hash, next_hash, grace_ms.to_string()];
-        let reply: Vec<String> =
-            SCRIPTS.session_rotate.call(client, vec![session(id)], arguments).await?;
+        let names = vec![session(id), PartitionKeys(id.partition()).notices()];
+        let arguments =
+            vec![shown_hash, next_hash, grace_ms.to_string(), id.key(), NOTICE_TTL_MS.to_string()];
+        let reply: Vec<String> = SCRIPTS.session_rotate.call(client, names, arguments).await?;
         match reply.as_slice() {
             [word, account] if word == "rotated" => decode(account),
             _ => Err(Refusal::SessionEnded.into()),

@@ -76,6 +76,12 @@ impl Engine {
         Ok(word == "mine")
     }
 
+    /// Gives a partition up, so that another worker need not wait for the end of the lease.
+    pub async fn end_lease(&self, partition: Partition) -> Result<(), EngineError> {
+        let _: i64 = self.client(partition)?.del(PartitionKeys(partition).lease()).await?;
+        Ok(())
+    }
+
     /// Up to `count` claims whose deadline has passed, oldest first: read only, the script checks
     /// each again.
     pub async fn due_claims(

@@ -87,15 +87,24 @@ impl Engine {
         }
     }
 
-    /// The reservation of a payment, while Redis knows it.
+    /// The reservation of a payment, while Redis knows it: live, or ended not long ago.
     pub async fn reservation_of_payment(
         &self,
         payment: PaymentId,
     ) -> Result<Option<ReservationId>, EngineError> {
         let Ok(client) = self.client(payment.partition()) else { return Ok(None) };
         let keys = PartitionKeys(payment.partition());
-        let id: Option<String> = client.hget(keys.payments(), payment.key()).await?;
-        Ok(id.as_deref().and_then(ReservationId::from_key))
+        let live: Option<String> = client.hget(keys.payments(), payment.key()).await?;
+        if let Some(id) = live {
+            return Ok(ReservationId::from_key(&id));
+        }
+        for ring in keys.operations() {
+            let ended: Option<String> = client.hget(ring, format!("p:{}", payment.key())).await?;
+            if let Some(id) = ended {
+                return Ok(ReservationId::from_key(&id));
+            }
+        }
+        Ok(None)
     }
 
     /// PENDING → PAYING: from here on no deadline frees the seats.

@@ -96,7 +96,6 @@ impl Feed {
         map.letters = letters(&self.site.index, snapshot);
         map.recent.clear();
         map.snapshots.clear();
-        drop(map);
         self.flushed.send_modify(|number| *number += 1);
     }
 
@@ -144,7 +143,7 @@ impl Feed {
             map.recent.pop_front();
         }
         map.snapshots.clear();
-        drop(map);
+        // Under the lock: number and list of flushes must never be seen apart.
         self.flushed.send_modify(|number| *number += 1);
         Ok(())
     }
@@ -191,8 +190,17 @@ impl Feed {
     /// Waits until the map stands at a version or later, at most `patience`.
     pub async fn wait_for_version(&self, version: u64, patience: Duration) -> bool {
         let mut flushed = self.flushed.subscribe();
-        let reached = flushed.wait_for(|_| self.map.lock().version >= version);
-        tokio::time::timeout(patience, reached).await.is_ok_and(|reached| reached.is_ok())
+        // Not `wait_for`: its condition would run under the lock of the number, and take the lock of
+        // the map, while `apply` takes them the other way round.
+        let reached = async {
+            while self.version() < version {
+                if flushed.changed().await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(patience, reached).await.unwrap_or(false)
     }
 
     /// Seats that can be had now.

@@ -177,7 +177,6 @@ impl Reader {
                 let place = self.end_of(&key).await?;
                 self.places.insert(key, place);
             }
-            self.places.retain(|key, _| match_of_changes(key).is_none());
             (self.listener)(Told::Epoch(self.partition, epoch));
         }
         self.epoch_seen_at = Some(Instant::now());

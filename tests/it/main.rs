@@ -1,5 +1,7 @@
 //! Tests of the whole system on real servers, one binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
 mod support;

@@ -1,0 +1,124 @@
+Feature: Reservations
+
+  Rule: Held seats can be reserved, by who holds them
+
+    Background:
+      Given a match is on sale
+      And Mina and Jun are logged in
+      And Mina holds seats 3 and 4
+
+    Scenario: The time to pay begins
+      When Mina reserves them
+      Then Mina's reservation is PENDING
+      And Mina's reservation has seats 3 and 4 for 20,000 won
+      And seats 3 and 4 are PENDING on the map
+      And Mina finds 1 reservation in the list
+
+    Scenario: Only a part of them
+      When Mina reserves only seat 3
+      Then Mina's reservation has seat 3 for 10,000 won
+      And seat 3 is PENDING on the map
+      And seat 4 is HOLD on the map
+
+    Scenario: The rest of them has its own price
+      When Mina reserves only seat 3
+      And Mina reserves them
+      Then Mina's reservation has seat 4 for 10,000 won
+      And Mina finds 2 reservations in the list
+
+    Scenario: Someone else's hold
+      When Jun tries to reserve what Mina holds
+      Then Jun is refused with NOT_YOURS
+
+    Scenario: Someone else's seats
+      When Jun tries to reserve seats 3 and 4
+      Then Jun is refused with NOT_YOURS
+
+    Scenario: Twice
+      Given Mina reserves them
+      When Mina tries to reserve them again
+      Then Mina is refused with ALREADY_RESERVED
+
+    Scenario: A call that is sent again has its effect once
+      When Mina reserves them twice under the key "reserve-1"
+      Then Mina finds 1 reservation in the list
+
+  Rule: A reservation is its owner's alone
+
+    Background:
+      Given a match is on sale
+      And Mina and Jun are logged in
+      And Mina has reserved seat 3
+
+    Scenario: Nobody else sees it
+      When Jun tries to look at the reservation of Mina
+      Then Jun is refused with RESERVATION_NOT_FOUND
+      And Jun finds 0 reservations in the list
+
+    Scenario: Nobody else cancels it
+      When Jun tries to cancel the reservation of Mina
+      Then Jun is refused with RESERVATION_NOT_FOUND
+      And Mina's reservation is PENDING
+
+  Rule: A reservation that is not paid in time is over
+
+    Background:
+      Given a reservation lasts 1500 milliseconds
+      And a match is on sale
+      And Mina and Jun are logged in
+      And Mina has reserved seats 3 and 4
+
+    Scenario: The seats are free again
+      When the time of Mina's reservation is over
+      Then seats 3 and 4 are AVAILABLE on the map
+      When Jun holds seats 3 and 4
+      Then seats 3 and 4 are HOLD on the map
+
+    Scenario: Who pays too late is charged nothing
+      Given Mina asks for a payment
+      And Mina agrees on the gateway's page
+      When the time of Mina's reservation is over
+      Then seats 3 and 4 are AVAILABLE on the map
+      When Mina tries to confirm the payment
+      Then Mina is refused with RESERVATION_EXPIRED
+      And the gateway has charged nothing
+      And Mina's reservation is not in the books
+
+  Rule: A reservation can be cancelled
+
+    Background:
+      Given a match is on sale
+      And Mina and Jun are logged in
+
+    Scenario: Before it is paid
+      Given Mina has reserved seats 3 and 4
+      When Mina cancels the reservation
+      Then seats 3 and 4 are AVAILABLE on the map
+      When Mina tries to ask for a payment by CARD
+      Then Mina is refused with RESERVATION_NOT_PENDING
+
+    Scenario: After it is paid, the money comes back
+      Given Mina has bought seats 3 and 4
+      And Jun watches block 1
+      And Jun's map shows seats 3 and 4 as OCCUPIED
+      When Mina cancels the reservation
+      Then the gateway has given 20,000 won back, once
+      And Jun's map shows seats 3 and 4 as AVAILABLE
+      And Mina's reservation is CANCELLED
+      And Mina's reservation is in the books: CANCELLED, seats 3 and 4, 20,000 won
+      And Mina's payment is REFUNDED
+
+    Scenario: The seats of a cancelled reservation are sold again
+      Given Mina has bought seats 3 and 4
+      And Mina cancels the reservation
+      When Jun holds seats 3 and 4
+      And Jun reserves them
+      And Jun pays for them
+      Then seats 3 and 4 are OCCUPIED on the map
+      And Jun's reservation is in the books: CONFIRMED, seats 3 and 4, 20,000 won
+
+    Scenario: Cancelled twice, the money comes back once
+      Given Mina has bought seats 3 and 4
+      When Mina cancels the reservation
+      And Mina cancels the reservation
+      Then the gateway has given 20,000 won back, once

@@ -1,0 +1,175 @@
+//! What administrators do, and nobody else.
+
+use crate::steps::World;
+use crate::steps::words::Seats;
+use crate::support::app::{ADMIN, plan};
+use crate::support::client::Answer;
+use cucumber::{given, then, when};
+use serde_json::{Value, json};
+
+/// The name under which the first administrator is known in the steps.
+#[given(expr = "{word} is the administrator")]
+async fn administrator(world: &mut World, name: String) {
+    let admin = world.app().await.guest().log_in(ADMIN.0, ADMIN.1).await;
+    world.meet(&name, admin);
+}
+
+/// A step of the sale of the match: `open`, `close`.
+async fn sale(world: &World, name: &str, step: &str, body: &Value) -> Answer {
+    let path = format!("/api/admin/matches/{}/{step}", world.event().id);
+    world.client(name).post(&path, body).await
+}
+
+#[given(expr = "{word} opens the sale")]
+#[when(expr = "{word} opens the sale")]
+async fn open(world: &mut World, name: String) {
+    sale(world, &name, "open", &Value::Null).await.expect(200);
+}
+
+#[given(expr = "{word} closes the sale")]
+#[when(expr = "{word} closes the sale")]
+async fn close(world: &mut World, name: String) {
+    sale(world, &name, "close", &Value::Null).await.expect(200);
+}
+
+#[when(expr = "{word} tries to {word} the sale")]
+async fn try_sale(world: &mut World, name: String, verb: String) {
+    let answer = sale(world, &name, &verb, &Value::Null).await;
+    world.note(&name, answer);
+}
+
+#[given(expr = "{word} blocks seat(s) {seats}")]
+#[when(expr = "{word} blocks seat(s) {seats}")]
+async fn block(world: &mut World, name: String, seats: Seats) {
+    let count = seats.0.len();
+    let data = sale(world, &name, "block", &json!({"seatIds": seats.0})).await.expect(200);
+    assert_eq!(data["seats"], count);
+}
+
+#[when(expr = "{word} unblocks seat(s) {seats}")]
+async fn unblock(world: &mut World, name: String, seats: Seats) {
+    sale(world, &name, "unblock", &json!({"seatIds": seats.0})).await.expect(200);
+}
+
+#[when(expr = "{word} tries to block seat(s) {seats}")]
+async fn try_block(world: &mut World, name: String, seats: Seats) {
+    let answer = sale(world, &name, "block", &json!({"seatIds": seats.0})).await;
+    world.note(&name, answer);
+}
+
+#[when(expr = "{word} makes the site {string}")]
+async fn make_site(world: &mut World, name: String, site: String) {
+    let mut plan = plan();
+    plan["name"] = site.into();
+    let data = world.client(&name).post("/api/admin/sites", &plan).await.expect(201);
+    assert_eq!(data["seats"], 25);
+    world.person_mut(&name).seen = data;
+}
+
+#[when(expr = "{word} makes the same site twice under the key {string}")]
+async fn make_site_twice(world: &mut World, name: String, key: String) {
+    let client = world.client(&name);
+    let first = client.post_with_key("/api/admin/sites", &plan(), &key).await.expect(201);
+    let again = client.post_with_key("/api/admin/sites", &plan(), &key).await.expect(201);
+    assert_eq!(first, again);
+}
+
+/// A price below zero, two rows that share seats, and a grade that nobody knows.
+#[when(expr = "{word} tries to make a site with several mistakes")]
+async fn make_bad_site(world: &mut World, name: String) {
+    let mut plan = plan();
+    plan["name"] = "Broken Park".into();
+    plan["grades"][0]["price"] = (-1).into();
+    let blocks = &mut plan["areas"][0]["sections"][0]["blocks"];
+    blocks[0]["rows"][1]["firstSeatId"] = 5.into();
+    blocks[1]["grade"] = "GOLD".into();
+    let answer = world.client(&name).post("/api/admin/sites", &plan).await;
+    world.note(&name, answer);
+}
+
+#[when(expr = "{word} tries to make a site")]
+async fn try_make_site(world: &mut World, name: String) {
+    let answer = world.client(&name).post("/api/admin/sites", &plan()).await;
+    world.note(&name, answer);
+}
+
+#[then(expr = "{word} finds {int} site(s) in the list")]
+async fn sites(world: &mut World, name: String, count: usize) {
+    let data = world.client(&name).get("/api/admin/sites").await.expect(200);
+    assert_eq!(data["sites"].as_array().unwrap().len(), count, "{data}");
+}
+
+#[when(expr = "{word} tries to change the site of the match")]
+async fn try_change_site(world: &mut World, name: String) {
+    let path = format!("/api/admin/sites/{}", world.event().site_id);
+    let answer = world.client(&name).put(&path, &plan()).await;
+    world.note(&name, answer);
+}
+
+#[when(expr = "{word} tries to take the site of the match away")]
+async fn try_delete_site(world: &mut World, name: String) {
+    let path = format!("/api/admin/sites/{}", world.event().site_id);
+    let answer = world.client(&name).delete(&path).await;
+    world.note(&name, answer);
+}
+
+#[when(expr = "{word} takes the site away again")]
+async fn delete_site(world: &mut World, name: String) {
+    let id = world.person(&name).seen["id"].as_str().unwrap().to_owned();
+    world.client(&name).delete(&format!("/api/admin/sites/{id}")).await.expect(204);
+}
+
+fn one_match(world: &World) -> String {
+    format!("/api/admin/matches/{}", world.event().id)
+}
+
+#[when(expr = "{word} moves the match to {string} with {string} as the guest")]
+async fn change_match(world: &mut World, name: String, starts_at: String, away: String) {
+    let body = json!({"siteId": world.event().site_id, "homeTeam": "LG Twins",
+        "awayTeam": away, "startsAt": starts_at});
+    let data = world.client(&name).put(&one_match(world), &body).await.expect(200);
+    let found = |name: &str| data[name].as_str().unwrap().to_owned();
+    assert_eq!((found("startsAt"), found("awayTeam")), (starts_at, away));
+}
+
+#[when(expr = "{word} takes the match away")]
+async fn delete_match(world: &mut World, name: String) {
+    world.client(&name).delete(&one_match(world)).await.expect(204);
+}
+
+#[when(expr = "{word} tries to take the match away")]
+async fn try_delete_match(world: &mut World, name: String) {
+    let answer = world.client(&name).delete(&one_match(world)).await;
+    world.note(&name, answer);
+}
+
+#[then("nobody finds the match any more")]
+async fn match_gone(world: &mut World) {
+    world.node().guest().get(&world.path("")).await.refused(404, "MATCH_NOT_FOUND");
+}
+
+/// Every call of the administration, by someone who may not.
+#[then(expr = "{word} may do nothing of an administrator's: {word}")]
+async fn may_not(world: &mut World, name: String, code: String) {
+    let client = world.client(&name);
+    let (one, site) = (one_match(world), format!("/api/admin/sites/{}", world.event().site_id));
+    let event = json!({"siteId": world.event().site_id, "homeTeam": "A", "awayTeam": "B",
+        "startsAt": "2030-05-05T05:00:00Z"});
+    let seats = json!({"seatIds": [1]});
+    let answers = [
+        client.get("/api/admin/sites").await,
+        client.post("/api/admin/sites", &plan()).await,
+        client.put(&site, &plan()).await,
+        client.delete(&site).await,
+        client.get("/api/admin/matches").await,
+        client.post("/api/admin/matches", &event).await,
+        client.put(&one, &event).await,
+        client.delete(&one).await,
+        client.post(&format!("{one}/open"), &Value::Null).await,
+        client.post(&format!("{one}/close"), &Value::Null).await,
+        client.post(&format!("{one}/block"), &seats).await,
+        client.post(&format!("{one}/unblock"), &seats).await,
+        client.put(&format!("{one}/queue"), &json!({"enabled": true})).await,
+    ];
+    answers.iter().for_each(|one| crate::steps::answers::assert_refused(one, &code));
+}

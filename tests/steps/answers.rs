@@ -1,0 +1,64 @@
+//! What people are told when something is refused.
+
+use crate::steps::World;
+use crate::steps::words::Seats;
+use crate::support::client::Answer;
+use cucumber::gherkin::Step;
+use cucumber::then;
+use serde_json::json;
+
+/// The status that goes with a code, as the contract says.
+fn status(code: &str) -> u16 {
+    match code {
+        "VALIDATION" => 400,
+        "UNAUTHORIZED" | "BAD_CREDENTIALS" => 401,
+        "PAYMENT_DECLINED" => 402,
+        "FORBIDDEN" | "NOT_YOURS" | "PASS_REQUIRED" => 403,
+        "NOT_IN_QUEUE" => 404,
+        "AMOUNT_MISMATCH" | "IDEMPOTENCY_KEY_REUSED" => 422,
+        "TOO_MANY_REQUESTS" => 429,
+        code if code.ends_with("_NOT_FOUND") => 404,
+        _ => 409,
+    }
+}
+
+/// A refusal with this code and its status.
+pub fn assert_refused(answer: &Answer, code: &str) {
+    answer.clone().refused(status(code), code);
+}
+
+#[then(expr = "{word} is refused with {word}")]
+async fn refused(world: &mut World, name: String, code: String) {
+    assert_refused(world.person(&name).answer(), &code);
+}
+
+#[then(expr = "{word} is told that seat(s) {seats} is/are gone")]
+async fn lost(world: &mut World, name: String, seats: Seats) {
+    assert_eq!(world.person(&name).answer().body["lost"], json!(seats.0));
+}
+
+#[then(expr = "{word} is told what is wrong with:")]
+async fn wrong_fields(world: &mut World, step: &Step, name: String) {
+    let body = &world.person(&name).answer().body;
+    let errors = body["errors"].as_array().expect("no errors");
+    let found: Vec<&str> = errors.iter().filter_map(|one| one["field"].as_str()).collect();
+    let table = step.table.as_ref().expect("a table of fields");
+    let expected: Vec<&str> = table.rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(found, expected, "{body}");
+    assert!(errors.iter().all(|one| one["message"].as_str().is_some_and(|text| text.len() > 5)));
+}
+
+#[then(expr = "{word} is asked to come back later")]
+async fn come_back(world: &mut World, name: String) {
+    let answer = world.person(&name).answer();
+    assert_eq!(answer.status, 429, "{}", answer.body);
+    let after = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
+    assert!(after.is_some_and(|seconds| seconds.parse::<u64>().is_ok()), "{after:?}");
+}
+
+#[then(expr = "exactly one of them succeeds, and the others are refused with {word}")]
+async fn one_wins(world: &mut World, code: String) {
+    let (won, lost): (Vec<_>, Vec<_>) = world.race.iter().partition(|one| one.status < 300);
+    assert_eq!(won.len(), 1, "{:?}", world.race);
+    lost.into_iter().for_each(|one| assert_refused(one, &code));
+}

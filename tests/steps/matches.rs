@@ -1,0 +1,143 @@
+//! Matches as fans find them.
+
+use crate::steps::World;
+use crate::steps::answers::assert_refused;
+use crate::support::app::{TestMatch, plan};
+use cucumber::gherkin::Step;
+use cucumber::{given, then, when};
+use serde_json::{Value, json};
+
+/// A match that is not on sale yet.
+async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
+    let admin = world.app().await.admin().await;
+    let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
+    let body = json!({"siteId": site["id"], "homeTeam": home, "awayTeam": "Doosan Bears",
+        "startsAt": starts_at});
+    let made = admin.post("/api/admin/matches", &body).await.expect(201);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    TestMatch { id: text(&made["id"]), site_id: text(&site["id"]) }
+}
+
+#[given("a match is on sale")]
+async fn on_sale(world: &mut World) {
+    let event = world.app().await.open_match().await;
+    world.event = Some(event);
+}
+
+#[given("a match is still a draft")]
+async fn still_draft(world: &mut World) {
+    let event = draft(world, "LG Twins", "2030-05-05T05:00:00Z").await;
+    world.event = Some(event);
+}
+
+/// The table has the home team, the start and the status of each match.
+#[given("these matches:")]
+async fn these_matches(world: &mut World, step: &Step) {
+    let rows = step.table.as_ref().expect("a table of matches").rows.clone();
+    let admin = world.app().await.admin().await;
+    for row in rows.iter().skip(1) {
+        let event = draft(world, &row[0], &row[1]).await;
+        let steps: &[&str] = match row[2].as_str() {
+            "DRAFT" => &[],
+            "OPEN" => &["open"],
+            "CLOSED" => &["open", "close"],
+            other => panic!("no such status: {other}"),
+        };
+        for step in steps {
+            let path = format!("/api/admin/matches/{}/{step}", event.id);
+            admin.post(&path, &Value::Null).await.expect(200);
+        }
+    }
+}
+
+#[when(expr = "{word} looks at the list of matches")]
+async fn list(world: &mut World, name: String) {
+    let data = world.client(&name).get("/api/matches").await.expect(200);
+    world.person_mut(&name).seen = data["matches"].clone();
+}
+
+#[when(expr = "{word} looks at the matches that are {word}")]
+async fn list_some(world: &mut World, name: String, status: String) {
+    let path = format!("/api/matches?status={status}");
+    let data = world.client(&name).get(&path).await.expect(200);
+    world.person_mut(&name).seen = data["matches"].clone();
+}
+
+#[when(expr = "{word} leafs through the list of matches, {int} on a page")]
+async fn leaf(world: &mut World, name: String, limit: usize) {
+    let client = world.client(&name);
+    let mut found = vec![];
+    let mut path = format!("/api/matches?limit={limit}");
+    loop {
+        let data = client.get(&path).await.expect(200);
+        let page = data["matches"].as_array().unwrap();
+        assert!((1..=limit).contains(&page.len()), "{data}");
+        found.extend(page.iter().cloned());
+        let Some(cursor) = data["nextCursor"].as_str() else { break };
+        path = format!("/api/matches?limit={limit}&cursor={cursor}");
+    }
+    world.person_mut(&name).seen = Value::Array(found);
+}
+
+#[then(expr = "{word} sees these home teams, in this order:")]
+async fn home_teams(world: &mut World, step: &Step, name: String) {
+    let seen = world.person(&name).seen.as_array().unwrap();
+    let found: Vec<&str> = seen.iter().map(|one| one["homeTeam"].as_str().unwrap()).collect();
+    let table = step.table.as_ref().expect("a table of teams");
+    let expected: Vec<&str> = table.rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(found, expected);
+}
+
+#[then(expr = "{word} sees no match")]
+async fn no_match(world: &mut World, name: String) {
+    assert_eq!(world.person(&name).seen, json!([]));
+}
+
+#[when(expr = "{word} chooses the match")]
+async fn choose(world: &mut World, name: String) {
+    let data = world.client(&name).get("/api/matches?status=OPEN").await.expect(200);
+    let id = world.event().id.clone();
+    let listed = data["matches"].as_array().unwrap().iter().any(|one| one["id"] == id.as_str());
+    assert!(listed, "{data}");
+    look_at(world, name).await;
+}
+
+#[when(expr = "{word} looks at the match")]
+async fn look_at(world: &mut World, name: String) {
+    let data = world.client(&name).get(&world.path("")).await.expect(200);
+    world.person_mut(&name).seen = data;
+}
+
+#[then(expr = "{word} sees {string} against {string} at {string}, {int} seats, {word}")]
+async fn see_match(
+    world: &mut World,
+    name: String,
+    home: String,
+    away: String,
+    stadium: String,
+    seats: u32,
+    status: String,
+) {
+    let seen = &world.person(&name).seen;
+    assert_eq!(seen["homeTeam"], home);
+    assert_eq!(seen["awayTeam"], away);
+    assert_eq!(seen["stadium"], stadium);
+    assert_eq!(seen["seats"], seats);
+    assert_eq!(seen["status"], status);
+    assert_eq!(seen["siteId"], world.event().site_id.as_str());
+}
+
+#[then("nobody finds a match that never was")]
+async fn unknown(world: &mut World) {
+    let path = "/api/matches/0190a000-0000-7000-8000-000000000000";
+    let answer = world.app().await.guest().get(path).await;
+    assert_refused(&answer, "MATCH_NOT_FOUND");
+    let answer = world.node().guest().get(&format!("{path}/seats")).await;
+    assert_refused(&answer, "MATCH_NOT_FOUND");
+}
+
+#[then(expr = "the match is {word}")]
+async fn has_status(world: &mut World, status: String) {
+    let data = world.node().guest().get(&world.path("")).await.expect(200);
+    assert_eq!(data["status"], status);
+}
