@@ -1,5 +1,6 @@
 -- All taken seats of a match, with the place in its stream at which they stand so.
 -- KEYS[1]  HASH  partition   KEYS[2]  HASH  meta   KEYS[3]  HASH  seats   KEYS[4]  STREAM changes
+-- KEYS[5]  ZSET  queue
 -- Replies: not_loaded snapshot
 -- Cost: O(taken seats)
 local meta = redis.call('HMGET', KEYS[2], 'status', 'version', 'serving')
@@ -11,4 +12,4 @@ for number = 1, #seats, 2 do
   taken[#taken + 1] = seats[number] .. seats[number + 1]:sub(1, 1)
 end
 return { 'snapshot', epoch, last[1] and last[1][1] or '0-0', meta[2] or '0',
-  table.concat(taken, ',') }
+  table.concat(taken, ','), meta[3] or '0', redis.call('ZCARD', KEYS[5]) }

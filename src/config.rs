@@ -69,7 +69,8 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_PARTITIONS", default_value_t = 16,
         value_parser = value_parser!(u16).range(1..=4096))]
     pub partitions: u16,
-    /// Time to reserve what one holds, in ms: too short loses honest buyers, too long feeds hoarders.
+    /// Time to reserve what one holds, in ms: too short loses honest buyers, too long feeds
+    /// hoarders.
     #[arg(long, env = "GRANDSTAND_HOLD_TTL_MS", default_value_t = 300_000,
         value_parser = value_parser!(u64).range(100..=86_400_000))]
     pub hold_ttl_ms: u64,

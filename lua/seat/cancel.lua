@@ -15,7 +15,9 @@ commands.cancel = function(match, command)
   if claim.user ~= command.user then return { 'not_found' } end
   if claim.state == 'H' then return { 'not_found' } end
   if claim.state == 'Y' then return { 'paying' } end
-  if claim.state == 'R' then return { 'refunding', claim.payment, claim.payment_key, claim.amount } end
+  if claim.state == 'R' then
+    return { 'refunding', claim.payment, claim.payment_key, claim.amount }
+  end
   -- all checked: write
   if claim.state == 'P' then
     claim_end(match, claim, 'CANCELLED')

@@ -3,7 +3,9 @@
 -- Seats that an earlier sale has in PostgreSQL show as sold, though Redis has forgotten to whom.
 local function outcome_lost(match, claim, sold)
   claim_end(match, claim, 'LOST')
-  for _, seat in ipairs(sold) do if seat_of(match, seat) == 'A' then seat_write(match, seat, 'O') end end
+  for _, seat in ipairs(sold) do
+    if seat_of(match, seat) == 'A' then seat_write(match, seat, 'O') end
+  end
   return { 'lost' }
 end
 

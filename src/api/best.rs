@@ -1,5 +1,5 @@
-//! The best seats that are left: this node proposes, the script takes the first choice that is still
-//! whole. So nobody loses a race between the look and the hold.
+//! The best seats that are left: this node proposes, the script takes the first choice that is
+//! still whole. So nobody loses a race between the look and the hold.
 
 use crate::api::App;
 use crate::api::auth::User;
@@ -106,8 +106,8 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
     })
 }
 
-/// Up to three choices as good as the one that was lost: the same number, side by side, first in the
-/// same section, then of the same grade.
+/// Up to three choices as good as the one that was lost: the same number, side by side, first in
+/// the same section, then of the same grade.
 pub async fn alternatives(app: &App, id: MatchId, site: &KnownSite, lost: &[SeatId]) -> Value {
     let Ok(feed) = app.hub.feed(id).await else { return json!([]) };
     let Some(first) = lost.first() else { return json!([]) };

@@ -1,6 +1,6 @@
 //! The best seats that are free: side by side in one row where possible, near the focus of the
-//! site, and never so that a single seat is left alone when another choice exists. Pure: it proposes
-//! from what a node knows; the script in Redis decides.
+//! site, and never so that a single seat is left alone when another choice exists. Pure: it
+//! proposes from what a node knows; the script in Redis decides.
 
 use crate::domain::ids::SectionId;
 use crate::domain::plan::{PlanIndex, Point};

@@ -33,7 +33,8 @@ pub struct Limits {
     pub seats_per_user: u32,
 }
 
-/// An Idempotency-Key of a client, already hashed with its user and route, and the hash of the body.
+/// An Idempotency-Key of a client, already hashed with its user and route, and the hash of the
+/// body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Operation {
     pub key: String,

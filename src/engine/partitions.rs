@@ -16,7 +16,8 @@ impl Engine {
         Ok(self.client(partition)?.hget(key, "epoch").await?)
     }
 
-    /// What is set in Redis so that a promise can't be kept. Empty also where settings can't be read.
+    /// What is set in Redis so that a promise can't be kept. Empty also where settings can't be
+    /// read.
     pub async fn durability_warnings(&self) -> Result<Vec<String>, EngineError> {
         let wanted = [
             ("appendonly", "yes", "what Redis has answered is lost when it restarts"),

@@ -173,8 +173,8 @@ impl Engine {
         }
     }
 
-    /// Notes the end of a payment whose reservation Redis does not know any more, so that PostgreSQL
-    /// hears of it; `false` when Redis does know it.
+    /// Notes the end of a payment whose reservation Redis does not know any more, so that
+    /// PostgreSQL hears of it; `false` when Redis does know it.
     pub async fn forget_payment(&self, forgotten: &Forgotten) -> Result<bool, EngineError> {
         let mut command = Command::new("forget", forgotten.match_id, forgotten.reservation.key());
         command.user = forgotten.user.key();

@@ -29,6 +29,10 @@ pub struct Snapshot {
     pub version: u64,
     /// Seat id and state letter.
     pub taken: Vec<(SeatId, u8)>,
+    /// The number up to which people were let in from the queue.
+    pub serving: u64,
+    /// People in the queue.
+    pub waiting: u64,
 }
 
 impl Engine {
@@ -61,8 +65,8 @@ impl Engine {
     }
 
     /// Holds the first of some choices that is still whole; all choices have the same number of
-    /// seats, each comes with its amount in KRW. `Err(version)`: none of them is, as Redis stands at
-    /// that version of the match.
+    /// seats, each comes with its amount in KRW. `Err(version)`: none of them is, as Redis stands
+    /// at that version of the match.
     ///
     /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`.
     pub async fn hold_best(
@@ -144,17 +148,23 @@ impl Engine {
     pub async fn snapshot(&self, match_id: MatchId) -> Result<Snapshot, EngineError> {
         let keys = MatchKeys(match_id);
         let partition = PartitionKeys(match_id.partition()).partition();
-        let names = vec![partition, keys.meta(), keys.seats(), keys.changes()];
+        let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
         let reply: Vec<String> =
             SCRIPTS.match_snapshot.call(self.match_client(match_id)?, names, vec![]).await?;
-        let [word, epoch, id, version, taken] = reply.as_slice() else {
+        let [word, epoch, id, version, taken, serving, waiting] = reply.as_slice() else {
             return Err(EngineError::NotLoaded);
         };
         let parsed = || -> Option<Snapshot> {
             let id: StreamId = id.parse().ok()?;
             let position = Position { epoch: epoch.parse().ok()?, id };
             let taken = parse_states(taken)?;
-            Some(Snapshot { position, version: version.parse().ok()?, taken })
+            Some(Snapshot {
+                position,
+                version: version.parse().ok()?,
+                taken,
+                serving: serving.parse().ok()?,
+                waiting: waiting.parse().ok()?,
+            })
         };
         parsed().ok_or_else(|| bad(word))
     }

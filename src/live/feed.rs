@@ -84,12 +84,13 @@ impl Feed {
             site,
             map: Mutex::new(map),
             flushed: watch::Sender::new(0),
-            line: watch::Sender::default(),
+            line: watch::Sender::new(Line::at(snapshot.serving, snapshot.waiting)),
         }
     }
 
     /// Starts anew from a snapshot: every watcher gets one.
     pub fn reset(&self, snapshot: &Snapshot) {
+        self.line.send_replace(Line::at(snapshot.serving, snapshot.waiting));
         let mut map = self.map.lock();
         map.position = snapshot.position;
         map.version = snapshot.version;
@@ -155,9 +156,9 @@ impl Feed {
         frame::states(&self.site.index, &map.letters, map.version, scope)
     }
 
-    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The first one
-    /// is kept from other askers for a moment, so that many who ask at once do not all run for the
-    /// same seats.
+    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The first
+    /// one is kept from other askers for a moment, so that many who ask at once do not all run for
+    /// the same seats.
     pub fn propose(&self, wish: &Wish, most: usize) -> Vec<Vec<SeatId>> {
         let mut map = self.map.lock();
         map.used_at = Instant::now();
@@ -190,8 +191,8 @@ impl Feed {
     /// Waits until the map stands at a version or later, at most `patience`.
     pub async fn wait_for_version(&self, version: u64, patience: Duration) -> bool {
         let mut flushed = self.flushed.subscribe();
-        // Not `wait_for`: its condition would run under the lock of the number, and take the lock of
-        // the map, while `apply` takes them the other way round.
+        // Not `wait_for`: its condition would run under the lock of the number, and take the lock
+        // of the map, while `apply` takes them the other way round.
         let reached = async {
             while self.version() < version {
                 if flushed.changed().await.is_err() {

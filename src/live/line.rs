@@ -30,6 +30,11 @@ pub struct Eta {
 }
 
 impl Line {
+    /// The line where it stands, with nothing measured yet.
+    pub fn at(serving: u64, waiting: u64) -> Self {
+        Self { serving, waiting, admitted: VecDeque::new() }
+    }
+
     /// Takes an entry of the stream: number served, people waiting, people let in now.
     pub fn hear(&mut self, id: StreamId, text: &str) {
         let mut part = text.split(' ').filter_map(|part| part.parse::<u64>().ok());
@@ -61,7 +66,8 @@ impl Line {
     pub fn eta(&self, ahead: u64) -> Option<Eta> {
         let pace = self.admitted_per_minute().filter(|pace| *pace > 0)?;
         let seconds = (ahead + 1) * 60 / pace;
-        // The pace of the next minutes is that of the last one give or take; 1.5 covers a third off.
+        // The pace of the next minutes is that of the last one give or take; 1.5 covers a third
+        // off.
         Some(Eta {
             p50_seconds: seconds.min(WAIT_SECONDS_MAX),
             p90_seconds: (seconds * 3 / 2 + 1).min(WAIT_SECONDS_MAX),

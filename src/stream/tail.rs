@@ -163,8 +163,8 @@ impl Reader {
         }
     }
 
-    /// After a wipe or a failover the streams begin anew below the ids seen before, and a read would
-    /// wait for ever: the epoch says that this is another log.
+    /// After a wipe or a failover the streams begin anew below the ids seen before, and a read
+    /// would wait for ever: the epoch says that this is another log.
     async fn look_at_epoch(&mut self) -> Result<(), Error> {
         if self.epoch_seen_at.is_some_and(|at| at.elapsed() < EPOCH_EVERY) {
             return Ok(());

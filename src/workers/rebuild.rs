@@ -1,6 +1,6 @@
-//! A partition that Redis does not have, or whose tail it has lost, is loaded from PostgreSQL under a
-//! new epoch: sold stays sold, claimed stays PAYING, accounts and catalogue return; open holds are
-//! gone.
+//! A partition that Redis does not have, or whose tail it has lost, is loaded from PostgreSQL under
+//! a new epoch: sold stays sold, claimed stays PAYING, accounts and catalogue return; open holds
+//! are gone.
 
 use crate::domain::ids::Partition;
 use crate::domain::position::Position;

@@ -172,7 +172,7 @@ async fn a_session_ends_when_an_old_token_is_shown() {
     assert!((1..=60_000).contains(&life), "{life}");
     engine.end_session(id).await.unwrap();
     assert_eq!(said(rotate("one", "x", 0).await), "SessionEnded");
-    assert_eq!(notices(&bed).await, 3, "every node hears of two thefts and of a log-out");
+    assert_eq!(notices(&bed).await, 3, "every node hears of a log-out and of a stolen token");
 }
 
 /// The rule: a partition has one worker; another takes over only when the lease has ended.

@@ -47,7 +47,8 @@ fn draft() -> impl Strategy<Value = Draft> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => prop::collection::vec(draft(), 1..8).prop_map(Step::Batch),
-        1 => prop_oneof![Just(300_000), Just(HOLD_TTL_MS), Just(PAYMENT_TTL_MS)].prop_map(Step::Advance),
+        1 => prop_oneof![Just(300_000), Just(HOLD_TTL_MS), Just(PAYMENT_TTL_MS)]
+            .prop_map(Step::Advance),
     ]
 }
 
