@@ -50,6 +50,7 @@ pub(crate) enum Call {
 }
 
 /// One line of the table.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub rule: &'static str,
     pub before: &'static [Step],
