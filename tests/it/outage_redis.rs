@@ -210,7 +210,7 @@ async fn a_seat_that_redis_forgot_is_not_sold_again() {
         grandstand::app::rebuild(&bed.app.settings, None).await.ok()
     })
     .await;
-    assert!(rebuilt > 0);
+    assert_eq!(rebuilt, 2);
     let node = Node::start(&bed.app.settings, NodeRole::All).await.unwrap();
     bed.fan = Client::new(node.url(), bed.fan.token.clone());
     bed.app.node = Some(node);
