@@ -15,7 +15,7 @@ use tokio::sync::Barrier;
 const TASKS: [usize; 3] = [1, 16, 256];
 /// Seats that they all want: the one best seat, a good row or two, a block.
 const SEATS: [usize; 3] = [1, 64, 1024];
-/// Attempts of one rush, shared by its tasks; a rush of every task on every seat would take minutes.
+/// Attempts of one rush, shared by its tasks; every task on every seat would take minutes.
 const ATTEMPTS_MAX: usize = 4096;
 
 struct Rush {

@@ -10,7 +10,7 @@ use grandstand::engine::seats::parse_states;
 use grandstand::live::frame::{Scope, changes, event, states};
 use std::hint::black_box;
 
-/// Seats of one entry or frame: one hold, a full batch, and the most that one tick of a rush brings.
+/// Seats of one entry or frame: one hold, a full batch, and the most that a tick of a rush brings.
 const CHANGED: [usize; 3] = [4, 256, 2048];
 
 const POSITION: Position = Position { epoch: 3, id: StreamId { ms: 1_763_812_345_678, seq: 7 } };

@@ -23,7 +23,7 @@ fn expiry_wave(criterion: &mut Criterion) {
     let bench = Bench::start(HOLD_TTL_MS);
     let mut group = criterion.benchmark_group("expiry_wave");
     for count in DUE {
-        let mut meanwhile = Histogram::<u64>::new(3).expect("a histogram");
+        let mut meanwhile = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("bounds");
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("sweep", count), |bencher| {
             bencher.iter_custom(|iterations| {

@@ -8,6 +8,7 @@ use grandstand::domain::ids::{MatchId, Partition, SeatId, SiteId, UserId};
 use grandstand::domain::plan::PlanIndex;
 use grandstand::embedded::{PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
+use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::load::Load;
 use grandstand::engine::{Engine, EngineSettings};
 use std::sync::Arc;
@@ -42,14 +43,21 @@ impl Bench {
         let index = PlanIndex::new(&plan);
         let seats = (0..index.seat_count()).map(|at| index.seat_at(at)).collect();
         let id = event.id;
-        runtime.block_on(engine.load_partition(PARTITION, only(event))).expect("a partition");
+        runtime.block_on(async {
+            engine.load_partition(PARTITION, only(event)).await.expect("a partition");
+            engine.open_partition(PARTITION, 1).await.expect("an open partition");
+        });
         Self { runtime, engine: Arc::new(engine), match_id: id, seats, redis, _dir: dir }
     }
 
     /// Holds seats for a new user; whether they were free.
     pub async fn hold(engine: &Engine, id: MatchId, seats: Vec<SeatId>) -> bool {
         let user = UserId::new(PARTITION);
-        engine.hold(id, user, seats, 0, &[], Operation::default()).await.is_ok()
+        match engine.hold(id, user, seats, 0, &[], Operation::default()).await {
+            Ok(_) => true,
+            Err(EngineError::Refused(Refusal::Taken(_))) => false,
+            Err(error) => panic!("neither held nor taken: {error}"),
+        }
     }
 
     /// Throws everything of the match away and opens it again.

@@ -97,8 +97,8 @@ fn answers(report: &Report) -> String {
     };
     let rows: String = report.answers.iter().map(row).collect();
     format!(
-        "<section><h2>Answers</h2><div class=wide><table class=words><tr><th>step<th>kind<th>count<th>answer\
-         </tr>{rows}</table></div></section>\n"
+        "<section><h2>Answers</h2><div class=wide><table class=words><tr><th>step<th>kind<th>count\
+         <th>answer</tr>{rows}</table></div></section>\n"
     )
 }
 
