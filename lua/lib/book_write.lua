@@ -7,16 +7,21 @@ local function write_many(command, key, list)
   end
 end
 
-local function put(list, ...)
-  for _, value in ipairs({ ... }) do list[#list + 1] = value end
+local function put(list, value)
+  list[#list + 1] = value
+end
+
+local function put_pair(list, field, value)
+  local count = #list
+  list[count + 1], list[count + 2] = field, value
 end
 
 local function write_claims()
   local set, gone, due, undue = {}, {}, {}, {}
   for id, claim in pairs(book.changed) do
-    if claim.over then put(gone, id) else put(set, id, claim_text(claim)) end
+    if claim.over then put(gone, id) else put_pair(set, id, claim_text(claim)) end
     if not claim.over and (claim.state == 'H' or claim.state == 'P') then
-      put(due, string.format('%.0f', claim.deadline), id)
+      put_pair(due, string.format('%.0f', claim.deadline), id)
     else
       put(undue, id)
     end
@@ -27,7 +32,7 @@ local function write_claims()
   write_many('ZREM', book.key.due, undue)
   local named, unnamed = {}, {}
   for payment, claim in pairs(book.payments) do
-    if claim then put(named, payment, claim) else put(unnamed, payment) end
+    if claim then put_pair(named, payment, claim) else put(unnamed, payment) end
   end
   write_many('HSET', book.key.payments, named)
   write_many('HDEL', book.key.payments, unnamed)
@@ -38,14 +43,14 @@ local function write_match(match)
   local taken, freed, told, users, alone = {}, {}, {}, {}, {}
   for _, seat in ipairs(match.seats_changed) do
     local value = match.seat[seat]
-    if value then put(taken, seat, value) else put(freed, seat) end
+    if value then put_pair(taken, seat, value) else put(freed, seat) end
     put(told, seat .. (value and value:sub(1, 1) or 'A'))
   end
   write_many('HSET', match.key.seats, taken)
   write_many('HDEL', match.key.seats, freed)
   for user in pairs(match.user_changed) do
     local list = match.user[user]
-    if #list > 0 then put(users, user, table.concat(list, ',')) else put(alone, user) end
+    if #list > 0 then put_pair(users, user, table.concat(list, ',')) else put(alone, user) end
   end
   write_many('HSET', match.key.users, users)
   write_many('HDEL', match.key.users, alone)
@@ -65,9 +70,9 @@ local function book_write(matches)
     entry.reply[#entry.reply + 1] = id
   end
   local kept = {}
-  for field, text in pairs(book.ended) do put(kept, field, text) end
+  for field, text in pairs(book.ended) do put_pair(kept, field, text) end
   for field, stored in pairs(book.operations) do
-    put(kept, field, stored.fingerprint .. ' ' .. table.concat(stored.reply, ' '))
+    put_pair(kept, field, stored.fingerprint .. ' ' .. table.concat(stored.reply, ' '))
   end
   for first = 1, #kept, MANY do
     operation_store(book.ring, { unpack(kept, first, math.min(first + MANY - 1, #kept)) })

@@ -65,9 +65,9 @@ pub struct App {
     info(
         title = "Grandstand",
         description = "Holds seats, sells them once, and shows the map live. Times are RFC 3339 \
-            UTC, money is a whole number of KRW. A success is `{status, data}`, an error is a problem \
-            document (RFC 9457) with a stable `code`. `Idempotency-Key` is honoured on each POST \
-            that creates something.",
+            UTC, money is a whole number of KRW. A success is `{status, data}`, an error is a \
+            problem document (RFC 9457) with a stable `code`. `Idempotency-Key` is honoured on \
+            each POST that creates something.",
         license(name = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem))

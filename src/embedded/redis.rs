@@ -160,6 +160,8 @@ impl Plan {
             ["--appendfsync", fsync],
             ["--save", ""],
             ["--maxmemory-policy", "noeviction"],
+            // Above it a hash is a table: below, each look-up walks a list of up to 512 entries.
+            ["--hash-max-listpack-entries", "32"],
         ]
         .concat()
         .into_iter()
