@@ -7,7 +7,7 @@ mod harness;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
-use grandstand::domain::position::StreamId;
+use grandstand::domain::position::{Position, StreamId};
 use grandstand::embedded::{PostgresSettings, PrivatePostgres};
 use grandstand::store::Store;
 use harness::PARTITION;
@@ -40,7 +40,7 @@ fn write_behind(criterion: &mut Criterion) {
                 let mut took = Duration::ZERO;
                 for _ in 0..iterations {
                     let entries = entries(count, &mut next);
-                    let upto = entries[entries.len() - 1].0;
+                    let upto = Position { epoch: 1, id: entries[entries.len() - 1].0 };
                     let begun = Instant::now();
                     let lost = runtime.block_on(store.apply(PARTITION, upto, &entries));
                     took += begun.elapsed();

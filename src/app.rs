@@ -194,7 +194,7 @@ async fn check_store(store: &Store, settings: &Settings) -> anyhow::Result<()> {
             tracing::warn!(reason, "PostgreSQL is away: payments are paused until it is back");
             Ok(())
         }
-        Err(error @ StoreError::Refused(_)) => {
+        Err(error @ (StoreError::Schema(_) | StoreError::Refused(_))) => {
             Err(error).context("the database is not ready: run `grandstand migrate` first")
         }
         Err(error) => Err(error.into()),

@@ -14,6 +14,7 @@ use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::gateway::toss::GatewayStatus;
 use crate::gateway::toss::{CancelOutcome, Lookup, Outcome as Gateway};
+use crate::store::reservations::ClaimRow;
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -108,21 +109,28 @@ async fn confirm_now(
     }
 }
 
-/// The claim of the seats in PostgreSQL, or everything as it was before.
+/// The claim of the seats in PostgreSQL, or everything as it was before. The announcement only says
+/// when to look: what counts is the row itself, because an announcement may get lost with a worker,
+/// and ids may begin anew after a failover.
 async fn claim(app: &App, one: &Reservation, payment: PaymentId, id: StreamId) -> ApiResult<()> {
     let partition = payment.partition();
-    match app.persisted.wait(partition, id, payment, PERSIST).await {
-        Verdict::Committed => {
+    let row = match app.persisted.wait(partition, id, payment, PERSIST).await {
+        Verdict::Committed => app.store.claim_row(payment).await.unwrap_or(ClaimRow::Missing),
+        Verdict::Lost(seats) => ClaimRow::Lost(seats),
+        Verdict::Unheard => ClaimRow::Missing,
+    };
+    match row {
+        ClaimRow::Standing => {
             app.pauses.end(partition);
             Ok(())
         }
-        Verdict::Lost(seats) => {
+        ClaimRow::Lost(seats) => {
             let lost = Outcome::Lost(seats.clone());
             app.engine.settle_payment(one.match_id, one.id, payment, lost).await?;
             metrics::counter!("grandstand_seats_lost_total").increment(1);
             Err(ApiError::seat_sold(&seats))
         }
-        Verdict::Unheard => {
+        ClaimRow::Missing => {
             app.pauses.begin(partition);
             let back = Outcome::Withdrawn(EXTRA_MS);
             app.engine.settle_payment(one.match_id, one.id, payment, back).await?;
@@ -150,12 +158,17 @@ async fn charge(
             app.engine.settle_payment(one.match_id, one.id, payment, declined).await?;
             Err(ApiError::declined(&code, &message))
         }
-        Gateway::Approved(_) => settle_approved(app, one, payment).await,
+        Gateway::Approved(_) => settle_approved(app, one, payment, payment_key).await,
     }
 }
 
 /// The money has moved: from here on no fault may be answered as a failure.
-async fn settle_approved(app: &App, one: &Reservation, payment: PaymentId) -> ApiResult<Confirmed> {
+async fn settle_approved(
+    app: &App,
+    one: &Reservation,
+    payment: PaymentId,
+    payment_key: &str,
+) -> ApiResult<Confirmed> {
     let settled = app.engine.settle_payment(one.match_id, one.id, payment, Outcome::Approved).await;
     match settled {
         Ok(Settled::Confirmed(Some(id))) => {
@@ -167,8 +180,16 @@ async fn settle_approved(app: &App, one: &Reservation, payment: PaymentId) -> Ap
             })
         }
         Ok(Settled::Confirmed(None)) => persisted_earlier(app, one).await,
-        other => {
-            tracing::error!(%payment, ?other, "a payment was taken and its outcome not noted yet");
+        Ok(gone @ (Settled::Pending(_) | Settled::Over)) => {
+            tracing::error!(%payment, ?gone, "paid for what can't be given: the money goes back");
+            let intent = refund_intent(payment);
+            let reason = "the seats could not be given";
+            let refund = app.toss.cancel(payment_key, &intent, reason, None).await;
+            tracing::error!(%payment, ?refund, "the money of a payment goes back");
+            Err(Refusal::ReservationEnded("REFUNDED".to_owned()).into())
+        }
+        Err(error) => {
+            tracing::error!(%payment, %error, "a payment was taken and its outcome not noted yet");
             Ok(Confirmed::Unknown)
         }
     }

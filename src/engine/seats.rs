@@ -141,7 +141,11 @@ impl Engine {
     /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
     pub async fn expire(&self, match_id: MatchId, claim: String) -> Result<bool, EngineError> {
         let line = self.batcher.run(Command::new("expire", match_id, claim)).await?;
-        Ok(line == "expired")
+        match line.as_str() {
+            "expired" => Ok(true),
+            "kept" => Ok(false),
+            _ => Err(refusal(&line)),
+        }
     }
 
     /// All taken seats, atomically with the place in the stream at which they stand so.

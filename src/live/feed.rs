@@ -178,6 +178,11 @@ impl Feed {
         found.into_iter().map(seats).collect()
     }
 
+    /// Somebody is about to watch: the map must not be dropped before.
+    pub fn touch(&self) {
+        self.map.lock().used_at = Instant::now();
+    }
+
     /// The epoch in which the map stands.
     pub fn epoch(&self) -> u64 {
         self.map.lock().position.epoch

@@ -62,10 +62,12 @@ impl Hub {
     /// The map of a match, started when it does not run yet.
     pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<Feed>, EngineError> {
         if let Some(running) = self.running.lock().get(&id) {
+            running.feed.touch();
             return Ok(running.feed.clone());
         }
         let _alone = self.starting.lock().await;
         if let Some(running) = self.running.lock().get(&id) {
+            running.feed.touch();
             return Ok(running.feed.clone());
         }
         let (_, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;

@@ -71,13 +71,18 @@ impl Store {
     pub async fn apply(
         &self,
         partition: Partition,
-        upto: StreamId,
+        upto: Position,
         entries: &[(StreamId, Fact)],
     ) -> Result<Lost, StoreError> {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         let number = i32::from(partition.0);
         let row = transaction.query_one(LOCK_POSITION, &[&number]).await?;
+        // The partition was loaded anew meanwhile: these entries belong to the log before.
+        if row.get::<_, i64>(0) as u64 != upto.epoch {
+            return Err(StoreError::Away(format!("epoch {} has ended", upto.epoch)));
+        }
+        let upto = upto.id;
         let place = StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 };
         let fresh: Vec<&Fact> =
             entries.iter().filter(|(id, _)| *id > place).map(|(_, fact)| fact).collect();

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// It understood and said no.
     #[error("PostgreSQL refuses: {0}")]
     Refused(String),
+    /// A table or column is not there: an older or newer release made the schema.
+    #[error("the schema is not that of this release: {0}")]
+    Schema(String),
     #[error("{0}")]
     Setting(String),
 }
@@ -33,12 +36,16 @@ pub enum StoreError {
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            // Class 57 (shut down), 53 (no resources), 08 (connection): it will pass.
-            Some(db) if !["57", "53", "08", "40"].contains(&&db.code().code()[..2]) => {
-                Self::Refused(format!("{} ({})", db.message(), db.code().code()))
+            // Only what is wrong with the data itself (classes 22 and 23) will be wrong again. All
+            // else passes: a lock, a time-out, a shut-down. An entry that is given up is lost.
+            Some(db) => {
+                let (code, text) = (db.code().code(), db.message());
+                match &code[..2] {
+                    "22" | "23" => Self::Refused(format!("{text} ({code})")),
+                    "42" => Self::Schema(format!("{text} ({code})")),
+                    _ => Self::Away(format!("{text} ({code})")),
+                }
             }
-            Some(db) => Self::Away(db.message().to_owned()),
-            None if error.is_closed() => Self::Away(error.to_string()),
             None => Self::Away(full_text(&error)),
         }
     }

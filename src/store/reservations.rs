@@ -35,7 +35,38 @@ pub struct Unsettled {
     pub sold: Option<Vec<SeatId>>,
 }
 
+/// What PostgreSQL says of the claim of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimRow {
+    /// The seats are claimed for it, and it has no outcome yet: it may be charged.
+    Standing,
+    /// An earlier sale has these seats.
+    Lost(Vec<SeatId>),
+    /// No such payment, or one that has ended: it must not be charged.
+    Missing,
+}
+
 impl Store {
+    /// The claim of a payment as it is committed: the last word before money moves.
+    pub async fn claim_row(&self, payment: PaymentId) -> Result<ClaimRow, StoreError> {
+        let connection = self.connection().await?;
+        let statement = connection
+            .prepare_cached(
+                "select p.status, array(
+                    select seat_id from claims
+                    where match_id = r.match_id and seat_id = any(r.seats)
+                      and reservation_id <> r.id)
+                 from payments p join reservations r on r.id = p.reservation_id where p.id = $1",
+            )
+            .await?;
+        let row = connection.query_opt(&statement, &[&payment.0]).await?;
+        Ok(row.map_or(ClaimRow::Missing, |row| match row.get(0) {
+            "IN_PROGRESS" => ClaimRow::Standing,
+            "LOST" => ClaimRow::Lost(seat_ids(row.get(1))),
+            _ => ClaimRow::Missing,
+        }))
+    }
+
     /// The kept reservations of a user, newest first, at most `count`.
     pub async fn reservations_of(
         &self,

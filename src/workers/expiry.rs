@@ -14,13 +14,14 @@ impl Workers {
     pub async fn expire_once(&self, partition: Partition) -> Result<usize, EngineError> {
         let mut ended = 0;
         loop {
+            let before = ended;
             let due = self.engine.due_claims(partition, CLAIMS).await?;
             let count = due.len();
             let sweeps = due.into_iter().map(|(id, claim)| self.engine.expire(id, claim));
             for swept in join_all(sweeps).await {
                 ended += usize::from(swept?);
             }
-            if count < CLAIMS as usize {
+            if count < CLAIMS as usize || ended == before {
                 return Ok(ended);
             }
         }

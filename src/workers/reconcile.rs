@@ -2,9 +2,10 @@
 //! until it knows. It starts from the claims in PostgreSQL, so it also settles what Redis has
 //! forgotten. Every step is idempotent; two reconcilers at once only ask twice.
 
-use crate::domain::claim::refund_intent;
+use crate::domain::claim::{ClaimState, refund_intent};
 use crate::domain::ids::SeatId;
 use crate::engine::payments::{Forgotten, Outcome, Settled};
+use crate::engine::reservations::Found;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Confirmed};
 use crate::store::reservations::Unsettled;
 use crate::workers::Workers;
@@ -44,17 +45,22 @@ impl Workers {
     }
 
     /// What the gateway says of a payment; `None` while it does not know either.
-    async fn ask(&self, one: &Unsettled) -> Option<Outcome> {
+    async fn ask(&self, one: &Unsettled) -> anyhow::Result<Option<Outcome>> {
         let order = one.payment.order_id();
         let found = match self.toss.find_by_order(&order).await {
             Lookup::Found(found) => found,
-            Lookup::NotFound => return Some(Outcome::Declined("NOT_FOUND_PAYMENT".to_owned())),
-            Lookup::Unknown { .. } => return None,
+            Lookup::NotFound => {
+                return Ok(Some(Outcome::Declined("NOT_FOUND_PAYMENT".to_owned())));
+            }
+            Lookup::Unknown { .. } => return Ok(None),
         };
-        match found.status {
+        Ok(match found.status {
             GatewayStatus::Done if found.total_amount == one.amount => Some(Outcome::Approved),
-            // The buyer agreed and our call never arrived: the same call again, same key.
+            // The buyer agreed and our call never arrived. Only what still waits for it is charged.
             GatewayStatus::InProgress | GatewayStatus::Ready => {
+                if !self.waits_for_money(one).await? {
+                    return Ok(Some(Outcome::Declined("WITHDRAWN".to_owned())));
+                }
                 match self.toss.confirm(&one.payment_key, &order, one.amount).await {
                     Confirmed::Approved(_) => Some(Outcome::Approved),
                     Confirmed::Declined { code, .. } => Some(Outcome::Declined(code)),
@@ -65,11 +71,20 @@ impl Workers {
                 Some(Outcome::Declined(found.status.as_str().to_owned()))
             }
             _ => None,
-        }
+        })
+    }
+
+    /// Whether the reservation is PAYING by this very payment.
+    async fn waits_for_money(&self, one: &Unsettled) -> anyhow::Result<bool> {
+        let Some(Found::Live(claim)) = self.engine.claim(one.reservation).await? else {
+            return Ok(false);
+        };
+        let same = claim.payment.is_some_and(|payment| payment.id == one.payment);
+        Ok(same && claim.state == ClaimState::Paying)
     }
 
     async fn settle(&self, one: &Unsettled) -> anyhow::Result<bool> {
-        let Some(outcome) = self.ask(one).await else { return Ok(false) };
+        let Some(outcome) = self.ask(one).await? else { return Ok(false) };
         let approved = outcome == Outcome::Approved;
         let settled =
             self.engine.settle_payment(one.match_id, one.reservation, one.payment, outcome).await?;

@@ -63,12 +63,12 @@ impl Workers {
                 }
             }
         }
-        match self.store.apply(partition, *upto, &facts).await {
+        match self.store.apply(partition, Position { id: *upto, ..place }, &facts).await {
             Ok(lost) => Ok(lost),
             Err(StoreError::Refused(reason)) if entries.len() == 1 => {
                 let at = Position { id: *upto, ..place };
                 self.bury(partition, at, &entries[0].1, &reason).await?;
-                Ok(self.store.apply(partition, *upto, &[]).await?)
+                Ok(self.store.apply(partition, Position { id: *upto, ..place }, &[]).await?)
             }
             Err(StoreError::Refused(_)) => {
                 let (first, second) = entries.split_at(entries.len() / 2);

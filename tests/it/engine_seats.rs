@@ -185,7 +185,7 @@ async fn only_free_seats_are_blocked_and_only_blocked_ones_unblocked() {
 #[tokio::test]
 async fn expiry_ends_what_is_late_and_nothing_else() {
     let table = [
-        case("not loaded", &[HoldLate, Forget], ExpireHold, "kept", "1H 2H", &[]),
+        case("not loaded", &[HoldLate, Forget], ExpireHold, "NotLoaded", "1H 2H", &[]),
         case("unknown", &[], ExpireHold, "expired", "", &[]),
         case("in time", &[Hold], ExpireHold, "kept", "1H 2H", &[]),
         case("late", &[HoldLate], ExpireHold, "expired", "", &["1A,2A"]),

@@ -129,7 +129,9 @@ impl From<StoreError> for ApiError {
             )
             .retry_after(5)
             .inside(error.to_string()),
-            StoreError::Refused(_) | StoreError::Setting(_) => Self::internal(error),
+            StoreError::Refused(_) | StoreError::Schema(_) | StoreError::Setting(_) => {
+                Self::internal(error)
+            }
         }
     }
 }
