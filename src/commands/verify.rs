@@ -3,6 +3,7 @@
 
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::store::Store;
 use std::collections::{HashMap, HashSet};
@@ -21,7 +22,7 @@ pub struct Verified {
     pub matches: usize,
     pub seats: usize,
     /// Entries of the journal that PostgreSQL does not have yet.
-    pub backlog: u64,
+    pub backlog: usize,
     pub disagreements: Vec<Disagreement>,
 }
 
@@ -30,7 +31,9 @@ pub struct Verified {
 pub async fn verify(engine: &Engine, store: &Store) -> anyhow::Result<Verified> {
     let mut verified = Verified::default();
     for partition in engine.partitions() {
-        verified.backlog += engine.journal_length(partition).await?;
+        let place = store.position(partition).await?;
+        let upto = place.map_or(StreamId::default(), |place| place.id);
+        verified.backlog += engine.journal_backlog(partition, upto).await?;
     }
     let mut kept: HashMap<MatchId, HashMap<SeatId, u8>> = HashMap::new();
     for one in store.claimed_reservations().await? {

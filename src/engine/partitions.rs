@@ -2,12 +2,14 @@
 
 use crate::domain::claim::Claim;
 use crate::domain::ids::{MatchId, Partition};
+use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
+use std::collections::HashMap;
 
 impl Engine {
     /// The epoch of a partition; `None` when it is not loaded.
@@ -103,8 +105,17 @@ impl Engine {
         Ok(due.filter_map(|(id, text)| Some((Claim::parse(&text?)?.match_id, id))).collect())
     }
 
-    /// Entries of the journal that PostgreSQL does not have yet.
-    pub async fn journal_length(&self, partition: Partition) -> Result<u64, EngineError> {
-        Ok(self.client(partition)?.xlen(PartitionKeys(partition).journal()).await?)
+    /// Entries of the journal behind `upto`, which PostgreSQL has; counts to 10,000 at most.
+    pub async fn journal_backlog(
+        &self,
+        partition: Partition,
+        upto: StreamId,
+    ) -> Result<usize, EngineError> {
+        let key = PartitionKeys(partition).journal();
+        let behind: Vec<(String, HashMap<String, Value>)> = self
+            .client(partition)?
+            .xrange_values(key, format!("({upto}"), "+", Some(10_000))
+            .await?;
+        Ok(behind.len())
     }
 }

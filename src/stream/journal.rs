@@ -49,6 +49,19 @@ impl Journal {
             .collect())
     }
 
+    /// Whether the log still has the entry up to which PostgreSQL has it. A log that lost its tail
+    /// in a failover goes on with greater ids, so the ids alone would not tell.
+    pub async fn has(&self, id: StreamId) -> Result<bool, Error> {
+        if id == StreamId::default() {
+            return Ok(true);
+        }
+        let key = PartitionKeys(self.partition).journal();
+        let id = id.to_string();
+        let found: Vec<(String, Fields)> =
+            self.writer.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
+        Ok(!found.is_empty())
+    }
+
     /// The id of the newest entry ever appended; zero for a journal that never had one.
     pub async fn newest(&self) -> Result<StreamId, Error> {
         let key = PartitionKeys(self.partition).journal();
@@ -61,11 +74,11 @@ impl Journal {
         Ok(id.and_then(|id| id.parse().ok()).unwrap_or_default())
     }
 
-    /// Drops entries up to `upto`: only ever what PostgreSQL has committed.
+    /// Drops entries before `upto`: only ever what PostgreSQL has committed. The last one stays: by
+    /// it one sees that this is still the same log.
     pub async fn trim(&self, upto: StreamId) -> Result<(), Error> {
         let key = PartitionKeys(self.partition).journal();
-        let first_kept = StreamId { ms: upto.ms, seq: upto.seq + 1 };
-        let _: i64 = self.writer.xtrim(key, ("MINID", "=", first_kept.to_string())).await?;
+        let _: i64 = self.writer.xtrim(key, ("MINID", "=", upto.to_string())).await?;
         Ok(())
     }
 

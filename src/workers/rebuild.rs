@@ -20,11 +20,10 @@ impl Workers {
                 return Ok(false);
             }
             (Some(epoch), Some(place)) => {
-                let newest = journal.newest().await?;
-                if epoch >= place.epoch && newest >= place.id {
+                if epoch >= place.epoch && journal.has(place.id).await? {
                     return Ok(false);
                 }
-                tracing::error!(%partition, epoch, %newest, known = %place,
+                tracing::error!(%partition, epoch, known = %place,
                     "Redis has lost what PostgreSQL knows: the partition is loaded again");
                 metrics::counter!("grandstand_partitions_rebuilt_total").increment(1);
                 self.engine.close_partition(partition).await?;
@@ -42,7 +41,7 @@ impl Workers {
         place: Position,
     ) -> anyhow::Result<bool> {
         let epoch = self.engine.epoch(partition).await?;
-        Ok(epoch == Some(place.epoch) && journal.newest().await? >= place.id)
+        Ok(epoch == Some(place.epoch) && journal.has(place.id).await?)
     }
 
     async fn load(
@@ -71,7 +70,7 @@ impl Workers {
         mut place: Position,
     ) -> anyhow::Result<()> {
         while journal.newest().await? > place.id {
-            let next = self.drain_once(journal, partition, place).await?;
+            let next = self.take_rest(journal, partition, place).await?;
             if next == place {
                 return Ok(());
             }

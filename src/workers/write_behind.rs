@@ -35,6 +35,36 @@ impl Workers {
         place: Position,
     ) -> anyhow::Result<Position> {
         let entries = journal.read(place.id, ENTRIES).await.context("reading the journal")?;
+        if entries.is_empty() {
+            return Ok(place);
+        }
+        // After the read and before the commit: what was read is behind an entry that is known.
+        anyhow::ensure!(
+            journal.has(place.id).await?,
+            "the journal has lost {}, which PostgreSQL knows",
+            place.id
+        );
+        self.take(journal, partition, place, entries).await
+    }
+
+    /// Takes all that a journal has which lost its tail: what came after the loss is true as well.
+    pub(super) async fn take_rest(
+        &self,
+        journal: &Journal,
+        partition: Partition,
+        place: Position,
+    ) -> anyhow::Result<Position> {
+        let entries = journal.read(place.id, ENTRIES).await.context("reading the journal")?;
+        self.take(journal, partition, place, entries).await
+    }
+
+    async fn take(
+        &self,
+        journal: &Journal,
+        partition: Partition,
+        place: Position,
+        entries: Vec<Entry>,
+    ) -> anyhow::Result<Position> {
         let Some((upto, _)) = entries.last() else { return Ok(place) };
         let upto = *upto;
         let lost = self.commit(partition, place, &entries).await?;

@@ -216,9 +216,10 @@ async fn another_worker_takes_over_where_one_stopped() {
     confirm_when_it_can(&fan, &payment, &key).await;
     for number in 0..2 {
         let partition = Partition(number);
-        let engine = &second.app.engine;
+        let (engine, store) = (&second.app.engine, &second.app.store);
         eventually("the journal is drained", || async {
-            (engine.journal_length(partition).await.ok()? == 0).then_some(())
+            let upto = store.position(partition).await.ok()??.id;
+            (engine.journal_backlog(partition, upto).await.ok()? == 0).then_some(())
         })
         .await;
     }
