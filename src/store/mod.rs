@@ -2,7 +2,9 @@
 
 pub mod apply;
 pub mod claims;
+pub mod payments;
 pub mod position;
+mod refunds;
 pub mod reservations;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
