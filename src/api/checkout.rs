@@ -13,7 +13,7 @@ use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
-use crate::store::payments::ClaimRow;
+use crate::store::unsettled::ClaimRow;
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Reading what is kept: reservations of people, accounts, the catalogue.
+//! Reading what is kept: reservations and payments of people, accounts, the catalogue.
 
 use crate::domain::account::{Account, Role};
 use crate::domain::catalog::{Match, Site};
@@ -50,6 +50,35 @@ impl Store {
         let connection = self.connection().await?;
         let statement = connection.prepare_cached(&format!("{COLUMNS} where r.id = $1")).await?;
         Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(reservation))
+    }
+
+    /// One kept payment, with its reservation as it is now.
+    pub async fn payment(
+        &self,
+        id: PaymentId,
+    ) -> Result<Option<(Reservation, ClaimPayment)>, StoreError> {
+        let connection = self.connection().await?;
+        let row = connection
+            .query_opt(
+                "select reservation_id, method, status, payment_key, amount, attempt,
+                    coalesce((select sum(amount) from refunds
+                        where payment_id = $1 and status = 'DONE'), 0)::bigint
+                 from payments where id = $1",
+                &[&id.0],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (attempt, back) = (row.get::<_, i32>(5) as u32, row.get(6));
+        let payment = ClaimPayment {
+            id,
+            method: row.get(1),
+            status: payment_status(row.get(2)),
+            key: row.get(3),
+            amount: row.get(4),
+            money: Money { attempt, back, ..Money::default() },
+        };
+        let reservation = self.reservation(ReservationId(row.get(0))).await?;
+        Ok(reservation.map(|reservation| (reservation, payment)))
     }
 
     /// All accounts, for a rebuild.
@@ -146,7 +175,7 @@ pub(super) fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
     numbers.into_iter().map(|number| SeatId(number as u32)).collect()
 }
 
-pub(super) fn payment_status(word: &str) -> PaymentStatus {
+fn payment_status(word: &str) -> PaymentStatus {
     match word {
         "PAID" => PaymentStatus::Paid,
         "REFUNDED" => PaymentStatus::Refunded,

@@ -8,7 +8,7 @@ use crate::domain::money::{Attempt, Money, Refund};
 use crate::engine::payments::{Outcome, Settled};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Confirmed};
-use crate::store::payments::{Unsettled, UnsettledState};
+use crate::store::unsettled::{Unsettled, UnsettledState};
 use crate::workers::Workers;
 use futures::StreamExt as _;
 

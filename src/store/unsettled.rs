@@ -1,9 +1,8 @@
-//! Reading what is kept of payments: one, its claim before money moves, what is not settled yet.
+//! What is not settled yet: a claim before money moves, and payments without an end.
 
-use crate::domain::claim::{ClaimPayment, Reservation};
 use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money, Refund};
-use crate::store::reservations::{payment_status, seat_ids};
+use crate::store::reservations::seat_ids;
 use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
 
@@ -71,35 +70,6 @@ impl Store {
             "LOST" => ClaimRow::Lost(seat_ids(row.get(1))),
             _ => ClaimRow::Missing,
         }))
-    }
-
-    /// One kept payment, with its reservation as it is now.
-    pub async fn payment(
-        &self,
-        id: PaymentId,
-    ) -> Result<Option<(Reservation, ClaimPayment)>, StoreError> {
-        let connection = self.connection().await?;
-        let row = connection
-            .query_opt(
-                "select reservation_id, method, status, payment_key, amount, attempt,
-                    coalesce((select sum(amount) from refunds
-                        where payment_id = $1 and status = 'DONE'), 0)::bigint
-                 from payments where id = $1",
-                &[&id.0],
-            )
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let (attempt, back) = (row.get::<_, i32>(5) as u32, row.get(6));
-        let payment = ClaimPayment {
-            id,
-            method: row.get(1),
-            status: payment_status(row.get(2)),
-            key: row.get(3),
-            amount: row.get(4),
-            money: Money { attempt, back, ..Money::default() },
-        };
-        let reservation = self.reservation(ReservationId(row.get(0))).await?;
-        Ok(reservation.map(|reservation| (reservation, payment)))
     }
 
     /// Payments of some partitions that have been without an outcome for `age_ms` or longer, the
