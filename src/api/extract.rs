@@ -177,7 +177,7 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 /// The header `Idempotency-Key`, when there is one: 1 to 255 visible ASCII characters. While its
-/// call lives, this node refuses another one of the same caller with the same key (docs/adr/0005).
+/// call lives, this node refuses another one of the same caller with the same key (docs/adr/0006).
 pub struct IdempotencyKey(Option<(String, Call)>);
 
 /// The calls under an Idempotency-Key that this node has not answered yet.
