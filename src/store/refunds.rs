@@ -3,6 +3,7 @@
 use crate::domain::claim::join_seats;
 use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::SeatId;
+use crate::domain::money::Money;
 use crate::store::StoreError;
 use tokio_postgres::Transaction;
 use uuid::Uuid;
@@ -40,12 +41,14 @@ impl<'a> Refund<'a> {
             | PaymentStep::Withdrawn
             | PaymentStep::Lost => return None,
         };
-        let owed = step == PaymentStep::RefundOwed;
-        let (seats, amount) = match owed {
-            true => (&fact.seats, fact.amount),
-            false => (&fact.money.part_seats, fact.money.part),
+        let Money { refund, part, part_seats, .. } = &fact.money;
+        let (number, seats, amount) = match step {
+            PaymentStep::RefundOwed => (0, &fact.seats, fact.amount),
+            // Of a release that knew only one refund, of all.
+            _ if *part == 0 => (1, &fact.seats, fact.amount),
+            _ => (*refund, part_seats, *part),
         };
-        Some(Self { number: fact.money.refund, seats, amount, status, fact })
+        Some(Self { number, seats, amount, status, fact })
     }
 }
 
