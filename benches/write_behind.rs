@@ -70,6 +70,7 @@ fn entries(count: usize, next: &mut u64) -> Vec<(StreamId, Fact)> {
             version: 1,
             at: 1_763_812_345_678,
             code: None,
+            money: Default::default(),
         };
         (StreamId { ms: *next, seq: 0 }, Fact::Payment(PaymentStep::Begun, Box::new(fact)))
     };

@@ -108,6 +108,29 @@ Feature: Reservations
       And Mina's reservation is in the books: CANCELLED, seats 3 and 4, 20,000 won
       And Mina's payment is REFUNDED
 
+    Scenario: One seat of two, with its money
+      Given Mina has bought seats 3 and 4
+      When Mina cancels seat 4 of the reservation
+      Then seat 4 is AVAILABLE on the map
+      And seat 3 is OCCUPIED on the map
+      And Mina's reservation is in the books: CONFIRMED, seat 3, 10,000 won
+      And the gateway has given 10,000 won of 20,000 won back
+      When Jun holds seat 4
+      And Mina cancels seat 4 of the reservation
+      Then the gateway has given 10,000 won of 20,000 won back
+
+    Scenario: Seats of someone else
+      Given Mina has bought seats 3 and 4
+      When Mina tries to cancel seat 5 of the reservation
+      Then Mina is refused with NOT_YOURS
+      And the gateway has charged 20,000 won, once
+
+    Scenario: A part of what is not paid
+      Given Mina has reserved seats 3 and 4
+      When Mina tries to cancel seat 4 of the reservation
+      Then Mina is refused with NOT_CANCELLABLE
+      And Mina's reservation is PENDING
+
     Scenario: The seats of a cancelled reservation are sold again
       Given Mina has bought seats 3 and 4
       And Mina cancels the reservation

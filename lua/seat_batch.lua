@@ -13,7 +13,8 @@
 --          operation, fingerprint, id, user, source, first, second, number of seats, seats
 -- Replies: not_loaded exists_different, and then the words of the command; one line per command
 -- Emits: one entry of changes per match; journal: payment_begun payment_approved payment_declined
---        payment_withdrawn payment_lost refund_begun refund_refused payment_refunded
+--        payment_withdrawn payment_lost refund_owed refund_begun refund_refused refund_done
+--        payment_refunded
 -- Cost: O(seats of the batch); about six reads and eight writes, whatever the size of the batch
 local function read_matches()
   local matches = {}

@@ -2,6 +2,7 @@
 
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
+use crate::api::extract::Calls;
 use crate::api::limits::RateLimits;
 use crate::api::users::{checked_email, checked_password, new_account};
 use crate::api::{App, router, serve, worker_router};
@@ -159,6 +160,7 @@ async fn build(
         redis_url: settings.redis_url.clone(),
         reconcile_after_ms: settings.reconcile_after_ms,
         name: Workers::new_name(),
+        owned: Default::default(),
     };
     let app = App {
         engine,
@@ -170,6 +172,7 @@ async fn build(
         tokens: Tokens::new(&settings.jwt_secret, settings.access_ttl_ms, settings.refresh_ttl_ms),
         limits: RateLimits::new(&settings.rates),
         pauses: Pauses::default(),
+        calls: Calls::default(),
         checkout_url: settings.toss_checkout_url.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
+pub mod failpoint;
 pub mod gateway;
 pub mod live;
 pub mod load;

@@ -86,6 +86,12 @@ enum Command {
         /// Where webhooks go.
         #[arg(long)]
         webhook_url: Option<String>,
+        /// Shortens the pauses between the tries of a webhook: 1 is the gateway's own schedule.
+        #[arg(long, default_value_t = 1.0)]
+        webhook_time_factor: f64,
+        /// Between the buyer's consent and the confirmation, in ms.
+        #[arg(long, default_value_t = 600_000)]
+        approval_window_ms: u64,
     },
 }
 
@@ -137,6 +143,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         Command::Serve { role, settings } => {
             logs(&settings);
             settings.check()?;
+            grandstand::failpoint::arm(&settings.die_at);
             let node = Node::start(&settings, role).await?;
             println!("listening on {}", node.url());
             wait_for_signal().await?;
@@ -163,14 +170,22 @@ async fn run() -> anyhow::Result<ExitCode> {
             println!("{rebuilt} partitions loaded from PostgreSQL");
         }
         Command::Load(arguments) => return grandstand::load::run(arguments).await,
-        Command::TossEmulator { listen, secret_key, ledger, webhook_url } => {
+        Command::TossEmulator {
+            listen,
+            secret_key,
+            ledger,
+            webhook_url,
+            webhook_time_factor,
+            approval_window_ms,
+        } => {
             grandstand::telemetry::init_logs("info", false);
             let listener = tokio::net::TcpListener::bind(&listen).await.context(listen)?;
             let settings = EmulatorSettings {
                 secret_key,
                 ledger_path: ledger,
                 webhook_url,
-                ..EmulatorSettings::default()
+                webhook_time_factor,
+                approval_window_ms,
             };
             let emulator = Emulator::start(listener, settings)?;
             println!("listening on {}", emulator.url());

@@ -115,7 +115,8 @@ end
 local function claim_ended(match, id)
   local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
   if not text then return nil end
-  local reason, of, user = text:match('^(%S+) %u|([^|]*)|([^|]*)')
+  local reason, state, of, user = text:match('^(%S+) (%u)|([^|]*)|([^|]*)')
   if of ~= match.id then return nil end
-  return reason, { user = user }
+  if state == 'H' then return reason, { user = user } end
+  return reason, claim_parse(id, text:sub(#reason + 2))
 end

@@ -1,8 +1,9 @@
 -- A claim: a hold, or the reservation that took over its seats. One record of fields joined by '|':
 -- state (H hold, P pending, Y paying, C confirmed, R refunding), match, user, deadline in ms, seats
--- (by comma), version, amount in KRW, payment, method, payment state (R ready, I in progress,
--- P paid, F failed), payment key, made at in ms. domain/claim.rs reads the same form.
-local NO_PAYMENT = '|||'
+-- (by comma), version, amount in KRW, payment, method, payment state (R ready, I in progress, A the
+-- gateway is asked by the reconciler, P paid, F failed), payment key, made at in ms, and once a
+-- payment has begun what lib/money.lua knows. domain/claim.rs reads the same form.
+local REST = '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(%d+)|?(.*)$'
 
 -- The text of a whole number: Lua's own has 14 digits.
 local function whole(number)
@@ -26,13 +27,10 @@ function claim_rest.__index(claim, name)
   local rest = rawget(claim, 'rest')
   if not rest then return nil end
   claim.rest = false
-  local version, amount, paid, made_at = rest:match('^(%d+)|(%d+)|(.*)|(%d+)$')
-  claim.version, claim.amount, claim.made_at = tonumber(version), amount, made_at
-  claim.payment, claim.method, claim.payment_state, claim.payment_key = '', '', '', ''
-  if paid ~= NO_PAYMENT then
-    claim.payment, claim.method, claim.payment_state, claim.payment_key =
-      paid:match('^([^|]*)|([^|]*)|([^|]*)|(.*)$')
-  end
+  local version, more
+  version, claim.amount, claim.payment, claim.method, claim.payment_state, claim.payment_key,
+    claim.made_at, more = rest:match(REST)
+  claim.version, claim.more = tonumber(version), more ~= '' and more or nil
   return rawget(claim, name)
 end
 
@@ -51,7 +49,7 @@ end
 -- The record; kept until the claim changes, because reply and write both want it.
 local function claim_text(claim)
   if claim.text then return claim.text end
-  local paid = NO_PAYMENT
+  local paid = '|||'
   if claim.payment ~= '' then
     paid = claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
       .. claim.payment_key
@@ -59,5 +57,6 @@ local function claim_text(claim)
   claim.text = claim.state .. '|' .. claim.match .. '|' .. claim.user .. '|'
     .. whole(claim.deadline) .. '|' .. table.concat(claim.seats, ',') .. '|' .. whole(claim.version)
     .. '|' .. claim.amount .. '|' .. paid .. '|' .. claim.made_at
+    .. (claim.more and '|' .. claim.more or '')
   return claim.text
 end

@@ -1,5 +1,23 @@
--- outcome: PAYING → OCCUPIED, or back to PENDING, or over.
--- Replies: outcome: ended confirmed pending lost expired
+-- ask, outcome: PAYING → OCCUPIED, or back to PENDING, or over. Both name the attempt that they are
+-- about: what is said of an earlier attempt changes nothing.
+-- Replies: ask: over asked
+-- Replies: outcome: confirmed owed pending ended asked lost expired
+local function is_paying(claim, command, attempt)
+  return claim and claim.payment == command.source and claim.state == 'Y'
+    and money_of(claim).attempt == tonumber(attempt)
+end
+
+-- The gateway is about to be asked for the money of an attempt that another one began: from here on
+-- nobody can take the attempt back. source: the payment; first: attempt
+commands.ask = function(match, command)
+  local claim = claim_of(match, command.id)
+  if not is_paying(claim, command, command.first) then return { 'over' } end
+  -- all checked: write
+  claim.payment_state = 'A'
+  claim_changed(claim)
+  return { 'asked' }
+end
+
 -- Seats that an earlier sale has in PostgreSQL show as sold, though Redis has forgotten to whom.
 local function outcome_lost(match, claim, sold)
   claim_end(match, claim, 'LOST')
@@ -20,18 +38,42 @@ local function outcome_unpaid(match, claim, extra_ms)
   return { 'expired' }
 end
 
--- source: the payment; first: approved | declined | withdrawn | lost; second: code of the gateway,
--- or for withdrawn the time to give back in ms; seats: those already sold (lost)
-commands.outcome = function(match, command)
-  local claim = claim_of(match, command.id)
-  if not claim or claim.payment ~= command.source then
-    local reason = claim_ended(match, command.id)
+-- The reservation does not wait for this attempt. Money that has moved all the same goes back: the
+-- journal knows that from here on, and this payment never begins again.
+local function outcome_late(match, claim, command, approved)
+  local reason, last = claim_ended(match, command.id)
+  local mine = claim and claim.payment == command.source
+  local given_back = reason == 'REFUNDED' and last.payment == command.source
+  -- A later attempt asks the gateway itself, and will hear of the money.
+  local begun_again = mine and claim.state == 'Y'
+  if not approved or given_back or begun_again then
+    if mine and not begun_again then
+      return { 'pending', string.format('%.0f', claim.deadline) }
+    end
     return { 'ended', reason or 'UNKNOWN' }
   end
-  if claim.state == 'C' or claim.state == 'R' then return { 'confirmed' } end
-  if claim.state ~= 'Y' then return { 'pending', string.format('%.0f', claim.deadline) } end
   -- all checked: write
-  if command.first == 'approved' then
+  if mine then
+    claim.payment_state = 'F'
+    claim_changed(claim)
+  end
+  return payment_fact({ 'owed' }, 'refund_owed', claim_told(match, command))
+end
+
+-- source: the payment; first: approved | declined | withdrawn | lost, and the attempt; second: what
+-- `claim_told` reads (approved), code of the gateway (declined), time to give back in ms
+-- (withdrawn); seats: those paid for (approved), those already sold (lost)
+commands.outcome = function(match, command)
+  local kind, attempt = command.first:match('^(%a+) (%d+)$')
+  local claim, approved = claim_of(match, command.id), kind == 'approved'
+  if not is_paying(claim, command, attempt) then
+    local kept = claim and (claim.state == 'C' or claim.state == 'R')
+    if kept and claim.payment == command.source then return { 'confirmed' } end
+    return outcome_late(match, claim, command, approved)
+  end
+  if kind == 'withdrawn' and claim.payment_state == 'A' then return { 'asked' } end
+  -- all checked: write
+  if approved then
     claim.state, claim.payment_state = 'C', 'P'
     claim.version = next_version(match)
     for _, seat in ipairs(claim.seats) do seat_write(match, seat, 'O' .. claim.id) end
@@ -39,15 +81,15 @@ commands.outcome = function(match, command)
     match.passes_used[#match.passes_used + 1] = claim.user
     return payment_fact({ 'confirmed' }, 'payment_approved', claim)
   end
-  if command.first == 'withdrawn' then
+  if kind == 'withdrawn' then
     claim.payment_state = 'R'
     local reply = outcome_unpaid(match, claim, tonumber(command.second))
     return payment_fact(reply, 'payment_withdrawn', claim)
   end
   claim.payment_state = 'F'
-  if command.first == 'lost' then
+  if kind == 'lost' then
     return payment_fact(outcome_lost(match, claim, command.seats), 'payment_lost', claim)
   end
   local reply = outcome_unpaid(match, claim, 0)
-  return payment_fact(reply, 'payment_declined', claim, { 'code', command.second })
+  return payment_fact(reply, 'payment_declined', claim, command.second)
 end

@@ -30,32 +30,26 @@ commands.request = function(match, command)
   return { 'ready', claim.payment, claim.amount }
 end
 
-local function payment_fact(reply, kind, claim, more)
-  local fields = {
-    't', kind, 'payment', claim.payment, 'reservation', claim.id, 'match', claim.match,
-    'user', claim.user, 'seats', table.concat(claim.seats, ','), 'amount', claim.amount,
-    'method', claim.method, 'key', claim.payment_key,
-    'version', string.format('%.0f', claim.version), 'at', string.format('%.0f', book.now),
-  }
-  for _, value in ipairs(more or {}) do fields[#fields + 1] = value end
-  return fact(reply, fields)
-end
-
 -- source: the payment; first: amount; second: payment key
 commands.begin = function(match, command)
   local claim, refused = own_claim(match, command)
   if refused then return refused end
   if claim.payment ~= command.source then return { 'not_pending' } end
-  if claim.amount ~= command.first then return { 'amount_mismatch', claim.amount } end
+  -- What is given back of a sale does not change what was charged for it.
+  local money = money_of(claim)
+  local charged = string.format('%.0f', claim.amount + money.back)
+  if charged ~= command.first then return { 'amount_mismatch', charged } end
   local same = claim.payment_key == command.second
   if claim.state == 'Y' then return { same and 'in_progress' or 'not_pending' } end
   if claim.state == 'C' then return { same and 'paid' or 'not_pending' } end
   if claim.state ~= 'P' then return { 'not_pending' } end
   if claim.payment_state == 'F' then return { 'failed' } end
   -- all checked: write
+  money.attempt = money.attempt + 1
   claim.state, claim.payment_state, claim.payment_key = 'Y', 'I', command.second
-  claim_changed(claim)
-  return payment_fact({ 'begun' }, 'payment_begun', claim)
+  money_write(claim, money)
+  local reply = { 'begun', string.format('%.0f', money.attempt) }
+  return payment_fact(reply, 'payment_begun', claim)
 end
 
 -- stretch: a PENDING reservation gets at least `first` ms more, when the fault is ours
@@ -69,16 +63,12 @@ commands.stretch = function(match, command)
   return { 'pending', string.format('%.0f', claim.deadline) }
 end
 
--- forget: the end of a payment whose reservation Redis does not know any more, for the journal.
--- source: the payment; first: kind of the fact; second: amount, method and payment key by `|`
+-- forget: what became of a payment whose reservation is gone or has moved on to another payment,
+-- for the journal. source: the payment; first: kind of the fact; the rest as `claim_told` reads it.
 commands.forget = function(match, command)
-  -- A reservation that lives has its say in the journal, also about an earlier payment.
-  if claim_of(match, command.id) then return { 'known' } end
-  local amount, method, key = command.second:match('^(%d+)|([^|]*)|(.*)$')
+  local claim = claim_of(match, command.id)
+  -- A reservation that is on this very payment has its say itself.
+  if claim and claim.payment == command.source and claim.state ~= 'P' then return { 'known' } end
   -- all checked: write
-  return payment_fact({ 'forgotten' }, command.first, {
-    payment = command.source, id = command.id, match = match.id, user = command.user,
-    seats = command.seats, amount = amount, method = method, payment_key = key,
-    version = match.version,
-  })
+  return payment_fact({ 'forgotten' }, command.first, claim_told(match, command))
 end

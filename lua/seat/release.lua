@@ -9,10 +9,17 @@ end
 local function release_seat(match, command)
   local seat = command.seats[1]
   local state, claim = seat_of(match, seat)
-  if state == 'A' or not claim then return 'not_yours' end
+  -- Who released it is remembered for a while, so that a repeated call gets the first answer.
+  local note = 'r:' .. match.id .. ':' .. seat
+  if state == 'A' then
+    local by = book.ended[note] or operation_find(book.ring, note)
+    return by == command.user and 'released' or 'not_yours'
+  end
+  if not claim then return 'not_yours' end
   local refused = refuse_release(claim, command)
   if refused then return refused end
   -- all checked: write
+  book.ended[note] = command.user
   if #claim.seats == 1 then
     claim_end(match, claim, 'RELEASED')
     return 'released'

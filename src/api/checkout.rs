@@ -4,17 +4,16 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
-use crate::domain::claim::{
-    ClaimState, PaymentStatus, Reservation, ReservationStatus, refund_intent,
-};
-use crate::domain::ids::{Partition, PaymentId};
+use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::ids::{Partition, PaymentId, SeatId};
+use crate::domain::money::Attempt;
 use crate::domain::position::StreamId;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
-use crate::gateway::toss::GatewayStatus;
-use crate::gateway::toss::{CancelOutcome, Lookup, Outcome as Gateway};
-use crate::store::reservations::ClaimRow;
+use crate::failpoint;
+use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
+use crate::store::unsettled::ClaimRow;
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -75,10 +74,16 @@ pub async fn confirm(
     steps.await.map_err(ApiError::internal)?
 }
 
-/// Cancels a reservation; `false` while the money is still on its way back. Goes on as `confirm`.
-pub async fn cancel(app: &Arc<App>, user: &User, one: &Reservation) -> ApiResult<bool> {
+/// Cancels a reservation, or some of its seats, each with its price in KRW; `false` while the money
+/// is still on its way back. Goes on as `confirm`.
+pub async fn cancel(
+    app: &Arc<App>,
+    user: &User,
+    one: &Reservation,
+    seats: Vec<(SeatId, i64)>,
+) -> ApiResult<bool> {
     let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let steps = tokio::spawn(async move { cancel_now(&app, &user, &one).await });
+    let steps = tokio::spawn(async move { cancel_now(&app, &user, &one, &seats).await });
     steps.await.map_err(ApiError::internal)?
 }
 
@@ -95,58 +100,83 @@ async fn confirm_now(
         app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
         return Err(ApiError::payments_paused());
     }
+    failpoint::reached("begin.before");
     let begun = app
         .engine
         .begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key)
         .await?;
+    failpoint::reached("begin.after");
     match begun {
         Begun::Paid => persisted_earlier(app, one).await,
         Begun::InProgress => wait_for_other(app, one).await,
-        Begun::Now(id) => {
-            claim(app, one, payment, id).await?;
-            charge(app, one, payment, payment_key, amount).await
+        Begun::Now { attempt: number, journal } => {
+            let attempt = Attempt {
+                match_id: one.match_id,
+                user: user.id,
+                reservation: one.id,
+                payment,
+                number,
+                seats: one.seats.clone(),
+                amount,
+                method: one.payment.as_ref().map_or_else(String::new, |one| one.method.clone()),
+                payment_key: payment_key.to_owned(),
+            };
+            match claim(app, one, &attempt, journal).await? {
+                Some(confirmed) => Ok(confirmed),
+                None => charge(app, one, &attempt).await,
+            }
         }
     }
 }
 
 /// The claim of the seats in PostgreSQL, or everything as it was before. The announcement only says
 /// when to look: what counts is the row itself, because an announcement may get lost with a worker,
-/// and ids may begin anew after a failover.
-async fn claim(app: &App, one: &Reservation, payment: PaymentId, id: StreamId) -> ApiResult<()> {
-    let partition = payment.partition();
-    let row = match app.persisted.wait(partition, id, payment, PERSIST).await {
-        Verdict::Committed => app.store.claim_row(payment).await.unwrap_or(ClaimRow::Missing),
+/// and ids may begin anew after a failover. Answers something when another process went on with the
+/// attempt, which is no longer ours to take back.
+async fn claim(
+    app: &App,
+    one: &Reservation,
+    attempt: &Attempt,
+    journal: StreamId,
+) -> ApiResult<Option<Confirmed>> {
+    let (payment, partition) = (attempt.payment, attempt.payment.partition());
+    let row = match app.persisted.wait(partition, journal, payment, PERSIST).await {
+        Verdict::Committed => {
+            let row = app.store.claim_row(payment, attempt.number).await;
+            row.unwrap_or(ClaimRow::Missing)
+        }
         Verdict::Lost(seats) => ClaimRow::Lost(seats),
         Verdict::Unheard => ClaimRow::Missing,
     };
     match row {
         ClaimRow::Standing => {
             app.pauses.end(partition);
-            Ok(())
+            Ok(None)
         }
         ClaimRow::Lost(seats) => {
-            let lost = Outcome::Lost(seats.clone());
-            app.engine.settle_payment(one.match_id, one.id, payment, lost).await?;
+            app.engine.settle_payment(attempt, Outcome::Lost(seats.clone())).await?;
             metrics::counter!("grandstand_seats_lost_total").increment(1);
             Err(ApiError::seat_sold(&seats))
         }
         ClaimRow::Missing => {
             app.pauses.begin(partition);
             let back = Outcome::Withdrawn(EXTRA_MS);
-            app.engine.settle_payment(one.match_id, one.id, payment, back).await?;
-            Err(ApiError::payments_paused())
+            match app.engine.settle_payment(attempt, back).await? {
+                Settled::Asked => Ok(Some(Confirmed::Unknown)),
+                Settled::Confirmed(_) => persisted_earlier(app, one).await.map(Some),
+                Settled::Pending(_) | Settled::Over | Settled::Owed => {
+                    Err(ApiError::payments_paused())
+                }
+            }
         }
     }
 }
 
-async fn charge(
-    app: &App,
-    one: &Reservation,
-    payment: PaymentId,
-    payment_key: &str,
-    amount: i64,
-) -> ApiResult<Confirmed> {
-    let answer = app.toss.confirm(payment_key, &payment.order_id(), amount).await;
+async fn charge(app: &App, one: &Reservation, attempt: &Attempt) -> ApiResult<Confirmed> {
+    let Attempt { payment, payment_key, amount, number, .. } = attempt;
+    failpoint::reached("gateway.before");
+    let answer = app.toss.confirm(payment_key, &payment.order_id(), *amount, *number).await;
+    failpoint::reached("gateway.after");
     match answer {
         Gateway::Unknown { reason } => {
             tracing::warn!(%payment, reason, "the outcome of a payment is unknown");
@@ -154,22 +184,19 @@ async fn charge(
             Ok(Confirmed::Unknown)
         }
         Gateway::Declined { code, message } => {
-            let declined = Outcome::Declined(code.clone());
-            app.engine.settle_payment(one.match_id, one.id, payment, declined).await?;
+            app.engine.settle_payment(attempt, Outcome::Declined(code.clone())).await?;
             Err(ApiError::declined(&code, &message))
         }
-        Gateway::Approved(_) => settle_approved(app, one, payment, payment_key).await,
+        Gateway::Approved(_) => settle_approved(app, one, attempt).await,
     }
 }
 
 /// The money has moved: from here on no fault may be answered as a failure.
-async fn settle_approved(
-    app: &App,
-    one: &Reservation,
-    payment: PaymentId,
-    payment_key: &str,
-) -> ApiResult<Confirmed> {
-    let settled = app.engine.settle_payment(one.match_id, one.id, payment, Outcome::Approved).await;
+async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> ApiResult<Confirmed> {
+    let payment = attempt.payment;
+    failpoint::reached("outcome.before");
+    let settled = app.engine.settle_payment(attempt, Outcome::Approved).await;
+    failpoint::reached("outcome.after");
     match settled {
         Ok(Settled::Confirmed(Some(id))) => {
             metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
@@ -180,13 +207,11 @@ async fn settle_approved(
             })
         }
         Ok(Settled::Confirmed(None)) => persisted_earlier(app, one).await,
-        Ok(gone @ (Settled::Pending(_) | Settled::Over)) => {
+        // The journal has it: the reconciler gives the money back, and does not stop before.
+        Ok(gone @ (Settled::Pending(_) | Settled::Over | Settled::Asked | Settled::Owed)) => {
             tracing::error!(%payment, ?gone, "paid for what can't be given: the money goes back");
-            let intent = refund_intent(payment);
-            let reason = "the seats could not be given";
-            let refund = app.toss.cancel(payment_key, &intent, reason, None).await;
-            tracing::error!(%payment, ?refund, "the money of a payment goes back");
-            Err(Refusal::ReservationEnded("REFUNDED".to_owned()).into())
+            metrics::counter!("grandstand_refunds_owed_total").increment(1);
+            Err(ApiError::money_returns())
         }
         Err(error) => {
             tracing::error!(%payment, %error, "a payment was taken and its outcome not noted yet");
@@ -233,25 +258,33 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
     Ok(Confirmed::Unknown)
 }
 
-async fn cancel_now(app: &App, user: &User, one: &Reservation) -> ApiResult<bool> {
-    let cancelled = app.engine.cancel(one.match_id, user.id, one.id).await;
+async fn cancel_now(
+    app: &App,
+    user: &User,
+    one: &Reservation,
+    seats: &[(SeatId, i64)],
+) -> ApiResult<bool> {
+    let cancelled = app.engine.cancel(one.match_id, user.id, one.id, seats).await;
     let cancelled = cancelled.map_err(|error| match error {
         // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
         EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
         other => ApiError::from(other),
     })?;
-    let Cancelled::Refunding { payment, payment_key, journal, .. } = cancelled else {
+    let Cancelled::Refunding { refund, payment_key, journal } = cancelled else {
         return Ok(true);
     };
+    let (payment, partition) = (refund.payment, refund.payment.partition());
     if let Some(id) = journal
-        && app.persisted.wait(payment.partition(), id, payment, PERSIST).await == Verdict::Unheard
+        && app.persisted.wait(partition, id, payment, PERSIST).await == Verdict::Unheard
     {
         // The intent is in the journal: the reconciler does it when PostgreSQL has it.
         return Ok(false);
     }
-    let intent = refund_intent(payment);
-    let refused = match app.toss.cancel(&payment_key, &intent, "cancelled by the buyer", None).await
-    {
+    failpoint::reached("refund.before");
+    let reason = "cancelled by the buyer";
+    let outcome = app.toss.cancel(&payment_key, &refund.intent(), reason, refund.amount).await;
+    failpoint::reached("refund.after");
+    let refused = match outcome {
         CancelOutcome::Unknown { reason } => {
             tracing::warn!(%payment, reason, "the outcome of a refund is unknown");
             return Ok(false);
@@ -260,7 +293,7 @@ async fn cancel_now(app: &App, user: &User, one: &Reservation) -> ApiResult<bool
         CancelOutcome::Canceled(_) => None,
     };
     let failed = refused.is_some();
-    let id = app.engine.settle_refund(one.match_id, one.id, payment, refused).await?;
+    let id = app.engine.settle_refund(one.match_id, one.id, &refund, refused).await?;
     if failed {
         return Err(ApiError::conflict(
             "NOT_CANCELLABLE",
@@ -270,7 +303,7 @@ async fn cancel_now(app: &App, user: &User, one: &Reservation) -> ApiResult<bool
     match id {
         None => Ok(true),
         Some(id) => {
-            let verdict = app.persisted.wait(payment.partition(), id, payment, PERSIST).await;
+            let verdict = app.persisted.wait(partition, id, payment, PERSIST).await;
             Ok(verdict == Verdict::Committed)
         }
     }
@@ -282,16 +315,26 @@ pub async fn look_up(app: &App, payment: PaymentId) -> ApiResult<()> {
         return Ok(());
     };
     let Some(Found::Live(claim)) = app.engine.claim(reservation).await? else { return Ok(()) };
-    let same = claim.payment.as_ref().is_some_and(|one| one.id == payment);
-    if !same || claim.state != ClaimState::Paying {
+    let Some(paying) = claim.payment.filter(|one| one.id == payment) else { return Ok(()) };
+    if claim.state != ClaimState::Paying {
         return Ok(());
     }
     if let Lookup::Found(found) = app.toss.find_by_order(&payment.order_id()).await
         && found.status == GatewayStatus::Done
         && found.total_amount == claim.amount
     {
-        let outcome = Outcome::Approved;
-        app.engine.settle_payment(claim.match_id, reservation, payment, outcome).await?;
+        let attempt = Attempt {
+            match_id: claim.match_id,
+            user: claim.user,
+            reservation,
+            payment,
+            number: paying.money.attempt,
+            seats: claim.seats,
+            amount: claim.amount,
+            method: paying.method,
+            payment_key: paying.key,
+        };
+        app.engine.settle_payment(&attempt, Outcome::Approved).await?;
     }
     Ok(())
 }

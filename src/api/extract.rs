@@ -1,6 +1,7 @@
 //! What handlers take and give: JSON in with errors that name the field, the envelope out.
 //! The only file with the status codes of successes.
 
+use crate::api::App;
 use crate::api::error::{ApiError, FieldError};
 use crate::engine::batch::Operation;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -10,9 +11,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::{BodyExt as _, Limited};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Largest body of most routes, in bytes.
@@ -105,6 +109,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub struct OptionalInput<T>(pub Option<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalInput<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = Limited::new(body, BODY_BYTES).collect().await;
+        let bytes = bytes.map_err(|_| ApiError::too_large(BODY_BYTES))?.to_bytes();
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        let request = Request::from_parts(parts, axum::body::Body::from(bytes));
+        Ok(Self(Some(Input::from_request(request, state).await?.value)))
+    }
+}
+
 /// Reads a body that nobody wants: a client that is still sending when the connection closes would
 /// never see the answer. Not without end: whoever sends more than this does not read answers.
 async fn discard(mut body: axum::body::Body) {
@@ -154,15 +176,41 @@ fn digest(parts: &[&[u8]]) -> String {
     URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
 }
 
-/// The header `Idempotency-Key`, when there is one: 1 to 255 visible ASCII characters.
-pub struct IdempotencyKey(Option<String>);
+/// The header `Idempotency-Key`, when there is one: 1 to 255 visible ASCII characters. While its
+/// call lives, this node refuses another one of the same caller with the same key (docs/adr/0006).
+pub struct IdempotencyKey(Option<(String, Call)>);
+
+/// The calls under an Idempotency-Key that this node has not answered yet.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<Mutex<HashSet<String>>>);
+
+/// One of them; it ends when it is dropped.
+struct Call {
+    calls: Calls,
+    name: String,
+}
+
+impl Calls {
+    fn begin(&self, name: String) -> Result<Call, ApiError> {
+        if !self.0.lock().insert(name.clone()) {
+            return Err(ApiError::in_flight());
+        }
+        Ok(Call { calls: self.clone(), name })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.calls.0.lock().remove(&self.name);
+    }
+}
 
 impl IdempotencyKey {
     /// The operation of a caller on a route with this body; empty without a key.
     pub fn operation<T>(&self, caller: &str, route: &str, input: &Input<T>) -> Operation {
         match &self.0 {
             None => Operation::default(),
-            Some(key) => Operation {
+            Some((key, _)) => Operation {
                 key: digest(&[caller.as_bytes(), route.as_bytes(), key.as_bytes()]),
                 fingerprint: input.fingerprint.clone(),
             },
@@ -170,17 +218,20 @@ impl IdempotencyKey {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+impl FromRequestParts<Arc<App>> for IdempotencyKey {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
         let text = value.to_str().unwrap_or("");
         if !(1..=255).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             let message = "must be 1 to 255 visible ASCII characters, such as a UUID";
             return Err(ApiError::field("Idempotency-Key", message));
         }
-        Ok(Self(Some(text.to_owned())))
+        let caller = parts.headers.get(header::AUTHORIZATION).map_or(&[][..], |one| one.as_bytes());
+        let path = parts.uri.path().as_bytes();
+        let name = digest(&[caller, parts.method.as_str().as_bytes(), path, text.as_bytes()]);
+        Ok(Self(Some((text.to_owned(), app.calls.begin(name)?))))
     }
 }
 

@@ -52,6 +52,8 @@ pub struct App {
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub pauses: checkout::Pauses,
+    /// Calls under an Idempotency-Key that are not answered yet.
+    pub calls: extract::Calls,
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.

@@ -8,6 +8,7 @@ use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Ok
 use crate::api::reservations::{ReservationView, find};
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{PaymentId, ReservationId};
+use crate::domain::money::Money;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -44,8 +45,10 @@ pub struct PaymentView {
     #[schema(value_type = uuid::Uuid)]
     reservation_id: ReservationId,
     order_id: String,
-    /// In KRW.
+    /// What is charged, in KRW.
     amount: i64,
+    /// What went back of it, in KRW.
+    refunded: i64,
     method: String,
     status: PaymentStatus,
     /// The page on which to pay; add `successUrl` and `failUrl` to its query.
@@ -61,16 +64,21 @@ impl PaymentView {
             (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
             (status, _) => status,
         };
+        let refunded = match status {
+            PaymentStatus::Refunded => payment.amount,
+            _ => payment.money.back,
+        };
         let open = status == PaymentStatus::Ready;
         let checkout_url = (open && !app.checkout_url.is_empty()).then(|| {
             let order = payment.id.order_id();
-            format!("{}?orderId={order}&amount={}", app.checkout_url, one.amount)
+            format!("{}?orderId={order}&amount={}", app.checkout_url, payment.amount)
         });
         Self {
             id: payment.id,
             reservation_id: one.id,
             order_id: payment.id.order_id(),
-            amount: one.amount,
+            amount: payment.amount,
+            refunded,
             method: payment.method.clone(),
             status,
             checkout_url,
@@ -115,6 +123,8 @@ pub async fn request(
         method: method.clone(),
         status: PaymentStatus::Ready,
         key: String::new(),
+        amount: one.amount,
+        money: Money::default(),
     };
     Ok(Created(PaymentView::of(&app, &one, &payment)))
 }

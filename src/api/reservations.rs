@@ -4,7 +4,7 @@ use crate::api::App;
 use crate::api::auth::User;
 use crate::api::checkout;
 use crate::api::error::{ApiError, ApiResult, Problem};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, Path};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
 use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline};
 use crate::api::payments::PaymentView;
 use crate::domain::catalog::MatchStatus;
@@ -97,11 +97,7 @@ pub async fn create(
         app.catalog.event_with_site(match_id).ok_or_else(|| ApiError::not_found("match"))?;
     let source = match (input.value.hold_id, input.value.seat_ids) {
         (Some(hold), None) => Source::Hold(hold),
-        (None, Some(seats)) => {
-            checked_seats(&site, &seats)?;
-            let price = |seat| site.index.price(seat).unwrap_or_default();
-            Source::Seats(seats.into_iter().map(|seat| (seat, price(seat))).collect())
-        }
+        (None, Some(seats)) => Source::Seats(priced(&app, match_id, seats)?),
         _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
     };
     let (id, granted) = app.engine.reserve(match_id, user.id, source, operation).await?;
@@ -115,6 +111,14 @@ pub async fn create(
         created_at: None,
         payment: None,
     }))
+}
+
+/// Seats of a match, each with its price in KRW.
+fn priced(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<(SeatId, i64)>> {
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    checked_seats(&site, &seats)?;
+    let price = |seat| site.index.price(seat).unwrap_or_default();
+    Ok(seats.into_iter().map(|seat| (seat, price(seat))).collect())
 }
 
 /// My reservations: open ones first, then what was bought, newest first.
@@ -169,10 +173,19 @@ pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reserv
     if one.user == user.id { Ok(one) } else { Err(missing()) }
 }
 
-/// Cancels a reservation of mine; when it is paid, the money goes back first (202 while that is
-/// under way).
+/// Which seats of a reservation to give back.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelInput {
+    /// Some seats of a reservation that is paid; without it, all.
+    seat_ids: Option<Vec<SeatId>>,
+}
+
+/// Cancels a reservation of mine, or some seats of one that is paid; the money goes back first (202
+/// while that is under way).
 #[utoipa::path(post, path = "/api/reservations/{reservation}/cancel", tag = "reservations",
-    params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("reservation" = uuid::Uuid, Path)), request_body = Option<CancelInput>,
+    security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>),
         (status = 202, body = Envelope<ReservationView>), (status = 404, body = Problem),
         (status = 409, description = "NOT_CANCELLABLE", body = Problem)))]
@@ -180,9 +193,14 @@ pub async fn cancel(
     State(app): State<Arc<App>>,
     user: User,
     Path(id): Path<ReservationId>,
+    OptionalInput(input): OptionalInput<CancelInput>,
 ) -> ApiResult<Response> {
     let one = find(&app, &user, id).await?;
-    let done = checkout::cancel(&app, &user, &one).await?;
+    let seats = match input.and_then(|input| input.seat_ids) {
+        Some(seats) => priced(&app, one.match_id, seats)?,
+        None => vec![],
+    };
+    let done = checkout::cancel(&app, &user, &one, seats).await?;
     let one = find(&app, &user, id).await?;
     let view = ReservationView::of(&app, &one);
     Ok(if done {

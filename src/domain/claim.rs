@@ -1,6 +1,7 @@
 //! A claim as Redis keeps it: a hold, or the reservation that took over its seats.
 
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::money::Money;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -91,6 +92,9 @@ pub struct ClaimPayment {
     pub status: PaymentStatus,
     /// The gateway's key; empty before the payment began.
     pub key: String,
+    /// What is charged, in KRW, whatever goes back of it.
+    pub amount: i64,
+    pub money: Money,
 }
 
 /// What became of a claim that is not live any more, as far as Redis remembers.
@@ -118,6 +122,7 @@ impl Claim {
             paid,
             key,
             made,
+            ref more @ ..,
         ] = field[..]
         else {
             return None;
@@ -130,14 +135,20 @@ impl Claim {
             "R" => ClaimState::Refunding,
             _ => return None,
         };
+        let amount = amount.parse().ok()?;
         let payment = match payment {
             "" => None,
-            id => Some(ClaimPayment {
-                id: PaymentId::from_key(id)?,
-                method: method.to_owned(),
-                status: payment_status(paid)?,
-                key: key.to_owned(),
-            }),
+            id => {
+                let money = Money::parse(more.first().copied().unwrap_or_default())?;
+                Some(ClaimPayment {
+                    id: PaymentId::from_key(id)?,
+                    method: method.to_owned(),
+                    status: payment_status(paid)?,
+                    key: key.to_owned(),
+                    amount: amount + money.back,
+                    money,
+                })
+            }
         };
         Some(Self {
             state,
@@ -145,7 +156,7 @@ impl Claim {
             user: UserId::from_key(user)?,
             deadline: deadline.parse().ok()?,
             version: version.parse().ok()?,
-            amount: amount.parse().ok()?,
+            amount,
             seats: parse_seats(seats)?,
             payment,
             made_at: made.parse().ok()?,
@@ -183,16 +194,11 @@ impl EndedClaim {
 fn payment_status(letter: &str) -> Option<PaymentStatus> {
     match letter {
         "R" => Some(PaymentStatus::Ready),
-        "I" => Some(PaymentStatus::InProgress),
+        "I" | "A" => Some(PaymentStatus::InProgress),
         "P" => Some(PaymentStatus::Paid),
         "F" => Some(PaymentStatus::Failed),
         _ => None,
     }
-}
-
-/// The key of a full refund at the gateway: one per payment, whoever asks.
-pub fn refund_intent(payment: PaymentId) -> String {
-    format!("refund-{}", payment.key())
 }
 
 /// Seat ids joined by commas, as scripts and stream entries carry them.

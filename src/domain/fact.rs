@@ -6,6 +6,7 @@ use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::parse_seats;
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, SiteId, UserId};
+use crate::domain::money::Money;
 use std::collections::HashMap;
 
 /// One durable fact.
@@ -31,9 +32,14 @@ pub enum PaymentStep {
     Withdrawn,
     /// PostgreSQL has an earlier sale of one of its seats.
     Lost,
+    /// Money was taken for what can't be given: it goes back.
+    RefundOwed,
     RefundBegun,
     /// The gateway will not give the money back: the sale stands.
     RefundRefused,
+    /// The money of some seats is back; the others stay sold.
+    RefundDone,
+    /// All money is back.
     Refunded,
 }
 
@@ -54,6 +60,8 @@ pub struct PaymentFact {
     pub at: i64,
     /// The gateway's code when it refused.
     pub code: Option<String>,
+    /// Attempt and refund that the step is about; nothing in entries of before there were any.
+    pub money: Money,
 }
 
 /// Why an entry of the journal can't be read.
@@ -101,6 +109,8 @@ impl Fact {
             "payment_declined" => PaymentStep::Declined,
             "payment_withdrawn" => PaymentStep::Withdrawn,
             "payment_lost" => PaymentStep::Lost,
+            "refund_owed" => PaymentStep::RefundOwed,
+            "refund_done" => PaymentStep::RefundDone,
             "refund_begun" => PaymentStep::RefundBegun,
             "refund_refused" => PaymentStep::RefundRefused,
             "payment_refunded" => PaymentStep::Refunded,
@@ -124,6 +134,8 @@ impl PaymentFact {
             version: number(fields, "version")?,
             at: number(fields, "at")?,
             code: fields.get("code").cloned(),
+            money: Money::parse(fields.get("money").map_or("", String::as_str))
+                .ok_or(BadFact::Field("money"))?,
         })
     }
 }

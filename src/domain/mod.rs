@@ -7,6 +7,7 @@ pub mod claim;
 pub mod fact;
 pub mod ids;
 pub mod model;
+pub mod money;
 pub mod plan;
 pub mod position;
 pub mod seat;

@@ -116,7 +116,8 @@ fn record(one: &Reservation, version: u64) -> String {
     };
     let paid = match one.payment.as_ref().map(|payment| payment.status) {
         Some(PaymentStatus::Paid) => "P",
-        Some(_) => "I",
+        // Asked: who began it may be gone, and only the reconciler goes on from here.
+        Some(_) => "A",
         None => "",
     };
     [
@@ -136,6 +137,7 @@ fn record(one: &Reservation, version: u64) -> String {
         paid,
         key,
         &one.created_at.to_string(),
+        &one.payment.as_ref().map(|payment| payment.money.text()).unwrap_or_default(),
     ]
     .join("|")
 }

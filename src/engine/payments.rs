@@ -2,6 +2,7 @@
 //! these steps.
 
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::money::{Attempt, Money, Refund};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
@@ -14,7 +15,7 @@ use fred::prelude::*;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// The claim is in the journal; the gateway may be asked once PostgreSQL has it.
-    Now(StreamId),
+    Now { attempt: u32, journal: StreamId },
     /// The same payment began before and has no outcome yet.
     InProgress,
     /// The same payment is paid.
@@ -33,22 +34,6 @@ pub enum Outcome {
     Lost(Vec<SeatId>),
 }
 
-/// A payment whose reservation Redis does not know any more, and how it ended.
-#[derive(Debug, Clone)]
-pub struct Forgotten {
-    pub match_id: MatchId,
-    pub user: UserId,
-    pub reservation: ReservationId,
-    pub payment: PaymentId,
-    pub seats: Vec<SeatId>,
-    /// In KRW.
-    pub amount: i64,
-    pub method: String,
-    pub payment_key: String,
-    /// `payment_declined`, `payment_lost` or `payment_refunded`.
-    pub fact: &'static str,
-}
-
 /// What became of the reservation after an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
@@ -56,8 +41,12 @@ pub enum Settled {
     Confirmed(Option<StreamId>),
     /// Waiting for another payment until this deadline in ms.
     Pending(i64),
-    /// The seats are free again.
+    /// The seats are free again, or the reservation is on a later attempt.
     Over,
+    /// Too late to take the attempt back: the reconciler has asked the gateway for its money.
+    Asked,
+    /// Paid, and nothing can be given for it: the journal says that the money goes back.
+    Owed,
 }
 
 impl Engine {
@@ -127,38 +116,56 @@ impl Engine {
         let line = self.batcher.run(command).await?;
         let part: Vec<&str> = line.split(' ').collect();
         match part[..] {
-            ["begun", id] => Ok(Begun::Now(id.parse().map_err(|_| bad(&line))?)),
+            ["begun", attempt, id] => {
+                let attempt = attempt.parse().map_err(|_| bad(&line))?;
+                Ok(Begun::Now { attempt, journal: id.parse().map_err(|_| bad(&line))? })
+            }
             ["in_progress"] => Ok(Begun::InProgress),
             ["paid"] => Ok(Begun::Paid),
             _ => Err(refusal(&line)),
         }
     }
 
-    /// The outcome of a payment moves its reservation on; repeated, it changes nothing.
+    /// Before the gateway is asked for the money of an attempt that another process began: from
+    /// here on it can't be taken back. `false` when the reservation does not wait for it any more.
+    pub async fn ask_payment(&self, attempt: &Attempt) -> Result<bool, EngineError> {
+        let mut command = command("ask", attempt);
+        command.first = attempt.number.to_string();
+        match self.batcher.run(command).await?.as_str() {
+            "asked" => Ok(true),
+            "over" => Ok(false),
+            line => Err(refusal(line)),
+        }
+    }
+
+    /// The outcome of an attempt moves its reservation on; repeated, or after a later attempt has
+    /// begun, it changes nothing.
     pub async fn settle_payment(
         &self,
-        match_id: MatchId,
-        reservation: ReservationId,
-        payment: PaymentId,
+        attempt: &Attempt,
         outcome: Outcome,
     ) -> Result<Settled, EngineError> {
-        let mut command = Command::new("outcome", match_id, reservation.key());
-        command.source = payment.key();
-        match outcome {
-            Outcome::Approved => command.first = "approved".to_owned(),
+        let mut command = command("outcome", attempt);
+        let word = match outcome {
+            Outcome::Approved => {
+                let money = Money { attempt: attempt.number, ..Money::default() };
+                tell(&mut command, attempt, &money);
+                "approved"
+            }
             Outcome::Declined(code) => {
-                command.first = "declined".to_owned();
                 command.second = code;
+                "declined"
             }
             Outcome::Withdrawn(extra_ms) => {
-                command.first = "withdrawn".to_owned();
                 command.second = extra_ms.to_string();
+                "withdrawn"
             }
             Outcome::Lost(seats) => {
-                command.first = "lost".to_owned();
                 command.seats = seats;
+                "lost"
             }
-        }
+        };
+        command.first = format!("{word} {}", attempt.number);
         let line = self.batcher.run(command).await?;
         let part: Vec<&str> = line.split(' ').collect();
         match part[..] {
@@ -169,20 +176,24 @@ impl Engine {
                 Ok(Settled::Pending(deadline.parse().map_err(|_| bad(&line))?))
             }
             ["expired" | "lost" | "ended", ..] => Ok(Settled::Over),
+            ["asked"] => Ok(Settled::Asked),
+            ["owed", ..] => Ok(Settled::Owed),
             _ => Err(refusal(&line)),
         }
     }
 
-    /// Notes the end of a payment whose reservation Redis does not know any more, so that
-    /// PostgreSQL hears of it; `false` when Redis does know it.
-    pub async fn forget_payment(&self, forgotten: &Forgotten) -> Result<bool, EngineError> {
-        let mut command = Command::new("forget", forgotten.match_id, forgotten.reservation.key());
-        command.user = forgotten.user.key();
-        command.source = forgotten.payment.key();
-        command.first = forgotten.fact.to_owned();
-        let Forgotten { amount, method, payment_key, .. } = forgotten;
-        command.second = format!("{amount}|{method}|{payment_key}");
-        command.seats.clone_from(&forgotten.seats);
+    /// Notes what became of a payment whose reservation is gone or has moved on, so that PostgreSQL
+    /// hears of it: `fact` is its kind in the journal. `false` when the reservation is still on
+    /// this payment, and has its say itself.
+    pub async fn forget_payment(
+        &self,
+        attempt: &Attempt,
+        fact: &str,
+        money: &Money,
+    ) -> Result<bool, EngineError> {
+        let mut command = command("forget", attempt);
+        command.first = fact.to_owned();
+        tell(&mut command, attempt, money);
         let line = self.batcher.run(command).await?;
         match line.split(' ').next() {
             Some("forgotten") => Ok(true),
@@ -206,17 +217,19 @@ impl Engine {
         if line.starts_with("pending ") { Ok(()) } else { Err(refusal(&line)) }
     }
 
-    /// The money is back (or, with a code, will not come back): the seats are free (or stay sold).
+    /// The money of a refund is back (or, with a code, will not come back): its seats are free (or
+    /// stay sold). `None` when the reservation does not wait for this refund.
     pub async fn settle_refund(
         &self,
         match_id: MatchId,
         reservation: ReservationId,
-        payment: PaymentId,
+        refund: &Refund,
         refused: Option<String>,
     ) -> Result<Option<StreamId>, EngineError> {
         let mut command = Command::new("refund", match_id, reservation.key());
-        command.source = payment.key();
-        command.first = if refused.is_some() { "refused" } else { "done" }.to_owned();
+        command.source = refund.payment.key();
+        let word = if refused.is_some() { "refused" } else { "done" };
+        command.first = format!("{word} {}", refund.number);
         command.second = refused.unwrap_or_default();
         let line = self.batcher.run(command).await?;
         let part: Vec<&str> = line.split(' ').collect();
@@ -226,4 +239,18 @@ impl Engine {
             _ => Err(refusal(&line)),
         }
     }
+}
+
+fn command(name: &'static str, attempt: &Attempt) -> Command {
+    let mut command = Command::new(name, attempt.match_id, attempt.reservation.key());
+    command.source = attempt.payment.key();
+    command
+}
+
+/// What `claim_told` of `lua/lib/money.lua` reads.
+fn tell(command: &mut Command, attempt: &Attempt, money: &Money) {
+    let Attempt { amount, method, payment_key, .. } = attempt;
+    command.user = attempt.user.key();
+    command.second = format!("{amount}|{method}|{payment_key}|{}", money.text());
+    command.seats.clone_from(&attempt.seats);
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::claim::{Claim, ClaimState, EndedClaim, Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
@@ -26,10 +27,9 @@ pub enum Cancelled {
     Now,
     /// It was paid: the money must go back first.
     Refunding {
-        payment: PaymentId,
+        refund: Refund,
+        /// The gateway's key of the payment.
         payment_key: String,
-        /// In KRW.
-        amount: i64,
         /// The journal entry of the intent; none when it was written by an earlier call.
         journal: Option<StreamId>,
     },
@@ -53,9 +53,7 @@ impl Engine {
         match source {
             Source::Hold(hold) => command.source = hold.key(),
             Source::Seats(seats) => {
-                let prices: Vec<String> =
-                    seats.iter().map(|(_, price)| price.to_string()).collect();
-                command.first = prices.join(",");
+                command.first = prices(&seats);
                 command.seats = seats.into_iter().map(|(seat, _)| seat).collect();
             }
         }
@@ -65,27 +63,38 @@ impl Engine {
         Ok((id, granted))
     }
 
-    /// Ends a reservation that is not paid, or writes the intent to refund one that is.
+    /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,
+    /// or some seats, each with its price in KRW.
     ///
-    /// Refusals: `NotFound`, `Paying`, `NotCancellable`.
+    /// Refusals: `NotFound`, `Paying`, `NotCancellable`, `NotYours`.
     pub async fn cancel(
         &self,
         match_id: MatchId,
         user: UserId,
         id: ReservationId,
+        seats: &[(SeatId, i64)],
     ) -> Result<Cancelled, EngineError> {
         let mut command = Command::new("cancel", match_id, id.key());
         command.user = user.key();
+        command.first = prices(seats);
+        command.seats = seats.iter().map(|(seat, _)| *seat).collect();
         let line = self.batcher.run(command).await?;
         let part: Vec<&str> = line.split(' ').collect();
         match part[..] {
             ["cancelled"] => Ok(Cancelled::Now),
-            ["refunding", payment, key, amount, ref rest @ ..] => Ok(Cancelled::Refunding {
-                payment: PaymentId::from_key(payment).ok_or_else(|| bad(&line))?,
-                payment_key: key.to_owned(),
-                amount: amount.parse().map_err(|_| bad(&line))?,
-                journal: rest.first().and_then(|id| id.parse().ok()),
-            }),
+            ["refunding", payment, key, number, amount, ref rest @ ..] => {
+                let amount = match amount {
+                    "-" => None,
+                    amount => Some(amount.parse().map_err(|_| bad(&line))?),
+                };
+                let refund = Refund {
+                    payment: PaymentId::from_key(payment).ok_or_else(|| bad(&line))?,
+                    number: number.parse().map_err(|_| bad(&line))?,
+                    amount,
+                };
+                let journal = rest.first().and_then(|id| id.parse().ok());
+                Ok(Cancelled::Refunding { refund, payment_key: key.to_owned(), journal })
+            }
             _ => Err(refusal(&line)),
         }
     }
@@ -127,6 +136,11 @@ impl Engine {
             .filter_map(|(id, text)| Some((ReservationId::from_key(id)?, Claim::parse(&text?)?)));
         Ok(live.collect())
     }
+}
+
+fn prices(seats: &[(SeatId, i64)]) -> String {
+    let prices: Vec<String> = seats.iter().map(|(_, price)| price.to_string()).collect();
+    prices.join(",")
 }
 
 /// A claim that Redis knows.

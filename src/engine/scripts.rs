@@ -61,6 +61,7 @@ macro_rules! seat_batch {
         include_str!("../../lua/lib/claim.lua"),
         include_str!("../../lua/lib/book.lua"),
         include_str!("../../lua/lib/seats.lua"),
+        include_str!("../../lua/lib/money.lua"),
         include_str!("../../lua/lib/book_write.lua"),
         include_str!("../../lua/lib/book_read.lua"),
         include_str!("../../lua/seat/hold.lua"),

@@ -91,12 +91,19 @@ impl Toss {
     }
 
     /// Asks Toss to take the money of an authenticated payment: `amount` KRW. Repeating the call
-    /// is safe; Toss gives its first answer again for 15 days.
-    pub async fn confirm(&self, payment_key: &str, order_id: &str, amount: i64) -> Outcome {
+    /// is safe: within one `attempt` of ours Toss gives its first answer again for 15 days. Another
+    /// attempt hears how the payment stands by then, never an approval whose money has gone back.
+    pub async fn confirm(
+        &self,
+        payment_key: &str,
+        order_id: &str,
+        amount: i64,
+        attempt: u32,
+    ) -> Outcome {
         let call = Call {
             path: "/v1/payments/confirm".to_owned(),
             post: Some((
-                confirm_key(order_id, payment_key),
+                confirm_key(order_id, payment_key, attempt),
                 json!({ "paymentKey": payment_key, "orderId": order_id, "amount": amount }),
             )),
         };
@@ -238,9 +245,9 @@ fn unknown_reason(call: &'static str, subject: &str, answer: Answer) -> String {
 
 /// All confirmations share one URL, so the key must tell payments apart. The payment key comes
 /// from a browser and may hold anything; its hash is always a valid header.
-fn confirm_key(order_id: &str, payment_key: &str) -> String {
+fn confirm_key(order_id: &str, payment_key: &str, attempt: u32) -> String {
     use std::fmt::Write as _;
-    let digest = Sha256::digest(format!("{order_id}\n{payment_key}"));
+    let digest = Sha256::digest(format!("{order_id}\n{payment_key}\n{attempt}"));
     digest.iter().fold("confirm:".to_owned(), |mut key, byte| {
         // Writing to a String cannot fail.
         let _ = write!(key, "{byte:02x}");

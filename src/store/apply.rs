@@ -7,7 +7,7 @@ use crate::domain::catalog::{Match, Site};
 use crate::domain::fact::{Fact, Fields};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId, SiteId};
 use crate::domain::position::{Position, StreamId};
-use crate::store::claims::{Fold, read_holders};
+use crate::store::claims::{Fold, read_known};
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use tokio_postgres::Transaction;
@@ -145,8 +145,8 @@ async fn write(transaction: &Transaction<'_>, facts: &[&Fact]) -> Result<Lost, S
     if payments.is_empty() {
         return Ok(vec![]);
     }
-    let holders = read_holders(transaction, &payments).await?;
-    let fold = Fold::of(&payments, holders);
+    let known = read_known(transaction, &payments).await?;
+    let fold = Fold::of(&payments, known);
     fold.write(transaction).await?;
     Ok(fold.lost)
 }

@@ -1,11 +1,12 @@
 //! Claims: who has a seat in PostgreSQL, decided in the order of the journal. The primary key
 //! stands behind the decision: if it were ever wrong, the transaction would fail, not sell twice.
 
-use crate::domain::claim::ReservationStatus;
+use crate::domain::claim::{ReservationStatus, join_seats};
 use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId};
 use crate::store::StoreError;
 use crate::store::apply::Lost;
+use crate::store::refunds::{self, Refund};
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
@@ -36,19 +37,47 @@ const RESERVATIONS: &str = "
     on conflict (id) do update set status = excluded.status, seats = excluded.seats,
         amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at";
 
+// Money that is back stays back, whatever is heard late.
 const PAYMENTS: &str = "
     insert into payments (id, reservation_id, order_id, payment_key, method, amount, status, code,
-        refunding, begun_at, updated_at)
-    select id, reservation_id, order_id, key, method, amount, status, code, refunding,
+        refunding, attempt, begun_at, updated_at)
+    select id, reservation_id, order_id, key, method, amount, status, code, refunding, attempt,
         to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-        $7::text[], $8::text[], $9::bool[], $10::float8[])
-        as t (id, reservation_id, order_id, key, method, amount, status, code, refunding, at)
+        $7::text[], $8::text[], $9::bool[], $10::int[], $11::float8[])
+        as t (id, reservation_id, order_id, key, method, amount, status, code, refunding, attempt,
+            at)
     on conflict (id) do update set payment_key = excluded.payment_key, status = excluded.status,
-        code = excluded.code, refunding = excluded.refunding, updated_at = excluded.updated_at";
+        code = excluded.code, refunding = excluded.refunding, attempt = excluded.attempt,
+        updated_at = excluded.updated_at
+    where payments.status <> 'REFUNDED'";
 
-/// Who has the seats that these payments are about.
-pub(super) async fn read_holders(
+const NEWEST: &str = "
+    select distinct on (reservation_id) reservation_id, id from payments
+    where reservation_id = any($1) order by reservation_id, begun_at desc, id desc";
+
+/// What PostgreSQL knows before a batch.
+pub(super) struct Known {
+    /// Who has the seats that the payments of the batch are about.
+    holders: HashMap<Seat, ReservationId>,
+    /// The payment that a reservation is on.
+    newest: HashMap<ReservationId, PaymentId>,
+}
+
+/// Reads what these payments are about.
+pub(super) async fn read_known(
+    transaction: &Transaction<'_>,
+    payments: &[(PaymentStep, &PaymentFact)],
+) -> Result<Known, StoreError> {
+    let holders = read_holders(transaction, payments).await?;
+    let ids: HashSet<Uuid> = payments.iter().map(|(_, fact)| fact.reservation.0).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let rows = transaction.query(NEWEST, &[&ids]).await?;
+    let newest = rows.iter().map(|row| (ReservationId(row.get(0)), PaymentId(row.get(1))));
+    Ok(Known { holders, newest: newest.collect() })
+}
+
+async fn read_holders(
     transaction: &Transaction<'_>,
     payments: &[(PaymentStep, &PaymentFact)],
 ) -> Result<HashMap<Seat, ReservationId>, StoreError> {
@@ -63,33 +92,40 @@ pub(super) async fn read_holders(
     Ok(holders.collect())
 }
 
+/// The seats of the reservation, and those that a refund takes out of it.
 fn seats_of(fact: &PaymentFact) -> impl Iterator<Item = Seat> + '_ {
-    fact.seats.iter().map(|seat| (fact.match_id, *seat))
+    let all = fact.seats.iter().chain(&fact.money.part_seats);
+    all.map(|seat| (fact.match_id, *seat))
 }
 
 struct Row<'a> {
     fact: &'a PaymentFact,
-    reservation: ReservationStatus,
     payment: &'static str,
     refunding: bool,
-    code: Option<&'a str>,
 }
 
 /// The effects of a batch, folded: the last state per row, and the change of holders.
 pub(super) struct Fold<'a> {
     rows: HashMap<PaymentId, Row<'a>>,
+    reservations: HashMap<ReservationId, (ReservationStatus, &'a PaymentFact)>,
+    refunds: HashMap<(PaymentId, u32), Refund<'a>>,
+    newest: HashMap<ReservationId, PaymentId>,
     before: HashMap<Seat, ReservationId>,
     after: HashMap<Seat, ReservationId>,
     pub lost: Lost,
 }
 
 impl<'a> Fold<'a> {
-    pub(super) fn of(
-        payments: &[(PaymentStep, &'a PaymentFact)],
-        holders: HashMap<Seat, ReservationId>,
-    ) -> Self {
-        let mut fold =
-            Self { rows: HashMap::new(), after: holders.clone(), before: holders, lost: vec![] };
+    pub(super) fn of(payments: &[(PaymentStep, &'a PaymentFact)], known: Known) -> Self {
+        let mut fold = Self {
+            rows: HashMap::new(),
+            reservations: HashMap::new(),
+            refunds: HashMap::new(),
+            newest: known.newest,
+            after: known.holders.clone(),
+            before: known.holders,
+            lost: vec![],
+        };
         for (step, fact) in payments {
             fold.step(*step, fact);
         }
@@ -98,28 +134,45 @@ impl<'a> Fold<'a> {
 
     fn step(&mut self, step: PaymentStep, fact: &'a PaymentFact) {
         use ReservationStatus::{Cancelled, Confirmed, Paying, Pending};
+        if step == PaymentStep::Begun {
+            self.newest.insert(fact.reservation, fact.payment);
+        }
         let (reservation, payment, refunding) = match step {
             PaymentStep::Begun => match self.claim(fact) {
                 true => (Paying, "IN_PROGRESS", false),
                 false => (Cancelled, "LOST", false),
             },
             PaymentStep::Approved => (Confirmed, "PAID", false),
+            PaymentStep::RefundOwed => (Cancelled, "PAID", true),
             PaymentStep::RefundBegun => (Confirmed, "PAID", true),
-            PaymentStep::RefundRefused => (Confirmed, "PAID", false),
+            PaymentStep::RefundRefused | PaymentStep::RefundDone => (Confirmed, "PAID", false),
             PaymentStep::Declined => (Pending, "FAILED", false),
             PaymentStep::Withdrawn => (Pending, "WITHDRAWN", false),
             PaymentStep::Lost => (Cancelled, "FAILED", false),
             PaymentStep::Refunded => (Cancelled, "REFUNDED", false),
         };
-        if matches!(reservation, Pending | Cancelled) {
-            for seat in seats_of(fact) {
-                if self.after.get(&seat) == Some(&fact.reservation) {
-                    self.after.remove(&seat);
-                }
+        if let Some(refund) = Refund::of(step, fact) {
+            self.refunds.insert((fact.payment, refund.number), refund);
+        }
+        // What is heard late of an earlier payment says nothing about its reservation.
+        if self.newest.get(&fact.reservation).is_none_or(|newest| *newest == fact.payment) {
+            self.release(reservation, fact);
+            self.reservations.insert(fact.reservation, (reservation, fact));
+        }
+        let over = self.rows.get(&fact.payment).is_some_and(|row| row.payment == "REFUNDED");
+        if !over {
+            self.rows.insert(fact.payment, Row { fact, payment, refunding });
+        }
+    }
+
+    /// The seats that a reservation does not have any more.
+    fn release(&mut self, status: ReservationStatus, fact: &PaymentFact) {
+        let over = matches!(status, ReservationStatus::Pending | ReservationStatus::Cancelled);
+        for seat in seats_of(fact).filter(|(_, seat)| over || !fact.seats.contains(seat)) {
+            if self.after.get(&seat) == Some(&fact.reservation) {
+                self.after.remove(&seat);
             }
         }
-        let code = fact.code.as_deref();
-        self.rows.insert(fact.payment, Row { fact, reservation, payment, refunding, code });
     }
 
     /// All seats for this reservation, or none and an entry in `lost`.
@@ -142,28 +195,20 @@ impl<'a> Fold<'a> {
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
         change(transaction, CLAIM, made).await?;
         self.write_reservations(transaction).await?;
-        self.write_payments(transaction).await
+        self.write_payments(transaction).await?;
+        refunds::write(transaction, self.refunds.values()).await
     }
 
     async fn write_reservations(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        // One reservation may have had several payments in the batch: the latest step wins.
-        let mut latest: HashMap<ReservationId, &Row> = HashMap::new();
-        for row in self.rows.values() {
-            let entry = latest.entry(row.fact.reservation).or_insert(row);
-            if (row.fact.at, row.fact.payment) > (entry.fact.at, entry.fact.payment) {
-                *entry = row;
-            }
-        }
-        let rows: Vec<&Row> = latest.into_values().collect();
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.fact.reservation.0).collect();
-        let matches: Vec<Uuid> = rows.iter().map(|row| row.fact.match_id.0).collect();
-        let users: Vec<Uuid> = rows.iter().map(|row| row.fact.user.0).collect();
-        let status: Vec<&str> = rows.iter().map(|row| row.reservation.word()).collect();
-        let seats: Vec<String> =
-            rows.iter().map(|row| crate::domain::claim::join_seats(&row.fact.seats)).collect();
-        let amounts: Vec<i64> = rows.iter().map(|row| row.fact.amount).collect();
-        let versions: Vec<i64> = rows.iter().map(|row| row.fact.version).collect();
-        let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        let rows = || self.reservations.values();
+        let ids: Vec<Uuid> = rows().map(|(_, fact)| fact.reservation.0).collect();
+        let matches: Vec<Uuid> = rows().map(|(_, fact)| fact.match_id.0).collect();
+        let users: Vec<Uuid> = rows().map(|(_, fact)| fact.user.0).collect();
+        let status: Vec<&str> = rows().map(|(status, _)| status.word()).collect();
+        let seats: Vec<String> = rows().map(|(_, fact)| join_seats(&fact.seats)).collect();
+        let amounts: Vec<i64> = rows().map(|(_, fact)| fact.amount).collect();
+        let versions: Vec<i64> = rows().map(|(_, fact)| fact.version).collect();
+        let at: Vec<f64> = rows().map(|(_, fact)| fact.at as f64).collect();
         transaction
             .execute(
                 RESERVATIONS,
@@ -182,8 +227,9 @@ impl<'a> Fold<'a> {
         let methods: Vec<&str> = rows.iter().map(|row| row.fact.method.as_str()).collect();
         let amounts: Vec<i64> = rows.iter().map(|row| row.fact.amount).collect();
         let status: Vec<&str> = rows.iter().map(|row| row.payment).collect();
-        let codes: Vec<Option<&str>> = rows.iter().map(|row| row.code).collect();
+        let codes: Vec<Option<&str>> = rows.iter().map(|row| row.fact.code.as_deref()).collect();
         let refunding: Vec<bool> = rows.iter().map(|row| row.refunding).collect();
+        let attempts: Vec<i32> = rows.iter().map(|row| row.fact.money.attempt as i32).collect();
         let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
         transaction
             .execute(
@@ -198,6 +244,7 @@ impl<'a> Fold<'a> {
                     &status,
                     &codes,
                     &refunding,
+                    &attempts,
                     &at,
                 ],
             )

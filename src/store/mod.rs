@@ -3,7 +3,9 @@
 pub mod apply;
 pub mod claims;
 pub mod position;
+mod refunds;
 pub mod reservations;
+pub mod unsettled;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use std::str::FromStr;

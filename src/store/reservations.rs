@@ -1,9 +1,12 @@
-//! Reading what is kept: reservations and payments of people, and what is not settled yet.
+//! Reading what is kept: reservations and payments of people, accounts, the catalogue.
 
 use crate::domain::account::{Account, Role};
 use crate::domain::catalog::{Match, Site};
-use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::claim::{
+    ClaimPayment, PaymentStatus, Reservation, ReservationStatus, parse_seats,
+};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::money::Money;
 use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
@@ -11,62 +14,24 @@ use tokio_postgres::types::Json;
 const COLUMNS: &str = "
     select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount,
         (extract(epoch from r.created_at) * 1000)::bigint,
-        p.id, p.method, p.status, p.payment_key, coalesce(p.refunding, false)
+        p.id, p.method, p.status, p.payment_key, coalesce(p.refunding, false),
+        p.amount, p.attempt, f.last, f.part, f.part_seats, f.back, f.back_seats
     from reservations r
     left join lateral (
         select * from payments where reservation_id = r.id order by begun_at desc, id desc limit 1
-    ) p on true";
-
-/// A payment that has no outcome yet, or whose money is on its way back.
-#[derive(Debug, Clone)]
-pub struct Unsettled {
-    pub payment: PaymentId,
-    pub reservation: ReservationId,
-    pub match_id: MatchId,
-    pub user: UserId,
-    pub seats: Vec<SeatId>,
-    pub method: String,
-    pub payment_key: String,
-    /// In KRW.
-    pub amount: i64,
-    pub refunding: bool,
-    /// The claim was refused, and Redis may not know it yet: the seats that an earlier sale has.
-    /// The gateway must never be asked to charge such a payment.
-    pub sold: Option<Vec<SeatId>>,
-}
-
-/// What PostgreSQL says of the claim of a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClaimRow {
-    /// The seats are claimed for it, and it has no outcome yet: it may be charged.
-    Standing,
-    /// An earlier sale has these seats.
-    Lost(Vec<SeatId>),
-    /// No such payment, or one that has ended: it must not be charged.
-    Missing,
-}
+    ) p on true
+    left join lateral (
+        select coalesce(max(number), 0) as last,
+            coalesce(sum(amount) filter (where status = 'BEGUN'), 0)::bigint as part,
+            string_agg(array_to_string(seats, ','), ',') filter (where status = 'BEGUN')
+                as part_seats,
+            coalesce(sum(amount) filter (where status = 'DONE'), 0)::bigint as back,
+            string_agg(array_to_string(seats, ','), ',') filter (where status = 'DONE')
+                as back_seats
+        from refunds where payment_id = p.id
+    ) f on true";
 
 impl Store {
-    /// The claim of a payment as it is committed: the last word before money moves.
-    pub async fn claim_row(&self, payment: PaymentId) -> Result<ClaimRow, StoreError> {
-        let connection = self.connection().await?;
-        let statement = connection
-            .prepare_cached(
-                "select p.status, array(
-                    select seat_id from claims
-                    where match_id = r.match_id and seat_id = any(r.seats)
-                      and reservation_id <> r.id)
-                 from payments p join reservations r on r.id = p.reservation_id where p.id = $1",
-            )
-            .await?;
-        let row = connection.query_opt(&statement, &[&payment.0]).await?;
-        Ok(row.map_or(ClaimRow::Missing, |row| match row.get(0) {
-            "IN_PROGRESS" => ClaimRow::Standing,
-            "LOST" => ClaimRow::Lost(seat_ids(row.get(1))),
-            _ => ClaimRow::Missing,
-        }))
-    }
-
     /// The kept reservations of a user, newest first, at most `count`.
     pub async fn reservations_of(
         &self,
@@ -95,51 +60,25 @@ impl Store {
         let connection = self.connection().await?;
         let row = connection
             .query_opt(
-                "select reservation_id, method, status, payment_key from payments where id = $1",
+                "select reservation_id, method, status, payment_key, amount, attempt,
+                    coalesce((select sum(amount) from refunds
+                        where payment_id = $1 and status = 'DONE'), 0)::bigint
+                 from payments where id = $1",
                 &[&id.0],
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
+        let (attempt, back) = (row.get::<_, i32>(5) as u32, row.get(6));
         let payment = ClaimPayment {
             id,
             method: row.get(1),
             status: payment_status(row.get(2)),
             key: row.get(3),
+            amount: row.get(4),
+            money: Money { attempt, back, ..Money::default() },
         };
         let reservation = self.reservation(ReservationId(row.get(0))).await?;
         Ok(reservation.map(|reservation| (reservation, payment)))
-    }
-
-    /// Payments of all partitions that have been without an outcome for `age_ms` or longer.
-    pub async fn unsettled(&self, age_ms: i64, count: i64) -> Result<Vec<Unsettled>, StoreError> {
-        let connection = self.connection().await?;
-        let rows = connection
-            .query(
-                "select p.id, r.id, r.match_id, p.payment_key, p.amount, p.refunding,
-                    case when p.status = 'LOST' then array(
-                        select seat_id from claims
-                        where match_id = r.match_id and seat_id = any(r.seats)) end,
-                    r.user_id, r.seats, p.method
-                 from payments p join reservations r on r.id = p.reservation_id
-                 where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)
-                   and p.updated_at <= now() - $1::float8 * interval '1 millisecond'
-                 order by p.updated_at limit $2",
-                &[&(age_ms as f64), &count],
-            )
-            .await?;
-        let unsettled = rows.iter().map(|row| Unsettled {
-            payment: PaymentId(row.get(0)),
-            reservation: ReservationId(row.get(1)),
-            match_id: MatchId(row.get(2)),
-            user: UserId(row.get(7)),
-            seats: seat_ids(row.get(8)),
-            method: row.get(9),
-            payment_key: row.get(3),
-            amount: row.get(4),
-            refunding: row.get(5),
-            sold: row.get::<_, Option<Vec<i32>>>(6).map(seat_ids),
-        });
-        Ok(unsettled.collect())
     }
 
     /// All accounts, for a rebuild.
@@ -194,6 +133,8 @@ fn reservation(row: &Row) -> Reservation {
         method: row.get(8),
         status: payment_status(row.get(9)),
         key: row.get(10),
+        amount: row.get(12),
+        money: money(row),
     });
     let seats: Vec<i32> = row.get(4);
     Reservation {
@@ -216,7 +157,21 @@ fn reservation(row: &Row) -> Reservation {
     }
 }
 
-fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
+fn money(row: &Row) -> Money {
+    let seats = |column: usize| {
+        parse_seats(row.get::<_, Option<&str>>(column).unwrap_or_default()).unwrap_or_default()
+    };
+    Money {
+        attempt: row.get::<_, i32>(13) as u32,
+        refund: row.get::<_, i32>(14) as u32,
+        part: row.get(15),
+        part_seats: seats(16),
+        back: row.get(17),
+        back_seats: seats(18),
+    }
+}
+
+pub(super) fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
     numbers.into_iter().map(|number| SeatId(number as u32)).collect()
 }
 

@@ -13,6 +13,8 @@ use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,8 @@ pub struct Workers {
     pub reconcile_after_ms: i64,
     /// Name of this process for its leases.
     pub name: String,
+    /// The partitions whose lease this process has.
+    pub owned: Mutex<BTreeSet<Partition>>,
 }
 
 impl Workers {
@@ -66,12 +70,14 @@ impl Workers {
         while !stop.is_cancelled() {
             if self.lease(partition).await {
                 tracing::debug!(%partition, "this worker owns the partition");
+                self.owned.lock().insert(partition);
                 let lost = stop.child_token();
                 tokio::join!(
                     self.renew(partition, lost.clone()),
                     self.write_behind(partition, lost.clone()),
                     self.sweep(partition, lost),
                 );
+                self.owned.lock().remove(&partition);
             }
             pause(PAUSE, &stop).await;
         }

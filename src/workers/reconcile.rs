@@ -1,31 +1,41 @@
-//! Payments whose outcome nobody knows, and refunds that are not done: asked about at the gateway
-//! until it knows. It starts from the claims in PostgreSQL, so it also settles what Redis has
-//! forgotten. Every step is idempotent; two reconcilers at once only ask twice.
+//! Payments whose outcome nobody knows, and money that is not back yet: asked about at the gateway
+//! until it knows. It starts from the rows in PostgreSQL, so it also settles what Redis has
+//! forgotten. Every step is idempotent and names its attempt; two reconcilers at once only ask
+//! twice.
 
-use crate::domain::claim::{ClaimState, refund_intent};
-use crate::domain::ids::SeatId;
-use crate::engine::payments::{Forgotten, Outcome, Settled};
-use crate::engine::reservations::Found;
+use crate::domain::ids::{Partition, PaymentId, SeatId};
+use crate::domain::money::{Attempt, Money, Refund};
+use crate::engine::payments::{Outcome, Settled};
+use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Confirmed};
-use crate::store::reservations::Unsettled;
+use crate::store::unsettled::{Unsettled, UnsettledState};
 use crate::workers::Workers;
+use futures::StreamExt as _;
 
-/// Payments per round.
-const PAYMENTS: i64 = 200;
+/// Payments per round, the oldest first. Enough that those which can't be settled for long do not
+/// keep the others out.
+const PAYMENTS: i64 = 10_000;
+/// Payments that are asked about at the same time: more is unkind to a gateway that has just come
+/// back, fewer would take longer than a minute for a thousand of them.
+const AT_ONCE: usize = 32;
 
 impl Workers {
-    /// Asks about every unsettled payment once; answers how many were settled. One that can't be
-    /// settled does not hold up the others.
+    /// Asks once about every unsettled payment of the partitions that this worker owns; answers how
+    /// many were settled. One that can't be settled does not hold up the others.
     pub async fn reconcile_once(&self) -> anyhow::Result<usize> {
+        let owned: Vec<Partition> = self.owned.lock().iter().copied().collect();
+        if owned.is_empty() {
+            return Ok(0);
+        }
+        let waiting = self.store.unsettled(&owned, self.reconcile_after_ms, PAYMENTS).await?;
+        let mut round =
+            futures::stream::iter(waiting).map(|one| self.reconcile(one)).buffer_unordered(AT_ONCE);
         let mut settled = 0;
-        for one in self.store.unsettled(self.reconcile_after_ms, PAYMENTS).await? {
-            if !self.lease(one.payment.partition()).await {
-                continue;
-            }
-            match self.reconcile(&one).await {
+        while let Some((payment, done)) = round.next().await {
+            match done {
                 Ok(done) => settled += usize::from(done),
                 Err(error) => tracing::warn!(
-                    payment = %one.payment,
+                    %payment,
                     error = format!("{error:#}"),
                     "a payment can't be settled yet"
                 ),
@@ -34,19 +44,33 @@ impl Workers {
         Ok(settled)
     }
 
-    async fn reconcile(&self, one: &Unsettled) -> anyhow::Result<bool> {
-        if one.refunding {
-            return self.refund(one).await;
+    async fn reconcile(&self, listed: Unsettled) -> (PaymentId, anyhow::Result<bool>) {
+        let payment = listed.attempt.payment;
+        (payment, self.reconcile_listed(&listed).await)
+    }
+
+    /// The list may be old by now: only what still waits for the same is acted upon.
+    async fn reconcile_listed(&self, listed: &Unsettled) -> anyhow::Result<bool> {
+        let payment = listed.attempt.payment;
+        if !self.owned.lock().contains(&payment.partition()) {
+            return Ok(false);
         }
-        match &one.sold {
-            Some(sold) => self.give_up(one, sold).await,
-            None => self.settle(one).await,
+        let now = self.store.unsettled_one(payment).await?;
+        let Some(Unsettled { attempt, state }) = now
+            .filter(|now| now.attempt.number == listed.attempt.number && now.state == listed.state)
+        else {
+            return Ok(false);
+        };
+        match &state {
+            UnsettledState::Outcome => self.settle(&attempt).await,
+            UnsettledState::Lost(sold) => self.give_up(&attempt, sold).await,
+            UnsettledState::Refund(refund, money) => self.refund(&attempt, refund, money).await,
         }
     }
 
-    /// What the gateway says of a payment; `None` while it does not know either.
-    async fn ask(&self, one: &Unsettled) -> anyhow::Result<Option<Outcome>> {
-        let order = one.payment.order_id();
+    /// What the gateway says of an attempt; `None` while it does not know either.
+    async fn ask(&self, attempt: &Attempt) -> anyhow::Result<Option<Outcome>> {
+        let order = attempt.payment.order_id();
         let found = match self.toss.find_by_order(&order).await {
             Lookup::Found(found) => found,
             Lookup::NotFound => {
@@ -55,13 +79,14 @@ impl Workers {
             Lookup::Unknown { .. } => return Ok(None),
         };
         Ok(match found.status {
-            GatewayStatus::Done if found.total_amount == one.amount => Some(Outcome::Approved),
+            GatewayStatus::Done if found.total_amount == attempt.amount => Some(Outcome::Approved),
             // The buyer agreed and our call never arrived. Only what still waits for it is charged.
             GatewayStatus::InProgress | GatewayStatus::Ready => {
-                if !self.waits_for_money(one).await? {
+                if !self.engine.ask_payment(attempt).await? {
                     return Ok(Some(Outcome::Declined("WITHDRAWN".to_owned())));
                 }
-                match self.toss.confirm(&one.payment_key, &order, one.amount).await {
+                let Attempt { payment_key, amount, number, .. } = attempt;
+                match self.toss.confirm(payment_key, &order, *amount, *number).await {
                     Confirmed::Approved(_) => Some(Outcome::Approved),
                     Confirmed::Declined { code, .. } => Some(Outcome::Declined(code)),
                     Confirmed::Unknown { .. } => None,
@@ -70,77 +95,103 @@ impl Workers {
             GatewayStatus::Aborted | GatewayStatus::Expired | GatewayStatus::Canceled => {
                 Some(Outcome::Declined(found.status.as_str().to_owned()))
             }
-            _ => None,
+            GatewayStatus::Done
+            | GatewayStatus::WaitingForDeposit
+            | GatewayStatus::PartialCanceled
+            | GatewayStatus::Other(_) => None,
         })
     }
 
-    /// Whether the reservation is PAYING by this very payment.
-    async fn waits_for_money(&self, one: &Unsettled) -> anyhow::Result<bool> {
-        let Some(Found::Live(claim)) = self.engine.claim(one.reservation).await? else {
-            return Ok(false);
-        };
-        let same = claim.payment.is_some_and(|payment| payment.id == one.payment);
-        Ok(same && claim.state == ClaimState::Paying)
-    }
-
-    async fn settle(&self, one: &Unsettled) -> anyhow::Result<bool> {
-        let Some(outcome) = self.ask(one).await? else { return Ok(false) };
+    async fn settle(&self, attempt: &Attempt) -> anyhow::Result<bool> {
+        let Some(outcome) = self.ask(attempt).await? else { return Ok(false) };
         let approved = outcome == Outcome::Approved;
-        let settled =
-            self.engine.settle_payment(one.match_id, one.reservation, one.payment, outcome).await?;
-        tracing::info!(payment = %one.payment, ?settled, "an unknown outcome is settled");
+        let settled = self.engine.settle_payment(attempt, outcome).await?;
+        tracing::info!(payment = %attempt.payment, ?settled, "an unknown outcome is settled");
         match settled {
-            Settled::Confirmed(_) => Ok(true),
-            // Paid for what can't be given any more.
-            Settled::Pending(_) | Settled::Over if approved => match self.give_back(one).await {
-                CancelOutcome::Canceled(_) => self.forget(one, "payment_refunded").await,
-                CancelOutcome::Refused { .. } | CancelOutcome::Unknown { .. } => Ok(false),
-            },
-            Settled::Pending(_) => Ok(true),
-            Settled::Over => self.forget(one, "payment_declined").await,
+            Settled::Confirmed(_) | Settled::Pending(_) => Ok(true),
+            Settled::Owed => {
+                let refund = Refund { payment: attempt.payment, number: 0, amount: None };
+                let money = Money {
+                    attempt: attempt.number,
+                    part: attempt.amount,
+                    part_seats: attempt.seats.clone(),
+                    ..Money::default()
+                };
+                self.refund(attempt, &refund, &money).await
+            }
+            // A later attempt has the money, or it is back already: the journal tells.
+            Settled::Over | Settled::Asked if approved => Ok(false),
+            Settled::Over | Settled::Asked => {
+                self.forget(attempt, "payment_declined", &Money::default()).await
+            }
         }
     }
 
-    async fn refund(&self, one: &Unsettled) -> anyhow::Result<bool> {
-        let refused = match self.give_back(one).await {
+    async fn refund(
+        &self,
+        attempt: &Attempt,
+        refund: &Refund,
+        money: &Money,
+    ) -> anyhow::Result<bool> {
+        let refused = match self.give_back(attempt, refund).await {
             CancelOutcome::Canceled(_) => None,
             CancelOutcome::Refused { code, .. } => Some(code),
             CancelOutcome::Unknown { .. } => return Ok(false),
         };
-        let given = refused.is_none();
-        let noted =
-            self.engine.settle_refund(one.match_id, one.reservation, one.payment, refused).await?;
-        if noted.is_none() && given {
-            return self.forget(one, "payment_refunded").await;
+        if refund.number == 0 {
+            if let Some(code) = refused {
+                tracing::error!(payment = %attempt.payment, code, "money that is owed stays there");
+                metrics::counter!("grandstand_refunds_owed_refused_total").increment(1);
+                return Ok(false);
+            }
+            return self.forget(attempt, "payment_refunded", money).await;
         }
-        Ok(true)
+        let kept = refused.is_some();
+        let (event, one) = (attempt.match_id, attempt.reservation);
+        if self.engine.settle_refund(event, one, refund, refused).await?.is_some() {
+            return Ok(true);
+        }
+        match refund.amount {
+            _ if kept => self.forget(attempt, "refund_refused", money).await,
+            None => self.forget(attempt, "payment_refunded", money).await,
+            Some(part) => {
+                let mut left = attempt.clone();
+                left.seats.retain(|seat| !money.part_seats.contains(seat));
+                left.amount -= part;
+                self.forget(&left, "refund_done", money).await
+            }
+        }
     }
 
     /// The claim was refused and the node that asked for it did not tell Redis.
-    async fn give_up(&self, one: &Unsettled, sold: &[SeatId]) -> anyhow::Result<bool> {
+    async fn give_up(&self, attempt: &Attempt, sold: &[SeatId]) -> anyhow::Result<bool> {
         let lost = Outcome::Lost(sold.to_vec());
-        self.engine.settle_payment(one.match_id, one.reservation, one.payment, lost).await?;
-        self.forget(one, "payment_lost").await
+        self.engine.settle_payment(attempt, lost).await?;
+        self.forget(attempt, "payment_lost", &Money::default()).await
     }
 
-    /// Redis does not know the reservation: PostgreSQL hears of the end all the same.
-    async fn forget(&self, one: &Unsettled, fact: &'static str) -> anyhow::Result<bool> {
-        let forgotten = Forgotten {
-            match_id: one.match_id,
-            user: one.user,
-            reservation: one.reservation,
-            payment: one.payment,
-            seats: one.seats.clone(),
-            amount: one.amount,
-            method: one.method.clone(),
-            payment_key: one.payment_key.clone(),
-            fact,
+    /// The reservation does not wait for it any more: PostgreSQL hears of the end all the same.
+    async fn forget(&self, attempt: &Attempt, fact: &str, money: &Money) -> anyhow::Result<bool> {
+        let money = Money { attempt: attempt.number, ..money.clone() };
+        Ok(self.engine.forget_payment(attempt, fact, &money).await?)
+    }
+
+    async fn give_back(&self, attempt: &Attempt, refund: &Refund) -> CancelOutcome {
+        // Asked first: it may be back by another way, and a refusal is given again for days.
+        if refund.amount.is_none()
+            && let Lookup::Found(found) = self.toss.find_by_order(&attempt.payment.order_id()).await
+            && found.status == GatewayStatus::Canceled
+        {
+            return CancelOutcome::Canceled(found);
+        }
+        let reason = match refund.number {
+            0 => "the seats could not be given",
+            _ => "cancelled by the buyer",
         };
-        Ok(self.engine.forget_payment(&forgotten).await?)
-    }
-
-    async fn give_back(&self, one: &Unsettled) -> CancelOutcome {
-        let intent = refund_intent(one.payment);
-        self.toss.cancel(&one.payment_key, &intent, "cancelled by the buyer", None).await
+        failpoint::reached("refund.before");
+        let outcome =
+            self.toss.cancel(&attempt.payment_key, &refund.intent(), reason, refund.amount).await;
+        failpoint::reached("refund.after");
+        outcome
     }
 }

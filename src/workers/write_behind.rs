@@ -8,6 +8,7 @@
 use crate::domain::fact::{Fact, Fields};
 use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
+use crate::failpoint;
 use crate::store::StoreError;
 use crate::store::apply::Lost;
 use crate::stream::journal::Journal;
@@ -67,10 +68,19 @@ impl Workers {
     ) -> anyhow::Result<Position> {
         let Some((upto, _)) = entries.last() else { return Ok(place) };
         let upto = *upto;
+        let has = |kind: &str| {
+            entries.iter().any(|(_, fields)| fields.get("t").is_some_and(|t| t == kind))
+        };
+        failpoint::reached_if("claim.before", || has("payment_begun"));
+        failpoint::reached_if("commit.before", || has("payment_approved"));
         let lost = self.commit(partition, place, &entries).await?;
+        failpoint::reached_if("claim.after", || has("payment_begun"));
+        failpoint::reached_if("commit.after", || has("payment_approved"));
         metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
         journal.announce(upto, &lost).await.context("announcing")?;
+        failpoint::reached_if("acknowledge.before", || has("payment_approved"));
         journal.trim(upto).await.context("trimming the journal")?;
+        failpoint::reached_if("acknowledge.after", || has("payment_approved"));
         Ok(Position { id: upto, ..place })
     }
 

@@ -141,7 +141,7 @@ async fn out_of_memory_refuses_holds_and_still_frees() {
     released.unwrap();
     assert!(matches!(hold("k").await, Err(EngineError::OutOfMemory)));
     assert!(bed.engine.expire(late.id(), late.hold.key()).await.unwrap());
-    bed.engine.cancel(pending.id(), pending.me, pending.reservation).await.unwrap();
+    bed.engine.cancel(pending.id(), pending.me, pending.reservation, &[]).await.unwrap();
     for scene in [&held, &late, &pending] {
         assert_eq!(bed.seats(scene.id()).await, "");
     }

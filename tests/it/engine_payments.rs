@@ -1,10 +1,10 @@
 //! request, begin, outcome, stretch, refund: every reply, in the order in which they win.
 
 use crate::support::engine::Step::{
-    self, Approve, Begin, Cancel, Decline, Forget, Hold, Lose, Refund, Request, Reserve,
-    ReserveLate, Withdraw,
+    self, Approve, Ask, Begin, Cancel, CancelPart, Decline, Forget, Hold, Lose, Refund, Request,
+    Reserve, ReserveLate, Withdraw,
 };
-use crate::support::engine::{KEY, TestEngine, limits, seats};
+use crate::support::engine::{KEY, TestEngine, attempt, limits, seats};
 use crate::table::Call::{self, BeginOther, RequestNew, Stretch};
 use crate::table::Who::{Me, Other};
 use crate::table::{Case, check};
@@ -21,6 +21,15 @@ const DECLINED: &[Step] = &[Hold, Reserve, Request, Begin, Decline];
 const WITHDRAWN: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw];
 const LOST: &[Step] = &[Hold, Reserve, Request, Begin, Lose];
 const REFUNDING: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel];
+const REFUNDED: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel, Refund];
+const REFUNDING_PART: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart];
+const PART_BACK: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refund];
+const PART_KEPT: &[Step] =
+    &[Hold, Reserve, Request, Begin, Approve, CancelPart, Step::RefuseRefund];
+const REST: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refund, Cancel];
+const ASKED: &[Step] = &[Hold, Reserve, Request, Begin, Ask];
+const AGAIN: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw, Begin];
+const OWED: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw, Approve];
 const LATE: &[Step] = &[Hold, ReserveLate];
 const OVER: &str = "ReservationEnded(\"EXPIRED\")";
 const AMOUNT: i64 = 20_000;
@@ -90,11 +99,16 @@ async fn a_payment_begins_once_with_the_right_amount() {
         same("paid with another key", SOLD, begin(Me, AMOUNT, "other"), "NotPending", "1O 2O"),
         same("refunding", REFUNDING, begin(Me, AMOUNT, KEY), "NotPending", "1O 2O"),
         same("declined before", DECLINED, begin(Me, AMOUNT, KEY), "PaymentFailed", "1P 2P"),
-        noting(same("ready", READY, begin(Me, AMOUNT, KEY), "begun", "1P 2P"), &["payment_begun"]),
         noting(
-            same("withdrawn before", WITHDRAWN, begin(Me, AMOUNT, KEY), "begun", "1P 2P"),
+            same("ready", READY, begin(Me, AMOUNT, KEY), "begun 1", "1P 2P"),
             &["payment_begun"],
         ),
+        noting(
+            same("withdrawn before", WITHDRAWN, begin(Me, AMOUNT, KEY), "begun 2", "1P 2P"),
+            &["payment_begun"],
+        ),
+        same("owed before", OWED, begin(Me, AMOUNT, KEY), "PaymentFailed", "1P 2P"),
+        same("a part is back", PART_BACK, begin(Me, AMOUNT, KEY), "paid", "2O"),
     ];
     check(&table).await;
 }
@@ -111,13 +125,17 @@ async fn an_outcome_moves_a_paying_reservation_on_once() {
             "NotLoaded",
             "1P 2P",
         ),
-        same("unknown", &[], Call::Approve, "over", ""),
-        same("another payment", PAYING, Call::ApproveOther, "over", "1P 2P"),
-        same("lost before", LOST, Call::Approve, "over", "1O"),
+        same("lost before", LOST, Call::Decline, "over", "1O"),
         same("sold before", SOLD, Call::Approve, "confirmed already", "1O 2O"),
         same("sold stays sold", SOLD, Call::Decline, "confirmed already", "1O 2O"),
-        same("not begun", READY, Call::Approve, "pending", "1P 2P"),
         same("declined before", DECLINED, Call::Decline, "pending", "1P 2P"),
+        same("begun again", AGAIN, Call::WithdrawAt(1), "over", "1P 2P"),
+        same("begun again, and approved", AGAIN, Call::ApproveAt(1), "over", "1P 2P"),
+        same("asked for by the reconciler", ASKED, Call::Withdraw(1000), "asked", "1P 2P"),
+        noting(
+            same("asked, and declined", ASKED, Call::Decline, "pending", "1P 2P"),
+            &["payment_declined"],
+        ),
         told(
             noting(
                 same("approved", PAYING, Call::Approve, "confirmed", "1O 2O"),
@@ -134,6 +152,104 @@ async fn an_outcome_moves_a_paying_reservation_on_once() {
             noting(same("lost", PAYING, Call::Lose(&[1]), "over", "1O"), &["payment_lost"]),
             &["1O,2A"],
         ),
+    ];
+    check(&table).await;
+}
+
+/// The rule: money that moved for what can't be given is owed, once the journal says so.
+#[tokio::test]
+async fn money_for_what_can_not_be_given_goes_back() {
+    let owed = |rule, before, call, seats| {
+        noting(same(rule, before, call, "owed", seats), &["refund_owed"])
+    };
+    let table = [
+        owed("unknown", &[], Call::Approve, ""),
+        owed("another payment", PAYING, Call::ApproveOther, "1P 2P"),
+        owed("lost", LOST, Call::Approve, "1O"),
+        owed("not begun", READY, Call::Approve, "1P 2P"),
+        owed("withdrawn", WITHDRAWN, Call::Approve, "1P 2P"),
+        same("back already", REFUNDED, Call::Approve, "over", ""),
+    ];
+    check(&table).await;
+}
+
+/// The rule: the gateway is asked only for the attempt that the reservation is on.
+#[tokio::test]
+async fn the_reconciler_asks_for_the_last_attempt_alone() {
+    const FORGOTTEN: &[Step] = &[Hold, Reserve, Request, Begin, Forget];
+    let table = [
+        same("not loaded", FORGOTTEN, Call::Ask(1), "NotLoaded", "1P 2P"),
+        same("unknown", &[], Call::Ask(1), "over", ""),
+        same("not begun", READY, Call::Ask(1), "over", "1P 2P"),
+        same("withdrawn", WITHDRAWN, Call::Ask(1), "over", "1P 2P"),
+        same("begun again", AGAIN, Call::Ask(1), "over", "1P 2P"),
+        same("sold", SOLD, Call::Ask(1), "over", "1O 2O"),
+        same("paying", PAYING, Call::Ask(1), "asked", "1P 2P"),
+        same("again", ASKED, Call::Ask(1), "asked", "1P 2P"),
+        same("the second attempt", AGAIN, Call::Ask(2), "asked", "1P 2P"),
+    ];
+    check(&table).await;
+}
+
+/// The rule: a reservation that is on a payment says itself what becomes of it.
+#[tokio::test]
+async fn the_end_of_a_payment_is_told_for_a_reservation_that_has_gone() {
+    let told = |rule, before, seats| {
+        let call = Call::Conclude("payment_declined");
+        noting(same(rule, before, call, "forgotten", seats), &["payment_declined"])
+    };
+    let known = |rule, before, seats| {
+        same(rule, before, Call::Conclude("payment_declined"), "known", seats)
+    };
+    let table = [
+        told("unknown", &[], ""),
+        told("lost", LOST, "1O"),
+        told("not on its way", DECLINED, "1P 2P"),
+        known("paying", PAYING, "1P 2P"),
+        known("sold", SOLD, "1O 2O"),
+        known("refunding", REFUNDING, "1O 2O"),
+    ];
+    check(&table).await;
+}
+
+/// The rule: seats of a sale are given back one by one; the others stay sold.
+#[tokio::test]
+async fn a_part_of_a_sale_is_cancelled_and_its_seats_are_free_when_the_money_is_back() {
+    let cancel = Call::CancelPart;
+    let begun = |case| noting(case, &["refund_begun"]);
+    let table = [
+        same("not mine", SOLD, cancel(Other, &[1]), "NotFound", "1O 2O"),
+        same("paying", PAYING, cancel(Me, &[1]), "Paying", "1P 2P"),
+        same("not paid", PENDING, cancel(Me, &[1]), "NotCancellable", "1P 2P"),
+        same("not in it", SOLD, cancel(Me, &[3]), "NotYours", "1O 2O"),
+        same("one not in it", SOLD, cancel(Me, &[1, 2, 3]), "NotYours", "1O 2O"),
+        same("again", REFUNDING_PART, cancel(Me, &[1]), "refunding a part already", "1O 2O"),
+        same("another one meanwhile", REFUNDING_PART, cancel(Me, &[2]), "NotCancellable", "1O 2O"),
+        same("all meanwhile", REFUNDING_PART, Call::Cancel(Me), "NotCancellable", "1O 2O"),
+        same("back already", PART_BACK, cancel(Me, &[1]), "cancelled", "2O"),
+        same("one is back already", PART_BACK, cancel(Me, &[1, 2]), "NotYours", "2O"),
+        begun(same("one", SOLD, cancel(Me, &[1]), "refunding a part", "1O 2O")),
+        begun(same("all by name", SOLD, cancel(Me, &[2, 1]), "refunding", "1O 2O")),
+        begun(same("the last one", PART_BACK, cancel(Me, &[2]), "refunding", "2O")),
+        begun(same("the rest", PART_BACK, Call::Cancel(Me), "refunding", "2O")),
+        begun(same("refused before", PART_KEPT, cancel(Me, &[1]), "refunding a part", "1O 2O")),
+        Case {
+            told: &["1A"],
+            ..noting(
+                same("the money is back", REFUNDING_PART, Call::Refund, "noted", "2O"),
+                &["refund_done"],
+            )
+        },
+        noting(
+            same("the money stays", REFUNDING_PART, Call::RefuseRefund, "noted", "1O 2O"),
+            &["refund_refused"],
+        ),
+        same("another refund", REFUNDING_PART, Call::RefundAt(2), "ended", "1O 2O"),
+        same("an earlier refund", REST, Call::Refund, "ended", "2O"),
+        Case {
+            told: &["2A"],
+            ..noting(same("the last", REST, Call::RefundAt(2), "noted", ""), &["payment_refunded"])
+        },
     ];
     check(&table).await;
 }
@@ -155,7 +271,6 @@ async fn the_time_to_pay_is_stretched_while_pending() {
 /// The rule: the seats are free when the money is back, and stay sold when it will not come.
 #[tokio::test]
 async fn a_refund_frees_the_seats_once() {
-    const REFUNDED: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel, Refund];
     const KEPT: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel, Step::RefuseRefund];
     let done = noting(same("done", REFUNDING, Call::Refund, "noted", ""), &["payment_refunded"]);
     let table = [
@@ -193,7 +308,7 @@ async fn a_payment_leads_to_its_reservation() {
     bed.engine.request_payment(id, me, one, next, method, operation).await.unwrap();
     assert_eq!(find(scene.payment).await.unwrap(), None);
     assert_eq!(find(next).await.unwrap(), Some(one));
-    bed.engine.cancel(id, me, one).await.unwrap();
+    bed.engine.cancel(id, me, one, &[]).await.unwrap();
     assert_eq!(find(next).await.unwrap(), Some(one));
 }
 
@@ -225,7 +340,8 @@ async fn a_deadline_that_passes_while_paying_counts_only_after_the_outcome() {
         let taken =
             bed.engine.hold(id, scene.other, seats(&[1]), 1, &[], Operation::default()).await;
         assert!(taken.is_err(), "a seat that is being paid for was held");
-        let settled = bed.engine.settle_payment(id, one, payment, outcome).await.unwrap();
+        let attempt = attempt(id, me, one, payment);
+        let settled = bed.engine.settle_payment(&attempt, outcome).await.unwrap();
         let same_kind = std::mem::discriminant(&settled) == std::mem::discriminant(&expected);
         assert!(same_kind, "{settled:?}, not {expected:?}");
         assert_eq!(bed.seats(id).await, left);

@@ -4,9 +4,12 @@ use crate::support::engine::Step::{
     self, Approve, Begin, Block, Close, Forget, Hold, HoldLate, Pass, Queue, Release, Request,
     Reserve, ReserveLate,
 };
+use crate::support::engine::{PRICE, TestEngine, seats};
 use crate::table::Call::{self, ExpireHold, ExpireReservation};
 use crate::table::Who::{Me, Other};
 use crate::table::{Case, check};
+use grandstand::domain::ids::SeatId;
+use grandstand::engine::batch::Operation;
 
 const fn case(
     rule: &'static str,
@@ -132,6 +135,26 @@ async fn a_release_frees_what_its_owner_holds() {
         case("seat: mine", &[Hold], Call::ReleaseSeat(Me, 1), "released", "2H", &["1A"]),
     ];
     check(&table).await;
+}
+
+/// The rule: one who released a single seat hears so again; nobody else does.
+#[tokio::test]
+async fn a_repeated_release_of_one_seat_gets_the_first_answer() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let (id, me, other) = (scene.id(), scene.me, scene.other);
+    let release = |user, seat: u32| bed.engine.release_seat(id, user, SeatId(seat), PRICE);
+    for seat in [1, 1, 2, 2, 1] {
+        release(me, seat).await.unwrap();
+        assert!(release(other, seat).await.is_err(), "the other one never had seat {seat}");
+    }
+    assert_eq!(bed.seats(id).await, "");
+    let hold = bed.engine.hold(id, other, seats(&[1]), PRICE, &[], Operation::default());
+    hold.await.unwrap();
+    assert!(release(me, 1).await.is_err(), "somebody else has it by now");
+    release(other, 1).await.unwrap();
+    assert!(release(me, 1).await.is_err(), "somebody else was the last to release it");
+    release(me, 2).await.unwrap();
 }
 
 /// The rule: an administrator takes free seats out of the sale and gives them back, all or none.

@@ -40,7 +40,7 @@ struct Draft {
 fn draft() -> impl Strategy<Value = Draft> {
     let seats = prop::collection::btree_set(1..=SEATS, 1..=3)
         .prop_map(|seats| seats.into_iter().collect::<Vec<u32>>());
-    (0..20_u8, 0..USERS, any::<usize>(), seats, prop::bool::weighted(0.15))
+    (0..23_u8, 0..USERS, any::<usize>(), seats, prop::bool::weighted(0.15))
         .prop_map(|(kind, user, pick, seats, flag)| Draft { kind, user, pick, seats, flag })
 }
 
@@ -60,6 +60,11 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
     let seats: Vec<SeatId> = draft.seats.iter().map(|seat| SeatId(*seat)).collect();
     // Mostly one's own things; now and then somebody else's.
     let owner = |claim: usize| if draft.flag { draft.user } else { model.claims[claim].user };
+    // Now and then what is said of an attempt before the last one.
+    let attempt = |payment: usize| {
+        let last = model.claims[model.claim_of(payment)].attempt;
+        last.saturating_sub(u32::from(draft.flag))
+    };
     let user = draft.user;
     Some(match draft.kind {
         0..=4 => Command::Hold { user, seats },
@@ -73,16 +78,32 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
             let key = (draft.pick % 2) as u8;
             Command::Begin { user, payment: payment?, wrong_amount: draft.flag, key }
         }
+        15 if draft.pick.is_multiple_of(5) => {
+            let attempt = attempt(payment?);
+            Command::Ask { payment: payment?, attempt }
+        }
         15..=16 => {
+            let attempt = attempt(payment?);
             let outcome = match draft.pick % 4 {
                 0 => Outcome::Declined,
                 1 => Outcome::Withdrawn,
                 _ => Outcome::Approved,
             };
-            Command::Outcome { payment: payment?, outcome }
+            Command::Outcome { payment: payment?, attempt, outcome }
         }
-        17 => Command::Cancel { user: owner(claim?), claim: claim? },
-        18 => Command::Refund { payment: payment?, given: !draft.flag },
+        17..=18 => {
+            let seats = match draft.pick % 4 {
+                0 => vec![],
+                1 => seats,
+                _ => model.claims[claim?].seats[..1].to_vec(),
+            };
+            Command::Cancel { user: owner(claim?), claim: claim?, seats }
+        }
+        19..=20 => {
+            let last = model.claims[model.claim_of(payment?)].refund;
+            let number = last.saturating_sub(u32::from(draft.pick.is_multiple_of(7)));
+            Command::Refund { payment: payment?, number, given: !draft.flag }
+        }
         _ if draft.flag => Command::Expire { claim: claim? },
         _ if draft.pick.is_multiple_of(2) => Command::Block { seats },
         _ => Command::Unblock { seats },

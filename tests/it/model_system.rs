@@ -9,6 +9,7 @@ use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
+use grandstand::domain::money::{Attempt, Refund};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::Limits;
 use grandstand::engine::error::{EngineError, Refusal};
@@ -147,8 +148,9 @@ impl System {
                     Ran::word(if gone { "expired" } else { "kept" })
                 })
             }
-            Command::Cancel { user: who, claim } => {
-                Ran::of(engine.cancel(id, user(who), self.claims[*claim]).await, |done| {
+            Command::Cancel { user: who, claim, seats } => {
+                let part: Vec<_> = seats.iter().map(|seat| (*seat, prices[seat])).collect();
+                Ran::of(engine.cancel(id, user(who), self.claims[*claim], &part).await, |done| {
                     Ran::word(if done == Cancelled::Now { "cancelled" } else { "refunding" })
                 })
             }
@@ -169,45 +171,67 @@ impl System {
                 Ran::of(requested, |payment| Ran { payment: Some(payment), ..Ran::word("ready") })
             }
             Command::Begin { user, payment, wrong_amount, key } => {
-                let amount = model.claims[model.claim_of(*payment)].amount;
+                let amount = model.charged(model.claim_of(*payment));
                 let amount = if *wrong_amount { amount + 1 } else { amount };
                 let (who, one) = (self.users[*user], claim(payment));
                 let paying = self.payments[*payment];
                 let key = format!("key-{payment}-{key}");
                 Ran::of(engine.begin_payment(id, who, one, paying, amount, &key).await, |begun| {
                     Ran::word(match begun {
-                        Begun::Now(_) => "begun",
+                        Begun::Now { .. } => "begun",
                         Begun::InProgress => "in_progress",
                         Begun::Paid => "paid",
                     })
                 })
             }
-            Command::Outcome { payment, outcome } => {
+            Command::Ask { payment, attempt } => {
+                let attempt = self.attempt(*payment, *attempt, model);
+                Ran::of(engine.ask_payment(&attempt).await, |asked| {
+                    Ran::word(if asked { "asked" } else { "over" })
+                })
+            }
+            Command::Outcome { payment, attempt, outcome } => {
                 let outcome = match outcome {
                     Outcome::Approved => Settle::Approved,
                     Outcome::Declined => Settle::Declined("CODE".to_owned()),
                     Outcome::Withdrawn => Settle::Withdrawn(EXTRA_MS as u64),
                 };
-                let paying = self.payments[*payment];
-                Ran::of(
-                    engine.settle_payment(id, claim(payment), paying, outcome).await,
-                    |settled| {
-                        Ran::word(match settled {
-                            Settled::Confirmed(_) => "confirmed",
-                            Settled::Pending(_) => "pending",
-                            Settled::Over => "over",
-                        })
-                    },
-                )
+                let attempt = self.attempt(*payment, *attempt, model);
+                Ran::of(engine.settle_payment(&attempt, outcome).await, |settled| {
+                    Ran::word(match settled {
+                        Settled::Confirmed(_) => "confirmed",
+                        Settled::Pending(_) => "pending",
+                        Settled::Over => "over",
+                        Settled::Asked => "asked",
+                        Settled::Owed => "owed",
+                    })
+                })
             }
-            Command::Refund { payment, given } => {
+            Command::Refund { payment, number, given } => {
                 let refused = (!given).then(|| "CODE".to_owned());
-                let paying = self.payments[*payment];
-                Ran::of(engine.settle_refund(id, claim(payment), paying, refused).await, |noted| {
+                let refund =
+                    Refund { payment: self.payments[*payment], number: *number, amount: None };
+                let settled = engine.settle_refund(id, claim(payment), &refund, refused);
+                Ran::of(settled.await, |noted| {
                     Ran::word(if noted.is_some() { "noted" } else { "unchanged" })
                 })
             }
             other => panic!("not a payment: {other:?}"),
+        }
+    }
+
+    fn attempt(&self, payment: usize, number: u32, model: &Model) -> Attempt {
+        let claim = model.claim_of(payment);
+        Attempt {
+            match_id: self.match_id,
+            user: self.users[model.claims[claim].user],
+            reservation: self.claims[claim],
+            payment: self.payments[payment],
+            number,
+            seats: model.claims[claim].seats.clone(),
+            amount: model.claims[claim].amount,
+            method: "CARD".to_owned(),
+            payment_key: "key".to_owned(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The promise that everything else is for: a seat is never sold twice.
 
-use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, limits, seats};
+use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits, seats};
 use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, UserId};
 use grandstand::engine::Engine;
 use grandstand::engine::batch::{Limits, Operation};
@@ -31,7 +31,8 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, Reserva
         let method = "CARD".to_owned();
         engine.request_payment(id, me, one, payment, method, operation).await.unwrap();
         engine.begin_payment(id, me, one, payment, PRICE, KEY).await.unwrap();
-        let settled = engine.settle_payment(id, one, payment, Outcome::Approved).await.unwrap();
+        let attempt = attempt(id, me, one, payment);
+        let settled = engine.settle_payment(&attempt, Outcome::Approved).await.unwrap();
         assert!(matches!(settled, Settled::Confirmed(Some(_))), "{settled:?}");
         bought.push((seat, one));
     }

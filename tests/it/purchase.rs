@@ -1,7 +1,9 @@
 //! The whole path, as the API tells it.
 
 use crate::support::app::TestApp;
+use crate::support::client::Client;
 use crate::support::events::EventStream;
+use grandstand::app::NodeRole;
 
 /// The rule: what a confirmation answers with 200 is sold on the map and kept in PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,5 +29,34 @@ async fn a_seat_is_sold_from_hold_to_confirmation() {
 
     let found = app.verify().await;
     assert_eq!((found.seats, found.disagreements.len()), (2, 0));
+    app.finish().await;
+}
+
+/// The rule: a key whose call has no answer yet is refused on its node; another node gives the one
+/// answer, and the effect is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_in_flight_is_refused_and_has_one_effect_across_nodes() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let (path, body) = (event.path("/holds"), serde_json::json!({"seatIds": [1, 2]}));
+    let second = app.another_node(NodeRole::Api).await;
+    let elsewhere = Client::new(second.url(), fan.token.clone());
+    elsewhere.get(&event.path("")).await.expect(200);
+    app.redis.freeze();
+    let call = |client: &Client| {
+        let (client, path, body) = (client.clone(), path.clone(), body.clone());
+        tokio::spawn(async move { client.post_with_key(&path, &body, "one").await })
+    };
+    let (there, here) = (call(&elsewhere), vec![call(&fan), call(&fan)]);
+    let (refused, _, mut left) = futures::future::select_all(here).await;
+    let refused = refused.unwrap();
+    assert!(refused.headers.contains_key("retry-after"));
+    refused.refused(409, "IDEMPOTENCY_KEY_IN_USE");
+    app.redis.thaw();
+    let first = left.remove(0).await.unwrap().expect(201);
+    assert_eq!(there.await.unwrap().expect(201), first);
+    assert_eq!(fan.post_with_key(&path, &body, "one").await.expect(201), first);
+    second.stop().await;
     app.finish().await;
 }

@@ -2,6 +2,7 @@
 
 use crate::support::engine::{KEY, PRICE, Scene, Step, TestEngine, seats};
 use grandstand::domain::ids::{SeatId, UserId};
+use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::EngineError;
 use grandstand::engine::payments::{Begun, Outcome, Settled};
@@ -31,6 +32,7 @@ pub(crate) enum Call {
     Reserve(Who),
     ReserveSeats(Who, &'static [u32]),
     Cancel(Who),
+    CancelPart(Who, &'static [u32]),
     Request(Who),
     /// A payment unlike the one of the scene.
     RequestNew(Who),
@@ -45,7 +47,15 @@ pub(crate) enum Call {
     Withdraw(u64),
     Lose(&'static [u32]),
     Stretch(Who),
+    /// An outcome of the attempt with this number.
+    ApproveAt(u32),
+    WithdrawAt(u32),
+    Ask(u32),
+    /// The end of the payment for the journal, with the kind of the fact.
+    Conclude(&'static str),
     Refund,
+    /// The refund with this number.
+    RefundAt(u32),
     RefuseRefund,
 }
 
@@ -146,15 +156,26 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
             reserve.await.map(|_| done("reserved"))
         }
         Call::Cancel(who) => {
-            engine.cancel(id, user(scene, who), scene.reservation).await.map(|cancelled| {
-                match cancelled {
-                    Cancelled::Now => done("cancelled"),
-                    Cancelled::Refunding { journal: Some(_), .. } => done("refunding"),
-                    Cancelled::Refunding { journal: None, .. } => done("refunding already"),
-                }
-            })
+            let cancelled = engine.cancel(id, user(scene, who), scene.reservation, &[]).await;
+            cancelled.map(refunding)
+        }
+        Call::CancelPart(who, list) => {
+            let part: Vec<_> = seats(list).into_iter().map(|seat| (seat, PRICE)).collect();
+            let cancelled = engine.cancel(id, user(scene, who), scene.reservation, &part).await;
+            cancelled.map(refunding)
         }
         payment => pay(scene, payment).await,
+    }
+}
+
+fn refunding(cancelled: Cancelled) -> String {
+    match cancelled {
+        Cancelled::Now => "cancelled".to_owned(),
+        Cancelled::Refunding { refund, journal, .. } => {
+            let part = if refund.amount.is_some() { " a part" } else { "" };
+            let known = if journal.is_some() { "" } else { " already" };
+            format!("refunding{part}{known}")
+        }
     }
 }
 
@@ -173,22 +194,26 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
     let begin = async |who, payment, amount, key| {
         let begun = engine.begin_payment(id, user(scene, who), one, payment, amount, key).await;
         begun.map(|begun| match begun {
-            Begun::Now(_) => "begun".to_owned(),
+            Begun::Now { attempt, .. } => format!("begun {attempt}"),
             Begun::InProgress => "in progress".to_owned(),
             Begun::Paid => "paid".to_owned(),
         })
     };
-    let settle = async |payment, outcome| {
-        let settled = engine.settle_payment(id, one, payment, outcome).await;
+    let settle_at = async |attempt: Attempt, outcome| {
+        let settled = engine.settle_payment(&attempt, outcome).await;
         settled.map(|settled| match settled {
             Settled::Confirmed(Some(_)) => "confirmed".to_owned(),
             Settled::Confirmed(None) => "confirmed already".to_owned(),
             Settled::Pending(_) => "pending".to_owned(),
             Settled::Over => "over".to_owned(),
+            Settled::Asked => "asked".to_owned(),
+            Settled::Owed => "owed".to_owned(),
         })
     };
-    let refund = async |refused| {
-        let settled = engine.settle_refund(id, one, scene.payment, refused).await;
+    let settle = async |outcome| settle_at(scene.attempt(1), outcome).await;
+    let refund = async |number, refused| {
+        let refund = Refund { payment: scene.payment, number, amount: None };
+        let settled = engine.settle_refund(id, one, &refund, refused).await;
         settled.map(|entry| if entry.is_some() { "noted" } else { "ended" }.to_owned())
     };
     match call {
@@ -196,17 +221,31 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
         Call::RequestNew(who) => request(who, new).await,
         Call::Begin(who, amount, key) => begin(who, scene.payment, amount, key).await,
         Call::BeginOther => begin(Who::Me, new, scene.amount(), KEY).await,
-        Call::Approve => settle(scene.payment, Outcome::Approved).await,
-        Call::ApproveOther => settle(new, Outcome::Approved).await,
-        Call::Decline => settle(scene.payment, Outcome::Declined("NO".to_owned())).await,
-        Call::Withdraw(ms) => settle(scene.payment, Outcome::Withdrawn(ms)).await,
-        Call::Lose(list) => settle(scene.payment, Outcome::Lost(seats(list))).await,
+        Call::Approve => settle(Outcome::Approved).await,
+        Call::ApproveOther => {
+            settle_at(Attempt { payment: new, ..scene.attempt(1) }, Outcome::Approved).await
+        }
+        Call::Decline => settle(Outcome::Declined("NO".to_owned())).await,
+        Call::Withdraw(ms) => settle(Outcome::Withdrawn(ms)).await,
+        Call::Lose(list) => settle(Outcome::Lost(seats(list))).await,
+        Call::ApproveAt(number) => settle_at(scene.attempt(number), Outcome::Approved).await,
+        Call::WithdrawAt(number) => settle_at(scene.attempt(number), Outcome::Withdrawn(1)).await,
+        Call::Ask(number) => {
+            let asked = engine.ask_payment(&scene.attempt(number)).await;
+            asked.map(|asked| if asked { "asked" } else { "over" }.to_owned())
+        }
+        Call::Conclude(fact) => {
+            let money = Money { attempt: 1, ..Money::default() };
+            let told = engine.forget_payment(&scene.attempt(1), fact, &money).await;
+            told.map(|told| if told { "forgotten" } else { "known" }.to_owned())
+        }
         Call::Stretch(who) => {
             let stretched = engine.stretch_reservation(id, user(scene, who), one, 1000).await;
             stretched.map(|()| "pending".to_owned())
         }
-        Call::Refund => refund(None).await,
-        Call::RefuseRefund => refund(Some("NO".to_owned())).await,
+        Call::Refund => refund(1, None).await,
+        Call::RefundAt(number) => refund(number, None).await,
+        Call::RefuseRefund => refund(1, Some("NO".to_owned())).await,
         other => panic!("{other:?} is no call of a payment"),
     }
 }

@@ -81,7 +81,15 @@ async fn with_key(world: &World, name: &str, seats: &Seats, key: &str) -> Answer
 async fn hold_at_once(world: &mut World, name: String, seats: Seats, key: String, times: usize) {
     let calls = (0..times).map(|_| with_key(world, &name, &seats, &key));
     let answers = join_all(calls).await;
+    // Those that came while the first had no answer yet are told so, and ask again.
     for answer in answers {
+        let answer = match answer.status {
+            409 => {
+                answer.refused(409, "IDEMPOTENCY_KEY_IN_USE");
+                with_key(world, &name, &seats, &key).await
+            }
+            _ => answer,
+        };
         world.note(&name, answer);
         keep(world, &name, 201);
     }

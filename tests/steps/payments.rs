@@ -232,6 +232,11 @@ async fn charged_once(world: &mut World, won: Won) {
     assert_eq!(ledger(world, "CANCELED").await, vec![]);
 }
 
+#[then(expr = "the gateway has given {won} of {won} back")]
+async fn given_a_part_back(world: &mut World, part: Won, all: Won) {
+    assert_eq!(ledger(world, "PARTIAL_CANCELED").await, vec![(all.0, all.0 - part.0)]);
+}
+
 #[then(expr = "the gateway has given {won} back, once")]
 async fn given_back(world: &mut World, won: Won) {
     assert_eq!(ledger(world, "CANCELED").await, vec![(won.0, 0)]);

@@ -96,6 +96,20 @@ async fn try_cancel_of(world: &mut World, name: String, owner: String) {
     world.note(&name, answer);
 }
 
+#[when(expr = "{word} cancels seat(s) {seats} of the reservation")]
+async fn cancel_part(world: &mut World, name: String, seats: Seats) {
+    try_cancel_part(world, name.clone(), seats).await;
+    let data = world.person(&name).answer().clone().expect(200);
+    assert_eq!(data["status"], "CONFIRMED");
+}
+
+#[when(expr = "{word} tries to cancel seat(s) {seats} of the reservation")]
+async fn try_cancel_part(world: &mut World, name: String, seats: Seats) {
+    let path = path(world, &name, "/cancel");
+    let answer = world.client(&name).post(&path, &json!({"seatIds": seats.0})).await;
+    world.note(&name, answer);
+}
+
 #[when(expr = "{word} tries to look at the reservation of {word}")]
 async fn look_at(world: &mut World, name: String, owner: String) {
     let answer = read(world, &name, &owner).await;

@@ -43,18 +43,35 @@ impl TestApp {
         Self::start_on(postgres::database().await, Fsync::Never, change).await
     }
 
+    /// A node whose gateway behaves as the test says.
+    pub async fn start_with_gateway(
+        change: impl FnOnce(&mut Settings),
+        gateway: EmulatorSettings,
+    ) -> Self {
+        Self::start_all(postgres::database().await, Fsync::Never, change, gateway).await
+    }
+
     /// A node on a database of the test's own, and a Redis that writes to the disk as said.
     pub async fn start_on(
         database: String,
         fsync: Fsync,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::start_all(database, fsync, change, EmulatorSettings::default()).await
+    }
+
+    async fn start_all(
+        database: String,
+        fsync: Fsync,
+        change: impl FnOnce(&mut Settings),
+        gateway: EmulatorSettings,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let redis = PrivateRedis::start(dir.path(), RedisSettings { fsync }).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let emulator = Emulator::start(
             listener,
-            EmulatorSettings { secret_key: SECRET.to_owned(), ..EmulatorSettings::default() },
+            EmulatorSettings { secret_key: SECRET.to_owned(), ..gateway },
         )
         .unwrap();
         let mut settings = Defaults::parse_from(["test"]).settings;
@@ -166,6 +183,13 @@ impl TestApp {
         assert_eq!(answer.status(), 204, "{fault}");
     }
 
+    /// Lets the gateway tell this node of each change.
+    pub async fn send_webhooks(&self) {
+        let url = format!("{}/_emulator/webhook", self.emulator.url());
+        let to = json!({"url": format!("{}/api/payments/webhooks/toss", self.node().url())});
+        assert_eq!(reqwest::Client::new().put(url).json(&to).send().await.unwrap().status(), 204);
+    }
+
     /// Ends all faults of the gateway.
     pub async fn clear_faults(&self) {
         let url = format!("{}/_emulator/faults", self.emulator.url());
@@ -237,7 +261,16 @@ pub fn plan() -> Value {
 
 /// Waits until `ask` gives something, at most 15 s.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+    eventually_within(Duration::from_secs(15), what, ask).await
+}
+
+/// Waits until `ask` gives something, at most so long.
+pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    time: Duration,
+    what: &str,
+    ask: impl Fn() -> F,
+) -> T {
+    let deadline = tokio::time::Instant::now() + time;
     loop {
         if let Some(found) = ask().await {
             return found;

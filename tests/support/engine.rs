@@ -7,6 +7,7 @@ use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
+use grandstand::domain::money::{Attempt, Refund as Refunding};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::payments::Outcome;
@@ -181,6 +182,26 @@ impl TestEngine {
     }
 }
 
+/// The first attempt to pay seats 1 and 2.
+pub fn attempt(
+    match_id: MatchId,
+    user: UserId,
+    reservation: ReservationId,
+    payment: PaymentId,
+) -> Attempt {
+    Attempt {
+        match_id,
+        user,
+        reservation,
+        payment,
+        number: 1,
+        seats: seats(&[1, 2]),
+        amount: 2 * PRICE,
+        method: "CARD".to_owned(),
+        payment_key: KEY.to_owned(),
+    }
+}
+
 async fn connect(redis: &PrivateRedis, limits: Limits) -> Engine {
     let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
     Engine::connect(settings).await.unwrap()
@@ -220,7 +241,11 @@ pub enum Step {
     Decline,
     Withdraw,
     Lose,
+    /// The reconciler is about to ask for the money of attempt 1.
+    Ask,
     Cancel,
+    /// Seat 1 alone.
+    CancelPart,
     Refund,
     RefuseRefund,
     Close,
@@ -247,6 +272,11 @@ impl Scene<'_> {
         self.event.id
     }
 
+    /// The attempt with this number to pay the two seats of the scene.
+    pub fn attempt(&self, number: u32) -> Attempt {
+        Attempt { number, ..attempt(self.id(), self.me, self.reservation, self.payment) }
+    }
+
     /// What the two seats of the scene cost.
     pub fn amount(&self) -> i64 {
         2 * PRICE
@@ -268,7 +298,11 @@ impl Scene<'_> {
                 self.let_time_pass().await;
             }
             Step::Cancel => {
-                engine.cancel(self.id(), self.me, self.reservation).await.unwrap();
+                engine.cancel(self.id(), self.me, self.reservation, &[]).await.unwrap();
+            }
+            Step::CancelPart => {
+                let part = [(SeatId(1), PRICE)];
+                engine.cancel(self.id(), self.me, self.reservation, &part).await.unwrap();
             }
             Step::Close => self.change(|event| event.status = MatchStatus::Closed).await,
             Step::Queue => self.change(|event| event.queue.enabled = true).await,
@@ -288,7 +322,9 @@ impl Scene<'_> {
     async fn pay(&self, step: Step) {
         let engine = &self.bed.engine;
         let (id, one, payment) = (self.id(), self.reservation, self.payment);
-        let settle = |outcome| engine.settle_payment(id, one, payment, outcome);
+        let attempt = self.attempt(1);
+        let settle = |outcome| engine.settle_payment(&attempt, outcome);
+        let refund = Refunding { payment, number: 1, amount: None };
         match step {
             Step::Request => {
                 let (method, operation) = ("CARD".to_owned(), Operation::default());
@@ -303,10 +339,11 @@ impl Scene<'_> {
             Step::Decline => drop(settle(Outcome::Declined("NO".to_owned())).await.unwrap()),
             Step::Withdraw => drop(settle(Outcome::Withdrawn(1000)).await.unwrap()),
             Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
-            Step::Refund => drop(engine.settle_refund(id, one, payment, None).await.unwrap()),
+            Step::Ask => assert!(engine.ask_payment(&attempt).await.unwrap()),
+            Step::Refund => drop(engine.settle_refund(id, one, &refund, None).await.unwrap()),
             Step::RefuseRefund => {
                 let code = Some("NO".to_owned());
-                engine.settle_refund(id, one, payment, code).await.unwrap();
+                engine.settle_refund(id, one, &refund, code).await.unwrap();
             }
             other => panic!("{other:?} is no step of a payment"),
         }

@@ -2,6 +2,7 @@
 //! PostgreSQL is one server per test binary, with a database for each test.
 
 pub mod app;
+pub mod books;
 pub mod client;
 pub mod engine;
 pub mod events;

@@ -12,10 +12,33 @@ const MAY: &[(&str, &[&str])] = &[
     ("live", &["domain", "engine", "stream", "live"]),
     ("store", &["domain", "store"]),
     ("gateway", &["domain", "gateway"]),
-    ("workers", &["domain", "engine", "stream", "live::catalog", "store", "gateway", "workers"]),
+    (
+        "workers",
+        &[
+            "domain",
+            "engine",
+            "stream",
+            "live::catalog",
+            "store",
+            "gateway",
+            "workers",
+            "failpoint",
+        ],
+    ),
     (
         "api",
-        &["domain", "engine", "stream", "live", "store", "gateway", "api", "config", "telemetry"],
+        &[
+            "domain",
+            "engine",
+            "stream",
+            "live",
+            "store",
+            "gateway",
+            "api",
+            "config",
+            "telemetry",
+            "failpoint",
+        ],
     ),
     (
         "app",
@@ -38,6 +61,7 @@ const MAY: &[(&str, &[&str])] = &[
     // `Limits` go from the settings to the scripts as they are.
     ("config", &["domain", "engine"]),
     ("telemetry", &[]),
+    ("failpoint", &[]),
     ("demo", &["domain", "demo"]),
     ("embedded", &["embedded"]),
 ];

@@ -246,6 +246,24 @@ impl ApiError {
         .with("gatewayCode", gateway_code)
     }
 
+    /// The money came when the seats could not be given any more: it goes back.
+    pub fn money_returns() -> Self {
+        Self::conflict(
+            "RESERVATION_EXPIRED",
+            "The payment came through when the seats were not yours any more. The money goes back \
+             in full.",
+        )
+    }
+
+    /// The first call under this key has no answer yet.
+    pub fn in_flight() -> Self {
+        Self::conflict(
+            "IDEMPOTENCY_KEY_IN_USE",
+            "A call with this Idempotency-Key is under way. Ask again in a moment.",
+        )
+        .retry_after(1)
+    }
+
     /// An earlier sale has the seats; nothing was charged.
     pub fn seat_sold(seats: &[SeatId]) -> Self {
         Self::new(

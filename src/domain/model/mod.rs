@@ -24,9 +24,10 @@ pub enum Command {
     ReserveSeats { user: UserNumber, seats: Vec<SeatId> },
     Request { user: UserNumber, claim: ClaimNumber },
     Begin { user: UserNumber, payment: PaymentNumber, wrong_amount: bool, key: u8 },
-    Outcome { payment: PaymentNumber, outcome: Outcome },
-    Cancel { user: UserNumber, claim: ClaimNumber },
-    Refund { payment: PaymentNumber, given: bool },
+    Ask { payment: PaymentNumber, attempt: u32 },
+    Outcome { payment: PaymentNumber, attempt: u32, outcome: Outcome },
+    Cancel { user: UserNumber, claim: ClaimNumber, seats: Vec<SeatId> },
+    Refund { payment: PaymentNumber, number: u32, given: bool },
     Expire { claim: ClaimNumber },
     Block { seats: Vec<SeatId> },
     Unblock { seats: Vec<SeatId> },
@@ -67,12 +68,19 @@ pub struct Claim {
     pub seats: Vec<SeatId>,
     pub amount: i64,
     pub payment: Option<PaymentNumber>,
+    /// How many attempts to pay have begun.
+    pub attempt: u32,
+    /// How many refunds have begun; the last one is for `part`.
+    pub refund: u32,
+    part: Vec<SeatId>,
+    back: Vec<SeatId>,
 }
 
 #[derive(Debug, Clone)]
 struct Payment {
     claim: ClaimNumber,
     failed: bool,
+    asked: bool,
     key: Option<u8>,
 }
 
@@ -83,6 +91,8 @@ pub struct Model {
     pub claims: Vec<Claim>,
     payments: Vec<Payment>,
     pub blocked: BTreeSet<SeatId>,
+    /// Who released a seat by itself last.
+    released: BTreeMap<SeatId, UserNumber>,
     prices: BTreeMap<SeatId, i64>,
     hold_ttl_ms: i64,
     payment_ttl_ms: i64,
@@ -113,6 +123,7 @@ impl Model {
             claims: vec![],
             payments: vec![],
             blocked: BTreeSet::new(),
+            released: BTreeMap::new(),
             prices,
             hold_ttl_ms,
             payment_ttl_ms,
@@ -140,6 +151,11 @@ impl Model {
     /// The claim that a payment is for.
     pub fn claim_of(&self, payment: PaymentNumber) -> ClaimNumber {
         self.payments[payment].claim
+    }
+
+    /// What was charged for a claim, whatever went back of it, in KRW.
+    pub fn charged(&self, claim: ClaimNumber) -> i64 {
+        self.claims[claim].amount + self.price(&self.claims[claim].back)
     }
 
     /// State letter of a seat.
@@ -174,7 +190,18 @@ impl Model {
         let deadline = self.now + ttl_ms;
         let amount = self.price(seats);
         let seats = seats.to_vec();
-        self.claims.push(Claim { user, state, deadline, seats, amount, payment: None });
+        self.claims.push(Claim {
+            user,
+            state,
+            deadline,
+            seats,
+            amount,
+            payment: None,
+            attempt: 0,
+            refund: 0,
+            part: vec![],
+            back: vec![],
+        });
     }
 
     /// Runs a command.
@@ -189,9 +216,12 @@ impl Model {
             Command::Begin { user, payment, wrong_amount, key } => {
                 self.begin(*user, *payment, *wrong_amount, *key)
             }
-            Command::Outcome { payment, outcome } => self.outcome(*payment, *outcome),
-            Command::Cancel { user, claim } => self.cancel(*user, *claim),
-            Command::Refund { payment, given } => self.refund(*payment, *given),
+            Command::Ask { payment, attempt } => self.ask(*payment, *attempt),
+            Command::Outcome { payment, attempt, outcome } => {
+                self.outcome(*payment, *attempt, *outcome)
+            }
+            Command::Cancel { user, claim, seats } => self.cancel(*user, *claim, seats),
+            Command::Refund { payment, number, given } => self.refund(*payment, *number, *given),
             Command::Expire { claim } => match self.claims[*claim].state {
                 State::Ended(_) => reply("expired"),
                 _ => reply("kept"),
@@ -231,7 +261,10 @@ impl Model {
 
     fn release_seat(&mut self, user: UserNumber, seat: SeatId) -> Reply {
         let price = self.prices[&seat];
-        let Some(number) = self.owner(seat) else { return reply("not_yours") };
+        let Some(number) = self.owner(seat) else {
+            let again = self.letter(seat) == b'A' && self.released.get(&seat) == Some(&user);
+            return reply(if again { "released" } else { "not_yours" });
+        };
         let claim = &mut self.claims[number];
         if claim.user != user {
             return reply("not_yours");
@@ -245,6 +278,7 @@ impl Model {
             claim.seats.retain(|other| *other != seat);
             claim.amount -= price;
         }
+        self.released.insert(seat, user);
         reply("released")
     }
 

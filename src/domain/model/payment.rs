@@ -3,6 +3,7 @@
 use super::{
     ClaimNumber, EXTRA_MS, Model, Outcome, Payment, PaymentNumber, Reply, State, UserNumber, reply,
 };
+use crate::domain::ids::SeatId;
 
 impl Model {
     fn own(&self, user: UserNumber, number: ClaimNumber) -> Result<(), Reply> {
@@ -26,7 +27,7 @@ impl Model {
             return reply("not_pending");
         }
         self.claims[number].payment = Some(self.payments.len());
-        self.payments.push(Payment { claim: number, failed: false, key: None });
+        self.payments.push(Payment { claim: number, failed: false, asked: false, key: None });
         reply("ready")
     }
 
@@ -55,6 +56,8 @@ impl Model {
             State::Pending if payment.failed => reply("failed"),
             State::Pending => {
                 claim.state = State::Paying;
+                claim.attempt += 1;
+                payment.asked = false;
                 payment.key = Some(key);
                 reply("begun")
             }
@@ -62,23 +65,50 @@ impl Model {
         }
     }
 
-    pub(super) fn outcome(&mut self, number: PaymentNumber, outcome: Outcome) -> Reply {
-        let now = self.now;
-        let claim = &mut self.claims[self.payments[number].claim];
-        if claim.payment != Some(number) {
+    fn is_paying(&self, number: PaymentNumber, attempt: u32) -> bool {
+        let claim = &self.claims[self.payments[number].claim];
+        claim.payment == Some(number) && claim.state == State::Paying && claim.attempt == attempt
+    }
+
+    pub(super) fn ask(&mut self, number: PaymentNumber, attempt: u32) -> Reply {
+        if !self.is_paying(number, attempt) {
             return reply("over");
         }
-        match claim.state {
-            State::Ended(_) => return reply("over"),
-            State::Confirmed | State::Refunding => return reply("confirmed"),
-            State::Hold | State::Pending => return reply("pending"),
-            State::Paying => {}
+        self.payments[number].asked = true;
+        reply("asked")
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        number: PaymentNumber,
+        attempt: u32,
+        outcome: Outcome,
+    ) -> Reply {
+        let now = self.now;
+        let paying = self.is_paying(number, attempt);
+        let claim = &mut self.claims[self.payments[number].claim];
+        if !paying {
+            let mine = claim.payment == Some(number);
+            return match claim.state {
+                State::Confirmed | State::Refunding if mine => reply("confirmed"),
+                State::Paying if mine => reply("over"),
+                State::Ended("REFUNDED") if mine => reply("over"),
+                state => {
+                    let pending = mine && state == State::Pending;
+                    if outcome == Outcome::Approved {
+                        self.payments[number].failed |= pending;
+                        return reply("owed");
+                    }
+                    reply(if pending { "pending" } else { "over" })
+                }
+            };
         }
         match outcome {
             Outcome::Approved => {
                 claim.state = State::Confirmed;
                 return reply("confirmed");
             }
+            Outcome::Withdrawn if self.payments[number].asked => return reply("asked"),
             Outcome::Declined => self.payments[number].failed = true,
             Outcome::Withdrawn => claim.deadline = claim.deadline.max(now + EXTRA_MS),
         }
@@ -91,32 +121,64 @@ impl Model {
         }
     }
 
-    pub(super) fn cancel(&mut self, user: UserNumber, number: ClaimNumber) -> Reply {
+    pub(super) fn cancel(
+        &mut self,
+        user: UserNumber,
+        number: ClaimNumber,
+        seats: &[SeatId],
+    ) -> Reply {
         let claim = &mut self.claims[number];
         if claim.user != user || claim.state == State::Hold {
             return reply("not_found");
         }
         match claim.state {
-            State::Ended("CANCELLED" | "REFUNDED") => reply("cancelled"),
-            State::Ended(_) => reply("not_cancellable"),
-            State::Paying => reply("paying"),
+            State::Ended("CANCELLED" | "REFUNDED") => return reply("cancelled"),
+            State::Ended(_) => return reply("not_cancellable"),
+            State::Paying => return reply("paying"),
+            State::Hold | State::Pending | State::Confirmed | State::Refunding => {}
+        }
+        let named = |seat: &SeatId| seats.is_empty() || seats.contains(seat);
+        let chosen: Vec<SeatId> = claim.seats.iter().copied().filter(named).collect();
+        if !seats.is_empty() && chosen.len() != seats.len() {
+            let all_back = seats.iter().all(|seat| claim.back.contains(seat));
+            return reply(if all_back { "cancelled" } else { "not_yours" });
+        }
+        let all = chosen.len() == claim.seats.len();
+        match claim.state {
+            State::Refunding if claim.part == chosen => reply("refunding"),
+            State::Refunding => reply("not_cancellable"),
+            State::Pending if !all => reply("not_cancellable"),
             State::Pending => {
                 claim.state = State::Ended("CANCELLED");
                 reply("cancelled")
             }
-            State::Hold | State::Confirmed | State::Refunding => {
+            _ => {
                 claim.state = State::Refunding;
+                claim.refund += 1;
+                claim.part = chosen;
                 reply("refunding")
             }
         }
     }
 
-    pub(super) fn refund(&mut self, number: PaymentNumber, given: bool) -> Reply {
-        let claim = &mut self.claims[self.payments[number].claim];
-        if claim.payment != Some(number) || claim.state != State::Refunding {
+    pub(super) fn refund(&mut self, number: PaymentNumber, refund: u32, given: bool) -> Reply {
+        let claim_number = self.payments[number].claim;
+        let part = self.price(&self.claims[claim_number].part);
+        let claim = &mut self.claims[claim_number];
+        let waits = claim.payment == Some(number) && claim.state == State::Refunding;
+        if !waits || claim.refund != refund {
             return reply("unchanged");
         }
-        claim.state = if given { State::Ended("REFUNDED") } else { State::Confirmed };
+        if !given {
+            claim.state = State::Confirmed;
+        } else if claim.part.len() == claim.seats.len() {
+            claim.state = State::Ended("REFUNDED");
+        } else {
+            claim.state = State::Confirmed;
+            claim.seats.retain(|seat| !claim.part.contains(seat));
+            claim.amount -= part;
+            claim.back.append(&mut claim.part);
+        }
         reply("noted")
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -51,6 +51,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/_emulator/payments/{payment_key}/deposit", post(deposit))
         .route("/_emulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/_emulator/ledger", get(read_ledger))
+        .route("/_emulator/webhook", put(set_webhook))
 }
 
 async fn begin(State(shared): State<Arc<Shared>>, Json(request): Json<NewPayment>) -> Response {
@@ -91,6 +92,17 @@ async fn list_faults(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
     shared.faults.lock().clear();
+    StatusCode::NO_CONTENT
+}
+
+/// Where changes are told from now on; `null` for nowhere.
+#[derive(Deserialize)]
+struct Webhook {
+    url: Option<String>,
+}
+
+async fn set_webhook(State(shared): State<Arc<Shared>>, Json(to): Json<Webhook>) -> StatusCode {
+    *shared.webhook_url.lock() = to.url;
     StatusCode::NO_CONTENT
 }
 

@@ -49,7 +49,7 @@ pub struct EmulatorSettings {
     pub approval_window_ms: u64,
     /// A file of JSON lines from which payments come back after a restart; memory only if absent.
     pub ledger_path: Option<PathBuf>,
-    /// Where changes of payments are told; nowhere if absent.
+    /// Where changes of payments are told; nowhere if absent. `PUT /_emulator/webhook` changes it.
     pub webhook_url: Option<String>,
     /// Shortens the pauses between the tries of a webhook: 1 is Toss's own schedule (up to 68
     /// hours), 0 is no pause at all.
@@ -77,6 +77,7 @@ pub struct Emulator {
 /// What all parts of one emulator work on.
 struct Shared {
     settings: EmulatorSettings,
+    webhook_url: Mutex<Option<String>>,
     ledger: Mutex<Ledger>,
     faults: Mutex<Faults>,
     idempotency: idempotency::Store,
@@ -93,6 +94,7 @@ impl Emulator {
         let path = settings.ledger_path.as_deref();
         let ledger = Ledger::open(path, settings.approval_window_ms, changed)?;
         let shared = Arc::new(Shared {
+            webhook_url: Mutex::new(settings.webhook_url.clone()),
             settings,
             ledger: Mutex::new(ledger),
             faults: Mutex::default(),

@@ -27,7 +27,6 @@ struct Message {
 
 /// Sends a webhook for each change until the emulator stops.
 pub(super) async fn run(shared: Arc<Shared>, mut changes: UnboundedReceiver<Payment>) {
-    let Some(url) = shared.settings.webhook_url.clone() else { return };
     let http = match reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build() {
         Ok(http) => http,
         Err(error) => return tracing::error!(%error, "the emulator sends no webhooks"),
@@ -39,9 +38,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut changes: UnboundedReceiver<Paym
             () = shared.stopping.cancelled() => None,
         };
         let Some(payment) = payment else { return };
-        if !is_told(payment.status) {
-            continue;
-        }
+        let url = shared.webhook_url.lock().clone();
+        let Some(url) = url.filter(|_| is_told(payment.status)) else { continue };
         let draw = shared.faults.lock().draw(CallKind::Webhook);
         let message = Message::of(&payment);
         if draw.reorder && kept_back.is_empty() {
@@ -50,7 +48,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut changes: UnboundedReceiver<Paym
         }
         let mut messages = vec![message; 1 + draw.copies as usize];
         messages.append(&mut kept_back);
-        let (http, url, shared_for_task) = (http.clone(), url.clone(), Arc::clone(&shared));
+        let (http, shared_for_task) = (http.clone(), Arc::clone(&shared));
         // One task for the group keeps its order; groups do not wait for each other.
         shared.tasks.spawn(async move {
             for message in messages {

@@ -8,14 +8,14 @@ async fn an_approval_is_approved_and_can_be_looked_up() {
     assert_eq!(gateway.toss.find_by_order(ORDER).await, Lookup::NotFound);
     let key = gateway.pay(ORDER, json!({})).await;
 
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     let Outcome::Approved(payment) = outcome else { panic!("{outcome:?}") };
     assert_eq!((payment.status.as_str(), payment.balance_amount), ("DONE", AMOUNT));
     assert!(payment.approved_at.as_ref().unwrap().ends_with("+09:00"));
     assert_eq!(payment.method.as_deref(), Some("카드"));
 
     assert_eq!(gateway.toss.find_by_order(ORDER).await, Lookup::Found(payment.clone()));
-    let again = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let again = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert_eq!(again, Outcome::Approved(payment), "the same call has one effect");
 }
 
@@ -24,7 +24,7 @@ async fn a_refused_card_is_declined_and_stays_declined() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({ "confirm": "decline" })).await;
     for _ in 0..2 {
-        let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+        let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
         let Outcome::Declined { code, message } = outcome else { panic!("{outcome:?}") };
         assert_eq!(code, "REJECT_CARD_COMPANY");
         assert!(!message.is_empty());
@@ -39,11 +39,11 @@ async fn a_second_card_for_the_same_order_can_succeed_after_a_decline() {
     let good = gateway.pay(ORDER, json!({})).await;
     let third = gateway.pay(ORDER, json!({})).await;
     assert!(matches!(
-        gateway.toss.confirm(&refused, ORDER, AMOUNT).await,
+        gateway.toss.confirm(&refused, ORDER, AMOUNT, 1).await,
         Outcome::Declined { .. }
     ));
-    assert!(matches!(gateway.toss.confirm(&good, ORDER, AMOUNT).await, Outcome::Approved(_)));
-    assert_unknown(&gateway.toss.confirm(&third, ORDER, AMOUNT).await, "ALREADY_PROCESSED");
+    assert!(matches!(gateway.toss.confirm(&good, ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
+    assert_unknown(&gateway.toss.confirm(&third, ORDER, AMOUNT, 1).await, "ALREADY_PROCESSED");
     let Lookup::Found(payment) = gateway.toss.find_by_order(ORDER).await else { panic!() };
     assert_eq!(payment.payment_key, good, "the one that took the money is found");
 }
@@ -64,7 +64,7 @@ async fn definitive_codes_decline_and_all_others_are_unknown() {
     for (index, (code, is_definitive)) in rows.into_iter().enumerate() {
         let order = format!("order-{index:06}");
         let key = gateway.pay(&order, json!({ "confirm": "decline", "code": code })).await;
-        let outcome = gateway.toss.confirm(&key, &order, AMOUNT).await;
+        let outcome = gateway.toss.confirm(&key, &order, AMOUNT, 1).await;
         if is_definitive {
             assert!(matches!(outcome, Outcome::Declined { .. }), "{code}: {outcome:?}");
         } else {
@@ -82,7 +82,7 @@ async fn an_amount_or_an_order_that_differs_is_refused() {
         (key.as_str(), "order-000002", AMOUNT),
         ("no-such-payment", ORDER, AMOUNT),
     ] {
-        let outcome = gateway.toss.confirm(key, order, amount).await;
+        let outcome = gateway.toss.confirm(key, order, amount, 1).await;
         assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
     }
     gateway.until_status(ORDER, &GatewayStatus::InProgress).await;
@@ -94,10 +94,10 @@ async fn a_cut_connection_is_unknown_and_the_look_up_says_done() {
     for (order, kind) in [(ORDER, "dropAfter"), ("order-000002", "errorAfter")] {
         let key = gateway.pay(order, json!({})).await;
         gateway.fault(json!({ "call": "confirm", "kind": kind, "count": 1 })).await;
-        let outcome = gateway.toss.confirm(&key, order, AMOUNT).await;
+        let outcome = gateway.toss.confirm(&key, order, AMOUNT, 1).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
         gateway.until_status(order, &GatewayStatus::Done).await;
-        let again = gateway.toss.confirm(&key, order, AMOUNT).await;
+        let again = gateway.toss.confirm(&key, order, AMOUNT, 1).await;
         assert!(matches!(again, Outcome::Approved(_)), "the first answer is replayed: {again:?}");
     }
 }
@@ -109,10 +109,10 @@ async fn a_failure_before_the_effect_is_unknown_and_a_repeat_succeeds() {
         let order = format!("order-{index:06}");
         let key = gateway.pay(&order, json!({})).await;
         gateway.fault(json!({ "call": "confirm", "kind": kind, "count": 1 })).await;
-        let outcome = gateway.toss.confirm(&key, &order, AMOUNT).await;
+        let outcome = gateway.toss.confirm(&key, &order, AMOUNT, 1).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{kind}: {outcome:?}");
         gateway.until_status(&order, &GatewayStatus::InProgress).await;
-        let again = gateway.toss.confirm(&key, &order, AMOUNT).await;
+        let again = gateway.toss.confirm(&key, &order, AMOUNT, 1).await;
         assert!(matches!(again, Outcome::Approved(_)), "{kind}: {again:?}");
     }
 }
@@ -124,7 +124,7 @@ async fn a_time_out_is_unknown_although_the_money_moves_later() {
     let key = gateway.pay(ORDER, json!({})).await;
     let slow = json!({ "call": "confirm", "kind": "latency", "minMs": 1500, "count": 1 });
     gateway.fault(slow).await;
-    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT).await, "in time");
+    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT, 1).await, "in time");
     let Lookup::Found(payment) = gateway.toss.find_by_order(ORDER).await else { panic!() };
     assert_eq!(payment.status, GatewayStatus::InProgress, "not yet decided, so not a failure");
     gateway.until_status(ORDER, &GatewayStatus::Done).await;
@@ -136,8 +136,8 @@ async fn a_call_in_flight_is_repeated_with_the_same_key() {
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.fault(json!({ "call": "confirm", "kind": "latency", "minMs": 200, "count": 1 })).await;
     let (first, second) = tokio::join!(
-        gateway.toss.confirm(&key, ORDER, AMOUNT),
-        gateway.toss.confirm(&key, ORDER, AMOUNT),
+        gateway.toss.confirm(&key, ORDER, AMOUNT, 1),
+        gateway.toss.confirm(&key, ORDER, AMOUNT, 1),
     );
     assert!(matches!(first, Outcome::Approved(_)), "{first:?}");
     assert_eq!(first, second);
@@ -148,10 +148,10 @@ async fn a_call_that_stays_in_flight_is_unknown() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.fault(json!({ "call": "confirm", "kind": "inFlight" })).await;
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert_unknown(&outcome, "IDEMPOTENT_REQUEST_PROCESSING");
     gateway.end_faults().await;
-    assert!(matches!(gateway.toss.confirm(&key, ORDER, AMOUNT).await, Outcome::Approved(_)));
+    assert!(matches!(gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
 }
 
 #[tokio::test]
@@ -160,14 +160,14 @@ async fn too_many_calls_are_unknown() {
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.fault(json!({ "kind": "rateLimit", "perMinute": 1 })).await;
     assert!(matches!(gateway.toss.find_by_order(ORDER).await, Lookup::Found(_)));
-    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT).await, "429");
+    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, "429");
 }
 
 #[tokio::test]
 async fn a_payment_that_waits_for_a_deposit_is_not_approved() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({ "confirm": "waitForDeposit" })).await;
-    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT).await, "WAITING_FOR_DEPOSIT");
+    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, "WAITING_FOR_DEPOSIT");
     gateway.post(&format!("/_emulator/payments/{key}/deposit"), &json!({})).await;
     gateway.until_status(ORDER, &GatewayStatus::Done).await;
 }
@@ -177,7 +177,7 @@ async fn the_time_to_confirm_ends() {
     let settings = EmulatorSettings { approval_window_ms: 0, ..EmulatorSettings::default() };
     let gateway = Gateway::start_with(settings, 5_000).await;
     let key = gateway.pay(ORDER, json!({})).await;
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     let Outcome::Declined { code, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(code, "NOT_FOUND_PAYMENT_SESSION");
     gateway.until_status(ORDER, &GatewayStatus::Expired).await;
@@ -192,7 +192,7 @@ async fn a_wrong_key_and_a_gateway_that_is_away_are_unknown() {
         [("test_sk_other", "UNAUTHORIZED_KEY"), ("test_ck_other", "INVALID_API_KEY")]
     {
         let toss = client(&url, wrong_key, 5_000);
-        assert_unknown(&toss.confirm(&key, ORDER, AMOUNT).await, code);
+        assert_unknown(&toss.confirm(&key, ORDER, AMOUNT, 1).await, code);
         assert!(matches!(toss.find_by_order(ORDER).await, Lookup::Unknown { .. }));
     }
 
@@ -200,7 +200,7 @@ async fn a_wrong_key_and_a_gateway_that_is_away_are_unknown() {
     emulator.stop().await;
     assert!(toss.admits_new_payment());
     for _ in 0..5 {
-        assert_unknown(&toss.confirm(&key, ORDER, AMOUNT).await, "connect");
+        assert_unknown(&toss.confirm(&key, ORDER, AMOUNT, 1).await, "connect");
     }
     assert!(!toss.admits_new_payment(), "the breaker is open");
 }
@@ -225,7 +225,7 @@ async fn an_answer_about_another_payment_is_never_an_approval() {
         "totalAmount": AMOUNT, "balanceAmount": AMOUNT, "currency": "KRW",
     });
     let toss = gateway_that_answers(200, good.to_string()).await;
-    assert!(matches!(toss.confirm("key-1", ORDER, AMOUNT).await, Outcome::Approved(_)));
+    assert!(matches!(toss.confirm("key-1", ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
 
     for (field, value) in [
         ("paymentKey", json!("key-2")),
@@ -236,7 +236,7 @@ async fn an_answer_about_another_payment_is_never_an_approval() {
         let mut other = good.clone();
         other[field] = value;
         let toss = gateway_that_answers(200, other.to_string()).await;
-        assert_unknown(&toss.confirm("key-1", ORDER, AMOUNT).await, "another payment");
+        assert_unknown(&toss.confirm("key-1", ORDER, AMOUNT, 1).await, "another payment");
     }
     let mut other = good.clone();
     other["orderId"] = json!("order-000002");
@@ -256,7 +256,7 @@ async fn answers_that_are_not_of_toss_are_unknown() {
         (200, "x".repeat(3 << 20)),
     ] {
         let toss = gateway_that_answers(status, body).await;
-        let outcome = toss.confirm("key-1", ORDER, AMOUNT).await;
+        let outcome = toss.confirm("key-1", ORDER, AMOUNT, 1).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{status}: {outcome:?}");
         assert!(matches!(toss.find_by_order(ORDER).await, Lookup::Unknown { .. }), "{status}");
         let outcome = toss.cancel("key-1", "intent-1", "test", None).await;
@@ -272,6 +272,6 @@ async fn ids_that_could_leave_their_path_are_not_sent() {
         let outcome = gateway.toss.cancel(id, "intent-1", "test", None).await;
         assert!(matches!(outcome, CancelOutcome::Unknown { .. }), "{id}");
     }
-    let outcome = gateway.toss.confirm("../\r\n\u{0}", ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm("../\r\n\u{0}", ORDER, AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
 }

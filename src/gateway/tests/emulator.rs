@@ -79,9 +79,9 @@ async fn a_key_in_flight_gets_409_even_when_its_first_caller_has_gone() {
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.fault(json!({ "call": "confirm", "kind": "latency", "minMs": 500, "count": 1 })).await;
     let impatient = client(&gateway.emulator.url(), &EmulatorSettings::default().secret_key, 100);
-    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT).await, "in time");
-    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT).await, "in time");
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT, 1).await, "in time");
+    assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT, 1).await, "in time");
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
 }
 
@@ -134,7 +134,7 @@ async fn payments_come_back_after_a_restart_also_when_the_last_line_is_half() {
     let gateway = Gateway::start_with(settings.clone(), 5_000).await;
     let key = gateway.pay(ORDER, json!({})).await;
     let declined = gateway.pay("order-000002", json!({ "confirm": "decline" })).await;
-    gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     gateway.toss.cancel(&key, "part-1", "test", Some(10_000)).await;
     let before = gateway.ledger().await;
     gateway.emulator.stop().await;
@@ -143,7 +143,7 @@ async fn payments_come_back_after_a_restart_also_when_the_last_line_is_half() {
 
     let gateway = Gateway::start_with(settings.clone(), 5_000).await;
     assert_eq!(gateway.ledger().await, before);
-    let outcome = gateway.toss.confirm(&declined, "order-000002", AMOUNT).await;
+    let outcome = gateway.toss.confirm(&declined, "order-000002", AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Declined { .. }), "the plan came back: {outcome:?}");
     gateway.emulator.stop().await;
 
@@ -163,7 +163,7 @@ async fn a_gateway_that_stops_and_returns_settles_what_was_unknown() {
     let toss = gateway.toss.clone();
     let waiting = {
         let key = key.clone();
-        tokio::spawn(async move { toss.confirm(&key, ORDER, AMOUNT).await })
+        tokio::spawn(async move { toss.confirm(&key, ORDER, AMOUNT, 1).await })
     };
     let url = gateway.emulator.url();
     gateway.emulator.stop().await;
@@ -171,7 +171,7 @@ async fn a_gateway_that_stops_and_returns_settles_what_was_unknown() {
 
     let listener = TcpListener::bind(url.trim_start_matches("http://")).await.unwrap();
     let _emulator = Emulator::start(listener, settings).unwrap();
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
 }
 
@@ -243,7 +243,7 @@ async fn each_choice_at_the_pay_page_returns_to_the_shop_as_documented() {
 
     let to = choose(&gateway, "refused").await;
     let key = value_of(&to, "paymentKey").unwrap();
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
 
     let to = choose(&gateway, "approve").await;
@@ -252,6 +252,6 @@ async fn each_choice_at_the_pay_page_returns_to_the_shop_as_documented() {
     assert_eq!(value_of(&to, "amount").unwrap(), AMOUNT.to_string());
     assert_eq!(value_of(&to, "orderId").unwrap(), ORDER);
     let key = value_of(&to, "paymentKey").unwrap();
-    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
 }

@@ -71,7 +71,7 @@ fn header<'got>(got: &'got (HeaderMap, Value), name: &str) -> &'got str {
 async fn a_change_is_told_until_the_shop_says_200() {
     let (gateway, shop) = gateway_with_shop(2).await;
     let key = gateway.pay(ORDER, json!({})).await;
-    gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     let got = shop.until(3).await;
     for (index, webhook) in got.iter().enumerate() {
         assert_eq!(header(webhook, "retried-count"), index.to_string());
@@ -88,7 +88,7 @@ async fn a_change_is_told_until_the_shop_says_200() {
 async fn a_webhook_is_given_up_after_seven_repeats() {
     let (gateway, shop) = gateway_with_shop(8).await;
     let key = gateway.pay(ORDER, json!({})).await;
-    gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     shop.until(8).await;
     gateway.toss.cancel(&key, "refund-1", "test", None).await;
     let got = shop.until(9).await;
@@ -105,7 +105,7 @@ async fn webhooks_come_twice_or_in_another_order_on_request() {
     let (gateway, shop) = gateway_with_shop(0).await;
     gateway.fault(json!({ "kind": "reorder", "count": 1 })).await;
     let key = gateway.pay(ORDER, json!({})).await;
-    gateway.toss.confirm(&key, ORDER, AMOUNT).await;
+    gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     gateway.toss.cancel(&key, "part-1", "test", Some(10_000)).await;
     let got = shop.until(2).await;
     let states: Vec<_> = got.iter().map(|got| got.1["data"]["status"].as_str().unwrap()).collect();

@@ -1,0 +1,111 @@
+//! How far the money of a reservation has come: attempts to pay it, and what goes back.
+
+use crate::domain::claim::{join_seats, parse_seats};
+use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+
+/// What a claim knows of its money, in the form of `lua/lib/money.lua`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Money {
+    /// Rises with each begin of a payment; 0 before the first.
+    pub attempt: u32,
+    /// Number of the last refund; 0 before the first.
+    pub refund: u32,
+    /// What that refund gives back, in KRW; 0 when it is done.
+    pub part: i64,
+    pub part_seats: Vec<SeatId>,
+    /// What earlier refunds gave back, in KRW.
+    pub back: i64,
+    pub back_seats: Vec<SeatId>,
+}
+
+impl Money {
+    /// Reads what stands behind a record and in facts; the empty text is a claim without money.
+    /// `None` when the text is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        let field: Vec<&str> = text.split(';').collect();
+        let attempt = field[0].parse().ok()?;
+        Some(match field[1..] {
+            [] => Self { attempt, ..Self::default() },
+            [refund, part, part_seats, back, back_seats, ..] => Self {
+                attempt,
+                refund: refund.parse().ok()?,
+                part: part.parse().ok()?,
+                part_seats: parse_seats(part_seats)?,
+                back: back.parse().ok()?,
+                back_seats: parse_seats(back_seats)?,
+            },
+            _ => return None,
+        })
+    }
+
+    /// The form that `parse` reads.
+    pub fn text(&self) -> String {
+        if self.refund == 0 && self.part == 0 {
+            return self.attempt.to_string();
+        }
+        let Self { attempt, refund, part, back, .. } = self;
+        let (part_seats, back_seats) = (join_seats(&self.part_seats), join_seats(&self.back_seats));
+        format!("{attempt};{refund};{part};{part_seats};{back};{back_seats}")
+    }
+}
+
+/// One attempt to pay for a reservation, with all that its later steps need, also when Redis has
+/// forgotten the reservation.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub match_id: MatchId,
+    pub user: UserId,
+    pub reservation: ReservationId,
+    pub payment: PaymentId,
+    /// An outcome of an attempt changes nothing once a later one has begun.
+    pub number: u32,
+    /// What is (still) paid for.
+    pub seats: Vec<SeatId>,
+    /// In KRW.
+    pub amount: i64,
+    pub method: String,
+    /// The gateway's key.
+    pub payment_key: String,
+}
+
+/// Money on its way back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    pub payment: PaymentId,
+    /// From 1 on, one after the other; 0 for money that was taken for seats that can't be given.
+    pub number: u32,
+    /// In KRW; `None` for all that is left.
+    pub amount: Option<i64>,
+}
+
+impl Refund {
+    /// The key of this refund at the gateway, whoever asks: the same one has one effect.
+    pub fn intent(&self) -> String {
+        format!("refund-{}-{}", self.payment.key(), self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_reads_as_it_is_written() {
+        let seats = |numbers: &[u32]| numbers.iter().copied().map(SeatId).collect::<Vec<_>>();
+        let begun = Money { attempt: 3, ..Money::default() };
+        let refunding =
+            Money { refund: 2, part: 20_000, part_seats: seats(&[7, 8]), ..begun.clone() };
+        let back = Money { back: 10_000, back_seats: seats(&[9]), ..refunding.clone() };
+        for (money, text) in
+            [(begun, "3"), (refunding, "3;2;20000;7,8;0;"), (back, "3;2;20000;7,8;10000;9")]
+        {
+            assert_eq!(money.text(), text);
+            assert_eq!(Money::parse(text), Some(money));
+        }
+        assert_eq!(Money::parse(""), Some(Money::default()));
+        assert_eq!((Money::parse("x"), Money::parse("1;2")), (None, None));
+    }
+}

@@ -1,0 +1,137 @@
+//! What is not settled yet: a claim before money moves, and payments without an end.
+
+use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::money::{Attempt, Money, Refund};
+use crate::store::reservations::seat_ids;
+use crate::store::{Store, StoreError};
+use tokio_postgres::Row;
+
+/// A payment that has no outcome yet, or whose money is on its way back.
+#[derive(Debug, Clone)]
+pub struct Unsettled {
+    pub attempt: Attempt,
+    pub state: UnsettledState,
+}
+
+/// What a payment waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnsettledState {
+    /// Its outcome at the gateway.
+    Outcome,
+    /// The claim was refused, and Redis may not know it yet: the seats that an earlier sale has.
+    /// The gateway must never be asked to charge such a payment.
+    Lost(Vec<SeatId>),
+    /// Money on its way back, for these seats.
+    Refund(Refund, Money),
+}
+
+/// What PostgreSQL says of the claim of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimRow {
+    /// The seats are claimed for it, and it has no outcome yet: it may be charged.
+    Standing,
+    /// An earlier sale has these seats.
+    Lost(Vec<SeatId>),
+    /// No such attempt, or one that has ended: it must not be charged.
+    Missing,
+}
+
+const UNSETTLED: &str = "
+    select p.id, r.id, r.match_id, r.user_id, r.seats, r.amount, p.method, p.payment_key,
+        p.attempt, p.status, array(
+            select seat_id from claims where match_id = r.match_id and seat_id = any(r.seats)),
+        f.number, f.amount, f.seats
+    from payments p
+    join reservations r on r.id = p.reservation_id
+    left join refunds f on p.refunding and f.payment_id = p.id and f.status = 'BEGUN'
+    where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)";
+
+impl Store {
+    /// The claim of one attempt to pay as it is committed: the last word before money moves.
+    pub async fn claim_row(
+        &self,
+        payment: PaymentId,
+        attempt: u32,
+    ) -> Result<ClaimRow, StoreError> {
+        let connection = self.connection().await?;
+        let statement = connection
+            .prepare_cached(
+                "select p.status, array(
+                    select seat_id from claims
+                    where match_id = r.match_id and seat_id = any(r.seats)
+                      and reservation_id <> r.id)
+                 from payments p join reservations r on r.id = p.reservation_id
+                 where p.id = $1 and p.attempt = $2",
+            )
+            .await?;
+        let row = connection.query_opt(&statement, &[&payment.0, &(attempt as i32)]).await?;
+        Ok(row.map_or(ClaimRow::Missing, |row| match row.get(0) {
+            "IN_PROGRESS" => ClaimRow::Standing,
+            "LOST" => ClaimRow::Lost(seat_ids(row.get(1))),
+            _ => ClaimRow::Missing,
+        }))
+    }
+
+    /// Payments of some partitions that have been without an outcome for `age_ms` or longer, the
+    /// oldest first.
+    pub async fn unsettled(
+        &self,
+        partitions: &[Partition],
+        age_ms: i64,
+        count: i64,
+    ) -> Result<Vec<Unsettled>, StoreError> {
+        let connection = self.connection().await?;
+        // The 12 bits behind the version of an id are its partition.
+        let text = format!(
+            "{UNSETTLED}
+               and (get_byte(uuid_send(p.id), 6) & 15) * 256 + get_byte(uuid_send(p.id), 7)
+                   = any($1)
+               and p.updated_at <= now() - $2::float8 * interval '1 millisecond'
+             order by p.updated_at limit $3"
+        );
+        let statement = connection.prepare_cached(&text).await?;
+        let numbers: Vec<i32> = partitions.iter().map(|one| i32::from(one.0)).collect();
+        let rows = connection.query(&statement, &[&numbers, &(age_ms as f64), &count]).await?;
+        Ok(rows.iter().map(unsettled).collect())
+    }
+
+    /// What one payment waits for now; `None` when it is settled.
+    pub async fn unsettled_one(&self, id: PaymentId) -> Result<Option<Unsettled>, StoreError> {
+        let connection = self.connection().await?;
+        let statement = connection.prepare_cached(&format!("{UNSETTLED} and p.id = $1")).await?;
+        Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(unsettled))
+    }
+}
+
+fn unsettled(row: &Row) -> Unsettled {
+    let attempt = Attempt {
+        payment: PaymentId(row.get(0)),
+        reservation: ReservationId(row.get(1)),
+        match_id: MatchId(row.get(2)),
+        user: UserId(row.get(3)),
+        seats: seat_ids(row.get(4)),
+        amount: row.get(5),
+        method: row.get(6),
+        payment_key: row.get(7),
+        number: row.get::<_, i32>(8) as u32,
+    };
+    let state = match (row.get(9), row.get::<_, Option<i32>>(11)) {
+        (_, Some(number)) => {
+            let (part, part_seats) = (row.get(12), seat_ids(row.get(13)));
+            let whole = number == 0 || part_seats.len() == attempt.seats.len();
+            let amount = (!whole).then_some(part);
+            let refund = Refund { payment: attempt.payment, number: number as u32, amount };
+            let money = Money {
+                attempt: attempt.number,
+                refund: number as u32,
+                part,
+                part_seats,
+                ..Money::default()
+            };
+            UnsettledState::Refund(refund, money)
+        }
+        ("LOST", None) => UnsettledState::Lost(seat_ids(row.get(10))),
+        (_, None) => UnsettledState::Outcome,
+    };
+    Unsettled { attempt, state }
+}

@@ -1,0 +1,102 @@
+//! The gateway's own books beside PostgreSQL: whoever was charged has the seats or the money.
+
+use crate::support::app::{TestApp, eventually_within};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A payment as PostgreSQL keeps it.
+struct Kept {
+    status: String,
+    amount: i64,
+    back: i64,
+    /// Its reservation, and how many claims that has.
+    reservation: String,
+    seats: i64,
+    claims: i64,
+}
+
+const KEPT: &str = "
+    select p.order_id, p.status, p.amount,
+        coalesce((select sum(amount) from refunds
+            where payment_id = p.id and status = 'DONE'), 0)::bigint,
+        r.status, cardinality(r.seats)::bigint,
+        (select count(*) from claims where reservation_id = r.id), p.refunding
+    from payments p join reservations r on r.id = p.reservation_id";
+
+impl TestApp {
+    /// Waits until every payment is settled, and the books of the gateway, of PostgreSQL and of
+    /// Redis say the same; the status of each payment in PostgreSQL.
+    pub async fn wait_for_books(&self) -> Vec<String> {
+        // As long as the promise gives the reconciler.
+        let minute = Duration::from_secs(60);
+        let statuses = eventually_within(minute, "all payments are settled", || async {
+            let kept = self.kept().await?;
+            let open = kept.values().any(|one| ["IN_PROGRESS", "LOST"].contains(&&*one.status));
+            (!open).then(|| kept.into_values().map(|one| one.status).collect::<Vec<_>>())
+        })
+        .await;
+        let found = self.verify().await;
+        assert_eq!(found.disagreements, vec![], "Redis and PostgreSQL disagree");
+        let kept = self.kept().await.expect("a refund has begun meanwhile");
+        for payment in self.ledger_entries().await {
+            agree(&payment, kept.get(payment["orderId"].as_str().unwrap()));
+        }
+        statuses
+    }
+
+    /// The payments in PostgreSQL by order; `None` while money is on its way back.
+    async fn kept(&self) -> Option<HashMap<String, Kept>> {
+        let url = &self.settings.database_url;
+        let (client, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.ok()?;
+        let connection = tokio::spawn(connection);
+        let rows = client.query(KEPT, &[]).await.ok()?;
+        drop(client);
+        connection.await.ok()?.ok()?;
+        if rows.iter().any(|row| row.get(7)) {
+            return None;
+        }
+        let kept = rows.iter().map(|row| {
+            let kept = Kept {
+                status: row.get(1),
+                amount: row.get(2),
+                back: row.get(3),
+                reservation: row.get(4),
+                seats: row.get(5),
+                claims: row.get(6),
+            };
+            (row.get(0), kept)
+        });
+        Some(kept.collect())
+    }
+
+    /// Every payment in the gateway's own books.
+    pub async fn ledger_entries(&self) -> Vec<Value> {
+        let url = format!("{}/_emulator/ledger", self.emulator.url());
+        let books: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        books["payments"].as_array().unwrap().clone()
+    }
+}
+
+fn agree(payment: &Value, kept: Option<&Kept>) {
+    let number = |name: &str| payment[name].as_i64().unwrap();
+    let (total, balance) = (number("totalAmount"), number("balanceAmount"));
+    let taken = ["DONE", "PARTIAL_CANCELED", "CANCELED"];
+    if !taken.contains(&payment["status"].as_str().unwrap()) {
+        let paid = kept.is_some_and(|one| ["PAID", "REFUNDED"].contains(&&*one.status));
+        assert!(!paid, "paid in PostgreSQL, not at the gateway: {payment}");
+        return;
+    }
+    let kept = kept.unwrap_or_else(|| panic!("charged, and PostgreSQL knows nothing: {payment}"));
+    assert_eq!(kept.amount, total, "{payment}");
+    assert_eq!(kept.amount - kept.back, balance, "{payment}");
+    if balance == 0 {
+        // The reservation may have been sold by another payment.
+        let sold = kept.reservation == "CONFIRMED";
+        assert_eq!((&*kept.status, kept.claims > 0), ("REFUNDED", sold), "{payment}");
+    } else {
+        assert_eq!((&*kept.status, &*kept.reservation), ("PAID", "CONFIRMED"), "{payment}");
+        assert_eq!(kept.claims, kept.seats, "{payment}");
+    }
+}
