@@ -83,16 +83,17 @@ impl Journal {
     }
 
     /// Tells every node that PostgreSQL has the journal up to `upto`, and which payments it refused
-    /// because an earlier sale has the seats.
+    /// because an earlier sale has the seats; answers the id of the announcement, which has the
+    /// time of Redis.
     pub async fn announce(
         &self,
         upto: StreamId,
         lost: &[(PaymentId, Vec<SeatId>)],
-    ) -> Result<(), Error> {
+    ) -> Result<StreamId, Error> {
         let key = PartitionKeys(self.partition).persisted();
         let fields = vec![("upto", upto.to_string()), ("lost", lost_text(lost))];
         let cap = ("MAXLEN", "~", ANNOUNCEMENTS);
-        let _: String = self.writer.xadd(key, false, cap, "*", fields).await?;
-        Ok(())
+        let id: String = self.writer.xadd(key, false, cap, "*", fields).await?;
+        Ok(id.parse().unwrap_or_default())
     }
 }
