@@ -52,6 +52,7 @@ impl Servers {
             toss: Toss::new(toss).expect("a client"),
             redis_url: redis.url(),
             reconcile_after_ms: 30_000,
+            allow_unsafe_database: false,
             name: Workers::new_name(),
         };
         let raw = grandstand::redis::connect(&redis.url()).await.expect("a client");

@@ -6,19 +6,26 @@ use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId};
 use crate::store::StoreError;
 use crate::store::apply::Lost;
+use crate::store::guard::{Guard, Ruling};
+use deadpool_postgres::Transaction;
 use std::collections::{HashMap, HashSet};
-use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 type Seat = (MatchId, SeatId);
 
+// `lateral … limit 1` is one look into the index per seat, whatever the planner thinks of a table
+// that was empty a minute ago; a join would read all of it for each batch.
 const HOLDERS: &str = "
-    select match_id, seat_id, reservation_id from claims
-    where (match_id, seat_id) in (select * from unnest($1::uuid[], $2::int[]))";
+    select t.m, t.s, c.reservation_id from unnest($1::uuid[], $2::int[]) as t (m, s)
+    cross join lateral (
+        select reservation_id from claims where match_id = t.m and seat_id = t.s limit 1) c";
 
 const RELEASE: &str = "
-    delete from claims c using unnest($1::uuid[], $2::int[], $3::uuid[]) as t (m, s, r)
-    where c.match_id = t.m and c.seat_id = t.s and c.reservation_id = t.r";
+    delete from claims where ctid = any (array(
+        select c.ctid from unnest($1::uuid[], $2::int[], $3::uuid[]) as t (m, s, r)
+        cross join lateral (
+            select ctid from claims
+            where match_id = t.m and seat_id = t.s and reservation_id = t.r limit 1) c))";
 
 const CLAIM: &str = "
     insert into claims (match_id, seat_id, reservation_id)
@@ -55,7 +62,11 @@ pub(super) async fn read_holders(
     let seats: HashSet<Seat> = payments.iter().flat_map(|(_, fact)| seats_of(fact)).collect();
     let matches: Vec<Uuid> = seats.iter().map(|(id, _)| id.0).collect();
     let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
-    let rows = transaction.query(HOLDERS, &[&matches, &numbers]).await?;
+    if seats.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let statement = transaction.prepare_cached(HOLDERS).await?;
+    let rows = transaction.query(&statement, &[&matches, &numbers]).await?;
     let holders = rows.iter().map(|row| {
         let seat = (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
         (seat, ReservationId(row.get(2)))
@@ -84,16 +95,31 @@ pub(super) struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
+    /// Errs when a step contradicts what is kept: it must not be applied, and not be forgotten.
     pub(super) fn of(
         payments: &[(PaymentStep, &'a PaymentFact)],
         holders: HashMap<Seat, ReservationId>,
-    ) -> Self {
+        mut guard: Guard,
+    ) -> Result<Self, StoreError> {
         let mut fold =
             Self { rows: HashMap::new(), after: holders.clone(), before: holders, lost: vec![] };
         for (step, fact) in payments {
+            match guard.rule(*step, fact) {
+                Ruling::Follows => {}
+                Ruling::FollowsWithoutClaim if fold.claim(fact) => {}
+                Ruling::FollowsWithoutClaim => {
+                    let why = format!("payment {} is paid for seats of another", fact.payment);
+                    return Err(StoreError::Refused(why));
+                }
+                Ruling::Stale => continue,
+                Ruling::Contradicts(why) => return Err(StoreError::Refused(why)),
+            }
             fold.step(*step, fact);
+            if let Some(row) = fold.rows.get(&fact.payment) {
+                guard.note(fact, row.payment, row.refunding);
+            }
         }
-        fold
+        Ok(fold)
     }
 
     fn step(&mut self, step: PaymentStep, fact: &'a PaymentFact) {
@@ -137,6 +163,9 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
         change(transaction, RELEASE, gone).await?;
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
@@ -164,9 +193,10 @@ impl<'a> Fold<'a> {
         let amounts: Vec<i64> = rows.iter().map(|row| row.fact.amount).collect();
         let versions: Vec<i64> = rows.iter().map(|row| row.fact.version).collect();
         let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        let statement = transaction.prepare_cached(RESERVATIONS).await?;
         transaction
             .execute(
-                RESERVATIONS,
+                &statement,
                 &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &at],
             )
             .await?;
@@ -185,9 +215,10 @@ impl<'a> Fold<'a> {
         let codes: Vec<Option<&str>> = rows.iter().map(|row| row.code).collect();
         let refunding: Vec<bool> = rows.iter().map(|row| row.refunding).collect();
         let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        let statement = transaction.prepare_cached(PAYMENTS).await?;
         transaction
             .execute(
-                PAYMENTS,
+                &statement,
                 &[
                     &ids,
                     &reservations,
@@ -218,7 +249,8 @@ async fn change<'a>(
         reservations.push(reservation.0);
     }
     if !matches.is_empty() {
-        transaction.execute(statement, &[&matches, &seats, &reservations]).await?;
+        let statement = transaction.prepare_cached(statement).await?;
+        transaction.execute(&statement, &[&matches, &seats, &reservations]).await?;
     }
     Ok(())
 }

@@ -1,14 +1,11 @@
 //! Reading what is kept: reservations and payments of people, and what is not settled yet.
 
-use crate::domain::account::{Account, Role};
-use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
-use tokio_postgres::types::Json;
 
-const COLUMNS: &str = "
+pub(super) const COLUMNS: &str = "
     select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount,
         (extract(epoch from r.created_at) * 1000)::bigint,
         p.id, p.method, p.status, p.payment_key, coalesce(p.refunding, false)
@@ -35,38 +32,7 @@ pub struct Unsettled {
     pub sold: Option<Vec<SeatId>>,
 }
 
-/// What PostgreSQL says of the claim of a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClaimRow {
-    /// The seats are claimed for it, and it has no outcome yet: it may be charged.
-    Standing,
-    /// An earlier sale has these seats.
-    Lost(Vec<SeatId>),
-    /// No such payment, or one that has ended: it must not be charged.
-    Missing,
-}
-
 impl Store {
-    /// The claim of a payment as it is committed: the last word before money moves.
-    pub async fn claim_row(&self, payment: PaymentId) -> Result<ClaimRow, StoreError> {
-        let connection = self.connection().await?;
-        let statement = connection
-            .prepare_cached(
-                "select p.status, array(
-                    select seat_id from claims
-                    where match_id = r.match_id and seat_id = any(r.seats)
-                      and reservation_id <> r.id)
-                 from payments p join reservations r on r.id = p.reservation_id where p.id = $1",
-            )
-            .await?;
-        let row = connection.query_opt(&statement, &[&payment.0]).await?;
-        Ok(row.map_or(ClaimRow::Missing, |row| match row.get(0) {
-            "IN_PROGRESS" => ClaimRow::Standing,
-            "LOST" => ClaimRow::Lost(seat_ids(row.get(1))),
-            _ => ClaimRow::Missing,
-        }))
-    }
-
     /// The kept reservations of a user, newest first, at most `count`.
     pub async fn reservations_of(
         &self,
@@ -141,54 +107,9 @@ impl Store {
         });
         Ok(unsettled.collect())
     }
-
-    /// All accounts, for a rebuild.
-    pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let connection = self.connection().await?;
-        let rows = connection
-            .query(
-                "select id, email, password_hash, role,
-                    (extract(epoch from created_at) * 1000)::bigint from accounts",
-                &[],
-            )
-            .await?;
-        let accounts = rows.iter().map(|row| Account {
-            id: UserId(row.get(0)),
-            email: row.get(1),
-            password_hash: row.get(2),
-            role: if row.get::<_, &str>(3) == "ADMIN" { Role::Admin } else { Role::User },
-            created_at: row.get(4),
-        });
-        Ok(accounts.collect())
-    }
-
-    /// The whole catalogue, for a rebuild.
-    pub async fn catalog(&self) -> Result<(Vec<Site>, Vec<Match>), StoreError> {
-        let connection = self.connection().await?;
-        let sites = connection.query("select document from sites", &[]).await?;
-        let matches = connection.query("select document from matches", &[]).await?;
-        let sites = sites.iter().map(|row| row.get::<_, Json<Site>>(0).0).collect();
-        let matches = matches.iter().map(|row| row.get::<_, Json<Match>>(0).0).collect();
-        Ok((sites, matches))
-    }
-
-    /// All blocked seats, for a rebuild.
-    pub async fn blocked_seats(&self) -> Result<Vec<(MatchId, SeatId)>, StoreError> {
-        let connection = self.connection().await?;
-        let rows = connection.query("select match_id, seat_id from blocked_seats", &[]).await?;
-        let seat = |row: &Row| (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
-        Ok(rows.iter().map(seat).collect())
-    }
-
-    /// All reservations that have claims, for a rebuild.
-    pub async fn claimed_reservations(&self) -> Result<Vec<Reservation>, StoreError> {
-        let connection = self.connection().await?;
-        let text = format!("{COLUMNS} where r.status in ('PAYING', 'CONFIRMED')");
-        Ok(connection.query(&text, &[]).await?.iter().map(reservation).collect())
-    }
 }
 
-fn reservation(row: &Row) -> Reservation {
+pub(super) fn reservation(row: &Row) -> Reservation {
     let payment = row.get::<_, Option<uuid::Uuid>>(7).map(|id| ClaimPayment {
         id: PaymentId(id),
         method: row.get(8),
@@ -216,7 +137,7 @@ fn reservation(row: &Row) -> Reservation {
     }
 }
 
-fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
+pub(super) fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
     numbers.into_iter().map(|number| SeatId(number as u32)).collect()
 }
 

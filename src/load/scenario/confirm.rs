@@ -19,8 +19,7 @@ pub async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
     let ready = everybody(crew).await?;
     let people = ready.len() as u64;
     let before = scrape(crew).await?;
-    let mut line = ready.into_iter();
-    let ready = Arc::new(Mutex::new(move || line.next()));
+    let ready = Arc::new(Mutex::new(ready));
     let sales = Arc::new(Mutex::new(Vec::new()));
     let numbers = &crew.numbers;
     let schedule = match crew.arguments.saturate {
@@ -45,9 +44,10 @@ pub async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
                         None => return,
                     },
                 };
-                let next = (ready.lock())();
+                let next = ready.lock().pop();
                 let Some(next) = next else { return };
-                sales.lock().extend(confirm(&mut person, next, since).await);
+                let sale = confirm(&mut person, next, since).await;
+                sales.lock().extend(sale);
             }
         }
     });
@@ -110,9 +110,8 @@ async fn scrape(crew: &SharedCrew) -> anyhow::Result<Vec<(f64, f64)>> {
 fn percentile_99(before: &[(f64, f64)], after: &[(f64, f64)]) -> Option<f64> {
     let earlier = |number: usize| before.get(number).map_or(0.0, |(_, count)| *count);
     let all = after.last()?.1 - earlier(after.len() - 1);
-    let enough = |(number, (_, count)): &(usize, &(f64, f64))| {
-        *count - earlier(*number) >= all * 0.99
-    };
+    let enough =
+        |(number, (_, count)): &(usize, &(f64, f64))| *count - earlier(*number) >= all * 0.99;
     after.iter().enumerate().find(enough).map(|(_, (bound, _))| *bound)
 }
 
