@@ -80,9 +80,8 @@ async fn a_dead_letter_is_repaired_and_replayed() {
     assert_eq!(app.run(&["dead-letters", "list"]).await.0, 0);
     // The data is in the way: PostgreSQL has the e-mail of somebody else.
     let thief = uuid::Uuid::now_v7();
-    let account = format!(
-        "insert into accounts values ('{thief}', 'late@test.example', 'x', 'USER', now())"
-    );
+    let account =
+        format!("insert into accounts values ('{thief}', 'late@test.example', 'x', 'USER', now())");
     sql(&database, &account).await;
     app.user("late").await;
     // The entry itself is wrong.
@@ -119,7 +118,10 @@ async fn a_dead_letter_is_repaired_and_replayed() {
     app.verify().await;
     sql(&database, &repair).await;
     let (status, text) = app.run(&["dead-letters", "replay", "--all"]).await;
-    assert!(status == 0 && text.contains("2 dead letters are in PostgreSQL now"), "{status} {text}");
+    assert!(
+        status == 0 && text.contains("2 dead letters are in PostgreSQL now"),
+        "{status} {text}"
+    );
     assert_eq!(letters(&app).await, Vec::<Vec<String>>::new());
     let kept = sql(&database, "select count(*) from accounts where email = 'late@test.example'");
     assert_eq!(kept.await, [["1"]]);
