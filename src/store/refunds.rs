@@ -3,8 +3,9 @@
 use crate::domain::claim::join_seats;
 use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::SeatId;
+use crate::domain::money::Money;
 use crate::store::StoreError;
-use tokio_postgres::Transaction;
+use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 const REFUNDS: &str = "
@@ -40,12 +41,14 @@ impl<'a> Refund<'a> {
             | PaymentStep::Withdrawn
             | PaymentStep::Lost => return None,
         };
-        let owed = step == PaymentStep::RefundOwed;
-        let (seats, amount) = match owed {
-            true => (&fact.seats, fact.amount),
-            false => (&fact.money.part_seats, fact.money.part),
+        let Money { refund, part, part_seats, .. } = &fact.money;
+        let (number, seats, amount) = match step {
+            PaymentStep::RefundOwed => (0, &fact.seats, fact.amount),
+            // Of a release that knew only one refund, of all.
+            _ if *part == 0 => (1, &fact.seats, fact.amount),
+            _ => (*refund, part_seats, *part),
         };
-        Some(Self { number: fact.money.refund, seats, amount, status, fact })
+        Some(Self { number, seats, amount, status, fact })
     }
 }
 
@@ -65,6 +68,9 @@ pub(super) async fn write<'a>(
     let status: Vec<&str> = rows.iter().map(|row| row.status).collect();
     let codes: Vec<Option<&str>> = rows.iter().map(|row| row.fact.code.as_deref()).collect();
     let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
-    transaction.execute(REFUNDS, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at]).await?;
+    let statement = transaction.prepare_cached(REFUNDS).await?;
+    transaction
+        .execute(&statement, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at])
+        .await?;
     Ok(())
 }
