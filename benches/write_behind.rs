@@ -1,85 +1,193 @@
-//! From journal entries to committed rows on a durable private PostgreSQL: rows per second by the
-//! size of the batch. One entry is a payment that begins, which is three rows: reservation, payment
-//! and claim.
+//! From the journal to committed rows on a durable private PostgreSQL, in sales of two seats per
+//! second. A sale is two entries: the claim (`payment_begun`) and the outcome (`payment_approved`),
+//! which come apart, as the gateway is asked between them. Beside it what bare PostgreSQL takes
+//! when each row is written once.
 
 mod harness;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
-use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use futures::future::join_all;
+use grandstand::domain::fact::{Fact, Fields, PaymentFact, PaymentStep};
+use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::embedded::{PostgresSettings, PrivatePostgres};
-use grandstand::store::Store;
-use harness::PARTITION;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use grandstand::stream::journal::Journal;
+use harness::servers::Servers;
+use std::time::Instant;
 
 /// Entries of one transaction: an idle system, a busy one, and the most that a worker takes.
 const BATCHES: [usize; 3] = [1, 100, 1000];
-/// Reservation, payment, and the claim of its one seat.
-const ROWS_PER_ENTRY: usize = 3;
+/// Partitions that are drained at the same time: one hot match, and a busy evening.
+const PARTITIONS: [u16; 3] = [1, 2, 4];
+/// Sales of one round, in each partition; the first round only warms up.
+const SALES: usize = 10_000;
+const ROUNDS: usize = 4;
 
-fn write_behind(criterion: &mut Criterion) {
+fn main() {
     let runtime = harness::runtime();
-    let dir = TempDir::new().expect("a directory");
-    let postgres = PrivatePostgres::start(dir.path(), PostgresSettings::default());
-    let postgres = runtime.block_on(postgres).expect("a private PostgreSQL");
-    let store = Store::new(&postgres.url(), 4).expect("a store");
+    let servers = runtime.block_on(Servers::start(5));
+    println!("{:<58} {:>12}", "sales of two seats", "per second");
     runtime.block_on(async {
-        store.migrate().await.expect("a schema");
-        store.assert_durable().await.expect("a durable server");
-        store.partition_count(1).await.expect("partitions");
-        store.begin_epoch(PARTITION, 1).await.expect("a position");
+        bare(&servers).await;
+        for batch in BATCHES {
+            apply(&servers, batch).await;
+        }
+        for partitions in PARTITIONS {
+            drain(&servers, partitions).await;
+        }
+        servers.stop().await;
     });
-    let mut group = criterion.benchmark_group("write_behind");
-    let mut next = 1;
-    for count in BATCHES {
-        group.throughput(Throughput::Elements((count * ROWS_PER_ENTRY) as u64));
-        group.bench_function(BenchmarkId::new("rows", count), |bencher| {
-            bencher.iter_custom(|iterations| {
-                let mut took = Duration::ZERO;
-                for _ in 0..iterations {
-                    let entries = entries(count, &mut next);
-                    let upto = Position { epoch: 1, id: entries[entries.len() - 1].0 };
-                    let begun = Instant::now();
-                    let lost = runtime.block_on(store.apply(PARTITION, upto, &entries));
-                    took += begun.elapsed();
-                    assert!(lost.expect("a commit").is_empty(), "seats were sold before");
-                }
-                took
-            });
-        });
+}
+
+/// The median of the rounds behind the first, printed.
+fn tell(what: &str, mut rates: Vec<f64>) {
+    rates.remove(0);
+    rates.sort_by(f64::total_cmp);
+    let spread = format!("{:.0} to {:.0}", rates[0], rates[rates.len() - 1]);
+    println!("{what:<58} {:>12.0}   ({spread})", rates[rates.len() / 2]);
+}
+
+/// Each row once, nothing read, one statement per table, 1,000 sales per transaction.
+async fn bare(servers: &Servers) {
+    let mut client = servers.client().await;
+    let setup = "create table bare_claims (like claims including all);
+        create table bare_reservations (like reservations including all);
+        create table bare_payments (like payments including all);";
+    client.batch_execute(setup).await.expect("tables");
+    let mut rates = Vec::new();
+    for round in 0..ROUNDS {
+        let begun = Instant::now();
+        for chunk in 0..SALES / 1000 {
+            let first = ((round * SALES) + chunk * 1000) as i32;
+            let transaction = client.transaction().await.expect("a transaction");
+            for statement in BARE {
+                transaction.execute(statement, &[&first]).await.expect("rows");
+            }
+            transaction.commit().await.expect("a commit");
+        }
+        rates.push(SALES as f64 / begun.elapsed().as_secs_f64());
     }
-    group.finish();
-    runtime.block_on(postgres.stop()).expect("a clean end");
+    tell("bare PostgreSQL, each row once, 1,000 sales a transaction", rates);
 }
 
-/// Payments of seats that nobody has: each entry is a match of its own.
-fn entries(count: usize, next: &mut u64) -> Vec<(StreamId, Fact)> {
-    let entry = |_| {
-        *next += 1;
-        let fact = PaymentFact {
-            payment: PaymentId::new(PARTITION),
-            reservation: ReservationId::new(PARTITION),
-            match_id: MatchId::new(PARTITION),
-            user: UserId::new(PARTITION),
-            seats: vec![SeatId(1)],
-            amount: 30_000,
-            method: "CARD".to_owned(),
-            key: "a-key-of-the-gateway".to_owned(),
-            version: 1,
-            at: 1_763_812_345_678,
-            code: None,
-            money: Default::default(),
-        };
-        (StreamId { ms: *next, seq: 0 }, Fact::Payment(PaymentStep::Begun, Box::new(fact)))
+const BARE: [&str; 3] = [
+    "insert into bare_reservations
+     select md5('r' || n)::uuid, md5('m' || n % 4)::uuid, md5('u' || n)::uuid, 'CONFIRMED',
+        array[2 * n, 2 * n + 1], 60000, n, now(), now()
+     from generate_series($1::int, $1 + 999) n",
+    "insert into bare_payments
+     select md5('p' || n)::uuid, md5('r' || n)::uuid, 'order-' || n, 'key-' || n, 'CARD', 60000,
+        'PAID', null, false, now(), now()
+     from generate_series($1::int, $1 + 999) n",
+    "insert into bare_claims
+     select md5('m' || n % 4)::uuid, 2 * n + s, md5('r' || n)::uuid
+     from generate_series($1::int, $1 + 999) n, generate_series(0, 1) s",
+];
+
+/// The store alone: the claims of a batch in one transaction, its outcomes in the next.
+async fn apply(servers: &Servers, batch: usize) {
+    // Not one of those that are drained: these entries are not in its journal.
+    let partition = Partition(4);
+    let sales = if batch == 1 { 500 } else { SALES };
+    let (mut rates, mut next) = (Vec::new(), 1);
+    let place = servers.store.position(partition).await.expect("an answer").expect("a position");
+    for _ in 0..ROUNDS {
+        let all = sales_of(partition, sales);
+        let begun = Instant::now();
+        for chunk in all.chunks(batch) {
+            for step in [PaymentStep::Begun, PaymentStep::Approved] {
+                let entries: Vec<(StreamId, Fact)> = chunk
+                    .iter()
+                    .map(|fact| {
+                        next += 1;
+                        let id = StreamId { ms: place.id.ms + next, seq: 0 };
+                        (id, Fact::Payment(step, Box::new(fact.clone())))
+                    })
+                    .collect();
+                let upto = Position { id: entries[entries.len() - 1].0, ..place };
+                let lost = servers.store.apply(partition, upto, &entries).await;
+                assert!(lost.expect("a commit").is_empty(), "seats were sold before");
+            }
+        }
+        rates.push(sales as f64 / begun.elapsed().as_secs_f64());
+    }
+    tell(&format!("one partition, {batch} entries a transaction, without Redis"), rates);
+}
+
+/// All of it: read the journal in Redis, commit, announce, trim.
+async fn drain(servers: &Servers, partitions: u16) {
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        for number in 0..partitions {
+            fill(servers, Partition(number)).await;
+        }
+        let begun = Instant::now();
+        join_all((0..partitions).map(|number| empty(servers, Partition(number)))).await;
+        let sales = SALES * usize::from(partitions);
+        rates.push(sales as f64 / begun.elapsed().as_secs_f64());
+    }
+    tell(&format!("the whole worker, {partitions} partitions at once"), rates);
+}
+
+async fn empty(servers: &Servers, partition: Partition) {
+    let workers = &servers.workers;
+    let journal = Journal::open(&workers.redis_url, partition).await.expect("a journal");
+    let newest = journal.newest().await.expect("an answer");
+    let mut place = workers.place(partition).await.expect("a position");
+    while place.id < newest {
+        place = workers.drain_once(&journal, partition, place).await.expect("a step");
+    }
+}
+
+/// Claims and outcomes in turns, as on a busy evening: an outcome is 500 sales behind its claim.
+async fn fill(servers: &Servers, partition: Partition) {
+    let sales = sales_of(partition, SALES);
+    let behind = 500;
+    let mut entries = Vec::new();
+    for number in 0..sales.len() + behind {
+        if let Some(fact) = sales.get(number) {
+            entries.push(fields("payment_begun", fact));
+        }
+        if let Some(fact) = number.checked_sub(behind).map(|number| &sales[number]) {
+            entries.push(fields("payment_approved", fact));
+        }
+    }
+    servers.append(partition, entries).await;
+}
+
+fn fields(kind: &str, fact: &PaymentFact) -> Fields {
+    let seats: Vec<String> = fact.seats.iter().map(SeatId::to_string).collect();
+    let pairs = [
+        ("v", "1".to_owned()),
+        ("t", kind.to_owned()),
+        ("payment", fact.payment.key()),
+        ("reservation", fact.reservation.key()),
+        ("match", fact.match_id.key()),
+        ("user", fact.user.key()),
+        ("seats", seats.join(",")),
+        ("amount", fact.amount.to_string()),
+        ("method", fact.method.clone()),
+        ("key", fact.key.clone()),
+        ("version", fact.version.to_string()),
+        ("at", fact.at.to_string()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Sales of one new match, two seats each.
+fn sales_of(partition: Partition, count: usize) -> Vec<PaymentFact> {
+    let match_id = MatchId::new(partition);
+    let sale = |number: usize| PaymentFact {
+        payment: PaymentId::new(partition),
+        reservation: ReservationId::new(partition),
+        match_id,
+        user: UserId::new(partition),
+        seats: vec![SeatId(2 * number as u32 + 1), SeatId(2 * number as u32 + 2)],
+        amount: 60_000,
+        method: "CARD".to_owned(),
+        key: format!("tgen_{}", PaymentId::new(partition).key()),
+        version: number as i64,
+        at: 1_763_812_345_678,
+        code: None,
+        money: Default::default(),
     };
-    (0..count).map(entry).collect()
+    (0..count).map(sale).collect()
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20);
-    targets = write_behind
-}
-criterion_main!(benches);

@@ -14,6 +14,7 @@ use crate::gateway::toss::{Toss, TossSettings};
 use crate::live::catalog::Catalog;
 use crate::live::hub::Hub;
 use crate::store::{Store, StoreError};
+use crate::stream::backlog::{BacklogLimits, Backlogs, MEASURE_EVERY};
 use crate::stream::journal::Journal;
 use crate::stream::persisted::Persisted;
 use crate::stream::tail::{Listener, Tail, Told};
@@ -54,7 +55,10 @@ impl Node {
         let tail =
             Tail::start(&settings.redis_url, settings.partitions, listener(&app), stop.clone());
         app.hub.set_tail(tail.await.context("connecting the readers of the streams")?);
-        let mut tasks = vec![tokio::spawn(tidy(app.clone(), stop.clone()))];
+        let mut tasks = vec![
+            tokio::spawn(tidy(app.clone(), stop.clone())),
+            tokio::spawn(measure_backlogs(app.clone(), stop.clone())),
+        ];
         if role != NodeRole::Api {
             tasks.extend(workers.clone().start(stop.clone()));
         }
@@ -159,11 +163,18 @@ async fn build(
         toss: toss.clone(),
         redis_url: settings.redis_url.clone(),
         reconcile_after_ms: settings.reconcile_after_ms,
+        allow_unsafe_database: settings.allow_unsafe_database,
         name: Workers::new_name(),
         owned: Default::default(),
     };
+    let limits = BacklogLimits {
+        entries: settings.journal_entries_max,
+        age_ms: settings.journal_age_ms_max,
+    };
+    let backlogs = Backlogs::connect(&settings.redis_url, settings.partitions, limits);
     let app = App {
         engine,
+        backlogs: Arc::new(backlogs.await.context("connecting to Redis")?),
         store,
         catalog,
         hub,
@@ -292,5 +303,17 @@ async fn tidy(app: Arc<App>, stop: CancellationToken) {
         app.hub.drop_idle();
         app.limits.tidy();
         metrics::gauge!("grandstand_live_maps").set(app.hub.running() as f64);
+    }
+}
+
+async fn measure_backlogs(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = app.backlogs.measure_once().await {
+            tracing::warn!(%error, "the journals can't be measured");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
     }
 }

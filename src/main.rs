@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::app::{Node, NodeRole};
 use grandstand::commands::dev::Dev;
-use grandstand::commands::{demo, verify};
+use grandstand::commands::{dead_letters, demo, verify};
 use grandstand::config::{Settings, read_file};
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
 use grandstand::store::Store;
@@ -55,8 +55,11 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Compares Redis with PostgreSQL; status 1 when something does not agree.
+    /// Compares Redis, journal and PostgreSQL; status 1 when something does not agree.
     Verify {
+        /// Also looks every payment up at the gateway.
+        #[arg(long)]
+        gateway: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -67,6 +70,11 @@ enum Command {
         partition: Option<u16>,
         #[command(flatten)]
         settings: Settings,
+    },
+    /// Facts that PostgreSQL did not take.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLetters,
     },
     /// Load on a running installation, or on an embedded one.
     Load(grandstand::load::LoadArguments),
@@ -92,6 +100,26 @@ enum Command {
         /// Between the buyer's consent and the confirmation, in ms.
         #[arg(long, default_value_t = 600_000)]
         approval_window_ms: u64,
+    },
+}
+
+#[derive(Subcommand)]
+enum DeadLetters {
+    /// Shows them with the reason; status 1 when there are any.
+    List {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Puts them back into the journal; status 1 when one is refused again.
+    Replay {
+        /// Their names, as `list` shows them.
+        #[arg(required_unless_present = "all")]
+        letters: Vec<String>,
+        /// All that there are.
+        #[arg(long, conflicts_with = "letters")]
+        all: bool,
+        #[command(flatten)]
+        settings: Settings,
     },
 }
 
@@ -163,7 +191,8 @@ async fn run() -> anyhow::Result<ExitCode> {
                 loaded.sites, loaded.matches, loaded.accounts
             );
         }
-        Command::Verify { settings } => return verify_all(&settings).await,
+        Command::Verify { gateway, settings } => return verify_all(&settings, gateway).await,
+        Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
             let rebuilt = grandstand::app::rebuild(&settings, partition).await?;
@@ -216,21 +245,41 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
     dev.stop().await
 }
 
-async fn verify_all(settings: &Settings) -> anyhow::Result<ExitCode> {
+async fn verify_all(settings: &Settings, gateway: bool) -> anyhow::Result<ExitCode> {
     logs(settings);
     let app = grandstand::app::connect(settings).await?;
-    let found = verify::verify(&app.engine, &app.store).await?;
-    for one in &found.disagreements {
-        println!("match {}  seat {:>8}  {}", one.match_id, one.seat, one.what);
+    let mut found = verify::verify(&app.engine, &app.store).await?;
+    if gateway {
+        verify::gateway::verify_gateway(&app.store, &app.toss, &mut found).await?;
     }
-    println!(
-        "{} matches, {} taken seats, {} journal entries on their way, {} disagreements",
-        found.matches,
-        found.seats,
-        found.backlog,
-        found.disagreements.len()
-    );
-    Ok(if found.disagreements.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    print!("{}", found.table());
+    Ok(status(found.disagreements.is_empty()))
+}
+
+async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
+    match command {
+        DeadLetters::List { settings } => {
+            logs(&settings);
+            let found = Store::new(&settings.database_url, 2)?.dead_letters().await?;
+            print!("{}", dead_letters::table(&found));
+            Ok(status(found.is_empty()))
+        }
+        DeadLetters::Replay { letters, settings, .. } => {
+            logs(&settings);
+            let app = grandstand::app::connect(&settings).await?;
+            let done = dead_letters::replay(&app, &settings.redis_url, &letters).await?;
+            println!("{} dead letters are in PostgreSQL now", done.taken);
+            if !done.refused.is_empty() {
+                println!("refused again:");
+                print!("{}", dead_letters::table(&done.refused));
+            }
+            Ok(status(done.refused.is_empty()))
+        }
+    }
+}
+
+fn status(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Ctrl-C, or the signal that a service manager sends.

@@ -2,6 +2,8 @@
 //! open match. Nothing of it is within what is timed.
 #![allow(dead_code, unreachable_pub)] // Each bench uses a part, as a module of its own.
 
+pub mod servers;
+
 use grandstand::demo::stadium;
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
 use grandstand::domain::ids::{MatchId, Partition, SeatId, SiteId, UserId};
@@ -83,7 +85,8 @@ fn only(event: Match) -> Load {
     }
 }
 
-fn open_match() -> Match {
+/// A match in the stadium of the demo, on sale.
+pub fn open_match() -> Match {
     let site = Site { id: SiteId::new(PARTITION), version: 1, plan: stadium() };
     Match {
         id: MatchId::new(PARTITION),

@@ -13,7 +13,7 @@ use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
-use crate::store::unsettled::ClaimRow;
+use crate::store::ClaimRow;
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -95,7 +95,9 @@ async fn confirm_now(
     payment_key: &str,
     amount: i64,
 ) -> ApiResult<Confirmed> {
-    let paused = app.pauses.active(payment.partition()) || !app.toss.admits_new_payment();
+    let partition = payment.partition();
+    let behind = app.pauses.active(partition) || app.backlogs.full(partition);
+    let paused = behind || !app.toss.admits_new_payment();
     if paused && one.status == ReservationStatus::Pending {
         app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
         return Err(ApiError::payments_paused());

@@ -152,17 +152,25 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::field("body", "must be a JSON object, not an array"));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let inner = error.inner();
+    let mut unknown = Vec::new();
+    let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+    let value = serde_ignored::deserialize(tracked, &mut note).map_err(|inner| {
         if inner.is_syntax() || inner.is_eof() {
             return ApiError::malformed(format!("The body is not JSON: {inner}."));
         }
-        let path = error.path().to_string();
+        let path = track.path().to_string();
         let field = if path == "." { "body".to_owned() } else { path };
         ApiError::fields(vec![FieldError { field, message: inner.to_string() }])
     })?;
     let end = reader.end();
     end.map_err(|error| ApiError::malformed(format!("The body is not JSON: {error}.")))?;
+    // Documents that are also kept pass over what they do not know; nobody may send it.
+    if !unknown.is_empty() {
+        let error = |field| FieldError { field, message: "is not a field of this".to_owned() };
+        return Err(ApiError::fields(unknown.into_iter().map(error).collect()));
+    }
     Ok(value)
 }
 

@@ -29,6 +29,7 @@ use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::live::hub::Hub;
 use crate::store::Store;
+use crate::stream::backlog::Backlogs;
 use crate::stream::persisted::Persisted;
 use axum::Router;
 use axum::routing::get;
@@ -48,6 +49,7 @@ pub struct App {
     pub catalog: Arc<Catalog>,
     pub hub: Arc<Hub>,
     pub persisted: Arc<Persisted>,
+    pub backlogs: Arc<Backlogs>,
     pub toss: Toss,
     pub tokens: Tokens,
     pub limits: RateLimits,

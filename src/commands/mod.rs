@@ -1,5 +1,6 @@
 //! The commands of the binary, beside `serve`.
 
+pub mod dead_letters;
 pub mod demo;
 pub mod dev;
 pub mod verify;

@@ -1,4 +1,6 @@
-//! The catalogue: sites and matches, as documents that rarely change.
+//! The catalogue: sites and matches, as documents that rarely change. A newer release may have
+//! written them: fields that are unknown here are passed over. In a request they are refused
+//! (`api/extract.rs`).
 
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::plan::SitePlan;
@@ -56,7 +58,7 @@ pub struct Match {
 
 /// How the waiting room of a match lets people in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct QueueSettings {
     /// With the queue on, nobody holds a seat without a pass.
     pub enabled: bool,

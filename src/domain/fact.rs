@@ -1,12 +1,18 @@
 //! The durable facts that scripts append to the journal, and their form as stream fields.
-//! Field `v` is the version of the form: a release reads all versions up to its own, and one it
-//! does not know goes to the dead letters instead of being guessed.
+//!
+//! Two releases may write and read one journal at the same time. Field `v` is the form, `MAJOR` or
+//! `MAJOR.MINOR`. What is only added (a field, a kind) raises the minor number: an older release
+//! passes over fields that it does not know, and a newer one has a value for those that are
+//! missing. What changes the meaning of something raises the major number. An entry of a newer
+//! major form or of an unknown kind goes to the dead letters: it is not guessed at, and a newer
+//! release replays it. So new workers start before new nodes of the API.
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::parse_seats;
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, SiteId, UserId};
 use crate::domain::money::Money;
+use crate::domain::position::{Position, StreamId};
 use std::collections::HashMap;
 
 /// One durable fact.
@@ -20,7 +26,15 @@ pub enum Fact {
     /// Seats taken out of the sale (`true`) or given back.
     SeatsBlocked(MatchId, Vec<SeatId>, bool),
     Payment(PaymentStep, Box<PaymentFact>),
+    /// The entry before this one was a dead letter, kept under this place.
+    DeadLetterReplayed(Position),
 }
+
+/// The greatest major form that this release reads, and the one that it writes.
+const FORM: u32 = 1;
+
+/// The field that stands for values which are no text (`stream/journal.rs`).
+pub const NOT_TEXT: &str = "not text";
 
 /// What happened to a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +83,8 @@ pub struct PaymentFact {
 pub enum BadFact {
     #[error("form {0:?} is newer than this release")]
     Version(String),
+    #[error("it holds bytes that are no text")]
+    NotText,
     #[error("unknown kind {0:?}")]
     Kind(String),
     #[error("field {0} is missing or wrong")]
@@ -81,10 +97,15 @@ pub enum BadFact {
 pub type Fields = HashMap<String, String>;
 
 impl Fact {
-    /// Reads the fields of a journal entry.
-    pub fn parse(fields: &Fields) -> Result<Self, BadFact> {
-        let version = text(fields, "v")?;
-        if version != "1" {
+    /// Reads the fields of a journal entry, whose id has the time at which it was written.
+    pub fn parse(id: StreamId, fields: &Fields) -> Result<Self, BadFact> {
+        if fields.contains_key(NOT_TEXT) {
+            return Err(BadFact::NotText);
+        }
+        // The first form of all had no number.
+        let version = fields.get("v").map_or("1", String::as_str);
+        let major = version.split('.').next().unwrap_or_default();
+        if !major.parse().is_ok_and(|major: u32| major <= FORM) {
             return Err(BadFact::Version(version.to_owned()));
         }
         let kind = text(fields, "t")?;
@@ -104,6 +125,11 @@ impl Fact {
                 let event = key(fields, "match", MatchId::from_key)?;
                 return Ok(Self::SeatsBlocked(event, seats, kind == "seats_blocked"));
             }
+            "dead_letter_replayed" => {
+                let id = text(fields, "entry")?.parse().map_err(|_| BadFact::Field("entry"))?;
+                let epoch = number(fields, "epoch")? as u64;
+                return Ok(Self::DeadLetterReplayed(Position { epoch, id }));
+            }
             "payment_begun" => PaymentStep::Begun,
             "payment_approved" => PaymentStep::Approved,
             "payment_declined" => PaymentStep::Declined,
@@ -116,12 +142,17 @@ impl Fact {
             "payment_refunded" => PaymentStep::Refunded,
             other => return Err(BadFact::Kind(other.to_owned())),
         };
-        Ok(Self::Payment(step, Box::new(PaymentFact::parse(fields)?)))
+        Ok(Self::Payment(step, Box::new(PaymentFact::parse(id, fields)?)))
     }
 }
 
 impl PaymentFact {
-    fn parse(fields: &Fields) -> Result<Self, BadFact> {
+    fn parse(id: StreamId, fields: &Fields) -> Result<Self, BadFact> {
+        let optional = |name| fields.get(name).cloned().unwrap_or_default();
+        let or = |name, value| match fields.contains_key(name) {
+            true => number(fields, name),
+            false => Ok(value),
+        };
         Ok(Self {
             payment: key(fields, "payment", PaymentId::from_key)?,
             reservation: key(fields, "reservation", ReservationId::from_key)?,
@@ -129,10 +160,10 @@ impl PaymentFact {
             user: key(fields, "user", UserId::from_key)?,
             seats: parse_seats(text(fields, "seats")?).ok_or(BadFact::Field("seats"))?,
             amount: number(fields, "amount")?,
-            method: text(fields, "method")?.to_owned(),
-            key: text(fields, "key")?.to_owned(),
-            version: number(fields, "version")?,
-            at: number(fields, "at")?,
+            method: optional("method"),
+            key: optional("key"),
+            version: or("version", 0)?,
+            at: or("at", id.ms as i64)?,
             code: fields.get("code").cloned(),
             money: Money::parse(fields.get("money").map_or("", String::as_str))
                 .ok_or(BadFact::Field("money"))?,

@@ -10,6 +10,7 @@ use crate::engine::accounts::encode;
 use crate::engine::error::EngineError;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::HashMap;
 
 /// What PostgreSQL knows of one partition.
@@ -23,6 +24,11 @@ pub struct Load {
 }
 
 type Fields = Vec<(String, String)>;
+
+/// Fields of one call: about a millisecond of Redis, so that others are not held up.
+const FIELDS: usize = 1000;
+/// Calls on their way: one fsync covers several.
+const CALLS: usize = 4;
 
 impl Engine {
     /// Writes a partition from nothing.
@@ -49,6 +55,10 @@ impl Engine {
             .map(|site| Ok((site.id.key(), encode(site)?)))
             .collect::<Result<Fields, EngineError>>()?;
         put(client, keys.sites(), sites).await?;
+        let mut versions: HashMap<MatchId, u64> = HashMap::new();
+        for one in &load.reservations {
+            *versions.entry(one.match_id).or_default() += 1;
+        }
         let mut documents = Fields::new();
         for event in &load.matches {
             for key in MatchKeys(event.id).all() {
@@ -56,8 +66,8 @@ impl Engine {
             }
             let mut meta: Fields =
                 event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let versions = load.reservations.iter().filter(|one| one.match_id == event.id);
-            meta.push(("version".to_owned(), versions.count().to_string()));
+            let version = versions.get(&event.id).copied().unwrap_or_default();
+            meta.push(("version".to_owned(), version.to_string()));
             put(client, MatchKeys(event.id).meta(), meta).await?;
             documents.push((event.id.key(), encode(event)?));
         }
@@ -81,7 +91,7 @@ impl Engine {
         let keys = PartitionKeys(partition);
         let (mut claims, mut payments) = (Fields::new(), Fields::new());
         let mut seats: HashMap<String, Fields> = HashMap::new();
-        let mut users: HashMap<(String, String), Vec<String>> = HashMap::new();
+        let mut users: HashMap<String, HashMap<String, Vec<String>>> = HashMap::new();
         for (number, one) in reservations.iter().enumerate() {
             let id = one.id.key();
             let sold = one.status == ReservationStatus::Confirmed;
@@ -93,15 +103,17 @@ impl Engine {
             let letter = if sold { 'O' } else { 'P' };
             let taken = one.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{id}")));
             seats.entry(of.seats()).or_default().extend(taken);
-            users.entry((of.users(), one.user.key())).or_default().push(id);
+            let ids = users.entry(of.users()).or_default().entry(one.user.key()).or_default();
+            ids.push(id);
         }
         put(client, keys.claims(), claims).await?;
         put(client, keys.payments(), payments).await?;
         for (key, fields) in seats {
             put(client, key, fields).await?;
         }
-        for ((key, user), ids) in users {
-            put(client, key, vec![(user, ids.join(","))]).await?;
+        for (key, lists) in users {
+            let lists = lists.into_iter().map(|(user, ids)| (user, ids.join(",")));
+            put(client, key, lists.collect()).await?;
         }
         Ok(())
     }
@@ -142,9 +154,14 @@ fn record(one: &Reservation, version: u64) -> String {
     .join("|")
 }
 
+/// Writes the fields of one hash, a few thousand on the way at a time.
 async fn put(client: &Client, key: String, fields: Fields) -> Result<(), EngineError> {
-    for chunk in fields.chunks(1000) {
-        let _: i64 = client.hset(key.clone(), chunk.to_vec()).await?;
-    }
-    Ok(())
+    let write = |chunk: &[(String, String)]| {
+        let (key, chunk) = (key.clone(), chunk.to_vec());
+        async move {
+            let _: i64 = client.hset(key, chunk).await?;
+            Ok::<(), EngineError>(())
+        }
+    };
+    stream::iter(fields.chunks(FIELDS)).map(write).buffered(CALLS).try_collect().await
 }

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod batch;
 pub mod catalog;
 pub mod error;
+pub mod inspect;
 pub mod load;
 pub mod partitions;
 pub mod payments;

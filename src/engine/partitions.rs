@@ -1,11 +1,13 @@
 //! Partitions: whether one is loaded, who owns it, what is due in it.
 
 use crate::domain::claim::Claim;
+use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition};
-use crate::domain::position::StreamId;
+use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
+use crate::engine::seats::bad;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
@@ -105,6 +107,29 @@ impl Engine {
         Ok(due.filter_map(|(id, text)| Some((Claim::parse(&text?)?.match_id, id))).collect())
     }
 
+    /// Puts a dead letter back into the journal; `false` when another call has done so already.
+    /// `id` is its id in the stream of dead letters, `place` its place in the journal.
+    pub async fn replay_dead_letter(
+        &self,
+        partition: Partition,
+        id: &str,
+        place: Position,
+        fields: &Fields,
+    ) -> Result<bool, EngineError> {
+        let keys = PartitionKeys(partition);
+        let names = vec![keys.dead_letters(), keys.journal(), keys.partition()];
+        let mut arguments = vec![id.to_owned(), place.epoch.to_string(), place.id.to_string()];
+        arguments.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+        let client = self.client(partition)?;
+        let word: String = SCRIPTS.dead_letter_replay.call(client, names, arguments).await?;
+        match word.as_str() {
+            "replayed" => Ok(true),
+            "gone" => Ok(false),
+            "not_loaded" => Err(EngineError::NotLoaded),
+            _ => Err(bad(&word)),
+        }
+    }
+
     /// Entries of the journal behind `upto`, which PostgreSQL has; counts to 10,000 at most.
     pub async fn journal_backlog(
         &self,
@@ -112,7 +137,7 @@ impl Engine {
         upto: StreamId,
     ) -> Result<usize, EngineError> {
         let key = PartitionKeys(partition).journal();
-        let behind: Vec<(String, HashMap<String, Value>)> = self
+        let behind: Vec<(String, HashMap<Vec<u8>, Vec<u8>>)> = self
             .client(partition)?
             .xrange_values(key, format!("({upto}"), "+", Some(10_000))
             .await?;

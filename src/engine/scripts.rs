@@ -91,6 +91,7 @@ pub struct Scripts {
     pub queue_leave: Script,
     pub queue_admit: Script,
     pub lease_take: Script,
+    pub dead_letter_replay: Script,
 }
 
 /// The scripts of this release.
@@ -108,6 +109,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     queue_leave: lua!("queue_leave.lua"),
     queue_admit: lua!("lib/clock.lua", "queue_admit.lua"),
     lease_take: lua!("lease_take.lua"),
+    dead_letter_replay: lua!("dead_letter_replay.lua"),
 });
 
 impl Scripts {
@@ -127,6 +129,7 @@ impl Scripts {
             &self.queue_leave,
             &self.queue_admit,
             &self.lease_take,
+            &self.dead_letter_replay,
         ];
         for script in all {
             script.load(client).await?;

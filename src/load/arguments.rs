@@ -43,7 +43,7 @@ pub struct LoadArguments {
     /// Whether arrivals come at random (as people do) or evenly.
     #[arg(long, value_enum, default_value = "poisson")]
     pub arrivals: Arrivals,
-    /// `hold-release`: no schedule; finds the greatest rate that can be sustained.
+    /// `hold-release`, `confirm`: no schedule; finds the greatest rate that can be sustained.
     #[arg(long)]
     pub saturate: bool,
     /// Writes the result as JSON.
@@ -66,6 +66,8 @@ pub enum Scenario {
     Rush,
     /// The whole path: hold, reserve, pay at the emulator, confirm.
     Purchase,
+    /// The confirmations alone: all else is done before the clock starts.
+    Confirm,
     /// Event streams on one match, while seats are held.
     Watch,
     /// The engine without HTTP, from within (`--embedded` only).
@@ -101,6 +103,7 @@ impl LoadArguments {
             // All of them within the first second; the rest is time to finish.
             Scenario::Rush => (5000, 0.0, 60.0, 512),
             Scenario::Purchase => (1000, 50.0, 60.0, 128),
+            Scenario::Confirm => (10_000, 500.0, 20.0, 128),
             Scenario::Watch => (1000, 20.0, 20.0, 64),
             Scenario::Engine | Scenario::Compare => (256, 0.0, 10.0, 128),
         };

@@ -5,7 +5,7 @@ use crate::load::arguments::{LoadArguments, Scenario};
 use crate::load::compare;
 use crate::load::crew::{Crew, Findings, on_own_thread};
 use crate::load::report::{Report, html, text};
-use crate::load::scenario::{engine, hold_release, purchase, rush, watch};
+use crate::load::scenario::{confirm, engine, hold_release, purchase, rush, watch};
 use crate::load::target::{Private, Target};
 use crate::load::venue::Venue;
 use anyhow::{Context as _, ensure};
@@ -47,7 +47,8 @@ pub async fn loaded(target: &Target, arguments: &LoadArguments) -> anyhow::Resul
     let given = arguments.clone();
     eprintln!("loading, for at most {:?} and what is then under way", numbers.duration);
     let (crew, mut findings) = on_own_thread(move || async move {
-        let matches = if given.scenario == Scenario::HoldRelease { given.matches } else { 1 };
+        let many = matches!(given.scenario, Scenario::HoldRelease | Scenario::Confirm);
+        let matches = if many { given.matches } else { 1 };
         let seats = if given.scenario == Scenario::Rush { None } else { numbers.seats };
         let venue = Venue::visit(&place, matches as usize, seats).await?;
         let crew = Arc::new(Crew::new(place, venue, tokens, given, servers));
@@ -58,6 +59,7 @@ pub async fn loaded(target: &Target, arguments: &LoadArguments) -> anyhow::Resul
             Scenario::HoldRelease => hold_release::run(&crew).await?,
             Scenario::Rush => rush::run(&crew).await?,
             Scenario::Purchase => purchase::run(&crew).await?,
+            Scenario::Confirm => confirm::run(&crew).await?,
             Scenario::Watch => watch::run(&crew).await?,
             Scenario::Engine | Scenario::Compare => anyhow::bail!("it has no people"),
         };

@@ -37,6 +37,11 @@ impl PartitionKeys {
         self.key("journal")
     }
 
+    /// STREAM of journal entries that could not be applied; never trimmed.
+    pub fn dead_letters(self) -> String {
+        self.key("dead_letters")
+    }
+
     /// STREAM of what PostgreSQL has committed; trimmed by length.
     pub fn persisted(self) -> String {
         self.key("persisted")

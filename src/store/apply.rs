@@ -4,13 +4,15 @@
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
-use crate::domain::fact::{Fact, Fields};
+use crate::domain::fact::{Fact, PaymentFact, PaymentStep};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId, SiteId};
 use crate::domain::position::{Position, StreamId};
-use crate::store::claims::{Fold, read_known};
+use crate::store::claims::{Fold, read_holders};
+use crate::store::dead_letters;
+use crate::store::guard::Guard;
 use crate::store::{Store, StoreError};
+use deadpool_postgres::Transaction;
 use std::collections::HashMap;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
@@ -48,10 +50,6 @@ const UNBLOCK: &str = "
     delete from blocked_seats where (match_id, seat_id) in
         (select * from unnest($1::uuid[], $2::int[]))";
 
-const DEAD_LETTER: &str = "
-    insert into dead_letters (partition, epoch, journal_id, fields, reason)
-    values ($1, $2, $3, $4, $5) on conflict do nothing";
-
 /// Payments refused because an earlier sale has these seats of theirs.
 pub type Lost = Vec<(PaymentId, Vec<SeatId>)>;
 
@@ -63,7 +61,11 @@ struct Documents {
     matches: HashMap<MatchId, Option<Match>>,
     /// Whether the seat is blocked.
     blocked: HashMap<(MatchId, SeatId), bool>,
+    /// Dead letters that the journal has brought again.
+    replayed: Vec<Position>,
 }
+
+type Payments<'a> = Vec<(PaymentStep, &'a PaymentFact)>;
 
 impl Store {
     /// Applies entries of one partition in order and moves its position to `upto`, in one
@@ -77,7 +79,8 @@ impl Store {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         let number = i32::from(partition.0);
-        let row = transaction.query_one(LOCK_POSITION, &[&number]).await?;
+        let lock = transaction.prepare_cached(LOCK_POSITION).await?;
+        let row = transaction.query_one(&lock, &[&number]).await?;
         // The partition was loaded anew meanwhile: these entries belong to the log before.
         if row.get::<_, i64>(0) as u64 != upto.epoch {
             return Err(StoreError::Away(format!("epoch {} has ended", upto.epoch)));
@@ -86,35 +89,39 @@ impl Store {
         let place = StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 };
         let fresh: Vec<&Fact> =
             entries.iter().filter(|(id, _)| *id > place).map(|(_, fact)| fact).collect();
-        let lost = write(&transaction, &fresh).await?;
+        let lost = write(&transaction, partition, &fresh).await?;
         if upto > place {
             let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
                 [&number, &(upto.ms as i64), &(upto.seq as i64)];
-            transaction.execute(MOVE_POSITION, &moved).await?;
+            let statement = transaction.prepare_cached(MOVE_POSITION).await?;
+            transaction.execute(&statement, &moved).await?;
         }
         transaction.commit().await?;
         Ok(lost)
     }
-
-    /// Keeps an entry that can't be applied, with the reason.
-    pub async fn keep_dead_letter(
-        &self,
-        partition: Partition,
-        place: Position,
-        fields: &Fields,
-        reason: &str,
-    ) -> Result<(), StoreError> {
-        let connection = self.connection().await?;
-        let (number, epoch) = (i32::from(partition.0), place.epoch as i64);
-        let id = place.id.to_string();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [&number, &epoch, &id, &Json(fields), &reason];
-        connection.execute(DEAD_LETTER, &values).await?;
-        Ok(())
-    }
 }
 
-async fn write(transaction: &Transaction<'_>, facts: &[&Fact]) -> Result<Lost, StoreError> {
+async fn write(
+    transaction: &Transaction<'_>,
+    partition: Partition,
+    facts: &[&Fact],
+) -> Result<Lost, StoreError> {
+    let (documents, payments) = sort(facts);
+    dead_letters::remove(transaction, partition, &documents.replayed).await?;
+    write_documents(transaction, documents).await?;
+    if payments.is_empty() {
+        return Ok(vec![]);
+    }
+    let guard = Guard::read(transaction, &payments).await?;
+    let about_seats: Payments<'_> =
+        payments.iter().filter(|(step, fact)| guard.moves_seats(*step, fact)).copied().collect();
+    let holders = read_holders(transaction, &about_seats).await?;
+    let fold = Fold::of(&payments, holders, guard)?;
+    fold.write(transaction).await?;
+    Ok(fold.lost)
+}
+
+fn sort<'a>(facts: &[&'a Fact]) -> (Documents, Payments<'a>) {
     let mut documents = Documents::default();
     let mut payments = Vec::new();
     for fact in facts {
@@ -138,17 +145,11 @@ async fn write(transaction: &Transaction<'_>, facts: &[&Fact]) -> Result<Lost, S
                 let now = seats.iter().map(|seat| ((*event, *seat), *blocked));
                 documents.blocked.extend(now);
             }
+            Fact::DeadLetterReplayed(letter) => documents.replayed.push(*letter),
             Fact::Payment(step, payment) => payments.push((*step, &**payment)),
         }
     }
-    write_documents(transaction, documents).await?;
-    if payments.is_empty() {
-        return Ok(vec![]);
-    }
-    let known = read_known(transaction, &payments).await?;
-    let fold = Fold::of(&payments, known);
-    fold.write(transaction).await?;
-    Ok(fold.lost)
+    (documents, payments)
 }
 
 async fn write_documents(

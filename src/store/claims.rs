@@ -6,20 +6,27 @@ use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId};
 use crate::store::StoreError;
 use crate::store::apply::Lost;
+use crate::store::guard::{Guard, Ruling};
 use crate::store::refunds::{self, Refund};
+use deadpool_postgres::Transaction;
 use std::collections::{HashMap, HashSet};
-use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 type Seat = (MatchId, SeatId);
 
+// `lateral … limit 1` is one look into the index per seat, whatever the planner thinks of a table
+// that was empty a minute ago; a join would read all of it for each batch.
 const HOLDERS: &str = "
-    select match_id, seat_id, reservation_id from claims
-    where (match_id, seat_id) in (select * from unnest($1::uuid[], $2::int[]))";
+    select t.m, t.s, c.reservation_id from unnest($1::uuid[], $2::int[]) as t (m, s)
+    cross join lateral (
+        select reservation_id from claims where match_id = t.m and seat_id = t.s limit 1) c";
 
 const RELEASE: &str = "
-    delete from claims c using unnest($1::uuid[], $2::int[], $3::uuid[]) as t (m, s, r)
-    where c.match_id = t.m and c.seat_id = t.s and c.reservation_id = t.r";
+    delete from claims where ctid = any (array(
+        select c.ctid from unnest($1::uuid[], $2::int[], $3::uuid[]) as t (m, s, r)
+        cross join lateral (
+            select ctid from claims
+            where match_id = t.m and seat_id = t.s and reservation_id = t.r limit 1) c))";
 
 const CLAIM: &str = "
     insert into claims (match_id, seat_id, reservation_id)
@@ -52,39 +59,19 @@ const PAYMENTS: &str = "
         updated_at = excluded.updated_at
     where payments.status <> 'REFUNDED'";
 
-const NEWEST: &str = "
-    select distinct on (reservation_id) reservation_id, id from payments
-    where reservation_id = any($1) order by reservation_id, begun_at desc, id desc";
-
-/// What PostgreSQL knows before a batch.
-pub(super) struct Known {
-    /// Who has the seats that the payments of the batch are about.
-    holders: HashMap<Seat, ReservationId>,
-    /// The payment that a reservation is on.
-    newest: HashMap<ReservationId, PaymentId>,
-}
-
-/// Reads what these payments are about.
-pub(super) async fn read_known(
-    transaction: &Transaction<'_>,
-    payments: &[(PaymentStep, &PaymentFact)],
-) -> Result<Known, StoreError> {
-    let holders = read_holders(transaction, payments).await?;
-    let ids: HashSet<Uuid> = payments.iter().map(|(_, fact)| fact.reservation.0).collect();
-    let ids: Vec<Uuid> = ids.into_iter().collect();
-    let rows = transaction.query(NEWEST, &[&ids]).await?;
-    let newest = rows.iter().map(|row| (ReservationId(row.get(0)), PaymentId(row.get(1))));
-    Ok(Known { holders, newest: newest.collect() })
-}
-
-async fn read_holders(
+/// Who has the seats that these payments are about.
+pub(super) async fn read_holders(
     transaction: &Transaction<'_>,
     payments: &[(PaymentStep, &PaymentFact)],
 ) -> Result<HashMap<Seat, ReservationId>, StoreError> {
     let seats: HashSet<Seat> = payments.iter().flat_map(|(_, fact)| seats_of(fact)).collect();
     let matches: Vec<Uuid> = seats.iter().map(|(id, _)| id.0).collect();
     let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
-    let rows = transaction.query(HOLDERS, &[&matches, &numbers]).await?;
+    if seats.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let statement = transaction.prepare_cached(HOLDERS).await?;
+    let rows = transaction.query(&statement, &[&matches, &numbers]).await?;
     let holders = rows.iter().map(|row| {
         let seat = (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
         (seat, ReservationId(row.get(2)))
@@ -109,34 +96,49 @@ pub(super) struct Fold<'a> {
     rows: HashMap<PaymentId, Row<'a>>,
     reservations: HashMap<ReservationId, (ReservationStatus, &'a PaymentFact)>,
     refunds: HashMap<(PaymentId, u32), Refund<'a>>,
-    newest: HashMap<ReservationId, PaymentId>,
     before: HashMap<Seat, ReservationId>,
     after: HashMap<Seat, ReservationId>,
     pub lost: Lost,
 }
 
 impl<'a> Fold<'a> {
-    pub(super) fn of(payments: &[(PaymentStep, &'a PaymentFact)], known: Known) -> Self {
+    /// Errs when a step contradicts what is kept: it must not be applied, and not be forgotten.
+    pub(super) fn of(
+        payments: &[(PaymentStep, &'a PaymentFact)],
+        holders: HashMap<Seat, ReservationId>,
+        mut guard: Guard,
+    ) -> Result<Self, StoreError> {
         let mut fold = Self {
             rows: HashMap::new(),
             reservations: HashMap::new(),
             refunds: HashMap::new(),
-            newest: known.newest,
-            after: known.holders.clone(),
-            before: known.holders,
+            after: holders.clone(),
+            before: holders,
             lost: vec![],
         };
         for (step, fact) in payments {
-            fold.step(*step, fact);
+            match guard.rule(*step, fact) {
+                Ruling::Follows => {}
+                Ruling::FollowsWithoutClaim if fold.claim(fact) => {}
+                Ruling::FollowsWithoutClaim => {
+                    let why = format!("payment {} is paid for seats of another", fact.payment);
+                    return Err(StoreError::Refused(why));
+                }
+                Ruling::Stale => continue,
+                Ruling::Contradicts(why) => return Err(StoreError::Refused(why)),
+            }
+            fold.step(*step, fact, guard.is_newest(*step, fact));
+            if let Some(row) = fold.rows.get(&fact.payment) {
+                guard.note(*step, fact, row.payment, row.refunding);
+            }
         }
-        fold
+        Ok(fold)
     }
 
-    fn step(&mut self, step: PaymentStep, fact: &'a PaymentFact) {
+    /// `newest`: the reservation is on this payment. What is heard of an earlier one says nothing
+    /// about the reservation.
+    fn step(&mut self, step: PaymentStep, fact: &'a PaymentFact, newest: bool) {
         use ReservationStatus::{Cancelled, Confirmed, Paying, Pending};
-        if step == PaymentStep::Begun {
-            self.newest.insert(fact.reservation, fact.payment);
-        }
         let (reservation, payment, refunding) = match step {
             PaymentStep::Begun => match self.claim(fact) {
                 true => (Paying, "IN_PROGRESS", false),
@@ -154,15 +156,11 @@ impl<'a> Fold<'a> {
         if let Some(refund) = Refund::of(step, fact) {
             self.refunds.insert((fact.payment, refund.number), refund);
         }
-        // What is heard late of an earlier payment says nothing about its reservation.
-        if self.newest.get(&fact.reservation).is_none_or(|newest| *newest == fact.payment) {
+        if newest {
             self.release(reservation, fact);
             self.reservations.insert(fact.reservation, (reservation, fact));
         }
-        let over = self.rows.get(&fact.payment).is_some_and(|row| row.payment == "REFUNDED");
-        if !over {
-            self.rows.insert(fact.payment, Row { fact, payment, refunding });
-        }
+        self.rows.insert(fact.payment, Row { fact, payment, refunding });
     }
 
     /// The seats that a reservation does not have any more.
@@ -190,6 +188,9 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
         change(transaction, RELEASE, gone).await?;
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
@@ -209,9 +210,10 @@ impl<'a> Fold<'a> {
         let amounts: Vec<i64> = rows().map(|(_, fact)| fact.amount).collect();
         let versions: Vec<i64> = rows().map(|(_, fact)| fact.version).collect();
         let at: Vec<f64> = rows().map(|(_, fact)| fact.at as f64).collect();
+        let statement = transaction.prepare_cached(RESERVATIONS).await?;
         transaction
             .execute(
-                RESERVATIONS,
+                &statement,
                 &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &at],
             )
             .await?;
@@ -231,9 +233,10 @@ impl<'a> Fold<'a> {
         let refunding: Vec<bool> = rows.iter().map(|row| row.refunding).collect();
         let attempts: Vec<i32> = rows.iter().map(|row| row.fact.money.attempt as i32).collect();
         let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        let statement = transaction.prepare_cached(PAYMENTS).await?;
         transaction
             .execute(
-                PAYMENTS,
+                &statement,
                 &[
                     &ids,
                     &reservations,
@@ -265,7 +268,8 @@ async fn change<'a>(
         reservations.push(reservation.0);
     }
     if !matches.is_empty() {
-        transaction.execute(statement, &[&matches, &seats, &reservations]).await?;
+        let statement = transaction.prepare_cached(statement).await?;
+        transaction.execute(&statement, &[&matches, &seats, &reservations]).await?;
     }
     Ok(())
 }

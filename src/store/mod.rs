@@ -1,11 +1,18 @@
 //! Keep: PostgreSQL. The only folder with SQL. Requests only read; the write-behind worker writes.
 
 pub mod apply;
+mod claim_rows;
 pub mod claims;
+pub mod dead_letters;
+mod guard;
+mod kept;
+pub mod payments;
 pub mod position;
 mod refunds;
 pub mod reservations;
 pub mod unsettled;
+
+pub use claim_rows::ClaimRow;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use std::str::FromStr;
@@ -74,6 +81,7 @@ fn full_text(error: &dyn std::error::Error) -> String {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    claim_rows: claim_rows::SharedWaiting,
 }
 
 impl Store {
@@ -85,7 +93,8 @@ impl Store {
         config.tcp_user_timeout(Duration::from_secs(5));
         config.application_name("grandstand");
         config.options(
-            "-c statement_timeout=10s -c lock_timeout=5s \
+            // Statements are short: compiling one takes longer than running it.
+            "-c jit=off -c statement_timeout=10s -c lock_timeout=5s \
              -c idle_in_transaction_session_timeout=10s",
         );
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -97,7 +106,7 @@ impl Store {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| StoreError::Setting(error.to_string()))?;
-        Ok(Self { pool })
+        Ok(Self { pool, claim_rows: Default::default() })
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, StoreError> {

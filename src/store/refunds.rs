@@ -5,7 +5,7 @@ use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::SeatId;
 use crate::domain::money::Money;
 use crate::store::StoreError;
-use tokio_postgres::Transaction;
+use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 const REFUNDS: &str = "
@@ -68,6 +68,9 @@ pub(super) async fn write<'a>(
     let status: Vec<&str> = rows.iter().map(|row| row.status).collect();
     let codes: Vec<Option<&str>> = rows.iter().map(|row| row.fact.code.as_deref()).collect();
     let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
-    transaction.execute(REFUNDS, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at]).await?;
+    let statement = transaction.prepare_cached(REFUNDS).await?;
+    transaction
+        .execute(&statement, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at])
+        .await?;
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Reading what is kept: reservations and payments of people, accounts, the catalogue.
 
-use crate::domain::account::{Account, Role};
-use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::{
     ClaimPayment, PaymentStatus, Reservation, ReservationStatus, parse_seats,
 };
@@ -9,9 +7,8 @@ use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
-use tokio_postgres::types::Json;
 
-const COLUMNS: &str = "
+pub(super) const COLUMNS: &str = "
     select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount,
         (extract(epoch from r.created_at) * 1000)::bigint,
         p.id, p.method, p.status, p.payment_key, coalesce(p.refunding, false),
@@ -80,54 +77,9 @@ impl Store {
         let reservation = self.reservation(ReservationId(row.get(0))).await?;
         Ok(reservation.map(|reservation| (reservation, payment)))
     }
-
-    /// All accounts, for a rebuild.
-    pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let connection = self.connection().await?;
-        let rows = connection
-            .query(
-                "select id, email, password_hash, role,
-                    (extract(epoch from created_at) * 1000)::bigint from accounts",
-                &[],
-            )
-            .await?;
-        let accounts = rows.iter().map(|row| Account {
-            id: UserId(row.get(0)),
-            email: row.get(1),
-            password_hash: row.get(2),
-            role: if row.get::<_, &str>(3) == "ADMIN" { Role::Admin } else { Role::User },
-            created_at: row.get(4),
-        });
-        Ok(accounts.collect())
-    }
-
-    /// The whole catalogue, for a rebuild.
-    pub async fn catalog(&self) -> Result<(Vec<Site>, Vec<Match>), StoreError> {
-        let connection = self.connection().await?;
-        let sites = connection.query("select document from sites", &[]).await?;
-        let matches = connection.query("select document from matches", &[]).await?;
-        let sites = sites.iter().map(|row| row.get::<_, Json<Site>>(0).0).collect();
-        let matches = matches.iter().map(|row| row.get::<_, Json<Match>>(0).0).collect();
-        Ok((sites, matches))
-    }
-
-    /// All blocked seats, for a rebuild.
-    pub async fn blocked_seats(&self) -> Result<Vec<(MatchId, SeatId)>, StoreError> {
-        let connection = self.connection().await?;
-        let rows = connection.query("select match_id, seat_id from blocked_seats", &[]).await?;
-        let seat = |row: &Row| (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
-        Ok(rows.iter().map(seat).collect())
-    }
-
-    /// All reservations that have claims, for a rebuild.
-    pub async fn claimed_reservations(&self) -> Result<Vec<Reservation>, StoreError> {
-        let connection = self.connection().await?;
-        let text = format!("{COLUMNS} where r.status in ('PAYING', 'CONFIRMED')");
-        Ok(connection.query(&text, &[]).await?.iter().map(reservation).collect())
-    }
 }
 
-fn reservation(row: &Row) -> Reservation {
+pub(super) fn reservation(row: &Row) -> Reservation {
     let payment = row.get::<_, Option<uuid::Uuid>>(7).map(|id| ClaimPayment {
         id: PaymentId(id),
         method: row.get(8),

@@ -1,4 +1,4 @@
-//! What is not settled yet: a claim before money moves, and payments without an end.
+//! What is not settled yet: payments without an outcome, and money on its way back.
 
 use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money, Refund};
@@ -25,17 +25,6 @@ pub enum UnsettledState {
     Refund(Refund, Money),
 }
 
-/// What PostgreSQL says of the claim of a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClaimRow {
-    /// The seats are claimed for it, and it has no outcome yet: it may be charged.
-    Standing,
-    /// An earlier sale has these seats.
-    Lost(Vec<SeatId>),
-    /// No such attempt, or one that has ended: it must not be charged.
-    Missing,
-}
-
 const UNSETTLED: &str = "
     select p.id, r.id, r.match_id, r.user_id, r.seats, r.amount, p.method, p.payment_key,
         p.attempt, p.status, array(
@@ -47,31 +36,6 @@ const UNSETTLED: &str = "
     where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)";
 
 impl Store {
-    /// The claim of one attempt to pay as it is committed: the last word before money moves.
-    pub async fn claim_row(
-        &self,
-        payment: PaymentId,
-        attempt: u32,
-    ) -> Result<ClaimRow, StoreError> {
-        let connection = self.connection().await?;
-        let statement = connection
-            .prepare_cached(
-                "select p.status, array(
-                    select seat_id from claims
-                    where match_id = r.match_id and seat_id = any(r.seats)
-                      and reservation_id <> r.id)
-                 from payments p join reservations r on r.id = p.reservation_id
-                 where p.id = $1 and p.attempt = $2",
-            )
-            .await?;
-        let row = connection.query_opt(&statement, &[&payment.0, &(attempt as i32)]).await?;
-        Ok(row.map_or(ClaimRow::Missing, |row| match row.get(0) {
-            "IN_PROGRESS" => ClaimRow::Standing,
-            "LOST" => ClaimRow::Lost(seat_ids(row.get(1))),
-            _ => ClaimRow::Missing,
-        }))
-    }
-
     /// Payments of some partitions that have been without an outcome for `age_ms` or longer, the
     /// oldest first.
     pub async fn unsettled(
@@ -81,11 +45,9 @@ impl Store {
         count: i64,
     ) -> Result<Vec<Unsettled>, StoreError> {
         let connection = self.connection().await?;
-        // The 12 bits behind the version of an id are its partition.
         let text = format!(
             "{UNSETTLED}
-               and (get_byte(uuid_send(p.id), 6) & 15) * 256 + get_byte(uuid_send(p.id), 7)
-                   = any($1)
+               and partition_of(p.id) = any($1)
                and p.updated_at <= now() - $2::float8 * interval '1 millisecond'
              order by p.updated_at limit $3"
         );

@@ -8,6 +8,7 @@ pub mod reconcile;
 pub mod write_behind;
 
 use crate::domain::ids::{Partition, UserId};
+use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
@@ -39,6 +40,8 @@ pub struct Workers {
     pub redis_url: String,
     /// Payments without an outcome for so long are asked about at the gateway, in ms.
     pub reconcile_after_ms: i64,
+    /// Tests only: a database that may forget is written to.
+    pub allow_unsafe_database: bool,
     /// Name of this process for its leases.
     pub name: String,
     /// The partitions whose lease this process has.
@@ -118,7 +121,15 @@ impl Workers {
     ) -> anyhow::Result<()> {
         let journal = Journal::open(&self.redis_url, partition).await?;
         self.load_once(&journal, partition).await?;
+        if !self.allow_unsafe_database {
+            self.store.assert_durable().await?;
+        }
         let mut place = self.place(partition).await?;
+        // Who came before may have died between its commit and these two.
+        if place.id != StreamId::default() {
+            journal.announce(place.id, &[]).await?;
+            journal.trim(place.id).await?;
+        }
         while !stop.is_cancelled() {
             let next = tokio::select! {
                 next = self.drain_once(&journal, partition, place) => next?,

@@ -80,20 +80,13 @@ impl Workers {
     }
 
     async fn read_kept(&self, partition: Partition) -> anyhow::Result<Load> {
-        let accounts = self.store.accounts().await?;
-        let (sites, matches) = self.store.catalog().await?;
-        let reservations = self.store.claimed_reservations().await?;
-        let blocked = self.store.blocked_seats().await?;
-        let of = |id: Partition| id == partition;
+        let (sites, matches) = self.store.catalog(partition).await?;
         Ok(Load {
-            accounts: accounts.into_iter().filter(|one| of(one.id.partition())).collect(),
-            sites: sites.into_iter().filter(|one| of(one.id.partition())).collect(),
-            matches: matches.into_iter().filter(|one| of(one.id.partition())).collect(),
-            reservations: reservations
-                .into_iter()
-                .filter(|one| of(one.match_id.partition()))
-                .collect(),
-            blocked: blocked.into_iter().filter(|(event, _)| of(event.partition())).collect(),
+            accounts: self.store.accounts(partition).await?,
+            sites,
+            matches,
+            reservations: self.store.claimed_reservations(partition).await?,
+            blocked: self.store.blocked_seats(partition).await?,
         })
     }
 }

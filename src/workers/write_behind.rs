@@ -73,11 +73,15 @@ impl Workers {
         };
         failpoint::reached_if("claim.before", || has("payment_begun"));
         failpoint::reached_if("commit.before", || has("payment_approved"));
-        let lost = self.commit(partition, place, &entries).await?;
+        let lost = self.commit(journal, partition, place, &entries).await?;
         failpoint::reached_if("claim.after", || has("payment_begun"));
         failpoint::reached_if("commit.after", || has("payment_approved"));
         metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
-        journal.announce(upto, &lost).await.context("announcing")?;
+        let told = journal.announce(upto, &lost).await.context("announcing")?;
+        let lag = metrics::histogram!("grandstand_journal_lag_seconds");
+        for (id, _) in &entries {
+            lag.record(told.ms.saturating_sub(id.ms) as f64 / 1000.0);
+        }
         failpoint::reached_if("acknowledge.before", || has("payment_approved"));
         journal.trim(upto).await.context("trimming the journal")?;
         failpoint::reached_if("acknowledge.after", || has("payment_approved"));
@@ -88,6 +92,7 @@ impl Workers {
     /// to the dead letters and does not stop the rest.
     async fn commit(
         &self,
+        journal: &Journal,
         partition: Partition,
         place: Position,
         entries: &[Entry],
@@ -95,11 +100,11 @@ impl Workers {
         let Some((upto, _)) = entries.last() else { return Ok(Lost::new()) };
         let mut facts = Vec::with_capacity(entries.len());
         for (id, fields) in entries {
-            match Fact::parse(fields) {
+            match Fact::parse(*id, fields) {
                 Ok(fact) => facts.push((*id, fact)),
                 Err(error) => {
                     let at = Position { id: *id, ..place };
-                    self.bury(partition, at, fields, &error.to_string()).await?;
+                    self.bury(journal, partition, at, fields, &error.to_string()).await?;
                 }
             }
         }
@@ -107,28 +112,37 @@ impl Workers {
             Ok(lost) => Ok(lost),
             Err(StoreError::Refused(reason)) if entries.len() == 1 => {
                 let at = Position { id: *upto, ..place };
-                self.bury(partition, at, &entries[0].1, &reason).await?;
+                self.bury(journal, partition, at, &entries[0].1, &reason).await?;
                 Ok(self.store.apply(partition, Position { id: *upto, ..place }, &[]).await?)
             }
             Err(StoreError::Refused(_)) => {
                 let (first, second) = entries.split_at(entries.len() / 2);
-                let mut lost = Box::pin(self.commit(partition, place, first)).await?;
-                lost.extend(Box::pin(self.commit(partition, place, second)).await?);
+                let mut lost = Box::pin(self.commit(journal, partition, place, first)).await?;
+                lost.extend(Box::pin(self.commit(journal, partition, place, second)).await?);
                 Ok(lost)
             }
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Keeps an entry among the dead letters: in the table, which outlives Redis, and in the stream,
+    /// out of which it is replayed once. An entry that is read again after a crash is there already.
     async fn bury(
         &self,
+        journal: &Journal,
         partition: Partition,
         place: Position,
         fields: &Fields,
         reason: &str,
     ) -> anyhow::Result<()> {
+        if !self.store.keep_dead_letter(partition, place, fields, reason).await?
+            && journal.dead_letters().await?.contains_key(&place)
+        {
+            return Ok(());
+        }
+        journal.keep_dead_letter(place, fields, reason).await.context("keeping a dead letter")?;
         tracing::error!(%partition, id = %place.id, reason, "a journal entry was refused");
         metrics::counter!("grandstand_dead_letters_total").increment(1);
-        Ok(self.store.keep_dead_letter(partition, place, fields, reason).await?)
+        Ok(())
     }
 }

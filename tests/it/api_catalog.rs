@@ -3,6 +3,7 @@
 use crate::support::app::{TestApp, eventually, plan};
 use crate::support::client::Client;
 use grandstand::app::NodeRole;
+use grandstand::domain::ids::Partition;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -245,7 +246,10 @@ async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
     .await;
     let store = &app.node().app.store;
     eventually("PostgreSQL has the match as open", || async {
-        let (sites, matches) = store.catalog().await.ok()?;
+        let (mut sites, mut matches) = store.catalog(Partition(0)).await.ok()?;
+        let others = store.catalog(Partition(1)).await.ok()?;
+        sites.extend(others.0);
+        matches.extend(others.1);
         (sites.len() == 1 && matches.first()?.status.word() == "OPEN").then_some(())
     })
     .await;

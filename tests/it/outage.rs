@@ -166,43 +166,6 @@ async fn a_frozen_postgresql_pauses_payments_and_keeps_no_claim() {
     bed.finish().await;
 }
 
-/// The rule: an entry that PostgreSQL can't take is kept with its reason, and stops nothing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
-    let bed = Bed::start(|_| {}).await;
-    let raw = bed.app.raw().await;
-    let id: MatchId = bed.event.id.parse().unwrap();
-    let journal = PartitionKeys(id.partition()).journal();
-    let site =
-        json!({"id": uuid::Uuid::now_v7(), "version": 1, "plan": crate::support::app::plan()});
-    let null = site.to_string().replace("Test Ground", "a\\u0000b");
-    let poison: Vec<Vec<(&str, &str)>> = vec![
-        vec![("garbage", "x")],
-        vec![("v", "9"), ("t", "account"), ("doc", "{}")],
-        vec![("v", "1"), ("t", "nothing known")],
-        vec![("v", "1"), ("t", "account"), ("doc", "{")],
-        vec![("v", "1"), ("t", "payment_begun"), ("payment", "x")],
-        // This one reads well, and PostgreSQL refuses it: no text holds a NUL.
-        vec![("v", "1"), ("t", "site"), ("doc", &null)],
-    ];
-    for fields in &poison {
-        let _: String =
-            raw.xadd(journal.clone(), false, None::<()>, "*", fields.clone()).await.unwrap();
-    }
-    let (_, payment, key) = bed.ready(1).await;
-    bed.fan.confirm(&payment, &key).await.expect(200);
-    let (client, connection) =
-        tokio_postgres::connect(&bed.postgres.url(), tokio_postgres::NoTls).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let rows = client.query("select reason from dead_letters order by journal_id", &[]).await;
-    let reasons: Vec<String> = rows.unwrap().iter().map(|row| row.get(0)).collect();
-    assert_eq!(reasons.len(), poison.len(), "{reasons:?}");
-    assert!(reasons.iter().all(|reason| !reason.is_empty()));
-    drop(client);
-    connection.await.unwrap().unwrap();
-    bed.finish().await;
-}
-
 /// The rule: a worker that goes is followed by another, which drains what it left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_worker_takes_over_where_one_stopped() {

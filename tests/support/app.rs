@@ -103,6 +103,41 @@ impl TestApp {
         Node::start(&self.settings, role).await.unwrap()
     }
 
+    /// Ends the node and goes on with one that has no worker, so that only what a test does itself
+    /// takes the journal to PostgreSQL.
+    pub async fn without_worker(&mut self) {
+        self.verify().await;
+        self.node.take().unwrap().stop().await;
+        self.node = Some(self.another_node(NodeRole::Api).await);
+    }
+
+    /// The binary with the settings of this installation.
+    pub fn binary(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_grandstand"));
+        command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
+        let settings = &self.settings;
+        command.envs([
+            ("GRANDSTAND_LISTEN", "127.0.0.1:0"),
+            ("GRANDSTAND_REDIS_URL", &settings.redis_url),
+            ("GRANDSTAND_DATABASE_URL", &settings.database_url),
+            ("GRANDSTAND_ALLOW_UNSAFE_DATABASE", "true"),
+            ("GRANDSTAND_JWT_SECRET", &settings.jwt_secret),
+            ("GRANDSTAND_TOSS_BASE_URL", &settings.toss_base_url),
+            ("GRANDSTAND_TOSS_SECRET_KEY", &settings.toss_secret_key),
+            ("GRANDSTAND_PARTITIONS", &settings.partitions.to_string()),
+            ("GRANDSTAND_LOG", "error"),
+        ]);
+        command
+    }
+
+    /// Runs a command of the binary to its end: exit status and what it printed.
+    pub async fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.binary(arguments).output().await.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stdout);
+        (output.status.code().unwrap_or(-1), format!("{text}{errors}"))
+    }
+
     /// Somebody without an account.
     pub fn guest(&self) -> Client {
         Client::new(self.node().url(), None)

@@ -31,6 +31,23 @@ pub async fn private(dir: &std::path::Path) -> PrivatePostgres {
     postgres
 }
 
+/// Runs statements on a database; the rows of all of them, as text.
+pub async fn sql(url: &str, statements: &str) -> Vec<Vec<String>> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let messages = client.simple_query(statements).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+    let rows = messages.iter().filter_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => {
+            let cell = |at| row.get(at).unwrap_or_default().to_owned();
+            Some((0..row.len()).map(cell).collect())
+        }
+        _ => None,
+    });
+    rows.collect()
+}
+
 fn start() -> Server {
     let runtime = Box::leak(Box::new(tokio::runtime::Runtime::new().unwrap()));
     std::thread::scope(|scope| {

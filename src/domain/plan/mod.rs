@@ -21,7 +21,7 @@ pub type Point = [f32; 2];
 
 /// The plan of a site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SitePlan {
     /// Name of the stadium, 1 to 100 characters.
     pub name: String,
@@ -39,7 +39,7 @@ pub struct SitePlan {
 
 /// A shape to draw under the seats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Shape {
     /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones.
     pub kind: String,
@@ -50,7 +50,7 @@ pub struct Shape {
 
 /// A grade of seats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Grade {
     /// Short stable name, unique within the plan: 1 to 20 of `A-Z0-9_`.
     pub code: String,
@@ -64,7 +64,7 @@ pub struct Grade {
 
 /// An area: infield, outfield.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Area {
     /// Unique among the areas of the site, 1 or more.
     pub id: AreaId,
@@ -76,7 +76,7 @@ pub struct Area {
 
 /// A section of an area: home, away, left, right.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Section {
     /// Unique among the sections of the site, 1 or more.
     pub id: SectionId,
@@ -88,7 +88,7 @@ pub struct Section {
 
 /// A block of a section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Block {
     /// Unique among the blocks of the site, 1 or more.
     pub id: BlockId,
@@ -105,7 +105,7 @@ pub struct Block {
 
 /// A row: seats with consecutive ids on a line or an arc.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block.
     pub label: String,

@@ -1,5 +1,6 @@
 //! What the people do.
 
+pub mod confirm;
 pub mod engine;
 pub mod hold_release;
 pub mod person;

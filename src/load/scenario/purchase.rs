@@ -16,11 +16,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A sale that was answered.
-struct Sale {
+pub struct Sale {
     person: usize,
+    match_number: usize,
+    reservation: String,
+    pub seats: Vec<SeatId>,
+    persisted: bool,
+}
+
+/// Seats on their way to being bought: all is done but the confirmation.
+pub struct Prepared {
+    person: usize,
+    match_number: usize,
     reservation: String,
     seats: Vec<SeatId>,
-    persisted: bool,
+    /// What the confirmation says.
+    body: String,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +74,12 @@ pub async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
                 let number = arrival.number as usize;
                 person.number = number;
                 let seats = groups[number].clone();
-                let sale = buy(&crew, &mut person, &mut gateway, seats, arrival.at).await;
+                let ready = prepare(&crew, &mut person, &mut gateway, (0, seats), arrival.at).await;
+                let Some(ready) = ready else { continue };
+                let sale = confirm(&mut person, ready, Instant::now()).await;
+                if sale.is_some() {
+                    crew.tally.record("purchase", arrival.at.elapsed());
+                }
                 sales.lock().extend(sale);
             }
         }
@@ -81,15 +97,15 @@ pub async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
     Ok(findings)
 }
 
-/// The path of one person; the time of the whole is kept as the step `purchase`.
-async fn buy(
+/// The path of one person up to the key that the gateway gives: hold, reserve, request, pay.
+pub async fn prepare(
     crew: &SharedCrew,
     person: &mut Person,
     gateway: &mut Option<Connection>,
-    seats: Vec<SeatId>,
+    (match_number, seats): (usize, Vec<SeatId>),
     since: Instant,
-) -> Option<Sale> {
-    let match_id = &crew.venue.matches[0];
+) -> Option<Prepared> {
+    let match_id = &crew.venue.matches[match_number];
     let hold = person.hold(match_id, &seats, since).await.ok()?;
     let body = json!({"matchId": match_id, "holdId": hold.hold_id}).to_string();
     let path = "/api/reservations";
@@ -102,11 +118,17 @@ async fn buy(
     let body = json!({"paymentId": payment.id, "paymentKey": key,
         "orderId": payment.order_id, "amount": payment.amount})
     .to_string();
-    let path = "/api/payments/confirm";
-    let confirmed: Confirmed = person.post("confirm", path, &body, Instant::now()).await.ok()?;
-    crew.tally.record("purchase", since.elapsed());
-    let persisted = confirmed.persisted;
-    Some(Sale { person: person.number, reservation: reservation.id, seats, persisted })
+    let reservation = reservation.id;
+    Some(Prepared { person: person.number, match_number, reservation, seats, body })
+}
+
+/// The last step; `since` is when the person meant to take it.
+pub async fn confirm(person: &mut Person, ready: Prepared, since: Instant) -> Option<Sale> {
+    let Prepared { person: number, match_number, reservation, seats, body } = ready;
+    person.number = number;
+    let answer = person.post("confirm", "/api/payments/confirm", &body, since).await;
+    let Confirmed { persisted } = answer.ok()?;
+    Some(Sale { person: number, match_number, reservation, seats, persisted })
 }
 
 /// What the buyer does in the window of the gateway: the emulator gives the key at once.
@@ -138,8 +160,12 @@ async fn gateway_of(payment: &Payment) -> anyhow::Result<Connection> {
     Ok(Connection::new(Place { address, host }))
 }
 
-/// Each answered sale is CONFIRMED, and the map shows exactly those seats as sold.
-async fn check(crew: &SharedCrew, findings: &mut Findings, sales: &[Sale]) -> anyhow::Result<()> {
+/// Each answered sale is CONFIRMED, and the maps show exactly those seats as sold.
+pub async fn check(
+    crew: &SharedCrew,
+    findings: &mut Findings,
+    sales: &[Sale],
+) -> anyhow::Result<()> {
     let persisted = sales.iter().filter(|sale| sale.persisted).count();
     let mut person = Person::new(crew, 0);
     let mut confirmed = 0;
@@ -154,14 +180,18 @@ async fn check(crew: &SharedCrew, findings: &mut Findings, sales: &[Sale]) -> an
         sales.len()
     );
     findings.check("each sale that was answered is CONFIRMED", confirmed == sales.len(), detail);
-    let (_, letters) = map_of(&crew.place, &crew.venue.matches[0]).await?;
     let place_of = |seat: &SeatId| crew.venue.index.position(*seat);
-    let sold = sales.iter().flat_map(|sale| &sale.seats).filter_map(place_of);
-    let missing = sold.filter(|place| letters[*place as usize] != b'O').count();
+    let (mut missing, mut shown) = (0, 0);
+    for (number, match_id) in crew.venue.matches.iter().enumerate() {
+        let (_, letters) = map_of(&crew.place, match_id).await?;
+        let here = sales.iter().filter(|sale| sale.match_number == number);
+        let sold = here.flat_map(|sale| &sale.seats).filter_map(place_of);
+        missing += sold.filter(|place| letters[*place as usize] != b'O').count();
+        shown += letters.iter().filter(|letter| **letter == b'O').count();
+    }
     let detail = format!("{missing} sold seats are not OCCUPIED");
     findings.check("the map shows each sold seat as OCCUPIED", missing == 0, detail);
     if crew.private && crew.tally.count("confirm", Kind::Unknown) == 0 {
-        let shown = letters.iter().filter(|letter| **letter == b'O').count();
         let seats: usize = sales.iter().map(|sale| sale.seats.len()).sum();
         let detail = format!("{shown} seats OCCUPIED, {seats} sold");
         findings.check("no other seat is OCCUPIED", shown == seats, detail);

@@ -1,0 +1,107 @@
+//! A durable Redis and PostgreSQL with the workers on them, for the benches of what is kept.
+
+use fred::prelude::*;
+use grandstand::domain::fact::Fields;
+use grandstand::domain::ids::Partition;
+use grandstand::embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
+use grandstand::engine::batch::Limits;
+use grandstand::engine::{Engine, EngineSettings};
+use grandstand::gateway::toss::{Toss, TossSettings};
+use grandstand::live::catalog::Catalog;
+use grandstand::redis::keys::PartitionKeys;
+use grandstand::store::Store;
+use grandstand::stream::journal::Journal;
+use grandstand::workers::Workers;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// The servers, and workers that only do what they are told.
+pub struct Servers {
+    pub store: Store,
+    pub workers: Workers,
+    pub redis: PrivateRedis,
+    postgres: PrivatePostgres,
+    raw: Client,
+    _dir: TempDir,
+}
+
+impl Servers {
+    /// Starts both, with so many loaded partitions.
+    pub async fn start(partitions: u16) -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let redis = PrivateRedis::start(dir.path(), RedisSettings::default()).await;
+        let redis = redis.expect("a private Redis");
+        let postgres = PrivatePostgres::start(dir.path(), PostgresSettings::default()).await;
+        let postgres = postgres.expect("a private PostgreSQL");
+        let store = Store::new(&postgres.url(), 8).expect("a store");
+        store.migrate().await.expect("a schema");
+        store.assert_durable().await.expect("a durable server");
+        store.partition_count(partitions).await.expect("partitions");
+        let limits = Limits { hold_ttl_ms: 300_000, payment_ttl_ms: 600_000, seats_per_user: 4 };
+        let settings = EngineSettings { redis_url: redis.url(), partitions, limits };
+        let engine = Arc::new(Engine::connect(settings).await.expect("an engine"));
+        let toss = TossSettings {
+            base_url: "http://127.0.0.1:1".to_owned(),
+            secret_key: "none".to_owned(),
+            timeout_ms: 1000,
+        };
+        let workers = Workers {
+            catalog: Arc::new(Catalog::new(engine.clone())),
+            engine,
+            store: store.clone(),
+            toss: Toss::new(toss).expect("a client"),
+            redis_url: redis.url(),
+            reconcile_after_ms: 30_000,
+            allow_unsafe_database: false,
+            name: Workers::new_name(),
+            owned: Default::default(),
+        };
+        let raw = grandstand::redis::connect(&redis.url()).await.expect("a client");
+        let servers = Self { store, workers, redis, postgres, raw, _dir: dir };
+        servers.load().await;
+        servers
+    }
+
+    /// Loads all partitions at once, as a worker does that finds Redis empty.
+    pub async fn load(&self) {
+        let load = |partition| async move {
+            let journal = Journal::open(&self.redis.url(), partition).await.expect("a journal");
+            self.workers.load_once(&journal, partition).await.expect("a load")
+        };
+        futures::future::join_all(self.workers.engine.partitions().map(load)).await;
+    }
+
+    /// Empties Redis.
+    pub async fn wipe(&self) {
+        self.raw.flushall::<()>(false).await.expect("an answer");
+    }
+
+    /// Appends entries to the journal of a partition.
+    pub async fn append(&self, partition: Partition, entries: Vec<Fields>) {
+        let key = PartitionKeys(partition).journal();
+        for chunk in entries.chunks(1000) {
+            let pipeline = self.raw.pipeline();
+            for fields in chunk {
+                let added: Result<(), Error> =
+                    pipeline.xadd(key.clone(), false, None::<()>, "*", fields.clone()).await;
+                added.expect("a place in the pipeline");
+            }
+            let _: Vec<String> = pipeline.all().await.expect("entries");
+        }
+    }
+
+    /// A bare connection to PostgreSQL.
+    pub async fn client(&self) -> tokio_postgres::Client {
+        let url = self.postgres.url();
+        let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.expect("a connection");
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Ends both.
+    pub async fn stop(self) {
+        self.redis.stop().await.expect("a clean end");
+        self.postgres.stop().await.expect("a clean end");
+    }
+}

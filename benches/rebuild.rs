@@ -1,0 +1,73 @@
+//! The time from an empty Redis to loaded partitions: 100 matches of 25,000 seats, half of them
+//! sold, two seats per sale, in 16 partitions. Beside it what reading the same rows with one
+//! statement takes, without doing anything with them.
+
+mod harness;
+
+use grandstand::domain::catalog::Match;
+use grandstand::domain::fact::Fact;
+use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, UserId};
+use grandstand::domain::position::{Position, StreamId};
+use harness::servers::Servers;
+use std::time::Instant;
+use uuid::Uuid;
+
+const MATCHES: u16 = 100;
+/// Sales of two seats per match: half of 25,000 seats.
+const SALES: i32 = 6_250;
+const PARTITIONS: u16 = 16;
+const ROUNDS: usize = 3;
+
+fn main() {
+    let runtime = harness::runtime();
+    runtime.block_on(async {
+        let servers = Servers::start(PARTITIONS).await;
+        for number in 0..MATCHES {
+            sell(&servers, Partition(number % PARTITIONS), u64::from(number)).await;
+        }
+        let client = servers.client().await;
+        client.batch_execute("vacuum analyze").await.expect("statistics");
+        for _ in 0..ROUNDS {
+            let begun = Instant::now();
+            let read = "select r.*, p.* from reservations r join payments p
+                on p.reservation_id = r.id where r.status in ('PAYING', 'CONFIRMED')";
+            let rows = client.query(read, &[]).await.expect("rows").len();
+            println!("reading {rows} sales in one statement: {:.1?}", begun.elapsed());
+            servers.wipe().await;
+            let begun = Instant::now();
+            servers.load().await;
+            println!("rebuild of {MATCHES} matches: {:.1?}", begun.elapsed());
+        }
+        servers.stop().await;
+    });
+}
+
+/// One match, half sold, straight into the tables.
+async fn sell(servers: &Servers, partition: Partition, number: u64) {
+    let event = Match { id: MatchId::new(partition), ..harness::open_match() };
+    let place = servers.store.position(partition).await.expect("an answer").expect("a position");
+    let id = StreamId { ms: place.id.ms + 1, seq: number };
+    let upto = Position { id, ..place };
+    let entries = [(id, Fact::Match(Box::new(event.clone())))];
+    servers.store.apply(partition, upto, &entries).await.expect("a match");
+    let ids = |new: fn(Partition) -> Uuid| (0..SALES).map(|_| new(partition)).collect::<Vec<_>>();
+    let reservations = ids(|partition| ReservationId::new(partition).0);
+    let payments = ids(|partition| PaymentId::new(partition).0);
+    let users = ids(|partition| UserId::new(partition).0);
+    let numbers: Vec<i32> = (0..SALES).collect();
+    let client = servers.client().await;
+    let rows = "
+        insert into reservations
+        select id, $4, u, 'CONFIRMED', array[2 * n + 1, 2 * n + 2], 60000, n, now(), now()
+        from unnest($1::uuid[], $2::uuid[], $3::int[]) as t (id, u, n)";
+    client.execute(rows, &[&reservations, &users, &numbers, &event.id.0]).await.expect("rows");
+    let rows = "
+        insert into payments
+        select id, r, 'gs-' || id, 'tgen_' || id, 'CARD', 60000, 'PAID', null, false, now(), now()
+        from unnest($1::uuid[], $2::uuid[]) as t (id, r)";
+    client.execute(rows, &[&payments, &reservations]).await.expect("rows");
+    let rows = "
+        insert into claims select $3, 2 * n + s, id
+        from unnest($1::uuid[], $2::int[]) as t (id, n), generate_series(1, 2) s";
+    client.execute(rows, &[&reservations, &numbers, &event.id.0]).await.expect("rows");
+}

@@ -1,0 +1,83 @@
+//! Looking at a whole partition, for `verify`: page by page, so that nobody waits for it.
+
+use crate::domain::account::Account;
+use crate::domain::claim::{Claim, ClaimState};
+use crate::domain::fact::Fields;
+use crate::domain::ids::{Partition, ReservationId};
+use crate::domain::position::StreamId;
+use crate::engine::Engine;
+use crate::engine::accounts::decode;
+use crate::engine::error::EngineError;
+use crate::redis::keys::PartitionKeys;
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
+use std::collections::HashMap;
+
+/// Fields per page.
+const PAGE: &str = "1000";
+
+impl Engine {
+    /// The reservations of a partition whose payment has begun: PAYING, CONFIRMED, or on the way
+    /// back.
+    pub async fn begun_reservations(
+        &self,
+        partition: Partition,
+    ) -> Result<Vec<(ReservationId, Claim)>, EngineError> {
+        let all = self.scan(partition, PartitionKeys(partition).claims()).await?;
+        let claims = all.iter().filter_map(|(id, text)| {
+            let claim = Claim::parse(text)?;
+            let begun = !matches!(claim.state, ClaimState::Hold | ClaimState::Pending);
+            Some((ReservationId::from_key(id)?, claim)).filter(|_| begun)
+        });
+        Ok(claims.collect())
+    }
+
+    /// The accounts of a partition.
+    pub async fn accounts_of(&self, partition: Partition) -> Result<Vec<Account>, EngineError> {
+        let all = self.scan(partition, PartitionKeys(partition).accounts()).await?;
+        all.iter().map(|(_, text)| decode(text)).collect()
+    }
+
+    /// Whether the journal of a partition has an entry. The zero id, before the first, counts.
+    pub async fn journal_has(
+        &self,
+        partition: Partition,
+        id: StreamId,
+    ) -> Result<bool, EngineError> {
+        let (key, id) = (PartitionKeys(partition).journal(), id.to_string());
+        let found: Vec<(String, HashMap<Vec<u8>, Vec<u8>>)> =
+            self.client(partition)?.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
+        Ok(!found.is_empty() || id == StreamId::default().to_string())
+    }
+
+    /// Up to where the worker has last said that PostgreSQL has the journal.
+    pub async fn announced(&self, partition: Partition) -> Result<Option<StreamId>, EngineError> {
+        let key = PartitionKeys(partition).persisted();
+        let last: Vec<(String, Fields)> =
+            self.client(partition)?.xrevrange_values(key, "+", "-", Some(1)).await?;
+        Ok(last.first().and_then(|(_, fields)| fields.get("upto")?.parse().ok()))
+    }
+
+    async fn scan(
+        &self,
+        partition: Partition,
+        key: String,
+    ) -> Result<Vec<(String, String)>, EngineError> {
+        let client = self.client(partition)?;
+        let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
+            let arguments = vec![key.clone(), cursor, "COUNT".to_owned(), PAGE.to_owned()];
+            let (next, page): (String, Vec<String>) = client.custom(command, arguments).await?;
+            let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+            found.extend(pairs);
+            if next == "0" {
+                // A field may come twice while the hash grows.
+                found.sort();
+                found.dedup();
+                return Ok(found);
+            }
+            cursor = next;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! How far PostgreSQL is behind the journals, measured twice a second on each node. Above a limit
+//! payments are refused before anything is charged: the journal is kept in the memory of Redis.
+
+use crate::domain::fact::Fields;
+use crate::domain::ids::Partition;
+use crate::domain::position::StreamId;
+use crate::redis::connect;
+use crate::redis::keys::PartitionKeys;
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
+use futures::future::try_join_all;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A backlog is looked at so often.
+pub const MEASURE_EVERY: Duration = Duration::from_millis(500);
+
+/// What a journal may have that PostgreSQL has not.
+#[derive(Debug, Clone, Copy)]
+pub struct BacklogLimits {
+    /// Entries of one partition.
+    pub entries: u64,
+    /// Milliseconds since the oldest of them.
+    pub age_ms: u64,
+}
+
+/// What one journal has that PostgreSQL has not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub entries: u64,
+    pub age_ms: u64,
+}
+
+/// The journals of all partitions.
+pub struct Backlogs {
+    client: Client,
+    limits: BacklogLimits,
+    full: Vec<AtomicBool>,
+}
+
+impl Backlogs {
+    /// Connects; no journal counts as full before it was measured.
+    pub async fn connect(
+        redis_url: &str,
+        partitions: u16,
+        limits: BacklogLimits,
+    ) -> Result<Self, Error> {
+        let full = (0..partitions).map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { client: connect(redis_url).await?, limits, full })
+    }
+
+    /// Whether the journal of a partition is above a limit.
+    pub fn full(&self, partition: Partition) -> bool {
+        self.full.get(usize::from(partition.0)).is_some_and(|full| full.load(Ordering::Relaxed))
+    }
+
+    /// Measures all journals, for `full` and for the metrics.
+    pub async fn measure_once(&self) -> Result<(), Error> {
+        let time = CustomCommand::new_static("TIME", ClusterHash::Random, false);
+        let (seconds, micros): (u64, u64) = self.client.custom(time, Vec::<String>::new()).await?;
+        let now_ms = seconds * 1000 + micros / 1000;
+        let all = (0..self.full.len() as u16).map(|number| self.measure(Partition(number), now_ms));
+        let found = try_join_all(all).await?;
+        for (full, one) in self.full.iter().zip(&found) {
+            let above = one.entries > self.limits.entries || one.age_ms > self.limits.age_ms;
+            if above && !full.swap(above, Ordering::Relaxed) {
+                tracing::error!(?one, limits = ?self.limits, "a journal is too long: payments pause");
+            }
+            full.store(above, Ordering::Relaxed);
+        }
+        let entries: u64 = found.iter().map(|one| one.entries).sum();
+        let age_ms = found.iter().map(|one| one.age_ms).max().unwrap_or_default();
+        metrics::gauge!("grandstand_journal_backlog_entries").set(entries as f64);
+        metrics::gauge!("grandstand_journal_backlog_seconds").set(age_ms as f64 / 1000.0);
+        Ok(())
+    }
+
+    /// What waits in one journal. Its first entry may be one that PostgreSQL has.
+    async fn measure(&self, partition: Partition, now_ms: u64) -> Result<Backlog, Error> {
+        let (keys, client) = (PartitionKeys(partition), &self.client);
+        let told: Vec<(String, Fields)> =
+            client.xrevrange_values(keys.persisted(), "+", "-", Some(1)).await?;
+        let upto = told.first().and_then(|(_, fields)| fields.get("upto"));
+        let upto: StreamId = upto.and_then(|id| id.parse().ok()).unwrap_or_default();
+        let waiting: Vec<(String, HashMap<Vec<u8>, Vec<u8>>)> =
+            client.xrange_values(keys.journal(), format!("({upto}"), "+", Some(1)).await?;
+        let Some((oldest, _)) = waiting.first() else { return Ok(Backlog::default()) };
+        let oldest: StreamId = oldest.parse().unwrap_or_default();
+        let entries: u64 = client.xlen(keys.journal()).await?;
+        Ok(Backlog { entries, age_ms: now_ms.saturating_sub(oldest.ms) })
+    }
+}

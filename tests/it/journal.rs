@@ -1,0 +1,252 @@
+//! From the journal to PostgreSQL, step by step: what is read twice, late, or by two workers.
+
+use crate::support::app::{TestApp, eventually};
+use crate::support::postgres::{self, sql};
+use grandstand::app::{Node, NodeRole};
+use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
+use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
+use grandstand::domain::position::{Position, StreamId};
+use grandstand::embedded::{PostgresSettings, PrivatePostgres};
+use grandstand::store::{Store, StoreError};
+use grandstand::stream::journal::Journal;
+use serde_json::json;
+use tempfile::TempDir;
+
+const PARTITION: Partition = Partition(0);
+
+/// A database, and entries that go into it one after the other.
+struct Bed {
+    store: Store,
+    url: String,
+    id: StreamId,
+}
+
+impl Bed {
+    async fn start() -> Self {
+        let url = postgres::database().await;
+        let store = Store::new(&url, 2).unwrap();
+        store.begin_epoch(PARTITION, 1).await.unwrap();
+        Self { store, url, id: StreamId::default() }
+    }
+
+    /// One entry in a transaction of its own.
+    async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
+        self.id.ms += 1;
+        let entries = [(self.id, Fact::Payment(step, Box::new(fact.clone())))];
+        let upto = Position { epoch: 1, id: self.id };
+        self.store.apply(PARTITION, upto, &entries).await.map(|_| ())
+    }
+
+    async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
+        for (number, step) in steps.iter().enumerate() {
+            let fact = PaymentFact { at: fact.at + number as i64, ..fact.clone() };
+            self.step(*step, &fact).await.unwrap();
+        }
+    }
+
+    /// Status of reservation and payment, and how many seats are claimed for it.
+    async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
+        let (payment, reservation) = (fact.payment, fact.reservation);
+        let rows = format!(
+            "select r.status, p.status,
+                (select count(*) from claims where reservation_id = r.id)
+             from payments p join reservations r on r.id = p.reservation_id
+             where p.id = '{payment}' and r.id = '{reservation}'"
+        );
+        let mut rows = sql(&self.url, &rows).await;
+        rows.pop().map_or_else(Default::default, |row| row.try_into().unwrap())
+    }
+}
+
+fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
+    PaymentFact {
+        payment: PaymentId::new(PARTITION),
+        reservation: ReservationId::new(PARTITION),
+        match_id,
+        user: UserId::new(PARTITION),
+        seats: seats.iter().copied().map(SeatId).collect(),
+        amount: 20_000,
+        method: "CARD".to_owned(),
+        key: "key".to_owned(),
+        version: 1,
+        at,
+        code: None,
+        money: Default::default(),
+    }
+}
+
+/// The rule: an entry that comes late or twice takes nothing back that was done since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeated_and_reordered_entries_change_nothing() {
+    use PaymentStep::{
+        Approved, Begun, Declined, Lost, RefundBegun, RefundRefused, Refunded, Withdrawn,
+    };
+    let mut bed = Bed::start().await;
+    // What happened in order; what then comes once more, as old as it was; how it stands.
+    let table: &[(&[PaymentStep], &[PaymentStep], [&str; 3])] = &[
+        (&[Begun], &[Begun], ["PAYING", "IN_PROGRESS", "2"]),
+        (
+            &[Begun, Approved],
+            &[Begun, Approved, Declined, Withdrawn, Lost],
+            ["CONFIRMED", "PAID", "2"],
+        ),
+        (&[Approved], &[Begun, Declined], ["CONFIRMED", "PAID", "2"]),
+        (&[Begun, Declined], &[Begun, Approved, Withdrawn], ["PENDING", "FAILED", "0"]),
+        (&[Begun, Withdrawn], &[Begun, Approved, Lost], ["PENDING", "WITHDRAWN", "0"]),
+        (&[Begun, Withdrawn, Begun, Approved], &[Withdrawn, Begun], ["CONFIRMED", "PAID", "2"]),
+        (
+            &[Begun, Approved, RefundBegun, Refunded],
+            &[Begun, Approved, RefundBegun, RefundRefused, Refunded],
+            ["CANCELLED", "REFUNDED", "0"],
+        ),
+        (
+            &[Begun, Approved, RefundBegun, RefundRefused],
+            &[RefundBegun, Approved, Begun],
+            ["CONFIRMED", "PAID", "2"],
+        ),
+    ];
+    for (number, (steps, late, wanted)) in table.iter().enumerate() {
+        let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
+        let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
+        bed.steps(&fact, steps).await;
+        for step in *late {
+            bed.step(*step, &fact).await.unwrap();
+            assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}, then {step:?} again");
+        }
+    }
+    let refunding = sql(&bed.url, "select count(*) from payments where refunding").await;
+    assert_eq!(refunding, [["0"]]);
+}
+
+/// The rule: a late entry of one payment does not touch the sale by another of its reservation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
+    use PaymentStep::{Approved, Begun, Declined, Withdrawn};
+    let mut bed = Bed::start().await;
+    let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
+    let second = PaymentFact { payment: PaymentId::new(PARTITION), at: 2_000, ..first.clone() };
+    bed.steps(&second, &[Begun, Approved]).await;
+    for step in [Declined, Withdrawn] {
+        bed.step(step, &first).await.unwrap();
+        assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
+    }
+    for step in [Begun, Approved] {
+        let refused = bed.step(step, &first).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+        assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
+    }
+}
+
+/// The rule: a seat has one claim. The decision is in the order of the journal, and the primary key
+/// stands behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seat_is_claimed_once() {
+    use PaymentStep::{Approved, Begun};
+    let mut bed = Bed::start().await;
+    let event = MatchId::new(PARTITION);
+    let (winner, loser) = (sale(event, &[1, 2], 1), sale(event, &[2, 3], 2));
+    bed.steps(&winner, &[Begun, Approved]).await;
+    bed.step(Begun, &loser).await.unwrap();
+    assert_eq!(bed.stands(&loser).await, ["CANCELLED", "LOST", "0"]);
+    // Paid for without a claim: nobody's word for it is enough.
+    let thief = sale(event, &[2], 3);
+    let refused = bed.step(Approved, &thief).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert_eq!(bed.stands(&winner).await, ["CONFIRMED", "PAID", "2"]);
+    let (client, connection) =
+        tokio_postgres::connect(&bed.url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let again = "insert into claims (match_id, seat_id, reservation_id) values ($1, 2, $2)";
+    let again = client.execute(again, &[&event.0, &loser.reservation.0]).await.unwrap_err();
+    assert_eq!(again.code().unwrap().code(), "23505", "{again}");
+}
+
+/// The rule: what was committed and not told, or told to nobody, has its effect once, whoever goes
+/// on: a worker may die between any two of its steps, or hang and come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_goes_on_where_another_died_between_its_steps() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    app.without_worker().await;
+    let fan = crate::support::client::Client::new(app.node().url(), fan.token.clone());
+    let id: MatchId = event.id.parse().unwrap();
+    let partition = id.partition();
+    let (redis, workers) = (app.redis.url(), app.node().workers.clone());
+    let journal = Journal::open(&redis, partition).await.unwrap();
+    let place = workers.place(partition).await.unwrap();
+    let reservation = fan.reserve(&event.id, &[1, 2]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let key = app.pay_at_gateway(&payment, "approve").await;
+    // Committed, and dead before it could trim and announce: nothing is told, nothing is lost.
+    let confirming = tokio::spawn({
+        let (fan, payment, key) = (fan.clone(), payment.clone(), key.clone());
+        async move { fan.confirm(&payment, &key).await }
+    });
+    let entries = eventually("the claim is in the journal", || async {
+        let entries = journal.read(place.id, 10).await.ok()?;
+        (!entries.is_empty()).then_some(entries)
+    })
+    .await;
+    let facts: Vec<_> =
+        entries.iter().map(|(id, fields)| (*id, Fact::parse(*id, fields).unwrap())).collect();
+    let upto = Position { id: entries.last().unwrap().0, ..place };
+    workers.store.apply(partition, upto, &facts).await.unwrap();
+    assert!(journal.has(upto.id).await.unwrap(), "an entry that was not trimmed");
+    // Another one takes the same entries from the same place, as one that hung would.
+    let next = workers.drain_once(&journal, partition, place).await.unwrap();
+    assert_eq!(next, upto);
+    confirming.await.unwrap();
+    // A third one begins at the place in PostgreSQL.
+    let worker = Node::start(&app.settings, NodeRole::Worker).await.unwrap();
+    let answer = eventually("the sale is confirmed", || async {
+        let answer = fan.confirm(&payment, &key).await;
+        (answer.status == 200).then_some(answer.body)
+    })
+    .await;
+    assert_eq!(answer["data"]["persisted"], json!(true));
+    // The one that hung wakes up, with all that it had read.
+    workers.store.apply(partition, upto, &facts).await.unwrap();
+    let late = journal.announce(upto.id, &[]).await;
+    journal.trim(upto.id).await.unwrap();
+    assert!(late.is_ok());
+    let rows = "select (select count(*) from claims), (select status from payments),
+        (select status from reservations)";
+    assert_eq!(sql(&app.settings.database_url, rows).await, [["2", "PAID", "CONFIRMED"]]);
+    assert_eq!(app.ledger().await, ["DONE"]);
+    worker.stop().await;
+    app.finish().await;
+}
+
+/// The rule: a PostgreSQL that could forget a sale is refused, by a node and by a worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_could_forget_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let settings = PostgresSettings { durable: true, max_connections: 20 };
+    let postgres = PrivatePostgres::start(dir.path(), settings).await.unwrap();
+    Store::new(&postgres.url(), 1).unwrap().migrate().await.unwrap();
+    let app = TestApp::start().await;
+    let mut settings = app.settings.clone();
+    settings.database_url = postgres.url();
+    settings.allow_unsafe_database = false;
+    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let set = |value: &str| format!("alter system set {name} = {value}");
+        sql(&postgres.url(), &set("off")).await;
+        sql(&postgres.url(), "select pg_reload_conf()").await;
+        eventually(&format!("{name} is off"), || async {
+            let checked = Store::new(&postgres.url(), 1).unwrap().assert_durable().await;
+            checked.is_err_and(|error| error.to_string().contains(name)).then_some(())
+        })
+        .await;
+        let refused = Node::start(&settings, NodeRole::Worker).await.err().unwrap();
+        assert!(format!("{refused:#}").contains(name), "{refused:#}");
+        sql(&postgres.url(), &set("on")).await;
+        sql(&postgres.url(), "select pg_reload_conf()").await;
+        eventually(&format!("{name} is on"), || async {
+            Store::new(&postgres.url(), 1).unwrap().assert_durable().await.ok()
+        })
+        .await;
+    }
+    app.finish().await;
+    postgres.stop().await.unwrap();
+}

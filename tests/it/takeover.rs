@@ -1,0 +1,78 @@
+//! Workers as processes of their own, killed and frozen: another takes over, and nothing is lost
+//! or done twice.
+
+use crate::support::app::{TestApp, eventually};
+use crate::support::client::Client;
+use crate::support::postgres::sql;
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Child;
+
+/// A worker that has said that it is ready.
+async fn worker(app: &TestApp) -> Child {
+    let mut child =
+        app.binary(&["serve", "--role", "worker"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    assert!(first.starts_with("listening on "), "{first}");
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().unwrap() as i32).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+async fn buy(app: &TestApp, event: &str, fan: &Client, seat: u32) {
+    let reservation = fan.reserve(event, &[seat]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let key = app.pay_at_gateway(&payment, "approve").await;
+    eventually(&format!("seat {seat} is sold"), || async {
+        let answer = fan.confirm(&payment, &key).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+/// The rule: a worker that is killed, or that hangs and comes back, is followed by another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
+    let mut app = TestApp::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let event = app.open_match().await;
+    let token = app.user("fan").await.token;
+    app.without_worker().await;
+    let fan = Client::new(app.node().url(), token);
+    let first = worker(&app).await;
+    buy(&app, &event.id, &fan, 1).await;
+    let second = worker(&app).await;
+    // It hangs in the middle of its work, with leases and connections.
+    signal(&first, Signal::STOP);
+    buy(&app, &event.id, &fan, 2).await;
+    // It comes back, and thinks that nothing has happened.
+    signal(&first, Signal::CONT);
+    buy(&app, &event.id, &fan, 3).await;
+    // Killed again and again, while people buy.
+    let mut workers = vec![first, second];
+    for seat in 4..8 {
+        let mut victim = workers.remove(0);
+        let (victim_ends, ()) = tokio::join!(
+            async {
+                signal(&victim, Signal::KILL);
+                victim.wait().await
+            },
+            buy(&app, &event.id, &fan, seat)
+        );
+        assert!(!victim_ends.unwrap().success());
+        workers.push(worker(&app).await);
+    }
+    app.verify().await;
+    let kept = "select (select count(*) from claims), (select count(*) from payments),
+        (select count(*) from reservations where status = 'CONFIRMED')";
+    assert_eq!(sql(&app.settings.database_url, kept).await, [["7", "7", "7"]]);
+    assert_eq!(app.ledger().await, ["DONE"; 7]);
+    app.finish().await;
+    for mut worker in workers {
+        worker.kill().await.unwrap();
+    }
+}

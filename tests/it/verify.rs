@@ -1,0 +1,128 @@
+//! `grandstand verify`: what does not agree is found, whichever side is wrong.
+
+use crate::support::app::TestApp;
+use crate::support::postgres::sql;
+use fred::prelude::*;
+use fred::types::streams::XCapKind;
+use grandstand::commands::verify::gateway::verify_gateway;
+use grandstand::commands::verify::{Verified, verify};
+use grandstand::domain::ids::{MatchId, ReservationId};
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use std::collections::BTreeSet;
+
+async fn found(app: &TestApp) -> Verified {
+    let node = &app.node().app;
+    let mut found = verify(&node.engine, &node.store).await.unwrap();
+    verify_gateway(&node.store, &node.toss, &mut found).await.unwrap();
+    found
+}
+
+fn kinds(found: &Verified) -> BTreeSet<&'static str> {
+    found.disagreements.iter().map(|one| one.kind).collect()
+}
+
+/// The rule: each kind of disagreement is found, and nothing where all agree.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_disagreement_is_found() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let mut sold = Vec::new();
+    for seat in [1, 2, 3] {
+        let reservation = fan.reserve(&event.id, &[seat]).await;
+        let payment = fan.request_payment(&reservation).await;
+        let key = app.pay_at_gateway(&payment, "approve").await;
+        fan.confirm(&payment, &key).await.expect(200);
+        sold.push((reservation, key));
+    }
+    // Nobody mends what this test breaks.
+    app.without_worker().await;
+    let (status, text) = app.run(&["verify", "--gateway"]).await;
+    assert_eq!(status, 0, "{text}");
+    let summary = "1 matches, 3 taken seats, 3 payments at the gateway, 0 journal entries";
+    assert!(text.contains(summary), "{text}");
+
+    let id: MatchId = event.id.parse().unwrap();
+    let (raw, keys) = (app.raw().await, PartitionKeys(id.partition()));
+    let database = app.settings.database_url.clone();
+    let reservation: uuid::Uuid = sold[1].0["id"].as_str().unwrap().parse().unwrap();
+    let claim = ReservationId(reservation).key();
+    let mut wanted = BTreeSet::new();
+
+    let _: i64 = raw.hdel(MatchKeys(id).seats(), "1").await.unwrap();
+    wanted.insert("seat");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    let record: String = raw.hget(keys.claims(), claim.as_str()).await.unwrap();
+    let cheap = record.replace("|10000|", "|1|");
+    let _: i64 = raw.hset(keys.claims(), (claim.as_str(), cheap)).await.unwrap();
+    wanted.insert("reservation");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    let stray = format!("insert into claims values ('{id}', 25, '{}')", uuid::Uuid::now_v7());
+    sql(&database, &stray).await;
+    wanted.insert("claim");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    sql(&database, "delete from accounts where email = 'fan@test.example'").await;
+    wanted.insert("account");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    sql(&database, "update matches set document = jsonb_set(document, '{version}', '99')").await;
+    wanted.insert("match");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    sql(&database, "delete from sites").await;
+    wanted.insert("site");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    let letter =
+        "insert into dead_letters values (0, 1, '5-0', '{\"t\": \"account\"}', 'no', now())";
+    sql(&database, letter).await;
+    wanted.insert("dead letter");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    // The money of a sale went back without anybody's knowing.
+    let toss = &app.node().app.toss;
+    toss.cancel(&sold[2].1, "by-hand", "a test", None).await;
+    wanted.insert("payment");
+    assert_eq!(kinds(&found(&app).await), wanted);
+
+    let cap = (XCapKind::MaxLen, "=", 0_i64);
+    let _: i64 = raw.xtrim(keys.journal(), cap).await.unwrap();
+    wanted.insert("journal");
+    let last = found(&app).await;
+    assert_eq!(kinds(&last), wanted, "{}", last.table());
+
+    let (status, text) = app.run(&["verify", "--gateway"]).await;
+    assert_eq!(status, 1, "{text}");
+    let head = text.lines().next().unwrap();
+    assert!(head.starts_with("kind") && head.ends_with("what does not agree"), "{text}");
+    for kind in wanted {
+        assert!(text.lines().any(|line| line.starts_with(kind)), "no {kind} in:\n{text}");
+    }
+    assert!(text.contains("PAID in PostgreSQL, CANCELED at the gateway"), "{text}");
+    app.node.unwrap().stop().await;
+}
+
+/// The rule: `rebuild` brings back what PostgreSQL knows, and then all agree.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_mends_what_redis_has_wrong() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let reservation = fan.reserve(&event.id, &[1, 2]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let key = app.pay_at_gateway(&payment, "approve").await;
+    fan.confirm(&payment, &key).await.expect(200);
+    app.verify().await;
+    let id: MatchId = event.id.parse().unwrap();
+    let _: i64 = app.raw().await.hdel(MatchKeys(id).seats(), "1").await.unwrap();
+    assert_eq!(app.run(&["verify"]).await.0, 1);
+    let partition = id.partition().to_string();
+    let (status, text) = app.run(&["rebuild", "--partition", &partition]).await;
+    assert!(status == 0 && text.contains("1 partitions loaded"), "{status} {text}");
+    let (status, text) = app.run(&["verify", "--gateway"]).await;
+    assert_eq!(status, 0, "{text}");
+    app.finish().await;
+}
