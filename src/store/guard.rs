@@ -107,7 +107,8 @@ impl Guard {
         };
         let newer = fact.at > known.at;
         match (step, known.status.as_str(), known.refunding) {
-            (Begun, "WITHDRAWN", _) if newer && other.is_none() => Ruling::Follows,
+            // Not before it was withdrawn; a begin is never as old as the end of the one before.
+            (Begun, "WITHDRAWN", _) if fact.at >= known.at && other.is_none() => Ruling::Follows,
             (Begun, _, _) => Ruling::Stale,
             (Approved, "IN_PROGRESS", _) => Ruling::Follows,
             (Approved, "WITHDRAWN", _) if newer && other.is_none() => Ruling::FollowsWithoutClaim,

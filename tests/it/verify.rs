@@ -3,7 +3,6 @@
 use crate::support::app::TestApp;
 use crate::support::postgres::sql;
 use fred::prelude::*;
-use fred::types::streams::XCapKind;
 use grandstand::commands::verify::gateway::verify_gateway;
 use grandstand::commands::verify::{Verified, verify};
 use grandstand::domain::ids::{MatchId, ReservationId};
@@ -88,7 +87,7 @@ async fn each_disagreement_is_found() {
     wanted.insert("payment");
     assert_eq!(kinds(&found(&app).await), wanted);
 
-    let cap = (XCapKind::MaxLen, "=", 0_i64);
+    let cap = ("MAXLEN", "=", 0_i64);
     let _: i64 = raw.xtrim(keys.journal(), cap).await.unwrap();
     wanted.insert("journal");
     let last = found(&app).await;
