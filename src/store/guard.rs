@@ -81,11 +81,9 @@ impl Guard {
         self.payments.insert(id, Known { status: status.to_owned(), refunding, at });
     }
 
-    /// Whether the holders of the seats matter for this step: not for an outcome that is expected,
-    /// which is half of all entries.
-    pub(super) fn moves_seats(&self, step: PaymentStep, fact: &PaymentFact) -> bool {
-        let known = self.payments.get(&fact.payment);
-        step != PaymentStep::Approved || known.is_none_or(|known| known.status != "IN_PROGRESS")
+    /// Whether a payment has its claim and waits for its outcome.
+    pub(super) fn expects(&self, fact: &PaymentFact) -> bool {
+        self.payments.get(&fact.payment).is_some_and(|known| known.status == "IN_PROGRESS")
     }
 
     pub(super) fn rule(&self, step: PaymentStep, fact: &PaymentFact) -> Ruling {

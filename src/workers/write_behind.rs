@@ -69,12 +69,12 @@ impl Workers {
         let upto = *upto;
         let lost = self.commit(journal, partition, place, &entries).await?;
         metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
-        let told = journal.announce(upto, &lost).await.context("announcing")?;
+        let (told, ()) = futures::try_join!(journal.announce(upto, &lost), journal.trim(upto))
+            .context("announcing and trimming")?;
         let lag = metrics::histogram!("grandstand_journal_lag_seconds");
         for (id, _) in &entries {
             lag.record(told.ms.saturating_sub(id.ms) as f64 / 1000.0);
         }
-        journal.trim(upto).await.context("trimming the journal")?;
         Ok(Position { id: upto, ..place })
     }
 
