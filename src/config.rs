@@ -86,8 +86,8 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
         value_parser = value_parser!(i64).range(0..=3_600_000))]
     pub reconcile_after_ms: i64,
-    /// Journal entries of one partition that PostgreSQL may be behind before payments pause: each is
-    /// about 210 bytes in the memory of Redis.
+    /// Journal entries of one partition that PostgreSQL may be behind before payments pause: each
+    /// is about 210 bytes in the memory of Redis.
     #[arg(long, env = "GRANDSTAND_JOURNAL_ENTRIES_MAX", default_value_t = 100_000)]
     pub journal_entries_max: u64,
     /// Age of the oldest of them, in ms, at which payments pause.

@@ -64,7 +64,8 @@ impl Backlogs {
         for (full, one) in self.full.iter().zip(&found) {
             let above = one.entries > self.limits.entries || one.age_ms > self.limits.age_ms;
             if above && !full.swap(above, Ordering::Relaxed) {
-                tracing::error!(?one, limits = ?self.limits, "a journal is too long: payments pause");
+                let limits = self.limits;
+                tracing::error!(?one, ?limits, "a journal is too long: payments pause");
             }
             full.store(above, Ordering::Relaxed);
         }

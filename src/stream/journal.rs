@@ -137,8 +137,8 @@ impl Journal {
     }
 }
 
-/// The scripts write text alone. What is none must not look like an empty journal: it is marked, and
-/// `Fact::parse` refuses it.
+/// The scripts write text alone. What is none must not look like an empty journal: it is marked,
+/// and `Fact::parse` refuses it.
 fn text_of(fields: RawFields) -> Fields {
     let mut text = Fields::new();
     for (name, value) in fields {

@@ -115,8 +115,8 @@ impl Workers {
         }
     }
 
-    /// Keeps an entry among the dead letters: in the table, which outlives Redis, and in the stream,
-    /// out of which it is replayed once. An entry that is read again after a crash is there already.
+    /// Keeps an entry among the dead letters: in the table, which outlives Redis, and in the
+    /// stream, out of which it is replayed once. One that is read again after a crash is there.
     async fn bury(
         &self,
         journal: &Journal,

@@ -30,7 +30,7 @@ async fn waiting(app: &TestApp, count: usize) -> Vec<Vec<String>> {
     .await
 }
 
-/// The rule: an entry that can't be taken is kept with its reason, and stops nothing, whatever it is.
+/// The rule: an entry that can't be taken is kept with its reason, and stops nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
     let app = TestApp::start().await;
