@@ -89,8 +89,8 @@ pub struct Settings {
     /// Ends the process at a place of the way of money (src/failpoint.rs): tests only.
     #[arg(long, env = "GRANDSTAND_DIE_AT", hide = true, default_value = "")]
     pub die_at: String,
-    /// Journal entries of one partition that PostgreSQL may be behind before payments pause: each is
-    /// about 210 bytes in the memory of Redis.
+    /// Journal entries of one partition that PostgreSQL may be behind before payments pause: each
+    /// is about 210 bytes in the memory of Redis.
     #[arg(long, env = "GRANDSTAND_JOURNAL_ENTRIES_MAX", default_value_t = 100_000)]
     pub journal_entries_max: u64,
     /// Age of the oldest of them, in ms, at which payments pause.

@@ -89,6 +89,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        // Documents that are kept pass over what they do not know; nobody may send it all the same.
+        let strict = request.uri().path().starts_with("/api/admin/");
         let limit = match request.uri().path() {
             path if path.starts_with("/api/admin/sites") => PLAN_BYTES,
             _ => BODY_BYTES,
@@ -104,7 +106,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         }
         let bytes = Limited::new(request.into_body(), limit).collect().await;
         let bytes = bytes.map_err(|_| ApiError::too_large(limit))?.to_bytes();
-        let value = parse(&bytes)?;
+        let value = parse(&bytes, strict)?;
         Ok(Self { value, fingerprint: digest(&[&bytes]) })
     }
 }
@@ -145,7 +147,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/json")
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
     // Every input is an object; serde would also read one from the values of an array.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
@@ -166,8 +168,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     let end = reader.end();
     end.map_err(|error| ApiError::malformed(format!("The body is not JSON: {error}.")))?;
-    // Documents that are also kept pass over what they do not know; nobody may send it.
-    if !unknown.is_empty() {
+    if strict && !unknown.is_empty() {
         let error = |field| FieldError { field, message: "is not a field of this".to_owned() };
         return Err(ApiError::fields(unknown.into_iter().map(error).collect()));
     }

@@ -8,10 +8,10 @@ use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::accounts::decode;
 use crate::engine::error::EngineError;
+use crate::redis::RawFields;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use std::collections::HashMap;
 
 /// Fields per page.
 const PAGE: &str = "1000";
@@ -45,7 +45,7 @@ impl Engine {
         id: StreamId,
     ) -> Result<bool, EngineError> {
         let (key, id) = (PartitionKeys(partition).journal(), id.to_string());
-        let found: Vec<(String, HashMap<Vec<u8>, Vec<u8>>)> =
+        let found: Vec<(String, RawFields)> =
             self.client(partition)?.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
         Ok(!found.is_empty() || id == StreamId::default().to_string())
     }

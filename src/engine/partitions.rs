@@ -8,10 +8,10 @@ use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::seats::bad;
+use crate::redis::RawFields;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use std::collections::HashMap;
 
 impl Engine {
     /// The epoch of a partition; `None` when it is not loaded.
@@ -137,7 +137,7 @@ impl Engine {
         upto: StreamId,
     ) -> Result<usize, EngineError> {
         let key = PartitionKeys(partition).journal();
-        let behind: Vec<(String, HashMap<Vec<u8>, Vec<u8>>)> = self
+        let behind: Vec<(String, RawFields)> = self
             .client(partition)?
             .xrange_values(key, format!("({upto}"), "+", Some(10_000))
             .await?;

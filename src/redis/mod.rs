@@ -5,7 +5,12 @@ pub mod keys;
 
 use fred::prelude::*;
 use fred::types::config::{ReconnectError, TcpConfig, UnresponsiveConfig};
+use std::collections::HashMap;
 use std::time::Duration;
+
+/// Fields of a stream entry as they are: whoever only counts entries must not stumble over bytes
+/// that are no text.
+pub type RawFields = HashMap<Vec<u8>, Vec<u8>>;
 
 /// A command without an answer for so long has an unknown outcome.
 pub const COMMAND_TIMEOUT_MS: u64 = 1000;

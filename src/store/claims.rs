@@ -192,12 +192,17 @@ impl<'a> Fold<'a> {
             return Ok(());
         }
         let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
-        change(transaction, RELEASE, gone).await?;
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
-        change(transaction, CLAIM, made).await?;
-        self.write_reservations(transaction).await?;
-        self.write_payments(transaction).await?;
-        refunds::write(transaction, self.refunds.values()).await
+        // On their way together, and run in this order: futures are polled in it, and the first
+        // poll sends. A seat that changes hands is released before it is claimed.
+        futures::try_join!(
+            change(transaction, RELEASE, gone),
+            change(transaction, CLAIM, made),
+            self.write_reservations(transaction),
+            self.write_payments(transaction),
+            refunds::write(transaction, self.refunds.values()),
+        )?;
+        Ok(())
     }
 
     async fn write_reservations(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {

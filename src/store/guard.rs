@@ -113,11 +113,9 @@ impl Guard {
         self.payments.insert(id, known);
     }
 
-    /// Whether the holders of the seats matter for this step: not for an outcome that is expected,
-    /// which is half of all entries.
-    pub(super) fn moves_seats(&self, step: PaymentStep, fact: &PaymentFact) -> bool {
-        let known = self.payments.get(&fact.payment);
-        step != PaymentStep::Approved || known.is_none_or(|known| known.status != "IN_PROGRESS")
+    /// Whether a payment has its claim and waits for its outcome.
+    pub(super) fn expects(&self, fact: &PaymentFact) -> bool {
+        self.payments.get(&fact.payment).is_some_and(|known| known.status == "IN_PROGRESS")
     }
 
     pub(super) fn rule(&self, step: PaymentStep, fact: &PaymentFact) -> Ruling {
@@ -143,7 +141,8 @@ impl Guard {
         };
         let newer = fact.at > known.at;
         match (step, known.status.as_str(), known.refunding) {
-            (Begun, "WITHDRAWN", _) if newer && other.is_none() => Ruling::Follows,
+            // Not before it was withdrawn; a begin is never as old as the end of the one before.
+            (Begun, "WITHDRAWN", _) if fact.at >= known.at && other.is_none() => Ruling::Follows,
             (Begun, _, _) => Ruling::Stale,
             (Approved, "IN_PROGRESS", _) => Ruling::Follows,
             (Approved, "WITHDRAWN", _) if newer && other.is_none() => Ruling::FollowsWithoutClaim,

@@ -4,12 +4,11 @@
 use crate::domain::fact::Fields;
 use crate::domain::ids::Partition;
 use crate::domain::position::StreamId;
-use crate::redis::connect;
 use crate::redis::keys::PartitionKeys;
+use crate::redis::{RawFields, connect};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use futures::future::try_join_all;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -65,7 +64,8 @@ impl Backlogs {
         for (full, one) in self.full.iter().zip(&found) {
             let above = one.entries > self.limits.entries || one.age_ms > self.limits.age_ms;
             if above && !full.swap(above, Ordering::Relaxed) {
-                tracing::error!(?one, limits = ?self.limits, "a journal is too long: payments pause");
+                let limits = self.limits;
+                tracing::error!(?one, ?limits, "a journal is too long: payments pause");
             }
             full.store(above, Ordering::Relaxed);
         }
@@ -83,7 +83,7 @@ impl Backlogs {
             client.xrevrange_values(keys.persisted(), "+", "-", Some(1)).await?;
         let upto = told.first().and_then(|(_, fields)| fields.get("upto"));
         let upto: StreamId = upto.and_then(|id| id.parse().ok()).unwrap_or_default();
-        let waiting: Vec<(String, HashMap<Vec<u8>, Vec<u8>>)> =
+        let waiting: Vec<(String, RawFields)> =
             client.xrange_values(keys.journal(), format!("({upto}"), "+", Some(1)).await?;
         let Some((oldest, _)) = waiting.first() else { return Ok(Backlog::default()) };
         let oldest: StreamId = oldest.parse().unwrap_or_default();

@@ -4,7 +4,7 @@ use crate::domain::fact::{Fields, NOT_TEXT};
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::position::{Position, StreamId};
 use crate::redis::keys::PartitionKeys;
-use crate::redis::{BLOCK_MS, connect, connect_reader};
+use crate::redis::{BLOCK_MS, RawFields, connect, connect_reader};
 use crate::stream::persisted::lost_text;
 use fred::prelude::*;
 use std::collections::HashMap;
@@ -14,8 +14,6 @@ const ANNOUNCEMENTS: i64 = 1000;
 
 /// Dead letters per look.
 const PAGE: u64 = 1000;
-
-type Bytes = HashMap<Vec<u8>, Vec<u8>>;
 
 /// Reader of one partition's journal.
 pub struct Journal {
@@ -39,7 +37,7 @@ impl Journal {
         count: u64,
     ) -> Result<Vec<(StreamId, Fields)>, Error> {
         let key = PartitionKeys(self.partition).journal();
-        let answer: Result<HashMap<String, Vec<(String, Bytes)>>, Error> = self
+        let answer: Result<HashMap<String, Vec<(String, RawFields)>>, Error> = self
             .reader
             .xread_map(Some(count), Some(BLOCK_MS), key.clone(), after.to_string())
             .await;
@@ -98,7 +96,7 @@ impl Journal {
         }
         let key = PartitionKeys(self.partition).journal();
         let id = id.to_string();
-        let found: Vec<(String, Bytes)> =
+        let found: Vec<(String, RawFields)> =
             self.writer.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
         Ok(!found.is_empty())
     }
@@ -139,9 +137,9 @@ impl Journal {
     }
 }
 
-/// The scripts write text alone. What is none must not look like an empty journal: it is marked, and
-/// `Fact::parse` refuses it.
-fn text_of(fields: Bytes) -> Fields {
+/// The scripts write text alone. What is none must not look like an empty journal: it is marked,
+/// and `Fact::parse` refuses it.
+fn text_of(fields: RawFields) -> Fields {
     let mut text = Fields::new();
     for (name, value) in fields {
         let (name, value) = match (String::from_utf8(name), String::from_utf8(value)) {

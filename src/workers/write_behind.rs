@@ -77,13 +77,13 @@ impl Workers {
         failpoint::reached_if("claim.after", || has("payment_begun"));
         failpoint::reached_if("commit.after", || has("payment_approved"));
         metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
-        let told = journal.announce(upto, &lost).await.context("announcing")?;
+        failpoint::reached_if("acknowledge.before", || has("payment_approved"));
+        let (told, ()) = futures::try_join!(journal.announce(upto, &lost), journal.trim(upto))
+            .context("announcing and trimming")?;
         let lag = metrics::histogram!("grandstand_journal_lag_seconds");
         for (id, _) in &entries {
             lag.record(told.ms.saturating_sub(id.ms) as f64 / 1000.0);
         }
-        failpoint::reached_if("acknowledge.before", || has("payment_approved"));
-        journal.trim(upto).await.context("trimming the journal")?;
         failpoint::reached_if("acknowledge.after", || has("payment_approved"));
         Ok(Position { id: upto, ..place })
     }
@@ -125,8 +125,8 @@ impl Workers {
         }
     }
 
-    /// Keeps an entry among the dead letters: in the table, which outlives Redis, and in the stream,
-    /// out of which it is replayed once. An entry that is read again after a crash is there already.
+    /// Keeps an entry among the dead letters: in the table, which outlives Redis, and in the
+    /// stream, out of which it is replayed once. One that is read again after a crash is there.
     async fn bury(
         &self,
         journal: &Journal,

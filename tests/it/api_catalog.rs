@@ -278,3 +278,24 @@ async fn an_administrator_takes_seats_out_of_the_sale() {
     fan.post(&block, &seats(&[5])).await.refused(403, "FORBIDDEN");
     app.finish().await;
 }
+
+/// The rule: a document that a newer release has kept is read; a request with a field that nobody
+/// knows is refused by its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_fields_are_passed_over_where_kept_and_refused_where_sent() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let admin = app.admin().await;
+    let mut plan = crate::support::app::plan();
+    plan["areas"][0]["roof"] = json!("glass");
+    let refused = admin.post("/api/admin/sites", &plan).await.refused(400, "VALIDATION");
+    assert_eq!(refused["errors"][0]["field"], "areas.0.roof");
+    let queue = format!("/api/admin/matches/{}/queue", event.id);
+    admin.put(&queue, &json!({"enabled": false, "speed": 3})).await.refused(400, "VALIDATION");
+    let kept = json!({"id": uuid::Uuid::now_v7(), "version": 1, "plan": plan, "colour": "red"});
+    let fields = [("t", "site".to_owned()), ("doc", kept.to_string())];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+    let fact = grandstand::domain::fact::Fact::parse(Default::default(), &fields);
+    assert!(matches!(fact, Ok(grandstand::domain::fact::Fact::Site(_))), "{fact:?}");
+    app.finish().await;
+}

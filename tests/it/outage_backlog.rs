@@ -4,6 +4,7 @@ use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
 use crate::support::postgres;
 use fred::prelude::*;
+use fred::types::InfoKind;
 use grandstand::app::NodeRole;
 use grandstand::config::Settings;
 use grandstand::domain::ids::{MatchId, Partition};

@@ -11,7 +11,7 @@ const AT_ONCE: usize = 8;
 /// Payments per page.
 const PAGE: i64 = 1000;
 
-/// Looks all payments up, page by page. A payment without an outcome is left out: it may have either.
+/// Looks all payments up, page by page. One without an outcome is left out: it may have either.
 pub async fn verify_gateway(
     store: &Store,
     toss: &Toss,
