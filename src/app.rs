@@ -3,6 +3,7 @@
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::limits::RateLimits;
+use crate::api::taken::Taken;
 use crate::api::users::{checked_email, checked_password, new_account};
 use crate::api::{App, router, serve, worker_router};
 use crate::config::Settings;
@@ -170,6 +171,7 @@ async fn build(
         tokens: Tokens::new(&settings.jwt_secret, settings.access_ttl_ms, settings.refresh_ttl_ms),
         limits: RateLimits::new(&settings.rates),
         pauses: Pauses::default(),
+        taken: Taken::default(),
         checkout_url: settings.toss_checkout_url.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),

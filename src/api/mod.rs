@@ -19,11 +19,13 @@ pub mod reservations;
 pub mod seats;
 pub mod serve;
 pub mod sites;
+pub mod taken;
 pub mod users;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
 use crate::api::limits::RateLimits;
+use crate::api::taken::Taken;
 use crate::engine::Engine;
 use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
@@ -52,6 +54,7 @@ pub struct App {
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub pauses: checkout::Pauses,
+    pub taken: Taken,
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.
@@ -96,7 +99,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::of_block))
         .routes(routes!(events::of_match))
         // holds
-        .routes(routes!(holds::hold))
+        .routes(routes!(holds::hold, holds::mine))
         .routes(routes!(holds::release))
         .routes(routes!(holds::hold_one))
         .routes(routes!(holds::release_one))

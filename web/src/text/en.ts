@@ -119,6 +119,7 @@ export const en: Text = {
     giveBack: 'Give the seats back',
     returned: 'You gave the seats back.',
     expired: 'Time is up: the seats that you held are free again.',
+    elsewhere: 'You do not hold these seats any more. If you reserved them on another device, they are in My tickets.',
     lost: 'The seats that you held are free again. Please choose anew.',
     soon: (seconds) => `Your seats will be free again in ${seconds} seconds.`,
     done: (seats) => `You hold ${plural(seats, 'seat', 'seats')}.`,

@@ -116,6 +116,7 @@ export const ko = {
     giveBack: '좌석 돌려주기',
     returned: '좌석을 돌려주었습니다.',
     expired: '시간이 지나 잡은 좌석이 풀렸습니다.',
+    elsewhere: '이 좌석은 더 이상 잡혀 있지 않습니다. 다른 기기에서 예매했다면 내 예매에 있습니다.',
     lost: '잡은 좌석이 풀렸습니다. 다시 골라 주세요.',
     soon: (seconds: number) => `${seconds}초 뒤에 좌석이 풀립니다.`,
     done: (seats: number) => `${seats}석을 잡았습니다.`,

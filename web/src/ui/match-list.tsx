@@ -1,7 +1,7 @@
 import { fetchMatches } from '../api/endpoints';
 import type { Match } from '../api/types';
 import { text } from '../text';
-import { matchDay, matchTime } from '../text/format';
+import { matchDay, matchTime, nameOf } from '../text/format';
 import { Failure } from './failure';
 import { useLoaded } from './use-loaded';
 
@@ -45,7 +45,7 @@ function MatchCard({ match }: { match: Match }) {
           {match.homeTeam} <span class="versus" aria-label={t.matches.versus}>vs</span>{' '}
           {match.awayTeam}
         </h2>
-        <p class="soft">{match.stadium}</p>
+        <p class="soft">{nameOf(match.stadium)}</p>
       </div>
       <div class="match-state">
         <span class={`badge badge-${match.status.toLowerCase()}`}>

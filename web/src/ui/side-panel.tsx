@@ -14,7 +14,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
   useSignalEffect(() => {
     if (hold.value || alternatives.value.length > 0) panel.current?.scrollTo({ top: 0 });
   });
-  if (hold.value?.matchId === open.match.id) {
+  if (hold.value) {
     return (
       <aside class="panel" ref={panel}>
         <HoldPanel open={open} held={hold.value} />

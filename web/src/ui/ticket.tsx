@@ -1,6 +1,6 @@
 import type { Match, Reservation } from '../api/types';
 import { text } from '../text';
-import { matchDay, matchTime, reservationNumber } from '../text/format';
+import { matchDay, matchTime, nameOf, reservationNumber } from '../text/format';
 import { QrCode } from './qr-code';
 
 export function Ticket({ reservation, match }: { reservation: Reservation; match: Match }) {
@@ -17,7 +17,7 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
         <p>
           {matchDay(match.startsAt)} {matchTime(match.startsAt)}
         </p>
-        <p class="soft">{match.stadium}</p>
+        <p class="soft">{nameOf(match.stadium)}</p>
       </header>
       <dl>
         <div>

@@ -3,7 +3,7 @@ import type { Match, WaitEstimate } from '../api/types';
 import { serverNow } from '../live/clock';
 import { ahead, estimate, join, joining, leave, place, serving } from '../state/queue';
 import { text } from '../text';
-import { matchDay, matchTime } from '../text/format';
+import { matchDay, matchTime, nameOf } from '../text/format';
 import { QueueLine } from './queue-line';
 
 const LONGEST_SHOWN_MINUTES = 60;
@@ -21,7 +21,7 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
           {match.homeTeam} <span class="versus">vs</span> {match.awayTeam}
         </h1>
         <p class="soft">
-          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {match.stadium}
+          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {nameOf(match.stadium)}
         </p>
         {now?.soldOut && (
           <p class="banner banner-bad" role="status">
