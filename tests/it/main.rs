@@ -23,5 +23,6 @@ mod outage;
 mod outage_gateway;
 mod outage_redis;
 mod oversell;
+mod page;
 mod purchase;
 mod table;

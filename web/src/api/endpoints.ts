@@ -43,7 +43,8 @@ export const fetchMatch = (match: string) => request<Match>(`/api/matches/${matc
 
 export const fetchPlan = (site: string) => request<Plan>(`/api/sites/${site}`);
 
-export const fetchTime = () => request<{ now: string }>('/api/time');
+export const fetchTime = (signal?: AbortSignal) =>
+  request<{ now: string }>('/api/time', { signal });
 
 export const seatEventsUrl = (match: string) => `/api/matches/${match}/seats/events`;
 export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/events`;

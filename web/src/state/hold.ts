@@ -130,7 +130,8 @@ export function followMap(changed: readonly number[]): void {
   // Seen taken and now free again: the server has ended the hold, whatever the clock says.
   if (moved.includes(AVAILABLE)) {
     hold.value = null;
-    tell('bad', text.value.hold.lost);
+    const atTheEnd = secondsUntil(held.expiresAt) <= 1;
+    tell('bad', atTheEnd ? text.value.hold.expired : text.value.hold.lost);
   } else if (moved.some((code) => code !== HOLD)) {
     void findHolds();
   }

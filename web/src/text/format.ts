@@ -42,6 +42,11 @@ export function seatText(table: SeatTable, seat: number): string {
   return `${block} ${list.row(row.label)} ${list.seat(table.number[seat])}`;
 }
 
+/** The same with its section, for a ticket. */
+export function seatPlace(table: SeatTable, seat: number): string {
+  return `${nameOf(table.sections[table.block(seat).section].name)} ${seatText(table, seat)}`;
+}
+
 /** The part of a reservation's id that a person can read out: `3F9A-01C4-77BE`. */
 export function reservationNumber(id: string): string {
   const tail = id.replaceAll('-', '').slice(-12).toUpperCase();

@@ -58,7 +58,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
         {now.name === 'refused' && <p class="banner banner-bad">{now.message}</p>}
         {now.name !== 'confirming' && (
           <button
-            class="button"
+            class={now.name === 'refused' ? 'button primary' : 'button'}
             data-testid="to-reservation"
             onClick={() => go(reservation.value ? `#/reservations/${reservation.value}` : '#/reservations')}
           >
