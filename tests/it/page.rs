@@ -41,7 +41,7 @@ async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
         assert_eq!(text, built, "{path}");
 
         let known = ask(&guest, path, "if-none-match", &format!("\"other\", {tag}")).await;
-        assert_eq!((known.status().as_u16(), known.content_length()), (304, None), "{path}");
+        assert_eq!(known.status(), 304, "{path}");
         assert!(known.bytes().await.unwrap().is_empty());
     }
     app.finish().await;

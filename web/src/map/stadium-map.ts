@@ -7,7 +7,7 @@ import type { SeatStates } from '../venue/seat-states';
 import { SeatFinder } from '../venue/seat-finder';
 import { boxOfPoints, type SeatTable } from '../venue/seat-table';
 import { BlockLayer } from './block-layer';
-import { Camera, reducedMotion } from './camera';
+import { Camera, reducedMotion, type View } from './camera';
 import { FrameLoop } from './frame-loop';
 import { Gestures } from './gestures';
 import { LabelLayer } from './label-layer';
@@ -34,6 +34,9 @@ const TOUCH_SEAT_FROM = 40;
 /** Where a tap of a finger on too small a seat ends: seats as wide as a finger's tip. */
 const TOUCH_SCALE = 60;
 const COUNT_EVERY_MS = 250;
+/** Where a processor draws it pays for each pixel: a map in motion has fewer, one at rest all. */
+const COARSE_RESOLUTION = 0.6;
+const SHARP_AFTER_MS = 150;
 /** How often changes of others are drawn where drawing is dear. */
 const MODEST_EVERY_MS = 180;
 
@@ -52,6 +55,9 @@ export class StadiumMap {
   private colors: MapColors;
   private shownGrades: (grade: number) => boolean = () => true;
   private readonly modest = drawing() !== 'full' || reducedMotion();
+  private readonly coarse = drawing() === 'software' && !(window as any).noCoarse;
+  private movedAt = -Infinity;
+  private lastView: View = { x: 0, y: 0, scale: 0 };
   private hovered = -1;
   private marks = { selected: new Set<number>(), mine: new Set<number>() };
   private readonly frames = new FrameLoop((now) => this.drawNow(now));
@@ -243,6 +249,7 @@ export class StadiumMap {
     const { camera } = this;
     camera.advance(now);
     const near = ramp(camera.scale, SEATS_FROM, SEATS_FULL);
+    if (this.coarse) this.sharpen(now);
     this.paintBlocks(now, near);
     this.world.scale.set(camera.scale);
     this.world.position.set(
@@ -255,6 +262,17 @@ export class StadiumMap {
     this.tellPlace(near);
     if (camera.flying || (near > 0 && this.seats.glowing)) this.frames.request();
     else if (this.countsStale) this.frames.requestWithin(COUNT_EVERY_MS);
+  }
+
+  private sharpen(now: number): void {
+    const { x, y, scale, width, height } = this.camera;
+    const last = this.lastView;
+    if (x !== last.x || y !== last.y || scale !== last.scale) this.movedAt = now;
+    this.lastView = { x, y, scale };
+    const rests = now - this.movedAt >= SHARP_AFTER_MS;
+    if (!rests) this.frames.requestWithin(SHARP_AFTER_MS);
+    const resolution = rests ? 1 : COARSE_RESOLUTION;
+    if (this.renderer.resolution !== resolution) this.renderer.resize(width, height, resolution);
   }
 
   private tellPlace(near: number): void {

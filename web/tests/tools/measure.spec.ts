@@ -158,6 +158,7 @@ test('the map while seats change', async ({ arrive }) => {
     const page = await arrive('about:blank');
     await page.addInitScript(madeUpStream, FRAMES_PER_SECOND);
     if (card) await page.addInitScript(asIfWithACard);
+    if (process.env.NOCOARSE) await page.addInitScript(() => { (window as any).noCoarse = true; });
     await page.goto('/');
     await openMatch(page);
     const where = card ? 'all effects' : 'drawn by a processor';

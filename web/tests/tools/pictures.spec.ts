@@ -42,7 +42,7 @@ async function fill(url: string, match: string): Promise<void> {
 
 async function take(page: Page, name: string): Promise<void> {
   // Notices come and go, and are in the way of what a picture shows.
-  await page.addStyleTag({ content: '.notices { display: none }' });
+  await page.locator('.notices').evaluate((element) => (element.style.display = 'none'));
   await page.waitForTimeout(900);
   await page.screenshot({ path: `${FOLDER}/${name}.png` });
 }
