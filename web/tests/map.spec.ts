@@ -129,3 +129,24 @@ test('the best seats are looked for where the fan wishes', async ({ arrive }) =>
   expect(bestAvailable.grade).toBeTruthy();
   await expect(page.getByTestId('held').locator('.lines li')).toHaveCount(3);
 });
+
+test('a map on which nothing moves asks for no frames', async ({ arrive }) => {
+  const page = await arrive();
+  await page.addInitScript(() => {
+    const request = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (draw) => {
+      (window as any).frames_ = ((window as any).frames_ ?? 0) + 1;
+      return request(draw);
+    };
+  });
+  await page.reload();
+  await openMatch(page);
+  const asked = () => page.evaluate(() => (window as any).frames_ as number);
+  const inASecond = async () => {
+    const before = await asked();
+    await page.waitForTimeout(1000);
+    return (await asked()) - before;
+  };
+  expect(await asked()).toBeGreaterThan(0);
+  await expect.poll(inASecond).toBeLessThan(3);
+});

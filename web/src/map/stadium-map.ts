@@ -2,7 +2,7 @@
 // It knows nothing of the UI: it is told states, marks and filters, and reports taps.
 
 import 'pixi.js/unsafe-eval';
-import { Container, WebGLRenderer } from 'pixi.js';
+import { Container, Ticker, WebGLRenderer } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
 import { SeatFinder } from '../venue/seat-finder';
 import { boxOfPoints, type SeatTable } from '../venue/seat-table';
@@ -55,7 +55,7 @@ export class StadiumMap {
   private colors: MapColors;
   private shownGrades: (grade: number) => boolean = () => true;
   private readonly modest = drawing() !== 'full' || reducedMotion();
-  private readonly coarse = drawing() === 'software' && !(window as any).noCoarse;
+  private readonly coarse = drawing() === 'software';
   private movedAt = -Infinity;
   private lastView: View = { x: 0, y: 0, scale: 0 };
   private hovered = -1;
@@ -83,6 +83,9 @@ export class StadiumMap {
       clearBeforeRender: true,
       preferWebGLVersion: 2,
     });
+    // Its clock would ask for 60 frames a second for ever, to look whether there is something to tidy.
+    Ticker.system.autoStart = false;
+    Ticker.system.stop();
     map.resize();
     map.camera.set(map.camera.whole());
     map.observer.observe(canvas.parentElement ?? canvas);

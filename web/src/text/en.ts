@@ -152,6 +152,7 @@ export const en: Text = {
     again: 'Choose seats again',
   },
   payment: {
+    title: 'Payment',
     confirming: 'Confirming your payment…',
     goTo: 'Going to the payment page…',
     none: 'The payment page can’t be opened now. Your seats stay yours for the time left.',

@@ -149,6 +149,7 @@ export const ko = {
     again: '좌석 다시 고르기',
   },
   payment: {
+    title: '결제',
     confirming: '결제를 확인하고 있습니다…',
     goTo: '결제 페이지로 이동합니다…',
     none: '지금은 결제 페이지를 열 수 없습니다. 좌석은 남은 시간 동안 그대로입니다.',

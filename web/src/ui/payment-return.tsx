@@ -41,6 +41,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
   const now = stand.value;
   return (
     <div class="page narrow">
+      <h1>{t.payment.title}</h1>
       <div class="card settle" role="status" aria-live="polite" data-testid="payment">
         {now.name === 'confirming' && <Waiting message={t.payment.confirming} />}
         {now.name === 'waiting' && (

@@ -120,7 +120,7 @@ async function measure(page: Page, name: string, changing: number, moving: boole
   const ms = ((after.thread - before.thread) * 1000) / Math.max(1, frames);
   const script = ((after.script - before.script) * 1000) / Math.max(1, frames);
   console.log(
-    `${name.padEnd(44)} ${String(changing).padStart(5)} changes/s ` +
+    `${name.padEnd(56)} ${String(changing).padStart(5)} changes/s ` +
       `${(frames / seconds).toFixed(1).padStart(6)} frames/s ` +
       `${ms.toFixed(2).padStart(6)} ms/frame (script ${script.toFixed(2)}) ` +
       `${(busy * 100).toFixed(0).padStart(3)} % of a core`,
@@ -158,10 +158,10 @@ test('the map while seats change', async ({ arrive }) => {
     const page = await arrive('about:blank');
     await page.addInitScript(madeUpStream, FRAMES_PER_SECOND);
     if (card) await page.addInitScript(asIfWithACard);
-    if (process.env.NOCOARSE) await page.addInitScript(() => { (window as any).noCoarse = true; });
     await page.goto('/');
     await openMatch(page);
     const where = card ? 'all effects' : 'drawn by a processor';
+    await measure(page, `far, at rest, ${where}`, 0, false);
     await measure(page, `far, ${where}`, 500, false);
     const box = (await page.getByRole('application').boundingBox())!;
     await page.mouse.click(box.x + box.width * 0.52, box.y + box.height * 0.88);
