@@ -18,5 +18,5 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 'taken' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XADD', KEYS[2], '*', 'v', '1', 't', 'account', 'doc', ARGV[2])
 local reply = 'created ' .. ARGV[3]
-if ARGV[4] ~= '' then operation_store(ring, { ARGV[4], ARGV[5] .. ' ' .. reply }) end
+if ARGV[4] ~= '' then operation_store(ring, { ARGV[4], ARGV[5] .. ' ' .. reply }, 2) end
 return reply

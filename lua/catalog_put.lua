@@ -28,5 +28,5 @@ redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
 redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[7])), '*',
   ARGV[1], ARGV[2])
 local reply = 'stored ' .. ARGV[2]
-if ARGV[5] ~= '' then operation_store(ring, { ARGV[5], ARGV[6] .. ' ' .. reply }) end
+if ARGV[5] ~= '' then operation_store(ring, { ARGV[5], ARGV[6] .. ' ' .. reply }, 2) end
 return reply

@@ -9,8 +9,8 @@
 -- KEYS[9..]          per match: HASH meta, HASH seats, HASH users, ZSET passes, STREAM changes
 -- ARGV[1]  hold time in ms       ARGV[2]  time to pay in ms
 -- ARGV[3]  seats per user        ARGV[4]  number of matches, then their ids
--- ARGV[..] per command: name, number of its match, operation, fingerprint, id, user, source, first,
---          second, number of seats, seats
+-- ARGV[..] the commands, one behind the other in one MessagePack list: name, number of its match,
+--          operation, fingerprint, id, user, source, first, second, number of seats, seats
 -- Replies: not_loaded exists_different, and then the words of the command; one line per command
 -- Emits: one entry of changes per match; journal: payment_begun payment_approved payment_declined
 --        payment_withdrawn payment_lost refund_begun refund_refused payment_refunded
@@ -28,23 +28,26 @@ local function read_matches()
     matches[number] = {
       id = ARGV[4 + number], key = key, status = meta[1], version = version,
       version_before = version, queue = meta[3] == '1', seat = {}, seat_changed = {},
-      seats_changed = {}, user = {}, user_changed = {}, passes_used = {},
+      seat_is_changed = {}, seat_changes = 0, user = {}, user_changed = {}, user_changes = 0,
+      passes_used = {},
     }
   end
   return matches
 end
 
 local function read_commands(matches)
-  local list, at = {}, 5 + #matches
-  while ARGV[at] do
-    local seats, count = {}, tonumber(ARGV[at + 9])
-    for number = 1, count do seats[number] = ARGV[at + 9 + number] end
-    list[#list + 1] = {
-      name = ARGV[at], match = matches[tonumber(ARGV[at + 1])], operation = ARGV[at + 2],
-      fingerprint = ARGV[at + 3], id = ARGV[at + 4], user = ARGV[at + 5], source = ARGV[at + 6],
-      first = ARGV[at + 7], second = ARGV[at + 8], seats = seats,
+  local list, count, at = {}, 0, 1
+  local word = cmsgpack.unpack(ARGV[5 + #matches])
+  while word[at] do
+    local seats, size = {}, word[at + 9]
+    for number = 1, size do seats[number] = word[at + 9 + number] end
+    count = count + 1
+    list[count] = {
+      name = word[at], match = matches[word[at + 1]], operation = word[at + 2],
+      fingerprint = word[at + 3], id = word[at + 4], user = word[at + 5], source = word[at + 6],
+      first = word[at + 7], second = word[at + 8], seats = seats,
     }
-    at = at + 10 + count
+    at = at + 10 + size
   end
   return list
 end
@@ -53,19 +56,19 @@ end
 local loaded = redis.call('EXISTS', KEYS[1]) == 1
 
 local function run(command)
-  if not loaded or not command.match.status then return { 'not_loaded' } end
+  if not loaded or not command.match.status then return 'not_loaded' end
   local keyed = command.operation ~= ''
   if keyed then
     local earlier = book.operations[command.operation]
     if earlier then
-      return earlier.fingerprint == command.fingerprint and earlier.reply or { 'exists_different' }
+      return earlier.fingerprint == command.fingerprint and earlier.reply or 'exists_different'
     end
     local answer = operation_replay(book.ring, command.operation, command.fingerprint)
-    if answer then return { answer } end
+    if answer then return answer end
   end
   local reply = commands[command.name](command.match, command)
   -- `none` says only that a node's proposals were out of date: it will ask again.
-  if keyed and reply[1] ~= 'none' then
+  if keyed and not reply_text(reply):find('^none') then
     book.operations[command.operation] = { fingerprint = command.fingerprint, reply = reply }
   end
   return reply
@@ -77,5 +80,5 @@ prefetch(matches, list)
 local replies = {}
 for number, command in ipairs(list) do replies[number] = run(command) end
 book_write(matches)
-for number, reply in ipairs(replies) do replies[number] = table.concat(reply, ' ') end
+for number, reply in ipairs(replies) do replies[number] = reply_text(reply) end
 return replies

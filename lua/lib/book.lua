@@ -8,21 +8,27 @@ local limit = {
 }
 
 local book = {
-  now = now_ms(), claims = {}, changed = {}, ended = {}, payments = {}, operations = {}, facts = {},
+  now = now_ms(), claims = {}, changed = {}, changes = 0, ended = {}, payments = {},
+  operations = {}, facts = {},
   key = { claims = KEYS[2], due = KEYS[3], payments = KEYS[4], journal = KEYS[5] },
 }
+book.now_text = whole(book.now)
 book.ring = operation_ring({ KEYS[6], KEYS[7], KEYS[8] }, book.now)
 
+-- A claim or user that changes twice stands twice in its list of changes: what is written is how it
+-- stands at the end, and writing that twice does nothing. A seat stands once, because it is told.
 local function claim_changed(claim)
-  if not book.changed[claim.id] then book.changed[claim.id] = claim end
+  local count = book.changes + 1
+  book.changes, book.changed[count] = count, claim
+  claim.text = nil
 end
 
 local function seat_write(match, seat, value)
   match.seat[seat] = value
-  if not match.seat_changed[seat] then
-    match.seat_changed[seat] = true
-    match.seats_changed[#match.seats_changed + 1] = seat
-  end
+  if match.seat_is_changed[seat] then return end
+  match.seat_is_changed[seat] = true
+  local count = match.seat_changes + 1
+  match.seat_changes, match.seat_changed[count] = count, seat
 end
 
 local function next_version(match)
@@ -30,30 +36,39 @@ local function next_version(match)
   return match.version
 end
 
--- Claims of a user in a match, as a list of ids.
+-- Claims of a user in a match, by comma.
 local function user_claims(match, user)
-  local list = match.user[user]
-  if list == nil then
-    list = {}
-    local text = redis.call('HGET', match.key.users, user)
-    if text then for id in text:gmatch('[^,]+') do list[#list + 1] = id end end
-    match.user[user] = list
+  local text = match.user[user]
+  if text == nil then
+    text = redis.call('HGET', match.key.users, user) or ''
+    match.user[user] = text
   end
-  return list
+  return text
+end
+
+local function user_write(match, user, text)
+  match.user[user] = text
+  local count = match.user_changes + 1
+  match.user_changes, match.user_changed[count] = count, user
 end
 
 local function user_add(match, user, id)
-  local list = user_claims(match, user)
-  list[#list + 1] = id
-  match.user_changed[user] = true
+  local text = user_claims(match, user)
+  user_write(match, user, text == '' and id or text .. ',' .. id)
 end
 
 local function user_remove(match, user, id)
+  local text = user_claims(match, user)
+  if text == id then return user_write(match, user, '') end
   local left = {}
-  for _, other in ipairs(user_claims(match, user)) do
-    if other ~= id then left[#left + 1] = other end
-  end
-  match.user[user], match.user_changed[user] = left, true
+  for other in text:gmatch('[^,]+') do if other ~= id then left[#left + 1] = other end end
+  user_write(match, user, table.concat(left, ','))
+end
+
+-- Of an ended hold only the head of its record is kept: nobody asks for more.
+local function ended_text(claim)
+  if claim.state ~= 'H' then return claim_text(claim) end
+  return 'H|' .. claim.match .. '|' .. claim.user
 end
 
 -- Ends a claim: those of its seats that still point at it become free.
@@ -65,11 +80,11 @@ local function claim_end(match, claim, reason)
   end
   next_version(match)
   user_remove(match, claim.user, claim.id)
-  if claim.payment ~= '' then
+  if claim.state ~= 'H' and claim.payment ~= '' then
     book.payments[claim.payment] = false
     book.ended['p:' .. claim.payment] = claim.id
   end
-  book.ended['e:' .. claim.id] = reason .. ' ' .. claim_text(claim)
+  book.ended['e:' .. claim.id] = reason .. ' ' .. ended_text(claim)
   claim.over = true
   claim_changed(claim)
 end
@@ -83,19 +98,24 @@ local function claim_of(match, id)
     book.claims[id] = claim
   end
   if not claim or claim.over or claim.match ~= match.id then return nil end
-  if (claim.state == 'H' or claim.state == 'P') and claim.deadline <= book.now then
+  if claim.deadline <= book.now and (claim.state == 'H' or claim.state == 'P') then
     claim_end(match, claim, 'EXPIRED')
     return nil
   end
   return claim
 end
 
--- Why a claim that is not live any more ended: RELEASED, EXPIRED, CANCELLED…; and its last record.
+-- What an earlier call of the same command made: it is among the claims of its user.
+local function claim_made(match, command)
+  if not user_claims(match, command.user):find(command.id, 1, true) then return nil end
+  return claim_of(match, command.id)
+end
+
+-- Why a claim that is not live any more ended: RELEASED, EXPIRED, CANCELLED…; and whose it was.
 local function claim_ended(match, id)
   local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
   if not text then return nil end
-  local reason, record = text:match('^(%S+) (.*)$')
-  local claim = claim_parse(id, record)
-  if claim.match ~= match.id then return nil end
-  return reason, claim
+  local reason, of, user = text:match('^(%S+) %u|([^|]*)|([^|]*)')
+  if of ~= match.id then return nil end
+  return reason, { user = user }
 end

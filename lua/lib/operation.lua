@@ -15,10 +15,20 @@ local function operation_find(ring, field)
   return redis.call('HGET', ring.current, field) or redis.call('HGET', ring.previous, field)
 end
 
--- `pairs_flat` is field, value, field, value.
-local function operation_store(ring, pairs_flat)
-  redis.call('HSET', ring.current, unpack(pairs_flat))
-  redis.call('PEXPIREAT', ring.current, string.format('%.0f', ring.expires_at))
+-- `pairs_flat` is field, value, field, value; `size` how many of its places are in use.
+local function operation_store(ring, pairs_flat, size)
+  if size == 0 then return end
+  local portion = 6000 -- even, and below what unpack takes
+  for first = 1, size, portion do
+    redis.call('HSET', ring.current, unpack(pairs_flat, first, math.min(first + portion - 1, size)))
+  end
+  redis.call('PEXPIREAT', ring.current, string.format('%d', ring.expires_at))
+end
+
+-- A reply is a text, or a list of words where the journal's id will follow.
+local function reply_text(reply)
+  if type(reply) == 'table' then reply = table.concat(reply, ' ') end
+  return reply
 end
 
 -- The first answer of a key: nil when the key is new, `exists_different` for another body.

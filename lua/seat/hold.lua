@@ -2,8 +2,7 @@
 -- Replies: hold: held not_open pass_required seat_limit taken orphan
 -- Replies: best: held not_open pass_required seat_limit none
 local function held(claim)
-  return { 'held', claim.id, string.format('%.0f', claim.deadline),
-    string.format('%.0f', claim.version), claim.amount, table.concat(claim.seats, ',') }
+  return 'held ' .. claim.id .. ' ' .. claim_text(claim)
 end
 
 local function has_pass(match, user)
@@ -12,9 +11,9 @@ local function has_pass(match, user)
 end
 
 local function refuse_buyer(match, user, count)
-  if match.status ~= 'OPEN' then return { 'not_open' } end
-  if match.queue and not has_pass(match, user) then return { 'pass_required' } end
-  if seats_counted(match, user) + count > limit.seats_per_user then return { 'seat_limit' } end
+  if match.status ~= 'OPEN' then return 'not_open' end
+  if match.queue and not has_pass(match, user) then return 'pass_required' end
+  if seats_counted(match, user) + count > limit.seats_per_user then return 'seat_limit' end
 end
 
 local function make_hold(match, command, seats, amount)
@@ -25,6 +24,18 @@ local function make_hold(match, command, seats, amount)
   }
   claim_make(match, claim, 'H')
   return held(claim)
+end
+
+-- Those of the seats that are not free, or nil.
+local function taken(match, seats)
+  local lost
+  for _, seat in ipairs(seats) do
+    if match.seat[seat] ~= false and seat_of(match, seat) ~= 'A' then
+      lost = lost or {}
+      lost[#lost + 1] = seat
+    end
+  end
+  return lost
 end
 
 -- Seats that the choice would leave alone between taken ones. `pairs_text` names them as
@@ -40,17 +51,16 @@ end
 
 -- first: amount; second: possible orphans when the match has the orphan rule
 commands.hold = function(match, command)
-  local made = claim_of(match, command.id)
+  local made = claim_made(match, command)
   if made then return held(made) end
   local refused = refuse_buyer(match, command.user, #command.seats)
   if refused then return refused end
-  local lost = {}
-  for _, seat in ipairs(command.seats) do
-    if seat_of(match, seat) ~= 'A' then lost[#lost + 1] = seat end
+  local lost = taken(match, command.seats)
+  if lost then return 'taken ' .. table.concat(lost, ',') end
+  if command.second ~= '' then
+    local alone = orphans(match, command.second)
+    if #alone > 0 then return 'orphan ' .. table.concat(alone, ',') end
   end
-  if #lost > 0 then return { 'taken', table.concat(lost, ',') } end
-  local alone = orphans(match, command.second)
-  if #alone > 0 then return { 'orphan', table.concat(alone, ',') } end
   -- all checked: write
   return make_hold(match, command, command.seats, command.first)
 end
@@ -58,7 +68,7 @@ end
 -- first: amount of each choice, by comma; second: seats of a choice; seats: choice after choice,
 -- the best first. Takes the first one that is still whole.
 commands.best = function(match, command)
-  local made = claim_of(match, command.id)
+  local made = claim_made(match, command)
   if made then return held(made) end
   local size = tonumber(command.second)
   local refused = refuse_buyer(match, command.user, size)
@@ -74,5 +84,5 @@ commands.best = function(match, command)
     if whole then return make_hold(match, command, seats, amount) end
     number = number + 1
   end
-  return { 'none', string.format('%.0f', match.version) }
+  return 'none ' .. whole(match.version)
 end

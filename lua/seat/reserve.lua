@@ -3,20 +3,19 @@
 -- first: their prices, by comma).
 -- Replies: reserve: not_found not_yours already_reserved expired reserved
 local function reserved(claim)
-  return { 'reserved', claim.id, string.format('%.0f', claim.deadline),
-    string.format('%.0f', claim.version), claim.amount, table.concat(claim.seats, ',') }
+  return 'reserved ' .. claim.id .. ' ' .. claim_text(claim)
 end
 
 local function source_hold(match, command)
   local hold = claim_of(match, command.source)
   if not hold then
     local reason, last = claim_ended(match, command.source)
-    if not reason then return nil, { 'not_found' } end
-    if last.user ~= command.user then return nil, { 'not_yours' } end
-    return nil, { reason == 'RESERVED' and 'already_reserved' or 'expired' }
+    if not reason then return nil, 'not_found' end
+    if last.user ~= command.user then return nil, 'not_yours' end
+    return nil, reason == 'RESERVED' and 'already_reserved' or 'expired'
   end
-  if hold.user ~= command.user then return nil, { 'not_yours' } end
-  if hold.state ~= 'H' then return nil, { 'already_reserved' } end
+  if hold.user ~= command.user then return nil, 'not_yours' end
+  if hold.state ~= 'H' then return nil, 'already_reserved' end
   return hold
 end
 
@@ -32,9 +31,9 @@ local function refuse_seats(match, command)
       reserved_already = true
     end
   end
-  if foreign then return { 'not_yours' } end
-  if reserved_already then return { 'already_reserved' } end
-  if #lost > 0 then return { 'expired', table.concat(lost, ',') } end
+  if foreign then return 'not_yours' end
+  if reserved_already then return 'already_reserved' end
+  if #lost > 0 then return 'expired ' .. table.concat(lost, ',') end
 end
 
 -- Takes seats out of the holds that have them; a hold left without seats ends.
@@ -59,7 +58,7 @@ local function take_out(match, seats, prices)
 end
 
 commands.reserve = function(match, command)
-  local made = claim_of(match, command.id)
+  local made = claim_made(match, command)
   if made then return reserved(made) end
   local seats, amount, prices = command.seats, 0, {}
   if command.source ~= '' then

@@ -80,7 +80,8 @@ impl Engine {
         let keys = MatchKeys(match_id);
         let names = vec![keys.meta(), keys.queue(), keys.passes(), keys.changes()];
         let client = self.match_client(match_id)?;
-        let reply: Vec<Value> = SCRIPTS.queue_admit.call(client, names, vec![]).await?;
+        let reply: Vec<Value> =
+            SCRIPTS.queue_admit.call(client, names, Vec::<Value>::new()).await?;
         Ok(reply.get(1).and_then(Value::as_u64).unwrap_or(0))
     }
 }

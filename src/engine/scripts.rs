@@ -24,8 +24,11 @@ impl Script {
         &self,
         client: &Client,
         keys: Vec<String>,
-        arguments: Vec<String>,
+        arguments: Vec<impl Into<Value>>,
     ) -> Result<R, EngineError> {
+        // Shared bytes from here on: a second try does not copy them.
+        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
+        let arguments: Vec<Value> = arguments.into_iter().map(Into::into).collect();
         let first: Result<R, Error> =
             client.evalsha(&self.hash, keys.clone(), arguments.clone()).await;
         match first {

@@ -1,6 +1,6 @@
 //! Seats: hold, release, block, and the state of all seats of a match.
 
-use crate::domain::claim::parse_seats;
+use crate::domain::claim::{Claim, parse_seats};
 use crate::domain::ids::{HoldId, MatchId, SeatId, UserId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
@@ -8,7 +8,7 @@ use crate::engine::batch::{Command, Operation};
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
-use fred::prelude::*;
+use fred::prelude::{HashesInterface as _, Value};
 
 /// Seats that a claim has: a hold or a reservation as the script answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,8 +159,10 @@ impl Engine {
         let keys = MatchKeys(match_id);
         let partition = PartitionKeys(match_id.partition()).partition();
         let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
-        let reply: Vec<String> =
-            SCRIPTS.match_snapshot.call(self.match_client(match_id)?, names, vec![]).await?;
+        let reply: Vec<String> = SCRIPTS
+            .match_snapshot
+            .call(self.match_client(match_id)?, names, Vec::<Value>::new())
+            .await?;
         let [word, epoch, id, version, taken, serving, waiting] = reply.as_slice() else {
             return Err(EngineError::NotLoaded);
         };
@@ -200,23 +202,16 @@ fn orphan_text(orphans: &[(SeatId, Option<SeatId>)]) -> String {
 }
 
 pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
-    let part: Vec<&str> = line.split(' ').collect();
-    let [head, claim, deadline, version, amount, seats] = part[..] else {
+    let Some((claim, record)) = line
+        .strip_prefix(word)
+        .and_then(|rest| rest.strip_prefix(' '))
+        .and_then(|rest| rest.split_once(' '))
+    else {
         return Err(refusal(line));
     };
-    if head != word {
-        return Err(refusal(line));
-    }
-    let parsed = || -> Option<Granted> {
-        Some(Granted {
-            claim: claim.to_owned(),
-            deadline: deadline.parse().ok()?,
-            version: version.parse().ok()?,
-            amount: amount.parse().ok()?,
-            seats: parse_seats(seats)?,
-        })
-    };
-    parsed().ok_or_else(|| bad(line))
+    let Claim { deadline, version, amount, seats, .. } =
+        Claim::parse(record).ok_or_else(|| bad(line))?;
+    Ok(Granted { claim: claim.to_owned(), deadline, version, amount, seats })
 }
 
 fn changed(line: &str, word: &str) -> Result<(), EngineError> {
