@@ -55,6 +55,20 @@ Feature: Holds
       When Mina reserves them
       Then Mina's reservation has seat 2 for 10,000 won
 
+    Scenario: What I hold is there on every device
+      Given Mina holds seats 3 and 4
+      And Mina holds seat 9
+      When Mina looks up what she holds
+      Then Mina's holds are of seats 3, 4 and 9
+      When Jun looks up what he holds
+      Then Jun holds nothing
+      When Mina gives the seats back
+      And Mina looks up what she holds
+      Then Mina's holds are of seats 3 and 4
+      When Mina reserves only seats 3 and 4
+      And Mina looks up what she holds
+      Then Mina holds nothing
+
   Rule: A hold can be given back, by its owner
 
     Background:
@@ -103,6 +117,12 @@ Feature: Holds
       And the time of Mina's hold is over
       And Mina tries to reserve them
       Then Mina is refused with HOLD_EXPIRED
+
+    Scenario: A hold that is over is none
+      When Mina holds seats 3 and 4
+      And the time of Mina's hold is over
+      And Mina looks up what she holds
+      Then Mina holds nothing
 
     Scenario: The next one gets them
       When Mina holds seats 3 and 4

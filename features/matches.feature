@@ -46,6 +46,17 @@ Feature: Matches
       When Jun looks at the match
       Then Jun sees "LG Twins" against "Doosan Bears" at "Test Ground", 25 seats, OPEN
 
+    Scenario: How many seats are left, and how many one may have
+      Given a match is on sale
+      And Mina is logged in
+      When Mina holds seats 3 and 4
+      Then the list of matches says within seconds that 23 seats are left
+      And a person may have 4 seats of the match, and hold them for 5 minutes
+
+    Scenario: A draft has no seats to be had
+      Given a match is still a draft
+      Then the match does not say how many seats are left
+
     Scenario: A match that never was
       Then nobody finds a match that never was
 

@@ -4,6 +4,7 @@ use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
 use crate::api::limits::RateLimits;
+use crate::api::taken::Taken;
 use crate::api::users::{checked_email, checked_password, new_account};
 use crate::api::{App, router, serve, worker_router};
 use crate::config::Settings;
@@ -184,6 +185,7 @@ async fn build(
         limits: RateLimits::new(&settings.rates),
         pauses: Pauses::default(),
         calls: Calls::default(),
+        taken: Taken::default(),
         checkout_url: settings.toss_checkout_url.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),

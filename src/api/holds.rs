@@ -5,6 +5,7 @@ use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, beside, hold_best};
 use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::domain::claim::ClaimState;
 use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
@@ -49,6 +50,42 @@ pub struct HoldView {
     /// In KRW.
     amount: i64,
     expires_at: jiff::Timestamp,
+}
+
+/// My holds in a match.
+#[derive(Serialize, ToSchema)]
+pub struct HoldList {
+    holds: Vec<HoldView>,
+}
+
+/// My holds in a match that are in time: for a page that was loaded again, and for another device.
+#[utoipa::path(get, path = "/api/matches/{match}/holds", tag = "holds",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<HoldList>),
+        (status = 404, description = "MATCH_NOT_FOUND", body = Problem)))]
+pub async fn mine(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<HoldList>> {
+    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let claims = app.engine.claims_of_user(id, user.id).await?;
+    // Read after the claims: what is late by then has ended, swept or not.
+    let now = app.engine.now_ms().await?;
+    let mut holds = Vec::new();
+    for (claim_id, claim) in claims {
+        let Some(hold_id) = HoldId::from_key(&claim_id.key()) else { continue };
+        if claim.state != ClaimState::Hold || claim.deadline <= now {
+            continue;
+        }
+        holds.push(HoldView {
+            hold_id,
+            seats: claimed(&site, &claim.seats),
+            amount: claim.amount,
+            expires_at: moment(claim.deadline)?,
+        });
+    }
+    Ok(Okay(HoldList { holds }))
 }
 
 /// Holds seats, all or none.
@@ -160,7 +197,11 @@ pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> Vec<ClaimedSeat> {
 
 /// The deadline of a grant as a time.
 pub fn deadline(granted: &Granted) -> ApiResult<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(granted.deadline).map_err(ApiError::internal)
+    moment(granted.deadline)
+}
+
+fn moment(ms: i64) -> ApiResult<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(ms).map_err(ApiError::internal)
 }
 
 /// Gives the seats of a hold back.

@@ -28,11 +28,31 @@ pub struct MatchView {
     pub orphan_rule: bool,
     /// Seats of the site; none while the site is not known.
     pub seats: Option<u32>,
+    /// Those of them that can be had, as of the last two seconds; none for a draft, and while Redis
+    /// does not answer.
+    pub seats_left: Option<u32>,
+    /// Seats that one person may have in the match, held and bought together.
+    pub max_seats_per_user: u32,
+    /// How long a hold lasts, in milliseconds.
+    pub hold_ttl_ms: u64,
 }
 
 impl MatchView {
     /// A match with what the node knows of its site.
-    pub fn of(app: &App, event: &Match) -> Self {
+    pub async fn of(app: &App, event: &Match) -> Self {
+        let taken = app.taken.counts(&app.engine, &app.catalog).await;
+        Self::with(app, event, taken.get(&event.id).copied())
+    }
+
+    /// The same for many.
+    pub async fn list(app: &App, events: impl Iterator<Item = &Arc<Match>>) -> Vec<Self> {
+        let taken = app.taken.counts(&app.engine, &app.catalog).await;
+        events.map(|event| Self::with(app, event, taken.get(&event.id).copied())).collect()
+    }
+
+    fn with(app: &App, event: &Match, taken: Option<u32>) -> Self {
+        let seats = app.catalog.site(event.site_id).map(|site| site.index.seat_count());
+        let limits = app.engine.limits();
         Self {
             id: event.id,
             site_id: event.site_id,
@@ -43,7 +63,10 @@ impl MatchView {
             status: event.status,
             queue: event.queue.clone(),
             orphan_rule: event.orphan_rule,
-            seats: app.catalog.site(event.site_id).map(|site| site.index.seat_count()),
+            seats,
+            seats_left: seats.zip(taken).map(|(seats, taken)| seats.saturating_sub(taken)),
+            max_seats_per_user: limits.seats_per_user,
+            hold_ttl_ms: limits.hold_ttl_ms,
         }
     }
 }
@@ -90,8 +113,7 @@ pub async fn list(
         query.status.is_none_or(|status| status == event.status)
             && after.is_none_or(|after| after < (event.starts_at.as_millisecond(), event.id))
     });
-    let matches: Vec<MatchView> =
-        found.by_ref().take(limit).map(|event| MatchView::of(&app, event)).collect();
+    let matches = MatchView::list(&app, found.by_ref().take(limit)).await;
     let more = found.next().is_some();
     let next_cursor = matches
         .last()
@@ -115,5 +137,5 @@ pub async fn one(
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
-    Ok(Okay(MatchView::of(&app, &event)))
+    Ok(Okay(MatchView::of(&app, &event).await))
 }

@@ -19,11 +19,13 @@ pub mod reservations;
 pub mod seats;
 pub mod serve;
 pub mod sites;
+pub mod taken;
 pub mod users;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
 use crate::api::limits::RateLimits;
+use crate::api::taken::Taken;
 use crate::engine::Engine;
 use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
@@ -56,6 +58,7 @@ pub struct App {
     pub pauses: checkout::Pauses,
     /// Calls under an Idempotency-Key that are not answered yet.
     pub calls: extract::Calls,
+    pub taken: Taken,
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.
@@ -100,7 +103,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::of_block))
         .routes(routes!(events::of_match))
         // holds
-        .routes(routes!(holds::hold))
+        .routes(routes!(holds::hold, holds::mine))
         .routes(routes!(holds::release))
         .routes(routes!(holds::hold_one))
         .routes(routes!(holds::release_one))

@@ -1,38 +1,83 @@
 //! The seat-map page, built into the binary.
 
 use crate::api::App;
+use crate::api::extract::NotModified;
 use axum::Router;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use std::sync::Arc;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
+use std::sync::{Arc, OnceLock};
 
 /// No script, style or connection of anybody else's.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
     base-uri 'none'; frame-ancestors 'none'";
 
-/// `/` and its parts.
-pub fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route(
-            "/",
-            get(|| file("text/html; charset=utf-8", include_bytes!("../../web/dist/index.html"))),
-        )
-        .route(
-            "/app.js",
-            get(|| file("text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js"))),
-        )
-        .route(
-            "/app.css",
-            get(|| file("text/css; charset=utf-8", include_bytes!("../../web/dist/app.css"))),
-        )
+/// A file of the page.
+struct Part {
+    kind: &'static str,
+    bytes: &'static [u8],
+    tag: String,
+    /// Made by the first browser that asks: doing it for each would cost a core in a rush.
+    zipped: OnceLock<Bytes>,
 }
 
-async fn file(kind: &'static str, bytes: &'static [u8]) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, kind),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-cache"),
+/// `/` and its parts.
+pub fn router() -> Router<Arc<App>> {
+    let parts: [(&str, &str, &[u8]); 3] = [
+        ("/", "text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
+        ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),
+        ("/app.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/app.css")),
     ];
-    (headers, bytes).into_response()
+    parts.into_iter().fold(Router::new(), |router, (path, kind, bytes)| {
+        // Weak, because the same part goes out compressed and as it is.
+        let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)));
+        let part = Arc::new(Part { kind, bytes, tag, zipped: OnceLock::new() });
+        router.route(path, get(async move |headers: HeaderMap| part.answer(&headers)))
+    })
+}
+
+impl Part {
+    /// Browsers ask each time, and are told 304 while theirs is the newest.
+    fn answer(&self, asked: &HeaderMap) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, self.kind),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::VARY, "accept-encoding"),
+            (header::ETAG, &self.tag),
+        ];
+        if lists(asked, header::IF_NONE_MATCH, &self.tag) {
+            return (headers, NotModified).into_response();
+        }
+        if !lists(asked, header::ACCEPT_ENCODING, "gzip") {
+            return (headers, self.bytes).into_response();
+        }
+        match self.zipped() {
+            Ok(zipped) => (headers, [(header::CONTENT_ENCODING, "gzip")], zipped).into_response(),
+            Err(_) => (headers, self.bytes).into_response(),
+        }
+    }
+
+    fn zipped(&self) -> std::io::Result<Bytes> {
+        if let Some(known) = self.zipped.get() {
+            return Ok(known.clone());
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(self.bytes)?;
+        let made = Bytes::from(encoder.finish()?);
+        Ok(self.zipped.get_or_init(|| made).clone())
+    }
+}
+
+/// Whether a header with a list of values has this one.
+fn lists(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
+    let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(',').any(|one| one.trim() == wanted)
 }

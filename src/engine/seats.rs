@@ -8,7 +8,7 @@ use crate::engine::batch::{Command, Operation};
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
-use fred::prelude::Value;
+use fred::prelude::{HashesInterface as _, Value};
 
 /// Seats that a claim has: a hold or a reservation as the script answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +147,11 @@ impl Engine {
             "kept" => Ok(false),
             _ => Err(refusal(&line)),
         }
+    }
+
+    /// How many seats of a match are not AVAILABLE.
+    pub async fn taken(&self, match_id: MatchId) -> Result<u32, EngineError> {
+        Ok(self.match_client(match_id)?.hlen(MatchKeys(match_id).seats()).await?)
     }
 
     /// All taken seats, atomically with the place in the stream at which they stand so.

@@ -29,6 +29,7 @@ mod outage_backlog;
 mod outage_gateway;
 mod outage_redis;
 mod oversell;
+mod page;
 mod purchase;
 mod table;
 mod takeover;

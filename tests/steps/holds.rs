@@ -150,6 +150,33 @@ async fn try_release_of(world: &mut World, name: String, owner: String) {
     world.note(&name, answer);
 }
 
+#[when(expr = "{word} looks up what she/he holds")]
+async fn look_up(world: &mut World, name: String) {
+    let data = world.client(&name).get(&world.path("/holds")).await.expect(200);
+    world.person_mut(&name).seen = data["holds"].clone();
+}
+
+#[then(expr = "{word}'s holds are of seats {seats}")]
+async fn held(world: &mut World, name: String, seats: Seats) {
+    let holds = world.person(&name).seen.as_array().unwrap().clone();
+    let mut found: Vec<u64> = Vec::new();
+    for hold in &holds {
+        let lines = hold["seats"].as_array().unwrap();
+        found.extend(lines.iter().map(|line| line["seatId"].as_u64().unwrap()));
+        let prices: i64 = lines.iter().map(|line| line["price"].as_i64().unwrap()).sum();
+        assert_eq!(hold["amount"], prices);
+        assert!(deadline(hold) > jiff::Timestamp::now());
+        assert!(world.person(&name).holds.iter().any(|made| made["holdId"] == hold["holdId"]));
+    }
+    found.sort_unstable();
+    assert_eq!(found, seats.0.iter().map(|seat| u64::from(*seat)).collect::<Vec<_>>());
+}
+
+#[then(expr = "{word} holds nothing")]
+async fn nothing_held(world: &mut World, name: String) {
+    assert_eq!(world.person(&name).seen, json!([]));
+}
+
 #[when(expr = "the time of {word}'s hold is over")]
 async fn over(world: &mut World, name: String) {
     let deadline = deadline(world.person(&name).hold());

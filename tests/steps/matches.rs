@@ -2,7 +2,7 @@
 
 use crate::steps::World;
 use crate::steps::answers::assert_refused;
-use crate::support::app::{TestMatch, plan};
+use crate::support::app::{TestMatch, eventually, plan};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
@@ -125,6 +125,32 @@ async fn see_match(
     assert_eq!(seen["seats"], seats);
     assert_eq!(seen["status"], status);
     assert_eq!(seen["siteId"], world.event().site_id.as_str());
+}
+
+#[then(expr = "the list of matches says within seconds that {int} seats are left")]
+async fn seats_left(world: &mut World, seats: u32) {
+    let guest = world.node().guest();
+    let id = world.event().id.clone();
+    eventually("the list has the number of seats", || async {
+        let data = guest.get("/api/matches").await.expect(200);
+        let list = data["matches"].as_array().unwrap().clone();
+        list.iter().find(|one| one["id"] == id.as_str() && one["seatsLeft"] == seats).map(|_| ())
+    })
+    .await;
+}
+
+#[then(expr = "a person may have {int} seats of the match, and hold them for {int} minutes")]
+async fn bounds(world: &mut World, seats: u32, minutes: u64) {
+    let data = world.node().guest().get(&world.path("")).await.expect(200);
+    assert_eq!(data["maxSeatsPerUser"], seats);
+    assert_eq!(data["holdTtlMs"], minutes * 60_000);
+}
+
+#[then("the match does not say how many seats are left")]
+async fn no_seats_left(world: &mut World) {
+    let data = world.node().guest().get(&world.path("")).await.expect(200);
+    assert_eq!(data["seatsLeft"], Value::Null);
+    assert_eq!(data["seats"], 25);
 }
 
 #[then("nobody finds a match that never was")]

@@ -1,7 +1,20 @@
 // The page for people who use it otherwise than with a mouse, in English, by day.
 
+import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
-import { live, openMatch, test } from './support/fan';
+import { openQueue, smallMatch } from './support/backstage';
+import {
+  freeSeats,
+  holdBest,
+  live,
+  openBlock,
+  openMatch,
+  pay,
+  reserve,
+  signUp,
+  test,
+  ticket,
+} from './support/fan';
 
 /** Presses Tab until something has the focus; fails when a whole round does not reach it. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
@@ -13,10 +26,9 @@ async function tabTo(page: Page, target: Locator): Promise<void> {
   throw new Error('Tab never reaches it');
 }
 
-test('the keyboard alone is enough to reserve a seat', async ({ arrive }) => {
+test('the keyboard alone is enough to buy a seat', async ({ arrive }) => {
   const page = await arrive();
-  const card = page.locator('.match-card-open', { hasText: 'On sale' });
-  await tabTo(page, card.filter({ hasNotText: 'Waiting room' }).first());
+  await tabTo(page, page.locator('.match-card-open', { hasText: 'Jamsil' }).first());
   await page.keyboard.press('Enter');
   await expect(live(page)).toHaveText('Live');
 
@@ -46,22 +58,35 @@ test('the keyboard alone is enough to reserve a seat', async ({ arrive }) => {
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('ticket')).toHaveAttribute('data-status', 'PENDING');
   await tabTo(page, page.getByTestId('pay'));
+  await page.keyboard.press('Enter');
+  await tabTo(page, page.locator('button[formaction*="/pay/approve"]'));
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('ticket')).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('the map comes near with the keyboard and tells where one is', async ({ arrive }) => {
+test('the map comes near with the keyboard, tells where one is, and takes a seat', async ({
+  arrive,
+}) => {
   const page = await arrive();
   await openMatch(page);
-  await page.getByRole('application').focus();
-  const here = page.locator('.map-here');
-  // Seats begin to show from a few steps on; down from the middle lie those behind the plate.
-  for (let steps = 0; steps < 4; steps += 1) {
+  const map = page.getByRole('application');
+  await map.focus();
+  const nearer = async () => {
     await page.keyboard.press('+');
+    await expect(page.locator('.map-here')).toContainText('Block', { timeout: 1000 });
+  };
+  await expect(nearer).toPass();
+  const chosen = page.getByRole('region', { name: 'Your choice' }).locator('li');
+  // Enter comes nearer first, until seats are large enough. The middle of the map may be an aisle:
+  // then the next step is not.
+  const choose = async () => {
+    await page.keyboard.press('Enter');
     await page.waitForTimeout(600);
-  }
-  await expect(async () => {
-    await page.keyboard.press('ArrowDown');
-    await expect(here).toContainText('Block', { timeout: 100 });
-  }).toPass();
+    const count = await chosen.count();
+    if (count === 0) await page.keyboard.press('ArrowLeft');
+    return count;
+  };
+  await expect.poll(choose, { intervals: [100] }).toBe(1);
 });
 
 test('without WebGL the list takes the place of the map', async ({ context }) => {
@@ -84,4 +109,104 @@ test('language and colours are switched and remembered', async ({ arrive }) => {
   await page.reload();
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   await expect(page.locator('html')).toHaveAttribute('lang', 'ko');
+});
+
+test('nothing stands out of a phone, however narrow', async ({ arrive }) => {
+  for (const locale of ['en-GB', 'ko-KR']) {
+    const viewport = { width: 320, height: 640 };
+    const page = await arrive('/', { viewport, hasTouch: true, isMobile: true, locale });
+    const fits = async () => {
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+    };
+    await fits();
+    await openMatch(page);
+    await fits();
+    await page.getByTestId('best').click();
+    await fits();
+    await page.locator('dialog .link').click();
+    await page.locator('input[name=email]').fill(`narrow-${locale}-${Date.now()}@example.com`);
+    await page.locator('input[name=password]').fill('a long password');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('reserve').click();
+    await expect(page.getByTestId('pay')).toBeVisible();
+    await fits();
+    await page.goto('/#/reservations');
+    await expect(page.locator('.match-card').first()).toBeVisible();
+    await fits();
+  }
+});
+
+const BOTH: ('light' | 'dark')[] = ['light', 'dark'];
+/** For places made of what others were audited for by night. */
+const BY_DAY: ('light' | 'dark')[] = ['light'];
+
+/** What the rules of WCAG 2.2 AA and the browsers' best practice say, by day and by night. */
+async function audit(page: Page, place: string, themes = BOTH): Promise<void> {
+  for (const colorScheme of themes) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await expect(page.locator('html')).toHaveAttribute('data-theme', colorScheme);
+    // Colours on their way from one theme to the other are nobody's.
+    await page.evaluate(async () => {
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      const running = document.getAnimations();
+      const ending = running.filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
+      await Promise.allSettled(ending.map((one) => one.finished));
+    });
+    const rules = new AxeBuilder({ page })
+      // Hundreds of seats and blocks are all alike.
+      .exclude('.list-row:nth-child(n+4)')
+      .exclude('.list-section:nth-child(n+2)');
+    // By night only the colours are others.
+    if (colorScheme === 'dark') rules.withRules(['color-contrast']);
+    const { violations } = await rules.analyze();
+    const found = violations.flatMap((rule) =>
+      rule.nodes.map(
+        ({ target, any }) =>
+          `${place}, ${colorScheme}: ${rule.id} at ${target.join(' ')}: ${any[0]?.message}`,
+      ),
+    );
+    expect(found).toEqual([]);
+  }
+}
+
+test('each place passes the rules for accessible pages, in both themes', async ({
+  arrive,
+  server,
+}) => {
+  const page = await arrive();
+  await expect(page.locator('.match-card').first()).toBeVisible();
+  await audit(page, 'matches');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await audit(page, 'log-in');
+  await signUp(page);
+  await openMatch(page);
+  await audit(page, 'map');
+  await openBlock(page);
+  await freeSeats(page).last().click();
+  await audit(page, 'seats of a block');
+  await page.getByRole('button', { name: 'Sections' }).click();
+  await audit(page, 'blocks', BY_DAY);
+  await page.locator('.lines button').click();
+  await holdBest(page);
+  await audit(page, 'hold');
+  await reserve(page);
+  await audit(page, 'reservation', BY_DAY);
+  await pay(page, 'refused');
+  await expect(page.getByTestId('to-reservation')).toBeVisible();
+  await audit(page, 'declined', BY_DAY);
+  await page.getByTestId('to-reservation').click();
+  await pay(page, 'approve');
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+  await page.getByTestId('cancel').click();
+  await audit(page, 'ticket');
+  await page.getByRole('link', { name: 'My tickets' }).click();
+  await expect(page.locator('.match-card').first()).toBeVisible();
+  await audit(page, 'my tickets', BY_DAY);
+
+  const match = await smallMatch(server.url, 'Audit Town', 4);
+  await openQueue(server.url, match, { paused: true });
+  await page.goto(`/#/matches/${match}`);
+  await page.getByTestId('join').click();
+  await expect(page.getByTestId('ahead')).toBeVisible();
+  await audit(page, 'waiting room');
 });

@@ -1,18 +1,28 @@
-import { expect } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 import { line } from './support/cut';
 import {
   comeAsNewFan,
   freeSeats,
+  holdBest,
   live,
   openBlock,
   openBlockNamed,
   openMatch,
+  reserve,
   seatName,
   seatNamed,
   test,
 } from './support/fan';
 
-test('two fans see each other’s holds', async ({ arrive }) => {
+/** What one fan does is on the maps of the others within so many milliseconds. */
+const A_SECOND = 1000;
+
+const answered = (page: Page, method: string, path: string) =>
+  page.waitForResponse(
+    (answer) => answer.request().method() === method && answer.url().includes(path),
+  );
+
+test('two fans see each other’s holds within a second', async ({ arrive }) => {
   const [ann, ben] = [await arrive(), await arrive()];
   await comeAsNewFan(ann);
   await openMatch(ann);
@@ -23,12 +33,16 @@ test('two fans see each other’s holds', async ({ arrive }) => {
   const seat = freeSeats(ann).last();
   const name = await seatName(seat);
   await seat.click();
+  const held = answered(ann, 'POST', '/holds');
   await ann.getByTestId('hold').click();
+  await held;
+  await expect(seatNamed(ben, name)).toHaveClass(/seat-hold/, { timeout: A_SECOND });
   await expect(ann.getByTestId('held')).toContainText(name);
-  await expect(seatNamed(ben, name)).toHaveClass(/seat-hold/);
 
+  const givenBack = answered(ann, 'DELETE', '/holds/');
   await ann.getByTestId('give-back').click();
-  await expect(seatNamed(ben, name)).toHaveClass(/seat-available/);
+  await givenBack;
+  await expect(seatNamed(ben, name)).toHaveClass(/seat-available/, { timeout: A_SECOND });
 });
 
 test('a seat that someone else takes leaves the choice', async ({ arrive }) => {
@@ -72,4 +86,87 @@ test('a cut connection is shown, and the map is right again after it', async ({
   await expect(live(ann)).toHaveText('Live');
   await expect(ann.getByRole('alert')).toBeHidden();
   between.close();
+});
+
+test('a device without a network says so at once, and goes on when it has one', async ({ arrive }) => {
+  const page = await arrive();
+  await openMatch(page);
+  await page.context().setOffline(true);
+  await expect(live(page)).toHaveText('Disconnected');
+  await expect(page.getByRole('alert')).toBeVisible();
+  await page.context().setOffline(false);
+  await expect(live(page)).toHaveText('Live');
+});
+
+test('a network that swallows everything does not look alive', async ({ arrive, baseURL }) => {
+  const between = await line(baseURL ?? '');
+  const page = await arrive(between.url);
+  await openMatch(page);
+  between.freeze();
+  // As a phone does that changes its network.
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await expect(live(page)).toHaveText('Disconnected');
+  between.cut();
+  between.mend();
+  await expect(live(page)).toHaveText('Live');
+  between.close();
+});
+
+test('a server that starts again finds the page waiting, and the fan goes on', async ({
+  arrive,
+  server,
+}) => {
+  test.skip(!server.isOurs, 'a server of somebody else is not stopped');
+  const [ann, ben] = [await arrive(), await arrive()];
+  await comeAsNewFan(ann);
+  await openMatch(ann);
+  await openMatch(ben);
+  await openBlockNamed(ben, await openBlock(ann));
+  const name = await seatName(freeSeats(ann).last());
+  await seatNamed(ann, name).click();
+  await ann.getByTestId('hold').click();
+  await expect(ann.getByTestId('held')).toBeVisible();
+  await expect(seatNamed(ben, name)).toHaveClass(/seat-hold/);
+
+  await server.stop();
+  for (const page of [ann, ben]) {
+    await expect(live(page)).toHaveText('Disconnected');
+    await expect(page.getByRole('alert')).toContainText('as they were last known');
+  }
+  await server.run({});
+  for (const page of [ann, ben]) await expect(live(page)).toHaveText('Live');
+
+  // The hold outlived the servers, and so did the fan's session.
+  await expect(ann.getByTestId('held')).toContainText(name);
+  await expect(seatNamed(ben, name)).toHaveClass(/seat-hold/);
+  await ann.getByTestId('give-back').click();
+  await expect(seatNamed(ben, name)).toHaveClass(/seat-available/);
+});
+
+test('time that runs out ends a hold, and a reservation', async ({ arrive, server }) => {
+  test.skip(!server.isOurs, 'needs a server where time is short');
+  await server.stop();
+  await server.run({ GRANDSTAND_HOLD_TTL_MS: '6000', GRANDSTAND_PAYMENT_TTL_MS: '6000' });
+  const page = await arrive();
+  // A fan whose clock is wrong: the countdown is the server's.
+  await page.addInitScript(() => {
+    const now = Date.now;
+    Date.now = () => now() + 3_600_000;
+  });
+  await page.reload();
+  await comeAsNewFan(page);
+  await openMatch(page);
+  await holdBest(page);
+  await expect(page.getByTestId('countdown')).toHaveText(/^0:0[1-6]$/);
+  await expect(page.getByTestId('held')).toBeHidden();
+  await expect(page.getByText('Time is up')).toBeVisible();
+
+  await holdBest(page);
+  await reserve(page);
+  await expect(page.getByTestId('countdown')).toHaveText(/^0:0[1-6]$/);
+  await expect(page.getByTestId('ticket')).toHaveAttribute('data-status', 'EXPIRED');
+  await expect(page.getByRole('link', { name: 'Choose seats again' })).toBeVisible();
+
+  await server.stop();
+  await server.run({});
 });

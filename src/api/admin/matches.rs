@@ -71,7 +71,7 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/admin/matches", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
 pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
-    let matches = app.catalog.matches().iter().map(|event| MatchView::of(&app, event)).collect();
+    let matches = MatchView::list(&app, app.catalog.matches().iter()).await;
     Okay(MatchList { matches })
 }
 
@@ -138,7 +138,7 @@ pub async fn read(app: &App, id: MatchId) -> ApiResult<Match> {
 pub async fn answer(app: &App, id: MatchId) -> ApiResult<MatchView> {
     app.catalog.refresh_match(id).await?;
     let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
-    Ok(MatchView::of(app, &event))
+    Ok(MatchView::of(app, &event).await)
 }
 
 /// The name of the stadium, when all fields are right.

@@ -41,12 +41,10 @@ interface MatchPage {
 
 export const fetchMatch = (match: string) => request<Match>(`/api/matches/${match}`);
 
-export async function fetchPlan(site: string): Promise<Plan> {
-  const answer = await request<Plan & { plan?: Plan }>(`/api/sites/${site}`);
-  return answer.plan ?? answer;
-}
+export const fetchPlan = (site: string) => request<Plan>(`/api/sites/${site}`);
 
-export const fetchTime = () => request<{ now: string }>('/api/time');
+export const fetchTime = (signal?: AbortSignal) =>
+  request<{ now: string }>('/api/time', { signal });
 
 export const seatEventsUrl = (match: string) => `/api/matches/${match}/seats/events`;
 export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/events`;
@@ -56,13 +54,17 @@ export type HoldRequest = { seatIds: number[] } | { bestAvailable: BestAvailable
 export const createHold = (match: string, body: HoldRequest, key: string) =>
   requestAsUser<Hold>(`/api/matches/${match}/holds`, { method: 'POST', body, key });
 
+export const fetchHolds = (match: string) =>
+  requestAsUser<{ holds: Hold[] }>(`/api/matches/${match}/holds`);
+
 export const releaseHold = (match: string, hold: string) =>
   requestAsUser<void>(`/api/matches/${match}/holds/${hold}`, { method: 'DELETE' });
 
-export const createReservation = (matchId: string, holdId: string, key: string) =>
+/** Seats may come out of several holds: one reservation takes them all. */
+export const createReservation = (matchId: string, seatIds: number[], key: string) =>
   requestAsUser<Reservation>('/api/reservations', {
     method: 'POST',
-    body: { matchId, holdId },
+    body: { matchId, seatIds },
     key,
   });
 

@@ -21,6 +21,10 @@ export interface Match {
   startsAt: string;
   status: MatchStatus;
   queue?: QueueSettings | null;
+  seats: number | null;
+  seatsLeft: number | null;
+  maxSeatsPerUser: number;
+  holdTtlMs: number;
 }
 
 export type PlanPoint = [number, number];

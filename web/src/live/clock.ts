@@ -20,13 +20,16 @@ setInterval(() => {
 }, 1000);
 
 /** Measures the offset; of several measurements the one with the shortest trip is kept. */
-export async function measureClock(): Promise<void> {
+export async function measureClock(signal?: AbortSignal): Promise<void> {
   const sentAt = performance.now();
-  const { now } = await fetchTime();
+  const { now } = await fetchTime(signal);
   const roundTripMs = performance.now() - sentAt;
-  if (roundTripMs > bestRoundTripMs * 1.5) return;
+  const measured = Date.parse(now) + roundTripMs / 2 - Date.now();
+  // Unless somebody has set the fan's clock meanwhile, a worse measurement says nothing.
+  const clockStands = Math.abs(measured - offsetMs) <= roundTripMs;
+  if (clockStands && roundTripMs > bestRoundTripMs * 1.5) return;
   bestRoundTripMs = Math.min(roundTripMs, bestRoundTripMs);
-  offsetMs = Date.parse(now) + roundTripMs / 2 - Date.now();
+  offsetMs = measured;
   clockKnown.value = true;
 }
 

@@ -12,6 +12,8 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 /** A resumed stream with nothing to catch up on says nothing: then silence means live. */
 const SILENCE_IS_LIVE_MS = 1500;
+/** A stream that says nothing for so long after it was asked for is lost, and goes on to try. */
+const PATIENCE_MS = 5000;
 /** A server ends streams that are this old on purpose, to share its clients out anew. */
 const OLD_MS = 60_000;
 
@@ -37,10 +39,10 @@ export class EventStream {
     this.open();
   }
 
-  /** Lets go of the connection but keeps the place, for a page nobody looks at. */
-  pause(): void {
+  /** Lets go of the connection but keeps the place: until `reopen`, nothing is known. */
+  leave(as: 'paused' | 'lost'): void {
     this.drop();
-    this.handlers.onHealth('paused');
+    this.handlers.onHealth(as);
   }
 
   close(): void {
@@ -54,6 +56,7 @@ export class EventStream {
     const from = this.lastId ? `?lastEventId=${encodeURIComponent(this.lastId)}` : '';
     const source = new EventSource(this.url + from);
     this.source = source;
+    this.timer = window.setTimeout(() => this.handlers.onHealth('lost'), PATIENCE_MS);
     source.onopen = () => this.opened();
     source.onerror = () => this.failed(source);
     for (const [name, handle] of Object.entries(this.handlers.events)) {

@@ -8,7 +8,9 @@ import { EventStream, type StreamHealth } from './event-stream';
 import { follows, parsePosition, type Position } from './position';
 
 const HIDDEN_PAUSE_MS = 30_000;
-const PULSE_MS = 60_000;
+/** A stream that was silent for so long is asked about. */
+const PULSE_MS = 20_000;
+const PULSE_ANSWER_MS = 5000;
 
 export class SeatFeed {
   private readonly stream: EventStream;
@@ -16,6 +18,7 @@ export class SeatFeed {
   private hideTimer: number | undefined;
   private readonly pulse: number;
   private paused = false;
+  private heardAt = 0;
 
   constructor(
     match: string,
@@ -32,6 +35,7 @@ export class SeatFeed {
     this.pulse = window.setInterval(() => this.feelPulse(), PULSE_MS);
     document.addEventListener('visibilitychange', this.onVisibility);
     window.addEventListener('online', this.onOnline);
+    window.addEventListener('offline', this.onOffline);
   }
 
   close(): void {
@@ -40,14 +44,17 @@ export class SeatFeed {
     window.clearTimeout(this.hideTimer);
     document.removeEventListener('visibilitychange', this.onVisibility);
     window.removeEventListener('online', this.onOnline);
+    window.removeEventListener('offline', this.onOffline);
   }
 
   private takeSnapshot(data: SeatMapSnapshot, id: string): void {
+    this.heardAt = performance.now();
     this.position = parsePosition(id);
     this.states.applySnapshot(data.blocks);
   }
 
   private takeChanges(data: SeatMapChanges, id: string): void {
+    this.heardAt = performance.now();
     const next = parsePosition(id);
     if (next && this.position && !follows(next, this.position)) {
       // Another epoch or a step back without a snapshot: what we show can't be trusted.
@@ -64,7 +71,7 @@ export class SeatFeed {
     if (document.hidden) {
       this.hideTimer = window.setTimeout(() => {
         this.paused = true;
-        this.stream.pause();
+        this.stream.leave('paused');
       }, HIDDEN_PAUSE_MS);
     } else if (this.paused) {
       this.paused = false;
@@ -73,10 +80,11 @@ export class SeatFeed {
   };
 
   private readonly onOnline = (): void => this.stream.reopen();
+  private readonly onOffline = (): void => this.stream.leave('lost');
 
   /** Heartbeats are invisible to a page; a dead network shows in a failed request instead. */
   private feelPulse(): void {
-    if (this.paused) return;
-    measureClock().catch(() => this.stream.reopen());
+    if (this.paused || performance.now() - this.heardAt < PULSE_MS) return;
+    measureClock(AbortSignal.timeout(PULSE_ANSWER_MS)).catch(() => this.stream.reopen());
   }
 }

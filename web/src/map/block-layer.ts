@@ -9,6 +9,7 @@ const KNOWN_SHAPES = ['grass', 'dirt', 'line', 'stage', 'wall'] as const;
 const DARK_INK = '#0d1015';
 const LIGHT_INK = '#ffffff';
 const EDGE_METRES = 0.5;
+const HOVER_PIXELS = 2;
 
 export class BlockLayer {
   readonly root = new Container();
@@ -62,14 +63,18 @@ export class BlockLayer {
       this.inks[block.index] = shown ? ink : this.inkSoft;
     }
     this.fills.flush();
+    // Its width is right for the scale of the moment only.
+    if (near > 0) this.hover.clear();
     this.edges.visible = near < 1;
   }
 
-  showHover(block: number | null): void {
+  /** `pixel`: how long one pixel of the screen is, in metres. */
+  showHover(block: number | null, pixel = 0): void {
     this.hover.clear();
     if (block === null) return;
     const outline = this.table.blocks[block].outline.flat();
-    this.hover.poly(outline).stroke({ color: this.ink, width: 0.8, alignment: 0.5 });
+    const width = HOVER_PIXELS * pixel;
+    this.hover.poly(outline).stroke({ color: this.ink, width, alignment: 0.5 });
   }
 }
 

@@ -45,7 +45,9 @@ export class Camera {
     const wasWhole = this.scale <= this.smallestScale * 1.02;
     this.width = Math.max(1, width);
     this.height = Math.max(1, height);
-    if (wasWhole) this.set(this.whole());
+    // A flight goes on: it knows where it goes, and may just have left the whole view.
+    if (this.flight) this.onMove();
+    else if (wasWhole) this.set(this.whole());
     else this.set(this);
   }
 

@@ -4,6 +4,7 @@ import type { Camera } from './camera';
 
 export interface GestureHandlers {
   onTap: (x: number, y: number, touch: boolean) => void;
+  onZoom: (factor: number) => void;
   onDoubleTap: (x: number, y: number) => void;
   onHover: (x: number, y: number) => void;
   onLeave: () => void;
@@ -17,6 +18,7 @@ interface Finger {
 const TAP_SLOP_PIXELS = 8;
 const DOUBLE_TAP_MS = 320;
 const KEY_STEP_PIXELS = 80;
+const KEY_ZOOM = 1.6;
 
 export class Gestures {
   private readonly fingers = new Map<number, Finger>();
@@ -124,9 +126,9 @@ export class Gestures {
       ArrowRight: () => this.camera.panBy(-KEY_STEP_PIXELS, 0),
       ArrowUp: () => this.camera.panBy(0, KEY_STEP_PIXELS),
       ArrowDown: () => this.camera.panBy(0, -KEY_STEP_PIXELS),
-      '+': () => this.camera.flyZoomAt(middleX, middleY, 1.6),
-      '=': () => this.camera.flyZoomAt(middleX, middleY, 1.6),
-      '-': () => this.camera.flyZoomAt(middleX, middleY, 1 / 1.6),
+      '+': () => this.handlers.onZoom(KEY_ZOOM),
+      '=': () => this.handlers.onZoom(KEY_ZOOM),
+      '-': () => this.handlers.onZoom(1 / KEY_ZOOM),
       '0': () => this.camera.flyTo(this.camera.whole()),
       Enter: () => this.handlers.onTap(middleX, middleY, false),
     };

@@ -49,8 +49,9 @@ export class LabelLayer {
     for (const label of this.blocks) {
       const { x, y } = camera.toScreen(label.block.centre[0], label.block.centre[1]);
       const size = label.metres * camera.scale;
-      label.root.visible = near < 0.99 && size > 22 && inView(camera, x, y, 60);
-      label.root.alpha = 1 - near;
+      // Gone before the seats are fully there: text over seats can't be read.
+      label.root.alpha = 1 - near * 2;
+      label.root.visible = label.root.alpha > 0 && size > 22 && inView(camera, x, y, 60);
       label.root.position.set(Math.round(x), Math.round(y));
       label.left.visible = size > 44;
       label.name.y = label.left.visible ? -7 : 0;

@@ -2,12 +2,12 @@
 // It knows nothing of the UI: it is told states, marks and filters, and reports taps.
 
 import 'pixi.js/unsafe-eval';
-import { Container, WebGLRenderer } from 'pixi.js';
+import { Container, Ticker, WebGLRenderer } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
 import { SeatFinder } from '../venue/seat-finder';
 import { boxOfPoints, type SeatTable } from '../venue/seat-table';
 import { BlockLayer } from './block-layer';
-import { Camera, reducedMotion } from './camera';
+import { Camera, reducedMotion, type View } from './camera';
 import { FrameLoop } from './frame-loop';
 import { Gestures } from './gestures';
 import { LabelLayer } from './label-layer';
@@ -28,9 +28,15 @@ const SEATS_FROM = 6;
 const SEATS_FULL = 9;
 const NUMBERS_FROM = 30;
 const NUMBERS_FULL = 38;
-/** Below this a seat is too small for a finger: a tap zooms in instead. */
-const TAP_SEAT_FROM = 16;
+/** Below these a seat is too small for a mouse or a finger: a tap comes nearer instead. */
+const CLICK_SEAT_FROM = 16;
+const TOUCH_SEAT_FROM = 40;
+/** Where a tap of a finger on too small a seat ends: seats as wide as a finger's tip. */
+const TOUCH_SCALE = 60;
 const COUNT_EVERY_MS = 250;
+/** Where a processor draws it pays for each pixel: a map in motion has fewer, one at rest all. */
+const COARSE_RESOLUTION = 0.6;
+const SHARP_AFTER_MS = 150;
 /** How often changes of others are drawn where drawing is dear. */
 const MODEST_EVERY_MS = 180;
 
@@ -49,6 +55,9 @@ export class StadiumMap {
   private colors: MapColors;
   private shownGrades: (grade: number) => boolean = () => true;
   private readonly modest = drawing() !== 'full' || reducedMotion();
+  private readonly coarse = drawing() === 'software';
+  private movedAt = -Infinity;
+  private lastView: View = { x: 0, y: 0, scale: 0 };
   private hovered = -1;
   private marks = { selected: new Set<number>(), mine: new Set<number>() };
   private readonly frames = new FrameLoop((now) => this.drawNow(now));
@@ -74,6 +83,9 @@ export class StadiumMap {
       clearBeforeRender: true,
       preferWebGLVersion: 2,
     });
+    // Its clock would ask for 60 frames a second for ever, to look whether there is something to tidy.
+    Ticker.system.autoStart = false;
+    Ticker.system.stop();
     map.resize();
     map.camera.set(map.camera.whole());
     map.observer.observe(canvas.parentElement ?? canvas);
@@ -109,6 +121,7 @@ export class StadiumMap {
     });
     this.gestures = new Gestures(canvas, this.camera, {
       onTap: (x, y, touch) => this.tap(x, y, touch),
+      onZoom: (factor) => this.zoomBy(factor),
       onDoubleTap: (x, y) => this.camera.flyZoomAt(x, y, 2.6),
       onHover: (x, y) => this.hover(x, y),
       onLeave: () => this.setHovered(-1, 0, 0),
@@ -156,8 +169,12 @@ export class StadiumMap {
     this.frames.request();
   }
 
+  /** From the buttons and the keyboard, which point at nothing: towards seats, not at the field. */
   zoomBy(factor: number): void {
-    this.camera.flyZoomAt(this.camera.width / 2, this.camera.height / 2, factor);
+    const { x, y, scale } = this.camera;
+    const nearest = factor > 1 ? this.finder.nearestBlock(x, y) : null;
+    const to = nearest ? { x: nearest.centre[0], y: nearest.centre[1] } : { x, y };
+    this.camera.flyTo({ ...to, scale: scale * factor });
   }
 
   showWhole(): void {
@@ -167,7 +184,7 @@ export class StadiumMap {
   showBlock(block: number): void {
     const view = this.camera.fit(this.table.boxOf(this.table.blocks[block]));
     // A large block still has to end at a scale where its seats can be tapped.
-    this.camera.flyTo({ ...view, scale: Math.max(view.scale, TAP_SEAT_FROM + 1) });
+    this.camera.flyTo({ ...view, scale: Math.max(view.scale, CLICK_SEAT_FROM + 1) });
   }
 
   showSeats(seats: number[]): void {
@@ -184,15 +201,20 @@ export class StadiumMap {
 
   private tap(x: number, y: number, touch: boolean): void {
     const at = this.camera.toPlan(x, y);
-    if (this.camera.scale >= TAP_SEAT_FROM) {
+    const { scale } = this.camera;
+    if (scale >= (touch ? TOUCH_SEAT_FROM : CLICK_SEAT_FROM)) {
       const seat = this.finder.seatAt(at.x, at.y, touch ? 0.6 : 0.4);
-      if (seat >= 0) {
-        this.handlers.onSeat(seat);
-        return;
-      }
+      if (seat >= 0) this.handlers.onSeat(seat);
+      return;
+    }
+    this.blocks.showHover(null);
+    if (scale >= SEATS_FULL && touch) {
+      if (this.finder.blockNear(at.x, at.y) === null) return;
+      this.camera.flyTo({ ...at, scale: TOUCH_SCALE });
+      return;
     }
     const block = this.finder.blockAt(at.x, at.y);
-    if (block && this.camera.scale < TAP_SEAT_FROM) this.showBlock(block.index);
+    if (block) this.showBlock(block.index);
   }
 
   private hover(x: number, y: number): void {
@@ -205,7 +227,7 @@ export class StadiumMap {
     this.setHovered(-1, x, y);
     const block = this.finder.blockAt(at.x, at.y);
     this.canvas.style.cursor = block ? 'pointer' : 'grab';
-    this.blocks.showHover(block?.index ?? null);
+    this.blocks.showHover(block?.index ?? null, 1 / this.camera.scale);
     this.frames.request();
   }
 
@@ -230,6 +252,7 @@ export class StadiumMap {
     const { camera } = this;
     camera.advance(now);
     const near = ramp(camera.scale, SEATS_FROM, SEATS_FULL);
+    if (this.coarse) this.sharpen(now);
     this.paintBlocks(now, near);
     this.world.scale.set(camera.scale);
     this.world.position.set(
@@ -242,6 +265,17 @@ export class StadiumMap {
     this.tellPlace(near);
     if (camera.flying || (near > 0 && this.seats.glowing)) this.frames.request();
     else if (this.countsStale) this.frames.requestWithin(COUNT_EVERY_MS);
+  }
+
+  private sharpen(now: number): void {
+    const { x, y, scale, width, height } = this.camera;
+    const last = this.lastView;
+    if (x !== last.x || y !== last.y || scale !== last.scale) this.movedAt = now;
+    this.lastView = { x, y, scale };
+    const rests = now - this.movedAt >= SHARP_AFTER_MS;
+    if (!rests) this.frames.requestWithin(SHARP_AFTER_MS);
+    const resolution = rests ? 1 : COARSE_RESOLUTION;
+    if (this.renderer.resolution !== resolution) this.renderer.resize(width, height, resolution);
   }
 
   private tellPlace(near: number): void {

@@ -6,7 +6,8 @@ import type { SeatTable } from '../venue/seat-table';
 import { openMatch } from './match';
 import { tell } from './notices';
 
-export const SEAT_LIMIT = 4;
+/** How many seats one person may have. */
+export const seatLimit = computed(() => openMatch.value?.match.maxSeatsPerUser ?? 1);
 
 export const chosen = signal<readonly number[]>([]);
 export const gradesWanted = signal<ReadonlySet<string>>(new Set());
@@ -26,8 +27,8 @@ export const gradeShown = computed(() => {
 export function toggleSeat(seat: number): void {
   if (chosen.value.includes(seat)) {
     chosen.value = chosen.value.filter((other) => other !== seat);
-  } else if (chosen.value.length >= SEAT_LIMIT) {
-    tell('info', text.value.choose.limit(SEAT_LIMIT));
+  } else if (chosen.value.length >= seatLimit.value) {
+    tell('info', text.value.choose.limit(seatLimit.value));
   } else {
     chosen.value = [...chosen.value, seat];
   }

@@ -1,18 +1,21 @@
-// Asking for seats, and the hold that comes of it.
+// Asking for seats, and the hold that comes of it. The server knows what is held: a page that is
+// loaded again, or another device, asks it.
 
 import { effect, signal } from '@preact/signals';
 import {
   createHold,
   createReservation,
+  fetchHolds,
   newKey,
   releaseHold,
   type HoldRequest,
 } from '../api/endpoints';
 import { asProblem } from '../api/problem';
-import { sessionKnown, user } from '../api/session';
-import type { Alternative, Hold } from '../api/types';
+import { user } from '../api/session';
+import type { Alternative, Hold, SeatLine } from '../api/types';
 import { clockKnown, secondsUntil, secondTick } from '../live/clock';
 import { text } from '../text';
+import { AVAILABLE, HOLD } from '../venue/seat-states';
 import { chosen, loseSeats } from './choice';
 import { askLogIn } from './log-in';
 import { openMatch } from './match';
@@ -20,26 +23,20 @@ import { tell, tellProblem } from './notices';
 import { enterQueueAgain } from './queue';
 import { go } from './route';
 
-export interface HeldSeats extends Hold {
-  matchId: string;
+/** What we hold in the match on the page. Two devices may have made two holds: here they are one. */
+export interface HeldSeats {
+  holdIds: string[];
+  seats: SeatLine[];
+  amount: number;
+  /** When the first of them ends. */
+  expiresAt: string;
 }
 
-const STORED = 'grandstand.hold';
-
-export const hold = signal<HeldSeats | null>(storedHold());
+export const hold = signal<HeldSeats | null>(null);
 export const alternatives = signal<Alternative[]>([]);
 /** The seats of a request on its way: shown as ours until the server says no. */
 export const asking = signal<readonly number[]>([]);
 export const busy = signal(false);
-
-effect(() => {
-  if (hold.value) sessionStorage.setItem(STORED, JSON.stringify(hold.value));
-  else sessionStorage.removeItem(STORED);
-});
-
-effect(() => {
-  if (sessionKnown.value && !user.value) hold.value = null;
-});
 
 effect(() => {
   void secondTick.value;
@@ -49,6 +46,36 @@ effect(() => {
   tell('bad', text.value.hold.expired);
 });
 
+function together(holds: Hold[]): HeldSeats | null {
+  if (holds.length === 0) return null;
+  return {
+    holdIds: holds.map((one) => one.holdId),
+    seats: holds.flatMap((one) => one.seats),
+    amount: holds.reduce((sum, one) => sum + one.amount, 0),
+    expiresAt: holds.map((one) => one.expiresAt).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b)),
+  };
+}
+
+/** Asks the server what we hold. */
+export async function findHolds(): Promise<void> {
+  const match = openMatch.value?.match.id;
+  if (!match || busy.value) return;
+  if (!user.value) {
+    hold.value = null;
+    return;
+  }
+  const before = hold.value;
+  try {
+    const { holds } = await fetchHolds(match);
+    // Overtaken by something that we did meanwhile.
+    if (busy.value || hold.value !== before || openMatch.value?.match.id !== match) return;
+    hold.value = together(holds);
+    if (before && !hold.value) tell('info', text.value.hold.elsewhere);
+  } catch {
+    // What we knew stays: the countdown and the map go on to watch over it.
+  }
+}
+
 export async function askForSeats(request: HoldRequest): Promise<void> {
   const open = openMatch.value;
   if (!open || busy.value || !(await askLogIn(text.value.logInFirst))) return;
@@ -57,7 +84,7 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
   asking.value = seatIds.flatMap((id) => open.table.indexOf(id) ?? []);
   try {
     const held = await createHold(open.match.id, request, newKey());
-    hold.value = { ...held, matchId: open.match.id };
+    hold.value = together([held]);
     chosen.value = [];
     alternatives.value = [];
     tell('good', text.value.hold.done(held.seats.length));
@@ -97,27 +124,30 @@ export function followMap(changed: readonly number[]): void {
   dropTakenSeats();
   const open = openMatch.value;
   const held = hold.value;
-  if (!open || !held || held.matchId !== open.match.id || busy.value) return;
+  if (!open || !held || busy.value) return;
   const mine = new Set(held.seats.map((line) => open.table.indexOf(line.seatId)));
+  const moved = changed.filter((seat) => mine.has(seat)).map((seat) => open.states.codes[seat]);
   // Seen taken and now free again: the server has ended the hold, whatever the clock says.
-  if (changed.some((seat) => mine.has(seat) && open.states.isFree(seat))) {
+  if (moved.includes(AVAILABLE)) {
     hold.value = null;
-    tell('bad', text.value.hold.lost);
+    const atTheEnd = secondsUntil(held.expiresAt) <= 1;
+    tell('bad', atTheEnd ? text.value.hold.expired : text.value.hold.lost);
+  } else if (moved.some((code) => code !== HOLD)) {
+    void findHolds();
   }
 }
 
 export async function giveBack(): Promise<void> {
+  const match = openMatch.value?.match.id;
   const held = hold.value;
-  if (!held || busy.value) return;
+  if (!match || !held || busy.value) return;
   busy.value = true;
   try {
-    await releaseHold(held.matchId, held.holdId);
+    await Promise.all(held.holdIds.map((id) => releaseHold(match, id)));
     tell('info', text.value.hold.returned);
     hold.value = null;
   } catch (error) {
-    const { status } = asProblem(error);
-    // Gone or no longer ours: there is nothing left to give back.
-    if (status === 404 || status === 403 || status === 409) hold.value = null;
+    if (isOver(error)) hold.value = null;
     tellProblem(error);
   } finally {
     busy.value = false;
@@ -125,25 +155,24 @@ export async function giveBack(): Promise<void> {
 }
 
 export async function reserve(): Promise<void> {
+  const match = openMatch.value?.match.id;
   const held = hold.value;
-  if (!held || busy.value) return;
+  if (!match || !held || busy.value) return;
   busy.value = true;
   try {
-    const reservation = await createReservation(held.matchId, held.holdId, held.holdId);
+    const seats = held.seats.map((line) => line.seatId);
+    const reservation = await createReservation(match, seats, held.holdIds.join());
     hold.value = null;
     go(`#/reservations/${reservation.id}`);
   } catch (error) {
-    const { code } = asProblem(error);
-    if (code === 'HOLD_EXPIRED' || code === 'NOT_YOURS' || code === 'ALREADY_RESERVED') {
-      hold.value = null;
-    }
+    if (isOver(error)) hold.value = null;
     tellProblem(error);
   } finally {
     busy.value = false;
   }
 }
 
-function storedHold(): HeldSeats | null {
-  const stored = sessionStorage.getItem(STORED);
-  return stored ? JSON.parse(stored) : null;
+/** Gone, reserved or no longer ours: there is nothing left that is held. */
+function isOver(error: unknown): boolean {
+  return [403, 404, 409].includes(asProblem(error).status);
 }

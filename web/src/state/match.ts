@@ -44,7 +44,8 @@ export function leaveMatch(): void {
   openMatch.value = null;
 }
 
-async function tableOf(site: string): Promise<SeatTable> {
+/** The plan of a site; each is loaded once. */
+export async function tableOf(site: string): Promise<SeatTable> {
   const known = tables.get(site);
   if (known) return known;
   const table = new SeatTable(await fetchPlan(site));

@@ -5,11 +5,11 @@ import { newKey, requestPayment } from '../api/endpoints';
 const STORED = 'grandstand.payment';
 
 /** Asks for a payment and leaves for the pay page; false when the server names none. */
-export async function goToPay(reservation: string): Promise<boolean> {
+export async function goToPay(reservation: string, orderName: string): Promise<boolean> {
   const payment = await requestPayment(reservation, newKey());
   if (!payment.checkoutUrl) return false;
   sessionStorage.setItem(`${STORED}.${payment.id}`, reservation);
-  location.assign(checkoutAddress(payment.checkoutUrl, payment.id));
+  location.assign(checkoutAddress(payment.checkoutUrl, payment.id, orderName));
   return true;
 }
 
@@ -18,11 +18,15 @@ export function reservationOf(payment: string): string | null {
   return sessionStorage.getItem(`${STORED}.${payment}`);
 }
 
-function checkoutAddress(checkout: string, payment: string): string {
+/** The longest name of an order that the gateway takes, in characters. */
+const ORDER_NAME_LONGEST = 100;
+
+function checkoutAddress(checkout: string, payment: string, orderName: string): string {
   const address = new URL(checkout, location.href);
   if (!/^https?:$/.test(address.protocol)) throw new TypeError('unusable checkout address');
   const back = new URL('/', location.href);
   back.searchParams.set('payment', payment);
+  address.searchParams.set('orderName', orderName.slice(0, ORDER_NAME_LONGEST));
   address.searchParams.set('successUrl', back.href);
   address.searchParams.set('failUrl', back.href);
   return address.href;

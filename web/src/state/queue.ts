@@ -1,10 +1,18 @@
 // The waiting room of the match on the page, and our place in it.
 
 import { computed, signal } from '@preact/signals';
-import { fetchQueuePlace, joinQueue, leaveQueue, newKey, queueEventsUrl } from '../api/endpoints';
+import {
+  fetchMatch,
+  fetchQueuePlace,
+  joinQueue,
+  leaveQueue,
+  newKey,
+  queueEventsUrl,
+} from '../api/endpoints';
 import { asProblem } from '../api/problem';
 import { user } from '../api/session';
-import type { QueuePlace, ServingFrame, WaitEstimate } from '../api/types';
+import type { QueuePlace, QueueSettings, ServingFrame, WaitEstimate } from '../api/types';
+import { secondsUntil } from '../live/clock';
 import { EventStream } from '../live/event-stream';
 import { text } from '../text';
 import { askLogIn } from './log-in';
@@ -14,13 +22,18 @@ import { tell, tellProblem } from './notices';
 export const place = signal<QueuePlace | null>(null);
 export const serving = signal<ServingFrame | null>(null);
 export const joining = signal(false);
-/** Set when the queue turns out to be off although the match said on. */
-const queueOff = signal(false);
+/** What the organiser has set since the page was opened. */
+const changed = signal<{ match: string; queue: QueueSettings | null } | null>(null);
 
-export const queueEnabled = computed(() => {
+/** How the organiser runs the waiting room. */
+export const settings = computed<QueueSettings | null>(() => {
   const match = openMatch.value?.match;
-  return match?.status === 'OPEN' && match.queue?.enabled === true && !queueOff.value;
+  if (match && changed.value?.match === match.id) return changed.value.queue;
+  return match?.queue ?? null;
 });
+export const queueEnabled = computed(
+  () => openMatch.value?.match.status === 'OPEN' && settings.value?.enabled === true,
+);
 export const admitted = computed(
   () => !queueEnabled.value || (user.value !== null && place.value?.state === 'ADMITTED'),
 );
@@ -44,8 +57,13 @@ export const estimate = computed<WaitEstimate | null>(() => {
 
 let checkTimer: number | undefined;
 
+/** Reads anew how the waiting room is run: opened, paused, closed. */
+export async function refreshSettings(match: string): Promise<void> {
+  const { queue = null } = await fetchMatch(match);
+  if (JSON.stringify(queue) !== JSON.stringify(settings.peek())) changed.value = { match, queue };
+}
+
 export function watchQueue(match: string): () => void {
-  queueOff.value = false;
   const stream = new EventStream(queueEventsUrl(match), {
     events: {
       serving: (data) => {
@@ -60,6 +78,7 @@ export function watchQueue(match: string): () => void {
   const checkLater = () => {
     checkTimer = window.setTimeout(() => {
       if (place.value) void checkPlace(match);
+      refreshSettings(match).catch(() => undefined);
       checkLater();
     }, checkDelayMs());
   };
@@ -75,7 +94,9 @@ export function watchQueue(match: string): () => void {
 /** The farther back we stand the less often we ask: a million people wait here. */
 function checkDelayMs(): number {
   const base = place.value?.state === 'ADMITTED' || ahead.value > 100 ? 30_000 : 5000;
-  return base * (0.75 + Math.random() / 2);
+  const delay = base * (0.75 + Math.random() / 2);
+  const passEnds = place.value?.passExpiresAt;
+  return passEnds ? Math.min(delay, (secondsUntil(passEnds) + 1) * 1000) : delay;
 }
 
 /** Finds the place of a fan who comes back. */
@@ -89,7 +110,7 @@ export async function checkPlace(match: string): Promise<void> {
     }
   } catch (error) {
     const { code, status } = asProblem(error);
-    if (code === 'QUEUE_OFF') queueOff.value = true;
+    if (code === 'QUEUE_OFF') refreshSettings(match).catch(() => undefined);
     else if (status === 404) {
       place.value = null;
       if (before === 'ADMITTED') tell('info', text.value.queue.ended);
@@ -103,8 +124,8 @@ export async function join(match: string): Promise<void> {
   try {
     place.value = await joinQueue(match, newKey());
   } catch (error) {
-    if (asProblem(error).code === 'QUEUE_OFF') queueOff.value = true;
-    else tellProblem(error);
+    tellProblem(error);
+    if (asProblem(error).code === 'QUEUE_OFF') refreshSettings(match).catch(() => undefined);
   } finally {
     joining.value = false;
   }
@@ -127,5 +148,7 @@ export async function leave(match: string): Promise<void> {
 export function enterQueueAgain(): void {
   place.value = null;
   const match = openMatch.value?.match;
-  if (match) void checkPlace(match.id);
+  if (!match) return;
+  refreshSettings(match.id).catch(() => undefined);
+  void checkPlace(match.id);
 }

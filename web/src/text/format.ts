@@ -11,7 +11,7 @@ export function matchDay(moment: string): string {
     timeZone: KOREA,
     month: 'long',
     day: 'numeric',
-    weekday: 'long',
+    weekday: 'short',
   }).format(new Date(moment));
 }
 
@@ -21,6 +21,12 @@ export function matchTime(moment: string): string {
     hour: 'numeric',
     minute: '2-digit',
   }).format(new Date(moment));
+}
+
+/** Plans may name things in both languages, `테이블석 (Table)`: the half that the reader reads. */
+export function nameOf(name: string): string {
+  const both = /^(.*[가-힣].*) \(([^가-힣]+)\)$/.exec(name);
+  return both ? both[language.value === 'ko' ? 1 : 2] : name;
 }
 
 /** 4:05 */
@@ -34,6 +40,11 @@ export function seatText(table: SeatTable, seat: number): string {
   const { list } = text.value;
   const block = list.block(table.blocks[row.block].name);
   return `${block} ${list.row(row.label)} ${list.seat(table.number[seat])}`;
+}
+
+/** The same with its section, for a ticket. */
+export function seatPlace(table: SeatTable, seat: number): string {
+  return `${nameOf(table.sections[table.block(seat).section].name)} ${seatText(table, seat)}`;
 }
 
 /** The part of a reservation's id that a person can read out: `3F9A-01C4-77BE`. */

@@ -1,5 +1,6 @@
 import { effect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { notices } from '../state/notices';
 import { route } from '../state/route';
 import { text } from '../text';
 import { Header } from './header';
@@ -50,7 +51,10 @@ let shown = '';
 function onRoute(): void {
   const here = location.hash;
   void route.value;
-  if (shown !== here && shown !== '') document.getElementById('main')?.focus();
+  if (shown !== here && shown !== '') {
+    notices.value = [];
+    document.getElementById('main')?.focus();
+  }
   shown = here || '#/';
 }
 

@@ -1,13 +1,14 @@
 import { useSignal } from '@preact/signals';
-import { SEAT_LIMIT } from '../state/choice';
+import { seatLimit } from '../state/choice';
 import { askForSeats, busy } from '../state/hold';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
+import { nameOf } from '../text/format';
 import { Icon } from './icon';
 
 export function BestForm({ open }: { open: OpenMatch }) {
   const t = text.value;
-  const count = useSignal(2);
+  const count = useSignal(Math.min(2, seatLimit.value));
   const grade = useSignal('');
   const section = useSignal('');
   const adjacent = useSignal(true);
@@ -49,7 +50,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
             <output aria-live="polite">{count.value}</output>
             <button
               type="button"
-              disabled={count.value >= SEAT_LIMIT}
+              disabled={count.value >= seatLimit.value}
               onClick={() => (count.value += 1)}
               aria-label={t.best.more}
             >
@@ -66,7 +67,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
             <option value="">{t.best.anyGrade}</option>
             {open.table.grades.map((option) => (
               <option key={option.code} value={option.code}>
-                {option.name}
+                {nameOf(option.name)} · {t.won(option.price)}
               </option>
             ))}
           </select>
@@ -78,7 +79,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
             <option value="">{t.best.anySection}</option>
             {open.table.sections.map((option) => (
               <option key={option.id} value={String(option.id)}>
-                {option.name}
+                {nameOf(option.name)}
               </option>
             ))}
           </select>

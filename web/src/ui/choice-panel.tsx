@@ -1,22 +1,26 @@
 import type { Alternative } from '../api/types';
-import { chosen, priceOf, SEAT_LIMIT, toggleSeat } from '../state/choice';
+import { chosen, priceOf, seatLimit, toggleSeat } from '../state/choice';
 import { alternatives, asking, askForSeats, busy } from '../state/hold';
-import type { OpenMatch } from '../state/match';
+import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
-import { seatText } from '../text/format';
+import { nameOf, seatText } from '../text/format';
 import { Icon } from './icon';
 
 export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
   const t = text.value;
   const seats = chosen.value;
   const { table } = open;
+  void seatsTick.value;
+  const soldOut = open.states.known && open.states.free === 0;
   if (!canBuy && open.match.status !== 'OPEN') {
     return <p class="card soft">{t.choose.notOpen}</p>;
   }
   return (
     <section class={seats.length === 0 ? 'card choice choice-empty' : 'card choice'} aria-label={t.choose.title}>
       <h2>{t.choose.title}</h2>
-      {seats.length === 0 && <p class="soft">{t.choose.empty(SEAT_LIMIT)}</p>}
+      {seats.length === 0 && (
+        <p class="soft">{soldOut ? t.choose.soldOut : t.choose.empty(seatLimit.value)}</p>
+      )}
       <Alternatives open={open} />
       {seats.length > 0 && (
         <>
@@ -26,7 +30,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
                 <span>
                   <strong>{seatText(table, seat)}</strong>
                   <small class="soft">
-                    {table.grade(seat).name} · {t.won(table.grade(seat).price)}
+                    {nameOf(table.grade(seat).name)} · {t.won(table.grade(seat).price)}
                   </small>
                 </span>
                 <button

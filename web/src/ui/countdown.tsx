@@ -4,13 +4,20 @@ import { clockText } from '../text/format';
 
 const URGENT_SECONDS = 60;
 
+interface Props {
+  until: string;
+  label: string;
+  /** The whole time in seconds; without it, what was left when this was first shown. */
+  whole?: number;
+}
+
 /** Time left until a deadline of the server, as digits and as a bar that empties. */
-export function Countdown({ until, label }: { until: string; label: string }) {
+export function Countdown({ until, label, whole }: Props) {
   void secondTick.value;
   const left = secondsUntil(until);
-  const whole = useRef({ until, seconds: Math.max(1, left) });
-  if (whole.current.until !== until) whole.current = { until, seconds: Math.max(1, left) };
-  const share = Math.min(1, left / whole.current.seconds);
+  const first = useRef({ until, seconds: left });
+  if (first.current.until !== until) first.current = { until, seconds: left };
+  const share = Math.min(1, left / Math.max(1, whole ?? first.current.seconds));
   return (
     <div class={left <= URGENT_SECONDS ? 'countdown urgent' : 'countdown'} role="timer">
       <span>{label}</span>

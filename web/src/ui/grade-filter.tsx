@@ -1,6 +1,7 @@
 import { clearFilters, gradesWanted, highestPrice, toggleGrade } from '../state/choice';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
+import { nameOf } from '../text/format';
 
 export function GradeFilter({ open }: { open: OpenMatch }) {
   const t = text.value;
@@ -25,7 +26,7 @@ export function GradeFilter({ open }: { open: OpenMatch }) {
             onClick={() => toggleGrade(grade.code)}
           >
             <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
-            <span>{grade.name}</span>
+            <span>{nameOf(grade.name)}</span>
             <span class="price">{t.won(grade.price)}</span>
           </button>
         ))}

@@ -25,7 +25,8 @@ export function Header() {
       </nav>
       <div class="top-tools">
         <button class="tool" onClick={switchLanguage} aria-label={t.languageLabel}>
-          {t.language}
+          <span class="wide-only">{t.language}</span>
+          <span class="phone-only">{t.languageShort}</span>
         </button>
         <button
           class="tool tool-icon"

@@ -9,14 +9,18 @@ export function HoldPanel({ open, held }: { open: OpenMatch; held: HeldSeats }) 
   return (
     <section class="card held" aria-label={t.hold.title} data-testid="held">
       <h2>{t.hold.title}</h2>
-      <Countdown until={held.expiresAt} label={t.hold.time} />
+      <Countdown
+        until={held.expiresAt}
+        label={t.hold.time}
+        whole={open.match.holdTtlMs / 1000}
+      />
       <ul class="lines">
         {held.seats.map((line) => {
           const seat = open.table.indexOf(line.seatId);
           return (
             <li key={line.seatId}>
               <strong>{seat === undefined ? line.label : seatText(open.table, seat)}</strong>
-              <span>{t.won(line.price)}</span>
+              <span class="price">{t.won(line.price)}</span>
             </li>
           );
         })}

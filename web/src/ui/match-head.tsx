@@ -3,7 +3,7 @@ import { health, seatsTick, type OpenMatch } from '../state/match';
 import { place } from '../state/queue';
 import { secondsUntil, secondTick } from '../live/clock';
 import { text } from '../text';
-import { clockText, matchDay, matchTime } from '../text/format';
+import { clockText, matchDay, matchTime, nameOf } from '../text/format';
 import { Icon } from './icon';
 
 interface Props {
@@ -26,7 +26,7 @@ export function MatchHead({ open, view, onView, onRoom }: Props) {
           {match.homeTeam} <span class="versus">vs</span> {match.awayTeam}
         </h1>
         <p class="soft">
-          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {match.stadium}
+          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {nameOf(match.stadium)}
         </p>
       </div>
       <div class="match-tools">

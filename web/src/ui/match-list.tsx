@@ -1,7 +1,7 @@
 import { fetchMatches } from '../api/endpoints';
 import type { Match } from '../api/types';
 import { text } from '../text';
-import { matchDay, matchTime } from '../text/format';
+import { matchDay, matchTime, nameOf } from '../text/format';
 import { Failure } from './failure';
 import { useLoaded } from './use-loaded';
 
@@ -45,12 +45,10 @@ function MatchCard({ match }: { match: Match }) {
           {match.homeTeam} <span class="versus" aria-label={t.matches.versus}>vs</span>{' '}
           {match.awayTeam}
         </h2>
-        <p class="soft">{match.stadium}</p>
+        <p class="soft">{nameOf(match.stadium)}</p>
       </div>
       <div class="match-state">
-        <span class={`badge badge-${match.status.toLowerCase()}`}>
-          {t.matches.status[match.status]}
-        </span>
+        <Sale match={match} />
         {match.status === 'OPEN' && match.queue?.enabled && (
           <span class="badge badge-queue">{t.matches.queued}</span>
         )}
@@ -63,5 +61,28 @@ function MatchCard({ match }: { match: Match }) {
     <a class="match-card match-card-open" href={`#/matches/${match.id}`}>
       {body}
     </a>
+  );
+}
+
+/** On sale or not, and how many seats are left. */
+function Sale({ match }: { match: Match }) {
+  const t = text.value;
+  const { seats, seatsLeft } = match;
+  const open = match.status === 'OPEN';
+  if (open && seatsLeft === 0) {
+    return <span class="badge badge-expired">{t.list.soldOut}</span>;
+  }
+  return (
+    <>
+      <span class={`badge badge-${match.status.toLowerCase()}`}>{t.matches.status[match.status]}</span>
+      {open && seats !== null && seatsLeft !== null && (
+        <span class="left">
+          {t.map.free(seatsLeft)}
+          <span class="left-bar" aria-hidden="true">
+            <span style={{ transform: `scaleX(${seatsLeft / seats})` }} />
+          </span>
+        </span>
+      )}
+    </>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
-import { alternatives, followMap, hold } from '../state/hold';
+import { alternatives, findHolds, followMap, hold } from '../state/hold';
 import { enterMatch, health, leaveMatch, openMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted, checkPlace, queueEnabled, watchQueue } from '../state/queue';
@@ -32,6 +32,7 @@ export function MatchPage({ id }: { id: string }) {
     enter();
     return () => {
       leaveMatch();
+      hold.value = null;
       chosen.value = [];
       alternatives.value = [];
       clearFilters();
@@ -47,13 +48,23 @@ export function MatchPage({ id }: { id: string }) {
     if (!queueEnabled.value || !sessionKnown.value || !user.value) return;
     untracked(() => void checkPlace(id));
   });
+  useSignalEffect(() => {
+    void user.value;
+    if (openMatch.value && sessionKnown.value) untracked(() => void findHolds());
+  });
+  // Another device of ours may have done something meanwhile.
+  useEffect(() => {
+    const look = () => void (document.hidden || findHolds());
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, []);
   useReconnectNotice();
 
   if (error.value) return <Failure error={error.value} retry={enter} />;
   const open = openMatch.value;
   if (!open) return <p class="page soft">{t.loading}</p>;
   // A fan who already holds seats must be able to buy them whatever the queue says.
-  if (!admitted.value && !looking.value && hold.value?.matchId !== id) {
+  if (!admitted.value && !looking.value && !hold.value) {
     return <WaitingRoom match={open.match} onLook={() => (looking.value = true)} />;
   }
   return (
@@ -88,6 +99,7 @@ function useReconnectNotice(): void {
     if (health.value === 'live' && wasLost.peek()) {
       wasLost.value = false;
       tell('good', text.peek().live.back);
+      void findHolds();
     }
   });
 }

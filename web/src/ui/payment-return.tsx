@@ -41,6 +41,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
   const now = stand.value;
   return (
     <div class="page narrow">
+      <h1>{t.payment.title}</h1>
       <div class="card settle" role="status" aria-live="polite" data-testid="payment">
         {now.name === 'confirming' && <Waiting message={t.payment.confirming} />}
         {now.name === 'waiting' && (
@@ -58,7 +59,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
         {now.name === 'refused' && <p class="banner banner-bad">{now.message}</p>}
         {now.name !== 'confirming' && (
           <button
-            class="button"
+            class={now.name === 'refused' ? 'button primary' : 'button'}
             data-testid="to-reservation"
             onClick={() => go(reservation.value ? `#/reservations/${reservation.value}` : '#/reservations')}
           >

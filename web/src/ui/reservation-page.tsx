@@ -54,17 +54,17 @@ export function ReservationPage({ id }: { id: string }) {
   return (
     <div class="page narrow">
       <Ticket reservation={reservation} match={match} />
-      <State reservation={reservation} />
+      <State reservation={reservation} match={match} />
       <Cancel reservation={reservation} onDone={reload} />
     </div>
   );
 }
 
-function State({ reservation }: { reservation: Reservation }) {
+function State({ reservation, match }: Booked) {
   const t = text.value;
   switch (reservation.status) {
     case 'PENDING':
-      return <PayPart reservation={reservation} />;
+      return <PayPart reservation={reservation} match={match} />;
     case 'PAYING':
       return <p class="banner">{t.reservations.paying}</p>;
     case 'CONFIRMED':
@@ -79,13 +79,15 @@ function State({ reservation }: { reservation: Reservation }) {
   }
 }
 
-function PayPart({ reservation }: { reservation: Reservation }) {
+function PayPart({ reservation, match }: Booked) {
   const t = text.value;
   const busy = useSignal(false);
+  const seats = t.reservations.seats(reservation.seats.length);
+  const order = `${match.homeTeam} vs ${match.awayTeam}, ${seats}`;
   const pay = async () => {
     busy.value = true;
     try {
-      if (await goToPay(reservation.id)) return;
+      if (await goToPay(reservation.id, order)) return;
       tell('bad', t.payment.none);
     } catch (error) {
       tellProblem(error);

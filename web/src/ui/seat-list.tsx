@@ -5,7 +5,7 @@ import { chosen, gradeShown } from '../state/choice';
 import { hold } from '../state/hold';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
-import { seatText } from '../text/format';
+import { nameOf, seatText } from '../text/format';
 import { WORDS } from '../venue/seat-states';
 import type { Block, Row } from '../venue/seat-table';
 import { focusWhenShown } from './focus';
@@ -43,7 +43,7 @@ function Blocks({ open, last, onBlock }: BlocksProps) {
       {table.sections.map((section) => (
         <section key={section.id} class="list-section">
           <h2>
-            {section.name} <small class="soft">{section.areaName}</small>
+            {nameOf(section.name)} <small class="soft">{nameOf(section.areaName)}</small>
           </h2>
           <ul class="list-blocks">
             {section.blocks.map((index) => table.blocks[index]).filter(shown).map((block) => {
@@ -60,7 +60,7 @@ function Blocks({ open, last, onBlock }: BlocksProps) {
                     <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
                     <strong>{t.list.block(block.name)}</strong>
                     <small class="soft">
-                      {grade.name} · {t.won(grade.price)}
+                      {nameOf(grade.name)} · {t.won(grade.price)}
                     </small>
                     <span>{free === 0 ? t.list.soldOut : t.map.free(free)}</span>
                   </button>
@@ -90,7 +90,7 @@ function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
           <Icon name="back" /> {t.list.sections}
         </button>
         <h2>
-          {table.sections[block.section].name} · {t.list.block(block.name)}
+          {nameOf(table.sections[block.section].name)} · {t.list.block(block.name)}
         </h2>
       </div>
       <p class="soft keys-hint">{t.list.keys}</p>

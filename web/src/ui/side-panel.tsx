@@ -12,18 +12,21 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
   const panel = useRef<HTMLElement>(null);
   // What is new stands at the top: a hold, or seats offered instead of lost ones.
   useSignalEffect(() => {
-    if (hold.value || alternatives.value.length > 0) panel.current?.scrollTo({ top: 0 });
+    if (!hold.value && alternatives.value.length === 0) return;
+    panel.current?.scrollTo({ top: 0 });
+    // The button that was pressed is about to go: the keyboard goes on from what came of it.
+    if (panel.current?.contains(document.activeElement)) panel.current.focus();
   });
-  if (hold.value?.matchId === open.match.id) {
+  if (hold.value) {
     return (
-      <aside class="panel" ref={panel}>
+      <aside class="panel" ref={panel} tabIndex={-1}>
         <HoldPanel open={open} held={hold.value} />
         <Legend />
       </aside>
     );
   }
   return (
-    <aside class="panel" ref={panel}>
+    <aside class="panel" ref={panel} tabIndex={-1}>
       <ChoicePanel open={open} canBuy={canBuy} />
       {canBuy && <BestForm open={open} />}
       <GradeFilter open={open} />

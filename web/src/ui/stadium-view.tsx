@@ -8,7 +8,7 @@ import { tell } from '../state/notices';
 import { admitted } from '../state/queue';
 import { theme } from '../state/settings';
 import { text } from '../text';
-import { seatText } from '../text/format';
+import { nameOf, seatText } from '../text/format';
 import { WORDS } from '../venue/seat-states';
 import { Icon } from './icon';
 
@@ -50,8 +50,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   }, [open]);
 
   useSignalEffect(() => {
-    const held = hold.value?.matchId === open.match.id ? hold.value.seats : [];
-    const mine = held.flatMap((line) => open.table.indexOf(line.seatId) ?? []);
+    const mine = (hold.value?.seats ?? []).flatMap((line) => open.table.indexOf(line.seatId) ?? []);
     map.value?.setMarks(chosen.value, [...mine, ...asking.value]);
   });
   useSignalEffect(() => map.value?.setShownGrades(gradeShown.value));
@@ -61,7 +60,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   });
   // Seats that the server picked may lie anywhere: go and show them.
   useSignalEffect(() => {
-    if (!hold.value || hold.value.matchId !== open.match.id) return;
+    if (!hold.value) return;
     map.value?.showSeats(hold.value.seats.flatMap((line) => open.table.indexOf(line.seatId) ?? []));
   });
 
@@ -93,7 +92,7 @@ function Here({ open, block }: { open: OpenMatch; block: number }) {
   return (
     <p class="map-here">
       <strong>
-        {open.table.sections[section].name} {t.list.block(name)}
+        {nameOf(open.table.sections[section].name)} {t.list.block(name)}
       </strong>
       <span class="soft">{t.map.free(open.states.freeInBlock[block])}</span>
     </p>
@@ -114,7 +113,7 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
       <div class={below ? 'tip-box tip-below' : 'tip-box'}>
         <strong>{seatText(open.table, seat)}</strong>
         <span>
-          {grade.name} · {t.won(grade.price)}
+          {nameOf(grade.name)} · {t.won(grade.price)}
         </span>
         <span class="soft">{state}</span>
       </div>

@@ -1,10 +1,15 @@
-import type { Match, Reservation } from '../api/types';
+import type { Match, Reservation, SeatLine } from '../api/types';
+import { tableOf } from '../state/match';
 import { text } from '../text';
-import { matchDay, matchTime, reservationNumber } from '../text/format';
+import { matchDay, matchTime, nameOf, reservationNumber, seatPlace } from '../text/format';
+import type { SeatTable } from '../venue/seat-table';
 import { QrCode } from './qr-code';
+import { useLoaded } from './use-loaded';
 
 export function Ticket({ reservation, match }: { reservation: Reservation; match: Match }) {
   const t = text.value.reservations;
+  // The plan names seats in the reader's language; until it is there the server's label will do.
+  const table = useLoaded(() => tableOf(match.siteId), [match.siteId]).data.value;
   const confirmed = reservation.status === 'CONFIRMED';
   const status = reservation.status.toLowerCase();
   return (
@@ -17,13 +22,13 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
         <p>
           {matchDay(match.startsAt)} {matchTime(match.startsAt)}
         </p>
-        <p class="soft">{match.stadium}</p>
+        <p class="soft">{nameOf(match.stadium)}</p>
       </header>
       <dl>
         <div>
           <dt>{t.seatsLabel}</dt>
           {reservation.seats.map((line) => (
-            <dd key={line.seatId}>{line.label}</dd>
+            <dd key={line.seatId}>{placeOf(table, line)}</dd>
           ))}
         </div>
         <div>
@@ -42,4 +47,9 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
       )}
     </article>
   );
+}
+
+function placeOf(table: SeatTable | null, line: SeatLine): string {
+  const seat = table?.indexOf(line.seatId);
+  return table && seat !== undefined ? seatPlace(table, seat) : line.label;
 }

@@ -1,9 +1,9 @@
 import { user } from '../api/session';
 import type { Match, WaitEstimate } from '../api/types';
-import { serverNow } from '../live/clock';
-import { ahead, estimate, join, joining, leave, place, serving } from '../state/queue';
+import { secondTick, serverNow } from '../live/clock';
+import { ahead, estimate, join, joining, leave, place, serving, settings } from '../state/queue';
 import { text } from '../text';
-import { matchDay, matchTime } from '../text/format';
+import { matchDay, matchTime, nameOf } from '../text/format';
 import { QueueLine } from './queue-line';
 
 const LONGEST_SHOWN_MINUTES = 60;
@@ -21,7 +21,7 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
           {match.homeTeam} <span class="versus">vs</span> {match.awayTeam}
         </h1>
         <p class="soft">
-          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {match.stadium}
+          {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {nameOf(match.stadium)}
         </p>
         {now?.soldOut && (
           <p class="banner banner-bad" role="status">
@@ -35,7 +35,7 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
             {now.admittedPerMinute !== null && <span>{t.queue.rate(now.admittedPerMinute)}</span>}
           </p>
         )}
-        <NotYet queue={match.queue} />
+        <NotYet />
         <div class="room-actions">
           {!waits && (
             <button
@@ -63,8 +63,11 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
 }
 
 /** Why nobody is let in yet: before the opening, or while the organiser has paused. */
-function NotYet({ queue }: { queue: Match['queue'] }) {
+function NotYet() {
   const t = text.value.queue;
+  const queue = settings.value;
+  // The opening comes while people look on.
+  void secondTick.value;
   if (queue?.paused) return <p class="banner">{t.paused}</p>;
   if (!queue?.opensAt || Date.parse(queue.opensAt) <= serverNow()) return null;
   return (

@@ -44,6 +44,14 @@ export class SeatFinder {
     return seat < 0 ? null : this.table.row(seat).block;
   }
 
+  /** The block whose middle is nearest; none when the point is on a block. */
+  nearestBlock(x: number, y: number): Block | null {
+    if (this.blockNear(x, y) !== null) return null;
+    const away = ({ centre }: Block) => Math.hypot(centre[0] - x, centre[1] - y);
+    const { blocks } = this.table;
+    return blocks.length === 0 ? null : blocks.reduce((a, b) => (away(b) < away(a) ? b : a));
+  }
+
   blockAt(x: number, y: number): Block | null {
     return this.table.blocks.find((block) => contains(block.outline, x, y)) ?? null;
   }

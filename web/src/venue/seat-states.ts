@@ -6,6 +6,7 @@ import type { SeatTable } from './seat-table';
 /** The states in the order of their codes in `SeatStates.codes`. */
 export const WORDS: SeatWord[] = ['AVAILABLE', 'HOLD', 'PENDING', 'OCCUPIED', 'BLOCKED'];
 export const AVAILABLE = 0;
+export const HOLD = 1;
 const LETTERS = 'AHPOB';
 
 export type SeatsListener = (changed: readonly number[], snapshot: boolean) => void;

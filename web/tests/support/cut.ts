@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 export interface Line {
   url: string;
   cut: () => void;
+  /** Takes connections and bytes, and lets none through. */
+  freeze: () => void;
   mend: () => void;
   close: () => void;
 }
@@ -15,6 +17,7 @@ export async function line(to: string): Promise<Line> {
   const port = Number(target.port || 80);
   const sockets = new Set<Socket>();
   let isCut = false;
+  let isFrozen = false;
   const server = createServer((near) => {
     if (isCut) {
       near.destroy();
@@ -30,7 +33,7 @@ export async function line(to: string): Promise<Line> {
         far.destroy();
       });
     }
-    near.pipe(far).pipe(near);
+    if (!isFrozen) near.pipe(far).pipe(near);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port: own } = server.address() as AddressInfo;
@@ -40,8 +43,13 @@ export async function line(to: string): Promise<Line> {
       isCut = true;
       for (const socket of sockets) socket.destroy();
     },
+    freeze: () => {
+      isFrozen = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     mend: () => {
       isCut = false;
+      isFrozen = false;
     },
     close: () => {
       for (const socket of sockets) socket.destroy();

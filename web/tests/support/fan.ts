@@ -1,15 +1,38 @@
 // A person at the page: what they do, by what they see.
 
-import { expect, test as base, type BrowserContext, type Locator, type Page } from '@playwright/test';
+import {
+  expect,
+  test as base,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Locator,
+  type Page,
+} from '@playwright/test';
+import { Server } from './server';
 
+const PASSWORD = 'a long password';
 let fans = 0;
 
-export const test = base.extend<{ arrive: (url?: string) => Promise<Page> }>({
+interface Fixtures {
+  arrive: (url?: string, options?: BrowserContextOptions) => Promise<Page>;
+}
+
+export const test = base.extend<Fixtures, { server: Server }>({
+  /** One server for all tests. */
+  server: [
+    async ({}, use) => {
+      const server = await Server.start();
+      await use(server);
+      await server.end();
+    },
+    { scope: 'worker', timeout: 90_000 },
+  ],
+  baseURL: async ({ server }, use) => use(server.url),
   /** Each call is another person: a context of its own, closed when the test ends. */
   arrive: async ({ browser }, use) => {
     const contexts: BrowserContext[] = [];
-    await use(async (url = '/') => {
-      const context = await browser.newContext();
+    await use(async (url = '/', options = {}) => {
+      const context = await browser.newContext(options);
       contexts.push(context);
       return openPage(context, url);
     });
@@ -30,14 +53,13 @@ async function openPage(context: BrowserContext, url: string): Promise<Page> {
   return page;
 }
 
-/** Opens the first match that is on sale without a waiting room. */
+/** Opens the first match of the demo. */
 export async function openMatch(page: Page): Promise<void> {
   await page
-    .locator('.match-card-open', { hasText: 'On sale' })
-    .filter({ hasNotText: 'Waiting room' })
+    .locator('.match-card-open', { hasText: /Jamsil|잠실/ })
     .first()
     .click();
-  await expect(live(page)).toHaveText('Live');
+  await expect(live(page)).toHaveClass(/live-live/);
 }
 
 export const live = (page: Page): Locator => page.getByTestId('live');
@@ -77,15 +99,24 @@ export async function signUp(page: Page): Promise<string> {
   const email = `fan-${Date.now()}-${fans}@example.com`;
   await page.getByRole('button', { name: 'New here? Sign up' }).click();
   await page.getByLabel('E-mail').fill(email);
-  await page.getByLabel('Password').fill('a long password');
+  await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('dialog').getByRole('button', { name: 'Sign up', exact: true }).click();
   await expect(page.getByRole('dialog')).toBeHidden();
   return email;
 }
 
-export async function comeAsNewFan(page: Page): Promise<void> {
+/** Answers the e-mail that the fan signed up with. */
+export async function comeAsNewFan(page: Page): Promise<string> {
   await page.getByRole('button', { name: 'Log in' }).click();
-  await signUp(page);
+  return signUp(page);
+}
+
+export async function logIn(page: Page, email: string): Promise<void> {
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('dialog').getByRole('button', { name: 'Log in', exact: true }).click();
+  await expect(page.getByRole('dialog')).toBeHidden();
 }
 
 export async function holdBest(page: Page): Promise<void> {
@@ -98,9 +129,9 @@ export async function reserve(page: Page): Promise<void> {
   await expect(page.getByTestId('ticket')).toHaveAttribute('data-status', 'PENDING');
 }
 
-export type PayChoice = 'approve' | 'refused' | 'decline' | 'abandon' | 'unknown' | 'paused';
+export type PayChoice = 'approve' | 'refused' | 'decline' | 'abandon';
 
-/** Goes to the pay page of the gateway's emulator (or of the mock) and chooses there. */
+/** Goes to the pay page of the gateway's emulator and chooses there. */
 export async function pay(page: Page, choice: PayChoice): Promise<void> {
   await page.getByTestId('pay').click();
   await page.locator(`button[formaction*="/pay/${choice}"]`).click();

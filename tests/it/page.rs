@@ -1,0 +1,47 @@
+//! The page that fans use, as the server sends it.
+
+use crate::support::app::TestApp;
+use crate::support::client::Client;
+use flate2::read::GzDecoder;
+use reqwest::Method;
+use std::io::Read as _;
+
+const PARTS: [(&str, &str, &[u8]); 3] = [
+    ("/", "text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
+    ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),
+    ("/app.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/app.css")),
+];
+
+async fn ask(guest: &Client, path: &str, header: &str, value: &str) -> reqwest::Response {
+    guest.request(Method::GET, path).header(header, value).send().await.unwrap()
+}
+
+/// The rule: a browser gets each part as it was built, and nothing when it has the newest already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    for (path, kind, built) in PARTS {
+        let plain = ask(&guest, path, "accept-encoding", "identity").await;
+        assert_eq!(plain.status(), 200);
+        assert_eq!(plain.headers()["content-type"], kind);
+        assert!(!plain.headers().contains_key("content-encoding"));
+        let policy = plain.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        let tag = plain.headers()["etag"].to_str().unwrap().to_owned();
+        assert!(plain.bytes().await.unwrap() == built, "{path} is not what was built");
+
+        let zipped = ask(&guest, path, "accept-encoding", "gzip, deflate, br").await;
+        assert_eq!(zipped.headers()["content-encoding"], "gzip", "{path}");
+        assert_eq!(zipped.headers()["etag"], tag.as_str());
+        let bytes = zipped.bytes().await.unwrap();
+        let mut text = Vec::new();
+        GzDecoder::new(&bytes[..]).read_to_end(&mut text).unwrap();
+        assert!(text == built, "{path} is not what was built");
+
+        let known = ask(&guest, path, "if-none-match", &format!("\"other\", {tag}")).await;
+        assert_eq!(known.status(), 304, "{path}");
+        assert!(known.bytes().await.unwrap().is_empty());
+    }
+    app.finish().await;
+}

@@ -1,0 +1,62 @@
+import { expect } from '@playwright/test';
+import { openQueue, Person, smallMatch } from './support/backstage';
+import { comeAsNewFan, holdBest, signUp, test } from './support/fan';
+
+test('the waiting room lets a fan in by turn', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Turn Town', 8);
+  await openQueue(server.url, match, { maxActive: 1 });
+  const before = [await Person.signUp(server.url), await Person.signUp(server.url)];
+  for (const one of before) await one.call('POST', `/api/matches/${match}/queue`);
+
+  const page = await arrive();
+  await page.locator('.match-card', { hasText: 'Turn Town' }).click();
+  await expect(page.getByRole('heading', { name: 'Turn Town' })).toBeVisible();
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByTestId('ahead')).toHaveText('1 person');
+  await expect(page.locator('.queue-me')).toBeVisible();
+  await expect(page.getByText('Estimated wait')).toBeVisible();
+
+  // Who comes back has kept the place.
+  await page.reload();
+  await expect(page.getByTestId('ahead')).toHaveText('1 person');
+  for (const one of before) await one.call('DELETE', `/api/matches/${match}/queue`);
+  await expect(page.getByText('You are in: choose your seats now.')).toBeVisible();
+  await holdBest(page);
+});
+
+test('who leaves the line has left it', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Leave Town', 8);
+  await openQueue(server.url, match, { paused: true });
+  const page = await arrive(`/#/matches/${match}`);
+  await expect(page.getByText('Letting in is paused')).toBeVisible();
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByTestId('ahead')).toHaveText('Your turn is near');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Leave the line' }).click();
+  await expect(page.getByTestId('join')).toBeVisible();
+});
+
+test('a sold-out match says so in the waiting room and in the list', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Sold Town', 2);
+  const buyer = await Person.signUp(server.url);
+  await buyer.call('POST', `/api/matches/${match}/holds`, { seatIds: [1, 2] });
+  const page = await arrive(`/#/matches/${match}`);
+  await expect(page.getByText('All seats are taken.')).toBeVisible();
+  await openQueue(server.url, match, {});
+  await page.reload();
+  await expect(page.getByText('All seats are sold.')).toBeVisible();
+  await page.getByRole('link', { name: 'Matches', exact: true }).click();
+  await expect(page.locator('.match-card', { hasText: 'Sold Town' })).toContainText('Sold out');
+});
+
+test('a waiting room that opens while fans choose takes them in', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Rush Town', 8);
+  const page = await arrive(`/#/matches/${match}`);
+  await comeAsNewFan(page);
+  await expect(page.getByTestId('best')).toBeVisible();
+  await openQueue(server.url, match, { maxActive: 1 });
+  await page.getByTestId('best').click();
+  await expect(page.getByTestId('join')).toBeVisible();
+});

@@ -1,0 +1,69 @@
+// What happens beside the page: the organiser, and other fans who do without a browser.
+
+import { request, type APIRequestContext } from '@playwright/test';
+
+const ADMIN = { email: 'admin@grandstand.example', password: 'demo-admin-1982' };
+const PASSWORD = 'a long password';
+
+let people = 0;
+
+/** Somebody with an account who calls the API. */
+export class Person {
+  private constructor(private readonly api: APIRequestContext) {}
+
+  static async logIn(url: string, account: { email: string; password: string }): Promise<Person> {
+    const guest = await request.newContext({ baseURL: url });
+    const answer = await guest.post('/api/users/log-in', { data: account });
+    const { accessToken } = (await answer.json()).data;
+    await guest.dispose();
+    const extraHTTPHeaders = { Authorization: `Bearer ${accessToken}` };
+    return new Person(await request.newContext({ baseURL: url, extraHTTPHeaders }));
+  }
+
+  static async signUp(url: string): Promise<Person> {
+    people += 1;
+    const account = { email: `other-${Date.now()}-${people}@example.com`, password: PASSWORD };
+    const guest = await request.newContext({ baseURL: url });
+    await guest.post('/api/users/sign-up', { data: account });
+    await guest.dispose();
+    return Person.logIn(url, account);
+  }
+
+  static admin(url: string): Promise<Person> {
+    return Person.logIn(url, ADMIN);
+  }
+
+  async call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, data?: unknown): Promise<any> {
+    const answer = await this.api.fetch(path, { method, data });
+    if (!answer.ok()) throw new Error(`${method} ${path}: ${await answer.text()}`);
+    return answer.status() === 204 ? null : (await answer.json()).data;
+  }
+}
+
+/** Puts a match of its own on sale, with `seats` seats in one row; answers its id. */
+export async function smallMatch(url: string, homeTeam: string, seats: number): Promise<string> {
+  const admin = await Person.admin(url);
+  const row = { label: '1', firstSeatId: 1, seats, from: [0, 10], to: [seats, 10] };
+  const outline = [[-1, 8], [seats + 1, 8], [seats + 1, 12], [-1, 12]];
+  const block = { id: 1, name: '1', grade: 'ONE', outline, rows: [row] };
+  const site = await admin.call('POST', '/api/admin/sites', {
+    name: 'Village Green',
+    focus: [0, 0],
+    grades: [{ code: 'ONE', name: 'Bench', price: 1000, color: '#1b8f4e' }],
+    areas: [{ id: 1, name: 'Green', sections: [{ id: 1, name: 'Benches', blocks: [block] }] }],
+  });
+  const match = await admin.call('POST', '/api/admin/matches', {
+    siteId: site.id,
+    homeTeam,
+    awayTeam: 'The World',
+    startsAt: '2040-05-05T05:00:00Z',
+  });
+  await admin.call('POST', `/api/admin/matches/${match.id}/open`);
+  return match.id;
+}
+
+/** Opens the waiting room of a match. */
+export async function openQueue(url: string, match: string, settings: object): Promise<void> {
+  const admin = await Person.admin(url);
+  await admin.call('PUT', `/api/admin/matches/${match}/queue`, { enabled: true, ...settings });
+}

@@ -1,0 +1,84 @@
+// The real thing: `grandstand dev` with private servers of its own and the demo.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const BINARY = process.env.GRANDSTAND_BIN ?? '../target/debug/grandstand';
+const START_MS = 60_000;
+
+export class Server {
+  private child: ChildProcess | null = null;
+
+  private constructor(
+    readonly url: string,
+    private readonly data: string | null,
+  ) {}
+
+  /** A server of our own on a free port, or the one that GRANDSTAND_URL names. */
+  static async start(): Promise<Server> {
+    const given = process.env.GRANDSTAND_URL;
+    if (given) return new Server(given, null);
+    const data = await mkdtemp(join(tmpdir(), 'grandstand-page-'));
+    const server = new Server(`http://127.0.0.1:${await freePort()}`, data);
+    await server.run({});
+    return server;
+  }
+
+  /** Whether it may be stopped and started: somebody else's may not. */
+  get isOurs(): boolean {
+    return this.data !== null;
+  }
+
+  /** Starts on the data that are there, on the same port. */
+  async run(settings: Record<string, string>): Promise<void> {
+    const listen = new URL(this.url).host;
+    const child = spawn(BINARY, ['dev', '--data', this.data ?? '', '--listen', listen], {
+      env: {
+        ...process.env,
+        GRANDSTAND_RATE_LIMITS: 'off',
+        // So that a payment without an answer is settled while a test looks on.
+        GRANDSTAND_RECONCILE_AFTER_MS: '1000',
+        GRANDSTAND_LOG: 'error,fred=off',
+        ...settings,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.child = child;
+    const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line.startsWith('listening on ')) {
+        clearTimeout(timer);
+        child.stdout.resume();
+        return;
+      }
+    }
+    throw new Error(`${BINARY} did not start: run "cargo build" first`);
+  }
+
+  async stop(): Promise<void> {
+    const child = this.child;
+    this.child = null;
+    if (!child || child.exitCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
+
+  async end(): Promise<void> {
+    await this.stop();
+    if (this.data) await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
