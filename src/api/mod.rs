@@ -20,6 +20,7 @@ pub mod seats;
 pub mod serve;
 pub mod sites;
 pub mod users;
+mod wire;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
