@@ -7,7 +7,7 @@ use crate::api::wire::{Wire, head};
 use crate::live::hub::Hub;
 use crate::live::shard::Watcher;
 use axum::extract::Request;
-use axum::http::{Method, Version};
+use axum::http::{Method, Version, header};
 use axum::response::Response;
 use axum::{BoxError, Router};
 use bytes::Bytes;
@@ -232,6 +232,10 @@ impl Serving {
         request.extensions_mut().insert(PeerAddress(address));
         let mut response = self.router.clone().oneshot(request).await?;
         let stream = response.extensions_mut().remove::<EventStream>();
+        if stream.is_some() {
+            // That of the body that it does not have.
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         let watcher = stream.and_then(|stream| stream.take()).filter(|_| wants_body);
         Ok((response, watcher))
     }

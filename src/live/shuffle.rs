@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 use shuttle::sync::{Arc, Mutex};
+use shuttle::thread::JoinHandle;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -149,6 +150,56 @@ fn read(bytes: &[u8], from: u64) -> String {
     String::from_utf8(map).unwrap()
 }
 
+fn publisher(
+    feed: std::sync::Arc<Feed>,
+    shard: std::sync::Arc<Shard<TestPipe>>,
+    id: MatchId,
+) -> JoinHandle<()> {
+    shuttle::thread::spawn(move || {
+        for number in 1..=CHANGES {
+            feed.hear(&[entry(number)]).unwrap();
+            if number == 3 {
+                // As after a gap: everybody starts anew.
+                feed.reset(&snapshot(number));
+                shard.ring(id);
+            }
+            // The first two are told together.
+            if number != 1 {
+                feed.flush();
+                shard.ring(id);
+            }
+        }
+    })
+}
+
+/// One connection takes a little at a time, another one breaks.
+fn network(slow: TestPipe, leaving: TestPipe) -> JoinHandle<()> {
+    shuttle::thread::spawn(move || {
+        for room in [7, 40, 200] {
+            slow.make_room(room);
+            shuttle::thread::yield_now();
+        }
+        leaving.0.lock().unwrap().gone = true;
+    })
+}
+
+/// As the task of a shard, but it looks at slow connections at each turn.
+fn task(mut desk: Desk<TestPipe>, done: Arc<AtomicBool>) -> JoinHandle<Desk<TestPipe>> {
+    shuttle::thread::spawn(move || {
+        shuttle::future::block_on(async {
+            loop {
+                let last = done.load(Ordering::SeqCst);
+                desk.turn().await;
+                desk.collect().await;
+                if last {
+                    return desk;
+                }
+                desk.wait().await;
+            }
+        })
+    })
+}
+
 /// One story: a map goes through its changes while connections come, are slow, and go.
 fn story(site: &std::sync::Arc<KnownSite>) {
     let id = MatchId::new(Partition(0));
@@ -173,44 +224,9 @@ fn story(site: &std::sync::Arc<KnownSite>) {
     come(&slow, None);
     come(&leaving, None);
 
-    let (told, ring, ended) = (feed.clone(), shard.clone(), done.clone());
-    let publisher = shuttle::thread::spawn(move || {
-        for number in 1..=CHANGES {
-            told.hear(&[entry(number)]).unwrap();
-            if number == 3 {
-                // As after a gap: everybody starts anew.
-                told.reset(&snapshot(number));
-                ring.ring(id);
-            }
-            // Some changes are told together.
-            if number != 1 {
-                told.flush();
-                ring.ring(id);
-            }
-        }
-    });
-    let (reader, left) = (slow.clone(), leaving.clone());
-    let network = shuttle::thread::spawn(move || {
-        for room in [7, 40, 200] {
-            reader.make_room(room);
-            shuttle::thread::yield_now();
-        }
-        left.0.lock().unwrap().gone = true;
-    });
-    let mut desk = Desk::new(shard.clone());
-    let task = shuttle::thread::spawn(move || {
-        shuttle::future::block_on(async {
-            loop {
-                let last = ended.load(Ordering::SeqCst);
-                desk.turn().await;
-                desk.collect().await;
-                if last {
-                    return desk;
-                }
-                desk.wait().await;
-            }
-        })
-    });
+    let publisher = publisher(feed.clone(), shard.clone(), id);
+    let network = network(slow.clone(), leaving.clone());
+    let task = task(Desk::new(shard.clone()), done.clone());
     come(&late, None);
     come(&back, Some(1));
     publisher.join().unwrap();
