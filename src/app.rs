@@ -71,7 +71,8 @@ impl Node {
         let address = listener.local_addr()?;
         wait_until_loaded(&app, role).await?;
         first_administrator(&app, settings).await?;
-        tasks.push(tokio::spawn(serve::serve(listener, routes, stop.clone())));
+        tasks.extend(app.hub.shards.start(&stop));
+        tasks.push(tokio::spawn(serve::serve(listener, routes, app.hub.clone(), stop.clone())));
         Ok(Self { app, workers, address, stop, tasks })
     }
 
@@ -235,8 +236,14 @@ fn listener(app: &Arc<App>) -> Listener {
             tokio::spawn(async move { note(catalog.refresh_site(id).await) });
         }
         Told::MatchChanged(id) => {
-            let catalog = app.catalog.clone();
-            tokio::spawn(async move { note(catalog.refresh_match(id).await) });
+            let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
+            tokio::spawn(async move {
+                let known = catalog.refresh_match(id).await;
+                if known.is_ok() && catalog.event(id).is_none() {
+                    hub.end(id);
+                }
+                note(known);
+            });
         }
         Told::Epoch(partition, epoch) => {
             app.persisted.forget(partition);

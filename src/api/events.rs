@@ -3,25 +3,27 @@
 use crate::api::App;
 use crate::api::error::{ApiError, ApiResult, Problem};
 use crate::api::extract::{Path, Query};
-use crate::api::limits::StreamPlace;
 use crate::api::seats::checked_block;
 use crate::api::serve::PeerAddress;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::domain::position::Position;
-use crate::live::feed::{Feed, Next};
-use crate::live::frame::Scope;
+use crate::live::feed::Watching;
+use crate::live::frame::{Frame, Scope, Subject};
+use crate::live::shard::{STILL_HERE, Watcher};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
 use bytes::Bytes;
-use futures::Stream;
+use futures::StreamExt as _;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
 /// A comment in so long a silence keeps proxies from cutting the stream.
@@ -53,7 +55,8 @@ pub async fn of_block(
     Query(query): Query<StreamQuery>,
 ) -> ApiResult<Response> {
     checked_block(&app, id, block)?;
-    open(&app, peer, &headers, id, Scope::Block(block), &query).await
+    let subject = Subject::Seats(Scope::Block(block));
+    open(&app, peer, &headers, id, subject, query.last_event_id.as_deref()).await
 }
 
 /// Live states of the whole match, or of `blocks`: as above, with one letter per seat in the
@@ -81,7 +84,8 @@ pub async fn of_match(
             Scope::Blocks(blocks)
         }
     };
-    open(&app, peer, &headers, id, scope, &query).await
+    let subject = Subject::Seats(scope);
+    open(&app, peer, &headers, id, subject, query.last_event_id.as_deref()).await
 }
 
 fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
@@ -96,24 +100,44 @@ fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
     Ok(blocks.into_iter().map(BlockId).collect())
 }
 
-async fn open(
-    app: &Arc<App>,
+/// An accepted stream. The answer has no body yet: who serves the connection either takes it over
+/// or asks for `body`.
+#[derive(Clone)]
+pub struct EventStream(Arc<Mutex<Option<Watcher>>>);
+
+impl EventStream {
+    /// The one who watches; once.
+    pub fn take(&self) -> Option<Watcher> {
+        self.0.lock().take()
+    }
+}
+
+/// Accepts a stream: a place among those of the caller's address, the map, the head of the answer.
+pub async fn open(
+    app: &App,
     peer: Option<Extension<PeerAddress>>,
     headers: &HeaderMap,
     id: MatchId,
-    scope: Scope,
-    query: &StreamQuery,
+    subject: Subject,
+    last: Option<&str>,
 ) -> ApiResult<Response> {
-    let place = place(app, peer)?;
-    let feed = app.hub.feed(id).await?;
-    let last = last_event_id(headers, query.last_event_id.as_deref());
-    Ok(response(seat_events(app.clone(), feed, scope, last, place)))
-}
-
-/// A place among the streams of the caller's address.
-pub fn place(app: &App, peer: Option<Extension<PeerAddress>>) -> ApiResult<StreamPlace> {
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0);
-    app.limits.stream(address)
+    let place = app.limits.stream(address)?;
+    let watching = Watching::new(app.hub.feed(id).await?);
+    let last = last_event_id(headers, last);
+    let ends_at = Instant::now() + jittered(LIFE);
+    let watcher = Watcher { watching, subject, last, place, connection: None, ends_at };
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(EventStream(Arc::new(Mutex::new(Some(watcher)))));
+    let set = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    for (name, value) in set {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
 }
 
 /// Where the client stands; a text that is no position counts as none: it gets a snapshot.
@@ -122,73 +146,63 @@ fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<Position> {
     header.or(query)?.parse().ok()
 }
 
-fn seat_events(
-    app: Arc<App>,
-    feed: Arc<Feed>,
-    scope: Scope,
-    last: Option<Position>,
-    place: StreamPlace,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
-    let (next, watcher) = feed.watch(&scope, last);
-    let ends_at = tokio::time::Instant::now() + jittered(LIFE);
-    let first = Bytes::from(format!("retry: {}\n\n{}", retry_ms(), joined(next)));
-    let state = (app, feed, scope, watcher, place, Some(first));
-    futures::stream::unfold(state, move |mut state| async move {
-        if let Some(first) = state.5.take() {
-            return Some((Ok(first), state));
-        }
-        let (app, feed, scope, watcher, _, _) = &mut state;
-        loop {
+/// The first thing on a stream: how long to wait after its end. 1 to 4 s, because clients that lost
+/// the server together should not return together.
+pub fn retry() -> Frame {
+    Frame::new(&format!("retry: {}\n\n", 1000 + random() % 3000))
+}
+
+/// A stream as a body, where the connection can't be taken over: HTTP/2, where it has other streams
+/// as well, and HTTP/1.0. It reads the map itself, so what it misses while it is slow is merged.
+pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
+    let state = (watcher, stop, None);
+    Body::from_stream(
+        futures::stream::unfold(state, |(watcher, stop, cursor)| async move {
+            let mut cursor = match cursor {
+                Some(cursor) => cursor,
+                None => {
+                    let mut cursor = watcher.watching.cursor();
+                    let newcomers = [watcher.last];
+                    let tide = watcher.watching.advance(&watcher.subject, &mut cursor, &newcomers);
+                    let first = tide.first.into_iter().flatten().map(|frame| frame.text());
+                    let all: Vec<Bytes> = std::iter::once(retry().text()).chain(first).collect();
+                    return Some((all.concat().into(), (watcher, stop, Some(cursor))));
+                }
+            };
+            let next = next(&watcher, &mut cursor);
             let next = tokio::select! {
-                next = tokio::time::timeout(HEARTBEAT, watcher.next(feed, scope)) => next,
-                () = app.stop.cancelled() => return None,
-                () = tokio::time::sleep_until(ends_at) => return None,
+                next = tokio::time::timeout(HEARTBEAT, next) => next,
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep_until(watcher.ends_at.into()) => return None,
             };
-            let text = match next {
-                Err(_) => ": still here\n\n".to_owned(),
-                Ok(next) => joined(next?),
-            };
-            if !text.is_empty() {
-                return Some((Ok(Bytes::from(text)), state));
-            }
+            let frame = next.unwrap_or_else(|_| Some(STILL_HERE.clone()))?;
+            Some((frame.text(), (watcher, stop, Some(cursor))))
+        })
+        .map(Ok::<Bytes, Infallible>),
+    )
+}
+
+/// The next frame of a subject; none when the match is gone.
+async fn next(watcher: &Watcher, cursor: &mut u64) -> Option<Frame> {
+    loop {
+        watcher.watching.wait_for_flush(*cursor).await;
+        if watcher.watching.is_over() {
+            return None;
         }
-    })
-}
-
-fn joined(next: Next) -> String {
-    let frames = match next {
-        Next::Snapshot(frame) => vec![frame],
-        Next::Frames(frames) => frames,
-    };
-    frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect()
-}
-
-/// An event stream as a response.
-pub fn response(
-    stream: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
-) -> Response {
-    let mut response = Body::from_stream(stream).into_response();
-    let headers = response.headers_mut();
-    let set = [
-        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    for (name, value) in set {
-        headers.insert(name, HeaderValue::from_static(value));
+        let tide = watcher.watching.advance(&watcher.subject, cursor, &[]);
+        if tide.told.is_some() {
+            return tide.told;
+        }
     }
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
-}
-
-/// 1 to 4 s: clients that lost the server together do not all return together.
-pub fn retry_ms() -> u64 {
-    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    1000 + random % 3000
 }
 
 /// A time give or take a quarter.
 fn jittered(time: Duration) -> Duration {
-    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    let share = (random % 1000) as f64 / 1000.0;
+    let share = (random() % 1000) as f64 / 1000.0;
     time.mul_f64(0.75 + share / 2.0)
+}
+
+fn random() -> u64 {
+    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
+    random
 }

@@ -2,13 +2,11 @@
 
 use crate::api::error::ApiError;
 use crate::config::Rates;
+use crate::live::places::{Full, Place, Places};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 /// The limits of one node.
 pub struct RateLimits {
@@ -17,21 +15,7 @@ pub struct RateLimits {
     account_calls: DefaultKeyedRateLimiter<IpAddr>,
     seat_calls: DefaultKeyedRateLimiter<u128>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
-    streams: Arc<Mutex<Streams>>,
-    streams_per_address: u32,
-    streams_max: u32,
-}
-
-#[derive(Default)]
-struct Streams {
-    total: u32,
-    per_address: HashMap<IpAddr, u32>,
-}
-
-/// An open event stream; its end frees the place.
-pub struct StreamPlace {
-    streams: Arc<Mutex<Streams>>,
-    address: IpAddr,
+    streams: Places,
 }
 
 fn quota(count: u32, per_second: bool) -> Quota {
@@ -42,15 +26,16 @@ fn quota(count: u32, per_second: bool) -> Quota {
 impl RateLimits {
     /// Limits as set.
     pub fn new(rates: &Rates) -> Self {
+        let on = rates.rate_limits == "on";
+        let limit = |limit: u32| if on { limit } else { u32::MAX };
+        let (per_address, total) = (limit(rates.streams_per_address), limit(rates.streams_max));
         Self {
-            on: rates.rate_limits == "on",
+            on,
             log_ins: RateLimiter::keyed(quota(rates.log_ins_per_minute, false)),
             account_calls: RateLimiter::keyed(quota(rates.account_calls_per_minute, false)),
             seat_calls: RateLimiter::keyed(quota(rates.seat_calls_per_second, true)),
             calls: RateLimiter::keyed(quota(rates.calls_per_second, true)),
-            streams: Arc::default(),
-            streams_per_address: rates.streams_per_address,
-            streams_max: rates.streams_max,
+            streams: Places::new(per_address, total),
         }
     }
 
@@ -89,21 +74,11 @@ impl RateLimits {
     }
 
     /// A place for an event stream; it is free again when the value is dropped.
-    pub fn stream(&self, address: IpAddr) -> Result<StreamPlace, ApiError> {
-        let mut streams = self.streams.lock();
-        if self.on {
-            if streams.total >= self.streams_max {
-                return Err(ApiError::overloaded());
-            }
-            let mine = streams.per_address.get(&address).copied().unwrap_or(0);
-            if mine >= self.streams_per_address {
-                return Err(ApiError::too_many("TOO_MANY_STREAMS", 10));
-            }
-        }
-        streams.total += 1;
-        *streams.per_address.entry(address).or_default() += 1;
-        metrics::gauge!("grandstand_streams").set(f64::from(streams.total));
-        Ok(StreamPlace { streams: self.streams.clone(), address })
+    pub fn stream(&self, address: IpAddr) -> Result<Place, ApiError> {
+        self.streams.take(address).map_err(|full| match full {
+            Full::Address => ApiError::too_many("TOO_MANY_STREAMS", 10),
+            Full::Node => ApiError::overloaded(),
+        })
     }
 
     /// Forgets keys whose buckets are full again.
@@ -112,19 +87,5 @@ impl RateLimits {
         self.account_calls.retain_recent();
         self.seat_calls.retain_recent();
         self.calls.retain_recent();
-    }
-}
-
-impl Drop for StreamPlace {
-    fn drop(&mut self) {
-        let mut streams = self.streams.lock();
-        streams.total -= 1;
-        metrics::gauge!("grandstand_streams").set(f64::from(streams.total));
-        if let Some(count) = streams.per_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                streams.per_address.remove(&self.address);
-            }
-        }
     }
 }

@@ -21,6 +21,7 @@ pub mod serve;
 pub mod sites;
 pub mod taken;
 pub mod users;
+mod wire;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};

@@ -3,26 +3,21 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, Problem};
-use crate::api::events::{place as stream_place, response, retry_ms};
+use crate::api::events::open;
 use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
 use crate::api::serve::PeerAddress;
 use crate::domain::ids::MatchId;
 use crate::engine::error::Refusal;
 use crate::engine::queue::Place;
-use crate::live::feed::Feed;
-use crate::live::frame;
-use crate::live::line::Eta;
+use crate::live::frame::Subject;
+use crate::live::line::{Eta, LineView};
 use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
-use bytes::Bytes;
 use serde::Serialize;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::ToSchema;
-
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Where one stands.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -46,18 +41,6 @@ pub struct PlaceView {
     /// A range from the pace of the last minute; none while nothing was measured.
     eta: Option<Eta>,
     pass_expires_at: Option<jiff::Timestamp>,
-}
-
-/// The line as everybody sees it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LineView {
-    serving: u64,
-    waiting: u64,
-    admitted_per_minute: Option<u64>,
-    /// For someone who joins now.
-    eta: Option<Eta>,
-    sold_out: bool,
 }
 
 /// Joins the queue; who is in it keeps the number.
@@ -113,7 +96,7 @@ async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
     Ok(match place {
         Place::Waiting { number, serving, ahead } => {
             let feed = app.hub.feed(id).await?;
-            let eta = feed.line.borrow().eta(ahead);
+            let eta = feed.eta(ahead);
             PlaceView {
                 state: PlaceState::Waiting,
                 number: Some(number),
@@ -142,50 +125,12 @@ async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
 pub async fn events(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
+    headers: HeaderMap,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Response> {
     let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
     if !event.queue.enabled {
         return Err(Refusal::QueueOff.into());
     }
-    let place = stream_place(&app, peer)?;
-    let feed = app.hub.feed(id).await?;
-    let receiver = feed.line.subscribe();
-    let first = format!("retry: {}\n\n", retry_ms());
-    let state = (app, feed, receiver, place, Some(first));
-    let stream = futures::stream::unfold(state, |mut state| async move {
-        let head = state.4.take();
-        let (app, feed, receiver, _, _) = &mut state;
-        if let Some(head) = head {
-            let frame = serving(feed);
-            return Some((Ok(Bytes::from([head.as_bytes(), &frame].concat())), state));
-        }
-        let changed = tokio::select! {
-            changed = tokio::time::timeout(HEARTBEAT, receiver.changed()) => changed,
-            () = app.stop.cancelled() => return None,
-        };
-        let frame = match changed {
-            Ok(Ok(())) => {
-                receiver.mark_unchanged();
-                serving(feed)
-            }
-            Ok(Err(_)) => return None,
-            Err(_) => Bytes::from_static(b": still here\n\n"),
-        };
-        Some((Ok::<_, Infallible>(frame), state))
-    });
-    Ok(response(stream))
-}
-
-fn serving(feed: &Feed) -> Bytes {
-    let sold_out = feed.available() == 0;
-    let line = feed.line.borrow();
-    let view = LineView {
-        serving: line.serving,
-        waiting: line.waiting,
-        admitted_per_minute: line.admitted_per_minute(),
-        eta: line.eta(line.waiting),
-        sold_out,
-    };
-    frame::event("serving", None, &view)
+    open(&app, peer, &headers, id, Subject::Line, None).await
 }

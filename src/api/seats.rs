@@ -2,10 +2,12 @@
 
 use crate::api::App;
 use crate::api::error::{ApiError, ApiResult, Problem};
-use crate::api::extract::{Envelope, Okay, Path};
+use crate::api::extract::{Envelope, NotModified, Okay, Path};
 use crate::domain::ids::{BlockId, MatchId};
 use crate::live::frame::{Scope, States};
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
 /// The states of a block, seat by seat.
@@ -20,16 +22,45 @@ pub async fn of_block(
     Ok(Okay(app.hub.feed(id).await?.states(&Scope::Block(block))))
 }
 
-/// The states of the whole match: one letter per seat in plan order, block by block.
+/// The states of the whole match: one letter per seat in plan order, block by block. The ETag is
+/// the id of an event: `seats/events?lastEventId=` goes on from there.
 #[utoipa::path(get, path = "/api/matches/{match}/seats", tag = "seats",
-    params(("match" = uuid::Uuid, Path)),
-    responses((status = 200, body = Envelope<States>), (status = 404, body = Problem)))]
+    params(("match" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<States>), (status = 304),
+        (status = 404, body = Problem)))]
 pub async fn of_match(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Path(id): Path<MatchId>,
-) -> ApiResult<Okay<States>> {
+) -> ApiResult<Response> {
     app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
-    Ok(Okay(app.hub.feed(id).await?.states(&Scope::Match)))
+    let feed = app.hub.feed(id).await?;
+    let body = feed.body(&Scope::Match, |data| {
+        serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
+    });
+    let says = |name, what: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|one| one.trim() == what)
+    };
+    // Weak: it stands for the states, plain or compressed.
+    let tag = format!("W/\"{}\"", body.position);
+    let mut response = if says(header::IF_NONE_MATCH, &tag) {
+        NotModified.into_response()
+    } else if says(header::ACCEPT_ENCODING, "gzip") {
+        ([(header::CONTENT_ENCODING, "gzip")], body.gzip()).into_response()
+    } else {
+        body.plain.clone().into_response()
+    };
+    let set = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::VARY, HeaderValue::from_static("accept-encoding")),
+    ];
+    response.headers_mut().extend(set.map(|(name, value)| (Some(name), value)));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
 }
 
 /// Refuses a match or a block that does not exist.

@@ -1,19 +1,34 @@
 //! The accept loop: limits per connection, a time for headers, TCP_NODELAY, a clean stop.
-//! `axum::serve` leaves these out.
+//! `axum::serve` leaves these out. An event stream of HTTP/1.1 leaves here once it is accepted: its
+//! bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
-use axum::Router;
+use crate::api::events::{self, EventStream};
+use crate::api::wire::{Wire, head};
+use crate::live::hub::Hub;
+use crate::live::shard::Watcher;
 use axum::extract::Request;
+use axum::http::{Method, Version, header};
+use axum::response::Response;
+use axum::{BoxError, Router};
+use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use socket2::{Domain, Protocol, Socket, Type};
-use std::net::{IpAddr, SocketAddr};
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 /// Connections of one node: below the 20,000 file descriptors that a process commonly gets.
@@ -24,6 +39,12 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Open requests get so long to end at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 const BUFFER_BYTES: usize = 16 * 1024;
+/// What the kernel may keep for a slow reader of an event stream: more would only be older. It
+/// holds a snapshot of 25,000 seats.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// What a connection gets that is one too many.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
 
 /// The address of the other side.
 #[derive(Debug, Clone, Copy)]
@@ -43,14 +64,28 @@ pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into())?)
 }
 
+/// An event stream that was accepted.
+struct Taken {
+    head: Bytes,
+    watcher: Watcher,
+}
+
+/// What every connection is served with.
+struct Serving {
+    router: Router,
+    hub: Arc<Hub>,
+    stop: CancellationToken,
+}
+
 /// Serves until `stop`, then lets open requests end.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, hub: Arc<Hub>, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let serving = Arc::new(Serving { router, hub, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            () = serving.stop.cancelled() => break,
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
@@ -63,47 +98,162 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
+            let _ = stream.try_write(TOO_MANY);
             continue;
         };
-        serve_one(stream, address, router.clone(), &graceful, place);
+        let connection = serving.clone().connection(stream, address.ip(), place);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a connection ended");
+            }
+        });
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    connections.close();
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
 }
 
-fn serve_one(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-    graceful: &GracefulShutdown,
-    place: tokio::sync::OwnedSemaphorePermit,
-) {
-    // A socket that is gone already is noticed by hyper.
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(PeerAddress(address.ip()));
-        router.clone().oneshot(request)
-    });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(BUFFER_BYTES)
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(20))
-        .max_concurrent_streams(128)
-        .max_header_list_size(BUFFER_BYTES as u32);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::trace!(%error, "a connection ended");
+impl Serving {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: IpAddr,
+        place: OwnedSemaphorePermit,
+    ) -> Result<(), BoxError> {
+        // A socket that is gone already is noticed by hyper.
+        let _ = stream.set_nodelay(true);
+        let first = tokio::time::timeout(HEADER_TIME, speaks_http2(&stream));
+        let http2 = tokio::select! {
+            first = first => first??,
+            () = self.stop.cancelled() => return Ok(()),
+        };
+        if http2 {
+            return self.http2(stream, address).await;
         }
-        drop(place);
-    });
+        let hub = self.hub.clone();
+        if let Some((stream, mut taken)) = self.http1(stream, address).await? {
+            let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
+            taken.watcher.connection = Some(place);
+            hub.shards.take(stream, taken.head, taken.watcher);
+        }
+        Ok(())
+    }
+
+    async fn http2(self: Arc<Self>, stream: TcpStream, address: IpAddr) -> Result<(), BoxError> {
+        let serving = self.clone();
+        let service = service_fn(move |request| {
+            let serving = serving.clone();
+            async move {
+                let (mut response, watcher) = serving.answer(request, address).await?;
+                if let Some(watcher) = watcher {
+                    *response.body_mut() = events::body(watcher, serving.stop.clone());
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_secs(20))
+            .max_concurrent_streams(128)
+            .max_header_list_size(BUFFER_BYTES as u32);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended?),
+            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        Ok(connection.await?)
+    }
+
+    /// Serves requests until the connection ends, or until one of them is an event stream.
+    async fn http1(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: IpAddr,
+    ) -> Result<Option<(TcpStream, Taken)>, BoxError> {
+        let taken: Arc<Mutex<Option<Taken>>> = Arc::default();
+        let (serving, offered) = (self.clone(), taken.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (serving, offered) = (serving.clone(), offered.clone());
+            async move {
+                let version = request.version();
+                let (mut response, watcher) = serving.answer(request, address).await?;
+                match watcher {
+                    Some(watcher) if version == Version::HTTP_11 => {
+                        *offered.lock() = Some(Taken { head: head(&response), watcher });
+                        // The connection leaves hyper, and this is dropped with it.
+                        std::future::pending::<()>().await;
+                    }
+                    Some(watcher) => {
+                        *response.body_mut() = events::body(watcher, serving.stop.clone());
+                    }
+                    None => {}
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIME)
+            .max_buf_size(BUFFER_BYTES);
+        let wire = Wire::new(stream);
+        let full = wire.full();
+        let mut connection = builder.serve_connection(wire, service);
+        let mut stopped = pin!(self.stop.cancelled());
+        let mut stopping = false;
+        let ended = poll_fn(|context| {
+            if !stopping && stopped.as_mut().poll(context).is_ready() {
+                stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            let polled = Pin::new(&mut connection).poll(context);
+            // Only once all earlier answers are on their way.
+            if polled.is_pending() && taken.lock().is_some() && !full.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            polled
+        });
+        ended.await?;
+        let taken = taken.lock().take();
+        Ok(taken.map(|taken| (connection.into_parts().io.into_stream(), taken)))
+    }
+
+    /// The answer to a request, and whoever watches when it is an event stream.
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        address: IpAddr,
+    ) -> Result<(Response, Option<Watcher>), Infallible> {
+        let wants_body = request.method() != Method::HEAD;
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(PeerAddress(address));
+        let mut response = self.router.clone().oneshot(request).await?;
+        let stream = response.extensions_mut().remove::<EventStream>();
+        if stream.is_some() {
+            // That of the body that it does not have.
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+        let watcher = stream.and_then(|stream| stream.take()).filter(|_| wants_body);
+        Ok((response, watcher))
+    }
+}
+
+/// Whether a connection begins as HTTP/2 does; nothing of it is consumed.
+async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    const PREFACE: [u8; 4] = *b"PRI ";
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut first).await?;
+        if count == 0 || first[..count] != PREFACE[..count] {
+            return Ok(false);
+        }
+        if count == PREFACE.len() {
+            return Ok(true);
+        }
+        // The rest of so few bytes is on its way, and looking does not wait for it.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! Seats: hold, release, block, and the state of all seats of a match.
 
 use crate::domain::claim::{Claim, parse_seats};
+use crate::domain::fact::Fields;
 use crate::domain::ids::{HoldId, MatchId, SeatId, UserId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
@@ -8,7 +9,7 @@ use crate::engine::batch::{Command, Operation};
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
-use fred::prelude::{HashesInterface as _, Value};
+use fred::prelude::*;
 
 /// Seats that a claim has: a hold or a reservation as the script answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +180,22 @@ impl Engine {
             })
         };
         parsed().ok_or_else(|| bad(word))
+    }
+
+    /// The last entries of the changes of a match up to an id, oldest first, at most `count`.
+    pub async fn changes_before(
+        &self,
+        match_id: MatchId,
+        id: StreamId,
+        count: u64,
+    ) -> Result<Vec<(StreamId, Fields)>, EngineError> {
+        let (client, key) = (self.match_client(match_id)?, MatchKeys(match_id).changes());
+        let last: Vec<(String, Fields)> =
+            client.xrevrange_values(key, id.to_string(), "-", Some(count)).await?;
+        let parsed = last.into_iter().map(|(id, fields)| Some((id.parse().ok()?, fields)));
+        let mut entries: Vec<(StreamId, Fields)> = parsed.flatten().collect();
+        entries.reverse();
+        Ok(entries)
     }
 }
 

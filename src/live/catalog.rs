@@ -107,7 +107,7 @@ impl Catalog {
 }
 
 impl KnownSite {
-    fn new(site: Site) -> Self {
+    pub(super) fn new(site: Site) -> Self {
         let index = PlanIndex::new(&site.plan);
         let ranking = Ranking::new(&index);
         Self { site, index, ranking }

@@ -1,152 +1,140 @@
-//! The seat map of one match in memory, with the place in the stream at which it stands, and the
-//! changes of the last seconds for those who are behind or return.
+//! The seat map of one match in memory, with the place in the stream at which it stands. It hears
+//! the entries of the stream, and tells them to all watchers in flushes.
 
 use crate::domain::best::Wish;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
-use crate::domain::plan::PlanIndex;
 use crate::domain::position::{Position, StreamId};
-use crate::engine::seats::{Snapshot, parse_states};
+use crate::engine::seats::Snapshot;
 use crate::live::catalog::KnownSite;
-use crate::live::frame::{self, Scope, States};
-use crate::live::line::Line;
-use bytes::Bytes;
-use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
+use crate::live::frame::{self, Frame, Scope, States, Subject};
+use crate::live::line::Eta;
+use crate::live::map::Map;
+pub use crate::live::map::{Body, Gap};
+use crate::live::past::Past;
+use crate::live::sync::Mutex;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Flushes that are remembered: at 20 per second those of the last 50 seconds.
-const FLUSHES: usize = 1000;
 /// A proposal is somebody's for so long: longer than a hold takes to show on the map.
 const PROPOSED: Duration = Duration::from_millis(200);
-
-/// One flush: the seats that changed between two places of the stream, the last state of each.
-struct Flush {
-    from: Position,
-    to: Position,
-    version: u64,
-    changed: Vec<(u32, u8)>,
-    /// Encoded by the first watcher of a scope, shared by the others.
-    frames: Mutex<HashMap<Scope, Option<Bytes>>>,
-}
 
 /// The map of one match.
 pub struct Feed {
     pub match_id: MatchId,
     site: Arc<KnownSite>,
     map: Mutex<Map>,
-    /// Number of the next flush; watchers wait for it to grow.
+    /// The version at which the map stands.
+    heard: watch::Sender<u64>,
+    /// The number of the last flush.
     flushed: watch::Sender<u64>,
-    /// The line of the waiting room.
-    pub line: watch::Sender<Line>,
+    watchers: AtomicUsize,
+    over: AtomicBool,
 }
 
-struct Map {
-    position: Position,
-    version: u64,
-    letters: Vec<u8>,
-    /// The flush with number `flushed - recent.len()` comes first.
-    recent: VecDeque<Arc<Flush>>,
-    snapshots: HashMap<Scope, Bytes>,
-    used_at: Instant,
-    /// Seats that were proposed to somebody a moment ago: others are proposed something else.
-    proposed: HashMap<u32, Instant>,
+/// What the watchers of one subject get.
+#[derive(Default)]
+pub struct Tide {
+    /// For those who stood at the cursor.
+    pub told: Option<Frame>,
+    /// For each newcomer: a snapshot, or what it missed. All stand at the same place then.
+    pub first: Vec<Option<Frame>>,
 }
-
-/// What a watcher gets next.
-pub enum Next {
-    Frames(Vec<Bytes>),
-    /// It is too far behind: the whole scope again.
-    Snapshot(Bytes),
-}
-
-/// A gap in the stream: entries are missing between the map and the one that came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap;
 
 impl Feed {
-    /// The map as a snapshot says.
-    pub fn new(match_id: MatchId, site: Arc<KnownSite>, snapshot: &Snapshot) -> Self {
-        let letters = letters(&site.index, snapshot);
-        let map = Map {
-            position: snapshot.position,
-            version: snapshot.version,
-            letters,
-            recent: VecDeque::new(),
-            snapshots: HashMap::new(),
-            used_at: Instant::now(),
-            proposed: HashMap::new(),
-        };
+    /// The map as a snapshot says; `before` are the entries of the stream that led there.
+    pub fn new(
+        match_id: MatchId,
+        site: Arc<KnownSite>,
+        snapshot: &Snapshot,
+        before: &[(StreamId, Fields)],
+    ) -> Self {
+        let (at, version) = (snapshot.position, snapshot.version);
+        let past = Past::of_entries(before, at, version, |seat| site.index.position(seat));
+        let map = Map::new(&site.index, snapshot, past);
         Self {
             match_id,
             site,
             map: Mutex::new(map),
+            heard: watch::Sender::new(version),
             flushed: watch::Sender::new(0),
-            line: watch::Sender::new(Line::at(snapshot.serving, snapshot.waiting)),
+            watchers: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
         }
     }
 
     /// Starts anew from a snapshot: every watcher gets one.
     pub fn reset(&self, snapshot: &Snapshot) {
-        self.line.send_replace(Line::at(snapshot.serving, snapshot.waiting));
         let mut map = self.map.lock();
-        map.position = snapshot.position;
-        map.version = snapshot.version;
-        map.letters = letters(&self.site.index, snapshot);
-        map.recent.clear();
-        map.snapshots.clear();
-        self.flushed.send_modify(|number| *number += 1);
+        let mut past = std::mem::take(&mut map.past);
+        past.forget();
+        *map = Map::new(&self.site.index, snapshot, past);
+        self.heard.send_replace(map.version);
+        self.flushed.send_replace(map.past.number());
     }
 
-    /// Applies entries of the stream, in order, and tells the watchers once.
-    pub fn apply(&self, entries: &[(StreamId, Fields)]) -> Result<(), Gap> {
+    /// Takes entries of the stream, in order; the watchers are told at the next flush.
+    pub fn hear(&self, entries: &[(StreamId, Fields)]) -> Result<(), Gap> {
         let mut map = self.map.lock();
-        let from = map.position;
-        let mut changed: HashMap<u32, u8> = HashMap::new();
         for (id, fields) in entries {
-            if *id <= map.position.id {
-                continue;
+            if *id > map.position.id {
+                map.hear(&self.site.index, *id, fields)?;
             }
-            if let Some(text) = fields.get("q") {
-                self.line.send_modify(|line| line.hear(*id, text));
-                map.position.id = *id;
-                continue;
-            }
-            let number = |name: &str| fields.get(name).and_then(|text| text.parse::<u64>().ok());
-            if number("p") != Some(map.version) {
-                return Err(Gap);
-            }
-            let seats = fields.get("d").and_then(|text| parse_states(text)).ok_or(Gap)?;
-            for (seat, letter) in seats {
-                let Some(place) = self.site.index.position(seat) else { continue };
-                map.letters[place as usize] = letter;
-                changed.insert(place, letter);
-            }
-            map.position.id = *id;
-            map.version = number("v").ok_or(Gap)?;
         }
-        if changed.is_empty() && map.position.id == from.id {
-            return Ok(());
-        }
-        let mut changed: Vec<(u32, u8)> = changed.into_iter().collect();
-        changed.sort_unstable();
-        let flush = Flush {
-            from,
-            to: map.position,
-            version: map.version,
-            changed,
-            frames: Mutex::default(),
-        };
-        map.recent.push_back(Arc::new(flush));
-        if map.recent.len() > FLUSHES {
-            map.recent.pop_front();
-        }
-        map.snapshots.clear();
-        // Under the lock: number and list of flushes must never be seen apart.
-        self.flushed.send_modify(|number| *number += 1);
+        self.heard.send_replace(map.version);
         Ok(())
+    }
+
+    /// Whether there is something to tell.
+    pub fn has_news(&self) -> bool {
+        let map = self.map.lock();
+        map.position.id != map.told
+    }
+
+    /// What was heard since the last flush becomes one; nothing heard is no flush.
+    pub fn flush(&self) {
+        let mut map = self.map.lock();
+        if map.flush() {
+            self.flushed.send_replace(map.past.number());
+        }
+    }
+
+    /// Where a watcher stands that has seen everything told so far.
+    pub fn cursor(&self) -> u64 {
+        self.map.lock().past.number()
+    }
+
+    /// Brings the watchers of a subject from a cursor to the last flush, and newcomers with them.
+    /// A newcomer that says where it stands gets what it missed, if that is known.
+    pub fn advance(
+        &self,
+        subject: &Subject,
+        cursor: &mut u64,
+        newcomers: &[Option<Position>],
+    ) -> Tide {
+        let index = &self.site.index;
+        let mut map = self.map.lock();
+        map.used_at = Instant::now();
+        let told = match map.past.after_number(*cursor) {
+            Some(missed) => map.frame(index, subject, missed),
+            None => Some(map.snapshot(index, subject)),
+        };
+        *cursor = map.past.number();
+        let first = newcomers.iter().map(|last| match map.missed(*last, subject) {
+            Some(missed) => map.frame(index, subject, missed),
+            None => Some(map.snapshot(index, subject)),
+        });
+        Tide { told, first: first.collect() }
+    }
+
+    /// Waits for the flush after a cursor, or for the end of the match.
+    pub async fn wait_for_flush(&self, cursor: u64) {
+        let mut flushed = self.flushed.subscribe();
+        // It errs only without a sender, and that is this map's own.
+        let _ = flushed.wait_for(|number| *number > cursor || self.is_over()).await;
     }
 
     /// The states of a scope now.
@@ -154,6 +142,13 @@ impl Feed {
         let mut map = self.map.lock();
         map.used_at = Instant::now();
         frame::states(&self.site.index, &map.letters, map.version, scope)
+    }
+
+    /// The states of a scope as they are answered, at most one flush old.
+    pub fn body(&self, scope: &Scope, encode: impl FnOnce(&States) -> Vec<u8>) -> Arc<Body> {
+        let mut map = self.map.lock();
+        map.used_at = Instant::now();
+        map.body(&self.site.index, scope, encode)
     }
 
     /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The first
@@ -178,7 +173,12 @@ impl Feed {
         found.into_iter().map(seats).collect()
     }
 
-    /// Somebody is about to watch: the map must not be dropped before.
+    /// How long someone with so many people in front will wait.
+    pub fn eta(&self, ahead: u64) -> Option<Eta> {
+        self.map.lock().line.eta(ahead)
+    }
+
+    /// Somebody is about to use it: the map must not be dropped before.
     pub fn touch(&self) {
         self.map.lock().used_at = Instant::now();
     }
@@ -195,117 +195,58 @@ impl Feed {
 
     /// Waits until the map stands at a version or later, at most `patience`.
     pub async fn wait_for_version(&self, version: u64, patience: Duration) -> bool {
-        let mut flushed = self.flushed.subscribe();
-        // Not `wait_for`: its condition would run under the lock of the number, and take the lock
-        // of the map, while `apply` takes them the other way round.
-        let reached = async {
-            while self.version() < version {
-                if flushed.changed().await.is_err() {
-                    return false;
-                }
-            }
-            true
-        };
-        tokio::time::timeout(patience, reached).await.unwrap_or(false)
+        let mut heard = self.heard.subscribe();
+        let reached = heard.wait_for(|known| *known >= version);
+        matches!(tokio::time::timeout(patience, reached).await, Ok(Ok(_)))
     }
 
-    /// Seats that can be had now.
-    pub fn available(&self) -> usize {
-        self.map.lock().letters.iter().filter(|letter| **letter == b'A').count()
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.watchers.load(Ordering::Relaxed)
     }
 
-    /// When somebody last asked, and whether somebody watches.
+    /// When somebody last used it, unless somebody watches.
     pub fn idle_since(&self) -> Option<Instant> {
-        if self.flushed.receiver_count() + self.line.receiver_count() > 0 {
-            return None;
-        }
-        Some(self.map.lock().used_at)
+        (self.watchers() == 0).then(|| self.map.lock().used_at)
     }
 
-    /// A new watcher: the first frames and its cursor. A known `last` continues there.
-    pub fn watch(&self, scope: &Scope, last: Option<Position>) -> (Next, Watcher) {
-        let receiver = self.flushed.subscribe();
-        let mut map = self.map.lock();
-        map.used_at = Instant::now();
-        let cursor = *receiver.borrow();
-        let missed = last.and_then(|last| missed(&map, last));
-        let next = match missed {
-            Some(flushes) => Next::Frames(self.frames(&flushes, scope)),
-            None => Next::Snapshot(self.snapshot(&mut map, scope)),
-        };
-        drop(map);
-        (next, Watcher { receiver, cursor })
+    /// The match is gone: the streams end.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        self.flushed.send_modify(|_| {});
     }
 
-    fn frames(&self, flushes: &[Arc<Flush>], scope: &Scope) -> Vec<Bytes> {
-        let encode = |flush: &Arc<Flush>| {
-            let mut frames = flush.frames.lock();
-            let made = frames.entry(scope.clone()).or_insert_with(|| {
-                frame::changes(&self.site.index, flush.to, flush.version, &flush.changed, scope)
-            });
-            made.clone()
-        };
-        flushes.iter().filter_map(encode).collect()
-    }
-
-    fn snapshot(&self, map: &mut Map, scope: &Scope) -> Bytes {
-        let (position, version) = (map.position, map.version);
-        let letters = &map.letters;
-        let made = map.snapshots.entry(scope.clone()).or_insert_with(|| {
-            let states = frame::states(&self.site.index, letters, version, scope);
-            frame::event("snapshot", Some(position), &states)
-        });
-        made.clone()
+    /// Whether the match is gone.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 }
 
-/// The flushes since `last`, or `None` when they are not all known.
-fn missed(map: &Map, last: Position) -> Option<Vec<Arc<Flush>>> {
-    if last.epoch != map.position.epoch || last.id > map.position.id {
-        return None;
+/// Somebody watches as long as this lives.
+pub struct Watching(Arc<Feed>);
+
+impl Watching {
+    /// One more watcher of a map.
+    pub fn new(feed: Arc<Feed>) -> Self {
+        feed.watchers.fetch_add(1, Ordering::Relaxed);
+        Self(feed)
     }
-    let since: Vec<Arc<Flush>> =
-        map.recent.iter().filter(|flush| flush.to.id > last.id).cloned().collect();
-    match since.first() {
-        // Another node may have cut the stream elsewhere: a flush that begins before `last` is
-        // told whole, because the last state of a seat wins.
-        Some(first) if first.from.id <= last.id || since.len() < map.recent.len() => Some(since),
-        Some(_) => None,
-        None if last.id == map.position.id || !map.recent.is_empty() => Some(vec![]),
-        None => None,
+
+    /// The map.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.0
     }
 }
 
-fn letters(index: &PlanIndex, snapshot: &Snapshot) -> Vec<u8> {
-    let mut letters = vec![b'A'; index.seat_count() as usize];
-    for (seat, letter) in &snapshot.taken {
-        if let Some(place) = index.position(*seat) {
-            letters[place as usize] = *letter;
-        }
+impl Deref for Watching {
+    type Target = Feed;
+    fn deref(&self) -> &Feed {
+        &self.0
     }
-    letters
 }
 
-/// The cursor of one connection.
-pub struct Watcher {
-    receiver: watch::Receiver<u64>,
-    cursor: u64,
-}
-
-impl Watcher {
-    /// Waits for what comes next in a scope. A flush without anything for it gives no frames.
-    pub async fn next(&mut self, feed: &Feed, scope: &Scope) -> Option<Next> {
-        self.receiver.changed().await.ok()?;
-        let mut map = feed.map.lock();
-        let latest = *self.receiver.borrow_and_update();
-        let behind = (latest - self.cursor) as usize;
-        self.cursor = latest;
-        if behind > map.recent.len() {
-            return Some(Next::Snapshot(feed.snapshot(&mut map, scope)));
-        }
-        let first = map.recent.len() - behind;
-        let flushes: Vec<Arc<Flush>> = map.recent.range(first..).cloned().collect();
-        drop(map);
-        Some(Next::Frames(feed.frames(&flushes, scope)))
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::Relaxed);
     }
 }

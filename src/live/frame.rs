@@ -6,9 +6,48 @@ use crate::domain::position::Position;
 use crate::domain::seat::SeatState;
 use bytes::Bytes;
 use serde::Serialize;
+use std::ops::Range;
 use utoipa::ToSchema;
 
-/// What a watcher sees of a match.
+/// One event in bytes that all its watchers share: a chunk of HTTP/1.1 with the event inside. So
+/// a connection of HTTP/1.1 gets it in one write, without a copy.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    chunk: Bytes,
+    text: Range<usize>,
+}
+
+/// The chunk that ends a body.
+pub const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
+
+impl Frame {
+    /// A frame with this text, which must not be empty: an empty chunk ends the body.
+    pub fn new(text: &str) -> Self {
+        let size = format!("{:x}\r\n", text.len());
+        let text_at = size.len()..size.len() + text.len();
+        Self { chunk: Bytes::from([&size, text, "\r\n"].concat()), text: text_at }
+    }
+
+    /// The event as a chunk of a body with `transfer-encoding: chunked`.
+    pub fn chunk(&self) -> &Bytes {
+        &self.chunk
+    }
+
+    /// The event alone.
+    pub fn text(&self) -> Bytes {
+        self.chunk.slice(self.text.clone())
+    }
+}
+
+/// What one watches of a match.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    Seats(Scope),
+    /// The line of the waiting room.
+    Line,
+}
+
+/// The seats that one sees of a match.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// All seats, one character each.
@@ -108,7 +147,7 @@ pub fn changes(
     version: u64,
     changed: &[(u32, u8)],
     scope: &Scope,
-) -> Option<Bytes> {
+) -> Option<Frame> {
     let seen = changed.iter().filter(|(place, _)| scope.has(index, *place));
     let changes: Vec<SeatChange> = seen
         .map(|(place, letter)| SeatChange { seat_id: index.seat_at(*place), state: state(*letter) })
@@ -120,9 +159,9 @@ pub fn changes(
 }
 
 /// One event of the stream.
-pub fn event(name: &str, position: Option<Position>, data: &impl Serialize) -> Bytes {
+pub fn event(name: &str, position: Option<Position>, data: &impl Serialize) -> Frame {
     // Our own types always encode; an empty object would be the visible sign of a bug.
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
     let id = position.map_or_else(String::new, |position| format!("id: {position}\n"));
-    Bytes::from(format!("{id}event: {name}\ndata: {data}\n\n"))
+    Frame::new(&format!("{id}event: {name}\ndata: {data}\n\n"))
 }

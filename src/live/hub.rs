@@ -8,6 +8,8 @@ use crate::engine::Engine;
 use crate::engine::error::{EngineError, Refusal};
 use crate::live::catalog::Catalog;
 use crate::live::feed::Feed;
+use crate::live::pace::Pace;
+use crate::live::shard::Shards;
 use crate::stream::tail::Tail;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -15,9 +17,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-/// The least time between two flushes of a match: an idle match is told at once, a busy one in
-/// steps that the eye still takes for immediate.
-const TICK: Duration = Duration::from_millis(50);
+/// Entries of the stream that are read when a map starts, for those who return to it.
+const HISTORY: u64 = 2000;
 /// A map that nobody has asked for in so long is dropped.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -40,6 +41,8 @@ pub struct Hub {
     running: Mutex<HashMap<MatchId, Running>>,
     /// One start at a time: two for one match would follow its stream twice.
     starting: AsyncMutex<()>,
+    /// The event streams that were taken over.
+    pub shards: Shards,
 }
 
 impl Hub {
@@ -51,6 +54,7 @@ impl Hub {
             tail: OnceLock::new(),
             running: Mutex::default(),
             starting: AsyncMutex::default(),
+            shards: Shards::default(),
         }
     }
 
@@ -72,7 +76,8 @@ impl Hub {
         }
         let (_, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
         let snapshot = self.engine.snapshot(id).await?;
-        let feed = Arc::new(Feed::new(id, site, &snapshot));
+        let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
+        let feed = Arc::new(Feed::new(id, site, &snapshot, &before));
         let (sender, receiver) = mpsc::unbounded_channel();
         self.running.lock().insert(id, Running { feed: feed.clone(), sender });
         self.follow(id, snapshot.position.id);
@@ -102,6 +107,22 @@ impl Hub {
         }
     }
 
+    /// The match is gone: its streams end, and those who return are told so.
+    pub fn end(&self, id: MatchId) {
+        let Some(running) = self.running.lock().remove(&id) else { return };
+        if let Some(tail) = self.tail.get() {
+            tail.unwatch(id);
+        }
+        running.feed.end();
+        self.shards.ring(id);
+    }
+
+    /// Whether a map is the one that runs.
+    fn runs(&self, feed: &Arc<Feed>) -> bool {
+        let running = self.running.lock();
+        running.get(&feed.match_id).is_some_and(|one| Arc::ptr_eq(&one.feed, feed))
+    }
+
     /// Drops the maps that nobody has used for a while.
     pub fn drop_idle(&self) {
         self.running.lock().retain(|id, running| {
@@ -121,12 +142,27 @@ impl Hub {
 
 /// Feeds one map until it is dropped.
 async fn run(hub: Arc<Hub>, feed: Arc<Feed>, mut receiver: mpsc::UnboundedReceiver<Message>) {
+    let mut pace = Pace::new(Instant::now());
     let mut messages = Vec::new();
     loop {
-        if receiver.recv_many(&mut messages, 1000).await == 0 {
+        let due = feed.has_news().then(|| pace.due(feed.watchers()));
+        if due.is_some_and(|due| due <= Instant::now()) {
+            feed.flush();
+            hub.shards.ring(feed.match_id);
+            pace.told(Instant::now());
+            continue;
+        }
+        let heard = receiver.recv_many(&mut messages, 1000);
+        let heard = match due {
+            None => heard.await,
+            Some(due) => match tokio::time::timeout_at(due.into(), heard).await {
+                Ok(heard) => heard,
+                Err(_) => continue,
+            },
+        };
+        if heard == 0 {
             return;
         }
-        let began = Instant::now();
         let (mut entries, mut anew) = (Vec::new(), false);
         for message in messages.drain(..) {
             match message {
@@ -134,21 +170,21 @@ async fn run(hub: Arc<Hub>, feed: Arc<Feed>, mut receiver: mpsc::UnboundedReceiv
                 Message::Reset => anew = true,
             }
         }
-        if anew || feed.apply(&entries).is_err() {
+        if anew || feed.hear(&entries).is_err() {
             restart(&hub, &feed).await;
         }
-        tokio::time::sleep(TICK.saturating_sub(began.elapsed())).await;
     }
 }
 
-/// Tries until Redis gives a snapshot; a match that is gone stays as it was until it is dropped.
-async fn restart(hub: &Hub, feed: &Feed) {
+/// Tries until Redis gives a snapshot, or until nobody wants the map any more.
+async fn restart(hub: &Hub, feed: &Arc<Feed>) {
     let mut pause = Duration::from_millis(50);
-    loop {
+    while hub.runs(feed) {
         match hub.engine.snapshot(feed.match_id).await {
             Ok(snapshot) => {
                 feed.reset(&snapshot);
                 hub.follow(feed.match_id, snapshot.position.id);
+                hub.shards.ring(feed.match_id);
                 return;
             }
             Err(error) => {

@@ -29,7 +29,30 @@ pub struct Eta {
     pub p90_seconds: u64,
 }
 
+/// The line as everybody sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LineView {
+    serving: u64,
+    waiting: u64,
+    admitted_per_minute: Option<u64>,
+    /// For someone who joins now.
+    eta: Option<Eta>,
+    sold_out: bool,
+}
+
 impl Line {
+    /// The line as everybody sees it, with what is left to buy.
+    pub fn view(&self, sold_out: bool) -> LineView {
+        LineView {
+            serving: self.serving,
+            waiting: self.waiting,
+            admitted_per_minute: self.admitted_per_minute(),
+            eta: self.eta(self.waiting),
+            sold_out,
+        }
+    }
+
     /// The line where it stands, with nothing measured yet.
     pub fn at(serving: u64, waiting: u64) -> Self {
         Self { serving, waiting, admitted: VecDeque::new() }

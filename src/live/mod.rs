@@ -4,5 +4,14 @@
 pub mod catalog;
 pub mod feed;
 pub mod frame;
+mod group;
 pub mod hub;
 pub mod line;
+mod map;
+mod pace;
+mod past;
+pub mod places;
+pub mod shard;
+#[cfg(test)]
+mod shuffle;
+mod sync;

@@ -70,6 +70,12 @@ pub enum Scenario {
     Confirm,
     /// Event streams on one match, while seats are held.
     Watch,
+    /// Very many event streams on a node of their own, against a plain loop of writes; the numbers
+    /// of docs/BENCHMARKS.md (`--embedded` only).
+    Fanout,
+    /// The plain loop of writes: connects to a reader that `fanout` runs (`--url` only).
+    #[value(hide = true)]
+    Floor,
     /// The engine without HTTP, from within (`--embedded` only).
     Engine,
     /// The engine and the API against the obvious ways to do it (`--embedded` only).
@@ -105,6 +111,7 @@ impl LoadArguments {
             Scenario::Purchase => (1000, 50.0, 60.0, 128),
             Scenario::Confirm => (10_000, 500.0, 20.0, 128),
             Scenario::Watch => (1000, 20.0, 20.0, 64),
+            Scenario::Fanout | Scenario::Floor => (10_000, 10.0, 5.0, 1),
             Scenario::Engine | Scenario::Compare => (256, 0.0, 10.0, 128),
         };
         let people = self.people.unwrap_or(people) as usize;

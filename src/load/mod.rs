@@ -9,6 +9,7 @@ pub mod arguments;
 pub mod compare;
 pub mod crew;
 pub mod dice;
+pub mod fanout;
 pub mod machine;
 pub mod report;
 pub mod run;

@@ -4,6 +4,7 @@ use crate::commands::verify::verify;
 use crate::load::arguments::{LoadArguments, Scenario};
 use crate::load::compare;
 use crate::load::crew::{Crew, Findings, on_own_thread};
+use crate::load::fanout::{self, floor};
 use crate::load::report::{Report, html, text};
 use crate::load::scenario::{confirm, engine, hold_release, purchase, rush, watch};
 use crate::load::target::{Private, Target};
@@ -16,9 +17,13 @@ use std::time::Duration;
 
 /// Runs a scenario; status 1 when something that must be true is not.
 pub async fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
-    let from_within = matches!(arguments.scenario, Scenario::Engine | Scenario::Compare);
+    use Scenario::{Compare, Engine, Fanout, Floor};
+    let from_within = matches!(arguments.scenario, Engine | Compare | Fanout);
     ensure!(arguments.embedded || !from_within, "this scenario needs --embedded");
     raise_file_limit();
+    if arguments.scenario == Floor {
+        return floor::write(&arguments);
+    }
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its numbers say nothing about the speed of a release");
     }
@@ -41,6 +46,9 @@ pub async fn loaded(target: &Target, arguments: &LoadArguments) -> anyhow::Resul
     if let (Scenario::Engine, Some(private)) = (arguments.scenario, &target.private) {
         return engine::run(&private.dev, arguments).await;
     }
+    if let (Scenario::Fanout, Some(private)) = (arguments.scenario, &target.private) {
+        return fanout::run(&private.dev, arguments).await;
+    }
     eprintln!("making {} people", numbers.people);
     let tokens = target.tokens(numbers.people).await.context("making people")?;
     let (place, servers) = (target.place.clone(), target.servers());
@@ -61,7 +69,9 @@ pub async fn loaded(target: &Target, arguments: &LoadArguments) -> anyhow::Resul
             Scenario::Purchase => purchase::run(&crew).await?,
             Scenario::Confirm => confirm::run(&crew).await?,
             Scenario::Watch => watch::run(&crew).await?,
-            Scenario::Engine | Scenario::Compare => anyhow::bail!("it has no people"),
+            Scenario::Engine | Scenario::Compare | Scenario::Fanout | Scenario::Floor => {
+                anyhow::bail!("it has no people")
+            }
         };
         Ok((crew, findings))
     })

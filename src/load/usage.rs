@@ -74,6 +74,11 @@ impl Meter {
     }
 }
 
+/// Seconds of processor time that a process has used; 0 when there is none.
+pub fn cpu_seconds(process: u32) -> f64 {
+    of_file(&format!("/proc/{process}/stat")) as f64 / TICKS_PER_SECOND
+}
+
 fn ticks(servers: Option<(u32, u32)>) -> Ticks {
     let mut ticks = Ticks { all: of_file("/proc/self/stat"), ..Ticks::default() };
     for task in entries("/proc/self/task") {

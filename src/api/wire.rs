@@ -1,0 +1,102 @@
+//! A connection under hyper that can be taken over: it says whether bytes wait to be written, and
+//! the head of the answer is written by hand.
+
+use crate::api::events::retry;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+
+/// A connection that hyper serves for now.
+pub(super) struct Wire {
+    io: TokioIo<TcpStream>,
+    /// Whether the last write had to wait: then hyper has bytes that are not written yet.
+    full: Arc<AtomicBool>,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { io: TokioIo::new(stream), full: Arc::default() }
+    }
+
+    /// Whether bytes wait to be written.
+    pub(super) fn full(&self) -> Arc<AtomicBool> {
+        self.full.clone()
+    }
+
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.io.into_inner()
+    }
+
+    fn noted<T>(&self, polled: Poll<T>) -> Poll<T> {
+        self.full.store(polled.is_pending(), Ordering::Relaxed);
+        polled
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.noted(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write_vectored(context, parts);
+        self.noted(polled)
+    }
+}
+
+/// The head of an accepted event stream as it goes over the wire, and its first chunk.
+pub(super) fn head(response: &Response) -> Bytes {
+    let mut head =
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n".to_vec();
+    for (name, value) in response.headers() {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    let now = jiff::Timestamp::now();
+    if let Ok(date) = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
+        head.extend_from_slice(format!("date: {date}\r\n").as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(retry().chunk());
+    Bytes::from(head)
+}

@@ -1,0 +1,77 @@
+//! The floor: what it costs to write the same frame to as many sockets, with nothing around it. A
+//! process of its own writes in a plain loop, this one reads.
+
+use crate::load::arguments::LoadArguments;
+use crate::load::usage::cpu_seconds;
+use anyhow::{Context as _, ensure};
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+/// As the frames that it is compared with: one seat of a match.
+const FRAME: &[u8] = b"6e\r\nid: 1-1763812345678-7\nevent: changes\n\
+    data: {\"version\":12345,\"changes\":[{\"seatId\":12345,\"state\":\"HOLD\"}]}\n\n\r\n";
+
+/// Microseconds of one core per frame, for so many sockets, frames per second and so long.
+pub async fn measure(streams: usize, rate: f64, time: Duration) -> anyhow::Result<f64> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["load", "floor", "--url", &url, "--people", &streams.to_string()])
+        .args(["--rate", &rate.to_string(), "--duration", &time.as_secs_f64().to_string()])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let child = command.spawn().context("starting the plain loop of writes")?;
+    let mut readers = Vec::new();
+    for _ in 0..streams {
+        let (mut stream, _) = listener.accept().await?;
+        readers.push(tokio::spawn(async move {
+            let (mut buffer, mut bytes) = ([0; 4096], 0);
+            while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                bytes += count;
+            }
+            bytes
+        }));
+    }
+    let output = child.wait_with_output().await?;
+    let mut read = 0;
+    for reader in readers {
+        read += reader.await?;
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let mut words = said.split_whitespace().filter_map(|word| word.parse::<f64>().ok());
+    let (frames, seconds) = words.next().zip(words.next()).context("the plain loop failed")?;
+    ensure!(read as f64 == frames * FRAME.len() as f64, "not all frames of the loop came");
+    Ok(seconds * 1e6 / frames)
+}
+
+/// The loop: prints how many frames it wrote and the processor seconds that this took.
+pub fn write(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
+    let numbers = arguments.numbers();
+    let url = arguments.url.as_deref().unwrap_or_default();
+    let address = url.strip_prefix("http://").context("an address is needed")?;
+    let mut streams = Vec::new();
+    for _ in 0..numbers.people {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        streams.push(stream);
+    }
+    let process = std::process::id();
+    let (before, begun, mut frames) = (cpu_seconds(process), Instant::now(), 0_u64);
+    let mut next = begun;
+    while begun.elapsed() < numbers.duration {
+        for stream in &mut streams {
+            stream.write_all(FRAME)?;
+        }
+        frames += streams.len() as u64;
+        next += Duration::from_secs_f64(1.0 / numbers.rate);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    println!("{frames} {}", cpu_seconds(process) - before);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,118 @@
+//! Clients of event streams that nobody here wrote: curl in three versions of HTTP, and the npm
+//! package `eventsource`.
+
+use crate::support::app::{TestApp, TestMatch};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A program that prints what it hears.
+struct Listener {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Listener {
+    fn start(program: &str, arguments: &[&str], dir: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(dir).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next line that has a text, within 20 s.
+    async fn line_with(&mut self, text: &str) -> String {
+        let reading = async {
+            loop {
+                let line = self.lines.next_line().await.unwrap().expect("the program goes on");
+                if line.contains(text) {
+                    return line;
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), reading).await;
+        found.unwrap_or_else(|_| panic!("{text} did not come"))
+    }
+}
+
+fn url(app: &TestApp, event: &TestMatch) -> String {
+    format!("{}{}", app.node().url(), event.path("/blocks/1/seats/events"))
+}
+
+/// The rule: curl reads the stream as it comes, and its end is a clean one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_reads_a_stream_in_three_versions_of_http() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let here = PathBuf::from(".");
+    let mut listeners = Vec::new();
+    for (version, seat) in [("--http1.1", 1), ("--http1.0", 2), ("--http2-prior-knowledge", 3)] {
+        let url = url(&app, &event);
+        let arguments = ["--silent", "--show-error", "--no-buffer", "--fail", version, &url];
+        let mut curl = Listener::start("curl", &arguments, &here);
+        curl.line_with("retry: ").await;
+        curl.line_with("event: snapshot").await;
+        fan.hold(&event.id, &[seat]).await.expect(201);
+        curl.line_with("event: changes").await;
+        let data = curl.line_with("data: ").await;
+        assert!(data.contains(&format!("{{\"seatId\":{seat},\"state\":\"HOLD\"}}")), "{data}");
+        listeners.push((version, curl));
+    }
+    app.node.take().unwrap().stop().await;
+    for (version, mut curl) in listeners {
+        while curl.lines.next_line().await.unwrap().is_some() {}
+        let status = curl.child.wait().await.unwrap();
+        assert!(status.success(), "{version} ended with {status}: the stream was cut");
+    }
+    app.emulator.stop().await;
+}
+
+/// Installs what `tests/clients/package-lock.json` names, once.
+async fn clients() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+    std::fs::create_dir_all(&dir).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    for name in ["package.json", "package-lock.json", "eventsource.mjs"] {
+        std::fs::copy(source.join(name), dir.join(name)).unwrap();
+    }
+    if !dir.join("node_modules/eventsource").exists() {
+        let install = ["ci", "--no-audit", "--no-fund"];
+        let output = Command::new("npm").args(install).current_dir(&dir).output().await;
+        let output = output.expect("npm is needed: scripts/setup test");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    dir
+}
+
+/// The rule: an EventSource of another house sees every change, and finds its way back by itself
+/// when the node starts anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_source_of_node_follows_a_match_and_comes_back() {
+    let dir = clients().await;
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let url = url(&app, &event);
+    let mut source = Listener::start("node", &["eventsource.mjs", &url], &dir);
+    let first = source.line_with("snapshot").await;
+    let first: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(first["data"]["seats"].as_array().unwrap().len(), 20);
+    fan.hold(&event.id, &[1]).await.expect(201);
+    let line = source.line_with("changes").await;
+    assert!(line.contains("\"seatId\":1"), "{line}");
+    // The node ends and starts again at the same address; the client waits as `retry` says.
+    let address = app.node().address;
+    app.node.take().unwrap().stop().await;
+    app.settings.listen = address.to_string();
+    app.node = Some(app.another_node(grandstand::app::NodeRole::All).await);
+    fan.hold(&event.id, &[2]).await.expect(201);
+    let line = source.line_with("\"seatId\":2").await;
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["name"], "changes", "it came back with its last id: {line}");
+    app.finish().await;
+}
