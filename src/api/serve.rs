@@ -126,6 +126,8 @@ impl Serving {
         let _ = stream.set_nodelay(true);
         let first = tokio::time::timeout(HEADER_TIME, speaks_http2(&stream));
         let http2 = tokio::select! {
+            // A request that is there already is answered.
+            biased;
             first = first => first??,
             () = self.stop.cancelled() => return Ok(()),
         };

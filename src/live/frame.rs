@@ -18,7 +18,7 @@ pub struct Frame {
 }
 
 /// The chunk that ends a body.
-pub const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
+pub static LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 impl Frame {
     /// A frame with this text, which must not be empty: an empty chunk ends the body.

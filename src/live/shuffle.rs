@@ -24,6 +24,8 @@ const CHANGES: u64 = 5;
 /// Orders that are tried.
 const ORDERS: usize = 3000;
 
+static HEAD: Bytes = Bytes::from_static(b"3\r\n:\n\n\r\n");
+
 /// A connection without a network: what it takes now, and what it took.
 #[derive(Clone)]
 struct TestPipe(Arc<Mutex<Taken>>);
@@ -150,6 +152,17 @@ fn read(bytes: &[u8], from: u64) -> String {
     String::from_utf8(map).unwrap()
 }
 
+fn watcher(feed: &std::sync::Arc<Feed>, places: &Places, last: Option<u64>) -> Watcher {
+    Watcher {
+        watching: Watching::new(feed.clone()),
+        subject: Subject::Seats(Scope::Match),
+        last: last.map(|ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } }),
+        place: places.take([127, 0, 0, 1].into()).expect("a place"),
+        connection: None,
+        ends_at: Instant::now() + Duration::from_secs(600),
+    }
+}
+
 fn publisher(
     feed: std::sync::Arc<Feed>,
     shard: std::sync::Arc<Shard<TestPipe>>,
@@ -208,15 +221,7 @@ fn story(site: &std::sync::Arc<KnownSite>) {
     let places = Places::new(10, 10);
     let done = Arc::new(AtomicBool::new(false));
     let come = |pipe: &TestPipe, last: Option<u64>| {
-        let watcher = Watcher {
-            watching: Watching::new(feed.clone()),
-            subject: Subject::Seats(Scope::Match),
-            last: last.map(|ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } }),
-            place: places.take([127, 0, 0, 1].into()).expect("a place"),
-            connection: None,
-            ends_at: Instant::now() + Duration::from_secs(600),
-        };
-        shard.take(pipe.clone(), Bytes::from_static(b"3\r\n:\n\n\r\n"), watcher);
+        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &places, last));
     };
     let (quick, slow, leaving) = (TestPipe::new(9999), TestPipe::new(30), TestPipe::new(9999));
     let (late, back) = (TestPipe::new(9999), TestPipe::new(9999));
@@ -257,4 +262,36 @@ fn story(site: &std::sync::Arc<KnownSite>) {
 fn every_order_of_events_ends_with_the_state() {
     let site = site();
     shuttle::check_pct(move || story(&site), ORDERS, 3);
+}
+
+/// The rule: nobody waits for a change to be seen: who comes, and each change, wakes the shard.
+#[test]
+fn nobody_waits_to_be_seen() {
+    let site = site();
+    let story = move || {
+        let id = MatchId::new(Partition(0));
+        let feed = std::sync::Arc::new(Feed::new(id, site.clone(), &snapshot(0), &[]));
+        let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
+        let (places, done) = (Places::new(10, 10), Arc::new(AtomicBool::new(false)));
+        let task = task(Desk::new(shard.clone()), done.clone());
+        let pipe = TestPipe::new(9999);
+        let holds = |text: &str| {
+            let bytes = pipe.0.lock().unwrap().bytes.clone();
+            String::from_utf8(bytes).unwrap().contains(text)
+        };
+        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &places, None));
+        while !holds("event: snapshot") {
+            shuttle::thread::yield_now();
+        }
+        feed.hear(&[entry(1)]).unwrap();
+        feed.flush();
+        shard.ring(id);
+        while !holds("event: changes") {
+            shuttle::thread::yield_now();
+        }
+        done.store(true, Ordering::SeqCst);
+        shard.ring(id);
+        task.join().unwrap().end();
+    };
+    shuttle::check_random(story, ORDERS);
 }

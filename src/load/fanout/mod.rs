@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// The streams and the plain loop take turns so often; the median counts.
 const ROUNDS: usize = 3;
-/// The node is left alone for so long before its memory is looked at.
+/// The node is left alone for so long before its memory is looked at, and after a crowd has left.
 const REST: Duration = Duration::from_secs(3);
 /// Asked so often for the whole map.
 const SNAPSHOTS: usize = 2000;
@@ -104,7 +104,7 @@ impl Run<'_> {
         let (crowd, _) = Crowd::gather(&self.target(node), 1).await?;
         self.sale.take(LONE_RATE, LONE).await?;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let seen = crowd.leave().await?;
+        let seen = leave(crowd).await?;
         self.sale.lateness(&seen, "lone watcher", &self.tally).await?;
         self.check("the lone watcher's map is that of Redis", &seen).await
     }
@@ -122,7 +122,7 @@ impl Run<'_> {
         tokio::time::sleep(self.each).await;
         let share = (node.cpu_seconds() - before) / self.each.as_secs_f64();
         self.findings.result("idle streams: node", share * 100.0, "% of a core");
-        crowd.leave().await?;
+        leave(crowd).await?;
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Run<'_> {
             tokio::time::sleep(Duration::from_millis(300)).await;
             let frames = crowd.frames() - frames;
             let each = (node.cpu_seconds() - cpu) * 1e6 / frames as f64;
-            let seen = crowd.leave().await?;
+            let seen = leave(crowd).await?;
             self.check("nothing is lost at a steady rate", &seen).await?;
             let floor = floor::measure(self.streams, self.rate, self.each).await?;
             eprintln!("  {each:.2} µs per frame of {frames}, plain {floor:.2} µs");
@@ -160,7 +160,7 @@ impl Run<'_> {
         let share = (node.cpu_seconds() - cpu) / BUSY.as_secs_f64();
         tokio::time::sleep(Duration::from_secs(2)).await;
         let frames = crowd.frames() as f64 / self.streams as f64 / BUSY.as_secs_f64();
-        let seen = crowd.leave().await?;
+        let seen = leave(crowd).await?;
         self.findings.result("busy: frames per stream", frames, "per second");
         self.findings.result("busy: node", share * 100.0, "% of a core");
         self.sale.lateness(&seen, "busy", &self.tally).await?;
@@ -181,7 +181,7 @@ impl Run<'_> {
         let from = seen.into_iter().map(|one| (one.sum, one.last_id)).collect();
         let crowd = Crowd::open(&self.target(&node), from);
         let took = crowd.ready().await?;
-        let seen = crowd.leave().await?;
+        let seen = leave(crowd).await?;
         let result = "all back after a restart, with ids";
         self.findings.result(result, took.as_secs_f64() * 1e3, "ms");
         self.check("all have the state again, from their ids", &seen).await?;
@@ -190,7 +190,7 @@ impl Run<'_> {
         let (crowd, took) = Crowd::gather(&self.target(&node), self.streams).await?;
         let result = "all back after a restart, without ids";
         self.findings.result(result, took.as_secs_f64() * 1e3, "ms");
-        let seen = crowd.leave().await?;
+        let seen = leave(crowd).await?;
         self.check("all have the state again, from the start", &seen).await?;
         node.stop().await?;
         Ok(())
@@ -203,6 +203,13 @@ impl Run<'_> {
         self.findings.check(what, right == seen.len(), detail);
         Ok(())
     }
+}
+
+/// Ends the streams, and gives the node the time to notice: it has places for one crowd.
+async fn leave(crowd: Crowd) -> anyhow::Result<Vec<Seen>> {
+    let seen = crowd.leave().await?;
+    tokio::time::sleep(REST).await;
+    Ok(seen)
 }
 
 fn median(mut list: Vec<f64>) -> f64 {
