@@ -158,16 +158,13 @@ pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
     let state = (watcher, stop, None);
     Body::from_stream(
         futures::stream::unfold(state, |(watcher, stop, cursor)| async move {
-            let mut cursor = match cursor {
-                Some(cursor) => cursor,
-                None => {
-                    let mut cursor = watcher.watching.cursor();
-                    let newcomers = [watcher.last];
-                    let tide = watcher.watching.advance(&watcher.subject, &mut cursor, &newcomers);
-                    let first = tide.first.into_iter().flatten().map(|frame| frame.text());
-                    let all: Vec<Bytes> = std::iter::once(retry().text()).chain(first).collect();
-                    return Some((all.concat().into(), (watcher, stop, Some(cursor))));
-                }
+            let Some(mut cursor) = cursor else {
+                let mut cursor = watcher.watching.cursor();
+                let newcomers = [watcher.last];
+                let tide = watcher.watching.advance(&watcher.subject, &mut cursor, &newcomers);
+                let first = tide.first.into_iter().flatten().map(|frame| frame.text());
+                let all: Vec<Bytes> = std::iter::once(retry().text()).chain(first).collect();
+                return Some((all.concat().into(), (watcher, stop, Some(cursor))));
             };
             let next = next(&watcher, &mut cursor);
             let next = tokio::select! {
