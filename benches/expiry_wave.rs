@@ -1,11 +1,13 @@
-//! N holds fall due in the same instant: time until all are swept. Meanwhile somebody goes on to
-//! hold seats; the p99 of those holds is told in the text, because it is what a wave costs others.
+//! N holds fall due in the same instant: time until all are swept. Before it and meanwhile somebody
+//! holds seats and gives them back; the p99 of those holds is told in the text, because the
+//! difference is what a wave costs others.
 
 mod harness;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use grandstand::domain::ids::SeatId;
+use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::Engine;
+use grandstand::engine::batch::Operation;
 use harness::{Bench, PARTITION};
 use hdrhistogram::Histogram;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Holds that end together: some, and every seat of a stand that was grabbed in the first second.
-const DUE: [usize; 3] = [100, 1000, 5000];
+const DUE: [usize; 3] = [100, 1000, 24_000];
 /// Long enough that all holds are made before the first ends.
 const HOLD_TTL_MS: u64 = 3000;
 /// What a worker takes per look (`workers/expiry.rs`).
@@ -23,36 +25,53 @@ fn expiry_wave(criterion: &mut Criterion) {
     let bench = Bench::start(HOLD_TTL_MS);
     let mut group = criterion.benchmark_group("expiry_wave");
     for count in DUE {
-        let mut meanwhile = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("bounds");
+        let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("bounds");
+        let (mut before, mut meanwhile) = (histogram(), histogram());
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("sweep", count), |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut took = Duration::ZERO;
                 for _ in 0..iterations {
-                    let wave = wave(&bench, count, &mut meanwhile);
+                    let wave = wave(&bench, count, &mut before, &mut meanwhile);
                     took += bench.runtime.block_on(wave);
                 }
                 took
             });
         });
-        let ms = |share| meanwhile.value_at_quantile(share) as f64 / 1000.0;
-        let (p50, p99, holds) = (ms(0.5), ms(0.99), meanwhile.len());
-        println!("  {holds} holds meanwhile: p50 {p50:.2} ms, p99 {p99:.2} ms");
+        for (when, seen) in [("before", before), ("meanwhile", meanwhile)] {
+            let ms = |share| seen.value_at_quantile(share) as f64 / 1000.0;
+            let (p50, p99, holds) = (ms(0.5), ms(0.99), seen.len());
+            println!("  {holds} holds {when}: p50 {p50:.2} ms, p99 {p99:.2} ms");
+        }
     }
     group.finish();
 }
 
 /// Makes the holds, waits until they are due, sweeps them; how long the sweep took.
-async fn wave(bench: &Bench, count: usize, meanwhile: &mut Histogram<u64>) -> Duration {
+async fn wave(
+    bench: &Bench,
+    count: usize,
+    before: &mut Histogram<u64>,
+    meanwhile: &mut Histogram<u64>,
+) -> Duration {
     let (engine, id) = (&bench.engine, bench.match_id);
     Bench::reopen(engine, id).await;
     let seats = bench.seats[..count].iter();
     let holds = seats.map(|seat| Bench::hold(engine, id, vec![*seat]));
     assert!(futures::future::join_all(holds).await.iter().all(|held| *held), "free seats");
-    tokio::time::sleep(Duration::from_millis(HOLD_TTL_MS + 20)).await;
+    let others = || bench.seats[count..].to_vec();
+    let due = Instant::now() + Duration::from_millis(HOLD_TTL_MS);
+    buy(engine.clone(), id, others(), before, || Instant::now() < due).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
     let over = Arc::new(AtomicBool::new(false));
-    let others = bench.seats[count..].to_vec();
-    let buyer = tokio::spawn(buy(engine.clone(), bench.match_id, others, over.clone()));
+    let mut seen = Histogram::<u64>::new_from(meanwhile);
+    let (engine_of_buyer, over_of_buyer) = (engine.clone(), over.clone());
+    let seats = others();
+    let buyer = tokio::spawn(async move {
+        let goes_on = || !over_of_buyer.load(Ordering::Relaxed);
+        buy(engine_of_buyer, id, seats, &mut seen, goes_on).await;
+        seen
+    });
     let begun = Instant::now();
     let mut swept = 0;
     while swept < count {
@@ -60,9 +79,7 @@ async fn wave(bench: &Bench, count: usize, meanwhile: &mut Histogram<u64>) -> Du
     }
     let took = begun.elapsed();
     over.store(true, Ordering::Relaxed);
-    for latency in buyer.await.expect("the buyer") {
-        meanwhile.saturating_record(latency.as_micros() as u64);
-    }
+    meanwhile.add(buyer.await.expect("the buyer")).expect("the same bounds");
     took
 }
 
@@ -74,22 +91,20 @@ async fn sweep(engine: &Engine) -> usize {
     swept.into_iter().filter(|swept| matches!(swept, Ok(true))).count()
 }
 
+/// Holds one seat after the other and gives it back, while it may.
 async fn buy(
     engine: Arc<Engine>,
-    id: grandstand::domain::ids::MatchId,
+    id: MatchId,
     seats: Vec<SeatId>,
-    over: Arc<AtomicBool>,
-) -> Vec<Duration> {
-    let mut latencies = vec![];
-    for seat in seats {
-        if over.load(Ordering::Relaxed) {
-            break;
-        }
-        let begun = Instant::now();
-        Bench::hold(&engine, id, vec![seat]).await;
-        latencies.push(begun.elapsed());
+    seen: &mut Histogram<u64>,
+    goes_on: impl Fn() -> bool,
+) {
+    for seat in seats.iter().cycle().take_while(|_| goes_on()) {
+        let (user, begun) = (UserId::new(PARTITION), Instant::now());
+        let held = engine.hold(id, user, vec![*seat], 0, &[], Operation::default()).await;
+        seen.saturating_record(begun.elapsed().as_micros() as u64);
+        engine.release(id, user, held.expect("a free seat").0).await.expect("a release");
     }
-    latencies
 }
 
 criterion_group! {

@@ -52,6 +52,11 @@ impl Bench {
         Self { runtime, engine: Arc::new(engine), match_id: id, seats, redis, _dir: dir }
     }
 
+    /// For looking into Redis beside the engine.
+    pub fn redis_url(&self) -> String {
+        self.redis.url()
+    }
+
     /// Holds seats for a new user; whether they were free.
     pub async fn hold(engine: &Engine, id: MatchId, seats: Vec<SeatId>) -> bool {
         let user = UserId::new(PARTITION);

@@ -87,6 +87,7 @@ commands.outcome = function(match, command)
     return payment_fact(reply, 'payment_withdrawn', claim)
   end
   claim.payment_state = 'F'
+  claim_changed(claim)
   if kind == 'lost' then
     return payment_fact(outcome_lost(match, claim, command.seats), 'payment_lost', claim)
   end

@@ -6,7 +6,7 @@ use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
 use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{Partition, PaymentId, SeatId};
-use crate::domain::money::Attempt;
+use crate::domain::money::{Attempt, Refund};
 use crate::domain::position::StreamId;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
@@ -14,6 +14,7 @@ use crate::engine::reservations::{Cancelled, Found};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
 use crate::store::ClaimRow;
+use crate::store::unsettled::UnsettledState;
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -260,6 +261,14 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
     Ok(Confirmed::Unknown)
 }
 
+/// Whether PostgreSQL has a refund that an earlier call began: money that goes back without it
+/// could go back again under the same number after a loss of Redis.
+async fn is_kept(app: &App, refund: &Refund) -> bool {
+    let row = app.store.unsettled_one(refund.payment).await;
+    let state = row.ok().flatten().map(|row| row.state);
+    matches!(state, Some(UnsettledState::Refund(kept, _)) if kept.number == refund.number)
+}
+
 async fn cancel_now(
     app: &App,
     user: &User,
@@ -276,9 +285,11 @@ async fn cancel_now(
         return Ok(true);
     };
     let (payment, partition) = (refund.payment, refund.payment.partition());
-    if let Some(id) = journal
-        && app.persisted.wait(partition, id, payment, PERSIST).await == Verdict::Unheard
-    {
+    let kept = match journal {
+        Some(id) => app.persisted.wait(partition, id, payment, PERSIST).await != Verdict::Unheard,
+        None => is_kept(app, &refund).await,
+    };
+    if !kept {
         // The intent is in the journal: the reconciler does it when PostgreSQL has it.
         return Ok(false);
     }

@@ -164,6 +164,10 @@ impl<P: Pipe> Group<P> {
             }
         }
         self.advance(joining).await;
+        // It may have ended while they were on their way here, and will not ring again.
+        if self.feed.is_over() {
+            self.end();
+        }
     }
 
     /// Tells what is new.

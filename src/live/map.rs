@@ -186,7 +186,8 @@ impl Map {
                 made
             }
             count => {
-                let key = (subject.clone(), self.past.number() - count as u64);
+                // Below 0 when flushes were read from the stream; it only tells keys apart.
+                let key = (subject.clone(), self.past.number().wrapping_sub(count as u64));
                 if let Some(made) = self.merged.get(&key) {
                     return made.clone();
                 }

@@ -7,8 +7,12 @@ use crate::store::reservations::seat_ids;
 use crate::store::{Store, StoreError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+/// An answer takes milliseconds; without one the caller says that payments pause.
+const ANSWER: Duration = Duration::from_secs(3);
 
 const CLAIM_ROWS: &str = "
     select t.id, p.attempt, p.status, case when p.status = 'LOST' then array(
@@ -72,7 +76,9 @@ impl Store {
                 return;
             }
             let ids: Vec<Uuid> = line.iter().map(|(payment, _, _)| payment.0).collect();
-            match self.read_claim_rows(&ids).await {
+            // Whoever comes meanwhile waits for this answer: it must not be waited for for ever.
+            let asked = tokio::time::timeout(ANSWER, self.read_claim_rows(&ids)).await;
+            match asked.unwrap_or_else(|_| Err(StoreError::Away("no answer".to_owned()))) {
                 Ok(rows) => {
                     for (payment, attempt, sender) in line {
                         let row = match rows.get(&payment.0) {

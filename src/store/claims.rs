@@ -193,10 +193,9 @@ impl<'a> Fold<'a> {
         }
         let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
-        // On their way together, and run in this order: futures are polled in it, and the first
-        // poll sends. A seat that changes hands is released before it is claimed.
+        // A seat that changes hands is released before it is claimed; the rest travels together.
+        change(transaction, RELEASE, gone).await?;
         futures::try_join!(
-            change(transaction, RELEASE, gone),
             change(transaction, CLAIM, made),
             self.write_reservations(transaction),
             self.write_payments(transaction),

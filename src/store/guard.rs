@@ -150,7 +150,10 @@ impl Guard {
                 contradicts(step, fact, &known.status)
             }
             (Approved, _, _) => Ruling::Stale,
-            (Declined | Withdrawn | Lost, "IN_PROGRESS" | "LOST", _) => Ruling::Follows,
+            // The end of an earlier attempt does not end the one that is under way.
+            (Declined | Withdrawn | Lost, "IN_PROGRESS" | "LOST", _) if fact.at >= known.at => {
+                Ruling::Follows
+            }
             (Declined | Withdrawn | Lost, _, _) => Ruling::Stale,
             // A sale that stands is not given back because Redis has forgotten it.
             (RefundOwed, "IN_PROGRESS" | "WITHDRAWN" | "FAILED" | "LOST", _) => Ruling::Follows,

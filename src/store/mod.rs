@@ -91,6 +91,10 @@ impl Store {
             .map_err(|error| StoreError::Setting(format!("database URL: {error}")))?;
         config.connect_timeout(Duration::from_secs(2));
         config.tcp_user_timeout(Duration::from_secs(5));
+        // A host that vanished after it took the last packet is noticed by this alone.
+        config.keepalives_idle(Duration::from_secs(10));
+        config.keepalives_interval(Duration::from_secs(2));
+        config.keepalives_retries(3);
         config.application_name("grandstand");
         config.options(
             // Statements are short: compiling one takes longer than running it.

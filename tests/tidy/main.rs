@@ -181,3 +181,14 @@ fn every_error_code_is_documented_and_nothing_else() {
 fn every_metric_is_documented_and_nothing_else() {
     none(documents::check_metrics(&files(&["src"], &["rs"]), &read("docs/OPERATIONS.md")));
 }
+
+/// The features run their own `main`: with the harness of `cargo test` they would compile, run
+/// nothing, and be green.
+#[test]
+fn the_features_are_run_and_not_only_compiled() {
+    let manifest: toml::Table = read("Cargo.toml").text.parse().expect("a manifest");
+    let is_cucumber = |test: &&toml::Value| test["name"].as_str() == Some("cucumber");
+    let tests = manifest["test"].as_array().expect("targets");
+    let cucumber = tests.iter().find(is_cucumber).expect("a target `cucumber`");
+    assert_eq!(cucumber["harness"].as_bool(), Some(false), "add `harness = false`");
+}

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Tasks at which the rate is looked for: alone, and up to what fills two batches.
-const TASKS: [usize; 4] = [1, 16, 64, 256];
+/// Tasks at which the rate is looked for: alone, and up to more than two batches take.
+const TASKS: [usize; 5] = [1, 16, 64, 256, 1024];
 
 /// One measurement.
 #[derive(Debug, Clone, Copy)]

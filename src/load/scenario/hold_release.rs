@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Requests in flight at which `--saturate` looks for the greatest rate: from a few to more than
-/// two calls of a batcher can carry.
-const IN_FLIGHT: [usize; 4] = [16, 64, 128, 256];
+/// Requests in flight at which `--saturate` looks for the greatest rate: from a few to what two
+/// calls of a batcher carry.
+const IN_FLIGHT: [usize; 4] = [16, 64, 256, 512];
 
 /// The name of what `--saturate` finds.
 pub const GREATEST: &str = "greatest sustained";

@@ -59,6 +59,9 @@ export class StadiumMap {
   private movedAt = -Infinity;
   private lastView: View = { x: 0, y: 0, scale: 0 };
   private hovered = -1;
+  /** Where the mouse is: what lies under it changes when the map flies. */
+  private pointer: { x: number; y: number } | null = null;
+  private flew = false;
   private marks = { selected: new Set<number>(), mine: new Set<number>() };
   private readonly frames = new FrameLoop((now) => this.drawNow(now));
   private countedAt = -Infinity;
@@ -123,8 +126,14 @@ export class StadiumMap {
       onTap: (x, y, touch) => this.tap(x, y, touch),
       onZoom: (factor) => this.zoomBy(factor),
       onDoubleTap: (x, y) => this.camera.flyZoomAt(x, y, 2.6),
-      onHover: (x, y) => this.hover(x, y),
-      onLeave: () => this.setHovered(-1, 0, 0),
+      onHover: (x, y) => {
+        this.pointer = { x, y };
+        this.hover(x, y);
+      },
+      onLeave: () => {
+        this.pointer = null;
+        this.setHovered(-1, 0, 0);
+      },
     });
     this.observer = new ResizeObserver(() => this.resize());
   }
@@ -218,6 +227,11 @@ export class StadiumMap {
   }
 
   private hover(x: number, y: number): void {
+    // In flight seats pass under the pointer; what it names must be what a click takes.
+    if (this.camera.flying) {
+      this.setHovered(-1, x, y);
+      return;
+    }
     const at = this.camera.toPlan(x, y);
     if (this.camera.scale >= SEATS_FULL) {
       this.blocks.showHover(null);
@@ -251,6 +265,8 @@ export class StadiumMap {
   private drawNow(now: number): void {
     const { camera } = this;
     camera.advance(now);
+    if (this.flew && !camera.flying && this.pointer) this.hover(this.pointer.x, this.pointer.y);
+    this.flew = camera.flying;
     const near = ramp(camera.scale, SEATS_FROM, SEATS_FULL);
     if (this.coarse) this.sharpen(now);
     this.paintBlocks(now, near);

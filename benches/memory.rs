@@ -1,0 +1,95 @@
+//! Bytes of Redis per held and per sold seat, by the seats of a sale: what its memory grows by.
+//! Left out is what passes: the journal (trimmed when PostgreSQL has it), the stream of changes
+//! (bounded by its length) and the memory of ended claims (8 to 16 minutes).
+
+mod harness;
+
+use fred::prelude::*;
+use fred::types::InfoKind;
+use grandstand::domain::ids::{MatchId, PaymentId, SeatId, UserId};
+use grandstand::domain::money::Attempt;
+use grandstand::engine::Engine;
+use grandstand::engine::batch::Operation;
+use grandstand::engine::payments::{Begun, Outcome, Settled};
+use grandstand::engine::reservations::Source;
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use harness::{Bench, PARTITION};
+
+/// Seats of each round.
+const SEATS: usize = 20_000;
+const PAYMENT_KEY: &str = "tgen_20251122183000abcd1";
+
+fn main() {
+    let bench = Bench::start(3_600_000);
+    println!("{:<16} {:>20} {:>20}", "seats of a sale", "bytes per held seat", "per sold seat");
+    for size in [1, 2, 4] {
+        let (held, sold) = bench.runtime.block_on(measure(&bench, size));
+        println!("{size:<16} {held:>20.0} {sold:>20.0}");
+    }
+}
+
+async fn measure(bench: &Bench, size: usize) -> (f64, f64) {
+    let (engine, id) = (&bench.engine, bench.match_id);
+    Bench::reopen(engine, id).await;
+    let raw = grandstand::redis::connect(&bench.redis_url()).await.expect("a client");
+    let before = used(&raw, id).await;
+    let users: Vec<(UserId, Vec<SeatId>)> = bench.seats[..SEATS]
+        .chunks(size)
+        .map(|seats| (UserId::new(PARTITION), seats.to_vec()))
+        .collect();
+    let holds = users.iter().map(|(user, seats)| async {
+        let none = Operation::default();
+        engine.hold(id, *user, seats.clone(), 30_000, &[], none).await.expect("free seats").0
+    });
+    let holds = futures::future::join_all(holds).await;
+    let held = used(&raw, id).await - before;
+    let sales = users.iter().zip(holds);
+    let sales = sales.map(|((user, _), hold)| sell(engine, id, *user, Source::Hold(hold)));
+    futures::future::join_all(sales).await;
+    let sold = used(&raw, id).await - before;
+    (held / SEATS as f64, sold / SEATS as f64)
+}
+
+async fn sell(engine: &Engine, match_id: MatchId, user: UserId, source: Source) {
+    let none = Operation::default;
+    let (reservation, granted) =
+        engine.reserve(match_id, user, source, none()).await.expect("a reservation");
+    let payment = PaymentId::new(PARTITION);
+    let method = "CARD".to_owned();
+    engine
+        .request_payment(match_id, user, reservation, payment, method.clone(), none())
+        .await
+        .expect("a payment");
+    let amount = granted.amount;
+    let begun = engine
+        .begin_payment(match_id, user, reservation, payment, amount, PAYMENT_KEY)
+        .await
+        .expect("a begin");
+    let Begun::Now { attempt: number, .. } = begun else { panic!("{begun:?}") };
+    let seats = granted.seats;
+    let payment_key = PAYMENT_KEY.to_owned();
+    let attempt = Attempt {
+        match_id,
+        user,
+        reservation,
+        payment,
+        number,
+        seats,
+        amount,
+        method,
+        payment_key,
+    };
+    let settled = engine.settle_payment(&attempt, Outcome::Approved).await.expect("an outcome");
+    assert!(matches!(settled, Settled::Confirmed(_)), "{settled:?}");
+}
+
+/// `used_memory` without what passes.
+async fn used(raw: &Client, id: MatchId) -> f64 {
+    let keys = PartitionKeys(PARTITION);
+    let mut passing = vec![keys.journal(), MatchKeys(id).changes()];
+    passing.extend(keys.operations());
+    let _: i64 = raw.del(passing).await.expect("an answer");
+    let info: String = raw.info(Some(InfoKind::Memory)).await.expect("an answer");
+    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    line.and_then(|number| number.trim().parse().ok()).expect("a number")
+}
