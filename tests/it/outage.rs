@@ -205,3 +205,24 @@ async fn another_worker_takes_over_when_a_lease_ends() {
     confirm_when_it_can(&bed.fan, &payment, &key).await;
     bed.finish().await;
 }
+
+/// The rule: no money goes back that PostgreSQL does not know of, however often it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_waits_for_postgresql_also_when_it_is_asked_for_again() {
+    let mut bed = Bed::start(|settings| settings.reconcile_after_ms = 500).await;
+    let (reservation, payment, key) = bed.ready(1).await;
+    bed.fan.confirm(&payment, &key).await.expect(200);
+    bed.postgres.kill().await;
+    let cancel = format!("{}/cancel", path_of(&reservation));
+    for _ in 0..2 {
+        bed.fan.post(&cancel, &Value::Null).await.expect(202);
+        assert_eq!(bed.app.ledger().await, ["DONE"], "nothing has gone back");
+    }
+    bed.postgres.restart().await.unwrap();
+    eventually("the money is back", || async {
+        (bed.app.ledger().await == ["CANCELED"]).then_some(())
+    })
+    .await;
+    bed.app.wait_for_status(&bed.fan, &reservation, "CANCELLED").await;
+    bed.finish().await;
+}
