@@ -121,6 +121,14 @@ enum DeadLetters {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Forgets them for good: what they say will never be in PostgreSQL.
+    Drop {
+        /// Their names, as `list` shows them.
+        #[arg(required = true)]
+        letters: Vec<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 fn main() -> ExitCode {
@@ -274,6 +282,13 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
                 print!("{}", dead_letters::table(&done.refused));
             }
             Ok(status(done.refused.is_empty()))
+        }
+        DeadLetters::Drop { letters, settings } => {
+            logs(&settings);
+            let app = grandstand::app::connect(&settings).await?;
+            let dropped = dead_letters::drop(&app, &settings.redis_url, &letters).await?;
+            println!("{dropped} dead letters are forgotten");
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

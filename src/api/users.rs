@@ -56,7 +56,8 @@ pub struct RefreshInput {
 #[utoipa::path(post, path = "/api/users/sign-up", tag = "users", request_body = Credentials,
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Envelope<UserView>), (status = 400, body = Problem),
-        (status = 409, description = "EMAIL_TAKEN", body = Problem)))]
+        (status = 409, description = "EMAIL_TAKEN", body = Problem),
+        (status = 503, description = "OVERLOADED", body = Problem)))]
 pub async fn sign_up(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
@@ -74,6 +75,10 @@ pub async fn sign_up(
             ));
         }
     };
+    // PostgreSQL has been away for long: the journal is kept in memory, and must end somewhere.
+    if app.backlogs.too_long(app.engine.account_partition(&email)) {
+        return Err(ApiError::overloaded());
+    }
     let operation = key.operation(&email, "sign-up", &input);
     let account = new_account(&app, email, password, Role::User).await?;
     let id = app.engine.create_account(&account, operation).await?;

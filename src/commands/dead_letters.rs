@@ -1,4 +1,4 @@
-//! `grandstand dead-letters list | replay`: facts that PostgreSQL did not take.
+//! `grandstand dead-letters list | replay | drop`: facts that PostgreSQL did not take.
 
 use crate::api::App;
 use crate::domain::position::Position;
@@ -47,6 +47,33 @@ pub struct Replayed {
 /// has taken them. Without names: all.
 pub async fn replay(app: &App, redis_url: &str, names: &[String]) -> anyhow::Result<Replayed> {
     let before = app.store.dead_letters().await?;
+    let all = end(app, redis_url, &before, names, End::PutBack).await?;
+    let after = app.store.dead_letters().await?;
+    let known = |letter: &DeadLetter| before.iter().any(|one| name_of(one) == name_of(letter));
+    let refused: Vec<DeadLetter> = after.into_iter().filter(|one| !known(one)).collect();
+    Ok(Replayed { taken: all.saturating_sub(refused.len()), refused })
+}
+
+/// Forgets letters for good, and returns how many: their facts will never be in PostgreSQL.
+pub async fn drop(app: &App, redis_url: &str, names: &[String]) -> anyhow::Result<usize> {
+    let before = app.store.dead_letters().await?;
+    end(app, redis_url, &before, names, End::Drop).await
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    PutBack,
+    Drop,
+}
+
+/// Ends these letters, and returns how many they are. Without names: all.
+async fn end(
+    app: &App,
+    redis_url: &str,
+    before: &[DeadLetter],
+    names: &[String],
+    way: End,
+) -> anyhow::Result<usize> {
     let wanted: Vec<DeadLetter> = before
         .iter()
         .filter(|one| names.is_empty() || names.contains(&name_of(one)))
@@ -67,20 +94,17 @@ pub async fn replay(app: &App, redis_url: &str, names: &[String]) -> anyhow::Res
         }
     }
     for (journal, letters) in &journals {
-        put_back(&app.engine, &app.store, journal, letters).await?;
+        end_in(&app.engine, &app.store, journal, letters, way).await?;
     }
-    let after = app.store.dead_letters().await?;
-    let known = |letter: &DeadLetter| before.iter().any(|one| name_of(one) == name_of(letter));
-    let refused: Vec<DeadLetter> = after.into_iter().filter(|one| !known(one)).collect();
-    let all: usize = journals.iter().map(|(_, letters)| letters.len()).sum();
-    Ok(Replayed { taken: all.saturating_sub(refused.len()), refused })
+    Ok(journals.iter().map(|(_, letters)| letters.len()).sum())
 }
 
-async fn put_back(
+async fn end_in(
     engine: &Engine,
     store: &Store,
     journal: &Journal,
     letters: &[DeadLetter],
+    way: End,
 ) -> anyhow::Result<()> {
     let partition = letters[0].partition;
     // What is on its way must arrive first: a letter that was replayed a moment ago is in the table
@@ -94,7 +118,12 @@ async fn put_back(
             Some(id) => id,
             None => journal.keep_dead_letter(place, &letter.fields, &letter.reason).await?,
         };
-        engine.replay_dead_letter(partition, &id, place, &letter.fields).await?;
+        match way {
+            End::PutBack => {
+                engine.replay_dead_letter(partition, &id, place, &letter.fields).await?
+            }
+            End::Drop => engine.drop_dead_letter(partition, &id, place).await?,
+        };
     }
     drained(engine, store, journal, letters).await
 }

@@ -107,7 +107,7 @@ impl Engine {
         Ok(due.filter_map(|(id, text)| Some((Claim::parse(&text?)?.match_id, id))).collect())
     }
 
-    /// Puts a dead letter back into the journal; `false` when another call has done so already.
+    /// Puts a dead letter back into the journal; `false` when another call has ended it already.
     /// `id` is its id in the stream of dead letters, `place` its place in the journal.
     pub async fn replay_dead_letter(
         &self,
@@ -116,14 +116,35 @@ impl Engine {
         place: Position,
         fields: &Fields,
     ) -> Result<bool, EngineError> {
+        let entry = fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
+        self.end_dead_letter(partition, id, place, entry.collect()).await
+    }
+
+    /// Forgets a dead letter; `false` when another call has ended it already.
+    pub async fn drop_dead_letter(
+        &self,
+        partition: Partition,
+        id: &str,
+        place: Position,
+    ) -> Result<bool, EngineError> {
+        self.end_dead_letter(partition, id, place, vec![]).await
+    }
+
+    async fn end_dead_letter(
+        &self,
+        partition: Partition,
+        id: &str,
+        place: Position,
+        entry: Vec<String>,
+    ) -> Result<bool, EngineError> {
         let keys = PartitionKeys(partition);
         let names = vec![keys.dead_letters(), keys.journal(), keys.partition()];
         let mut arguments = vec![id.to_owned(), place.epoch.to_string(), place.id.to_string()];
-        arguments.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+        arguments.extend(entry);
         let client = self.client(partition)?;
-        let word: String = SCRIPTS.dead_letter_replay.call(client, names, arguments).await?;
+        let word: String = SCRIPTS.dead_letter_end.call(client, names, arguments).await?;
         match word.as_str() {
-            "replayed" => Ok(true),
+            "ended" => Ok(true),
             "gone" => Ok(false),
             "not_loaded" => Err(EngineError::NotLoaded),
             _ => Err(bad(&word)),

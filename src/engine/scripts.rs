@@ -91,7 +91,7 @@ pub struct Scripts {
     pub queue_leave: Script,
     pub queue_admit: Script,
     pub lease_take: Script,
-    pub dead_letter_replay: Script,
+    pub dead_letter_end: Script,
 }
 
 /// The scripts of this release.
@@ -109,7 +109,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     queue_leave: lua!("queue_leave.lua"),
     queue_admit: lua!("lib/clock.lua", "queue_admit.lua"),
     lease_take: lua!("lease_take.lua"),
-    dead_letter_replay: lua!("dead_letter_replay.lua"),
+    dead_letter_end: lua!("dead_letter_end.lua"),
 });
 
 impl Scripts {
@@ -129,7 +129,7 @@ impl Scripts {
             &self.queue_leave,
             &self.queue_admit,
             &self.lease_take,
-            &self.dead_letter_replay,
+            &self.dead_letter_end,
         ];
         for script in all {
             script.load(client).await?;

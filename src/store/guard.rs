@@ -160,7 +160,8 @@ impl Guard {
             (RefundOwed, _, _) => Ruling::Stale,
             (RefundBegun, "PAID", false) if fact.at >= known.at => Ruling::Follows,
             (RefundBegun, _, _) => Ruling::Stale,
-            (RefundRefused | RefundDone, "PAID", true) => Ruling::Follows,
+            // The end of an earlier refund does not end the one that is under way.
+            (RefundRefused | RefundDone, "PAID", true) if fact.at >= known.at => Ruling::Follows,
             (RefundRefused | RefundDone, _, _) => Ruling::Stale,
             (Refunded, "REFUNDED", _) => Ruling::Stale,
             (Refunded, _, _) => Ruling::Follows,

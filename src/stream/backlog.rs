@@ -35,7 +35,14 @@ pub struct Backlog {
 pub struct Backlogs {
     client: Client,
     limits: BacklogLimits,
-    full: Vec<AtomicBool>,
+    above: Vec<Above>,
+}
+
+/// The limits that a journal is above.
+#[derive(Debug, Default)]
+struct Above {
+    entries: AtomicBool,
+    any: AtomicBool,
 }
 
 impl Backlogs {
@@ -45,29 +52,40 @@ impl Backlogs {
         partitions: u16,
         limits: BacklogLimits,
     ) -> Result<Self, Error> {
-        let full = (0..partitions).map(|_| AtomicBool::new(false)).collect();
-        Ok(Self { client: connect(redis_url).await?, limits, full })
+        let above = (0..partitions).map(|_| Above::default()).collect();
+        Ok(Self { client: connect(redis_url).await?, limits, above })
     }
 
-    /// Whether the journal of a partition is above a limit.
+    /// Whether the journal of a partition is above a limit: payments pause.
     pub fn full(&self, partition: Partition) -> bool {
-        self.full.get(usize::from(partition.0)).is_some_and(|full| full.load(Ordering::Relaxed))
+        self.above(partition).is_some_and(|above| above.any.load(Ordering::Relaxed))
     }
 
-    /// Measures all journals, for `full` and for the metrics.
+    /// Whether it has more entries than it may: nothing that can wait is written any more.
+    pub fn too_long(&self, partition: Partition) -> bool {
+        self.above(partition).is_some_and(|above| above.entries.load(Ordering::Relaxed))
+    }
+
+    fn above(&self, partition: Partition) -> Option<&Above> {
+        self.above.get(usize::from(partition.0))
+    }
+
+    /// Measures all journals, for the limits and for the metrics.
     pub async fn measure_once(&self) -> Result<(), Error> {
         let time = CustomCommand::new_static("TIME", ClusterHash::Random, false);
         let (seconds, micros): (u64, u64) = self.client.custom(time, Vec::<String>::new()).await?;
         let now_ms = seconds * 1000 + micros / 1000;
-        let all = (0..self.full.len() as u16).map(|number| self.measure(Partition(number), now_ms));
+        let all = (0..self.above.len() as u16).map(|number| self.measure(Partition(number), now_ms));
         let found = try_join_all(all).await?;
-        for (full, one) in self.full.iter().zip(&found) {
-            let above = one.entries > self.limits.entries || one.age_ms > self.limits.age_ms;
-            if above && !full.swap(above, Ordering::Relaxed) {
+        for (above, one) in self.above.iter().zip(&found) {
+            let entries = one.entries > self.limits.entries;
+            let any = entries || one.age_ms > self.limits.age_ms;
+            above.entries.store(entries, Ordering::Relaxed);
+            if any && !above.any.swap(any, Ordering::Relaxed) {
                 let limits = self.limits;
                 tracing::error!(?one, ?limits, "a journal is too long: payments pause");
             }
-            full.store(above, Ordering::Relaxed);
+            above.any.store(any, Ordering::Relaxed);
         }
         let entries: u64 = found.iter().map(|one| one.entries).sum();
         let age_ms = found.iter().map(|one| one.age_ms).max().unwrap_or_default();

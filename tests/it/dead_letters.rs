@@ -164,6 +164,29 @@ async fn a_dead_letter_is_replayed_once() {
     app.finish().await;
 }
 
+/// The rule: a letter that nobody wants is forgotten, everywhere, and the others stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_dropped() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    for kind in [&b"nothing known"[..], b"nothing known either"] {
+        append(&app, &event.id, &[("v", b"1"), ("t", kind)]).await;
+    }
+    let found = waiting(&app, 2).await;
+    let (status, text) = app.run(&["dead-letters", "drop", "0/1/1-1"]).await;
+    assert!(status != 0 && text.contains("there is no dead letter 0/1/1-1"), "{status} {text}");
+    let (status, text) = app.run(&["dead-letters", "drop", &found[0][0]]).await;
+    assert!(status == 0 && text.contains("1 dead letters are forgotten"), "{status} {text}");
+    assert_eq!(letters(&app).await, found[1..]);
+    let id: MatchId = event.id.parse().unwrap();
+    let count: u64 =
+        app.raw().await.xlen(PartitionKeys(id.partition()).dead_letters()).await.unwrap();
+    assert_eq!(count, 1);
+    let (status, text) = app.run(&["dead-letters", "drop", &found[1][0]]).await;
+    assert!(status == 0, "{text}");
+    app.finish().await;
+}
+
 /// The rule: an older and a newer release read each other's entries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {

@@ -5,6 +5,7 @@ use crate::support::postgres::{self, sql};
 use grandstand::app::{Node, NodeRole};
 use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
+use grandstand::domain::money::Money;
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::embedded::{PostgresSettings, PrivatePostgres};
 use grandstand::store::{Store, StoreError};
@@ -116,6 +117,35 @@ async fn repeated_and_reordered_entries_change_nothing() {
     }
     let refunding = sql(&bed.url, "select count(*) from payments where refunding").await;
     assert_eq!(refunding, [["0"]]);
+}
+
+/// The rule: the end of an earlier refund, told again, does not end the one that is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
+    use PaymentStep::{Approved, Begun, RefundBegun, RefundDone, RefundRefused};
+    let mut bed = Bed::start().await;
+    for (end, seat) in [(RefundRefused, 1), (RefundDone, 3)] {
+        let fact = sale(MatchId::new(PARTITION), &[seat, seat + 1], 1_000_000);
+        bed.steps(&fact, &[Begun, Approved]).await;
+        let part = |refund| Money {
+            attempt: 1,
+            refund,
+            part: 10_000,
+            part_seats: vec![SeatId(seat)],
+            ..Money::default()
+        };
+        let first = PaymentFact { money: part(1), at: 2_000_000, ..fact.clone() };
+        bed.steps(&first, &[RefundBegun, end]).await;
+        let second = PaymentFact { money: part(2), at: 3_000_000, ..fact.clone() };
+        bed.steps(&second, &[RefundBegun]).await;
+        bed.step(end, &PaymentFact { at: 2_000_001, ..first.clone() }).await.unwrap();
+        let under_way = format!(
+            "select p.refunding, r.status from payments p join refunds r on r.payment_id = p.id
+             where p.id = '{}' and r.number = 2",
+            fact.payment
+        );
+        assert_eq!(sql(&bed.url, &under_way).await, [["t", "BEGUN"]], "{end:?}");
+    }
 }
 
 /// The rule: a late entry of one payment does not touch the sale by another of its reservation.

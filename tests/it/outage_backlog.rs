@@ -80,11 +80,26 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     let (payment, key) = bed.ready(&fan, 1).await;
     bed.postgres.kill().await;
     let mut number = 0;
+    let guest = bed.app.guest();
+    let sign_up = |number: u32| {
+        let body = json!({"email": format!("other-{number}@test.example"),
+            "password": "a password of tests"});
+        let guest = &guest;
+        async move { guest.post("/api/users/sign-up", &body).await }
+    };
     while bed.journal().await <= 4 {
         number += 1;
-        bed.app.user(&format!("other-{number}")).await;
+        // Those of other partitions may be refused already.
+        sign_up(number).await;
     }
     bed.full().await;
+    let of_here = |number: &u32| {
+        let email = format!("other-{number}@test.example");
+        bed.app.node().app.engine.account_partition(&email) == bed.partition
+    };
+    let refused = sign_up((number + 1..).find(of_here).unwrap()).await;
+    assert!(refused.headers.contains_key("retry-after"));
+    refused.refused(503, "OVERLOADED");
     let before = bed.journal().await;
     let paused = fan.confirm(&payment, &key).await;
     assert!(paused.headers.contains_key("retry-after"));

@@ -4,17 +4,21 @@
 use crate::load::arguments::LoadArguments;
 use crate::load::usage::cpu_seconds;
 use anyhow::{Context as _, ensure};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
 /// As the frames that it is compared with: one seat of a match.
 const FRAME: &[u8] = b"6e\r\nid: 1-1763812345678-7\nevent: changes\n\
     data: {\"version\":12345,\"changes\":[{\"seatId\":12345,\"state\":\"HOLD\"}]}\n\n\r\n";
+
+/// Said to each connection, and waited for: who connects faster than the other accepts fills the
+/// listener's queue, and then waits seconds for its next try.
+const WELCOME: &[u8] = b"!";
 
 /// Microseconds of one core per frame, for so many sockets, frames per second and so long.
 pub async fn measure(streams: usize, rate: f64, time: Duration) -> anyhow::Result<f64> {
@@ -30,6 +34,7 @@ pub async fn measure(streams: usize, rate: f64, time: Duration) -> anyhow::Resul
     let mut readers = Vec::new();
     for _ in 0..streams {
         let (mut stream, _) = listener.accept().await?;
+        stream.write_all(WELCOME).await?;
         readers.push(tokio::spawn(async move {
             let (mut buffer, mut bytes) = ([0; 4096], 0);
             while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -57,8 +62,9 @@ pub fn write(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
     let address = url.strip_prefix("http://").context("an address is needed")?;
     let mut streams = Vec::new();
     for _ in 0..numbers.people {
-        let stream = TcpStream::connect(address)?;
+        let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
+        stream.read_exact(&mut [0; WELCOME.len()])?;
         streams.push(stream);
     }
     let process = std::process::id();
