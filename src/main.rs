@@ -132,14 +132,11 @@ enum DeadLetters {
 }
 
 fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("grandstand: no runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(run()) {
+    let done = parse().and_then(|cli| {
+        let runtime = runtime(&cli.command).context("no runtime")?;
+        runtime.block_on(run(cli.command))
+    });
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("grandstand: {error:#}");
@@ -173,8 +170,24 @@ fn parse() -> anyhow::Result<Cli> {
     Ok(Cli::from_arg_matches(&command.get_matches())?)
 }
 
-async fn run() -> anyhow::Result<ExitCode> {
-    match parse()?.command {
+/// As many threads as cores; one less for a Redis of our own, which needs a core for itself (a
+/// tenth more holds on two cores). `TOKIO_WORKER_THREADS` sets another number.
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let shares = match command {
+        Command::Dev { .. } => true,
+        Command::Load(arguments) => arguments.embedded,
+        _ => false,
+    };
+    if shares && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = std::thread::available_parallelism()?.get();
+        builder.worker_threads((cores - 1).max(1));
+    }
+    builder.enable_all().build()
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Dev { data, fresh, settings } => dev(data, fresh, settings).await?,
         Command::Serve { role, settings } => {
             logs(&settings);

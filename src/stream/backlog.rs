@@ -75,7 +75,8 @@ impl Backlogs {
         let time = CustomCommand::new_static("TIME", ClusterHash::Random, false);
         let (seconds, micros): (u64, u64) = self.client.custom(time, Vec::<String>::new()).await?;
         let now_ms = seconds * 1000 + micros / 1000;
-        let all = (0..self.above.len() as u16).map(|number| self.measure(Partition(number), now_ms));
+        let all =
+            (0..self.above.len() as u16).map(|number| self.measure(Partition(number), now_ms));
         let found = try_join_all(all).await?;
         for (above, one) in self.above.iter().zip(&found) {
             let entries = one.entries > self.limits.entries;

@@ -11,6 +11,7 @@ use grandstand::domain::ids::{MatchId, Partition};
 use grandstand::embedded::{Fsync, PrivatePostgres};
 use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 struct Bed {
@@ -89,6 +90,7 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     };
     while bed.journal().await <= 4 {
         number += 1;
+        assert!(number < 1_000, "the journal does not grow");
         // Those of other partitions may be refused already.
         sign_up(number).await;
     }
@@ -136,7 +138,9 @@ async fn an_hour_without_postgresql_loses_nothing_and_stays_bounded() {
     bed.app.verify().await;
     bed.postgres.kill().await;
     // Entries that nobody takes any more.
+    let begun = Instant::now();
     while !bed.app.node().app.backlogs.full(bed.partition) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the journal does not age");
         let (fan, (payment, key)) = &fans[0];
         fan.confirm(payment, key).await.refused(503, "PAYMENTS_PAUSED");
     }

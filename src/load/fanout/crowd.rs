@@ -34,7 +34,8 @@ pub struct Heard {
 /// What the streams share.
 pub struct Board {
     site: Arc<KnownSite>,
-    heard: Mutex<HashMap<String, Arc<Heard>>>,
+    /// By name and id, and by length: two that end at the same place may begin at different ones.
+    heard: Mutex<HashMap<String, Vec<(usize, Arc<Heard>)>>>,
     /// Streams that have the state.
     ready: AtomicU64,
     frames: AtomicU64,
@@ -169,14 +170,15 @@ impl Board {
         let snapshot = rest.starts_with("snapshot");
         let key = if snapshot { format!("snapshot {id}") } else { id.to_owned() };
         let mut heard = self.heard.lock();
-        if let Some(heard) = heard.get(&key) {
-            return Some(heard.clone());
+        let known = heard.entry(key).or_default();
+        if let Some((_, one)) = known.iter().find(|(length, _)| *length == chunk.len()) {
+            return Some(one.clone());
         }
         let data: Value = serde_json::from_str(rest.split_once("\ndata: ")?.1.trim_end()).ok()?;
         let seats = if snapshot { taken(&data) } else { self.changed(&data) };
         let sum = seats.iter().fold(0, |sum, seat| sum ^ mark(*seat));
         let one = Arc::new(Heard { snapshot, id: id.to_owned(), sum, seats });
-        heard.insert(key, one.clone());
+        known.push((chunk.len(), one.clone()));
         Some(one)
     }
 

@@ -26,8 +26,8 @@ const SNAPSHOTS: usize = 2000;
 /// Seats that are taken while nobody watches, and while a crowd does, in this many per second.
 const BUSY_RATE: f64 = 1000.0;
 const BUSY: Duration = Duration::from_secs(5);
-const LONE_RATE: f64 = 10.0;
-const LONE: Duration = Duration::from_secs(15);
+const LONE_RATE: f64 = 25.0;
+const LONE: Duration = Duration::from_secs(20);
 
 struct Run<'a> {
     dev: &'a Dev,
