@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -79,10 +80,10 @@ impl IntoResponse for NotModified {
     }
 }
 
-/// A JSON body, with the hash that an Idempotency-Key is bound to.
+/// A JSON body, and the bytes that an Idempotency-Key is bound to.
 pub struct Input<T> {
     pub value: T,
-    fingerprint: String,
+    bytes: Bytes,
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
@@ -107,7 +108,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         let bytes = Limited::new(request.into_body(), limit).collect().await;
         let bytes = bytes.map_err(|_| ApiError::too_large(limit))?.to_bytes();
         let value = parse(&bytes, strict)?;
-        Ok(Self { value, fingerprint: digest(&[&bytes]) })
+        Ok(Self { value, bytes })
     }
 }
 
@@ -134,7 +135,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalInput<T> {
 async fn discard(mut body: axum::body::Body) {
     let mut bytes = 0;
     while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
+        bytes += frame.data_ref().map_or(0, Bytes::len);
         if bytes > DISCARDED_BYTES {
             return;
         }
@@ -221,7 +222,7 @@ impl IdempotencyKey {
             None => Operation::default(),
             Some((key, _)) => Operation {
                 key: digest(&[caller.as_bytes(), route.as_bytes(), key.as_bytes()]),
-                fingerprint: input.fingerprint.clone(),
+                fingerprint: digest(&[&input.bytes]),
             },
         }
     }
