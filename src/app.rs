@@ -51,6 +51,8 @@ impl Node {
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
+        let socket = serve::bind(&settings.listen).await?;
+        let address = socket.local_addr()?;
         let stop = CancellationToken::new();
         let (app, workers) = build(settings, &stop).await?;
         let tail =
@@ -67,12 +69,10 @@ impl Node {
             NodeRole::Worker => worker_router(app.clone()),
             NodeRole::All | NodeRole::Api => router(app.clone()),
         };
-        let listener = serve::bind(&settings.listen).await?;
-        let address = listener.local_addr()?;
         wait_until_loaded(&app, role).await?;
         first_administrator(&app, settings).await?;
         tasks.extend(app.hub.shards.start(&stop));
-        tasks.push(tokio::spawn(serve::serve(listener, routes, app.hub.clone(), stop.clone())));
+        tasks.push(tokio::spawn(serve::serve(socket, routes, app.hub.clone(), stop.clone())));
         Ok(Self { app, workers, address, stop, tasks })
     }
 
@@ -105,6 +105,9 @@ const REBUILD_WAIT: Duration = Duration::from_secs(30);
 /// Loads one partition or all of them from PostgreSQL again; answers how many. The worker that owns
 /// a partition does it; without one this process takes its place.
 pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
+    if let Some(one) = partition.filter(|one| *one >= settings.partitions) {
+        anyhow::bail!("there is no partition {one}: they are 0 to {}", settings.partitions - 1);
+    }
     let (app, workers) = build(settings, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
     for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
@@ -138,7 +141,11 @@ async fn build(
         partitions: settings.partitions,
         limits: settings.limits(),
     });
-    let engine = Arc::new(engine.await.context("connecting to Redis")?);
+    let where_to = || {
+        let place = crate::redis::place(&settings.redis_url);
+        format!("connecting to Redis at {place} (GRANDSTAND_REDIS_URL)")
+    };
+    let engine = Arc::new(engine.await.with_context(where_to)?);
     for warning in engine.durability_warnings().await? {
         tracing::warn!("{warning}");
     }
@@ -176,7 +183,7 @@ async fn build(
     let backlogs = Backlogs::connect(&settings.redis_url, settings.partitions, limits);
     let app = App {
         engine,
-        backlogs: Arc::new(backlogs.await.context("connecting to Redis")?),
+        backlogs: Arc::new(backlogs.await.with_context(where_to)?),
         store,
         catalog,
         hub,

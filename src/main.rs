@@ -171,7 +171,7 @@ fn parse() -> anyhow::Result<Cli> {
 }
 
 /// As many threads as cores; one less for a Redis of our own, which needs a core for itself (a
-/// tenth more holds on two cores). `TOKIO_WORKER_THREADS` sets another number.
+/// tenth more holds on two cores).
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let shares = match command {
@@ -179,7 +179,7 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
         Command::Load(arguments) => arguments.embedded,
         _ => false,
     };
-    if shares && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+    if shares {
         let cores = std::thread::available_parallelism()?.get();
         builder.worker_threads((cores - 1).max(1));
     }
@@ -268,6 +268,11 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
 
 async fn verify_all(settings: &Settings, gateway: bool) -> anyhow::Result<ExitCode> {
     logs(settings);
+    anyhow::ensure!(
+        !gateway || !settings.toss_secret_key.is_empty(),
+        "verify --gateway needs GRANDSTAND_TOSS_SECRET_KEY, and GRANDSTAND_TOSS_BASE_URL when the \
+         gateway is not that of Toss Payments"
+    );
     let app = grandstand::app::connect(settings).await?;
     let mut found = verify::verify(&app.engine, &app.store).await?;
     if gateway {

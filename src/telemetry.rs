@@ -1,11 +1,31 @@
 //! Logs to stderr and the recorder of the metrics.
 
+use metrics::{Key, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
+
+/// Counters that are there before anything was counted: a first event that makes its counter is no
+/// increase to whoever watches.
+const FROM_THE_START: [&str; 12] = [
+    "grandstand_connections_refused_total",
+    "grandstand_dead_letters_total",
+    "grandstand_frames_total",
+    "grandstand_journal_entries_total",
+    "grandstand_partitions_rebuilt_total",
+    "grandstand_payments_unknown_total",
+    "grandstand_refunds_owed_refused_total",
+    "grandstand_refunds_owed_total",
+    "grandstand_reservations_confirmed_total",
+    "grandstand_seats_held_total",
+    "grandstand_seats_lost_total",
+    "grandstand_streams_resent_total",
+];
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+static QUIET: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 /// Logs to stderr; `json` for machines. The filter comes from `GRANDSTAND_LOG` (default `info`).
 pub fn init_logs(filter: &str, json: bool) {
@@ -15,7 +35,28 @@ pub fn init_logs(filter: &str, json: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     // A second call (tests start several nodes in one process) keeps the first one.
-    let _ = if json { builder.json().try_init() } else { builder.compact().try_init() };
+    let _ = if json {
+        let builder = builder.json().with_filter_reloading();
+        keep(builder.reload_handle());
+        builder.try_init()
+    } else {
+        let builder = builder.compact().with_filter_reloading();
+        keep(builder.reload_handle());
+        builder.try_init()
+    };
+}
+
+fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {
+    let _ = QUIET.set(Box::new(move || {
+        let _ = handle.reload(EnvFilter::new("error"));
+    }));
+}
+
+/// From here on only errors are logged: what stops together loses its connections, and says so.
+pub fn quiet() {
+    if let Some(quiet) = QUIET.get() {
+        quiet();
+    }
 }
 
 /// The recorder of this process, installed at the first call.
@@ -30,6 +71,10 @@ pub fn metrics() -> &'static PrometheusHandle {
         // It errs only for an empty list.
         let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
         let handle = recorder.handle();
+        let about = Metadata::new("grandstand", Level::INFO, None);
+        for name in FROM_THE_START {
+            drop(recorder.register_counter(&Key::from_static_name(name), &about));
+        }
         // Another recorder can only be there in a program that embeds this library.
         let _ = metrics::set_global_recorder(recorder);
         handle

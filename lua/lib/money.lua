@@ -38,7 +38,7 @@ local function payment_fact(reply, kind, claim, code)
     'user', claim.user, 'seats', table.concat(claim.seats, ','), 'amount', claim.amount,
     'method', claim.method, 'key', claim.payment_key,
     'version', string.format('%.0f', claim.version), 'at', string.format('%.0f', book.now),
-    'money', claim.more or '',
+    'money', claim.more or '', 'made', claim.made_at or '',
   }
   if code then
     fields[#fields + 1] = 'code'

@@ -41,9 +41,17 @@ pub struct StreamQuery {
     blocks: Option<String>,
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BlockStreamQuery {
+    /// The id of the last event seen, as the header `Last-Event-ID`.
+    last_event_id: Option<String>,
+}
+
 /// Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}.
 #[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events", tag = "seats",
-    params(("match" = uuid::Uuid, Path), ("block" = u32, Path), StreamQuery),
+    params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
     responses((status = 200, content_type = "text/event-stream", body = String),
         (status = 404, body = Problem),
         (status = 429, description = "TOO_MANY_STREAMS", body = Problem)))]
@@ -52,7 +60,7 @@ pub async fn of_block(
     peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     Path((id, block)): Path<(MatchId, BlockId)>,
-    Query(query): Query<StreamQuery>,
+    Query(query): Query<BlockStreamQuery>,
 ) -> ApiResult<Response> {
     checked_block(&app, id, block)?;
     let subject = Subject::Seats(Scope::Block(block));

@@ -122,7 +122,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalInput<T> {
         let (parts, body) = request.into_parts();
         let bytes = Limited::new(body, BODY_BYTES).collect().await;
         let bytes = bytes.map_err(|_| ApiError::too_large(BODY_BYTES))?.to_bytes();
-        if bytes.is_empty() {
+        if bytes.is_empty() || bytes.trim_ascii() == b"null" {
             return Ok(Self(None));
         }
         let request = Request::from_parts(parts, axum::body::Body::from(bytes));
@@ -164,8 +164,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError>
             return ApiError::malformed(format!("The body is not JSON: {inner}."));
         }
         let path = track.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
-        ApiError::fields(vec![FieldError { field, message: inner.to_string() }])
+        let (field, message) = explain(&path, &inner.to_string());
+        ApiError::fields(vec![FieldError { field, message }])
     })?;
     let end = reader.end();
     end.map_err(|error| ApiError::malformed(format!("The body is not JSON: {error}.")))?;
@@ -174,6 +174,39 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError>
         return Err(ApiError::fields(unknown.into_iter().map(error).collect()));
     }
     Ok(value)
+}
+
+/// Field and message for a person, out of what the parser says at a path: it names types of this
+/// program and places in a text that nobody sees.
+fn explain(path: &str, message: &str) -> (String, String) {
+    let text = message.split(" at line ").next().unwrap_or(message);
+    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    if let Some((name, _)) = missing {
+        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+        return (field, "is missing".to_owned());
+    }
+    let field = if path == "." { "body" } else { path };
+    (field.to_owned(), plain(text))
+}
+
+fn plain(text: &str) -> String {
+    if text.contains("UUID") {
+        return "must be an id of 36 characters, as the API gives them (a UUID)".to_owned();
+    }
+    if text.starts_with("failed to parse") {
+        return "must be a time such as 2030-05-05T09:30:00Z (RFC 3339)".to_owned();
+    }
+    if text.contains("`u32`") || text.contains("invalid digit") {
+        return "must be a whole number".to_owned();
+    }
+    let Some((before, expected)) = text.split_once("expected ") else { return text.to_owned() };
+    let expected = match expected.split(' ').next() {
+        Some("struct") => "a JSON object",
+        Some("u8" | "u16" | "u32" | "u64" | "usize") => "a whole number, 0 or more",
+        Some("i32" | "i64") => "a whole number",
+        _ => expected,
+    };
+    format!("{before}expected {expected}")
 }
 
 /// 128 bits of SHA-256 over the parts, in 22 characters.
@@ -254,7 +287,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         let axum::extract::Path(value) =
-            found.map_err(|error| ApiError::field("path", error.body_text()))?;
+            found.map_err(|error| ApiError::field("path", plain(&error.body_text())))?;
         Ok(Self(value))
     }
 }
@@ -267,8 +300,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        let axum::extract::Query(value) =
-            found.map_err(|error| ApiError::field("query", error.body_text()))?;
+        let axum::extract::Query(value) = found.map_err(|error| {
+            let text = error.body_text();
+            let text = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, rest)| rest);
+            // The name of the parameter stands before what is wrong with it.
+            let (field, what) = text.split_once(": ").unwrap_or(("query", text));
+            ApiError::field(field, plain(what))
+        })?;
         Ok(Self(value))
     }
 }

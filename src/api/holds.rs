@@ -200,7 +200,8 @@ pub fn deadline(granted: &Granted) -> ApiResult<jiff::Timestamp> {
     moment(granted.deadline)
 }
 
-fn moment(ms: i64) -> ApiResult<jiff::Timestamp> {
+/// Milliseconds of Redis as a time.
+pub fn moment(ms: i64) -> ApiResult<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(ms).map_err(ApiError::internal)
 }
 

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod auth;
 pub mod best;
 pub mod checkout;
+pub mod document;
 pub mod error;
 pub mod events;
 pub mod extract;
@@ -40,7 +41,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -136,21 +136,12 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::time))
 }
 
-/// The OpenAPI document, from the same registration as the routes.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = api().split_for_parts().1;
-    let components = document.components.get_or_insert_with(Default::default);
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    components.add_security_scheme("token", bearer);
-    document
-}
-
 /// All routes with their layers.
 pub fn router(app: Arc<App>) -> Router {
     let (router, _) = api().split_for_parts();
     let router = router
         .merge(page::router())
-        .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", openapi()))
+        .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()))
         .fallback(|| async { ApiError::not_found("page") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
     layers::around(router, &app).with_state(app)

@@ -5,7 +5,7 @@ use crate::api::auth::User;
 use crate::api::checkout;
 use crate::api::error::{ApiError, ApiResult, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
-use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline};
+use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline, moment};
 use crate::api::payments::PaymentView;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::{Reservation, ReservationStatus};
@@ -83,6 +83,7 @@ impl ReservationView {
     security(("token" = [])),
     responses((status = 201, body = Envelope<ReservationView>),
         (status = 403, description = "NOT_YOURS", body = Problem),
+        (status = 404, description = "MATCH_NOT_FOUND, SEAT_NOT_FOUND", body = Problem),
         (status = 409, description = "HOLD_EXPIRED, ALREADY_RESERVED", body = Problem)))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -108,7 +109,7 @@ pub async fn create(
         seats: claimed(&site, &granted.seats),
         amount: granted.amount,
         expires_at: Some(deadline(&granted)?),
-        created_at: None,
+        created_at: Some(moment(granted.made_at)?),
         payment: None,
     }))
 }

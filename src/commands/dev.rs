@@ -27,6 +27,8 @@ pub struct Dev {
 impl Dev {
     /// Starts everything in `dir`; what is there from an earlier start goes on.
     pub async fn start(dir: &Path, mut settings: Settings) -> anyhow::Result<Self> {
+        // Before the servers: a port that is taken is the usual reason to fail.
+        drop(crate::api::serve::bind(&settings.listen).await?);
         let dir = prepare(dir)?;
         let (redis_dir, postgres_dir) = (dir.join("redis"), dir.join("postgres"));
         let (redis, postgres) = tokio::try_join!(
@@ -67,6 +69,7 @@ impl Dev {
 
     /// Stops everything in the order in which it needs each other.
     pub async fn stop(self) -> anyhow::Result<()> {
+        crate::telemetry::quiet();
         self.node.stop().await;
         self.emulator.stop().await;
         let (redis, postgres) = tokio::join!(self.redis.stop(), self.postgres.stop());

@@ -72,6 +72,8 @@ pub struct PaymentFact {
     pub version: i64,
     /// Milliseconds of Redis.
     pub at: i64,
+    /// When the reservation was made, in ms of Redis; that of the step where it is not known.
+    pub made_at: i64,
     /// The gateway's code when it refused.
     pub code: Option<String>,
     /// Attempt and refund that the step is about; nothing in entries of before there were any.
@@ -149,10 +151,11 @@ impl Fact {
 impl PaymentFact {
     fn parse(id: StreamId, fields: &Fields) -> Result<Self, BadFact> {
         let optional = |name| fields.get(name).cloned().unwrap_or_default();
-        let or = |name, value| match fields.contains_key(name) {
-            true => number(fields, name),
-            false => Ok(value),
+        let or = |name, value| match fields.get(name).map(String::as_str) {
+            None | Some("") => Ok(value),
+            Some(_) => number(fields, name),
         };
+        let at = or("at", id.ms as i64)?;
         Ok(Self {
             payment: key(fields, "payment", PaymentId::from_key)?,
             reservation: key(fields, "reservation", ReservationId::from_key)?,
@@ -163,7 +166,8 @@ impl PaymentFact {
             method: optional("method"),
             key: optional("key"),
             version: or("version", 0)?,
-            at: or("at", id.ms as i64)?,
+            at,
+            made_at: or("made", at)?,
             code: fields.get("code").cloned(),
             money: Money::parse(fields.get("money").map_or("", String::as_str))
                 .ok_or(BadFact::Field("money"))?,

@@ -18,6 +18,8 @@ pub struct Granted {
     pub claim: String,
     /// Milliseconds of Redis.
     pub deadline: i64,
+    /// Milliseconds of Redis.
+    pub made_at: i64,
     pub version: u64,
     /// In KRW.
     pub amount: i64,
@@ -226,9 +228,9 @@ pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
     else {
         return Err(refusal(line));
     };
-    let Claim { deadline, version, amount, seats, .. } =
+    let Claim { deadline, made_at, version, amount, seats, .. } =
         Claim::parse(record).ok_or_else(|| bad(line))?;
-    Ok(Granted { claim: claim.to_owned(), deadline, version, amount, seats })
+    Ok(Granted { claim: claim.to_owned(), deadline, made_at, version, amount, seats })
 }
 
 fn changed(line: &str, word: &str) -> Result<(), EngineError> {

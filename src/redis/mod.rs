@@ -18,6 +18,9 @@ pub const COMMAND_TIMEOUT_MS: u64 = 1000;
 /// A blocking read waits so long at most, so that a stop or a dead peer is noticed.
 pub const BLOCK_MS: u64 = 1000;
 
+/// Of one server, of Redis Cluster, of Sentinel.
+const SCHEMES: [&str; 3] = ["redis://", "redis-cluster://", "redis-sentinel://"];
+
 /// A client for commands that answer at once, connected.
 pub async fn connect(url: &str) -> Result<Client, Error> {
     open(url, COMMAND_TIMEOUT_MS).await
@@ -29,8 +32,19 @@ pub async fn connect_reader(url: &str) -> Result<Client, Error> {
     open(url, BLOCK_MS + COMMAND_TIMEOUT_MS).await
 }
 
+/// Host and port of a URL, for messages: the rest may hold a password.
+pub fn place(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    rest.split(['/', '?']).next().unwrap_or(rest)
+}
+
 async fn open(url: &str, timeout_ms: u64) -> Result<Client, Error> {
     let ms = Duration::from_millis;
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        let text = format!("a URL of Redis begins with one of: {}", SCHEMES.join(" "));
+        return Err(Error::new(ErrorKind::Config, text));
+    }
     let config = Config::from_url(url)?;
     let client = Builder::from_config(config)
         .with_connection_config(|connection| {

@@ -37,10 +37,10 @@ const RESERVATIONS: &str = "
     insert into reservations
         (id, match_id, user_id, status, seats, amount, version, created_at, updated_at)
     select id, match_id, user_id, status, string_to_array(seats, ',')::int[], amount, version,
-        to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
+        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0)
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
-        $7::bigint[], $8::float8[])
-        as t (id, match_id, user_id, status, seats, amount, version, at)
+        $7::bigint[], $8::float8[], $9::float8[])
+        as t (id, match_id, user_id, status, seats, amount, version, made, at)
     on conflict (id) do update set status = excluded.status, seats = excluded.seats,
         amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at";
 
@@ -213,12 +213,13 @@ impl<'a> Fold<'a> {
         let seats: Vec<String> = rows().map(|(_, fact)| join_seats(&fact.seats)).collect();
         let amounts: Vec<i64> = rows().map(|(_, fact)| fact.amount).collect();
         let versions: Vec<i64> = rows().map(|(_, fact)| fact.version).collect();
+        let made: Vec<f64> = rows().map(|(_, fact)| fact.made_at as f64).collect();
         let at: Vec<f64> = rows().map(|(_, fact)| fact.at as f64).collect();
         let statement = transaction.prepare_cached(RESERVATIONS).await?;
         transaction
             .execute(
                 &statement,
-                &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &at],
+                &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at],
             )
             .await?;
         Ok(())

@@ -16,7 +16,9 @@ pub use claim_rows::ClaimRow;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
 
 mod embedded {
@@ -60,12 +62,6 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for StoreError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        Self::Away(full_text(&error))
-    }
-}
-
 fn full_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -77,11 +73,33 @@ fn full_text(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The cause at the bottom: the layers above it only repeat that there was an error.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    last.to_string()
+}
+
+fn place(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let ports = config.get_ports().iter().copied().chain(std::iter::repeat(5432));
+    let places: Vec<String> =
+        hosts.zip(ports).map(|(host, port)| format!("{host}:{port}")).collect();
+    places.join(", ")
+}
+
 /// A pool of connections to PostgreSQL.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
     claim_rows: claim_rows::SharedWaiting,
+    /// Host and port, for messages.
+    place: Arc<str>,
 }
 
 impl Store {
@@ -102,6 +120,7 @@ impl Store {
              -c idle_in_transaction_session_timeout=10s",
         );
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let place = place(&config).into();
         let manager = Manager::from_config(config, NoTls, recycling);
         let limit = Some(Duration::from_secs(2));
         let pool = Pool::builder(manager)
@@ -110,11 +129,13 @@ impl Store {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| StoreError::Setting(error.to_string()))?;
-        Ok(Self { pool, claim_rows: Default::default() })
+        Ok(Self { pool, claim_rows: Default::default(), place })
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, StoreError> {
-        Ok(self.pool.get().await?)
+        self.pool.get().await.map_err(|error| {
+            StoreError::Away(format!("{} (GRANDSTAND_DATABASE_URL): {}", self.place, root(&error)))
+        })
     }
 
     /// Answers when PostgreSQL does.

@@ -43,6 +43,8 @@ async fn call(
     }
     let response = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
     let status = response.status().as_u16();
+    let listed = operation["responses"].get(status.to_string()).is_some();
+    assert!(listed, "{method} {path}: {status} is not in the document");
     let stream = response
         .headers()
         .get("content-type")

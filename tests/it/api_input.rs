@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Sends a body as it is.
-async fn send(
+pub(crate) async fn send(
     client: &Client,
     path: &str,
     kind: Option<&str>,
@@ -28,7 +28,7 @@ async fn assert_untouched(app: &TestApp, event: &TestMatch) {
     assert_eq!((&states["blocks"], &states["version"]), (&all, &json!(0)));
 }
 
-fn fields(problem: &Value) -> Vec<&str> {
+pub(crate) fn fields(problem: &Value) -> Vec<&str> {
     let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("{problem}"));
     errors.iter().map(|error| error["field"].as_str().unwrap()).collect()
 }
@@ -232,6 +232,8 @@ async fn parameters_are_checked() {
         let said = problem["errors"][0]["message"].as_str().unwrap_or_default();
         assert!(named == [field] || said.contains(field), "{query}: {problem}");
     }
+    let wrong = guest.get("/api/matches?limit=x").await.refused(400, "VALIDATION");
+    assert_eq!(fields(&wrong), ["limit"], "{wrong}");
     app.finish().await;
 }
 

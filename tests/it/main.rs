@@ -9,6 +9,7 @@ mod support;
 mod api_catalog;
 mod api_document;
 mod api_input;
+mod api_messages;
 mod api_users;
 mod dead_letters;
 mod engine_batches;

@@ -29,6 +29,16 @@ async fn a_seat_is_sold_from_hold_to_confirmation() {
 
     let found = app.verify().await;
     assert_eq!((found.seats, found.disagreements.len()), (2, 0));
+    // When it was made stays the same, also for a Redis that knows it from PostgreSQL alone.
+    let path = format!("/api/reservations/{}", reservation["id"].as_str().unwrap());
+    let made = reservation["createdAt"].as_str().expect("the time of the reservation");
+    assert_eq!(buyer.get(&path).await.expect(200)["createdAt"], made);
+    assert_eq!(app.run(&["rebuild"]).await.0, 0);
+    let rebuilt = crate::support::app::eventually("it is loaded again", || async {
+        let answer = buyer.get(&path).await;
+        (answer.status == 200).then(|| answer.body["data"]["createdAt"].clone())
+    });
+    assert_eq!(rebuilt.await, made);
     app.finish().await;
 }
 

@@ -56,6 +56,24 @@ async fn break_database(app: &TestApp, id: MatchId, wanted: &mut BTreeSet<&'stat
     }
 }
 
+/// The rule: a command that can't do what it was told says so, and ends with another status than 0.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_settings_of_commands_are_named() {
+    let app = TestApp::start().await;
+    let table: [(&[&str], &str); 4] = [
+        (&["rebuild", "--partition", "999"], "there is no partition 999"),
+        (&["verify", "--gateway", "--toss-secret-key", ""], "GRANDSTAND_TOSS_SECRET_KEY"),
+        (&["verify", "--redis-url", "http://127.0.0.1:1"], "redis://"),
+        (&["verify", "--redis-url", "redis://:secret@127.0.0.1:1"], "at 127.0.0.1:1"),
+    ];
+    for (arguments, wanted) in table {
+        let (status, text) = app.run(arguments).await;
+        assert!(status != 0 && text.contains(wanted), "{arguments:?}: {status} {text}");
+        assert!(!text.contains("secret@"), "{text}");
+    }
+    app.finish().await;
+}
+
 /// The rule: each kind of disagreement is found, and nothing where all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_disagreement_is_found() {

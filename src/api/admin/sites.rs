@@ -124,9 +124,10 @@ fn refuse_in_use(app: &App, id: SiteId, counts: impl Fn(MatchStatus) -> bool) ->
     if users == 0 {
         return Ok(());
     }
+    let matches = if users == 1 { "A match uses" } else { "Matches use" };
     Err(ApiError::conflict(
         "SITE_IN_USE",
-        format!("{users} matches use this site: their seats would change under the buyers."),
+        format!("{matches} this site: it can't change under the buyers. Make a new site."),
     ))
 }
 

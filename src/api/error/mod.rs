@@ -168,7 +168,11 @@ impl ApiError {
             "block" => ("BLOCK_NOT_FOUND", "The site has no block with this id."),
             "hold" => ("HOLD_NOT_FOUND", "There is no such hold any more."),
             "reservation" => ("RESERVATION_NOT_FOUND", "You have no reservation with this id."),
-            "payment" => ("PAYMENT_NOT_FOUND", "You have no payment with this id."),
+            "payment" => (
+                "PAYMENT_NOT_FOUND",
+                "You have no payment with this id, or a later one of the same reservation has \
+                 taken its place. Nothing was charged for it.",
+            ),
             "ticket" => ("NOT_IN_QUEUE", "You are not in the queue: join it first."),
             _ => ("NOT_FOUND", "There is nothing at this address; /docs lists what there is."),
         };
@@ -241,7 +245,10 @@ impl ApiError {
         Self::new(
             StatusCode::PAYMENT_REQUIRED,
             "PAYMENT_DECLINED",
-            format!("The payment was declined: {message}. Request a new payment to try again."),
+            format!(
+                "The payment was declined: {}. Request a new payment to try again.",
+                message.trim_end_matches('.')
+            ),
         )
         .with("gatewayCode", gateway_code)
     }

@@ -27,7 +27,7 @@ impl From<Refusal> for ApiError {
                 "This would be more seats than one person may have in a match.",
             ),
             Refusal::Taken(lost) => {
-                conflict("SEAT_TAKEN", "Someone else was faster for some of these seats.")
+                conflict("SEAT_TAKEN", "Some of these seats are not free any more.")
                     .with("lost", seat_list(&lost))
             }
             Refusal::Orphan(alone) => conflict(
@@ -77,9 +77,11 @@ impl ApiError {
                 "NOT_CANCELLABLE",
                 "A payment for this reservation is under way. Wait for its outcome.",
             ),
-            Refusal::NotCancellable => {
-                conflict("NOT_CANCELLABLE", "This reservation can't be cancelled any more.")
-            }
+            Refusal::NotCancellable => conflict(
+                "NOT_CANCELLABLE",
+                "This reservation can't be cancelled, or not in this way: before it is paid it \
+                     is cancelled whole, without seatIds.",
+            ),
             Refusal::EmailTaken => {
                 conflict("EMAIL_TAKEN", "There is an account with this e-mail. Log in instead.")
             }

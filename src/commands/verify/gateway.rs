@@ -17,7 +17,7 @@ pub async fn verify_gateway(
     toss: &Toss,
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
-    let mut after = None;
+    let (mut after, mut unknown, mut last_reason) = (None, 0_usize, String::new());
     loop {
         let page = store.payments_after(after, PAGE).await?;
         let Some(last) = page.last() else { break };
@@ -25,14 +25,24 @@ pub async fn verify_gateway(
         let mut answers = stream::iter(page.into_iter().filter(|one| one.settled))
             .map(|one| async move {
                 let found = toss.find_by_order(&one.id.order_id()).await;
-                (judge(&one, found), one)
+                (found, one)
             })
             .buffer_unordered(AT_ONCE);
-        while let Some((what, one)) = answers.next().await {
+        while let Some((found, one)) = answers.next().await {
             verified.payments += 1;
+            if let Lookup::Unknown { reason } = found {
+                unknown += 1;
+                last_reason = reason;
+                continue;
+            }
+            let what = judge(&one, found);
             let wrong = what.map(|what| Disagreement::new("payment", one.id, what));
             verified.disagreements.extend(wrong);
         }
+    }
+    if unknown > 0 {
+        let what = format!("{unknown} payments could not be looked up: {last_reason}");
+        verified.disagreements.push(Disagreement::new("gateway", "-", what));
     }
     verified.disagreements.sort();
     Ok(())
@@ -46,8 +56,7 @@ fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
         Lookup::NotFound if matches!(status, "PAID" | "REFUNDED") => {
             return Some(format!("{status} in PostgreSQL, unknown to the gateway"));
         }
-        Lookup::NotFound => return None,
-        Lookup::Unknown { reason } => return Some(format!("the gateway does not say: {reason}")),
+        Lookup::NotFound | Lookup::Unknown { .. } => return None,
     };
     let has_money = matches!(found.status, GatewayStatus::Done | GatewayStatus::PartialCanceled);
     let agrees = match status {

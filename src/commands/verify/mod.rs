@@ -14,8 +14,8 @@ use std::fmt::Display;
 /// One thing that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Disagreement {
-    /// `seat`, `claim`, `reservation`, `account`, `match`, `site`, `journal`, `dead letter` or
-    /// `payment`.
+    /// `seat`, `claim`, `reservation`, `account`, `match`, `site`, `journal`, `dead letter`,
+    /// `payment` or `gateway`.
     pub kind: &'static str,
     /// Which one.
     pub about: String,

@@ -35,7 +35,7 @@ pub struct Heard {
 pub struct Board {
     site: Arc<KnownSite>,
     /// By name and id, and by length: two that end at the same place may begin at different ones.
-    heard: Mutex<HashMap<String, Vec<(usize, Arc<Heard>)>>>,
+    heard: Mutex<HashMap<(String, usize), Arc<Heard>>>,
     /// Streams that have the state.
     ready: AtomicU64,
     frames: AtomicU64,
@@ -168,17 +168,17 @@ impl Board {
         let text = std::str::from_utf8(chunk).ok()?;
         let (id, rest) = text.strip_prefix("id: ")?.split_once("\nevent: ")?;
         let snapshot = rest.starts_with("snapshot");
-        let key = if snapshot { format!("snapshot {id}") } else { id.to_owned() };
+        let name = if snapshot { format!("snapshot {id}") } else { id.to_owned() };
+        let key = (name, chunk.len());
         let mut heard = self.heard.lock();
-        let known = heard.entry(key).or_default();
-        if let Some((_, one)) = known.iter().find(|(length, _)| *length == chunk.len()) {
-            return Some(one.clone());
+        if let Some(heard) = heard.get(&key) {
+            return Some(heard.clone());
         }
         let data: Value = serde_json::from_str(rest.split_once("\ndata: ")?.1.trim_end()).ok()?;
         let seats = if snapshot { taken(&data) } else { self.changed(&data) };
         let sum = seats.iter().fold(0, |sum, seat| sum ^ mark(*seat));
         let one = Arc::new(Heard { snapshot, id: id.to_owned(), sum, seats });
-        known.push((chunk.len(), one.clone()));
+        heard.insert(key, one.clone());
         Some(one)
     }
 

@@ -1,0 +1,52 @@
+//! What is said when something is wrong: at the right field, in the words of the API.
+
+use crate::api_input::{fields, send};
+use crate::support::app::TestApp;
+use serde_json::json;
+
+/// The rule: an error stands at its field, in words for whoever filled it in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_names_its_field_and_nothing_of_this_program() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let holds = event.path("/holds");
+    let table = [
+        ("/api/users/sign-up", json!({}), "email"),
+        ("/api/users/sign-up", json!({"email": "a@b.example"}), "password"),
+        ("/api/users/sign-up", json!("text"), "body"),
+        (holds.as_str(), json!({"bestAvailable": {}}), "bestAvailable.count"),
+        (holds.as_str(), json!({"bestAvailable": {"count": "x"}}), "bestAvailable.count"),
+        (holds.as_str(), json!({"seatIds": [1, -1]}), "seatIds[1]"),
+        ("/api/reservations", json!({"matchId": "x"}), "matchId"),
+    ];
+    for (path, body, field) in table {
+        let problem = fan.post(path, &body).await.refused(400, "VALIDATION");
+        assert_eq!(fields(&problem), [field], "{problem}");
+        let said = problem["errors"][0]["message"].as_str().unwrap();
+        for word in ["struct", "u32", " at line ", "UUID parsing"] {
+            assert!(!said.contains(word), "{body}: {said}");
+        }
+    }
+    let admin = app.admin().await;
+    let late = json!({"siteId": event.site_id, "homeTeam": "A", "awayTeam": "B",
+        "startsAt": "tomorrow"});
+    let problem = admin.post("/api/admin/matches", &late).await.refused(400, "VALIDATION");
+    assert_eq!(fields(&problem), ["startsAt"]);
+    assert!(problem["errors"][0]["message"].as_str().unwrap().contains("RFC 3339"), "{problem}");
+    app.finish().await;
+}
+
+/// The rule: a body that may be left out may be `null`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_may_have_null_for_its_body() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    let one = fan.reserve(&event.id, &[1, 2]).await;
+    let path = format!("/api/reservations/{}/cancel", one["id"].as_str().unwrap());
+    let part = fan.post(&path, &json!({"seatIds": [1]})).await.refused(409, "NOT_CANCELLABLE");
+    assert!(part["detail"].as_str().unwrap().contains("without seatIds"), "{part}");
+    send(&fan, &path, Some("application/json"), " null ").await.expect(200);
+    app.finish().await;
+}
