@@ -26,8 +26,9 @@ const SNAPSHOTS: usize = 2000;
 /// Seats that are taken while nobody watches, and while a crowd does, in this many per second.
 const BUSY_RATE: f64 = 1000.0;
 const BUSY: Duration = Duration::from_secs(5);
-const LONE_RATE: f64 = 25.0;
-const LONE: Duration = Duration::from_secs(20);
+// Below the 20 per second from which on changes are told in steps.
+const LONE_RATE: f64 = 15.0;
+const LONE: Duration = Duration::from_secs(30);
 
 struct Run<'a> {
     dev: &'a Dev,
