@@ -176,7 +176,10 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let shares = match command {
         Command::Dev { .. } => true,
-        Command::Load(arguments) => arguments.embedded,
+        // Ten thousand readers in this process need all that they can get.
+        Command::Load(arguments) => {
+            arguments.embedded && arguments.scenario != grandstand::load::Scenario::Fanout
+        }
         _ => false,
     };
     if shares {

@@ -22,5 +22,5 @@ pub mod usage;
 pub mod venue;
 pub mod wire;
 
-pub use arguments::LoadArguments;
+pub use arguments::{LoadArguments, Scenario};
 pub use run::run;
