@@ -5,9 +5,11 @@
 mod harness;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use futures::StreamExt as _;
 use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::Engine;
 use grandstand::engine::batch::Operation;
+use grandstand::workers::expiry::expire_due;
 use harness::{Bench, PARTITION};
 use hdrhistogram::Histogram;
 use std::sync::Arc;
@@ -18,8 +20,9 @@ use std::time::{Duration, Instant};
 const DUE: [usize; 3] = [100, 1000, 24_000];
 /// Long enough that all holds are made before the first ends.
 const HOLD_TTL_MS: u64 = 3000;
-/// What a worker takes per look (`workers/expiry.rs`).
-const CLAIMS: i64 = 256;
+
+/// Holds that are made at the same time.
+const AT_ONCE: usize = 2000;
 
 fn expiry_wave(criterion: &mut Criterion) {
     let bench = Bench::start(HOLD_TTL_MS);
@@ -58,7 +61,8 @@ async fn wave(
     Bench::reopen(engine, id).await;
     let seats = bench.seats[..count].iter();
     let holds = seats.map(|seat| Bench::hold(engine, id, vec![*seat]));
-    assert!(futures::future::join_all(holds).await.iter().all(|held| *held), "free seats");
+    let held = futures::stream::iter(holds).buffer_unordered(AT_ONCE);
+    assert!(held.all(std::future::ready).await, "free seats");
     let others = || bench.seats[count..].to_vec();
     let due = Instant::now() + Duration::from_millis(HOLD_TTL_MS);
     buy(engine.clone(), id, others(), before, || Instant::now() < due).await;
@@ -75,7 +79,7 @@ async fn wave(
     let begun = Instant::now();
     let mut swept = 0;
     while swept < count {
-        swept += sweep(engine).await;
+        swept += expire_due(engine, PARTITION).await.expect("a sweep");
     }
     let took = begun.elapsed();
     over.store(true, Ordering::Relaxed);
@@ -84,13 +88,6 @@ async fn wave(
 }
 
 /// As the worker does it.
-async fn sweep(engine: &Engine) -> usize {
-    let due = engine.due_claims(PARTITION, CLAIMS).await.expect("due claims");
-    let sweeps = due.into_iter().map(|(id, claim)| engine.expire(id, claim));
-    let swept = futures::future::join_all(sweeps).await;
-    swept.into_iter().filter(|swept| matches!(swept, Ok(true))).count()
-}
-
 /// Holds one seat after the other and gives it back, while it may.
 async fn buy(
     engine: Arc<Engine>,

@@ -6,6 +6,7 @@ mod harness;
 
 use fred::prelude::*;
 use fred::types::InfoKind;
+use futures::StreamExt as _;
 use grandstand::domain::ids::{MatchId, PaymentId, SeatId, UserId};
 use grandstand::domain::money::Attempt;
 use grandstand::engine::Engine;
@@ -15,6 +16,8 @@ use grandstand::engine::reservations::Source;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use harness::{Bench, PARTITION};
 
+/// Sales at the same time.
+const AT_ONCE: usize = 2000;
 /// Seats of each round.
 const SEATS: usize = 20_000;
 const PAYMENT_KEY: &str = "tgen_20251122183000abcd1";
@@ -41,11 +44,11 @@ async fn measure(bench: &Bench, size: usize) -> (f64, f64) {
         let none = Operation::default();
         engine.hold(id, *user, seats.clone(), 30_000, &[], none).await.expect("free seats").0
     });
-    let holds = futures::future::join_all(holds).await;
+    let holds: Vec<_> = futures::stream::iter(holds).buffered(AT_ONCE).collect().await;
     let held = used(&raw, id).await - before;
     let sales = users.iter().zip(holds);
     let sales = sales.map(|((user, _), hold)| sell(engine, id, *user, Source::Hold(hold)));
-    futures::future::join_all(sales).await;
+    futures::stream::iter(sales).buffer_unordered(AT_ONCE).collect::<()>().await;
     let sold = used(&raw, id).await - before;
     (held / SEATS as f64, sold / SEATS as f64)
 }
