@@ -80,3 +80,16 @@ pub fn metrics() -> &'static PrometheusHandle {
         handle
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_there_before_anything_was_counted() {
+        let page = metrics().render();
+        for name in FROM_THE_START {
+            assert!(page.contains(&format!("\n{name} 0")), "{name} is missing in {page}");
+        }
+    }
+}

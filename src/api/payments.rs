@@ -189,7 +189,9 @@ async fn find_payment(
     let missing = || ApiError::not_found("payment");
     let live = app.engine.reservation_of_payment(id).await?;
     if let Some(reservation) = live {
-        let one = find(app, user, reservation).await.map_err(|_| missing())?;
+        let one = find(app, user, reservation).await;
+        // What can't be read this moment is not missing: money may have moved for it.
+        let one = one.map_err(|error| if error.is_not_found() { missing() } else { error })?;
         if let Some(payment) = one.payment.clone().filter(|payment| payment.id == id) {
             return Ok((one, payment));
         }

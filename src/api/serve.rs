@@ -268,3 +268,33 @@ async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Wake;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_taken_over_keeps_nothing_of_its_task() {
+        let listener = bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        // The first look at a new socket says that it may be read; a read shows that it may not.
+        stream.writable().await.unwrap();
+        assert_eq!(stream.try_read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        let task = Arc::new(Task);
+        let waker = Waker::from(task.clone());
+        assert!(stream.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 2, "the socket knows who waits for it");
+        forget_this_task(&stream);
+        assert_eq!(Arc::strong_count(&task), 1);
+        drop(client);
+    }
+}

@@ -13,7 +13,7 @@ const LOOK: i64 = 960;
 /// Claims that end in one step: less than 1 ms of Redis.
 const STEP: usize = 96;
 /// Between two steps. When very many are due at once, half of the time stays for the commands of
-/// others, and 25,000 still end within a second (`benches/expiry_wave.rs`).
+/// others, and 24,000 still end in about a second (`benches/expiry_wave.rs`).
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Workers {

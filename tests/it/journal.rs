@@ -97,6 +97,11 @@ async fn repeated_and_reordered_entries_change_nothing() {
         (&[Begun, Withdrawn], &[Begun, Approved, Lost], ["PENDING", "WITHDRAWN", "0"]),
         (&[Begun, Withdrawn, Begun, Approved], &[Withdrawn, Begun], ["CONFIRMED", "PAID", "2"]),
         (
+            &[Begun, Withdrawn, Begun],
+            &[Withdrawn, Declined, Lost, Begun],
+            ["PAYING", "IN_PROGRESS", "2"],
+        ),
+        (
             &[Begun, Approved, RefundBegun, Refunded],
             &[Begun, Approved, RefundBegun, RefundRefused, Refunded],
             ["CANCELLED", "REFUNDED", "0"],

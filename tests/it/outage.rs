@@ -6,7 +6,7 @@ use crate::support::postgres;
 use fred::prelude::*;
 use grandstand::app::NodeRole;
 use grandstand::config::Settings;
-use grandstand::domain::ids::{MatchId, Partition};
+use grandstand::domain::ids::{MatchId, Partition, ReservationId};
 use grandstand::embedded::{Fsync, PrivatePostgres};
 use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
@@ -225,4 +225,29 @@ async fn a_refund_waits_for_postgresql_also_when_it_is_asked_for_again() {
     .await;
     bed.app.wait_for_status(&bed.fan, &reservation, "CANCELLED").await;
     bed.finish().await;
+}
+
+/// The rule: a payment that can't be read this moment is not called missing, and uncharged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_can_not_be_read_is_not_missing() {
+    let mut bed = Bed::start(|_| {}).await;
+    let (reservation, payment, key) = bed.ready(1).await;
+    bed.fan.confirm(&payment, &key).await.expect(200);
+    bed.app.verify().await;
+    // Redis has lost the reservation, and PostgreSQL, which has it, is away.
+    let id: ReservationId = reservation["id"].as_str().unwrap().parse().unwrap();
+    let claims = PartitionKeys(id.partition()).claims();
+    let _: i64 = bed.app.raw().await.hdel(claims, id.key()).await.unwrap();
+    bed.postgres.kill().await;
+    let path = format!("/api/payments/{}", payment["id"].as_str().unwrap());
+    bed.fan.get(&path).await.refused(503, "HISTORY_UNAVAILABLE");
+    bed.postgres.restart().await.unwrap();
+    eventually("it is read again", || async {
+        let answer = bed.fan.get(&path).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    // Redis is wrong on purpose: the books are not compared.
+    bed.app.node.unwrap().stop().await;
+    bed.postgres.stop().await.unwrap();
 }

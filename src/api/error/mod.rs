@@ -158,6 +158,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", "Only an administrator may do this.")
     }
 
+    /// Whether it says that something does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.0.status == StatusCode::NOT_FOUND
+    }
+
     /// Something that does not exist, or that the caller may not know of.
     pub fn not_found(what: &'static str) -> Self {
         let (code, detail) = match what {
@@ -170,8 +175,8 @@ impl ApiError {
             "reservation" => ("RESERVATION_NOT_FOUND", "You have no reservation with this id."),
             "payment" => (
                 "PAYMENT_NOT_FOUND",
-                "You have no payment with this id, or a later one of the same reservation has \
-                 taken its place. Nothing was charged for it.",
+                "You have no payment with this id. If a later request for the same reservation has \
+                 taken its place, nothing was charged for it.",
             ),
             "ticket" => ("NOT_IN_QUEUE", "You are not in the queue: join it first."),
             _ => ("NOT_FOUND", "There is nothing at this address; /docs lists what there is."),
