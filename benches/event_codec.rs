@@ -3,10 +3,11 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use grandstand::demo::stadium;
+use grandstand::domain::claim::join_seats;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::PlanIndex;
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::engine::seats::parse_states;
+use grandstand::engine::seats::{parse_states, parse_told};
 use grandstand::live::frame::{Scope, changes, event, states};
 use std::hint::black_box;
 
@@ -20,11 +21,10 @@ fn event_codec(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("event_codec");
     for count in CHANGED {
         let seats: Vec<SeatId> = (0..count as u32).map(|at| index.seat_at(at * 7)).collect();
-        let text: Vec<String> = seats.iter().map(|seat| format!("{seat}H")).collect();
-        let text = text.join(",");
+        let text = format!("H{}", join_seats(&seats));
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("read_entry", count), |bencher| {
-            bencher.iter(|| parse_states(black_box(&text)));
+            bencher.iter(|| parse_told(black_box(&text)));
         });
         let changed: Vec<(u32, u8)> = (0..count as u32).map(|at| (at * 7, b'H')).collect();
         group.bench_function(BenchmarkId::new("write_changes", count), |bencher| {

@@ -11,7 +11,7 @@
 if redis.call('EXISTS', KEYS[6]) == 0 then return 'not_loaded' end
 local now = now_ms()
 local ring = operation_ring({ KEYS[3], KEYS[4], KEYS[5] }, now)
-local answer = operation_replay(ring, ARGV[4], ARGV[5])
+local answer = operation_replay(operation_find(ring, ARGV[4]), ARGV[5])
 if answer then return answer end
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 'taken' end
 -- all checked: write

@@ -13,7 +13,7 @@
 if redis.call('EXISTS', KEYS[8]) == 0 then return 'not_loaded' end
 local now = now_ms()
 local ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now)
-local answer = operation_replay(ring, ARGV[5], ARGV[6])
+local answer = operation_replay(operation_find(ring, ARGV[5]), ARGV[6])
 if answer then return answer end
 local document = redis.call('HGET', KEYS[1], ARGV[2])
 if ARGV[3] == '0' and document then return 'stale' end

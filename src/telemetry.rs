@@ -83,12 +83,10 @@ pub fn metrics() -> &'static PrometheusHandle {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn counters_are_there_before_anything_was_counted() {
-        let page = metrics().render();
-        for name in FROM_THE_START {
+        let page = super::metrics().render();
+        for name in super::FROM_THE_START {
             assert!(page.contains(&format!("\n{name} 0")), "{name} is missing in {page}");
         }
     }

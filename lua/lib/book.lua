@@ -2,121 +2,110 @@
 -- end. Commands see each other's changes here before Redis does. A command checks all it needs
 -- first, then changes the book; nothing below `book_write` can refuse.
 local commands = {}
-local limit = {
-  hold_ttl_ms = tonumber(ARGV[1]), payment_ttl_ms = tonumber(ARGV[2]),
-  seats_per_user = tonumber(ARGV[3]),
-}
+local limit = { seats_per_user = tonumber(ARGV[3]) }
 
 local book = {
-  now = now_ms(), claims = {}, changed = {}, changes = 0, ended = {}, payments = {},
-  operations = {}, facts = {},
-  key = { claims = KEYS[2], due = KEYS[3], payments = KEYS[4], journal = KEYS[5] },
+  now = now_ms(), claims = {}, changed = {}, changes = 0, ended = {}, operations = {}, facts = {},
+  key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
 }
 book.now_text = whole(book.now)
-book.ring = operation_ring({ KEYS[6], KEYS[7], KEYS[8] }, book.now)
+book.ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, book.now)
 
--- A claim or user that changes twice stands twice in its list of changes: what is written is how it
--- stands at the end, and writing that twice does nothing. A seat stands once, because it is told.
-local function claim_changed(claim)
-  local count = book.changes + 1
-  book.changes, book.changed[count] = count, claim
-  claim.text = nil
-end
-
-local function seat_write(match, seat, value)
-  match.seat[seat] = value
-  if match.seat_is_changed[seat] then return end
-  match.seat_is_changed[seat] = true
-  local count = match.seat_changes + 1
-  match.seat_changes, match.seat_changed[count] = count, seat
-end
+-- Until when a new claim is good, by its state: as a number, and as text.
+local deadline = { H = book.now + tonumber(ARGV[1]), P = book.now + tonumber(ARGV[2]) }
+local deadline_text = { H = whole(deadline.H), P = whole(deadline.P) }
 
 local function next_version(match)
   match.version = match.version + 1
   return match.version
 end
 
--- Claims of a user in a match, by comma.
-local function user_claims(match, user)
-  local text = match.user[user]
-  if text == nil then
-    text = redis.call('HGET', match.key.users, user) or ''
-    match.user[user] = text
+-- A user who changes twice stands twice in the list: what is written is how it stands at the end,
+-- and writing that twice does nothing. The same goes for a seat.
+local function user_changed(user)
+  local count = book.changes + 1
+  book.changes, book.changed[count] = count, user
+end
+
+local function claim_changed(claim)
+  rawset(claim, 'text', claim.version and false)
+  user_changed(claim.user)
+end
+
+local function seat_write(match, seat, value)
+  match.seat[seat] = value
+  local count = match.seat_changes + 1
+  match.seat_changes, match.seat_changed[count] = count, seat
+end
+
+-- What watchers are told, in the order in which it happened: a state letter and seats by comma.
+local function tell(match, letter, seats)
+  local count = match.tellings + 1
+  match.tellings, match.told[count] = count, letter .. seats
+end
+
+-- All claims of a user in this partition; those that ended in this batch say that they are over.
+local function claims_of(user)
+  local claims = book.claims[user]
+  if not claims then
+    claims = claims_parse(user, redis.call('HGET', book.key.claims, user))
+    book.claims[user] = claims
   end
-  return text
+  return claims
 end
 
-local function user_write(match, user, text)
-  match.user[user] = text
-  local count = match.user_changes + 1
-  match.user_changes, match.user_changed[count] = count, user
-end
-
-local function user_add(match, user, id)
-  local text = user_claims(match, user)
-  user_write(match, user, text == '' and id or text .. ',' .. id)
-end
-
-local function user_remove(match, user, id)
-  local text = user_claims(match, user)
-  if text == id then return user_write(match, user, '') end
-  local left = {}
-  for other in text:gmatch('[^,]+') do if other ~= id then left[#left + 1] = other end end
-  user_write(match, user, table.concat(left, ','))
-end
-
--- Of an ended hold only the head of its record is kept: nobody asks for more.
-local function ended_text(claim)
-  if claim.state ~= 'H' then return claim_text(claim) end
-  return 'H|' .. claim.match .. '|' .. claim.user
-end
-
--- Ends a claim: those of its seats that still point at it become free.
-local function claim_end(match, claim, reason)
-  for _, seat in ipairs(claim.seats) do
-    local value = match.seat[seat]
-    if value == nil then value = redis.call('HGET', match.key.seats, seat) end
-    if value and value:sub(2) == claim.id then seat_write(match, seat, false) end
+-- A claim leaves its seats to whoever takes them next; why it did is remembered for a while. Not
+-- of a hold: one that is gone is gone, unless a reservation took it over.
+local function claim_over(match, claim, reason)
+  if claim.state ~= 'H' or reason == 'RESERVED' then
+    book.ended['e:' .. claim.id] = reason .. ' ' .. claim.user .. ' ' .. claim_text(claim)
+    if claim.payment ~= '' then book.ended['p:' .. claim.payment] = claim.id end
   end
   next_version(match)
-  user_remove(match, claim.user, claim.id)
-  if claim.state ~= 'H' and claim.payment ~= '' then
-    book.payments[claim.payment] = false
-    book.ended['p:' .. claim.payment] = claim.id
-  end
-  book.ended['e:' .. claim.id] = reason .. ' ' .. ended_text(claim)
   claim.over = true
-  claim_changed(claim)
+  user_changed(claim.user)
 end
 
--- A live claim of this match, or nil. A claim whose deadline has passed ends here (lazy expiry).
-local function claim_of(match, id)
-  local claim = book.claims[id]
-  if claim == nil then
-    local text = redis.call('HGET', book.key.claims, id)
-    claim = text and claim_parse(id, text) or false
-    book.claims[id] = claim
+-- Ends a claim: its seats become free.
+local function claim_end(match, claim, reason)
+  local seat, changed, count = match.seat, match.seat_changed, match.seat_changes
+  for name in claim.seats:gmatch('[^,]+') do
+    count = count + 1
+    seat[name], changed[count] = false, name
   end
-  if not claim or claim.over or claim.match ~= match.id then return nil end
+  match.seat_changes = count
+  tell(match, 'A', claim.seats)
+  claim_over(match, claim, reason)
+end
+
+-- Whether a claim of this match still stands. One whose deadline has passed ends here (lazy
+-- expiry).
+local function claim_stands(match, claim)
+  if claim.over or claim.match ~= match.id then return false end
   if claim.deadline <= book.now and (claim.state == 'H' or claim.state == 'P') then
     claim_end(match, claim, 'EXPIRED')
-    return nil
+    return false
   end
-  return claim
+  return true
 end
 
--- What an earlier call of the same command made: it is among the claims of its user.
-local function claim_made(match, command)
-  if not user_claims(match, command.user):find(command.id, 1, true) then return nil end
-  return claim_of(match, command.id)
+-- A live claim of a user in this match, or nil. It is also how a command finds what an earlier call
+-- of it has made.
+local function claim_of(match, user, id)
+  local claims = claims_of(user)
+  for place = 1, #claims do
+    local claim = claims[place]
+    if claim.id == id then return claim_stands(match, claim) and claim or nil end
+  end
 end
 
--- Why a claim that is not live any more ended: RELEASED, EXPIRED, CANCELLED…; and whose it was.
-local function claim_ended(match, id)
+-- Why a claim of a user that is not live any more ended (RESERVED, EXPIRED, CANCELLED…), and what
+-- it was; nil when nobody remembers it, or not as his.
+local function claim_ended(match, user, id)
   local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
   if not text then return nil end
-  local reason, state, of, user = text:match('^(%S+) (%u)|([^|]*)|([^|]*)')
-  if of ~= match.id then return nil end
-  if state == 'H' then return reason, { user = user } end
-  return reason, claim_parse(id, text:sub(#reason + 2))
+  local reason, whose, record = text:match('^(%S+) (%S+) (.*)$')
+  local claim = claim_parse(whose, record)
+  if claim.match ~= match.id or whose ~= user then return nil end
+  return reason, claim
 end

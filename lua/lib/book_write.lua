@@ -8,23 +8,39 @@ local function write_many(command, key, list, size)
   end
 end
 
+-- The records of a user, one per line, and the first deadline among them; both nil without claims.
+local function claims_text(claims)
+  local text, due
+  for place = 1, #claims do
+    local claim = claims[place]
+    if not claim.over then
+      text = text and text .. '\n' .. claim_text(claim) or claim_text(claim)
+      if (claim.state == 'H' or claim.state == 'P') and not (due and due <= claim.deadline) then
+        due = claim.deadline
+      end
+    end
+  end
+  return text, due
+end
+
 local function write_claims()
   local set, due, gone, undue = {}, {}, {}, {}
   local sets, dues, ends, undues = 0, 0, 0, 0
   for number = 1, book.changes do
-    local claim = book.changed[number]
-    local id = claim.id
-    if claim.over then
-      ends = ends + 1
-      gone[ends] = id
+    local user = book.changed[number]
+    local text, first = claims_text(book.claims[user])
+    if text then
+      set[sets + 1], set[sets + 2], sets = user, text, sets + 2
     else
-      set[sets + 1], set[sets + 2], sets = id, claim_text(claim), sets + 2
+      ends = ends + 1
+      gone[ends] = user
     end
-    if not claim.over and (claim.state == 'H' or claim.state == 'P') then
-      due[dues + 1], due[dues + 2], dues = whole(claim.deadline), id, dues + 2
+    if first then
+      local score = first == deadline.H and deadline_text.H or whole(first)
+      due[dues + 1], due[dues + 2], dues = score, user, dues + 2
     else
       undues = undues + 1
-      undue[undues] = id
+      undue[undues] = user
     end
   end
   write_many('HSET', book.key.claims, set, sets)
@@ -33,47 +49,35 @@ local function write_claims()
   write_many('ZREM', book.key.due, undue, undues)
 end
 
--- Sets the fields that have a value, deletes the others.
-local function write_hash(key, fields, size, value_of)
+local function write_seats(match)
   local set, gone, sets, ends = {}, {}, 0, 0
-  for number = 1, size do
-    local field = fields[number]
-    local value = value_of[field]
-    if value and value ~= '' then
-      set[sets + 1], set[sets + 2], sets = field, value, sets + 2
+  for number = 1, match.seat_changes do
+    local seat = match.seat_changed[number]
+    local value = match.seat[seat]
+    if value then
+      set[sets + 1], set[sets + 2], sets = seat, value, sets + 2
     else
       ends = ends + 1
-      gone[ends] = field
+      gone[ends] = seat
     end
   end
-  write_many('HSET', key, set, sets)
-  write_many('HDEL', key, gone, ends)
+  write_many('HSET', match.key.seats, set, sets)
+  write_many('HDEL', match.key.seats, gone, ends)
 end
 
 local function write_match(match)
   if match.version == match.version_before then return end
-  write_hash(match.key.seats, match.seat_changed, match.seat_changes, match.seat)
-  write_hash(match.key.users, match.user_changed, match.user_changes, match.user)
+  write_seats(match)
   local version = whole(match.version)
   redis.call('HSET', match.key.meta, 'version', version)
   write_many('ZREM', match.key.passes, match.passes_used, #match.passes_used)
-  local told, count = {}, 0
-  for number = 1, match.seat_changes do
-    local seat = match.seat_changed[number]
-    local value = match.seat[seat]
-    told[count + 1], told[count + 2] = seat, value and value:sub(1, 1) or 'A'
-    told[count + 3], count = ',', count + 3
-  end
   -- `p` is the version before: a reader that stands at another one has missed an entry.
   redis.call('XADD', match.key.changes, 'MAXLEN', '~', 10000, '*', 'v', version,
-    'p', whole(match.version_before), 'd', table.concat(told, '', 1, math.max(0, count - 1)))
+    'p', whole(match.version_before), 'd', table.concat(match.told, ';'))
 end
 
 local function book_write(matches)
   write_claims()
-  local payments = {}
-  for payment in pairs(book.payments) do payments[#payments + 1] = payment end
-  write_hash(book.key.payments, payments, #payments, book.payments)
   for _, match in ipairs(matches) do if match.status then write_match(match) end end
   for _, entry in ipairs(book.facts) do
     local id = redis.call('XADD', book.key.journal, '*', 'v', '1', unpack(entry.fields))

@@ -1,9 +1,11 @@
 -- A claim: a hold, or the reservation that took over its seats. One record of fields joined by '|':
--- state (H hold, P pending, Y paying, C confirmed, R refunding), match, user, deadline in ms, seats
--- (by comma), version, amount in KRW, payment, method, payment state (R ready, I in progress, A the
--- gateway is asked by the reconciler, P paid, F failed), payment key, made at in ms, and once a
--- payment has begun what lib/money.lua knows. domain/claim.rs reads the same form.
-local REST = '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(%d+)|?(.*)$'
+-- id, state (H hold, P pending, Y paying, C confirmed, R refunding), match, deadline in ms, seats
+-- (by comma), version, amount in KRW, made at in ms; and once a payment was asked for: payment,
+-- method, payment state (R ready, I in progress, A the gateway is asked by the reconciler, P paid,
+-- F failed), payment key, and what lib/money.lua knows. The records of a user, one per line, are
+-- one field of the claims. domain/claim.rs reads the same form.
+local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)|(%d+)'
+  .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
 
 -- The text of a whole number: Lua's own has 14 digits.
 local function whole(number)
@@ -11,7 +13,6 @@ local function whole(number)
 end
 
 local function split(text)
-  if not text:find(',', 1, true) then return { text } end
   local list, count = {}, 0
   for part in text:gmatch('[^,]+') do
     count = count + 1
@@ -20,43 +21,61 @@ local function split(text)
   return list
 end
 
+-- The seats of a claim without those of a set, by comma.
+local function seats_without(claim, gone)
+  local left = {}
+  for seat in claim.seats:gmatch('[^,]+') do
+    if not gone[seat] then left[#left + 1] = seat end
+  end
+  return table.concat(left, ',')
+end
+
+local function seat_count(claim)
+  local _, commas = claim.seats:gsub(',', '')
+  return commas + 1
+end
+
 -- Most commands need no more than the head of a record: the rest is read when one of its fields is
 -- first asked for.
 local claim_rest = {}
 function claim_rest.__index(claim, name)
-  local rest = rawget(claim, 'rest')
-  if not rest then return nil end
-  claim.rest = false
-  local version, more
-  version, claim.amount, claim.payment, claim.method, claim.payment_state, claim.payment_key,
-    claim.made_at, more = rest:match(REST)
-  claim.version, claim.more = tonumber(version), more ~= '' and more or nil
+  if rawget(claim, 'version') then return nil end
+  local version
+  version, claim.amount, claim.made_at, claim.payment, claim.method, claim.payment_state,
+    claim.payment_key, claim.more = claim.text:match(REST)
+  claim.version = tonumber(version)
   return rawget(claim, name)
 end
 
 -- Ids have 22 characters (docs/REDIS.md), so that the head begins with fixed places.
-local function claim_parse(id, text)
+local function claim_parse(user, text)
   local deadline_end = text:find('|', 49, true)
   local seats_end = text:find('|', deadline_end + 1, true)
   return setmetatable({
-    id = id, state = text:sub(1, 1), match = text:sub(3, 24), user = text:sub(26, 47),
+    id = text:sub(1, 22), state = text:sub(24, 24), match = text:sub(26, 47), user = user,
     deadline = tonumber(text:sub(49, deadline_end - 1)),
-    seats = split(text:sub(deadline_end + 1, seats_end - 1)), rest = text:sub(seats_end + 1),
-    over = false,
+    seats = text:sub(deadline_end + 1, seats_end - 1), text = text, over = false,
   }, claim_rest)
+end
+
+local function claims_parse(user, text)
+  if not text then return {} end
+  if not text:find('\n', 1, true) then return { claim_parse(user, text) } end
+  local list = {}
+  for record in text:gmatch('[^\n]+') do list[#list + 1] = claim_parse(user, record) end
+  return list
 end
 
 -- The record; kept until the claim changes, because reply and write both want it.
 local function claim_text(claim)
   if claim.text then return claim.text end
-  local paid = '|||'
+  local paid = ''
   if claim.payment ~= '' then
-    paid = claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
-      .. claim.payment_key
+    paid = '|' .. claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
+      .. claim.payment_key .. '|' .. claim.more
   end
-  claim.text = claim.state .. '|' .. claim.match .. '|' .. claim.user .. '|'
-    .. whole(claim.deadline) .. '|' .. table.concat(claim.seats, ',') .. '|' .. whole(claim.version)
-    .. '|' .. claim.amount .. '|' .. paid .. '|' .. claim.made_at
-    .. (claim.more and '|' .. claim.more or '')
+  claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. whole(claim.deadline)
+    .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. '|'
+    .. claim.made_at .. paid
   return claim.text
 end

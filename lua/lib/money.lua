@@ -3,7 +3,7 @@
 -- KRW, its seats by comma, given back before in KRW, those seats. domain/money.rs reads it too.
 local function money_of(claim)
   local field = {}
-  for part in ((claim.more or '') .. ';'):gmatch('([^;]*);') do field[#field + 1] = part end
+  for part in (claim.more .. ';'):gmatch('([^;]*);') do field[#field + 1] = part end
   return {
     attempt = tonumber(field[1]) or 0, refund = tonumber(field[2]) or 0, part = field[3] or '0',
     part_seats = field[4] or '', back = field[5] or '0', back_seats = field[6] or '',
@@ -11,14 +11,13 @@ local function money_of(claim)
 end
 
 local function money_write(claim, money)
-  claim.more = string.format('%.0f', money.attempt)
+  claim_changed(claim)
+  claim.more = whole(money.attempt)
   if money.refund > 0 then
     claim.more = table.concat({
-      claim.more, string.format('%.0f', money.refund), money.part, money.part_seats, money.back,
-      money.back_seats,
+      claim.more, whole(money.refund), money.part, money.part_seats, money.back, money.back_seats,
     }, ';')
   end
-  claim_changed(claim)
 end
 
 -- What a caller knows of a payment whose reservation may be gone, as if it were its claim.
@@ -27,18 +26,18 @@ local function claim_told(match, command)
   local amount, method, key, more = command.second:match('^(%d+)|([^|]*)|([^|]*)|([^|]*)$')
   return {
     payment = command.source, id = command.id, match = match.id, user = command.user,
-    seats = command.seats, amount = amount, method = method, payment_key = key, more = more,
-    version = match.version,
+    seats = table.concat(seats_of(match, command), ','), amount = amount, method = method,
+    payment_key = key, more = more, version = match.version, made_at = '',
   }
 end
 
 local function payment_fact(reply, kind, claim, code)
   local fields = {
     't', kind, 'payment', claim.payment, 'reservation', claim.id, 'match', claim.match,
-    'user', claim.user, 'seats', table.concat(claim.seats, ','), 'amount', claim.amount,
+    'user', claim.user, 'seats', claim.seats, 'amount', claim.amount,
     'method', claim.method, 'key', claim.payment_key,
-    'version', string.format('%.0f', claim.version), 'at', string.format('%.0f', book.now),
-    'money', claim.more or '', 'made', claim.made_at or '',
+    'version', whole(claim.version), 'at', book.now_text, 'money', claim.more,
+    'made', claim.made_at,
   }
   if code then
     fields[#fields + 1] = 'code'

@@ -12,6 +12,7 @@ local function operation_ring(keys, now)
 end
 
 local function operation_find(ring, field)
+  if field == '' then return nil end
   return redis.call('HGET', ring.current, field) or redis.call('HGET', ring.previous, field)
 end
 
@@ -31,10 +32,9 @@ local function reply_text(reply)
   return reply
 end
 
--- The first answer of a key: nil when the key is new, `exists_different` for another body.
-local function operation_replay(ring, operation, fingerprint)
-  if operation == '' then return nil end
-  local stored = operation_find(ring, operation)
+-- The first answer of a key, from what is stored under it: nil when the key is new,
+-- `exists_different` for another body.
+local function operation_replay(stored, fingerprint)
   if not stored then return nil end
   local print, answer = stored:match('^(%S+) (.*)$')
   return print == fingerprint and answer or 'exists_different'

@@ -1,40 +1,71 @@
 -- Seats in the book: who has one, how many a user has, and a new claim on some.
--- State letter of a seat, and the claim that has it. A seat that points at a claim which does not
--- exist counts as taken: nothing is ever free by accident.
-local function seat_of(match, seat)
-  local value = match.seat[seat]
-  if value == nil then
-    value = redis.call('HGET', match.key.seats, seat)
-    match.seat[seat] = value
+-- The seats that a command names stand in one list per match, with what was found at each place.
+local function value_at(match, place)
+  local value = match.seat[match.names[place]]
+  if value == nil then value = match.found[place] end
+  return value
+end
+
+-- The seats that a command names, as a list.
+local function seats_of(match, command)
+  local seats = {}
+  for number = 1, command.count do
+    local place = command.from + number
+    local seat = match.names[place]
+    seats[number], match.seat[seat] = seat, value_at(match, place)
   end
+  return seats
+end
+
+local function has_seat(claim, seat)
+  return (',' .. claim.seats .. ','):find(',' .. seat .. ',', 1, true)
+end
+
+-- State letter of a seat with this value, and the live claim that has it. A seat of a user who has
+-- no claim on it counts as taken: nothing is ever free by accident.
+local function state_of(match, seat, value)
   if not value then return 'A' end
-  if value == 'B' then return value end
-  local claim = claim_of(match, value:sub(2))
-  value = match.seat[seat]
-  if not value then return 'A' end
-  return value:sub(1, 1), claim
+  local letter, user = value:sub(1, 1), value:sub(2)
+  if user == '' then return letter end
+  for _, claim in ipairs(claims_of(user)) do
+    if has_seat(claim, seat) and claim_stands(match, claim) then return letter, claim end
+  end
+  return match.seat[seat] == false and 'A' or letter
+end
+
+local function seat_of(match, seat)
+  if match.seat[seat] == nil then match.seat[seat] = redis.call('HGET', match.key.seats, seat) end
+  return state_of(match, seat, match.seat[seat])
 end
 
 local function seats_counted(match, user)
-  local text = user_claims(match, user)
-  if text == '' then return 0 end
-  local count = 0
-  for id in text:gmatch('[^,]+') do
-    local claim = claim_of(match, id)
-    if claim then count = count + #claim.seats end
+  local claims, count = claims_of(user), 0
+  for place = 1, #claims do
+    if claim_stands(match, claims[place]) then count = count + seat_count(claims[place]) end
   end
   return count
 end
 
--- A new claim takes its seats (state letter of the seats as given).
-local function claim_make(match, claim, letter)
-  claim.match, claim.version = match.id, next_version(match)
-  claim.made_at = book.now_text
-  book.claims[claim.id] = claim
-  claim_changed(claim)
-  user_add(match, claim.user, claim.id)
-  local value = letter .. claim.id
-  for _, seat in ipairs(claim.seats) do seat_write(match, seat, value) end
+-- A new claim of the user of a command takes seats: all that the list has from `first` to `last`.
+local function claim_make(match, command, state, list, first, last, amount)
+  local id, user, seats = command.id, command.user, table.concat(list, ',', first, last)
+  local text = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline_text[state] .. '|' .. seats
+    .. '|' .. whole(next_version(match)) .. '|' .. amount .. '|' .. book.now_text
+  local claims, value = claims_of(user), state .. user
+  claims[#claims + 1] = setmetatable({
+    id = id, state = state, match = match.id, user = user, deadline = deadline[state],
+    seats = seats, text = text, over = false,
+  }, claim_rest)
+  user_changed(user)
+  local seat, changed, count = match.seat, match.seat_changed, match.seat_changes
+  for place = first, last do
+    local name = list[place]
+    count = count + 1
+    seat[name], changed[count] = value, name
+  end
+  match.seat_changes = count
+  tell(match, state, seats)
+  return text
 end
 
 -- A durable fact for the journal; its id is appended to the command's reply, a list of words.

@@ -2,19 +2,24 @@
 -- Replies: block: taken blocked
 -- Replies: unblock: taken unblocked
 local function change_all(match, command, from, value, word)
-  local lost = {}
-  for _, seat in ipairs(command.seats) do
+  local seats, lost = seats_of(match, command), {}
+  for _, seat in ipairs(seats) do
     local state = seat_of(match, seat)
     if state ~= from and state ~= (value and 'B' or 'A') then lost[#lost + 1] = seat end
   end
   if #lost > 0 then return { 'taken', table.concat(lost, ',') } end
   -- all checked: write
   next_version(match)
-  for _, seat in ipairs(command.seats) do
-    if seat_of(match, seat) == from then seat_write(match, seat, value) end
+  local changed = {}
+  for _, seat in ipairs(seats) do
+    if seat_of(match, seat) == from then
+      seat_write(match, seat, value)
+      changed[#changed + 1] = seat
+    end
   end
+  if #changed > 0 then tell(match, value or 'A', table.concat(changed, ',')) end
   return fact({ word }, {
-    't', 'seats_' .. word, 'match', match.id, 'seats', table.concat(command.seats, ','),
+    't', 'seats_' .. word, 'match', match.id, 'seats', table.concat(seats, ','),
   })
 end
 

@@ -10,21 +10,21 @@ local function seat_set(text)
 end
 
 -- Which seats of a reservation a cancel is about, by comma, and what they cost; all without names.
-local function cancel_choice(claim, command)
-  local whole = table.concat(claim.seats, ',')
-  if #command.seats == 0 then return whole, claim.amount end
-  local wanted, chosen, amount = seat_set(table.concat(command.seats, ',')), {}, 0
-  for _, seat in ipairs(claim.seats) do
+local function cancel_choice(match, claim, command)
+  if command.count == 0 then return claim.seats, claim.amount end
+  local named, chosen, amount = seats_of(match, command), {}, 0
+  local wanted = seat_set(table.concat(named, ','))
+  for seat in claim.seats:gmatch('[^,]+') do
     if wanted[seat] then chosen[#chosen + 1] = seat end
   end
-  if #chosen == #command.seats then
-    if #chosen == #claim.seats then return whole, claim.amount end
+  if #chosen == #named then
+    if #chosen == seat_count(claim) then return claim.seats, claim.amount end
     for price in command.first:gmatch('%d+') do amount = amount + price end
     if amount >= tonumber(claim.amount) then return nil, nil, { 'not_cancellable', 'AMOUNT' } end
-    return table.concat(chosen, ','), string.format('%.0f', amount)
+    return table.concat(chosen, ','), whole(amount)
   end
   local back = seat_set(money_of(claim).back_seats)
-  for _, seat in ipairs(command.seats) do
+  for _, seat in ipairs(named) do
     if not back[seat] then return nil, nil, { 'not_yours' } end
   end
   return nil, nil, { 'cancelled' }
@@ -32,57 +32,53 @@ end
 
 -- A full refund is answered with `-` for its amount: all that is left.
 local function refunding(claim, money)
-  local all = money.part_seats == table.concat(claim.seats, ',')
-  return { 'refunding', claim.payment, claim.payment_key, string.format('%.0f', money.refund),
+  local all = money.part_seats == claim.seats
+  return { 'refunding', claim.payment, claim.payment_key, whole(money.refund),
     all and '-' or money.part }
 end
 
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
 -- seats: those to cancel, none for all; first: their prices in KRW by comma
 commands.cancel = function(match, command)
-  local claim = claim_of(match, command.id)
+  local claim = claim_of(match, command.user, command.id)
   if not claim then
-    local reason, last = claim_ended(match, command.id)
-    if not reason or last.user ~= command.user then return { 'not_found' } end
+    local reason = claim_ended(match, command.user, command.id)
+    if not reason then return { 'not_found' } end
     if reason == 'CANCELLED' or reason == 'REFUNDED' then return { 'cancelled' } end
     return { 'not_cancellable', reason }
   end
-  if claim.user ~= command.user then return { 'not_found' } end
   if claim.state == 'H' then return { 'not_found' } end
   if claim.state == 'Y' then return { 'paying' } end
-  local money, whole = money_of(claim), table.concat(claim.seats, ',')
-  local seats, amount, refused = cancel_choice(claim, command)
+  local money = money_of(claim)
+  local seats, amount, refused = cancel_choice(match, claim, command)
   if refused then return refused end
   if claim.state == 'R' then
     if money.part_seats ~= seats then return { 'not_cancellable', 'REFUNDING' } end
     return refunding(claim, money)
   end
-  if claim.state == 'P' and seats ~= whole then return { 'not_cancellable', 'PENDING' } end
+  if claim.state == 'P' and seats ~= claim.seats then return { 'not_cancellable', 'PENDING' } end
   -- all checked: write
   if claim.state == 'P' then
     claim_end(match, claim, 'CANCELLED')
     return { 'cancelled' }
   end
-  claim.state = 'R'
   money.refund, money.part, money.part_seats = money.refund + 1, amount, seats
   money_write(claim, money)
+  claim.state = 'R'
   return payment_fact(refunding(claim, money), 'refund_begun', claim)
 end
 
 -- The money of some seats is back: they are free, the others stay sold.
 local function refund_part(match, claim, money)
-  local gone, left = seat_set(money.part_seats), {}
-  for _, seat in ipairs(claim.seats) do
-    if not gone[seat] then left[#left + 1] = seat
-    elseif seat_of(match, seat) == 'O' and match.seat[seat]:sub(2) == claim.id then
-      seat_write(match, seat, false)
-    end
-  end
-  claim.state, claim.seats, claim.version = 'C', left, next_version(match)
-  claim.amount = string.format('%.0f', claim.amount - money.part)
+  for seat in money.part_seats:gmatch('[^,]+') do seat_write(match, seat, false) end
+  tell(match, 'A', money.part_seats)
+  claim_changed(claim)
+  claim.seats = seats_without(claim, seat_set(money.part_seats))
+  claim.state, claim.version = 'C', next_version(match)
+  claim.amount = whole(claim.amount - money.part)
   local reply = payment_fact({ 'refunded' }, 'refund_done', claim)
   local comma = money.back_seats == '' and '' or ','
-  money.back = string.format('%.0f', money.back + money.part)
+  money.back = whole(money.back + money.part)
   money.back_seats = money.back_seats .. comma .. money.part_seats
   money.part, money.part_seats = '0', ''
   money_write(claim, money)
@@ -93,19 +89,20 @@ end
 -- and the number of the refund; second: code of the gateway
 commands.refund = function(match, command)
   local kind, number = command.first:match('^(%a+) (%d+)$')
-  local claim = claim_of(match, command.id)
+  local claim = claim_of(match, command.user, command.id)
   if not claim or claim.payment ~= command.source or claim.state ~= 'R' then return { 'ended' } end
   local money = money_of(claim)
   if money.refund ~= tonumber(number) then return { 'ended' } end
   -- all checked: write
   if kind == 'refused' then
+    claim_changed(claim)
     claim.state = 'C'
     local reply = payment_fact({ 'kept' }, 'refund_refused', claim, command.second)
     money.part, money.part_seats = '0', ''
     money_write(claim, money)
     return reply
   end
-  if money.part_seats ~= table.concat(claim.seats, ',') then
+  if money.part_seats ~= claim.seats then
     return refund_part(match, claim, money)
   end
   claim_end(match, claim, 'REFUNDED')
@@ -113,5 +110,5 @@ commands.refund = function(match, command)
 end
 
 commands.expire = function(match, command)
-  return { claim_of(match, command.id) and 'kept' or 'expired' }
+  return claim_of(match, command.user, command.id) and 'kept' or 'expired'
 end

@@ -1,10 +1,6 @@
 -- hold, best: AVAILABLE → HOLD for all seats of a choice, or for none.
 -- Replies: hold: held not_open pass_required seat_limit taken orphan
 -- Replies: best: held not_open pass_required seat_limit none
-local function held(claim)
-  return 'held ' .. claim.id .. ' ' .. claim_text(claim)
-end
-
 local function has_pass(match, user)
   local expires = redis.call('ZSCORE', match.key.passes, user)
   return expires and tonumber(expires) > book.now
@@ -16,23 +12,13 @@ local function refuse_buyer(match, user, count)
   if seats_counted(match, user) + count > limit.seats_per_user then return 'seat_limit' end
 end
 
-local function make_hold(match, command, seats, amount)
-  local claim = {
-    id = command.id, state = 'H', user = command.user, deadline = book.now + limit.hold_ttl_ms,
-    amount = amount, seats = seats, payment = '', method = '', payment_state = '',
-    payment_key = '',
-  }
-  claim_make(match, claim, 'H')
-  return held(claim)
-end
-
--- Those of the seats that are not free, or nil.
-local function taken(match, seats)
+-- Those of the seats from `first` to `last` that are not free, by comma; or nil.
+local function taken(match, first, last)
   local lost
-  for _, seat in ipairs(seats) do
-    if match.seat[seat] ~= false and seat_of(match, seat) ~= 'A' then
-      lost = lost or {}
-      lost[#lost + 1] = seat
+  for place = first, last do
+    local value = value_at(match, place)
+    if value and state_of(match, match.names[place], value) ~= 'A' then
+      lost = (lost and lost .. ',' or '') .. match.names[place]
     end
   end
   return lost
@@ -51,38 +37,36 @@ end
 
 -- first: amount; second: possible orphans when the match has the orphan rule
 commands.hold = function(match, command)
-  local made = claim_made(match, command)
-  if made then return held(made) end
-  local refused = refuse_buyer(match, command.user, #command.seats)
+  local user, first, last = command.user, command.from + 1, command.from + command.count
+  local made = claim_of(match, user, command.id)
+  if made then return 'held ' .. claim_text(made) end
+  local refused = refuse_buyer(match, user, command.count)
   if refused then return refused end
-  local lost = taken(match, command.seats)
-  if lost then return 'taken ' .. table.concat(lost, ',') end
+  local lost = taken(match, first, last)
+  if lost then return 'taken ' .. lost end
   if command.second ~= '' then
     local alone = orphans(match, command.second)
     if #alone > 0 then return 'orphan ' .. table.concat(alone, ',') end
   end
   -- all checked: write
-  return make_hold(match, command, command.seats, command.first)
+  return 'held ' .. claim_make(match, command, 'H', match.names, first, last, command.first)
 end
 
 -- first: amount of each choice, by comma; second: seats of a choice; seats: choice after choice,
 -- the best first. Takes the first one that is still whole.
 commands.best = function(match, command)
-  local made = claim_made(match, command)
-  if made then return held(made) end
-  local size = tonumber(command.second)
+  local made = claim_of(match, command.user, command.id)
+  if made then return 'held ' .. claim_text(made) end
+  local size, first = tonumber(command.second), command.from + 1
   local refused = refuse_buyer(match, command.user, size)
   if refused then return refused end
-  local number = 0
   for amount in command.first:gmatch('%d+') do
-    local seats, whole = {}, true
-    for place = number * size + 1, number * size + size do
-      seats[#seats + 1] = command.seats[place]
-      whole = whole and seat_of(match, command.seats[place]) == 'A'
-    end
+    local last = first + size - 1
     -- all checked: write
-    if whole then return make_hold(match, command, seats, amount) end
-    number = number + 1
+    if not taken(match, first, last) then
+      return 'held ' .. claim_make(match, command, 'H', match.names, first, last, amount)
+    end
+    first = last + 1
   end
   return 'none ' .. whole(match.version)
 end

@@ -10,11 +10,11 @@ end
 -- The gateway is about to be asked for the money of an attempt that another one began: from here on
 -- nobody can take the attempt back. source: the payment; first: attempt
 commands.ask = function(match, command)
-  local claim = claim_of(match, command.id)
+  local claim = claim_of(match, command.user, command.id)
   if not is_paying(claim, command, command.first) then return { 'over' } end
   -- all checked: write
-  claim.payment_state = 'A'
   claim_changed(claim)
+  claim.payment_state = 'A'
   return { 'asked' }
 end
 
@@ -22,7 +22,10 @@ end
 local function outcome_lost(match, claim, sold)
   claim_end(match, claim, 'LOST')
   for _, seat in ipairs(sold) do
-    if seat_of(match, seat) == 'A' then seat_write(match, seat, 'O') end
+    if seat_of(match, seat) == 'A' then
+      seat_write(match, seat, 'O')
+      tell(match, 'O', seat)
+    end
   end
   return { 'lost' }
 end
@@ -30,10 +33,10 @@ end
 -- After a payment that took no money: back to PENDING with what is left of its time, or with
 -- `extra_ms` when the fault was ours; without time left the seats become free.
 local function outcome_unpaid(match, claim, extra_ms)
+  claim_changed(claim)
   claim.deadline = math.max(claim.deadline, extra_ms > 0 and book.now + extra_ms or 0)
   claim.state = 'P'
-  claim_changed(claim)
-  if claim.deadline > book.now then return { 'pending', string.format('%.0f', claim.deadline) } end
+  if claim.deadline > book.now then return { 'pending', whole(claim.deadline) } end
   claim_end(match, claim, 'EXPIRED')
   return { 'expired' }
 end
@@ -41,21 +44,21 @@ end
 -- The reservation does not wait for this attempt. Money that has moved all the same goes back: the
 -- journal knows that from here on, and this payment never begins again.
 local function outcome_late(match, claim, command, approved)
-  local reason, last = claim_ended(match, command.id)
+  local reason, last = claim_ended(match, command.user, command.id)
   local mine = claim and claim.payment == command.source
   local given_back = reason == 'REFUNDED' and last.payment == command.source
   -- A later attempt asks the gateway itself, and will hear of the money.
   local begun_again = mine and claim.state == 'Y'
   if not approved or given_back or begun_again then
     if mine and not begun_again then
-      return { 'pending', string.format('%.0f', claim.deadline) }
+      return { 'pending', whole(claim.deadline) }
     end
     return { 'ended', reason or 'UNKNOWN' }
   end
   -- all checked: write
   if mine then
-    claim.payment_state = 'F'
     claim_changed(claim)
+    claim.payment_state = 'F'
   end
   return payment_fact({ 'owed' }, 'refund_owed', claim_told(match, command))
 end
@@ -65,7 +68,7 @@ end
 -- (withdrawn); seats: those paid for (approved), those already sold (lost)
 commands.outcome = function(match, command)
   local kind, attempt = command.first:match('^(%a+) (%d+)$')
-  local claim, approved = claim_of(match, command.id), kind == 'approved'
+  local claim, approved = claim_of(match, command.user, command.id), kind == 'approved'
   if not is_paying(claim, command, attempt) then
     local kept = claim and (claim.state == 'C' or claim.state == 'R')
     if kept and claim.payment == command.source then return { 'confirmed' } end
@@ -73,11 +76,12 @@ commands.outcome = function(match, command)
   end
   if kind == 'withdrawn' and claim.payment_state == 'A' then return { 'asked' } end
   -- all checked: write
+  claim_changed(claim)
   if approved then
-    claim.state, claim.payment_state = 'C', 'P'
+    claim.state, claim.payment_state, claim.deadline = 'C', 'P', 0
     claim.version = next_version(match)
-    for _, seat in ipairs(claim.seats) do seat_write(match, seat, 'O' .. claim.id) end
-    claim_changed(claim)
+    for seat in claim.seats:gmatch('[^,]+') do seat_write(match, seat, 'O' .. claim.user) end
+    tell(match, 'O', claim.seats)
     match.passes_used[#match.passes_used + 1] = claim.user
     return payment_fact({ 'confirmed' }, 'payment_approved', claim)
   end
@@ -87,9 +91,9 @@ commands.outcome = function(match, command)
     return payment_fact(reply, 'payment_withdrawn', claim)
   end
   claim.payment_state = 'F'
-  claim_changed(claim)
   if kind == 'lost' then
-    return payment_fact(outcome_lost(match, claim, command.seats), 'payment_lost', claim)
+    local sold = seats_of(match, command)
+    return payment_fact(outcome_lost(match, claim, sold), 'payment_lost', claim)
   end
   local reply = outcome_unpaid(match, claim, 0)
   return payment_fact(reply, 'payment_declined', claim, command.second)

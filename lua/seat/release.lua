@@ -1,50 +1,42 @@
 -- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it (first:
 -- its price in KRW).
--- Replies: release: not_found not_yours already_reserved released
-local function refuse_release(claim, command)
-  if claim.user ~= command.user then return 'not_yours' end
-  if claim.state ~= 'H' then return 'already_reserved' end
-end
-
+-- Replies: release: not_yours already_reserved released
 local function release_seat(match, command)
-  local seat = command.seats[1]
+  local user, seat = command.user, seats_of(match, command)[1]
   local state, claim = seat_of(match, seat)
   -- Who released it is remembered for a while, so that a repeated call gets the first answer.
   local note = 'r:' .. match.id .. ':' .. seat
   if state == 'A' then
     local by = book.ended[note] or operation_find(book.ring, note)
-    return by == command.user and 'released' or 'not_yours'
+    return by == user and 'released' or 'not_yours'
   end
-  if not claim then return 'not_yours' end
-  local refused = refuse_release(claim, command)
-  if refused then return refused end
+  if not claim or claim.user ~= user then return 'not_yours' end
+  if claim.state ~= 'H' then return 'already_reserved' end
   -- all checked: write
-  book.ended[note] = command.user
-  if #claim.seats == 1 then
+  book.ended[note] = user
+  if claim.seats == seat then
     claim_end(match, claim, 'RELEASED')
     return 'released'
   end
-  local left = {}
-  for _, other in ipairs(claim.seats) do if other ~= seat then left[#left + 1] = other end end
-  claim.seats = left
-  claim.amount = string.format('%.0f', claim.amount - command.first)
   claim_changed(claim)
+  claim.seats = seats_without(claim, { [seat] = true })
+  claim.amount = whole(claim.amount - command.first)
   next_version(match)
   seat_write(match, seat, false)
+  tell(match, 'A', seat)
   return 'released'
 end
 
+-- That the hold was once made for this user says its id, which the node has checked: one that is
+-- not there any more, and that no reservation took over, has been given back.
 commands.release = function(match, command)
   if command.id == '' then return release_seat(match, command) end
-  local claim = claim_of(match, command.id)
+  local claim = claim_of(match, command.user, command.id)
   if not claim then
-    local reason, last = claim_ended(match, command.id)
-    if reason == 'RESERVED' and last.user == command.user then return 'already_reserved' end
-    if reason == 'RELEASED' and last.user == command.user then return 'released' end
-    return 'not_found'
+    local reason = claim_ended(match, command.user, command.id)
+    return reason == 'RESERVED' and 'already_reserved' or 'released'
   end
-  local refused = refuse_release(claim, command)
-  if refused then return refused end
+  if claim.state ~= 'H' then return 'already_reserved' end
   -- all checked: write
   claim_end(match, claim, 'RELEASED')
   return 'released'

@@ -14,7 +14,7 @@ use crate::engine::reservations::{Cancelled, Found};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
 use crate::store::ClaimRow;
-use crate::store::unsettled::UnsettledState;
+use crate::store::unsettled::{Unsettled, UnsettledState};
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -242,7 +242,7 @@ async fn persisted_earlier(app: &App, one: &Reservation) -> ApiResult<Confirmed>
 async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
     let started = Instant::now();
     while started.elapsed() < PERSIST {
-        match app.engine.claim(one.id).await? {
+        match app.engine.claim(one.user, one.id).await? {
             Some(Found::Live(claim)) if claim.state == ClaimState::Confirmed => {
                 return persisted_earlier(app, one).await;
             }
@@ -306,7 +306,7 @@ async fn cancel_now(
         CancelOutcome::Canceled(_) => None,
     };
     let failed = refused.is_some();
-    let id = app.engine.settle_refund(one.match_id, one.id, &refund, refused).await?;
+    let id = app.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
     if failed {
         return Err(ApiError::conflict(
             "NOT_CANCELLABLE",
@@ -324,29 +324,15 @@ async fn cancel_now(
 
 /// After a hint of the gateway: looks the payment up, and settles it when it waits for an outcome.
 pub async fn look_up(app: &App, payment: PaymentId) -> ApiResult<()> {
-    let Some(reservation) = app.engine.reservation_of_payment(payment).await? else {
+    let Some(Unsettled { attempt, state: UnsettledState::Outcome }) =
+        app.store.unsettled_one(payment).await?
+    else {
         return Ok(());
     };
-    let Some(Found::Live(claim)) = app.engine.claim(reservation).await? else { return Ok(()) };
-    let Some(paying) = claim.payment.filter(|one| one.id == payment) else { return Ok(()) };
-    if claim.state != ClaimState::Paying {
-        return Ok(());
-    }
     if let Lookup::Found(found) = app.toss.find_by_order(&payment.order_id()).await
         && found.status == GatewayStatus::Done
-        && found.total_amount == claim.amount
+        && found.total_amount == attempt.amount
     {
-        let attempt = Attempt {
-            match_id: claim.match_id,
-            user: claim.user,
-            reservation,
-            payment,
-            number: paying.money.attempt,
-            seats: claim.seats,
-            amount: claim.amount,
-            method: paying.method,
-            payment_key: paying.key,
-        };
         app.engine.settle_payment(&attempt, Outcome::Approved).await?;
     }
     Ok(())

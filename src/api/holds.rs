@@ -69,17 +69,17 @@ pub async fn mine(
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<HoldList>> {
     let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
-    let claims = app.engine.claims_of_user(id, user.id).await?;
+    let mut claims = app.engine.claims_of(id.partition(), user.id).await?;
+    claims.retain(|claim| claim.match_id == id);
     // Read after the claims: what is late by then has ended, swept or not.
     let now = app.engine.now_ms().await?;
     let mut holds = Vec::new();
-    for (claim_id, claim) in claims {
-        let Some(hold_id) = HoldId::from_key(&claim_id.key()) else { continue };
+    for claim in claims {
         if claim.state != ClaimState::Hold || claim.deadline <= now {
             continue;
         }
         holds.push(HoldView {
-            hold_id,
+            hold_id: HoldId(claim.id.0),
             seats: claimed(&site, &claim.seats),
             amount: claim.amount,
             expires_at: moment(claim.deadline)?,

@@ -187,7 +187,7 @@ async fn find_payment(
     id: PaymentId,
 ) -> ApiResult<(Reservation, ClaimPayment)> {
     let missing = || ApiError::not_found("payment");
-    let live = app.engine.reservation_of_payment(id).await?;
+    let live = app.engine.reservation_of_payment(user.id, id).await?;
     if let Some(reservation) = live {
         let one = find(app, user, reservation).await;
         // What can't be read this moment is not missing: money may have moved for it.

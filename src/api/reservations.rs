@@ -7,10 +7,9 @@ use crate::api::error::{ApiError, ApiResult, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
 use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline, moment};
 use crate::api::payments::PaymentView;
-use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
-use crate::engine::reservations::Source;
+use crate::engine::reservations::{Found, Source};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -127,16 +126,10 @@ fn priced(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<(SeatId, 
     responses((status = 200, body = Envelope<ReservationList>)))]
 pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<ReservationList>> {
     let now = app.engine.now_ms().await?;
-    let matches = app.catalog.matches();
-    let on_sale = matches.iter().filter(|event| event.status != MatchStatus::Draft);
-    let asking = on_sale.map(|event| app.engine.claims_of_user(event.id, user.id));
-    let mut found: Vec<Reservation> = Vec::new();
-    for claims in futures::future::try_join_all(asking).await? {
-        for (id, claim) in claims {
-            let live = crate::engine::reservations::Found::Live(claim);
-            found.extend(live.reservation(id, now));
-        }
-    }
+    let asking = app.engine.partitions().map(|one| app.engine.claims_of(one, user.id));
+    let claims = futures::future::try_join_all(asking).await?.into_iter().flatten();
+    let mut found: Vec<Reservation> =
+        claims.filter_map(|claim| Found::Live(claim).reservation(now)).collect();
     found.retain(|one| one.status != ReservationStatus::Expired);
     let known: HashSet<ReservationId> = found.iter().map(|one| one.id).collect();
     let kept = app.store.reservations_of(user.id, LISTED).await;
@@ -164,9 +157,9 @@ pub async fn one(
 /// someone else is answered as if it did not exist.
 pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ApiError::not_found("reservation");
-    let found = app.engine.claim(id).await?;
+    let found = app.engine.claim(user.id, id).await?;
     let now = app.engine.now_ms().await?;
-    let live = found.and_then(|found| found.reservation(id, now));
+    let live = found.and_then(|found| found.reservation(now));
     let one = match live {
         Some(one) => one,
         None => app.store.reservation(id).await?.ok_or_else(missing)?,

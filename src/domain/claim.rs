@@ -66,9 +66,11 @@ impl PaymentStatus {
     }
 }
 
-/// One record of the claims of a partition.
+/// One record of the claims of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
+    /// A hold has one of the same form.
+    pub id: ReservationId,
     pub state: ClaimState,
     pub match_id: MatchId,
     pub user: UserId,
@@ -100,30 +102,22 @@ pub struct ClaimPayment {
 /// What became of a claim that is not live any more, as far as Redis remembers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndedClaim {
-    /// RELEASED, RESERVED, EXPIRED, CANCELLED, REFUNDED or LOST.
+    /// RESERVED, EXPIRED, CANCELLED, REFUNDED or LOST.
     pub reason: String,
     pub claim: Claim,
 }
 
 impl Claim {
+    /// Reads all claims of a user, one per line.
+    pub fn parse_all(user: UserId, text: &str) -> Option<Vec<Self>> {
+        text.lines().map(|record| Self::parse(user, record)).collect()
+    }
+
     /// Reads the record that `lua/lib/claim.lua` writes; `None` when the text is not one.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub fn parse(user: UserId, text: &str) -> Option<Self> {
         let field: Vec<&str> = text.split('|').collect();
-        let [
-            state,
-            match_id,
-            user,
-            deadline,
-            seats,
-            version,
-            amount,
-            payment,
-            method,
-            paid,
-            key,
-            made,
-            ref more @ ..,
-        ] = field[..]
+        let [id, state, match_id, deadline, seats, version, amount, made, ref paying @ ..] =
+            field[..]
         else {
             return None;
         };
@@ -136,24 +130,26 @@ impl Claim {
             _ => return None,
         };
         let amount = amount.parse().ok()?;
-        let payment = match payment {
-            "" => None,
-            id => {
-                let money = Money::parse(more.first().copied().unwrap_or_default())?;
+        let payment = match paying {
+            [] => None,
+            &[id, method, status, key, money] => {
+                let money = Money::parse(money)?;
                 Some(ClaimPayment {
                     id: PaymentId::from_key(id)?,
                     method: method.to_owned(),
-                    status: payment_status(paid)?,
+                    status: payment_status(status)?,
                     key: key.to_owned(),
                     amount: amount + money.back,
                     money,
                 })
             }
+            _ => return None,
         };
         Some(Self {
+            id: ReservationId::from_key(id)?,
             state,
             match_id: MatchId::from_key(match_id)?,
-            user: UserId::from_key(user)?,
+            user,
             deadline: deadline.parse().ok()?,
             version: version.parse().ok()?,
             amount,
@@ -175,10 +171,12 @@ impl Claim {
 }
 
 impl EndedClaim {
-    /// Reads what the scripts keep of an ended claim: reason, blank, record.
+    /// Reads what the scripts keep of an ended claim: reason, user and record, with blanks between.
     pub fn parse(text: &str) -> Option<Self> {
-        let (reason, record) = text.split_once(' ')?;
-        Some(Self { reason: reason.to_owned(), claim: Claim::parse(record)? })
+        let (reason, rest) = text.split_once(' ')?;
+        let (user, record) = rest.split_once(' ')?;
+        let claim = Claim::parse(UserId::from_key(user)?, record)?;
+        Some(Self { reason: reason.to_owned(), claim })
     }
 
     /// The status of the reservation that this claim was; `None` for a hold.

@@ -16,10 +16,7 @@ pub const PARTITIONS_MAX: u16 = 4096;
 impl Partition {
     /// The partition of an account: spread by e-mail (FNV-1a, 64 bits), among `count` partitions.
     pub fn of_email(email: &str, count: u16) -> Self {
-        let hash = email.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Self((hash % u64::from(count)) as u16)
+        Self((fnv(email.bytes()) % u64::from(count)) as u16)
     }
 
     /// A partition chosen at random among `count`, for something new that has no natural place.
@@ -33,6 +30,13 @@ impl std::fmt::Display for Partition {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(out)
     }
+}
+
+/// FNV-1a, 64 bits.
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A new UUIDv7 that carries `partition`.
@@ -110,6 +114,56 @@ uuid_ids! {
     PaymentId,
 }
 
+/// Whose a hold is, as far as its id says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldOwner {
+    /// This user's, or (once in 65,536 times) another one's.
+    User,
+    Another,
+    /// No hold ever had this id.
+    Nobody,
+}
+
+/// Redis keeps a hold under its user, so it can't say whose a hold is that somebody else asks for:
+/// its id does. Of the last 32 bits the first half is a hash of the user, the other half one of all
+/// bits before. What remains (a count within its millisecond, from a random start) need only differ
+/// among the holds of one user.
+impl HoldId {
+    /// The id of a new hold of a user.
+    pub fn of(partition: Partition, user: UserId) -> Self {
+        let mut bytes = new_uuid(partition).into_bytes();
+        let mark = mark(&bytes[..12], user);
+        bytes[12..14].copy_from_slice(&mark);
+        let check = check(&bytes[..14]);
+        bytes[14..].copy_from_slice(&check);
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Whether it can be a hold of this user.
+    pub fn owner(self, user: UserId) -> HoldOwner {
+        let bytes = self.0.as_bytes();
+        if bytes[14..] != check(&bytes[..14]) {
+            HoldOwner::Nobody
+        } else if bytes[12..14] == mark(&bytes[..12], user) {
+            HoldOwner::User
+        } else {
+            HoldOwner::Another
+        }
+    }
+}
+
+fn mark(id: &[u8], user: UserId) -> [u8; 2] {
+    folded(fnv(id.iter().chain(user.0.as_bytes()).copied()))
+}
+
+fn check(id: &[u8]) -> [u8; 2] {
+    folded(fnv(id.iter().copied()))
+}
+
+fn folded(hash: u64) -> [u8; 2] {
+    ((hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16).to_be_bytes()
+}
+
 impl PaymentId {
     /// The order id that the gateway knows this payment by: 6 to 64 of `[A-Za-z0-9-_=]`.
     pub fn order_id(self) -> String {
@@ -164,6 +218,21 @@ mod tests {
             assert_eq!(MatchId::from_key(&id.key()), Some(id));
             assert_eq!(id.key().len(), 22);
         }
+    }
+
+    #[test]
+    fn the_id_of_a_hold_says_whose_it_is() {
+        let (me, other) = (UserId::new(Partition(1)), UserId::new(Partition(2)));
+        let mut mistaken = 0;
+        for _ in 0..1000 {
+            let id = HoldId::of(Partition(3), me);
+            assert_eq!((id.partition(), id.0.get_version_num()), (Partition(3), 7));
+            assert_eq!(id.owner(me), HoldOwner::User);
+            mistaken += usize::from(id.owner(other) != HoldOwner::Another);
+            mistaken += usize::from(HoldId::new(Partition(3)).owner(me) != HoldOwner::Nobody);
+        }
+        // Expected is 0.03.
+        assert!(mistaken < 3, "{mistaken}");
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::{Client, Value};
 use rmp::encode;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -205,7 +204,8 @@ impl Caller {
     async fn ask(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
         let (keys, arguments) = arguments_of(self.partition, self.limits, commands);
         let script = if freeing { &SCRIPTS.seat_batch_freeing } else { &SCRIPTS.seat_batch };
-        let lines: Vec<String> = script.call(&self.client, keys, arguments).await?;
+        let reply: String = script.call(&self.client, keys, arguments).await?;
+        let lines: Vec<String> = reply.split('\n').map(str::to_owned).collect();
         if lines.len() != commands.len() {
             let text = format!("{} lines for {} commands", lines.len(), commands.len());
             return Err(EngineError::BadReply(text));
@@ -222,18 +222,15 @@ fn arguments_of(
     commands: &[&Command],
 ) -> (Vec<String>, Vec<Value>) {
     let of = PartitionKeys(partition);
-    let mut keys = vec![of.partition(), of.claims(), of.due(), of.payments(), of.journal()];
+    let mut keys = vec![of.partition(), of.claims(), of.due(), of.journal()];
     keys.extend(of.operations());
-    let mut numbers: HashMap<MatchId, u32> = HashMap::new();
-    let mut matches = Vec::new();
+    let mut matches: Vec<MatchId> = Vec::new();
     for command in commands {
-        let next = numbers.len() as u32 + 1;
-        numbers.entry(command.match_id).or_insert_with(|| {
+        if !matches.contains(&command.match_id) {
             let of = MatchKeys(command.match_id);
-            keys.extend([of.meta(), of.seats(), of.users(), of.passes(), of.changes()]);
-            matches.push(command.match_id.key());
-            next
-        });
+            keys.extend([of.meta(), of.seats(), of.passes(), of.changes()]);
+            matches.push(command.match_id);
+        }
     }
     let mut arguments: Vec<Value> = vec![
         limits.hold_ttl_ms.to_string().into(),
@@ -241,38 +238,57 @@ fn arguments_of(
         limits.seats_per_user.to_string().into(),
         matches.len().to_string().into(),
     ];
-    arguments.extend(matches.into_iter().map(Value::from));
-    arguments.push(Value::Bytes(pack(commands, &numbers).into()));
+    arguments.extend(matches.iter().map(|id| Value::from(id.key())));
+    let packed = pack(commands, &matches).expect("a list in memory takes all that is written");
+    arguments.push(Value::Bytes(packed.into()));
     (keys, arguments)
 }
 
-/// The commands as one MessagePack list: one argument costs Redis and the node less than many.
-fn pack(commands: &[&Command], numbers: &HashMap<MatchId, u32>) -> Vec<u8> {
-    let words = commands.iter().map(|command| 10 + command.seats.len()).sum::<usize>();
-    let mut list = Vec::with_capacity(commands.len() * 160);
-    let wrote: Result<(), encode::ValueWriteError> = (|| {
-        encode::write_array_len(&mut list, words as u32)?;
-        for command in commands {
-            encode::write_str(&mut list, command.name)?;
-            encode::write_uint(&mut list, numbers[&command.match_id].into())?;
-            for text in [
-                &command.operation.key,
-                &command.operation.fingerprint,
-                &command.id,
-                &command.user,
-                &command.source,
-                &command.first,
-                &command.second,
-            ] {
-                encode::write_str(&mut list, text)?;
-            }
-            encode::write_uint(&mut list, command.seats.len() as u64)?;
-            for seat in &command.seats {
-                encode::write_str(&mut list, &seat.to_string())?;
-            }
+/// The commands as one MessagePack list of columns: one argument costs Redis and the node less than
+/// many, and a script reads a column without going through the commands.
+fn pack(commands: &[&Command], matches: &[MatchId]) -> Result<Vec<u8>, encode::ValueWriteError> {
+    let mut list = Vec::with_capacity(commands.len() * 128);
+    encode::write_array_len(&mut list, (10 + matches.len()) as u32)?;
+    let column = |list: &mut Vec<u8>, of: fn(&Command) -> &str| {
+        encode::write_array_len(list, commands.len() as u32)?;
+        commands.iter().try_for_each(|command| encode::write_str(list, of(command)))
+    };
+    column(&mut list, |command| command.name)?;
+    encode::write_array_len(&mut list, commands.len() as u32)?;
+    for command in commands {
+        let place = matches.iter().position(|id| *id == command.match_id).unwrap_or_default();
+        encode::write_uint(&mut list, place as u64 + 1)?;
+    }
+    column(&mut list, |command| &command.id)?;
+    column(&mut list, |command| &command.user)?;
+    encode::write_array_len(&mut list, commands.len() as u32)?;
+    for command in commands {
+        encode::write_uint(&mut list, command.seats.len() as u64)?;
+    }
+    // Few commands have these: only those that do are named.
+    let sparse: [fn(&Command) -> &str; 5] = [
+        |command| &command.first,
+        |command| &command.second,
+        |command| &command.source,
+        |command| &command.operation.key,
+        |command| &command.operation.fingerprint,
+    ];
+    for of in sparse {
+        let some = || (1_u64..).zip(commands).filter(|(_, command)| !of(command).is_empty());
+        encode::write_map_len(&mut list, some().count() as u32)?;
+        for (number, command) in some() {
+            encode::write_uint(&mut list, number)?;
+            encode::write_str(&mut list, of(command))?;
         }
-        Ok(())
-    })();
-    wrote.expect("a list in memory takes all that is written to it");
-    list
+    }
+    let mut digits = itoa::Buffer::new();
+    for id in matches {
+        let mine = || commands.iter().filter(|command| command.match_id == *id);
+        let seats: usize = mine().map(|command| command.seats.len()).sum();
+        encode::write_array_len(&mut list, seats as u32)?;
+        for seat in mine().flat_map(|command| &command.seats) {
+            encode::write_str(&mut list, digits.format(seat.0))?;
+        }
+    }
+    Ok(list)
 }

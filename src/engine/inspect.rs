@@ -3,7 +3,7 @@
 use crate::domain::account::Account;
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::fact::Fields;
-use crate::domain::ids::{Partition, ReservationId};
+use crate::domain::ids::{Partition, UserId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::accounts::decode;
@@ -22,14 +22,14 @@ impl Engine {
     pub async fn begun_reservations(
         &self,
         partition: Partition,
-    ) -> Result<Vec<(ReservationId, Claim)>, EngineError> {
+    ) -> Result<Vec<Claim>, EngineError> {
         let all = self.scan(partition, PartitionKeys(partition).claims()).await?;
-        let claims = all.iter().filter_map(|(id, text)| {
-            let claim = Claim::parse(text)?;
-            let begun = !matches!(claim.state, ClaimState::Hold | ClaimState::Pending);
-            Some((ReservationId::from_key(id)?, claim)).filter(|_| begun)
-        });
-        Ok(claims.collect())
+        let claims =
+            all.iter().filter_map(|(user, text)| Claim::parse_all(UserId::from_key(user)?, text));
+        let begun = claims
+            .flatten()
+            .filter(|claim| !matches!(claim.state, ClaimState::Hold | ClaimState::Pending));
+        Ok(begun.collect())
     }
 
     /// The accounts of a partition.

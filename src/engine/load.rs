@@ -40,7 +40,7 @@ impl Engine {
         let client = self.client(partition)?;
         let keys = PartitionKeys(partition);
         // What an earlier attempt or a lost tail left behind.
-        for key in [keys.claims(), keys.due(), keys.payments(), keys.journal()] {
+        for key in [keys.claims(), keys.due(), keys.journal()] {
             let _: i64 = client.del(key).await?;
         }
         let accounts = load
@@ -88,32 +88,20 @@ impl Engine {
         reservations: &[Reservation],
     ) -> Result<(), EngineError> {
         let client = self.client(partition)?;
-        let keys = PartitionKeys(partition);
-        let (mut claims, mut payments) = (Fields::new(), Fields::new());
+        let mut claims: HashMap<String, Vec<String>> = HashMap::new();
         let mut seats: HashMap<String, Fields> = HashMap::new();
-        let mut users: HashMap<String, HashMap<String, Vec<String>>> = HashMap::new();
         for (number, one) in reservations.iter().enumerate() {
-            let id = one.id.key();
+            let user = one.user.key();
             let sold = one.status == ReservationStatus::Confirmed;
-            claims.push((id.clone(), record(one, number as u64)));
-            if let Some(payment) = &one.payment {
-                payments.push((payment.id.key(), id.clone()));
-            }
-            let of = MatchKeys(one.match_id);
             let letter = if sold { 'O' } else { 'P' };
-            let taken = one.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{id}")));
-            seats.entry(of.seats()).or_default().extend(taken);
-            let ids = users.entry(of.users()).or_default().entry(one.user.key()).or_default();
-            ids.push(id);
+            let taken = one.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{user}")));
+            seats.entry(MatchKeys(one.match_id).seats()).or_default().extend(taken);
+            claims.entry(user).or_default().push(record(one, number as u64));
         }
-        put(client, keys.claims(), claims).await?;
-        put(client, keys.payments(), payments).await?;
+        let claims = claims.into_iter().map(|(user, records)| (user, records.join("\n")));
+        put(client, PartitionKeys(partition).claims(), claims.collect()).await?;
         for (key, fields) in seats {
             put(client, key, fields).await?;
-        }
-        for (key, lists) in users {
-            let lists = lists.into_iter().map(|(user, ids)| (user, ids.join(",")));
-            put(client, key, lists.collect()).await?;
         }
         Ok(())
     }
@@ -121,37 +109,22 @@ impl Engine {
 
 /// The record that `lua/lib/claim.lua` reads.
 fn record(one: &Reservation, version: u64) -> String {
-    let sold = one.status == ReservationStatus::Confirmed;
-    let (payment, method, key) = match &one.payment {
-        Some(payment) => (payment.id.key(), payment.method.as_str(), payment.key.as_str()),
-        None => (String::new(), "", ""),
+    let state = match (one.status, one.refunding) {
+        (ReservationStatus::Confirmed, true) => "R",
+        (ReservationStatus::Confirmed, false) => "C",
+        _ => "Y",
     };
-    let paid = match one.payment.as_ref().map(|payment| payment.status) {
-        Some(PaymentStatus::Paid) => "P",
+    let (id, match_id, seats) = (one.id.key(), one.match_id.key(), join_seats(&one.seats));
+    let (amount, made) = (one.amount, one.created_at);
+    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{amount}|{made}");
+    let Some(payment) = &one.payment else { return head };
+    let status = match payment.status {
+        PaymentStatus::Paid => "P",
         // Asked: who began it may be gone, and only the reconciler goes on from here.
-        Some(_) => "A",
-        None => "",
+        _ => "A",
     };
-    [
-        match (sold, one.refunding) {
-            (true, true) => "R",
-            (true, false) => "C",
-            (false, _) => "Y",
-        },
-        &one.match_id.key(),
-        &one.user.key(),
-        "0",
-        &join_seats(&one.seats),
-        &version.to_string(),
-        &one.amount.to_string(),
-        &payment,
-        method,
-        paid,
-        key,
-        &one.created_at.to_string(),
-        &one.payment.as_ref().map(|payment| payment.money.text()).unwrap_or_default(),
-    ]
-    .join("|")
+    let (id, method, key) = (payment.id.key(), &payment.method, &payment.key);
+    format!("{head}|{id}|{method}|{status}|{key}|{}", payment.money.text())
 }
 
 /// Writes the fields of one hash, a few thousand on the way at a time.

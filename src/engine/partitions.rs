@@ -1,8 +1,8 @@
 //! Partitions: whether one is loaded, who owns it, what is due in it.
 
-use crate::domain::claim::Claim;
+use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::fact::Fields;
-use crate::domain::ids::{MatchId, Partition};
+use crate::domain::ids::{Partition, UserId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
@@ -87,24 +87,31 @@ impl Engine {
         Ok(())
     }
 
-    /// Up to `count` claims whose deadline has passed, oldest first: read only, the script checks
-    /// each again.
+    /// The claims whose deadline has passed, of up to `count` users, oldest first, and whether
+    /// there are more users: read only, the script checks each again.
     pub async fn due_claims(
         &self,
         partition: Partition,
         count: i64,
-    ) -> Result<Vec<(MatchId, String)>, EngineError> {
+    ) -> Result<(Vec<Claim>, bool), EngineError> {
         let now = self.now_ms().await?;
         let client = self.client(partition)?;
         let keys = PartitionKeys(partition);
-        let ids: Vec<String> =
+        let users: Vec<String> =
             client.zrangebyscore(keys.due(), "-inf", now as f64, false, Some((0, count))).await?;
-        if ids.is_empty() {
-            return Ok(vec![]);
+        if users.is_empty() {
+            return Ok((vec![], false));
         }
-        let texts: Vec<Option<String>> = client.hmget(keys.claims(), ids.clone()).await?;
-        let due = ids.into_iter().zip(texts);
-        Ok(due.filter_map(|(id, text)| Some((Claim::parse(&text?)?.match_id, id))).collect())
+        let more = users.len() as i64 == count;
+        let texts: Vec<Option<String>> = client.hmget(keys.claims(), users.clone()).await?;
+        let due = users
+            .iter()
+            .zip(texts)
+            .filter_map(|(user, text)| Claim::parse_all(UserId::from_key(user)?, &text?));
+        let due = due.flatten().filter(|claim| {
+            claim.deadline <= now && matches!(claim.state, ClaimState::Hold | ClaimState::Pending)
+        });
+        Ok((due.collect(), more))
     }
 
     /// Puts a dead letter back into the journal; `false` when another call has ended it already.

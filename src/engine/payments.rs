@@ -1,6 +1,7 @@
 //! Payments: request, begin, outcome, refund. Money itself moves in `api` and `workers`, between
 //! these steps.
 
+use crate::domain::claim::Claim;
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money, Refund};
 use crate::domain::position::StreamId;
@@ -8,8 +9,6 @@ use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::EngineError;
 use crate::engine::seats::{bad, refusal};
-use crate::redis::keys::PartitionKeys;
-use fred::prelude::*;
 
 /// What `begin` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,24 +75,20 @@ impl Engine {
         }
     }
 
-    /// The reservation of a payment, while Redis knows it: live, or ended not long ago.
+    /// The reservation of a payment of a user, while Redis knows it: live, or ended not long ago.
     pub async fn reservation_of_payment(
         &self,
+        user: UserId,
         payment: PaymentId,
     ) -> Result<Option<ReservationId>, EngineError> {
-        let Ok(client) = self.client(payment.partition()) else { return Ok(None) };
-        let keys = PartitionKeys(payment.partition());
-        let live: Option<String> = client.hget(keys.payments(), payment.key()).await?;
-        if let Some(id) = live {
-            return Ok(ReservationId::from_key(&id));
+        let partition = payment.partition();
+        let is_on = |claim: &Claim| claim.payment.as_ref().is_some_and(|one| one.id == payment);
+        let live = self.claims_of(partition, user).await?;
+        if let Some(claim) = live.iter().find(|claim| is_on(claim)) {
+            return Ok(Some(claim.id));
         }
-        for ring in keys.operations() {
-            let ended: Option<String> = client.hget(ring, format!("p:{}", payment.key())).await?;
-            if let Some(id) = ended {
-                return Ok(ReservationId::from_key(&id));
-            }
-        }
-        Ok(None)
+        let ended = self.remembered(partition, format!("p:{}", payment.key())).await?;
+        Ok(ended.and_then(|id| ReservationId::from_key(&id)))
     }
 
     /// PENDING → PAYING: from here on no deadline frees the seats.
@@ -222,11 +217,13 @@ impl Engine {
     pub async fn settle_refund(
         &self,
         match_id: MatchId,
+        user: UserId,
         reservation: ReservationId,
         refund: &Refund,
         refused: Option<String>,
     ) -> Result<Option<StreamId>, EngineError> {
         let mut command = Command::new("refund", match_id, reservation.key());
+        command.user = user.key();
         command.source = refund.payment.key();
         let word = if refused.is_some() { "refused" } else { "done" };
         command.first = format!("{word} {}", refund.number);
@@ -243,6 +240,7 @@ impl Engine {
 
 fn command(name: &'static str, attempt: &Attempt) -> Command {
     let mut command = Command::new(name, attempt.match_id, attempt.reservation.key());
+    command.user = attempt.user.key();
     command.source = attempt.payment.key();
     command
 }
@@ -250,7 +248,6 @@ fn command(name: &'static str, attempt: &Attempt) -> Command {
 /// What `claim_told` of `lua/lib/money.lua` reads.
 fn tell(command: &mut Command, attempt: &Attempt, money: &Money) {
     let Attempt { amount, method, payment_key, .. } = attempt;
-    command.user = attempt.user.key();
     command.second = format!("{amount}|{method}|{payment_key}|{}", money.text());
     command.seats.clone_from(&attempt.seats);
 }

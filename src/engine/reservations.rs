@@ -1,14 +1,14 @@
 //! Reservations: from a hold to PENDING, cancelled, and what Redis knows of them.
 
 use crate::domain::claim::{Claim, ClaimState, EndedClaim, Reservation, ReservationStatus};
-use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::ids::{HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::EngineError;
-use crate::engine::seats::{Granted, bad, granted, refusal};
-use crate::redis::keys::{MatchKeys, PartitionKeys};
+use crate::engine::seats::{Granted, bad, granted, owned, refusal};
+use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 
 /// What a reservation is made of.
@@ -51,16 +51,18 @@ impl Engine {
         command.user = user.key();
         command.operation = operation;
         match source {
-            Source::Hold(hold) => command.source = hold.key(),
+            Source::Hold(hold) => {
+                owned(hold, user)?;
+                command.source = hold.key();
+            }
             Source::Seats(seats) => {
                 command.first = prices(&seats);
                 command.seats = seats.into_iter().map(|(seat, _)| seat).collect();
             }
         }
         let line = self.batcher.run(command).await?;
-        let granted = granted(&line, "reserved")?;
-        let id = ReservationId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
-        Ok((id, granted))
+        let granted = granted(&line, "reserved", user)?;
+        Ok((granted.claim, granted))
     }
 
     /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,
@@ -99,42 +101,48 @@ impl Engine {
         }
     }
 
-    /// A hold or reservation by its id, live or ended not long ago.
-    pub async fn claim(&self, id: ReservationId) -> Result<Option<Found>, EngineError> {
-        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
-        let keys = PartitionKeys(id.partition());
-        let text: Option<String> = client.hget(keys.claims(), id.key()).await?;
-        if let Some(text) = text {
-            return Ok(Some(Found::Live(Claim::parse(&text).ok_or_else(|| bad(&text))?)));
+    /// A hold or reservation of a user, live or ended not long ago.
+    pub async fn claim(
+        &self,
+        user: UserId,
+        id: ReservationId,
+    ) -> Result<Option<Found>, EngineError> {
+        let live = self.claims_of(id.partition(), user).await?;
+        if let Some(claim) = live.into_iter().find(|claim| claim.id == id) {
+            return Ok(Some(Found::Live(claim)));
         }
-        for ring in keys.operations() {
-            let text: Option<String> = client.hget(ring, format!("e:{}", id.key())).await?;
-            if let Some(text) = text {
-                return Ok(EndedClaim::parse(&text).map(Found::Ended));
+        let ended = self.remembered(id.partition(), format!("e:{}", id.key())).await?;
+        let ended = ended.and_then(|text| EndedClaim::parse(&text));
+        Ok(ended.filter(|ended| ended.claim.user == user).map(Found::Ended))
+    }
+
+    /// The reservations and holds of a user in the matches of a partition, as far as they are live.
+    pub async fn claims_of(
+        &self,
+        partition: Partition,
+        user: UserId,
+    ) -> Result<Vec<Claim>, EngineError> {
+        let Ok(client) = self.client(partition) else { return Ok(vec![]) };
+        let text: Option<String> =
+            client.hget(PartitionKeys(partition).claims(), user.key()).await?;
+        let text = text.unwrap_or_default();
+        Claim::parse_all(user, &text).ok_or_else(|| bad(&text))
+    }
+
+    /// What the scripts remember for a while under a name.
+    pub(super) async fn remembered(
+        &self,
+        partition: Partition,
+        name: String,
+    ) -> Result<Option<String>, EngineError> {
+        let Ok(client) = self.client(partition) else { return Ok(None) };
+        for ring in PartitionKeys(partition).operations() {
+            let text: Option<String> = client.hget(ring, &name).await?;
+            if text.is_some() {
+                return Ok(text);
             }
         }
         Ok(None)
-    }
-
-    /// The reservations and holds of a user in one match, as far as they are live.
-    pub async fn claims_of_user(
-        &self,
-        match_id: MatchId,
-        user: UserId,
-    ) -> Result<Vec<(ReservationId, Claim)>, EngineError> {
-        let client = self.match_client(match_id)?;
-        let text: Option<String> = client.hget(MatchKeys(match_id).users(), user.key()).await?;
-        let ids: Vec<String> = match text {
-            Some(text) => text.split(',').map(str::to_owned).collect(),
-            None => return Ok(vec![]),
-        };
-        let claims = PartitionKeys(match_id.partition()).claims();
-        let texts: Vec<Option<String>> = client.hmget(claims, ids.clone()).await?;
-        let live = ids
-            .iter()
-            .zip(texts)
-            .filter_map(|(id, text)| Some((ReservationId::from_key(id)?, Claim::parse(&text?)?)));
-        Ok(live.collect())
     }
 }
 
@@ -161,7 +169,7 @@ impl Found {
 
     /// The reservation that this is; `None` for a hold. `now_ms`: the clock of Redis, because a
     /// deadline that has passed counts before anybody has swept it.
-    pub fn reservation(&self, id: ReservationId, now_ms: i64) -> Option<Reservation> {
+    pub fn reservation(&self, now_ms: i64) -> Option<Reservation> {
         let claim = self.claim();
         let status = match self {
             Self::Live(claim) => claim.reservation_status()?,
@@ -175,7 +183,7 @@ impl Found {
         };
         let open = status == ReservationStatus::Pending;
         Some(Reservation {
-            id,
+            id: claim.id,
             match_id: claim.match_id,
             user: claim.user,
             status,

@@ -2,7 +2,7 @@
 
 use crate::domain::claim::{Claim, parse_seats};
 use crate::domain::fact::Fields;
-use crate::domain::ids::{HoldId, MatchId, SeatId, UserId};
+use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, UserId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
@@ -14,8 +14,8 @@ use fred::prelude::*;
 /// Seats that a claim has: a hold or a reservation as the script answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
-    /// The claim in the form of Redis; the first answer of an Idempotency-Key may name another one.
-    pub claim: String,
+    /// Of a hold too; the first answer of an Idempotency-Key may name another one.
+    pub claim: ReservationId,
     /// Milliseconds of Redis.
     pub deadline: i64,
     /// Milliseconds of Redis.
@@ -55,7 +55,7 @@ impl Engine {
         orphans: &[(SeatId, Option<SeatId>)],
         operation: Operation,
     ) -> Result<(HoldId, Granted), EngineError> {
-        let id = HoldId::new(match_id.partition());
+        let id = HoldId::of(match_id.partition(), user);
         let mut command = Command::new("hold", match_id, id.key());
         command.user = user.key();
         command.first = amount.to_string();
@@ -63,9 +63,8 @@ impl Engine {
         command.second = orphan_text(orphans);
         command.operation = operation;
         let line = self.batcher.run(command).await?;
-        let granted = granted(&line, "held")?;
-        let id = HoldId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
-        Ok((id, granted))
+        let granted = granted(&line, "held", user)?;
+        Ok((HoldId(granted.claim.0), granted))
     }
 
     /// Holds the first of some choices that is still whole; all choices have the same number of
@@ -81,7 +80,7 @@ impl Engine {
         choices: &[(Vec<SeatId>, i64)],
         operation: Operation,
     ) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
-        let id = HoldId::new(match_id.partition());
+        let id = HoldId::of(match_id.partition(), user);
         let mut command = Command::new("best", match_id, id.key());
         command.user = user.key();
         let amounts: Vec<String> = choices.iter().map(|(_, amount)| amount.to_string()).collect();
@@ -93,12 +92,11 @@ impl Engine {
         if let Some(version) = line.strip_prefix("none ") {
             return Ok(Err(version.parse().map_err(|_| bad(&line))?));
         }
-        let granted = granted(&line, "held")?;
-        let id = HoldId::from_key(&granted.claim).ok_or_else(|| bad(&line))?;
-        Ok(Ok((id, granted)))
+        let granted = granted(&line, "held", user)?;
+        Ok(Ok((HoldId(granted.claim.0), granted)))
     }
 
-    /// HOLD → AVAILABLE for all seats of a hold.
+    /// HOLD → AVAILABLE for all seats of a hold; one that is over already is given back as well.
     ///
     /// Refusals: `NotFound`, `NotYours`, `AlreadyReserved`.
     pub async fn release(
@@ -107,6 +105,7 @@ impl Engine {
         user: UserId,
         hold: HoldId,
     ) -> Result<(), EngineError> {
+        owned(hold, user)?;
         let mut command = Command::new("release", match_id, hold.key());
         command.user = user.key();
         done(&self.batcher.run(command).await?, "released")
@@ -143,8 +142,15 @@ impl Engine {
     }
 
     /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
-    pub async fn expire(&self, match_id: MatchId, claim: String) -> Result<bool, EngineError> {
-        let line = self.batcher.run(Command::new("expire", match_id, claim)).await?;
+    pub async fn expire(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        claim: ReservationId,
+    ) -> Result<bool, EngineError> {
+        let mut command = Command::new("expire", match_id, claim.key());
+        command.user = user.key();
+        let line = self.batcher.run(command).await?;
         match line.as_str() {
             "expired" => Ok(true),
             "kept" => Ok(false),
@@ -201,7 +207,7 @@ impl Engine {
     }
 }
 
-/// Seats with their state letter, `101H,102A`, as snapshots and stream entries carry them.
+/// Seats with their state letter, `101H,102O`, as snapshots carry them.
 pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
     let parts = text.split(',').filter(|part| !part.is_empty());
     parts
@@ -212,6 +218,28 @@ pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
         .collect()
 }
 
+/// Seats with their state letter as a stream entry tells them, in the order in which they changed:
+/// `H101,102;A101`. A seat may come several times: the last one counts.
+pub fn parse_told(text: &str) -> Option<Vec<(SeatId, u8)>> {
+    let mut told = Vec::with_capacity(text.len() / 6);
+    for part in text.split(';').filter(|part| !part.is_empty()) {
+        let (letter, seats) = part.split_at_checked(1)?;
+        for seat in seats.split(',') {
+            told.push((SeatId(seat.parse().ok()?), letter.as_bytes()[0]));
+        }
+    }
+    Some(told)
+}
+
+/// Whether a hold can be this user's.
+pub(super) fn owned(hold: HoldId, user: UserId) -> Result<(), EngineError> {
+    match hold.owner(user) {
+        HoldOwner::User => Ok(()),
+        HoldOwner::Another => Err(Refusal::NotYours.into()),
+        HoldOwner::Nobody => Err(Refusal::NotFound.into()),
+    }
+}
+
 fn orphan_text(orphans: &[(SeatId, Option<SeatId>)]) -> String {
     let one = |(seat, far): &(SeatId, Option<SeatId>)| match far {
         Some(far) => format!("{seat}:{far}"),
@@ -220,17 +248,13 @@ fn orphan_text(orphans: &[(SeatId, Option<SeatId>)]) -> String {
     orphans.iter().map(one).collect::<Vec<String>>().join(",")
 }
 
-pub(super) fn granted(line: &str, word: &str) -> Result<Granted, EngineError> {
-    let Some((claim, record)) = line
-        .strip_prefix(word)
-        .and_then(|rest| rest.strip_prefix(' '))
-        .and_then(|rest| rest.split_once(' '))
-    else {
+pub(super) fn granted(line: &str, word: &str, user: UserId) -> Result<Granted, EngineError> {
+    let Some(record) = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) else {
         return Err(refusal(line));
     };
-    let Claim { deadline, made_at, version, amount, seats, .. } =
-        Claim::parse(record).ok_or_else(|| bad(line))?;
-    Ok(Granted { claim: claim.to_owned(), deadline, made_at, version, amount, seats })
+    let Claim { id, deadline, made_at, version, amount, seats, .. } =
+        Claim::parse(user, record).ok_or_else(|| bad(line))?;
+    Ok(Granted { claim: id, deadline, made_at, version, amount, seats })
 }
 
 fn changed(line: &str, word: &str) -> Result<(), EngineError> {

@@ -4,7 +4,7 @@
 use crate::domain::fact::Fields;
 use crate::domain::plan::PlanIndex;
 use crate::domain::position::{Position, StreamId};
-use crate::engine::seats::{Snapshot, parse_states};
+use crate::engine::seats::{Snapshot, parse_told};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Line;
 use crate::live::past::{Flush, Missed, Past};
@@ -106,7 +106,7 @@ impl Map {
         if number("p") != Some(self.version) {
             return Err(Gap);
         }
-        let seats = fields.get("d").and_then(|text| parse_states(text)).ok_or(Gap)?;
+        let seats = fields.get("d").and_then(|text| parse_told(text)).ok_or(Gap)?;
         let version = number("v").ok_or(Gap)?;
         let sold_out = self.available == 0;
         for (seat, letter) in seats {

@@ -3,7 +3,7 @@
 use crate::domain::fact::Fields;
 use crate::domain::ids::SeatId;
 use crate::domain::position::{Position, StreamId};
-use crate::engine::seats::parse_states;
+use crate::engine::seats::parse_told;
 use crate::live::frame::{Frame, Subject};
 use crate::live::line::LineView;
 use std::collections::{HashMap, VecDeque};
@@ -145,7 +145,7 @@ fn read(fields: &Fields, version: u64) -> Option<(Vec<(SeatId, u8)>, u64)> {
         return Some((vec![], version));
     }
     let number = |name: &str| fields.get(name).and_then(|text| text.parse::<u64>().ok());
-    let seats = fields.get("d").and_then(|text| parse_states(text))?;
+    let seats = fields.get("d").and_then(|text| parse_told(text))?;
     (number("v")? == version).then_some((seats, number("p")?))
 }
 

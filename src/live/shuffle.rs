@@ -92,7 +92,7 @@ fn entry(number: u64) -> (StreamId, Fields) {
     let fields = [
         text("v", number.to_string()),
         text("p", (number - 1).to_string()),
-        text("d", format!("{seat}{letter}")),
+        text("d", format!("{letter}{seat}")),
     ];
     (StreamId { ms: number, seq: 0 }, Fields::from_iter(fields))
 }

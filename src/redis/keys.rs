@@ -17,19 +17,14 @@ impl PartitionKeys {
         self.key("partition")
     }
 
-    /// HASH claim → record.
+    /// HASH user → records of the claims.
     pub fn claims(self) -> String {
         self.key("claims")
     }
 
-    /// ZSET of claims with a deadline, by deadline in ms.
+    /// ZSET of users who have a claim with a deadline, by the next one in ms.
     pub fn due(self) -> String {
         self.key("due")
-    }
-
-    /// HASH payment → reservation.
-    pub fn payments(self) -> String {
-        self.key("payments")
     }
 
     /// STREAM of durable facts; trimmed only up to what PostgreSQL has committed.
@@ -97,14 +92,9 @@ impl MatchKeys {
         self.key("meta")
     }
 
-    /// HASH seat → state letter and claim; only seats that are not AVAILABLE.
+    /// HASH seat → state letter and user; only seats that are not AVAILABLE.
     pub fn seats(&self) -> String {
         self.key("seats")
-    }
-
-    /// HASH user → claims, by comma.
-    pub fn users(&self) -> String {
-        self.key("users")
     }
 
     /// ZSET user by the end of the pass in ms.
@@ -124,7 +114,7 @@ impl MatchKeys {
 
     /// All keys of the match, for its deletion.
     pub fn all(&self) -> Vec<String> {
-        vec![self.meta(), self.seats(), self.users(), self.passes(), self.queue(), self.changes()]
+        vec![self.meta(), self.seats(), self.passes(), self.queue(), self.changes()]
     }
 }
 

@@ -147,8 +147,9 @@ impl Workers {
             return self.forget(attempt, "payment_refunded", money).await;
         }
         let kept = refused.is_some();
-        let (event, one) = (attempt.match_id, attempt.reservation);
-        if self.engine.settle_refund(event, one, refund, refused).await?.is_some() {
+        let Attempt { match_id, user, reservation, .. } = *attempt;
+        let settled = self.engine.settle_refund(match_id, user, reservation, refund, refused);
+        if settled.await?.is_some() {
             return Ok(true);
         }
         match refund.amount {

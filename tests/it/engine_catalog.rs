@@ -225,9 +225,9 @@ async fn an_id_of_no_partition_names_nothing() {
     let hold = engine.hold(event, me, seats(&[1]), 1, &[], Operation::default());
     assert!(hold.await.is_err());
     let payment = grandstand::domain::ids::PaymentId::new(nowhere);
-    assert_eq!(engine.reservation_of_payment(payment).await.unwrap(), None);
+    assert_eq!(engine.reservation_of_payment(me, payment).await.unwrap(), None);
     assert!(engine.site(SiteId::new(nowhere)).await.unwrap().is_none());
     assert!(engine.event(event).await.unwrap().is_none());
     let claim = grandstand::domain::ids::ReservationId::new(nowhere);
-    assert!(engine.claim(claim).await.unwrap().is_none());
+    assert!(engine.claim(me, claim).await.unwrap().is_none());
 }

@@ -7,7 +7,7 @@ use crate::support::events::{Event, EventStream};
 use fred::prelude::*;
 use grandstand::app::NodeRole;
 use grandstand::domain::ids::MatchId;
-use grandstand::engine::seats::parse_states;
+use grandstand::engine::seats::parse_told;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -44,7 +44,7 @@ impl Book {
         for (id, fields) in entries {
             self.at = format!("({id}");
             let version = fields["v"].parse().unwrap();
-            for (seat, letter) in parse_states(&fields["d"]).unwrap() {
+            for (seat, letter) in parse_told(&fields["d"]).unwrap() {
                 if seat.0 <= 20 {
                     self.last = version;
                 }

@@ -15,7 +15,7 @@ use grandstand::engine::batch::Limits;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
 use grandstand::engine::reservations::{Cancelled, Found, Source};
-use grandstand::engine::seats::parse_states;
+use grandstand::engine::seats::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::keys::MatchKeys;
 use std::collections::{BTreeMap, HashMap};
@@ -89,13 +89,14 @@ impl System {
     }
 
     pub(crate) async fn advance(&self, ms: i64) {
-        let script = "for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do \
-            local text = redis.call('HGET', KEYS[1], id); local n = 0; \
-            text = text:gsub('[^|]+', function(f) n = n + 1; \
-              if n == 4 then return string.format('%.0f', f - ARGV[1]) end end); \
-            redis.call('HSET', KEYS[1], id, text) end \
-            for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do \
-            redis.call('ZINCRBY', KEYS[2], -ARGV[1], id) end return 1";
+        let script = "for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do \
+            local text = redis.call('HGET', KEYS[1], user); \
+            text = text:gsub('[^\\n]+', function(line) \
+              return (line:gsub('^([^|]+|%u|[^|]+|)(%d+)', function(head, deadline) \
+                return head .. string.format('%.0f', math.max(0, deadline - ARGV[1])) end)) end); \
+            redis.call('HSET', KEYS[1], user, text) end \
+            for _, user in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do \
+            redis.call('ZINCRBY', KEYS[2], -ARGV[1], user) end return 1";
         let keys = vec!["{0}:claims", "{0}:due"];
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
     }
@@ -144,7 +145,8 @@ impl System {
                 Ran::of(engine.unblock(id, seats.clone()).await, |()| Ran::word("done"))
             }
             Command::Expire { claim } => {
-                Ran::of(engine.expire(id, self.claims[*claim].key()).await, |gone| {
+                let (who, one) = (self.users[model.claims[*claim].user], self.claims[*claim]);
+                Ran::of(engine.expire(id, who, one).await, |gone| {
                     Ran::word(if gone { "expired" } else { "kept" })
                 })
             }
@@ -211,7 +213,8 @@ impl System {
                 let refused = (!given).then(|| "CODE".to_owned());
                 let refund =
                     Refund { payment: self.payments[*payment], number: *number, amount: None };
-                let settled = engine.settle_refund(id, claim(payment), &refund, refused);
+                let who = self.users[model.claims[model.claim_of(*payment)].user];
+                let settled = engine.settle_refund(id, who, claim(payment), &refund, refused);
                 Ran::of(settled.await, |noted| {
                     Ran::word(if noted.is_some() { "noted" } else { "unchanged" })
                 })
@@ -241,7 +244,8 @@ impl System {
         let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
         let mut counted = [0; USERS];
         for (number, wanted) in model.claims.iter().enumerate() {
-            let found = self.engine.claim(self.claims[number]).await.unwrap();
+            let found =
+                self.engine.claim(self.users[wanted.user], self.claims[number]).await.unwrap();
             let Some(Found::Live(claim)) = found else {
                 assert!(matches!(wanted.state, State::Ended(_)), "{number}: {wanted:?}, not live");
                 continue;
@@ -296,7 +300,7 @@ impl System {
         let entries: Vec<(String, HashMap<String, String>)> =
             self.raw.xrange_values(key, start, "+", None).await.unwrap();
         for (id, fields) in entries {
-            self.folded.extend(parse_states(&fields["d"]).unwrap());
+            self.folded.extend(parse_told(&fields["d"]).unwrap());
             self.folded_upto = id;
         }
     }

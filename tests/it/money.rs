@@ -53,7 +53,7 @@ impl Bed {
         let id: MatchId = self.event.id.parse().unwrap();
         let raw = self.app.raw().await;
         let claims = PartitionKeys(id.partition()).claims();
-        let _: i64 = raw.hdel(claims, one.key()).await.unwrap();
+        forget_claim(&raw, claims, one).await;
         for seat in reservation["seats"].as_array().unwrap() {
             let _: i64 = raw.hdel(MatchKeys(id).seats(), seat["seatId"].to_string()).await.unwrap();
         }
@@ -377,4 +377,17 @@ async fn begin(app: &TestApp, id: MatchId, seat: SeatId) {
     let order = json!({"orderId": payment.order_id(), "amount": 20_000});
     let key = app.pay_at_gateway(&order, "approve").await;
     engine.begin_payment(id, user, one, payment, 20_000, &key).await.unwrap();
+}
+
+/// The other claims of its user stay.
+async fn forget_claim(raw: &fred::prelude::Client, claims: String, gone: ReservationId) {
+    let all: std::collections::HashMap<String, String> = raw.hgetall(&claims).await.unwrap();
+    for (user, records) in all {
+        let left = records.lines().filter(|record| !record.starts_with(&gone.key()));
+        let left: Vec<&str> = left.collect();
+        let _: i64 = match left[..] {
+            [] => raw.hdel(&claims, user).await.unwrap(),
+            _ => raw.hset(&claims, (user, left.join("\n"))).await.unwrap(),
+        };
+    }
 }

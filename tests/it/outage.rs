@@ -237,7 +237,7 @@ async fn a_payment_that_can_not_be_read_is_not_missing() {
     // Redis has lost the reservation, and PostgreSQL, which has it, is away.
     let id: ReservationId = reservation["id"].as_str().unwrap().parse().unwrap();
     let claims = PartitionKeys(id.partition()).claims();
-    let _: i64 = bed.app.raw().await.hdel(claims, id.key()).await.unwrap();
+    let _: i64 = bed.app.raw().await.del(claims).await.unwrap();
     bed.postgres.kill().await;
     let path = format!("/api/payments/{}", payment["id"].as_str().unwrap());
     bed.fan.get(&path).await.refused(503, "HISTORY_UNAVAILABLE");

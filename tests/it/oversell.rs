@@ -1,7 +1,7 @@
 //! The promise that everything else is for: a seat is never sold twice.
 
 use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits, seats};
-use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, UserId};
+use grandstand::domain::ids::{MatchId, PaymentId, UserId};
 use grandstand::engine::Engine;
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::payments::{Outcome, Settled};
@@ -13,8 +13,9 @@ const SEATS: u32 = 64;
 const TASKS: u32 = 256;
 const ROUNDS: usize = 3;
 
-/// Tries one seat after another from its own start, buys all it can get; what it bought.
-async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, ReservationId)> {
+/// Tries one seat after another from its own start, buys all it can get; what it bought, and
+/// who it is.
+async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, UserId)> {
     let me = UserId::new(PARTITION);
     let mut bought = Vec::new();
     for step in 0..SEATS {
@@ -34,7 +35,7 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, Reserva
         let attempt = attempt(id, me, one, payment);
         let settled = engine.settle_payment(&attempt, Outcome::Approved).await.unwrap();
         assert!(matches!(settled, Settled::Confirmed(Some(_))), "{settled:?}");
-        bought.push((seat, one));
+        bought.push((seat, me));
     }
     bought
 }
@@ -55,7 +56,7 @@ async fn each_of_64_seats_is_sold_once_to_256_buyers_on_four_nodes() {
             tokio::spawn(buy(engine, id, number))
         });
         let bought = futures::future::join_all(tasks).await;
-        let mut winners: HashMap<u32, ReservationId> = HashMap::new();
+        let mut winners: HashMap<u32, UserId> = HashMap::new();
         for (seat, one) in bought.into_iter().flat_map(|task| task.unwrap()) {
             let earlier = winners.insert(seat, one);
             assert_eq!(earlier, None, "round {round}: seat {seat} was sold twice");

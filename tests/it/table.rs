@@ -1,7 +1,7 @@
 //! The table of the seat commands: state before, call, reply, state after, what the streams say.
 
 use crate::support::engine::{KEY, PRICE, Scene, Step, TestEngine, seats};
-use grandstand::domain::ids::{SeatId, UserId};
+use grandstand::domain::ids::{ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::EngineError;
@@ -143,8 +143,13 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
         }
         Call::Block(list) => engine.block(id, seats(list)).await.map(|()| done("blocked")),
         Call::Unblock(list) => engine.unblock(id, seats(list)).await.map(|()| done("unblocked")),
-        Call::ExpireHold => engine.expire(id, scene.hold.key()).await.map(expired),
-        Call::ExpireReservation => engine.expire(id, scene.reservation.key()).await.map(expired),
+        Call::ExpireHold => {
+            let hold = ReservationId(scene.hold.0);
+            engine.expire(id, scene.me, hold).await.map(expired)
+        }
+        Call::ExpireReservation => {
+            engine.expire(id, scene.me, scene.reservation).await.map(expired)
+        }
         Call::Reserve(who) => {
             let (source, operation) = (Source::Hold(scene.hold), Operation::default());
             let reserve = engine.reserve(id, user(scene, who), source, operation);
@@ -213,7 +218,7 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
     let settle = async |outcome| settle_at(scene.attempt(1), outcome).await;
     let refund = async |number, refused| {
         let refund = Refund { payment: scene.payment, number, amount: None };
-        let settled = engine.settle_refund(id, one, &refund, refused).await;
+        let settled = engine.settle_refund(id, scene.me, one, &refund, refused).await;
         settled.map(|entry| if entry.is_some() { "noted" } else { "ended" }.to_owned())
     };
     match call {

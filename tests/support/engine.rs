@@ -3,6 +3,7 @@
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
+use grandstand::domain::claim::{Claim, ClaimState};
 use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
@@ -14,7 +15,7 @@ use grandstand::engine::payments::Outcome;
 use grandstand::engine::reservations::Source;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -132,52 +133,57 @@ impl TestEngine {
         entries.into_iter().map(|(_, fields)| fields).collect()
     }
 
-    /// No seat without an owner, no claim without its seats, no deadline too many or too few.
-    pub async fn assert_sound(&self) {
-        let claims = self.hash(PartitionKeys(PARTITION).claims()).await;
-        let parsed: HashMap<&String, Vec<&str>> =
-            claims.iter().map(|(id, text)| (id, text.split('|').collect())).collect();
-        let due: Vec<String> = self
-            .raw
-            .zrange(PartitionKeys(PARTITION).due(), 0, -1, None, false, None, false)
-            .await
-            .unwrap();
-        let due: HashSet<&String> = due.iter().collect();
-        let waiting: HashSet<&String> = parsed
-            .iter()
-            .filter(|(_, part)| ["H", "P"].contains(&part[0]))
-            .map(|(id, _)| *id)
-            .collect();
-        assert_eq!(due, waiting, "claims with a deadline");
-        for (id, part) in &parsed {
-            let event = MatchId::from_key(part[1]).unwrap();
-            let seats = self.hash(MatchKeys(event).seats()).await;
-            let letter = match part[0] {
-                "H" => "H",
-                "P" | "Y" => "P",
-                _ => "O",
-            };
-            for seat in part[4].split(',') {
-                assert_eq!(seats.get(seat), Some(&format!("{letter}{id}")), "seat {seat}");
-            }
-            let users = self.hash(MatchKeys(event).users()).await;
-            assert!(users[part[2]].split(',').any(|one| one == id.as_str()), "claims of a user");
-        }
+    /// All claims of the partition.
+    async fn claims(&self) -> Vec<Claim> {
+        let all = self.hash(PartitionKeys(PARTITION).claims()).await;
+        let of = |(user, text): (&String, &String)| {
+            Claim::parse_all(UserId::from_key(user).unwrap(), text).unwrap()
+        };
+        all.iter().flat_map(of).collect()
     }
 
-    /// No claim of a match is left out: each seat leads to a claim that has it.
+    /// No claim without its seats, no deadline too many, too few or too late.
+    pub async fn assert_sound(&self) {
+        let due: Vec<(String, f64)> = self
+            .raw
+            .zrange(PartitionKeys(PARTITION).due(), 0, -1, None, false, None, true)
+            .await
+            .unwrap();
+        let due: BTreeMap<String, i64> =
+            due.into_iter().map(|(user, ms)| (user, ms as i64)).collect();
+        let mut waiting: BTreeMap<String, i64> = BTreeMap::new();
+        for claim in self.claims().await {
+            let letter = match claim.state {
+                ClaimState::Hold => 'H',
+                ClaimState::Pending | ClaimState::Paying => 'P',
+                ClaimState::Confirmed | ClaimState::Refunding => 'O',
+            };
+            if [ClaimState::Hold, ClaimState::Pending].contains(&claim.state) {
+                let first = waiting.entry(claim.user.key()).or_insert(claim.deadline);
+                *first = claim.deadline.min(*first);
+            }
+            let seats = self.hash(MatchKeys(claim.match_id).seats()).await;
+            let value = format!("{letter}{}", claim.user.key());
+            for seat in &claim.seats {
+                assert_eq!(seats.get(&seat.to_string()), Some(&value), "seat {seat}");
+            }
+        }
+        assert_eq!(due, waiting, "users by their next deadline");
+    }
+
+    /// No claim of a match is left out: each seat leads to one claim that has it.
     pub async fn assert_owned(&self, id: MatchId) {
-        let claims = self.hash(PartitionKeys(PARTITION).claims()).await;
+        let claims = self.claims().await;
         for (seat, value) in self.hash(MatchKeys(id).seats()).await {
             // Sold to somebody of whom only PostgreSQL knows: `O` alone.
             if !["B", "O"].contains(&value.as_str()) {
-                let record = claims.get(&value[1..]).unwrap_or_else(|| panic!("{seat}: {value}"));
-                let mut seats = record.split('|').nth(4).unwrap().split(',');
-                assert!(seats.any(|one| one == seat), "{seat}: {record}");
+                let has = |claim: &&Claim| {
+                    claim.match_id == id
+                        && claim.user.key() == value[1..]
+                        && claim.seats.iter().any(|one| one.to_string() == seat)
+                };
+                assert_eq!(claims.iter().filter(has).count(), 1, "{seat}: {value}");
             }
-        }
-        for ids in self.hash(MatchKeys(id).users()).await.values() {
-            assert!(ids.split(',').all(|one| claims.contains_key(one)), "{ids}");
         }
     }
 }
@@ -340,10 +346,12 @@ impl Scene<'_> {
             Step::Withdraw => drop(settle(Outcome::Withdrawn(1000)).await.unwrap()),
             Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
             Step::Ask => assert!(engine.ask_payment(&attempt).await.unwrap()),
-            Step::Refund => drop(engine.settle_refund(id, one, &refund, None).await.unwrap()),
+            Step::Refund => {
+                engine.settle_refund(id, self.me, one, &refund, None).await.unwrap();
+            }
             Step::RefuseRefund => {
                 let code = Some("NO".to_owned());
-                engine.settle_refund(id, one, &refund, code).await.unwrap();
+                engine.settle_refund(id, self.me, one, &refund, code).await.unwrap();
             }
             other => panic!("{other:?} is no step of a payment"),
         }

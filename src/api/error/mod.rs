@@ -171,7 +171,7 @@ impl ApiError {
             "area" => ("AREA_NOT_FOUND", "The site has no area with this id."),
             "section" => ("SECTION_NOT_FOUND", "The site has no section with this id."),
             "block" => ("BLOCK_NOT_FOUND", "The site has no block with this id."),
-            "hold" => ("HOLD_NOT_FOUND", "There is no such hold any more."),
+            "hold" => ("HOLD_NOT_FOUND", "There is no hold with this id."),
             "reservation" => ("RESERVATION_NOT_FOUND", "You have no reservation with this id."),
             "payment" => (
                 "PAYMENT_NOT_FOUND",

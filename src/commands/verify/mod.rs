@@ -164,7 +164,8 @@ async fn sales(
 ) -> anyhow::Result<()> {
     let reservations = store.claimed_reservations(partition).await?;
     let live = engine.begun_reservations(partition).await?;
-    compare_reservations(&reservations, live.into_iter().collect(), verified);
+    let live = live.into_iter().map(|claim| (claim.id, claim)).collect();
+    compare_reservations(&reservations, live, verified);
     for (event, seat) in store.stray_claims(partition).await? {
         let what = "claimed in PostgreSQL for no reservation that may have it";
         verified.disagreements.push(Disagreement::new("claim", name(event, seat), what));

@@ -63,6 +63,8 @@ pub enum State {
 #[derive(Debug, Clone)]
 pub struct Claim {
     pub user: UserNumber,
+    /// A reservation is none, and its id is not taken for that of a hold.
+    hold: bool,
     pub state: State,
     pub deadline: i64,
     pub seats: Vec<SeatId>,
@@ -176,6 +178,12 @@ impl Model {
         self.claims.iter().position(|claim| live(claim) && claim.seats.contains(&seat))
     }
 
+    /// Of a hold nothing is remembered, but that a reservation took it over.
+    fn is_forgotten(&self, number: ClaimNumber) -> bool {
+        let claim = &self.claims[number];
+        claim.hold && matches!(claim.state, State::Ended(reason) if reason != "RESERVED")
+    }
+
     fn price(&self, seats: &[SeatId]) -> i64 {
         seats.iter().map(|seat| self.prices[seat]).sum()
     }
@@ -192,6 +200,7 @@ impl Model {
         let seats = seats.to_vec();
         self.claims.push(Claim {
             user,
+            hold: state == State::Hold,
             state,
             deadline,
             seats,
@@ -247,10 +256,10 @@ impl Model {
     fn release(&mut self, user: UserNumber, number: ClaimNumber) -> Reply {
         let claim = &mut self.claims[number];
         match claim.state {
-            State::Ended("RESERVED") if claim.user == user => reply("already_reserved"),
-            State::Ended("RELEASED") if claim.user == user => reply("released"),
-            State::Ended(_) => reply("not_found"),
+            _ if !claim.hold => reply("not_found"),
             _ if claim.user != user => reply("not_yours"),
+            State::Ended("RESERVED") => reply("already_reserved"),
+            State::Ended(_) => reply("released"),
             State::Hold => {
                 claim.state = State::Ended("RELEASED");
                 reply("released")
@@ -284,6 +293,9 @@ impl Model {
 
     fn reserve_hold(&mut self, user: UserNumber, number: ClaimNumber) -> Reply {
         let hold = &self.claims[number];
+        if !hold.hold {
+            return reply("not_found");
+        }
         if hold.user != user {
             return reply("not_yours");
         }

@@ -8,7 +8,7 @@ use crate::domain::ids::SeatId;
 impl Model {
     fn own(&self, user: UserNumber, number: ClaimNumber) -> Result<(), Reply> {
         let claim = &self.claims[number];
-        if claim.user != user {
+        if claim.user != user || self.is_forgotten(number) {
             return Err(reply("not_found"));
         }
         match claim.state {
@@ -127,8 +127,9 @@ impl Model {
         number: ClaimNumber,
         seats: &[SeatId],
     ) -> Reply {
+        let forgotten = self.is_forgotten(number);
         let claim = &mut self.claims[number];
-        if claim.user != user || claim.state == State::Hold {
+        if claim.user != user || claim.state == State::Hold || forgotten {
             return reply("not_found");
         }
         match claim.state {

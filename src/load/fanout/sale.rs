@@ -7,7 +7,7 @@ use crate::domain::ids::{MatchId, SeatId, UserId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::Operation;
-use crate::engine::seats::parse_states;
+use crate::engine::seats::parse_told;
 use crate::live::catalog::KnownSite;
 use crate::load::dice::Dice;
 use crate::load::fanout::crowd::{Seen, mark};
@@ -95,7 +95,7 @@ impl Sale {
         let entries = self.engine.changes_before(self.id, end, 12_000).await?;
         let mut committed: HashMap<u32, i64> = HashMap::new();
         for (id, fields) in &entries {
-            let seats = fields.get("d").and_then(|text| parse_states(text)).unwrap_or_default();
+            let seats = fields.get("d").and_then(|text| parse_told(text)).unwrap_or_default();
             let places = seats.iter().filter_map(|(seat, _)| self.site.index.position(*seat));
             committed.extend(places.map(|place| (place, id.ms as i64 * 1000)));
         }
