@@ -13,7 +13,6 @@ use crate::engine::seats::Granted;
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -166,8 +165,7 @@ pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
         let message = format!("must name 1 to {SEATS_PER_CALL} seats");
         return Err(ApiError::field("seatIds", message));
     }
-    let mut seen = HashSet::new();
-    let twice = seats.iter().enumerate().filter(|(_, seat)| !seen.insert(**seat));
+    let twice = seats.iter().enumerate().filter(|(place, seat)| seats[..*place].contains(seat));
     let errors: Vec<FieldError> = twice
         .map(|(place, seat)| FieldError {
             field: format!("seatIds[{place}]"),

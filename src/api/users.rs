@@ -152,7 +152,7 @@ pub async fn log_out(State(app): State<Arc<App>>, user: User) -> ApiResult<NoCon
 #[utoipa::path(get, path = "/api/users/me", tag = "users", security(("token" = [])),
     responses((status = 200, body = Envelope<UserView>), (status = 401, body = Problem)))]
 pub async fn me(user: User) -> Okay<UserView> {
-    Okay(UserView { id: user.id, email: user.email, role: user.role })
+    Okay(UserView { id: user.id, email: user.email.to_string(), role: user.role })
 }
 
 fn limit(app: &App, peer: Option<Extension<PeerAddress>>) -> ApiResult<()> {
