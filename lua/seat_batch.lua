@@ -36,9 +36,6 @@ local function read_matches()
 end
 
 local matches = read_matches()
-local words = cmsgpack.unpack(ARGV[5 + #matches])
-local name_of, match_of, id_of, user_of, count_of = unpack(words, 1, 5)
-local first_of, second_of, source_of, operation_of, fingerprint_of = unpack(words, 6, 10)
 -- While a partition is being loaded its matches are there before all their seats are.
 local loaded = redis.call('EXISTS', KEYS[1]) == 1
 for number, match in ipairs(matches) do
@@ -47,13 +44,9 @@ for number, match in ipairs(matches) do
 end
 local texts, answers = read_many(book.key.claims, user_of, #user_of), read_answers(operation_of)
 
--- One table for all commands, because a table for each would cost more than many of them do.
--- `from` says behind which place of the list of seats those of the command stand.
-local command = { id = '', user = '', source = '', first = '', second = '', from = 0, count = 0 }
-
 local function decide(number, match)
-  local user, count, from = user_of[number], count_of[number], match.from
-  match.from = from + count
+  from_of[number] = match.from
+  match.from = match.from + count_of[number]
   if not loaded or not match.status then return 'not_loaded' end
   local operation, fingerprint = operation_of[number], fingerprint_of[number]
   if operation then
@@ -64,11 +57,13 @@ local function decide(number, match)
     local answer = operation_replay(answers[operation], fingerprint)
     if answer then return answer end
   end
-  if not book.claims[user] then book.claims[user] = claims_parse(user, texts[number]) end
-  command.id, command.user, command.source = id_of[number], user, source_of[number] or ''
-  command.first, command.second = first_of[number] or '', second_of[number] or ''
-  command.from, command.count = from, count
-  local reply = commands[name_of[number]](match, command)
+  local user = user_of[number]
+  local claims = book.claims[user]
+  if not claims then
+    claims = claims_parse(user, texts[number])
+    book.claims[user] = claims
+  end
+  local reply = commands[name_of[number]](match, number, claims)
   -- `none` says only that a node's proposals were out of date: it will ask again.
   if operation and not reply_text(reply):find('^none') then
     book.operations[operation] = { fingerprint = fingerprint, reply = reply }

@@ -1,7 +1,6 @@
 -- The book of one batch: what the batch has read, what its commands changed, and one write at the
 -- end. Commands see each other's changes here before Redis does. A command checks all it needs
 -- first, then changes the book; nothing below `book_write` can refuse.
-local commands = {}
 local limit = { seats_per_user = tonumber(ARGV[3]) }
 
 local book = {
@@ -89,10 +88,9 @@ local function claim_stands(match, claim)
   return true
 end
 
--- A live claim of a user in this match, or nil. It is also how a command finds what an earlier call
--- of it has made.
-local function claim_of(match, user, id)
-  local claims = claims_of(user)
+-- The live one of these claims that has this id in this match, or nil. It is also how a command
+-- finds what an earlier call of it has made.
+local function claim_of(match, claims, id)
   for place = 1, #claims do
     local claim = claims[place]
     if claim.id == id then return claim_stands(match, claim) and claim or nil end

@@ -23,9 +23,9 @@ end
 -- What a caller knows of a payment whose reservation may be gone, as if it were its claim.
 -- second: amount, method, payment key and money by '|'; seats: those that were paid for.
 local function claim_told(match, command)
-  local amount, method, key, more = command.second:match('^(%d+)|([^|]*)|([^|]*)|([^|]*)$')
+  local amount, method, key, more = second_of[command]:match('^(%d+)|([^|]*)|([^|]*)|([^|]*)$')
   return {
-    payment = command.source, id = command.id, match = match.id, user = command.user,
+    payment = source_of[command], id = id_of[command], match = match.id, user = user_of[command],
     seats = table.concat(seats_of(match, command), ','), amount = amount, method = method,
     payment_key = key, more = more, version = match.version, made_at = '',
   }

@@ -1,18 +1,13 @@
 -- Seats in the book: who has one, how many a user has, and a new claim on some.
 -- The seats that a command names stand in one list per match, with what was found at each place.
-local function value_at(match, place)
-  local value = match.seat[match.names[place]]
-  if value == nil then value = match.found[place] end
-  return value
-end
-
--- The seats that a command names, as a list.
+-- This gives those of a command as a list of their own.
 local function seats_of(match, command)
   local seats = {}
-  for number = 1, command.count do
-    local place = command.from + number
+  for number = 1, count_of[command] do
+    local place = from_of[command] + number
     local seat = match.names[place]
-    seats[number], match.seat[seat] = seat, value_at(match, place)
+    seats[number] = seat
+    if match.seat[seat] == nil then match.seat[seat] = match.found[place] end
   end
   return seats
 end
@@ -38,20 +33,21 @@ local function seat_of(match, seat)
   return state_of(match, seat, match.seat[seat])
 end
 
-local function seats_counted(match, user)
-  local claims, count = claims_of(user), 0
+local function seats_counted(match, claims)
+  local count = 0
   for place = 1, #claims do
     if claim_stands(match, claims[place]) then count = count + seat_count(claims[place]) end
   end
   return count
 end
 
--- A new claim of the user of a command takes seats: all that the list has from `first` to `last`.
-local function claim_make(match, command, state, list, first, last, amount)
-  local id, user, seats = command.id, command.user, table.concat(list, ',', first, last)
+-- A new claim among those of the user of a command takes seats: all that the list has from `first`
+-- to `last`.
+local function claim_make(match, command, claims, state, list, first, last, amount)
+  local id, user, seats = id_of[command], user_of[command], table.concat(list, ',', first, last)
   local text = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline_text[state] .. '|' .. seats
     .. '|' .. whole(next_version(match)) .. '|' .. amount .. '|' .. book.now_text
-  local claims, value = claims_of(user), state .. user
+  local value = state .. user
   claims[#claims + 1] = setmetatable({
     id = id, state = state, match = match.id, user = user, deadline = deadline[state],
     seats = seats, text = text, over = false,

@@ -11,7 +11,7 @@ end
 
 -- Which seats of a reservation a cancel is about, by comma, and what they cost; all without names.
 local function cancel_choice(match, claim, command)
-  if command.count == 0 then return claim.seats, claim.amount end
+  if count_of[command] == 0 then return claim.seats, claim.amount end
   local named, chosen, amount = seats_of(match, command), {}, 0
   local wanted = seat_set(table.concat(named, ','))
   for seat in claim.seats:gmatch('[^,]+') do
@@ -19,7 +19,7 @@ local function cancel_choice(match, claim, command)
   end
   if #chosen == #named then
     if #chosen == seat_count(claim) then return claim.seats, claim.amount end
-    for price in command.first:gmatch('%d+') do amount = amount + price end
+    for price in (first_of[command] or ''):gmatch('%d+') do amount = amount + price end
     if amount >= tonumber(claim.amount) then return nil, nil, { 'not_cancellable', 'AMOUNT' } end
     return table.concat(chosen, ','), whole(amount)
   end
@@ -39,10 +39,10 @@ end
 
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
 -- seats: those to cancel, none for all; first: their prices in KRW by comma
-commands.cancel = function(match, command)
-  local claim = claim_of(match, command.user, command.id)
+commands.cancel = function(match, command, claims)
+  local claim = claim_of(match, claims, id_of[command])
   if not claim then
-    local reason = claim_ended(match, command.user, command.id)
+    local reason = claim_ended(match, user_of[command], id_of[command])
     if not reason then return { 'not_found' } end
     if reason == 'CANCELLED' or reason == 'REFUNDED' then return { 'cancelled' } end
     return { 'not_cancellable', reason }
@@ -87,17 +87,18 @@ end
 
 -- source: the payment; first: `done`, or `refused` when the gateway will not give the money back,
 -- and the number of the refund; second: code of the gateway
-commands.refund = function(match, command)
-  local kind, number = command.first:match('^(%a+) (%d+)$')
-  local claim = claim_of(match, command.user, command.id)
-  if not claim or claim.payment ~= command.source or claim.state ~= 'R' then return { 'ended' } end
+commands.refund = function(match, command, claims)
+  local kind, number = first_of[command]:match('^(%a+) (%d+)$')
+  local claim = claim_of(match, claims, id_of[command])
+  local waits = claim and claim.payment == source_of[command] and claim.state == 'R'
+  if not waits then return { 'ended' } end
   local money = money_of(claim)
   if money.refund ~= tonumber(number) then return { 'ended' } end
   -- all checked: write
   if kind == 'refused' then
     claim_changed(claim)
     claim.state = 'C'
-    local reply = payment_fact({ 'kept' }, 'refund_refused', claim, command.second)
+    local reply = payment_fact({ 'kept' }, 'refund_refused', claim, second_of[command])
     money.part, money.part_seats = '0', ''
     money_write(claim, money)
     return reply
@@ -109,6 +110,6 @@ commands.refund = function(match, command)
   return payment_fact({ 'refunded' }, 'payment_refunded', claim)
 end
 
-commands.expire = function(match, command)
-  return claim_of(match, command.user, command.id) and 'kept' or 'expired'
+commands.expire = function(match, command, claims)
+  return claim_of(match, claims, id_of[command]) and 'kept' or 'expired'
 end

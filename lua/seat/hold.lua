@@ -6,19 +6,21 @@ local function has_pass(match, user)
   return expires and tonumber(expires) > book.now
 end
 
-local function refuse_buyer(match, user, count)
+local function refuse_buyer(match, user, claims, count)
   if match.status ~= 'OPEN' then return 'not_open' end
   if match.queue and not has_pass(match, user) then return 'pass_required' end
-  if seats_counted(match, user) + count > limit.seats_per_user then return 'seat_limit' end
+  if seats_counted(match, claims) + count > limit.seats_per_user then return 'seat_limit' end
 end
 
 -- Those of the seats from `first` to `last` that are not free, by comma; or nil.
 local function taken(match, first, last)
-  local lost
+  local names, found, changed, lost = match.names, match.found, match.seat, nil
   for place = first, last do
-    local value = value_at(match, place)
-    if value and state_of(match, match.names[place], value) ~= 'A' then
-      lost = (lost and lost .. ',' or '') .. match.names[place]
+    local seat = names[place]
+    local value = changed[seat]
+    if value == nil then value = found[place] end
+    if value and state_of(match, seat, value) ~= 'A' then
+      lost = (lost and lost .. ',' or '') .. seat
     end
   end
   return lost
@@ -36,35 +38,37 @@ local function orphans(match, pairs_text)
 end
 
 -- first: amount; second: possible orphans when the match has the orphan rule
-commands.hold = function(match, command)
-  local user, first, last = command.user, command.from + 1, command.from + command.count
-  local made = claim_of(match, user, command.id)
+commands.hold = function(match, command, claims)
+  local count, first, beside = count_of[command], from_of[command] + 1, second_of[command]
+  local last = first + count - 1
+  local made = claim_of(match, claims, id_of[command])
   if made then return 'held ' .. claim_text(made) end
-  local refused = refuse_buyer(match, user, command.count)
+  local refused = refuse_buyer(match, user_of[command], claims, count)
   if refused then return refused end
   local lost = taken(match, first, last)
   if lost then return 'taken ' .. lost end
-  if command.second ~= '' then
-    local alone = orphans(match, command.second)
+  if beside then
+    local alone = orphans(match, beside)
     if #alone > 0 then return 'orphan ' .. table.concat(alone, ',') end
   end
   -- all checked: write
-  return 'held ' .. claim_make(match, command, 'H', match.names, first, last, command.first)
+  local amount = first_of[command]
+  return 'held ' .. claim_make(match, command, claims, 'H', match.names, first, last, amount)
 end
 
 -- first: amount of each choice, by comma; second: seats of a choice; seats: choice after choice,
 -- the best first. Takes the first one that is still whole.
-commands.best = function(match, command)
-  local made = claim_of(match, command.user, command.id)
+commands.best = function(match, command, claims)
+  local made = claim_of(match, claims, id_of[command])
   if made then return 'held ' .. claim_text(made) end
-  local size, first = tonumber(command.second), command.from + 1
-  local refused = refuse_buyer(match, command.user, size)
+  local size, first = tonumber(second_of[command]), from_of[command] + 1
+  local refused = refuse_buyer(match, user_of[command], claims, size)
   if refused then return refused end
-  for amount in command.first:gmatch('%d+') do
+  for amount in (first_of[command] or ''):gmatch('%d+') do
     local last = first + size - 1
     -- all checked: write
     if not taken(match, first, last) then
-      return 'held ' .. claim_make(match, command, 'H', match.names, first, last, amount)
+      return 'held ' .. claim_make(match, command, claims, 'H', match.names, first, last, amount)
     end
     first = last + 1
   end

@@ -3,15 +3,15 @@
 -- Replies: ask: over asked
 -- Replies: outcome: confirmed owed pending ended asked lost expired
 local function is_paying(claim, command, attempt)
-  return claim and claim.payment == command.source and claim.state == 'Y'
+  return claim and claim.payment == source_of[command] and claim.state == 'Y'
     and money_of(claim).attempt == tonumber(attempt)
 end
 
 -- The gateway is about to be asked for the money of an attempt that another one began: from here on
 -- nobody can take the attempt back. source: the payment; first: attempt
-commands.ask = function(match, command)
-  local claim = claim_of(match, command.user, command.id)
-  if not is_paying(claim, command, command.first) then return { 'over' } end
+commands.ask = function(match, command, claims)
+  local claim = claim_of(match, claims, id_of[command])
+  if not is_paying(claim, command, first_of[command]) then return { 'over' } end
   -- all checked: write
   claim_changed(claim)
   claim.payment_state = 'A'
@@ -44,9 +44,9 @@ end
 -- The reservation does not wait for this attempt. Money that has moved all the same goes back: the
 -- journal knows that from here on, and this payment never begins again.
 local function outcome_late(match, claim, command, approved)
-  local reason, last = claim_ended(match, command.user, command.id)
-  local mine = claim and claim.payment == command.source
-  local given_back = reason == 'REFUNDED' and last.payment == command.source
+  local reason, last = claim_ended(match, user_of[command], id_of[command])
+  local mine = claim and claim.payment == source_of[command]
+  local given_back = reason == 'REFUNDED' and last.payment == source_of[command]
   -- A later attempt asks the gateway itself, and will hear of the money.
   local begun_again = mine and claim.state == 'Y'
   if not approved or given_back or begun_again then
@@ -66,12 +66,12 @@ end
 -- source: the payment; first: approved | declined | withdrawn | lost, and the attempt; second: what
 -- `claim_told` reads (approved), code of the gateway (declined), time to give back in ms
 -- (withdrawn); seats: those paid for (approved), those already sold (lost)
-commands.outcome = function(match, command)
-  local kind, attempt = command.first:match('^(%a+) (%d+)$')
-  local claim, approved = claim_of(match, command.user, command.id), kind == 'approved'
+commands.outcome = function(match, command, claims)
+  local kind, attempt = first_of[command]:match('^(%a+) (%d+)$')
+  local claim, approved = claim_of(match, claims, id_of[command]), kind == 'approved'
   if not is_paying(claim, command, attempt) then
     local kept = claim and (claim.state == 'C' or claim.state == 'R')
-    if kept and claim.payment == command.source then return { 'confirmed' } end
+    if kept and claim.payment == source_of[command] then return { 'confirmed' } end
     return outcome_late(match, claim, command, approved)
   end
   if kind == 'withdrawn' and claim.payment_state == 'A' then return { 'asked' } end
@@ -87,7 +87,7 @@ commands.outcome = function(match, command)
   end
   if kind == 'withdrawn' then
     claim.payment_state = 'R'
-    local reply = outcome_unpaid(match, claim, tonumber(command.second))
+    local reply = outcome_unpaid(match, claim, tonumber(second_of[command]))
     return payment_fact(reply, 'payment_withdrawn', claim)
   end
   claim.payment_state = 'F'
@@ -96,5 +96,5 @@ commands.outcome = function(match, command)
     return payment_fact(outcome_lost(match, claim, sold), 'payment_lost', claim)
   end
   local reply = outcome_unpaid(match, claim, 0)
-  return payment_fact(reply, 'payment_declined', claim, command.second)
+  return payment_fact(reply, 'payment_declined', claim, second_of[command])
 end

@@ -4,36 +4,36 @@
 -- Replies: begin: ended not_found amount_mismatch in_progress paid not_pending failed begun
 -- Replies: stretch: ended not_found not_pending pending
 -- Replies: forget: known forgotten
-local function own_claim(match, command)
-  local claim = claim_of(match, command.user, command.id)
+local function own_claim(match, command, claims)
+  local claim = claim_of(match, claims, id_of[command])
   if claim then return claim end
-  local reason = claim_ended(match, command.user, command.id)
+  local reason = claim_ended(match, user_of[command], id_of[command])
   return nil, reason and { 'ended', reason } or { 'not_found' }
 end
 
 -- source: the new payment; first: method
-commands.request = function(match, command)
-  local claim, refused = own_claim(match, command)
+commands.request = function(match, command, claims)
+  local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.payment == command.source then return { 'ready', claim.payment, claim.amount } end
+  if claim.payment == source_of[command] then return { 'ready', claim.payment, claim.amount } end
   if claim.state ~= 'P' then return { 'not_pending' } end
   -- all checked: write
   claim_changed(claim)
-  claim.payment, claim.method, claim.payment_state = command.source, command.first, 'R'
+  claim.payment, claim.method, claim.payment_state = source_of[command], first_of[command], 'R'
   claim.payment_key = ''
   return { 'ready', claim.payment, claim.amount }
 end
 
 -- source: the payment; first: amount; second: payment key
-commands.begin = function(match, command)
-  local claim, refused = own_claim(match, command)
+commands.begin = function(match, command, claims)
+  local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.payment ~= command.source then return { 'not_pending' } end
+  if claim.payment ~= source_of[command] then return { 'not_pending' } end
   -- What is given back of a sale does not change what was charged for it.
   local money = money_of(claim)
   local charged = whole(claim.amount + money.back)
-  if charged ~= command.first then return { 'amount_mismatch', charged } end
-  local same = claim.payment_key == command.second
+  if charged ~= first_of[command] then return { 'amount_mismatch', charged } end
+  local same = claim.payment_key == second_of[command]
   if claim.state == 'Y' then return { same and 'in_progress' or 'not_pending' } end
   if claim.state == 'C' then return { same and 'paid' or 'not_pending' } end
   if claim.state ~= 'P' then return { 'not_pending' } end
@@ -41,28 +41,29 @@ commands.begin = function(match, command)
   -- all checked: write
   money.attempt = money.attempt + 1
   money_write(claim, money)
-  claim.state, claim.payment_state, claim.payment_key = 'Y', 'I', command.second
+  claim.state, claim.payment_state, claim.payment_key = 'Y', 'I', second_of[command] or ''
   local reply = { 'begun', whole(money.attempt) }
   return payment_fact(reply, 'payment_begun', claim)
 end
 
 -- stretch: a PENDING reservation gets at least `first` ms more, when the fault is ours
-commands.stretch = function(match, command)
-  local claim, refused = own_claim(match, command)
+commands.stretch = function(match, command, claims)
+  local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
   if claim.state ~= 'P' then return { 'not_pending' } end
   -- all checked: write
   claim_changed(claim)
-  claim.deadline = math.max(claim.deadline, book.now + tonumber(command.first))
+  claim.deadline = math.max(claim.deadline, book.now + tonumber(first_of[command]))
   return { 'pending', whole(claim.deadline) }
 end
 
 -- forget: what became of a payment whose reservation is gone or has moved on to another payment,
 -- for the journal. source: the payment; first: kind of the fact; the rest as `claim_told` reads it.
-commands.forget = function(match, command)
-  local claim = claim_of(match, command.user, command.id)
+commands.forget = function(match, command, claims)
+  local claim = claim_of(match, claims, id_of[command])
   -- A reservation that is on this very payment has its say itself.
-  if claim and claim.payment == command.source and claim.state ~= 'P' then return { 'known' } end
+  local mine = claim and claim.payment == source_of[command]
+  if mine and claim.state ~= 'P' then return { 'known' } end
   -- all checked: write
-  return payment_fact({ 'forgotten' }, command.first, claim_told(match, command))
+  return payment_fact({ 'forgotten' }, first_of[command], claim_told(match, command))
 end

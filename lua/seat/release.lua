@@ -2,7 +2,7 @@
 -- its price in KRW).
 -- Replies: release: not_yours already_reserved released
 local function release_seat(match, command)
-  local user, seat = command.user, seats_of(match, command)[1]
+  local user, seat = user_of[command], seats_of(match, command)[1]
   local state, claim = seat_of(match, seat)
   -- Who released it is remembered for a while, so that a repeated call gets the first answer.
   local note = 'r:' .. match.id .. ':' .. seat
@@ -20,7 +20,7 @@ local function release_seat(match, command)
   end
   claim_changed(claim)
   claim.seats = seats_without(claim, { [seat] = true })
-  claim.amount = whole(claim.amount - command.first)
+  claim.amount = whole(claim.amount - first_of[command])
   next_version(match)
   seat_write(match, seat, false)
   tell(match, 'A', seat)
@@ -29,11 +29,11 @@ end
 
 -- That the hold was once made for this user says its id, which the node has checked: one that is
 -- not there any more, and that no reservation took over, has been given back.
-commands.release = function(match, command)
-  if command.id == '' then return release_seat(match, command) end
-  local claim = claim_of(match, command.user, command.id)
+commands.release = function(match, command, claims)
+  if id_of[command] == '' then return release_seat(match, command) end
+  local claim = claim_of(match, claims, id_of[command])
   if not claim then
-    local reason = claim_ended(match, command.user, command.id)
+    local reason = claim_ended(match, user_of[command], id_of[command])
     return reason == 'RESERVED' and 'already_reserved' or 'released'
   end
   if claim.state ~= 'H' then return 'already_reserved' end

@@ -2,17 +2,17 @@
 -- Takes the whole hold named by `source`, or the named seats out of any holds of the user (then
 -- first: their prices, by comma). The node has read from the id of a hold that it is his.
 -- Replies: reserve: already_reserved expired not_yours reserved
-local function reserve_hold(match, command)
-  local hold = claim_of(match, command.user, command.source)
+local function reserve_hold(match, command, claims)
+  local hold = claim_of(match, claims, source_of[command])
   if not hold then
-    local reason = claim_ended(match, command.user, command.source)
+    local reason = claim_ended(match, user_of[command], source_of[command])
     return reason == 'RESERVED' and 'already_reserved' or 'expired'
   end
   if hold.state ~= 'H' then return 'already_reserved' end
   -- all checked: write
   claim_over(match, hold, 'RESERVED')
   local seats = split(hold.seats)
-  return 'reserved ' .. claim_make(match, command, 'P', seats, 1, #seats, hold.amount)
+  return 'reserved ' .. claim_make(match, command, claims, 'P', seats, 1, #seats, hold.amount)
 end
 
 local function refuse_seats(match, seats, user)
@@ -50,18 +50,18 @@ local function take_out(match, seats, prices)
   end
 end
 
-commands.reserve = function(match, command)
-  local made = claim_of(match, command.user, command.id)
+commands.reserve = function(match, command, claims)
+  local made = claim_of(match, claims, id_of[command])
   if made then return 'reserved ' .. claim_text(made) end
-  if command.source ~= '' then return reserve_hold(match, command) end
+  if source_of[command] then return reserve_hold(match, command, claims) end
   local seats, amount, prices = seats_of(match, command), 0, {}
-  local refused = refuse_seats(match, seats, command.user)
+  local refused = refuse_seats(match, seats, user_of[command])
   if refused then return refused end
-  for price in command.first:gmatch('%d+') do
+  for price in (first_of[command] or ''):gmatch('%d+') do
     prices[#prices + 1] = tonumber(price)
     amount = amount + price
   end
   -- all checked: write
   take_out(match, seats, prices)
-  return 'reserved ' .. claim_make(match, command, 'P', seats, 1, #seats, whole(amount))
+  return 'reserved ' .. claim_make(match, command, claims, 'P', seats, 1, #seats, whole(amount))
 end

@@ -59,6 +59,7 @@ macro_rules! seat_batch {
         include_str!("../../lua/lib/clock.lua"),
         include_str!("../../lua/lib/operation.lua"),
         include_str!("../../lua/lib/claim.lua"),
+        include_str!("../../lua/lib/commands.lua"),
         include_str!("../../lua/lib/book.lua"),
         include_str!("../../lua/lib/seats.lua"),
         include_str!("../../lua/lib/money.lua"),

@@ -1,7 +1,7 @@
 //! The comparison as Markdown. In a document that exists, only the part between two marks is
 //! replaced, so that what people wrote around it stays.
 
-use crate::load::compare::Comparison;
+use crate::load::compare::{Comparison, Way};
 use crate::load::report::text::number;
 
 const BEGIN: &str = "<!-- measured: begin -->";
@@ -9,32 +9,29 @@ const END: &str = "<!-- measured: end -->";
 
 /// The table and where it comes from.
 pub fn table(compared: &Comparison) -> String {
-    let Comparison { naive, row_locks, engine, rest_holds, rest_seat_operations, .. } = compared;
+    let Comparison { naive, row_locks, engine, engine_four, rest_holds, .. } = compared;
+    let row = |how: &'static str, way: &Way, unit: &str| {
+        (how, format!("{} {unit}", number(way.rate)), format!("{:.2}×", way.against))
+    };
+    let operations = "seat operations/s";
     let rows = [
-        (
+        row(
             "one script per seat, nothing kept on disk (`redis-benchmark -P 16 -c 50`)",
-            format!("{} seat operations/s", number(*naive)),
-            "1".to_owned(),
+            naive,
+            operations,
         ),
-        (
-            "engine: batches, durable, journal and stream on",
-            format!("{} seat operations/s", number(*engine)),
-            ratio(*engine, *naive),
-        ),
-        (
-            "REST, everything on: holds, and as many releases",
-            format!("{} holds/s", number(*rest_holds)),
-            ratio(*rest_holds, *naive),
-        ),
-        (
+        row("engine: batches, durable, journal and stream on, 1 to 4 seats", engine, operations),
+        row("engine: the same, 4 seats a hold", engine_four, operations),
+        row("REST, everything on: holds, and as many releases", rest_holds, "holds/s"),
+        row(
             "REST, everything on: seats held and given back",
-            format!("{} seat operations/s", number(*rest_seat_operations)),
-            ratio(*rest_seat_operations, *naive),
+            &compared.rest_seat_operations,
+            operations,
         ),
-        (
+        row(
             "row locks in PostgreSQL, without any HTTP (`pgbench`, 32 clients)",
-            format!("{} transactions/s", number(*row_locks)),
-            ratio(*row_locks, *naive),
+            row_locks,
+            "transactions/s",
         ),
         (
             "a lone hold through REST, p50 (p99)",
@@ -53,13 +50,10 @@ pub fn table(compared: &Comparison) -> String {
     let (line, redis, postgres) = (machine.line(), &machine.redis, &machine.postgres);
     text + &format!(
         "\n{at}; {line}; {redis}; {postgres}; Grandstand {} ({build} build). Medians of {rounds} \
-         rounds of {each:.0} s in turns; client and servers share the cores.\n",
+         rounds of {each:.0} s in turns, ratios within a round; client and servers share the \
+         cores.\n",
         machine.grandstand
     )
-}
-
-fn ratio(number: f64, of: f64) -> String {
-    if of > 0.0 { format!("{:.2}×", number / of) } else { String::new() }
 }
 
 /// The document with the new table.

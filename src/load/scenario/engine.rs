@@ -46,7 +46,7 @@ pub async fn run(dev: &Dev, arguments: &LoadArguments) -> anyhow::Result<Report>
     let (tally, mut findings) = (Arc::new(Tally::default()), Findings::default());
     let mut usage = None;
     for tasks in TASKS {
-        let measured = measure(dev, tasks, each, &tally).await?;
+        let measured = measure(dev, tasks, None, each, &tally).await?;
         let name = format!("with {tasks} tasks");
         let refused = measured.refused;
         findings.result(&name, measured.holds_per_second, "holds/s");
@@ -58,10 +58,11 @@ pub async fn run(dev: &Dev, arguments: &LoadArguments) -> anyhow::Result<Report>
     Ok(Report::from_within(arguments, &tally, findings, usage, numbers.duration))
 }
 
-/// Holds and releases with so many tasks for so long.
+/// Holds and releases with so many tasks for so long, of one to four seats or of so many each.
 pub async fn measure(
     dev: &Dev,
     tasks: usize,
+    seats_each: Option<usize>,
     time: Duration,
     tally: &Arc<Tally>,
 ) -> anyhow::Result<Measured> {
@@ -82,7 +83,8 @@ pub async fn measure(
             tokio::spawn(async move {
                 let mut dice = Dice::new(number as u64);
                 while begun.elapsed() < time {
-                    once(&engine, id, &seats, &mut dice, &counts, &tally).await;
+                    let count = seats_each.unwrap_or_else(|| 1 + dice.below(4));
+                    once(&engine, id, &seats, count, &mut dice, &counts, &tally).await;
                 }
             })
         })
@@ -106,11 +108,11 @@ async fn once(
     engine: &Engine,
     id: MatchId,
     seats: &[SeatId],
+    count: usize,
     dice: &mut Dice,
     counts: &Counts,
     tally: &Tally,
 ) {
-    let count = 1 + dice.below(4);
     let first = dice.below(seats.len() - count);
     let wanted = seats[first..first + count].to_vec();
     let user = UserId::new(Partition(0));
