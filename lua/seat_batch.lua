@@ -1,6 +1,6 @@
 -- Runs a batch of seat commands of one partition: reads once, decides one by one (later commands
 -- see earlier ones), writes once.
--- KEYS[1]     HASH   partition; there when the partition is loaded
+-- KEYS[1]     HASH   partition; has a layout when the partition is loaded
 -- KEYS[2]     HASH   claims: user → records
 -- KEYS[3]     ZSET   due: user by his next deadline in ms
 -- KEYS[4]     STREAM journal
@@ -36,8 +36,9 @@ local function read_matches()
 end
 
 local matches = read_matches()
--- While a partition is being loaded its matches are there before all their seats are.
-local loaded = redis.call('EXISTS', KEYS[1]) == 1
+-- While a partition is being loaded its matches are there before all their seats are. Another
+-- layout is that of another release: the worker loads the partition anew.
+local loaded = redis.call('HGET', KEYS[1], 'layout') == '2'
 for number, match in ipairs(matches) do
   match.names = words[10 + number]
   match.found = read_many(match.key.seats, match.names, #match.names)

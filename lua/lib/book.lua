@@ -103,6 +103,7 @@ local function claim_ended(match, user, id)
   local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
   if not text then return nil end
   local reason, whose, record = text:match('^(%S+) (%S+) (.*)$')
+  if not record then return nil end -- of a release with another layout
   local claim = claim_parse(whose, record)
   if claim.match ~= match.id or whose ~= user then return nil end
   return reason, claim

@@ -13,11 +13,18 @@ use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 
+/// How claims and seats are kept; `lua/seat_batch.lua` asks for the same. A release that keeps them
+/// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
+const LAYOUT: &str = "2";
+
 impl Engine {
-    /// The epoch of a partition; `None` when it is not loaded.
+    /// The epoch of a partition; `None` when it is not loaded, or was by a release with another
+    /// layout.
     pub async fn epoch(&self, partition: Partition) -> Result<Option<u64>, EngineError> {
         let key = PartitionKeys(partition).partition();
-        Ok(self.client(partition)?.hget(key, "epoch").await?)
+        let (epoch, layout): (Option<u64>, Option<String>) =
+            self.client(partition)?.hmget(key, vec!["epoch", "layout"]).await?;
+        Ok(epoch.filter(|_| layout.as_deref() == Some(LAYOUT)))
     }
 
     /// What is set in Redis so that a promise can't be kept. Empty also where settings can't be
@@ -54,8 +61,11 @@ impl Engine {
         epoch: u64,
     ) -> Result<(), EngineError> {
         let key = PartitionKeys(partition).partition();
-        let fields =
-            vec![("epoch", epoch.to_string()), ("partitions", self.partition_count().to_string())];
+        let fields = vec![
+            ("epoch", epoch.to_string()),
+            ("partitions", self.partition_count().to_string()),
+            ("layout", LAYOUT.to_owned()),
+        ];
         let _: () = self.client(partition)?.hset(key, fields).await?;
         Ok(())
     }

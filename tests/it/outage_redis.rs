@@ -161,6 +161,29 @@ async fn a_payment_under_way_survives_a_wipe() {
     bed.app.finish().await;
 }
 
+/// The rule: what a release with another layout has left is not read, but loaded anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_layout_is_loaded_anew() {
+    let mut bed = Bed::start().await;
+    bed.buy(&bed.fan, 1).await;
+    bed.fan.hold(&bed.event.id, &[2]).await.expect(201);
+    bed.app.verify().await;
+    bed.app.node.take().unwrap().stop().await;
+    let (raw, keys) = (bed.app.raw().await, PartitionKeys(bed.id.partition()));
+    let _: i64 = raw.hset(keys.partition(), ("layout", "1")).await.unwrap();
+    let [one, two, three] = keys.operations();
+    for ring in [one, two, three] {
+        let _: i64 = raw.hset(ring, ("e:an-older-hold", "RELEASED H|match|user")).await.unwrap();
+    }
+    let node = Node::start(&bed.app.settings, NodeRole::All).await.unwrap();
+    bed.fan = Client::new(node.url(), bed.fan.token.clone());
+    bed.app.node = Some(node);
+    eventually("the epoch rises", || async { (bed.epoch().await? == 2).then_some(()) }).await;
+    assert_eq!(eventually("the map is loaded", || bed.state(1)).await, "OCCUPIED");
+    bed.fan.hold(&bed.event.id, &[2]).await.expect(201);
+    bed.app.finish().await;
+}
+
 /// The rule: a Redis that lost its tail (failover, truncated file) is not believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_lost_its_tail_is_rebuilt_at_the_start_of_a_worker() {
