@@ -186,7 +186,6 @@ fn sales_of(partition: Partition, count: usize) -> Vec<PaymentFact> {
         key: format!("tgen_{}", PaymentId::new(partition).key()),
         version: number as i64,
         at: 1_763_812_345_678,
-        made_at: 0,
         code: None,
         money: Default::default(),
     };

@@ -7,7 +7,6 @@ local book = {
   now = now_ms(), claims = {}, changed = {}, changes = 0, ended = {}, operations = {}, facts = {},
   key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
 }
-book.now_text = whole(book.now)
 book.ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, book.now)
 
 -- Until when a new claim is good, by its state: as a number, and as text.

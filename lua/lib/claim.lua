@@ -1,10 +1,10 @@
 -- A claim: a hold, or the reservation that took over its seats. One record of fields joined by '|':
 -- id, state (H hold, P pending, Y paying, C confirmed, R refunding), match, deadline in ms, seats
--- (by comma), version, amount in KRW, made at in ms; and once a payment was asked for: payment,
--- method, payment state (R ready, I in progress, A the gateway is asked by the reconciler, P paid,
--- F failed), payment key, and what lib/money.lua knows. The records of a user, one per line, are
--- one field of the claims. domain/claim.rs reads the same form.
-local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)|(%d+)'
+-- (by comma), version, amount in KRW; and once a payment was asked for: payment, method, payment
+-- state (R ready, I in progress, A the gateway is asked by the reconciler, P paid, F failed),
+-- payment key, and what lib/money.lua knows. The records of a user, one per line, are one field of
+-- the claims. domain/claim.rs reads the same form.
+local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)'
   .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
 
 -- The text of a whole number: Lua's own has 14 digits.
@@ -41,8 +41,8 @@ local claim_rest = {}
 function claim_rest.__index(claim, name)
   if rawget(claim, 'version') then return nil end
   local version
-  version, claim.amount, claim.made_at, claim.payment, claim.method, claim.payment_state,
-    claim.payment_key, claim.more = claim.text:match(REST)
+  version, claim.amount, claim.payment, claim.method, claim.payment_state, claim.payment_key,
+    claim.more = claim.text:match(REST)
   claim.version = tonumber(version)
   return rawget(claim, name)
 end
@@ -75,7 +75,6 @@ local function claim_text(claim)
       .. claim.payment_key .. '|' .. claim.more
   end
   claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. whole(claim.deadline)
-    .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. '|'
-    .. claim.made_at .. paid
+    .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. paid
   return claim.text
 end

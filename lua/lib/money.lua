@@ -27,7 +27,7 @@ local function claim_told(match, command)
   return {
     payment = source_of[command], id = id_of[command], match = match.id, user = user_of[command],
     seats = table.concat(seats_of(match, command), ','), amount = amount, method = method,
-    payment_key = key, more = more, version = match.version, made_at = '',
+    payment_key = key, more = more, version = match.version,
   }
 end
 
@@ -36,8 +36,7 @@ local function payment_fact(reply, kind, claim, code)
     't', kind, 'payment', claim.payment, 'reservation', claim.id, 'match', claim.match,
     'user', claim.user, 'seats', claim.seats, 'amount', claim.amount,
     'method', claim.method, 'key', claim.payment_key,
-    'version', whole(claim.version), 'at', book.now_text, 'money', claim.more,
-    'made', claim.made_at,
+    'version', whole(claim.version), 'at', whole(book.now), 'money', claim.more,
   }
   if code then
     fields[#fields + 1] = 'code'

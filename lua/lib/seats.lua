@@ -46,7 +46,7 @@ end
 local function claim_make(match, command, claims, state, list, first, last, amount)
   local id, user, seats = id_of[command], user_of[command], table.concat(list, ',', first, last)
   local text = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline_text[state] .. '|' .. seats
-    .. '|' .. whole(next_version(match)) .. '|' .. amount .. '|' .. book.now_text
+    .. '|' .. whole(next_version(match)) .. '|' .. amount
   local value = state .. user
   claims[#claims + 1] = setmetatable({
     id = id, state = state, match = match.id, user = user, deadline = deadline[state],

@@ -108,7 +108,7 @@ pub async fn create(
         seats: claimed(&site, &granted.seats),
         amount: granted.amount,
         expires_at: Some(deadline(&granted)?),
-        created_at: Some(moment(granted.made_at)?),
+        created_at: Some(moment(id.made_at())?),
         payment: None,
     }))
 }

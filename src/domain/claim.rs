@@ -82,8 +82,6 @@ pub struct Claim {
     pub amount: i64,
     pub seats: Vec<SeatId>,
     pub payment: Option<ClaimPayment>,
-    /// Milliseconds of Redis.
-    pub made_at: i64,
 }
 
 /// The payment that a reservation is on.
@@ -116,8 +114,7 @@ impl Claim {
     /// Reads the record that `lua/lib/claim.lua` writes; `None` when the text is not one.
     pub fn parse(user: UserId, text: &str) -> Option<Self> {
         let field: Vec<&str> = text.split('|').collect();
-        let [id, state, match_id, deadline, seats, version, amount, made, ref paying @ ..] =
-            field[..]
+        let [id, state, match_id, deadline, seats, version, amount, ref paying @ ..] = field[..]
         else {
             return None;
         };
@@ -155,7 +152,6 @@ impl Claim {
             amount,
             seats: parse_seats(seats)?,
             payment,
-            made_at: made.parse().ok()?,
         })
     }
 

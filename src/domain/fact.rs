@@ -72,8 +72,6 @@ pub struct PaymentFact {
     pub version: i64,
     /// Milliseconds of Redis.
     pub at: i64,
-    /// When the reservation was made, in ms of Redis; that of the step where it is not known.
-    pub made_at: i64,
     /// The gateway's code when it refused.
     pub code: Option<String>,
     /// Attempt and refund that the step is about; nothing in entries of before there were any.
@@ -167,7 +165,6 @@ impl PaymentFact {
             key: optional("key"),
             version: or("version", 0)?,
             at,
-            made_at: or("made", at)?,
             code: fields.get("code").cloned(),
             money: Money::parse(fields.get("money").map_or("", String::as_str))
                 .ok_or(BadFact::Field("money"))?,

@@ -164,6 +164,13 @@ fn folded(hash: u64) -> [u8; 2] {
     ((hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16).to_be_bytes()
 }
 
+impl ReservationId {
+    /// When it was made, in ms since 1970, by the clock of the node that made it.
+    pub fn made_at(self) -> i64 {
+        (self.0.as_u128() >> 80) as i64
+    }
+}
+
 impl PaymentId {
     /// The order id that the gateway knows this payment by: 6 to 64 of `[A-Za-z0-9-_=]`.
     pub fn order_id(self) -> String {
@@ -233,6 +240,13 @@ mod tests {
         }
         // Expected is 0.03.
         assert!(mistaken < 3, "{mistaken}");
+    }
+
+    #[test]
+    fn an_id_says_when_it_was_made() {
+        let before = jiff::Timestamp::now().as_millisecond();
+        let made = ReservationId::new(Partition(9)).made_at();
+        assert!((before..=jiff::Timestamp::now().as_millisecond()).contains(&made), "{made}");
     }
 
     #[test]

@@ -115,8 +115,7 @@ fn record(one: &Reservation, version: u64) -> String {
         _ => "Y",
     };
     let (id, match_id, seats) = (one.id.key(), one.match_id.key(), join_seats(&one.seats));
-    let (amount, made) = (one.amount, one.created_at);
-    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{amount}|{made}");
+    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{}", one.amount);
     let Some(payment) = &one.payment else { return head };
     let status = match payment.status {
         PaymentStatus::Paid => "P",

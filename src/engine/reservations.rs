@@ -190,7 +190,7 @@ impl Found {
             seats: claim.seats.clone(),
             amount: claim.amount,
             expires_at: open.then_some(claim.deadline),
-            created_at: claim.made_at,
+            created_at: claim.id.made_at(),
             payment: claim.payment.clone(),
             refunding: claim.state == ClaimState::Refunding,
         })

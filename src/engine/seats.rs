@@ -18,8 +18,6 @@ pub struct Granted {
     pub claim: ReservationId,
     /// Milliseconds of Redis.
     pub deadline: i64,
-    /// Milliseconds of Redis.
-    pub made_at: i64,
     pub version: u64,
     /// In KRW.
     pub amount: i64,
@@ -252,9 +250,9 @@ pub(super) fn granted(line: &str, word: &str, user: UserId) -> Result<Granted, E
     let Some(record) = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) else {
         return Err(refusal(line));
     };
-    let Claim { id, deadline, made_at, version, amount, seats, .. } =
+    let Claim { id, deadline, version, amount, seats, .. } =
         Claim::parse(user, record).ok_or_else(|| bad(line))?;
-    Ok(Granted { claim: id, deadline, made_at, version, amount, seats })
+    Ok(Granted { claim: id, deadline, version, amount, seats })
 }
 
 fn changed(line: &str, word: &str) -> Result<(), EngineError> {

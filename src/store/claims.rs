@@ -213,7 +213,7 @@ impl<'a> Fold<'a> {
         let seats: Vec<String> = rows().map(|(_, fact)| join_seats(&fact.seats)).collect();
         let amounts: Vec<i64> = rows().map(|(_, fact)| fact.amount).collect();
         let versions: Vec<i64> = rows().map(|(_, fact)| fact.version).collect();
-        let made: Vec<f64> = rows().map(|(_, fact)| fact.made_at as f64).collect();
+        let made: Vec<f64> = rows().map(|(_, fact)| fact.reservation.made_at() as f64).collect();
         let at: Vec<f64> = rows().map(|(_, fact)| fact.at as f64).collect();
         let statement = transaction.prepare_cached(RESERVATIONS).await?;
         transaction

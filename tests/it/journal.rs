@@ -71,7 +71,6 @@ fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
         key: "key".to_owned(),
         version: 1,
         at,
-        made_at: at,
         code: None,
         money: Default::default(),
     }
