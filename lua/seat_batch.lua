@@ -38,7 +38,7 @@ end
 local matches = read_matches()
 -- While a partition is being loaded its matches are there before all their seats are. Another
 -- layout is that of another release: the worker loads the partition anew.
-local loaded = redis.call('HGET', KEYS[1], 'layout') == '2'
+local loaded = redis.call('HGET', KEYS[1], 'layout') == '3'
 for number, match in ipairs(matches) do
   match.names = words[10 + number]
   match.found = read_many(match.key.seats, match.names, #match.names)

@@ -96,13 +96,19 @@ local function claim_of(match, claims, id)
   end
 end
 
+-- Whether one of these claims has this id in another match.
+local function claim_elsewhere(match, claims, id)
+  for _, claim in ipairs(claims) do
+    if claim.id == id and not claim.over then return claim.match ~= match.id end
+  end
+end
+
 -- Why a claim of a user that is not live any more ended (RESERVED, EXPIRED, CANCELLED…), and what
 -- it was; nil when nobody remembers it, or not as his.
 local function claim_ended(match, user, id)
   local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
   if not text then return nil end
   local reason, whose, record = text:match('^(%S+) (%S+) (.*)$')
-  if not record then return nil end -- of a release with another layout
   local claim = claim_parse(whose, record)
   if claim.match ~= match.id or whose ~= user then return nil end
   return reason, claim

@@ -10,17 +10,22 @@ end
 
 -- The records of a user, one per line, and the first deadline among them; both nil without claims.
 local function claims_text(claims)
-  local text, due
+  local text, records, due
   for place = 1, #claims do
     local claim = claims[place]
     if not claim.over then
-      text = text and text .. '\n' .. claim_text(claim) or claim_text(claim)
+      local record = claim_text(claim)
+      if text then
+        records = records or { text }
+        records[#records + 1] = record
+      end
+      text = text or record
       if (claim.state == 'H' or claim.state == 'P') and not (due and due <= claim.deadline) then
         due = claim.deadline
       end
     end
   end
-  return text, due
+  return records and table.concat(records, '\n') or text, due
 end
 
 local function write_claims()

@@ -1,6 +1,6 @@
 -- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it (first:
 -- its price in KRW).
--- Replies: release: not_yours already_reserved released
+-- Replies: release: not_found not_yours already_reserved released
 local function release_seat(match, command)
   local user, seat = user_of[command], seats_of(match, command)[1]
   local state, claim = seat_of(match, seat)
@@ -33,6 +33,7 @@ commands.release = function(match, command, claims)
   if id_of[command] == '' then return release_seat(match, command) end
   local claim = claim_of(match, claims, id_of[command])
   if not claim then
+    if claim_elsewhere(match, claims, id_of[command]) then return 'not_found' end
     local reason = claim_ended(match, user_of[command], id_of[command])
     return reason == 'RESERVED' and 'already_reserved' or 'released'
   end

@@ -1,10 +1,11 @@
 -- reserve: HOLD of the same user, in time → PENDING under a new id with a longer deadline.
 -- Takes the whole hold named by `source`, or the named seats out of any holds of the user (then
 -- first: their prices, by comma). The node has read from the id of a hold that it is his.
--- Replies: reserve: already_reserved expired not_yours reserved
+-- Replies: reserve: not_found already_reserved expired not_yours reserved
 local function reserve_hold(match, command, claims)
   local hold = claim_of(match, claims, source_of[command])
   if not hold then
+    if claim_elsewhere(match, claims, source_of[command]) then return 'not_found' end
     local reason = claim_ended(match, user_of[command], source_of[command])
     return reason == 'RESERVED' and 'already_reserved' or 'expired'
   end

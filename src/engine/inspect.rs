@@ -1,13 +1,14 @@
 //! Looking at a whole partition, for `verify`: page by page, so that nobody waits for it.
 
 use crate::domain::account::Account;
-use crate::domain::claim::{Claim, ClaimState};
+use crate::domain::claim::Claim;
 use crate::domain::fact::Fields;
-use crate::domain::ids::{Partition, UserId};
+use crate::domain::ids::Partition;
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::accounts::decode;
 use crate::engine::error::EngineError;
+use crate::engine::partitions::readable;
 use crate::redis::RawFields;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
@@ -17,19 +18,10 @@ use fred::types::{ClusterHash, CustomCommand};
 const PAGE: &str = "1000";
 
 impl Engine {
-    /// The reservations of a partition whose payment has begun: PAYING, CONFIRMED, or on the way
-    /// back.
-    pub async fn begun_reservations(
-        &self,
-        partition: Partition,
-    ) -> Result<Vec<Claim>, EngineError> {
+    /// All holds and reservations of a partition.
+    pub async fn claims_in(&self, partition: Partition) -> Result<Vec<Claim>, EngineError> {
         let all = self.scan(partition, PartitionKeys(partition).claims()).await?;
-        let claims =
-            all.iter().filter_map(|(user, text)| Claim::parse_all(UserId::from_key(user)?, text));
-        let begun = claims
-            .flatten()
-            .filter(|claim| !matches!(claim.state, ClaimState::Hold | ClaimState::Pending));
-        Ok(begun.collect())
+        Ok(all.iter().flat_map(|(user, text)| readable(user, Some(text))).collect())
     }
 
     /// The accounts of a partition.

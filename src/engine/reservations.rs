@@ -52,7 +52,7 @@ impl Engine {
         command.operation = operation;
         match source {
             Source::Hold(hold) => {
-                owned(hold, user)?;
+                owned(hold, match_id, user)?;
                 command.source = hold.key();
             }
             Source::Seats(seats) => {

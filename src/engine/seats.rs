@@ -103,7 +103,7 @@ impl Engine {
         user: UserId,
         hold: HoldId,
     ) -> Result<(), EngineError> {
-        owned(hold, user)?;
+        owned(hold, match_id, user)?;
         let mut command = Command::new("release", match_id, hold.key());
         command.user = user.key();
         done(&self.batcher.run(command).await?, "released")
@@ -229,9 +229,12 @@ pub fn parse_told(text: &str) -> Option<Vec<(SeatId, u8)>> {
     Some(told)
 }
 
-/// Whether a hold can be this user's.
-pub(super) fn owned(hold: HoldId, user: UserId) -> Result<(), EngineError> {
+/// Whether a hold can be this user's in this match.
+pub(super) fn owned(hold: HoldId, match_id: MatchId, user: UserId) -> Result<(), EngineError> {
     match hold.owner(user) {
+        HoldOwner::User if hold.partition() != match_id.partition() => {
+            Err(Refusal::NotFound.into())
+        }
         HoldOwner::User => Ok(()),
         HoldOwner::Another => Err(Refusal::NotYours.into()),
         HoldOwner::Nobody => Err(Refusal::NotFound.into()),

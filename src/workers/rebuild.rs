@@ -13,7 +13,10 @@ impl Workers {
     pub async fn load_once(&self, journal: &Journal, partition: Partition) -> anyhow::Result<bool> {
         let place = self.store.position(partition).await?;
         match (self.engine.epoch(partition).await?, place) {
-            (None, place) => self.load(journal, partition, place).await?,
+            (None, place) => {
+                self.engine.retire_layout(partition).await?;
+                self.load(journal, partition, place).await?;
+            }
             // A first start that died between the two steps.
             (Some(epoch), None) => {
                 self.store.begin_epoch(partition, epoch).await?;

@@ -183,6 +183,34 @@ async fn a_flush_of_the_scripts_under_load_loses_nothing() {
     bed.assert_sound().await;
 }
 
+/// The rule: a hold is given back and reserved in its own match alone.
+#[tokio::test]
+async fn a_hold_is_none_of_another_match() {
+    let bed = TestEngine::start().await;
+    let (scene, other) = (bed.at(&[Hold]).await, bed.open_match().await);
+    let released = bed.engine.release(other, scene.me, scene.hold).await;
+    assert_eq!(word(released.map(|()| String::new())), "NotFound");
+    let source = Source::Hold(scene.hold);
+    let reserved = bed.engine.reserve(other, scene.me, source, operation("", "")).await;
+    assert_eq!(word(reserved.map(|_| String::new())), "NotFound");
+    assert_eq!(bed.seats(scene.id()).await, "1H 2H");
+    bed.engine.release(scene.id(), scene.me, scene.hold).await.unwrap();
+    bed.assert_sound().await;
+}
+
+/// The rule: what a release with another layout has left is not read by any command.
+#[tokio::test]
+async fn a_partition_of_another_layout_counts_as_not_loaded() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let key = grandstand::redis::keys::PartitionKeys(PARTITION).partition();
+    let _: i64 = bed.raw.hset(key, ("layout", "1")).await.unwrap();
+    assert_eq!(bed.engine.epoch(PARTITION).await.unwrap(), None);
+    let released = bed.engine.release(scene.id(), scene.me, scene.hold).await;
+    assert_eq!(word(released.map(|()| String::new())), "NotLoaded");
+    assert_eq!(bed.seats(scene.id()).await, "1H 2H");
+}
+
 /// The rule: nobody has more seats than the limit, also when two nodes are asked at once.
 #[tokio::test]
 async fn fifty_holds_at_once_from_two_engines_keep_the_limit() {

@@ -171,15 +171,17 @@ async fn another_layout_is_loaded_anew() {
     bed.app.node.take().unwrap().stop().await;
     let (raw, keys) = (bed.app.raw().await, PartitionKeys(bed.id.partition()));
     let _: i64 = raw.hset(keys.partition(), ("layout", "1")).await.unwrap();
-    let [one, two, three] = keys.operations();
-    for ring in [one, two, three] {
-        let _: i64 = raw.hset(ring, ("e:an-older-hold", "RELEASED H|match|user")).await.unwrap();
+    for ring in keys.operations() {
+        let _: i64 = raw.hset(ring, ("an older key", "in an older form")).await.unwrap();
     }
     let node = Node::start(&bed.app.settings, NodeRole::All).await.unwrap();
     bed.fan = Client::new(node.url(), bed.fan.token.clone());
     bed.app.node = Some(node);
     eventually("the epoch rises", || async { (bed.epoch().await? == 2).then_some(()) }).await;
     assert_eq!(eventually("the map is loaded", || bed.state(1)).await, "OCCUPIED");
+    for ring in keys.operations() {
+        assert!(!raw.hexists::<bool, _, _>(ring, "an older key").await.unwrap());
+    }
     bed.fan.hold(&bed.event.id, &[2]).await.expect(201);
     bed.app.finish().await;
 }

@@ -2,7 +2,7 @@
 
 use crate::support::app::TestApp;
 use crate::support::postgres::sql;
-use fred::interfaces::{HashesInterface as _, StreamsInterface as _};
+use fred::interfaces::{HashesInterface as _, KeysInterface as _, StreamsInterface as _};
 use grandstand::commands::verify::gateway::verify_gateway;
 use grandstand::commands::verify::{Verified, verify};
 use grandstand::domain::ids::{MatchId, ReservationId};
@@ -153,5 +153,28 @@ async fn a_rebuild_mends_what_redis_has_wrong() {
     assert!(status == 0 && text.contains("1 partitions loaded"), "{status} {text}");
     let (status, text) = app.run(&["verify", "--gateway"]).await;
     assert_eq!(status, 0, "{text}");
+    app.finish().await;
+}
+
+/// The rule: a seat that is taken for nobody is found, and a load of the partition frees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seat_that_is_taken_for_nobody_is_found() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = app.user("fan").await;
+    fan.hold(&event.id, &[3]).await.expect(201);
+    assert!(found(&app).await.disagreements.is_empty());
+    let id: MatchId = event.id.parse().unwrap();
+    let claims = PartitionKeys(id.partition()).claims();
+    let _: i64 = app.raw().await.del(claims).await.unwrap();
+    let wrong = found(&app).await;
+    assert_eq!(kinds(&wrong), BTreeSet::from(["seat"]), "{}", wrong.table());
+    fan.hold(&event.id, &[3]).await.refused(409, "SEAT_TAKEN");
+    let (status, text) = app.run(&["rebuild"]).await;
+    assert_eq!(status, 0, "{text}");
+    crate::support::app::eventually("the seat is free", || async {
+        (fan.hold(&event.id, &[3]).await.status == 201).then_some(())
+    })
+    .await;
     app.finish().await;
 }

@@ -3,6 +3,7 @@
 
 pub mod gateway;
 
+use crate::domain::catalog::Match;
 use crate::domain::claim::{Claim, ClaimState, Reservation, ReservationStatus};
 use crate::domain::ids::{MatchId, Partition, ReservationId, SeatId};
 use crate::domain::position::StreamId;
@@ -163,8 +164,9 @@ async fn sales(
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
     let reservations = store.claimed_reservations(partition).await?;
-    let live = engine.begun_reservations(partition).await?;
-    let live = live.into_iter().map(|claim| (claim.id, claim)).collect();
+    let begun = engine.claims_in(partition).await?.into_iter();
+    let begun = begun.filter(|one| !matches!(one.state, ClaimState::Hold | ClaimState::Pending));
+    let live = begun.map(|claim| (claim.id, claim)).collect();
     compare_reservations(&reservations, live, verified);
     for (event, seat) in store.stray_claims(partition).await? {
         let what = "claimed in PostgreSQL for no reservation that may have it";
@@ -178,6 +180,10 @@ async fn sales(
         kept.entry(event).or_default().insert(seat, b'B');
     }
     let (_, matches) = engine.catalog(partition).await?;
+    for (event, seat) in nameless(engine, partition, &matches).await? {
+        let what = "taken in Redis, and no hold or reservation names it: load the partition anew";
+        verified.disagreements.push(Disagreement::new("seat", name(event, seat), what));
+    }
     for event in matches {
         let snapshot = engine.snapshot(event.id).await?;
         let in_store = kept.remove(&event.id).unwrap_or_default();
@@ -192,6 +198,37 @@ async fn sales(
         }
     }
     Ok(())
+}
+
+/// Seats that are held or reserved in Redis for nobody: they would stay so for ever. Holds come and
+/// go while it looks, so that only what is found three times counts.
+async fn nameless(
+    engine: &Engine,
+    partition: Partition,
+    matches: &[Match],
+) -> anyhow::Result<HashSet<(MatchId, SeatId)>> {
+    let mut found: Option<HashSet<(MatchId, SeatId)>> = None;
+    for _ in 0..3 {
+        let mut taken = HashSet::new();
+        for event in matches {
+            let seats = engine.snapshot(event.id).await?.taken.into_iter();
+            let held = seats.filter(|(_, letter)| b"HP".contains(letter));
+            taken.extend(held.map(|(seat, _)| (event.id, seat)));
+        }
+        for claim in engine.claims_in(partition).await? {
+            for seat in claim.seats {
+                taken.remove(&(claim.match_id, seat));
+            }
+        }
+        found = Some(match found {
+            Some(before) => before.intersection(&taken).copied().collect(),
+            None => taken,
+        });
+        if found.as_ref().is_some_and(HashSet::is_empty) {
+            break;
+        }
+    }
+    Ok(found.unwrap_or_default())
 }
 
 fn name(event: MatchId, seat: SeatId) -> String {
