@@ -86,13 +86,14 @@ async fn sell(engine: &Engine, match_id: MatchId, user: UserId, source: Source) 
     assert!(matches!(settled, Settled::Confirmed(_)), "{settled:?}");
 }
 
-/// `used_memory` without what passes.
+/// Memory of the data without what passes: buffers of connections and of the append-only file are
+/// not counted, they do not grow with the seats.
 async fn used(raw: &Client, id: MatchId) -> f64 {
     let keys = PartitionKeys(PARTITION);
     let mut passing = vec![keys.journal(), MatchKeys(id).changes()];
     passing.extend(keys.operations());
     let _: i64 = raw.del(passing).await.expect("an answer");
     let info: String = raw.info(Some(InfoKind::Memory)).await.expect("an answer");
-    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    let line = info.lines().find_map(|line| line.strip_prefix("used_memory_dataset:"));
     line.and_then(|number| number.trim().parse().ok()).expect("a number")
 }
