@@ -47,13 +47,18 @@ function claim_rest.__index(claim, name)
   return rawget(claim, name)
 end
 
--- Ids have 22 characters (docs/REDIS.md), so that the head begins with fixed places.
+-- Ids have 22 characters (docs/REDIS.md), so that the head begins with fixed places. A record that
+-- can't be read stays as it is, stands for nothing, and holds up nobody.
 local function claim_parse(user, text)
   local deadline_end = text:find('|', 49, true)
-  local seats_end = text:find('|', deadline_end + 1, true)
+  local seats_end = deadline_end and text:find('|', deadline_end + 1, true)
+  local deadline = seats_end and tonumber(text:sub(49, deadline_end - 1))
+  if not deadline then
+    return { id = '', state = '', match = '', deadline = 0, seats = '', text = text, over = false }
+  end
   return setmetatable({
     id = text:sub(1, 22), state = text:sub(24, 24), match = text:sub(26, 47), user = user,
-    deadline = tonumber(text:sub(49, deadline_end - 1)),
+    deadline = deadline,
     seats = text:sub(deadline_end + 1, seats_end - 1), text = text, over = false,
   }, claim_rest)
 end

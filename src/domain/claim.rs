@@ -106,11 +106,6 @@ pub struct EndedClaim {
 }
 
 impl Claim {
-    /// Reads all claims of a user, one per line.
-    pub fn parse_all(user: UserId, text: &str) -> Option<Vec<Self>> {
-        text.lines().map(|record| Self::parse(user, record)).collect()
-    }
-
     /// Reads the record that `lua/lib/claim.lua` writes; `None` when the text is not one.
     pub fn parse(user: UserId, text: &str) -> Option<Self> {
         let field: Vec<&str> = text.split('|').collect();

@@ -7,6 +7,7 @@ use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::EngineError;
+use crate::engine::partitions::readable;
 use crate::engine::seats::{Granted, bad, granted, owned, refusal};
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
@@ -125,8 +126,7 @@ impl Engine {
         let Ok(client) = self.client(partition) else { return Ok(vec![]) };
         let text: Option<String> =
             client.hget(PartitionKeys(partition).claims(), user.key()).await?;
-        let text = text.unwrap_or_default();
-        Claim::parse_all(user, &text).ok_or_else(|| bad(&text))
+        Ok(readable(&user.key(), text.as_deref()))
     }
 
     /// What the scripts remember for a while under a name.

@@ -183,6 +183,28 @@ async fn a_flush_of_the_scripts_under_load_loses_nothing() {
     bed.assert_sound().await;
 }
 
+/// The rule: a record that can't be read holds up nobody, and is not lost.
+#[tokio::test]
+async fn a_record_that_can_not_be_read_holds_up_nobody() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[HoldLate]).await;
+    let (id, me) = (scene.id(), scene.me);
+    let claims = grandstand::redis::keys::PartitionKeys(PARTITION).claims();
+    let record = bed.hash(claims.clone()).await.remove(&me.key()).unwrap();
+    let broken = format!("{}|H|no record at all, though it is long enough", "x".repeat(22));
+    let text = format!("{broken}\n{record}");
+    let _: i64 = bed.raw.hset(&claims, (me.key(), text)).await.unwrap();
+    assert_eq!(bed.engine.claims_of(PARTITION, me).await.unwrap().len(), 1);
+    let swept = grandstand::workers::expiry::expire_due(&bed.engine, PARTITION).await.unwrap();
+    assert_eq!((swept, bed.seats(id).await.as_str()), (1, ""));
+    let hold = |who, seat| bed.engine.hold(id, who, seats(&[seat]), PRICE, &[], operation("", ""));
+    let (mine, other) = tokio::join!(hold(me, 1), hold(scene.other, 2));
+    mine.unwrap();
+    other.unwrap();
+    let text = bed.hash(claims).await.remove(&me.key()).unwrap();
+    assert_eq!((text.lines().next(), text.lines().count()), (Some(broken.as_str()), 2));
+}
+
 /// The rule: a hold is given back and reserved in its own match alone.
 #[tokio::test]
 async fn a_hold_is_none_of_another_match() {
@@ -193,6 +215,9 @@ async fn a_hold_is_none_of_another_match() {
     let source = Source::Hold(scene.hold);
     let reserved = bed.engine.reserve(other, scene.me, source, operation("", "")).await;
     assert_eq!(word(reserved.map(|_| String::new())), "NotFound");
+    let elsewhere = HoldId::of(grandstand::domain::ids::Partition(3), scene.me);
+    let released = bed.engine.release(scene.id(), scene.me, elsewhere).await;
+    assert_eq!(word(released.map(|()| String::new())), "NotFound", "of another partition");
     assert_eq!(bed.seats(scene.id()).await, "1H 2H");
     bed.engine.release(scene.id(), scene.me, scene.hold).await.unwrap();
     bed.assert_sound().await;

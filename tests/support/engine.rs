@@ -137,7 +137,9 @@ impl TestEngine {
     async fn claims(&self) -> Vec<Claim> {
         let all = self.hash(PartitionKeys(PARTITION).claims()).await;
         let of = |(user, text): (&String, &String)| {
-            Claim::parse_all(UserId::from_key(user).unwrap(), text).unwrap()
+            let owner = UserId::from_key(user).unwrap();
+            let parse = |record| Claim::parse(owner, record).unwrap();
+            text.lines().map(parse).collect::<Vec<Claim>>()
         };
         all.iter().flat_map(of).collect()
     }
