@@ -48,7 +48,18 @@ test('a sold-out match says so in the waiting room and in the list', async ({ ar
   await page.reload();
   await expect(page.getByText('All seats are sold.')).toBeVisible();
   await page.getByRole('link', { name: 'Matches', exact: true }).click();
+  // The list may count as of two seconds ago, and looks again by itself.
   await expect(page.locator('.match-card', { hasText: 'Sold Town' })).toContainText('Sold out');
+});
+
+test('the list of matches follows a sale while somebody reads it', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Read Town', 2);
+  const page = await arrive();
+  const card = page.locator('.match-card', { hasText: 'Read Town' });
+  await expect(card).toContainText('2 left');
+  const buyer = await Person.signUp(server.url);
+  await buyer.call('POST', `/api/matches/${match}/holds`, { seatIds: [1, 2] });
+  await expect(card).toContainText('Sold out');
 });
 
 test('a waiting room that opens while fans choose takes them in', async ({ arrive, server }) => {

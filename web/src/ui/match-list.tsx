@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { fetchMatches } from '../api/endpoints';
 import type { Match } from '../api/types';
 import { text } from '../text';
@@ -7,10 +8,23 @@ import { useLoaded } from './use-loaded';
 
 const ORDER = { OPEN: 0, DRAFT: 1, CLOSED: 2 } as const;
 
+/** Seats go while people read the list, and sales open and close. */
+const REFRESH_MS = 10_000;
+
 export function MatchList() {
   const t = text.value;
   const { data, error, reload } = useLoaded(fetchMatches);
-  if (error.value) return <Failure error={error.value} retry={reload} />;
+  useEffect(() => {
+    const look = () => document.hidden || reload();
+    const timer = setInterval(look, REFRESH_MS);
+    document.addEventListener('visibilitychange', look);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, []);
+  // A list that could not be refreshed is better than none.
+  if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   const matches = [...(data.value ?? [])].sort(
     (a, b) => ORDER[a.status] - ORDER[b.status] || a.startsAt.localeCompare(b.startsAt),
   );
