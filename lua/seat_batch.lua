@@ -2,7 +2,7 @@
 -- see earlier ones), writes once.
 -- KEYS[1]     HASH   partition; has a layout when the partition is loaded
 -- KEYS[2]     HASH   claims: user → records
--- KEYS[3]     ZSET   due: user by his next deadline in ms
+-- KEYS[3]     ZSET   due: time in ms and users by comma, by that time; a claim of each may end then
 -- KEYS[4]     STREAM journal
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key and of ended claims
 -- KEYS[8..]          per match: HASH meta, HASH seats, ZSET passes, STREAM changes
@@ -38,7 +38,7 @@ end
 local matches = read_matches()
 -- While a partition is being loaded its matches are there before all their seats are. Another
 -- layout is that of another release: the worker loads the partition anew.
-local loaded = redis.call('HGET', KEYS[1], 'layout') == '3'
+local loaded = redis.call('HGET', KEYS[1], 'layout') == '4'
 for number, match in ipairs(matches) do
   match.names = words[10 + number]
   match.found = read_many(match.key.seats, match.names, #match.names)

@@ -5,6 +5,7 @@ local limit = { seats_per_user = tonumber(ARGV[3]) }
 
 local book = {
   now = now_ms(), claims = {}, changed = {}, changes = 0, ended = {}, operations = {}, facts = {},
+  due = {},
   key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
 }
 book.ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, book.now)
@@ -34,6 +35,16 @@ local function seat_write(match, seat, value)
   match.seat[seat] = value
   local count = match.seat_changes + 1
   match.seat_changes, match.seat_changed[count] = count, seat
+end
+
+-- A claim of this user ends by itself at this time, unless it has ended or moved on before.
+local function due_at(time, user)
+  local users = book.due[time]
+  if not users then
+    users = {}
+    book.due[time] = users
+  end
+  users[#users + 1] = user
 end
 
 -- What watchers are told, in the order in which it happened: a state letter and seats by comma.

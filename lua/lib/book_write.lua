@@ -8,9 +8,9 @@ local function write_many(command, key, list, size)
   end
 end
 
--- The records of a user, one per line, and the first deadline among them; both nil without claims.
+-- The records of a user, one per line; nil without claims.
 local function claims_text(claims)
-  local text, records, due
+  local text, records
   for place = 1, #claims do
     local claim = claims[place]
     if not claim.over then
@@ -20,38 +20,34 @@ local function claims_text(claims)
         records[#records + 1] = record
       end
       text = text or record
-      if (claim.state == 'H' or claim.state == 'P') and not (due and due <= claim.deadline) then
-        due = claim.deadline
-      end
     end
   end
-  return records and table.concat(records, '\n') or text, due
+  return records and table.concat(records, '\n') or text
 end
 
 local function write_claims()
-  local set, due, gone, undue = {}, {}, {}, {}
-  local sets, dues, ends, undues = 0, 0, 0, 0
+  local set, gone, sets, ends = {}, {}, 0, 0
   for number = 1, book.changes do
     local user = book.changed[number]
-    local text, first = claims_text(book.claims[user])
+    local text = claims_text(book.claims[user])
     if text then
       set[sets + 1], set[sets + 2], sets = user, text, sets + 2
     else
       ends = ends + 1
       gone[ends] = user
     end
-    if first then
-      local score = first == deadline.H and deadline_text.H or whole(first)
-      due[dues + 1], due[dues + 2], dues = score, user, dues + 2
-    else
-      undues = undues + 1
-      undue[undues] = user
-    end
   end
   write_many('HSET', book.key.claims, set, sets)
   write_many('HDEL', book.key.claims, gone, ends)
-  write_many('ZADD', book.key.due, due, dues)
-  write_many('ZREM', book.key.due, undue, undues)
+end
+
+-- One entry per deadline of the batch: mostly all its new claims in one. It begins with its time,
+-- so that the same users at another one are another entry.
+local function write_due()
+  for time, users in pairs(book.due) do
+    local entry = time .. ' ' .. table.concat(users, ',')
+    redis.call('ZADD', book.key.due, time, entry)
+  end
 end
 
 local function write_seats(match)
@@ -83,6 +79,7 @@ end
 
 local function book_write(matches)
   write_claims()
+  write_due()
   for _, match in ipairs(matches) do if match.status then write_match(match) end end
   for _, entry in ipairs(book.facts) do
     local id = redis.call('XADD', book.key.journal, '*', 'v', '1', unpack(entry.fields))

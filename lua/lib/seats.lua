@@ -53,6 +53,7 @@ local function claim_make(match, command, claims, state, list, first, last, amou
     seats = seats, text = text, over = false,
   }, claim_rest)
   user_changed(user)
+  due_at(deadline_text[state], user)
   local seat, changed, count = match.seat, match.seat_changed, match.seat_changes
   for place = first, last do
     local name = list[place]

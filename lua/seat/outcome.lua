@@ -36,7 +36,10 @@ local function outcome_unpaid(match, claim, extra_ms)
   claim_changed(claim)
   claim.deadline = math.max(claim.deadline, extra_ms > 0 and book.now + extra_ms or 0)
   claim.state = 'P'
-  if claim.deadline > book.now then return { 'pending', whole(claim.deadline) } end
+  if claim.deadline > book.now then
+    due_at(whole(claim.deadline), claim.user)
+    return { 'pending', whole(claim.deadline) }
+  end
   claim_end(match, claim, 'EXPIRED')
   return { 'expired' }
 end

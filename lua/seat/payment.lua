@@ -54,6 +54,7 @@ commands.stretch = function(match, command, claims)
   -- all checked: write
   claim_changed(claim)
   claim.deadline = math.max(claim.deadline, book.now + tonumber(first_of[command]))
+  due_at(whole(claim.deadline), claim.user)
   return { 'pending', whole(claim.deadline) }
 end
 

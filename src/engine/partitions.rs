@@ -15,7 +15,21 @@ use fred::types::{ClusterHash, CustomCommand};
 
 /// How claims and seats are kept; `lua/seat_batch.lua` asks for the same. A release that keeps them
 /// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
-const LAYOUT: &str = "3";
+const LAYOUT: &str = "4";
+
+/// Users who have a claim that may end now: those of one batch that ended at the same time.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// As Redis has it.
+    entry: String,
+}
+
+impl Due {
+    /// Each by his key; one may come twice.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.entry.split_once(' ').map_or("", |(_, users)| users).split(',')
+    }
+}
 
 impl Engine {
     /// The epoch of a partition; `None` when it is not loaded, or was by a release with another
@@ -109,28 +123,38 @@ impl Engine {
         Ok(())
     }
 
-    /// The claims whose deadline has passed, of up to `count` users, oldest first, and whether
-    /// there are more users: read only, the script checks each again.
+    /// The oldest `count` deadlines that have passed.
+    pub async fn due(&self, partition: Partition, count: i64) -> Result<Vec<Due>, EngineError> {
+        let (now, key) = (self.now_ms().await? as f64, PartitionKeys(partition).due());
+        let first = Some((0, count));
+        let client = self.client(partition)?;
+        let entries: Vec<String> = client.zrangebyscore(key, "-inf", now, false, first).await?;
+        Ok(entries.into_iter().map(|entry| Due { entry }).collect())
+    }
+
+    /// The claims of some users whose deadline has passed: read only, the script checks each again.
     pub async fn due_claims(
         &self,
         partition: Partition,
-        count: i64,
-    ) -> Result<(Vec<Claim>, bool), EngineError> {
+        users: &[&str],
+    ) -> Result<Vec<Claim>, EngineError> {
         let now = self.now_ms().await?;
-        let client = self.client(partition)?;
-        let keys = PartitionKeys(partition);
-        let users: Vec<String> =
-            client.zrangebyscore(keys.due(), "-inf", now as f64, false, Some((0, count))).await?;
-        if users.is_empty() {
-            return Ok((vec![], false));
-        }
-        let more = users.len() as i64 == count;
-        let texts: Vec<Option<String>> = client.hmget(keys.claims(), users.clone()).await?;
-        let due = users.iter().zip(texts).flat_map(|(user, text)| readable(user, text.as_deref()));
-        let due = due.filter(|claim| {
+        let key = PartitionKeys(partition).claims();
+        let texts: Vec<Option<String>> = self.client(partition)?.hmget(key, users.to_vec()).await?;
+        let claims =
+            users.iter().zip(texts).flat_map(|(user, text)| readable(user, text.as_deref()));
+        let due = claims.filter(|claim| {
             claim.deadline <= now && matches!(claim.state, ClaimState::Hold | ClaimState::Pending)
         });
-        Ok((due.collect(), more))
+        Ok(due.collect())
+    }
+
+    /// Forgets deadlines at which nothing is left to end.
+    pub async fn forget_due(&self, partition: Partition, due: Vec<Due>) -> Result<(), EngineError> {
+        let entries: Vec<String> = due.into_iter().map(|due| due.entry).collect();
+        let key = PartitionKeys(partition).due();
+        let _: i64 = self.client(partition)?.zrem(key, entries).await?;
+        Ok(())
     }
 
     /// Puts a dead letter back into the journal; `false` when another call has ended it already.

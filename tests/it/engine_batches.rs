@@ -10,7 +10,9 @@ use grandstand::domain::ids::{HoldId, ReservationId};
 use grandstand::domain::ids::{PaymentId, UserId};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::partitions::Due;
 use grandstand::engine::reservations::Source;
+use grandstand::workers::expiry::expire_due;
 use std::time::{Duration, Instant};
 
 fn operation(key: &str, fingerprint: &str) -> Operation {
@@ -195,7 +197,7 @@ async fn a_record_that_can_not_be_read_holds_up_nobody() {
     let text = format!("{broken}\n{record}");
     let _: i64 = bed.raw.hset(&claims, (me.key(), text)).await.unwrap();
     assert_eq!(bed.engine.claims_of(PARTITION, me).await.unwrap().len(), 1);
-    let swept = grandstand::workers::expiry::expire_due(&bed.engine, PARTITION).await.unwrap();
+    let swept = expire_due(&bed.engine, PARTITION).await.unwrap();
     assert_eq!((swept, bed.seats(id).await.as_str()), (1, ""));
     let hold = |who, seat| bed.engine.hold(id, who, seats(&[seat]), PRICE, &[], operation("", ""));
     let (mine, other) = tokio::join!(hold(me, 1), hold(scene.other, 2));
@@ -294,6 +296,20 @@ async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
     assert_eq!(bed.changes(id).await, ["H1", "A1;H1"]);
 }
 
+/// The rule: a claim that can't be ended keeps its deadline, and no other from ending.
+#[tokio::test]
+async fn a_claim_that_can_not_be_ended_keeps_no_other_from_it() {
+    let bed = TestEngine::start().await;
+    let gone = bed.at(&[HoldLate, Forget]).await;
+    let scene = bed.at(&[HoldLate]).await;
+    let swept = expire_due(&bed.engine, PARTITION).await;
+    assert!(matches!(swept, Err(EngineError::NotLoaded)), "{swept:?}");
+    assert_eq!(bed.seats(scene.id()).await, "");
+    let due = bed.engine.due(PARTITION, 10).await.unwrap();
+    let users: Vec<&str> = due.iter().flat_map(Due::users).collect();
+    assert_eq!(users, [gone.me.key()]);
+}
+
 /// The rule: a hold that nobody asks for ends on the map within a second of its deadline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
@@ -313,8 +329,8 @@ async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
     let engine = &app.node().app.engine;
     eventually("no deadline is left", || async {
-        let due = engine.due_claims(grandstand::domain::ids::Partition(0), 10).await.ok()?;
-        due.0.is_empty().then_some(())
+        let due = engine.due(grandstand::domain::ids::Partition(0), 10).await.ok()?;
+        due.is_empty().then_some(())
     })
     .await;
     app.finish().await;

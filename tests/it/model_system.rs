@@ -95,8 +95,11 @@ impl System {
               return (line:gsub('^([^|]+|%u|[^|]+|)(%d+)', function(head, deadline) \
                 return head .. string.format('%.0f', math.max(0, deadline - ARGV[1])) end)) end); \
             redis.call('HSET', KEYS[1], user, text) end \
-            for _, user in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do \
-            redis.call('ZINCRBY', KEYS[2], -ARGV[1], user) end return 1";
+            local due = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES'); \
+            redis.call('DEL', KEYS[2]); \
+            for place = 1, #due, 2 do \
+              local time = string.format('%.0f', math.max(0, due[place + 1] - ARGV[1])); \
+              redis.call('ZADD', KEYS[2], time, time .. due[place]:match(' .*')) end return 1";
         let keys = vec!["{0}:claims", "{0}:due"];
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
     }
