@@ -4,15 +4,17 @@
 local limit = { seats_per_user = tonumber(ARGV[3]) }
 
 local book = {
-  now = now_ms(), claims = {}, changed = {}, changes = 0, ended = {}, operations = {}, facts = {},
-  due = {},
+  now = now_ms(), text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {},
+  operations = {}, repeats = {}, facts = {}, replies = {},
   key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
 }
 book.ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, book.now)
 
--- Until when a new claim is good, by its state: as a number, and as text.
-local deadline = { H = book.now + tonumber(ARGV[1]), P = book.now + tonumber(ARGV[2]) }
-local deadline_text = { H = whole(deadline.H), P = whole(deadline.P) }
+-- Times are compared as text: until the year 2286 they all have 13 digits.
+book.now_text = whole(book.now)
+
+-- Until when a new claim is good, by its state.
+local deadline = { H = whole(book.now + ARGV[1]), P = whole(book.now + ARGV[2]) }
 
 local function next_version(match)
   match.version = match.version + 1
@@ -20,7 +22,7 @@ local function next_version(match)
 end
 
 -- A user who changes twice stands twice in the list: what is written is how it stands at the end,
--- and writing that twice does nothing. The same goes for a seat.
+-- and writing that twice does nothing.
 local function user_changed(user)
   local count = book.changes + 1
   book.changes, book.changed[count] = count, user
@@ -29,12 +31,6 @@ end
 local function claim_changed(claim)
   rawset(claim, 'text', claim.version and false)
   user_changed(claim.user)
-end
-
-local function seat_write(match, seat, value)
-  match.seat[seat] = value
-  local count = match.seat_changes + 1
-  match.seat_changes, match.seat_changed[count] = count, seat
 end
 
 -- A claim of this user ends by itself at this time, unless it has ended or moved on before.
@@ -47,20 +43,26 @@ local function due_at(time, user)
   users[#users + 1] = user
 end
 
--- What watchers are told, in the order in which it happened: a state letter and seats by comma.
-local function tell(match, letter, seats)
-  local count = match.tellings + 1
-  match.tellings, match.told[count] = count, letter .. seats
-end
-
 -- All claims of a user in this partition; those that ended in this batch say that they are over.
+-- They stay text until somebody asks for them.
 local function claims_of(user)
   local claims = book.claims[user]
-  if not claims then
-    claims = claims_parse(user, redis.call('HGET', book.key.claims, user))
-    book.claims[user] = claims
-  end
+  if claims then return claims end
+  local text = book.text[user]
+  if text == nil then text = redis.call('HGET', book.key.claims, user) end
+  if not text then return NO_CLAIMS end
+  claims = claims_parse(user, text)
+  book.claims[user] = claims
   return claims
+end
+
+-- A reservation has at least these ms more; answers until when.
+local function claim_stretch(claim, ms)
+  claim_changed(claim)
+  local least = whole(book.now + ms)
+  if claim.deadline < least then claim.deadline = least end
+  due_at(claim.deadline, claim.user)
+  return claim.deadline
 end
 
 -- A claim leaves its seats to whoever takes them next; why it did is remembered for a while. Not
@@ -77,13 +79,8 @@ end
 
 -- Ends a claim: its seats become free.
 local function claim_end(match, claim, reason)
-  local seat, changed, count = match.seat, match.seat_changed, match.seat_changes
-  for name in claim.seats:gmatch('[^,]+') do
-    count = count + 1
-    seat[name], changed[count] = false, name
-  end
-  match.seat_changes = count
-  tell(match, 'A', claim.seats)
+  local seat = match.seat
+  for name in claim.seats:gmatch('[^,]+') do seat[name] = false end
   claim_over(match, claim, reason)
 end
 
@@ -91,7 +88,7 @@ end
 -- expiry).
 local function claim_stands(match, claim)
   if claim.over or claim.match ~= match.id then return false end
-  if claim.deadline <= book.now and (claim.state == 'H' or claim.state == 'P') then
+  if claim.deadline <= book.now_text and (claim.state == 'H' or claim.state == 'P') then
     claim_end(match, claim, 'EXPIRED')
     return false
   end

@@ -29,7 +29,8 @@ local function write_claims()
   local set, gone, sets, ends = {}, {}, 0, 0
   for number = 1, book.changes do
     local user = book.changed[number]
-    local text = claims_text(book.claims[user])
+    local claims, text = book.claims[user], book.text[user]
+    if claims then text = claims_text(claims) end
     if text then
       set[sets + 1], set[sets + 2], sets = user, text, sets + 2
     else
@@ -50,13 +51,16 @@ local function write_due()
   end
 end
 
+-- Writes what has become of the seats; answers what watchers are told: state letters, each with its
+-- seats by comma.
 local function write_seats(match)
-  local set, gone, sets, ends = {}, {}, 0, 0
-  for number = 1, match.seat_changes do
-    local seat = match.seat_changed[number]
-    local value = match.seat[seat]
+  local set, gone, sets, ends, of_letter, told = {}, {}, 0, 0, {}, {}
+  for seat, value in pairs(match.seat) do
     if value then
       set[sets + 1], set[sets + 2], sets = seat, value, sets + 2
+      local letter = value:byte()
+      local seats = of_letter[letter]
+      if seats then seats[#seats + 1] = seat else of_letter[letter] = { seat } end
     else
       ends = ends + 1
       gone[ends] = seat
@@ -64,17 +68,22 @@ local function write_seats(match)
   end
   write_many('HSET', match.key.seats, set, sets)
   write_many('HDEL', match.key.seats, gone, ends)
+  if ends > 0 then told[1] = 'A' .. table.concat(gone, ',') end
+  for letter, seats in pairs(of_letter) do
+    told[#told + 1] = string.char(letter) .. table.concat(seats, ',')
+  end
+  return table.concat(told, ';')
 end
 
 local function write_match(match)
   if match.version == match.version_before then return end
-  write_seats(match)
+  local told = write_seats(match)
   local version = whole(match.version)
   redis.call('HSET', match.key.meta, 'version', version)
   write_many('ZREM', match.key.passes, match.passes_used, #match.passes_used)
   -- `p` is the version before: a reader that stands at another one has missed an entry.
   redis.call('XADD', match.key.changes, 'MAXLEN', '~', 10000, '*', 'v', version,
-    'p', whole(match.version_before), 'd', table.concat(match.told, ';'))
+    'p', whole(match.version_before), 'd', told)
 end
 
 local function book_write(matches)
@@ -83,14 +92,14 @@ local function book_write(matches)
   for _, match in ipairs(matches) do if match.status then write_match(match) end end
   for _, entry in ipairs(book.facts) do
     local id = redis.call('XADD', book.key.journal, '*', 'v', '1', unpack(entry.fields))
-    entry.reply[#entry.reply + 1] = id
+    book.replies[entry.command] = book.replies[entry.command] .. ' ' .. id
   end
   local kept, count = {}, 0
   for field, text in pairs(book.ended) do
     kept[count + 1], kept[count + 2], count = field, text, count + 2
   end
-  for field, stored in pairs(book.operations) do
-    local text = stored.fingerprint .. ' ' .. reply_text(stored.reply)
+  for field, number in pairs(book.operations) do
+    local text = fingerprint_of[number] .. ' ' .. book.replies[number]
     kept[count + 1], kept[count + 2], count = field, text, count + 2
   end
   operation_store(book.ring, kept, count)

@@ -52,19 +52,19 @@ end
 local function claim_parse(user, text)
   local deadline_end = text:find('|', 49, true)
   local seats_end = deadline_end and text:find('|', deadline_end + 1, true)
-  local deadline = seats_end and tonumber(text:sub(49, deadline_end - 1))
-  if not deadline then
-    return { id = '', state = '', match = '', deadline = 0, seats = '', text = text, over = false }
+  if not seats_end then
+    return { id = '', state = '', match = '', deadline = '', seats = '', text = text, over = false }
   end
   return setmetatable({
     id = text:sub(1, 22), state = text:sub(24, 24), match = text:sub(26, 47), user = user,
-    deadline = deadline,
+    deadline = text:sub(49, deadline_end - 1),
     seats = text:sub(deadline_end + 1, seats_end - 1), text = text, over = false,
   }, claim_rest)
 end
 
+local NO_CLAIMS = {}
+
 local function claims_parse(user, text)
-  if not text then return {} end
   if not text:find('\n', 1, true) then return { claim_parse(user, text) } end
   local list = {}
   for record in text:gmatch('[^\n]+') do list[#list + 1] = claim_parse(user, record) end
@@ -79,7 +79,7 @@ local function claim_text(claim)
     paid = '|' .. claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
       .. claim.payment_key .. '|' .. claim.more
   end
-  claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. whole(claim.deadline)
+  claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. claim.deadline
     .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. paid
   return claim.text
 end

@@ -31,7 +31,7 @@ local function claim_told(match, command)
   }
 end
 
-local function payment_fact(reply, kind, claim, code)
+local function payment_fact(command, reply, kind, claim, code)
   local fields = {
     't', kind, 'payment', claim.payment, 'reservation', claim.id, 'match', claim.match,
     'user', claim.user, 'seats', claim.seats, 'amount', claim.amount,
@@ -42,5 +42,5 @@ local function payment_fact(reply, kind, claim, code)
     fields[#fields + 1] = 'code'
     fields[#fields + 1] = code
   end
-  return fact(reply, fields)
+  return fact(command, reply, fields)
 end

@@ -26,12 +26,6 @@ local function operation_store(ring, pairs_flat, size)
   redis.call('PEXPIREAT', ring.current, string.format('%d', ring.expires_at))
 end
 
--- A reply is a text, or a list of words where the journal's id will follow.
-local function reply_text(reply)
-  if type(reply) == 'table' then reply = table.concat(reply, ' ') end
-  return reply
-end
-
 -- The first answer of a key, from what is stored under it: nil when the key is new,
 -- `exists_different` for another body.
 local function operation_replay(stored, fingerprint)

@@ -7,7 +7,7 @@ local function seats_of(match, command)
     local place = from_of[command] + number
     local seat = match.names[place]
     seats[number] = seat
-    if match.seat[seat] == nil then match.seat[seat] = match.found[place] end
+    match.looked[seat] = match.found[place]
   end
   return seats
 end
@@ -29,8 +29,13 @@ local function state_of(match, seat, value)
 end
 
 local function seat_of(match, seat)
-  if match.seat[seat] == nil then match.seat[seat] = redis.call('HGET', match.key.seats, seat) end
-  return state_of(match, seat, match.seat[seat])
+  local value = match.seat[seat]
+  if value == nil then value = match.looked[seat] end
+  if value == nil then
+    value = redis.call('HGET', match.key.seats, seat)
+    match.looked[seat] = value
+  end
+  return state_of(match, seat, value)
 end
 
 local function seats_counted(match, claims)
@@ -45,28 +50,23 @@ end
 -- to `last`.
 local function claim_make(match, command, claims, state, list, first, last, amount)
   local id, user, seats = id_of[command], user_of[command], table.concat(list, ',', first, last)
-  local text = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline_text[state] .. '|' .. seats
+  local text = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline[state] .. '|' .. seats
     .. '|' .. whole(next_version(match)) .. '|' .. amount
   local value = state .. user
-  claims[#claims + 1] = setmetatable({
-    id = id, state = state, match = match.id, user = user, deadline = deadline[state],
-    seats = seats, text = text, over = false,
-  }, claim_rest)
-  user_changed(user)
-  due_at(deadline_text[state], user)
-  local seat, changed, count = match.seat, match.seat_changed, match.seat_changes
-  for place = first, last do
-    local name = list[place]
-    count = count + 1
-    seat[name], changed[count] = value, name
+  if claims == NO_CLAIMS then
+    book.text[user] = text
+  else
+    claims[#claims + 1] = claim_parse(user, text)
   end
-  match.seat_changes = count
-  tell(match, state, seats)
+  user_changed(user)
+  due_at(deadline[state], user)
+  local seat = match.seat
+  for place = first, last do seat[list[place]] = value end
   return text
 end
 
--- A durable fact for the journal; its id is appended to the command's reply, a list of words.
-local function fact(reply, fields)
-  book.facts[#book.facts + 1] = { reply = reply, fields = fields }
+-- A durable fact for the journal; its id will follow the reply of the command.
+local function fact(command, reply, fields)
+  book.facts[#book.facts + 1] = { command = command, fields = fields }
   return reply
 end

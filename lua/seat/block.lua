@@ -7,18 +7,13 @@ local function change_all(match, command, from, value, word)
     local state = seat_of(match, seat)
     if state ~= from and state ~= (value and 'B' or 'A') then lost[#lost + 1] = seat end
   end
-  if #lost > 0 then return { 'taken', table.concat(lost, ',') } end
+  if #lost > 0 then return 'taken ' .. table.concat(lost, ',') end
   -- all checked: write
   next_version(match)
-  local changed = {}
   for _, seat in ipairs(seats) do
-    if seat_of(match, seat) == from then
-      seat_write(match, seat, value)
-      changed[#changed + 1] = seat
-    end
+    if seat_of(match, seat) == from then match.seat[seat] = value end
   end
-  if #changed > 0 then tell(match, value or 'A', table.concat(changed, ',')) end
-  return fact({ word }, {
+  return fact(command, word, {
     't', 'seats_' .. word, 'match', match.id, 'seats', table.concat(seats, ','),
   })
 end

@@ -20,21 +20,21 @@ local function cancel_choice(match, claim, command)
   if #chosen == #named then
     if #chosen == seat_count(claim) then return claim.seats, claim.amount end
     for price in (first_of[command] or ''):gmatch('%d+') do amount = amount + price end
-    if amount >= tonumber(claim.amount) then return nil, nil, { 'not_cancellable', 'AMOUNT' } end
+    if amount >= tonumber(claim.amount) then return nil, nil, 'not_cancellable AMOUNT' end
     return table.concat(chosen, ','), whole(amount)
   end
   local back = seat_set(money_of(claim).back_seats)
   for _, seat in ipairs(named) do
-    if not back[seat] then return nil, nil, { 'not_yours' } end
+    if not back[seat] then return nil, nil, 'not_yours' end
   end
-  return nil, nil, { 'cancelled' }
+  return nil, nil, 'cancelled'
 end
 
 -- A full refund is answered with `-` for its amount: all that is left.
 local function refunding(claim, money)
   local all = money.part_seats == claim.seats
-  return { 'refunding', claim.payment, claim.payment_key, whole(money.refund),
-    all and '-' or money.part }
+  return 'refunding ' .. claim.payment .. ' ' .. claim.payment_key .. ' ' .. whole(money.refund)
+    .. ' ' .. (all and '-' or money.part)
 end
 
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
@@ -43,40 +43,39 @@ commands.cancel = function(match, command, claims)
   local claim = claim_of(match, claims, id_of[command])
   if not claim then
     local reason = claim_ended(match, user_of[command], id_of[command])
-    if not reason then return { 'not_found' } end
-    if reason == 'CANCELLED' or reason == 'REFUNDED' then return { 'cancelled' } end
-    return { 'not_cancellable', reason }
+    if not reason then return 'not_found' end
+    if reason == 'CANCELLED' or reason == 'REFUNDED' then return 'cancelled' end
+    return 'not_cancellable ' .. reason
   end
-  if claim.state == 'H' then return { 'not_found' } end
-  if claim.state == 'Y' then return { 'paying' } end
+  if claim.state == 'H' then return 'not_found' end
+  if claim.state == 'Y' then return 'paying' end
   local money = money_of(claim)
   local seats, amount, refused = cancel_choice(match, claim, command)
   if refused then return refused end
   if claim.state == 'R' then
-    if money.part_seats ~= seats then return { 'not_cancellable', 'REFUNDING' } end
+    if money.part_seats ~= seats then return 'not_cancellable REFUNDING' end
     return refunding(claim, money)
   end
-  if claim.state == 'P' and seats ~= claim.seats then return { 'not_cancellable', 'PENDING' } end
+  if claim.state == 'P' and seats ~= claim.seats then return 'not_cancellable PENDING' end
   -- all checked: write
   if claim.state == 'P' then
     claim_end(match, claim, 'CANCELLED')
-    return { 'cancelled' }
+    return 'cancelled'
   end
   money.refund, money.part, money.part_seats = money.refund + 1, amount, seats
   money_write(claim, money)
   claim.state = 'R'
-  return payment_fact(refunding(claim, money), 'refund_begun', claim)
+  return payment_fact(command, refunding(claim, money), 'refund_begun', claim)
 end
 
 -- The money of some seats is back: they are free, the others stay sold.
-local function refund_part(match, claim, money)
-  for seat in money.part_seats:gmatch('[^,]+') do seat_write(match, seat, false) end
-  tell(match, 'A', money.part_seats)
+local function refund_part(match, command, claim, money)
+  for seat in money.part_seats:gmatch('[^,]+') do match.seat[seat] = false end
   claim_changed(claim)
   claim.seats = seats_without(claim, seat_set(money.part_seats))
   claim.state, claim.version = 'C', next_version(match)
   claim.amount = whole(claim.amount - money.part)
-  local reply = payment_fact({ 'refunded' }, 'refund_done', claim)
+  local reply = payment_fact(command, 'refunded', 'refund_done', claim)
   local comma = money.back_seats == '' and '' or ','
   money.back = whole(money.back + money.part)
   money.back_seats = money.back_seats .. comma .. money.part_seats
@@ -91,23 +90,23 @@ commands.refund = function(match, command, claims)
   local kind, number = first_of[command]:match('^(%a+) (%d+)$')
   local claim = claim_of(match, claims, id_of[command])
   local waits = claim and claim.payment == source_of[command] and claim.state == 'R'
-  if not waits then return { 'ended' } end
+  if not waits then return 'ended' end
   local money = money_of(claim)
-  if money.refund ~= tonumber(number) then return { 'ended' } end
+  if money.refund ~= tonumber(number) then return 'ended' end
   -- all checked: write
   if kind == 'refused' then
     claim_changed(claim)
     claim.state = 'C'
-    local reply = payment_fact({ 'kept' }, 'refund_refused', claim, second_of[command])
+    local reply = payment_fact(command, 'kept', 'refund_refused', claim, second_of[command])
     money.part, money.part_seats = '0', ''
     money_write(claim, money)
     return reply
   end
   if money.part_seats ~= claim.seats then
-    return refund_part(match, claim, money)
+    return refund_part(match, command, claim, money)
   end
   claim_end(match, claim, 'REFUNDED')
-  return payment_fact({ 'refunded' }, 'payment_refunded', claim)
+  return payment_fact(command, 'refunded', 'payment_refunded', claim)
 end
 
 commands.expire = function(match, command, claims)

@@ -11,37 +11,29 @@ end
 -- nobody can take the attempt back. source: the payment; first: attempt
 commands.ask = function(match, command, claims)
   local claim = claim_of(match, claims, id_of[command])
-  if not is_paying(claim, command, first_of[command]) then return { 'over' } end
+  if not is_paying(claim, command, first_of[command]) then return 'over' end
   -- all checked: write
   claim_changed(claim)
   claim.payment_state = 'A'
-  return { 'asked' }
+  return 'asked'
 end
 
 -- Seats that an earlier sale has in PostgreSQL show as sold, though Redis has forgotten to whom.
 local function outcome_lost(match, claim, sold)
   claim_end(match, claim, 'LOST')
   for _, seat in ipairs(sold) do
-    if seat_of(match, seat) == 'A' then
-      seat_write(match, seat, 'O')
-      tell(match, 'O', seat)
-    end
+    if seat_of(match, seat) == 'A' then match.seat[seat] = 'O' end
   end
-  return { 'lost' }
+  return 'lost'
 end
 
 -- After a payment that took no money: back to PENDING with what is left of its time, or with
 -- `extra_ms` when the fault was ours; without time left the seats become free.
 local function outcome_unpaid(match, claim, extra_ms)
-  claim_changed(claim)
-  claim.deadline = math.max(claim.deadline, extra_ms > 0 and book.now + extra_ms or 0)
   claim.state = 'P'
-  if claim.deadline > book.now then
-    due_at(whole(claim.deadline), claim.user)
-    return { 'pending', whole(claim.deadline) }
-  end
+  if claim_stretch(claim, extra_ms) > book.now_text then return 'pending ' .. claim.deadline end
   claim_end(match, claim, 'EXPIRED')
-  return { 'expired' }
+  return 'expired'
 end
 
 -- The reservation does not wait for this attempt. Money that has moved all the same goes back: the
@@ -54,16 +46,16 @@ local function outcome_late(match, claim, command, approved)
   local begun_again = mine and claim.state == 'Y'
   if not approved or given_back or begun_again then
     if mine and not begun_again then
-      return { 'pending', whole(claim.deadline) }
+      return 'pending ' .. claim.deadline
     end
-    return { 'ended', reason or 'UNKNOWN' }
+    return 'ended ' .. (reason or 'UNKNOWN')
   end
   -- all checked: write
   if mine then
     claim_changed(claim)
     claim.payment_state = 'F'
   end
-  return payment_fact({ 'owed' }, 'refund_owed', claim_told(match, command))
+  return payment_fact(command, 'owed', 'refund_owed', claim_told(match, command))
 end
 
 -- source: the payment; first: approved | declined | withdrawn | lost, and the attempt; second: what
@@ -74,30 +66,29 @@ commands.outcome = function(match, command, claims)
   local claim, approved = claim_of(match, claims, id_of[command]), kind == 'approved'
   if not is_paying(claim, command, attempt) then
     local kept = claim and (claim.state == 'C' or claim.state == 'R')
-    if kept and claim.payment == source_of[command] then return { 'confirmed' } end
+    if kept and claim.payment == source_of[command] then return 'confirmed' end
     return outcome_late(match, claim, command, approved)
   end
-  if kind == 'withdrawn' and claim.payment_state == 'A' then return { 'asked' } end
+  if kind == 'withdrawn' and claim.payment_state == 'A' then return 'asked' end
   -- all checked: write
   claim_changed(claim)
   if approved then
-    claim.state, claim.payment_state, claim.deadline = 'C', 'P', 0
+    claim.state, claim.payment_state, claim.deadline = 'C', 'P', '0'
     claim.version = next_version(match)
-    for seat in claim.seats:gmatch('[^,]+') do seat_write(match, seat, 'O' .. claim.user) end
-    tell(match, 'O', claim.seats)
+    for seat in claim.seats:gmatch('[^,]+') do match.seat[seat] = 'O' .. claim.user end
     match.passes_used[#match.passes_used + 1] = claim.user
-    return payment_fact({ 'confirmed' }, 'payment_approved', claim)
+    return payment_fact(command, 'confirmed', 'payment_approved', claim)
   end
   if kind == 'withdrawn' then
     claim.payment_state = 'R'
-    local reply = outcome_unpaid(match, claim, tonumber(second_of[command]))
-    return payment_fact(reply, 'payment_withdrawn', claim)
+    local reply = outcome_unpaid(match, claim, second_of[command])
+    return payment_fact(command, reply, 'payment_withdrawn', claim)
   end
   claim.payment_state = 'F'
   if kind == 'lost' then
     local sold = seats_of(match, command)
-    return payment_fact(outcome_lost(match, claim, sold), 'payment_lost', claim)
+    return payment_fact(command, outcome_lost(match, claim, sold), 'payment_lost', claim)
   end
   local reply = outcome_unpaid(match, claim, 0)
-  return payment_fact(reply, 'payment_declined', claim, second_of[command])
+  return payment_fact(command, reply, 'payment_declined', claim, second_of[command])
 end

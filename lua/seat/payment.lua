@@ -8,54 +8,52 @@ local function own_claim(match, command, claims)
   local claim = claim_of(match, claims, id_of[command])
   if claim then return claim end
   local reason = claim_ended(match, user_of[command], id_of[command])
-  return nil, reason and { 'ended', reason } or { 'not_found' }
+  return nil, reason and 'ended ' .. reason or 'not_found'
 end
 
 -- source: the new payment; first: method
 commands.request = function(match, command, claims)
   local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.payment == source_of[command] then return { 'ready', claim.payment, claim.amount } end
-  if claim.state ~= 'P' then return { 'not_pending' } end
+  local reply = 'ready ' .. source_of[command] .. ' ' .. claim.amount
+  if claim.payment == source_of[command] then return reply end
+  if claim.state ~= 'P' then return 'not_pending' end
   -- all checked: write
   claim_changed(claim)
   claim.payment, claim.method, claim.payment_state = source_of[command], first_of[command], 'R'
   claim.payment_key = ''
-  return { 'ready', claim.payment, claim.amount }
+  return reply
 end
 
 -- source: the payment; first: amount; second: payment key
 commands.begin = function(match, command, claims)
   local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.payment ~= source_of[command] then return { 'not_pending' } end
+  if claim.payment ~= source_of[command] then return 'not_pending' end
   -- What is given back of a sale does not change what was charged for it.
   local money = money_of(claim)
   local charged = whole(claim.amount + money.back)
-  if charged ~= first_of[command] then return { 'amount_mismatch', charged } end
+  if charged ~= first_of[command] then return 'amount_mismatch ' .. charged end
   local same = claim.payment_key == second_of[command]
-  if claim.state == 'Y' then return { same and 'in_progress' or 'not_pending' } end
-  if claim.state == 'C' then return { same and 'paid' or 'not_pending' } end
-  if claim.state ~= 'P' then return { 'not_pending' } end
-  if claim.payment_state == 'F' then return { 'failed' } end
+  if claim.state == 'Y' then return same and 'in_progress' or 'not_pending' end
+  if claim.state == 'C' then return same and 'paid' or 'not_pending' end
+  if claim.state ~= 'P' then return 'not_pending' end
+  if claim.payment_state == 'F' then return 'failed' end
   -- all checked: write
   money.attempt = money.attempt + 1
   money_write(claim, money)
   claim.state, claim.payment_state, claim.payment_key = 'Y', 'I', second_of[command] or ''
-  local reply = { 'begun', whole(money.attempt) }
-  return payment_fact(reply, 'payment_begun', claim)
+  local reply = 'begun ' .. whole(money.attempt)
+  return payment_fact(command, reply, 'payment_begun', claim)
 end
 
 -- stretch: a PENDING reservation gets at least `first` ms more, when the fault is ours
 commands.stretch = function(match, command, claims)
   local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.state ~= 'P' then return { 'not_pending' } end
+  if claim.state ~= 'P' then return 'not_pending' end
   -- all checked: write
-  claim_changed(claim)
-  claim.deadline = math.max(claim.deadline, book.now + tonumber(first_of[command]))
-  due_at(whole(claim.deadline), claim.user)
-  return { 'pending', whole(claim.deadline) }
+  return 'pending ' .. claim_stretch(claim, first_of[command])
 end
 
 -- forget: what became of a payment whose reservation is gone or has moved on to another payment,
@@ -64,7 +62,7 @@ commands.forget = function(match, command, claims)
   local claim = claim_of(match, claims, id_of[command])
   -- A reservation that is on this very payment has its say itself.
   local mine = claim and claim.payment == source_of[command]
-  if mine and claim.state ~= 'P' then return { 'known' } end
+  if mine and claim.state ~= 'P' then return 'known' end
   -- all checked: write
-  return payment_fact({ 'forgotten' }, first_of[command], claim_told(match, command))
+  return payment_fact(command, 'forgotten', first_of[command], claim_told(match, command))
 end

@@ -22,8 +22,7 @@ local function release_seat(match, command)
   claim.seats = seats_without(claim, { [seat] = true })
   claim.amount = whole(claim.amount - first_of[command])
   next_version(match)
-  seat_write(match, seat, false)
-  tell(match, 'A', seat)
+  match.seat[seat] = false
   return 'released'
 end
 

@@ -248,22 +248,31 @@ fn arguments_of(
 /// many, and a script reads a column without going through the commands.
 fn pack(commands: &[&Command], matches: &[MatchId]) -> Result<Vec<u8>, encode::ValueWriteError> {
     let mut list = Vec::with_capacity(commands.len() * 128);
-    encode::write_array_len(&mut list, (10 + matches.len()) as u32)?;
+    encode::write_array_len(&mut list, (11 + matches.len()) as u32)?;
     let column = |list: &mut Vec<u8>, of: fn(&Command) -> &str| {
         encode::write_array_len(list, commands.len() as u32)?;
         commands.iter().try_for_each(|command| encode::write_str(list, of(command)))
     };
     column(&mut list, |command| command.name)?;
+    let place = |command: &Command| {
+        matches.iter().position(|id| *id == command.match_id).unwrap_or_default()
+    };
     encode::write_array_len(&mut list, commands.len() as u32)?;
     for command in commands {
-        let place = matches.iter().position(|id| *id == command.match_id).unwrap_or_default();
-        encode::write_uint(&mut list, place as u64 + 1)?;
+        encode::write_uint(&mut list, place(command) as u64 + 1)?;
     }
     column(&mut list, |command| &command.id)?;
     column(&mut list, |command| &command.user)?;
     encode::write_array_len(&mut list, commands.len() as u32)?;
     for command in commands {
         encode::write_uint(&mut list, command.seats.len() as u64)?;
+    }
+    encode::write_array_len(&mut list, commands.len() as u32)?;
+    let mut seats = vec![0; matches.len()];
+    for command in commands {
+        let of_match = &mut seats[place(command)];
+        encode::write_uint(&mut list, *of_match)?;
+        *of_match += command.seats.len() as u64;
     }
     // Few commands have these: only those that do are named.
     let sparse: [fn(&Command) -> &str; 5] = [
@@ -282,9 +291,8 @@ fn pack(commands: &[&Command], matches: &[MatchId]) -> Result<Vec<u8>, encode::V
         }
     }
     let mut digits = itoa::Buffer::new();
-    for id in matches {
+    for (id, seats) in matches.iter().zip(seats) {
         let mine = || commands.iter().filter(|command| command.match_id == *id);
-        let seats: usize = mine().map(|command| command.seats.len()).sum();
         encode::write_array_len(&mut list, seats as u32)?;
         for seat in mine().flat_map(|command| &command.seats) {
             encode::write_str(&mut list, digits.format(seat.0))?;

@@ -216,8 +216,7 @@ pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
         .collect()
 }
 
-/// Seats with their state letter as a stream entry tells them, in the order in which they changed:
-/// `H101,102;A101`. A seat may come several times: the last one counts.
+/// State letters with the seats that are so now, as a stream entry tells them: `H101,102;A103`.
 pub fn parse_told(text: &str) -> Option<Vec<(SeatId, u8)>> {
     let mut told = Vec::with_capacity(text.len() / 6);
     for part in text.split(';').filter(|part| !part.is_empty()) {

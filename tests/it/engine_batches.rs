@@ -293,7 +293,7 @@ async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
             Err(_) => assert!(before <= granted.deadline, "late by {}", before - granted.deadline),
         }
     }
-    assert_eq!(bed.changes(id).await, ["H1", "A1;H1"]);
+    assert_eq!(bed.changes(id).await, ["H1", "H1"]);
 }
 
 /// The rule: a claim that can't be ended keeps its deadline, and no other from ending.

@@ -150,7 +150,7 @@ async fn an_outcome_moves_a_paying_reservation_on_once() {
         ),
         told(
             noting(same("lost", PAYING, Call::Lose(&[1]), "over", "1O"), &["payment_lost"]),
-            &["A1,2;O1"],
+            &["A2;O1"],
         ),
     ];
     check(&table).await;

@@ -105,7 +105,18 @@ impl TestEngine {
     /// What the changes stream of a match says, an entry each.
     pub async fn changes(&self, id: MatchId) -> Vec<String> {
         let entries = self.stream(MatchKeys(id).changes()).await;
-        let said = |entry: &Fields| entry.get("d").or(entry.get("q")).cloned().unwrap();
+        // In an order of their own: that of the script is none.
+        let sorted = |text: &String| {
+            let in_order = |part: &str| {
+                let mut seats: Vec<&str> = part[1..].split(',').collect();
+                seats.sort_by_key(|seat| seat.parse::<u32>().unwrap());
+                format!("{}{}", &part[..1], seats.join(","))
+            };
+            let mut parts: Vec<String> = text.split(';').map(in_order).collect();
+            parts.sort();
+            parts.join(";")
+        };
+        let said = |entry: &Fields| entry.get("d").map(sorted).or(entry.get("q").cloned()).unwrap();
         entries.iter().map(said).collect()
     }
 

@@ -330,10 +330,10 @@ mod tests {
     #[test]
     fn a_command_answers_also_what_its_helpers_answer() {
         let text = "-- take: takes.\n-- Replies: take: taken gone\n\
-            local function find(id)\n  return nil, { 'gone' }\nend\n\n\
+            local function find(id)\n  return nil, 'gone'\nend\n\n\
             commands.take = function(match, command)\n  local found, no = find(command.id)\n  \
             if no then return no end\n  \
-            return payment_fact({ 'taken' }, 'payment_begun', found)\nend\n";
+            return payment_fact(command, 'taken', 'payment_begun', found)\nend\n";
         let check =
             |text: &str| check_command_replies(&Source::sample("lua/seat/a.lua", text)).len();
         assert_eq!(check(text), 0);
