@@ -1,20 +1,21 @@
 -- The book of one batch: what the batch has read, what its commands changed, and one write at the
 -- end. Commands see each other's changes here before Redis does. A command checks all it needs
 -- first, then changes the book; nothing below `book_write` can refuse.
-local limit = { seats_per_user = tonumber(ARGV[3]) }
+local limit, book, deadline
 
-local book = {
-  now = now_ms(), text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {},
-  operations = {}, repeats = {}, facts = {}, replies = {},
-  key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
-}
-book.ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, book.now)
-
--- Times are compared as text: until the year 2286 they all have 13 digits.
-book.now_text = whole(book.now)
-
--- Until when a new claim is good, by its state.
-local deadline = { H = whole(book.now + ARGV[1]), P = whole(book.now + ARGV[2]) }
+local function book_open()
+  limit = { seats_per_user = tonumber(ARGV[3]) }
+  book = {
+    now = now_ms(), text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {},
+    answers = {}, operations = {}, repeats = {}, facts = {}, replies = {},
+    key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
+  }
+  book.ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, book.now)
+  -- Times are compared as text: until the year 2286 they all have 13 digits.
+  book.now_text = whole(book.now)
+  -- Until when a new claim is good, by its state.
+  deadline = { H = whole(book.now + ARGV[1]), P = whole(book.now + ARGV[2]) }
+end
 
 local function next_version(match)
   match.version = match.version + 1
@@ -41,83 +42,4 @@ local function due_at(time, user)
     book.due[time] = users
   end
   users[#users + 1] = user
-end
-
--- All claims of a user in this partition; those that ended in this batch say that they are over.
--- They stay text until somebody asks for them.
-local function claims_of(user)
-  local claims = book.claims[user]
-  if claims then return claims end
-  local text = book.text[user]
-  if text == nil then text = redis.call('HGET', book.key.claims, user) end
-  if not text then return NO_CLAIMS end
-  claims = claims_parse(user, text)
-  book.claims[user] = claims
-  return claims
-end
-
--- A reservation has at least these ms more; answers until when.
-local function claim_stretch(claim, ms)
-  claim_changed(claim)
-  local least = whole(book.now + ms)
-  if claim.deadline < least then claim.deadline = least end
-  due_at(claim.deadline, claim.user)
-  return claim.deadline
-end
-
--- A claim leaves its seats to whoever takes them next; why it did is remembered for a while. Not
--- of a hold: one that is gone is gone, unless a reservation took it over.
-local function claim_over(match, claim, reason)
-  if claim.state ~= 'H' or reason == 'RESERVED' then
-    book.ended['e:' .. claim.id] = reason .. ' ' .. claim.user .. ' ' .. claim_text(claim)
-    if claim.payment ~= '' then book.ended['p:' .. claim.payment] = claim.id end
-  end
-  next_version(match)
-  claim.over = true
-  user_changed(claim.user)
-end
-
--- Ends a claim: its seats become free.
-local function claim_end(match, claim, reason)
-  local seat = match.seat
-  for name in claim.seats:gmatch('[^,]+') do seat[name] = false end
-  claim_over(match, claim, reason)
-end
-
--- Whether a claim of this match still stands. One whose deadline has passed ends here (lazy
--- expiry).
-local function claim_stands(match, claim)
-  if claim.over or claim.match ~= match.id then return false end
-  if claim.deadline <= book.now_text and (claim.state == 'H' or claim.state == 'P') then
-    claim_end(match, claim, 'EXPIRED')
-    return false
-  end
-  return true
-end
-
--- The live one of these claims that has this id in this match, or nil. It is also how a command
--- finds what an earlier call of it has made.
-local function claim_of(match, claims, id)
-  for place = 1, #claims do
-    local claim = claims[place]
-    if claim.id == id then return claim_stands(match, claim) and claim or nil end
-  end
-end
-
--- Whether one of these claims has this id in another match.
-local function claim_elsewhere(match, claims, id)
-  for _, claim in ipairs(claims) do
-    if claim.id == id and not claim.over then return claim.match ~= match.id end
-  end
-end
-
--- Why a claim of a user that is not live any more ended (RESERVED, EXPIRED, CANCELLED…), and what
--- it was; nil when nobody remembers it, or not as his.
-local function claim_ended(match, user, id)
-  local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
-  if not text then return nil end
-  local reason, whose, record = text:match('^(%S+) (%S+) (.*)$')
-  local claim = claim_parse(whose, record)
-  if claim.match ~= match.id or whose ~= user then return nil end
-  return reason, claim
 end

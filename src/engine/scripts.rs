@@ -53,34 +53,97 @@ macro_rules! lua {
     ($($name:literal),*) => { Script::new(&[$(include_str!(concat!("../../lua/", $name))),*]) };
 }
 
-macro_rules! seat_batch {
-    ($($first:expr),*) => { Script::new(&[
-        $($first,)*
-        include_str!("../../lua/lib/clock.lua"),
-        include_str!("../../lua/lib/operation.lua"),
-        include_str!("../../lua/lib/claim.lua"),
-        include_str!("../../lua/lib/commands.lua"),
-        include_str!("../../lua/lib/book.lua"),
-        include_str!("../../lua/lib/seats.lua"),
-        include_str!("../../lua/lib/money.lua"),
-        include_str!("../../lua/lib/book_write.lua"),
-        include_str!("../../lua/lib/book_read.lua"),
-        include_str!("../../lua/seat/hold.lua"),
-        include_str!("../../lua/seat/release.lua"),
-        include_str!("../../lua/seat/reserve.lua"),
-        include_str!("../../lua/seat/payment.lua"),
-        include_str!("../../lua/seat/outcome.lua"),
-        include_str!("../../lua/seat/cancel.lua"),
-        include_str!("../../lua/seat/block.lua"),
-        include_str!("../../lua/seat_batch.lua"),
-    ]) };
+/// A call finds its function gone so often at the most; each time it loads it anew.
+const RELOADS: usize = 3;
+
+/// The seat batch: functions that Redis makes once, not for each call as those of a script.
+pub struct Library {
+    /// Its parts, with the registration at the end.
+    text: String,
+    name: String,
+    run: String,
+    run_freeing: String,
 }
+
+impl Library {
+    /// All names carry a hash of the text, so that releases can run side by side.
+    fn new(parts: &[&str]) -> Self {
+        let body = parts.join("\n");
+        let hash = &sha1_hash(&body)[..12];
+        let [name, run, run_freeing] =
+            ["grandstand", "seat_batch", "seat_batch_freeing"].map(|name| format!("{name}_{hash}"));
+        let text = format!(
+            "#!lua name={name}\n{body}\n\
+             redis.register_function('{run}', seat_batch)\n\
+             redis.register_function{{ function_name = '{run_freeing}', callback = seat_batch,\n\
+             \x20 flags = {{ 'allow-oom' }} }}\n"
+        );
+        Self { text, name, run, run_freeing }
+    }
+
+    /// Runs a batch once; one that only frees seats also when Redis is out of memory. Its outcome
+    /// is unknown when the call ends without an answer.
+    pub async fn call(
+        &self,
+        client: &Client,
+        freeing: bool,
+        keys: Vec<String>,
+        arguments: Vec<Value>,
+    ) -> Result<String, EngineError> {
+        let function = if freeing { &self.run_freeing } else { &self.run };
+        // Shared bytes from here on: a second try does not copy them.
+        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
+        for _ in 0..RELOADS {
+            let answer = client.fcall(function.as_str(), keys.clone(), arguments.clone()).await;
+            match answer {
+                // Somebody has deleted it, or this is another Redis than at the start.
+                Err(error) if error.details().contains("Function not found") => {
+                    self.load(client).await?;
+                }
+                other => return Ok(other?),
+            }
+        }
+        Err(EngineError::Unavailable("the library of functions vanishes again and again".into()))
+    }
+
+    /// Loads the library where it is not yet: that would be refused when Redis is out of memory.
+    async fn load(&self, client: &Client) -> Result<(), EngineError> {
+        if client.is_clustered() {
+            return Ok(client.function_load_cluster(true, self.text.as_str()).await?);
+        }
+        let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
+        if there.is_empty() {
+            let _: String = client.function_load(true, self.text.as_str()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The parts of the library, each before those that use it.
+const SEAT_BATCH: &[&str] = &[
+    include_str!("../../lua/lib/clock.lua"),
+    include_str!("../../lua/lib/operation.lua"),
+    include_str!("../../lua/lib/claim.lua"),
+    include_str!("../../lua/lib/commands.lua"),
+    include_str!("../../lua/lib/book.lua"),
+    include_str!("../../lua/lib/claims.lua"),
+    include_str!("../../lua/lib/seats.lua"),
+    include_str!("../../lua/lib/money.lua"),
+    include_str!("../../lua/lib/book_write.lua"),
+    include_str!("../../lua/lib/book_read.lua"),
+    include_str!("../../lua/seat/hold.lua"),
+    include_str!("../../lua/seat/release.lua"),
+    include_str!("../../lua/seat/reserve.lua"),
+    include_str!("../../lua/seat/payment.lua"),
+    include_str!("../../lua/seat/outcome.lua"),
+    include_str!("../../lua/seat/cancel.lua"),
+    include_str!("../../lua/seat/block.lua"),
+    include_str!("../../lua/seat_batch.lua"),
+];
 
 /// All scripts of the engine.
 pub struct Scripts {
-    pub seat_batch: Script,
-    /// The same script, allowed to run when Redis is out of memory: for batches that only free.
-    pub seat_batch_freeing: Script,
+    pub seat_batch: Library,
     pub account_create: Script,
     pub session_start: Script,
     pub session_rotate: Script,
@@ -97,8 +160,7 @@ pub struct Scripts {
 
 /// The scripts of this release.
 pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
-    seat_batch: seat_batch!(),
-    seat_batch_freeing: seat_batch!("#!lua flags=allow-oom"),
+    seat_batch: Library::new(SEAT_BATCH),
     account_create: lua!("lib/clock.lua", "lib/operation.lua", "account_create.lua"),
     session_start: lua!("session_start.lua"),
     session_rotate: lua!("lib/clock.lua", "session_rotate.lua"),
@@ -117,8 +179,6 @@ impl Scripts {
     /// Loads all scripts; an error when one does not compile.
     pub async fn load(&self, client: &Client) -> Result<(), EngineError> {
         let all = [
-            &self.seat_batch,
-            &self.seat_batch_freeing,
             &self.account_create,
             &self.session_start,
             &self.session_rotate,
@@ -135,6 +195,6 @@ impl Scripts {
         for script in all {
             script.load(client).await?;
         }
-        Ok(())
+        self.seat_batch.load(client).await
     }
 }

@@ -146,7 +146,8 @@ async fn out_of_memory_refuses_holds_and_still_frees() {
     released.unwrap();
     assert!(matches!(hold("k").await, Err(EngineError::OutOfMemory)));
     assert!(bed.engine.expire(late.id(), late.me, ReservationId(late.hold.0)).await.unwrap());
-    bed.engine.cancel(pending.id(), pending.me, pending.reservation, &[]).await.unwrap();
+    let restarted = bed.another(limits()).await;
+    restarted.cancel(pending.id(), pending.me, pending.reservation, &[]).await.unwrap();
     for scene in [&held, &late, &pending] {
         assert_eq!(bed.seats(scene.id()).await, "");
     }
@@ -163,6 +164,7 @@ async fn a_flush_of_the_scripts_under_load_loses_nothing() {
     let flush = async {
         for _ in 0..40 {
             let _: () = bed.raw.script_flush(false).await.unwrap();
+            bed.command("FUNCTION", &["FLUSH"]).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
