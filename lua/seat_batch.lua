@@ -45,8 +45,9 @@ local function seat_batch(keys, arguments)
   local matches = read_matches()
   read_claims()
   read_answers()
-  for number = 1, #name_of do book.replies[number] = decide(number, matches[match_of[number]]) end
+  local replies = book.replies
+  for number = 1, #name_of do replies[number] = decide(number, matches[match_of[number]]) end
   book_write(matches)
-  for number, earlier in pairs(book.repeats) do book.replies[number] = book.replies[earlier] end
-  return table.concat(book.replies, '\n')
+  for number, earlier in pairs(book.repeats) do replies[number] = replies[earlier] end
+  return table.concat(replies, '\n')
 end
