@@ -80,7 +80,7 @@ local function write_match(match)
   local told = write_seats(match)
   local version = whole(match.version)
   redis.call('HSET', match.key.meta, 'version', version)
-  write_many('ZREM', match.key.passes, match.passes_used, #match.passes_used)
+  for user in pairs(match.passes_used) do redis.call('ZREM', match.key.passes, user) end
   -- `p` is the version before: a reader that stands at another one has missed an entry.
   redis.call('XADD', match.key.changes, 'MAXLEN', '~', 10000, '*', 'v', version,
     'p', whole(match.version_before), 'd', told)

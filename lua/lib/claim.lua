@@ -4,6 +4,8 @@
 -- state (R ready, I in progress, A the gateway is asked by the reconciler, P paid, F failed),
 -- payment key, and what lib/money.lua knows. The records of a user, one per line, are one field of
 -- the claims. domain/claim.rs reads the same form.
+-- From the deadline on, which begins at a fixed place because ids have 22 characters.
+local HEAD = '^(%d+)|([^|]*)|%d+|%d+'
 local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)'
   .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
 
@@ -50,15 +52,13 @@ end
 -- Ids have 22 characters (docs/REDIS.md), so that the head begins with fixed places. A record that
 -- can't be read stays as it is, stands for nothing, and holds up nobody.
 local function claim_parse(user, text)
-  local deadline_end = text:find('|', 49, true)
-  local seats_end = deadline_end and text:find('|', deadline_end + 1, true)
-  if not seats_end then
+  local deadline, seats = text:match(HEAD, 49)
+  if not deadline then
     return { id = '', state = '', match = '', deadline = '', seats = '', text = text, over = false }
   end
   return setmetatable({
     id = text:sub(1, 22), state = text:sub(24, 24), match = text:sub(26, 47), user = user,
-    deadline = text:sub(49, deadline_end - 1),
-    seats = text:sub(deadline_end + 1, seats_end - 1), text = text, over = false,
+    deadline = deadline, seats = seats, text = text, over = false,
   }, claim_rest)
 end
 

@@ -2,6 +2,7 @@
 -- Replies: hold: held not_open pass_required seat_limit taken orphan
 -- Replies: best: held not_open pass_required seat_limit none
 local function has_pass(match, user)
+  if match.passes_used[user] then return false end
   local expires = redis.call('ZSCORE', match.key.passes, user)
   return expires and tonumber(expires) > book.now
 end

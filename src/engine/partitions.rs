@@ -17,7 +17,7 @@ use fred::types::{ClusterHash, CustomCommand};
 /// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
 const LAYOUT: &str = "4";
 
-/// Users who have a claim that may end now: those of one batch that ended at the same time.
+/// A deadline that has passed, and the users of one batch who got a claim with it.
 #[derive(Debug, Clone)]
 pub struct Due {
     /// As Redis has it.
@@ -25,6 +25,11 @@ pub struct Due {
 }
 
 impl Due {
+    /// Milliseconds of Redis.
+    pub fn at(&self) -> i64 {
+        self.entry.split_once(' ').and_then(|(at, _)| at.parse().ok()).unwrap_or_default()
+    }
+
     /// Each by his key; one may come twice.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.entry.split_once(' ').map_or("", |(_, users)| users).split(',')
@@ -123,28 +128,35 @@ impl Engine {
         Ok(())
     }
 
-    /// The oldest `count` deadlines that have passed.
-    pub async fn due(&self, partition: Partition, count: i64) -> Result<Vec<Due>, EngineError> {
-        let (now, key) = (self.now_ms().await? as f64, PartitionKeys(partition).due());
-        let first = Some((0, count));
-        let client = self.client(partition)?;
-        let entries: Vec<String> = client.zrangebyscore(key, "-inf", now, false, first).await?;
+    /// The oldest `count` deadlines up to `now`, without the first `skip`.
+    pub async fn due(
+        &self,
+        partition: Partition,
+        now: i64,
+        skip: usize,
+        count: usize,
+    ) -> Result<Vec<Due>, EngineError> {
+        let (key, client) = (PartitionKeys(partition).due(), self.client(partition)?);
+        let limit = Some((skip as i64, count as i64));
+        let entries: Vec<String> =
+            client.zrangebyscore(key, "-inf", now as f64, false, limit).await?;
         Ok(entries.into_iter().map(|entry| Due { entry }).collect())
     }
 
-    /// The claims of some users whose deadline has passed: read only, the script checks each again.
+    /// The claims of some users with a deadline up to `until`: read only, the script checks each
+    /// again.
     pub async fn due_claims(
         &self,
         partition: Partition,
         users: &[&str],
+        until: i64,
     ) -> Result<Vec<Claim>, EngineError> {
-        let now = self.now_ms().await?;
         let key = PartitionKeys(partition).claims();
         let texts: Vec<Option<String>> = self.client(partition)?.hmget(key, users.to_vec()).await?;
         let claims =
             users.iter().zip(texts).flat_map(|(user, text)| readable(user, text.as_deref()));
         let due = claims.filter(|claim| {
-            claim.deadline <= now && matches!(claim.state, ClaimState::Hold | ClaimState::Pending)
+            claim.deadline <= until && matches!(claim.state, ClaimState::Hold | ClaimState::Pending)
         });
         Ok(due.collect())
     }

@@ -68,16 +68,19 @@ pub struct Library {
 impl Library {
     /// All names carry a hash of the text, so that releases can run side by side.
     fn new(parts: &[&str]) -> Self {
-        let body = parts.join("\n");
-        let hash = &sha1_hash(&body)[..12];
+        let text = |hash: &str| {
+            format!(
+                "#!lua name=grandstand_{hash}\n{}\n\
+                 redis.register_function('seat_batch_{hash}', seat_batch)\n\
+                 redis.register_function{{ function_name = 'seat_batch_freeing_{hash}',\n\
+                 \x20 callback = seat_batch, flags = {{ 'allow-oom' }} }}\n",
+                parts.join("\n")
+            )
+        };
+        let hash = sha1_hash(&text(""))[..12].to_owned();
         let [name, run, run_freeing] =
             ["grandstand", "seat_batch", "seat_batch_freeing"].map(|name| format!("{name}_{hash}"));
-        let text = format!(
-            "#!lua name={name}\n{body}\n\
-             redis.register_function('{run}', seat_batch)\n\
-             redis.register_function{{ function_name = '{run_freeing}', callback = seat_batch,\n\
-             \x20 flags = {{ 'allow-oom' }} }}\n"
-        );
+        let text = text(&hash);
         Self { text, name, run, run_freeing }
     }
 
@@ -98,7 +101,7 @@ impl Library {
             match answer {
                 // Somebody has deleted it, or this is another Redis than at the start.
                 Err(error) if error.details().contains("Function not found") => {
-                    self.load(client).await?;
+                    self.load(client, true).await?;
                 }
                 other => return Ok(other?),
             }
@@ -106,15 +109,17 @@ impl Library {
         Err(EngineError::Unavailable("the library of functions vanishes again and again".into()))
     }
 
-    /// Loads the library where it is not yet: that would be refused when Redis is out of memory.
-    async fn load(&self, client: &Client) -> Result<(), EngineError> {
+    /// Loads the library, at a start only where it is not there yet: Redis refuses it when it is
+    /// out of memory.
+    async fn load(&self, client: &Client, missed: bool) -> Result<(), EngineError> {
+        let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
+        if !missed && !there.is_empty() {
+            return Ok(());
+        }
         if client.is_clustered() {
             return Ok(client.function_load_cluster(true, self.text.as_str()).await?);
         }
-        let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
-        if there.is_empty() {
-            let _: String = client.function_load(true, self.text.as_str()).await?;
-        }
+        let _: String = client.function_load(true, self.text.as_str()).await?;
         Ok(())
     }
 }
@@ -195,6 +200,6 @@ impl Scripts {
         for script in all {
             script.load(client).await?;
         }
-        self.seat_batch.load(client).await
+        self.seat_batch.load(client, false).await
     }
 }

@@ -7,11 +7,11 @@ use crate::engine::error::EngineError;
 use crate::engine::partitions::Due;
 use crate::workers::Workers;
 use futures::future::join_all;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 /// Deadlines per look, each of up to one batch of users.
-const LOOK: i64 = 64;
+const LOOK: usize = 64;
 /// Users in one step: their claims end in less than 1 ms of Redis.
 const STEP: usize = 96;
 /// Between two steps. When very many are due at once, half of the time stays for the commands of
@@ -25,44 +25,66 @@ impl Workers {
     }
 }
 
-/// Ends all claims of a partition whose deadline has passed; answers how many. A claim that can't
-/// be ended keeps its deadline, and does not keep others from ending.
+/// Ends all claims of a partition whose deadline has passed by now; answers how many. A claim that
+/// can't be ended keeps its deadline, and does not keep others from ending.
 pub async fn expire_due(engine: &Engine, partition: Partition) -> Result<usize, EngineError> {
-    let mut ended = 0;
+    expire_until(engine, partition, engine.now_ms().await?).await
+}
+
+/// The same by a clock that may be wrong: only the script's own says what has passed.
+pub async fn expire_until(
+    engine: &Engine,
+    partition: Partition,
+    now: i64,
+) -> Result<usize, EngineError> {
+    let (mut ended, mut left, mut fault) = (0, 0, None);
     loop {
-        let due = engine.due(partition, LOOK).await?;
-        let (swept, mut failed) = sweep(engine, partition, &due).await?;
-        ended += swept;
-        let done = |due: &Due| !due.users().any(|user| failed.contains_key(user));
-        let done: Vec<Due> = due.into_iter().filter(done).collect();
-        if done.is_empty() {
-            return failed.drain().next().map_or(Ok(ended), |(_, error)| Err(error));
+        let due = engine.due(partition, now, left, LOOK).await?;
+        let more = due.len() == LOOK;
+        let mut swept = sweep(engine, partition, &due).await?;
+        ended += swept.ended;
+        fault = swept.fault.take().or(fault);
+        let (kept, done): (Vec<Due>, Vec<Due>) =
+            due.into_iter().partition(|due| due.users().any(|user| swept.kept.contains(user)));
+        left += kept.len();
+        if !done.is_empty() {
+            engine.forget_due(partition, done).await?;
         }
-        engine.forget_due(partition, done).await?;
+        if !more {
+            return fault.map_or(Ok(ended), Err);
+        }
     }
 }
 
-/// How many claims have ended, and the users of whom one could not be ended.
-async fn sweep(
-    engine: &Engine,
-    partition: Partition,
-    due: &[Due],
-) -> Result<(usize, HashMap<String, EngineError>), EngineError> {
-    let (mut ended, mut failed) = (0, HashMap::new());
+#[derive(Default)]
+struct Swept {
+    ended: usize,
+    /// Users with a claim that has not ended, though its deadline has passed.
+    kept: HashSet<String>,
+    fault: Option<EngineError>,
+}
+
+async fn sweep(engine: &Engine, partition: Partition, due: &[Due]) -> Result<Swept, EngineError> {
+    let mut all = Swept::default();
+    // By the deadlines themselves: a clock that another server has, or that was set back, must not
+    // pass over a claim whose deadline is then forgotten.
+    let until = due.iter().map(Due::at).max().unwrap_or_default();
     let users: BTreeSet<&str> = due.iter().flat_map(Due::users).collect();
     let users: Vec<&str> = users.into_iter().collect();
     for (number, step) in users.chunks(STEP).enumerate() {
         if number > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        let claims = engine.due_claims(partition, step).await?;
+        let claims = engine.due_claims(partition, step, until).await?;
         let sweeps = claims.iter().map(|one| engine.expire(one.match_id, one.user, one.id));
         for (claim, swept) in claims.iter().zip(join_all(sweeps).await) {
-            match swept {
-                Ok(swept) => ended += usize::from(swept),
-                Err(error) => drop(failed.insert(claim.user.key(), error)),
+            if let Ok(true) = swept {
+                all.ended += 1;
+            } else {
+                all.kept.insert(claim.user.key());
+                all.fault = swept.err().or(all.fault);
             }
         }
     }
-    Ok((ended, failed))
+    Ok(all)
 }

@@ -1,7 +1,7 @@
 //! What many commands at once may not break: batches, repeats, limits, memory, deadlines.
 
 use crate::support::app::{TestApp, eventually};
-use crate::support::engine::Step::{Forget, Hold, HoldLate, Queue, Reserve};
+use crate::support::engine::Step::{Begin, Forget, Hold, HoldLate, Pass, Queue, Request, Reserve};
 use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
 use crate::support::events::EventStream;
 use crate::table::word;
@@ -11,8 +11,9 @@ use grandstand::domain::ids::{PaymentId, UserId};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::partitions::Due;
+use grandstand::engine::payments::{Outcome, Settled};
 use grandstand::engine::reservations::Source;
-use grandstand::workers::expiry::expire_due;
+use grandstand::workers::expiry::{expire_due, expire_until};
 use std::time::{Duration, Instant};
 
 fn operation(key: &str, fingerprint: &str) -> Operation {
@@ -191,22 +192,25 @@ async fn a_flush_of_the_scripts_under_load_loses_nothing() {
 #[tokio::test]
 async fn a_record_that_can_not_be_read_holds_up_nobody() {
     let bed = TestEngine::start().await;
-    let scene = bed.at(&[HoldLate]).await;
-    let (id, me) = (scene.id(), scene.me);
     let claims = grandstand::redis::keys::PartitionKeys(PARTITION).claims();
-    let record = bed.hash(claims.clone()).await.remove(&me.key()).unwrap();
-    let broken = format!("{}|H|no record at all, though it is long enough", "x".repeat(22));
-    let text = format!("{broken}\n{record}");
-    let _: i64 = bed.raw.hset(&claims, (me.key(), text)).await.unwrap();
-    assert_eq!(bed.engine.claims_of(PARTITION, me).await.unwrap().len(), 1);
-    let swept = expire_due(&bed.engine, PARTITION).await.unwrap();
-    assert_eq!((swept, bed.seats(id).await.as_str()), (1, ""));
-    let hold = |who, seat| bed.engine.hold(id, who, seats(&[seat]), PRICE, &[], operation("", ""));
-    let (mine, other) = tokio::join!(hold(me, 1), hold(scene.other, 2));
-    mine.unwrap();
-    other.unwrap();
-    let text = bed.hash(claims).await.remove(&me.key()).unwrap();
-    assert_eq!((text.lines().next(), text.lines().count()), (Some(broken.as_str()), 2));
+    for tail in ["no record at all, but long", "soon|1|1|10", "|1|1|10", "1|1|garbage", "1|1|1|x"] {
+        let scene = bed.at(&[HoldLate]).await;
+        let (id, me) = (scene.id(), scene.me);
+        let record = bed.hash(claims.clone()).await.remove(&me.key()).unwrap();
+        let broken = format!("{}|P|{}|{tail}", "x".repeat(22), id.key());
+        let text = format!("{broken}\n{record}");
+        let _: i64 = bed.raw.hset(&claims, (me.key(), text)).await.unwrap();
+        assert_eq!(bed.engine.claims_of(PARTITION, me).await.unwrap().len(), 1, "{tail}");
+        let swept = expire_due(&bed.engine, PARTITION).await.unwrap();
+        assert_eq!((swept, bed.seats(id).await.as_str()), (1, ""), "{tail}");
+        let hold =
+            |who, seat| bed.engine.hold(id, who, seats(&[seat]), PRICE, &[], operation("", ""));
+        let (mine, other) = tokio::join!(hold(me, 1), hold(scene.other, 2));
+        mine.unwrap();
+        other.unwrap();
+        let text = bed.hash(claims.clone()).await.remove(&me.key()).unwrap();
+        assert_eq!((text.lines().next(), text.lines().count()), (Some(broken.as_str()), 2));
+    }
 }
 
 /// The rule: a hold is given back and reserved in its own match alone.
@@ -302,14 +306,42 @@ async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
 #[tokio::test]
 async fn a_claim_that_can_not_be_ended_keeps_no_other_from_it() {
     let bed = TestEngine::start().await;
-    let gone = bed.at(&[HoldLate, Forget]).await;
+    let mut stuck = Vec::new();
+    // More than one look of the worker has.
+    for _ in 0..70 {
+        stuck.push(bed.at(&[HoldLate, Forget]).await.me.key());
+    }
     let scene = bed.at(&[HoldLate]).await;
     let swept = expire_due(&bed.engine, PARTITION).await;
     assert!(matches!(swept, Err(EngineError::NotLoaded)), "{swept:?}");
     assert_eq!(bed.seats(scene.id()).await, "");
-    let due = bed.engine.due(PARTITION, 10).await.unwrap();
+    let now = bed.engine.now_ms().await.unwrap();
+    let due = bed.engine.due(PARTITION, now, 0, 100).await.unwrap();
     let users: Vec<&str> = due.iter().flat_map(Due::users).collect();
-    assert_eq!(users, [gone.me.key()]);
+    assert_eq!(users, stuck);
+}
+
+/// The rule: a worker whose clock is ahead ends nothing early, and forgets no deadline.
+#[tokio::test]
+async fn a_clock_that_is_ahead_ends_nothing() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let ahead = bed.engine.now_ms().await.unwrap() + 86_400_000;
+    assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
+    assert_eq!(bed.seats(scene.id()).await, "1H 2H");
+    bed.assert_sound().await;
+}
+
+/// The rule: a purchase uses up the pass, for what comes later in the same batch too.
+#[tokio::test]
+async fn a_pass_is_used_up_within_a_batch() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Queue, Pass, Hold, Reserve, Request, Begin]).await;
+    let attempt = scene.attempt(1);
+    let again = bed.engine.hold(scene.id(), scene.me, seats(&[5]), PRICE, &[], operation("", ""));
+    let (paid, held) = tokio::join!(bed.engine.settle_payment(&attempt, Outcome::Approved), again);
+    assert!(matches!(paid, Ok(Settled::Confirmed(_))), "{paid:?}");
+    assert!(matches!(held, Err(EngineError::Refused(Refusal::PassRequired))), "{held:?}");
 }
 
 /// The rule: a hold that nobody asks for ends on the map within a second of its deadline.
@@ -331,7 +363,8 @@ async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
     let engine = &app.node().app.engine;
     eventually("no deadline is left", || async {
-        let due = engine.due(grandstand::domain::ids::Partition(0), 10).await.ok()?;
+        let now = engine.now_ms().await.ok()?;
+        let due = engine.due(PARTITION, now, 0, 10).await.ok()?;
         due.is_empty().then_some(())
     })
     .await;

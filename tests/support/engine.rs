@@ -91,12 +91,9 @@ impl TestEngine {
 
     /// The seats of a match in Redis, `1H 2P`.
     pub async fn seats(&self, id: MatchId) -> String {
-        let found: BTreeMap<u32, String> = self
-            .hash(MatchKeys(id).seats())
-            .await
-            .into_iter()
-            .map(|(seat, value)| (seat.parse().unwrap(), value))
-            .collect();
+        let found = self.hash(MatchKeys(id).seats()).await.into_iter();
+        let found: BTreeMap<u32, String> =
+            found.map(|(seat, value)| (seat.parse().unwrap(), value)).collect();
         let parts: Vec<String> =
             found.iter().map(|(seat, value)| format!("{seat}{}", &value[..1])).collect();
         parts.join(" ")
@@ -106,17 +103,18 @@ impl TestEngine {
     pub async fn changes(&self, id: MatchId) -> Vec<String> {
         let entries = self.stream(MatchKeys(id).changes()).await;
         // In an order of their own: that of the script is none.
+        let in_order = |part: &str| {
+            let mut seats: Vec<&str> = part[1..].split(',').collect();
+            seats.sort_by_key(|seat| seat.parse::<u32>().unwrap());
+            format!("{}{}", &part[..1], seats.join(","))
+        };
         let sorted = |text: &String| {
-            let in_order = |part: &str| {
-                let mut seats: Vec<&str> = part[1..].split(',').collect();
-                seats.sort_by_key(|seat| seat.parse::<u32>().unwrap());
-                format!("{}{}", &part[..1], seats.join(","))
-            };
-            let mut parts: Vec<String> = text.split(';').map(in_order).collect();
+            let parts = text.split(';').filter(|part| !part.is_empty());
+            let mut parts: Vec<String> = parts.map(in_order).collect();
             parts.sort();
             parts.join(";")
         };
-        let said = |entry: &Fields| entry.get("d").map(sorted).or(entry.get("q").cloned()).unwrap();
+        let said = |one: &Fields| one.get("d").map(sorted).or(one.get("q").cloned()).unwrap();
         entries.iter().map(said).collect()
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Each way is measured so often; medians count.
 const ROUNDS: usize = 5;
-/// Tasks on the engine and requests in flight over HTTP, at most: more than two batches take.
+/// Requests in flight over HTTP, at most.
 const AT_ONCE: u32 = 1024;
 
 /// One way: the median of its rounds, and of its ratios to the first way in the same round. Others
@@ -103,10 +103,10 @@ async fn compare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<C
         eprintln!("round {round} of {ROUNDS}");
         note("one script per seat", &mut rounds.naive, naive.measure(each).await?);
         note("row locks", &mut rounds.row_locks, locks.measure(each).await?);
-        let (tasks, tally) = (AT_ONCE as usize, Arc::new(Tally::default()));
-        let measured = engine::measure(&private.dev, tasks, None, each, &tally).await?;
+        let tally = Arc::new(Tally::default());
+        let measured = engine::measure(&private.dev, engine::AT_ONCE, None, each, &tally).await?;
         note("engine", &mut rounds.engine, measured.seat_operations_per_second);
-        let four = engine::measure(&private.dev, tasks, Some(4), each, &tally).await?;
+        let four = engine::measure(&private.dev, engine::AT_ONCE, Some(4), each, &tally).await?;
         note("engine, four seats", &mut rounds.engine_four, four.seat_operations_per_second);
         rest(target, arguments, each, &mut rounds).await?;
         lone(target, arguments, each, &mut rounds).await?;
