@@ -4,6 +4,7 @@
 -- state (R ready, I in progress, A the gateway is asked by the reconciler, P paid, F failed),
 -- payment key, and what lib/money.lua knows. The records of a user, one per line, are one field of
 -- the claims. domain/claim.rs reads the same form.
+
 -- From the deadline on, which begins at a fixed place because ids have 22 characters.
 local HEAD = '^(%d+)|([^|]*)|%d+|%d+'
 local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)'
@@ -49,8 +50,7 @@ function claim_rest.__index(claim, name)
   return rawget(claim, name)
 end
 
--- Ids have 22 characters (docs/REDIS.md), so that the head begins with fixed places. A record that
--- can't be read stays as it is, stands for nothing, and holds up nobody.
+-- A record that can't be read stays as it is, stands for nothing, and holds up nobody.
 local function claim_parse(user, text)
   local deadline, seats = text:match(HEAD, 49)
   if not deadline then
