@@ -332,6 +332,25 @@ async fn a_clock_that_is_ahead_ends_nothing() {
     bed.assert_sound().await;
 }
 
+/// The rule: a reservation that waits for money again ends by itself again.
+#[tokio::test]
+async fn a_reservation_that_waits_again_has_a_deadline_again() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold, Reserve, Request, Begin]).await;
+    // While it is PAYING a worker, whose clock is ahead, forgets the deadline that it had.
+    let ahead = bed.engine.now_ms().await.unwrap() + 86_400_000;
+    assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
+    assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
+    let declined = Outcome::Declined("NO".to_owned());
+    let settled = bed.engine.settle_payment(&scene.attempt(1), declined).await;
+    assert!(matches!(settled, Ok(Settled::Pending(_))), "{settled:?}");
+    bed.assert_sound().await;
+    // And when it gets more time than it had.
+    let (id, me, mine) = (scene.id(), scene.me, scene.reservation);
+    bed.engine.stretch_reservation(id, me, mine, 86_400_000).await.unwrap();
+    bed.assert_sound().await;
+}
+
 /// The rule: a purchase uses up the pass, for what comes later in the same batch too.
 #[tokio::test]
 async fn a_pass_is_used_up_within_a_batch() {
