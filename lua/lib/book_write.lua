@@ -80,7 +80,9 @@ local function write_match(match)
   local told = write_seats(match)
   local version = whole(match.version)
   redis.call('HSET', match.key.meta, 'version', version)
-  for user in pairs(match.passes_used) do redis.call('ZREM', match.key.passes, user) end
+  local passes = {}
+  for user in pairs(match.passes_used) do passes[#passes + 1] = user end
+  write_many('ZREM', match.key.passes, passes, #passes)
   -- `p` is the version before: a reader that stands at another one has missed an entry.
   redis.call('XADD', match.key.changes, 'MAXLEN', '~', 10000, '*', 'v', version,
     'p', whole(match.version_before), 'd', told)
