@@ -6,7 +6,7 @@
 -- Replies: not_loaded gone ended
 -- Emits: journal: the entry, dead_letter_replayed
 -- Cost: O(fields)
-if redis.call('EXISTS', KEYS[3]) == 0 then return 'not_loaded' end
+if redis.call('HEXISTS', KEYS[3], 'layout') == 0 then return 'not_loaded' end
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 'gone' end
 -- all checked: write
 redis.call('XDEL', KEYS[1], ARGV[1])

@@ -4,8 +4,8 @@
 -- Replies: not_loaded snapshot
 -- Cost: O(taken seats)
 local meta = redis.call('HMGET', KEYS[2], 'status', 'version', 'serving')
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not meta[1] or not epoch then return { 'not_loaded' } end
+local epoch, layout = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'layout'))
+if not meta[1] or not layout then return { 'not_loaded' } end
 local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
 local taken, seats = {}, redis.call('HGETALL', KEYS[3])
 for number = 1, #seats, 2 do

@@ -68,10 +68,9 @@ pub async fn confirm(
     amount: i64,
 ) -> ApiResult<Confirmed> {
     let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let steps =
-        tokio::spawn(
-            async move { confirm_now(&app, &user, &one, payment, &payment_key, amount).await },
-        );
+    let tracker = app.checkouts.clone();
+    let steps = tracker
+        .spawn(async move { confirm_now(&app, &user, &one, payment, &payment_key, amount).await });
     steps.await.map_err(ApiError::internal)?
 }
 
@@ -84,7 +83,8 @@ pub async fn cancel(
     seats: Vec<(SeatId, i64)>,
 ) -> ApiResult<bool> {
     let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let steps = tokio::spawn(async move { cancel_now(&app, &user, &one, &seats).await });
+    let tracker = app.checkouts.clone();
+    let steps = tracker.spawn(async move { cancel_now(&app, &user, &one, &seats).await });
     steps.await.map_err(ApiError::internal)?
 }
 
@@ -104,12 +104,13 @@ async fn confirm_now(
         return Err(ApiError::payments_paused());
     }
     failpoint::reached("begin.before");
-    let begun = app
-        .engine
-        .begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key)
-        .await?;
+    let begun =
+        app.engine.begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key).await;
     failpoint::reached("begin.after");
-    match begun {
+    if let Err(EngineError::Refused(Refusal::PaymentsHalted)) = begun {
+        app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
+    }
+    match begun? {
         Begun::Paid => persisted_earlier(app, one).await,
         Begun::InProgress => wait_for_other(app, one).await,
         Begun::Now { attempt: number, journal } => {

@@ -40,6 +40,7 @@ use axum::routing::get;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,6 +58,9 @@ pub struct App {
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub pauses: checkout::Pauses,
+    /// Confirmations and cancellations that go on although their caller may have gone: a stop waits
+    /// for them.
+    pub checkouts: TaskTracker,
     /// Calls under an Idempotency-Key that are not answered yet.
     pub calls: extract::Calls,
     pub taken: Taken,

@@ -5,8 +5,9 @@
 use crate::domain::ids::{MatchId, Partition, SeatId};
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
+use crate::redis::Redis;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
-use fred::prelude::{Client, Value};
+use fred::prelude::{Client, Key, Value};
 use rmp::encode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,7 +75,10 @@ impl Command {
 
     /// Commands that only free memory still run when Redis has none left.
     fn frees(&self) -> bool {
-        matches!(self.name, "release" | "expire" | "cancel" | "refund" | "outcome" | "unblock")
+        matches!(
+            self.name,
+            "release" | "expire" | "cancel" | "refund" | "ask" | "outcome" | "unblock"
+        )
     }
 }
 
@@ -90,12 +94,12 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Starts one task per partition; `client_of` says which connection serves it.
-    pub fn start(partitions: u16, limits: Limits, client_of: impl Fn(Partition) -> Client) -> Self {
+    /// Starts one task per partition.
+    pub fn start(partitions: u16, limits: Limits, redis: &Redis) -> Self {
         let queues = (0..partitions).map(|number| {
             let (sender, receiver) = mpsc::channel(COMMANDS_WAITING);
             let partition = Partition(number);
-            let caller = Caller { partition, limits, client: client_of(partition) };
+            let caller = Caller { partition, limits, redis: redis.clone() };
             tokio::spawn(run(receiver, caller));
             sender
         });
@@ -138,7 +142,7 @@ async fn run(mut queue: mpsc::Receiver<Waiting>, caller: Caller) {
 struct Caller {
     partition: Partition,
     limits: Limits,
-    client: Client,
+    redis: Redis,
 }
 
 impl Caller {
@@ -204,7 +208,11 @@ impl Caller {
 
     async fn ask(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
         let (keys, arguments) = arguments_of(self.partition, self.limits, commands);
-        let reply = SCRIPTS.seat_batch.call(&self.client, freeing, keys, arguments).await?;
+        let run = |client: Client| {
+            let (keys, arguments) = (keys.clone(), arguments.clone());
+            async move { SCRIPTS.seat_batch.call(&client, freeing, keys, arguments).await }
+        };
+        let reply = self.redis.run(self.partition, run).await?;
         let lines: Vec<String> = reply.split('\n').map(str::to_owned).collect();
         if lines.len() != commands.len() {
             let text = format!("{} lines for {} commands", lines.len(), commands.len());
@@ -220,7 +228,7 @@ fn arguments_of(
     partition: Partition,
     limits: Limits,
     commands: &[&Command],
-) -> (Vec<String>, Vec<Value>) {
+) -> (Vec<Key>, Vec<Value>) {
     let of = PartitionKeys(partition);
     let mut keys = vec![of.partition(), of.claims(), of.due(), of.journal()];
     keys.extend(of.operations());
@@ -241,7 +249,7 @@ fn arguments_of(
     arguments.extend(matches.iter().map(|id| Value::from(id.key())));
     let packed = pack(commands, &matches).expect("a list in memory takes all that is written");
     arguments.extend(packed.into_iter().map(|column| Value::Bytes(column.into())));
-    (keys, arguments)
+    (keys.into_iter().map(Key::from).collect(), arguments)
 }
 
 type Packed = Result<Vec<u8>, encode::ValueWriteError>;

@@ -28,7 +28,7 @@ impl Engine {
             document: encode(site)?,
             fields: vec![],
         };
-        let id = self.put(put, operation).await?;
+        let id = self.put_document(put, operation).await?;
         SiteId::from_key(&id).ok_or_else(|| bad(&id))
     }
 
@@ -48,11 +48,11 @@ impl Engine {
             document: encode(event)?,
             fields: event.meta(),
         };
-        let id = self.put(put, operation).await?;
+        let id = self.put_document(put, operation).await?;
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
     }
 
-    async fn put(&self, put: Put, operation: Operation) -> Result<String, EngineError> {
+    async fn put_document(&self, put: Put, operation: Operation) -> Result<String, EngineError> {
         let keys = PartitionKeys(put.partition);
         let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
         names.extend(keys.operations());
@@ -69,8 +69,7 @@ impl Engine {
         for (field, value) in put.fields {
             arguments.extend([field.to_owned(), value]);
         }
-        let client = self.client(put.partition)?;
-        let line: String = SCRIPTS.catalog_put.call(client, names, arguments).await?;
+        let line: String = self.call(put.partition, &SCRIPTS.catalog_put, names, arguments).await?;
         match line.split_once(' ') {
             Some(("stored", id)) => Ok(id.to_owned()),
             _ => Err(refusal(&line)),
@@ -102,11 +101,10 @@ impl Engine {
         more: Vec<String>,
     ) -> Result<(), EngineError> {
         let keys = PartitionKeys(partition);
-        let mut names = vec![documents, keys.journal(), keys.notices()];
+        let mut names = vec![documents, keys.journal(), keys.notices(), keys.partition()];
         names.extend(more);
         let arguments = vec![kind.to_owned(), id, version.to_string(), NOTICE_TTL_MS.to_string()];
-        let client = self.client(partition)?;
-        let line: String = SCRIPTS.catalog_delete.call(client, names, arguments).await?;
+        let line: String = self.call(partition, &SCRIPTS.catalog_delete, names, arguments).await?;
         if line == "deleted" { Ok(()) } else { Err(refusal(&line)) }
     }
 

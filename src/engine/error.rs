@@ -34,6 +34,8 @@ pub enum Refusal {
     AmountMismatch,
     #[error("this payment was refused; a new one is needed")]
     PaymentFailed,
+    #[error("PostgreSQL has lost sales: no payment begins before they are restored")]
+    PaymentsHalted,
     #[error("a payment is under way")]
     Paying,
     #[error("it can't be cancelled any more")]
@@ -56,6 +58,9 @@ pub enum EngineError {
     /// The match or its partition is not in Redis: it is being rebuilt.
     #[error("not loaded")]
     NotLoaded,
+    /// The lease of the partition is another worker's by now: nothing was written.
+    #[error("another worker owns the partition")]
+    Fenced,
     /// More commands wait than can be served in time; this one was not sent.
     #[error("too many commands wait")]
     Overloaded,

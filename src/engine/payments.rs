@@ -93,7 +93,8 @@ impl Engine {
 
     /// PENDING → PAYING: from here on no deadline frees the seats.
     ///
-    /// Refusals: `NotFound`, `ReservationEnded`, `NotPending`, `AmountMismatch`, `PaymentFailed`.
+    /// Refusals: `NotFound`, `ReservationEnded`, `NotPending`, `AmountMismatch`, `PaymentFailed`,
+    /// `PaymentsHalted`.
     pub async fn begin_payment(
         &self,
         match_id: MatchId,

@@ -166,10 +166,9 @@ impl Engine {
         let keys = MatchKeys(match_id);
         let partition = PartitionKeys(match_id.partition()).partition();
         let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
-        let reply: Vec<String> = SCRIPTS
-            .match_snapshot
-            .call(self.match_client(match_id)?, names, Vec::<Value>::new())
-            .await?;
+        let nothing = Vec::<Value>::new();
+        let reply: Vec<String> =
+            self.call(match_id.partition(), &SCRIPTS.match_snapshot, names, nothing).await?;
         let [word, epoch, id, version, taken, serving, waiting] = reply.as_slice() else {
             return Err(EngineError::NotLoaded);
         };
@@ -289,6 +288,7 @@ pub(super) fn refusal(line: &str) -> EngineError {
         "ended" => Refusal::ReservationEnded(rest.to_owned()),
         "amount_mismatch" => Refusal::AmountMismatch,
         "failed" => Refusal::PaymentFailed,
+        "halted" => Refusal::PaymentsHalted,
         "paying" => Refusal::Paying,
         "not_cancellable" => Refusal::NotCancellable,
         _ => return bad(line),

@@ -68,34 +68,37 @@ struct Documents {
 type Payments<'a> = Vec<(PaymentStep, &'a PaymentFact)>;
 
 impl Store {
-    /// Applies entries of one partition in order and moves its position to `upto`, in one
-    /// transaction. Entries at or below the stored position have had their effect and are skipped.
+    /// Applies entries of one partition in order and moves its position from `from` to `upto`, in
+    /// one transaction.
+    ///
+    /// # Errors
+    /// `Moved` when the position is not `from`: another worker has moved it, or PostgreSQL has lost
+    /// what it had. Nothing is applied then.
     pub async fn apply(
         &self,
         partition: Partition,
-        upto: Position,
+        from: Position,
+        upto: StreamId,
         entries: &[(StreamId, Fact)],
     ) -> Result<Lost, StoreError> {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         let number = i32::from(partition.0);
         let lock = transaction.prepare_cached(LOCK_POSITION).await?;
-        let row = transaction.query_one(&lock, &[&number]).await?;
-        // The partition was loaded anew meanwhile: these entries belong to the log before.
-        if row.get::<_, i64>(0) as u64 != upto.epoch {
-            return Err(StoreError::Away(format!("epoch {} has ended", upto.epoch)));
+        let row = transaction.query_opt(&lock, &[&number]).await?;
+        let found = row.map(|row| Position {
+            epoch: row.get::<_, i64>(0) as u64,
+            id: StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 },
+        });
+        if found != Some(from) {
+            return Err(StoreError::Moved { expected: from, found });
         }
-        let upto = upto.id;
-        let place = StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 };
-        let fresh: Vec<&Fact> =
-            entries.iter().filter(|(id, _)| *id > place).map(|(_, fact)| fact).collect();
-        let lost = write(&transaction, partition, &fresh).await?;
-        if upto > place {
-            let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-                [&number, &(upto.ms as i64), &(upto.seq as i64)];
-            let statement = transaction.prepare_cached(MOVE_POSITION).await?;
-            transaction.execute(&statement, &moved).await?;
-        }
+        let facts: Vec<&Fact> = entries.iter().map(|(_, fact)| fact).collect();
+        let lost = write(&transaction, partition, &facts).await?;
+        let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&number, &(upto.ms as i64), &(upto.seq as i64)];
+        let statement = transaction.prepare_cached(MOVE_POSITION).await?;
+        transaction.execute(&statement, &moved).await?;
         transaction.commit().await?;
         Ok(lost)
     }

@@ -7,7 +7,7 @@ use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SessionId, SiteId};
 use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
-use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, connect_reader};
+use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, Link, Redis};
 use fred::prelude::*;
 use fred::types::ClientUnblockFlag;
 use std::collections::HashMap;
@@ -56,24 +56,21 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Connects one reader per partition and starts them.
-    pub async fn start(
-        redis_url: &str,
+    /// Starts one reader per partition. Each connects by itself, so that a server which is away
+    /// keeps only its own partitions waiting.
+    pub fn start(
+        redis: &Redis,
         partitions: u16,
-        listener: Listener,
-        stop: CancellationToken,
-    ) -> Result<Self, Error> {
-        let connecting = (0..partitions).map(|_| connect_reader(redis_url));
-        let clients = futures::future::try_join_all(connecting).await?;
-        let mut orders = Vec::new();
-        for (number, client) in (0..partitions).zip(clients) {
+        listener: &Listener,
+        stop: &CancellationToken,
+    ) -> Self {
+        let orders = (0..partitions).map(|number| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            orders.push(sender);
-            let url = redis_url.to_owned();
-            let reader = Reader::new(url, client, Partition(number), listener.clone());
+            let reader = Reader::new(redis.clone(), Partition(number), listener.clone());
             tokio::spawn(reader.run(receiver, stop.clone()));
-        }
-        Ok(Self { orders })
+            sender
+        });
+        Self { orders: orders.collect() }
     }
 
     /// Follows the changes of a match from behind `from`.
@@ -95,8 +92,10 @@ impl Tail {
 }
 
 struct Reader {
-    url: String,
-    client: Client,
+    redis: Redis,
+    /// Closed and opened again after each failure, because a client that has failed once may stay
+    /// stuck, and because another server may have the partition by then.
+    link: Option<Link>,
     partition: Partition,
     listener: Listener,
     places: HashMap<String, StreamId>,
@@ -107,10 +106,10 @@ struct Reader {
 type Entries = HashMap<String, Vec<(String, Fields)>>;
 
 impl Reader {
-    fn new(url: String, client: Client, partition: Partition, listener: Listener) -> Self {
+    fn new(redis: Redis, partition: Partition, listener: Listener) -> Self {
         Self {
-            url,
-            client,
+            redis,
+            link: None,
             partition,
             listener,
             places: HashMap::new(),
@@ -125,21 +124,19 @@ impl Reader {
                 Ok(entries) => self.tell_all(entries),
                 Err(error) => {
                     tracing::warn!(partition = %self.partition, %error, "reading streams failed");
+                    self.link = None;
                     tokio::time::sleep(Duration::from_millis(200)).await;
-                    self.replace_client().await;
                 }
             }
         }
-        let _ = self.client.quit().await;
     }
 
-    /// A client that has failed once may stay stuck after its server is back: a new one is sure.
-    async fn replace_client(&mut self) {
-        let connecting = tokio::time::timeout(STUCK, connect_reader(&self.url)).await;
-        if let Ok(Ok(client)) = connecting {
-            let old = std::mem::replace(&mut self.client, client);
-            tokio::spawn(async move { old.quit().await });
+    async fn client(&mut self) -> Result<Client, Error> {
+        if self.link.is_none() {
+            self.link = Some(self.redis.reader(self.partition).await?);
         }
+        let link = self.link.as_ref().map(|link| Client::clone(link));
+        link.ok_or_else(|| Error::new(ErrorKind::IO, "no connection"))
     }
 
     async fn read(
@@ -147,13 +144,13 @@ impl Reader {
         orders: &mut mpsc::UnboundedReceiver<Order>,
         stop: &CancellationToken,
     ) -> Result<Entries, Error> {
-        self.look_at_epoch().await?;
+        let client = self.client().await?;
+        self.look_at_epoch(&client).await?;
         while let Ok(order) = orders.try_recv() {
             self.obey(order);
         }
         let (keys, ids): (Vec<String>, Vec<String>) =
             self.places.iter().map(|(key, id)| (key.clone(), id.to_string())).unzip();
-        let client = self.client.clone();
         let reading = client.xread_map(Some(ENTRIES), Some(BLOCK_MS), keys, ids);
         let reading = unstuck(reading);
         tokio::pin!(reading);
@@ -162,7 +159,7 @@ impl Reader {
             answer = &mut reading => answer,
             order = orders.recv() => {
                 if let Some(order) = order { self.obey(order); }
-                let _ = self.client.unblock_self(Some(ClientUnblockFlag::Timeout)).await;
+                let _ = client.unblock_self(Some(ClientUnblockFlag::Timeout)).await;
                 reading.await
             }
             () = stop.cancelled() => return Ok(Entries::new()),
@@ -186,34 +183,25 @@ impl Reader {
 
     /// After a wipe or a failover the streams begin anew below the ids seen before, and a read
     /// would wait for ever: the epoch says that this is another log.
-    async fn look_at_epoch(&mut self) -> Result<(), Error> {
+    async fn look_at_epoch(&mut self, client: &Client) -> Result<(), Error> {
         if self.epoch_seen_at.is_some_and(|at| at.elapsed() < EPOCH_EVERY) {
             return Ok(());
         }
         let keys = PartitionKeys(self.partition);
-        let epoch: Option<u64> = self.client.hget(keys.partition(), "epoch").await?;
+        // A partition that is closed keeps its epoch and has no layout.
+        let (epoch, layout): (Option<u64>, Option<String>) =
+            client.hmget(keys.partition(), vec!["epoch", "layout"]).await?;
+        let epoch = epoch.filter(|_| layout.is_some());
         if self.epoch_seen_at.is_none() || epoch != self.epoch {
             self.epoch = epoch;
             for key in [keys.persisted(), keys.notices()] {
-                let place = self.end_of(&key).await?;
+                let place = end_of(client, &key).await?;
                 self.places.insert(key, place);
             }
             (self.listener)(Told::Epoch(self.partition, epoch));
         }
         self.epoch_seen_at = Some(Instant::now());
         Ok(())
-    }
-
-    /// The place before the last entry, so that the last one is told again: it is what stands.
-    /// Notices are told from the start: ended sessions must be known to a node that starts late.
-    async fn end_of(&self, key: &str) -> Result<StreamId, Error> {
-        if key.ends_with(":notices") {
-            return Ok(StreamId::default());
-        }
-        let last: Vec<(String, Fields)> =
-            self.client.xrevrange_values(key, "+", "-", Some(1)).await?;
-        let id: Option<StreamId> = last.first().and_then(|(id, _)| id.parse().ok());
-        Ok(id.map_or(StreamId::default(), |id| StreamId { ms: id.ms.saturating_sub(1), seq: 0 }))
     }
 
     fn tell_all(&mut self, entries: Entries) {
@@ -247,4 +235,15 @@ impl Reader {
         }
         fields.get("revoked").and_then(|id| SessionId::from_key(id)).map(Told::SessionEnded)
     }
+}
+
+/// The place before the last entry, so that the last one is told again: it is what stands. Notices
+/// are told from the start: ended sessions must be known to a node that starts late.
+async fn end_of(client: &Client, key: &str) -> Result<StreamId, Error> {
+    if key.ends_with(":notices") {
+        return Ok(StreamId::default());
+    }
+    let last: Vec<(String, Fields)> = client.xrevrange_values(key, "+", "-", Some(1)).await?;
+    let id: Option<StreamId> = last.first().and_then(|(id, _)| id.parse().ok());
+    Ok(id.map_or(StreamId::default(), |id| StreamId { ms: id.ms.saturating_sub(1), seq: 0 }))
 }

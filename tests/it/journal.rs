@@ -8,6 +8,7 @@ use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, Seat
 use grandstand::domain::money::Money;
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::embedded::{PostgresSettings, PrivatePostgres};
+use grandstand::engine::error::EngineError;
 use grandstand::store::{Store, StoreError};
 use grandstand::stream::journal::Journal;
 use serde_json::json;
@@ -20,6 +21,8 @@ struct Bed {
     store: Store,
     url: String,
     id: StreamId,
+    /// The last one that was applied.
+    applied: StreamId,
 }
 
 impl Bed {
@@ -27,15 +30,17 @@ impl Bed {
         let url = postgres::database().await;
         let store = Store::new(&url, 2).unwrap();
         store.begin_epoch(PARTITION, 1).await.unwrap();
-        Self { store, url, id: StreamId::default() }
+        Self { store, url, id: StreamId::default(), applied: StreamId::default() }
     }
 
     /// One entry in a transaction of its own.
     async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
         self.id.ms += 1;
         let entries = [(self.id, Fact::Payment(step, Box::new(fact.clone())))];
-        let upto = Position { epoch: 1, id: self.id };
-        self.store.apply(PARTITION, upto, &entries).await.map(|_| ())
+        let from = Position { epoch: 1, id: self.applied };
+        self.store.apply(PARTITION, from, self.id, &entries).await?;
+        self.applied = self.id;
+        Ok(())
     }
 
     async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
@@ -207,8 +212,10 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     let fan = crate::support::client::Client::new(app.node().url(), fan.token.clone());
     let id: MatchId = event.id.parse().unwrap();
     let partition = id.partition();
-    let (redis, workers) = (app.redis.url(), app.node().workers.clone());
-    let journal = Journal::open(&redis, partition).await.unwrap();
+    let workers = app.node().workers.clone();
+    let journal = Journal::open(workers.engine.redis(), partition).await.unwrap();
+    let lease = workers.engine.take_lease(partition, "one that dies", 60_000).await.unwrap();
+    let lease = lease.expect("nobody owns it");
     let place = workers.place(partition).await.unwrap();
     let reservation = fan.reserve(&event.id, &[1, 2]).await;
     let payment = fan.request_payment(&reservation).await;
@@ -226,11 +233,12 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     let facts: Vec<_> =
         entries.iter().map(|(id, fields)| (*id, Fact::parse(*id, fields).unwrap())).collect();
     let upto = Position { id: entries.last().unwrap().0, ..place };
-    workers.store.apply(partition, upto, &facts).await.unwrap();
+    workers.store.apply(partition, place, upto.id, &facts).await.unwrap();
     assert!(journal.has(upto.id).await.unwrap(), "an entry that was not trimmed");
-    // Another one takes the same entries from the same place, as one that hung would.
-    let next = workers.drain_once(&journal, partition, place).await.unwrap();
-    assert_eq!(next, upto);
+    // One that hung takes the same entries from the same place: PostgreSQL is not there any more.
+    let late = workers.drain_once(&journal, &lease, place).await.unwrap_err();
+    assert!(late.to_string().contains("PostgreSQL has the journal up to"), "{late:#}");
+    workers.engine.end_lease(&lease).await.unwrap();
     confirming.await.unwrap();
     // A third one begins at the place in PostgreSQL.
     let worker = Node::start(&app.settings, NodeRole::Worker).await.unwrap();
@@ -241,10 +249,10 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     .await;
     assert_eq!(answer["data"]["persisted"], json!(true));
     // The one that hung wakes up, with all that it had read.
-    workers.store.apply(partition, upto, &facts).await.unwrap();
-    let late = journal.announce(upto.id, &[]).await;
-    journal.trim(upto.id).await.unwrap();
-    assert!(late.is_ok());
+    let again = workers.store.apply(partition, place, upto.id, &facts).await;
+    assert!(matches!(again, Err(StoreError::Moved { .. })), "{again:?}");
+    let late = workers.engine.announce(&lease, upto, &[]).await;
+    assert!(matches!(late, Err(EngineError::Fenced)), "{late:?}");
     let rows = "select (select count(*) from claims), (select status from payments),
         (select status from reservations)";
     assert_eq!(sql(&app.settings.database_url, rows).await, [["2", "PAID", "CONFIRMED"]]);

@@ -100,6 +100,7 @@ pub(crate) fn word(reply: Result<String, EngineError>) -> String {
         Ok(word) => word,
         Err(EngineError::Refused(refusal)) => format!("{refusal:?}"),
         Err(EngineError::NotLoaded) => "NotLoaded".to_owned(),
+        Err(EngineError::Fenced) => "Fenced".to_owned(),
         Err(error) => panic!("{error:?}"),
     }
 }

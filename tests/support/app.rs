@@ -87,6 +87,7 @@ impl TestApp {
         settings.admin_email = ADMIN.0.to_owned();
         settings.admin_password = ADMIN.1.to_owned();
         settings.partitions = 2;
+        settings.drain_ms = 0;
         settings.rates.rate_limits = "off".to_owned();
         change(&mut settings);
         let node = Node::start(&settings, NodeRole::All).await.unwrap();
@@ -125,6 +126,7 @@ impl TestApp {
             ("GRANDSTAND_TOSS_BASE_URL", &settings.toss_base_url),
             ("GRANDSTAND_TOSS_SECRET_KEY", &settings.toss_secret_key),
             ("GRANDSTAND_PARTITIONS", &settings.partitions.to_string()),
+            ("GRANDSTAND_DRAIN_MS", "0"),
             ("GRANDSTAND_LOG", "error"),
         ]);
         command
@@ -240,7 +242,7 @@ impl TestApp {
     }
 
     /// A client of this Redis that no part of the node shares.
-    pub async fn raw(&self) -> fred::clients::Client {
+    pub async fn raw(&self) -> grandstand::redis::Link {
         grandstand::redis::connect(&self.redis.url()).await.unwrap()
     }
 

@@ -6,4 +6,5 @@ pub mod books;
 pub mod client;
 pub mod engine;
 pub mod events;
+pub mod partition;
 pub mod postgres;
