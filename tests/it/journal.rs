@@ -31,11 +31,30 @@ impl Bed {
     }
 
     /// One entry in a transaction of its own.
-    async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
+    async fn entry(&mut self, fact: Fact) -> Result<(), StoreError> {
         self.id.ms += 1;
-        let entries = [(self.id, Fact::Payment(step, Box::new(fact.clone())))];
         let upto = Position { epoch: 1, id: self.id };
-        self.store.apply(PARTITION, upto, &entries).await.map(|_| ())
+        self.store.apply(PARTITION, upto, &[(self.id, fact)]).await.map(|_| ())
+    }
+
+    async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
+        self.entry(Fact::Payment(step, Box::new(fact.clone()))).await
+    }
+
+    /// The same step out of a dead letter, which had this place in the journal.
+    async fn late(
+        &mut self,
+        place: Position,
+        step: PaymentStep,
+        fact: &PaymentFact,
+    ) -> Result<(), StoreError> {
+        let fact = Fact::Payment(step, Box::new(fact.clone()));
+        self.entry(Fact::Late(place, Box::new(fact))).await
+    }
+
+    /// The place of the entry that comes next.
+    fn next(&self) -> Position {
+        Position { epoch: 1, id: StreamId { ms: self.id.ms + 1, seq: 0 } }
     }
 
     async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
@@ -65,7 +84,7 @@ fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
         reservation: ReservationId::new(PARTITION),
         match_id,
         user: UserId::new(PARTITION),
-        seats: seats.iter().copied().map(SeatId).collect(),
+        seats: ids(seats),
         amount: 20_000,
         method: "CARD".to_owned(),
         key: "key".to_owned(),
@@ -114,14 +133,59 @@ async fn repeated_and_reordered_entries_change_nothing() {
     for (number, (steps, late, wanted)) in table.iter().enumerate() {
         let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
         let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
+        let first = bed.next();
         bed.steps(&fact, steps).await;
         for step in *late {
-            bed.step(*step, &fact).await.unwrap();
+            bed.late(first, *step, &fact).await.unwrap();
             assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}, then {step:?} again");
         }
     }
     let refunding = sql(&bed.url, "select count(*) from payments where refunding").await;
     assert_eq!(refunding, [["0"]]);
+}
+
+/// The rule: the order of the journal counts, not a clock: when the clock of Redis is set back, every
+/// step still has its effect, and the newest payment is the one that began last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_changes_no_order() {
+    use PaymentStep::{Approved, Begun, Declined, RefundBegun, RefundDone, Refunded, Withdrawn};
+    let mut bed = Bed::start().await;
+    let table: &[(&[PaymentStep], [&str; 3])] = &[
+        (&[Begun, Declined], ["PENDING", "FAILED", "0"]),
+        (&[Begun, Withdrawn, Begun], ["PAYING", "IN_PROGRESS", "2"]),
+        (&[Begun, Approved, RefundBegun, Refunded], ["CANCELLED", "REFUNDED", "0"]),
+        (&[Begun, Approved, RefundBegun, RefundDone], ["CONFIRMED", "PAID", "1"]),
+    ];
+    for (number, (steps, wanted)) in table.iter().enumerate() {
+        let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
+        let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
+        for (number, step) in steps.iter().enumerate() {
+            let mut fact = PaymentFact { at: fact.at - 1000 * number as i64, ..fact.clone() };
+            if matches!(step, RefundBegun | RefundDone) && steps.contains(&RefundDone) {
+                fact.money = part_of(&fact, 1, seats[0]);
+            }
+            if *step == RefundDone {
+                fact.seats.remove(0);
+            }
+            bed.step(*step, &fact).await.unwrap();
+        }
+        assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}");
+    }
+    let first = sale(MatchId::new(PARTITION), &[101, 102], 2_000_000);
+    let second = PaymentFact { payment: PaymentId::new(PARTITION), at: 1_000_000, ..first.clone() };
+    for (step, fact) in [(Begun, &first), (Declined, &first), (Begun, &second)] {
+        bed.step(step, fact).await.unwrap();
+    }
+    bed.step(Approved, &second).await.unwrap();
+    assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "the newest payment");
+    let kept = bed.store.reservation(first.reservation).await.unwrap().unwrap();
+    assert_eq!(kept.payment.unwrap().id, second.payment);
+}
+
+/// What a refund of one seat says of its money.
+fn part_of(fact: &PaymentFact, refund: u32, seat: u32) -> Money {
+    let part_seats = vec![SeatId(seat)];
+    Money { attempt: 1, refund, part: fact.amount / 2, part_seats, ..Money::default() }
 }
 
 /// The rule: the end of an earlier refund, told again, does not end the one that is under way.
@@ -140,10 +204,11 @@ async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
             ..Money::default()
         };
         let first = PaymentFact { money: part(1), at: 2_000_000, ..fact.clone() };
+        let of_first = bed.next();
         bed.steps(&first, &[RefundBegun, end]).await;
         let second = PaymentFact { money: part(2), at: 3_000_000, ..fact.clone() };
         bed.steps(&second, &[RefundBegun]).await;
-        bed.step(end, &PaymentFact { at: 2_000_001, ..first.clone() }).await.unwrap();
+        bed.late(of_first, end, &first).await.unwrap();
         let under_way = format!(
             "select p.refunding, r.status from payments p join refunds r on r.payment_id = p.id
              where p.id = '{}' and r.number = 2",
@@ -170,6 +235,59 @@ async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
     }
+}
+
+/// The rule: a begin that comes out of a dead letter after another payment of the reservation has
+/// begun and ended has no effect, because the reservation has moved on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_begin_of_an_earlier_payment_claims_nothing() {
+    use PaymentStep::{Begun, Declined};
+    let mut bed = Bed::start().await;
+    let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
+    let second = PaymentFact { payment: PaymentId::new(PARTITION), ..first.clone() };
+    let lost = bed.next();
+    bed.entry(Fact::Late(lost, Box::new(Fact::SeatsBlocked(first.match_id, vec![], true))))
+        .await
+        .unwrap();
+    bed.steps(&second, &[Begun, Declined]).await;
+    bed.late(lost, Begun, &first).await.unwrap();
+    assert_eq!(bed.stands(&second).await, ["PENDING", "FAILED", "0"]);
+    assert_eq!(bed.stands(&first).await, [""; 3], "no row");
+}
+
+/// The rule: of what is said of a seat that is blocked, or of a match that is deleted, the last word
+/// counts, also when an earlier one comes late out of a dead letter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_does_not_win_over_what_was_said_since() {
+    let mut bed = Bed::start().await;
+    let event = MatchId::new(PARTITION);
+    let blocked = |seats: &[u32], blocked| Fact::SeatsBlocked(event, ids(seats), blocked);
+    let document = json!({"id": event.0, "siteId": event.0, "stadium": "S", "homeTeam": "A",
+        "awayTeam": "B", "startsAt": "2030-05-05T05:00:00Z", "status": "DRAFT", "queue": {},
+        "version": 1});
+    let made = || Fact::Match(Box::new(serde_json::from_value(document.clone()).unwrap()));
+    let first = bed.next();
+    for fact in [blocked(&[1, 2], true), blocked(&[2, 3], false), blocked(&[3], true)] {
+        bed.entry(fact).await.unwrap();
+    }
+    bed.entry(made()).await.unwrap();
+    bed.entry(Fact::MatchDeleted(event)).await.unwrap();
+    let seats = "select string_agg(seat_id::text, ',' order by seat_id) from blocked_seats";
+    let table = [
+        (blocked(&[2, 3], false), "1,3"),
+        (blocked(&[2], true), "1,3"),
+        (blocked(&[4], true), "1,3,4"),
+        (made(), "1,3,4"),
+    ];
+    for (fact, wanted) in table {
+        bed.entry(Fact::Late(first, Box::new(fact.clone()))).await.unwrap();
+        assert_eq!(sql(&bed.url, seats).await, [[wanted]], "{fact:?}");
+    }
+    assert_eq!(sql(&bed.url, "select count(*) from matches").await, [["0"]]);
+}
+
+fn ids(numbers: &[u32]) -> Vec<SeatId> {
+    numbers.iter().copied().map(SeatId).collect()
 }
 
 /// The rule: a seat has one claim. The decision is in the order of the journal, and the primary key
