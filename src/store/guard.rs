@@ -4,10 +4,11 @@
 //! decided by the places in the journal, because a clock may be set back.
 
 use crate::domain::fact::{PaymentFact, PaymentStep};
-use crate::domain::ids::{PaymentId, ReservationId};
+use crate::domain::ids::{PaymentId, ReservationId, SeatId};
 use crate::domain::position::Position;
 use crate::store::StoreError;
 use crate::store::place::place_in;
+use crate::store::reservations::seat_ids;
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -26,6 +27,10 @@ const KNOWN: &str = "
     left join lateral (
         select id, begun_place from payments where reservation_id = t.r
         order by begun_place desc, begun_at desc, id desc limit 1) n on true";
+
+const REFUNDS: &str = "
+    select payment_id, number, seats, status from refunds
+    where number > 0 and payment_id = any($1)";
 
 /// A step of a payment, and its place in the journal.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +67,8 @@ pub(super) struct Guard {
     standing: HashMap<ReservationId, PaymentId>,
     /// The payment that a reservation is on, and where that one began.
     newest: HashMap<ReservationId, (Position, PaymentId)>,
+    /// The seats of refunds, in order, and whether one is over.
+    refunds: HashMap<(PaymentId, u32), (Vec<SeatId>, bool)>,
 }
 
 impl Guard {
@@ -89,18 +96,40 @@ impl Guard {
                 known.status == "IN_PROGRESS" || known.status == "PAID" && !known.refunding;
             guard.set(PaymentId(row.get(0)), reservation, known, stands);
         }
+        if payments.iter().any(|told| told.fact.money.refund > 0) {
+            guard.read_refunds(transaction, &ids).await?;
+        }
         Ok(guard)
+    }
+
+    async fn read_refunds(
+        &mut self,
+        transaction: &Transaction<'_>,
+        payments: &[Uuid],
+    ) -> Result<(), StoreError> {
+        let statement = transaction.prepare_cached(REFUNDS).await?;
+        for row in transaction.query(&statement, &[&payments]).await? {
+            let refund = (PaymentId(row.get(0)), row.get::<_, i32>(1) as u32);
+            let over = row.get::<_, &str>(3) != "BEGUN";
+            self.refunds.insert(refund, (in_order(&seat_ids(row.get(2))), over));
+        }
+        Ok(())
     }
 
     /// Takes note of what a step has made of its payment.
     pub(super) fn note(&mut self, told: Told<'_>, status: &str, refunding: bool) {
         let Told { step, fact, place } = told;
+        if let Some((refund, seats)) = refund_of(fact) {
+            self.refunds.insert(refund, (seats, step != PaymentStep::RefundBegun));
+        }
         if self.begins(told) && self.is_newest(told) {
             self.newest.insert(fact.reservation, (place, fact.payment));
         }
         let before = self.payments.get(&fact.payment).map(|known| known.place);
         let owed = step == PaymentStep::RefundOwed
-            || step == PaymentStep::Refunded && fact.money.refund == 0 && fact.money.part > 0;
+            || step == PaymentStep::Refunded
+                && fact.money.refund == 0
+                && !fact.money.part_seats.is_empty();
         let place = before.unwrap_or_default().max(place);
         let known = Known { status: status.to_owned(), refunding, place };
         self.set(fact.payment, fact.reservation, known, !owed);
@@ -142,6 +171,17 @@ impl Guard {
             Refunded, Withdrawn,
         };
         let Told { step, fact, place } = told;
+        if let Some((refund, seats)) = refund_of(fact)
+            && matches!(step, RefundBegun | RefundDone | RefundRefused)
+            && let Some((kept, over)) = self.refunds.get(&refund)
+        {
+            if *kept != seats {
+                return contradicts(step, fact, &format!("refund {} is of other seats", refund.1));
+            }
+            if *over {
+                return Ruling::Stale;
+            }
+        }
         let other = self.standing.get(&fact.reservation).filter(|id| **id != fact.payment);
         let Some(known) = self.payments.get(&fact.payment) else {
             return match (step, other) {
@@ -186,6 +226,19 @@ impl Guard {
             (Refunded, _, _) => Ruling::Follows,
         }
     }
+}
+
+/// The refund that a fact is about, and its seats in order.
+fn refund_of(fact: &PaymentFact) -> Option<((PaymentId, u32), Vec<SeatId>)> {
+    let money = &fact.money;
+    let refund = (fact.payment, money.refund);
+    (refund.1 > 0 && !money.part_seats.is_empty()).then(|| (refund, in_order(&money.part_seats)))
+}
+
+fn in_order(seats: &[SeatId]) -> Vec<SeatId> {
+    let mut seats = seats.to_vec();
+    seats.sort();
+    seats
 }
 
 fn contradicts(step: PaymentStep, fact: &PaymentFact, known: &str) -> Ruling {

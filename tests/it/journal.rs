@@ -13,17 +13,17 @@ use grandstand::stream::journal::Journal;
 use serde_json::json;
 use tempfile::TempDir;
 
-const PARTITION: Partition = Partition(0);
+pub(crate) const PARTITION: Partition = Partition(0);
 
 /// A database, and entries that go into it one after the other.
-struct Bed {
-    store: Store,
-    url: String,
+pub(crate) struct Bed {
+    pub store: Store,
+    pub url: String,
     id: StreamId,
 }
 
 impl Bed {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let url = postgres::database().await;
         let store = Store::new(&url, 2).unwrap();
         store.begin_epoch(PARTITION, 1).await.unwrap();
@@ -31,18 +31,22 @@ impl Bed {
     }
 
     /// One entry in a transaction of its own.
-    async fn entry(&mut self, fact: Fact) -> Result<(), StoreError> {
+    pub(crate) async fn entry(&mut self, fact: Fact) -> Result<(), StoreError> {
         self.id.ms += 1;
         let upto = Position { epoch: 1, id: self.id };
         self.store.apply(PARTITION, upto, &[(self.id, fact)]).await.map(|_| ())
     }
 
-    async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
+    pub(crate) async fn step(
+        &mut self,
+        step: PaymentStep,
+        fact: &PaymentFact,
+    ) -> Result<(), StoreError> {
         self.entry(Fact::Payment(step, Box::new(fact.clone()))).await
     }
 
     /// The same step out of a dead letter, which had this place in the journal.
-    async fn late(
+    pub(crate) async fn late(
         &mut self,
         place: Position,
         step: PaymentStep,
@@ -53,11 +57,11 @@ impl Bed {
     }
 
     /// The place of the entry that comes next.
-    fn next(&self) -> Position {
+    pub(crate) fn next(&self) -> Position {
         Position { epoch: 1, id: StreamId { ms: self.id.ms + 1, seq: 0 } }
     }
 
-    async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
+    pub(crate) async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
         for (number, step) in steps.iter().enumerate() {
             let fact = PaymentFact { at: fact.at + number as i64, ..fact.clone() };
             self.step(*step, &fact).await.unwrap();
@@ -65,7 +69,7 @@ impl Bed {
     }
 
     /// Status of reservation and payment, and how many seats are claimed for it.
-    async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
+    pub(crate) async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
         let (payment, reservation) = (fact.payment, fact.reservation);
         let rows = format!(
             "select r.status, p.status,
@@ -78,7 +82,7 @@ impl Bed {
     }
 }
 
-fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
+pub(crate) fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
     PaymentFact {
         payment: PaymentId::new(PARTITION),
         reservation: ReservationId::new(PARTITION),
@@ -144,50 +148,6 @@ async fn repeated_and_reordered_entries_change_nothing() {
     assert_eq!(refunding, [["0"]]);
 }
 
-/// The rule: the order of the journal counts, not a clock: when the clock of Redis is set back, every
-/// step still has its effect, and the newest payment is the one that began last.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_back_changes_no_order() {
-    use PaymentStep::{Approved, Begun, Declined, RefundBegun, RefundDone, Refunded, Withdrawn};
-    let mut bed = Bed::start().await;
-    let table: &[(&[PaymentStep], [&str; 3])] = &[
-        (&[Begun, Declined], ["PENDING", "FAILED", "0"]),
-        (&[Begun, Withdrawn, Begun], ["PAYING", "IN_PROGRESS", "2"]),
-        (&[Begun, Approved, RefundBegun, Refunded], ["CANCELLED", "REFUNDED", "0"]),
-        (&[Begun, Approved, RefundBegun, RefundDone], ["CONFIRMED", "PAID", "1"]),
-    ];
-    for (number, (steps, wanted)) in table.iter().enumerate() {
-        let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
-        let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
-        for (number, step) in steps.iter().enumerate() {
-            let mut fact = PaymentFact { at: fact.at - 1000 * number as i64, ..fact.clone() };
-            if matches!(step, RefundBegun | RefundDone) && steps.contains(&RefundDone) {
-                fact.money = part_of(&fact, 1, seats[0]);
-            }
-            if *step == RefundDone {
-                fact.seats.remove(0);
-            }
-            bed.step(*step, &fact).await.unwrap();
-        }
-        assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}");
-    }
-    let first = sale(MatchId::new(PARTITION), &[101, 102], 2_000_000);
-    let second = PaymentFact { payment: PaymentId::new(PARTITION), at: 1_000_000, ..first.clone() };
-    for (step, fact) in [(Begun, &first), (Declined, &first), (Begun, &second)] {
-        bed.step(step, fact).await.unwrap();
-    }
-    bed.step(Approved, &second).await.unwrap();
-    assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "the newest payment");
-    let kept = bed.store.reservation(first.reservation).await.unwrap().unwrap();
-    assert_eq!(kept.payment.unwrap().id, second.payment);
-}
-
-/// What a refund of one seat says of its money.
-fn part_of(fact: &PaymentFact, refund: u32, seat: u32) -> Money {
-    let part_seats = vec![SeatId(seat)];
-    Money { attempt: 1, refund, part: fact.amount / 2, part_seats, ..Money::default() }
-}
-
 /// The rule: the end of an earlier refund, told again, does not end the one that is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
@@ -237,56 +197,7 @@ async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
     }
 }
 
-/// The rule: a begin that comes out of a dead letter after another payment of the reservation has
-/// begun and ended has no effect, because the reservation has moved on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_begin_of_an_earlier_payment_claims_nothing() {
-    use PaymentStep::{Begun, Declined};
-    let mut bed = Bed::start().await;
-    let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
-    let second = PaymentFact { payment: PaymentId::new(PARTITION), ..first.clone() };
-    let lost = bed.next();
-    bed.entry(Fact::Late(lost, Box::new(Fact::SeatsBlocked(first.match_id, vec![], true))))
-        .await
-        .unwrap();
-    bed.steps(&second, &[Begun, Declined]).await;
-    bed.late(lost, Begun, &first).await.unwrap();
-    assert_eq!(bed.stands(&second).await, ["PENDING", "FAILED", "0"]);
-    assert_eq!(bed.stands(&first).await, [""; 3], "no row");
-}
-
-/// The rule: of what is said of a seat that is blocked, or of a match that is deleted, the last word
-/// counts, also when an earlier one comes late out of a dead letter.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_letter_does_not_win_over_what_was_said_since() {
-    let mut bed = Bed::start().await;
-    let event = MatchId::new(PARTITION);
-    let blocked = |seats: &[u32], blocked| Fact::SeatsBlocked(event, ids(seats), blocked);
-    let document = json!({"id": event.0, "siteId": event.0, "stadium": "S", "homeTeam": "A",
-        "awayTeam": "B", "startsAt": "2030-05-05T05:00:00Z", "status": "DRAFT", "queue": {},
-        "version": 1});
-    let made = || Fact::Match(Box::new(serde_json::from_value(document.clone()).unwrap()));
-    let first = bed.next();
-    for fact in [blocked(&[1, 2], true), blocked(&[2, 3], false), blocked(&[3], true)] {
-        bed.entry(fact).await.unwrap();
-    }
-    bed.entry(made()).await.unwrap();
-    bed.entry(Fact::MatchDeleted(event)).await.unwrap();
-    let seats = "select string_agg(seat_id::text, ',' order by seat_id) from blocked_seats";
-    let table = [
-        (blocked(&[2, 3], false), "1,3"),
-        (blocked(&[2], true), "1,3"),
-        (blocked(&[4], true), "1,3,4"),
-        (made(), "1,3,4"),
-    ];
-    for (fact, wanted) in table {
-        bed.entry(Fact::Late(first, Box::new(fact.clone()))).await.unwrap();
-        assert_eq!(sql(&bed.url, seats).await, [[wanted]], "{fact:?}");
-    }
-    assert_eq!(sql(&bed.url, "select count(*) from matches").await, [["0"]]);
-}
-
-fn ids(numbers: &[u32]) -> Vec<SeatId> {
+pub(crate) fn ids(numbers: &[u32]) -> Vec<SeatId> {
     numbers.iter().copied().map(SeatId).collect()
 }
 

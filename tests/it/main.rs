@@ -20,6 +20,7 @@ mod engine_reservations;
 mod engine_seats;
 mod gateway_faults;
 mod journal;
+mod journal_order;
 mod kills;
 mod live;
 mod live_checker;
