@@ -1,5 +1,5 @@
--- Ends a dead letter, once: puts its entry back into the journal with the place that it had there at
--- first, or drops it; and word of its end.
+-- Ends a dead letter, once: puts its entry back into the journal with the place that it had there
+-- at first, or drops it; and word of its end.
 -- KEYS[1]  STREAM dead letters   KEYS[2]  STREAM journal   KEYS[3]  HASH partition
 -- ARGV[1]  id of the letter in its stream
 -- ARGV[2]  epoch   ARGV[3]  id of the entry, under which PostgreSQL keeps the letter

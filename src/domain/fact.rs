@@ -26,8 +26,8 @@ pub enum Fact {
     /// Seats taken out of the sale (`true`) or given back.
     SeatsBlocked(MatchId, Vec<SeatId>, bool),
     Payment(PaymentStep, Box<PaymentFact>),
-    /// A fact out of a dead letter, with the place in the journal that it had at first. It counts as
-    /// if it had come there, because other facts may have come since.
+    /// A fact out of a dead letter, with the place in the journal that it had at first. It counts
+    /// as if it had come there, because other facts may have come since.
     Late(Position, Box<Fact>),
     /// The entry before this one was a dead letter, kept under this place.
     DeadLetterReplayed(Position),

@@ -184,7 +184,8 @@ fn sort<'a>(facts: &[Placed<'a>]) -> (Documents, Payments<'a>) {
     (documents, payments)
 }
 
-/// Takes the newest version of a document that was not deleted: a dead letter may bring an older one.
+/// Takes the newest version of a document that was not deleted: a dead letter may bring an older
+/// one.
 fn put<K: Hash + Eq, V: Clone>(
     documents: &mut HashMap<K, Option<V>>,
     id: K,

@@ -6,6 +6,7 @@ pub mod claims;
 pub mod dead_letters;
 mod guard;
 mod kept;
+pub mod orphans;
 pub mod payments;
 mod place;
 pub mod position;

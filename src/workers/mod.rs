@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod expiry;
+pub mod orphans;
 pub mod rebuild;
 pub mod reconcile;
 pub mod write_behind;
@@ -14,6 +15,7 @@ use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
+use crate::workers::orphans::{LOOK_EVERY, Looks};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,7 +80,8 @@ impl Workers {
                 tokio::join!(
                     self.renew(partition, lost.clone()),
                     self.write_behind(partition, lost.clone()),
-                    self.sweep(partition, lost),
+                    self.sweep(partition, lost.clone()),
+                    self.look_for_orphans(partition, lost),
                 );
                 self.owned.lock().remove(&partition);
             }
@@ -142,6 +145,21 @@ impl Workers {
             place = next;
         }
         Ok(())
+    }
+
+    async fn look_for_orphans(&self, partition: Partition, stop: CancellationToken) {
+        let mut looks = Looks::default();
+        pause(LOOK_EVERY, &stop).await;
+        while !stop.is_cancelled() {
+            let look = tokio::select! {
+                look = self.orphans_once(partition, &mut looks) => look,
+                () = stop.cancelled() => return,
+            };
+            if let Err(error) = look {
+                tracing::warn!(%partition, error = format!("{error:#}"), "a look has failed");
+            }
+            pause(LOOK_EVERY, &stop).await;
+        }
     }
 
     async fn sweep(&self, partition: Partition, stop: CancellationToken) {
