@@ -14,7 +14,7 @@ mod refunds;
 pub mod reservations;
 pub mod unsettled;
 
-pub use claim_rows::ClaimRow;
+pub use claim_rows::{ClaimRow, RefundRow};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use std::str::FromStr;

@@ -19,6 +19,7 @@ mod engine_payments;
 mod engine_queue;
 mod engine_reservations;
 mod engine_seats;
+mod free_seats;
 mod gateway_faults;
 mod journal;
 mod journal_order;
