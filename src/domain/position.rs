@@ -13,9 +13,9 @@ pub struct StreamId {
     pub seq: u64,
 }
 
-/// A place in the changes of a match that stays true across a loss: the epoch says whether the
-/// stream is still the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A place in a stream that stays true across a loss: the epoch says whether the stream is still
+/// the same one. A place of a later epoch comes after all places of an earlier one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     pub epoch: u64,
     pub id: StreamId,

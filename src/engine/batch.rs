@@ -77,7 +77,7 @@ impl Command {
     fn frees(&self) -> bool {
         matches!(
             self.name,
-            "release" | "expire" | "cancel" | "refund" | "ask" | "outcome" | "unblock"
+            "release" | "expire" | "cancel" | "refund" | "ask" | "outcome" | "unblock" | "free"
         )
     }
 }

@@ -139,6 +139,25 @@ impl Engine {
         changed(&self.batcher.run(command).await?, "unblocked ")
     }
 
+    /// Frees those of some seats that still have this value, though no claim of the user in it
+    /// names them. `false` when there are none.
+    pub async fn free_seats(
+        &self,
+        match_id: MatchId,
+        value: &str,
+        seats: Vec<SeatId>,
+    ) -> Result<bool, EngineError> {
+        let mut command = Command::new("free", match_id, String::new());
+        command.user = value[1..].to_owned();
+        command.first = value.to_owned();
+        command.seats = seats;
+        match self.batcher.run(command).await?.as_str() {
+            "freed" => Ok(true),
+            "kept" => Ok(false),
+            line => Err(refusal(line)),
+        }
+    }
+
     /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
     pub async fn expire(
         &self,

@@ -6,13 +6,15 @@ pub mod claims;
 pub mod dead_letters;
 mod guard;
 mod kept;
+pub mod orphans;
 pub mod payments;
+mod place;
 pub mod position;
 mod refunds;
 pub mod reservations;
 pub mod unsettled;
 
-pub use claim_rows::ClaimRow;
+pub use claim_rows::{ClaimRow, RefundRow};
 
 use crate::domain::position::Position;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};

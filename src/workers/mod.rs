@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod expiry;
+pub mod orphans;
 pub mod rebuild;
 pub mod reconcile;
 pub mod write_behind;
@@ -14,6 +15,7 @@ use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
+use crate::workers::orphans::{LOOK_EVERY, Looks};
 use crate::workers::write_behind::ENTRIES;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -83,7 +85,8 @@ impl Workers {
                 tokio::join!(
                     self.renew(&lease, ending.clone()),
                     self.write_behind(&lease, ending.clone()),
-                    self.sweep(partition, ending),
+                    self.sweep(partition, ending.clone()),
+                    self.look_for_orphans(partition, ending),
                 );
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);
@@ -171,6 +174,21 @@ impl Workers {
             place = self.take(&journal, lease, place, &entries).await?;
         }
         Ok(())
+    }
+
+    async fn look_for_orphans(&self, partition: Partition, stop: CancellationToken) {
+        let mut looks = Looks::default();
+        pause(LOOK_EVERY, &stop).await;
+        while !stop.is_cancelled() {
+            let look = tokio::select! {
+                look = self.orphans_once(partition, &mut looks) => look,
+                () = stop.cancelled() => return,
+            };
+            if let Err(error) = look {
+                tracing::warn!(%partition, error = format!("{error:#}"), "a look has failed");
+            }
+            pause(LOOK_EVERY, &stop).await;
+        }
     }
 
     async fn sweep(&self, partition: Partition, stop: CancellationToken) {

@@ -14,19 +14,19 @@ use grandstand::stream::journal::Journal;
 use serde_json::json;
 use tempfile::TempDir;
 
-const PARTITION: Partition = Partition(0);
+pub(crate) const PARTITION: Partition = Partition(0);
 
 /// A database, and entries that go into it one after the other.
-struct Bed {
-    store: Store,
-    url: String,
+pub(crate) struct Bed {
+    pub store: Store,
+    pub url: String,
     id: StreamId,
     /// The last one that was applied.
     applied: StreamId,
 }
 
 impl Bed {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let url = postgres::database().await;
         let store = Store::new(&url, 2).unwrap();
         store.begin_epoch(PARTITION, 1).await.unwrap();
@@ -34,16 +34,39 @@ impl Bed {
     }
 
     /// One entry in a transaction of its own.
-    async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
+    pub(crate) async fn entry(&mut self, fact: Fact) -> Result<(), StoreError> {
         self.id.ms += 1;
-        let entries = [(self.id, Fact::Payment(step, Box::new(fact.clone())))];
         let from = Position { epoch: 1, id: self.applied };
-        self.store.apply(PARTITION, from, self.id, &entries).await?;
+        self.store.apply(PARTITION, from, self.id, &[(self.id, fact)]).await?;
         self.applied = self.id;
         Ok(())
     }
 
-    async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
+    pub(crate) async fn step(
+        &mut self,
+        step: PaymentStep,
+        fact: &PaymentFact,
+    ) -> Result<(), StoreError> {
+        self.entry(Fact::Payment(step, Box::new(fact.clone()))).await
+    }
+
+    /// The same step out of a dead letter, which had this place in the journal.
+    pub(crate) async fn late(
+        &mut self,
+        place: Position,
+        step: PaymentStep,
+        fact: &PaymentFact,
+    ) -> Result<(), StoreError> {
+        let fact = Fact::Payment(step, Box::new(fact.clone()));
+        self.entry(Fact::Late(place, Box::new(fact))).await
+    }
+
+    /// The place of the entry that comes next.
+    pub(crate) fn next(&self) -> Position {
+        Position { epoch: 1, id: StreamId { ms: self.id.ms + 1, seq: 0 } }
+    }
+
+    pub(crate) async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
         for (number, step) in steps.iter().enumerate() {
             let fact = PaymentFact { at: fact.at + number as i64, ..fact.clone() };
             self.step(*step, &fact).await.unwrap();
@@ -51,7 +74,7 @@ impl Bed {
     }
 
     /// Status of reservation and payment, and how many seats are claimed for it.
-    async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
+    pub(crate) async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
         let (payment, reservation) = (fact.payment, fact.reservation);
         let rows = format!(
             "select r.status, p.status,
@@ -64,13 +87,13 @@ impl Bed {
     }
 }
 
-fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
+pub(crate) fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
     PaymentFact {
         payment: PaymentId::new(PARTITION),
         reservation: ReservationId::new(PARTITION),
         match_id,
         user: UserId::new(PARTITION),
-        seats: seats.iter().copied().map(SeatId).collect(),
+        seats: ids(seats),
         amount: 20_000,
         method: "CARD".to_owned(),
         key: "key".to_owned(),
@@ -119,9 +142,10 @@ async fn repeated_and_reordered_entries_change_nothing() {
     for (number, (steps, late, wanted)) in table.iter().enumerate() {
         let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
         let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
+        let first = bed.next();
         bed.steps(&fact, steps).await;
         for step in *late {
-            bed.step(*step, &fact).await.unwrap();
+            bed.late(first, *step, &fact).await.unwrap();
             assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}, then {step:?} again");
         }
     }
@@ -145,10 +169,11 @@ async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
             ..Money::default()
         };
         let first = PaymentFact { money: part(1), at: 2_000_000, ..fact.clone() };
+        let of_first = bed.next();
         bed.steps(&first, &[RefundBegun, end]).await;
         let second = PaymentFact { money: part(2), at: 3_000_000, ..fact.clone() };
         bed.steps(&second, &[RefundBegun]).await;
-        bed.step(end, &PaymentFact { at: 2_000_001, ..first.clone() }).await.unwrap();
+        bed.late(of_first, end, &first).await.unwrap();
         let under_way = format!(
             "select p.refunding, r.status from payments p join refunds r on r.payment_id = p.id
              where p.id = '{}' and r.number = 2",
@@ -175,6 +200,10 @@ async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
     }
+}
+
+pub(crate) fn ids(numbers: &[u32]) -> Vec<SeatId> {
+    numbers.iter().copied().map(SeatId).collect()
 }
 
 /// The rule: a seat has one claim. The decision is in the order of the journal, and the primary key

@@ -18,14 +18,17 @@ mod cluster;
 mod dead_letters;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod engine_again;
 mod engine_batches;
 mod engine_catalog;
 mod engine_payments;
 mod engine_queue;
 mod engine_reservations;
 mod engine_seats;
+mod free_seats;
 mod gateway_faults;
 mod journal;
+mod journal_order;
 mod kills;
 #[cfg(target_os = "linux")]
 mod leaks;
@@ -47,4 +50,5 @@ mod purchase;
 mod sentinel;
 mod table;
 mod takeover;
+mod told_again;
 mod verify;

@@ -205,8 +205,13 @@ impl TestApp {
 
     /// A small site and an open match at it.
     pub async fn open_match(&self) -> TestMatch {
+        self.open_match_at(&plan()).await
+    }
+
+    /// An open match at a new site with this plan.
+    pub async fn open_match_at(&self, plan: &Value) -> TestMatch {
         let admin = self.admin().await;
-        let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
+        let site = admin.post("/api/admin/sites", plan).await.expect(201);
         let site_id = site["id"].as_str().unwrap().to_owned();
         let body = json!({"siteId": site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
             "startsAt": "2030-05-05T05:00:00Z"});
