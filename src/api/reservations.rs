@@ -67,7 +67,8 @@ impl ReservationView {
             id: one.id,
             match_id: one.match_id,
             status: one.status,
-            seats: site.map_or_else(Vec::new, |site| claimed(&site, &one.seats)),
+            // Empty while this node does not know the plan: never seats at 0 KRW.
+            seats: site.and_then(|site| claimed(&site, &one.seats).ok()).unwrap_or_default(),
             amount: one.amount,
             expires_at: one.expires_at.and_then(time),
             created_at: time(one.created_at),
@@ -105,7 +106,7 @@ pub async fn create(
         id,
         match_id,
         status: ReservationStatus::Pending,
-        seats: claimed(&site, &granted.seats),
+        seats: claimed(&site, &granted.seats)?,
         amount: granted.amount,
         expires_at: Some(deadline(&granted)?),
         created_at: Some(moment(id.made_at())?),
@@ -117,8 +118,7 @@ pub async fn create(
 fn priced(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<(SeatId, i64)>> {
     let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     checked_seats(&site, &seats)?;
-    let price = |seat| site.index.price(seat).unwrap_or_default();
-    Ok(seats.into_iter().map(|seat| (seat, price(seat))).collect())
+    Ok(claimed(&site, &seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
 }
 
 /// My reservations: open ones first, then what was bought, newest first.
