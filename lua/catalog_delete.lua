@@ -4,7 +4,7 @@
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected   ARGV[4]  life of a notice in ms
 -- Replies: not_loaded missing stale deleted
 -- Emits: journal: site_deleted match_deleted; notices: site match
--- Cost: O(size of what is deleted)
+-- Cost: O(1); Redis frees the memory in the background
 if redis.call('HEXISTS', KEYS[4], 'layout') == 0 then return 'not_loaded' end
 local now = now_ms()
 local document = redis.call('HGET', KEYS[1], ARGV[2])

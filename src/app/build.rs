@@ -4,6 +4,7 @@ use crate::api::App;
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
+use crate::api::health::Health;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::api::users::{checked_email, checked_password, new_account};
@@ -85,6 +86,7 @@ pub(super) async fn build(
         checkouts: TaskTracker::new(),
         calls: Calls::default(),
         taken: Taken::default(),
+        health: Health::new(settings.partitions),
         checkout_url: settings.toss_checkout_url.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),

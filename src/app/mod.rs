@@ -5,10 +5,10 @@ mod rebuild;
 
 pub use rebuild::rebuild;
 
-use crate::api::{App, router, serve, worker_router};
+use crate::api::{App, health, router, serve, worker_router};
 use crate::app::build::{build, first_administrator, wait_until_loaded};
 use crate::config::Settings;
-use crate::engine::error::EngineError;
+use crate::live::refresh::Refresh;
 use crate::stream::backlog::MEASURE_EVERY;
 use crate::stream::tail::{Listener, Tail, Told};
 use crate::workers::Workers;
@@ -84,6 +84,8 @@ impl Node {
         };
         wait_until_loaded(&app, role).await?;
         first_administrator(&app, settings).await?;
+        app.health.look(&app.engine, &app.store).await;
+        readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
         requests.tasks.extend(app.hub.shards.start(&requests.stop));
         let (hub, stop) = (app.hub.clone(), requests.stop.clone());
         requests.tasks.push(tokio::spawn(serve::serve(socket, routes, hub, stop)));
@@ -100,6 +102,7 @@ impl Node {
     /// requests and confirmations in flight end; the worker gives its partitions up; the readers
     /// end.
     pub async fn stop(self) {
+        self.app.health.stopping();
         tokio::time::sleep(self.drain).await;
         self.requests.end().await;
         self.app.checkouts.close();
@@ -121,43 +124,25 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
 /// Confirmations in flight get this time at a stop: more than claim, gateway and outcome take
 /// together.
 const CHECKOUTS: Duration = Duration::from_secs(20);
+
 fn listener(app: &Arc<App>) -> Listener {
     let app = app.clone();
+    let refresh = Refresh::new(app.catalog.clone(), app.hub.clone(), app.stop.clone());
     Arc::new(move |told| match told {
         Told::Changes(id, at, fields) => app.hub.hear(id, at, fields),
         Told::Persisted(partition, fields) => app.persisted.hear(partition, &fields),
         Told::SessionEnded(session) => app.tokens.end(session),
-        Told::SiteChanged(id) => {
-            let catalog = app.catalog.clone();
-            tokio::spawn(async move { note(catalog.refresh_site(id).await) });
-        }
-        Told::MatchChanged(id) => {
-            let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
-            tokio::spawn(async move {
-                let known = catalog.refresh_match(id).await;
-                if known.is_ok() && catalog.event(id).is_none() {
-                    hub.end(id);
-                }
-                note(known);
-            });
-        }
+        Told::SiteChanged(id) => refresh.site(id),
+        Told::MatchChanged(id) => refresh.event(id),
+        Told::Lost(id) => app.hub.restart(id),
         Told::Epoch(partition, epoch) => {
             app.persisted.forget(partition);
             if let Some(epoch) = epoch {
-                let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
-                tokio::spawn(async move {
-                    note(catalog.reload(partition).await);
-                    hub.reset(partition, epoch);
-                });
+                refresh.partition(partition);
+                app.hub.reset(partition, epoch);
             }
         }
     })
-}
-
-fn note(result: Result<(), EngineError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "the catalogue of this node may be behind");
-    }
 }
 
 async fn tidy(app: Arc<App>, stop: CancellationToken) {

@@ -89,6 +89,7 @@ impl Engine {
             ("appendonly", "yes", "what Redis has acknowledged is lost when it restarts"),
             ("appendfsync", "always", "a power loss takes back the last second"),
             ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
+            ("lazyfree-lazy-expire", "yes", "it stands still while many old answers are freed"),
         ];
         let mut warnings = Vec::new();
         for (server, client) in self.redis.all() {

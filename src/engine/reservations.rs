@@ -45,7 +45,8 @@ pub enum Cancelled {
 impl Engine {
     /// HOLD → PENDING, with the time to pay.
     ///
-    /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `HoldExpired`.
+    /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `HoldExpired`,
+    /// `AmountMismatch` when the prices are not those of the holds.
     pub async fn reserve(
         &self,
         match_id: MatchId,
