@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::app::{Node, NodeRole};
 use grandstand::commands::dev::Dev;
-use grandstand::commands::{dead_letters, demo, verify};
+use grandstand::commands::{dead_letters, demo, restore, verify};
 use grandstand::config::{Settings, read_file};
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
 use grandstand::store::Store;
@@ -65,6 +65,18 @@ enum Command {
     },
     /// Loads partitions anew from PostgreSQL: open holds are lost, sales are not.
     Rebuild {
+        /// Only this one; without it, all.
+        #[arg(long)]
+        partition: Option<u16>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Writes what Redis still knows into a PostgreSQL that has lost it (a backup that was put
+    /// back, a standby that lagged).
+    Restore {
+        /// Only says what would be written.
+        #[arg(long)]
+        dry_run: bool,
         /// Only this one; without it, all.
         #[arg(long)]
         partition: Option<u16>,
@@ -221,6 +233,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             logs(&settings);
             let rebuilt = grandstand::app::rebuild(&settings, partition).await?;
             println!("{rebuilt} partitions loaded from PostgreSQL");
+        }
+        Command::Restore { dry_run, partition, settings } => {
+            logs(&settings);
+            let app = grandstand::app::connect(&settings).await?;
+            let restored = restore::restore(&app, partition, dry_run).await?;
+            print!("{}", restored.table());
+            let done = if dry_run { "would be restored" } else { "restored" };
+            println!("{} partitions {done}", restored.partitions);
         }
         Command::Load(arguments) => return grandstand::load::run(arguments).await,
         Command::TossEmulator {

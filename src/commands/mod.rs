@@ -3,4 +3,5 @@
 pub mod dead_letters;
 pub mod demo;
 pub mod dev;
+pub mod restore;
 pub mod verify;

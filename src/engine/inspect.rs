@@ -3,7 +3,6 @@
 
 use crate::domain::account::Account;
 use crate::domain::claim::Claim;
-use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
@@ -49,14 +48,6 @@ impl Engine {
         let last: Vec<(String, RawFields)> =
             self.client(partition)?.xrevrange_values(key, "+", "-", Some(1)).await?;
         Ok(last.first().and_then(|(id, _)| id.parse().ok()).unwrap_or_default())
-    }
-
-    /// Up to where the worker has last said that PostgreSQL has the journal.
-    pub async fn announced(&self, partition: Partition) -> Result<Option<StreamId>, EngineError> {
-        let key = PartitionKeys(partition).persisted();
-        let last: Vec<(String, Fields)> =
-            self.client(partition)?.xrevrange_values(key, "+", "-", Some(1)).await?;
-        Ok(last.first().and_then(|(_, fields)| fields.get("upto")?.parse().ok()))
     }
 
     /// A page of the holds and reservations of a partition, and what gives the next page; `None`

@@ -15,10 +15,11 @@ use crate::store::{Store, StoreError};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use std::hash::Hash;
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-const LOCK_POSITION: &str = "
+pub(super) const LOCK_POSITION: &str = "
     select epoch, journal_ms, journal_seq from partitions where number = $1 for update";
 
 const MOVE_POSITION: &str = "
@@ -84,7 +85,7 @@ struct Documents {
 type Payments<'a> = Vec<Told<'a>>;
 
 /// A fact, and the place in the journal that it counts as.
-type Placed<'a> = (Position, &'a Fact);
+pub(super) type Placed<'a> = (Position, &'a Fact);
 
 impl Store {
     /// Applies entries of one partition in order and moves its position from `from` to `upto`, in
@@ -105,10 +106,7 @@ impl Store {
         let number = i32::from(partition.0);
         let lock = transaction.prepare_cached(LOCK_POSITION).await?;
         let row = transaction.query_opt(&lock, &[&number]).await?;
-        let found = row.map(|row| Position {
-            epoch: row.get::<_, i64>(0) as u64,
-            id: StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 },
-        });
+        let found = row.as_ref().map(position_in);
         if found != Some(from) {
             return Err(StoreError::Moved { expected: from, found });
         }
@@ -127,7 +125,13 @@ impl Store {
     }
 }
 
-async fn write(
+/// Epoch and journal id in the first three columns of a row.
+pub(super) fn position_in(row: &Row) -> Position {
+    let number = |column: usize| row.get::<_, i64>(column) as u64;
+    Position { epoch: number(0), id: StreamId { ms: number(1), seq: number(2) } }
+}
+
+pub(super) async fn write(
     transaction: &Transaction<'_>,
     partition: Partition,
     facts: &[Placed<'_>],

@@ -12,6 +12,7 @@ mod place;
 pub mod position;
 mod refunds;
 pub mod reservations;
+pub mod restore;
 pub mod unsettled;
 
 pub use claim_rows::{ClaimRow, RefundRow};

@@ -1,7 +1,8 @@
 //! Where the write-behind worker stands in each journal, and how many partitions there are.
 
 use crate::domain::ids::Partition;
-use crate::domain::position::{Position, StreamId};
+use crate::domain::position::Position;
+use crate::store::apply::position_in;
 use crate::store::{Store, StoreError};
 
 const POSITION: &str = "
@@ -23,10 +24,7 @@ impl Store {
     pub async fn position(&self, partition: Partition) -> Result<Option<Position>, StoreError> {
         let connection = self.connection().await?;
         let row = connection.query_opt(POSITION, &[&i32::from(partition.0)]).await?;
-        Ok(row.map(|row| {
-            let (epoch, ms, seq): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-            Position { epoch: epoch as u64, id: StreamId { ms: ms as u64, seq: seq as u64 } }
-        }))
+        Ok(row.as_ref().map(position_in))
     }
 
     /// Begins a new epoch of a partition: its journal starts anew.

@@ -27,6 +27,7 @@ mod engine_payments;
 mod engine_queue;
 mod engine_reservations;
 mod engine_seats;
+mod forgot;
 mod free_seats;
 mod gateway_faults;
 mod journal;

@@ -9,6 +9,7 @@ use crate::domain::ids::{MatchId, Partition, ReservationId, SeatId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::store::Store;
+use crate::workers::rebuild::Agreement;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 
@@ -78,6 +79,25 @@ pub async fn verify(engine: &Engine, store: &Store) -> anyhow::Result<Verified> 
     Ok(verified)
 }
 
+/// A worker that is at work moves both sides: only what is found again does not agree.
+async fn agreement(
+    engine: &Engine,
+    store: &Store,
+    partition: Partition,
+) -> anyhow::Result<Agreement> {
+    let mut found = Agreement::Same;
+    for _ in 0..3 {
+        let place = store.position(partition).await?;
+        let state = engine.partition_state(partition).await?;
+        let upto = place.map_or(StreamId::default(), |place| place.id);
+        found = Agreement::of(&state, place, engine.journal_has(partition, upto).await?);
+        if found == Agreement::Same {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 async fn journal(
     engine: &Engine,
     store: &Store,
@@ -87,28 +107,19 @@ async fn journal(
     let about = format!("partition {partition}");
     let mut wrong =
         |what: String| verified.disagreements.push(Disagreement::new("journal", &about, what));
-    let epoch = engine.epoch(partition).await?;
-    let announced = engine.announced(partition).await?;
-    let place = store.position(partition).await?;
-    let upto = place.map_or(StreamId::default(), |place| place.id);
-    match (epoch, place) {
-        (Some(epoch), Some(place)) if epoch != place.epoch => {
-            wrong(format!("epoch {epoch} in Redis, {} in PostgreSQL", place.epoch));
+    let agreement = agreement(engine, store, partition).await?;
+    match agreement {
+        Agreement::Same => {}
+        Agreement::NotLoaded => wrong("not loaded in Redis".to_owned()),
+        Agreement::RedisLost { known } => {
+            wrong(format!("PostgreSQL has it up to {known}, and Redis has lost that entry"));
         }
-        (Some(_), None) => wrong("PostgreSQL has never heard of it".to_owned()),
-        (None, _) => wrong("not loaded in Redis".to_owned()),
-        (Some(_), Some(place)) => {
-            // Announcements of an earlier epoch are older than this journal, and say nothing.
-            let ahead = announced.filter(|announced| *announced > upto);
-            if !engine.journal_has(partition, upto).await? {
-                wrong(format!("Redis has lost entry {upto}, up to which PostgreSQL has it"));
-            } else if let Some(ahead) = ahead
-                && engine.journal_has(partition, ahead).await?
-            {
-                wrong(format!("told to be in PostgreSQL up to {ahead}, and is up to {}", place.id));
-            }
+        Agreement::DatabaseLost { told, place } => {
+            let place = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
+            wrong(format!("PostgreSQL had it up to {told} and has {place}: grandstand restore"));
         }
     }
+    let upto = store.position(partition).await?.map_or(StreamId::default(), |place| place.id);
     verified.backlog += engine.journal_backlog(partition, upto).await?;
     Ok(())
 }

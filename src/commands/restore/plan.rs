@@ -1,0 +1,114 @@
+//! What Redis has of a partition and PostgreSQL has not.
+
+use crate::api::App;
+use crate::commands::restore::Line;
+use crate::commands::restore::sales::Sales;
+use crate::domain::fact::Fact;
+use crate::domain::ids::{MatchId, Partition, SeatId};
+use crate::domain::position::Position;
+use crate::store::restore::Restore;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Display;
+
+/// What is written, and how it is told to people.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) restore: Restore,
+    pub(super) lines: Vec<Line>,
+}
+
+impl Plan {
+    /// Compares all of a partition; reads only.
+    pub(super) async fn make(
+        app: &App,
+        partition: Partition,
+        told: Position,
+    ) -> anyhow::Result<Self> {
+        let mut plan = Self::default();
+        plan.accounts(app, partition).await?;
+        let matches = plan.catalogue(app, partition).await?;
+        plan.blocked(app, partition, &matches).await?;
+        Sales::read(app, partition, &matches).await?.plan(app, told, &mut plan).await?;
+        Ok(plan)
+    }
+
+    pub(super) fn say(&mut self, kind: &'static str, about: impl Display, what: &str) {
+        self.lines.push(Line { kind, about: about.to_string(), what: what.to_owned() });
+    }
+
+    async fn accounts(&mut self, app: &App, partition: Partition) -> anyhow::Result<()> {
+        let kept = app.store.accounts(partition).await?;
+        let kept: HashSet<_> = kept.into_iter().map(|one| one.id.0).collect();
+        for account in app.engine.accounts_of(partition).await? {
+            if !kept.contains(&account.id.0) {
+                self.say("account", account.id, &account.email);
+                self.restore.documents.push(Fact::Account(account));
+            }
+        }
+        Ok(())
+    }
+
+    /// The matches that Redis has.
+    async fn catalogue(
+        &mut self,
+        app: &App,
+        partition: Partition,
+    ) -> anyhow::Result<HashSet<MatchId>> {
+        let (sites, matches) = app.engine.catalog(partition).await?;
+        let (kept_sites, kept_matches) = app.store.catalog(partition).await?;
+        let known: HashSet<_> = sites.iter().map(|site| site.id).collect();
+        let versions: HashMap<_, _> =
+            kept_sites.iter().map(|site| (site.id, site.version)).collect();
+        for site in sites {
+            if versions.get(&site.id).is_none_or(|kept| *kept < site.version) {
+                self.say("site", site.id, &site.plan.name);
+                self.restore.documents.push(Fact::Site(Box::new(site)));
+            }
+        }
+        for site in kept_sites.iter().filter(|site| !known.contains(&site.id)) {
+            self.say("site", site.id, "was deleted since");
+            self.restore.documents.push(Fact::SiteDeleted(site.id));
+        }
+        let known: HashSet<_> = matches.iter().map(|event| event.id).collect();
+        let versions: HashMap<_, _> =
+            kept_matches.iter().map(|event| (event.id, event.version)).collect();
+        for event in matches {
+            if versions.get(&event.id).is_none_or(|kept| *kept < event.version) {
+                self.say("match", event.id, event.status.word());
+                self.restore.documents.push(Fact::Match(Box::new(event)));
+            }
+        }
+        for event in kept_matches.iter().filter(|event| !known.contains(&event.id)) {
+            self.say("match", event.id, "was deleted since");
+            self.restore.documents.push(Fact::MatchDeleted(event.id));
+        }
+        Ok(known)
+    }
+
+    async fn blocked(
+        &mut self,
+        app: &App,
+        partition: Partition,
+        matches: &HashSet<MatchId>,
+    ) -> anyhow::Result<()> {
+        let mut kept: HashMap<MatchId, BTreeSet<SeatId>> = HashMap::new();
+        for (event, seat) in app.store.blocked_seats(partition).await? {
+            kept.entry(event).or_default().insert(seat);
+        }
+        for id in matches {
+            let taken = app.engine.snapshot(*id).await?.taken.into_iter();
+            let now: BTreeSet<SeatId> =
+                taken.filter(|(_, letter)| *letter == b'B').map(|(seat, _)| seat).collect();
+            let before = kept.remove(id).unwrap_or_default();
+            for (seats, blocked) in [(&now - &before, true), (&before - &now, false)] {
+                if !seats.is_empty() {
+                    let word = if blocked { "seats blocked" } else { "seats given back" };
+                    self.say("match", id, &format!("{} {word}", seats.len()));
+                    let seats = seats.into_iter().collect();
+                    self.restore.documents.push(Fact::SeatsBlocked(*id, seats, blocked));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! The sales of a partition: those that Redis has, and those that PostgreSQL has and Redis has not
+//! any more.
+
+use crate::api::App;
+use crate::commands::restore::plan::Plan;
+use crate::domain::claim::{Claim, ClaimPayment, ClaimState, Reservation, ReservationStatus};
+use crate::domain::fact::{PaymentFact, PaymentStep};
+use crate::domain::ids::{MatchId, Partition, ReservationId, SeatId};
+use crate::domain::money::Money;
+use crate::domain::position::Position;
+use crate::gateway::toss::{GatewayStatus, Lookup};
+use std::collections::{HashMap, HashSet};
+
+/// The sales on both sides, of matches that Redis has.
+pub(super) struct Sales {
+    /// PAYING, CONFIRMED, and those whose money is on its way back.
+    claims: Vec<(Claim, ClaimPayment)>,
+    kept: HashMap<ReservationId, Reservation>,
+}
+
+impl Sales {
+    pub(super) async fn read(
+        app: &App,
+        partition: Partition,
+        matches: &HashSet<MatchId>,
+    ) -> anyhow::Result<Self> {
+        let claims = app.engine.claims_in(partition).await?.into_iter();
+        let claims =
+            claims.filter(|claim| !matches!(claim.state, ClaimState::Hold | ClaimState::Pending));
+        let claims = claims.filter_map(|claim| {
+            let payment = claim.payment.clone()?;
+            Some((claim, payment))
+        });
+        let kept = app.store.claimed_reservations(partition).await?.into_iter();
+        let kept = kept.filter(|one| matches.contains(&one.match_id)).map(|one| (one.id, one));
+        Ok(Self { claims: claims.collect(), kept: kept.collect() })
+    }
+
+    pub(super) async fn plan(
+        mut self,
+        app: &App,
+        told: Position,
+        plan: &mut Plan,
+    ) -> anyhow::Result<()> {
+        let at = told.id.ms as i64;
+        for (claim, payment) in &self.claims {
+            let kept = self.kept.remove(&claim.id);
+            if kept.as_ref().is_some_and(|kept| agrees(claim, payment, kept)) {
+                continue;
+            }
+            let back = kept.as_ref().and_then(|kept| kept.payment.as_ref());
+            let back = back.map(|payment| payment.money.clone()).unwrap_or_default();
+            plan.say("reservation", claim.id, &describe(claim));
+            write_claim(claim, payment, &back, at, plan);
+        }
+        for reservation in self.kept.values() {
+            self.ended(app, reservation, at, plan).await?;
+        }
+        Ok(())
+    }
+
+    /// PostgreSQL has it, and Redis, which is ahead, has it no more: it ended in between.
+    async fn ended(
+        &self,
+        app: &App,
+        reservation: &Reservation,
+        at: i64,
+        plan: &mut Plan,
+    ) -> anyhow::Result<()> {
+        let id = reservation.id;
+        let Some(payment) = &reservation.payment else {
+            plan.restore.over.push(id);
+            return Ok(());
+        };
+        if reservation.status != ReservationStatus::Confirmed {
+            plan.say("reservation", id, "its payment ended since: the reconciler asks the gateway");
+            plan.restore.over.push(id);
+            return Ok(());
+        }
+        let money = Money {
+            part: reservation.amount,
+            part_seats: reservation.seats.clone(),
+            ..payment.money.clone()
+        };
+        let fact = PaymentFact { money, ..fact_of_kept(reservation, payment, at) };
+        let resold = self.claims.iter().any(|(claim, _)| {
+            claim.match_id == reservation.match_id
+                && claim.seats.iter().any(|seat| reservation.seats.contains(seat))
+        });
+        let free = payment.amount == payment.money.back;
+        match app.toss.find_by_order(&payment.id.order_id()).await {
+            Lookup::Found(found) if found.status == GatewayStatus::Canceled => {
+                plan.say("reservation", id, "was given back since");
+                plan.restore.payments.push((PaymentStep::Refunded, fact));
+            }
+            _ if free => {
+                plan.say("reservation", id, "was given back since");
+                plan.restore.payments.push((PaymentStep::Refunded, fact));
+            }
+            Lookup::Unknown { reason } => anyhow::bail!("the gateway does not say: {reason}"),
+            Lookup::Found(_) | Lookup::NotFound if resold => {
+                plan.say("reservation", id, "others have its seats: its money goes back");
+                plan.restore.payments.push((PaymentStep::RefundOwed, fact));
+            }
+            Lookup::Found(_) | Lookup::NotFound => {
+                plan.say("look at this", id, "sold in PostgreSQL and paid; Redis does not have it");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn describe(claim: &Claim) -> String {
+    let state = match claim.state {
+        ClaimState::Paying => "PAYING",
+        ClaimState::Refunding => "CONFIRMED, money on its way back",
+        ClaimState::Hold | ClaimState::Pending | ClaimState::Confirmed => "CONFIRMED",
+    };
+    format!("{state}, {} seats, {} KRW", claim.seats.len(), claim.amount)
+}
+
+/// Whether PostgreSQL has it as Redis does.
+fn agrees(claim: &Claim, payment: &ClaimPayment, kept: &Reservation) -> bool {
+    let sorted = |seats: &[SeatId]| {
+        let mut seats = seats.to_vec();
+        seats.sort();
+        seats
+    };
+    let paying = claim.state == ClaimState::Paying;
+    let kept_payment = kept.payment.as_ref();
+    paying == (kept.status == ReservationStatus::Paying)
+        && (claim.state == ClaimState::Refunding) == kept.refunding
+        && sorted(&claim.seats) == sorted(&kept.seats)
+        && claim.amount == kept.amount
+        && kept_payment.is_some_and(|kept| {
+            kept.id == payment.id && kept.money.attempt == payment.money.attempt
+        })
+}
+
+/// The steps that lead to a claim as it stands. `kept`: what PostgreSQL knows to be back.
+fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, plan: &mut Plan) {
+    let restore = &mut plan.restore;
+    let money = &payment.money;
+    let whole = PaymentFact {
+        payment: payment.id,
+        reservation: claim.id,
+        match_id: claim.match_id,
+        user: claim.user,
+        seats: claim.seats.iter().chain(&money.back_seats).copied().collect(),
+        amount: payment.amount,
+        method: payment.method.clone(),
+        key: payment.key.clone(),
+        version: claim.version as i64,
+        at,
+        code: None,
+        money: Money { attempt: money.attempt, ..Money::default() },
+    };
+    if claim.state == ClaimState::Paying {
+        restore.payments.push((PaymentStep::Begun, whole));
+        return;
+    }
+    restore.payments.push((PaymentStep::Approved, whole.clone()));
+    let left = PaymentFact { seats: claim.seats.clone(), amount: claim.amount, ..whole };
+    let under_way = claim.state == ClaimState::Refunding;
+    if money.back > kept.back {
+        let seats = money.back_seats.iter().filter(|seat| !kept.back_seats.contains(seat));
+        let done = Money {
+            attempt: money.attempt,
+            refund: money.refund - u32::from(under_way),
+            part: money.back - kept.back,
+            part_seats: seats.copied().collect(),
+            ..Money::default()
+        };
+        let fact = PaymentFact { money: done, ..left.clone() };
+        restore.refunds.push((PaymentStep::RefundBegun, fact.clone()));
+        restore.refunds.push((PaymentStep::RefundDone, fact));
+    }
+    if under_way {
+        let fact = PaymentFact { money: money.clone(), ..left };
+        restore.refunds.push((PaymentStep::RefundBegun, fact));
+    }
+}
+
+fn fact_of_kept(reservation: &Reservation, payment: &ClaimPayment, at: i64) -> PaymentFact {
+    PaymentFact {
+        payment: payment.id,
+        reservation: reservation.id,
+        match_id: reservation.match_id,
+        user: reservation.user,
+        seats: reservation.seats.clone(),
+        amount: reservation.amount,
+        method: payment.method.clone(),
+        key: payment.key.clone(),
+        version: 0,
+        at,
+        code: None,
+        money: payment.money.clone(),
+    }
+}
