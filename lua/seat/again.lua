@@ -41,15 +41,15 @@ local function tell_refund(match, command, claim)
   if claim.state == 'R' then payment_fact(command, 'told', 'refund_begun', claim) end
 end
 
--- PostgreSQL has all of the journal, and a payment waits there for a step that has been taken here:
--- its fact is written again, because the first one had no effect. source: the payment; first:
--- begin | outcome | refund, and the number of the refund; seats and second: the reservation and its
+-- PostgreSQL has all of the journal, and a payment waits there for a step that was taken here: its
+-- fact is written again, because the first one had no effect. source: the payment; first: begin,
+-- outcome and the attempt, or refund and its number; seats and second: the reservation and its
 -- money in PostgreSQL, as `claim_told` reads them (refund)
 commands.again = function(match, command, claims)
   local claim = claim_of(match, claims, id_of[command])
   if not claim or claim.payment ~= source_of[command] then return 'gone' end
   local kind, number = first_of[command]:match('^(%a+) (%d+)$')
-  local last, sold = money_of(claim).refund, claim.state == 'C' or claim.state == 'R'
+  local money, sold = money_of(claim), claim.state == 'C' or claim.state == 'R'
   if kind == 'begin' then
     local step = claim.state == 'Y' and 'payment_begun' or claim.state == 'R' and 'refund_begun'
     if not step then return 'waits' end
@@ -58,12 +58,15 @@ commands.again = function(match, command, claims)
   end
   if claim.state == 'Y' then return 'waits' end
   if kind == 'refund' then
-    local over = last > tonumber(number) or last == tonumber(number) and claim.state == 'C'
+    local last = tonumber(number)
+    local over = money.refund > last or money.refund == last and claim.state == 'C'
     if not over then return 'waits' end
     -- all checked: write
     tell_refund(match, command, claim)
     return 'told'
   end
+  -- Redis may have lost the begin of that attempt: what it knows of an earlier one says nothing.
+  if money.attempt < tonumber(number) then return 'waits' end
   -- all checked: write
   if sold then
     tell_sale(command, claim)

@@ -224,7 +224,7 @@ impl Engine {
         let mut command = command("again", attempt);
         command.first = match what {
             Again::Begin => "begin 0".to_owned(),
-            Again::Outcome => "outcome 0".to_owned(),
+            Again::Outcome => format!("outcome {}", attempt.number),
             Again::Refund(money) => {
                 tell(&mut command, attempt, money);
                 format!("refund {}", money.refund)

@@ -31,8 +31,11 @@ const PAGE: usize = 1000;
 pub struct Looks {
     /// The epoch that all this is about.
     epoch: u64,
-    /// Sales up to this version of a match are in PostgreSQL.
+    /// Sales up to this version of a match are in PostgreSQL: what the look before the last has
+    /// seen. The last one may have passed over a sale that was made while it looked.
     checked: HashMap<MatchId, u64>,
+    /// The greatest version of a sale that the last look has seen.
+    seen: HashMap<MatchId, u64>,
     /// What the last look found without an owner: it counts when the next one finds it too.
     payments: HashSet<(PaymentId, u32)>,
     seats: HashSet<(MatchId, SeatId, String)>,
@@ -172,7 +175,7 @@ impl Workers {
             }
         }
         looks.payments = suspects;
-        looks.checked.extend(found.versions);
+        looks.checked = std::mem::replace(&mut looks.seen, found.versions);
         Ok(settled)
     }
 

@@ -74,8 +74,8 @@ impl Workers {
         }
     }
 
-    /// PostgreSQL waits for a step that Redis has taken, because its fact was refused or lost: it is
-    /// written again. `false` when Redis waits as well.
+    /// PostgreSQL waits for a step that Redis has taken, because its fact was refused or lost: the
+    /// fact is written again. `false` when Redis waits as well.
     async fn tell_again(&self, attempt: &Attempt, state: &UnsettledState) -> anyhow::Result<bool> {
         let what = match state {
             UnsettledState::Outcome => Again::Outcome,

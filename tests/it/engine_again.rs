@@ -6,6 +6,7 @@ use crate::support::engine::Step::{
 };
 use crate::support::engine::{TestEngine, seats};
 use crate::table::{Call, Case, check};
+use grandstand::engine::payments::Again;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 
 const PAYING: &[Step] = &[Hold, Reserve, Request, Begin];
@@ -68,6 +69,10 @@ async fn a_step_that_was_taken_is_told_again() {
         case("nothing begun", SOLD, Call::TellBegin, "waits", "1O 2O", &[]),
     ];
     check(&table).await;
+    // Redis has lost the begin of a second attempt.
+    let bed = TestEngine::start().await;
+    let scene = bed.at(DECLINED).await;
+    assert!(!bed.engine.tell_again(&scene.attempt(2), Again::Outcome).await.unwrap());
 }
 
 /// The rule: only seats that no claim of their user names are freed, and only with the value that

@@ -148,6 +148,8 @@ async fn a_refund_whose_fact_is_lost_gives_nothing_back_yet() {
     answer.expect(202);
     bed.cancel(&one, &body).await.expect(202);
     assert_eq!(bed.app.ledger().await, ["DONE", "DONE"], "nothing has gone back");
+    let found = bed.app.verify().await.table();
+    assert!(found.contains("its money is on the way back in Redis only"), "{found}");
     // The end of a refund is lost.
     let lost = async {
         hand.wait_for("refund_begun").await;
