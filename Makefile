@@ -39,7 +39,7 @@ features: ## The features alone, as scenarios (ARGS="-- --name 'a part of its na
 
 chaos: ## The same failures again and again, half an hour or more (ARGS=kills for a part of the name)
 	@scripts/setup run
-	@$(CARGO) test --locked --test it chaos::$(ARGS) -- --ignored --test-threads 1 --nocapture
+	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
 
 bench: ## The benches (ARGS=engine_hold for one)
 	@scripts/setup run

@@ -7,6 +7,7 @@ use crate::support::cluster::PrivateCluster;
 use crate::support::sale::{Seller, sells_within};
 use grandstand::domain::ids::Partition;
 use grandstand::redis::keys::PartitionKeys;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// After the end of a move all partitions sell within this time.
@@ -53,10 +54,10 @@ impl Bed {
         }
     }
 
-    /// Buys this seat in each partition.
-    async fn buy_everywhere(&self, seat: u32) {
+    /// Buys one of these seats in each partition.
+    async fn buy_everywhere(&self, seats: Range<u32>) {
         for event in &self.events {
-            self.app.buy(&self.fan, event, seat).await;
+            self.app.buy_one_of(AFTER_DEATH, &self.fan, event, seats.clone()).await;
         }
     }
 
@@ -81,7 +82,7 @@ async fn end(sellers: Vec<Seller>, never_stopped: &[u16]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_sells_in_all_partitions() {
     let bed = Bed::start(0).await;
-    bed.buy_everywhere(1).await;
+    bed.buy_everywhere(1..4).await;
     let other = bed.app.user("other").await;
     for event in &bed.events {
         other.hold(&event.id, &[1]).await.refused(409, "SEAT_TAKEN");
@@ -96,12 +97,12 @@ async fn a_cluster_sells_in_all_partitions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_stops_nobody_for_long() {
     let bed = Bed::start(0).await;
-    bed.buy_everywhere(1).await;
+    bed.buy_everywhere(1..4).await;
     let slot = PrivateCluster::slot_of(Partition(1));
     let sellers = bed.sellers();
     let buyer = bed.app.user("buyer").await;
     let buying = async {
-        for seat in 2..6 {
+        for seat in 4..8 {
             bed.app.try_to_buy(&buyer, &bed.events[1], seat).await;
         }
     };
@@ -119,7 +120,7 @@ async fn a_slot_that_moves_stops_nobody_for_long() {
     bed.cluster.migrate_slot(slot, 1).await;
     bed.all_sell_within(AFTER_MOVE).await;
     end(sellers, &[3]).await;
-    bed.buy_everywhere(7).await;
+    bed.buy_everywhere(10..14).await;
     bed.finish().await;
 }
 
@@ -127,7 +128,7 @@ async fn a_slot_that_moves_stops_nobody_for_long() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_is_given_up_stops_nobody_for_long() {
     let bed = Bed::start(0).await;
-    bed.buy_everywhere(1).await;
+    bed.buy_everywhere(1..4).await;
     let slot = PrivateCluster::slot_of(Partition(1));
     let sellers = bed.sellers();
     bed.cluster.begin_move(slot, 1, 2).await;
@@ -139,7 +140,7 @@ async fn a_move_that_is_given_up_stops_nobody_for_long() {
     bed.cluster.give_up_move(slot, 1, 2).await;
     bed.all_sell_within(AFTER_MOVE).await;
     end(sellers, &[3]).await;
-    bed.buy_everywhere(2).await;
+    bed.buy_everywhere(4..8).await;
     bed.finish().await;
 }
 
@@ -148,7 +149,7 @@ async fn a_move_that_is_given_up_stops_nobody_for_long() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_master_stops_its_own_partitions_only() {
     let mut bed = Bed::start(3).await;
-    bed.buy_everywhere(1).await;
+    bed.buy_everywhere(1..4).await;
     let dead = bed.cluster.owner(Partition(3)).await;
     let sellers = bed.sellers();
     bed.cluster.kill(dead).await;
@@ -166,12 +167,12 @@ async fn a_dead_master_stops_its_own_partitions_only() {
         () = watching => {}
     }
     end(sellers, &[0, 1, 2]).await;
-    bed.buy_everywhere(2).await;
+    bed.buy_everywhere(4..8).await;
 
     bed.cluster.restart(dead).await;
     bed.cluster.wait_until_well().await;
     bed.cluster.migrate_slot(PrivateCluster::slot_of(Partition(3)), 1).await;
     bed.all_sell_within(AFTER_MOVE).await;
-    bed.buy_everywhere(3).await;
+    bed.buy_everywhere(8..12).await;
     bed.finish().await;
 }

@@ -14,7 +14,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// With space again people can buy within this time.
 const HEALED: Duration = Duration::from_secs(10);
 
-/// The rule: Redis takes no writes (MISCONF): holds are refused, and what was answered before stays.
+/// The rule: Redis takes no writes (MISCONF): holds are refused, and what was sold before stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_redis_refuses_holds_and_heals() {
     let disk = SmallDisk::mount(16);

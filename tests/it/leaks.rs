@@ -164,7 +164,7 @@ async fn redis_fails(worker: Worker) {
     let mut bed = Bed::start(worker).await;
     let before = bed.open().await;
     let soon = Duration::from_secs(10);
-    for _ in 0..3 {
+    for _ in 0..4 {
         bed.app.redis.kill().await;
         bed.app.redis.restart().await.unwrap();
         sells_within(soon, &bed.fan, &bed.event, 2).await;

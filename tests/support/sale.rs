@@ -1,8 +1,8 @@
 //! Sales while something is broken: purchases that may fail at each step, and a fan who holds a
 //! seat again and again.
 
-use crate::support::app::{TestApp, TestMatch, eventually_within};
-use crate::support::client::Client;
+use crate::support::app::{TestApp, TestMatch, plan};
+use crate::support::client::{Answer, Client};
 use grandstand::domain::ids::{MatchId, Partition};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,15 +16,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 impl TestApp {
     /// An open match in each partition, in order.
     pub async fn match_in_each_partition(&self) -> Vec<TestMatch> {
-        let mut found = BTreeMap::new();
-        for _ in 0..200 {
-            let event = self.open_match().await;
-            found.entry(event.partition()).or_insert(event);
-            if found.len() == usize::from(self.settings.partitions) {
-                return found.into_values().collect();
-            }
+        let admin = self.admin().await;
+        let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
+        let body = json!({"siteId": site["id"], "homeTeam": "LG Twins",
+            "awayTeam": "Doosan Bears", "startsAt": "2030-05-05T05:00:00Z"});
+        let mut events = BTreeMap::new();
+        while events.len() < usize::from(self.settings.partitions) {
+            // It comes into some partition, and stays a draft when that has one already.
+            let event = admin.post("/api/admin/matches", &body).await.expect(201);
+            let id = event["id"].as_str().unwrap().to_owned();
+            let site_id = site["id"].as_str().unwrap().to_owned();
+            let event = TestMatch { id, site_id };
+            events.entry(event.partition()).or_insert(event);
         }
-        panic!("some partition gets no match");
+        for event in events.values() {
+            let path = format!("/api/admin/matches/{}/open", event.id);
+            admin.post(&path, &Value::Null).await.expect(200);
+        }
+        events.into_values().collect()
     }
 
     /// Buys a seat; the status of the last answer: 200 when it is sold and kept.
@@ -46,6 +55,26 @@ impl TestApp {
         let payment = &payment.body["data"];
         let key = self.pay_at_gateway(payment, "approve").await;
         confirm_within(Duration::from_secs(20), fan, payment, &key).await
+    }
+
+    /// Buys the first of these seats that can be bought, within this time. One that a purchase
+    /// failed for may stay taken for a while, so the next one is tried.
+    pub async fn buy_one_of(
+        &self,
+        time: Duration,
+        fan: &Client,
+        event: &TestMatch,
+        seats: std::ops::Range<u32>,
+    ) {
+        let begun = Instant::now();
+        for seat in seats.cycle() {
+            let status = self.try_to_buy(fan, event, seat).await;
+            if status == 200 {
+                return;
+            }
+            assert!(begun.elapsed() < time, "nothing can be bought: {status}");
+            tokio::time::sleep(10 * PAUSE).await;
+        }
     }
 
     /// A reservation of a seat, a payment for it, and the key of the gateway.
@@ -91,20 +120,25 @@ pub async fn confirm_within(time: Duration, fan: &Client, payment: &Value, key: 
 
 /// Waits until a hold of the seat succeeds, and gives it back.
 pub async fn sells_within(time: Duration, fan: &Client, event: &TestMatch, seat: u32) {
-    let what = format!("partition {} sells", event.partition());
-    eventually_within(time, &what, || async {
-        (hold_and_release(fan, event, seat).await == 201).then_some(())
-    })
-    .await;
+    let begun = Instant::now();
+    loop {
+        let answer = hold_and_release(fan, event, seat).await;
+        if answer.status == 201 {
+            return;
+        }
+        let (partition, body) = (event.partition(), answer.body);
+        assert!(begun.elapsed() < time, "partition {partition} does not sell: {body}");
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
-/// The status of the answer to the hold.
-async fn hold_and_release(fan: &Client, event: &TestMatch, seat: u32) -> u16 {
+/// The answer to the hold.
+async fn hold_and_release(fan: &Client, event: &TestMatch, seat: u32) -> Answer {
     let hold = fan.hold(&event.id, &[seat]).await;
     if let Some(id) = hold.body["data"]["holdId"].as_str() {
         fan.delete(&event.path(&format!("/holds/{id}"))).await;
     }
-    hold.status
+    hold
 }
 
 /// A fan who holds one seat and gives it back, again and again.
@@ -121,7 +155,7 @@ impl Seller {
         let task = tokio::spawn(async move {
             let mut statuses = Vec::new();
             while !stopped.is_cancelled() {
-                statuses.push(hold_and_release(&fan, &event, seat).await);
+                statuses.push(hold_and_release(&fan, &event, seat).await.status);
                 tokio::time::sleep(PAUSE).await;
             }
             statuses
