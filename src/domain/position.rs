@@ -22,9 +22,9 @@ pub struct Position {
 }
 
 /// A place in the map of a match, as clients get it: the `id:` of an event, and the ETag of all
-/// seats. It is written as three whole numbers: the epoch, and the two of the stream id. A draft may
-/// get another plan while its stream stays, so the mark of such a plan stands in the first number,
-/// above the epoch.
+/// seats. It is written as three whole numbers: the epoch, and the two of the stream id. A draft
+/// may get another plan while its stream stays, so the mark of such a plan stands in the first
+/// number, above the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId {
     pub position: Position,
