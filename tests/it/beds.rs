@@ -36,8 +36,8 @@ async fn a_slot_moves_with_its_keys_in_one_go_and_in_steps() {
     assert_eq!(refused, format!("MOVED {slot} 127.0.0.1:{}", cluster.port(2)));
 
     cluster.begin_move(slot, 2, 0).await;
-    assert_eq!(cluster.move_some_keys(slot, 2, 0).await, 10);
-    assert_eq!(done(cluster.port(2), &count).await.text(), "15");
+    assert_eq!(cluster.move_some_keys(slot, 2, 0).await, 3);
+    assert_eq!(done(cluster.port(2), &count).await.text(), "22");
     cluster.move_keys(&["{1}:key:24".to_owned(), "{1}:key:0".to_owned()], 2, 0).await;
     let refused = ask(cluster.port(2), &["GET", "{1}:key:24"]).await.unwrap_err();
     assert!(refused.starts_with("ASK "), "{refused}");
@@ -73,23 +73,17 @@ async fn a_replica_takes_the_place_of_a_dead_master_of_a_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_choose_another_master_politely_and_after_a_kill() {
+async fn sentinels_choose_another_master_which_lacks_what_its_replicas_never_got() {
     let mut bed = PrivateSentinel::start().await;
-    assert_eq!(bed.master().await, 0);
-    let second = bed.failover().await;
-    assert_ne!(second, 0);
-    done(bed.servers[second].port(), &["SET", "key", "kept"]).await;
-    eventually("all replicas follow", || async {
-        let reply = ask(bed.servers[second].port(), &["WAIT", "2", "500"]).await.ok()?;
-        (reply.text() == "2").then_some(())
-    })
-    .await;
+    let first = bed.servers[0].port();
+    done(first, &["SET", "key", "kept"]).await;
+    assert_eq!(done(first, &["WAIT", "2", "1000"]).await.text(), "2");
     bed.cut_replicas().await;
-    done(bed.servers[second].port(), &["SET", "key", "lost"]).await;
-    assert_eq!(bed.kill_master().await, second);
+    done(first, &["SET", "key", "lost"]).await;
+    assert_eq!(bed.kill_master().await, 0);
     bed.thaw_replicas();
-    let third = bed.wait_for_another_master(second).await;
-    assert_eq!(done(bed.servers[third].port(), &["GET", "key"]).await.text(), "kept");
+    let second = bed.wait_for_another_master(0).await;
+    assert_eq!(done(bed.servers[second].port(), &["GET", "key"]).await.text(), "kept");
     bed.stop().await;
 }
 
@@ -203,12 +197,15 @@ async fn what_is_open_is_counted() {
     .await;
     let (files, threads) = (leaks::files(redis.pid()), leaks::threads(redis.pid()));
     assert!(files > 5 && threads > 1, "{files} files, {threads} threads");
-    let open = tokio::net::TcpStream::connect(("127.0.0.1", redis.port())).await.unwrap();
-    eventually("Redis has the connection", || async {
-        (leaks::files(redis.pid()) == files + 1).then_some(())
+    let connect = || tokio::net::TcpStream::connect(("127.0.0.1", redis.port()));
+    let open = futures::future::join_all((0..9).map(|_| connect())).await;
+    eventually("Redis has the connections", || async {
+        (leaks::redis_clients(redis.port()).await == 9).then_some(())
     })
     .await;
-    assert_eq!(leaks::redis_clients(redis.port()).await, 1);
+    // Connections that asked before may not be closed yet.
+    let more = leaks::files(redis.pid()) - files;
+    assert!((7..=11).contains(&more), "{more}");
     drop(open);
     let url = crate::support::postgres::database().await;
     assert_eq!(leaks::backends(&url).await, 0);

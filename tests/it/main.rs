@@ -11,8 +11,13 @@ mod api_document;
 mod api_input;
 mod api_messages;
 mod api_users;
+#[cfg(target_os = "linux")]
 mod beds;
+mod chaos;
+mod cluster;
 mod dead_letters;
+#[cfg(target_os = "linux")]
+mod disk_full;
 mod engine_batches;
 mod engine_catalog;
 mod engine_payments;
@@ -22,10 +27,13 @@ mod engine_seats;
 mod gateway_faults;
 mod journal;
 mod kills;
+#[cfg(target_os = "linux")]
+mod leaks;
 mod live;
 mod live_checker;
 mod live_clients;
 mod live_streams;
+mod memory_full;
 mod model;
 mod model_system;
 mod money;
@@ -36,6 +44,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod sentinel;
 mod table;
 mod takeover;
 mod verify;

@@ -12,5 +12,6 @@ pub mod events;
 pub mod leaks;
 pub mod postgres;
 pub mod proxy;
+pub mod sale;
 pub mod sentinel;
 pub mod wire;
