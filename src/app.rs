@@ -14,6 +14,7 @@ use crate::engine::{Engine, EngineSettings};
 use crate::gateway::toss::{Toss, TossSettings};
 use crate::live::catalog::Catalog;
 use crate::live::hub::Hub;
+use crate::live::refresh::Refresh;
 use crate::store::{Store, StoreError};
 use crate::stream::backlog::{BacklogLimits, Backlogs, MEASURE_EVERY};
 use crate::stream::journal::Journal;
@@ -234,41 +235,21 @@ fn wrong_partitions(place: &str, stored: u16, wanted: u16) -> String {
 
 fn listener(app: &Arc<App>) -> Listener {
     let app = app.clone();
+    let refresh = Refresh::new(app.catalog.clone(), app.hub.clone(), app.stop.clone());
     Arc::new(move |told| match told {
         Told::Changes(id, at, fields) => app.hub.hear(id, at, fields),
         Told::Persisted(partition, fields) => app.persisted.hear(partition, &fields),
         Told::SessionEnded(session) => app.tokens.end(session),
-        Told::SiteChanged(id) => {
-            let catalog = app.catalog.clone();
-            tokio::spawn(async move { note(catalog.refresh_site(id).await) });
-        }
-        Told::MatchChanged(id) => {
-            let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
-            tokio::spawn(async move {
-                let known = catalog.refresh_match(id).await;
-                if known.is_ok() && catalog.event(id).is_none() {
-                    hub.end(id);
-                }
-                note(known);
-            });
-        }
+        Told::SiteChanged(id) => refresh.site(id),
+        Told::MatchChanged(id) => refresh.event(id),
         Told::Epoch(partition, epoch) => {
             app.persisted.forget(partition);
             if let Some(epoch) = epoch {
-                let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
-                tokio::spawn(async move {
-                    note(catalog.reload(partition).await);
-                    hub.reset(partition, epoch);
-                });
+                refresh.partition(partition);
+                app.hub.reset(partition, epoch);
             }
         }
     })
-}
-
-fn note(result: Result<(), EngineError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "the catalogue of this node may be behind");
-    }
 }
 
 /// At the first start the worker makes the partitions; an API node waits for one to do so.

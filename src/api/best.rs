@@ -4,7 +4,7 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::holds::{HoldView, SEATS_PER_CALL, claimed, hold_view};
+use crate::api::holds::{HoldView, SEATS_PER_CALL, claimed, hold_view, total};
 use crate::domain::best::{Wish, possible_orphans};
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::batch::Operation;
@@ -61,10 +61,9 @@ pub async fn hold_best(
         let known = feed.version();
         let proposed = feed.propose(&wish, CHOICES);
         let none_left = proposed.is_empty();
-        let price =
-            |seats: &[SeatId]| seats.iter().filter_map(|seat| site.index.price(*seat)).sum();
-        let choices: Vec<(Vec<SeatId>, i64)> =
-            proposed.into_iter().map(|seats| (seats.clone(), price(&seats))).collect();
+        // The map may be of another plan for a moment: a proposal is checked like a choice.
+        let priced = proposed.into_iter().map(|seats| Ok((total(&site, &seats)?, seats)));
+        let choices = priced.collect::<ApiResult<Vec<(i64, Vec<SeatId>)>>>()?;
         let held =
             app.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
         let version = match held {
@@ -120,13 +119,14 @@ pub async fn alternatives(app: &App, id: MatchId, site: &KnownSite, lost: &[Seat
         found = feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES);
     }
     let one = |seats: &Vec<SeatId>| {
-        let seats = claimed(site, seats);
+        // Seats of another plan are no alternative.
+        let seats = claimed(site, seats).ok()?;
         let amount: i64 = seats.iter().map(|seat| seat.price).sum();
         let ids: Vec<SeatId> = seats.iter().map(|seat| seat.seat_id).collect();
         let labels: Vec<&str> = seats.iter().map(|seat| seat.label.as_str()).collect();
-        json!({"seatIds": ids, "labels": labels, "amount": amount})
+        Some(json!({"seatIds": ids, "labels": labels, "amount": amount}))
     };
-    Value::Array(found.iter().map(one).collect())
+    Value::Array(found.iter().filter_map(one).collect())
 }
 
 /// The seats beside a choice that it could leave alone.

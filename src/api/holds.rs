@@ -79,7 +79,7 @@ pub async fn mine(
         }
         holds.push(HoldView {
             hold_id: HoldId(claim.id.0),
-            seats: claimed(&site, &claim.seats),
+            seats: claimed(&site, &claim.seats)?,
             amount: claim.amount,
             expires_at: moment(claim.deadline)?,
         });
@@ -153,7 +153,7 @@ pub fn hold_view(site: &KnownSite, hold_id: HoldId, granted: &Granted) -> ApiRes
     metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
     Ok(HoldView {
         hold_id,
-        seats: claimed(site, &granted.seats),
+        seats: claimed(site, &granted.seats)?,
         amount: granted.amount,
         expires_at: deadline(granted)?,
     })
@@ -175,22 +175,24 @@ pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
-    let unknown: Vec<SeatId> =
-        seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();
-    if !unknown.is_empty() {
-        return Err(ApiError::seats_not_found(&unknown));
-    }
-    Ok(seats.iter().filter_map(|seat| site.index.price(*seat)).sum())
+    total(site, seats)
 }
 
-/// Seats with label and price.
-pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> Vec<ClaimedSeat> {
-    let one = |seat: &SeatId| ClaimedSeat {
-        seat_id: *seat,
-        label: site.index.label(*seat).unwrap_or_default(),
-        price: site.index.price(*seat).unwrap_or_default(),
-    };
-    seats.iter().map(one).collect()
+/// What seats cost together, in KRW; refuses seats that the site does not have.
+pub fn total(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
+    Ok(claimed(site, seats)?.iter().map(|seat| seat.price).sum())
+}
+
+/// Seats with label and price; refuses seats that the site does not have.
+pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<ClaimedSeat>> {
+    let (mut known, mut unknown) = (Vec::with_capacity(seats.len()), Vec::new());
+    for seat in seats {
+        match (site.index.label(*seat), site.index.price(*seat)) {
+            (Some(label), Some(price)) => known.push(ClaimedSeat { seat_id: *seat, label, price }),
+            _ => unknown.push(*seat),
+        }
+    }
+    if unknown.is_empty() { Ok(known) } else { Err(ApiError::seats_not_found(&unknown)) }
 }
 
 /// The deadline of a grant as a time.

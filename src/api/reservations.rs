@@ -67,7 +67,8 @@ impl ReservationView {
             id: one.id,
             match_id: one.match_id,
             status: one.status,
-            seats: site.map_or_else(Vec::new, |site| claimed(&site, &one.seats)),
+            // Empty while this node does not know the plan: never seats at 0 KRW.
+            seats: site.and_then(|site| claimed(&site, &one.seats).ok()).unwrap_or_default(),
             amount: one.amount,
             expires_at: one.expires_at.and_then(time),
             created_at: time(one.created_at),
@@ -97,7 +98,7 @@ pub async fn create(
         app.catalog.event_with_site(match_id).ok_or_else(|| ApiError::not_found("match"))?;
     let source = match (input.value.hold_id, input.value.seat_ids) {
         (Some(hold), None) => Source::Hold(hold),
-        (None, Some(seats)) => Source::Seats(priced(&app, match_id, seats)?),
+        (None, Some(seats)) => Source::Seats(priced(&app, match_id, &seats)?),
         _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
     };
     let (id, granted) = app.engine.reserve(match_id, user.id, source, operation).await?;
@@ -105,7 +106,7 @@ pub async fn create(
         id,
         match_id,
         status: ReservationStatus::Pending,
-        seats: claimed(&site, &granted.seats),
+        seats: claimed(&site, &granted.seats)?,
         amount: granted.amount,
         expires_at: Some(deadline(&granted)?),
         created_at: Some(moment(id.made_at())?),
@@ -114,11 +115,10 @@ pub async fn create(
 }
 
 /// Seats of a match, each with its price in KRW.
-fn priced(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<(SeatId, i64)>> {
+fn priced(app: &App, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
     let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
-    checked_seats(&site, &seats)?;
-    let price = |seat| site.index.price(seat).unwrap_or_default();
-    Ok(seats.into_iter().map(|seat| (seat, price(seat))).collect())
+    checked_seats(&site, seats)?;
+    Ok(claimed(&site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
 }
 
 /// My reservations: open ones first, then what was bought, newest first.
@@ -191,7 +191,7 @@ pub async fn cancel(
 ) -> ApiResult<Response> {
     let one = find(&app, &user, id).await?;
     let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => priced(&app, one.match_id, seats)?,
+        Some(seats) => priced(&app, one.match_id, &seats)?,
         None => vec![],
     };
     let done = checkout::cancel(&app, &user, &one, seats).await?;

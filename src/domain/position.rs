@@ -21,9 +21,18 @@ pub struct Position {
     pub id: StreamId,
 }
 
-/// A text that is not a stream id or a position.
+/// A place in the map of a match, as clients get it: the `id:` of an event, and the ETag of all
+/// seats. It names the plan too, because a draft may get another plan while its stream stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventId {
+    pub position: Position,
+    /// The mark of the plan that the map was made with (`SiteId::plan_mark`).
+    pub plan: u32,
+}
+
+/// A text that is not a stream id, a position, or the id of an event.
 #[derive(Debug, thiserror::Error)]
-#[error("not a position: three whole numbers joined by '-' are expected")]
+#[error("not a position: whole numbers joined by '-' are expected")]
 pub struct BadPosition;
 
 impl fmt::Display for StreamId {
@@ -54,6 +63,21 @@ impl FromStr for Position {
     }
 }
 
+impl fmt::Display for EventId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.position, self.plan)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = BadPosition;
+    fn from_str(text: &str) -> Result<Self, BadPosition> {
+        let (position, plan) = text.rsplit_once('-').ok_or(BadPosition)?;
+        let plan = u32::try_from(number(plan)?).map_err(|_| BadPosition)?;
+        Ok(Self { position: position.parse()?, plan })
+    }
+}
+
 /// Digits only: `str::parse` alone would take a sign.
 fn number(text: &str) -> Result<u64, BadPosition> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -72,6 +96,11 @@ mod tests {
         assert_eq!(text.parse::<Position>().unwrap().to_string(), text);
         for bad in ["", "1", "1-2", "1-2-3-4", "-1-2-3", "1--2", "a-1-2", "1-+2-3"] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
+        }
+        let text = "3-1763812345678-7-42";
+        assert_eq!(text.parse::<EventId>().unwrap().to_string(), text);
+        for bad in ["3-1763812345678-7", "3-1-7-4294967296", "3-1-7-", "3-1-7-4-5"] {
+            assert!(bad.parse::<EventId>().is_err(), "{bad}");
         }
         assert!("1-9".parse::<StreamId>().unwrap() < "1-10".parse().unwrap());
     }

@@ -126,7 +126,14 @@ impl Engine {
         text.map(|text| decode(&text)).transpose()
     }
 
-    /// All sites and matches of a partition.
+    /// All matches of a partition; none where it is not loaded.
+    pub async fn matches(&self, partition: Partition) -> Result<Vec<Match>, EngineError> {
+        let key = PartitionKeys(partition).matches();
+        let found: HashMap<String, String> = self.client(partition)?.hgetall(key).await?;
+        found.values().map(|text| decode(text)).collect()
+    }
+
+    /// All sites and matches of a partition; none where it is not loaded.
     pub async fn catalog(
         &self,
         partition: Partition,
@@ -134,10 +141,8 @@ impl Engine {
         let client = self.client(partition)?;
         let keys = PartitionKeys(partition);
         let sites: HashMap<String, String> = client.hgetall(keys.sites()).await?;
-        let matches: HashMap<String, String> = client.hgetall(keys.matches()).await?;
         let sites: Result<Vec<_>, _> = sites.values().map(|text| decode(text)).collect();
-        let matches: Result<Vec<_>, _> = matches.values().map(|text| decode(text)).collect();
-        Ok((sites?, matches?))
+        Ok((sites?, self.matches(partition).await?))
     }
 }
 

@@ -65,8 +65,8 @@ impl Engine {
         Ok((HoldId(granted.claim.0), granted))
     }
 
-    /// Holds the first of some choices that is still whole; all choices have the same number of
-    /// seats, each comes with its amount in KRW. `Err(version)`: none of them is, as Redis stands
+    /// Holds the first of some choices that is still whole; each choice is an amount in KRW and
+    /// `count` seats. `Err(version)`: none of them is, as Redis stands
     /// at that version of the match.
     ///
     /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`.
@@ -75,16 +75,16 @@ impl Engine {
         match_id: MatchId,
         user: UserId,
         count: usize,
-        choices: &[(Vec<SeatId>, i64)],
+        choices: &[(i64, Vec<SeatId>)],
         operation: Operation,
     ) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
         let id = HoldId::of(match_id.partition(), user);
         let mut command = Command::new("best", match_id, id.key());
         command.user = user.key();
-        let amounts: Vec<String> = choices.iter().map(|(_, amount)| amount.to_string()).collect();
+        let amounts: Vec<String> = choices.iter().map(|(amount, _)| amount.to_string()).collect();
         command.first = amounts.join(",");
         command.second = count.to_string();
-        command.seats = choices.iter().flat_map(|(seats, _)| seats.iter().copied()).collect();
+        command.seats = choices.iter().flat_map(|(_, seats)| seats.iter().copied()).collect();
         command.operation = operation;
         let line = self.batcher.run(command).await?;
         if let Some(version) = line.strip_prefix("none ") {
@@ -111,6 +111,8 @@ impl Engine {
 
     /// HOLD → AVAILABLE for one seat of whichever hold of the user has it; `price` in KRW leaves
     /// the amount of the hold.
+    ///
+    /// Refusals: `NotYours`, `AlreadyReserved`, `AmountMismatch` when the hold cost less.
     pub async fn release_seat(
         &self,
         match_id: MatchId,

@@ -24,6 +24,7 @@ mod kills;
 mod live;
 mod live_checker;
 mod live_clients;
+mod live_plan;
 mod live_streams;
 mod model;
 mod model_system;

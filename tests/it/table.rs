@@ -129,7 +129,7 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
             hold.await.map(|_| done("held"))
         }
         Call::Best(who, count, choices) => {
-            let choices: Vec<_> = choices.iter().map(|list| (seats(list), PRICE)).collect();
+            let choices: Vec<_> = choices.iter().map(|list| (PRICE, seats(list))).collect();
             let (who, operation) = (user(scene, who), Operation::default());
             let best = engine.hold_best(id, who, count, &choices, operation).await?;
             Ok(done(if best.is_ok() { "held" } else { "none" }))

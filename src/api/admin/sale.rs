@@ -45,7 +45,7 @@ pub async fn open(
     if event.status == MatchStatus::Open {
         return Err(ApiError::conflict("MATCH_ALREADY_OPEN", "The match is on sale already."));
     }
-    if app.catalog.site(event.site_id).is_none() {
+    if app.engine.site(event.site_id).await?.is_none() {
         return Err(ApiError::not_found("site"));
     }
     change(&app, event, |event| event.status = MatchStatus::Open).await
