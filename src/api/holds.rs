@@ -5,6 +5,7 @@ use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, beside, hold_best};
 use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
 use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::engine::batch::Operation;
@@ -124,6 +125,29 @@ pub async fn hold_one(
     Ok(Okay(hold_seats(&app, &user, id, vec![seat], Operation::default()).await?))
 }
 
+/// Refuses what the script would refuse too, before anything is searched or sent: more seats than
+/// one person may have, and a match that is not on sale. `false`: it is not on sale, but the call
+/// has an Idempotency-Key and may have been answered before.
+pub async fn refuse_early(
+    app: &App,
+    id: MatchId,
+    count: usize,
+    operation: &Operation,
+) -> ApiResult<bool> {
+    if count > app.engine.limits().seats_per_user as usize {
+        return Err(Refusal::SeatLimit.into());
+    }
+    let is_open = || app.catalog.event(id).is_some_and(|event| event.status == MatchStatus::Open);
+    if !is_open() {
+        // It may have been opened a moment ago, and the notice be on its way.
+        app.catalog.refresh_match(id).await?;
+    }
+    match is_open() {
+        false if operation.key.is_empty() => Err(Refusal::NotOpen.into()),
+        open => Ok(open),
+    }
+}
+
 async fn hold_seats(
     app: &App,
     user: &User,
@@ -135,6 +159,7 @@ async fn hold_seats(
     let (event, site) =
         app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     let amount = checked_seats(&site, &seats)?;
+    refuse_early(app, id, seats.len(), &operation).await?;
     let orphans = if event.orphan_rule { beside(&site, &seats) } else { vec![] };
     let wanted = seats.clone();
     let held = app.engine.hold(id, user.id, seats, amount, &orphans, operation).await;

@@ -160,6 +160,8 @@ impl Plan {
             ["--appendfsync", fsync],
             ["--save", ""],
             ["--maxmemory-policy", "noeviction"],
+            // A ring of answers has up to millions of fields: freed in the background.
+            ["--lazyfree-lazy-expire", "yes"],
             // Above it a hash is a table: below, each look-up walks a list of up to 512 entries.
             ["--hash-max-listpack-entries", "32"],
         ]

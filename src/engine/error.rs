@@ -68,13 +68,24 @@ pub enum EngineError {
     BadReply(String),
 }
 
+impl EngineError {
+    /// The same for another command of the same batch.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::BadReply(text) => Self::BadReply(text.clone()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
 impl From<Error> for EngineError {
     fn from(error: Error) -> Self {
         let details = error.details();
         if details.starts_with("OOM") {
             return Self::OutOfMemory;
         }
-        let from_script = details.starts_with("ERR") || details.contains("user_script");
+        let from_script = ["user_script", "user_function"].iter().any(|at| details.contains(at))
+            || details.starts_with("ERR");
         match error.kind() {
             ErrorKind::Backpressure => Self::Overloaded,
             ErrorKind::Parse | ErrorKind::InvalidArgument | ErrorKind::InvalidCommand => {

@@ -41,7 +41,7 @@ impl Engine {
         let keys = PartitionKeys(partition);
         // What an earlier attempt or a lost tail left behind.
         for key in [keys.claims(), keys.due(), keys.journal()] {
-            let _: i64 = client.del(key).await?;
+            let _: i64 = client.unlink(key).await?;
         }
         let accounts = load
             .accounts
@@ -62,7 +62,7 @@ impl Engine {
         let mut documents = Fields::new();
         for event in &load.matches {
             for key in MatchKeys(event.id).all() {
-                let _: i64 = client.del(key).await?;
+                let _: i64 = client.unlink(key).await?;
             }
             let mut meta: Fields =
                 event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

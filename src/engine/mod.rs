@@ -12,6 +12,8 @@ pub mod queue;
 pub mod reservations;
 pub mod scripts;
 pub mod seats;
+mod snapshot;
+mod waiting;
 
 use crate::domain::ids::{MatchId, Partition};
 use crate::engine::batch::{Batcher, Limits};

@@ -53,6 +53,7 @@ impl Engine {
             ("appendonly", "yes", "what Redis has answered is lost when it restarts"),
             ("appendfsync", "always", "a power loss takes back the last second"),
             ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
+            ("lazyfree-lazy-expire", "yes", "it stands still while many old answers are freed"),
         ];
         let mut warnings = Vec::new();
         for (setting, good, danger) in wanted {
@@ -96,7 +97,7 @@ impl Engine {
         let client = self.client(partition)?;
         if self.epoch(partition).await?.is_none() && client.exists(keys.partition()).await? {
             self.close_partition(partition).await?;
-            let _: i64 = client.del(keys.operations().to_vec()).await?;
+            let _: i64 = client.unlink(keys.operations().to_vec()).await?;
         }
         Ok(())
     }

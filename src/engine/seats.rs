@@ -7,8 +7,7 @@ use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::{EngineError, Refusal};
-use crate::engine::scripts::SCRIPTS;
-use crate::redis::keys::{MatchKeys, PartitionKeys};
+use crate::redis::keys::MatchKeys;
 use fred::prelude::*;
 
 /// Seats that a claim has: a hold or a reservation as the script answers it.
@@ -161,33 +160,6 @@ impl Engine {
     /// How many seats of a match are not AVAILABLE.
     pub async fn taken(&self, match_id: MatchId) -> Result<u32, EngineError> {
         Ok(self.match_client(match_id)?.hlen(MatchKeys(match_id).seats()).await?)
-    }
-
-    /// All taken seats, atomically with the place in the stream at which they stand so.
-    pub async fn snapshot(&self, match_id: MatchId) -> Result<Snapshot, EngineError> {
-        let keys = MatchKeys(match_id);
-        let partition = PartitionKeys(match_id.partition()).partition();
-        let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
-        let reply: Vec<String> = SCRIPTS
-            .match_snapshot
-            .call(self.match_client(match_id)?, names, Vec::<Value>::new())
-            .await?;
-        let [word, epoch, id, version, taken, serving, waiting] = reply.as_slice() else {
-            return Err(EngineError::NotLoaded);
-        };
-        let parsed = || -> Option<Snapshot> {
-            let id: StreamId = id.parse().ok()?;
-            let position = Position { epoch: epoch.parse().ok()?, id };
-            let taken = parse_states(taken)?;
-            Some(Snapshot {
-                position,
-                version: version.parse().ok()?,
-                taken,
-                serving: serving.parse().ok()?,
-                waiting: waiting.parse().ok()?,
-            })
-        };
-        parsed().ok_or_else(|| bad(word))
     }
 
     /// The last entries of the changes of a match up to an id, oldest first, at most `count`.

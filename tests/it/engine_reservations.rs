@@ -138,8 +138,8 @@ async fn a_hold_costs_less_by_the_seat_that_was_released() {
     assert_eq!((rest.seats, rest.amount), (seats(&[2]), PRICE));
 }
 
-/// The rule: prices that are not those of a hold, because a node has an old plan, are refused before
-/// anything is written: no amount is ever below nothing, and no record becomes unreadable.
+/// The rule: prices that are not those of a hold, because a node has an old plan, are refused
+/// before anything is written: no amount is ever below nothing, and no record becomes unreadable.
 #[tokio::test]
 async fn a_price_that_does_not_fit_is_refused_and_nothing_is_written() {
     let bed = TestEngine::start().await;

@@ -13,6 +13,7 @@ mod api_messages;
 mod api_users;
 mod dead_letters;
 mod engine_batches;
+mod engine_bounds;
 mod engine_catalog;
 mod engine_payments;
 mod engine_queue;
