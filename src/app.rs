@@ -242,6 +242,7 @@ fn listener(app: &Arc<App>) -> Listener {
         Told::SessionEnded(session) => app.tokens.end(session),
         Told::SiteChanged(id) => refresh.site(id),
         Told::MatchChanged(id) => refresh.event(id),
+        Told::Lost(id) => app.hub.restart(id),
         Told::Epoch(partition, epoch) => {
             app.persisted.forget(partition);
             if let Some(epoch) = epoch {

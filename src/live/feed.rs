@@ -70,7 +70,7 @@ impl Feed {
     pub fn reset(&self, snapshot: &Snapshot) {
         let mut map = self.map.lock();
         let mut past = std::mem::take(&mut map.past);
-        past.forget();
+        past.forget(map.position, snapshot.position);
         *map = Map::new(&self.site, snapshot, past);
         self.heard.send_replace(map.version);
         self.flushed.send_replace(map.past.number());

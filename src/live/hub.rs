@@ -123,6 +123,13 @@ impl Hub {
         }
     }
 
+    /// The stream of a match has lost entries: its map starts again.
+    pub fn restart(&self, id: MatchId) {
+        if let Some(running) = self.running.lock().get(&id) {
+            let _ = running.sender.send(Message::Reset);
+        }
+    }
+
     /// The partition stands in an epoch: its maps of another one start anew.
     pub fn reset(&self, partition: Partition, epoch: u64) {
         for (id, running) in self.running.lock().iter() {
@@ -196,13 +203,13 @@ async fn run(hub: Arc<Hub>, feed: Arc<Feed>, mut receiver: mpsc::UnboundedReceiv
             }
         }
         if anew || feed.hear(&entries).is_err() {
-            restart(&hub, &feed).await;
+            start_again(&hub, &feed).await;
         }
     }
 }
 
 /// Tries until Redis gives a snapshot, or until nobody wants the map any more.
-async fn restart(hub: &Hub, feed: &Arc<Feed>) {
+async fn start_again(hub: &Hub, feed: &Arc<Feed>) {
     let mut pause = Duration::from_millis(50);
     while hub.runs(feed) {
         match hub.engine.snapshot(feed.match_id).await {

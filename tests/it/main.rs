@@ -25,6 +25,7 @@ mod kills;
 mod live;
 mod live_checker;
 mod live_clients;
+mod live_lost;
 mod live_plan;
 mod live_streams;
 mod model;
