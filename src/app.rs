@@ -3,6 +3,7 @@
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
+use crate::api::health::{self, Health};
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::api::users::{checked_email, checked_password, new_account};
@@ -72,6 +73,8 @@ impl Node {
         };
         wait_until_loaded(&app, role).await?;
         first_administrator(&app, settings).await?;
+        app.health.look(&app.engine, &app.store).await;
+        tasks.push(tokio::spawn(health::watch(app.clone(), stop.clone())));
         tasks.extend(app.hub.shards.start(&stop));
         tasks.push(tokio::spawn(serve::serve(socket, routes, app.hub.clone(), stop.clone())));
         Ok(Self { app, workers, address, stop, tasks })
@@ -177,10 +180,8 @@ async fn build(
         name: Workers::new_name(),
         owned: Default::default(),
     };
-    let limits = BacklogLimits {
-        entries: settings.journal_entries_max,
-        age_ms: settings.journal_age_ms_max,
-    };
+    let (entries, age_ms) = (settings.journal_entries_max, settings.journal_age_ms_max);
+    let limits = BacklogLimits { entries, age_ms };
     let backlogs = Backlogs::connect(&settings.redis_url, settings.partitions, limits);
     let app = App {
         engine,
@@ -195,6 +196,7 @@ async fn build(
         pauses: Pauses::default(),
         calls: Calls::default(),
         taken: Taken::default(),
+        health: Health::new(settings.partitions),
         checkout_url: settings.toss_checkout_url.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         stop: stop.clone(),

@@ -26,6 +26,7 @@ mod wire;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
+use crate::api::health::Health;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::engine::Engine;
@@ -60,6 +61,7 @@ pub struct App {
     /// Calls under an Idempotency-Key that are not answered yet.
     pub calls: extract::Calls,
     pub taken: Taken,
+    pub health: Health,
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.

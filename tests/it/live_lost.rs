@@ -40,8 +40,8 @@ impl Replica {
     }
 }
 
-/// The rule: a map that knows more than Redis is right again within 2 s, without any further change,
-/// for who watches, for who asks, and for who returns with the id of a change that was lost.
+/// The rule: a map that knows more than Redis is right again within 2 s, without any further
+/// change, for who watches, for who asks, and for who returns with the id of a lost change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_notices_that_redis_has_lost_entries() {
     let app = TestApp::start().await;

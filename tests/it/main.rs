@@ -8,6 +8,7 @@ mod support;
 
 mod api_catalog;
 mod api_document;
+mod api_health;
 mod api_input;
 mod api_messages;
 mod api_users;
