@@ -5,7 +5,7 @@ use crate::api::App;
 use crate::api::error::ApiError;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, UserId};
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, Refusal};
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -160,10 +160,11 @@ pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), A
     let (refresh, next) = new_refresh(session)?;
     let rotated = app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
     let account = rotated.map_err(|error| match error {
-        EngineError::Refused(_) => {
+        EngineError::Refused(Refusal::SessionEnded) => {
             app.tokens.end(session);
             ended()
         }
+        // Whoever only knows the id of a session ends nothing.
         other => other.into(),
     })?;
     let access = app.tokens.access(&account, session)?;

@@ -126,7 +126,8 @@ pub async fn log_in(
     }
 }
 
-/// Exchanges the refresh token for new tokens. A token that was used before ends the session.
+/// Exchanges the refresh token for new tokens. A token works again for 10 s after its first use,
+/// for an answer that was lost and for a second tab; later it ends the session.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users", request_body = RefreshInput,
     responses((status = 200, body = Envelope<SessionView>), (status = 401, body = Problem)))]
 pub async fn refresh(

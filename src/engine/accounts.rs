@@ -77,7 +77,10 @@ impl Engine {
     }
 
     /// Exchanges a refresh token for the next one; answers the account of the session (without its
-    /// password hash). Refusal: `SessionEnded`.
+    /// password hash). A token that was used works again for `grace_ms` after its first use.
+    ///
+    /// Refusals: `SessionEnded`, when the token was used before that; `TokenUnknown`, which ends
+    /// nothing.
     pub async fn rotate_session(
         &self,
         id: SessionId,
@@ -92,7 +95,9 @@ impl Engine {
         let reply: Vec<String> = SCRIPTS.session_rotate.call(client, names, arguments).await?;
         match reply.as_slice() {
             [word, account] if word == "rotated" => decode(account),
-            _ => Err(Refusal::SessionEnded.into()),
+            [word] if word == "reused" => Err(Refusal::SessionEnded.into()),
+            [word] if word == "missing" || word == "unknown" => Err(Refusal::TokenUnknown.into()),
+            _ => Err(bad(&reply.join(" "))),
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Refusal {
     QueueOff,
     #[error("the session has ended")]
     SessionEnded,
+    #[error("no session has this refresh token")]
+    TokenUnknown,
 }
 
 /// Why an engine function has no answer.

@@ -155,23 +155,35 @@ async fn a_session_ends_when_an_old_token_is_shown() {
         let (shown, next) = (shown.to_owned(), next.to_owned());
         async move { engine.rotate_session(id, shown, next, grace_ms).await }
     };
-    assert_eq!(said(rotate("one", "two", 1000).await), "SessionEnded", "never began");
+    assert_eq!(said(rotate("one", "two", 1000).await), "TokenUnknown", "never began");
     let fan = account("fan@test.example");
     engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
-    let kept = rotate("one", "two", 0).await.unwrap();
+    let kept = rotate("one", "two", 60_000).await.unwrap();
     assert_eq!((kept.id, kept.password_hash.as_str()), (fan.id, ""), "without its secret");
-    assert_eq!(said(rotate("one", "three", 60_000).await), "done", "the answer was lost");
-    assert_eq!(said(rotate("two", "x", 60_000).await), "SessionEnded", "two is nobody's any more");
-    assert_eq!(said(rotate("three", "x", 60_000).await), "SessionEnded", "and all is over");
+    assert_eq!(said(rotate("one", "three", 60_000).await), "done", "a lost answer, or a tab");
+    assert_eq!(said(rotate("two", "four", 0).await), "done", "both go on");
+    assert_eq!(said(rotate("three", "five", 60_000).await), "done", "both go on");
+    assert_eq!(said(rotate("made up", "x", 60_000).await), "TokenUnknown", "it ends nothing");
+    assert_eq!(said(rotate("five", "six", 60_000).await), "done");
+    for number in 0..40 {
+        let (shown, next) = (format!("{number}"), format!("{}", number + 1));
+        let shown = if number == 0 { "six" } else { &shown };
+        rotate(shown, &next, 60_000).await.unwrap();
+    }
+    assert_eq!(said(rotate("four", "seven", 0).await), "done", "the other tab was idle for long");
+    let past_grace = || tokio::time::sleep(std::time::Duration::from_millis(5));
+    past_grace().await;
+    assert_eq!(said(rotate("four", "x", 60_000).await), "SessionEnded", "its grace was over");
+    assert_eq!(said(rotate("seven", "x", 0).await), "TokenUnknown", "and with it all");
     engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
-    rotate("one", "two", 0).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await; // past a grace of 1 ms
-    assert_eq!(said(rotate("one", "x", 1).await), "SessionEnded", "too late for a lost answer");
+    rotate("one", "two", 1).await.unwrap();
+    past_grace().await;
+    assert_eq!(said(rotate("one", "x", 60_000).await), "SessionEnded", "no grace after the grace");
     engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
     let life: i64 = bed.raw.pttl(session(id)).await.unwrap();
     assert!((1..=60_000).contains(&life), "{life}");
     engine.end_session(id).await.unwrap();
-    assert_eq!(said(rotate("one", "x", 0).await), "SessionEnded");
+    assert_eq!(said(rotate("one", "x", 0).await), "TokenUnknown");
     assert_eq!(notices(&bed).await, 3, "every node hears of a log-out and of a stolen token");
 }
 

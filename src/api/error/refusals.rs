@@ -92,7 +92,9 @@ impl ApiError {
             Refusal::QueueOff => {
                 conflict("QUEUE_OFF", "This match has no waiting room: just choose your seats.")
             }
-            Refusal::SessionEnded => Self::unauthorized("The session has ended. Log in again."),
+            Refusal::SessionEnded | Refusal::TokenUnknown => {
+                Self::unauthorized("The session has ended. Log in again.")
+            }
             seats => Self::internal(format!("not a refusal of a payment: {seats}")),
         }
     }
