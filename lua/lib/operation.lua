@@ -1,6 +1,7 @@
 -- The answers given under a client's Idempotency-Key, and claims that ended not long ago.
--- Three hashes in a ring, one per period; an answer is found for one to two periods (8 to 16 min).
-local OPERATION_PERIOD_MS = 480000
+-- Three hashes in a ring, one per period; an answer is found for one to two periods (25 to 50 min).
+-- A period is hold, time to pay, and 10 minutes: whoever comes back in time finds the answer.
+local OPERATION_PERIOD_MS = 1500000
 
 local function operation_ring(keys, now)
   local period = math.floor(now / OPERATION_PERIOD_MS)

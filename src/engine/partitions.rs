@@ -17,6 +17,10 @@ use fred::types::{ClusterHash, CustomCommand};
 /// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
 const LAYOUT: &str = "4";
 
+/// How long an answer under an Idempotency-Key is kept at the least, as `lua/lib/operation.lua` has
+/// it.
+const ANSWERS_MS: u64 = 1_500_000;
+
 /// A deadline that has passed, and the users of one batch who got a claim with it.
 #[derive(Debug, Clone)]
 pub struct Due {
@@ -64,6 +68,14 @@ impl Engine {
             if value != good {
                 warnings.push(format!("Redis runs with {setting} {value}, not {good}: {danger}"));
             }
+        }
+        let limits = self.limits();
+        if limits.hold_ttl_ms + limits.payment_ttl_ms + 600_000 > ANSWERS_MS {
+            warnings.push(format!(
+                "answers under an Idempotency-Key are kept for {} minutes: with these times to \
+                 hold and to pay, a buyer may come back later than that",
+                ANSWERS_MS / 60_000
+            ));
         }
         Ok(warnings)
     }

@@ -62,6 +62,7 @@ impl Engine {
         method: String,
         operation: Operation,
     ) -> Result<PaymentId, EngineError> {
+        self.mark_operation(user, &operation).await?;
         let mut command = Command::new("request", match_id, reservation.key());
         command.user = user.key();
         command.source = payment.key();

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::EngineError;
 use crate::engine::partitions::readable;
+use crate::engine::scripts::SCRIPTS;
 use crate::engine::seats::{Granted, bad, granted, owned, refusal};
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
@@ -48,6 +49,7 @@ impl Engine {
         source: Source,
         operation: Operation,
     ) -> Result<(ReservationId, Granted), EngineError> {
+        self.mark_operation(user, &operation).await?;
         let id = ReservationId::new(match_id.partition());
         let mut command = Command::new("reserve", match_id, id.key());
         command.user = user.key();
@@ -65,6 +67,26 @@ impl Engine {
         let line = self.batcher.run(command).await?;
         let granted = granted(&line, "reserved", user)?;
         Ok((granted.claim, granted))
+    }
+
+    /// Binds an Idempotency-Key to its body in the partition of its user: the body names the
+    /// partition in which the answer is kept, and another body may name another one.
+    pub(super) async fn mark_operation(
+        &self,
+        user: UserId,
+        operation: &Operation,
+    ) -> Result<(), EngineError> {
+        if operation.key.is_empty() {
+            return Ok(());
+        }
+        let names = PartitionKeys(user.partition()).operations().to_vec();
+        let arguments = vec![operation.key.clone(), operation.fingerprint.clone()];
+        let client = self.client(user.partition())?;
+        let word: String = SCRIPTS.operation_mark.call(client, names, arguments).await?;
+        match word.as_str() {
+            "marked" => Ok(()),
+            _ => Err(refusal(&word)),
+        }
     }
 
     /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,

@@ -150,6 +150,7 @@ const SEAT_BATCH: &[&str] = &[
 pub struct Scripts {
     pub seat_batch: Library,
     pub account_create: Script,
+    pub operation_mark: Script,
     pub session_start: Script,
     pub session_rotate: Script,
     pub session_end: Script,
@@ -167,6 +168,7 @@ pub struct Scripts {
 pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     seat_batch: Library::new(SEAT_BATCH),
     account_create: lua!("lib/clock.lua", "lib/operation.lua", "account_create.lua"),
+    operation_mark: lua!("lib/clock.lua", "lib/operation.lua", "operation_mark.lua"),
     session_start: lua!("session_start.lua"),
     session_rotate: lua!("lib/clock.lua", "session_rotate.lua"),
     session_end: lua!("lib/clock.lua", "session_end.lua"),
@@ -185,6 +187,7 @@ impl Scripts {
     pub async fn load(&self, client: &Client) -> Result<(), EngineError> {
         let all = [
             &self.account_create,
+            &self.operation_mark,
             &self.session_start,
             &self.session_rotate,
             &self.session_end,

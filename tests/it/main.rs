@@ -10,6 +10,7 @@ mod api_catalog;
 mod api_document;
 mod api_health;
 mod api_input;
+mod api_keys;
 mod api_messages;
 mod api_users;
 mod dead_letters;

@@ -1,0 +1,44 @@
+//! An Idempotency-Key stands for one body, wherever the effect of that body is.
+
+use crate::support::app::{TestApp, TestMatch};
+use grandstand::domain::ids::MatchId;
+use serde_json::json;
+
+/// Two matches in different partitions.
+async fn apart(app: &TestApp) -> [TestMatch; 2] {
+    let partition = |event: &TestMatch| event.id.parse::<MatchId>().unwrap().partition();
+    let first = app.open_match().await;
+    loop {
+        let second = app.open_match().await;
+        if partition(&second) != partition(&first) {
+            return [first, second];
+        }
+    }
+}
+
+/// The rule: a key that was used with another body is refused, also when the other body names
+/// another partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_of_one_body_in_whatever_partition() {
+    let app = TestApp::start().await;
+    let ([one, other], fan) = (apart(&app).await, app.user("fan").await);
+    let mut bodies = vec![];
+    for event in [&one, &other] {
+        let hold = fan.hold(&event.id, &[1]).await.expect(201);
+        bodies.push(json!({"matchId": event.id, "holdId": hold["holdId"]}));
+    }
+    let reserve = async |body, key| fan.post_with_key("/api/reservations", body, key).await;
+    let first = reserve(&bodies[0], "first").await.expect(201);
+    reserve(&bodies[1], "first").await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(reserve(&bodies[0], "first").await.expect(201), first);
+    let second = reserve(&bodies[1], "second").await.expect(201);
+    reserve(&bodies[0], "second").await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    let request = async |reservation: &serde_json::Value| {
+        let body = json!({"reservationId": reservation["id"], "method": "CARD"});
+        fan.post_with_key("/api/payments/request", &body, "pay").await
+    };
+    let payment = request(&first).await.expect(201);
+    request(&second).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(request(&first).await.expect(201), payment);
+    app.finish().await;
+}
