@@ -7,9 +7,19 @@ const STORED = 'grandstand.payment';
 /** Asks for a payment and leaves for the pay page; false when the server names none. */
 export async function goToPay(reservation: string, orderName: string): Promise<boolean> {
   const payment = await requestPayment(reservation, newKey());
-  if (!payment.checkoutUrl) return false;
+  const free = payment.amount === 0;
+  if (!free && !payment.checkoutUrl) return false;
   sessionStorage.setItem(`${STORED}.${payment.id}`, reservation);
-  location.assign(checkoutAddress(payment.checkoutUrl, payment.id, orderName));
+  if (free) {
+    // The gateway takes no payment of nothing, so the way there and back is left out.
+    const back = addressOfReturn(payment.id);
+    back.searchParams.set('paymentKey', 'free-of-charge');
+    back.searchParams.set('orderId', payment.orderId);
+    back.searchParams.set('amount', '0');
+    location.assign(back.href);
+    return true;
+  }
+  location.assign(checkoutAddress(payment.checkoutUrl ?? '', payment.id, orderName));
   return true;
 }
 
@@ -21,11 +31,16 @@ export function reservationOf(payment: string): string | null {
 /** The longest name of an order that the gateway takes, in characters. */
 const ORDER_NAME_LONGEST = 100;
 
+function addressOfReturn(payment: string): URL {
+  const back = new URL('/', location.href);
+  back.searchParams.set('payment', payment);
+  return back;
+}
+
 function checkoutAddress(checkout: string, payment: string, orderName: string): string {
   const address = new URL(checkout, location.href);
   if (!/^https?:$/.test(address.protocol)) throw new TypeError('unusable checkout address');
-  const back = new URL('/', location.href);
-  back.searchParams.set('payment', payment);
+  const back = addressOfReturn(payment);
   address.searchParams.set('orderName', orderName.slice(0, ORDER_NAME_LONGEST));
   address.searchParams.set('successUrl', back.href);
   address.searchParams.set('failUrl', back.href);
