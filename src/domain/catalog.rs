@@ -54,6 +54,9 @@ pub struct Match {
     /// No choice by hand may leave a single seat alone.
     #[serde(default)]
     pub orphan_rule: bool,
+    /// It was at another site before, while it was a draft.
+    #[serde(default)]
+    pub moved: bool,
 }
 
 /// How the waiting room of a match lets people in.

@@ -28,7 +28,8 @@ pub struct Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId {
     pub position: Position,
-    /// The mark of the plan that the map was made with (`SiteId::plan_mark`); 0 for a first plan.
+    /// The mark of the plan that the map was made with (`SiteId::plan_mark`); 0 while it is the
+    /// first one that the match has had.
     pub plan: u32,
 }
 

@@ -18,7 +18,7 @@ pub struct KnownSite {
     pub index: PlanIndex,
     pub ranking: Ranking,
     /// What the plan is told apart by (`SiteId::plan_mark`).
-    pub mark: u32,
+    mark: u32,
 }
 
 /// The cache of one node.
@@ -153,5 +153,11 @@ impl KnownSite {
         let ranking = Ranking::new(&index);
         let mark = site.id.plan_mark(site.version);
         Self { site, index, ranking, mark }
+    }
+
+    /// The mark of the plan in the map of a match; 0 while it is the first one that the match has
+    /// had, because there is no other to tell it from.
+    pub(super) fn mark_for(&self, event: &Match) -> u32 {
+        if self.site.version <= 1 && !event.moved { 0 } else { self.mark }
     }
 }

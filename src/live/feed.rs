@@ -26,6 +26,8 @@ const PROPOSED: Duration = Duration::from_millis(200);
 pub struct Feed {
     pub match_id: MatchId,
     site: Arc<KnownSite>,
+    /// The mark of the plan (`KnownSite::mark_for`).
+    plan: u32,
     map: Mutex<Map>,
     /// The version at which the map stands.
     heard: watch::Sender<u64>,
@@ -49,15 +51,17 @@ impl Feed {
     pub fn new(
         match_id: MatchId,
         site: Arc<KnownSite>,
+        plan: u32,
         snapshot: &Snapshot,
         before: &[(StreamId, Fields)],
     ) -> Self {
         let (at, version) = (snapshot.position, snapshot.version);
         let past = Past::of_entries(before, at, version, |seat| site.index.position(seat));
-        let map = Map::new(&site, snapshot, past);
+        let map = Map::new(&site.index, plan, snapshot, past);
         Self {
             match_id,
             site,
+            plan,
             map: Mutex::new(map),
             heard: watch::Sender::new(version),
             flushed: watch::Sender::new(0),
@@ -71,7 +75,7 @@ impl Feed {
         let mut map = self.map.lock();
         let mut past = std::mem::take(&mut map.past);
         past.forget(map.position, snapshot.position);
-        *map = Map::new(&self.site, snapshot, past);
+        *map = Map::new(&self.site.index, self.plan, snapshot, past);
         self.heard.send_replace(map.version);
         self.flushed.send_replace(map.past.number());
     }
@@ -212,7 +216,7 @@ impl Feed {
 
     /// The mark of the plan that the map was made with.
     pub fn plan(&self) -> u32 {
-        self.site.mark
+        self.plan
     }
 
     /// The match is gone, or has another plan: the streams end.

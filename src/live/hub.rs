@@ -74,10 +74,11 @@ impl Hub {
                 return Ok(feed);
             }
             self.end(id);
-            let (_, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
+            let (event, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
             let snapshot = self.engine.snapshot(id).await?;
             let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
-            let feed = Arc::new(Feed::new(id, site, &snapshot, &before));
+            let feed =
+                Arc::new(Feed::new(id, site.clone(), site.mark_for(&event), &snapshot, &before));
             let (sender, receiver) = mpsc::unbounded_channel();
             self.running.lock().insert(id, Running { feed: feed.clone(), sender });
             self.follow(id, snapshot.position.id);
@@ -97,7 +98,7 @@ impl Hub {
     /// not known, which passes, the map stays.
     fn is_outdated(&self, feed: &Feed) -> bool {
         let Some(event) = self.catalog.event(feed.match_id) else { return true };
-        self.catalog.site(event.site_id).is_some_and(|site| site.mark != feed.plan())
+        self.catalog.site(event.site_id).is_some_and(|site| site.mark_for(&event) != feed.plan())
     }
 
     /// The catalogue has changed: maps of other plans, and of matches that have gone, end with

@@ -5,7 +5,6 @@ use crate::domain::fact::Fields;
 use crate::domain::plan::PlanIndex;
 use crate::domain::position::{EventId, Position, StreamId};
 use crate::engine::seats::{Snapshot, parse_told};
-use crate::live::catalog::KnownSite;
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Line;
 use crate::live::past::{Flush, Missed, Past};
@@ -67,8 +66,7 @@ impl Body {
 pub struct Gap;
 
 impl Map {
-    pub(super) fn new(site: &KnownSite, snapshot: &Snapshot, past: Past) -> Self {
-        let index = &site.index;
+    pub(super) fn new(index: &PlanIndex, plan: u32, snapshot: &Snapshot, past: Past) -> Self {
         let mut letters = vec![b'A'; index.seat_count() as usize];
         for (seat, letter) in &snapshot.taken {
             if let Some(place) = index.position(*seat) {
@@ -76,7 +74,7 @@ impl Map {
             }
         }
         Self {
-            plan: site.mark,
+            plan,
             position: snapshot.position,
             version: snapshot.version,
             available: letters.iter().filter(|letter| **letter == b'A').count(),

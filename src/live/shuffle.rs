@@ -219,7 +219,7 @@ fn task(mut desk: Desk<TestPipe>, done: Arc<AtomicBool>) -> JoinHandle<Desk<Test
 /// One story: a map goes through its changes while connections come, are slow, and go.
 fn story(site: &std::sync::Arc<KnownSite>) {
     let id = MatchId::new(Partition(0));
-    let feed = std::sync::Arc::new(Feed::new(id, site.clone(), &snapshot(0), &[]));
+    let feed = std::sync::Arc::new(Feed::new(id, site.clone(), 0, &snapshot(0), &[]));
     let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
     let places = Places::new(10, 10);
     let done = Arc::new(AtomicBool::new(false));
@@ -273,7 +273,7 @@ fn nobody_waits_to_be_seen() {
     let site = site();
     let story = move || {
         let id = MatchId::new(Partition(0));
-        let feed = std::sync::Arc::new(Feed::new(id, site.clone(), &snapshot(0), &[]));
+        let feed = std::sync::Arc::new(Feed::new(id, site.clone(), 0, &snapshot(0), &[]));
         let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
         let (places, done) = (Places::new(10, 10), Arc::new(AtomicBool::new(false)));
         let task = task(Desk::new(shard.clone()), done.clone());

@@ -81,6 +81,7 @@ impl System {
             status: MatchStatus::Open,
             queue: QueueSettings::default(),
             orphan_rule: false,
+            moved: false,
         };
         self.engine.put_match(&event, Default::default()).await.unwrap();
         self.claims.clear();

@@ -239,6 +239,7 @@ pub fn event(status: MatchStatus, queue: bool) -> Match {
         status,
         queue: QueueSettings { enabled: queue, ..QueueSettings::default() },
         orphan_rule: false,
+        moved: false,
     }
 }
 

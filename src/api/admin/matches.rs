@@ -64,6 +64,7 @@ pub async fn create(
         status: MatchStatus::Draft,
         queue: QueueSettings::default(),
         orphan_rule: given.orphan_rule,
+        moved: false,
     };
     let id = app.engine.put_match(&event, operation).await?;
     answer(&app, id).await.map(Created)
@@ -102,6 +103,7 @@ pub async fn replace(
         away_team: given.away_team.trim().to_owned(),
         starts_at: given.starts_at,
         orphan_rule: given.orphan_rule,
+        moved: old.moved || old.site_id != given.site_id,
         ..old
     };
     app.engine.put_match(&event, Default::default()).await?;
