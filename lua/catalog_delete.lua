@@ -5,7 +5,7 @@
 -- Replies: missing stale deleted
 -- Emits: journal: site_deleted match_deleted; notices: site match
 -- Cost: O(size of what is deleted)
-local now = now_ms()
+local now = redis_ms()
 local document = redis.call('HGET', KEYS[1], ARGV[2])
 if not document then return 'missing' end
 if document:match('"version":(%d+)') ~= ARGV[3] then return 'stale' end

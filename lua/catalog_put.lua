@@ -11,7 +11,7 @@
 -- Emits: journal: site match; notices: site match
 -- Cost: O(size of the document)
 if redis.call('EXISTS', KEYS[8]) == 0 then return 'not_loaded' end
-local now = now_ms()
+local now = clock_now(clock_read(KEYS[8]))
 local ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now)
 local answer = operation_replay(operation_find(ring, ARGV[5]), ARGV[6])
 if answer then return answer end
@@ -25,7 +25,7 @@ end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
 if ARGV[8] then redis.call('HSET', KEYS[2], unpack(ARGV, 8)) end
 redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
-redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[7])), '*',
+redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', redis_ms() - ARGV[7]), '*',
   ARGV[1], ARGV[2])
 local reply = 'stored ' .. ARGV[2]
 if ARGV[5] ~= '' then operation_store(ring, { ARGV[5], ARGV[6] .. ' ' .. reply }, 2) end

@@ -8,7 +8,7 @@
 -- Cost: O(1)
 local session = redis.call('HMGET', KEYS[1], 'account', 'hash', 'previous', 'rotated_at')
 if not session[1] then return { 'missing' } end
-local now = now_ms()
+local now = redis_ms()
 local current = session[2] == ARGV[1]
 local lost = session[3] == ARGV[1] and now - tonumber(session[4]) <= tonumber(ARGV[3])
 -- all checked: write

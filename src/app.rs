@@ -154,15 +154,7 @@ async fn build(
     {
         anyhow::bail!(wrong_partitions("Redis", stored, settings.partitions));
     }
-    let toss = Toss::new(TossSettings {
-        base_url: settings.toss_base_url.clone(),
-        // `serve` refuses to start without one; `verify`, `rebuild` and `demo` never pay.
-        secret_key: match settings.toss_secret_key.as_str() {
-            "" => "none".to_owned(),
-            key => key.to_owned(),
-        },
-        timeout_ms: settings.toss_timeout_ms,
-    })?;
+    let toss = Toss::new(toss_settings(settings))?;
     let catalog = Arc::new(Catalog::new(engine.clone()));
     let hub = Arc::new(Hub::new(engine.clone(), catalog.clone()));
     let workers = Workers {
@@ -175,6 +167,7 @@ async fn build(
         allow_unsafe_database: settings.allow_unsafe_database,
         name: Workers::new_name(),
         owned: Default::default(),
+        clocks: Default::default(),
     };
     let limits = BacklogLimits {
         entries: settings.journal_entries_max,
@@ -199,6 +192,18 @@ async fn build(
         stop: stop.clone(),
     };
     Ok((Arc::new(app), Arc::new(workers)))
+}
+
+fn toss_settings(settings: &Settings) -> TossSettings {
+    TossSettings {
+        base_url: settings.toss_base_url.clone(),
+        // `serve` refuses to start without one; `verify`, `rebuild` and `demo` never pay.
+        secret_key: match settings.toss_secret_key.as_str() {
+            "" => "none".to_owned(),
+            key => key.to_owned(),
+        },
+        timeout_ms: settings.toss_timeout_ms,
+    }
 }
 
 /// A node starts without PostgreSQL (holds go on), but never on one that is set up wrong.

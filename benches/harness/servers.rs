@@ -55,6 +55,7 @@ impl Servers {
             allow_unsafe_database: false,
             name: Workers::new_name(),
             owned: Default::default(),
+            clocks: Default::default(),
         };
         let raw = grandstand::redis::connect(&redis.url()).await.expect("a client");
         let servers = Self { store, workers, redis, postgres, raw, _dir: dir };

@@ -32,7 +32,7 @@ end
 local function read_matches()
   -- While a partition is being loaded its matches are there before all their seats are. Another
   -- layout is that of another release: the worker loads the partition anew.
-  local loaded = redis.call('HGET', KEYS[1], 'layout') == '4'
+  local loaded = book.layout == '4'
   local matches = {}
   for number = 1, tonumber(ARGV[4]) do
     local first = 8 + (number - 1) * 4

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod batch;
 pub mod catalog;
+pub mod clock;
 pub mod error;
 pub mod inspect;
 pub mod load;
@@ -18,7 +19,6 @@ use crate::engine::batch::{Batcher, Limits};
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
 use fred::prelude::*;
-use fred::types::{ClusterHash, CustomCommand};
 
 /// Connections per node for commands; a partition always uses the same one, which keeps its order.
 const CLIENTS: usize = 2;
@@ -75,14 +75,6 @@ impl Engine {
     pub async fn ping(&self) -> Result<(), EngineError> {
         let _: String = self.clients[0].ping(None).await?;
         Ok(())
-    }
-
-    /// The time of Redis in milliseconds since 1970: the clock of all deadlines.
-    pub async fn now_ms(&self) -> Result<i64, EngineError> {
-        let time = CustomCommand::new_static("TIME", ClusterHash::Random, false);
-        let (seconds, micros): (i64, i64) =
-            self.clients[0].custom(time, Vec::<String>::new()).await?;
-        Ok(seconds * 1000 + micros / 1000)
     }
 
     fn client(&self, partition: Partition) -> Result<&Client, EngineError> {

@@ -167,8 +167,8 @@ impl Found {
         }
     }
 
-    /// The reservation that this is; `None` for a hold. `now_ms`: the clock of Redis, because a
-    /// deadline that has passed counts before anybody has swept it.
+    /// The reservation that this is; `None` for a hold. `now_ms`: the clock of its partition,
+    /// because a deadline that has passed counts before anybody has swept it.
     pub fn reservation(&self, now_ms: i64) -> Option<Reservation> {
         let claim = self.claim();
         let status = match self {

@@ -161,6 +161,8 @@ pub struct Scripts {
     pub queue_admit: Script,
     pub lease_take: Script,
     pub dead_letter_end: Script,
+    pub clock_read: Script,
+    pub clock_tick: Script,
 }
 
 /// The scripts of this release.
@@ -178,6 +180,8 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     queue_admit: lua!("lib/clock.lua", "queue_admit.lua"),
     lease_take: lua!("lease_take.lua"),
     dead_letter_end: lua!("dead_letter_end.lua"),
+    clock_read: lua!("lib/clock.lua", "clock_read.lua"),
+    clock_tick: lua!("lib/clock.lua", "clock_tick.lua"),
 });
 
 impl Scripts {
@@ -196,6 +200,8 @@ impl Scripts {
             &self.queue_admit,
             &self.lease_take,
             &self.dead_letter_end,
+            &self.clock_read,
+            &self.clock_tick,
         ];
         for script in all {
             script.load(client).await?;

@@ -2,6 +2,7 @@
 //! per partition, by a lease in Redis that another takes over when it is not renewed.
 
 pub mod admission;
+pub mod clock;
 pub mod expiry;
 pub mod rebuild;
 pub mod reconcile;
@@ -14,6 +15,7 @@ use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
+use crate::workers::clock::Clocks;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct Workers {
     pub name: String,
     /// The partitions whose lease this process has.
     pub owned: Mutex<BTreeSet<Partition>>,
+    /// What it has seen of their clocks.
+    pub clocks: Clocks,
 }
 
 impl Workers {
@@ -81,6 +85,8 @@ impl Workers {
                     self.sweep(partition, lost),
                 );
                 self.owned.lock().remove(&partition);
+            } else if let Err(error) = self.watch_once(partition).await {
+                tracing::debug!(%partition, %error, "its clock can't be read");
             }
             pause(PAUSE, &stop).await;
         }
@@ -146,6 +152,10 @@ impl Workers {
 
     async fn sweep(&self, partition: Partition, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            // First, so that nothing ends by a clock that has jumped.
+            if let Err(error) = self.tick_once(partition).await {
+                tracing::warn!(%partition, %error, "its clock was not ticked");
+            }
             if let Err(error) = self.expire_once(partition).await {
                 tracing::warn!(%partition, %error, "expiry waits");
                 pause(PAUSE, &stop).await;

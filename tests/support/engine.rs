@@ -325,7 +325,7 @@ impl Scene<'_> {
             Step::Close => self.change(|event| event.status = MatchStatus::Closed).await,
             Step::Queue => self.change(|event| event.queue.enabled = true).await,
             Step::Pass => {
-                let until = engine.now_ms().await.unwrap() + 60_000;
+                let until = engine.now_ms(PARTITION).await.unwrap() + 60_000;
                 let pass = (until as f64, self.me.key());
                 let key = MatchKeys(self.id()).passes();
                 let _: i64 = self.bed.raw.zadd(key, None, None, false, false, pass).await.unwrap();
@@ -384,8 +384,8 @@ impl Scene<'_> {
 
     /// Until the clock of Redis is past what the hasty engine gave.
     pub async fn let_time_pass(&self) {
-        let until = self.bed.engine.now_ms().await.unwrap() + 2;
-        while self.bed.engine.now_ms().await.unwrap() <= until {
+        let until = self.bed.engine.now_ms(PARTITION).await.unwrap() + 2;
+        while self.bed.engine.now_ms(PARTITION).await.unwrap() <= until {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
