@@ -52,6 +52,8 @@ pub(super) struct Launch<'a> {
     pub(super) owner: Option<Owner>,
     /// Reaches the server as `PASSED_DIRECTORY`.
     pub(super) directory: Option<File>,
+    /// More variables of its environment.
+    pub(super) environment: &'a [(String, OsString)],
     /// What the watcher sends when this process is dead, as `kill -s` names it. The group gets
     /// SIGKILL 8 s later, if it is still there.
     pub(super) last_signal: &'static str,
@@ -84,6 +86,7 @@ impl Child {
             .stdout(launch.directory.map_or_else(Stdio::null, Stdio::from))
             .stderr(log)
             .env("LC_ALL", "C") // we read a few of their messages
+            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/") // another user may not enter ours
             .process_group(0);
         if let Some(owner) = launch.owner {

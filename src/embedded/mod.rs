@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 pub use postgres::{PostgresSettings, PrivatePostgres};
-pub use redis::{Fsync, PrivateRedis, RedisSettings};
+pub use redis::{CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
 
 use child::Child;
 

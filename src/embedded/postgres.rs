@@ -196,7 +196,15 @@ impl Plan {
         }
         let program = Path::new("/bin/sh");
         let log = &self.log;
-        let launch = Launch { program, arguments, log, owner, directory, last_signal: "KILL" };
+        let launch = Launch {
+            program,
+            arguments,
+            log,
+            owner,
+            directory,
+            environment: &[],
+            last_signal: "KILL",
+        };
         let mut child = Child::spawn(launch).await?;
         match child.wait(INITIALISING).await? {
             Some(status) if status.success() => {}
@@ -218,6 +226,7 @@ impl Plan {
             log: &self.log,
             owner,
             directory,
+            environment: &[],
             // The postmaster then ends its backends, which a SIGKILL would leave alone.
             last_signal: "QUIT",
         })

@@ -17,6 +17,11 @@ use super::{Attempt, discover, settle, start_on, start_on_a_free_port};
 const STOPPING: Duration = Duration::from_secs(30);
 const PROBING: Duration = Duration::from_millis(500);
 
+/// How far below its port the bus of a member of a cluster listens.
+pub const CLUSTER_BUS_BELOW: u16 = 10_000;
+/// The configuration of a Sentinel, in its directory.
+const SENTINEL: &str = "sentinel.conf";
+
 /// When what Redis has written reaches the disk (`appendfsync`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
@@ -36,6 +41,30 @@ pub struct RedisSettings {
     pub fsync: Fsync,
 }
 
+/// What kind of server it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RedisKind {
+    /// One that stands alone, or a replica.
+    #[default]
+    Server,
+    /// A member of a Redis Cluster. Its bus listens on its port minus 10,000, because the usual
+    /// plus 10,000 lies among the ports that systems take for outgoing connections.
+    ClusterServer,
+    /// A Sentinel, with the text of its first configuration. It keeps no data.
+    Sentinel(String),
+}
+
+/// What a private Redis is started with beyond its settings: tests make faults with it.
+#[derive(Clone, Debug, Default)]
+pub struct RedisExtras {
+    /// What kind of server it is.
+    pub kind: RedisKind,
+    /// They come last on the command line, so they win over ours.
+    pub arguments: Vec<String>,
+    /// Variables of the environment of the server.
+    pub environment: Vec<(String, OsString)>,
+}
+
 /// A Redis of our own on a port of 127.0.0.1. Dropping it kills it; its files stay.
 pub struct PrivateRedis {
     child: Option<Child>,
@@ -50,6 +79,7 @@ struct Plan {
     dir: PathBuf,
     log: Log,
     settings: RedisSettings,
+    extras: RedisExtras,
 }
 
 impl PrivateRedis {
@@ -61,10 +91,23 @@ impl PrivateRedis {
     /// No Redis is installed, the directory is in use, or the server ends at its start; the text
     /// then has the last lines of its log.
     pub async fn start(dir: &Path, settings: RedisSettings) -> Result<Self> {
+        Self::start_with(dir, settings, RedisExtras::default()).await
+    }
+
+    /// The same with extras, which a restart uses again.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn start_with(
+        dir: &Path,
+        settings: RedisSettings,
+        extras: RedisExtras,
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
         let dir = dir.canonicalize()?;
         let log = Log::new(dir.join("redis.log"));
-        let plan = Plan { program: discover::redis_server()?, dir, log, settings };
+        let plan = Plan { program: discover::redis_server()?, dir, log, settings, extras };
+        plan.configure_sentinel()?;
         let (child, port) = start_on_a_free_port(async |port| plan.attempt(port).await).await?;
         Ok(Self { pid: child.pid(), child: Some(child), port, plan })
     }
@@ -72,6 +115,11 @@ impl PrivateRedis {
     /// `redis://127.0.0.1:PORT`; stays the same over restarts.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port; stays the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The process id of the server, of the last one when it does not run.
@@ -137,6 +185,7 @@ impl Plan {
             log: &self.log,
             owner: None,
             directory: None,
+            environment: &self.extras.environment,
             // Nothing is lost by it: what was answered was written to the file before.
             last_signal: "KILL",
         })
@@ -145,30 +194,51 @@ impl Plan {
         settle(child, async || answers(port, pid).await).await
     }
 
+    /// A Sentinel keeps what it learns in its configuration, so an earlier one is left alone.
+    fn configure_sentinel(&self) -> Result<()> {
+        let path = self.dir.join(SENTINEL);
+        if let RedisKind::Sentinel(text) = &self.extras.kind
+            && !path.exists()
+        {
+            std::fs::write(path, text)?;
+        }
+        Ok(())
+    }
+
     fn arguments(&self, port: u16) -> Vec<OsString> {
-        let fsync = match self.settings.fsync {
-            Fsync::Always => "always",
-            Fsync::EverySecond => "everysec",
-            Fsync::Never => "no",
-        };
-        let port = port.to_string();
-        let mut arguments: Vec<OsString> = [
-            ["--port", &port],
-            ["--bind", "127.0.0.1"],
-            ["--daemonize", "no"],
-            ["--appendonly", "yes"],
-            ["--appendfsync", fsync],
-            ["--save", ""],
-            ["--maxmemory-policy", "noeviction"],
+        let mut arguments: Vec<OsString> = Vec::new();
+        if matches!(self.extras.kind, RedisKind::Sentinel(_)) {
+            arguments.extend([self.dir.join(SENTINEL).into(), "--sentinel".into()]);
+        }
+        let mut pair = |name: &str, value: &str| arguments.extend([name.into(), value.into()]);
+        pair("--port", &port.to_string());
+        pair("--bind", "127.0.0.1");
+        pair("--daemonize", "no");
+        if let RedisKind::ClusterServer = self.extras.kind {
+            pair("--cluster-enabled", "yes");
+            pair("--cluster-port", &(port - CLUSTER_BUS_BELOW).to_string());
+        }
+        if !matches!(self.extras.kind, RedisKind::Sentinel(_)) {
+            pair("--appendonly", "yes");
+            pair("--appendfsync", self.settings.fsync.word());
+            pair("--save", "");
+            pair("--maxmemory-policy", "noeviction");
             // Above it a hash is a table: below, each look-up walks a list of up to 512 entries.
-            ["--hash-max-listpack-entries", "32"],
-        ]
-        .concat()
-        .into_iter()
-        .map(Into::into)
-        .collect();
+            pair("--hash-max-listpack-entries", "32");
+        }
         arguments.extend(["--dir".into(), self.dir.clone().into_os_string()]);
+        arguments.extend(self.extras.arguments.iter().map(Into::into));
         arguments
+    }
+}
+
+impl Fsync {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::EverySecond => "everysec",
+            Self::Never => "no",
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod api_document;
 mod api_input;
 mod api_messages;
 mod api_users;
+mod beds;
 mod clock;
 mod dead_letters;
 mod engine_batches;

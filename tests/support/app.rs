@@ -9,6 +9,7 @@ use grandstand::config::Settings;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
 use serde_json::{Value, json};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -22,11 +23,39 @@ struct Defaults {
     settings: Settings,
 }
 
+/// The Redis of a node under test. It is used like a `PrivateRedis`; a test that keeps its servers
+/// itself (a cluster, Sentinels) must not ask for it.
+pub struct OwnRedis(Option<PrivateRedis>);
+
+const KEPT_BY_THE_TEST: &str = "the test keeps the Redis of this node itself";
+
+impl Deref for OwnRedis {
+    type Target = PrivateRedis;
+
+    fn deref(&self) -> &PrivateRedis {
+        self.0.as_ref().expect(KEPT_BY_THE_TEST)
+    }
+}
+
+impl DerefMut for OwnRedis {
+    fn deref_mut(&mut self) -> &mut PrivateRedis {
+        self.0.as_mut().expect(KEPT_BY_THE_TEST)
+    }
+}
+
+/// Which Redis a node under test gets.
+enum RedisChoice {
+    /// One of its own, which writes to the disk as said.
+    Own(Fsync),
+    /// The one at this URL.
+    At(String),
+}
+
 /// A node with its own Redis, database and emulator of payments.
 pub struct TestApp {
     /// `None` only while a test has stopped it.
     pub node: Option<Node>,
-    pub redis: PrivateRedis,
+    pub redis: OwnRedis,
     pub emulator: Emulator,
     pub settings: Settings,
     _dir: TempDir,
@@ -48,7 +77,8 @@ impl TestApp {
         change: impl FnOnce(&mut Settings),
         gateway: EmulatorSettings,
     ) -> Self {
-        Self::start_all(postgres::database().await, Fsync::Never, change, gateway).await
+        let redis = RedisChoice::Own(Fsync::Never);
+        Self::start_all(postgres::database().await, redis, change, gateway).await
     }
 
     /// A node on a database of the test's own, and a Redis that writes to the disk as said.
@@ -57,17 +87,31 @@ impl TestApp {
         fsync: Fsync,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        Self::start_all(database, fsync, change, EmulatorSettings::default()).await
+        let redis = RedisChoice::Own(fsync);
+        Self::start_all(database, redis, change, EmulatorSettings::default()).await
+    }
+
+    /// A node on a Redis that the test keeps itself: a cluster, Sentinels, one behind a proxy.
+    pub async fn start_on_redis(url: String, change: impl FnOnce(&mut Settings)) -> Self {
+        let (database, redis) = (postgres::database().await, RedisChoice::At(url));
+        Self::start_all(database, redis, change, EmulatorSettings::default()).await
     }
 
     async fn start_all(
         database: String,
-        fsync: Fsync,
+        redis: RedisChoice,
         change: impl FnOnce(&mut Settings),
         gateway: EmulatorSettings,
     ) -> Self {
         let dir = TempDir::new().unwrap();
-        let redis = PrivateRedis::start(dir.path(), RedisSettings { fsync }).await.unwrap();
+        let (redis_url, redis) = match redis {
+            RedisChoice::Own(fsync) => {
+                let settings = RedisSettings { fsync };
+                let redis = PrivateRedis::start(dir.path(), settings).await.unwrap();
+                (redis.url(), Some(redis))
+            }
+            RedisChoice::At(url) => (url, None),
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let emulator = Emulator::start(
             listener,
@@ -76,7 +120,7 @@ impl TestApp {
         .unwrap();
         let mut settings = Defaults::parse_from(["test"]).settings;
         settings.listen = "127.0.0.1:0".to_owned();
-        settings.redis_url = redis.url();
+        settings.redis_url = redis_url;
         settings.database_url = database;
         settings.database_connections = 4;
         settings.allow_unsafe_database = true;
@@ -90,7 +134,7 @@ impl TestApp {
         settings.rates.rate_limits = "off".to_owned();
         change(&mut settings);
         let node = Node::start(&settings, NodeRole::All).await.unwrap();
-        Self { node: Some(node), redis, emulator, settings, _dir: dir }
+        Self { node: Some(node), redis: OwnRedis(redis), emulator, settings, _dir: dir }
     }
 
     /// The node that runs.
@@ -206,7 +250,9 @@ impl TestApp {
             node.stop().await;
         }
         self.emulator.stop().await;
-        self.redis.stop().await.unwrap();
+        if let Some(redis) = self.redis.0.take() {
+            redis.stop().await.unwrap();
+        }
     }
 }
 
@@ -241,7 +287,7 @@ impl TestApp {
 
     /// A client of this Redis that no part of the node shares.
     pub async fn raw(&self) -> fred::clients::Client {
-        grandstand::redis::connect(&self.redis.url()).await.unwrap()
+        grandstand::redis::connect(&self.settings.redis_url).await.unwrap()
     }
 
     /// Waits until a reservation has a status; its last answer.

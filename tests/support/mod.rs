@@ -4,6 +4,13 @@
 pub mod app;
 pub mod books;
 pub mod client;
+pub mod clock;
+pub mod cluster;
+pub mod disk;
 pub mod engine;
 pub mod events;
+pub mod leaks;
 pub mod postgres;
+pub mod proxy;
+pub mod sentinel;
+pub mod wire;

@@ -1,0 +1,216 @@
+//! The beds of the other tests do what they say: a cluster moves slots and fails over, Sentinels
+//! choose a new master, the clock is shifted, a proxy stops bytes, a disk is full.
+
+use crate::support::app::eventually;
+use crate::support::clock::Clock;
+use crate::support::cluster::PrivateCluster;
+use crate::support::disk::SmallDisk;
+use crate::support::leaks;
+use crate::support::proxy::Proxy;
+use crate::support::sentinel::PrivateSentinel;
+use crate::support::wire::{ask, done};
+use grandstand::domain::ids::Partition;
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+const SETTINGS: RedisSettings = RedisSettings { fsync: Fsync::Never };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_moves_with_its_keys_in_one_go_and_in_steps() {
+    let cluster = PrivateCluster::start(3, 0).await;
+    let slot = PrivateCluster::slot_of(Partition(1));
+    assert_eq!(slot, 9842, "as CLUSTER KEYSLOT says of {{1}}");
+    let owner = cluster.owner(Partition(1)).await;
+    assert_eq!(owner, 1);
+    for n in 0..25 {
+        done(cluster.port(owner), &["SET", &format!("{{1}}:key:{n}"), "here"]).await;
+    }
+    cluster.migrate_slot(slot, 2).await;
+    assert_eq!(cluster.owner_of(slot).await, 2);
+    let count = ["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()];
+    assert_eq!(done(cluster.port(2), &count).await.text(), "25");
+    let refused = ask(cluster.port(owner), &["GET", "{1}:key:0"]).await.unwrap_err();
+    assert_eq!(refused, format!("MOVED {slot} 127.0.0.1:{}", cluster.port(2)));
+
+    cluster.begin_move(slot, 2, 0).await;
+    assert_eq!(cluster.move_some_keys(slot, 2, 0).await, 10);
+    assert_eq!(done(cluster.port(2), &count).await.text(), "15");
+    cluster.move_keys(&["{1}:key:24".to_owned(), "{1}:key:0".to_owned()], 2, 0).await;
+    let refused = ask(cluster.port(2), &["GET", "{1}:key:24"]).await.unwrap_err();
+    assert!(refused.starts_with("ASK "), "{refused}");
+    cluster.give_up_move(slot, 2, 0).await;
+    assert_eq!(cluster.owner_of(slot).await, 2);
+    assert_eq!(done(cluster.port(2), &["GET", "{1}:key:24"]).await.text(), "");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_takes_the_place_of_a_dead_master_of_a_cluster() {
+    let mut cluster = PrivateCluster::start(3, 3).await;
+    let partition = Partition(3);
+    let dead = cluster.owner(partition).await;
+    done(cluster.port(dead), &["SET", "{3}:key", "here"]).await;
+    done(cluster.port(dead), &["WAIT", "1", "1000"]).await;
+    cluster.kill(dead).await;
+    let new = eventually("a replica is the master", || async {
+        let owner = cluster.owner(partition).await;
+        (owner != dead).then_some(owner)
+    })
+    .await;
+    assert_eq!(new, dead + 3);
+    cluster.wait_until_well().await;
+    assert_eq!(done(cluster.port(new), &["GET", "{3}:key"]).await.text(), "here");
+    cluster.restart(dead).await;
+    eventually("the old master is a replica", || async {
+        let role = ask(cluster.port(dead), &["ROLE"]).await.ok()?;
+        (role.texts()[0] == "slave").then_some(())
+    })
+    .await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_choose_another_master_politely_and_after_a_kill() {
+    let mut bed = PrivateSentinel::start().await;
+    assert_eq!(bed.master().await, 0);
+    let second = bed.failover().await;
+    assert_ne!(second, 0);
+    done(bed.servers[second].port(), &["SET", "key", "kept"]).await;
+    eventually("all replicas follow", || async {
+        let reply = ask(bed.servers[second].port(), &["WAIT", "2", "500"]).await.ok()?;
+        (reply.text() == "2").then_some(())
+    })
+    .await;
+    bed.cut_replicas().await;
+    done(bed.servers[second].port(), &["SET", "key", "lost"]).await;
+    assert_eq!(bed.kill_master().await, second);
+    bed.thaw_replicas();
+    let third = bed.wait_for_another_master(second).await;
+    assert_eq!(done(bed.servers[third].port(), &["GET", "key"]).await.text(), "kept");
+    bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wall_clock_of_redis_is_set_while_it_runs_and_the_monotonic_one_stays() {
+    let (clock, dir) = (Clock::new(), TempDir::new().unwrap());
+    let redis = PrivateRedis::start_with(dir.path(), SETTINGS, clock.extras()).await.unwrap();
+    let port = redis.port();
+    let ahead_s = || async move {
+        let time: i64 = done(port, &["TIME"]).await.texts()[0].parse().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        time - i64::try_from(now.as_secs()).unwrap()
+    };
+    assert!(ahead_s().await.abs() <= 1);
+    for hours in [1, -1] {
+        clock.set_ahead_ms(hours * 3_600_000 + 1);
+        let ahead = ahead_s().await;
+        assert!((ahead - hours * 3600).abs() <= 1, "{ahead}");
+    }
+    redis.stop().await.unwrap();
+
+    clock.set_ahead_ms(0);
+    let (before, _) = clocks_of_a_program(&clock, dir.path());
+    clock.set_ahead_ms(86_400_000);
+    let (monotonic, wall) = clocks_of_a_program(&clock, dir.path());
+    assert!(monotonic - before < 60, "the monotonic clock has moved");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert!(wall - i64::try_from(now.as_secs()).unwrap() > 86_000, "the wall clock has not");
+}
+
+/// Prints its monotonic clock and its wall clock, in seconds.
+const CLOCKS: &str = r#"
+#include <stdio.h>
+#include <time.h>
+int main(void) {
+    struct timespec monotonic;
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    printf("%ld %ld", (long)monotonic.tv_sec, (long)time(NULL));
+}
+"#;
+
+fn clocks_of_a_program(clock: &Clock, dir: &Path) -> (i64, i64) {
+    let (source, program) = (dir.join("clocks.c"), dir.join("clocks"));
+    std::fs::write(&source, CLOCKS).unwrap();
+    assert!(Command::new("cc").arg(source).arg("-o").arg(&program).status().unwrap().success());
+    let output = Command::new(program).envs(clock.environment()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (monotonic, wall) = text.split_once(' ').unwrap();
+    (monotonic.parse().unwrap(), wall.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_cuts_and_stops_bytes_in_one_direction() {
+    let dir = TempDir::new().unwrap();
+    let redis = PrivateRedis::start(dir.path(), SETTINGS).await.unwrap();
+    let proxy = Proxy::start(redis.port()).await;
+    assert_eq!(done(proxy.port(), &["SET", "key", "1"]).await.text(), "OK");
+    proxy.cut();
+    ask(proxy.port(), &["GET", "key"]).await.unwrap_err();
+    eventually("its connections are closed", || async {
+        (leaks::redis_clients(redis.port()).await == 0).then_some(())
+    })
+    .await;
+    proxy.deafen_clients();
+    let silent = async |words: &[&str]| {
+        let asked = ask(proxy.port(), words);
+        tokio::time::timeout(Duration::from_millis(300), asked).await.unwrap_err();
+    };
+    silent(&["SET", "key", "2"]).await;
+    assert_eq!(done(redis.port(), &["GET", "key"]).await.text(), "2");
+    proxy.deafen_server();
+    silent(&["SET", "key", "3"]).await;
+    assert_eq!(done(redis.port(), &["GET", "key"]).await.text(), "2");
+    proxy.resume();
+    eventually("what was on its way arrives", || async {
+        let value = done(proxy.port(), &["GET", "key"]).await.text();
+        (value == "3").then_some(())
+    })
+    .await;
+    redis.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_on_a_full_disk_refuses_writes_until_there_is_space() {
+    let disk = SmallDisk::mount(4);
+    let settings = RedisSettings { fsync: Fsync::EverySecond };
+    let redis = PrivateRedis::start(&disk.directory("redis"), settings).await.unwrap();
+    let set = || ask(redis.port(), &["SET", "key", "a value that is longer than nothing"]);
+    set().await.unwrap();
+    disk.fill();
+    eventually("writes are refused", || async {
+        set().await.err().filter(|error| error.starts_with("MISCONF"))
+    })
+    .await;
+    disk.free();
+    eventually("writes are taken", || async { set().await.ok() }).await;
+    redis.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_open_is_counted() {
+    let before = leaks::tasks();
+    let task = tokio::spawn(std::future::pending::<()>());
+    assert_eq!(leaks::tasks(), before + 1);
+    task.abort();
+    let dir = TempDir::new().unwrap();
+    let redis = PrivateRedis::start(dir.path(), SETTINGS).await.unwrap();
+    eventually("nobody is connected", || async {
+        (leaks::redis_clients(redis.port()).await == 0).then_some(())
+    })
+    .await;
+    let (files, threads) = (leaks::files(redis.pid()), leaks::threads(redis.pid()));
+    assert!(files > 5 && threads > 1, "{files} files, {threads} threads");
+    let open = tokio::net::TcpStream::connect(("127.0.0.1", redis.port())).await.unwrap();
+    eventually("Redis has the connection", || async {
+        (leaks::files(redis.pid()) == files + 1).then_some(())
+    })
+    .await;
+    assert_eq!(leaks::redis_clients(redis.port()).await, 1);
+    drop(open);
+    let url = crate::support::postgres::database().await;
+    assert_eq!(leaks::backends(&url).await, 0);
+    redis.stop().await.unwrap();
+}

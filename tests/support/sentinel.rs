@@ -1,0 +1,164 @@
+//! A master, two replicas and three Sentinels as child processes.
+
+use crate::support::app::eventually;
+use crate::support::wire::{Reply, ask, done};
+use futures::future::join_all;
+use grandstand::embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
+use tempfile::TempDir;
+
+/// The name that the Sentinels have for the master.
+const SERVICE: &str = "grandstand";
+
+/// Servers 0 to 2, of which 0 is the first master, and the Sentinels that watch them.
+pub struct PrivateSentinel {
+    pub servers: Vec<PrivateRedis>,
+    sentinels: Vec<PrivateRedis>,
+    _dir: TempDir,
+}
+
+impl PrivateSentinel {
+    /// Starts all and returns when the Sentinels know each other and the replicas.
+    pub async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut servers = Vec::new();
+        for n in 0..3 {
+            let mut arguments = vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()];
+            if let Some(master) = servers.first() {
+                let port = PrivateRedis::port(master).to_string();
+                arguments.extend(["--replicaof".to_owned(), "127.0.0.1".to_owned(), port]);
+            }
+            let extras = RedisExtras { arguments, ..RedisExtras::default() };
+            let settings = RedisSettings { fsync: Fsync::Never };
+            let dir = dir.path().join(n.to_string());
+            servers.push(PrivateRedis::start_with(&dir, settings, extras).await.unwrap());
+        }
+        eventually("both replicas have their copies", || async {
+            let info = ask(servers[0].port(), &["INFO", "replication"]).await.ok()?.text();
+            (info.matches("state=online").count() == 2).then_some(())
+        })
+        .await;
+        let starts = (0..3).map(|n| {
+            let dir = dir.path().join(format!("sentinel-{n}"));
+            let kind = RedisKind::Sentinel(configuration(servers[0].port()));
+            let extras = RedisExtras { kind, ..RedisExtras::default() };
+            async move {
+                let settings = RedisSettings::default();
+                PrivateRedis::start_with(&dir, settings, extras).await.unwrap()
+            }
+        });
+        let sentinels = join_all(starts).await;
+        let bed = Self { servers, sentinels, _dir: dir };
+        bed.wait_until_well().await;
+        bed
+    }
+
+    /// `redis-sentinel://127.0.0.1:PORT?node=…&sentinelServiceName=grandstand`.
+    pub fn url(&self) -> String {
+        let place = |n: usize| format!("127.0.0.1:{}", self.sentinels[n].port());
+        let nodes = format!("node={}&node={}", place(1), place(2));
+        format!("redis-sentinel://{}?{nodes}&sentinelServiceName={SERVICE}", place(0))
+    }
+
+    /// The master, as the first Sentinel says.
+    pub async fn master(&self) -> usize {
+        self.master_of(0).await.expect("a Sentinel knows the master")
+    }
+
+    /// SIGKILL to the master; which one it was.
+    pub async fn kill_master(&mut self) -> usize {
+        let master = self.master().await;
+        self.servers[master].kill().await;
+        master
+    }
+
+    /// Waits until the Sentinels have made another server the master, and it says so; which one.
+    pub async fn wait_for_another_master(&self, than: usize) -> usize {
+        eventually("the Sentinels have another master", || async {
+            let mut masters = Vec::new();
+            for sentinel in 0..self.sentinels.len() {
+                masters.push(self.master_of(sentinel).await?);
+            }
+            let new = masters[0];
+            let agreed = masters.iter().all(|one| *one == new);
+            let role = ask(self.servers[new].port(), &["ROLE"]).await.ok()?;
+            let is_master = matches!(&role, Reply::List(items) if items[0].text() == "master");
+            (new != than && agreed && is_master).then_some(new)
+        })
+        .await
+    }
+
+    /// Makes another server the master while the old one lives; the new one.
+    pub async fn failover(&self) -> usize {
+        let old = self.master().await;
+        let command = ["SENTINEL", "FAILOVER", SERVICE];
+        eventually("a Sentinel takes the order", || async {
+            ask(self.sentinels[0].port(), &command).await.ok()
+        })
+        .await;
+        self.wait_for_another_master(old).await
+    }
+
+    /// From now on the replicas get nothing, so that what the master writes is lost with it. A
+    /// frozen replica alone is not enough: it would read what its connection still holds.
+    pub async fn cut_replicas(&self) {
+        let master = self.master().await;
+        for replica in (0..self.servers.len()).filter(|n| *n != master) {
+            self.servers[replica].freeze();
+        }
+        done(self.servers[master].port(), &["CLIENT", "KILL", "TYPE", "replica"]).await;
+    }
+
+    /// The replicas go on.
+    pub fn thaw_replicas(&self) {
+        self.servers.iter().for_each(PrivateRedis::thaw);
+    }
+
+    /// Connections of anybody but servers and Sentinels to a server. The one that asks is among
+    /// them.
+    pub async fn clients_of(&self, server: usize) -> usize {
+        let list = done(self.servers[server].port(), &["CLIENT", "LIST"]).await.text();
+        let of_servers = |line: &&str| {
+            let flags = line.split(' ').find_map(|part| part.strip_prefix("flags="));
+            let flags = flags.unwrap_or_default();
+            line.contains(" name=sentinel-") || flags.contains(['M', 'S'])
+        };
+        list.lines().filter(|line| !of_servers(line)).count()
+    }
+
+    /// Ends all. By a kill, because a replica that has just got a new copy refuses to end.
+    pub async fn stop(mut self) {
+        let all = self.sentinels.iter_mut().chain(&mut self.servers);
+        join_all(all.map(PrivateRedis::kill)).await;
+    }
+
+    async fn wait_until_well(&self) {
+        for sentinel in &self.sentinels {
+            eventually("the Sentinels know all", || async {
+                let fields = ask(sentinel.port(), &["SENTINEL", "MASTER", SERVICE]).await.ok()?;
+                let fields = fields.texts();
+                let has = |name: &str| {
+                    let found = fields.chunks(2).find(|pair| pair[0] == name);
+                    found.is_some_and(|pair| pair[1] == "2")
+                };
+                (has("num-slaves") && has("num-other-sentinels")).then_some(())
+            })
+            .await;
+        }
+    }
+
+    async fn master_of(&self, sentinel: usize) -> Option<usize> {
+        let ask_for = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
+        let address = ask(self.sentinels[sentinel].port(), &ask_for).await.ok()?.texts();
+        let port = address.get(1)?;
+        self.servers.iter().position(|one| one.port().to_string() == *port)
+    }
+}
+
+fn configuration(master: u16) -> String {
+    format!(
+        "sentinel monitor {SERVICE} 127.0.0.1 {master} 2\n\
+         sentinel down-after-milliseconds {SERVICE} 1000\n\
+         sentinel failover-timeout {SERVICE} 3000\n\
+         sentinel parallel-syncs {SERVICE} 2\n"
+    )
+}
