@@ -2,11 +2,13 @@
 
 use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::clock::Clock;
 use crate::support::engine::Step::{Hold, Queue};
 use crate::support::engine::{PARTITION, TestEngine, limits, seats};
 use fred::prelude::*;
 use grandstand::app::NodeRole;
 use grandstand::domain::ids::{MatchId, Partition};
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::clock::Tick;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
@@ -307,4 +309,19 @@ async fn a_ticked_clock_keeps_time() {
     })
     .await;
     assert!(held.elapsed() > Duration::from_millis(450), "{:?}", held.elapsed());
+}
+
+/// The rule, on a Redis whose machine has its clock set, while a node works on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_under_a_node_ends_nothing_early() {
+    for ms in [HOUR_MS, -HOUR_MS] {
+        let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
+        let settings = RedisSettings { fsync: Fsync::Never };
+        let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
+        let app =
+            TestApp::start_on_redis(redis.url(), |settings| settings.hold_ttl_ms = 15_000).await;
+        let event = app.open_match().await;
+        assert_a_jump_is_survived(app, event, async |_| clock.set_ahead_ms(ms)).await;
+        redis.stop().await.unwrap();
+    }
 }
