@@ -4,6 +4,7 @@
 -- KEYS[3]     STREAM journal   KEYS[4]  STREAM notices
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key
 -- KEYS[8]     HASH   partition
+-- KEYS[9..]          keys of the match that it has no use for any more
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
 -- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
 -- ARGV[7]  life of a notice in ms   ARGV[8..]  field, value of meta
@@ -23,6 +24,7 @@ if ARGV[3] ~= '0' then
 end
 -- all checked: write
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+for number = 9, #KEYS do redis.call('UNLINK', KEYS[number]) end
 if ARGV[8] then redis.call('HSET', KEYS[2], unpack(ARGV, 8)) end
 redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
 redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', redis_ms() - ARGV[7]), '*',

@@ -168,6 +168,8 @@ async fn build(
         name: Workers::new_name(),
         owned: Default::default(),
         clocks: Default::default(),
+        keep_match_ms: settings.keep_match_ms as i64,
+        retired: Default::default(),
     };
     let limits = BacklogLimits {
         entries: settings.journal_entries_max,
@@ -251,7 +253,7 @@ fn listener(app: &Arc<App>) -> Listener {
             let (catalog, hub) = (app.catalog.clone(), app.hub.clone());
             tokio::spawn(async move {
                 let known = catalog.refresh_match(id).await;
-                if known.is_ok() && catalog.event(id).is_none() {
+                if known.is_ok() && catalog.event(id).is_none_or(|event| event.archived) {
                     hub.end(id);
                 }
                 note(known);

@@ -104,5 +104,6 @@ pub fn open_match() -> Match {
         status: MatchStatus::Open,
         queue: QueueSettings::default(),
         orphan_rule: false,
+        archived: false,
     }
 }

@@ -56,6 +56,8 @@ impl Servers {
             name: Workers::new_name(),
             owned: Default::default(),
             clocks: Default::default(),
+            keep_match_ms: 604_800_000,
+            retired: Default::default(),
         };
         let raw = grandstand::redis::connect(&redis.url()).await.expect("a client");
         let servers = Self { store, workers, redis, postgres, raw, _dir: dir };

@@ -1,5 +1,5 @@
--- archive: the record of a sale leaves Redis, because its match is archived and PostgreSQL has both.
--- Its seats leave with all seats of the match.
+-- archive: the record of a sale leaves Redis, because its match is archived and PostgreSQL has
+-- both. Its seats leave with all seats of the match.
 -- Replies: archive: kept archived
 commands.archive = function(match, command, claims)
   local claim = claim_of(match, claims, id_of[command])

@@ -185,7 +185,8 @@ pub struct CancelInput {
     security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>),
         (status = 202, body = Envelope<ReservationView>), (status = 404, body = Problem),
-        (status = 409, description = "NOT_CANCELLABLE", body = Problem)))]
+        (status = 409, description = "NOT_CANCELLABLE", body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
     user: User,

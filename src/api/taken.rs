@@ -23,8 +23,8 @@ pub struct Taken {
 type Counts = HashMap<MatchId, u32>;
 
 impl Taken {
-    /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those whose
-    /// part of Redis does not answer.
+    /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those that
+    /// are archived, and those whose part of Redis does not answer.
     pub async fn counts(&self, engine: &Engine, catalog: &Catalog) -> Arc<Counts> {
         // Who comes meanwhile waits for the one who asks, and has the same answer.
         let mut known = self.counts.lock().await;
@@ -34,7 +34,8 @@ impl Taken {
             return counts.clone();
         }
         let matches = catalog.matches();
-        let asked = matches.iter().filter(|event| event.status != MatchStatus::Draft);
+        let asked =
+            matches.iter().filter(|event| event.status != MatchStatus::Draft && !event.archived);
         let count = async |id| engine.taken(id).await.ok().map(|taken| (id, taken));
         let found = join_all(asked.map(|event| count(event.id))).await;
         let counts = Arc::new(found.into_iter().flatten().collect());

@@ -63,6 +63,7 @@ fn event(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         status: if fixture.open { MatchStatus::Open } else { MatchStatus::Draft },
         queue: QueueSettings::default(),
         orphan_rule: false,
+        archived: false,
     }
 }
 

@@ -54,6 +54,9 @@ pub struct Match {
     /// No choice by hand may leave a single seat alone.
     #[serde(default)]
     pub orphan_rule: bool,
+    /// It is over, and Redis has nothing but this document of it: its sales are in PostgreSQL.
+    #[serde(default)]
+    pub archived: bool,
 }
 
 /// How the waiting room of a match lets people in.
@@ -93,6 +96,9 @@ impl Default for QueueSettings {
 impl Match {
     /// The run-time fields that the scripts read from the match's meta hash.
     pub fn meta(&self) -> Vec<(&'static str, String)> {
+        if self.archived {
+            return vec![("status", "ARCHIVED".to_owned())];
+        }
         let queue = &self.queue;
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
         let opens_at = queue.opens_at.map_or(0, |at| at.as_millisecond());

@@ -74,7 +74,10 @@ impl Command {
 
     /// Commands that only free memory still run when Redis has none left.
     fn frees(&self) -> bool {
-        matches!(self.name, "release" | "expire" | "cancel" | "refund" | "outcome" | "unblock")
+        matches!(
+            self.name,
+            "release" | "expire" | "cancel" | "refund" | "outcome" | "unblock" | "archive"
+        )
     }
 }
 

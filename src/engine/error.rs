@@ -44,6 +44,8 @@ pub enum Refusal {
     Stale,
     #[error("the match has no queue")]
     QueueOff,
+    #[error("the match is archived")]
+    Archived,
     #[error("the session has ended")]
     SessionEnded,
 }

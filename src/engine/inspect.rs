@@ -55,14 +55,10 @@ impl Engine {
         partition: Partition,
         key: String,
     ) -> Result<Vec<(String, String)>, EngineError> {
-        let client = self.client(partition)?;
         let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
         loop {
-            let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
-            let arguments = vec![key.clone(), cursor, "COUNT".to_owned(), PAGE.to_owned()];
-            let (next, page): (String, Vec<String>) = client.custom(command, arguments).await?;
-            let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-            found.extend(pairs);
+            let (next, page) = self.scan_page(partition, key.clone(), &cursor).await?;
+            found.extend(page);
             if next == "0" {
                 // A field may come twice while the hash grows.
                 found.sort();
@@ -71,5 +67,20 @@ impl Engine {
             }
             cursor = next;
         }
+    }
+
+    /// Some fields of a hash, and the cursor behind them.
+    pub(super) async fn scan_page(
+        &self,
+        partition: Partition,
+        key: String,
+        cursor: &str,
+    ) -> Result<(String, Vec<(String, String)>), EngineError> {
+        let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
+        let arguments = vec![key, cursor.to_owned(), "COUNT".to_owned(), PAGE.to_owned()];
+        let client = self.client(partition)?;
+        let (next, page): (String, Vec<String>) = client.custom(command, arguments).await?;
+        let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+        Ok((next, pairs.collect()))
     }
 }

@@ -1,6 +1,7 @@
 //! Decide: one function = one atomic step in Redis. Each seat command runs as part of a batch.
 
 pub mod accounts;
+pub mod archive;
 pub mod batch;
 pub mod catalog;
 pub mod clock;

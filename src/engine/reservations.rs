@@ -69,7 +69,7 @@ impl Engine {
     /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,
     /// or some seats, each with its price in KRW.
     ///
-    /// Refusals: `NotFound`, `Paying`, `NotCancellable`, `NotYours`.
+    /// Refusals: `NotFound`, `Paying`, `NotCancellable`, `NotYours`, `Archived`.
     pub async fn cancel(
         &self,
         match_id: MatchId,

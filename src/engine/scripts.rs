@@ -143,6 +143,7 @@ const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/seat/outcome.lua"),
     include_str!("../../lua/seat/cancel.lua"),
     include_str!("../../lua/seat/block.lua"),
+    include_str!("../../lua/seat/archive.lua"),
     include_str!("../../lua/seat_batch.lua"),
 ];
 

@@ -74,7 +74,10 @@ impl Hub {
             running.feed.touch();
             return Ok(running.feed.clone());
         }
-        let (_, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
+        let (event, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
+        if event.archived {
+            return Err(Refusal::Archived.into());
+        }
         let snapshot = self.engine.snapshot(id).await?;
         let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
         let feed = Arc::new(Feed::new(id, site, &snapshot, &before));

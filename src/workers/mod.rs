@@ -6,6 +6,7 @@ pub mod clock;
 pub mod expiry;
 pub mod rebuild;
 pub mod reconcile;
+pub mod retention;
 pub mod write_behind;
 
 use crate::domain::ids::{Partition, UserId};
@@ -16,6 +17,7 @@ use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
 use crate::workers::clock::Clocks;
+use crate::workers::retention::Retired;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,6 +52,9 @@ pub struct Workers {
     pub owned: Mutex<BTreeSet<Partition>>,
     /// What it has seen of their clocks.
     pub clocks: Clocks,
+    /// A closed match leaves Redis so long after its start, in ms.
+    pub keep_match_ms: i64,
+    pub retired: Retired,
 }
 
 impl Workers {
@@ -82,7 +87,8 @@ impl Workers {
                 tokio::join!(
                     self.renew(partition, lost.clone()),
                     self.write_behind(partition, lost.clone()),
-                    self.sweep(partition, lost),
+                    self.sweep(partition, lost.clone()),
+                    self.retire(partition, lost),
                 );
                 self.owned.lock().remove(&partition);
             } else if let Err(error) = self.watch_once(partition).await {

@@ -37,6 +37,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod retention;
 mod table;
 mod takeover;
 mod verify;

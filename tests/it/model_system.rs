@@ -80,6 +80,7 @@ impl System {
             status: MatchStatus::Open,
             queue: QueueSettings::default(),
             orphan_rule: false,
+            archived: false,
         };
         self.engine.put_match(&event, Default::default()).await.unwrap();
         self.claims.clear();

@@ -237,6 +237,7 @@ fn event(status: MatchStatus, queue: bool) -> Match {
         status,
         queue: QueueSettings { enabled: queue, ..QueueSettings::default() },
         orphan_rule: false,
+        archived: false,
     }
 }
 

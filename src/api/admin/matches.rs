@@ -62,6 +62,7 @@ pub async fn create(
         status: MatchStatus::Draft,
         queue: QueueSettings::default(),
         orphan_rule: given.orphan_rule,
+        archived: false,
     };
     let id = app.engine.put_match(&event, operation).await?;
     answer(&app, id).await.map(Created)
