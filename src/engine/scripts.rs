@@ -19,6 +19,13 @@ impl Script {
         Self { text, hash }
     }
 
+    /// A script that also runs when Redis is out of memory, because memory can only be freed when
+    /// it does.
+    fn freeing(parts: &[&str]) -> Self {
+        let flags = ["#!lua flags=allow-oom"];
+        Self::new(&[flags.as_slice(), parts].concat())
+    }
+
     /// Runs the script once. Its outcome is unknown when the call ends without an answer.
     pub async fn call<R: FromValue>(
         &self,
@@ -50,6 +57,9 @@ impl Script {
 }
 
 macro_rules! lua {
+    (freeing $($name:literal),*) => {
+        Script::freeing(&[$(include_str!(concat!("../../lua/", $name))),*])
+    };
     ($($name:literal),*) => { Script::new(&[$(include_str!(concat!("../../lua/", $name))),*]) };
 }
 
@@ -182,7 +192,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     lease_take: lua!("lease_take.lua"),
     dead_letter_end: lua!("dead_letter_end.lua"),
     clock_read: lua!("lib/clock.lua", "clock_read.lua"),
-    clock_tick: lua!("lib/clock.lua", "clock_tick.lua"),
+    clock_tick: lua!(freeing "lib/clock.lua", "clock_tick.lua"),
 });
 
 impl Scripts {

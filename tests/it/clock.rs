@@ -114,6 +114,15 @@ async fn who_does_not_own_a_partition_does_not_tick_it() {
     assert_eq!(bed.engine.epoch(PARTITION).await.unwrap(), None, "a tick opens nothing");
 }
 
+/// The rule: a clock goes on when Redis is out of memory, or no hold would end and give memory back.
+#[tokio::test]
+async fn a_clock_goes_on_without_memory() {
+    let bed = TestEngine::start().await;
+    bed.command("CONFIG", &["SET", "maxmemory", "1mb"]).await;
+    assert!(matches!(tick(&bed, None, 0).await, Tick::Ticked(_)));
+    bed.command("CONFIG", &["SET", "maxmemory", "0"]).await;
+}
+
 /// The rule: what is left of a correction goes away by a hundredth of the time that passes.
 #[tokio::test]
 async fn a_shift_goes_away_slowly() {
