@@ -15,7 +15,7 @@ stage := scripts/stage
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test features bench load lint fmt doc clean
+.PHONY: help run test features chaos bench load lint fmt doc clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ test: ## All that must pass: format, lints, tests, features, scripts and browser
 features: ## The features alone, as scenarios (ARGS="-- --name 'a part of its name'")
 	@scripts/setup run
 	@$(CARGO) test --locked --test cucumber $(ARGS)
+
+chaos: ## The same failures again and again, half an hour or more (ARGS=kills for a part of the name)
+	@scripts/setup run
+	@$(CARGO) test --locked --test it chaos::$(ARGS) -- --ignored --test-threads 1 --nocapture
 
 bench: ## The benches (ARGS=engine_hold for one)
 	@scripts/setup run

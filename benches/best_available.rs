@@ -49,7 +49,7 @@ fn hold(criterion: &mut Criterion) {
     let bench = Bench::start(300_000);
     let (engine, id) = (&bench.engine, bench.match_id);
     let choices: Vec<_> =
-        bench.seats.chunks(2).take(PROPOSALS).map(|pair| (pair.to_vec(), 0)).collect();
+        bench.seats.chunks(2).take(PROPOSALS).map(|pair| (0, pair.to_vec())).collect();
     criterion.bench_function("best_available/hold_and_release", |bencher| {
         bencher.to_async(&bench.runtime).iter(|| async {
             let user = UserId::new(PARTITION);

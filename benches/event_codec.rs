@@ -6,7 +6,7 @@ use grandstand::demo::stadium;
 use grandstand::domain::claim::join_seats;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::PlanIndex;
-use grandstand::domain::position::{Position, StreamId};
+use grandstand::domain::position::{EventId, Position, StreamId};
 use grandstand::engine::seats::{parse_states, parse_told};
 use grandstand::live::frame::{Scope, changes, event, states};
 use std::hint::black_box;
@@ -15,6 +15,8 @@ use std::hint::black_box;
 const CHANGED: [usize; 3] = [4, 256, 2048];
 
 const POSITION: Position = Position { epoch: 3, id: StreamId { ms: 1_763_812_345_678, seq: 7 } };
+
+const EVENT: EventId = EventId { position: POSITION, plan: 0 };
 
 fn event_codec(criterion: &mut Criterion) {
     let index = PlanIndex::new(&stadium());
@@ -28,7 +30,7 @@ fn event_codec(criterion: &mut Criterion) {
         });
         let changed: Vec<(u32, u8)> = (0..count as u32).map(|at| (at * 7, b'H')).collect();
         group.bench_function(BenchmarkId::new("write_changes", count), |bencher| {
-            bencher.iter(|| changes(&index, POSITION, 9, black_box(&changed), &Scope::Match));
+            bencher.iter(|| changes(&index, EVENT, 9, black_box(&changed), &Scope::Match));
         });
     }
     let letters = vec![b'A'; index.seat_count() as usize];
@@ -36,7 +38,7 @@ fn event_codec(criterion: &mut Criterion) {
     group.bench_function("write_snapshot", |bencher| {
         bencher.iter(|| {
             let states = states(&index, black_box(&letters), 9, &Scope::Match);
-            event("snapshot", Some(POSITION), &states)
+            event("snapshot", Some(EVENT), &states)
         });
     });
     let taken: Vec<String> =

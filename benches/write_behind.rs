@@ -9,7 +9,6 @@ use futures::future::join_all;
 use grandstand::domain::fact::{Fact, Fields, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::stream::journal::Journal;
 use harness::servers::Servers;
 use std::time::Instant;
 
@@ -89,6 +88,7 @@ async fn apply(servers: &Servers, batch: usize) {
     let sales = if batch == 1 { 500 } else { SALES };
     let (mut rates, mut next) = (Vec::new(), 1);
     let place = servers.store.position(partition).await.expect("an answer").expect("a position");
+    let mut from = place;
     for _ in 0..ROUNDS {
         let all = sales_of(partition, sales);
         let begun = Instant::now();
@@ -102,8 +102,9 @@ async fn apply(servers: &Servers, batch: usize) {
                         (id, Fact::Payment(step, Box::new(fact.clone())))
                     })
                     .collect();
-                let upto = Position { id: entries[entries.len() - 1].0, ..place };
-                let lost = servers.store.apply(partition, upto, &entries).await;
+                let upto = entries[entries.len() - 1].0;
+                let lost = servers.store.apply(partition, from, upto, &entries).await;
+                from = Position { id: upto, ..from };
                 assert!(lost.expect("a commit").is_empty(), "seats were sold before");
             }
         }
@@ -129,12 +130,13 @@ async fn drain(servers: &Servers, partitions: u16) {
 
 async fn empty(servers: &Servers, partition: Partition) {
     let workers = &servers.workers;
-    let journal = Journal::open(&workers.redis_url, partition).await.expect("a journal");
+    let (journal, lease) = servers.journal(partition).await;
     let newest = journal.newest().await.expect("an answer");
     let mut place = workers.place(partition).await.expect("a position");
     while place.id < newest {
-        place = workers.drain_once(&journal, partition, place).await.expect("a step");
+        place = workers.drain_once(&journal, &lease, place).await.expect("a step");
     }
+    workers.engine.end_lease(&lease).await.expect("a reply");
 }
 
 /// Claims and outcomes in turns, as on a busy evening: an outcome is 500 sales behind its claim.

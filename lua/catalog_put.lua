@@ -11,7 +11,7 @@
 -- Replies: not_loaded exists_different stored missing stale
 -- Emits: journal: site match; notices: site match
 -- Cost: O(size of the document)
-if redis.call('EXISTS', KEYS[8]) == 0 then return 'not_loaded' end
+if redis.call('HEXISTS', KEYS[8], 'layout') == 0 then return 'not_loaded' end
 local now = clock_now(clock_read(KEYS[8]))
 local ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now)
 local answer = operation_replay(operation_find(ring, ARGV[5]), ARGV[6])

@@ -1,4 +1,5 @@
--- Ends a dead letter, once: puts its entry back into the journal, or drops it; and word of its end.
+-- Ends a dead letter, once: puts its entry back into the journal with the place that it had there
+-- at first, or drops it; and word of its end.
 -- KEYS[1]  STREAM dead letters   KEYS[2]  STREAM journal   KEYS[3]  HASH partition
 -- ARGV[1]  id of the letter in its stream
 -- ARGV[2]  epoch   ARGV[3]  id of the entry, under which PostgreSQL keeps the letter
@@ -6,11 +7,20 @@
 -- Replies: not_loaded gone ended
 -- Emits: journal: the entry, dead_letter_replayed
 -- Cost: O(fields)
-if redis.call('EXISTS', KEYS[3]) == 0 then return 'not_loaded' end
+if redis.call('HEXISTS', KEYS[3], 'layout') == 0 then return 'not_loaded' end
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 'gone' end
 -- all checked: write
 redis.call('XDEL', KEYS[1], ARGV[1])
-if ARGV[4] then redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4)) end
+if ARGV[4] then
+  local entry = { unpack(ARGV, 4) }
+  local first_time = true
+  for name = 4, #ARGV, 2 do first_time = first_time and ARGV[name] ~= 'was' end
+  -- An entry that was refused before keeps the place that it had at first.
+  if first_time then
+    entry[#entry + 1], entry[#entry + 2] = 'was', ARGV[2] .. '-' .. ARGV[3]
+  end
+  redis.call('XADD', KEYS[2], '*', unpack(entry))
+end
 -- The worker takes the letter out of its table, whichever way it ended.
 redis.call('XADD', KEYS[2], '*', 'v', '1', 't', 'dead_letter_replayed', 'epoch', ARGV[2],
   'entry', ARGV[3])

@@ -1,6 +1,6 @@
--- Takes or renews the lease of a partition for one worker.
+-- Takes the lease of a partition for one worker, when nobody has it.
 -- KEYS[1]  STRING  lease
--- ARGV[1]  worker   ARGV[2]  life in ms
+-- ARGV[1]  token, unlike that of any other lease   ARGV[2]  life in ms
 -- Replies: mine other
 -- Cost: O(1)
 local LONGEST_MS = 60000 -- no lease is longer; one that is was made before Redis's clock went back

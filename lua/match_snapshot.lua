@@ -1,15 +1,23 @@
--- All taken seats of a match, with the place in its stream at which they stand so.
+-- All taken seats of a match, with the place in its stream at which they stand so. Of a large match
+-- only the place: its seats are read in steps, which the stream then brings up to date.
 -- KEYS[1]  HASH  partition   KEYS[2]  HASH  meta   KEYS[3]  HASH  seats   KEYS[4]  STREAM changes
 -- KEYS[5]  ZSET  queue
--- Replies: not_loaded snapshot
--- Cost: O(taken seats)
+-- ARGV[1]  taken seats of a large match
+-- Replies: not_loaded large snapshot
+-- Cost: O(taken seats, at most ARGV[1])
 local meta = redis.call('HMGET', KEYS[2], 'status', 'version', 'serving')
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not meta[1] or not epoch then return { 'not_loaded' } end
+local epoch, layout = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'layout'))
+if not meta[1] or not layout then return { 'not_loaded' } end
 local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
-local taken, seats = {}, redis.call('HGETALL', KEYS[3])
+local reply = 'snapshot'
+local taken, seats = {}, {}
+if redis.call('HLEN', KEYS[3]) > tonumber(ARGV[1]) then
+  reply = 'large'
+else
+  seats = redis.call('HGETALL', KEYS[3])
+end
 for number = 1, #seats, 2 do
   taken[#taken + 1] = seats[number] .. seats[number + 1]:sub(1, 1)
 end
-return { 'snapshot', epoch, last[1] and last[1][1] or '0-0', meta[2] or '0',
-  table.concat(taken, ','), meta[3] or '0', redis.call('ZCARD', KEYS[5]) }
+return { reply, epoch, last[1] and last[1][1] or '0-0', meta[2] or '0', table.concat(taken, ','),
+  meta[3] or '0', redis.call('ZCARD', KEYS[5]) }

@@ -91,6 +91,11 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_KEEP_MATCH_MS", default_value_t = 604_800_000,
         value_parser = value_parser!(u64).range(0..=315_360_000_000))]
     pub keep_match_ms: u64,
+    /// After SIGTERM requests are still taken for this time (ms), while `/health/ready` says
+    /// 503, so that the load balancer can notice.
+    #[arg(long, env = "GRANDSTAND_DRAIN_MS", default_value_t = 2_000,
+        value_parser = value_parser!(u64).range(0..=600_000))]
+    pub drain_ms: u64,
     /// Ends the process at a place of the way of money (src/failpoint.rs): tests only.
     #[arg(long, env = "GRANDSTAND_DIE_AT", hide = true, default_value = "")]
     pub die_at: String,

@@ -296,7 +296,7 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
         DeadLetters::Replay { letters, settings, .. } => {
             logs(&settings);
             let app = grandstand::app::connect(&settings).await?;
-            let done = dead_letters::replay(&app, &settings.redis_url, &letters).await?;
+            let done = dead_letters::replay(&app, &letters).await?;
             println!("{} dead letters are in PostgreSQL now", done.taken);
             if !done.refused.is_empty() {
                 println!("refused again:");
@@ -307,7 +307,7 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
         DeadLetters::Drop { letters, settings } => {
             logs(&settings);
             let app = grandstand::app::connect(&settings).await?;
-            let dropped = dead_letters::drop(&app, &settings.redis_url, &letters).await?;
+            let dropped = dead_letters::drop(&app, &letters).await?;
             println!("{dropped} dead letters are forgotten");
             Ok(ExitCode::SUCCESS)
         }

@@ -46,8 +46,7 @@ impl Bench {
         let seats = (0..index.seat_count()).map(|at| index.seat_at(at)).collect();
         let id = event.id;
         runtime.block_on(async {
-            engine.load_partition(PARTITION, only(event)).await.expect("a partition");
-            engine.open_partition(PARTITION, 1).await.expect("an open partition");
+            load(&engine, event).await;
         });
         Self { runtime, engine: Arc::new(engine), match_id: id, seats, redis, _dir: dir }
     }
@@ -70,8 +69,20 @@ impl Bench {
     /// Throws everything of the match away and opens it again.
     pub async fn reopen(engine: &Engine, id: MatchId) {
         let event = Match { id, ..open_match() };
-        engine.load_partition(PARTITION, only(event)).await.expect("a partition");
+        load(engine, event).await;
     }
+}
+
+/// Loads a match alone into the partition, in the place of what was there.
+async fn load(engine: &Engine, event: Match) {
+    engine.close_partition(PARTITION).await.expect("a reply");
+    let lease = engine.take_lease(PARTITION, "bench", 60_000).await.expect("a reply");
+    let lease = lease.expect("a partition that nobody owns");
+    let load = only(event);
+    engine.clear_partition(&lease, &load.matches).await.expect("an empty partition");
+    engine.write_partition(&lease, load).await.expect("a partition");
+    engine.open_partition(&lease, 1).await.expect("an open partition");
+    engine.end_lease(&lease).await.expect("a reply");
 }
 
 /// Two threads: the bench shares the machine with the servers, as a node does.

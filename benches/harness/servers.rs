@@ -5,9 +5,11 @@ use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::Partition;
 use grandstand::embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::Limits;
+use grandstand::engine::leases::Lease;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::gateway::toss::{Toss, TossSettings};
 use grandstand::live::catalog::Catalog;
+use grandstand::redis::Link;
 use grandstand::redis::keys::PartitionKeys;
 use grandstand::store::Store;
 use grandstand::stream::journal::Journal;
@@ -21,7 +23,7 @@ pub struct Servers {
     pub workers: Workers,
     pub redis: PrivateRedis,
     postgres: PrivatePostgres,
-    raw: Client,
+    raw: Link,
     _dir: TempDir,
 }
 
@@ -36,7 +38,7 @@ impl Servers {
         let store = Store::new(&postgres.url(), 8).expect("a store");
         store.migrate().await.expect("a schema");
         store.assert_durable().await.expect("a durable server");
-        store.partition_count(partitions).await.expect("partitions");
+        store.install(partitions).await.expect("partitions");
         let limits = Limits { hold_ttl_ms: 300_000, payment_ttl_ms: 600_000, seats_per_user: 4 };
         let settings = EngineSettings { redis_url: redis.url(), partitions, limits };
         let engine = Arc::new(Engine::connect(settings).await.expect("an engine"));
@@ -50,7 +52,6 @@ impl Servers {
             engine,
             store: store.clone(),
             toss: Toss::new(toss).expect("a client"),
-            redis_url: redis.url(),
             reconcile_after_ms: 30_000,
             allow_unsafe_database: false,
             name: Workers::new_name(),
@@ -58,6 +59,7 @@ impl Servers {
             clocks: Default::default(),
             keep_match_ms: 604_800_000,
             retired: Default::default(),
+            halted: Default::default(),
         };
         let raw = grandstand::redis::connect(&redis.url()).await.expect("a client");
         let servers = Self { store, workers, redis, postgres, raw, _dir: dir };
@@ -68,10 +70,19 @@ impl Servers {
     /// Loads all partitions at once, as a worker does that finds Redis empty.
     pub async fn load(&self) {
         let load = |partition| async move {
-            let journal = Journal::open(&self.redis.url(), partition).await.expect("a journal");
-            self.workers.load_once(&journal, partition).await.expect("a load")
+            let (journal, lease) = self.journal(partition).await;
+            self.workers.load_once(&journal, &lease).await.expect("a load");
+            self.workers.engine.end_lease(&lease).await.expect("a reply");
         };
         futures::future::join_all(self.workers.engine.partitions().map(load)).await;
+    }
+
+    /// The journal of a partition, with the right to move it on.
+    pub async fn journal(&self, partition: Partition) -> (Journal, Lease) {
+        let engine = &self.workers.engine;
+        let journal = Journal::open(engine.redis(), partition).await.expect("a journal");
+        let lease = engine.take_lease(partition, "bench", 600_000).await.expect("a reply");
+        (journal, lease.expect("a partition that nobody owns"))
     }
 
     /// Empties Redis.

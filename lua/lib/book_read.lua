@@ -32,7 +32,7 @@ end
 local function read_matches()
   -- While a partition is being loaded its matches are there before all their seats are. Another
   -- layout is that of another release: the worker loads the partition anew.
-  local loaded = book.layout == '4'
+  local loaded, halted = book.layout == '4', book.halted
   local matches = {}
   for number = 1, tonumber(ARGV[4]) do
     local first = 8 + (number - 1) * 4
@@ -44,6 +44,7 @@ local function read_matches()
     local version, names = tonumber(meta[2] or 0), words[5 + number]
     matches[number] = {
       id = ARGV[4 + number], key = key, status = loaded and meta[1], queue = meta[3] == '1',
+      halted = halted,
       version = version, version_before = version, passes_used = {},
       names = names, found = read_many(key.seats, names, #names), looked = {}, seat = {},
     }

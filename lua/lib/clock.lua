@@ -14,10 +14,11 @@ end
 
 -- What the hash of a partition says of its clock, and TIME; all fields are read once per call.
 local function clock_read(key)
-  local found = redis.call('HMGET', key, 'clock_time', 'clock_shift', 'clock_floor', 'layout')
+  local found = redis.call('HMGET', key, 'clock_time', 'clock_shift', 'clock_floor', 'layout',
+    'halted')
   return {
     time = redis_ms(), ticked = tonumber(found[1]), shift = tonumber(found[2]) or 0,
-    floor = tonumber(found[3]) or 0, layout = found[4],
+    floor = tonumber(found[3]) or 0, layout = found[4], halted = found[5],
   }
 end
 

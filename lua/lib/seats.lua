@@ -12,8 +12,17 @@ local function seats_of(match, command)
   return seats
 end
 
+-- Looked for as a whole number between commas (44), without making a text for it: a batch may ask
+-- this for thousands of seats.
 local function has_seat(claim, seat)
-  return (',' .. claim.seats .. ','):find(',' .. seat .. ',', 1, true)
+  local seats = claim.seats
+  local from, to = seats:find(seat, 1, true)
+  while from do
+    local after = seats:byte(to + 1)
+    if (from == 1 or seats:byte(from - 1) == 44) and (not after or after == 44) then return true end
+    from, to = seats:find(seat, to + 1, true)
+  end
+  return false
 end
 
 -- State letter of a seat with this value, and the live claim that has it. A seat of a user who has

@@ -20,7 +20,7 @@ local function cancel_choice(match, claim, command)
   if #chosen == #named then
     if #chosen == seat_count(claim) then return claim.seats, claim.amount end
     for price in (first_of[command] or ''):gmatch('%d+') do amount = amount + price end
-    if amount >= tonumber(claim.amount) then return nil, nil, 'not_cancellable AMOUNT' end
+    if amount > tonumber(claim.amount) then return nil, nil, 'not_cancellable AMOUNT' end
     return table.concat(chosen, ','), whole(amount)
   end
   local back = seat_set(money_of(claim).back_seats)
@@ -30,11 +30,11 @@ local function cancel_choice(match, claim, command)
   return nil, nil, 'cancelled'
 end
 
--- A full refund is answered with `-` for its amount: all that is left.
+-- What a refund gives back: `all` that is left, or a `part`; in KRW, and which seats.
 local function refunding(claim, money)
   local all = money.part_seats == claim.seats
   return 'refunding ' .. claim.payment .. ' ' .. claim.payment_key .. ' ' .. whole(money.refund)
-    .. ' ' .. (all and '-' or money.part)
+    .. (all and ' all ' or ' part ') .. money.part .. ' ' .. money.part_seats
 end
 
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.

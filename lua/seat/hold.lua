@@ -13,18 +13,27 @@ local function refuse_buyer(match, user, claims, count)
   if seats_counted(match, claims) + count > limit.seats_per_user then return 'seat_limit' end
 end
 
--- Those of the seats from `first` to `last` that are not free, by comma; or nil.
-local function taken(match, first, last)
-  local names, found, changed, lost = match.names, match.found, match.seat, nil
+-- The first place from `first` to `last` whose seat is not free; or nil.
+local function taken_at(match, first, last)
+  local names, found, changed = match.names, match.found, match.seat
   for place = first, last do
     local seat = names[place]
     local value = changed[seat]
     if value == nil then value = found[place] end
-    if value and state_of(match, seat, value) ~= 'A' then
-      lost = (lost and lost .. ',' or '') .. seat
-    end
+    if value and state_of(match, seat, value) ~= 'A' then return place end
   end
-  return lost
+end
+
+-- Those of the seats from `first` to `last` that are not free, by comma; or nil.
+local function taken(match, first, last)
+  local lost, count = {}, 0
+  local place = taken_at(match, first, last)
+  while place do
+    count = count + 1
+    lost[count] = match.names[place]
+    place = taken_at(match, place + 1, last)
+  end
+  return count > 0 and table.concat(lost, ',') or nil
 end
 
 -- Seats that the choice would leave alone between taken ones. `pairs_text` names them as
@@ -68,7 +77,7 @@ commands.best = function(match, command, claims)
   for amount in (first_of[command] or ''):gmatch('%d+') do
     local last = first + size - 1
     -- all checked: write
-    if not taken(match, first, last) then
+    if not taken_at(match, first, last) then
       return 'held ' .. claim_make(match, command, claims, 'H', match.names, first, last, amount)
     end
     first = last + 1

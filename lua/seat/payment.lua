@@ -1,7 +1,7 @@
 -- request, begin, stretch, forget: a reservation on its way through one payment.
 -- A reservation that is PAYING has no deadline: only an outcome moves it on.
 -- Replies: request: ended not_found ready not_pending
--- Replies: begin: ended not_found amount_mismatch in_progress paid not_pending failed begun
+-- Replies: begin: ended not_found amount_mismatch in_progress paid not_pending failed halted begun
 -- Replies: stretch: ended not_found not_pending pending
 -- Replies: forget: known forgotten
 local function own_claim(match, command, claims)
@@ -39,6 +39,8 @@ commands.begin = function(match, command, claims)
   if claim.state == 'C' then return same and 'paid' or 'not_pending' end
   if claim.state ~= 'P' then return 'not_pending' end
   if claim.payment_state == 'F' then return 'failed' end
+  -- PostgreSQL, which has the last word on a sale, has lost some.
+  if match.halted then return 'halted' end
   -- all checked: write
   money.attempt = money.attempt + 1
   money_write(claim, money)

@@ -1,6 +1,6 @@
 -- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it (first:
 -- its price in KRW).
--- Replies: release: not_found not_yours already_reserved released
+-- Replies: release: not_found not_yours already_reserved amount_mismatch released
 local function release_seat(match, command)
   local user, seat = user_of[command], seats_of(match, command)[1]
   local state, claim = seat_of(match, seat)
@@ -12,15 +12,18 @@ local function release_seat(match, command)
   end
   if not claim or claim.user ~= user then return 'not_yours' end
   if claim.state ~= 'H' then return 'already_reserved' end
+  local last = claim.seats == seat
+  local left = claim.amount - first_of[command]
+  if left < 0 and not last then return 'amount_mismatch ' .. claim.amount end
   -- all checked: write
   book.ended[note] = user
-  if claim.seats == seat then
+  if last then
     claim_end(match, claim, 'RELEASED')
     return 'released'
   end
   claim_changed(claim)
   claim.seats = seats_without(claim, { [seat] = true })
-  claim.amount = whole(claim.amount - first_of[command])
+  claim.amount = whole(left)
   next_version(match)
   match.seat[seat] = false
   return 'released'

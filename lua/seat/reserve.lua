@@ -1,7 +1,7 @@
 -- reserve: HOLD of the same user, in time → PENDING under a new id with a longer deadline.
 -- Takes the whole hold named by `source`, or the named seats out of any holds of the user (then
 -- first: their prices, by comma). The node has read from the id of a hold that it is his.
--- Replies: reserve: not_found already_reserved expired not_yours reserved
+-- Replies: reserve: not_found already_reserved expired not_yours amount_mismatch reserved
 local function reserve_hold(match, command, claims)
   local hold = claim_of(match, claims, source_of[command])
   if not hold then
@@ -33,20 +33,31 @@ local function refuse_seats(match, seats, user)
   if #lost > 0 then return 'expired ' .. table.concat(lost, ',') end
 end
 
--- Takes seats out of the holds that have them; a hold left without seats ends.
-local function take_out(match, seats, prices)
+-- What is left of the holds that have some seats when these are taken out: seats and amount of
+-- each. Nil when the prices are not those of the holds: the node has an old plan.
+local function left_of(match, seats, prices)
   local wanted, holds = {}, {}
   for place, seat in ipairs(seats) do
     local _, hold = seat_of(match, seat)
-    wanted[seat], holds[hold] = true, (holds[hold] or hold.amount) - prices[place]
+    local left = holds[hold] or { amount = tonumber(hold.amount) }
+    left.amount = left.amount - (prices[place] or 0)
+    wanted[seat], holds[hold] = true, left
   end
-  for hold, amount in pairs(holds) do
-    local left = seats_without(hold, wanted)
-    if left == '' then
+  for hold, left in pairs(holds) do
+    left.seats = seats_without(hold, wanted)
+    if left.amount < 0 or (left.seats == '' and left.amount > 0) then return nil end
+  end
+  return holds
+end
+
+-- Takes seats out of the holds that have them; a hold left without seats ends.
+local function take_out(match, holds)
+  for hold, left in pairs(holds) do
+    if left.seats == '' then
       claim_over(match, hold, 'RESERVED')
     else
       claim_changed(hold)
-      hold.seats, hold.amount = left, whole(amount)
+      hold.seats, hold.amount = left.seats, whole(left.amount)
     end
   end
 end
@@ -62,7 +73,9 @@ commands.reserve = function(match, command, claims)
     prices[#prices + 1] = tonumber(price)
     amount = amount + price
   end
+  local holds = left_of(match, seats, prices)
+  if not holds then return 'amount_mismatch ' .. whole(amount) end
   -- all checked: write
-  take_out(match, seats, prices)
+  take_out(match, holds)
   return 'reserved ' .. claim_make(match, command, claims, 'P', seats, 1, #seats, whole(amount))
 end

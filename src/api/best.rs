@@ -4,10 +4,11 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::holds::{HoldView, SEATS_PER_CALL, claimed, hold_view};
+use crate::api::holds::{HoldView, SEATS_PER_CALL, claimed, hold_view, refuse_early, total};
 use crate::domain::best::{Wish, possible_orphans};
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::batch::Operation;
+use crate::engine::error::Refusal;
 use crate::live::catalog::KnownSite;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ const ALTERNATIVES: usize = 3;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BestInput {
-    /// 1 to 100; the limit per person comes on top.
+    /// 1 to 100, and not more than one person may have.
     count: usize,
     /// Only in these sections.
     #[serde(default)]
@@ -55,16 +56,21 @@ pub async fn hold_best(
     app.limits.seat_call(user.id.0)?;
     let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     let wish = checked(&site, best)?;
+    if !refuse_early(app, id, wish.count, &operation).await? {
+        // Only the answer that an earlier call had is wanted.
+        let held = app.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
+        let (hold_id, granted) = held.map_err(|_| ApiError::from(Refusal::NotOpen))?;
+        return hold_view(&site, hold_id, &granted);
+    }
     let feed = app.hub.feed(id).await?;
     for _ in 0..ROUNDS {
         // Read before the look: what the map shows is at least as new.
         let known = feed.version();
         let proposed = feed.propose(&wish, CHOICES);
         let none_left = proposed.is_empty();
-        let price =
-            |seats: &[SeatId]| seats.iter().filter_map(|seat| site.index.price(*seat)).sum();
-        let choices: Vec<(Vec<SeatId>, i64)> =
-            proposed.into_iter().map(|seats| (seats.clone(), price(&seats))).collect();
+        // The map may be of another plan for a moment: a proposal is checked like a choice.
+        let priced = proposed.into_iter().map(|seats| Ok((total(&site, &seats)?, seats)));
+        let choices = priced.collect::<ApiResult<Vec<(i64, Vec<SeatId>)>>>()?;
         let held =
             app.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
         let version = match held {
@@ -120,13 +126,14 @@ pub async fn alternatives(app: &App, id: MatchId, site: &KnownSite, lost: &[Seat
         found = feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES);
     }
     let one = |seats: &Vec<SeatId>| {
-        let seats = claimed(site, seats);
+        // Seats of another plan are no alternative.
+        let seats = claimed(site, seats).ok()?;
         let amount: i64 = seats.iter().map(|seat| seat.price).sum();
         let ids: Vec<SeatId> = seats.iter().map(|seat| seat.seat_id).collect();
         let labels: Vec<&str> = seats.iter().map(|seat| seat.label.as_str()).collect();
-        json!({"seatIds": ids, "labels": labels, "amount": amount})
+        Some(json!({"seatIds": ids, "labels": labels, "amount": amount}))
     };
-    Value::Array(found.iter().map(one).collect())
+    Value::Array(found.iter().filter_map(one).collect())
 }
 
 /// The seats beside a choice that it could leave alone.

@@ -13,8 +13,8 @@ use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
-use crate::store::ClaimRow;
 use crate::store::unsettled::{Unsettled, UnsettledState};
+use crate::store::{ClaimRow, RefundRow};
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -68,10 +68,9 @@ pub async fn confirm(
     amount: i64,
 ) -> ApiResult<Confirmed> {
     let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let steps =
-        tokio::spawn(
-            async move { confirm_now(&app, &user, &one, payment, &payment_key, amount).await },
-        );
+    let tracker = app.checkouts.clone();
+    let steps = tracker
+        .spawn(async move { confirm_now(&app, &user, &one, payment, &payment_key, amount).await });
     steps.await.map_err(ApiError::internal)?
 }
 
@@ -84,7 +83,8 @@ pub async fn cancel(
     seats: Vec<(SeatId, i64)>,
 ) -> ApiResult<bool> {
     let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let steps = tokio::spawn(async move { cancel_now(&app, &user, &one, &seats).await });
+    let tracker = app.checkouts.clone();
+    let steps = tracker.spawn(async move { cancel_now(&app, &user, &one, &seats).await });
     steps.await.map_err(ApiError::internal)?
 }
 
@@ -98,18 +98,20 @@ async fn confirm_now(
 ) -> ApiResult<Confirmed> {
     let partition = payment.partition();
     let behind = app.pauses.active(partition) || app.backlogs.full(partition);
-    let paused = behind || !app.toss.admits_new_payment();
+    // What costs nothing needs no gateway.
+    let paused = behind || amount > 0 && !app.toss.admits_new_payment();
     if paused && one.status == ReservationStatus::Pending {
         app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
         return Err(ApiError::payments_paused());
     }
     failpoint::reached("begin.before");
-    let begun = app
-        .engine
-        .begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key)
-        .await?;
+    let begun =
+        app.engine.begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key).await;
     failpoint::reached("begin.after");
-    match begun {
+    if let Err(EngineError::Refused(Refusal::PaymentsHalted)) = begun {
+        app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
+    }
+    match begun? {
         Begun::Paid => persisted_earlier(app, one).await,
         Begun::InProgress => wait_for_other(app, one).await,
         Begun::Now { attempt: number, journal } => {
@@ -161,15 +163,17 @@ async fn claim(
             metrics::counter!("grandstand_seats_lost_total").increment(1);
             Err(ApiError::seat_sold(&seats))
         }
+        // The reconciler has settled it meanwhile, because this node was slow.
+        ClaimRow::Paid => Ok(Some(Confirmed::Persisted)),
         ClaimRow::Missing => {
             app.pauses.begin(partition);
             let back = Outcome::Withdrawn(EXTRA_MS);
             match app.engine.settle_payment(attempt, back).await? {
                 Settled::Asked => Ok(Some(Confirmed::Unknown)),
                 Settled::Confirmed(_) => persisted_earlier(app, one).await.map(Some),
-                Settled::Pending(_) | Settled::Over | Settled::Owed => {
-                    Err(ApiError::payments_paused())
-                }
+                Settled::Pending(_) => Err(ApiError::payments_paused()),
+                // It is on a later attempt, or it is gone: what became of it is the answer.
+                Settled::Over | Settled::Owed => wait_for_other(app, one).await.map(Some),
             }
         }
     }
@@ -177,6 +181,9 @@ async fn claim(
 
 async fn charge(app: &App, one: &Reservation, attempt: &Attempt) -> ApiResult<Confirmed> {
     let Attempt { payment, payment_key, amount, number, .. } = attempt;
+    if *amount == 0 {
+        return settle_approved(app, one, attempt).await;
+    }
     failpoint::reached("gateway.before");
     let answer = app.toss.confirm(payment_key, &payment.order_id(), *amount, *number).await;
     failpoint::reached("gateway.after");
@@ -203,15 +210,18 @@ async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> Api
     match settled {
         Ok(Settled::Confirmed(Some(id))) => {
             metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
-            let verdict = app.persisted.wait(payment.partition(), id, payment, PERSIST).await;
-            Ok(match verdict {
-                Verdict::Committed => Confirmed::Persisted,
-                Verdict::Lost(_) | Verdict::Unheard => Confirmed::Sold,
+            Ok(if is_sale_kept(app, attempt, id).await {
+                Confirmed::Persisted
+            } else {
+                Confirmed::Sold
             })
         }
         Ok(Settled::Confirmed(None)) => persisted_earlier(app, one).await,
+        // A later attempt asks the gateway itself, or the money is back already: the reservation
+        // says what became of it.
+        Ok(Settled::Over) => Ok(Confirmed::Unknown),
         // The journal has it: the reconciler gives the money back, and does not stop before.
-        Ok(gone @ (Settled::Pending(_) | Settled::Over | Settled::Asked | Settled::Owed)) => {
+        Ok(gone @ (Settled::Pending(_) | Settled::Asked | Settled::Owed)) => {
             tracing::error!(%payment, ?gone, "paid for what can't be given: the money goes back");
             metrics::counter!("grandstand_refunds_owed_total").increment(1);
             Err(ApiError::money_returns())
@@ -221,6 +231,15 @@ async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> Api
             Ok(Confirmed::Unknown)
         }
     }
+}
+
+/// Whether PostgreSQL has a sale. The announcement only says when to look, as in `claim`: the entry
+/// itself may be among the dead letters, or lost with the end of a journal.
+async fn is_sale_kept(app: &App, attempt: &Attempt, outcome: StreamId) -> bool {
+    let (payment, partition) = (attempt.payment, attempt.payment.partition());
+    let heard = app.persisted.wait(partition, outcome, payment, PERSIST).await;
+    heard == Verdict::Committed
+        && app.store.claim_row(payment, attempt.number).await.ok() == Some(ClaimRow::Paid)
 }
 
 /// A repeated confirmation of something that is paid: PostgreSQL has it, or will in a moment.
@@ -261,12 +280,20 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
     Ok(Confirmed::Unknown)
 }
 
-/// Whether PostgreSQL has a refund that an earlier call began: money that goes back without it
-/// could go back again under the same number after a loss of Redis.
-async fn is_kept(app: &App, refund: &Refund) -> bool {
-    let row = app.store.unsettled_one(refund.payment).await;
-    let state = row.ok().flatten().map(|row| row.state);
-    matches!(state, Some(UnsettledState::Refund(kept, _)) if kept.number == refund.number)
+/// How far PostgreSQL has a refund, once it was heard to have the journal up to `entry`. Money that
+/// goes back without the row could go back again under the same number after a loss of Redis.
+async fn kept_refund(
+    app: &App,
+    refund: &Refund,
+    seats: &[SeatId],
+    entry: Option<StreamId>,
+) -> RefundRow {
+    let payment = refund.payment;
+    if let Some(id) = entry {
+        app.persisted.wait(payment.partition(), id, payment, PERSIST).await;
+    }
+    let row = app.store.refund_row(payment, refund.number, seats).await;
+    row.unwrap_or(RefundRow::Missing)
 }
 
 async fn cancel_now(
@@ -281,30 +308,29 @@ async fn cancel_now(
         EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
         other => ApiError::from(other),
     })?;
-    let Cancelled::Refunding { refund, payment_key, journal } = cancelled else {
+    let Cancelled::Refunding { refund, part, seats, payment_key, journal } = cancelled else {
         return Ok(true);
     };
-    let (payment, partition) = (refund.payment, refund.payment.partition());
-    let kept = match journal {
-        Some(id) => app.persisted.wait(partition, id, payment, PERSIST).await != Verdict::Unheard,
-        None => is_kept(app, &refund).await,
-    };
-    if !kept {
+    if kept_refund(app, &refund, &seats, journal).await != RefundRow::Begun {
         // The intent is in the journal: the reconciler does it when PostgreSQL has it.
         return Ok(false);
     }
     failpoint::reached("refund.before");
-    let reason = "cancelled by the buyer";
-    let outcome = app.toss.cancel(&payment_key, &refund.intent(), reason, refund.amount).await;
-    failpoint::reached("refund.after");
-    let refused = match outcome {
-        CancelOutcome::Unknown { reason } => {
-            tracing::warn!(%payment, reason, "the outcome of a refund is unknown");
-            return Ok(false);
+    let refused = if part == 0 {
+        // Free seats: the gateway has nothing to give back.
+        None
+    } else {
+        let reason = "cancelled by the buyer";
+        match app.toss.cancel(&payment_key, &refund.intent(), reason, refund.amount).await {
+            CancelOutcome::Unknown { reason } => {
+                tracing::warn!(payment = %refund.payment, reason, "a refund has no outcome yet");
+                return Ok(false);
+            }
+            CancelOutcome::Refused { code, .. } => Some(code),
+            CancelOutcome::Canceled(_) => None,
         }
-        CancelOutcome::Refused { code, .. } => Some(code),
-        CancelOutcome::Canceled(_) => None,
     };
+    failpoint::reached("refund.after");
     let failed = refused.is_some();
     let id = app.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
     if failed {
@@ -315,10 +341,7 @@ async fn cancel_now(
     }
     match id {
         None => Ok(true),
-        Some(id) => {
-            let verdict = app.persisted.wait(partition, id, payment, PERSIST).await;
-            Ok(verdict == Verdict::Committed)
-        }
+        Some(id) => Ok(kept_refund(app, &refund, &seats, Some(id)).await == RefundRow::Done),
     }
 }
 

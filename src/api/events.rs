@@ -6,7 +6,7 @@ use crate::api::extract::{Path, Query};
 use crate::api::seats::checked_block;
 use crate::api::serve::PeerAddress;
 use crate::domain::ids::{BlockId, MatchId};
-use crate::domain::position::Position;
+use crate::domain::position::EventId;
 use crate::live::feed::Watching;
 use crate::live::frame::{Frame, Scope, Subject};
 use crate::live::shard::{STILL_HERE, Watcher};
@@ -150,8 +150,8 @@ pub async fn open(
     Ok(response)
 }
 
-/// Where the client stands; a text that is no position counts as none: it gets a snapshot.
-fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<Position> {
+/// Where the client stands; a text that is no id of an event counts as none: it gets a snapshot.
+fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<EventId> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     header.or(query)?.parse().ok()
 }

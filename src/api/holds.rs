@@ -5,6 +5,7 @@ use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, beside, hold_best};
 use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
 use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::engine::batch::Operation;
@@ -79,7 +80,7 @@ pub async fn mine(
         }
         holds.push(HoldView {
             hold_id: HoldId(claim.id.0),
-            seats: claimed(&site, &claim.seats),
+            seats: claimed(&site, &claim.seats)?,
             amount: claim.amount,
             expires_at: moment(claim.deadline)?,
         });
@@ -124,6 +125,29 @@ pub async fn hold_one(
     Ok(Okay(hold_seats(&app, &user, id, vec![seat], Operation::default()).await?))
 }
 
+/// Refuses what the script would refuse too, before anything is searched or sent: more seats than
+/// one person may have, and a match that is not on sale. `false`: it is not on sale, but the call
+/// has an Idempotency-Key and may have been answered before.
+pub async fn refuse_early(
+    app: &App,
+    id: MatchId,
+    count: usize,
+    operation: &Operation,
+) -> ApiResult<bool> {
+    if count > app.engine.limits().seats_per_user as usize {
+        return Err(Refusal::SeatLimit.into());
+    }
+    let is_open = || app.catalog.event(id).is_some_and(|event| event.status == MatchStatus::Open);
+    if !is_open() {
+        // It may have been opened a moment ago, and the notice be on its way.
+        app.catalog.refresh_match(id).await?;
+    }
+    match is_open() {
+        false if operation.key.is_empty() => Err(Refusal::NotOpen.into()),
+        open => Ok(open),
+    }
+}
+
 async fn hold_seats(
     app: &App,
     user: &User,
@@ -135,6 +159,7 @@ async fn hold_seats(
     let (event, site) =
         app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
     let amount = checked_seats(&site, &seats)?;
+    refuse_early(app, id, seats.len(), &operation).await?;
     let orphans = if event.orphan_rule { beside(&site, &seats) } else { vec![] };
     let wanted = seats.clone();
     let held = app.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
@@ -153,7 +178,7 @@ pub fn hold_view(site: &KnownSite, hold_id: HoldId, granted: &Granted) -> ApiRes
     metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
     Ok(HoldView {
         hold_id,
-        seats: claimed(site, &granted.seats),
+        seats: claimed(site, &granted.seats)?,
         amount: granted.amount,
         expires_at: deadline(granted)?,
     })
@@ -175,22 +200,24 @@ pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
-    let unknown: Vec<SeatId> =
-        seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();
-    if !unknown.is_empty() {
-        return Err(ApiError::seats_not_found(&unknown));
-    }
-    Ok(seats.iter().filter_map(|seat| site.index.price(*seat)).sum())
+    total(site, seats)
 }
 
-/// Seats with label and price.
-pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> Vec<ClaimedSeat> {
-    let one = |seat: &SeatId| ClaimedSeat {
-        seat_id: *seat,
-        label: site.index.label(*seat).unwrap_or_default(),
-        price: site.index.price(*seat).unwrap_or_default(),
-    };
-    seats.iter().map(one).collect()
+/// What seats cost together, in KRW; refuses seats that the site does not have.
+pub fn total(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
+    Ok(claimed(site, seats)?.iter().map(|seat| seat.price).sum())
+}
+
+/// Seats with label and price; refuses seats that the site does not have.
+pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<ClaimedSeat>> {
+    let (mut known, mut unknown) = (Vec::with_capacity(seats.len()), Vec::new());
+    for seat in seats {
+        match (site.index.label(*seat), site.index.price(*seat)) {
+            (Some(label), Some(price)) => known.push(ClaimedSeat { seat_id: *seat, label, price }),
+            _ => unknown.push(*seat),
+        }
+    }
+    if unknown.is_empty() { Ok(known) } else { Err(ApiError::seats_not_found(&unknown)) }
 }
 
 /// The deadline of a grant as a time.

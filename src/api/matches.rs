@@ -40,14 +40,15 @@ pub struct MatchView {
 impl MatchView {
     /// A match with what the node knows of its site.
     pub async fn of(app: &App, event: &Match) -> Self {
-        let taken = app.taken.counts(&app.engine, &app.catalog).await;
-        Self::with(app, event, taken.get(&event.id).copied())
+        let counts = app.taken.counts(app).await;
+        Self::with(app, event, counts.taken.get(&event.id).copied())
     }
 
-    /// The same for many.
-    pub async fn list(app: &App, events: impl Iterator<Item = &Arc<Match>>) -> Vec<Self> {
-        let taken = app.taken.counts(&app.engine, &app.catalog).await;
-        events.map(|event| Self::with(app, event, taken.get(&event.id).copied())).collect()
+    /// The same for many, and whether the seats of all of them could be counted.
+    pub async fn list(app: &App, events: impl Iterator<Item = &Arc<Match>>) -> (Vec<Self>, bool) {
+        let counts = app.taken.counts(app).await;
+        let one = |event: &Arc<Match>| Self::with(app, event, counts.taken.get(&event.id).copied());
+        (events.map(one).collect(), counts.whole)
     }
 
     fn with(app: &App, event: &Match, taken: Option<u32>) -> Self {
@@ -80,6 +81,8 @@ pub struct MatchPage {
     matches: Vec<MatchView>,
     /// Pass it as `cursor` for the next page; none on the last one.
     next_cursor: Option<String>,
+    /// False while a part of Redis does not answer: its matches are listed without `seatsLeft`.
+    counted: bool,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -115,13 +118,13 @@ pub async fn list(
         query.status.is_none_or(|status| status == event.status)
             && after.is_none_or(|after| after < (event.starts_at.as_millisecond(), event.id))
     });
-    let matches = MatchView::list(&app, found.by_ref().take(limit)).await;
+    let (matches, counted) = MatchView::list(&app, found.by_ref().take(limit)).await;
     let more = found.next().is_some();
     let next_cursor = matches
         .last()
         .filter(|_| more)
         .map(|last| format!("{}_{}", last.starts_at.as_millisecond(), last.id.key()));
-    Ok(Okay(MatchPage { matches, next_cursor }))
+    Ok(Okay(MatchPage { matches, next_cursor, counted }))
 }
 
 fn parse_cursor(text: &str) -> Option<(i64, MatchId)> {

@@ -26,6 +26,7 @@ mod wire;
 
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
+use crate::api::health::Health;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::engine::Engine;
@@ -40,6 +41,7 @@ use axum::routing::get;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,9 +59,13 @@ pub struct App {
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub pauses: checkout::Pauses,
+    /// Confirmations and cancellations that go on although their caller may have gone: a stop waits
+    /// for them.
+    pub checkouts: TaskTracker,
     /// Calls under an Idempotency-Key that are not answered yet.
     pub calls: extract::Calls,
     pub taken: Taken,
+    pub health: Health,
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.

@@ -51,7 +51,8 @@ pub struct PaymentView {
     refunded: i64,
     method: String,
     status: PaymentStatus,
-    /// The page on which to pay; add `successUrl` and `failUrl` to its query.
+    /// The page on which to pay; add `successUrl` and `failUrl` to its query. Not there when
+    /// nothing is to be paid: confirm such a payment with any payment key.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkout_url: Option<String>,
 }
@@ -68,7 +69,7 @@ impl PaymentView {
             PaymentStatus::Refunded => payment.amount,
             _ => payment.money.back,
         };
-        let open = status == PaymentStatus::Ready;
+        let open = status == PaymentStatus::Ready && payment.amount > 0;
         let checkout_url = (open && !app.checkout_url.is_empty()).then(|| {
             let order = payment.id.order_id();
             format!("{}?orderId={order}&amount={}", app.checkout_url, payment.amount)

@@ -45,7 +45,7 @@ pub async fn of_match(
         values.flat_map(|value| value.split(',')).any(|one| one.trim() == what)
     };
     // Weak: it stands for the states, plain or compressed.
-    let tag = format!("W/\"{}\"", body.position);
+    let tag = format!("W/\"{}\"", body.id);
     let mut response = if says(header::IF_NONE_MATCH, &tag) {
         NotModified.into_response()
     } else if says(header::ACCEPT_ENCODING, "gzip") {

@@ -36,8 +36,8 @@ const CONNECTIONS: usize = 18_000;
 /// Connections that wait to be accepted: an on-sale comes in one second.
 const BACKLOG: i32 = 8192;
 const HEADER_TIME: Duration = Duration::from_secs(10);
-/// Open requests get so long to end at shutdown.
-const GRACE: Duration = Duration::from_secs(10);
+/// Open requests get this time to end at a stop: as long as a confirmation may take.
+const GRACE: Duration = Duration::from_secs(20);
 const BUFFER_BYTES: usize = 16 * 1024;
 /// What the kernel may keep for a slow reader of an event stream: more would only be older. It
 /// holds a snapshot of 25,000 seats.

@@ -156,12 +156,14 @@ pub async fn seats(
     for row in &block.rows {
         for offset in 0..row.seats {
             let id = SeatId(row.first_seat_id.0 + offset);
+            let price = known.index.price(id);
+            let price = price.ok_or_else(|| ApiError::seats_not_found(&[id]))?;
             seats.push(SeatView {
                 id,
                 row: row.label.clone(),
                 number: row.first_number + offset * row.number_step,
                 grade: row.grade.clone().unwrap_or_else(|| block.grade.clone()),
-                price: known.index.price(id).unwrap_or_default(),
+                price,
             });
         }
     }

@@ -1,9 +1,8 @@
 //! How many seats of each match are taken: what the list of matches says is left.
 
+use crate::api::App;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::MatchId;
-use crate::engine::Engine;
-use crate::live::catalog::Catalog;
 use futures::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,12 +19,17 @@ pub struct Taken {
     counts: Mutex<Option<(Instant, Arc<Counts>)>>,
 }
 
-type Counts = HashMap<MatchId, u32>;
+/// How many seats of each match are taken.
+pub struct Counts {
+    pub taken: HashMap<MatchId, u32>,
+    /// Whether no match is missing because its part of Redis does not answer.
+    pub whole: bool,
+}
 
 impl Taken {
     /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those that
     /// are archived, and those whose part of Redis does not answer.
-    pub async fn counts(&self, engine: &Engine, catalog: &Catalog) -> Arc<Counts> {
+    pub async fn counts(&self, app: &App) -> Arc<Counts> {
         // Who comes meanwhile waits for the one who asks, and has the same answer.
         let mut known = self.counts.lock().await;
         if let Some((at, counts)) = &*known
@@ -33,12 +37,17 @@ impl Taken {
         {
             return counts.clone();
         }
-        let matches = catalog.matches();
+        let matches = app.catalog.matches();
         let asked =
             matches.iter().filter(|event| event.status != MatchStatus::Draft && !event.archived);
-        let count = async |id| engine.taken(id).await.ok().map(|taken| (id, taken));
+        // Whoever is known to be away is not waited for: all lists would be late.
+        let count = async |id: MatchId| match app.health.serves(id.partition()) {
+            true => app.engine.taken(id).await.ok().map(|taken| (id, taken)),
+            false => None,
+        };
         let found = join_all(asked.map(|event| count(event.id))).await;
-        let counts = Arc::new(found.into_iter().flatten().collect());
+        let whole = found.iter().all(Option::is_some);
+        let counts = Arc::new(Counts { taken: found.into_iter().flatten().collect(), whole });
         *known = Some((Instant::now(), Arc::clone(&counts)));
         counts
     }

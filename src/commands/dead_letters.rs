@@ -45,9 +45,9 @@ pub struct Replayed {
 
 /// Puts letters back into their journals, as they stand in the table now, and waits until a worker
 /// has taken them. Without names: all.
-pub async fn replay(app: &App, redis_url: &str, names: &[String]) -> anyhow::Result<Replayed> {
+pub async fn replay(app: &App, names: &[String]) -> anyhow::Result<Replayed> {
     let before = app.store.dead_letters().await?;
-    let all = end(app, redis_url, &before, names, End::PutBack).await?;
+    let all = end(app, &before, names, End::PutBack).await?;
     let after = app.store.dead_letters().await?;
     let known = |letter: &DeadLetter| before.iter().any(|one| name_of(one) == name_of(letter));
     let refused: Vec<DeadLetter> = after.into_iter().filter(|one| !known(one)).collect();
@@ -55,9 +55,9 @@ pub async fn replay(app: &App, redis_url: &str, names: &[String]) -> anyhow::Res
 }
 
 /// Forgets letters for good, and returns how many: their facts will never be in PostgreSQL.
-pub async fn drop(app: &App, redis_url: &str, names: &[String]) -> anyhow::Result<usize> {
+pub async fn drop(app: &App, names: &[String]) -> anyhow::Result<usize> {
     let before = app.store.dead_letters().await?;
-    end(app, redis_url, &before, names, End::Drop).await
+    end(app, &before, names, End::Drop).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,6 @@ enum End {
 /// Ends these letters, and returns how many they are. Without names: all.
 async fn end(
     app: &App,
-    redis_url: &str,
     before: &[DeadLetter],
     names: &[String],
     way: End,
@@ -88,7 +87,7 @@ async fn end(
         match journals.iter_mut().find(|(_, of)| of[0].partition == letter.partition) {
             Some((_, of)) => of.push(letter),
             None => {
-                let journal = Journal::open(redis_url, letter.partition).await?;
+                let journal = Journal::open(app.engine.redis(), letter.partition).await?;
                 journals.push((journal, vec![letter]));
             }
         }

@@ -51,6 +51,8 @@ impl Dev {
             },
         )?;
         settings.redis_url = redis.url();
+        // Nothing balances load in front of it.
+        settings.drain_ms = 0;
         settings.database_url = postgres.url();
         settings.toss_base_url = emulator.url();
         settings.toss_checkout_url = format!("{}/pay", emulator.url());

@@ -26,6 +26,9 @@ pub enum Fact {
     /// Seats taken out of the sale (`true`) or given back.
     SeatsBlocked(MatchId, Vec<SeatId>, bool),
     Payment(PaymentStep, Box<PaymentFact>),
+    /// A fact out of a dead letter, with the place in the journal that it had at first. It counts
+    /// as if it had come there, because other facts may have come since.
+    Late(Position, Box<Fact>),
     /// The entry before this one was a dead letter, kept under this place.
     DeadLetterReplayed(Position),
 }
@@ -108,6 +111,17 @@ impl Fact {
         if !major.parse().is_ok_and(|major: u32| major <= FORM) {
             return Err(BadFact::Version(version.to_owned()));
         }
+        let fact = Self::parse_kind(id, fields)?;
+        match fields.get("was") {
+            None => Ok(fact),
+            Some(place) => {
+                let place = place.parse().map_err(|_| BadFact::Field("was"))?;
+                Ok(Self::Late(place, Box::new(fact)))
+            }
+        }
+    }
+
+    fn parse_kind(id: StreamId, fields: &Fields) -> Result<Self, BadFact> {
         let kind = text(fields, "t")?;
         let document = || text(fields, "doc");
         let step = match kind {

@@ -152,6 +152,18 @@ impl HoldId {
     }
 }
 
+impl SiteId {
+    /// A number that another plan of this site does not have; 0 for its first one.
+    pub fn plan_mark(self, version: u64) -> u32 {
+        if version <= 1 {
+            return 0;
+        }
+        let bytes = self.0.into_bytes().into_iter().chain(version.to_be_bytes());
+        let hash = fnv(bytes);
+        (hash ^ hash >> 32) as u32
+    }
+}
+
 fn mark(id: &[u8], user: UserId) -> [u8; 2] {
     folded(fnv(id.iter().chain(user.0.as_bytes()).copied()))
 }

@@ -10,8 +10,9 @@ pub struct Money {
     pub attempt: u32,
     /// Number of the last refund; 0 before the first.
     pub refund: u32,
-    /// What that refund gives back, in KRW; 0 when it is done.
+    /// What that refund gives back, in KRW; 0 when it is done, and for seats that cost nothing.
     pub part: i64,
+    /// The seats of that refund; none when it is done.
     pub part_seats: Vec<SeatId>,
     /// What earlier refunds gave back, in KRW.
     pub back: i64,
@@ -43,7 +44,7 @@ impl Money {
 
     /// The form that `parse` reads.
     pub fn text(&self) -> String {
-        if self.refund == 0 && self.part == 0 {
+        if self.refund == 0 && self.part_seats.is_empty() {
             return self.attempt.to_string();
         }
         let Self { attempt, refund, part, back, .. } = self;
@@ -99,9 +100,13 @@ mod tests {
         let refunding =
             Money { refund: 2, part: 20_000, part_seats: seats(&[7, 8]), ..begun.clone() };
         let back = Money { back: 10_000, back_seats: seats(&[9]), ..refunding.clone() };
-        for (money, text) in
-            [(begun, "3"), (refunding, "3;2;20000;7,8;0;"), (back, "3;2;20000;7,8;10000;9")]
-        {
+        let free = Money { part_seats: seats(&[7]), ..begun.clone() };
+        for (money, text) in [
+            (begun, "3"),
+            (refunding, "3;2;20000;7,8;0;"),
+            (back, "3;2;20000;7,8;10000;9"),
+            (free, "3;0;0;7;0;"),
+        ] {
             assert_eq!(money.text(), text);
             assert_eq!(Money::parse(text), Some(money));
         }

@@ -13,17 +13,32 @@ pub struct StreamId {
     pub seq: u64,
 }
 
-/// A place in the changes of a match that stays true across a loss: the epoch says whether the
-/// stream is still the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A place in a stream that stays true across a loss: the epoch says whether the stream is still
+/// the same one. A place of a later epoch comes after all places of an earlier one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     pub epoch: u64,
     pub id: StreamId,
 }
 
-/// A text that is not a stream id or a position.
+/// A place in the map of a match, as clients get it: the `id:` of an event, and the ETag of all
+/// seats. It is written as three whole numbers: the epoch, and the two of the stream id. A draft may
+/// get another plan while its stream stays, so the mark of such a plan stands in the first number,
+/// above the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventId {
+    pub position: Position,
+    /// The mark of the plan that the map was made with (`SiteId::plan_mark`); 0 for a first plan.
+    pub plan: u32,
+}
+
+/// Bits of the first number of an event id that are the epoch: a million rebuilds. With the mark
+/// above them the number stays below 2^53, which browsers can read.
+const EPOCH_BITS: u32 = 20;
+
+/// A text that is not a stream id, a position, or the id of an event.
 #[derive(Debug, thiserror::Error)]
-#[error("not a position: three whole numbers joined by '-' are expected")]
+#[error("not a position: whole numbers joined by '-' are expected")]
 pub struct BadPosition;
 
 impl fmt::Display for StreamId {
@@ -54,6 +69,23 @@ impl FromStr for Position {
     }
 }
 
+impl fmt::Display for EventId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = (u64::from(self.plan) << EPOCH_BITS) | self.position.epoch;
+        write!(out, "{first}-{}", self.position.id)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = BadPosition;
+    fn from_str(text: &str) -> Result<Self, BadPosition> {
+        let Position { epoch: first, id } = text.parse()?;
+        let plan = u32::try_from(first >> EPOCH_BITS).map_err(|_| BadPosition)?;
+        let epoch = first & ((1 << EPOCH_BITS) - 1);
+        Ok(Self { position: Position { epoch, id }, plan })
+    }
+}
+
 /// Digits only: `str::parse` alone would take a sign.
 fn number(text: &str) -> Result<u64, BadPosition> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -72,6 +104,14 @@ mod tests {
         assert_eq!(text.parse::<Position>().unwrap().to_string(), text);
         for bad in ["", "1", "1-2", "1-2-3-4", "-1-2-3", "1--2", "a-1-2", "1-+2-3"] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
+        }
+        let first = text.parse::<EventId>().unwrap();
+        assert_eq!((first.position.epoch, first.plan, first.to_string().as_str()), (3, 0, text));
+        let marked = EventId { plan: u32::MAX, ..first }.to_string();
+        assert_eq!(marked, "4503599626321923-1763812345678-7");
+        assert_eq!(marked.parse::<EventId>().unwrap(), EventId { plan: u32::MAX, ..first });
+        for bad in ["3-1763812345678-7-4", "4503599627370496-1-7", "3-1763812345678"] {
+            assert!(bad.parse::<EventId>().is_err(), "{bad}");
         }
         assert!("1-9".parse::<StreamId>().unwrap() < "1-10".parse().unwrap());
     }

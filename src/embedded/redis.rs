@@ -223,6 +223,8 @@ impl Plan {
             pair("--appendfsync", self.settings.fsync.word());
             pair("--save", "");
             pair("--maxmemory-policy", "noeviction");
+            // A ring of answers has up to millions of fields: freed in the background.
+            pair("--lazyfree-lazy-expire", "yes");
             // Above it a hash is a table: below, each look-up walks a list of up to 512 entries.
             pair("--hash-max-listpack-entries", "32");
         }

@@ -36,8 +36,8 @@ impl Engine {
             operation.key,
             operation.fingerprint,
         ];
-        let client = self.client(account.id.partition())?;
-        let line: String = SCRIPTS.account_create.call(client, names, arguments).await?;
+        let partition = account.id.partition();
+        let line: String = self.call(partition, &SCRIPTS.account_create, names, arguments).await?;
         match line.split_once(' ') {
             Some(("created", id)) => UserId::from_key(id).ok_or_else(|| bad(&line)),
             _ if line == "not_loaded" => Err(EngineError::NotLoaded),
@@ -71,8 +71,8 @@ impl Engine {
         // The session keeps the account without its secret.
         let account = Account { password_hash: String::new(), ..account.clone() };
         let arguments = vec![encode(&account)?, token_hash, ttl_ms.to_string()];
-        let client = self.client(id.partition())?;
-        let _: String = SCRIPTS.session_start.call(client, vec![session(id)], arguments).await?;
+        let names = vec![session(id)];
+        let _: String = self.call(id.partition(), &SCRIPTS.session_start, names, arguments).await?;
         Ok(())
     }
 
@@ -85,11 +85,11 @@ impl Engine {
         next_hash: String,
         grace_ms: u64,
     ) -> Result<Account, EngineError> {
-        let client = self.client(id.partition())?;
         let names = vec![session(id), PartitionKeys(id.partition()).notices()];
         let arguments =
             vec![shown_hash, next_hash, grace_ms.to_string(), id.key(), NOTICE_TTL_MS.to_string()];
-        let reply: Vec<String> = SCRIPTS.session_rotate.call(client, names, arguments).await?;
+        let reply: Vec<String> =
+            self.call(id.partition(), &SCRIPTS.session_rotate, names, arguments).await?;
         match reply.as_slice() {
             [word, account] if word == "rotated" => decode(account),
             _ => Err(Refusal::SessionEnded.into()),
@@ -99,10 +99,9 @@ impl Engine {
     /// Ends a session, for its refresh token and (through a notice to all nodes) for its access
     /// tokens.
     pub async fn end_session(&self, id: SessionId) -> Result<(), EngineError> {
-        let client = self.client(id.partition())?;
         let names = vec![session(id), PartitionKeys(id.partition()).notices()];
         let arguments = vec![id.key(), NOTICE_TTL_MS.to_string()];
-        let _: String = SCRIPTS.session_end.call(client, names, arguments).await?;
+        let _: String = self.call(id.partition(), &SCRIPTS.session_end, names, arguments).await?;
         Ok(())
     }
 }

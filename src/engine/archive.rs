@@ -1,28 +1,14 @@
 //! A match that is over leaves Redis: the records of its sales, then its keys.
 
-use crate::domain::claim::Claim;
-use crate::domain::ids::{MatchId, Partition, ReservationId, UserId};
+use crate::domain::ids::{MatchId, ReservationId, UserId};
 use crate::engine::Engine;
 use crate::engine::batch::Command;
 use crate::engine::error::EngineError;
-use crate::engine::partitions::readable;
 use crate::engine::seats::refusal;
-use crate::redis::keys::{MatchKeys, PartitionKeys};
+use crate::redis::keys::MatchKeys;
 use fred::prelude::*;
 
 impl Engine {
-    /// Some of the holds and reservations of a partition, and the cursor of the next page; `"0"` is
-    /// the first cursor, and the one behind the last page.
-    pub async fn claims_page(
-        &self,
-        partition: Partition,
-        cursor: &str,
-    ) -> Result<(String, Vec<Claim>), EngineError> {
-        let key = PartitionKeys(partition).claims();
-        let (next, page) = self.scan_page(partition, key, cursor).await?;
-        Ok((next, page.iter().flat_map(|(user, text)| readable(user, Some(text))).collect()))
-    }
-
     /// Takes the record of a sale out of Redis; `false` when it is not a sale, or its match is not
     /// archived.
     pub async fn archive_claim(

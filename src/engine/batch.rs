@@ -5,22 +5,17 @@
 use crate::domain::ids::{MatchId, Partition, SeatId};
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
+use crate::engine::waiting::{Entrance, Lines, Waiting, lines};
+use crate::redis::Redis;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
-use fred::prelude::{Client, Value};
+use fred::prelude::{Client, Key, Value};
 use rmp::encode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Calls in flight per partition: one runs while the next one travels.
 const CALLS_IN_FLIGHT: usize = 2;
-/// Commands of one call, which is one fsync: more gains little, and 512 hold Redis for 3 to 5 ms.
-/// Lua's stack takes a column of less than 8,000.
-const COMMANDS_PER_CALL: usize = 512;
-/// Commands that wait per partition; one more is refused at once.
-const COMMANDS_WAITING: usize = 10_000;
-/// A command that has waited so long is not sent any more.
-const WAIT: Duration = Duration::from_millis(2000);
 /// A command without an answer is asked again under its id for so long.
 const ANSWER: Duration = Duration::from_millis(4000);
 
@@ -76,62 +71,62 @@ impl Command {
     fn frees(&self) -> bool {
         matches!(
             self.name,
-            "release" | "expire" | "cancel" | "refund" | "outcome" | "unblock" | "archive"
+            "release"
+                | "expire"
+                | "cancel"
+                | "refund"
+                | "ask"
+                | "outcome"
+                | "unblock"
+                | "free"
+                | "archive"
         )
     }
-}
 
-struct Waiting {
-    command: Command,
-    answer: oneshot::Sender<Result<String, EngineError>>,
-    since: Instant,
+    /// Commands that free or settle do not wait behind those that want seats: a crowd must not
+    /// keep seats from coming back, nor a charged payment from its outcome.
+    pub(super) fn goes_first(&self) -> bool {
+        self.frees() || matches!(self.name, "ask" | "stretch" | "forget")
+    }
 }
 
 /// The batchers of all partitions.
 pub struct Batcher {
-    queues: Vec<mpsc::Sender<Waiting>>,
+    entrances: Vec<Entrance>,
 }
 
 impl Batcher {
-    /// Starts one task per partition; `client_of` says which connection serves it.
-    pub fn start(partitions: u16, limits: Limits, client_of: impl Fn(Partition) -> Client) -> Self {
-        let queues = (0..partitions).map(|number| {
-            let (sender, receiver) = mpsc::channel(COMMANDS_WAITING);
+    /// Starts one task per partition.
+    pub fn start(partitions: u16, limits: Limits, redis: &Redis) -> Self {
+        let entrances = (0..partitions).map(|number| {
+            let (entrance, lines) = lines(limits.seats_per_user);
             let partition = Partition(number);
-            let caller = Caller { partition, limits, client: client_of(partition) };
-            tokio::spawn(run(receiver, caller));
-            sender
+            let caller = Caller { partition, limits, redis: redis.clone() };
+            tokio::spawn(run(lines, caller));
+            entrance
         });
-        Self { queues: queues.collect() }
+        Self { entrances: entrances.collect() }
     }
 
     /// Runs a command as part of the next batch of its partition; answers the line of the script.
     pub async fn run(&self, command: Command) -> Result<String, EngineError> {
         let partition = command.match_id.partition();
-        let queue = self.queues.get(usize::from(partition.0)).ok_or(EngineError::NotLoaded)?;
+        let entrance =
+            self.entrances.get(usize::from(partition.0)).ok_or(EngineError::NotLoaded)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { command, answer, since: Instant::now() };
-        queue.try_send(waiting).map_err(|_| EngineError::Overloaded)?;
+        entrance.enter(Waiting::new(command, answer))?;
         answered.await.unwrap_or(Err(EngineError::Overloaded))
     }
 }
 
-async fn run(mut queue: mpsc::Receiver<Waiting>, caller: Caller) {
+async fn run(mut lines: Lines, caller: Caller) {
     let calls = Arc::new(Semaphore::new(CALLS_IN_FLIGHT));
-    let mut batch = Vec::new();
     loop {
         let Ok(call) = calls.clone().acquire_owned().await else { return };
-        if queue.recv_many(&mut batch, COMMANDS_PER_CALL).await == 0 {
-            return;
-        }
-        let (ready, late): (Vec<_>, Vec<_>) =
-            batch.drain(..).partition(|waiting: &Waiting| waiting.since.elapsed() < WAIT);
-        for waiting in late {
-            let _ = waiting.answer.send(Err(EngineError::Overloaded));
-        }
+        let Some(batch) = lines.batch().await else { return };
         let caller = caller.clone();
         tokio::spawn(async move {
-            caller.answer_all(ready).await;
+            caller.answer_all(batch).await;
             drop(call);
         });
     }
@@ -141,14 +136,11 @@ async fn run(mut queue: mpsc::Receiver<Waiting>, caller: Caller) {
 struct Caller {
     partition: Partition,
     limits: Limits,
-    client: Client,
+    redis: Redis,
 }
 
 impl Caller {
     async fn answer_all(&self, batch: Vec<Waiting>) {
-        if batch.is_empty() {
-            return;
-        }
         let commands: Vec<&Command> = batch.iter().map(|waiting| &waiting.command).collect();
         let answers = self.ask_until_answered(&commands).await;
         match answers {
@@ -160,7 +152,7 @@ impl Caller {
             Err(error) => {
                 tracing::warn!(partition = %self.partition, %error, "a batch has no answer");
                 for waiting in batch {
-                    let _ = waiting.answer.send(Err(EngineError::Unavailable(error.to_string())));
+                    let _ = waiting.answer.send(Err(error.again()));
                 }
             }
         }
@@ -178,6 +170,9 @@ impl Caller {
             match self.ask(commands, false).await {
                 Ok(lines) => return Ok(lines.into_iter().map(Ok).collect()),
                 Err(EngineError::OutOfMemory) => return self.ask_freeing(commands).await,
+                Err(EngineError::BadReply(_)) if commands.len() > 1 => {
+                    return Ok(self.ask_one_by_one(commands).await);
+                }
                 Err(EngineError::Unavailable(_)) if started.elapsed() + pause < ANSWER => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
@@ -185,6 +180,26 @@ impl Caller {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// A script has failed, and does so again: only the command that it fails at may be lost. Each
+    /// is asked under its own id, so it does no harm when the batch had an effect.
+    async fn ask_one_by_one(&self, commands: &[&Command]) -> Vec<Result<String, EngineError>> {
+        let mut lines = Vec::with_capacity(commands.len());
+        let started = Instant::now();
+        for command in commands {
+            if started.elapsed() >= ANSWER {
+                lines.push(Err(EngineError::Unavailable("no time is left to ask".to_owned())));
+                continue;
+            }
+            let line = Box::pin(self.ask_until_answered(std::slice::from_ref(command))).await;
+            lines.push(line.and_then(|lines| {
+                lines.into_iter().next().unwrap_or_else(|| {
+                    Err(EngineError::BadReply("no line for a command".to_owned()))
+                })
+            }));
+        }
+        lines
     }
 
     /// Out of memory: a batch is refused before it starts, so what only frees goes alone.
@@ -207,7 +222,11 @@ impl Caller {
 
     async fn ask(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
         let (keys, arguments) = arguments_of(self.partition, self.limits, commands);
-        let reply = SCRIPTS.seat_batch.call(&self.client, freeing, keys, arguments).await?;
+        let run = |client: Client| {
+            let (keys, arguments) = (keys.clone(), arguments.clone());
+            async move { SCRIPTS.seat_batch.call(&client, freeing, keys, arguments).await }
+        };
+        let reply = self.redis.run(self.partition, run).await?;
         let lines: Vec<String> = reply.split('\n').map(str::to_owned).collect();
         if lines.len() != commands.len() {
             let text = format!("{} lines for {} commands", lines.len(), commands.len());
@@ -223,7 +242,7 @@ fn arguments_of(
     partition: Partition,
     limits: Limits,
     commands: &[&Command],
-) -> (Vec<String>, Vec<Value>) {
+) -> (Vec<Key>, Vec<Value>) {
     let of = PartitionKeys(partition);
     let mut keys = vec![of.partition(), of.claims(), of.due(), of.journal()];
     keys.extend(of.operations());
@@ -244,7 +263,7 @@ fn arguments_of(
     arguments.extend(matches.iter().map(|id| Value::from(id.key())));
     let packed = pack(commands, &matches).expect("a list in memory takes all that is written");
     arguments.extend(packed.into_iter().map(|column| Value::Bytes(column.into())));
-    (keys, arguments)
+    (keys.into_iter().map(Key::from).collect(), arguments)
 }
 
 type Packed = Result<Vec<u8>, encode::ValueWriteError>;

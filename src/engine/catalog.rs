@@ -29,7 +29,7 @@ impl Engine {
             fields: vec![],
             gone: vec![],
         };
-        let id = self.put(put, operation).await?;
+        let id = self.put_document(put, operation).await?;
         SiteId::from_key(&id).ok_or_else(|| bad(&id))
     }
 
@@ -55,11 +55,11 @@ impl Engine {
                 MatchStatus::Closed => vec![keys.queue(), keys.passes()],
             },
         };
-        let id = self.put(put, operation).await?;
+        let id = self.put_document(put, operation).await?;
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
     }
 
-    async fn put(&self, put: Put, operation: Operation) -> Result<String, EngineError> {
+    async fn put_document(&self, put: Put, operation: Operation) -> Result<String, EngineError> {
         let keys = PartitionKeys(put.partition);
         let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
         names.extend(keys.operations());
@@ -77,8 +77,7 @@ impl Engine {
         for (field, value) in put.fields {
             arguments.extend([field.to_owned(), value]);
         }
-        let client = self.client(put.partition)?;
-        let line: String = SCRIPTS.catalog_put.call(client, names, arguments).await?;
+        let line: String = self.call(put.partition, &SCRIPTS.catalog_put, names, arguments).await?;
         match line.split_once(' ') {
             Some(("stored", id)) => Ok(id.to_owned()),
             _ => Err(refusal(&line)),
@@ -110,11 +109,10 @@ impl Engine {
         more: Vec<String>,
     ) -> Result<(), EngineError> {
         let keys = PartitionKeys(partition);
-        let mut names = vec![documents, keys.journal(), keys.notices()];
+        let mut names = vec![documents, keys.journal(), keys.notices(), keys.partition()];
         names.extend(more);
         let arguments = vec![kind.to_owned(), id, version.to_string(), NOTICE_TTL_MS.to_string()];
-        let client = self.client(partition)?;
-        let line: String = SCRIPTS.catalog_delete.call(client, names, arguments).await?;
+        let line: String = self.call(partition, &SCRIPTS.catalog_delete, names, arguments).await?;
         if line == "deleted" { Ok(()) } else { Err(refusal(&line)) }
     }
 
@@ -134,7 +132,14 @@ impl Engine {
         text.map(|text| decode(&text)).transpose()
     }
 
-    /// All sites and matches of a partition.
+    /// All matches of a partition; none where it is not loaded.
+    pub async fn matches(&self, partition: Partition) -> Result<Vec<Match>, EngineError> {
+        let key = PartitionKeys(partition).matches();
+        let found: HashMap<String, String> = self.client(partition)?.hgetall(key).await?;
+        found.values().map(|text| decode(text)).collect()
+    }
+
+    /// All sites and matches of a partition; none where it is not loaded.
     pub async fn catalog(
         &self,
         partition: Partition,
@@ -142,10 +147,8 @@ impl Engine {
         let client = self.client(partition)?;
         let keys = PartitionKeys(partition);
         let sites: HashMap<String, String> = client.hgetall(keys.sites()).await?;
-        let matches: HashMap<String, String> = client.hgetall(keys.matches()).await?;
         let sites: Result<Vec<_>, _> = sites.values().map(|text| decode(text)).collect();
-        let matches: Result<Vec<_>, _> = matches.values().map(|text| decode(text)).collect();
-        Ok((sites?, matches?))
+        Ok((sites?, self.matches(partition).await?))
     }
 }
 

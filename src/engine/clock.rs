@@ -41,28 +41,28 @@ impl Engine {
         let names = vec![PartitionKeys(partition).partition()];
         let nothing = Vec::<String>::new();
         let (now_ms, ticked_ms, sound): (i64, i64, i64) =
-            SCRIPTS.clock_read.call(self.client(partition)?, names, nothing).await?;
+            self.call(partition, &SCRIPTS.clock_read, names, nothing).await?;
         Ok(ClockReading { now_ms, ticked_ms, sound: sound == 1 })
     }
 
-    /// Moves the clock of a partition on. `expected`: its time by the worker's own clock, in ms, if
+    /// Moves the clock of a partition on, for the owner of a lease with this token. `expected`: its time by the worker's own clock, in ms, if
     /// it has one; `correction`: what to add to TIME because of a jump, in ms; `tolerance_ms`: a
     /// difference that is no jump yet.
     pub async fn tick_clock(
         &self,
         partition: Partition,
-        worker: &str,
+        token: &str,
         expected: Option<i64>,
         correction: i64,
         tolerance_ms: i64,
     ) -> Result<Tick, EngineError> {
         let keys = PartitionKeys(partition);
         let numbers = [expected.unwrap_or_default(), correction, tolerance_ms];
-        let mut arguments = vec![worker.to_owned()];
+        let mut arguments = vec![token.to_owned()];
         arguments.extend(numbers.iter().map(i64::to_string));
         let names = vec![keys.partition(), keys.lease()];
         let (word, ms): (String, i64) =
-            SCRIPTS.clock_tick.call(self.client(partition)?, names, arguments).await?;
+            self.call(partition, &SCRIPTS.clock_tick, names, arguments).await?;
         match word.as_str() {
             "ticked" => Ok(Tick::Ticked(ms)),
             "jumped" => Ok(Tick::Jumped(ms)),

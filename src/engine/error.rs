@@ -34,6 +34,8 @@ pub enum Refusal {
     AmountMismatch,
     #[error("this payment was refused; a new one is needed")]
     PaymentFailed,
+    #[error("PostgreSQL has lost sales: no payment begins before they are restored")]
+    PaymentsHalted,
     #[error("a payment is under way")]
     Paying,
     #[error("it can't be cancelled any more")]
@@ -58,6 +60,9 @@ pub enum EngineError {
     /// The match or its partition is not in Redis: it is being rebuilt.
     #[error("not loaded")]
     NotLoaded,
+    /// The lease of the partition is another worker's by now: nothing was written.
+    #[error("another worker owns the partition")]
+    Fenced,
     /// More commands wait than can be served in time; this one was not sent.
     #[error("too many commands wait")]
     Overloaded,
@@ -70,13 +75,24 @@ pub enum EngineError {
     BadReply(String),
 }
 
+impl EngineError {
+    /// The same for another command of the same batch.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::BadReply(text) => Self::BadReply(text.clone()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
 impl From<Error> for EngineError {
     fn from(error: Error) -> Self {
         let details = error.details();
         if details.starts_with("OOM") {
             return Self::OutOfMemory;
         }
-        let from_script = details.starts_with("ERR") || details.contains("user_script");
+        let from_script = ["user_script", "user_function"].iter().any(|at| details.contains(at))
+            || details.starts_with("ERR");
         match error.kind() {
             ErrorKind::Backpressure => Self::Overloaded,
             ErrorKind::Parse | ErrorKind::InvalidArgument | ErrorKind::InvalidCommand => {

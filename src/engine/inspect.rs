@@ -1,16 +1,17 @@
-//! Looking at a whole partition, for `verify`: page by page, so that nobody waits for it.
+//! Looking at a whole partition, for `verify` and for the workers: page by page, so that nobody
+//! waits for it.
 
 use crate::domain::account::Account;
 use crate::domain::claim::Claim;
 use crate::domain::fact::Fields;
-use crate::domain::ids::Partition;
+use crate::domain::ids::{MatchId, Partition, SeatId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::accounts::decode;
 use crate::engine::error::EngineError;
 use crate::engine::partitions::readable;
 use crate::redis::RawFields;
-use crate::redis::keys::PartitionKeys;
+use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 
@@ -42,6 +43,14 @@ impl Engine {
         Ok(!found.is_empty() || id == StreamId::default().to_string())
     }
 
+    /// The last entry of the journal of a partition; the zero id when it is empty.
+    pub async fn journal_newest(&self, partition: Partition) -> Result<StreamId, EngineError> {
+        let key = PartitionKeys(partition).journal();
+        let last: Vec<(String, RawFields)> =
+            self.client(partition)?.xrevrange_values(key, "+", "-", Some(1)).await?;
+        Ok(last.first().and_then(|(id, _)| id.parse().ok()).unwrap_or_default())
+    }
+
     /// Up to where the worker has last said that PostgreSQL has the journal.
     pub async fn announced(&self, partition: Partition) -> Result<Option<StreamId>, EngineError> {
         let key = PartitionKeys(partition).persisted();
@@ -50,37 +59,62 @@ impl Engine {
         Ok(last.first().and_then(|(_, fields)| fields.get("upto")?.parse().ok()))
     }
 
+    /// A page of the holds and reservations of a partition, and what gives the next page; `None`
+    /// behind the last one. One that changes meanwhile may come twice.
+    pub async fn claims_page(
+        &self,
+        partition: Partition,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Claim>, Option<String>), EngineError> {
+        let key = PartitionKeys(partition).claims();
+        let (page, next) = self.page(partition, key, cursor).await?;
+        let claims = page.iter().flat_map(|(user, text)| readable(user, Some(text)));
+        Ok((claims.collect(), next))
+    }
+
+    /// A page of the taken seats of a match with their values, in the same way.
+    pub async fn seats_page(
+        &self,
+        id: MatchId,
+        cursor: Option<String>,
+    ) -> Result<(Vec<(SeatId, String)>, Option<String>), EngineError> {
+        let (page, next) = self.page(id.partition(), MatchKeys(id).seats(), cursor).await?;
+        let seats =
+            page.into_iter().filter_map(|(seat, value)| Some((SeatId(seat.parse().ok()?), value)));
+        Ok((seats.collect(), next))
+    }
+
+    async fn page(
+        &self,
+        partition: Partition,
+        key: String,
+        cursor: Option<String>,
+    ) -> Result<(Vec<(String, String)>, Option<String>), EngineError> {
+        let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
+        let cursor = cursor.unwrap_or_else(|| "0".to_owned());
+        let arguments = vec![key, cursor, "COUNT".to_owned(), PAGE.to_owned()];
+        let (next, page): (String, Vec<String>) =
+            self.client(partition)?.custom(command, arguments).await?;
+        let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+        Ok((pairs.collect(), (next != "0").then_some(next)))
+    }
+
     async fn scan(
         &self,
         partition: Partition,
         key: String,
     ) -> Result<Vec<(String, String)>, EngineError> {
-        let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
+        let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let (next, page) = self.scan_page(partition, key.clone(), &cursor).await?;
+            let (page, next) = self.page(partition, key.clone(), cursor).await?;
             found.extend(page);
-            if next == "0" {
+            cursor = next;
+            if cursor.is_none() {
                 // A field may come twice while the hash grows.
                 found.sort();
                 found.dedup();
                 return Ok(found);
             }
-            cursor = next;
         }
-    }
-
-    /// Some fields of a hash, and the cursor behind them.
-    pub(super) async fn scan_page(
-        &self,
-        partition: Partition,
-        key: String,
-        cursor: &str,
-    ) -> Result<(String, Vec<(String, String)>), EngineError> {
-        let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
-        let arguments = vec![key, cursor.to_owned(), "COUNT".to_owned(), PAGE.to_owned()];
-        let client = self.client(partition)?;
-        let (next, page): (String, Vec<String>) = client.custom(command, arguments).await?;
-        let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        Ok((next, pairs.collect()))
     }
 }

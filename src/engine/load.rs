@@ -4,14 +4,15 @@
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::{PaymentStatus, Reservation, ReservationStatus, join_seats};
-use crate::domain::ids::{MatchId, Partition, SeatId};
+use crate::domain::ids::{MatchId, SeatId};
 use crate::engine::Engine;
 use crate::engine::accounts::encode;
 use crate::engine::error::EngineError;
+use crate::engine::leases::Lease;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What PostgreSQL knows of one partition.
 pub struct Load {
@@ -31,44 +32,35 @@ const FIELDS: usize = 1000;
 const CALLS: usize = 4;
 
 impl Engine {
-    /// Writes a partition from nothing.
-    pub async fn load_partition(
-        &self,
-        partition: Partition,
-        load: Load,
-    ) -> Result<(), EngineError> {
-        let client = self.client(partition)?;
-        let keys = PartitionKeys(partition);
-        // What an earlier attempt or a lost tail left behind.
-        for key in [keys.claims(), keys.due(), keys.journal()] {
-            let _: i64 = client.del(key).await?;
-        }
+    /// Writes a partition that is closed and was cleared.
+    ///
+    /// # Errors
+    /// `Fenced` when the lease has ended: what another worker writes is not touched.
+    pub async fn write_partition(&self, lease: &Lease, load: Load) -> Result<(), EngineError> {
+        let keys = PartitionKeys(lease.partition);
         let accounts = load
             .accounts
             .iter()
             .map(|account| Ok((account.email.clone(), encode(account)?)))
             .collect::<Result<Fields, EngineError>>()?;
-        put(client, keys.accounts(), accounts).await?;
+        self.put(lease, keys.accounts(), accounts).await?;
         let sites = load
             .sites
             .iter()
             .map(|site| Ok((site.id.key(), encode(site)?)))
             .collect::<Result<Fields, EngineError>>()?;
-        put(client, keys.sites(), sites).await?;
+        self.put(lease, keys.sites(), sites).await?;
         let mut versions: HashMap<MatchId, u64> = HashMap::new();
         for one in &load.reservations {
             *versions.entry(one.match_id).or_default() += 1;
         }
         let mut documents = Fields::new();
         for event in &load.matches {
-            for key in MatchKeys(event.id).all() {
-                let _: i64 = client.del(key).await?;
-            }
             let mut meta: Fields =
                 event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             let version = versions.get(&event.id).copied().unwrap_or_default();
             meta.push(("version".to_owned(), version.to_string()));
-            put(client, MatchKeys(event.id).meta(), meta).await?;
+            self.put(lease, MatchKeys(event.id).meta(), meta).await?;
             documents.push((event.id.key(), encode(event)?));
         }
         let mut blocked: HashMap<MatchId, Fields> = HashMap::new();
@@ -76,18 +68,47 @@ impl Engine {
             blocked.entry(event).or_default().push((seat.to_string(), "B".to_owned()));
         }
         for (event, seats) in blocked {
-            put(client, MatchKeys(event).seats(), seats).await?;
+            self.put(lease, MatchKeys(event).seats(), seats).await?;
         }
-        self.load_reservations(partition, &load.reservations).await?;
-        put(client, keys.matches(), documents).await
+        self.load_reservations(lease, &load.reservations).await?;
+        self.put(lease, keys.matches(), documents).await
+    }
+
+    /// Deletes what an earlier attempt, a lost tail, or a match that PostgreSQL does not have left
+    /// behind, while the partition is closed.
+    ///
+    /// # Errors
+    /// `Fenced` when the lease has ended, or the partition is open.
+    pub async fn clear_partition(
+        &self,
+        lease: &Lease,
+        matches: &[Match],
+    ) -> Result<(), EngineError> {
+        let keys = PartitionKeys(lease.partition);
+        let known: Vec<String> = self.client(lease.partition)?.hkeys(keys.matches()).await?;
+        let known = known.iter().filter_map(|id| MatchId::from_key(id));
+        let all: HashSet<MatchId> = known.chain(matches.iter().map(|event| event.id)).collect();
+        let mut gone: Vec<String> = all.into_iter().flat_map(|id| MatchKeys(id).all()).collect();
+        // The list of matches goes last: until then it says what else there is to delete.
+        gone.extend([keys.claims(), keys.due(), keys.journal(), keys.persisted()]);
+        gone.extend([keys.accounts(), keys.sites(), keys.matches()]);
+        self.load_clear(lease, &gone).await
+    }
+
+    /// Writes the fields of one hash, a few thousand on the way at a time.
+    async fn put(&self, lease: &Lease, key: String, fields: Fields) -> Result<(), EngineError> {
+        let write = |chunk: &[(String, String)]| {
+            let (key, chunk) = (key.clone(), chunk.to_vec());
+            async move { self.load_put(lease, key, &chunk).await }
+        };
+        stream::iter(fields.chunks(FIELDS)).map(write).buffered(CALLS).try_collect().await
     }
 
     async fn load_reservations(
         &self,
-        partition: Partition,
+        lease: &Lease,
         reservations: &[Reservation],
     ) -> Result<(), EngineError> {
-        let client = self.client(partition)?;
         let mut claims: HashMap<String, Vec<String>> = HashMap::new();
         let mut seats: HashMap<String, Fields> = HashMap::new();
         for (number, one) in reservations.iter().enumerate() {
@@ -99,9 +120,9 @@ impl Engine {
             claims.entry(user).or_default().push(record(one, number as u64));
         }
         let claims = claims.into_iter().map(|(user, records)| (user, records.join("\n")));
-        put(client, PartitionKeys(partition).claims(), claims.collect()).await?;
+        self.put(lease, PartitionKeys(lease.partition).claims(), claims.collect()).await?;
         for (key, fields) in seats {
-            put(client, key, fields).await?;
+            self.put(lease, key, fields).await?;
         }
         Ok(())
     }
@@ -124,16 +145,4 @@ fn record(one: &Reservation, version: u64) -> String {
     };
     let (id, method, key) = (payment.id.key(), &payment.method, &payment.key);
     format!("{head}|{id}|{method}|{status}|{key}|{}", payment.money.text())
-}
-
-/// Writes the fields of one hash, a few thousand on the way at a time.
-async fn put(client: &Client, key: String, fields: Fields) -> Result<(), EngineError> {
-    let write = |chunk: &[(String, String)]| {
-        let (key, chunk) = (key.clone(), chunk.to_vec());
-        async move {
-            let _: i64 = client.hset(key, chunk).await?;
-            Ok::<(), EngineError>(())
-        }
-    };
-    stream::iter(fields.chunks(FIELDS)).map(write).buffered(CALLS).try_collect().await
 }

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod clock;
 pub mod error;
 pub mod inspect;
+pub mod leases;
 pub mod load;
 pub mod partitions;
 pub mod payments;
@@ -14,15 +15,16 @@ pub mod queue;
 pub mod reservations;
 pub mod scripts;
 pub mod seats;
+mod snapshot;
+mod waiting;
 
 use crate::domain::ids::{MatchId, Partition};
 use crate::engine::batch::{Batcher, Limits};
 use crate::engine::error::EngineError;
-use crate::engine::scripts::SCRIPTS;
+use crate::engine::scripts::{SCRIPTS, Script};
+use crate::redis::Redis;
 use fred::prelude::*;
-
-/// Connections per node for commands; a partition always uses the same one, which keeps its order.
-const CLIENTS: usize = 2;
+use fred::types::FromValue;
 
 /// A notice lives for a day: longer than an access token, and than any node is away.
 const NOTICE_TTL_MS: u64 = 86_400_000;
@@ -38,7 +40,7 @@ pub struct EngineSettings {
 
 /// The engine of one node.
 pub struct Engine {
-    clients: Vec<Client>,
+    redis: Redis,
     batcher: Batcher,
     settings: EngineSettings,
 }
@@ -46,15 +48,17 @@ pub struct Engine {
 impl Engine {
     /// Connects, loads the scripts and starts the batchers.
     pub async fn connect(settings: EngineSettings) -> Result<Self, EngineError> {
-        let mut clients = Vec::new();
-        for _ in 0..CLIENTS {
-            clients.push(crate::redis::connect(&settings.redis_url).await?);
+        let redis = Redis::connect(&settings.redis_url, settings.partitions).await?;
+        for (_, client) in redis.all() {
+            SCRIPTS.load(&client).await?;
         }
-        SCRIPTS.load(&clients[0]).await?;
-        let batcher = Batcher::start(settings.partitions, settings.limits, |partition| {
-            clients[usize::from(partition.0) % CLIENTS].clone()
-        });
-        Ok(Self { clients, batcher, settings })
+        let batcher = Batcher::start(settings.partitions, settings.limits, &redis);
+        Ok(Self { redis, batcher, settings })
+    }
+
+    /// The servers that have the partitions.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
     }
 
     /// How many partitions there are.
@@ -72,22 +76,44 @@ impl Engine {
         self.settings.limits
     }
 
-    /// Answers when Redis does.
+    /// Returns when a server of Redis has replied.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        let _: String = self.clients[0].ping(None).await?;
+        let _: String = self.client(Partition(0))?.ping(None).await?;
         Ok(())
     }
 
-    fn client(&self, partition: Partition) -> Result<&Client, EngineError> {
-        // An id of someone's own making may name a partition that does not exist: what is asked
-        // for is not there then, and nothing is ever made there.
-        if partition.0 >= self.settings.partitions {
-            return Err(EngineError::NotLoaded);
-        }
-        Ok(&self.clients[usize::from(partition.0) % CLIENTS])
+    /// An id of someone's own making may name a partition that does not exist: what is asked for is
+    /// not there then, and nothing is ever made there.
+    fn known(&self, partition: Partition) -> Result<(), EngineError> {
+        if partition.0 < self.settings.partitions { Ok(()) } else { Err(EngineError::NotLoaded) }
     }
 
-    fn match_client(&self, id: MatchId) -> Result<&Client, EngineError> {
+    /// The client for commands that only read, or whose effect does not matter twice.
+    fn client(&self, partition: Partition) -> Result<Client, EngineError> {
+        self.known(partition)?;
+        Ok(self.redis.client(partition)?)
+    }
+
+    fn match_client(&self, id: MatchId) -> Result<Client, EngineError> {
         self.client(id.partition())
+    }
+
+    /// Runs a script on the server that has the partition, wherever that is.
+    async fn call<R: FromValue>(
+        &self,
+        partition: Partition,
+        script: &'static Script,
+        keys: Vec<String>,
+        arguments: Vec<impl Into<Value>>,
+    ) -> Result<R, EngineError> {
+        self.known(partition)?;
+        // Shared bytes from here on: a second try does not copy them.
+        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
+        let arguments: Vec<Value> = arguments.into_iter().map(Into::into).collect();
+        let run = |client: Client| {
+            let (keys, arguments) = (keys.clone(), arguments.clone());
+            async move { script.call(&client, keys, arguments).await }
+        };
+        Ok(self.redis.run(partition, run).await?)
     }
 }

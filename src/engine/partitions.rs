@@ -15,7 +15,7 @@ use fred::types::{ClusterHash, CustomCommand};
 
 /// How claims and seats are kept; `lua/seat_batch.lua` asks for the same. A release that keeps them
 /// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
-const LAYOUT: &str = "4";
+pub(super) const LAYOUT: &str = "4";
 
 /// A deadline that has passed, and the users of one batch who got a claim with it.
 #[derive(Debug, Clone)]
@@ -36,57 +36,93 @@ impl Due {
     }
 }
 
+/// What Redis knows of a partition as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartitionState {
+    /// The epoch, also of a partition that is closed; `None` when Redis never had it.
+    pub epoch: Option<u64>,
+    /// It is loaded, by a release with this layout.
+    pub open: bool,
+    /// Up to where PostgreSQL has once had the journal of this epoch, as a worker said.
+    pub committed: StreamId,
+    /// What PostgreSQL has lost, when new payments are stopped because of it.
+    pub halted: Option<String>,
+}
+
+impl PartitionState {
+    /// Up to where PostgreSQL must have the journal; `None` when Redis never had the partition.
+    pub fn told(&self) -> Option<Position> {
+        self.epoch.map(|epoch| Position { epoch, id: self.committed })
+    }
+}
+
 impl Engine {
+    /// What Redis knows of a partition as a whole.
+    pub async fn partition_state(
+        &self,
+        partition: Partition,
+    ) -> Result<PartitionState, EngineError> {
+        let key = PartitionKeys(partition).partition();
+        let names = vec!["epoch", "layout", "committed", "halted"];
+        let found: (Option<u64>, Option<String>, Option<String>, Option<String>) =
+            self.client(partition)?.hmget(key, names).await?;
+        let (epoch, layout, committed, halted) = found;
+        Ok(PartitionState {
+            epoch,
+            open: epoch.is_some() && layout.as_deref() == Some(LAYOUT),
+            committed: committed.and_then(|id| id.parse().ok()).unwrap_or_default(),
+            halted,
+        })
+    }
+
     /// The epoch of a partition; `None` when it is not loaded, or was by a release with another
     /// layout.
     pub async fn epoch(&self, partition: Partition) -> Result<Option<u64>, EngineError> {
-        let key = PartitionKeys(partition).partition();
-        let (epoch, layout): (Option<u64>, Option<String>) =
-            self.client(partition)?.hmget(key, vec!["epoch", "layout"]).await?;
-        Ok(epoch.filter(|_| layout.as_deref() == Some(LAYOUT)))
+        let state = self.partition_state(partition).await?;
+        Ok(state.epoch.filter(|_| state.open))
     }
 
-    /// What is set in Redis so that a promise can't be kept. Empty also where settings can't be
-    /// read.
-    pub async fn durability_warnings(&self) -> Result<Vec<String>, EngineError> {
+    /// What is set in Redis so that a promise can't be kept, for each server. Empty also where
+    /// settings can't be read.
+    pub async fn durability_warnings(&self) -> Vec<String> {
         let wanted = [
-            ("appendonly", "yes", "what Redis has answered is lost when it restarts"),
+            ("appendonly", "yes", "what Redis has acknowledged is lost when it restarts"),
             ("appendfsync", "always", "a power loss takes back the last second"),
             ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
+            ("lazyfree-lazy-expire", "yes", "it stands still while many old answers are freed"),
         ];
         let mut warnings = Vec::new();
-        for (setting, good, danger) in wanted {
-            let command = CustomCommand::new_static("CONFIG", ClusterHash::Random, false);
-            let answer: Result<Vec<String>, _> =
-                self.clients[0].custom(command, vec!["GET", setting]).await;
-            let Ok(Some(value)) = answer.map(|pair| pair.get(1).cloned()) else { continue };
-            if value != good {
-                warnings.push(format!("Redis runs with {setting} {value}, not {good}: {danger}"));
+        for (server, client) in self.redis.all() {
+            for (setting, good, danger) in wanted {
+                match read_setting(&client, setting).await {
+                    Some(value) if value != good => warnings.push(format!(
+                        "Redis at {server} runs with {setting} {value}, not {good}: {danger}"
+                    )),
+                    _ => {}
+                }
+            }
+            let alone = read_setting(&client, "min-replicas-to-write").await;
+            if self.redis.fails_over() && alone.as_deref() == Some("0") {
+                warnings.push(format!(
+                    "Redis at {server} runs with min-replicas-to-write 0: a master that is cut \
+                     off goes on and what it acknowledges is lost. Set it to 1."
+                ));
             }
         }
-        Ok(warnings)
+        warnings
     }
 
-    /// The number of partitions that this Redis was first started with.
-    pub async fn partitions_stored(&self) -> Result<Option<u16>, EngineError> {
-        let key = PartitionKeys(Partition(0)).partition();
-        Ok(self.client(Partition(0))?.hget(key, "partitions").await?)
-    }
-
-    /// Opens a partition under an epoch: from here on it counts as loaded.
-    pub async fn open_partition(
-        &self,
-        partition: Partition,
-        epoch: u64,
-    ) -> Result<(), EngineError> {
-        let key = PartitionKeys(partition).partition();
-        let fields = vec![
-            ("epoch", epoch.to_string()),
-            ("partitions", self.partition_count().to_string()),
-            ("layout", LAYOUT.to_owned()),
-        ];
-        let _: () = self.client(partition)?.hset(key, fields).await?;
-        Ok(())
+    /// The number of partitions that this Redis was first started with; `None` at a first start,
+    /// or when no server says it.
+    pub async fn partitions_stored(&self) -> Option<u16> {
+        for partition in self.partitions() {
+            let Ok(client) = self.client(partition) else { continue };
+            let stored = client.hget(PartitionKeys(partition).partition(), "partitions").await;
+            if let Ok(Some(stored)) = stored {
+                return Some(stored);
+            }
+        }
+        None
     }
 
     /// Closes a partition that a release with another layout has left open, so that nothing is
@@ -94,37 +130,19 @@ impl Engine {
     pub async fn retire_layout(&self, partition: Partition) -> Result<(), EngineError> {
         let keys = PartitionKeys(partition);
         let client = self.client(partition)?;
-        if self.epoch(partition).await?.is_none() && client.exists(keys.partition()).await? {
+        let layout: Option<String> = client.hget(keys.partition(), "layout").await?;
+        if layout.is_some_and(|layout| layout != LAYOUT) {
             self.close_partition(partition).await?;
-            let _: i64 = client.del(keys.operations().to_vec()).await?;
+            let _: i64 = client.unlink(keys.operations().to_vec()).await?;
         }
         Ok(())
     }
 
-    /// Closes a partition: every match in it answers `NotLoaded` until it is opened again.
+    /// Closes a partition: every match in it is `NotLoaded` until it is opened again. The epoch and
+    /// what PostgreSQL was once said to have stay known.
     pub async fn close_partition(&self, partition: Partition) -> Result<(), EngineError> {
         let key = PartitionKeys(partition).partition();
-        let _: i64 = self.client(partition)?.del(key).await?;
-        Ok(())
-    }
-
-    /// Takes or keeps the lease of a partition for `worker`; `false` when another one has it.
-    pub async fn take_lease(
-        &self,
-        partition: Partition,
-        worker: &str,
-        ttl_ms: u64,
-    ) -> Result<bool, EngineError> {
-        let names = vec![PartitionKeys(partition).lease()];
-        let arguments = vec![worker.to_owned(), ttl_ms.to_string()];
-        let word: String =
-            SCRIPTS.lease_take.call(self.client(partition)?, names, arguments).await?;
-        Ok(word == "mine")
-    }
-
-    /// Gives a partition up, so that another worker need not wait for the end of the lease.
-    pub async fn end_lease(&self, partition: Partition) -> Result<(), EngineError> {
-        let _: i64 = self.client(partition)?.del(PartitionKeys(partition).lease()).await?;
+        let _: i64 = self.client(partition)?.hdel(key, "layout").await?;
         Ok(())
     }
 
@@ -203,8 +221,7 @@ impl Engine {
         let names = vec![keys.dead_letters(), keys.journal(), keys.partition()];
         let mut arguments = vec![id.to_owned(), place.epoch.to_string(), place.id.to_string()];
         arguments.extend(entry);
-        let client = self.client(partition)?;
-        let word: String = SCRIPTS.dead_letter_end.call(client, names, arguments).await?;
+        let word: String = self.call(partition, &SCRIPTS.dead_letter_end, names, arguments).await?;
         match word.as_str() {
             "ended" => Ok(true),
             "gone" => Ok(false),
@@ -226,6 +243,12 @@ impl Engine {
             .await?;
         Ok(behind.len())
     }
+}
+
+async fn read_setting(client: &Client, name: &str) -> Option<String> {
+    let command = CustomCommand::new_static("CONFIG", ClusterHash::Random, false);
+    let pair: Vec<String> = client.custom(command, vec!["GET", name]).await.ok()?;
+    pair.into_iter().nth(1)
 }
 
 /// The claims of a user; what can't be read is left out, and said in the log.

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::EngineError;
 use crate::engine::seats::{bad, refusal};
+use uuid::Uuid;
 
 /// What `begin` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,17 @@ pub enum Settled {
     Asked,
     /// Paid, and nothing can be given for it: the journal says that the money goes back.
     Owed,
+}
+
+/// Which step PostgreSQL has missed.
+#[derive(Debug, Clone, Copy)]
+pub enum Again<'a> {
+    /// The begin of a payment, or of a refund: whichever is under way.
+    Begin,
+    /// The outcome of a payment, with the refunds since.
+    Outcome,
+    /// The end of this refund.
+    Refund(&'a Money),
 }
 
 impl Engine {
@@ -93,7 +105,8 @@ impl Engine {
 
     /// PENDING → PAYING: from here on no deadline frees the seats.
     ///
-    /// Refusals: `NotFound`, `ReservationEnded`, `NotPending`, `AmountMismatch`, `PaymentFailed`.
+    /// Refusals: `NotFound`, `ReservationEnded`, `NotPending`, `AmountMismatch`, `PaymentFailed`,
+    /// `PaymentsHalted`.
     pub async fn begin_payment(
         &self,
         match_id: MatchId,
@@ -108,6 +121,9 @@ impl Engine {
         command.source = payment.key();
         command.first = amount.to_string();
         command.second = payment_key.to_owned();
+        // A call that the batcher repeats gets its first reply, and not that somebody has begun.
+        let (key, fingerprint) = (format!("b:{}", Uuid::now_v7().simple()), "b".to_owned());
+        command.operation = Operation { key, fingerprint };
         let line = self.batcher.run(command).await?;
         let part: Vec<&str> = line.split(' ').collect();
         match part[..] {
@@ -193,6 +209,31 @@ impl Engine {
         match line.split(' ').next() {
             Some("forgotten") => Ok(true),
             Some("known") => Ok(false),
+            _ => Err(refusal(&line)),
+        }
+    }
+
+    /// PostgreSQL has all of the journal, and has missed a step of a payment: has the fact written
+    /// again as it stands now. `false` when Redis has not taken the step, or knows nothing of the
+    /// payment.
+    pub async fn tell_again(
+        &self,
+        attempt: &Attempt,
+        what: Again<'_>,
+    ) -> Result<bool, EngineError> {
+        let mut command = command("again", attempt);
+        command.first = match what {
+            Again::Begin => "begin 0".to_owned(),
+            Again::Outcome => "outcome 0".to_owned(),
+            Again::Refund(money) => {
+                tell(&mut command, attempt, money);
+                format!("refund {}", money.refund)
+            }
+        };
+        let line = self.batcher.run(command).await?;
+        match line.split(' ').next() {
+            Some("told") => Ok(true),
+            Some("gone" | "waits") => Ok(false),
             _ => Err(refusal(&line)),
         }
     }

@@ -44,9 +44,14 @@ impl Engine {
     ) -> Result<Option<Place>, EngineError> {
         let keys = MatchKeys(match_id);
         let names = vec![keys.meta(), keys.queue(), keys.passes(), partition_key(match_id)];
-        let client = self.match_client(match_id)?;
-        let reply: Vec<String> =
-            SCRIPTS.queue_place.call(client, names, vec![user.key(), verb.to_owned()]).await?;
+        let reply: Vec<String> = self
+            .call(
+                match_id.partition(),
+                &SCRIPTS.queue_place,
+                names,
+                vec![user.key(), verb.to_owned()],
+            )
+            .await?;
         let reply: Vec<&str> = reply.iter().map(String::as_str).collect();
         let number = |text: &str| text.parse().map_err(|_| bad(text));
         match reply[..] {
@@ -70,8 +75,8 @@ impl Engine {
     pub async fn leave_queue(&self, match_id: MatchId, user: UserId) -> Result<bool, EngineError> {
         let keys = MatchKeys(match_id);
         let names = vec![keys.queue(), keys.passes()];
-        let client = self.match_client(match_id)?;
-        let word: String = SCRIPTS.queue_leave.call(client, names, vec![user.key()]).await?;
+        let word: String =
+            self.call(match_id.partition(), &SCRIPTS.queue_leave, names, vec![user.key()]).await?;
         Ok(word == "left")
     }
 
@@ -80,9 +85,9 @@ impl Engine {
         let keys = MatchKeys(match_id);
         let names =
             vec![keys.meta(), keys.queue(), keys.passes(), keys.changes(), partition_key(match_id)];
-        let client = self.match_client(match_id)?;
-        let reply: Vec<Value> =
-            SCRIPTS.queue_admit.call(client, names, Vec::<Value>::new()).await?;
+        let reply: Vec<Value> = self
+            .call(match_id.partition(), &SCRIPTS.queue_admit, names, Vec::<Value>::new())
+            .await?;
         Ok(reply.get(1).and_then(Value::as_u64).unwrap_or(0))
     }
 }

@@ -1,6 +1,8 @@
 //! Reservations: from a hold to PENDING, cancelled, and what Redis knows of them.
 
-use crate::domain::claim::{Claim, ClaimState, EndedClaim, Reservation, ReservationStatus};
+use crate::domain::claim::{
+    Claim, ClaimState, EndedClaim, Reservation, ReservationStatus, parse_seats,
+};
 use crate::domain::ids::{HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
@@ -29,6 +31,10 @@ pub enum Cancelled {
     /// It was paid: the money must go back first.
     Refunding {
         refund: Refund,
+        /// What it gives back, in KRW.
+        part: i64,
+        /// For these seats.
+        seats: Vec<SeatId>,
         /// The gateway's key of the payment.
         payment_key: String,
         /// The journal entry of the intent; none when it was written by an earlier call.
@@ -39,7 +45,8 @@ pub enum Cancelled {
 impl Engine {
     /// HOLD → PENDING, with the time to pay.
     ///
-    /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `HoldExpired`.
+    /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `HoldExpired`,
+    /// `AmountMismatch` when the prices are not those of the holds.
     pub async fn reserve(
         &self,
         match_id: MatchId,
@@ -85,18 +92,17 @@ impl Engine {
         let part: Vec<&str> = line.split(' ').collect();
         match part[..] {
             ["cancelled"] => Ok(Cancelled::Now),
-            ["refunding", payment, key, number, amount, ref rest @ ..] => {
-                let amount = match amount {
-                    "-" => None,
-                    amount => Some(amount.parse().map_err(|_| bad(&line))?),
-                };
+            ["refunding", payment, key, number, which, part, seats, ref rest @ ..] => {
+                let part = part.parse().map_err(|_| bad(&line))?;
+                let seats = parse_seats(seats).ok_or_else(|| bad(&line))?;
                 let refund = Refund {
                     payment: PaymentId::from_key(payment).ok_or_else(|| bad(&line))?,
                     number: number.parse().map_err(|_| bad(&line))?,
-                    amount,
+                    amount: (which == "part").then_some(part),
                 };
                 let journal = rest.first().and_then(|id| id.parse().ok());
-                Ok(Cancelled::Refunding { refund, payment_key: key.to_owned(), journal })
+                let payment_key = key.to_owned();
+                Ok(Cancelled::Refunding { refund, part, seats, payment_key, journal })
             }
             _ => Err(refusal(&line)),
         }

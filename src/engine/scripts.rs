@@ -26,24 +26,21 @@ impl Script {
         Self::new(&[flags.as_slice(), parts].concat())
     }
 
-    /// Runs the script once. Its outcome is unknown when the call ends without an answer.
+    /// Runs the script once. Its outcome is unknown when the call ends without a reply.
     pub async fn call<R: FromValue>(
         &self,
         client: &Client,
-        keys: Vec<String>,
-        arguments: Vec<impl Into<Value>>,
-    ) -> Result<R, EngineError> {
-        // Shared bytes from here on: a second try does not copy them.
-        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
-        let arguments: Vec<Value> = arguments.into_iter().map(Into::into).collect();
+        keys: Vec<Key>,
+        arguments: Vec<Value>,
+    ) -> Result<R, Error> {
         let first: Result<R, Error> =
             client.evalsha(&self.hash, keys.clone(), arguments.clone()).await;
         match first {
             // EVAL loads it on the very node that has to run it.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
-                Ok(client.eval(self.text.as_str(), keys, arguments).await?)
+                client.eval(self.text.as_str(), keys, arguments).await
             }
-            other => Ok(other?),
+            other => other,
         }
     }
 
@@ -100,34 +97,30 @@ impl Library {
         &self,
         client: &Client,
         freeing: bool,
-        keys: Vec<String>,
+        keys: Vec<Key>,
         arguments: Vec<Value>,
-    ) -> Result<String, EngineError> {
+    ) -> Result<String, Error> {
         let function = if freeing { &self.run_freeing } else { &self.run };
-        // Shared bytes from here on: a second try does not copy them.
-        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
         for _ in 0..RELOADS {
-            let answer = client.fcall(function.as_str(), keys.clone(), arguments.clone()).await;
-            match answer {
-                // Somebody has deleted it, or this is another Redis than at the start.
+            let reply = client.fcall(function.as_str(), keys.clone(), arguments.clone()).await;
+            match reply {
+                // Somebody has deleted it, or this is another server than at the start.
                 Err(error) if error.details().contains("Function not found") => {
                     self.load(client, true).await?;
                 }
-                other => return Ok(other?),
+                other => return other,
             }
         }
-        Err(EngineError::Unavailable("the library of functions vanishes again and again".into()))
+        let text = "the library of functions vanishes again and again";
+        Err(Error::new(ErrorKind::NotFound, text))
     }
 
     /// Loads the library, at a start only where it is not there yet: Redis refuses it when it is
     /// out of memory.
-    async fn load(&self, client: &Client, missed: bool) -> Result<(), EngineError> {
+    async fn load(&self, client: &Client, missed: bool) -> Result<(), Error> {
         let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
         if !missed && !there.is_empty() {
             return Ok(());
-        }
-        if client.is_clustered() {
-            return Ok(client.function_load_cluster(true, self.text.as_str()).await?);
         }
         let _: String = client.function_load(true, self.text.as_str()).await?;
         Ok(())
@@ -154,6 +147,7 @@ const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/seat/cancel.lua"),
     include_str!("../../lua/seat/block.lua"),
     include_str!("../../lua/seat/archive.lua"),
+    include_str!("../../lua/seat/again.lua"),
     include_str!("../../lua/seat_batch.lua"),
 ];
 
@@ -171,6 +165,12 @@ pub struct Scripts {
     pub queue_leave: Script,
     pub queue_admit: Script,
     pub lease_take: Script,
+    pub lease_keep: Script,
+    pub journal_told: Script,
+    pub load_clear: Script,
+    pub load_put: Script,
+    pub load_open: Script,
+    pub partition_halt: Script,
     pub dead_letter_end: Script,
     pub clock_read: Script,
     pub clock_tick: Script,
@@ -189,7 +189,13 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     queue_place: lua!("lib/clock.lua", "queue_place.lua"),
     queue_leave: lua!("queue_leave.lua"),
     queue_admit: lua!("lib/clock.lua", "queue_admit.lua"),
-    lease_take: lua!("lease_take.lua"),
+    lease_take: lua!(freeing "lease_take.lua"),
+    lease_keep: lua!(freeing "lease_keep.lua"),
+    journal_told: lua!(freeing "lib/fence.lua", "journal_told.lua"),
+    load_clear: lua!(freeing "lib/fence.lua", "load_clear.lua"),
+    load_put: lua!("lib/fence.lua", "load_put.lua"),
+    load_open: lua!(freeing "lib/fence.lua", "load_open.lua"),
+    partition_halt: lua!(freeing "lib/fence.lua", "partition_halt.lua"),
     dead_letter_end: lua!("dead_letter_end.lua"),
     clock_read: lua!("lib/clock.lua", "clock_read.lua"),
     clock_tick: lua!(freeing "lib/clock.lua", "clock_tick.lua"),
@@ -210,6 +216,12 @@ impl Scripts {
             &self.queue_leave,
             &self.queue_admit,
             &self.lease_take,
+            &self.lease_keep,
+            &self.journal_told,
+            &self.load_clear,
+            &self.load_put,
+            &self.load_open,
+            &self.partition_halt,
             &self.dead_letter_end,
             &self.clock_read,
             &self.clock_tick,
@@ -217,6 +229,6 @@ impl Scripts {
         for script in all {
             script.load(client).await?;
         }
-        self.seat_batch.load(client, false).await
+        Ok(self.seat_batch.load(client, false).await?)
     }
 }

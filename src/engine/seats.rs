@@ -7,8 +7,7 @@ use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
 use crate::engine::error::{EngineError, Refusal};
-use crate::engine::scripts::SCRIPTS;
-use crate::redis::keys::{MatchKeys, PartitionKeys};
+use crate::redis::keys::MatchKeys;
 use fred::prelude::*;
 
 /// Seats that a claim has: a hold or a reservation as the script answers it.
@@ -65,8 +64,8 @@ impl Engine {
         Ok((HoldId(granted.claim.0), granted))
     }
 
-    /// Holds the first of some choices that is still whole; all choices have the same number of
-    /// seats, each comes with its amount in KRW. `Err(version)`: none of them is, as Redis stands
+    /// Holds the first of some choices that is still whole; each choice is an amount in KRW and
+    /// `count` seats. `Err(version)`: none of them is, as Redis stands
     /// at that version of the match.
     ///
     /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`.
@@ -75,16 +74,16 @@ impl Engine {
         match_id: MatchId,
         user: UserId,
         count: usize,
-        choices: &[(Vec<SeatId>, i64)],
+        choices: &[(i64, Vec<SeatId>)],
         operation: Operation,
     ) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
         let id = HoldId::of(match_id.partition(), user);
         let mut command = Command::new("best", match_id, id.key());
         command.user = user.key();
-        let amounts: Vec<String> = choices.iter().map(|(_, amount)| amount.to_string()).collect();
+        let amounts: Vec<String> = choices.iter().map(|(amount, _)| amount.to_string()).collect();
         command.first = amounts.join(",");
         command.second = count.to_string();
-        command.seats = choices.iter().flat_map(|(seats, _)| seats.iter().copied()).collect();
+        command.seats = choices.iter().flat_map(|(_, seats)| seats.iter().copied()).collect();
         command.operation = operation;
         let line = self.batcher.run(command).await?;
         if let Some(version) = line.strip_prefix("none ") {
@@ -111,6 +110,8 @@ impl Engine {
 
     /// HOLD → AVAILABLE for one seat of whichever hold of the user has it; `price` in KRW leaves
     /// the amount of the hold.
+    ///
+    /// Refusals: `NotYours`, `AlreadyReserved`, `AmountMismatch` when the hold cost less.
     pub async fn release_seat(
         &self,
         match_id: MatchId,
@@ -139,6 +140,25 @@ impl Engine {
         changed(&self.batcher.run(command).await?, "unblocked ")
     }
 
+    /// Frees those of some seats that still have this value, though no claim of the user in it
+    /// names them. `false` when there are none.
+    pub async fn free_seats(
+        &self,
+        match_id: MatchId,
+        value: &str,
+        seats: Vec<SeatId>,
+    ) -> Result<bool, EngineError> {
+        let mut command = Command::new("free", match_id, String::new());
+        command.user = value[1..].to_owned();
+        command.first = value.to_owned();
+        command.seats = seats;
+        match self.batcher.run(command).await?.as_str() {
+            "freed" => Ok(true),
+            "kept" => Ok(false),
+            line => Err(refusal(line)),
+        }
+    }
+
     /// Frees the seats of a claim whose deadline has passed; one that is in time stays.
     pub async fn expire(
         &self,
@@ -159,33 +179,6 @@ impl Engine {
     /// How many seats of a match are not AVAILABLE.
     pub async fn taken(&self, match_id: MatchId) -> Result<u32, EngineError> {
         Ok(self.match_client(match_id)?.hlen(MatchKeys(match_id).seats()).await?)
-    }
-
-    /// All taken seats, atomically with the place in the stream at which they stand so.
-    pub async fn snapshot(&self, match_id: MatchId) -> Result<Snapshot, EngineError> {
-        let keys = MatchKeys(match_id);
-        let partition = PartitionKeys(match_id.partition()).partition();
-        let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
-        let reply: Vec<String> = SCRIPTS
-            .match_snapshot
-            .call(self.match_client(match_id)?, names, Vec::<Value>::new())
-            .await?;
-        let [word, epoch, id, version, taken, serving, waiting] = reply.as_slice() else {
-            return Err(EngineError::NotLoaded);
-        };
-        let parsed = || -> Option<Snapshot> {
-            let id: StreamId = id.parse().ok()?;
-            let position = Position { epoch: epoch.parse().ok()?, id };
-            let taken = parse_states(taken)?;
-            Some(Snapshot {
-                position,
-                version: version.parse().ok()?,
-                taken,
-                serving: serving.parse().ok()?,
-                waiting: waiting.parse().ok()?,
-            })
-        };
-        parsed().ok_or_else(|| bad(word))
     }
 
     /// The last entries of the changes of a match up to an id, oldest first, at most `count`.
@@ -290,6 +283,7 @@ pub(super) fn refusal(line: &str) -> EngineError {
         "ended" => Refusal::ReservationEnded(rest.to_owned()),
         "amount_mismatch" => Refusal::AmountMismatch,
         "failed" => Refusal::PaymentFailed,
+        "halted" => Refusal::PaymentsHalted,
         "paying" => Refusal::Paying,
         "not_cancellable" => Refusal::NotCancellable,
         _ => return bad(line),

@@ -7,6 +7,7 @@ use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::domain::plan::PlanIndex;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
+use futures::future::try_join_all;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct KnownSite {
     pub site: Site,
     pub index: PlanIndex,
     pub ranking: Ranking,
+    /// What the plan is told apart by (`SiteId::plan_mark`).
+    pub mark: u32,
 }
 
 /// The cache of one node.
@@ -23,12 +26,16 @@ pub struct Catalog {
     engine: Arc<Engine>,
     sites: RwLock<HashMap<SiteId, Arc<KnownSite>>>,
     matches: RwLock<HashMap<MatchId, Arc<Match>>>,
+    /// By partition: one read of its documents ends before the next begins, because a whole
+    /// partition that was read a moment ago must not take out a document that has come since.
+    turns: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Catalog {
     /// An empty cache.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, sites: RwLock::default(), matches: RwLock::default() }
+        let turns = engine.partitions().map(|_| tokio::sync::Mutex::default()).collect();
+        Self { engine, sites: RwLock::default(), matches: RwLock::default(), turns }
     }
 
     /// A site by its id.
@@ -55,14 +62,40 @@ impl Catalog {
         list
     }
 
+    /// The matches of all partitions as Redis has them now: what may not depend on whether a notice
+    /// has come through is decided with these.
+    pub async fn matches_now(&self) -> Result<Vec<Match>, EngineError> {
+        let asking = self.engine.partitions().map(async |one| {
+            let matches = self.engine.matches(one).await?;
+            self.loaded(one).await.map(|()| matches)
+        });
+        Ok(try_join_all(asking).await?.into_iter().flatten().collect())
+    }
+
+    /// Refuses a partition that is not loaded. To be asked after a read that found nothing: then
+    /// the partition was loaded when it was read, and there is nothing.
+    async fn loaded(&self, partition: Partition) -> Result<(), EngineError> {
+        match self.engine.epoch(partition).await? {
+            Some(_) => Ok(()),
+            None => Err(EngineError::NotLoaded),
+        }
+    }
+
     /// All sites.
     pub fn sites(&self) -> Vec<Arc<KnownSite>> {
         self.sites.read().values().cloned().collect()
     }
 
+    /// Nothing of a partition that does not exist waits for its turn.
+    async fn turn(&self, partition: Partition) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        Some(self.turns.get(usize::from(partition.0))?.lock().await)
+    }
+
     /// Reads all documents of a partition anew; what is not there any more is forgotten.
     pub async fn reload(&self, partition: Partition) -> Result<(), EngineError> {
+        let _turn = self.turn(partition).await;
         let (sites, matches) = self.engine.catalog(partition).await?;
+        self.loaded(partition).await?;
         let known = sites.into_iter().map(|site| (site.id, Arc::new(KnownSite::new(site))));
         let known: Vec<_> = known.collect();
         let mut all = self.sites.write();
@@ -77,8 +110,12 @@ impl Catalog {
 
     /// Reads one site anew.
     pub async fn refresh_site(&self, id: SiteId) -> Result<(), EngineError> {
+        let _turn = self.turn(id.partition()).await;
         match self.engine.site(id).await? {
-            None => drop(self.sites.write().remove(&id)),
+            None => {
+                self.loaded(id.partition()).await?;
+                self.sites.write().remove(&id);
+            }
             Some(site) => {
                 let known = Arc::new(KnownSite::new(site));
                 let mut all = self.sites.write();
@@ -93,8 +130,12 @@ impl Catalog {
 
     /// Reads one match anew.
     pub async fn refresh_match(&self, id: MatchId) -> Result<(), EngineError> {
+        let _turn = self.turn(id.partition()).await;
         match self.engine.event(id).await? {
-            None => drop(self.matches.write().remove(&id)),
+            None => {
+                self.loaded(id.partition()).await?;
+                self.matches.write().remove(&id);
+            }
             Some(event) => {
                 let mut all = self.matches.write();
                 if all.get(&id).is_none_or(|old| old.version <= event.version) {
@@ -110,6 +151,7 @@ impl KnownSite {
     pub(super) fn new(site: Site) -> Self {
         let index = PlanIndex::new(&site.plan);
         let ranking = Ranking::new(&index);
-        Self { site, index, ranking }
+        let mark = site.id.plan_mark(site.version);
+        Self { site, index, ranking, mark }
     }
 }

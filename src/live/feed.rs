@@ -4,7 +4,7 @@
 use crate::domain::best::Wish;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
-use crate::domain::position::{Position, StreamId};
+use crate::domain::position::{EventId, StreamId};
 use crate::engine::seats::Snapshot;
 use crate::live::catalog::KnownSite;
 use crate::live::frame::{self, Frame, Scope, States, Subject};
@@ -54,7 +54,7 @@ impl Feed {
     ) -> Self {
         let (at, version) = (snapshot.position, snapshot.version);
         let past = Past::of_entries(before, at, version, |seat| site.index.position(seat));
-        let map = Map::new(&site.index, snapshot, past);
+        let map = Map::new(&site, snapshot, past);
         Self {
             match_id,
             site,
@@ -70,8 +70,8 @@ impl Feed {
     pub fn reset(&self, snapshot: &Snapshot) {
         let mut map = self.map.lock();
         let mut past = std::mem::take(&mut map.past);
-        past.forget();
-        *map = Map::new(&self.site.index, snapshot, past);
+        past.forget(map.position, snapshot.position);
+        *map = Map::new(&self.site, snapshot, past);
         self.heard.send_replace(map.version);
         self.flushed.send_replace(map.past.number());
     }
@@ -113,7 +113,7 @@ impl Feed {
         &self,
         subject: &Subject,
         cursor: &mut u64,
-        newcomers: &[Option<Position>],
+        newcomers: &[Option<EventId>],
     ) -> Tide {
         let index = &self.site.index;
         let mut map = self.map.lock();
@@ -210,13 +210,18 @@ impl Feed {
         (self.watchers() == 0).then(|| self.map.lock().used_at)
     }
 
-    /// The match is gone: the streams end.
+    /// The mark of the plan that the map was made with.
+    pub fn plan(&self) -> u32 {
+        self.site.mark
+    }
+
+    /// The match is gone, or has another plan: the streams end.
     pub fn end(&self) {
         self.over.store(true, Ordering::Release);
         self.flushed.send_modify(|_| {});
     }
 
-    /// Whether the match is gone.
+    /// Whether the map has ended.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }

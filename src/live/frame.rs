@@ -2,7 +2,7 @@
 
 use crate::domain::ids::{BlockId, SeatId};
 use crate::domain::plan::PlanIndex;
-use crate::domain::position::Position;
+use crate::domain::position::EventId;
 use crate::domain::seat::SeatState;
 use bytes::Bytes;
 use serde::Serialize;
@@ -143,7 +143,7 @@ fn state(letter: u8) -> SeatState {
 /// A `changes` frame, or none when nothing of it is in the scope.
 pub fn changes(
     index: &PlanIndex,
-    position: Position,
+    id: EventId,
     version: u64,
     changed: &[(u32, u8)],
     scope: &Scope,
@@ -155,13 +155,13 @@ pub fn changes(
     if changes.is_empty() {
         return None;
     }
-    Some(event("changes", Some(position), &Changes { version, changes }))
+    Some(event("changes", Some(id), &Changes { version, changes }))
 }
 
 /// One event of the stream.
-pub fn event(name: &str, position: Option<Position>, data: &impl Serialize) -> Frame {
+pub fn event(name: &str, id: Option<EventId>, data: &impl Serialize) -> Frame {
     // Our own types always encode; an empty object would be the visible sign of a bug.
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
-    let id = position.map_or_else(String::new, |position| format!("id: {position}\n"));
+    let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
     Frame::new(&format!("{id}event: {name}\ndata: {data}\n\n"))
 }

@@ -2,7 +2,7 @@
 //! the same bytes; one that can't take them owes, gets nothing until it is writable again, and then
 //! a snapshot: what nobody reads never piles up.
 
-use crate::domain::position::Position;
+use crate::domain::position::EventId;
 use crate::live::feed::{Feed, Watching};
 use crate::live::frame::{Frame, LAST_CHUNK, Subject};
 use crate::live::places::Place;
@@ -58,7 +58,7 @@ pub struct Watcher {
     pub watching: Watching,
     pub subject: Subject,
     /// Where it stands, as it says.
-    pub last: Option<Position>,
+    pub last: Option<EventId>,
     pub place: Place,
     /// The place among the connections of the node.
     pub connection: Option<OwnedSemaphorePermit>,
@@ -179,8 +179,8 @@ impl<P: Pipe> Group<P> {
         self.advance(Vec::new()).await;
     }
 
-    async fn advance(&mut self, joining: Vec<(Member<P>, Option<Position>)>) {
-        let lasts: Vec<Option<Position>> = joining.iter().map(|(_, last)| *last).collect();
+    async fn advance(&mut self, joining: Vec<(Member<P>, Option<EventId>)>) {
+        let lasts: Vec<Option<EventId>> = joining.iter().map(|(_, last)| *last).collect();
         let tide = self.feed.advance(&self.subject, &mut self.cursor, &lasts);
         if let Some(frame) = tide.told {
             self.write(frame.chunk()).await;

@@ -65,27 +65,53 @@ impl Hub {
 
     /// The map of a match, started when it does not run yet.
     pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<Feed>, EngineError> {
-        if let Some(running) = self.running.lock().get(&id) {
-            running.feed.touch();
-            return Ok(running.feed.clone());
+        if let Some(feed) = self.current(id) {
+            return Ok(feed);
         }
         let _alone = self.starting.lock().await;
-        if let Some(running) = self.running.lock().get(&id) {
-            running.feed.touch();
-            return Ok(running.feed.clone());
+        loop {
+            if let Some(feed) = self.current(id) {
+                return Ok(feed);
+            }
+            self.end(id);
+            let (event, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
+            if event.archived {
+                return Err(Refusal::Archived.into());
+            }
+            let snapshot = self.engine.snapshot(id).await?;
+            let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
+            let feed = Arc::new(Feed::new(id, site, &snapshot, &before));
+            let (sender, receiver) = mpsc::unbounded_channel();
+            self.running.lock().insert(id, Running { feed: feed.clone(), sender });
+            self.follow(id, snapshot.position.id);
+            tokio::spawn(run(self.clone(), feed, receiver));
+            // The plan may have changed meanwhile, so it is looked at once more.
         }
-        let (event, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
-        if event.archived {
-            return Err(Refusal::Archived.into());
+    }
+
+    /// The map of a match that runs, unless the match has another plan by now.
+    fn current(&self, id: MatchId) -> Option<Arc<Feed>> {
+        let feed = self.running.lock().get(&id)?.feed.clone();
+        feed.touch();
+        (!self.is_outdated(&feed)).then_some(feed)
+    }
+
+    /// Whether the match has gone, or has another plan than the map. While the site of a match is
+    /// not known, which passes, the map stays.
+    fn is_outdated(&self, feed: &Feed) -> bool {
+        let Some(event) = self.catalog.event(feed.match_id) else { return true };
+        event.archived
+            || self.catalog.site(event.site_id).is_some_and(|site| site.mark != feed.plan())
+    }
+
+    /// The catalogue has changed: maps of other plans, and of matches that have gone, end with
+    /// their streams. Who comes back finds a new map, and gets a snapshot of it.
+    pub fn follow_catalog(&self) {
+        let feeds: Vec<Arc<Feed>> =
+            self.running.lock().values().map(|running| running.feed.clone()).collect();
+        for feed in feeds.into_iter().filter(|feed| self.is_outdated(feed)) {
+            self.end(feed.match_id);
         }
-        let snapshot = self.engine.snapshot(id).await?;
-        let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
-        let feed = Arc::new(Feed::new(id, site, &snapshot, &before));
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.running.lock().insert(id, Running { feed: feed.clone(), sender });
-        self.follow(id, snapshot.position.id);
-        tokio::spawn(run(self.clone(), feed.clone(), receiver));
-        Ok(feed)
     }
 
     fn follow(&self, id: MatchId, from: StreamId) {
@@ -101,6 +127,13 @@ impl Hub {
         }
     }
 
+    /// The stream of a match has lost entries: its map starts again.
+    pub fn restart(&self, id: MatchId) {
+        if let Some(running) = self.running.lock().get(&id) {
+            let _ = running.sender.send(Message::Reset);
+        }
+    }
+
     /// The partition stands in an epoch: its maps of another one start anew.
     pub fn reset(&self, partition: Partition, epoch: u64) {
         for (id, running) in self.running.lock().iter() {
@@ -110,8 +143,8 @@ impl Hub {
         }
     }
 
-    /// The match is gone: its streams end, and those who return are told so.
-    pub fn end(&self, id: MatchId) {
+    /// Ends the map of a match with its streams.
+    fn end(&self, id: MatchId) {
         let Some(running) = self.running.lock().remove(&id) else { return };
         if let Some(tail) = self.tail.get() {
             tail.unwatch(id);
@@ -174,13 +207,13 @@ async fn run(hub: Arc<Hub>, feed: Arc<Feed>, mut receiver: mpsc::UnboundedReceiv
             }
         }
         if anew || feed.hear(&entries).is_err() {
-            restart(&hub, &feed).await;
+            start_again(&hub, &feed).await;
         }
     }
 }
 
 /// Tries until Redis gives a snapshot, or until nobody wants the map any more.
-async fn restart(hub: &Hub, feed: &Arc<Feed>) {
+async fn start_again(hub: &Hub, feed: &Arc<Feed>) {
     let mut pause = Duration::from_millis(50);
     while hub.runs(feed) {
         match hub.engine.snapshot(feed.match_id).await {

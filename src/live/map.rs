@@ -3,8 +3,9 @@
 
 use crate::domain::fact::Fields;
 use crate::domain::plan::PlanIndex;
-use crate::domain::position::{Position, StreamId};
+use crate::domain::position::{EventId, Position, StreamId};
 use crate::engine::seats::{Snapshot, parse_told};
+use crate::live::catalog::KnownSite;
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Line;
 use crate::live::past::{Flush, Missed, Past};
@@ -18,6 +19,8 @@ use std::time::Instant;
 
 /// All that is known of a match.
 pub(super) struct Map {
+    /// The mark of the plan.
+    plan: u32,
     pub position: Position,
     pub version: u64,
     pub letters: Vec<u8>,
@@ -41,7 +44,7 @@ pub(super) struct Map {
 
 /// The states of a scope as they are answered, kept for all who ask until something changes.
 pub struct Body {
-    pub position: Position,
+    pub id: EventId,
     pub plain: Bytes,
     gzip: OnceLock<Bytes>,
 }
@@ -64,7 +67,8 @@ impl Body {
 pub struct Gap;
 
 impl Map {
-    pub(super) fn new(index: &PlanIndex, snapshot: &Snapshot, past: Past) -> Self {
+    pub(super) fn new(site: &KnownSite, snapshot: &Snapshot, past: Past) -> Self {
+        let index = &site.index;
         let mut letters = vec![b'A'; index.seat_count() as usize];
         for (seat, letter) in &snapshot.taken {
             if let Some(place) = index.position(*seat) {
@@ -72,6 +76,7 @@ impl Map {
             }
         }
         Self {
+            plan: site.mark,
             position: snapshot.position,
             version: snapshot.version,
             available: letters.iter().filter(|letter| **letter == b'A').count(),
@@ -153,14 +158,20 @@ impl Map {
         }
         let states = frame::states(index, &self.letters, self.version, scope);
         let plain = Bytes::from(encode(&states));
-        let body = Arc::new(Body { position: self.position, plain, gzip: OnceLock::new() });
+        let body = Arc::new(Body { id: self.id(), plain, gzip: OnceLock::new() });
         self.bodies.insert(scope.clone(), body.clone());
         body
     }
 
+    /// Where the map stands.
+    fn id(&self) -> EventId {
+        EventId { position: self.position, plan: self.plan }
+    }
+
     /// What a newcomer missed that stands at a place; `None` when that is not known.
-    pub(super) fn missed(&self, last: Option<Position>, subject: &Subject) -> Option<Missed> {
-        let last = last.filter(|_| *subject != Subject::Line)?;
+    pub(super) fn missed(&self, last: Option<EventId>, subject: &Subject) -> Option<Missed> {
+        let last = last.filter(|last| *subject != Subject::Line && last.plan == self.plan)?;
+        let last = last.position;
         if last.epoch != self.position.epoch || last.id > self.position.id {
             return None;
         }
@@ -181,7 +192,7 @@ impl Map {
                 if let Some(made) = flush.frames.get(subject) {
                     return made.clone();
                 }
-                let made = encode(index, subject, flush);
+                let made = encode(index, self.plan, subject, flush);
                 flush.frames.insert(subject.clone(), made.clone());
                 made
             }
@@ -214,7 +225,7 @@ impl Map {
         whole.changed = changed.into_iter().collect();
         whole.changed.sort_unstable();
         whole.line = self.past.of(missed).filter_map(|flush| flush.line.clone()).last();
-        let made = encode(index, subject, &whole)?;
+        let made = encode(index, self.plan, subject, &whole)?;
         // Whoever missed much is served better with the whole.
         if *subject == Subject::Line || made.chunk().len() < index.seat_count() as usize {
             return Some(made);
@@ -231,7 +242,7 @@ impl Map {
             Subject::Line => frame::event("serving", None, &self.line.view(self.available == 0)),
             Subject::Seats(scope) => {
                 let states = frame::states(index, &self.letters, self.version, scope);
-                frame::event("snapshot", Some(self.position), &states)
+                frame::event("snapshot", Some(self.id()), &states)
             }
         };
         self.snapshots.insert(subject.clone(), made.clone());
@@ -239,11 +250,12 @@ impl Map {
     }
 }
 
-fn encode(index: &PlanIndex, subject: &Subject, flush: &Flush) -> Option<Frame> {
+fn encode(index: &PlanIndex, plan: u32, subject: &Subject, flush: &Flush) -> Option<Frame> {
     match subject {
         Subject::Line => flush.line.as_ref().map(|line| frame::event("serving", None, line)),
         Subject::Seats(scope) => {
-            frame::changes(index, flush.to, flush.version, &flush.changed, scope)
+            let id = EventId { position: flush.to, plan };
+            frame::changes(index, id, flush.version, &flush.changed, scope)
         }
     }
 }

@@ -11,6 +11,7 @@ mod map;
 mod pace;
 mod past;
 pub mod places;
+pub mod refresh;
 pub mod shard;
 #[cfg(test)]
 mod shuffle;

@@ -34,6 +34,9 @@ pub(super) struct Past {
     /// How many flushes there were; it also counts every new start.
     number: u64,
     flushes: VecDeque<Flush>,
+    /// Ids behind the first and up to the second are those of entries that Redis has lost: who
+    /// stands there knows of changes that did not happen.
+    lost: Option<(StreamId, StreamId)>,
 }
 
 /// The flushes that someone has not seen: the first one's index and how many.
@@ -60,8 +63,11 @@ impl Past {
         self.number += 1;
     }
 
-    /// The map starts anew: nobody's past leads there.
-    pub(super) fn forget(&mut self) {
+    /// The map starts anew: nobody's past leads there. It stood at an id, and stands at another one
+    /// now, of the same epoch or not.
+    pub(super) fn forget(&mut self, before: Position, now: Position) {
+        let lost_some = before.epoch == now.epoch && now.id < before.id;
+        self.lost = lost_some.then_some((now.id, before.id));
         self.flushes.clear();
         self.number += 1;
     }
@@ -86,7 +92,8 @@ impl Past {
     /// last state of a seat wins.
     pub(super) fn after_id(&self, id: StreamId, told: StreamId) -> Option<Missed> {
         let known_from = self.flushes.front().map_or(told, |flush| flush.from);
-        if id < known_from {
+        let lost = self.lost.is_some_and(|(first, last)| first < id && id <= last);
+        if id < known_from || lost {
             return None;
         }
         let first = self.flushes.partition_point(|flush| flush.to.id <= id);

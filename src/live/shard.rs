@@ -170,8 +170,8 @@ impl<P: Pipe> Desk<P> {
             .entry(subject.clone())
             .or_insert_with(|| Group::new(feed.clone(), subject.clone()));
         if !group.is_of(&feed) {
-            // The map was dropped and made anew, which it is not while somebody watches; or the
-            // match has gone.
+            // The map was dropped and made again: because nobody watched it, because the match
+            // has another plan, or because the match has gone.
             group.end();
             *group = Group::new(feed, subject);
         }

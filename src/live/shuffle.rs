@@ -4,7 +4,7 @@
 use crate::domain::catalog::Site;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
-use crate::domain::position::{Position, StreamId};
+use crate::domain::position::{EventId, Position, StreamId};
 use crate::engine::seats::Snapshot;
 use crate::live::catalog::KnownSite;
 use crate::live::feed::{Feed, Watching};
@@ -156,7 +156,10 @@ fn watcher(feed: &std::sync::Arc<Feed>, places: &Places, last: Option<u64>) -> W
     Watcher {
         watching: Watching::new(feed.clone()),
         subject: Subject::Seats(Scope::Match),
-        last: last.map(|ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } }),
+        last: last.map(|ms| EventId {
+            position: Position { epoch: 1, id: StreamId { ms, seq: 0 } },
+            plan: feed.plan(),
+        }),
         place: places.take([127, 0, 0, 1].into()).expect("a place"),
         connection: None,
         ends_at: Instant::now() + Duration::from_secs(600),

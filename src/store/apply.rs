@@ -4,15 +4,17 @@
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
-use crate::domain::fact::{Fact, PaymentFact, PaymentStep};
+use crate::domain::fact::{Fact, PaymentStep};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId, SiteId};
 use crate::domain::position::{Position, StreamId};
 use crate::store::claims::{Fold, read_holders};
 use crate::store::dead_letters;
-use crate::store::guard::Guard;
+use crate::store::guard::{Guard, Told};
+use crate::store::place::text_of;
 use crate::store::{Store, StoreError};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
+use std::hash::Hash;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
@@ -31,24 +33,38 @@ const ACCOUNTS: &str = "
 
 const SITES: &str = "
     insert into sites (id, version, document)
-    select * from unnest($1::uuid[], $2::bigint[], $3::jsonb[])
+    select * from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as t (id)
+    where not exists (select from deleted_documents where id = t.id)
     on conflict (id) do update set version = excluded.version, document = excluded.document
     where sites.version < excluded.version";
 
 const MATCHES: &str = "
     insert into matches (id, site_id, version, document)
-    select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::jsonb[])
+    select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::jsonb[]) as t (id)
+    where not exists (select from deleted_documents where id = t.id)
     on conflict (id) do update set site_id = excluded.site_id, version = excluded.version,
         document = excluded.document
     where matches.version < excluded.version";
 
+const DELETED: &str = "
+    insert into deleted_documents (id) select unnest($1::uuid[]) on conflict do nothing";
+
+// Of what is said of a seat only what stands last in the journal counts, whenever it is heard.
+const LAST_WORDS: &str = "
+    with word as (
+        insert into blocked_words (match_id, seat_id, place)
+        select m, s, place::bigint[] from unnest($1::uuid[], $2::int[], $3::text[])
+            as t (m, s, place)
+        on conflict (match_id, seat_id) do update set place = excluded.place
+        where blocked_words.place < excluded.place
+        returning match_id, seat_id)";
+
 const BLOCK: &str = "
     insert into blocked_seats (match_id, seat_id)
-    select * from unnest($1::uuid[], $2::int[]) on conflict do nothing";
+    select match_id, seat_id from word on conflict do nothing";
 
 const UNBLOCK: &str = "
-    delete from blocked_seats where (match_id, seat_id) in
-        (select * from unnest($1::uuid[], $2::int[]))";
+    delete from blocked_seats where (match_id, seat_id) in (select match_id, seat_id from word)";
 
 /// Payments refused because an earlier sale has these seats of theirs.
 pub type Lost = Vec<(PaymentId, Vec<SeatId>)>;
@@ -59,43 +75,53 @@ struct Documents {
     accounts: HashMap<Uuid, Account>,
     sites: HashMap<SiteId, Option<Site>>,
     matches: HashMap<MatchId, Option<Match>>,
-    /// Whether the seat is blocked.
-    blocked: HashMap<(MatchId, SeatId), bool>,
+    /// Whether the seat is blocked, and the place of what said so.
+    blocked: HashMap<(MatchId, SeatId), (Position, bool)>,
     /// Dead letters that the journal has brought again.
     replayed: Vec<Position>,
 }
 
-type Payments<'a> = Vec<(PaymentStep, &'a PaymentFact)>;
+type Payments<'a> = Vec<Told<'a>>;
+
+/// A fact, and the place in the journal that it counts as.
+type Placed<'a> = (Position, &'a Fact);
 
 impl Store {
-    /// Applies entries of one partition in order and moves its position to `upto`, in one
-    /// transaction. Entries at or below the stored position have had their effect and are skipped.
+    /// Applies entries of one partition in order and moves its position from `from` to `upto`, in
+    /// one transaction.
+    ///
+    /// # Errors
+    /// `Moved` when the position is not `from`: another worker has moved it, or PostgreSQL has lost
+    /// what it had. Nothing is applied then.
     pub async fn apply(
         &self,
         partition: Partition,
-        upto: Position,
+        from: Position,
+        upto: StreamId,
         entries: &[(StreamId, Fact)],
     ) -> Result<Lost, StoreError> {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         let number = i32::from(partition.0);
         let lock = transaction.prepare_cached(LOCK_POSITION).await?;
-        let row = transaction.query_one(&lock, &[&number]).await?;
-        // The partition was loaded anew meanwhile: these entries belong to the log before.
-        if row.get::<_, i64>(0) as u64 != upto.epoch {
-            return Err(StoreError::Away(format!("epoch {} has ended", upto.epoch)));
+        let row = transaction.query_opt(&lock, &[&number]).await?;
+        let found = row.map(|row| Position {
+            epoch: row.get::<_, i64>(0) as u64,
+            id: StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 },
+        });
+        if found != Some(from) {
+            return Err(StoreError::Moved { expected: from, found });
         }
-        let upto = upto.id;
-        let place = StreamId { ms: row.get::<_, i64>(1) as u64, seq: row.get::<_, i64>(2) as u64 };
-        let fresh: Vec<&Fact> =
-            entries.iter().filter(|(id, _)| *id > place).map(|(_, fact)| fact).collect();
-        let lost = write(&transaction, partition, &fresh).await?;
-        if upto > place {
-            let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-                [&number, &(upto.ms as i64), &(upto.seq as i64)];
-            let statement = transaction.prepare_cached(MOVE_POSITION).await?;
-            transaction.execute(&statement, &moved).await?;
-        }
+        let facts = entries.iter().map(|(id, fact)| match fact {
+            Fact::Late(was, fact) => (*was, &**fact),
+            fact => (Position { id: *id, ..from }, fact),
+        });
+        let facts: Vec<Placed<'_>> = facts.collect();
+        let lost = write(&transaction, partition, &facts).await?;
+        let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&number, &(upto.ms as i64), &(upto.seq as i64)];
+        let statement = transaction.prepare_cached(MOVE_POSITION).await?;
+        transaction.execute(&statement, &moved).await?;
         transaction.commit().await?;
         Ok(lost)
     }
@@ -104,7 +130,7 @@ impl Store {
 async fn write(
     transaction: &Transaction<'_>,
     partition: Partition,
-    facts: &[&Fact],
+    facts: &[Placed<'_>],
 ) -> Result<Lost, StoreError> {
     let (documents, payments) = sort(facts);
     dead_letters::remove(transaction, partition, &documents.replayed).await?;
@@ -113,49 +139,70 @@ async fn write(
         return Ok(vec![]);
     }
     let (expected, others): (Payments<'_>, Payments<'_>) =
-        payments.iter().copied().partition(|(step, _)| *step == PaymentStep::Approved);
+        payments.iter().copied().partition(|told| told.step == PaymentStep::Approved);
     let (guard, mut holders) = futures::try_join!(
         Guard::read(transaction, &payments),
         read_holders(transaction, &others)
     )?;
     // An outcome that is expected, which is half of all entries, moves no seats.
     let unexpected: Payments<'_> =
-        expected.into_iter().filter(|(_, fact)| !guard.expects(fact)).collect();
+        expected.into_iter().filter(|told| !guard.expects(told.fact)).collect();
     holders.extend(read_holders(transaction, &unexpected).await?);
     let fold = Fold::of(&payments, holders, guard)?;
     fold.write(transaction).await?;
     Ok(fold.lost)
 }
 
-fn sort<'a>(facts: &[&'a Fact]) -> (Documents, Payments<'a>) {
+fn sort<'a>(facts: &[Placed<'a>]) -> (Documents, Payments<'a>) {
     let mut documents = Documents::default();
     let mut payments = Vec::new();
-    for fact in facts {
+    for (place, fact) in facts {
         match fact {
             Fact::Account(account) => {
                 documents.accounts.insert(account.id.0, account.clone());
             }
             Fact::Site(site) => {
-                documents.sites.insert(site.id, Some((**site).clone()));
+                put(&mut documents.sites, site.id, &**site, |site| site.version);
             }
             Fact::SiteDeleted(id) => {
                 documents.sites.insert(*id, None);
             }
             Fact::Match(event) => {
-                documents.matches.insert(event.id, Some((**event).clone()));
+                put(&mut documents.matches, event.id, &**event, |event| event.version);
             }
             Fact::MatchDeleted(id) => {
                 documents.matches.insert(*id, None);
             }
             Fact::SeatsBlocked(event, seats, blocked) => {
-                let now = seats.iter().map(|seat| ((*event, *seat), *blocked));
-                documents.blocked.extend(now);
+                for seat in seats {
+                    let last = documents.blocked.entry((*event, *seat)).or_default();
+                    *last = (*last).max((*place, *blocked));
+                }
             }
             Fact::DeadLetterReplayed(letter) => documents.replayed.push(*letter),
-            Fact::Payment(step, payment) => payments.push((*step, &**payment)),
+            Fact::Payment(step, fact) => payments.push(Told { step: *step, fact, place: *place }),
+            // A letter in a letter: `apply` has taken the fact out of the only one that there is.
+            Fact::Late(..) => {}
         }
     }
     (documents, payments)
+}
+
+/// Takes the newest version of a document that was not deleted: a dead letter may bring an older
+/// one.
+fn put<K: Hash + Eq, V: Clone>(
+    documents: &mut HashMap<K, Option<V>>,
+    id: K,
+    one: &V,
+    version: fn(&V) -> u64,
+) {
+    match documents.get(&id) {
+        Some(None) => {}
+        Some(Some(kept)) if version(kept) > version(one) => {}
+        Some(Some(_)) | None => {
+            documents.insert(id, Some(one.clone()));
+        }
+    }
 }
 
 async fn write_documents(
@@ -175,6 +222,7 @@ async fn write_documents(
     let (sites, gone) = split(documents.sites);
     if !gone.is_empty() {
         let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
+        transaction.execute(DELETED, &[&ids]).await?;
         transaction.execute("delete from sites where id = any($1)", &[&ids]).await?;
     }
     if !sites.is_empty() {
@@ -186,6 +234,7 @@ async fn write_documents(
     let (matches, gone) = split(documents.matches);
     if !gone.is_empty() {
         let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
+        transaction.execute(DELETED, &[&ids]).await?;
         transaction.execute("delete from matches where id = any($1)", &[&ids]).await?;
     }
     if !matches.is_empty() {
@@ -200,15 +249,16 @@ async fn write_documents(
 
 async fn write_blocked(
     transaction: &Transaction<'_>,
-    blocked: &HashMap<(MatchId, SeatId), bool>,
+    blocked: &HashMap<(MatchId, SeatId), (Position, bool)>,
 ) -> Result<(), StoreError> {
     for (statement, wanted) in [(BLOCK, true), (UNBLOCK, false)] {
-        let seats: Vec<&(MatchId, SeatId)> =
-            blocked.iter().filter(|(_, now)| **now == wanted).map(|(seat, _)| seat).collect();
-        if !seats.is_empty() {
-            let matches: Vec<Uuid> = seats.iter().map(|(event, _)| event.0).collect();
-            let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
-            transaction.execute(statement, &[&matches, &numbers]).await?;
+        let words = || blocked.iter().filter(|(_, (_, blocked))| *blocked == wanted);
+        let matches: Vec<Uuid> = words().map(|((event, _), _)| event.0).collect();
+        let numbers: Vec<i32> = words().map(|((_, seat), _)| seat.0 as i32).collect();
+        let places: Vec<String> = words().map(|(_, (place, _))| text_of(*place)).collect();
+        if !matches.is_empty() {
+            let statement = format!("{LAST_WORDS} {statement}");
+            transaction.execute(&statement, &[&matches, &numbers, &places]).await?;
         }
     }
     Ok(())

@@ -4,9 +4,11 @@
 use crate::domain::claim::{ReservationStatus, join_seats};
 use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId};
+use crate::domain::position::Position;
 use crate::store::StoreError;
 use crate::store::apply::Lost;
-use crate::store::guard::{Guard, Ruling};
+use crate::store::guard::{Guard, Ruling, Told};
+use crate::store::place::text_of;
 use crate::store::refunds::{self, Refund};
 use deadpool_postgres::Transaction;
 use std::collections::{HashMap, HashSet};
@@ -47,24 +49,27 @@ const RESERVATIONS: &str = "
 // Money that is back stays back, whatever is heard late.
 const PAYMENTS: &str = "
     insert into payments (id, reservation_id, order_id, payment_key, method, amount, status, code,
-        refunding, attempt, begun_at, updated_at)
+        refunding, attempt, begun_at, updated_at, begun_place, last_place, written_at)
     select id, reservation_id, order_id, key, method, amount, status, code, refunding, attempt,
-        to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
+        to_timestamp(at / 1000.0), to_timestamp(at / 1000.0), begun::bigint[], last::bigint[],
+        now()
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-        $7::text[], $8::text[], $9::bool[], $10::int[], $11::float8[])
+        $7::text[], $8::text[], $9::bool[], $10::int[], $11::float8[], $12::text[], $13::text[])
         as t (id, reservation_id, order_id, key, method, amount, status, code, refunding, attempt,
-            at)
+            at, begun, last)
     on conflict (id) do update set payment_key = excluded.payment_key, status = excluded.status,
         code = excluded.code, refunding = excluded.refunding, attempt = excluded.attempt,
-        updated_at = excluded.updated_at
+        updated_at = excluded.updated_at, written_at = excluded.written_at,
+        begun_place = greatest(payments.begun_place, excluded.begun_place),
+        last_place = greatest(payments.last_place, excluded.last_place)
     where payments.status <> 'REFUNDED'";
 
 /// Who has the seats that these payments are about.
 pub(super) async fn read_holders(
     transaction: &Transaction<'_>,
-    payments: &[(PaymentStep, &PaymentFact)],
+    payments: &[Told<'_>],
 ) -> Result<HashMap<Seat, ReservationId>, StoreError> {
-    let seats: HashSet<Seat> = payments.iter().flat_map(|(_, fact)| seats_of(fact)).collect();
+    let seats: HashSet<Seat> = payments.iter().flat_map(|told| seats_of(told.fact)).collect();
     let matches: Vec<Uuid> = seats.iter().map(|(id, _)| id.0).collect();
     let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
     if seats.is_empty() {
@@ -89,6 +94,9 @@ struct Row<'a> {
     fact: &'a PaymentFact,
     payment: &'static str,
     refunding: bool,
+    /// Places in the journal: of the begin, when this batch has it, and of the last step.
+    begun: Option<Position>,
+    last: Position,
 }
 
 /// The effects of a batch, folded: the last state per row, and the change of holders.
@@ -104,7 +112,7 @@ pub(super) struct Fold<'a> {
 impl<'a> Fold<'a> {
     /// Errs when a step contradicts what is kept: it must not be applied, and not be forgotten.
     pub(super) fn of(
-        payments: &[(PaymentStep, &'a PaymentFact)],
+        payments: &[Told<'a>],
         holders: HashMap<Seat, ReservationId>,
         mut guard: Guard,
     ) -> Result<Self, StoreError> {
@@ -116,8 +124,9 @@ impl<'a> Fold<'a> {
             before: holders,
             lost: vec![],
         };
-        for (step, fact) in payments {
-            match guard.rule(*step, fact) {
+        for told in payments {
+            let fact = told.fact;
+            match guard.rule(*told) {
                 Ruling::Follows => {}
                 Ruling::FollowsWithoutClaim if fold.claim(fact) => {}
                 Ruling::FollowsWithoutClaim => {
@@ -127,9 +136,9 @@ impl<'a> Fold<'a> {
                 Ruling::Stale => continue,
                 Ruling::Contradicts(why) => return Err(StoreError::Refused(why)),
             }
-            fold.step(*step, fact, guard.is_newest(*step, fact));
+            fold.step(*told, guard.is_newest(*told), guard.begins(*told));
             if let Some(row) = fold.rows.get(&fact.payment) {
-                guard.note(*step, fact, row.payment, row.refunding);
+                guard.note(*told, row.payment, row.refunding);
             }
         }
         Ok(fold)
@@ -137,8 +146,9 @@ impl<'a> Fold<'a> {
 
     /// `newest`: the reservation is on this payment. What is heard of an earlier one says nothing
     /// about the reservation.
-    fn step(&mut self, step: PaymentStep, fact: &'a PaymentFact, newest: bool) {
+    fn step(&mut self, told: Told<'a>, newest: bool, begins: bool) {
         use ReservationStatus::{Cancelled, Confirmed, Paying, Pending};
+        let Told { step, fact, place } = told;
         let (reservation, payment, refunding) = match step {
             PaymentStep::Begun => match self.claim(fact) {
                 true => (Paying, "IN_PROGRESS", false),
@@ -160,7 +170,10 @@ impl<'a> Fold<'a> {
             self.release(reservation, fact);
             self.reservations.insert(fact.reservation, (reservation, fact));
         }
-        self.rows.insert(fact.payment, Row { fact, payment, refunding });
+        let before = self.rows.get(&fact.payment);
+        let begun = begins.then_some(place).or_else(|| before.and_then(|row| row.begun));
+        let last = before.map_or(place, |row| row.last.max(place));
+        self.rows.insert(fact.payment, Row { fact, payment, refunding, begun, last });
     }
 
     /// The seats that a reservation does not have any more.
@@ -238,6 +251,9 @@ impl<'a> Fold<'a> {
         let refunding: Vec<bool> = rows.iter().map(|row| row.refunding).collect();
         let attempts: Vec<i32> = rows.iter().map(|row| row.fact.money.attempt as i32).collect();
         let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
+        let begun: Vec<String> =
+            rows.iter().map(|row| row.begun.map_or_else(|| "{}".to_owned(), text_of)).collect();
+        let last: Vec<String> = rows.iter().map(|row| text_of(row.last)).collect();
         let statement = transaction.prepare_cached(PAYMENTS).await?;
         transaction
             .execute(
@@ -254,6 +270,8 @@ impl<'a> Fold<'a> {
                     &refunding,
                     &attempts,
                     &at,
+                    &begun,
+                    &last,
                 ],
             )
             .await?;

@@ -6,14 +6,17 @@ pub mod claims;
 pub mod dead_letters;
 mod guard;
 mod kept;
+pub mod orphans;
 pub mod payments;
+mod place;
 pub mod position;
 mod refunds;
 pub mod reservations;
 pub mod unsettled;
 
-pub use claim_rows::ClaimRow;
+pub use claim_rows::{ClaimRow, RefundRow};
 
+use crate::domain::position::Position;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -40,8 +43,15 @@ pub enum StoreError {
     /// A table or column is not there: an older or newer release made the schema.
     #[error("the schema is not that of this release: {0}")]
     Schema(String),
+    /// The journal of a partition is not where the caller thinks.
+    #[error("PostgreSQL has the journal up to {}, not up to {expected}", place_text(*.found))]
+    Moved { expected: Position, found: Option<Position> },
     #[error("{0}")]
     Setting(String),
+}
+
+fn place_text(place: Option<Position>) -> String {
+    place.map_or_else(|| "no place at all".to_owned(), |place| place.to_string())
 }
 
 impl From<tokio_postgres::Error> for StoreError {

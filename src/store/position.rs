@@ -13,9 +13,10 @@ const RISE: &str = "
     set epoch = excluded.epoch, journal_ms = 0, journal_seq = 0, updated_at = now()
     where partitions.epoch < excluded.epoch";
 
-const INSTALLATION: &str = "
-    insert into installation (partitions) values ($1)
-    on conflict (one) do update set one = true returning partitions";
+const INSTALLATION: &str = "select partitions from installation";
+
+const INSTALL: &str = "
+    insert into installation (partitions) values ($1) on conflict (one) do nothing";
 
 impl Store {
     /// Up to where PostgreSQL has the journal of a partition; `None` before the first start.
@@ -35,10 +36,18 @@ impl Store {
         Ok(())
     }
 
-    /// The number of partitions of this installation: the one given at the first start.
-    pub async fn partition_count(&self, wanted: u16) -> Result<u16, StoreError> {
+    /// The number of partitions of this installation; `None` before its first start.
+    pub async fn partition_count(&self) -> Result<Option<u16>, StoreError> {
         let connection = self.connection().await?;
-        let row = connection.query_one(INSTALLATION, &[&i32::from(wanted)]).await?;
-        Ok(row.get::<_, i32>(0) as u16)
+        let row = connection.query_opt(INSTALLATION, &[]).await?;
+        Ok(row.map(|row| row.get::<_, i32>(0) as u16))
+    }
+
+    /// Takes note of the number of partitions, at the first start of an installation. The number
+    /// that stands already does not change.
+    pub async fn install(&self, partitions: u16) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        connection.execute(INSTALL, &[&i32::from(partitions)]).await?;
+        Ok(())
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Refund<'a> {
         let (number, seats, amount) = match step {
             PaymentStep::RefundOwed => (0, &fact.seats, fact.amount),
             // Of a release that knew only one refund, of all.
-            _ if *part == 0 => (1, &fact.seats, fact.amount),
+            _ if part_seats.is_empty() => (1, &fact.seats, fact.amount),
             _ => (*refund, part_seats, *part),
         };
         Some(Self { number, seats, amount, status, fact })

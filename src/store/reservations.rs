@@ -15,7 +15,8 @@ pub(super) const COLUMNS: &str = "
         p.amount, p.attempt, f.last, f.part, f.part_seats, f.back, f.back_seats
     from reservations r
     left join lateral (
-        select * from payments where reservation_id = r.id order by begun_at desc, id desc limit 1
+        select * from payments where reservation_id = r.id
+        order by begun_place desc, begun_at desc, id desc limit 1
     ) p on true
     left join lateral (
         select coalesce(max(number), 0) as last,

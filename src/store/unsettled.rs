@@ -36,8 +36,8 @@ const UNSETTLED: &str = "
     where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)";
 
 impl Store {
-    /// Payments of some partitions that have been without an outcome for `age_ms` or longer, the
-    /// oldest first.
+    /// Payments of some partitions that have been without an outcome for `age_ms` or longer by the
+    /// clock of PostgreSQL, which has also stamped them; the oldest first.
     pub async fn unsettled(
         &self,
         partitions: &[Partition],
@@ -48,8 +48,8 @@ impl Store {
         let text = format!(
             "{UNSETTLED}
                and partition_of(p.id) = any($1)
-               and p.updated_at <= now() - $2::float8 * interval '1 millisecond'
-             order by p.updated_at limit $3"
+               and p.written_at <= now() - $2::float8 * interval '1 millisecond'
+             order by p.written_at limit $3"
         );
         let statement = connection.prepare_cached(&text).await?;
         let numbers: Vec<i32> = partitions.iter().map(|one| i32::from(one.0)).collect();

@@ -1,13 +1,12 @@
 //! How far PostgreSQL is behind the journals, measured twice a second on each node. Above a limit
 //! payments are refused before anything is charged: the journal is kept in the memory of Redis.
 
-use crate::domain::fact::Fields;
 use crate::domain::ids::Partition;
 use crate::domain::position::StreamId;
 use crate::redis::keys::PartitionKeys;
-use crate::redis::{RawFields, connect};
+use crate::redis::{RawFields, Redis};
 use fred::prelude::*;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +37,7 @@ pub struct Backlog {
 
 /// The journals of all partitions.
 pub struct Backlogs {
-    client: Client,
+    redis: Redis,
     limits: BacklogLimits,
     above: Vec<Above>,
 }
@@ -68,14 +67,10 @@ impl Above {
 }
 
 impl Backlogs {
-    /// Connects; no journal counts as full before it was measured.
-    pub async fn connect(
-        redis_url: &str,
-        partitions: u16,
-        limits: BacklogLimits,
-    ) -> Result<Self, Error> {
+    /// No journal counts as full before it was measured.
+    pub fn new(redis: Redis, partitions: u16, limits: BacklogLimits) -> Self {
         let above = (0..partitions).map(|_| Above::default()).collect();
-        Ok(Self { client: connect(redis_url).await?, limits, above })
+        Self { redis, limits, above }
     }
 
     /// Whether the journal of a partition is above a limit: payments pause.
@@ -92,33 +87,43 @@ impl Backlogs {
         self.above.get(usize::from(partition.0))
     }
 
-    /// Measures all journals, for the limits and for the metrics.
+    /// Measures all journals, for the limits and for the metrics. One that can't be measured stays
+    /// as it was, and does not keep the others from it.
+    ///
+    /// # Errors
+    /// The last reason why one could not be measured.
     pub async fn measure_once(&self) -> Result<(), Error> {
         let all = (0..self.above.len() as u16).map(|number| self.measure(Partition(number)));
-        let found = try_join_all(all).await?;
-        for (above, one) in self.above.iter().zip(&found) {
-            let entries = one.entries > self.limits.entries;
-            let any = entries || one.age_ms > self.limits.age_ms;
-            above.entries.store(entries, Ordering::Relaxed);
-            if any && !above.any.swap(any, Ordering::Relaxed) {
-                let limits = self.limits;
-                tracing::error!(?one, ?limits, "a journal is too long: payments pause");
+        let (mut entries, mut age_ms, mut failed) = (0, 0, None);
+        for (above, found) in self.above.iter().zip(join_all(all).await) {
+            match found {
+                Ok(found) => {
+                    entries += found.entries;
+                    age_ms = age_ms.max(found.age_ms);
+                    self.note(above, found);
+                }
+                Err(error) => failed = Some(error),
             }
-            above.any.store(any, Ordering::Relaxed);
         }
-        let entries: u64 = found.iter().map(|one| one.entries).sum();
-        let age_ms = found.iter().map(|one| one.age_ms).max().unwrap_or_default();
         metrics::gauge!("grandstand_journal_backlog_entries").set(entries as f64);
         metrics::gauge!("grandstand_journal_backlog_seconds").set(age_ms as f64 / 1000.0);
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn note(&self, above: &Above, found: Backlog) {
+        let limits = self.limits;
+        let entries = found.entries > limits.entries;
+        let any = entries || found.age_ms > limits.age_ms;
+        above.entries.store(entries, Ordering::Relaxed);
+        if !above.any.swap(any, Ordering::Relaxed) && any {
+            tracing::error!(?found, ?limits, "a journal is too long: payments pause");
+        }
     }
 
     /// What waits in one journal. Its first entry may be one that PostgreSQL has.
     async fn measure(&self, partition: Partition) -> Result<Backlog, Error> {
-        let (keys, client) = (PartitionKeys(partition), &self.client);
-        let told: Vec<(String, Fields)> =
-            client.xrevrange_values(keys.persisted(), "+", "-", Some(1)).await?;
-        let upto = told.first().and_then(|(_, fields)| fields.get("upto"));
+        let (keys, client) = (PartitionKeys(partition), self.redis.client(partition)?);
+        let upto: Option<String> = client.hget(keys.partition(), "committed").await?;
         let upto: StreamId = upto.and_then(|id| id.parse().ok()).unwrap_or_default();
         let waiting: Vec<(String, RawFields)> =
             client.xrange_values(keys.journal(), format!("({upto}"), "+", Some(1)).await?;

@@ -1,16 +1,12 @@
-//! The journal of a partition, for its worker: read, trim, announce.
+//! The journal of a partition, for its worker: what is in it, and what is dead.
 
 use crate::domain::fact::{Fields, NOT_TEXT};
-use crate::domain::ids::{Partition, PaymentId, SeatId};
+use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
 use crate::redis::keys::PartitionKeys;
-use crate::redis::{BLOCK_MS, RawFields, connect, connect_reader};
-use crate::stream::persisted::lost_text;
+use crate::redis::{BLOCK_MS, Link, RawFields, Redis};
 use fred::prelude::*;
 use std::collections::HashMap;
-
-/// Announcements that are kept: a node that was away reads the last one, which says it all.
-const ANNOUNCEMENTS: i64 = 1000;
 
 /// Dead letters per look.
 const PAGE: u64 = 1000;
@@ -18,16 +14,22 @@ const PAGE: u64 = 1000;
 /// Reader of one partition's journal.
 pub struct Journal {
     partition: Partition,
-    reader: Client,
-    writer: Client,
+    redis: Redis,
+    /// For the blocking reads; it closes when the journal is dropped.
+    reader: Link,
 }
 
 impl Journal {
-    /// Opens the journal of a partition on connections of its own.
-    pub async fn open(redis_url: &str, partition: Partition) -> Result<Self, Error> {
-        let reader = connect_reader(redis_url).await?;
-        let writer = connect(redis_url).await?;
-        Ok(Self { partition, reader, writer })
+    /// Opens the journal of a partition, with a connection of its own.
+    ///
+    /// # Errors
+    /// The server that has the partition can't be reached.
+    pub async fn open(redis: &Redis, partition: Partition) -> Result<Self, Error> {
+        Ok(Self { partition, redis: redis.clone(), reader: redis.reader(partition).await? })
+    }
+
+    fn client(&self) -> Result<Client, Error> {
+        self.redis.client(self.partition)
     }
 
     /// Up to `count` entries behind `after`; waits up to a second for the first one.
@@ -58,7 +60,7 @@ impl Journal {
         let (mut found, mut from) = (HashMap::new(), "-".to_owned());
         loop {
             let page: Vec<(String, Fields)> =
-                self.writer.xrange_values(key.clone(), from.as_str(), "+", Some(PAGE)).await?;
+                self.client()?.xrange_values(key.clone(), from.as_str(), "+", Some(PAGE)).await?;
             let Some((last, _)) = page.last() else { return Ok(found) };
             from = format!("({last}");
             found.extend(page.into_iter().filter_map(|(id, fields)| {
@@ -85,7 +87,7 @@ impl Journal {
             ("reason", reason.to_owned()),
             ("fields", parts.join("\n")),
         ];
-        self.writer.xadd(key, false, None::<()>, "*", values).await
+        self.client()?.xadd(key, false, None::<()>, "*", values).await
     }
 
     /// Whether the log still has the entry up to which PostgreSQL has it. A log that lost its tail
@@ -97,43 +99,21 @@ impl Journal {
         let key = PartitionKeys(self.partition).journal();
         let id = id.to_string();
         let found: Vec<(String, RawFields)> =
-            self.writer.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
+            self.client()?.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
         Ok(!found.is_empty())
     }
 
     /// The id of the newest entry ever appended; zero for a journal that never had one.
     pub async fn newest(&self) -> Result<StreamId, Error> {
         let key = PartitionKeys(self.partition).journal();
-        let exists: i64 = self.writer.exists(key.clone()).await?;
+        let client = self.client()?;
+        let exists: i64 = client.exists(key.clone()).await?;
         if exists == 0 {
             return Ok(StreamId::default());
         }
-        let info: HashMap<String, Value> = self.writer.xinfo_stream(key, false, None).await?;
+        let info: HashMap<String, Value> = client.xinfo_stream(key, false, None).await?;
         let id = info.get("last-generated-id").and_then(Value::as_string);
         Ok(id.and_then(|id| id.parse().ok()).unwrap_or_default())
-    }
-
-    /// Drops entries before `upto`: only ever what PostgreSQL has committed. The last one stays: by
-    /// it one sees that this is still the same log.
-    pub async fn trim(&self, upto: StreamId) -> Result<(), Error> {
-        let key = PartitionKeys(self.partition).journal();
-        let _: i64 = self.writer.xtrim(key, ("MINID", "=", upto.to_string())).await?;
-        Ok(())
-    }
-
-    /// Tells every node that PostgreSQL has the journal up to `upto`, and which payments it refused
-    /// because an earlier sale has the seats; answers the id of the announcement, which has the
-    /// time of Redis.
-    pub async fn announce(
-        &self,
-        upto: StreamId,
-        lost: &[(PaymentId, Vec<SeatId>)],
-    ) -> Result<StreamId, Error> {
-        let key = PartitionKeys(self.partition).persisted();
-        let fields = vec![("upto", upto.to_string()), ("lost", lost_text(lost))];
-        let cap = ("MAXLEN", "~", ANNOUNCEMENTS);
-        let id: String = self.writer.xadd(key, false, cap, "*", fields).await?;
-        Ok(id.parse().unwrap_or_default())
     }
 }
 

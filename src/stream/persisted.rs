@@ -1,6 +1,6 @@
 //! What PostgreSQL has committed, as every node hears it from the workers.
 
-use crate::domain::claim::{join_seats, parse_seats};
+use crate::domain::claim::parse_seats;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::position::StreamId;
@@ -15,6 +15,7 @@ pub struct Persisted {
 
 #[derive(Default)]
 struct State {
+    epoch: u64,
     upto: StreamId,
     /// Payments refused because an earlier sale has the seats; the last few thousand.
     lost: HashMap<PaymentId, Vec<SeatId>>,
@@ -43,8 +44,13 @@ impl Persisted {
     pub fn hear(&self, partition: Partition, fields: &Fields) {
         let Some(sender) = self.partitions.get(usize::from(partition.0)) else { return };
         let Some(upto) = fields.get("upto").and_then(|id| id.parse().ok()) else { return };
+        let epoch = fields.get("epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
         let lost = fields.get("lost").map_or_else(Vec::new, |text| parse_lost(text));
         sender.send_modify(|state| {
+            // Ids of another epoch are those of another journal.
+            if state.epoch != epoch {
+                *state = State { epoch, ..State::default() };
+            }
             state.upto = state.upto.max(upto);
             if state.lost.len() + lost.len() > LOST_MAX {
                 state.lost.clear();
@@ -83,13 +89,7 @@ impl Persisted {
     }
 }
 
-/// `payment:seat,seat;payment:seat`.
-pub(super) fn lost_text(lost: &[(PaymentId, Vec<SeatId>)]) -> String {
-    let parts: Vec<String> =
-        lost.iter().map(|(id, seats)| format!("{}:{}", id.key(), join_seats(seats))).collect();
-    parts.join(";")
-}
-
+/// Reads `payment:seat,seat;payment:seat`, as a worker writes it.
 fn parse_lost(text: &str) -> Vec<(PaymentId, Vec<SeatId>)> {
     let parts = text.split(';').filter_map(|part| {
         let (id, seats) = part.split_once(':')?;
@@ -103,12 +103,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_payments_read_as_they_are_written() {
-        let lost = vec![
-            (PaymentId::new(Partition(1)), vec![SeatId(4), SeatId(5)]),
-            (PaymentId::new(Partition(1)), vec![SeatId(9)]),
-        ];
-        assert_eq!(parse_lost(&lost_text(&lost)), lost);
+    fn lost_payments_are_read() {
+        let (first, second) = (PaymentId::new(Partition(1)), PaymentId::new(Partition(1)));
+        let text = format!("{}:4,5;{}:9", first.key(), second.key());
+        let lost = vec![(first, vec![SeatId(4), SeatId(5)]), (second, vec![SeatId(9)])];
+        assert_eq!(parse_lost(&text), lost);
         assert_eq!(parse_lost(""), vec![]);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_another_epoch_is_not_said_of_this_one() {
+        let (persisted, partition) = (Persisted::new(1), Partition(0));
+        let told = |epoch: &str, upto: &str| {
+            let fields = [("epoch", epoch), ("upto", upto), ("lost", "")];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            persisted.hear(partition, &Fields::from(fields));
+        };
+        let heard = async |id: &str| {
+            let (id, payment) = (id.parse().unwrap(), PaymentId::new(partition));
+            persisted.wait(partition, id, payment, Duration::ZERO).await
+        };
+        told("1", "900-0");
+        assert_eq!(heard("800-0").await, Verdict::Committed);
+        told("2", "10-0");
+        assert_eq!(heard("800-0").await, Verdict::Unheard, "the ids have begun again");
+        assert_eq!(heard("10-0").await, Verdict::Committed);
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SessionId, SiteId};
 use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
-use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, connect_reader};
+use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, Link, RawFields, Redis};
 use fred::prelude::*;
 use fred::types::ClientUnblockFlag;
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 const ENTRIES: u64 = 1000;
 /// A blocking read that has not ended after so long never will.
 const STUCK: Duration = Duration::from_millis(BLOCK_MS + 2 * COMMAND_TIMEOUT_MS);
-/// How often the epoch is looked at.
-const EPOCH_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked at whether this is still the same log.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 async fn unstuck<T>(reading: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let late = || Error::new(ErrorKind::Timeout, "a blocking read did not end");
@@ -37,8 +37,11 @@ pub enum Told {
     SiteChanged(SiteId),
     MatchChanged(MatchId),
     SessionEnded(SessionId),
-    /// The epoch when it was first seen and each time it changes; `None`: not loaded.
+    /// The epoch when it was first seen and each time it changes; `None`: not loaded. Also when
+    /// the streams of the partition have lost entries that were told.
     Epoch(Partition, Option<u64>),
+    /// The changes of a match have lost entries that were told.
+    Lost(MatchId),
 }
 
 /// Takes what a reader tells; must not block.
@@ -56,24 +59,21 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Connects one reader per partition and starts them.
-    pub async fn start(
-        redis_url: &str,
+    /// Starts one reader per partition. Each connects by itself, so that a server which is away
+    /// keeps only its own partitions waiting.
+    pub fn start(
+        redis: &Redis,
         partitions: u16,
-        listener: Listener,
-        stop: CancellationToken,
-    ) -> Result<Self, Error> {
-        let connecting = (0..partitions).map(|_| connect_reader(redis_url));
-        let clients = futures::future::try_join_all(connecting).await?;
-        let mut orders = Vec::new();
-        for (number, client) in (0..partitions).zip(clients) {
+        listener: &Listener,
+        stop: &CancellationToken,
+    ) -> Self {
+        let orders = (0..partitions).map(|number| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            orders.push(sender);
-            let url = redis_url.to_owned();
-            let reader = Reader::new(url, client, Partition(number), listener.clone());
+            let reader = Reader::new(redis.clone(), Partition(number), listener.clone());
             tokio::spawn(reader.run(receiver, stop.clone()));
-        }
-        Ok(Self { orders })
+            sender
+        });
+        Self { orders: orders.collect() }
     }
 
     /// Follows the changes of a match from behind `from`.
@@ -94,28 +94,41 @@ impl Tail {
     }
 }
 
+/// Where a reader stands in a stream.
+#[derive(Clone, Copy)]
+struct Place {
+    id: StreamId,
+    /// Whether an entry with this id was there when it was set.
+    is_entry: bool,
+}
+
 struct Reader {
-    url: String,
-    client: Client,
+    redis: Redis,
+    /// Closed and opened again after each failure, because a client that has failed once may stay
+    /// stuck, and because another server may have the partition by then.
+    link: Option<Link>,
     partition: Partition,
     listener: Listener,
-    places: HashMap<String, StreamId>,
+    places: HashMap<String, Place>,
+    /// Whether the epoch was ever looked at.
+    known: bool,
     epoch: Option<u64>,
-    epoch_seen_at: Option<Instant>,
+    looked_at: Option<Instant>,
 }
 
 type Entries = HashMap<String, Vec<(String, Fields)>>;
 
 impl Reader {
-    fn new(url: String, client: Client, partition: Partition, listener: Listener) -> Self {
+    fn new(redis: Redis, partition: Partition, listener: Listener) -> Self {
         Self {
-            url,
-            client,
+            redis,
+            link: None,
             partition,
             listener,
             places: HashMap::new(),
+            known: false,
             epoch: None,
-            epoch_seen_at: None,
+            looked_at: None,
         }
     }
 
@@ -125,21 +138,21 @@ impl Reader {
                 Ok(entries) => self.tell_all(entries),
                 Err(error) => {
                     tracing::warn!(partition = %self.partition, %error, "reading streams failed");
+                    self.link = None;
+                    // Another server may answer next: the next read begins with a look at it.
+                    self.looked_at = None;
                     tokio::time::sleep(Duration::from_millis(200)).await;
-                    self.replace_client().await;
                 }
             }
         }
-        let _ = self.client.quit().await;
     }
 
-    /// A client that has failed once may stay stuck after its server is back: a new one is sure.
-    async fn replace_client(&mut self) {
-        let connecting = tokio::time::timeout(STUCK, connect_reader(&self.url)).await;
-        if let Ok(Ok(client)) = connecting {
-            let old = std::mem::replace(&mut self.client, client);
-            tokio::spawn(async move { old.quit().await });
+    async fn client(&mut self) -> Result<Client, Error> {
+        if self.link.is_none() {
+            self.link = Some(self.redis.reader(self.partition).await?);
         }
+        let link = self.link.as_ref().map(|link| Client::clone(link));
+        link.ok_or_else(|| Error::new(ErrorKind::IO, "no connection"))
     }
 
     async fn read(
@@ -147,13 +160,13 @@ impl Reader {
         orders: &mut mpsc::UnboundedReceiver<Order>,
         stop: &CancellationToken,
     ) -> Result<Entries, Error> {
-        self.look_at_epoch().await?;
+        let client = self.client().await?;
+        self.look_at_log(&client).await?;
         while let Ok(order) = orders.try_recv() {
             self.obey(order);
         }
         let (keys, ids): (Vec<String>, Vec<String>) =
-            self.places.iter().map(|(key, id)| (key.clone(), id.to_string())).unzip();
-        let client = self.client.clone();
+            self.places.iter().map(|(key, place)| (key.clone(), place.id.to_string())).unzip();
         let reading = client.xread_map(Some(ENTRIES), Some(BLOCK_MS), keys, ids);
         let reading = unstuck(reading);
         tokio::pin!(reading);
@@ -162,7 +175,7 @@ impl Reader {
             answer = &mut reading => answer,
             order = orders.recv() => {
                 if let Some(order) = order { self.obey(order); }
-                let _ = self.client.unblock_self(Some(ClientUnblockFlag::Timeout)).await;
+                let _ = client.unblock_self(Some(ClientUnblockFlag::Timeout)).await;
                 reading.await
             }
             () = stop.cancelled() => return Ok(Entries::new()),
@@ -176,7 +189,9 @@ impl Reader {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Watch(id, from) => {
-                self.places.insert(MatchKeys(id).changes(), from);
+                // Without any entry yet the place is the begin of the stream.
+                let place = Place { id: from, is_entry: from != StreamId::default() };
+                self.places.insert(MatchKeys(id).changes(), place);
             }
             Order::Unwatch(id) => {
                 self.places.remove(&MatchKeys(id).changes());
@@ -184,36 +199,52 @@ impl Reader {
         }
     }
 
-    /// After a wipe or a failover the streams begin anew below the ids seen before, and a read
-    /// would wait for ever: the epoch says that this is another log.
-    async fn look_at_epoch(&mut self) -> Result<(), Error> {
-        if self.epoch_seen_at.is_some_and(|at| at.elapsed() < EPOCH_EVERY) {
+    /// After a wipe or a failover the streams begin again below the ids seen before, or lack the
+    /// last entries, and a read would wait for ever. That this is another log is said by the epoch,
+    /// or by a place whose entry is not there any more.
+    async fn look_at_log(&mut self, client: &Client) -> Result<(), Error> {
+        if self.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
         let keys = PartitionKeys(self.partition);
-        let epoch: Option<u64> = self.client.hget(keys.partition(), "epoch").await?;
-        if self.epoch_seen_at.is_none() || epoch != self.epoch {
-            self.epoch = epoch;
+        // A partition that is closed keeps its epoch and has no layout.
+        let (epoch, layout): (Option<u64>, Option<String>) =
+            client.hmget(keys.partition(), vec!["epoch", "layout"]).await?;
+        let epoch = epoch.filter(|_| layout.is_some());
+        let lost = self.lost_places(client).await?;
+        let mut another = !self.known || epoch != self.epoch;
+        for key in lost {
+            match match_of_changes(&key) {
+                Some(id) => {
+                    // The new snapshot will say from where to follow it.
+                    self.places.remove(&key);
+                    (self.listener)(Told::Lost(id));
+                }
+                None => another = true,
+            }
+        }
+        if another {
+            (self.known, self.epoch) = (true, epoch);
             for key in [keys.persisted(), keys.notices()] {
-                let place = self.end_of(&key).await?;
+                let place = end_of(client, &key).await?;
                 self.places.insert(key, place);
             }
             (self.listener)(Told::Epoch(self.partition, epoch));
         }
-        self.epoch_seen_at = Some(Instant::now());
+        self.looked_at = Some(Instant::now());
         Ok(())
     }
 
-    /// The place before the last entry, so that the last one is told again: it is what stands.
-    /// Notices are told from the start: ended sessions must be known to a node that starts late.
-    async fn end_of(&self, key: &str) -> Result<StreamId, Error> {
-        if key.ends_with(":notices") {
-            return Ok(StreamId::default());
-        }
-        let last: Vec<(String, Fields)> =
-            self.client.xrevrange_values(key, "+", "-", Some(1)).await?;
-        let id: Option<StreamId> = last.first().and_then(|(id, _)| id.parse().ok());
-        Ok(id.map_or(StreamId::default(), |id| StreamId { ms: id.ms.saturating_sub(1), seq: 0 }))
+    /// The streams that do not have the entry any more at which this reader stands.
+    async fn lost_places(&self, client: &Client) -> Result<Vec<String>, Error> {
+        let read = self.places.iter().filter(|(_, place)| place.is_entry);
+        let looks = read.map(async |(key, place)| {
+            let id = place.id.to_string();
+            let found: Vec<(String, RawFields)> =
+                client.xrange_values(key, &id, &id, Some(1)).await?;
+            Ok::<_, Error>(found.is_empty().then(|| key.clone()))
+        });
+        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     fn tell_all(&mut self, entries: Entries) {
@@ -222,7 +253,7 @@ impl Reader {
                 let Ok(id) = id.parse::<StreamId>() else { continue };
                 // An order may have moved or removed the place while the read was under way.
                 match self.places.get_mut(&key) {
-                    Some(place) if *place < id => *place = id,
+                    Some(place) if place.id < id => *place = Place { id, is_entry: true },
                     _ => continue,
                 }
                 if let Some(told) = self.understand(&key, id, fields) {
@@ -247,4 +278,16 @@ impl Reader {
         }
         fields.get("revoked").and_then(|id| SessionId::from_key(id)).map(Told::SessionEnded)
     }
+}
+
+/// The place before the last entry, so that the last one is told again: it is what stands. Notices
+/// are told from the start: ended sessions must be known to a node that starts late.
+async fn end_of(client: &Client, key: &str) -> Result<Place, Error> {
+    if key.ends_with(":notices") {
+        return Ok(Place { id: StreamId::default(), is_entry: false });
+    }
+    let last: Vec<(String, Fields)> = client.xrevrange_values(key, "+", "-", Some(1)).await?;
+    let id: Option<StreamId> = last.first().and_then(|(id, _)| id.parse().ok());
+    let before = |id: StreamId| StreamId { ms: id.ms.saturating_sub(1), seq: 0 };
+    Ok(Place { id: id.map_or(StreamId::default(), before), is_entry: false })
 }

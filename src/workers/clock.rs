@@ -4,6 +4,7 @@
 use crate::domain::ids::Partition;
 use crate::engine::clock::Tick;
 use crate::engine::error::EngineError;
+use crate::engine::leases::Lease;
 use crate::workers::Workers;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -47,12 +48,13 @@ impl Clocks {
 impl Workers {
     /// Moves the clock of a partition on. When TIME has jumped since the last tick, the clock goes
     /// on as if it had not.
-    pub async fn tick_once(&self, partition: Partition) -> Result<(), EngineError> {
+    pub async fn tick_once(&self, lease: &Lease) -> Result<(), EngineError> {
+        let partition = lease.partition;
         let asked = Instant::now();
-        let Tick::Jumped(ahead_ms) = self.tick(partition, 0).await? else { return Ok(()) };
+        let Tick::Jumped(ahead_ms) = self.tick(lease, 0).await? else { return Ok(()) };
         // A late answer may be one to a late question: the next tick will tell.
         if asked.elapsed() < PROMPT
-            && let Tick::Ticked(_) = self.tick(partition, -ahead_ms).await?
+            && let Tick::Ticked(_) = self.tick(lease, -ahead_ms).await?
         {
             tracing::warn!(%partition, ahead_ms, "the clock of Redis has jumped: deadlines stay");
             metrics::counter!("grandstand_clock_jumps_total").increment(1);
@@ -60,10 +62,11 @@ impl Workers {
         Ok(())
     }
 
-    async fn tick(&self, partition: Partition, correction: i64) -> Result<Tick, EngineError> {
+    async fn tick(&self, lease: &Lease, correction: i64) -> Result<Tick, EngineError> {
+        let partition = lease.partition;
         let (asked, expected) = (Instant::now(), self.clocks.expected(partition));
         let tick =
-            self.engine.tick_clock(partition, &self.name, expected, correction, TOLERANCE_MS);
+            self.engine.tick_clock(partition, lease.token(), expected, correction, TOLERANCE_MS);
         let tick = tick.await?;
         if let Tick::Ticked(now_ms) = tick {
             self.clocks.see(partition, asked, now_ms, now_ms);

@@ -4,33 +4,39 @@
 pub mod admission;
 pub mod clock;
 pub mod expiry;
+pub mod orphans;
 pub mod rebuild;
 pub mod reconcile;
 pub mod retention;
 pub mod write_behind;
 
 use crate::domain::ids::{Partition, UserId};
-use crate::domain::position::StreamId;
 use crate::engine::Engine;
+use crate::engine::leases::Lease;
 use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
 use crate::workers::clock::Clocks;
+use crate::workers::orphans::{LOOK_EVERY, Looks};
 use crate::workers::retention::Retired;
+use crate::workers::write_behind::ENTRIES;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// A worker that has not renewed for so long has lost its partitions.
+/// A worker that has not renewed its lease for this time has lost its partitions.
 const LEASE_TTL_MS: u64 = 5_000;
-/// Due holds are looked for so often: half of what the map may be late.
+/// How often a worker without a partition asks for it. A worker that stops gives its partitions up,
+/// so that this is how long payments wait then.
+const LEASE_EVERY: Duration = Duration::from_millis(250);
+/// How often due holds are looked for: half of what the map may be late.
 const EXPIRY_EVERY: Duration = Duration::from_millis(250);
-/// People are let in so often.
+/// How often people are let in.
 const ADMISSION_EVERY: Duration = Duration::from_millis(250);
-/// Payments without an outcome are looked for so often.
+/// How often payments without an outcome are looked for.
 const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 /// After a failure.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -41,7 +47,6 @@ pub struct Workers {
     pub catalog: Arc<Catalog>,
     pub store: Store,
     pub toss: Toss,
-    pub redis_url: String,
     /// Payments without an outcome for so long are asked about at the gateway, in ms.
     pub reconcile_after_ms: i64,
     /// Tests only: a database that may forget is written to.
@@ -50,6 +55,8 @@ pub struct Workers {
     pub name: String,
     /// The partitions whose lease this process has.
     pub owned: Mutex<BTreeSet<Partition>>,
+    /// Those of them whose payments are stopped, because PostgreSQL has lost something.
+    pub halted: Mutex<BTreeSet<Partition>>,
     /// What it has seen of their clocks.
     pub clocks: Clocks,
     /// A closed match leaves Redis so long after its start, in ms.
@@ -80,86 +87,127 @@ impl Workers {
     /// Everything that one partition needs, while its lease is ours.
     async fn keep_partition(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if self.lease(partition).await {
+            if let Some(lease) = self.lease(partition).await {
                 tracing::debug!(%partition, "this worker owns the partition");
                 self.owned.lock().insert(partition);
-                let lost = stop.child_token();
+                let ending = stop.child_token();
                 tokio::join!(
-                    self.renew(partition, lost.clone()),
-                    self.write_behind(partition, lost.clone()),
-                    self.sweep(partition, lost.clone()),
-                    self.retire(partition, lost),
+                    self.renew(&lease, ending.clone()),
+                    self.write_behind(&lease, ending.clone()),
+                    self.sweep(&lease, ending.clone()),
+                    self.look_for_orphans(partition, ending.clone()),
+                    self.retire(partition, ending),
                 );
                 self.owned.lock().remove(&partition);
+                self.halted.lock().remove(&partition);
+                if let Err(error) = self.engine.end_lease(&lease).await {
+                    tracing::debug!(%partition, %error, "the lease ends by itself");
+                }
             } else if let Err(error) = self.watch_once(partition).await {
                 tracing::debug!(%partition, %error, "its clock can't be read");
             }
-            pause(PAUSE, &stop).await;
+            pause(LEASE_EVERY, &stop).await;
         }
     }
 
-    async fn lease(&self, partition: Partition) -> bool {
+    async fn lease(&self, partition: Partition) -> Option<Lease> {
         match self.engine.take_lease(partition, &self.name, LEASE_TTL_MS).await {
-            Ok(mine) => mine,
+            Ok(lease) => lease,
             Err(error) => {
-                tracing::warn!(%partition, %error, "no answer to the lease");
-                false
+                tracing::warn!(%partition, %error, "no reply to the lease");
+                None
             }
         }
     }
 
-    async fn renew(&self, partition: Partition, lost: CancellationToken) {
-        while !lost.is_cancelled() {
-            pause(Duration::from_millis(LEASE_TTL_MS / 4), &lost).await;
-            if !self.lease(partition).await {
-                lost.cancel();
+    /// Renews the lease until it has ended, or the worker stops. A renewal without a reply is tried
+    /// again while the lease still stands: what only the owner may write is fenced in any case.
+    async fn renew(&self, lease: &Lease, ending: CancellationToken) {
+        let life = Duration::from_millis(LEASE_TTL_MS);
+        let mut renewed_at = Instant::now();
+        while !ending.is_cancelled() {
+            pause(life / 5, &ending).await;
+            if ending.is_cancelled() {
+                return;
+            }
+            let asked_at = Instant::now();
+            match self.engine.keep_lease(lease, LEASE_TTL_MS).await {
+                Ok(true) => renewed_at = asked_at,
+                Ok(false) => {
+                    tracing::warn!(partition = %lease.partition, "the lease has ended");
+                    ending.cancel();
+                }
+                Err(error) => {
+                    tracing::warn!(partition = %lease.partition, %error, "no reply to a renewal");
+                    if renewed_at.elapsed() >= life {
+                        ending.cancel();
+                    }
+                }
             }
         }
     }
 
-    async fn write_behind(&self, partition: Partition, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            if let Err(error) = self.write_behind_until(partition, &stop).await {
+    async fn write_behind(&self, lease: &Lease, ending: CancellationToken) {
+        while !ending.is_cancelled() {
+            if let Err(error) = self.write_behind_until(lease, &ending).await {
+                let partition = lease.partition;
                 tracing::warn!(%partition, error = format!("{error:#}"), "write-behind waits");
-                pause(PAUSE, &stop).await;
+                pause(PAUSE, &ending).await;
             }
         }
     }
 
     async fn write_behind_until(
         &self,
-        partition: Partition,
-        stop: &CancellationToken,
+        lease: &Lease,
+        ending: &CancellationToken,
     ) -> anyhow::Result<()> {
-        let journal = Journal::open(&self.redis_url, partition).await?;
-        self.load_once(&journal, partition).await?;
+        let journal = Journal::open(self.engine.redis(), lease.partition).await?;
+        tokio::select! {
+            loaded = self.load_once(&journal, lease) => loaded?,
+            () = ending.cancelled() => return Ok(()),
+        };
         if !self.allow_unsafe_database {
             self.store.assert_durable().await?;
         }
-        let mut place = self.place(partition).await?;
-        // Who came before may have died between its commit and these two.
-        if place.id != StreamId::default() {
-            journal.announce(place.id, &[]).await?;
-            journal.trim(place.id).await?;
-        }
-        while !stop.is_cancelled() {
-            let next = tokio::select! {
-                next = self.drain_once(&journal, partition, place) => next?,
-                () = stop.cancelled() => break,
+        let mut place = self.place(lease.partition).await?;
+        // Who came before may have died between its commit and this.
+        self.tell(lease, place, &vec![]).await?;
+        while !ending.is_cancelled() {
+            // A stop ends the wait for entries, and never a commit that is under way.
+            let entries = tokio::select! {
+                entries = journal.read(place.id, ENTRIES) => entries?,
+                () = ending.cancelled() => break,
             };
-            // Nothing came: is it still the same log?
-            if next == place && !self.same_log(&journal, partition, place).await? {
+            // Nothing came: is it still the same log, here and there?
+            if entries.is_empty() && !self.same_log(&journal, lease.partition, place).await? {
                 return Ok(());
             }
-            place = next;
+            place = self.take(&journal, lease, place, &entries).await?;
         }
         Ok(())
     }
 
-    async fn sweep(&self, partition: Partition, stop: CancellationToken) {
+    async fn look_for_orphans(&self, partition: Partition, stop: CancellationToken) {
+        let mut looks = Looks::default();
+        pause(LOOK_EVERY, &stop).await;
+        while !stop.is_cancelled() {
+            let look = tokio::select! {
+                look = self.orphans_once(partition, &mut looks) => look,
+                () = stop.cancelled() => return,
+            };
+            if let Err(error) = look {
+                tracing::warn!(%partition, error = format!("{error:#}"), "a look has failed");
+            }
+            pause(LOOK_EVERY, &stop).await;
+        }
+    }
+
+    async fn sweep(&self, lease: &Lease, stop: CancellationToken) {
+        let partition = lease.partition;
         while !stop.is_cancelled() {
             // First, so that nothing ends by a clock that has jumped.
-            if let Err(error) = self.tick_once(partition).await {
+            if let Err(error) = self.tick_once(lease).await {
                 tracing::warn!(%partition, %error, "its clock was not ticked");
             }
             if let Err(error) = self.expire_once(partition).await {

@@ -5,7 +5,7 @@
 
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::money::{Attempt, Money, Refund};
-use crate::engine::payments::{Outcome, Settled};
+use crate::engine::payments::{Again, Outcome, Settled};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Confirmed};
 use crate::store::unsettled::{Unsettled, UnsettledState};
@@ -55,12 +55,18 @@ impl Workers {
         if !self.owned.lock().contains(&payment.partition()) {
             return Ok(false);
         }
+        let newest = self.engine.journal_newest(payment.partition()).await?;
         let now = self.store.unsettled_one(payment).await?;
         let Some(Unsettled { attempt, state }) = now
             .filter(|now| now.attempt.number == listed.attempt.number && now.state == listed.state)
         else {
             return Ok(false);
         };
+        // What PostgreSQL has not read yet is not missing in it.
+        let place = self.place(payment.partition()).await?;
+        if place.id >= newest && self.tell_again(&attempt, &state).await? {
+            return Ok(true);
+        }
         match &state {
             UnsettledState::Outcome => self.settle(&attempt).await,
             UnsettledState::Lost(sold) => self.give_up(&attempt, sold).await,
@@ -68,8 +74,29 @@ impl Workers {
         }
     }
 
+    /// PostgreSQL waits for a step that Redis has taken, because its fact was refused or lost: it is
+    /// written again. `false` when Redis waits as well.
+    async fn tell_again(&self, attempt: &Attempt, state: &UnsettledState) -> anyhow::Result<bool> {
+        let what = match state {
+            UnsettledState::Outcome => Again::Outcome,
+            UnsettledState::Refund(refund, money) if refund.number > 0 => Again::Refund(money),
+            UnsettledState::Refund(..) | UnsettledState::Lost(_) => return Ok(false),
+        };
+        let told = self.engine.tell_again(attempt, what).await?;
+        if told {
+            tracing::warn!(payment = %attempt.payment, "PostgreSQL had missed a fact: told again");
+        }
+        Ok(told)
+    }
+
     /// What the gateway says of an attempt; `None` while it does not know either.
     async fn ask(&self, attempt: &Attempt) -> anyhow::Result<Option<Outcome>> {
+        if attempt.amount == 0 {
+            // What costs nothing is no business of the gateway.
+            let waits = self.engine.ask_payment(attempt).await?;
+            let withdrawn = || Outcome::Declined("WITHDRAWN".to_owned());
+            return Ok(Some(if waits { Outcome::Approved } else { withdrawn() }));
+        }
         let order = attempt.payment.order_id();
         let found = match self.toss.find_by_order(&order).await {
             Lookup::Found(found) => found,
@@ -133,10 +160,14 @@ impl Workers {
         refund: &Refund,
         money: &Money,
     ) -> anyhow::Result<bool> {
-        let refused = match self.give_back(attempt, refund).await {
-            CancelOutcome::Canceled(_) => None,
-            CancelOutcome::Refused { code, .. } => Some(code),
-            CancelOutcome::Unknown { .. } => return Ok(false),
+        let refused = if money.part == 0 {
+            None
+        } else {
+            match self.give_back(attempt, refund).await {
+                CancelOutcome::Canceled(_) => None,
+                CancelOutcome::Refused { code, .. } => Some(code),
+                CancelOutcome::Unknown { .. } => return Ok(false),
+            }
         };
         if refund.number == 0 {
             if let Some(code) = refused {

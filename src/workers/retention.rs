@@ -51,12 +51,12 @@ impl Workers {
         let archived =
             self.store.archived_matches(&over.keys().copied().collect::<Vec<_>>()).await?;
         let mut open = HashSet::new();
-        let mut cursor = "0".to_owned();
+        let mut cursor = None;
         loop {
-            let (next, mut claims) = self.engine.claims_page(partition, &cursor).await?;
+            let (mut claims, next) = self.engine.claims_page(partition, cursor).await?;
             claims.retain(|claim| over.contains_key(&claim.match_id));
             open.extend(self.remove(claims, &archived).await?);
-            if next == "0" {
+            if next.is_none() {
                 break;
             }
             cursor = next;

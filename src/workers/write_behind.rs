@@ -1,4 +1,5 @@
-//! From the journal to PostgreSQL: one transaction per batch, then trim, then announce.
+//! From the journal to PostgreSQL: one transaction per batch; then Redis is told how far PostgreSQL
+//! is, and drops what it has.
 //!
 //! The position of a partition is a row that moves in the same transaction as the effects. So a
 //! worker that dies anywhere is followed by one that reads on from there, and an entry that is read
@@ -8,6 +9,7 @@
 use crate::domain::fact::{Fact, Fields};
 use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
+use crate::engine::leases::{Announced, Lease};
 use crate::failpoint;
 use crate::store::StoreError;
 use crate::store::apply::Lost;
@@ -16,9 +18,9 @@ use crate::workers::Workers;
 use anyhow::Context as _;
 
 /// Entries of one transaction.
-const ENTRIES: u64 = 1000;
+pub(super) const ENTRIES: u64 = 1000;
 
-type Entry = (StreamId, Fields);
+pub(super) type Entry = (StreamId, Fields);
 
 impl Workers {
     /// Where PostgreSQL stands in the journal of a partition.
@@ -28,27 +30,72 @@ impl Workers {
     }
 
     /// Takes what the journal has behind `place` (waits up to a second for it) to PostgreSQL;
-    /// answers the new place.
+    /// returns the new place.
+    ///
+    /// # Errors
+    /// Redis or PostgreSQL is away, or is not where this worker left it: then it must compare them
+    /// again before it goes on.
     pub async fn drain_once(
         &self,
         journal: &Journal,
-        partition: Partition,
+        lease: &Lease,
         place: Position,
     ) -> anyhow::Result<Position> {
         let entries = journal.read(place.id, ENTRIES).await.context("reading the journal")?;
-        if entries.is_empty() {
-            return Ok(place);
-        }
+        self.take(journal, lease, place, &entries).await
+    }
+
+    /// Takes entries that were read behind `place` to PostgreSQL, and tells Redis.
+    pub(super) async fn take(
+        &self,
+        journal: &Journal,
+        lease: &Lease,
+        place: Position,
+        entries: &[Entry],
+    ) -> anyhow::Result<Position> {
+        let Some((upto, _)) = entries.last() else { return Ok(place) };
+        let upto = *upto;
         // After the read and before the commit: what was read is behind an entry that is known.
         anyhow::ensure!(
             journal.has(place.id).await?,
             "the journal has lost {}, which PostgreSQL knows",
             place.id
         );
-        self.take(journal, partition, place, entries).await
+        let has = |kind: &str| {
+            entries.iter().any(|(_, fields)| fields.get("t").is_some_and(|t| t == kind))
+        };
+        failpoint::reached_if("claim.before", || has("payment_begun"));
+        failpoint::reached_if("commit.before", || has("payment_approved"));
+        let lost = self.commit(journal, lease.partition, place, entries).await?;
+        failpoint::reached_if("claim.after", || has("payment_begun"));
+        failpoint::reached_if("commit.after", || has("payment_approved"));
+        metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
+        failpoint::reached_if("acknowledge.before", || has("payment_approved"));
+        let told = self.tell(lease, Position { id: upto, ..place }, &lost).await?;
+        let lag = metrics::histogram!("grandstand_journal_lag_seconds");
+        for (id, _) in entries {
+            lag.record(told.ms.saturating_sub(id.ms) as f64 / 1000.0);
+        }
+        failpoint::reached_if("acknowledge.after", || has("payment_approved"));
+        Ok(Position { id: upto, ..place })
     }
 
-    /// Takes all that a journal has which lost its tail: what came after the loss is true as well.
+    /// Tells Redis and every node up to where PostgreSQL has the journal.
+    pub(super) async fn tell(
+        &self,
+        lease: &Lease,
+        place: Position,
+        lost: &Lost,
+    ) -> anyhow::Result<StreamId> {
+        match self.engine.announce(lease, place, lost).await.context("telling what is committed")? {
+            Announced::Told(at) => Ok(at),
+            Announced::Behind(known) => {
+                anyhow::bail!("PostgreSQL is at {place}, and Redis was told that it had {known}")
+            }
+        }
+    }
+
+    /// Takes the rest of a journal that ends here: what came after a loss is true as well.
     pub(super) async fn take_rest(
         &self,
         journal: &Journal,
@@ -56,40 +103,13 @@ impl Workers {
         place: Position,
     ) -> anyhow::Result<Position> {
         let entries = journal.read(place.id, ENTRIES).await.context("reading the journal")?;
-        self.take(journal, partition, place, entries).await
-    }
-
-    async fn take(
-        &self,
-        journal: &Journal,
-        partition: Partition,
-        place: Position,
-        entries: Vec<Entry>,
-    ) -> anyhow::Result<Position> {
         let Some((upto, _)) = entries.last() else { return Ok(place) };
-        let upto = *upto;
-        let has = |kind: &str| {
-            entries.iter().any(|(_, fields)| fields.get("t").is_some_and(|t| t == kind))
-        };
-        failpoint::reached_if("claim.before", || has("payment_begun"));
-        failpoint::reached_if("commit.before", || has("payment_approved"));
-        let lost = self.commit(journal, partition, place, &entries).await?;
-        failpoint::reached_if("claim.after", || has("payment_begun"));
-        failpoint::reached_if("commit.after", || has("payment_approved"));
-        metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
-        failpoint::reached_if("acknowledge.before", || has("payment_approved"));
-        let (told, ()) = futures::try_join!(journal.announce(upto, &lost), journal.trim(upto))
-            .context("announcing and trimming")?;
-        let lag = metrics::histogram!("grandstand_journal_lag_seconds");
-        for (id, _) in &entries {
-            lag.record(told.ms.saturating_sub(id.ms) as f64 / 1000.0);
-        }
-        failpoint::reached_if("acknowledge.after", || has("payment_approved"));
-        Ok(Position { id: upto, ..place })
+        self.commit(journal, partition, place, &entries).await?;
+        Ok(Position { id: *upto, ..place })
     }
 
-    /// Commits entries. When PostgreSQL refuses them, halves find the one that is to blame; it goes
-    /// to the dead letters and does not stop the rest.
+    /// Commits entries that stand behind `place`. When PostgreSQL refuses them, halves find the one
+    /// that is to blame; it goes to the dead letters and does not stop the rest.
     async fn commit(
         &self,
         journal: &Journal,
@@ -108,16 +128,18 @@ impl Workers {
                 }
             }
         }
-        match self.store.apply(partition, Position { id: *upto, ..place }, &facts).await {
+        match self.store.apply(partition, place, *upto, &facts).await {
             Ok(lost) => Ok(lost),
             Err(StoreError::Refused(reason)) if entries.len() == 1 => {
                 let at = Position { id: *upto, ..place };
                 self.bury(journal, partition, at, &entries[0].1, &reason).await?;
-                Ok(self.store.apply(partition, Position { id: *upto, ..place }, &[]).await?)
+                Ok(self.store.apply(partition, place, *upto, &[]).await?)
             }
             Err(StoreError::Refused(_)) => {
                 let (first, second) = entries.split_at(entries.len() / 2);
                 let mut lost = Box::pin(self.commit(journal, partition, place, first)).await?;
+                let middle = first.last().map_or(place.id, |(id, _)| *id);
+                let place = Position { id: middle, ..place };
                 lost.extend(Box::pin(self.commit(journal, partition, place, second)).await?);
                 Ok(lost)
             }

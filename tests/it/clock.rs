@@ -6,6 +6,7 @@ use crate::support::clock::Clock;
 use crate::support::engine::Step::{Hold, Queue};
 use crate::support::engine::{PARTITION, TestEngine, limits, seats};
 use fred::prelude::*;
+use fred::types::Expiration;
 use grandstand::app::NodeRole;
 use grandstand::domain::ids::{MatchId, Partition};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
@@ -105,9 +106,9 @@ async fn a_gap_without_a_witness_is_real() {
 #[tokio::test]
 async fn who_does_not_own_a_partition_does_not_tick_it() {
     let bed = TestEngine::start().await;
-    assert!(bed.engine.take_lease(PARTITION, "another", 60_000).await.unwrap());
+    let another = bed.engine.take_lease(PARTITION, "another", 60_000).await.unwrap().unwrap();
     assert_eq!(tick(&bed, None, 0).await, Tick::Refused);
-    bed.engine.end_lease(PARTITION).await.unwrap();
+    bed.engine.end_lease(&another).await.unwrap();
     assert!(matches!(tick(&bed, None, 0).await, Tick::Ticked(_)));
     bed.engine.close_partition(PARTITION).await.unwrap();
     assert_eq!(tick(&bed, None, 0).await, Tick::Refused);
@@ -150,10 +151,10 @@ async fn a_shift_goes_away_slowly() {
 #[tokio::test]
 async fn a_lease_does_not_outlive_a_clock_that_went_back() {
     let bed = TestEngine::start().await;
-    assert!(bed.engine.take_lease(PARTITION, "dead", HOUR_MS as u64).await.unwrap());
-    assert!(!bed.engine.take_lease(PARTITION, "me", 300).await.unwrap());
+    assert!(bed.engine.take_lease(PARTITION, "dead", HOUR_MS as u64).await.unwrap().is_some());
+    assert!(bed.engine.take_lease(PARTITION, "me", 300).await.unwrap().is_none());
     eventually("the lease is over", || async {
-        bed.engine.take_lease(PARTITION, "me", 300).await.unwrap().then_some(())
+        bed.engine.take_lease(PARTITION, "me", 300).await.unwrap().map(drop)
     })
     .await;
 }
@@ -271,26 +272,31 @@ async fn a_jump_under_a_node_ends_nothing_early() {
 /// of the one before it is a jump for it too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
     let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let second = app.another_node(NodeRole::Worker).await;
+    let token = app.user("fan").await.token;
+    app.without_worker().await;
+    let first = app.another_node(NodeRole::Worker).await;
+    let fan = Client::new(app.node().url(), token);
     let id: MatchId = event.id.parse().unwrap();
+    eventually("the first worker owns all", || async {
+        (first.workers.owned.lock().len() == usize::from(app.settings.partitions)).then_some(())
+    })
+    .await;
+    let second = app.another_node(NodeRole::Worker).await;
     fan.hold(&event.id, &[1]).await.expect(201);
-    // What it has seen so far must be in its memory: two looks.
+    // The second one has looked at the clock a few times by then.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let before = app.node().app.engine.now_ms(id.partition()).await.unwrap();
     let raw = app.raw().await;
-    // One step for whoever looks: the lease is over and TIME is ahead.
+    // The first one has lost its leases, and goes, before TIME is ahead.
     for number in 0..app.settings.partitions {
-        let partition = Partition(number);
-        let keys = PartitionKeys(partition);
-        let _: i64 = raw.del(keys.lease()).await.unwrap();
-        assert!(
-            app.node().app.engine.take_lease(partition, &second.workers.name, 5000).await.unwrap()
-        );
-        jump(&raw, partition, HOUR_MS).await;
+        let lease = PartitionKeys(Partition(number)).lease();
+        let life = Some(Expiration::PX(2000));
+        let _: () = raw.set(lease, "nobody", life, None, false).await.unwrap();
+        jump(&raw, Partition(number), HOUR_MS).await;
     }
+    first.stop().await;
     eventually("the second worker owns the partition", || async {
         second.workers.owned.lock().contains(&id.partition()).then_some(())
     })
@@ -299,8 +305,8 @@ async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     assert_eq!(letter(&app, &event, 1).await, Some(b'H'), "it ended with the jump");
     let now = app.node().app.engine.now_ms(id.partition()).await.unwrap();
     assert!(now - before < RUNS_MS + 5000, "{} ms in a moment", now - before);
+    app.verify().await;
     second.stop().await;
-    app.finish().await;
 }
 
 /// The rule: a short time to hold ends on time also while nothing jumps.

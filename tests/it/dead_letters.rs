@@ -107,7 +107,7 @@ async fn a_dead_letter_is_repaired_and_replayed() {
     admin.post(&block, &json!({"seatIds": [25]})).await.expect(200);
     let repair = format!(
         "delete from accounts where id = '{thief}';
-         delete from blocked_seats;
+         delete from blocked_seats; delete from blocked_words;
          update dead_letters set fields =
             (fields::jsonb || '{{\"match\": \"{}\"}}')::json where fields ->> 'match' = '?'",
         id.key()
@@ -153,6 +153,9 @@ async fn a_dead_letter_is_replayed_once() {
     assert!(status == 1 && text.contains("refused again"), "{status} {text}");
     let last = waiting(&app, 1).await;
     assert_ne!(last[0][0], again[0][0]);
+    let was = "select fields ->> 'was' from dead_letters";
+    let first = letter.place.to_string();
+    assert_eq!(sql(&app.settings.database_url, was).await, [[first]], "the first place stays");
     engine.close_partition(letter.partition).await.unwrap();
     let put = replay().await;
     assert!(put.is_err() || !put.unwrap(), "not_loaded or gone, never replayed");

@@ -2,13 +2,17 @@
 
 use crate::support::engine::Step::{Block, Forget, Hold, Reserve};
 use crate::support::engine::{PARTITION, TestEngine, seats};
+use crate::support::partition::open_partition;
 use crate::table::word;
 use fred::prelude::*;
 use grandstand::domain::account::{Account, Role};
-use grandstand::domain::catalog::{Match, Site};
+use grandstand::domain::catalog::{Match, MatchStatus, Site};
 use grandstand::domain::ids::{Partition, SessionId, SiteId, UserId};
+use grandstand::domain::position::{Position, StreamId};
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::EngineError;
+use grandstand::engine::leases::Announced;
+use grandstand::engine::load::Load;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys, session};
 use std::collections::HashMap;
 
@@ -114,7 +118,7 @@ async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
     );
     assert_eq!(said(engine.snapshot(id).await), "NotLoaded");
     assert_eq!(bed.seats(id).await, "1H 2H");
-    engine.open_partition(PARTITION, 2).await.unwrap();
+    open_partition(engine, 2).await;
     assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "done");
     assert_eq!(engine.snapshot(id).await.unwrap().position.epoch, 2);
 }
@@ -175,22 +179,70 @@ async fn a_session_ends_when_an_old_token_is_shown() {
     assert_eq!(notices(&bed).await, 3, "every node hears of a log-out and of a stolen token");
 }
 
-/// The rule: a partition has one worker; another takes over only when the lease has ended.
+/// The rule: a partition has one worker; another takes over only when the lease has ended, and then
+/// the first one can neither keep its lease nor write what only the owner may write.
 #[tokio::test]
 async fn a_lease_has_one_owner() {
     let bed = TestEngine::start().await;
-    let take = |worker: &'static str, ms| bed.engine.take_lease(PARTITION, worker, ms);
-    assert!(take("one", 60_000).await.unwrap());
-    assert!(!take("two", 60_000).await.unwrap());
-    assert!(take("one", 100).await.unwrap(), "renewed, for a shorter time");
-    tokio::time::timeout(std::time::Duration::from_secs(5), async {
-        while !take("two", 60_000).await.unwrap() {
+    let engine = &bed.engine;
+    let take = |worker: &'static str, ms| engine.take_lease(PARTITION, worker, ms);
+    let first = take("one", 60_000).await.unwrap().expect("nobody has it");
+    assert!(take("two", 60_000).await.unwrap().is_none());
+    assert!(engine.keep_lease(&first, 100).await.unwrap(), "renewed, for a shorter time");
+    let second = tokio::time::timeout(std::time::Duration::from_secs(5), async {
+        loop {
+            if let Some(lease) = take("two", 60_000).await.unwrap() {
+                break lease;
+            }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     })
     .await
     .expect("the lease ends");
-    assert!(!take("one", 60_000).await.unwrap());
+    assert!(take("one", 60_000).await.unwrap().is_none());
+    assert!(!engine.keep_lease(&first, 60_000).await.unwrap());
+    engine.end_lease(&first).await.unwrap();
+    assert!(engine.keep_lease(&second, 60_000).await.unwrap(), "it is not the first one's to end");
+    // A lease that has ended does not come back under its token.
+    engine.end_lease(&second).await.unwrap();
+    assert!(!engine.keep_lease(&second, 60_000).await.unwrap());
+}
+
+/// The rule: who does not own a partition any more can't write what the owner alone may write.
+#[tokio::test]
+async fn a_worker_without_the_lease_writes_nothing() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let engine = &bed.engine;
+    let stale = engine.take_lease(PARTITION, "slow", 60_000).await.unwrap().unwrap();
+    let _: i64 = bed.raw.del(PartitionKeys(PARTITION).lease()).await.unwrap();
+    let owner = engine.take_lease(PARTITION, "quick", 60_000).await.unwrap().unwrap();
+    let at = |ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } };
+    let before = bed.everything().await;
+    assert_eq!(said(engine.announce(&stale, at(5), &[]).await), "Fenced");
+    assert_eq!(said(engine.halt(&stale, Some("lost")).await), "Fenced");
+    assert_eq!(said(engine.clear_partition(&stale, &[]).await), "Fenced");
+    assert_eq!(said(engine.write_partition(&stale, one_match()).await), "Fenced");
+    assert_eq!(said(engine.open_partition(&stale, 9).await), "Fenced");
+    // Not even the owner loads into a partition that is open.
+    assert_eq!(said(engine.clear_partition(&owner, &[]).await), "Fenced");
+    assert_eq!(said(engine.write_partition(&owner, one_match()).await), "Fenced");
+    assert_eq!(said(engine.open_partition(&owner, 9).await), "Fenced");
+    assert_eq!(bed.everything().await, before);
+    // The place of PostgreSQL only goes up, and only within the epoch.
+    assert!(matches!(engine.announce(&owner, at(5), &[]).await, Ok(Announced::Told(_))));
+    assert!(matches!(engine.announce(&owner, at(5), &[]).await, Ok(Announced::Told(_))));
+    let back = engine.announce(&owner, at(4), &[]).await.unwrap();
+    assert_eq!(back, Announced::Behind(at(5).id));
+    let other = Position { epoch: 2, ..at(9) };
+    assert_eq!(said(engine.announce(&owner, other, &[]).await), "Fenced");
+    assert_eq!(engine.partition_state(PARTITION).await.unwrap().committed, at(5).id);
+    assert_eq!(bed.seats(scene.id()).await, "1H 2H");
+}
+
+fn one_match() -> Load {
+    let matches = vec![crate::support::engine::event(MatchStatus::Open, false)];
+    Load { accounts: vec![], sites: vec![], matches, reservations: vec![], blocked: vec![] }
 }
 
 /// The rule: a snapshot is all taken seats and the place at which they stand so.

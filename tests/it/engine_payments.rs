@@ -10,7 +10,7 @@ use crate::table::Who::{Me, Other};
 use crate::table::{Case, check};
 use grandstand::domain::ids::PaymentId;
 use grandstand::engine::batch::{Limits, Operation};
-use grandstand::engine::payments::{Outcome, Settled};
+use grandstand::engine::payments::{Begun, Outcome, Settled};
 use grandstand::engine::reservations::Source;
 
 const PENDING: &[Step] = &[Hold, Reserve];
@@ -210,6 +210,19 @@ async fn the_end_of_a_payment_is_told_for_a_reservation_that_has_gone() {
         known("refunding", REFUNDING, "1O 2O"),
     ];
     check(&table).await;
+}
+
+/// The rule: a begin whose reply is lost is asked for again, and has the reply that it had at
+/// first: whoever began goes on at once.
+#[tokio::test]
+async fn a_begin_that_is_repeated_has_its_first_reply() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(READY).await;
+    // Longer than a command waits for its reply, and shorter than the batcher repeats it for.
+    bed.command("CLIENT", &["PAUSE", "1500", "ALL"]).await;
+    let (id, me, one) = (scene.id(), scene.me, scene.reservation);
+    let begun = bed.engine.begin_payment(id, me, one, scene.payment, AMOUNT, KEY).await.unwrap();
+    assert!(matches!(begun, Begun::Now { attempt: 1, .. }), "{begun:?}");
 }
 
 /// The rule: seats of a sale are given back one by one; the others stay sold.

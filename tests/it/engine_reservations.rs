@@ -8,7 +8,9 @@ use crate::support::engine::{PRICE, TestEngine, seats};
 use crate::table::Call;
 use crate::table::Who::{Me, Other};
 use crate::table::{Case, check};
+use grandstand::domain::ids::SeatId;
 use grandstand::engine::batch::Operation;
+use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::reservations::Source;
 
 const fn case(
@@ -134,4 +136,32 @@ async fn a_hold_costs_less_by_the_seat_that_was_released() {
     let rest = Source::Hold(scene.hold);
     let (_, rest) = bed.engine.reserve(id, me, rest, Operation::default()).await.unwrap();
     assert_eq!((rest.seats, rest.amount), (seats(&[2]), PRICE));
+}
+
+/// The rule: prices that are not those of a hold, because a node has an old plan, are refused
+/// before anything is written: no amount is ever below nothing, and no record becomes unreadable.
+#[tokio::test]
+async fn a_price_that_does_not_fit_is_refused_and_nothing_is_written() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let (id, me, engine) = (scene.id(), scene.me, &bed.engine);
+    let mismatch = |what: Result<(), EngineError>| {
+        assert!(matches!(what, Err(EngineError::Refused(Refusal::AmountMismatch))), "{what:?}");
+    };
+    mismatch(engine.release_seat(id, me, SeatId(1), 3 * PRICE).await);
+    let reserve = async |prices: &[(u32, i64)]| {
+        let seats = prices.iter().map(|(seat, price)| (SeatId(*seat), *price)).collect();
+        let reserved = engine.reserve(id, me, Source::Seats(seats), Operation::default()).await;
+        reserved.map(|(_, granted)| granted.amount)
+    };
+    // More than the hold costs; and less, for all of its seats.
+    mismatch(reserve(&[(1, 3 * PRICE)]).await.map(drop));
+    mismatch(reserve(&[(1, PRICE), (2, PRICE / 2)]).await.map(drop));
+    assert_eq!(bed.seats(id).await, "1H 2H");
+    assert_eq!(bed.changes(id).await, ["H1,2"]);
+    bed.assert_sound().await;
+    bed.assert_owned(id).await;
+    engine.release_seat(id, me, SeatId(1), PRICE).await.unwrap();
+    assert_eq!(reserve(&[(2, PRICE)]).await.unwrap(), PRICE);
+    bed.assert_sound().await;
 }

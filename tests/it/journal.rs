@@ -8,37 +8,65 @@ use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, Seat
 use grandstand::domain::money::Money;
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::embedded::{PostgresSettings, PrivatePostgres};
+use grandstand::engine::error::EngineError;
 use grandstand::store::{Store, StoreError};
 use grandstand::stream::journal::Journal;
 use serde_json::json;
 use tempfile::TempDir;
 
-const PARTITION: Partition = Partition(0);
+pub(crate) const PARTITION: Partition = Partition(0);
 
 /// A database, and entries that go into it one after the other.
-struct Bed {
-    store: Store,
-    url: String,
+pub(crate) struct Bed {
+    pub store: Store,
+    pub url: String,
     id: StreamId,
+    /// The last one that was applied.
+    applied: StreamId,
 }
 
 impl Bed {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let url = postgres::database().await;
         let store = Store::new(&url, 2).unwrap();
         store.begin_epoch(PARTITION, 1).await.unwrap();
-        Self { store, url, id: StreamId::default() }
+        Self { store, url, id: StreamId::default(), applied: StreamId::default() }
     }
 
     /// One entry in a transaction of its own.
-    async fn step(&mut self, step: PaymentStep, fact: &PaymentFact) -> Result<(), StoreError> {
+    pub(crate) async fn entry(&mut self, fact: Fact) -> Result<(), StoreError> {
         self.id.ms += 1;
-        let entries = [(self.id, Fact::Payment(step, Box::new(fact.clone())))];
-        let upto = Position { epoch: 1, id: self.id };
-        self.store.apply(PARTITION, upto, &entries).await.map(|_| ())
+        let from = Position { epoch: 1, id: self.applied };
+        self.store.apply(PARTITION, from, self.id, &[(self.id, fact)]).await?;
+        self.applied = self.id;
+        Ok(())
     }
 
-    async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
+    pub(crate) async fn step(
+        &mut self,
+        step: PaymentStep,
+        fact: &PaymentFact,
+    ) -> Result<(), StoreError> {
+        self.entry(Fact::Payment(step, Box::new(fact.clone()))).await
+    }
+
+    /// The same step out of a dead letter, which had this place in the journal.
+    pub(crate) async fn late(
+        &mut self,
+        place: Position,
+        step: PaymentStep,
+        fact: &PaymentFact,
+    ) -> Result<(), StoreError> {
+        let fact = Fact::Payment(step, Box::new(fact.clone()));
+        self.entry(Fact::Late(place, Box::new(fact))).await
+    }
+
+    /// The place of the entry that comes next.
+    pub(crate) fn next(&self) -> Position {
+        Position { epoch: 1, id: StreamId { ms: self.id.ms + 1, seq: 0 } }
+    }
+
+    pub(crate) async fn steps(&mut self, fact: &PaymentFact, steps: &[PaymentStep]) {
         for (number, step) in steps.iter().enumerate() {
             let fact = PaymentFact { at: fact.at + number as i64, ..fact.clone() };
             self.step(*step, &fact).await.unwrap();
@@ -46,7 +74,7 @@ impl Bed {
     }
 
     /// Status of reservation and payment, and how many seats are claimed for it.
-    async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
+    pub(crate) async fn stands(&self, fact: &PaymentFact) -> [String; 3] {
         let (payment, reservation) = (fact.payment, fact.reservation);
         let rows = format!(
             "select r.status, p.status,
@@ -59,13 +87,13 @@ impl Bed {
     }
 }
 
-fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
+pub(crate) fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
     PaymentFact {
         payment: PaymentId::new(PARTITION),
         reservation: ReservationId::new(PARTITION),
         match_id,
         user: UserId::new(PARTITION),
-        seats: seats.iter().copied().map(SeatId).collect(),
+        seats: ids(seats),
         amount: 20_000,
         method: "CARD".to_owned(),
         key: "key".to_owned(),
@@ -114,9 +142,10 @@ async fn repeated_and_reordered_entries_change_nothing() {
     for (number, (steps, late, wanted)) in table.iter().enumerate() {
         let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
         let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
+        let first = bed.next();
         bed.steps(&fact, steps).await;
         for step in *late {
-            bed.step(*step, &fact).await.unwrap();
+            bed.late(first, *step, &fact).await.unwrap();
             assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}, then {step:?} again");
         }
     }
@@ -140,10 +169,11 @@ async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
             ..Money::default()
         };
         let first = PaymentFact { money: part(1), at: 2_000_000, ..fact.clone() };
+        let of_first = bed.next();
         bed.steps(&first, &[RefundBegun, end]).await;
         let second = PaymentFact { money: part(2), at: 3_000_000, ..fact.clone() };
         bed.steps(&second, &[RefundBegun]).await;
-        bed.step(end, &PaymentFact { at: 2_000_001, ..first.clone() }).await.unwrap();
+        bed.late(of_first, end, &first).await.unwrap();
         let under_way = format!(
             "select p.refunding, r.status from payments p join refunds r on r.payment_id = p.id
              where p.id = '{}' and r.number = 2",
@@ -170,6 +200,10 @@ async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
     }
+}
+
+pub(crate) fn ids(numbers: &[u32]) -> Vec<SeatId> {
+    numbers.iter().copied().map(SeatId).collect()
 }
 
 /// The rule: a seat has one claim. The decision is in the order of the journal, and the primary key
@@ -207,8 +241,10 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     let fan = crate::support::client::Client::new(app.node().url(), fan.token.clone());
     let id: MatchId = event.id.parse().unwrap();
     let partition = id.partition();
-    let (redis, workers) = (app.redis.url(), app.node().workers.clone());
-    let journal = Journal::open(&redis, partition).await.unwrap();
+    let workers = app.node().workers.clone();
+    let journal = Journal::open(workers.engine.redis(), partition).await.unwrap();
+    let lease = workers.engine.take_lease(partition, "one that dies", 60_000).await.unwrap();
+    let lease = lease.expect("nobody owns it");
     let place = workers.place(partition).await.unwrap();
     let reservation = fan.reserve(&event.id, &[1, 2]).await;
     let payment = fan.request_payment(&reservation).await;
@@ -226,11 +262,12 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     let facts: Vec<_> =
         entries.iter().map(|(id, fields)| (*id, Fact::parse(*id, fields).unwrap())).collect();
     let upto = Position { id: entries.last().unwrap().0, ..place };
-    workers.store.apply(partition, upto, &facts).await.unwrap();
+    workers.store.apply(partition, place, upto.id, &facts).await.unwrap();
     assert!(journal.has(upto.id).await.unwrap(), "an entry that was not trimmed");
-    // Another one takes the same entries from the same place, as one that hung would.
-    let next = workers.drain_once(&journal, partition, place).await.unwrap();
-    assert_eq!(next, upto);
+    // One that hung takes the same entries from the same place: PostgreSQL is not there any more.
+    let late = workers.drain_once(&journal, &lease, place).await.unwrap_err();
+    assert!(late.to_string().contains("PostgreSQL has the journal up to"), "{late:#}");
+    workers.engine.end_lease(&lease).await.unwrap();
     confirming.await.unwrap();
     // A third one begins at the place in PostgreSQL.
     let worker = Node::start(&app.settings, NodeRole::Worker).await.unwrap();
@@ -241,10 +278,10 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     .await;
     assert_eq!(answer["data"]["persisted"], json!(true));
     // The one that hung wakes up, with all that it had read.
-    workers.store.apply(partition, upto, &facts).await.unwrap();
-    let late = journal.announce(upto.id, &[]).await;
-    journal.trim(upto.id).await.unwrap();
-    assert!(late.is_ok());
+    let again = workers.store.apply(partition, place, upto.id, &facts).await;
+    assert!(matches!(again, Err(StoreError::Moved { .. })), "{again:?}");
+    let late = workers.engine.announce(&lease, upto, &[]).await;
+    assert!(matches!(late, Err(EngineError::Fenced)), "{late:?}");
     let rows = "select (select count(*) from claims), (select status from payments),
         (select status from reservations)";
     assert_eq!(sql(&app.settings.database_url, rows).await, [["2", "PAID", "CONFIRMED"]]);

@@ -3,8 +3,10 @@
 
 use crate::support::app::{TestApp, eventually};
 use crate::support::client::Client;
+use fred::prelude::KeysInterface as _;
 use grandstand::app::NodeRole;
 use grandstand::config::Settings;
+use grandstand::redis::keys::PartitionKeys;
 use serde_json::Value;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -76,9 +78,10 @@ impl Scene {
         let node = self.app.node.take().unwrap();
         let engine = node.app.engine.clone();
         node.stop().await;
+        let raw = self.app.raw().await;
         let end_leases = async || {
             for partition in engine.partitions() {
-                engine.end_lease(partition).await.unwrap();
+                let _: i64 = raw.del(PartitionKeys(partition).lease()).await.unwrap();
             }
         };
         // Nobody waits for the leases of the dead here: how long that takes is another test's.

@@ -6,6 +6,7 @@ use crate::support::events::EventStream;
 use fred::prelude::*;
 use grandstand::app::NodeRole;
 use grandstand::domain::ids::MatchId;
+use grandstand::domain::position::EventId;
 use grandstand::embedded::Fsync;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
     let first = map.next().await.unwrap();
     assert_eq!((first.name.as_str(), map.seats.len()), ("snapshot", 20));
     let mut versions = vec![first.data["version"].as_u64().unwrap()];
-    let mut last = first.id.parse::<grandstand::domain::position::Position>().unwrap();
+    let mut last = first.id.parse::<EventId>().unwrap().position;
     let hold = fan.hold(&event.id, &[6, 7]).await.expect(201);
     fan.hold(&event.id, &[21]).await.expect(201);
     let path = event.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
@@ -52,7 +53,7 @@ async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
         let changes = next.data["changes"].as_array().unwrap();
         assert!(changes.iter().all(|one| one["seatId"].as_u64().unwrap() <= 20), "{changes:?}");
         versions.push(next.data["version"].as_u64().unwrap());
-        let at: grandstand::domain::position::Position = next.id.parse().unwrap();
+        let at = next.id.parse::<EventId>().unwrap().position;
         assert!(at.epoch == last.epoch && at.id > last.id, "{last} then {at}");
         last = at;
     }

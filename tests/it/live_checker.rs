@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 /// The map of the match at each version, out of the stream of changes: read as it grows, because
 /// it is cut meanwhile.
 struct Book {
-    raw: fred::clients::Client,
+    raw: grandstand::redis::Link,
     key: String,
     at: String,
     map: BTreeMap<u64, String>,

@@ -110,6 +110,21 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
     })
 }
 
+/// Whether a command waits behind those that free or settle, as in the batch.
+fn waits(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Release { .. }
+            | Command::ReleaseSeat { .. }
+            | Command::Ask { .. }
+            | Command::Outcome { .. }
+            | Command::Cancel { .. }
+            | Command::Refund { .. }
+            | Command::Expire { .. }
+            | Command::Unblock { .. }
+    )
+}
+
 async fn play(system: &mut System, steps: &[Step]) {
     let prices: BTreeMap<SeatId, i64> =
         (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 1000)).collect();
@@ -123,8 +138,9 @@ async fn play(system: &mut System, steps: &[Step]) {
             }
             Step::Batch(drafts) => {
                 let before = model.clone();
-                let commands: Vec<Command> =
+                let mut commands: Vec<Command> =
                     drafts.iter().filter_map(|draft| command(draft, &before)).collect();
+                commands.sort_by_key(waits);
                 let ran =
                     join_all(commands.iter().map(|one| system.run(one, &prices, &before))).await;
                 for (command, ran) in commands.iter().zip(ran) {

@@ -17,6 +17,7 @@ use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
 use grandstand::engine::reservations::{Cancelled, Found, Source};
 use grandstand::engine::seats::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
+use grandstand::redis::Link;
 use grandstand::redis::keys::MatchKeys;
 use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ use tempfile::TempDir;
 /// The scripts on a real Redis, with the ids behind the numbers of the model.
 pub(crate) struct System {
     engine: Engine,
-    raw: Client,
+    raw: Link,
     match_id: MatchId,
     users: Vec<UserId>,
     pub claims: Vec<ReservationId>,
@@ -68,7 +69,7 @@ impl System {
     pub(crate) async fn begin(&mut self) {
         let _: () = self.raw.flushall(false).await.unwrap();
         self.match_id = MatchId::new(Partition(0));
-        self.engine.open_partition(Partition(0), 1).await.unwrap();
+        crate::support::partition::open_partition(&self.engine, 1).await;
         let event = Match {
             id: self.match_id,
             version: 1,

@@ -94,8 +94,11 @@ async fn without_postgresql_holds_go_on_and_payments_wait() {
         (&list["history"], list["reservations"].as_array().unwrap().len()),
         (&json!(false), 2)
     );
-    let ready = bed.app.guest().get("/health/ready").await.expect(200);
-    assert_eq!(ready["database"], "away");
+    eventually("the node says that PostgreSQL is away, and is ready", || async {
+        let ready = bed.app.guest().get("/health/ready").await.expect(200);
+        (ready["database"] == "away").then_some(())
+    })
+    .await;
 
     bed.postgres.restart().await.unwrap();
     let answer = confirm_when_it_can(&bed.fan, &payment, &key).await;

@@ -19,7 +19,7 @@ struct Bed {
     postgres: PrivatePostgres,
     event: TestMatch,
     partition: Partition,
-    raw: fred::clients::Client,
+    raw: grandstand::redis::Link,
     _dir: TempDir,
 }
 

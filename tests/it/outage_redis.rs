@@ -8,7 +8,7 @@ use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::app::{Node, NodeRole};
 use grandstand::domain::ids::MatchId;
-use grandstand::domain::position::Position;
+use grandstand::domain::position::EventId;
 use grandstand::embedded::Fsync;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::Value;
@@ -96,16 +96,16 @@ async fn a_wiped_redis_is_rebuilt_and_sold_stays_sold() {
     bed.fan.hold(&bed.event.id, &[2]).await.expect(201);
     let mut map = EventStream::open(&bed.map(), None).await;
     map.wait_for(2, "HOLD").await;
-    let before: Position = map.last_id.parse().unwrap();
+    let before: EventId = map.last_id.parse().unwrap();
     bed.app.verify().await;
     let flush = CustomCommand::new_static("FLUSHALL", ClusterHash::Random, false);
     let _: () = bed.app.raw().await.custom(flush, Vec::<String>::new()).await.unwrap();
     let epoch = eventually("the partition is loaded again", || bed.epoch()).await;
-    assert_eq!(epoch, before.epoch + 1);
+    assert_eq!(epoch, before.position.epoch + 1);
     // A client that stayed is told anew: the open hold is gone, the sale is not.
     let first = eventually_event(&mut map).await;
     assert_eq!(first.name, "snapshot");
-    assert_eq!(map.last_id.parse::<Position>().unwrap().epoch, epoch);
+    assert_eq!(map.last_id.parse::<EventId>().unwrap().position.epoch, epoch);
     assert_eq!((map.seats[&1].as_str(), map.seats[&2].as_str()), ("OCCUPIED", "AVAILABLE"));
     // One that returns with an id of before gets a snapshot too.
     let mut back = EventStream::open(&bed.map(), Some(&before.to_string())).await;

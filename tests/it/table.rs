@@ -5,7 +5,7 @@ use grandstand::domain::ids::{ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::EngineError;
-use grandstand::engine::payments::{Begun, Outcome, Settled};
+use grandstand::engine::payments::{Again, Begun, Outcome, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
 
 /// Who calls.
@@ -53,6 +53,11 @@ pub(crate) enum Call {
     Ask(u32),
     /// The end of the payment for the journal, with the kind of the fact.
     Conclude(&'static str),
+    /// PostgreSQL waits for the outcome (0), or for the end of the refund of seat 1 with this
+    /// number.
+    TellAgain(u32),
+    /// PostgreSQL does not know of the begin.
+    TellBegin,
     Refund,
     /// The refund with this number.
     RefundAt(u32),
@@ -100,6 +105,7 @@ pub(crate) fn word(reply: Result<String, EngineError>) -> String {
         Ok(word) => word,
         Err(EngineError::Refused(refusal)) => format!("{refusal:?}"),
         Err(EngineError::NotLoaded) => "NotLoaded".to_owned(),
+        Err(EngineError::Fenced) => "Fenced".to_owned(),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -129,7 +135,7 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
             hold.await.map(|_| done("held"))
         }
         Call::Best(who, count, choices) => {
-            let choices: Vec<_> = choices.iter().map(|list| (seats(list), PRICE)).collect();
+            let choices: Vec<_> = choices.iter().map(|list| (PRICE, seats(list))).collect();
             let (who, operation) = (user(scene, who), Operation::default());
             let best = engine.hold_best(id, who, count, &choices, operation).await?;
             Ok(done(if best.is_ok() { "held" } else { "none" }))
@@ -188,6 +194,19 @@ fn expired(yes: bool) -> String {
     if yes { "expired" } else { "kept" }.to_owned()
 }
 
+async fn tell_again(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
+    let refund = if let Call::TellAgain(number) = call { number } else { 0 };
+    let part_seats = seats(&[1]);
+    let money = Money { attempt: 1, refund, part: PRICE, part_seats, ..Money::default() };
+    let what = match call {
+        Call::TellBegin => Again::Begin,
+        _ if refund > 0 => Again::Refund(&money),
+        _ => Again::Outcome,
+    };
+    let told = scene.bed.engine.tell_again(&scene.attempt(1), what).await;
+    told.map(|told| if told { "told" } else { "waits" }.to_owned())
+}
+
 async fn pay(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
     let (engine, id, one) = (&scene.bed.engine, scene.id(), scene.reservation);
     let new = grandstand::domain::ids::PaymentId::new(id.partition());
@@ -244,6 +263,7 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
             let told = engine.forget_payment(&scene.attempt(1), fact, &money).await;
             told.map(|told| if told { "forgotten" } else { "known" }.to_owned())
         }
+        Call::TellAgain(_) | Call::TellBegin => tell_again(scene, call).await,
         Call::Stretch(who) => {
             let stretched = engine.stretch_reservation(id, user(scene, who), one, 1000).await;
             stretched.map(|()| "pending".to_owned())

@@ -131,6 +131,7 @@ impl TestApp {
         settings.admin_email = ADMIN.0.to_owned();
         settings.admin_password = ADMIN.1.to_owned();
         settings.partitions = 2;
+        settings.drain_ms = 0;
         settings.rates.rate_limits = "off".to_owned();
         change(&mut settings);
         let node = Node::start(&settings, NodeRole::All).await.unwrap();
@@ -169,6 +170,7 @@ impl TestApp {
             ("GRANDSTAND_TOSS_BASE_URL", &settings.toss_base_url),
             ("GRANDSTAND_TOSS_SECRET_KEY", &settings.toss_secret_key),
             ("GRANDSTAND_PARTITIONS", &settings.partitions.to_string()),
+            ("GRANDSTAND_DRAIN_MS", "0"),
             ("GRANDSTAND_LOG", "error"),
         ]);
         command
@@ -203,8 +205,13 @@ impl TestApp {
 
     /// A small site and an open match at it.
     pub async fn open_match(&self) -> TestMatch {
+        self.open_match_at(&plan()).await
+    }
+
+    /// An open match at a new site with this plan.
+    pub async fn open_match_at(&self, plan: &Value) -> TestMatch {
         let admin = self.admin().await;
-        let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
+        let site = admin.post("/api/admin/sites", plan).await.expect(201);
         let site_id = site["id"].as_str().unwrap().to_owned();
         let body = json!({"siteId": site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
             "startsAt": "2030-05-05T05:00:00Z"});
@@ -286,7 +293,7 @@ impl TestApp {
     }
 
     /// A client of this Redis that no part of the node shares.
-    pub async fn raw(&self) -> fred::clients::Client {
+    pub async fn raw(&self) -> grandstand::redis::Link {
         grandstand::redis::connect(&self.settings.redis_url).await.unwrap()
     }
 

@@ -15,7 +15,7 @@ const SLOTS: usize = 16_384;
 const NODE_TIMEOUT: &str = "1500";
 
 /// Keys that move at once.
-const STEP: &str = "10";
+const STEP: &str = "3";
 
 /// Masters, numbered from 0, and then replicas: replica i is one of master i modulo the masters.
 /// The slots are split among the masters in order. The slots of a dead master do not stop those of
@@ -127,7 +127,7 @@ impl PrivateCluster {
         self.done(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id_to]).await;
     }
 
-    /// A step of a move: up to 10 keys go over; how many those were.
+    /// A step of a move: up to 3 keys go over; how many those were.
     pub async fn move_some_keys(&self, slot: u16, from: usize, to: usize) -> usize {
         let find = ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), STEP];
         let keys = self.done(from, &find).await.texts();

@@ -1,8 +1,8 @@
 //! A small file system in memory, which a test can fill to the last byte.
 
-use std::fs::{File, Permissions, create_dir, read_dir, remove_dir, set_permissions};
+use std::fs::{File, create_dir, metadata, read_dir, remove_dir};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,14 +16,14 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one with so many megabytes, which everybody may write to.
+    /// Mounts one of this size, which everybody may enter.
     pub fn mount(megabytes: u32) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         unmount_those_of_the_dead();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("{PREFIX}{}-{number}", std::process::id()));
         create_dir(&path).unwrap();
-        let options = format!("size={megabytes}m,mode=0777");
+        let options = format!("size={megabytes}m,mode=0755");
         let mut mount = Command::new("mount");
         let mounted = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).output();
         let failure = match mounted {
@@ -42,11 +42,18 @@ impl SmallDisk {
         &self.path
     }
 
-    /// A directory on it that everybody may write to.
+    /// A directory on it.
     pub fn directory(&self, name: &str) -> PathBuf {
         let path = self.path.join(name);
         create_dir(&path).unwrap();
-        set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        path
+    }
+
+    /// A directory on it for the user who owns something else: PostgreSQL runs as another user
+    /// when the test is root.
+    pub fn directory_for_owner_of(&self, other: &Path, name: &str) -> PathBuf {
+        let (path, owner) = (self.directory(name), metadata(other).unwrap());
+        chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
         path
     }
 

@@ -1,5 +1,5 @@
 //! An engine on a Redis of its own, without a node: matches in any state, and what stands in Redis.
-
+use crate::support::partition::open_partition;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
@@ -14,6 +14,7 @@ use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::payments::Outcome;
 use grandstand::engine::reservations::Source;
 use grandstand::engine::{Engine, EngineSettings};
+use grandstand::redis::Link;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub struct TestEngine {
     pub engine: Engine,
     /// Its holds and reservations are over a millisecond after they were made.
     pub hasty: Engine,
-    pub raw: Client,
+    pub raw: Link,
     pub redis: PrivateRedis,
     _dir: TempDir,
 }
@@ -54,7 +55,7 @@ impl TestEngine {
         let engine = connect(&redis, limits()).await;
         let hasty = Limits { hold_ttl_ms: 1, payment_ttl_ms: 1, ..limits() };
         let hasty = connect(&redis, hasty).await;
-        engine.open_partition(PARTITION, 1).await.unwrap();
+        open_partition(&engine, 1).await;
         let raw = grandstand::redis::connect(&redis.url()).await.unwrap();
         Self { engine, hasty, raw, redis, _dir: dir }
     }
@@ -225,7 +226,8 @@ async fn connect(redis: &PrivateRedis, limits: Limits) -> Engine {
     Engine::connect(settings).await.unwrap()
 }
 
-fn event(status: MatchStatus, queue: bool) -> Match {
+/// A match in a status.
+pub fn event(status: MatchStatus, queue: bool) -> Match {
     Match {
         id: MatchId::new(PARTITION),
         version: 1,

@@ -33,6 +33,8 @@ pub struct MatchInput {
 #[derive(Serialize, ToSchema)]
 pub struct MatchList {
     matches: Vec<MatchView>,
+    /// False while a part of Redis does not answer: its matches are listed without `seatsLeft`.
+    counted: bool,
 }
 
 /// Makes a match, DRAFT.
@@ -72,8 +74,8 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/admin/matches", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
 pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
-    let matches = MatchView::list(&app, app.catalog.matches().iter()).await;
-    Okay(MatchList { matches })
+    let (matches, counted) = MatchView::list(&app, app.catalog.matches().iter()).await;
+    Okay(MatchList { matches, counted })
 }
 
 /// Changes a match. Its site can only be changed while it is DRAFT.

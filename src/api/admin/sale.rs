@@ -15,8 +15,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Seats to block or unblock in one call at the most.
-const SEATS_PER_CALL: usize = 5_000;
+/// Seats to block or unblock in one call at the most: all of them change in one step, and these
+/// hold Redis for 6 to 10 ms.
+const SEATS_PER_CALL: usize = 4_000;
 
 /// Seats.
 #[derive(Deserialize, ToSchema)]
@@ -50,7 +51,7 @@ pub async fn open(
     if event.archived {
         return Err(Refusal::Archived.into());
     }
-    if app.catalog.site(event.site_id).is_none() {
+    if app.engine.site(event.site_id).await?.is_none() {
         return Err(ApiError::not_found("site"));
     }
     change(&app, event, |event| event.status = MatchStatus::Open).await

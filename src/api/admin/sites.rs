@@ -83,10 +83,18 @@ pub async fn replace(
 ) -> ApiResult<Okay<SiteSummary>> {
     check(&input.value)?;
     let old = app.engine.site(id).await?.ok_or_else(|| ApiError::not_found("site"))?;
-    refuse_in_use(&app, id, |status| status != MatchStatus::Draft)?;
+    refuse_in_use(&app, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&admin.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
     app.engine.put_site(&site, operation).await?;
+    // A match may have been opened since the look above. The sale keeps the plan that it began
+    // with: whichever came first, one of the two looks has seen it.
+    if let Err(in_use) = refuse_in_use(&app, id, |status| status != MatchStatus::Draft).await {
+        let back = Site { version: site.version + 1, ..old };
+        app.engine.put_site(&back, Default::default()).await?;
+        app.catalog.refresh_site(id).await?;
+        return Err(in_use);
+    }
     answer(&app, id).await.map(Okay)
 }
 
@@ -101,7 +109,7 @@ pub async fn delete(
     Path(id): Path<SiteId>,
 ) -> ApiResult<NoContent> {
     let site = app.engine.site(id).await?.ok_or_else(|| ApiError::not_found("site"))?;
-    refuse_in_use(&app, id, |_| true)?;
+    refuse_in_use(&app, id, |_| true).await?;
     app.engine.delete_site(&site).await?;
     app.catalog.refresh_site(id).await?;
     Ok(NoContent)
@@ -118,8 +126,13 @@ pub fn place_of(app: &App, key: &str) -> Partition {
     if key.is_empty() { Partition::random(count) } else { Partition::of_email(key, count) }
 }
 
-fn refuse_in_use(app: &App, id: SiteId, counts: impl Fn(MatchStatus) -> bool) -> ApiResult<()> {
-    let matches = app.catalog.matches();
+async fn refuse_in_use(
+    app: &App,
+    id: SiteId,
+    counts: impl Fn(MatchStatus) -> bool,
+) -> ApiResult<()> {
+    // Another node may have opened a match a moment ago, so the cache of this one is not asked.
+    let matches = app.catalog.matches_now().await?;
     let users = matches.iter().filter(|event| event.site_id == id && counts(event.status)).count();
     if users == 0 {
         return Ok(());

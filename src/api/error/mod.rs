@@ -219,9 +219,14 @@ impl ApiError {
         .retry_after(1)
     }
 
-    /// The node can't sell now; says what is missing.
-    pub fn not_ready(detail: String) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", detail).retry_after(2)
+    /// The node can't serve now; the members of `view` say what is missing.
+    pub fn not_ready(view: &impl Serialize) -> Self {
+        let detail = "This process can't serve at the moment; the other members say why.";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", detail);
+        if let Ok(Value::Object(members)) = serde_json::to_value(view) {
+            error.0.more = members;
+        }
+        error.retry_after(2)
     }
 
     /// No answer within the time that a request may take.

@@ -78,6 +78,7 @@ impl ApiError {
                 "RESERVATION_NOT_PENDING",
                 "This payment was declined before. Request a new payment for the reservation.",
             ),
+            Refusal::PaymentsHalted => Self::payments_paused(),
             Refusal::Paying => conflict(
                 "NOT_CANCELLABLE",
                 "A payment for this reservation is under way. Wait for its outcome.",
@@ -121,7 +122,7 @@ impl From<EngineError> for ApiError {
                  Idempotency-Key: nothing happens twice.",
             )
             .inside(error.to_string()),
-            EngineError::BadReply(_) => Self::internal(error),
+            EngineError::BadReply(_) | EngineError::Fenced => Self::internal(error),
         }
     }
 }
@@ -136,9 +137,10 @@ impl From<StoreError> for ApiError {
             )
             .retry_after(5)
             .inside(error.to_string()),
-            StoreError::Refused(_) | StoreError::Schema(_) | StoreError::Setting(_) => {
-                Self::internal(error)
-            }
+            StoreError::Refused(_)
+            | StoreError::Schema(_)
+            | StoreError::Setting(_)
+            | StoreError::Moved { .. } => Self::internal(error),
         }
     }
 }

@@ -53,13 +53,17 @@ fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
     let (status, amount) = (kept.status.as_str(), kept.amount);
     let found = match found {
         Lookup::Found(found) => found,
-        Lookup::NotFound if matches!(status, "PAID" | "REFUNDED") => {
+        // What costs nothing is no business of the gateway.
+        Lookup::NotFound if amount > 0 && matches!(status, "PAID" | "REFUNDED") => {
             return Some(format!("{status} in PostgreSQL, unknown to the gateway"));
         }
         Lookup::NotFound | Lookup::Unknown { .. } => return None,
     };
     let has_money = matches!(found.status, GatewayStatus::Done | GatewayStatus::PartialCanceled);
+    let left = amount - kept.back;
     let agrees = match status {
+        // All that is left of it are seats that cost nothing.
+        "PAID" if left == 0 => found.status == GatewayStatus::Canceled,
         "PAID" => has_money,
         "REFUNDED" => found.status == GatewayStatus::Canceled,
         // Declined, withdrawn or lost: whatever the gateway calls it, it must not have the money.
@@ -71,7 +75,6 @@ fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
     if status == "PAID" && found.total_amount != amount {
         return Some(format!("{amount} KRW in PostgreSQL, {} at the gateway", found.total_amount));
     }
-    let left = amount - kept.back;
     if status == "PAID" && found.balance_amount != left {
         return Some(format!("{left} KRW are left, {} at the gateway", found.balance_amount));
     }

@@ -263,6 +263,9 @@ fn compare_reservations(
             wrong(one.id, "of another user in PostgreSQL than in Redis".to_owned());
         } else if here != there {
             wrong(one.id, "other seats in PostgreSQL than in Redis".to_owned());
+        } else if one.refunding != (claim.state == ClaimState::Refunding) {
+            let side = if one.refunding { "PostgreSQL" } else { "Redis" };
+            wrong(one.id, format!("its money is on the way back in {side} only"));
         } else if claim.amount != one.amount {
             let what = format!("{} KRW in PostgreSQL, {} in Redis", one.amount, claim.amount);
             wrong(one.id, what);

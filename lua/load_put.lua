@@ -1,0 +1,10 @@
+-- Writes fields of one hash of a partition that is closed, while it is loaded.
+-- KEYS[1]  STRING  lease   KEYS[2]  HASH  partition   KEYS[3]  HASH  what is written to
+-- ARGV[1]  token of the lease   ARGV[2..]  field, value, field, value
+-- Replies: fenced open put
+-- Cost: O(fields)
+if fenced(KEYS[1], ARGV[1]) then return 'fenced' end
+if redis.call('HEXISTS', KEYS[2], 'layout') == 1 then return 'open' end
+-- all checked: write
+redis.call('HSET', KEYS[3], unpack(ARGV, 2))
+return 'put'

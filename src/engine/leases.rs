@@ -1,0 +1,174 @@
+//! Which worker owns a partition, and what only the owner may write. Redis checks the lease in the
+//! same step as the write, so that a worker which was paused or cut off can't write into what
+//! another has loaded since.
+
+use crate::domain::claim::join_seats;
+use crate::domain::ids::{Partition, PaymentId, SeatId, UserId};
+use crate::domain::position::{Position, StreamId};
+use crate::engine::Engine;
+use crate::engine::error::EngineError;
+use crate::engine::partitions::LAYOUT;
+use crate::engine::scripts::SCRIPTS;
+use crate::engine::seats::bad;
+use crate::redis::keys::PartitionKeys;
+
+/// The right to write what one worker alone may write in a partition, while Redis has it under this
+/// token.
+#[derive(Debug)]
+pub struct Lease {
+    pub partition: Partition,
+    token: String,
+}
+
+impl Lease {
+    /// What Redis knows the lease by.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
+/// What became of an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// Every node hears it; the id of the announcement, which has the time of Redis.
+    Told(StreamId),
+    /// Redis was once told that PostgreSQL has more than that, up to this id: PostgreSQL has lost
+    /// something.
+    Behind(StreamId),
+}
+
+impl Engine {
+    /// Takes the lease of a partition for `worker` and `ttl_ms`; `None` when somebody has it.
+    pub async fn take_lease(
+        &self,
+        partition: Partition,
+        worker: &str,
+        ttl_ms: u64,
+    ) -> Result<Option<Lease>, EngineError> {
+        let names = vec![PartitionKeys(partition).lease()];
+        let token = format!("{worker} {}", UserId::new(partition).key());
+        let arguments = vec![token.clone(), ttl_ms.to_string()];
+        let word: String = self.call(partition, &SCRIPTS.lease_take, names, arguments).await?;
+        Ok((word == "mine").then_some(Lease { partition, token }))
+    }
+
+    /// Keeps a lease for `ttl_ms` more; `false` when it has ended.
+    pub async fn keep_lease(&self, lease: &Lease, ttl_ms: u64) -> Result<bool, EngineError> {
+        let names = vec![PartitionKeys(lease.partition).lease()];
+        let arguments = vec![lease.token.clone(), ttl_ms.to_string()];
+        let word: String =
+            self.call(lease.partition, &SCRIPTS.lease_keep, names, arguments).await?;
+        Ok(word == "kept")
+    }
+
+    /// Gives a partition up, so that another worker need not wait for the end of the lease.
+    pub async fn end_lease(&self, lease: &Lease) -> Result<(), EngineError> {
+        self.keep_lease(lease, 0).await.map(drop)
+    }
+
+    /// Tells Redis and every node that PostgreSQL has the journal up to `upto`, and which payments
+    /// it refused because an earlier sale has the seats. The entries before it are dropped.
+    ///
+    /// # Errors
+    /// `Fenced` when the lease or the epoch has ended.
+    pub async fn announce(
+        &self,
+        lease: &Lease,
+        upto: Position,
+        lost: &[(PaymentId, Vec<SeatId>)],
+    ) -> Result<Announced, EngineError> {
+        let keys = PartitionKeys(lease.partition);
+        let names = vec![keys.lease(), keys.partition(), keys.persisted(), keys.journal()];
+        let lost: Vec<String> =
+            lost.iter().map(|(id, seats)| format!("{}:{}", id.key(), join_seats(seats))).collect();
+        let Position { epoch, id } = upto;
+        let numbers = [epoch, id.ms, id.seq].map(|number| number.to_string());
+        let [epoch, ms, seq] = numbers;
+        let arguments = vec![lease.token.clone(), epoch, ms, seq, lost.join(";")];
+        let script = &SCRIPTS.journal_told;
+        let reply: Vec<String> = self.call(lease.partition, script, names, arguments).await?;
+        let id = || {
+            let id = reply.get(1).and_then(|id| id.parse().ok());
+            id.ok_or_else(|| bad(&reply.join(" ")))
+        };
+        match reply.first().map(String::as_str) {
+            Some("told") => Ok(Announced::Told(id()?)),
+            Some("behind") => Ok(Announced::Behind(id()?)),
+            Some("fenced" | "ended") => Err(EngineError::Fenced),
+            _ => Err(bad(&reply.join(" "))),
+        }
+    }
+
+    /// Stops new payments in a partition and says why, or lets them go on (`None`).
+    ///
+    /// # Errors
+    /// `Fenced` when the lease has ended.
+    pub async fn halt(&self, lease: &Lease, lost: Option<&str>) -> Result<(), EngineError> {
+        let arguments = vec![lease.token.clone(), lost.unwrap_or_default().to_owned()];
+        let names = self.fence(lease);
+        let word: String =
+            self.call(lease.partition, &SCRIPTS.partition_halt, names, arguments).await?;
+        passed(&word, &["halted", "going"])
+    }
+
+    /// Deletes keys of a partition that is closed.
+    pub(super) async fn load_clear(
+        &self,
+        lease: &Lease,
+        keys: &[String],
+    ) -> Result<(), EngineError> {
+        // Lua's stack takes some 8,000 values.
+        for keys in keys.chunks(5000) {
+            let names = [self.fence(lease).as_slice(), keys].concat();
+            let arguments = vec![lease.token.clone()];
+            let word: String =
+                self.call(lease.partition, &SCRIPTS.load_clear, names, arguments).await?;
+            passed(&word, &["cleared"])?;
+        }
+        Ok(())
+    }
+
+    /// Writes fields of one hash of a partition that is closed.
+    pub(super) async fn load_put(
+        &self,
+        lease: &Lease,
+        key: String,
+        fields: &[(String, String)],
+    ) -> Result<(), EngineError> {
+        let mut names = self.fence(lease);
+        names.push(key);
+        let mut arguments = vec![lease.token.clone()];
+        arguments.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+        let word: String = self.call(lease.partition, &SCRIPTS.load_put, names, arguments).await?;
+        passed(&word, &["put"])
+    }
+
+    /// Opens a partition under an epoch: from here on it counts as loaded.
+    ///
+    /// # Errors
+    /// `Fenced` when the lease has ended, or somebody else has opened the partition.
+    pub async fn open_partition(&self, lease: &Lease, epoch: u64) -> Result<(), EngineError> {
+        let arguments = vec![
+            lease.token.clone(),
+            epoch.to_string(),
+            self.partition_count().to_string(),
+            LAYOUT.to_owned(),
+        ];
+        let names = self.fence(lease);
+        let word: String = self.call(lease.partition, &SCRIPTS.load_open, names, arguments).await?;
+        passed(&word, &["opened"])
+    }
+
+    fn fence(&self, lease: &Lease) -> Vec<String> {
+        let keys = PartitionKeys(lease.partition);
+        vec![keys.lease(), keys.partition()]
+    }
+}
+
+fn passed(word: &str, good: &[&str]) -> Result<(), EngineError> {
+    match word {
+        "fenced" | "open" => Err(EngineError::Fenced),
+        word if good.contains(&word) => Ok(()),
+        _ => Err(bad(word)),
+    }
+}

@@ -1,0 +1,131 @@
+//! The state of all seats of a match, with the place in its stream at which they stand so.
+
+use crate::domain::fact::Fields;
+use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::position::{Position, StreamId};
+use crate::engine::Engine;
+use crate::engine::error::EngineError;
+use crate::engine::scripts::SCRIPTS;
+use crate::engine::seats::{Snapshot, bad, parse_states, parse_told};
+use crate::redis::keys::{MatchKeys, PartitionKeys};
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
+use std::collections::HashMap;
+
+/// A match with more taken seats is read in steps. Measured: one call reads these in 3 to 4 ms,
+/// and a step of a larger match holds Redis for 0.7 ms.
+const SEATS_AT_ONCE: usize = 4_000;
+/// Seats, or entries of the stream, of one step.
+const STEP: u64 = 1_000;
+/// The stream has 10,000 entries at the least, so a second try is rare and a third one odd.
+const TRIES: usize = 3;
+
+impl Engine {
+    /// All taken seats of a match, as they stand at one place of its stream.
+    pub async fn snapshot(&self, match_id: MatchId) -> Result<Snapshot, EngineError> {
+        for _ in 0..TRIES {
+            let keys = MatchKeys(match_id);
+            let partition = PartitionKeys(match_id.partition()).partition();
+            let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
+            let arguments = vec![SEATS_AT_ONCE.to_string()];
+            let reply: Vec<String> =
+                self.call(match_id.partition(), &SCRIPTS.match_snapshot, names, arguments).await?;
+            let whole = match reply.first().map(String::as_str) {
+                Some("snapshot") => return parse(&reply).ok_or_else(|| bad("snapshot")),
+                Some("large") => parse(&reply).ok_or_else(|| bad("large"))?,
+                _ => return Err(EngineError::NotLoaded),
+            };
+            if let Some(snapshot) = self.snapshot_in_steps(match_id, whole).await? {
+                return Ok(snapshot);
+            }
+        }
+        Err(EngineError::Unavailable("the match changes faster than it can be read".to_owned()))
+    }
+
+    /// Reads the seats step by step, while they change, and then what has changed since: the last
+    /// state of each seat that changed, so that all stand at the last entry. `None` when entries
+    /// are missing, or the partition is another one by now.
+    async fn snapshot_in_steps(
+        &self,
+        id: MatchId,
+        mut snapshot: Snapshot,
+    ) -> Result<Option<Snapshot>, EngineError> {
+        let mut taken = self.scan_seats(id).await?;
+        let (client, key) = (self.match_client(id)?, MatchKeys(id).changes());
+        loop {
+            let after = format!("({}", snapshot.position.id);
+            let entries: Vec<(String, Fields)> =
+                client.xrange_values(&key, after, "+", Some(STEP)).await?;
+            let count = entries.len() as u64;
+            for (id, fields) in entries {
+                if follow(&mut snapshot, &mut taken, &id, &fields).is_none() {
+                    return Ok(None);
+                }
+            }
+            if count < STEP {
+                break;
+            }
+        }
+        snapshot.taken = taken.into_iter().collect();
+        let epoch = self.epoch(id.partition()).await?;
+        Ok((epoch == Some(snapshot.position.epoch)).then_some(snapshot))
+    }
+
+    /// The letters of all taken seats; one that changes meanwhile may have any of its states.
+    async fn scan_seats(&self, id: MatchId) -> Result<HashMap<SeatId, u8>, EngineError> {
+        let client = self.match_client(id)?;
+        let (mut taken, mut cursor) = (HashMap::new(), "0".to_owned());
+        loop {
+            let scan = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
+            let step = STEP.to_string();
+            let arguments = vec![MatchKeys(id).seats(), cursor, "COUNT".to_owned(), step];
+            let (next, page): (String, Vec<String>) = client.custom(scan, arguments).await?;
+            for pair in page.chunks_exact(2) {
+                let seat = pair[0].parse().map_err(|_| bad(&pair[0]))?;
+                taken.insert(SeatId(seat), *pair[1].as_bytes().first().ok_or_else(|| bad("seat"))?);
+            }
+            if next == "0" {
+                return Ok(taken);
+            }
+            cursor = next;
+        }
+    }
+}
+
+/// What the script answers, both forms.
+fn parse(reply: &[String]) -> Option<Snapshot> {
+    let [_, epoch, id, version, taken, serving, waiting] = reply else { return None };
+    Some(Snapshot {
+        position: Position { epoch: epoch.parse().ok()?, id: id.parse().ok()? },
+        version: version.parse().ok()?,
+        taken: parse_states(taken)?,
+        serving: serving.parse().ok()?,
+        waiting: waiting.parse().ok()?,
+    })
+}
+
+/// Takes an entry of the stream; `None` when it does not follow on what is known.
+fn follow(
+    snapshot: &mut Snapshot,
+    taken: &mut HashMap<SeatId, u8>,
+    id: &str,
+    fields: &Fields,
+) -> Option<()> {
+    if let Some(line) = fields.get("q") {
+        let mut part = line.split(' ');
+        snapshot.serving = part.next()?.parse().ok()?;
+        snapshot.waiting = part.next()?.parse().ok()?;
+    } else {
+        let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
+        (number("p")? == snapshot.version).then_some(())?;
+        for (seat, letter) in parse_told(fields.get("d")?)? {
+            match letter {
+                b'A' => taken.remove(&seat),
+                letter => taken.insert(seat, letter),
+            };
+        }
+        snapshot.version = number("v")?;
+    }
+    snapshot.position.id = id.parse::<StreamId>().ok()?;
+    Some(())
+}

@@ -1,0 +1,107 @@
+//! One connection to one server, with the settings that fred's defaults lack. It closes when it is
+//! dropped: a fred client that is only dropped keeps its task and its socket for ever.
+
+use crate::redis::COMMAND_TIMEOUT_MS;
+use fred::prelude::*;
+use fred::types::ConnectHandle;
+use fred::types::config::{ReconnectError, TcpConfig, UnresponsiveConfig};
+use std::ops::Deref;
+use std::pin::pin;
+use std::time::Duration;
+
+/// The kinds of URL: one server, Redis Cluster, Sentinel.
+const SCHEMES: [&str; 3] = ["redis://", "redis-cluster://", "redis-sentinel://"];
+
+/// An open connection. A clone of the client that is inside stops working when this is dropped.
+pub struct Link {
+    client: Client,
+    task: ConnectHandle,
+}
+
+impl Link {
+    /// Connects to the server that `config` names. `timeout_ms`: a command without a reply for this
+    /// time fails.
+    ///
+    /// # Errors
+    /// The server did not accept the connection within two seconds.
+    pub(super) async fn open(config: Config, timeout_ms: u64) -> Result<Self, Error> {
+        let ms = Duration::from_millis;
+        let client = Builder::from_config(config)
+            .with_connection_config(|connection| {
+                connection.connection_timeout = ms(2000);
+                connection.internal_command_timeout = ms(2000);
+                // fred would send a command again after a reconnect: a write could happen twice.
+                connection.max_command_attempts = 1;
+                connection.max_command_buffer_len = 20_000;
+                connection.unresponsive =
+                    UnresponsiveConfig { max_timeout: Some(ms(4000)), interval: ms(1000) };
+                connection.tcp = TcpConfig {
+                    nodelay: Some(true),
+                    user_timeout: Some(ms(4000)),
+                    keepalive: Some(
+                        socket2_05::TcpKeepalive::new()
+                            .with_time(Duration::from_secs(5))
+                            .with_interval(Duration::from_secs(1)),
+                    ),
+                    ..TcpConfig::default()
+                };
+                connection
+                    .reconnect_errors
+                    .extend([ReconnectError::MasterDown, ReconnectError::Busy]);
+            })
+            .with_performance_config(|performance| {
+                performance.default_command_timeout = ms(timeout_ms);
+            })
+            // Without a bound, because a client that has given up would never come back.
+            .set_policy(ReconnectPolicy::new_exponential(0, 20, 1000, 2))
+            .build()?;
+        // Whoever waits must listen before the task begins, or it may wait for ever. `init` listens
+        // first too, and leaves the task behind when nobody waits for it to the end.
+        let mut connected = pin!(client.wait_for_connect());
+        let _ = futures::poll!(connected.as_mut());
+        let link = Self { task: client.connect(), client: client.clone() };
+        connected.await?;
+        Ok(link)
+    }
+
+    /// Whether the client has given up: it never reconnects after that.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// The client, for one command or a few.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Deref for Link {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The task owns the socket. `quit` would wait for a server that may be away.
+        self.task.abort();
+    }
+}
+
+/// A connection to the one server that a URL names, for tools and tests.
+///
+/// # Errors
+/// The URL is not one of Redis, or the server does not answer.
+pub async fn connect(url: &str) -> Result<Link, Error> {
+    Link::open(config_of(url)?, COMMAND_TIMEOUT_MS).await
+}
+
+/// Reads a URL of Redis.
+pub(super) fn config_of(url: &str) -> Result<Config, Error> {
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        let text = format!("a URL of Redis begins with one of: {}", SCHEMES.join(" "));
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    Config::from_url(url)
+}

@@ -1,0 +1,95 @@
+//! again, free: every reply. What PostgreSQL has missed is told again; seats of nobody are freed.
+
+use crate::support::engine::Step::{
+    self, Approve, Begin, Cancel, CancelPart, Decline, Forget, Hold, Lose, Refund, Request,
+    Reserve, Withdraw,
+};
+use crate::support::engine::{TestEngine, seats};
+use crate::table::{Call, Case, check};
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+
+const PAYING: &[Step] = &[Hold, Reserve, Request, Begin];
+const SOLD: &[Step] = &[Hold, Reserve, Request, Begin, Approve];
+const DECLINED: &[Step] = &[Hold, Reserve, Request, Begin, Decline];
+const WITHDRAWN: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw];
+const LOST: &[Step] = &[Hold, Reserve, Request, Begin, Lose];
+const REFUNDING: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel];
+const PART_BACK: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refund];
+const PART_KEPT: &[Step] =
+    &[Hold, Reserve, Request, Begin, Approve, CancelPart, Step::RefuseRefund];
+const REST: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refund, Cancel];
+const REFUNDING_PART: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart];
+const FORGOTTEN: &[Step] = &[Hold, Reserve, Request, Begin, Forget];
+
+/// A line that changes no seat.
+const fn case(
+    rule: &'static str,
+    before: &'static [Step],
+    call: Call,
+    reply: &'static str,
+    seats: &'static str,
+    facts: &'static [&'static str],
+) -> Case {
+    Case { rule, before, call, reply, seats, told: &[], facts }
+}
+
+/// The rule: what Redis has done with a payment is told again as it stands now, and nothing is told
+/// while the payment waits here as well.
+#[tokio::test]
+async fn a_step_that_was_taken_is_told_again() {
+    let told = |rule, before, number, seats, facts| {
+        case(rule, before, Call::TellAgain(number), "told", seats, facts)
+    };
+    let waits = |rule, before, number, seats| {
+        case(rule, before, Call::TellAgain(number), "waits", seats, &[])
+    };
+    const BACK: &[&str] = &["payment_approved", "refund_begun", "refund_done"];
+    const MORE: &[&str] = &["payment_approved", "refund_begun", "refund_done", "refund_begun"];
+    let table = [
+        case("not loaded", FORGOTTEN, Call::TellAgain(0), "NotLoaded", "1P 2P", &[]),
+        waits("unknown", &[], 0, ""),
+        waits("lost", LOST, 0, "1O"),
+        waits("paying", PAYING, 0, "1P 2P"),
+        told("withdrawn", WITHDRAWN, 0, "1P 2P", &["payment_withdrawn"]),
+        told("declined", DECLINED, 0, "1P 2P", &["payment_declined"]),
+        told("sold", SOLD, 0, "1O 2O", &["payment_approved"]),
+        told("refunding", REFUNDING, 0, "1O 2O", &["payment_approved", "refund_begun"]),
+        told("a part is back", PART_BACK, 0, "2O", BACK),
+        told("a part is back, the rest to come", REST, 0, "2O", MORE),
+        waits("not refunding", SOLD, 1, "1O 2O"),
+        waits("refunding a part", REFUNDING_PART, 1, "1O 2O"),
+        told("the part is back", PART_BACK, 1, "2O", &["refund_done"]),
+        told("the part is kept", PART_KEPT, 1, "1O 2O", &["refund_refused"]),
+        told("the next is under way", REST, 1, "2O", &["refund_done", "refund_begun"]),
+        waits("the next", REST, 2, "2O"),
+        waits("the one after that", REST, 3, "2O"),
+        case("begun", PAYING, Call::TellBegin, "told", "1P 2P", &["payment_begun"]),
+        case("a refund begun", REST, Call::TellBegin, "told", "2O", &["refund_begun"]),
+        case("nothing begun", SOLD, Call::TellBegin, "waits", "1O 2O", &[]),
+    ];
+    check(&table).await;
+}
+
+/// The rule: only seats that no claim of their user names are freed, and only with the value that
+/// was seen.
+#[tokio::test]
+async fn seats_of_nobody_are_freed_and_no_others() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold]).await;
+    let (id, held) = (scene.id(), format!("H{}", scene.me.key()));
+    assert!(!bed.engine.free_seats(id, &held, seats(&[1, 2])).await.unwrap(), "they are his");
+    let claims = PartitionKeys(id.partition()).claims();
+    bed.command("DEL", &[&claims]).await;
+    bed.command("HSET", &[&MatchKeys(id).seats(), "3", "O"]).await;
+    for value in ["O", &format!("P{}", scene.me.key()), &format!("H{}", scene.other.key())] {
+        assert!(!bed.engine.free_seats(id, value, seats(&[1, 2])).await.unwrap(), "{value}");
+    }
+    assert_eq!(bed.seats(id).await, "1H 2H 3O");
+    let told = bed.changes(id).await.len();
+    assert!(bed.engine.free_seats(id, &held, seats(&[1, 3])).await.unwrap());
+    assert_eq!(bed.seats(id).await, "2H 3O");
+    assert!(bed.engine.free_seats(id, "O", seats(&[2, 3])).await.unwrap());
+    assert_eq!(bed.seats(id).await, "2H");
+    assert_eq!(bed.changes(id).await[told..], ["A1", "A3"]);
+    assert!(!bed.engine.free_seats(id, "O", seats(&[3])).await.unwrap(), "free already");
+}

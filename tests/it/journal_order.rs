@@ -1,0 +1,126 @@
+//! The order of the journal decides in PostgreSQL: not a clock, and not when an entry is heard.
+
+use crate::journal::{Bed, PARTITION, ids, sale};
+use crate::support::postgres::sql;
+use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
+use grandstand::domain::ids::{MatchId, PaymentId, SeatId};
+use grandstand::domain::money::Money;
+use grandstand::store::StoreError;
+use serde_json::json;
+
+/// What a refund of one seat says of its money.
+fn part_of(fact: &PaymentFact, refund: u32, seat: u32) -> Money {
+    let part_seats = vec![SeatId(seat)];
+    Money { attempt: 1, refund, part: fact.amount / 2, part_seats, ..Money::default() }
+}
+
+/// The rule: the order of the journal counts, not a clock: when the clock of Redis is set back,
+/// every step still has its effect, and the newest payment is the one that began last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_changes_no_order() {
+    use PaymentStep::{Approved, Begun, Declined, RefundBegun, RefundDone, Refunded, Withdrawn};
+    let mut bed = Bed::start().await;
+    let table: &[(&[PaymentStep], [&str; 3])] = &[
+        (&[Begun, Declined], ["PENDING", "FAILED", "0"]),
+        (&[Begun, Withdrawn, Begun], ["PAYING", "IN_PROGRESS", "2"]),
+        (&[Begun, Approved, RefundBegun, Refunded], ["CANCELLED", "REFUNDED", "0"]),
+        (&[Begun, Approved, RefundBegun, RefundDone], ["CONFIRMED", "PAID", "1"]),
+    ];
+    for (number, (steps, wanted)) in table.iter().enumerate() {
+        let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
+        let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
+        for (number, step) in steps.iter().enumerate() {
+            let mut fact = PaymentFact { at: fact.at - 1000 * number as i64, ..fact.clone() };
+            if matches!(step, RefundBegun | RefundDone) && steps.contains(&RefundDone) {
+                fact.money = part_of(&fact, 1, seats[0]);
+            }
+            if *step == RefundDone {
+                fact.seats.remove(0);
+            }
+            bed.step(*step, &fact).await.unwrap();
+        }
+        assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}");
+    }
+    let first = sale(MatchId::new(PARTITION), &[101, 102], 2_000_000);
+    let second = PaymentFact { payment: PaymentId::new(PARTITION), at: 1_000_000, ..first.clone() };
+    for (step, fact) in [(Begun, &first), (Declined, &first), (Begun, &second)] {
+        bed.step(step, fact).await.unwrap();
+    }
+    bed.step(Approved, &second).await.unwrap();
+    assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "the newest payment");
+    let kept = bed.store.reservation(first.reservation).await.unwrap().unwrap();
+    assert_eq!(kept.payment.unwrap().id, second.payment);
+}
+
+/// The rule: a refund under a number that was used for other seats is refused, because Redis has
+/// lost the first one; under the same seats it is the one that is known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_of_a_refund_is_used_once() {
+    use PaymentStep::{Approved, Begun, RefundBegun, RefundDone, RefundRefused};
+    let mut bed = Bed::start().await;
+    for (end, seat) in [(RefundRefused, 1), (RefundDone, 3), (RefundBegun, 5)] {
+        let fact = sale(MatchId::new(PARTITION), &[seat, seat + 1], 1_000_000);
+        bed.steps(&fact, &[Begun, Approved]).await;
+        let part = |seat| PaymentFact { money: part_of(&fact, 1, seat), ..fact.clone() };
+        bed.steps(&part(seat), &[RefundBegun, end]).await;
+        let refused = bed.step(RefundBegun, &part(seat + 1)).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{end:?}: {refused:?}");
+        bed.step(RefundBegun, &part(seat)).await.unwrap();
+        let rows = format!(
+            "select p.refunding, r.number, array_to_string(r.seats, ',')
+             from payments p join refunds r on r.payment_id = p.id where p.id = '{}'",
+            fact.payment
+        );
+        let under_way = if end == RefundBegun { "t" } else { "f" };
+        assert_eq!(sql(&bed.url, &rows).await, [[under_way, "1", &seat.to_string()]], "{end:?}");
+    }
+}
+
+/// The rule: a begin that comes out of a dead letter after another payment of the reservation has
+/// begun and ended has no effect, because the reservation has moved on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_begin_of_an_earlier_payment_claims_nothing() {
+    use PaymentStep::{Begun, Declined};
+    let mut bed = Bed::start().await;
+    let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
+    let second = PaymentFact { payment: PaymentId::new(PARTITION), ..first.clone() };
+    let lost = bed.next();
+    bed.entry(Fact::Late(lost, Box::new(Fact::SeatsBlocked(first.match_id, vec![], true))))
+        .await
+        .unwrap();
+    bed.steps(&second, &[Begun, Declined]).await;
+    bed.late(lost, Begun, &first).await.unwrap();
+    assert_eq!(bed.stands(&second).await, ["PENDING", "FAILED", "0"]);
+    assert_eq!(bed.stands(&first).await, [""; 3], "no row");
+}
+
+/// The rule: of what is said of a seat that is blocked, or of a match that is deleted, the last
+/// word counts, also when an earlier one comes late out of a dead letter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_does_not_win_over_what_was_said_since() {
+    let mut bed = Bed::start().await;
+    let event = MatchId::new(PARTITION);
+    let blocked = |seats: &[u32], blocked| Fact::SeatsBlocked(event, ids(seats), blocked);
+    let document = json!({"id": event.0, "siteId": event.0, "stadium": "S", "homeTeam": "A",
+        "awayTeam": "B", "startsAt": "2030-05-05T05:00:00Z", "status": "DRAFT", "queue": {},
+        "version": 1});
+    let made = || Fact::Match(Box::new(serde_json::from_value(document.clone()).unwrap()));
+    let first = bed.next();
+    for fact in [blocked(&[1, 2], true), blocked(&[2, 3], false), blocked(&[3], true)] {
+        bed.entry(fact).await.unwrap();
+    }
+    bed.entry(made()).await.unwrap();
+    bed.entry(Fact::MatchDeleted(event)).await.unwrap();
+    let seats = "select string_agg(seat_id::text, ',' order by seat_id) from blocked_seats";
+    let table = [
+        (blocked(&[2, 3], false), "1,3"),
+        (blocked(&[2], true), "1,3"),
+        (blocked(&[4], true), "1,3,4"),
+        (made(), "1,3,4"),
+    ];
+    for (fact, wanted) in table {
+        bed.entry(Fact::Late(first, Box::new(fact.clone()))).await.unwrap();
+        assert_eq!(sql(&bed.url, seats).await, [[wanted]], "{fact:?}");
+    }
+    assert_eq!(sql(&bed.url, "select count(*) from matches").await, [["0"]]);
+}

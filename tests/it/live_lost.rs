@@ -1,0 +1,112 @@
+//! A failover that loses the last entries, and nothing that the epoch would say.
+
+use crate::support::app::{TestApp, eventually, eventually_within};
+use crate::support::events::EventStream;
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
+use grandstand::domain::ids::MatchId;
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use serde_json::json;
+use std::time::Duration;
+
+/// Copies of some keys, as a replica has them that is a little behind.
+struct Replica {
+    raw: grandstand::redis::Link,
+    keys: Vec<String>,
+}
+
+impl Replica {
+    async fn of(app: &TestApp, keys: Vec<String>) -> Self {
+        let replica = Self { raw: app.raw().await, keys };
+        for key in &replica.keys {
+            replica.copy(key, &format!("{key}:replica")).await;
+        }
+        replica
+    }
+
+    async fn copy(&self, from: &str, to: &str) {
+        let copy = CustomCommand::new_static("COPY", ClusterHash::FirstKey, false);
+        let arguments = vec![from.to_owned(), to.to_owned(), "REPLACE".to_owned()];
+        let done: i64 = self.raw.custom(copy, arguments).await.unwrap();
+        assert_eq!(done, 1, "{from} is there");
+    }
+
+    /// It becomes the master: what came later is lost.
+    async fn take_over(self) {
+        for key in &self.keys {
+            self.copy(&format!("{key}:replica"), key).await;
+            let _: i64 = self.raw.del(format!("{key}:replica")).await.unwrap();
+        }
+    }
+}
+
+/// The rule: a map that knows more than Redis is right again within 2 s, without any further
+/// change, for who watches, for who asks, and for who returns with the id of a lost change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_notices_that_redis_has_lost_entries() {
+    let app = TestApp::start().await;
+    let (event, fan) = (app.open_match().await, app.user("fan").await);
+    let id: MatchId = event.id.parse().unwrap();
+    let (keys, of) = (MatchKeys(id), PartitionKeys(id.partition()));
+    fan.hold(&event.id, &[1]).await.expect(201);
+    let url = format!("{}{}", fan.url, event.path("/blocks/1/seats/events"));
+    let mut map = EventStream::open(&url, None).await;
+    map.wait_for(1, "HOLD").await;
+    let behind = vec![keys.changes(), keys.seats(), keys.meta(), of.claims()];
+    let replica = Replica::of(&app, behind).await;
+    fan.hold(&event.id, &[2]).await.expect(201);
+    map.wait_for(2, "HOLD").await;
+    let lost = map.last_id.clone();
+    replica.take_over().await;
+    // Two seconds, and as much for a busy machine.
+    eventually_within(Duration::from_secs(4), "the map is right again", async || {
+        let data = fan.get(&event.path("/blocks/1/seats")).await.expect(200);
+        (data["seats"][1]["state"] == "AVAILABLE" && data["seats"][0]["state"] == "HOLD")
+            .then_some(())
+    })
+    .await;
+    map.wait_for(2, "AVAILABLE").await;
+    let mut back = EventStream::open(&url, Some(&lost)).await;
+    assert_eq!(back.next().await.unwrap().name, "snapshot");
+    // And it goes on from there.
+    fan.hold(&event.id, &[3]).await.expect(201);
+    map.wait_for(3, "HOLD").await;
+    back.wait_for(3, "HOLD").await;
+    drop(back);
+    let mut late = EventStream::open(&url, Some(&lost)).await;
+    late.wait_for(2, "AVAILABLE").await;
+    app.finish().await;
+}
+
+/// The rule: the same of the catalogue, which notices tell of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_notices_that_redis_has_lost_notices() {
+    let app = TestApp::start().await;
+    let (event, admin) = (app.open_match().await, app.admin().await);
+    let id: MatchId = event.id.parse().unwrap();
+    let of = PartitionKeys(id.partition());
+    let name = async || {
+        let data = app.guest().get(&event.path("")).await.expect(200);
+        data["homeTeam"].as_str().unwrap().to_owned()
+    };
+    let second = app.another_node(grandstand::app::NodeRole::Api).await;
+    let replica = Replica::of(&app, vec![of.matches(), of.notices()]).await;
+    let body = json!({"siteId": event.site_id, "homeTeam": "KT Wiz", "awayTeam": "Doosan Bears",
+        "startsAt": "2030-05-05T05:00:00Z"});
+    let path = format!("/api/admin/matches/{}", event.id);
+    admin.put(&path, &body).await.expect(200);
+    eventually("the notice is read", async || {
+        let known = second.app.catalog.event(id)?;
+        (known.home_team == "KT Wiz").then_some(())
+    })
+    .await;
+    replica.take_over().await;
+    eventually("the node knows what Redis has", async || {
+        (name().await == "LG Twins").then_some(())
+    })
+    .await;
+    admin.put(&path, &body).await.expect(200);
+    assert_eq!(name().await, "KT Wiz");
+    second.stop().await;
+    app.finish().await;
+}

@@ -1,0 +1,64 @@
+//! Redis without memory: what frees memory goes on, so it heals by itself.
+
+use crate::support::app::{TestApp, eventually, eventually_within};
+use crate::support::sale::sells_within;
+use crate::support::wire::done;
+use serde_json::json;
+use std::time::Duration;
+
+/// Longer than a lease of a worker lasts without a renewal.
+const LONGER_THAN_A_LEASE: Duration = Duration::from_millis(5_500);
+
+/// The rule: holds end, sales are kept and partitions stay owned while Redis takes no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_memory_holds_end_and_sales_are_kept() {
+    let app = TestApp::start_with(|settings| {
+        settings.hold_ttl_ms = 2_000;
+        settings.max_seats_per_user = 20;
+    })
+    .await;
+    let events = [app.open_match().await, app.open_match().await];
+    let (buyer, hoarder) = (app.user("buyer").await, app.user("hoarder").await);
+    app.verify().await;
+    let (_, payment, key) = app.ready_to_pay(&buyer, &events[0], 21).await;
+    app.fault(&json!({"call": "confirm", "kind": "slowAnswer", "minMs": 1500, "count": 1})).await;
+    let all: Vec<u32> = (1..=20).collect();
+    for event in &events {
+        hoarder.hold(&event.id, &all).await.expect(201);
+    }
+    let port = app.redis.port();
+    let limit = async |bytes: &'static str| {
+        done(port, &["CONFIG", "SET", "maxmemory", bytes]).await;
+    };
+    let filling = async {
+        eventually("the gateway has taken the money", || async {
+            (app.ledger().await == ["DONE"]).then_some(())
+        })
+        .await;
+        limit("1").await;
+    };
+    let (sold, ()) = tokio::join!(buyer.confirm(&payment, &key), filling);
+    assert!([200, 202].contains(&sold.status), "{}", sold.body);
+    assert_eq!(buyer.hold(&events[0].id, &[25]).await.status, 503);
+    let full_for_long = tokio::time::sleep(LONGER_THAN_A_LEASE);
+    for event in &events {
+        eventually_within(Duration::from_secs(10), "all seats are free again", || async {
+            let map = buyer.get(&event.path("/blocks/1/seats")).await.body;
+            let seats = map["data"]["seats"].as_array()?.clone();
+            seats.iter().all(|seat| seat["state"] == "AVAILABLE").then_some(())
+        })
+        .await;
+    }
+    eventually("the sale is kept", || async {
+        (buyer.confirm(&payment, &key).await.status == 200).then_some(())
+    })
+    .await;
+    full_for_long.await;
+    assert_eq!(app.node().workers.owned.lock().len(), 2, "every partition has its worker");
+    limit("0").await;
+    for event in &events {
+        sells_within(Duration::from_secs(5), &buyer, event, 1).await;
+        app.buy(&buyer, event, 2).await;
+    }
+    app.finish().await;
+}
