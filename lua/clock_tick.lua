@@ -1,6 +1,7 @@
 -- Moves the clock of a partition on, by the worker that owns it.
 -- KEYS[1]  HASH  partition   KEYS[2]  STRING  lease
--- ARGV[1]  token of the lease   ARGV[2]  the time of the partition by the worker's own clock, in ms; 0: unknown
+-- ARGV[1]  token of the lease
+-- ARGV[2]  the time of the partition by the worker's own clock, in ms; 0: unknown
 -- ARGV[3]  correction of a jump that this script has reported, in ms   ARGV[4]  difference that is
 --          no jump yet, in ms
 -- Replies: not_loaded other jumped ticked

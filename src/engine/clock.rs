@@ -45,7 +45,8 @@ impl Engine {
         Ok(ClockReading { now_ms, ticked_ms, sound: sound == 1 })
     }
 
-    /// Moves the clock of a partition on, for the owner of a lease with this token. `expected`: its time by the worker's own clock, in ms, if
+    /// Moves the clock of a partition on, for the owner of the lease with this token.
+    /// `expected`: its time by the worker's own clock, in ms, if
     /// it has one; `correction`: what to add to TIME because of a jump, in ms; `tolerance_ms`: a
     /// difference that is no jump yet.
     pub async fn tick_clock(

@@ -115,7 +115,7 @@ async fn who_does_not_own_a_partition_does_not_tick_it() {
     assert_eq!(bed.engine.epoch(PARTITION).await.unwrap(), None, "a tick opens nothing");
 }
 
-/// The rule: a clock goes on when Redis is out of memory, or no hold would end and give memory back.
+/// The rule: a clock goes on when Redis is out of memory, or no hold would end and free memory.
 #[tokio::test]
 async fn a_clock_goes_on_without_memory() {
     let bed = TestEngine::start().await;

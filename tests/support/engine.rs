@@ -341,8 +341,8 @@ impl Scene<'_> {
     }
 
     async fn pay(&self, step: Step) {
-        let engine = &self.bed.engine;
-        let (id, one, payment) = (self.id(), self.reservation, self.payment);
+        let (engine, id) = (&self.bed.engine, self.id());
+        let (one, payment) = (self.reservation, self.payment);
         let attempt = self.attempt(1);
         let settle = |outcome| engine.settle_payment(&attempt, outcome);
         let refund = Refunding { payment, number: 1, amount: None };
@@ -373,8 +373,7 @@ impl Scene<'_> {
     }
 
     async fn make_hold(&mut self, engine: &Engine) {
-        let operation = Operation::default();
-        let seats = seats(&[1, 2]);
+        let (operation, seats) = (Operation::default(), seats(&[1, 2]));
         let held = engine.hold(self.id(), self.me, seats, self.amount(), &[], operation).await;
         self.hold = held.unwrap().0;
     }
