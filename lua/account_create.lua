@@ -9,7 +9,7 @@
 -- Emits: journal: account
 -- Cost: O(1)
 if redis.call('HEXISTS', KEYS[6], 'layout') == 0 then return 'not_loaded' end
-local now = now_ms()
+local now = clock_now(clock_read(KEYS[6]))
 local ring = operation_ring({ KEYS[3], KEYS[4], KEYS[5] }, now)
 local answer = operation_replay(operation_find(ring, ARGV[4]), ARGV[5])
 if answer then return answer end

@@ -6,7 +6,7 @@
 -- Emits: journal: site_deleted match_deleted; notices: site match
 -- Cost: O(1); Redis frees the memory in the background
 if redis.call('HEXISTS', KEYS[4], 'layout') == 0 then return 'not_loaded' end
-local now = now_ms()
+local now = redis_ms()
 local document = redis.call('HGET', KEYS[1], ARGV[2])
 if not document then return 'missing' end
 if document:match('"version":(%d+)') ~= ARGV[3] then return 'stale' end

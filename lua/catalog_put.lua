@@ -4,6 +4,7 @@
 -- KEYS[3]     STREAM journal   KEYS[4]  STREAM notices
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key
 -- KEYS[8]     HASH   partition
+-- KEYS[9..]          keys of the match that it has no use for any more
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
 -- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
 -- ARGV[7]  life of a notice in ms   ARGV[8..]  field, value of meta
@@ -11,7 +12,7 @@
 -- Emits: journal: site match; notices: site match
 -- Cost: O(size of the document)
 if redis.call('HEXISTS', KEYS[8], 'layout') == 0 then return 'not_loaded' end
-local now = now_ms()
+local now = clock_now(clock_read(KEYS[8]))
 local ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now)
 local answer = operation_replay(operation_find(ring, ARGV[5]), ARGV[6])
 if answer then return answer end
@@ -23,9 +24,10 @@ if ARGV[3] ~= '0' then
 end
 -- all checked: write
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+for number = 9, #KEYS do redis.call('UNLINK', KEYS[number]) end
 if ARGV[8] then redis.call('HSET', KEYS[2], unpack(ARGV, 8)) end
 redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
-redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[7])), '*',
+redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', redis_ms() - ARGV[7]), '*',
   ARGV[1], ARGV[2])
 local reply = 'stored ' .. ARGV[2]
 if ARGV[5] ~= '' then operation_store(ring, { ARGV[5], ARGV[6] .. ' ' .. reply }, 2) end

@@ -1,9 +1,10 @@
 -- Lets people in: at the set rate, while there are fewer active passes than the set number.
 -- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue   KEYS[3]  ZSET  passes   KEYS[4]  STREAM changes
+-- KEYS[5]  HASH  partition
 -- Replies: off closed idle admitted
 -- Emits: changes: q with serving, people waiting, people admitted now
 -- Cost: O(people admitted · log people waiting)
-local now = now_ms()
+local now = clock_now(clock_read(KEYS[5]))
 local meta = redis.call('HMGET', KEYS[1], 'queue_enabled', 'status', 'queue_paused',
   'queue_opens_at', 'queue_per_minute', 'queue_active_max', 'queue_pass_ttl_ms', 'queue_last_at')
 if meta[1] ~= '1' then return { 'off' } end
@@ -13,7 +14,9 @@ redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
 local free = tonumber(meta[6]) - redis.call('ZCARD', KEYS[3])
 -- The right to admit grows with time; what nobody used is kept for one second at the most.
 local per_ms = tonumber(meta[5]) / 60000
-local since = math.max(tonumber(meta[8] or 0), now - math.max(1000, 1 / per_ms))
+-- A last time that is ahead is that of a clock which began again.
+local last = math.min(tonumber(meta[8] or 0), now)
+local since = math.max(last, now - math.max(1000, 1 / per_ms))
 -- The thousandth makes up for the steps of doubles near the number of ms since 1970.
 local due = math.floor((now - since) * per_ms + 0.001)
 local count = math.min(free, due, 1000)

@@ -4,7 +4,7 @@
 -- Replies: ended
 -- Emits: notices: revoked
 -- Cost: O(1)
-local now = now_ms()
+local now = redis_ms()
 redis.call('DEL', KEYS[1])
 redis.call('XADD', KEYS[2], 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[2])), '*',
   'revoked', ARGV[1])

@@ -11,7 +11,7 @@
 local KEPT = 16 -- tokens not used yet, and as many used ones: nobody has more tabs
 local session = redis.call('HMGET', KEYS[1], 'account', 'tokens')
 if not session[1] then return { 'missing' } end
-local now = now_ms()
+local now = redis_ms()
 -- Of each token the hash and, once it was used, the end of its grace, with a colon between; the
 -- one that was made or used last comes first.
 local others, shown = {}, nil

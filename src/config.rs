@@ -86,6 +86,11 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
         value_parser = value_parser!(i64).range(0..=3_600_000))]
     pub reconcile_after_ms: i64,
+    /// How long a closed match stays in Redis after its start, in ms: then its sales are in
+    /// PostgreSQL alone.
+    #[arg(long, env = "GRANDSTAND_KEEP_MATCH_MS", default_value_t = 604_800_000,
+        value_parser = value_parser!(u64).range(0..=315_360_000_000))]
+    pub keep_match_ms: u64,
     /// After SIGTERM requests are still taken for this time (ms), while `/health/ready` says
     /// 503, so that the load balancer can notice.
     #[arg(long, env = "GRANDSTAND_DRAIN_MS", default_value_t = 2_000,

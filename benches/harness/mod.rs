@@ -116,5 +116,6 @@ pub fn open_match() -> Match {
         queue: QueueSettings::default(),
         orphan_rule: false,
         moved: false,
+        archived: false,
     }
 }

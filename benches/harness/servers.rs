@@ -56,6 +56,9 @@ impl Servers {
             allow_unsafe_database: false,
             name: Workers::new_name(),
             owned: Default::default(),
+            clocks: Default::default(),
+            keep_match_ms: 604_800_000,
+            retired: Default::default(),
             halted: Default::default(),
         };
         let raw = grandstand::redis::connect(&redis.url()).await.expect("a client");

@@ -5,8 +5,10 @@ local limit, book, deadline
 
 local function book_open()
   limit = { seats_per_user = tonumber(ARGV[3]) }
+  local clock = clock_read(KEYS[1])
   book = {
-    now = now_ms(), text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {},
+    now = clock_now(clock), layout = clock.layout, halted = clock.halted,
+    text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {},
     answers = {}, operations = {}, repeats = {}, facts = {}, replies = {},
     key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
   }

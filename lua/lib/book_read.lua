@@ -32,8 +32,7 @@ end
 local function read_matches()
   -- While a partition is being loaded its matches are there before all their seats are. Another
   -- layout is that of another release: the worker loads the partition anew.
-  local layout, halted = unpack(redis.call('HMGET', KEYS[1], 'layout', 'halted'))
-  local loaded = layout == '4'
+  local loaded, halted = book.layout == '4', book.halted
   local matches = {}
   for number = 1, tonumber(ARGV[4]) do
     local first = 8 + (number - 1) * 4

@@ -8,7 +8,7 @@ local function operation_ring(keys, now)
   return {
     current = keys[period % 3 + 1],
     previous = keys[(period + 2) % 3 + 1],
-    expires_at = (period + 2) * OPERATION_PERIOD_MS,
+    expires_in = (period + 2) * OPERATION_PERIOD_MS - now,
   }
 end
 
@@ -24,7 +24,8 @@ local function operation_store(ring, pairs_flat, size)
   for first = 1, size, portion do
     redis.call('HSET', ring.current, unpack(pairs_flat, first, math.min(first + portion - 1, size)))
   end
-  redis.call('PEXPIREAT', ring.current, string.format('%d', ring.expires_at))
+  -- In ms from now: `now` is the clock of the partition, and Redis counts by its own.
+  redis.call('PEXPIRE', ring.current, string.format('%d', ring.expires_in))
 end
 
 -- The first answer of a key, from what is stored under it: nil when the key is new,

@@ -1,7 +1,8 @@
 -- block, unblock: an administrator takes seats out of the sale and gives them back.
--- Replies: block: taken blocked
--- Replies: unblock: taken unblocked
+-- Replies: block: archived taken blocked
+-- Replies: unblock: archived taken unblocked
 local function change_all(match, command, from, value, word)
+  if match.status == 'ARCHIVED' then return 'archived' end
   local seats, lost = seats_of(match, command), {}
   for _, seat in ipairs(seats) do
     local state = seat_of(match, seat)

@@ -1,6 +1,6 @@
 -- cancel, refund, expire: the ways in which a reservation or a hold ends without a sale, and in
 -- which seats leave one that is sold.
--- Replies: cancel: not_found cancelled not_cancellable paying not_yours refunding
+-- Replies: cancel: archived not_found cancelled not_cancellable paying not_yours refunding
 -- Replies: refund: ended kept refunded
 -- Replies: expire: kept expired
 local function seat_set(text)
@@ -40,6 +40,7 @@ end
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
 -- seats: those to cancel, none for all; first: their prices in KRW by comma
 commands.cancel = function(match, command, claims)
+  if match.status == 'ARCHIVED' then return 'archived' end
   local claim = claim_of(match, claims, id_of[command])
   if not claim then
     local reason = claim_ended(match, user_of[command], id_of[command])

@@ -54,6 +54,7 @@ pub struct BlockStreamQuery {
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
     responses((status = 200, content_type = "text/event-stream", body = String),
         (status = 404, body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem),
         (status = 429, description = "TOO_MANY_STREAMS", body = Problem)))]
 pub async fn of_block(
     State(app): State<Arc<App>>,
@@ -73,6 +74,7 @@ pub async fn of_block(
     params(("match" = uuid::Uuid, Path), StreamQuery),
     responses((status = 200, content_type = "text/event-stream", body = String),
         (status = 404, body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem),
         (status = 429, description = "TOO_MANY_STREAMS", body = Problem)))]
 pub async fn of_match(
     State(app): State<Arc<App>>,

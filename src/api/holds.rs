@@ -72,7 +72,7 @@ pub async fn mine(
     let mut claims = app.engine.claims_of(id.partition(), user.id).await?;
     claims.retain(|claim| claim.match_id == id);
     // Read after the claims: what is late by then has ended, swept or not.
-    let now = app.engine.now_ms().await?;
+    let now = app.engine.now_ms(id.partition()).await?;
     let mut holds = Vec::new();
     for claim in claims {
         if claim.state != ClaimState::Hold || claim.deadline <= now {

@@ -28,8 +28,8 @@ pub struct MatchView {
     pub orphan_rule: bool,
     /// Seats of the site; none while the site is not known.
     pub seats: Option<u32>,
-    /// Those of them that can be had, as of the last two seconds; none for a draft, and while Redis
-    /// does not answer.
+    /// Those of them that can be had, as of the last two seconds; none for a draft, for a
+    /// match that is long over, and while Redis does not answer.
     pub seats_left: Option<u32>,
     /// Seats that one person may have in the match, held and bought together.
     pub max_seats_per_user: u32,
@@ -54,6 +54,8 @@ impl MatchView {
     fn with(app: &App, event: &Match, taken: Option<u32>) -> Self {
         let seats = app.catalog.site(event.site_id).map(|site| site.index.seat_count());
         let limits = app.engine.limits();
+        // A count may be from before it was archived.
+        let taken = taken.filter(|_| !event.archived);
         Self {
             id: event.id,
             site_id: event.site_id,

@@ -9,6 +9,7 @@ use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline, moment};
 use crate::api::payments::PaymentView;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
+use crate::engine::error::EngineError;
 use crate::engine::reservations::{Found, Source};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -127,14 +128,16 @@ fn priced(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<(SeatId, 
 #[utoipa::path(get, path = "/api/reservations", tag = "reservations", security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationList>)))]
 pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<ReservationList>> {
-    // Without the clock nothing is known to be late, and nothing is hidden.
-    let now = app.engine.now_ms().await.unwrap_or_default();
-    let asking = app.engine.partitions().map(|one| app.engine.claims_of(one, user.id));
+    let asking = app.engine.partitions().map(async |one| {
+        // Without the clock nothing is known to be late, and nothing is hidden.
+        let now = app.engine.now_ms(one).await.unwrap_or_default();
+        let claims = app.engine.claims_of(one, user.id).await?.into_iter();
+        Ok::<_, EngineError>(claims.filter_map(move |one| Found::Live(one).reservation(now)))
+    });
     let answers = futures::future::join_all(asking).await;
     let open = answers.iter().all(Result::is_ok);
-    let claims = answers.into_iter().filter_map(Result::ok).flatten();
     let mut found: Vec<Reservation> =
-        claims.filter_map(|claim| Found::Live(claim).reservation(now)).collect();
+        answers.into_iter().filter_map(Result::ok).flatten().collect();
     found.retain(|one| one.status != ReservationStatus::Expired);
     let known: HashSet<ReservationId> = found.iter().map(|one| one.id).collect();
     let kept = app.store.reservations_of(user.id, LISTED).await;
@@ -163,7 +166,7 @@ pub async fn one(
 pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ApiError::not_found("reservation");
     let found = app.engine.claim(user.id, id).await?;
-    let now = app.engine.now_ms().await?;
+    let now = app.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now));
     let one = match live {
         Some(one) => one,
@@ -187,7 +190,8 @@ pub struct CancelInput {
     security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>),
         (status = 202, body = Envelope<ReservationView>), (status = 404, body = Problem),
-        (status = 409, description = "NOT_CANCELLABLE", body = Problem)))]
+        (status = 409, description = "NOT_CANCELLABLE", body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
     user: User,

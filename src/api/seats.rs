@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// The states of a block, seat by seat.
 #[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path)),
-    responses((status = 200, body = Envelope<States>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<States>), (status = 404, body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
 pub async fn of_block(
     State(app): State<Arc<App>>,
     Path((id, block)): Path<(MatchId, BlockId)>,
@@ -27,7 +28,8 @@ pub async fn of_block(
 #[utoipa::path(get, path = "/api/matches/{match}/seats", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Envelope<States>), (status = 304),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
 pub async fn of_match(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -27,8 +27,8 @@ pub struct Counts {
 }
 
 impl Taken {
-    /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those whose
-    /// part of Redis does not answer.
+    /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those that
+    /// are archived, and those whose part of Redis does not answer.
     pub async fn counts(&self, app: &App) -> Arc<Counts> {
         // Who comes meanwhile waits for the one who asks, and has the same answer.
         let mut known = self.counts.lock().await;
@@ -38,7 +38,8 @@ impl Taken {
             return counts.clone();
         }
         let matches = app.catalog.matches();
-        let asked = matches.iter().filter(|event| event.status != MatchStatus::Draft);
+        let asked =
+            matches.iter().filter(|event| event.status != MatchStatus::Draft && !event.archived);
         // Whoever is known to be away is not waited for: all lists would be late.
         let count = async |id: MatchId| match app.health.serves(id.partition()) {
             true => app.engine.taken(id).await.ok().map(|taken| (id, taken)),

@@ -93,7 +93,7 @@ pub async fn new_account(
     role: Role,
 ) -> ApiResult<Account> {
     let id = UserId::new(app.engine.account_partition(&email));
-    let created_at = app.engine.now_ms().await?;
+    let created_at = app.engine.now_ms(id.partition()).await?;
     let password_hash = hash_password(password).await?;
     Ok(Account { id, email, password_hash, role, created_at })
 }

@@ -66,6 +66,9 @@ pub(super) async fn build(
         name: Workers::new_name(),
         owned: Default::default(),
         halted: Default::default(),
+        clocks: Default::default(),
+        keep_match_ms: settings.keep_match_ms as i64,
+        retired: Default::default(),
     };
     let limits = BacklogLimits {
         entries: settings.journal_entries_max,

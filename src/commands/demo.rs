@@ -6,7 +6,7 @@ use crate::api::users::new_account;
 use crate::demo::{ACCOUNTS, Fixture, fixtures, stadium};
 use crate::domain::account::Role;
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
-use crate::domain::ids::{MatchId, SiteId};
+use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::engine::error::{EngineError, Refusal};
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ pub async fn load(app: &App) -> anyhow::Result<Loaded> {
     let site = Site { id: SiteId(fixed_id(0, count)), version: 1, plan: stadium() };
     loaded.sites += u32::from(made(app.engine.put_site(&site, Default::default()).await)?);
     app.catalog.refresh_site(site.id).await?;
-    let now = jiff::Timestamp::from_millisecond(app.engine.now_ms().await?)?;
+    let now = jiff::Timestamp::from_millisecond(app.engine.now_ms(Partition(0)).await?)?;
     let today = now
         .in_tz("Asia/Seoul")
         .map_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC).date(), |zoned| zoned.date());
@@ -64,6 +64,7 @@ fn event(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         queue: QueueSettings::default(),
         orphan_rule: false,
         moved: false,
+        archived: false,
     }
 }
 

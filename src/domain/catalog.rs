@@ -57,6 +57,9 @@ pub struct Match {
     /// It was at another site before, while it was a draft.
     #[serde(default)]
     pub moved: bool,
+    /// It is over, and Redis has nothing but this document of it: its sales are in PostgreSQL.
+    #[serde(default)]
+    pub archived: bool,
 }
 
 /// How the waiting room of a match lets people in.
@@ -96,6 +99,9 @@ impl Default for QueueSettings {
 impl Match {
     /// The run-time fields that the scripts read from the match's meta hash.
     pub fn meta(&self) -> Vec<(&'static str, String)> {
+        if self.archived {
+            return vec![("status", "ARCHIVED".to_owned())];
+        }
         let queue = &self.queue;
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
         let opens_at = queue.opens_at.map_or(0, |at| at.as_millisecond());

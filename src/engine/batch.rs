@@ -71,7 +71,15 @@ impl Command {
     fn frees(&self) -> bool {
         matches!(
             self.name,
-            "release" | "expire" | "cancel" | "refund" | "ask" | "outcome" | "unblock" | "free"
+            "release"
+                | "expire"
+                | "cancel"
+                | "refund"
+                | "ask"
+                | "outcome"
+                | "unblock"
+                | "free"
+                | "archive"
         )
     }
 

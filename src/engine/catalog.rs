@@ -1,6 +1,6 @@
 //! The catalogue in Redis: documents of sites and matches, each with a version.
 
-use crate::domain::catalog::{Match, Site};
+use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::engine::accounts::{decode, encode};
 use crate::engine::batch::Operation;
@@ -27,26 +27,33 @@ impl Engine {
             version: site.version,
             document: encode(site)?,
             fields: vec![],
+            gone: vec![],
         };
         let id = self.put_document(put, operation).await?;
         SiteId::from_key(&id).ok_or_else(|| bad(&id))
     }
 
-    /// Makes or replaces a match, with its run-time fields; answers its id. As `put_site`.
+    /// Makes or replaces a match, with its run-time fields; answers its id. As `put_site`. The
+    /// queue and the passes of a match that is closed leave.
     pub async fn put_match(
         &self,
         event: &Match,
         operation: Operation,
     ) -> Result<MatchId, EngineError> {
+        let keys = MatchKeys(event.id);
         let put = Put {
             kind: "match",
             partition: event.id.partition(),
             id: event.id.key(),
             documents: PartitionKeys(event.id.partition()).matches(),
-            meta: MatchKeys(event.id).meta(),
+            meta: keys.meta(),
             version: event.version,
             document: encode(event)?,
             fields: event.meta(),
+            gone: match event.status {
+                MatchStatus::Draft | MatchStatus::Open => vec![],
+                MatchStatus::Closed => vec![keys.queue(), keys.passes()],
+            },
         };
         let id = self.put_document(put, operation).await?;
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
@@ -57,6 +64,7 @@ impl Engine {
         let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
         names.extend(keys.operations());
         names.push(keys.partition());
+        names.extend(put.gone);
         let mut arguments = vec![
             put.kind.to_owned(),
             put.id,
@@ -153,6 +161,8 @@ struct Put {
     version: u64,
     document: String,
     fields: Vec<(&'static str, String)>,
+    /// Keys that leave with this change.
+    gone: Vec<String>,
 }
 
 fn refusal(line: &str) -> EngineError {

@@ -46,6 +46,8 @@ pub enum Refusal {
     Stale,
     #[error("the match has no queue")]
     QueueOff,
+    #[error("the match is archived")]
+    Archived,
     #[error("the session has ended")]
     SessionEnded,
     #[error("no session has this refresh token")]

@@ -20,6 +20,13 @@ pub struct Lease {
     token: String,
 }
 
+impl Lease {
+    /// What Redis knows the lease by.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
 /// What became of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announced {

@@ -1,8 +1,10 @@
 //! Decide: one function = one atomic step in Redis. Each seat command runs as part of a batch.
 
 pub mod accounts;
+pub mod archive;
 pub mod batch;
 pub mod catalog;
+pub mod clock;
 pub mod error;
 pub mod inspect;
 pub mod leases;
@@ -22,7 +24,7 @@ use crate::engine::error::EngineError;
 use crate::engine::scripts::{SCRIPTS, Script};
 use crate::redis::Redis;
 use fred::prelude::*;
-use fred::types::{ClusterHash, CustomCommand, FromValue};
+use fred::types::FromValue;
 
 /// A notice lives for a day: longer than an access token, and than any node is away.
 const NOTICE_TTL_MS: u64 = 86_400_000;
@@ -78,14 +80,6 @@ impl Engine {
     pub async fn ping(&self) -> Result<(), EngineError> {
         let _: String = self.client(Partition(0))?.ping(None).await?;
         Ok(())
-    }
-
-    /// The time of Redis in milliseconds since 1970: the clock of all deadlines.
-    pub async fn now_ms(&self) -> Result<i64, EngineError> {
-        let time = CustomCommand::new_static("TIME", ClusterHash::Random, false);
-        let (seconds, micros): (i64, i64) =
-            self.client(Partition(0))?.custom(time, Vec::<String>::new()).await?;
-        Ok(seconds * 1000 + micros / 1000)
     }
 
     /// An id of someone's own making may name a partition that does not exist: what is asked for is

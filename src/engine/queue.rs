@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::seats::bad;
-use crate::redis::keys::MatchKeys;
+use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::types::Value;
 
 /// A user's place in the queue of a match.
@@ -43,7 +43,7 @@ impl Engine {
         verb: &str,
     ) -> Result<Option<Place>, EngineError> {
         let keys = MatchKeys(match_id);
-        let names = vec![keys.meta(), keys.queue(), keys.passes()];
+        let names = vec![keys.meta(), keys.queue(), keys.passes(), partition_key(match_id)];
         let reply: Vec<String> = self
             .call(
                 match_id.partition(),
@@ -83,10 +83,16 @@ impl Engine {
     /// Lets in as many people as rate and room allow; answers how many.
     pub async fn admit(&self, match_id: MatchId) -> Result<u64, EngineError> {
         let keys = MatchKeys(match_id);
-        let names = vec![keys.meta(), keys.queue(), keys.passes(), keys.changes()];
+        let names =
+            vec![keys.meta(), keys.queue(), keys.passes(), keys.changes(), partition_key(match_id)];
         let reply: Vec<Value> = self
             .call(match_id.partition(), &SCRIPTS.queue_admit, names, Vec::<Value>::new())
             .await?;
         Ok(reply.get(1).and_then(Value::as_u64).unwrap_or(0))
     }
+}
+
+/// Where the clock of the match is.
+fn partition_key(id: MatchId) -> String {
+    PartitionKeys(id.partition()).partition()
 }

@@ -98,7 +98,7 @@ impl Engine {
     /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,
     /// or some seats, each with its price in KRW.
     ///
-    /// Refusals: `NotFound`, `Paying`, `NotCancellable`, `NotYours`.
+    /// Refusals: `NotFound`, `Paying`, `NotCancellable`, `NotYours`, `Archived`.
     pub async fn cancel(
         &self,
         match_id: MatchId,
@@ -195,8 +195,8 @@ impl Found {
         }
     }
 
-    /// The reservation that this is; `None` for a hold. `now_ms`: the clock of Redis, because a
-    /// deadline that has passed counts before anybody has swept it.
+    /// The reservation that this is; `None` for a hold. `now_ms`: the clock of its partition,
+    /// because a deadline that has passed counts before anybody has swept it.
     pub fn reservation(&self, now_ms: i64) -> Option<Reservation> {
         let claim = self.claim();
         let status = match self {

@@ -146,6 +146,7 @@ const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/seat/outcome.lua"),
     include_str!("../../lua/seat/cancel.lua"),
     include_str!("../../lua/seat/block.lua"),
+    include_str!("../../lua/seat/archive.lua"),
     include_str!("../../lua/seat/again.lua"),
     include_str!("../../lua/seat_batch.lua"),
 ];
@@ -172,6 +173,8 @@ pub struct Scripts {
     pub load_open: Script,
     pub partition_halt: Script,
     pub dead_letter_end: Script,
+    pub clock_read: Script,
+    pub clock_tick: Script,
 }
 
 /// The scripts of this release.
@@ -196,6 +199,8 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     load_open: lua!(freeing "lib/fence.lua", "load_open.lua"),
     partition_halt: lua!(freeing "lib/fence.lua", "partition_halt.lua"),
     dead_letter_end: lua!("dead_letter_end.lua"),
+    clock_read: lua!("lib/clock.lua", "clock_read.lua"),
+    clock_tick: lua!(freeing "lib/clock.lua", "clock_tick.lua"),
 });
 
 impl Scripts {
@@ -221,6 +226,8 @@ impl Scripts {
             &self.load_open,
             &self.partition_halt,
             &self.dead_letter_end,
+            &self.clock_read,
+            &self.clock_tick,
         ];
         for script in all {
             script.load(client).await?;

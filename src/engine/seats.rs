@@ -126,14 +126,14 @@ impl Engine {
         done(&self.batcher.run(command).await?, "released")
     }
 
-    /// AVAILABLE → BLOCKED for all the seats or none. Refusal: `Taken`.
+    /// AVAILABLE → BLOCKED for all the seats or none. Refusals: `Taken`, `Archived`.
     pub async fn block(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
         let mut command = Command::new("block", match_id, String::new());
         command.seats = seats;
         changed(&self.batcher.run(command).await?, "blocked ")
     }
 
-    /// BLOCKED → AVAILABLE for all the seats or none. Refusal: `Taken`.
+    /// BLOCKED → AVAILABLE for all the seats or none. Refusals: `Taken`, `Archived`.
     pub async fn unblock(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
         let mut command = Command::new("unblock", match_id, String::new());
         command.seats = seats;
@@ -270,6 +270,7 @@ pub(super) fn refusal(line: &str) -> EngineError {
         "not_loaded" => return EngineError::NotLoaded,
         "exists_different" => Refusal::ExistsDifferent,
         "not_open" => Refusal::NotOpen,
+        "archived" => Refusal::Archived,
         "pass_required" => Refusal::PassRequired,
         "seat_limit" => Refusal::SeatLimit,
         "taken" => Refusal::Taken(seats()),

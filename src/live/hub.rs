@@ -75,6 +75,9 @@ impl Hub {
             }
             self.end(id);
             let (event, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
+            if event.archived {
+                return Err(Refusal::Archived.into());
+            }
             let snapshot = self.engine.snapshot(id).await?;
             let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
             let feed =
@@ -98,7 +101,11 @@ impl Hub {
     /// not known, which passes, the map stays.
     fn is_outdated(&self, feed: &Feed) -> bool {
         let Some(event) = self.catalog.event(feed.match_id) else { return true };
-        self.catalog.site(event.site_id).is_some_and(|site| site.mark_for(&event) != feed.plan())
+        event.archived
+            || self
+                .catalog
+                .site(event.site_id)
+                .is_some_and(|site| site.mark_for(&event) != feed.plan())
     }
 
     /// The catalogue has changed: maps of other plans, and of matches that have gone, end with

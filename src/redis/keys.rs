@@ -12,7 +12,8 @@ impl PartitionKeys {
         format!("{{{}}}:{name}", self.0)
     }
 
-    /// HASH `epoch`, `partitions`: the partition is loaded when it is there.
+    /// HASH `epoch`, `partitions`, `layout`, and the clock: the partition is loaded when it is
+    /// there.
     pub fn partition(self) -> String {
         self.key("partition")
     }

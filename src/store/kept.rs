@@ -3,20 +3,29 @@
 use crate::domain::account::{Account, Role};
 use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::Reservation;
-use crate::domain::ids::{MatchId, Partition, SeatId, UserId};
+use crate::domain::ids::{MatchId, Partition, ReservationId, SeatId, UserId};
 use crate::store::reservations::{COLUMNS, reservation};
 use crate::store::{Store, StoreError};
+use std::collections::HashSet;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-// One look into the index per match, however many seats are sold.
+// One look into the index per match, however many seats are sold. Those that are archived are in
+// PostgreSQL alone.
 const CLAIMED_MATCHES: &str = "
     with recursive one (id) as (
         (select match_id from claims order by match_id limit 1)
         union all
         select (select match_id from claims where match_id > one.id order by match_id limit 1)
         from one where one.id is not null)
-    select id from one where partition_of(id) = $1";
+    select id from one where partition_of(id) = $1 and not exists (
+        select 1 from matches m
+        where m.id = one.id and (m.document ->> 'archived')::boolean)";
+
+const BLOCKED: &str = "
+    select match_id, seat_id from blocked_seats b where partition_of(match_id) = $1 and not exists (
+        select 1 from matches m
+        where m.id = b.match_id and (m.document ->> 'archived')::boolean)";
 
 const STRAY_CLAIMS: &str = "
     select c.match_id, c.seat_id from claims c left join reservations r
@@ -64,18 +73,18 @@ impl Store {
         Ok((sites?, matches?))
     }
 
-    /// The blocked seats of a partition.
+    /// The blocked seats of a partition, without those of archived matches.
     pub async fn blocked_seats(
         &self,
         partition: Partition,
     ) -> Result<Vec<(MatchId, SeatId)>, StoreError> {
         let connection = self.connection().await?;
-        let all = "select match_id, seat_id from blocked_seats where partition_of(match_id) = $1";
-        let rows = connection.query(all, &[&i32::from(partition.0)]).await?;
+        let rows = connection.query(BLOCKED, &[&i32::from(partition.0)]).await?;
         Ok(rows.iter().map(seat).collect())
     }
 
-    /// The reservations of a partition that have claims: PAYING and CONFIRMED.
+    /// The reservations of a partition that have claims, PAYING and CONFIRMED, without those of
+    /// archived matches.
     pub async fn claimed_reservations(
         &self,
         partition: Partition,
@@ -96,6 +105,28 @@ impl Store {
         let matches = self.claimed_matches(partition).await?;
         let connection = self.connection().await?;
         Ok(connection.query(STRAY_CLAIMS, &[&matches]).await?.iter().map(seat).collect())
+    }
+
+    /// Those of some matches that are archived.
+    pub async fn archived_matches(&self, ids: &[MatchId]) -> Result<HashSet<MatchId>, StoreError> {
+        let connection = self.connection().await?;
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let text = "select id from matches
+            where id = any ($1) and (document ->> 'archived')::boolean";
+        let rows = connection.query(text, &[&ids]).await?;
+        Ok(rows.iter().map(|row| MatchId(row.get(0))).collect())
+    }
+
+    /// Those of some reservations that are CONFIRMED.
+    pub async fn confirmed(
+        &self,
+        ids: &[ReservationId],
+    ) -> Result<HashSet<ReservationId>, StoreError> {
+        let connection = self.connection().await?;
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let text = "select id from reservations where id = any ($1) and status = 'CONFIRMED'";
+        let rows = connection.query(text, &[&ids]).await?;
+        Ok(rows.iter().map(|row| ReservationId(row.get(0))).collect())
     }
 
     async fn claimed_matches(&self, partition: Partition) -> Result<Vec<Uuid>, StoreError> {

@@ -57,6 +57,13 @@ impl Store {
         Ok(rows.iter().map(unsettled).collect())
     }
 
+    /// Whether a payment of a match waits for anything.
+    pub async fn is_unsettled(&self, match_id: MatchId) -> Result<bool, StoreError> {
+        let connection = self.connection().await?;
+        let text = format!("select exists ({UNSETTLED} and r.match_id = $1)");
+        Ok(connection.query_one(&text, &[&match_id.0]).await?.get(0))
+    }
+
     /// What one payment waits for now; `None` when it is settled.
     pub async fn unsettled_one(&self, id: PaymentId) -> Result<Option<Unsettled>, StoreError> {
         let connection = self.connection().await?;

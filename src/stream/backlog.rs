@@ -6,20 +6,25 @@ use crate::domain::position::StreamId;
 use crate::redis::keys::PartitionKeys;
 use crate::redis::{RawFields, Redis};
 use fred::prelude::*;
-use fred::types::{ClusterHash, CustomCommand};
 use futures::future::join_all;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A backlog is looked at so often.
 pub const MEASURE_EVERY: Duration = Duration::from_millis(500);
+
+/// Looks that are remembered: an hour of them, if each finds a new entry. No journal may be so
+/// late.
+const LOOKS: usize = 7200;
 
 /// What a journal may have that PostgreSQL has not.
 #[derive(Debug, Clone, Copy)]
 pub struct BacklogLimits {
     /// Entries of one partition.
     pub entries: u64,
-    /// Milliseconds since the oldest of them.
+    /// Milliseconds since a node saw the oldest of them first.
     pub age_ms: u64,
 }
 
@@ -42,6 +47,23 @@ pub struct Backlogs {
 struct Above {
     entries: AtomicBool,
     any: AtomicBool,
+    /// The newest entry of each look that found one, and when that was: from then on, by the clock
+    /// of this process, everything up to it has been waiting.
+    seen: Mutex<VecDeque<(StreamId, Instant)>>,
+}
+
+impl Above {
+    /// How many ms this node has seen `oldest` waiting, now that `newest` is the newest entry.
+    fn age_ms(&self, oldest: StreamId, newest: StreamId) -> u64 {
+        let mut seen = self.seen.lock();
+        while seen.pop_front_if(|(id, _)| *id < oldest).is_some() {}
+        // A journal that began again under a clock that was set back has smaller ids.
+        while seen.pop_back_if(|(id, _)| *id > newest).is_some() {}
+        if seen.back().is_none_or(|(id, _)| *id < newest) && seen.len() < LOOKS {
+            seen.push_back((newest, Instant::now()));
+        }
+        seen.front().map_or(0, |(_, at)| at.elapsed().as_millis() as u64)
+    }
 }
 
 impl Backlogs {
@@ -101,16 +123,40 @@ impl Backlogs {
     /// What waits in one journal. Its first entry may be one that PostgreSQL has.
     async fn measure(&self, partition: Partition) -> Result<Backlog, Error> {
         let (keys, client) = (PartitionKeys(partition), self.redis.client(partition)?);
-        let time = CustomCommand::new_static("TIME", ClusterHash::Random, false);
-        let (seconds, micros): (u64, u64) = client.custom(time, Vec::<String>::new()).await?;
-        let now_ms = seconds * 1000 + micros / 1000;
         let upto: Option<String> = client.hget(keys.partition(), "committed").await?;
         let upto: StreamId = upto.and_then(|id| id.parse().ok()).unwrap_or_default();
         let waiting: Vec<(String, RawFields)> =
             client.xrange_values(keys.journal(), format!("({upto}"), "+", Some(1)).await?;
         let Some((oldest, _)) = waiting.first() else { return Ok(Backlog::default()) };
         let oldest: StreamId = oldest.parse().unwrap_or_default();
+        let newest: Vec<(String, RawFields)> =
+            client.xrevrange_values(keys.journal(), "+", "-", Some(1)).await?;
+        let newest = newest.first().and_then(|(id, _)| id.parse().ok()).unwrap_or(oldest);
         let entries: u64 = client.xlen(keys.journal()).await?;
-        Ok(Backlog { entries, age_ms: now_ms.saturating_sub(oldest.ms) })
+        let age_ms = self.above(partition).map_or(0, |above| above.age_ms(oldest, newest));
+        Ok(Backlog { entries, age_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(ms: u64) -> StreamId {
+        StreamId { ms, seq: 0 }
+    }
+
+    #[test]
+    fn the_age_of_an_entry_is_how_long_it_was_seen_and_not_what_its_id_says() {
+        let above = Above::default();
+        assert!(above.age_ms(id(5), id(5)) < 50, "an id from 1970 is new to us");
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(above.age_ms(id(5), id(9)) >= 60);
+        // PostgreSQL goes on: the next entry has waited since the second look.
+        assert!(above.age_ms(id(7), id(9)) < 50);
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(above.age_ms(id(8), id(20)) >= 60);
+        // The journal begins again while the clock of Redis is behind.
+        assert!(above.age_ms(id(2), id(3)) < 50);
     }
 }

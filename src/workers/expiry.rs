@@ -28,7 +28,7 @@ impl Workers {
 /// Ends all claims of a partition whose deadline has passed by now; answers how many. A claim that
 /// can't be ended keeps its deadline, and does not keep others from ending.
 pub async fn expire_due(engine: &Engine, partition: Partition) -> Result<usize, EngineError> {
-    expire_until(engine, partition, engine.now_ms().await?).await
+    expire_until(engine, partition, engine.now_ms(partition).await?).await
 }
 
 /// The same by a clock that may be wrong: only the script's own says what has passed.

@@ -2,10 +2,12 @@
 //! per partition, by a lease in Redis that another takes over when it is not renewed.
 
 pub mod admission;
+pub mod clock;
 pub mod expiry;
 pub mod orphans;
 pub mod rebuild;
 pub mod reconcile;
+pub mod retention;
 pub mod write_behind;
 
 use crate::domain::ids::{Partition, UserId};
@@ -15,7 +17,9 @@ use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
+use crate::workers::clock::Clocks;
 use crate::workers::orphans::{LOOK_EVERY, Looks};
+use crate::workers::retention::Retired;
 use crate::workers::write_behind::ENTRIES;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -53,6 +57,11 @@ pub struct Workers {
     pub owned: Mutex<BTreeSet<Partition>>,
     /// Those of them whose payments are stopped, because PostgreSQL has lost something.
     pub halted: Mutex<BTreeSet<Partition>>,
+    /// What it has seen of their clocks.
+    pub clocks: Clocks,
+    /// A closed match leaves Redis so long after its start, in ms.
+    pub keep_match_ms: i64,
+    pub retired: Retired,
 }
 
 impl Workers {
@@ -85,14 +94,17 @@ impl Workers {
                 tokio::join!(
                     self.renew(&lease, ending.clone()),
                     self.write_behind(&lease, ending.clone()),
-                    self.sweep(partition, ending.clone()),
-                    self.look_for_orphans(partition, ending),
+                    self.sweep(&lease, ending.clone()),
+                    self.look_for_orphans(partition, ending.clone()),
+                    self.retire(partition, ending),
                 );
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);
                 if let Err(error) = self.engine.end_lease(&lease).await {
                     tracing::debug!(%partition, %error, "the lease ends by itself");
                 }
+            } else if let Err(error) = self.watch_once(partition).await {
+                tracing::debug!(%partition, %error, "its clock can't be read");
             }
             pause(LEASE_EVERY, &stop).await;
         }
@@ -191,8 +203,13 @@ impl Workers {
         }
     }
 
-    async fn sweep(&self, partition: Partition, stop: CancellationToken) {
+    async fn sweep(&self, lease: &Lease, stop: CancellationToken) {
+        let partition = lease.partition;
         while !stop.is_cancelled() {
+            // First, so that nothing ends by a clock that has jumped.
+            if let Err(error) = self.tick_once(lease).await {
+                tracing::warn!(%partition, %error, "its clock was not ticked");
+            }
             if let Err(error) = self.expire_once(partition).await {
                 tracing::warn!(%partition, %error, "expiry waits");
                 pause(PAUSE, &stop).await;

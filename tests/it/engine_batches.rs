@@ -270,7 +270,7 @@ async fn a_pass_that_is_over_holds_nothing() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Queue]).await;
     let key = grandstand::redis::keys::MatchKeys(scene.id()).passes();
-    let past = bed.engine.now_ms().await.unwrap() - 1;
+    let past = bed.engine.now_ms(PARTITION).await.unwrap() - 1;
     let pass = (past as f64, scene.me.key());
     let _: i64 = bed.raw.zadd(key, None, None, false, false, pass).await.unwrap();
     let hold =
@@ -288,9 +288,9 @@ async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
         brief.hold(id, user(), seats(&[1]), PRICE, &[], operation("", "")).await.unwrap();
     let other = user();
     loop {
-        let before = bed.engine.now_ms().await.unwrap();
+        let before = bed.engine.now_ms(PARTITION).await.unwrap();
         let hold = bed.engine.hold(id, other, seats(&[1]), PRICE, &[], operation("", "")).await;
-        let after = bed.engine.now_ms().await.unwrap();
+        let after = bed.engine.now_ms(PARTITION).await.unwrap();
         match hold {
             Ok(_) => {
                 assert!(after >= granted.deadline, "{} ms early", granted.deadline - after);
@@ -315,7 +315,7 @@ async fn a_claim_that_can_not_be_ended_keeps_no_other_from_it() {
     let swept = expire_due(&bed.engine, PARTITION).await;
     assert!(matches!(swept, Err(EngineError::NotLoaded)), "{swept:?}");
     assert_eq!(bed.seats(scene.id()).await, "");
-    let now = bed.engine.now_ms().await.unwrap();
+    let now = bed.engine.now_ms(PARTITION).await.unwrap();
     let due = bed.engine.due(PARTITION, now, 0, 100).await.unwrap();
     let users: Vec<&str> = due.iter().flat_map(Due::users).collect();
     assert_eq!(users, stuck);
@@ -326,7 +326,7 @@ async fn a_claim_that_can_not_be_ended_keeps_no_other_from_it() {
 async fn a_clock_that_is_ahead_ends_nothing() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
-    let ahead = bed.engine.now_ms().await.unwrap() + 86_400_000;
+    let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
     assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
     assert_eq!(bed.seats(scene.id()).await, "1H 2H");
     bed.assert_sound().await;
@@ -338,7 +338,7 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold, Reserve, Request, Begin]).await;
     // While it is PAYING a worker, whose clock is ahead, forgets the deadline that it had.
-    let ahead = bed.engine.now_ms().await.unwrap() + 86_400_000;
+    let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
     assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
     assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
     let declined = Outcome::Declined("NO".to_owned());
@@ -382,7 +382,7 @@ async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
     let engine = &app.node().app.engine;
     eventually("no deadline is left", || async {
-        let now = engine.now_ms().await.ok()?;
+        let now = engine.now_ms(PARTITION).await.ok()?;
         let due = engine.due(PARTITION, now, 0, 10).await.ok()?;
         due.is_empty().then_some(())
     })

@@ -4,7 +4,7 @@ use crate::support::engine::Step::{
     self, Approve, Ask, Begin, Cancel, CancelPart, Decline, Forget, Hold, Lose, Refund, Request,
     Reserve, ReserveLate, Withdraw,
 };
-use crate::support::engine::{KEY, TestEngine, attempt, limits, seats};
+use crate::support::engine::{KEY, PARTITION, TestEngine, attempt, limits, seats};
 use crate::table::Call::{self, BeginOther, RequestNew, Stretch};
 use crate::table::Who::{Me, Other};
 use crate::table::{Case, check};
@@ -346,7 +346,7 @@ async fn a_deadline_that_passes_while_paying_counts_only_after_the_outcome() {
         let (method, operation) = ("CARD".to_owned(), Operation::default());
         bed.engine.request_payment(id, me, one, payment, method, operation).await.unwrap();
         bed.engine.begin_payment(id, me, one, payment, AMOUNT, KEY).await.unwrap();
-        while bed.engine.now_ms().await.unwrap() <= granted.deadline {
+        while bed.engine.now_ms(PARTITION).await.unwrap() <= granted.deadline {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         assert!(!bed.engine.expire(id, me, one).await.unwrap());

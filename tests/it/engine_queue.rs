@@ -134,6 +134,7 @@ async fn nobody_is_let_in_before_or_during_a_pause() {
     scene.change(|event| event.status = MatchStatus::Closed).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "closed");
     scene.change(|event| event.status = MatchStatus::Open).await;
+    joined(&scene, 3).await;
     scene.change(|event| event.queue.paused = true).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "paused");
     scene.change(|event| event.queue.paused = false).await;
@@ -187,4 +188,26 @@ async fn a_pass_ends_with_the_purchase() {
     let hold =
         bed.engine.hold(scene.id(), scene.me, seats(&[3]), PRICE, &[], Operation::default()).await;
     assert!(matches!(hold, Err(EngineError::Refused(Refusal::PassRequired))));
+}
+
+/// The rule: the queue and the passes of a match leave when it is closed, and nobody joins it then.
+#[tokio::test]
+async fn a_queue_ends_with_the_sale() {
+    let bed = TestEngine::start().await;
+    let mut scene = bed.at(&[Queue, Pass]).await;
+    joined(&scene, 3).await;
+    let keys = MatchKeys(scene.id());
+    let there = async || {
+        let queue: i64 = bed.raw.exists(keys.queue()).await.unwrap();
+        queue + bed.raw.exists::<i64, _>(keys.passes()).await.unwrap()
+    };
+    scene.change(|event| event.queue.paused = true).await;
+    assert_eq!(there().await, 2, "a pause is no end");
+    scene.change(|event| event.status = MatchStatus::Closed).await;
+    assert_eq!(there().await, 0);
+    let refused = bed.engine.join_queue(scene.id(), user()).await;
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+    let refused = bed.engine.queue_place(scene.id(), user()).await;
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+    assert_eq!(there().await, 0);
 }

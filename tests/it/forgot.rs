@@ -130,9 +130,13 @@ async fn a_backup_that_is_put_back_frees_no_sold_seat() {
     bed.put_back(&backup).await;
 
     bed.is_halted().await;
-    let ready = bed.app.guest().get("/health/ready").await.expect(200);
-    let states = ready["partitions"].as_array().unwrap();
-    assert!(states.iter().any(|one| one["state"].as_str().unwrap().contains("lost")), "{ready}");
+    eventually("readiness names the partition", || async {
+        let ready = bed.app.guest().get("/health/ready").await.expect(200);
+        let mut states = ready["partitions"].as_array()?.iter();
+        states.find(|one| one["state"].as_str().is_some_and(|text| text.contains("lost")))?;
+        Some(())
+    })
+    .await;
     // Also after a restart, and not by a rebuild: the seats stay as they were sold.
     bed.restart_node().await;
     bed.is_halted().await;

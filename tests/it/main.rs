@@ -16,6 +16,7 @@ mod api_users;
 #[cfg(target_os = "linux")]
 mod beds;
 mod chaos;
+mod clock;
 mod cluster;
 mod dead_letters;
 #[cfg(target_os = "linux")]
@@ -54,6 +55,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod retention;
 mod rolling;
 mod sentinel;
 mod table;

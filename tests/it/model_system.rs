@@ -82,6 +82,7 @@ impl System {
             queue: QueueSettings::default(),
             orphan_rule: false,
             moved: false,
+            archived: false,
         };
         self.engine.put_match(&event, Default::default()).await.unwrap();
         self.claims.clear();
@@ -245,7 +246,7 @@ impl System {
 
     /// Everything that can be seen must be as the model says.
     pub(crate) async fn compare(&mut self, model: &Model) {
-        let now = self.engine.now_ms().await.unwrap();
+        let now = self.engine.now_ms(self.match_id.partition()).await.unwrap();
         let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
         let mut counted = [0; USERS];
         for (number, wanted) in model.claims.iter().enumerate() {

@@ -171,7 +171,8 @@ async fn a_payment_that_begins_at_the_deadline_is_in_time_or_costs_nothing() {
         let key = app.pay_at_gateway(&payment, "approve").await;
         let deadline: jiff::Timestamp = reservation["expiresAt"].as_str().unwrap().parse().unwrap();
         let early = Duration::from_millis(number * 4);
-        while app.node().app.engine.now_ms().await.unwrap() + early.as_millis() as i64
+        let id = grandstand::domain::ids::Partition(0);
+        while app.node().app.engine.now_ms(id).await.unwrap() + early.as_millis() as i64
             <= deadline.as_millisecond()
         {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -240,6 +240,7 @@ pub fn event(status: MatchStatus, queue: bool) -> Match {
         queue: QueueSettings { enabled: queue, ..QueueSettings::default() },
         orphan_rule: false,
         moved: false,
+        archived: false,
     }
 }
 
@@ -328,7 +329,7 @@ impl Scene<'_> {
             Step::Close => self.change(|event| event.status = MatchStatus::Closed).await,
             Step::Queue => self.change(|event| event.queue.enabled = true).await,
             Step::Pass => {
-                let until = engine.now_ms().await.unwrap() + 60_000;
+                let until = engine.now_ms(PARTITION).await.unwrap() + 60_000;
                 let pass = (until as f64, self.me.key());
                 let key = MatchKeys(self.id()).passes();
                 let _: i64 = self.bed.raw.zadd(key, None, None, false, false, pass).await.unwrap();
@@ -341,8 +342,8 @@ impl Scene<'_> {
     }
 
     async fn pay(&self, step: Step) {
-        let engine = &self.bed.engine;
-        let (id, one, payment) = (self.id(), self.reservation, self.payment);
+        let (engine, id) = (&self.bed.engine, self.id());
+        let (one, payment) = (self.reservation, self.payment);
         let attempt = self.attempt(1);
         let settle = |outcome| engine.settle_payment(&attempt, outcome);
         let refund = Refunding { payment, number: 1, amount: None };
@@ -373,8 +374,7 @@ impl Scene<'_> {
     }
 
     async fn make_hold(&mut self, engine: &Engine) {
-        let operation = Operation::default();
-        let seats = seats(&[1, 2]);
+        let (operation, seats) = (Operation::default(), seats(&[1, 2]));
         let held = engine.hold(self.id(), self.me, seats, self.amount(), &[], operation).await;
         self.hold = held.unwrap().0;
     }
@@ -387,8 +387,8 @@ impl Scene<'_> {
 
     /// Until the clock of Redis is past what the hasty engine gave.
     pub async fn let_time_pass(&self) {
-        let until = self.bed.engine.now_ms().await.unwrap() + 2;
-        while self.bed.engine.now_ms().await.unwrap() <= until {
+        let until = self.bed.engine.now_ms(PARTITION).await.unwrap() + 2;
+        while self.bed.engine.now_ms(PARTITION).await.unwrap() <= until {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

@@ -65,6 +65,7 @@ pub async fn create(
         queue: QueueSettings::default(),
         orphan_rule: given.orphan_rule,
         moved: false,
+        archived: false,
     };
     let id = app.engine.put_match(&event, operation).await?;
     answer(&app, id).await.map(Created)

@@ -8,6 +8,7 @@ use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
 use crate::domain::ids::{MatchId, SeatId};
+use crate::engine::error::Refusal;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -36,7 +37,8 @@ pub struct SeatsDone {
 #[utoipa::path(post, path = "/api/admin/matches/{match}/open", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
-        (status = 409, description = "MATCH_ALREADY_OPEN", body = Problem)))]
+        (status = 409, description = "MATCH_ALREADY_OPEN", body = Problem),
+        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
 pub async fn open(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -45,6 +47,9 @@ pub async fn open(
     let event = read(&app, id).await?;
     if event.status == MatchStatus::Open {
         return Err(ApiError::conflict("MATCH_ALREADY_OPEN", "The match is on sale already."));
+    }
+    if event.archived {
+        return Err(Refusal::Archived.into());
     }
     if app.engine.site(event.site_id).await?.is_none() {
         return Err(ApiError::not_found("site"));

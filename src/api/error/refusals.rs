@@ -17,6 +17,11 @@ impl From<Refusal> for ApiError {
             Refusal::NotOpen => {
                 conflict("MATCH_NOT_OPEN", "Tickets of this match are not on sale at the moment.")
             }
+            Refusal::Archived => Self::new(
+                StatusCode::GONE,
+                "MATCH_ARCHIVED",
+                "This match is over, and its sale is closed for good.",
+            ),
             Refusal::PassRequired => Self::new(
                 StatusCode::FORBIDDEN,
                 "PASS_REQUIRED",

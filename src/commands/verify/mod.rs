@@ -174,9 +174,15 @@ async fn sales(
     partition: Partition,
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
-    let reservations = store.claimed_reservations(partition).await?;
+    // What is archived is in PostgreSQL alone, or about to be.
+    let (archived, matches): (Vec<_>, Vec<_>) =
+        engine.catalog(partition).await?.1.into_iter().partition(|event| event.archived);
+    let archived: HashSet<MatchId> = archived.iter().map(|event| event.id).collect();
+    let mut reservations = store.claimed_reservations(partition).await?;
+    reservations.retain(|one| !archived.contains(&one.match_id));
     let begun = engine.claims_in(partition).await?.into_iter();
     let begun = begun.filter(|one| !matches!(one.state, ClaimState::Hold | ClaimState::Pending));
+    let begun = begun.filter(|one| !archived.contains(&one.match_id));
     let live = begun.map(|claim| (claim.id, claim)).collect();
     compare_reservations(&reservations, live, verified);
     for (event, seat) in store.stray_claims(partition).await? {
@@ -190,7 +196,6 @@ async fn sales(
     for (event, seat) in store.blocked_seats(partition).await? {
         kept.entry(event).or_default().insert(seat, b'B');
     }
-    let (_, matches) = engine.catalog(partition).await?;
     for (event, seat) in nameless(engine, partition, &matches).await? {
         let what = "taken in Redis, and no hold or reservation names it: load the partition anew";
         verified.disagreements.push(Disagreement::new("seat", name(event, seat), what));

@@ -1,0 +1,9 @@
+-- The time of a partition.
+-- KEYS[1]  HASH  partition
+-- Replies with the time in ms, when it was last ticked, and 1 unless TIME has left it since.
+-- Replies: ,
+-- Cost: O(1)
+local clock = clock_read(KEYS[1])
+local went = clock.time - (clock.ticked or clock.time)
+local sound = went >= 0 and went <= CLOCK_RUNS_MS
+return { clock_now(clock), (clock.ticked or 0) + clock.shift, sound and 1 or 0 }

@@ -1,0 +1,342 @@
+//! The clock of a partition, when that of Redis jumps.
+
+use crate::support::app::{TestApp, TestMatch, eventually};
+use crate::support::client::Client;
+use crate::support::clock::Clock;
+use crate::support::engine::Step::{Hold, Queue};
+use crate::support::engine::{PARTITION, TestEngine, limits, seats};
+use fred::prelude::*;
+use fred::types::Expiration;
+use grandstand::app::NodeRole;
+use grandstand::domain::ids::{MatchId, Partition};
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand::engine::batch::{Limits, Operation};
+use grandstand::engine::clock::Tick;
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use grandstand::workers::expiry::expire_due;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const HOUR_MS: i64 = 3_600_000;
+/// The bounds of `lua/lib/clock.lua` and of the worker, in ms.
+const RUNS_MS: i64 = 10_000;
+const TOLERANCE_MS: i64 = 2000;
+
+/// Makes TIME look to a partition as if it had jumped: the last tick was at another time, and
+/// showed the same.
+async fn jump(raw: &fred::clients::Client, partition: Partition, ms: i64) {
+    let key = PartitionKeys(partition).partition();
+    let _: i64 = raw.hincrby(key.clone(), "clock_time", -ms).await.unwrap();
+    let _: i64 = raw.hincrby(key, "clock_shift", ms).await.unwrap();
+}
+
+async fn tick(bed: &TestEngine, expected: Option<i64>, correction: i64) -> Tick {
+    bed.engine.tick_clock(PARTITION, "me", expected, correction, TOLERANCE_MS).await.unwrap()
+}
+
+async fn now(bed: &TestEngine) -> i64 {
+    bed.engine.now_ms(PARTITION).await.unwrap()
+}
+
+fn assert_near(found: i64, wanted: i64, apart: i64) {
+    assert!((found - wanted).abs() < apart, "{} ms off", found - wanted);
+}
+
+/// The rule: a jump that no worker has seen yet moves the clock by its bound at most, and one back
+/// not at all.
+#[tokio::test]
+async fn an_unseen_jump_is_bounded() {
+    let bed = TestEngine::start().await;
+    assert!(matches!(tick(&bed, None, 0).await, Tick::Ticked(_)));
+    let scene = bed.at(&[Hold]).await;
+    let before = now(&bed).await;
+    jump(&bed.raw, PARTITION, HOUR_MS).await;
+    let after = now(&bed).await;
+    assert_near(after, before + RUNS_MS, 1000);
+    assert_eq!(now(&bed).await, after, "it stands at its bound");
+    assert_eq!(expire_due(&bed.engine, PARTITION).await.unwrap(), 0);
+    assert_eq!(bed.seats(scene.id()).await, "1H 2H");
+    jump(&bed.raw, PARTITION, -2 * HOUR_MS).await;
+    assert_near(now(&bed).await, before, 1000);
+    bed.assert_sound().await;
+}
+
+/// The rule: the worker's own clock tells a jump from time that has passed, and the partition's
+/// clock goes on evenly, never back.
+#[tokio::test]
+async fn a_jump_that_a_worker_sees_is_taken_back() {
+    for ms in [HOUR_MS, -HOUR_MS, 10_000, -10_000] {
+        let bed = TestEngine::start().await;
+        let Tick::Ticked(first) = tick(&bed, None, 0).await else { panic!("not ticked") };
+        let started = Instant::now();
+        let expected = || Some(first + started.elapsed().as_millis() as i64);
+        assert!(matches!(tick(&bed, expected(), 0).await, Tick::Ticked(_)), "nothing has happened");
+        jump(&bed.raw, PARTITION, ms).await;
+        let seen = now(&bed).await;
+        let Tick::Jumped(off) = tick(&bed, expected(), 0).await else { panic!("not noticed") };
+        assert_near(off, ms, 500);
+        let wrong = tick(&bed, expected(), -2 * ms).await;
+        assert!(matches!(wrong, Tick::Jumped(_)), "a wrong correction: {wrong:?}");
+        let Tick::Ticked(after) = tick(&bed, expected(), -off).await else { panic!("not ticked") };
+        assert!(after >= seen, "it went back by {} ms", seen - after);
+        assert_near(after, seen.max(expected().unwrap()), 1000);
+        assert!(matches!(tick(&bed, expected(), 0).await, Tick::Ticked(_)), "it is right again");
+        let fields = bed.hash(PartitionKeys(PARTITION).partition()).await;
+        assert_near(fields["clock_shift"].parse().unwrap(), 0, 500);
+    }
+}
+
+/// The rule: a worker without a reading of its own takes time that nobody ticked as real, but never
+/// goes back.
+#[tokio::test]
+async fn a_gap_without_a_witness_is_real() {
+    let bed = TestEngine::start().await;
+    let Tick::Ticked(first) = tick(&bed, None, 0).await else { panic!("not ticked") };
+    jump(&bed.raw, PARTITION, HOUR_MS).await;
+    let Tick::Ticked(later) = tick(&bed, None, 0).await else { panic!("not ticked") };
+    assert_near(later, first + HOUR_MS, 1000);
+    jump(&bed.raw, PARTITION, -HOUR_MS).await;
+    let Tick::Ticked(last) = tick(&bed, None, 0).await else { panic!("not ticked") };
+    assert_near(last, later, 1000);
+    assert!(last >= later);
+    assert_near(now(&bed).await, last, 1000);
+}
+
+/// The rule: only the worker that has the lease ticks, and only a partition that is loaded.
+#[tokio::test]
+async fn who_does_not_own_a_partition_does_not_tick_it() {
+    let bed = TestEngine::start().await;
+    let another = bed.engine.take_lease(PARTITION, "another", 60_000).await.unwrap().unwrap();
+    assert_eq!(tick(&bed, None, 0).await, Tick::Refused);
+    bed.engine.end_lease(&another).await.unwrap();
+    assert!(matches!(tick(&bed, None, 0).await, Tick::Ticked(_)));
+    bed.engine.close_partition(PARTITION).await.unwrap();
+    assert_eq!(tick(&bed, None, 0).await, Tick::Refused);
+    assert_eq!(bed.engine.epoch(PARTITION).await.unwrap(), None, "a tick opens nothing");
+}
+
+/// The rule: a clock goes on when Redis is out of memory, or no hold would end and free memory.
+#[tokio::test]
+async fn a_clock_goes_on_without_memory() {
+    let bed = TestEngine::start().await;
+    bed.command("CONFIG", &["SET", "maxmemory", "1mb"]).await;
+    assert!(matches!(tick(&bed, None, 0).await, Tick::Ticked(_)));
+    bed.command("CONFIG", &["SET", "maxmemory", "0"]).await;
+}
+
+/// The rule: what is left of a correction goes away by a hundredth of the time that passes.
+#[tokio::test]
+async fn a_shift_goes_away_slowly() {
+    let bed = TestEngine::start().await;
+    tick(&bed, None, 0).await;
+    let key = PartitionKeys(PARTITION).partition();
+    let shift = async || bed.hash(key.clone()).await["clock_shift"].parse::<i64>().unwrap();
+    for by in [50, -50] {
+        // As if the last tick were five seconds ago.
+        let _: i64 = bed.raw.hincrby(key.clone(), "clock_time", -5000).await.unwrap();
+        let _: i64 = bed.raw.hset(key.clone(), ("clock_shift", by * 20)).await.unwrap();
+        let _: i64 = bed.raw.hset(key.clone(), ("clock_floor", 0)).await.unwrap();
+        tick(&bed, None, 0).await;
+        let left = shift().await;
+        assert!((left - by * 19).abs() < 10, "{left} of {}", by * 20);
+    }
+    let _: i64 = bed.raw.hincrby(key.clone(), "clock_time", -5000).await.unwrap();
+    let _: i64 = bed.raw.hset(key.clone(), ("clock_shift", 3)).await.unwrap();
+    tick(&bed, None, 0).await;
+    assert_eq!(shift().await, 0);
+}
+
+/// The rule: a lease that Redis would keep for an hour, because its clock went back, lives no
+/// longer than any other.
+#[tokio::test]
+async fn a_lease_does_not_outlive_a_clock_that_went_back() {
+    let bed = TestEngine::start().await;
+    assert!(bed.engine.take_lease(PARTITION, "dead", HOUR_MS as u64).await.unwrap().is_some());
+    assert!(bed.engine.take_lease(PARTITION, "me", 300).await.unwrap().is_none());
+    eventually("the lease is over", || async {
+        bed.engine.take_lease(PARTITION, "me", 300).await.unwrap().map(drop)
+    })
+    .await;
+}
+
+/// The rule: people are let in although the last ones were let in by a clock that was ahead.
+#[tokio::test]
+async fn a_last_admission_in_the_future_stops_none() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Queue]).await;
+    bed.engine.join_queue(scene.id(), scene.me).await.unwrap();
+    let last = (now(&bed).await + HOUR_MS) as f64;
+    let key = MatchKeys(scene.id()).meta();
+    let _: i64 = bed.raw.hset(key, ("queue_last_at", last)).await.unwrap();
+    eventually("one is let in", || async {
+        (bed.engine.admit(scene.id()).await.unwrap() == 1).then_some(())
+    })
+    .await;
+}
+
+/// The rule: an answer under a key is found at the same time of the partition, wherever TIME is.
+#[tokio::test]
+async fn an_answer_under_a_key_outlives_a_jump() {
+    let bed = TestEngine::start().await;
+    tick(&bed, None, 0).await;
+    let id = bed.open_match().await;
+    let me = grandstand::domain::ids::UserId::new(PARTITION);
+    let hold = async || {
+        let operation = Operation { key: "key".to_owned(), fingerprint: "print".to_owned() };
+        bed.engine.hold(id, me, seats(&[1]), 10_000, &[], operation).await.unwrap().0
+    };
+    let first = hold().await;
+    jump(&bed.raw, PARTITION, -HOUR_MS).await;
+    assert_eq!(hold().await, first);
+    jump(&bed.raw, PARTITION, 2 * HOUR_MS).await;
+    assert_eq!(hold().await, first);
+}
+
+async fn buy(app: &TestApp, event: &TestMatch, fan: &Client, seat: u32) {
+    let reservation = fan.reserve(&event.id, &[seat]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let key = app.pay_at_gateway(&payment, "approve").await;
+    eventually(&format!("seat {seat} is sold"), || async {
+        let answer = fan.confirm(&payment, &key).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+async fn jumps(app: &TestApp, ms: i64) {
+    let raw = app.raw().await;
+    for number in 0..app.settings.partitions {
+        jump(&raw, Partition(number), ms).await;
+    }
+}
+
+/// The seat of a match in Redis: its letter, or nothing.
+async fn letter(app: &TestApp, event: &TestMatch, seat: u32) -> Option<u8> {
+    let id: MatchId = event.id.parse().unwrap();
+    let snapshot = app.node().app.engine.snapshot(id).await.ok()?;
+    snapshot.taken.iter().find(|(one, _)| one.0 == seat).map(|(_, letter)| *letter)
+}
+
+fn expires_at(hold: &Value) -> jiff::Timestamp {
+    hold["expiresAt"].as_str().unwrap().parse().unwrap()
+}
+
+/// The rule: when TIME jumps, a hold made before lives its time and no longer, one made after has
+/// its time, and people can pay.
+async fn assert_a_jump_is_survived(app: TestApp, event: TestMatch, jump: impl AsyncFn(&TestApp)) {
+    let fan = app.user("fan").await;
+    let held = Instant::now();
+    let hold = fan.hold(&event.id, &[1]).await.expect(201);
+    let clock = async || {
+        let time = fan.get("/api/time").await.expect(200);
+        time["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
+    };
+    let before = clock().await;
+    jump(&app).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(letter(&app, &event, 1).await, Some(b'H'), "it ended with the jump");
+    let passed = held.elapsed().as_millis() as i64;
+    let apart = clock().await.as_millisecond() - before.as_millisecond() - passed;
+    // The clock may run up to its bound ahead before the jump is seen, and then stands.
+    assert!((-1000..RUNS_MS + 1000).contains(&apart), "the clock is {apart} ms off");
+    let after = fan.hold(&event.id, &[2]).await.expect(201);
+    let apart = expires_at(&after).as_millisecond() - expires_at(&hold).as_millisecond();
+    assert!((0..RUNS_MS + 5000).contains(&apart), "deadlines are {apart} ms apart");
+    buy(&app, &event, &fan, 3).await;
+    eventually_free(&app, &event, held).await;
+    app.finish().await;
+}
+
+async fn eventually_free(app: &TestApp, event: &TestMatch, held: Instant) {
+    let wait = Duration::from_millis(app.settings.hold_ttl_ms) + Duration::from_secs(20);
+    crate::support::app::eventually_within(wait, "the hold ends", || async {
+        letter(app, event, 1).await.is_none().then_some(())
+    })
+    .await;
+    let lived = held.elapsed().as_millis() as i64;
+    let least = app.settings.hold_ttl_ms as i64 - RUNS_MS - 500;
+    assert!(lived >= least, "it lived {lived} ms");
+}
+
+/// The rule, for what a jump looks like to the scripts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_jump_under_a_node_ends_nothing_early() {
+    for ms in [HOUR_MS, -HOUR_MS] {
+        let app = TestApp::start_with(|settings| settings.hold_ttl_ms = 15_000).await;
+        let event = app.open_match().await;
+        assert_a_jump_is_survived(app, event, async |app| jumps(app, ms).await).await;
+    }
+}
+
+/// The rule: a worker that takes over has watched the clock, so that a jump which ends the lease
+/// of the one before it is a jump for it too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let token = app.user("fan").await.token;
+    app.without_worker().await;
+    let first = app.another_node(NodeRole::Worker).await;
+    let fan = Client::new(app.node().url(), token);
+    let id: MatchId = event.id.parse().unwrap();
+    eventually("the first worker owns all", || async {
+        (first.workers.owned.lock().len() == usize::from(app.settings.partitions)).then_some(())
+    })
+    .await;
+    let second = app.another_node(NodeRole::Worker).await;
+    fan.hold(&event.id, &[1]).await.expect(201);
+    // The second one has looked at the clock a few times by then.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let before = app.node().app.engine.now_ms(id.partition()).await.unwrap();
+    let raw = app.raw().await;
+    // The first one has lost its leases, and goes, before TIME is ahead.
+    for number in 0..app.settings.partitions {
+        let lease = PartitionKeys(Partition(number)).lease();
+        let life = Some(Expiration::PX(2000));
+        let _: () = raw.set(lease, "nobody", life, None, false).await.unwrap();
+        jump(&raw, Partition(number), HOUR_MS).await;
+    }
+    first.stop().await;
+    eventually("the second worker owns the partition", || async {
+        second.workers.owned.lock().contains(&id.partition()).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(letter(&app, &event, 1).await, Some(b'H'), "it ended with the jump");
+    let now = app.node().app.engine.now_ms(id.partition()).await.unwrap();
+    assert!(now - before < RUNS_MS + 5000, "{} ms in a moment", now - before);
+    app.verify().await;
+    second.stop().await;
+}
+
+/// The rule: a short time to hold ends on time also while nothing jumps.
+#[tokio::test]
+async fn a_ticked_clock_keeps_time() {
+    let bed = TestEngine::start().await;
+    tick(&bed, None, 0).await;
+    let brief = bed.another(Limits { hold_ttl_ms: 500, ..limits() }).await;
+    let id = bed.open_match().await;
+    let me = grandstand::domain::ids::UserId::new(PARTITION);
+    brief.hold(id, me, seats(&[1]), 10_000, &[], Operation::default()).await.unwrap();
+    let held = Instant::now();
+    eventually("it ends", || async {
+        (expire_due(&bed.engine, PARTITION).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    assert!(held.elapsed() > Duration::from_millis(450), "{:?}", held.elapsed());
+}
+
+/// The rule, on a Redis whose machine has its clock set, while a node works on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_under_a_node_ends_nothing_early() {
+    for ms in [HOUR_MS, -HOUR_MS] {
+        let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
+        let settings = RedisSettings { fsync: Fsync::Never };
+        let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
+        let app =
+            TestApp::start_on_redis(redis.url(), |settings| settings.hold_ttl_ms = 15_000).await;
+        let event = app.open_match().await;
+        assert_a_jump_is_survived(app, event, async |_| clock.set_ahead_ms(ms)).await;
+        redis.stop().await.unwrap();
+    }
+}

@@ -1,0 +1,273 @@
+//! A match that is over leaves Redis, and everything of it that matters stays readable.
+
+use crate::support::app::{TestApp, TestMatch, eventually};
+use crate::support::client::Client;
+use crate::support::engine::Step::{Approve, Begin, Cancel, Hold, Request, Reserve};
+use crate::support::engine::{PARTITION, PRICE, TestEngine, seats};
+use crate::support::postgres::sql;
+use fred::prelude::*;
+use grandstand::domain::catalog::MatchStatus;
+use grandstand::domain::ids::{MatchId, Partition};
+use grandstand::domain::money::Attempt;
+use grandstand::engine::batch::Operation;
+use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::payments::Outcome;
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+async fn start() -> TestApp {
+    TestApp::start_with(|settings| {
+        settings.keep_match_ms = 1000;
+        settings.reconcile_after_ms = 3_600_000;
+    })
+    .await
+}
+
+fn id(event: &TestMatch) -> MatchId {
+    event.id.parse().unwrap()
+}
+
+async fn buy(app: &TestApp, fan: &Client, event: &TestMatch, seats: &[u32]) -> Value {
+    let reservation = fan.reserve(&event.id, seats).await;
+    let payment = fan.request_payment(&reservation).await;
+    let key = app.pay_at_gateway(&payment, "approve").await;
+    assert_eq!(fan.confirm(&payment, &key).await.expect(200)["persisted"], true);
+    reservation
+}
+
+/// Closes a match that was long ago.
+async fn end(admin: &Client, event: &TestMatch) {
+    admin.post(&format!("/api/admin/matches/{}/close", event.id), &Value::Null).await.expect(200);
+    let body = json!({"siteId": event.site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+        "startsAt": "2020-05-05T05:00:00Z"});
+    admin.put(&format!("/api/admin/matches/{}", event.id), &body).await.expect(200);
+}
+
+/// One step of the worker.
+async fn retire(app: &TestApp, event: &TestMatch) {
+    app.node().workers.retire_once(id(event).partition()).await.unwrap();
+}
+
+async fn is_archived(app: &TestApp, event: &TestMatch) -> bool {
+    app.node().app.engine.event(id(event)).await.unwrap().unwrap().archived
+}
+
+/// What Redis has of a match beside its document.
+async fn left(raw: &fred::clients::Client, event: MatchId) -> HashMap<String, String> {
+    let keys = MatchKeys(event);
+    for key in [keys.seats(), keys.changes(), keys.queue(), keys.passes()] {
+        let there: i64 = raw.exists(key.clone()).await.unwrap();
+        if there > 0 {
+            return HashMap::from([("there".to_owned(), key)]);
+        }
+    }
+    raw.hgetall(keys.meta()).await.unwrap()
+}
+
+async fn wait_until_gone(app: &TestApp, event: &TestMatch) {
+    let raw = app.raw().await;
+    let gone = HashMap::from([("status".to_owned(), "ARCHIVED".to_owned())]);
+    eventually("the match has left Redis", || async {
+        retire(app, event).await;
+        (left(&raw, id(event)).await == gone).then_some(())
+    })
+    .await;
+}
+
+async fn claims(app: &TestApp, partition: Partition) -> usize {
+    app.node().app.engine.claims_in(partition).await.unwrap().len()
+}
+
+/// The rule: what was sold is readable for ever, and Redis has none of it after a while; the next
+/// match of the same people stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
+    let app = start().await;
+    let (event, admin) = (app.open_match().await, app.admin().await);
+    // Another one in the same partition, so that records of both stand in one field.
+    let next = loop {
+        let next = app.open_match().await;
+        if id(&next).partition() == id(&event).partition() {
+            break next;
+        }
+    };
+    let (fan, friend) = (app.user("fan").await, app.user("friend").await);
+    let bought = buy(&app, &fan, &event, &[1, 2]).await;
+    buy(&app, &friend, &event, &[3]).await;
+    buy(&app, &fan, &next, &[1]).await;
+    let block = format!("/api/admin/matches/{}/block", event.id);
+    admin.post(&block, &json!({"seatIds": [9]})).await.expect(200);
+    let path = format!("/api/reservations/{}", bought["id"].as_str().unwrap());
+    let before = fan.get(&path).await.expect(200);
+    retire(&app, &event).await;
+    assert!(!is_archived(&app, &event).await, "it is on sale");
+
+    end(&admin, &event).await;
+    wait_until_gone(&app, &event).await;
+    assert_eq!(claims(&app, id(&event).partition()).await, 1, "that of the next match");
+
+    let seen = fan.get(&event.path("")).await.expect(200);
+    assert_eq!((&seen["status"], &seen["seatsLeft"]), (&json!("CLOSED"), &Value::Null));
+    let list = fan.get("/api/matches?status=CLOSED").await.expect(200);
+    assert_eq!(list["matches"][0]["id"], json!(event.id));
+    assert_eq!(fan.get(&path).await.expect(200), before);
+    let mine = fan.get("/api/reservations").await.expect(200);
+    assert_eq!(mine["reservations"].as_array().unwrap().len(), 2);
+    fan.hold(&event.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
+    fan.post(&format!("{path}/cancel"), &Value::Null).await.refused(410, "MATCH_ARCHIVED");
+    fan.post(&event.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
+    for seats in ["/seats", "/blocks/1/seats", "/seats/events", "/blocks/1/seats/events"] {
+        fan.get(&event.path(seats)).await.refused(410, "MATCH_ARCHIVED");
+    }
+    admin.post(&block, &json!({"seatIds": [5]})).await.refused(410, "MATCH_ARCHIVED");
+    let open = format!("/api/admin/matches/{}/open", event.id);
+    admin.post(&open, &Value::Null).await.refused(410, "MATCH_ARCHIVED");
+
+    assert_eq!(app.run(&["rebuild"]).await.0, 0);
+    eventually("it is loaded again", || async {
+        (fan.get(&path).await.status == 200 && claims(&app, id(&event).partition()).await == 1)
+            .then_some(())
+    })
+    .await;
+    let meta: Option<String> =
+        app.raw().await.hget(MatchKeys(id(&event)).meta(), "status").await.unwrap();
+    assert_eq!(meta.as_deref(), Some("ARCHIVED"));
+    fan.hold(&event.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
+    assert_eq!(fan.get(&path).await.expect(200), before);
+    app.finish().await;
+}
+
+/// The rule: a match in which a payment is open stays until that is settled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_with_an_open_payment_stays() {
+    let app = start().await;
+    let (event, admin, fan) = (app.open_match().await, app.admin().await, app.user("fan").await);
+    buy(&app, &fan, &event, &[1]).await;
+    let reservation = fan.reserve(&event.id, &[2]).await;
+    let payment = fan.request_payment(&reservation).await;
+    let engine = &app.node().app.engine;
+    let claims = engine.claims_in(id(&event).partition()).await.unwrap();
+    let claim = claims.iter().find(|claim| claim.seats == seats(&[2])).unwrap();
+    let paying = claim.payment.clone().unwrap().id;
+    let begun = engine.begin_payment(id(&event), claim.user, claim.id, paying, PRICE, "key").await;
+    begun.unwrap();
+    end(&admin, &event).await;
+    for _ in 0..3 {
+        retire(&app, &event).await;
+    }
+    assert!(!is_archived(&app, &event).await, "a payment has no outcome");
+    let attempt = Attempt {
+        match_id: id(&event),
+        user: claim.user,
+        reservation: claim.id,
+        payment: paying,
+        number: 1,
+        seats: seats(&[2]),
+        amount: PRICE,
+        method: "CARD".to_owned(),
+        payment_key: "key".to_owned(),
+    };
+    engine.settle_payment(&attempt, Outcome::Declined("NO".to_owned())).await.unwrap();
+    app.verify().await;
+    retire(&app, &event).await;
+    assert!(!is_archived(&app, &event).await, "a reservation may still be paid");
+    let cancel = format!("/api/reservations/{}/cancel", payment["reservationId"].as_str().unwrap());
+    fan.post(&cancel, &Value::Null).await.expect(200);
+    wait_until_gone(&app, &event).await;
+    app.finish().await;
+}
+
+/// The rule: nothing leaves Redis that PostgreSQL does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_that_postgresql_does_not_have_keeps_its_match() {
+    let app = start().await;
+    let (event, admin, fan) = (app.open_match().await, app.admin().await, app.user("fan").await);
+    buy(&app, &fan, &event, &[1]).await;
+    let set = async |status: &str| {
+        let text = format!("update reservations set status = '{status}'");
+        sql(&app.settings.database_url, &text).await;
+    };
+    set("PAYING").await;
+    end(&admin, &event).await;
+    for _ in 0..3 {
+        retire(&app, &event).await;
+    }
+    assert!(!is_archived(&app, &event).await);
+    set("CONFIRMED").await;
+    eventually("it is archived", || async {
+        retire(&app, &event).await;
+        is_archived(&app, &event).await.then_some(())
+    })
+    .await;
+    set("PAYING").await;
+    for _ in 0..3 {
+        retire(&app, &event).await;
+    }
+    assert_eq!(claims(&app, id(&event).partition()).await, 1);
+    set("CONFIRMED").await;
+    wait_until_gone(&app, &event).await;
+    assert_eq!(claims(&app, id(&event).partition()).await, 0);
+    app.finish().await;
+}
+
+/// The rule: a match has its time after its start, however long it is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_stays_for_its_time() {
+    let app = TestApp::start().await;
+    let (event, admin) = (app.open_match().await, app.admin().await);
+    let close = format!("/api/admin/matches/{}/close", event.id);
+    admin.post(&close, &Value::Null).await.expect(200);
+    retire(&app, &event).await;
+    assert!(!is_archived(&app, &event).await, "its start is to come");
+    let days = |days: i64| {
+        let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+        json!({"siteId": event.site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+            "startsAt": at.to_string()})
+    };
+    let path = format!("/api/admin/matches/{}", event.id);
+    admin.put(&path, &days(6)).await.expect(200);
+    retire(&app, &event).await;
+    assert!(!is_archived(&app, &event).await, "its start was six days ago");
+    admin.put(&path, &days(8)).await.expect(200);
+    retire(&app, &event).await;
+    assert!(is_archived(&app, &event).await);
+    app.finish().await;
+}
+
+/// The rule: only sales of an archived match leave, and nothing else happens in it.
+#[tokio::test]
+async fn an_archived_match_takes_no_commands() {
+    let bed = TestEngine::start().await;
+    let mut scene = bed.at(&[Hold, Reserve, Request, Begin, Approve]).await;
+    let (engine, id, me, mine) = (&bed.engine, scene.id(), scene.me, scene.reservation);
+    assert!(!engine.archive_claim(id, me, mine).await.unwrap(), "it is on sale");
+    let mut refunding = bed.at(&[Hold, Reserve, Request, Begin, Approve, Cancel]).await;
+    for one in [&mut scene, &mut refunding] {
+        one.change(|event| {
+            event.status = MatchStatus::Closed;
+            event.archived = true;
+        })
+        .await;
+    }
+    let (other, theirs) = (refunding.id(), refunding.reservation);
+    assert!(!engine.archive_claim(other, refunding.me, theirs).await.unwrap(), "money moves");
+    let archived = |result: Result<(), EngineError>| {
+        matches!(result, Err(EngineError::Refused(Refusal::Archived)))
+    };
+    assert!(archived(engine.cancel(id, me, mine, &[]).await.map(|_| ())));
+    assert!(archived(engine.block(id, seats(&[5])).await));
+    assert!(archived(engine.unblock(id, seats(&[5])).await));
+    let hold = engine.hold(id, me, seats(&[5]), PRICE, &[], Operation::default()).await;
+    assert!(matches!(hold, Err(EngineError::Refused(Refusal::NotOpen))));
+    assert!(engine.archive_claim(id, me, mine).await.unwrap());
+    assert!(engine.archive_claim(id, me, mine).await.unwrap(), "asked again");
+    assert_eq!(engine.claims_of(PARTITION, me).await.unwrap().len(), 0);
+    assert_eq!(bed.seats(id).await, "1O 2O", "they leave with the match");
+    engine.clear_match(id).await.unwrap();
+    engine.clear_match(id).await.unwrap();
+    let gone = HashMap::from([("status".to_owned(), "ARCHIVED".to_owned())]);
+    assert_eq!(left(&bed.raw, id).await, gone);
+    let fields = bed.hash(PartitionKeys(PARTITION).claims()).await;
+    assert_eq!(fields.len(), 1, "that of the refund");
+}
