@@ -72,6 +72,7 @@ Feature: Accounts and sessions
       Given Mina is logged in
       When Mina renews the session
       And Mina renews the session
+      And more than 10 seconds have passed since the renewals of Mina
       And a thief renews the session of Mina with the first token
       Then Mina is refused with UNAUTHORIZED
       When Mina tries to renew the session

@@ -11,6 +11,7 @@ use futures::future::try_join_all;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 /// A site with what is derived from its plan.
 pub struct KnownSite {
@@ -26,12 +27,15 @@ pub struct Catalog {
     engine: Arc<Engine>,
     sites: RwLock<HashMap<SiteId, Arc<KnownSite>>>,
     matches: RwLock<HashMap<MatchId, Arc<Match>>>,
+    /// One read of a partition at a time: what was read earlier must not come in later.
+    reading: Vec<AsyncMutex<()>>,
 }
 
 impl Catalog {
     /// An empty cache.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, sites: RwLock::default(), matches: RwLock::default() }
+        let reading = engine.partitions().map(|_| AsyncMutex::default()).collect();
+        Self { engine, sites: RwLock::default(), matches: RwLock::default(), reading }
     }
 
     /// A site by its id.
@@ -68,6 +72,10 @@ impl Catalog {
         Ok(try_join_all(asking).await?.into_iter().flatten().collect())
     }
 
+    async fn alone(&self, partition: Partition) -> Option<MutexGuard<'_, ()>> {
+        Some(self.reading.get(usize::from(partition.0))?.lock().await)
+    }
+
     /// Refuses a partition that is not loaded. To be asked after a read that found nothing: then
     /// the partition was loaded when it was read, and there is nothing.
     async fn loaded(&self, partition: Partition) -> Result<(), EngineError> {
@@ -84,6 +92,7 @@ impl Catalog {
 
     /// Reads all documents of a partition anew; what is not there any more is forgotten.
     pub async fn reload(&self, partition: Partition) -> Result<(), EngineError> {
+        let _alone = self.alone(partition).await;
         let (sites, matches) = self.engine.catalog(partition).await?;
         self.loaded(partition).await?;
         let known = sites.into_iter().map(|site| (site.id, Arc::new(KnownSite::new(site))));
@@ -100,6 +109,7 @@ impl Catalog {
 
     /// Reads one site anew.
     pub async fn refresh_site(&self, id: SiteId) -> Result<(), EngineError> {
+        let _alone = self.alone(id.partition()).await;
         match self.engine.site(id).await? {
             None => {
                 self.loaded(id.partition()).await?;
@@ -119,6 +129,7 @@ impl Catalog {
 
     /// Reads one match anew.
     pub async fn refresh_match(&self, id: MatchId) -> Result<(), EngineError> {
+        let _alone = self.alone(id.partition()).await;
         match self.engine.event(id).await? {
             None => {
                 self.loaded(id.partition()).await?;

@@ -4,6 +4,9 @@ use crate::steps::World;
 use crate::steps::words::People;
 use crate::support::client::Client;
 use cucumber::{given, then, when};
+use fred::prelude::*;
+use grandstand::domain::ids::SessionId;
+use grandstand::redis::keys::session;
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "a password of tests";
@@ -122,6 +125,21 @@ async fn renew(world: &mut World, name: String) {
     let newest = world.person(&name).renewals.last().unwrap().clone();
     let session = refresh(world, &name, &newest).await.expect(200);
     keep(world, &name, &session);
+}
+
+/// As Redis has it then: the grace of each used token has ended.
+#[when(expr = "more than 10 seconds have passed since the renewals of {word}")]
+async fn past_grace(world: &mut World, name: String) {
+    let token = world.person(&name).renewals[0].clone();
+    let id = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id)).unwrap();
+    let (raw, key) = (world.node().raw().await, session(id));
+    let tokens: String = raw.hget(&key, "tokens").await.unwrap();
+    let ended = |token: &str| match token.split_once(':') {
+        Some((_, "")) | None => token.to_owned(),
+        Some((hash, _)) => format!("{hash}:1"),
+    };
+    let tokens: Vec<String> = tokens.split(' ').map(ended).collect();
+    let _: i64 = raw.hset(&key, ("tokens", tokens.join(" "))).await.unwrap();
 }
 
 #[when(expr = "a thief renews the session of {word} with the first token")]
