@@ -1,7 +1,7 @@
 //! An engine on a Redis of its own, without a node: matches in any state, and what stands in Redis.
+
 use crate::support::partition::open_partition;
 use fred::prelude::*;
-use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
 use grandstand::domain::claim::{Claim, ClaimState};
 use grandstand::domain::fact::Fields;
@@ -124,17 +124,6 @@ impl TestEngine {
         let mut entries = self.stream(PartitionKeys(PARTITION).journal()).await;
         entries.retain(|entry| entry.get("match") == Some(&id.key()));
         entries
-    }
-
-    /// Any command, for those that the client has no function for.
-    pub async fn command(&self, name: &'static str, arguments: &[&str]) {
-        let command = CustomCommand::new_static(name, ClusterHash::Random, false);
-        let arguments: Vec<String> = arguments.iter().map(|part| (*part).to_owned()).collect();
-        let _: Value = self.raw.custom(command, arguments).await.unwrap();
-    }
-
-    pub async fn hash(&self, key: String) -> HashMap<String, String> {
-        self.raw.hgetall(key).await.unwrap()
     }
 
     async fn stream(&self, key: String) -> Vec<Fields> {

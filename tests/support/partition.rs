@@ -4,7 +4,7 @@ use crate::support::engine::{PARTITION, TestEngine};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::engine::Engine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Opens a partition under an epoch, with what is in it.
 pub async fn open_partition(engine: &Engine, epoch: u64) {
@@ -16,6 +16,18 @@ pub async fn open_partition(engine: &Engine, epoch: u64) {
 }
 
 impl TestEngine {
+    /// Any command, for those that the client has no function for.
+    pub async fn command(&self, name: &'static str, arguments: &[&str]) {
+        let command = CustomCommand::new_static(name, ClusterHash::Random, false);
+        let arguments: Vec<String> = arguments.iter().map(|part| (*part).to_owned()).collect();
+        let _: Value = self.raw.custom(command, arguments).await.unwrap();
+    }
+
+    /// All fields of a hash.
+    pub async fn hash(&self, key: String) -> HashMap<String, String> {
+        self.raw.hgetall(key).await.unwrap()
+    }
+
     /// Every key with its value in Redis's own form, but for the lease.
     pub async fn everything(&self) -> BTreeMap<String, Vec<u8>> {
         let custom = |name| CustomCommand::new_static(name, ClusterHash::Random, false);

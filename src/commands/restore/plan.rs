@@ -48,7 +48,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The matches that Redis has.
+    /// The matches whose sales Redis has: those of an archived one are in PostgreSQL alone.
     async fn catalogue(
         &mut self,
         app: &App,
@@ -70,6 +70,8 @@ impl Plan {
             self.restore.documents.push(Fact::SiteDeleted(site.id));
         }
         let known: HashSet<_> = matches.iter().map(|event| event.id).collect();
+        let live = matches.iter().filter(|event| !event.archived);
+        let live: HashSet<_> = live.map(|event| event.id).collect();
         let versions: HashMap<_, _> =
             kept_matches.iter().map(|event| (event.id, event.version)).collect();
         for event in matches {
@@ -82,7 +84,7 @@ impl Plan {
             self.say("match", event.id, "was deleted since");
             self.restore.documents.push(Fact::MatchDeleted(event.id));
         }
-        Ok(known)
+        Ok(live)
     }
 
     async fn blocked(
