@@ -85,7 +85,9 @@ impl Engine {
         if operation.key.is_empty() {
             return Ok(());
         }
-        let names = PartitionKeys(user.partition()).operations().to_vec();
+        let keys = PartitionKeys(user.partition());
+        let mut names = keys.operations().to_vec();
+        names.push(keys.partition());
         let arguments = vec![operation.key.clone(), operation.fingerprint.clone()];
         let word: String =
             self.call(user.partition(), &SCRIPTS.operation_mark, names, arguments).await?;

@@ -16,7 +16,7 @@ use grandstand::engine::reservations::Source;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tempfile::TempDir;
 
