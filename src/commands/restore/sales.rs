@@ -37,24 +37,26 @@ impl Sales {
     }
 
     pub(super) async fn plan(
-        mut self,
+        &self,
         app: &App,
         told: Position,
         plan: &mut Plan,
     ) -> anyhow::Result<()> {
         let at = told.id.ms as i64;
+        let live: HashSet<ReservationId> = self.claims.iter().map(|(claim, _)| claim.id).collect();
+        // First what has ended: others may have its seats by now.
+        for reservation in self.kept.values().filter(|one| !live.contains(&one.id)) {
+            self.ended(app, reservation, at, plan).await?;
+        }
         for (claim, payment) in &self.claims {
-            let kept = self.kept.remove(&claim.id);
-            if kept.as_ref().is_some_and(|kept| agrees(claim, payment, kept)) {
+            let kept = self.kept.get(&claim.id);
+            if kept.is_some_and(|kept| agrees(claim, payment, kept)) {
                 continue;
             }
-            let back = kept.as_ref().and_then(|kept| kept.payment.as_ref());
+            let back = kept.and_then(|kept| kept.payment.as_ref());
             let back = back.map(|payment| payment.money.clone()).unwrap_or_default();
             plan.say("reservation", claim.id, &describe(claim));
             write_claim(claim, payment, &back, at, plan);
-        }
-        for reservation in self.kept.values() {
-            self.ended(app, reservation, at, plan).await?;
         }
         Ok(())
     }
