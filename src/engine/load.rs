@@ -64,7 +64,9 @@ impl Engine {
             documents.push((event.id.key(), encode(event)?));
         }
         let mut blocked: HashMap<MatchId, Fields> = HashMap::new();
-        for (event, seat) in load.blocked {
+        // The seats of a match that was deleted would become keys that nobody knows.
+        let known: HashSet<MatchId> = load.matches.iter().map(|event| event.id).collect();
+        for (event, seat) in load.blocked.into_iter().filter(|(event, _)| known.contains(event)) {
             blocked.entry(event).or_default().push((seat.to_string(), "B".to_owned()));
         }
         for (event, seats) in blocked {

@@ -27,11 +27,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// A worker that has not renewed its lease for this time has lost its partitions.
-const LEASE_TTL_MS: u64 = 5_000;
+/// A worker that has not renewed its lease for this time has lost its partitions. Longer: payments
+/// wait longer after the death of a worker; shorter: a moment in which Redis stands still takes the
+/// partitions from a worker that lives, which costs a comparison and no more.
+const LEASE_TTL_MS: u64 = 800;
 /// How often a worker without a partition asks for it. A worker that stops gives its partitions up,
 /// so that this is how long payments wait then.
-const LEASE_EVERY: Duration = Duration::from_millis(250);
+const LEASE_EVERY: Duration = Duration::from_millis(150);
 /// How often due holds are looked for: half of what the map may be late.
 const EXPIRY_EVERY: Duration = Duration::from_millis(250);
 /// How often people are let in.

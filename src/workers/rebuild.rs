@@ -7,7 +7,7 @@
 //! loaded: payments stop, and `grandstand restore` writes it again.
 
 use crate::domain::ids::Partition;
-use crate::domain::position::Position;
+use crate::domain::position::{Position, StreamId};
 use crate::engine::leases::Lease;
 use crate::engine::load::Load;
 use crate::engine::partitions::PartitionState;
@@ -150,19 +150,22 @@ impl Workers {
         Ok(())
     }
 
-    /// What the journal still has must be in PostgreSQL before the journal begins again.
+    /// What the journal still has must be in PostgreSQL before the journal begins again. A log that
+    /// has lost its tail may have gone on below the place of PostgreSQL, because the clock of
+    /// another server was behind: it is read from its begin.
     async fn drain_all(
         &self,
         journal: &Journal,
         partition: Partition,
         mut place: Position,
     ) -> anyhow::Result<()> {
-        while journal.newest().await? > place.id {
-            let next = self.take_rest(journal, partition, place).await?;
-            if next == place {
+        let same = journal.has(place.id).await?;
+        let mut read = if same { place.id } else { StreamId::default() };
+        while journal.newest().await? > read {
+            let Some((next, upto)) = self.take_rest(journal, partition, place, read).await? else {
                 return Ok(());
-            }
-            place = next;
+            };
+            (place, read) = (next, upto);
         }
         Ok(())
     }
@@ -182,7 +185,6 @@ impl Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::position::StreamId;
 
     fn at(epoch: u64, ms: u64) -> Position {
         Position { epoch, id: StreamId { ms, seq: 0 } }

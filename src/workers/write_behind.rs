@@ -95,20 +95,23 @@ impl Workers {
         }
     }
 
-    /// Takes the rest of a journal that ends here: what came after a loss is true as well.
+    /// Takes the entries behind `read` of a journal that ends here: what came after a loss is true
+    /// as well. Returns the new place, and up to where was read; `None` when there was nothing.
     pub(super) async fn take_rest(
         &self,
         journal: &Journal,
         partition: Partition,
         place: Position,
-    ) -> anyhow::Result<Position> {
-        let entries = journal.read(place.id, ENTRIES).await.context("reading the journal")?;
-        let Some((upto, _)) = entries.last() else { return Ok(place) };
+        read: StreamId,
+    ) -> anyhow::Result<Option<(Position, StreamId)>> {
+        let entries = journal.read(read, ENTRIES).await.context("reading the journal")?;
+        let Some((upto, _)) = entries.last() else { return Ok(None) };
         self.commit(journal, partition, place, &entries).await?;
-        Ok(Position { id: *upto, ..place })
+        Ok(Some((Position { id: place.id.max(*upto), ..place }, *upto)))
     }
 
-    /// Commits entries that stand behind `place`. When PostgreSQL refuses them, halves find the one
+    /// Commits entries and moves the place to the last of them, or leaves it when they come before
+    /// it. When PostgreSQL refuses them, halves find the one
     /// that is to blame; it goes to the dead letters and does not stop the rest.
     async fn commit(
         &self,
@@ -117,7 +120,8 @@ impl Workers {
         place: Position,
         entries: &[Entry],
     ) -> anyhow::Result<Lost> {
-        let Some((upto, _)) = entries.last() else { return Ok(Lost::new()) };
+        let Some((last, _)) = entries.last() else { return Ok(Lost::new()) };
+        let upto = place.id.max(*last);
         let mut facts = Vec::with_capacity(entries.len());
         for (id, fields) in entries {
             match Fact::parse(*id, fields) {
@@ -128,17 +132,17 @@ impl Workers {
                 }
             }
         }
-        match self.store.apply(partition, place, *upto, &facts).await {
+        match self.store.apply(partition, place, upto, &facts).await {
             Ok(lost) => Ok(lost),
             Err(StoreError::Refused(reason)) if entries.len() == 1 => {
-                let at = Position { id: *upto, ..place };
+                let at = Position { id: *last, ..place };
                 self.bury(journal, partition, at, &entries[0].1, &reason).await?;
-                Ok(self.store.apply(partition, place, *upto, &[]).await?)
+                Ok(self.store.apply(partition, place, upto, &[]).await?)
             }
             Err(StoreError::Refused(_)) => {
                 let (first, second) = entries.split_at(entries.len() / 2);
                 let mut lost = Box::pin(self.commit(journal, partition, place, first)).await?;
-                let middle = first.last().map_or(place.id, |(id, _)| *id);
+                let middle = first.last().map_or(place.id, |(id, _)| place.id.max(*id));
                 let place = Position { id: middle, ..place };
                 lost.extend(Box::pin(self.commit(journal, partition, place, second)).await?);
                 Ok(lost)

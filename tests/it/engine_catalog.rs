@@ -117,6 +117,7 @@ async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
         "NotLoaded"
     );
     assert_eq!(said(engine.snapshot(id).await), "NotLoaded");
+    assert_eq!(said(engine.delete_match(&scene.event).await), "NotLoaded");
     assert_eq!(bed.seats(id).await, "1H 2H");
     open_partition(engine, 2).await;
     assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "done");

@@ -55,6 +55,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod recovery;
 mod retention;
 mod rolling;
 mod sentinel;

@@ -7,7 +7,7 @@ use crate::support::postgres;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::app::{Node, NodeRole};
-use grandstand::domain::ids::MatchId;
+use grandstand::domain::ids::{MatchId, UserId};
 use grandstand::domain::position::EventId;
 use grandstand::embedded::Fsync;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
@@ -203,6 +203,42 @@ async fn a_redis_that_lost_its_tail_is_rebuilt_at_the_start_of_a_worker() {
     eventually("the epoch rises", || async { (bed.epoch().await? == 2).then_some(()) }).await;
     let state = eventually("the map is loaded", || bed.state(1)).await;
     assert_eq!(state, "OCCUPIED");
+    bed.app.finish().await;
+}
+
+/// The rule: what a server whose clock is behind has acknowledged after a failover is kept, although
+/// its entries stand below the place of PostgreSQL; and keys of what PostgreSQL does not have go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_went_on_below_the_place_of_postgresql_is_read() {
+    let mut bed = Bed::start().await;
+    bed.buy(&bed.fan, 1).await;
+    bed.app.verify().await;
+    bed.app.node.take().unwrap().stop().await;
+    let (raw, keys) = (bed.app.raw().await, PartitionKeys(bed.id.partition()));
+    let accounts: Vec<(String, String)> = raw
+        .hgetall::<std::collections::HashMap<String, String>, _>(keys.accounts())
+        .await
+        .unwrap()
+        .into_iter()
+        .collect();
+    let (_, document) = accounts.first().expect("the partition has an account");
+    let mut account: Value = serde_json::from_str(document).unwrap();
+    account["id"] = serde_json::json!(UserId::new(bed.id.partition()).to_string());
+    account["email"] = serde_json::json!("behind@test.example");
+    let _: i64 = raw.del(keys.journal()).await.unwrap();
+    let fields =
+        vec![("v", "1".to_owned()), ("t", "account".to_owned()), ("doc", account.to_string())];
+    let _: String = raw.xadd(keys.journal(), false, None::<()>, "1000-0", fields).await.unwrap();
+    let forgotten = MatchId::new(bed.id.partition());
+    let _: i64 = raw.hset(keys.matches(), (forgotten.key(), "{}")).await.unwrap();
+    let _: i64 = raw.hset(MatchKeys(forgotten).seats(), ("1", "B")).await.unwrap();
+    let node = Node::start(&bed.app.settings, NodeRole::All).await.unwrap();
+    bed.fan = Client::new(node.url(), bed.fan.token.clone());
+    bed.app.node = Some(node);
+    eventually("the epoch rises", || async { (bed.epoch().await? == 2).then_some(()) }).await;
+    let kept = bed.app.node().app.store.accounts(bed.id.partition()).await.unwrap();
+    assert!(kept.iter().any(|one| one.email == "behind@test.example"));
+    assert!(!raw.exists::<bool, _>(MatchKeys(forgotten).seats()).await.unwrap());
     bed.app.finish().await;
 }
 

@@ -4,6 +4,8 @@
 use crate::support::app::{TestApp, eventually};
 use crate::support::client::Client;
 use crate::support::postgres::sql;
+use fred::prelude::KeysInterface as _;
+use grandstand::redis::keys::PartitionKeys;
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -75,4 +77,28 @@ async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
     for mut worker in workers {
         worker.kill().await.unwrap();
     }
+}
+
+/// The rule: a worker that is stopped politely gives its partitions up at once, and payments do not
+/// wait for the end of its leases.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_gives_its_leases_up() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let token = app.user("fan").await.token;
+    app.without_worker().await;
+    let fan = Client::new(app.node().url(), token);
+    let mut first = worker(&app).await;
+    buy(&app, &event.id, &fan, 1).await;
+    signal(&first, Signal::TERM);
+    assert!(first.wait().await.unwrap().success());
+    let raw = app.raw().await;
+    for partition in app.node().app.engine.partitions() {
+        let lease: Option<String> = raw.get(PartitionKeys(partition).lease()).await.unwrap();
+        assert_eq!(lease, None, "partition {partition} is still owned");
+    }
+    let mut second = worker(&app).await;
+    buy(&app, &event.id, &fan, 2).await;
+    app.finish().await;
+    second.kill().await.unwrap();
 }
