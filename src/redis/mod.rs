@@ -2,7 +2,7 @@
 //! of the keys. Used by `engine` and `stream` only.
 //!
 //! fred's own clients for Redis Cluster and Sentinel are not used, because one server in trouble
-//! stops them for all others (docs/adr/0012-one-plain-client-per-server.md).
+//! stops them for all others (docs/adr/0011-one-plain-client-per-server.md).
 
 mod discover;
 pub mod keys;
