@@ -90,6 +90,10 @@ async fn a_cluster_sells_in_all_partitions() {
     let list = bed.fan.get("/api/reservations").await.expect(200);
     assert_eq!(list["reservations"].as_array().unwrap().len(), 4);
     bed.app.guest().get("/health/ready").await.expect(200);
+    // A master that is cut off must not go on: a start says so of each server that would.
+    let warnings = bed.app.node().app.engine.durability_warnings().await;
+    let alone = warnings.iter().filter(|text| text.contains("min-replicas-to-write 0"));
+    assert_eq!(alone.count(), 3, "{warnings:?}");
     bed.finish().await;
 }
 
