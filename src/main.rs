@@ -236,7 +236,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Restore { dry_run, partition, settings } => {
             logs(&settings);
-            let app = grandstand::app::connect(&settings).await?;
+            let app = grandstand::app::connect_at_once(&settings).await?;
             let restored = restore::restore(&app, partition, dry_run).await?;
             print!("{}", restored.table());
             let done = if dry_run { "would be restored" } else { "restored" };

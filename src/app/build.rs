@@ -11,6 +11,7 @@ use crate::api::users::{checked_email, checked_password, new_account};
 use crate::app::NodeRole;
 use crate::config::Settings;
 use crate::domain::account::Role;
+use crate::domain::ids::Partition;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::{Engine, EngineSettings};
 use crate::gateway::toss::{Toss, TossSettings};
@@ -139,35 +140,35 @@ fn wrong_partitions(place: &str, stored: u16, wanted: u16) -> String {
     )
 }
 
-/// At the first start the worker makes the partitions; an API node waits for one to do so. What
-/// does not answer for a while is left to come later: the other partitions can be served.
+/// At the first start the worker makes the partitions; an API node waits for one to do so. When
+/// others are loaded, a partition that is not, or that does not answer, is left to come later.
 pub(super) async fn wait_until_loaded(app: &App, role: NodeRole) -> anyhow::Result<()> {
-    let mut told = false;
-    for partition in app.engine.partitions() {
-        let mut unanswered_since: Option<Instant> = None;
-        loop {
-            match app.engine.epoch(partition).await {
-                Ok(Some(_)) => match app.catalog.reload(partition).await {
-                    Ok(()) => break,
-                    Err(error) => tracing::debug!(%partition, %error, "not read yet"),
-                },
-                Ok(None) => {
-                    unanswered_since = None;
-                    if !told && role == NodeRole::Api {
-                        tracing::info!("waiting for a worker to load the partitions");
-                        told = true;
-                    }
-                }
-                Err(error) => {
-                    let since = *unanswered_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > START_PATIENCE {
-                        tracing::warn!(%partition, %error, "starting without this partition");
-                        break;
-                    }
-                }
+    let (mut told, begun) = (false, Instant::now());
+    let mut missing: Vec<Partition> = app.engine.partitions().collect();
+    loop {
+        let mut away = Vec::new();
+        for partition in missing {
+            let loaded = match app.engine.epoch(partition).await {
+                Ok(Some(_)) => app.catalog.reload(partition).await.is_ok(),
+                Ok(None) | Err(_) => false,
+            };
+            if !loaded {
+                away.push(partition);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        missing = away;
+        let some_are_loaded = missing.len() < usize::from(app.engine.partition_count());
+        if missing.is_empty() || some_are_loaded && begun.elapsed() > START_PATIENCE {
+            break;
+        }
+        if !told && role == NodeRole::Api {
+            tracing::info!("waiting for a worker to load the partitions");
+            told = true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for partition in missing {
+        tracing::warn!(%partition, "starting without this partition, which is not loaded");
     }
     Ok(())
 }
@@ -184,8 +185,13 @@ pub(super) async fn first_administrator(app: &App, settings: &Settings) -> anyho
              have 8 to 128 characters"
         );
     };
-    if app.engine.account(&email).await?.is_some() {
-        return Ok(());
+    match app.engine.account(&email).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "whether there is an administrator can't be read: not made now");
+            return Ok(());
+        }
     }
     let account = new_account(app, email, password, Role::Admin).await;
     let account = account.map_err(|_| anyhow::anyhow!("making the first administrator failed"))?;

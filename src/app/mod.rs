@@ -121,6 +121,12 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
     Ok(app)
 }
 
+/// The same for a command that must also work while partitions are not loaded.
+pub async fn connect_at_once(settings: &Settings) -> anyhow::Result<Arc<App>> {
+    let (app, _) = build(settings, &CancellationToken::new()).await?;
+    Ok(app)
+}
+
 /// Confirmations in flight get this time at a stop: more than claim, gateway and outcome take
 /// together.
 const CHECKOUTS: Duration = Duration::from_secs(20);

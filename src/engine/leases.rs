@@ -11,6 +11,9 @@ use crate::engine::partitions::LAYOUT;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::seats::bad;
 use crate::redis::keys::PartitionKeys;
+use fred::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The right to write what one worker alone may write in a partition, while Redis has it under this
 /// token.
@@ -18,9 +21,15 @@ use crate::redis::keys::PartitionKeys;
 pub struct Lease {
     pub partition: Partition,
     token: String,
+    life_ms: AtomicU64,
 }
 
 impl Lease {
+    /// For how long each renewal keeps it.
+    pub fn life(&self) -> Duration {
+        Duration::from_millis(self.life_ms.load(Ordering::Relaxed))
+    }
+
     /// What Redis knows the lease by.
     pub fn token(&self) -> &str {
         &self.token
@@ -49,7 +58,19 @@ impl Engine {
         let token = format!("{worker} {}", UserId::new(partition).key());
         let arguments = vec![token.clone(), ttl_ms.to_string()];
         let word: String = self.call(partition, &SCRIPTS.lease_take, names, arguments).await?;
-        Ok((word == "mine").then_some(Lease { partition, token }))
+        let life_ms = AtomicU64::new(ttl_ms);
+        Ok((word == "mine").then_some(Lease { partition, token, life_ms }))
+    }
+
+    /// Keeps a lease for its life more; `false` when it has ended.
+    pub async fn renew_lease(&self, lease: &Lease) -> Result<bool, EngineError> {
+        self.keep_lease(lease, lease.life_ms.load(Ordering::Relaxed)).await
+    }
+
+    /// Keeps a lease for `ttl_ms` more, now and at each renewal; `false` when it has ended.
+    pub async fn lengthen_lease(&self, lease: &Lease, ttl_ms: u64) -> Result<bool, EngineError> {
+        lease.life_ms.store(ttl_ms, Ordering::Relaxed);
+        self.keep_lease(lease, ttl_ms).await
     }
 
     /// Keeps a lease for `ttl_ms` more; `false` when it has ended.
@@ -111,6 +132,25 @@ impl Engine {
         passed(&word, &["halted", "going"])
     }
 
+    /// Closes a partition of the epoch `seen`; what a release with another layout has left of its
+    /// answers goes with it.
+    ///
+    /// # Errors
+    /// `Fenced` when the lease has ended, or the partition has another epoch by now.
+    pub async fn close_to_load(&self, lease: &Lease, seen: u64) -> Result<(), EngineError> {
+        let keys = PartitionKeys(lease.partition);
+        let mut names = self.fence(lease);
+        let client = self.client(lease.partition)?;
+        let layout: Option<String> = client.hget(keys.partition(), "layout").await?;
+        if layout.is_some_and(|layout| layout != LAYOUT) {
+            names.extend(keys.operations());
+        }
+        let arguments = vec![lease.token.clone(), seen.to_string()];
+        let word: String =
+            self.call(lease.partition, &SCRIPTS.load_close, names, arguments).await?;
+        passed(&word, &["closed"])
+    }
+
     /// Deletes keys of a partition that is closed.
     pub(super) async fn load_clear(
         &self,
@@ -167,7 +207,7 @@ impl Engine {
 
 fn passed(word: &str, good: &[&str]) -> Result<(), EngineError> {
     match word {
-        "fenced" | "open" => Err(EngineError::Fenced),
+        "fenced" | "open" | "changed" => Err(EngineError::Fenced),
         word if good.contains(&word) => Ok(()),
         _ => Err(bad(word)),
     }

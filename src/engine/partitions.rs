@@ -137,21 +137,8 @@ impl Engine {
         None
     }
 
-    /// Closes a partition that a release with another layout has left open, so that nothing is
-    /// written to it while it is loaded, and forgets the answers that nobody can read any more.
-    pub async fn retire_layout(&self, partition: Partition) -> Result<(), EngineError> {
-        let keys = PartitionKeys(partition);
-        let client = self.client(partition)?;
-        let layout: Option<String> = client.hget(keys.partition(), "layout").await?;
-        if layout.is_some_and(|layout| layout != LAYOUT) {
-            self.close_partition(partition).await?;
-            let _: i64 = client.unlink(keys.operations().to_vec()).await?;
-        }
-        Ok(())
-    }
-
-    /// Closes a partition: every match in it is `NotLoaded` until it is opened again. The epoch and
-    /// what PostgreSQL was once said to have stay known.
+    /// Closes a partition on an operator's word: every match in it is `NotLoaded` until its worker
+    /// has loaded it. The epoch and what PostgreSQL was once said to have stay known.
     pub async fn close_partition(&self, partition: Partition) -> Result<(), EngineError> {
         let key = PartitionKeys(partition).partition();
         let _: i64 = self.client(partition)?.hdel(key, "layout").await?;

@@ -2,7 +2,7 @@
 
 use crate::engine::error::EngineError;
 use fred::prelude::*;
-use fred::types::FromValue;
+use fred::types::{ClusterHash, CustomCommand, FromValue};
 use fred::util::sha1_hash;
 use std::sync::LazyLock;
 
@@ -36,8 +36,11 @@ impl Script {
         let first: Result<R, Error> =
             client.evalsha(&self.hash, keys.clone(), arguments.clone()).await;
         match first {
-            // EVAL loads it on the very node that has to run it.
+            // EVAL loads it on the very server that has to run it. One that is just being given
+            // the slot takes it only behind ASKING; to any other server that says nothing.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
+                let asking = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
+                let _: Result<Value, Error> = client.custom(asking, Vec::<String>::new()).await;
                 client.eval(self.text.as_str(), keys, arguments).await
             }
             other => other,
@@ -168,6 +171,7 @@ pub struct Scripts {
     pub lease_take: Script,
     pub lease_keep: Script,
     pub journal_told: Script,
+    pub load_close: Script,
     pub load_clear: Script,
     pub load_put: Script,
     pub load_open: Script,
@@ -194,6 +198,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     lease_take: lua!(freeing "lease_take.lua"),
     lease_keep: lua!(freeing "lease_keep.lua"),
     journal_told: lua!(freeing "lib/fence.lua", "journal_told.lua"),
+    load_close: lua!(freeing "lib/fence.lua", "load_close.lua"),
     load_clear: lua!(freeing "lib/fence.lua", "load_clear.lua"),
     load_put: lua!("lib/fence.lua", "load_put.lua"),
     load_open: lua!(freeing "lib/fence.lua", "load_open.lua"),
@@ -221,6 +226,7 @@ impl Scripts {
             &self.lease_take,
             &self.lease_keep,
             &self.journal_told,
+            &self.load_close,
             &self.load_clear,
             &self.load_put,
             &self.load_open,

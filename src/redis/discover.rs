@@ -60,8 +60,14 @@ async fn ask_once<R: fred::types::FromValue>(
 /// may still name an earlier one.
 async fn master_of(config: &Config, sentinels: &[Server], service: &str) -> Option<Server> {
     let asking = sentinels.iter().map(|sentinel| {
-        // The sentinels of most installations have no password; the master's is not theirs.
-        let plain = Config { username: None, password: None, ..config_for(config, sentinel) };
+        // The sentinels of most installations have no password, the master's is not theirs, and
+        // none of them has databases.
+        let plain = Config {
+            username: None,
+            password: None,
+            database: None,
+            ..config_for(config, sentinel)
+        };
         ask_once::<HashMap<String, String>>(plain, "SENTINEL", vec!["MASTER", service])
     });
     let said = join_all(asking).await.into_iter().flatten();

@@ -4,7 +4,7 @@
 use crate::redis::COMMAND_TIMEOUT_MS;
 use fred::prelude::*;
 use fred::types::ConnectHandle;
-use fred::types::config::{ReconnectError, TcpConfig, UnresponsiveConfig};
+use fred::types::config::{ReconnectError, Server, ServerConfig, TcpConfig, UnresponsiveConfig};
 use std::ops::Deref;
 use std::pin::pin;
 use std::time::Duration;
@@ -16,6 +16,7 @@ const SCHEMES: [&str; 3] = ["redis://", "redis-cluster://", "redis-sentinel://"]
 pub struct Link {
     client: Client,
     task: ConnectHandle,
+    server: ServerConfig,
 }
 
 impl Link {
@@ -26,6 +27,7 @@ impl Link {
     /// The server did not accept the connection within two seconds.
     pub(super) async fn open(config: Config, timeout_ms: u64) -> Result<Self, Error> {
         let ms = Duration::from_millis;
+        let server = config.server.clone();
         let client = Builder::from_config(config)
             .with_connection_config(|connection| {
                 connection.connection_timeout = ms(2000);
@@ -59,7 +61,7 @@ impl Link {
         // first too, and leaves the task behind when nobody waits for it to the end.
         let mut connected = pin!(client.wait_for_connect());
         let _ = futures::poll!(connected.as_mut());
-        let link = Self { task: client.connect(), client: client.clone() };
+        let link = Self { task: client.connect(), client: client.clone(), server };
         connected.await?;
         Ok(link)
     }
@@ -67,6 +69,11 @@ impl Link {
     /// Whether the client has given up: it never reconnects after that.
     pub(super) fn has_ended(&self) -> bool {
         self.task.is_finished()
+    }
+
+    /// Whether it was opened to this server.
+    pub(super) fn leads_to(&self, wanted: &Server) -> bool {
+        matches!(&self.server, ServerConfig::Centralized { server } if server == wanted)
     }
 
     /// The client, for one command or a few.

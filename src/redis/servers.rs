@@ -181,6 +181,14 @@ impl Redis {
         opened
     }
 
+    /// Whether a reader still leads to the server that has the partition. One that does not reads
+    /// the log of a server that is out of office, and must be opened again.
+    pub fn leads_to(&self, partition: Partition, reader: &Link) -> bool {
+        let state = self.0.state.read();
+        let owner = state.owners.get(usize::from(partition.0)).and_then(Option::as_ref);
+        owner.is_some_and(|owner| reader.leads_to(owner))
+    }
+
     /// A client of each server that has a partition, with its name.
     pub fn all(&self) -> Vec<(String, Client)> {
         let state = self.0.state.read();

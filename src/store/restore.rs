@@ -59,8 +59,11 @@ impl Store {
         let documents: Vec<Placed<'_>> =
             restore.documents.iter().map(|fact| (told, fact)).collect();
         write(&transaction, partition, &documents).await?;
+        // No reservation keeps what it had here: others may have it by now.
+        let told_of = restore.payments.iter().map(|(_, fact)| fact.reservation);
+        let all: Vec<Uuid> = restore.over.iter().copied().chain(told_of).map(|id| id.0).collect();
+        transaction.execute(RELEASE, &[&all]).await?;
         let over: Vec<Uuid> = restore.over.iter().map(|id| id.0).collect();
-        transaction.execute(RELEASE, &[&over]).await?;
         transaction.execute(CANCEL, &[&over]).await?;
         // A payment first gets its row, with all that was charged, and then what went back of it.
         write_steps(&transaction, told, &restore.payments).await?;

@@ -38,6 +38,9 @@ impl Journal {
         after: StreamId,
         count: u64,
     ) -> Result<Vec<(StreamId, Fields)>, Error> {
+        if !self.redis.leads_to(self.partition, &self.reader) {
+            return Err(Error::new(ErrorKind::Cluster, "another server has the partition by now"));
+        }
         let key = PartitionKeys(self.partition).journal();
         let answer: Result<HashMap<String, Vec<(String, RawFields)>>, Error> = self
             .reader

@@ -148,6 +148,10 @@ impl Reader {
     }
 
     async fn client(&mut self) -> Result<Client, Error> {
+        let moved = |link: &Link| !self.redis.leads_to(self.partition, link);
+        if self.link.as_ref().is_some_and(moved) {
+            (self.link, self.looked_at) = (None, None);
+        }
         if self.link.is_none() {
             self.link = Some(self.redis.reader(self.partition).await?);
         }

@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 /// wait longer after the death of a worker; shorter: a moment in which Redis stands still takes the
 /// partitions from a worker that lives, which costs a comparison and no more.
 const LEASE_TTL_MS: u64 = 800;
+/// Four renewals may be late before a lease ends.
+const RENEW_EVERY: Duration = Duration::from_millis(LEASE_TTL_MS / 5);
 /// How often a worker without a partition asks for it. A worker that stops gives its partitions up,
 /// so that this is how long payments wait then.
 const LEASE_EVERY: Duration = Duration::from_millis(150);
@@ -77,6 +79,8 @@ impl Workers {
         let mut tasks = Vec::new();
         for partition in self.engine.partitions() {
             tasks.push(tokio::spawn(self.clone().keep_partition(partition, stop.clone())));
+            tasks.push(tokio::spawn(self.clone().look_for_orphans(partition, stop.clone())));
+            tasks.push(tokio::spawn(self.clone().retire(partition, stop.clone())));
         }
         let reconciler = self.clone();
         tasks.push(tokio::spawn(every(RECONCILE_EVERY, stop, "reconcile", move || {
@@ -93,15 +97,14 @@ impl Workers {
                 tracing::debug!(%partition, "this worker owns the partition");
                 self.owned.lock().insert(partition);
                 let ending = stop.child_token();
-                tokio::join!(
-                    self.renew(&lease, ending.clone()),
-                    self.write_behind(&lease, ending.clone()),
-                    self.sweep(&lease, ending.clone()),
-                    self.look_for_orphans(partition, ending.clone()),
-                    self.retire(partition, ending),
-                );
+                let lease = Arc::new(lease);
+                // A task of its own, because a load keeps its task busy for longer than a lease.
+                let renewing = tokio::spawn(self.clone().renew(lease.clone(), ending.clone()));
+                tokio::join!(self.write_behind(&lease, ending.clone()), self.sweep(&lease, ending),);
+                renewing.abort();
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);
+                self.count_halted();
                 if let Err(error) = self.engine.end_lease(&lease).await {
                     tracing::debug!(%partition, %error, "the lease ends by itself");
                 }
@@ -124,16 +127,15 @@ impl Workers {
 
     /// Renews the lease until it has ended, or the worker stops. A renewal without a reply is tried
     /// again while the lease still stands: what only the owner may write is fenced in any case.
-    async fn renew(&self, lease: &Lease, ending: CancellationToken) {
-        let life = Duration::from_millis(LEASE_TTL_MS);
+    async fn renew(self: Arc<Self>, lease: Arc<Lease>, ending: CancellationToken) {
         let mut renewed_at = Instant::now();
         while !ending.is_cancelled() {
-            pause(life / 5, &ending).await;
+            pause(RENEW_EVERY, &ending).await;
             if ending.is_cancelled() {
                 return;
             }
             let asked_at = Instant::now();
-            match self.engine.keep_lease(lease, LEASE_TTL_MS).await {
+            match self.engine.renew_lease(&lease).await {
                 Ok(true) => renewed_at = asked_at,
                 Ok(false) => {
                     tracing::warn!(partition = %lease.partition, "the lease has ended");
@@ -141,7 +143,7 @@ impl Workers {
                 }
                 Err(error) => {
                     tracing::warn!(partition = %lease.partition, %error, "no reply to a renewal");
-                    if renewed_at.elapsed() >= life {
+                    if renewed_at.elapsed() >= lease.life() {
                         ending.cancel();
                     }
                 }
@@ -190,19 +192,27 @@ impl Workers {
         Ok(())
     }
 
-    async fn look_for_orphans(&self, partition: Partition, stop: CancellationToken) {
+    /// Looks on through a change of the lease: what must be seen twice would never be settled else.
+    async fn look_for_orphans(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
         let mut looks = Looks::default();
         pause(LOOK_EVERY, &stop).await;
         while !stop.is_cancelled() {
-            let look = tokio::select! {
-                look = self.orphans_once(partition, &mut looks) => look,
-                () = stop.cancelled() => return,
-            };
-            if let Err(error) = look {
-                tracing::warn!(%partition, error = format!("{error:#}"), "a look has failed");
+            if self.owns(partition) {
+                let look = tokio::select! {
+                    look = self.orphans_once(partition, &mut looks) => look,
+                    () = stop.cancelled() => return,
+                };
+                if let Err(error) = look {
+                    tracing::warn!(%partition, error = format!("{error:#}"), "a look has failed");
+                }
             }
             pause(LOOK_EVERY, &stop).await;
         }
+    }
+
+    /// Whether the lease of a partition is ours, as far as this process knows.
+    fn owns(&self, partition: Partition) -> bool {
+        self.owned.lock().contains(&partition)
     }
 
     async fn sweep(&self, lease: &Lease, stop: CancellationToken) {

@@ -7,6 +7,7 @@ use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
 use crate::domain::money::Attempt;
+use crate::domain::position::Position;
 use crate::engine::payments::{Again, Outcome, Settled};
 use crate::store::orphans::{KeptState, KeptStatus};
 use crate::workers::Workers;
@@ -69,9 +70,9 @@ impl Workers {
         let found = self.look_at_claims(partition, looks).await?;
         let seats = self.look_at_seats(partition, &found.named).await?;
         // All that was seen has been written before this entry.
-        let newest = self.engine.journal_newest(partition).await?;
+        let newest = Position { epoch, id: self.engine.journal_newest(partition).await? };
         let begun = Instant::now();
-        while self.place(partition).await?.id < newest {
+        while self.place(partition).await? < newest {
             if begun.elapsed() > DRAIN {
                 return Ok(0);
             }
@@ -241,10 +242,11 @@ impl Workers {
                 }
             },
         };
-        if !looks.told.insert((attempt.payment, refund)) {
+        if looks.told.contains(&(attempt.payment, refund)) {
             return Ok(false);
         }
         let told = self.engine.tell_again(attempt, what).await?;
+        looks.told.insert((attempt.payment, refund));
         tracing::warn!(payment = %attempt.payment, told, "PostgreSQL had missed a fact of a sale");
         Ok(told)
     }

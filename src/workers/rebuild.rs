@@ -13,7 +13,10 @@ use crate::engine::load::Load;
 use crate::engine::partitions::PartitionState;
 use crate::failpoint;
 use crate::stream::journal::Journal;
-use crate::workers::Workers;
+use crate::workers::{LEASE_TTL_MS, Workers};
+
+/// The life of a lease while its partition is loaded.
+const LOAD_LEASE_MS: u64 = 10_000;
 
 /// What Redis and PostgreSQL know of the journal of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +57,9 @@ impl Workers {
         journal: &Journal,
         partition: Partition,
     ) -> anyhow::Result<Agreement> {
-        // PostgreSQL first: what it commits meanwhile is not yet told.
-        let place = self.store.position(partition).await?;
+        // Redis first: what it was told before is in PostgreSQL by the time that is asked.
         let state = self.engine.partition_state(partition).await?;
+        let place = self.store.position(partition).await?;
         let has = match place {
             Some(place) => journal.has(place.id).await?,
             None => true,
@@ -80,7 +83,6 @@ impl Workers {
                 tracing::error!(%partition, %known,
                     "Redis has lost what PostgreSQL knows: the partition is loaded again");
                 metrics::counter!("grandstand_partitions_rebuilt_total").increment(1);
-                self.engine.close_partition(partition).await?;
             }
             Agreement::DatabaseLost { told, place } => {
                 let place = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
@@ -89,9 +91,11 @@ impl Workers {
                 anyhow::bail!("{lost}: run `grandstand restore`");
             }
         }
-        self.engine.retire_layout(partition).await?;
-        self.load(journal, lease).await?;
-        Ok(true)
+        // A load takes its time, and must not lose its lease to a moment in which nothing moves.
+        self.engine.lengthen_lease(lease, LOAD_LEASE_MS).await?;
+        let loaded = self.load(journal, lease).await;
+        self.engine.lengthen_lease(lease, LEASE_TTL_MS).await?;
+        loaded.map(|()| true)
     }
 
     /// Whether this is still the log that PostgreSQL has up to `place`, on both sides.
@@ -106,12 +110,13 @@ impl Workers {
     }
 
     async fn stop_payments(&self, lease: &Lease, lost: &str) -> anyhow::Result<()> {
+        self.engine.halt(lease, Some(lost)).await?;
         if self.halted.lock().insert(lease.partition) {
             tracing::error!(partition = %lease.partition, lost,
                 "PostgreSQL has lost what Redis knows: payments stop until `grandstand restore`");
         }
         self.count_halted();
-        Ok(self.engine.halt(lease, Some(lost)).await?)
+        Ok(())
     }
 
     async fn resume(&self, lease: &Lease) -> anyhow::Result<()> {
@@ -124,17 +129,21 @@ impl Workers {
         Ok(())
     }
 
-    fn count_halted(&self) {
+    pub(super) fn count_halted(&self) {
         metrics::gauge!("grandstand_partitions_halted").set(self.halted.lock().len() as f64);
     }
 
     async fn load(&self, journal: &Journal, lease: &Lease) -> anyhow::Result<()> {
         let partition = lease.partition;
+        let known = self.engine.partition_state(partition).await?.epoch;
+        if let Some(known) = known {
+            failpoint::reached("load.close");
+            self.engine.close_to_load(lease, known).await?;
+        }
         let place = self.store.position(partition).await?;
         if let Some(place) = place {
-            self.drain_all(journal, partition, place).await?;
+            self.drain_all(journal, partition, place, known.unwrap_or(place.epoch)).await?;
         }
-        let known = self.engine.partition_state(partition).await?.epoch;
         let epoch = known.max(place.map(|place| place.epoch)).unwrap_or_default() + 1;
         let load = self.read_kept(partition).await?;
         failpoint::reached("load.clear");
@@ -152,20 +161,19 @@ impl Workers {
 
     /// What the journal still has must be in PostgreSQL before the journal begins again. A log that
     /// has lost its tail may have gone on below the place of PostgreSQL, because the clock of
-    /// another server was behind: it is read from its begin.
+    /// another server was behind: it is read from its begin. `epoch` is that of the log: one of an
+    /// earlier epoch says nothing against what has come since.
     async fn drain_all(
         &self,
         journal: &Journal,
         partition: Partition,
         mut place: Position,
+        epoch: u64,
     ) -> anyhow::Result<()> {
-        let same = journal.has(place.id).await?;
-        let mut read = if same { place.id } else { StreamId::default() };
-        while journal.newest().await? > read {
-            let Some((next, upto)) = self.take_rest(journal, partition, place, read).await? else {
-                return Ok(());
-            };
-            (place, read) = (next, upto);
+        let same = epoch == place.epoch && journal.has(place.id).await?;
+        let mut read = Position { epoch, id: if same { place.id } else { StreamId::default() } };
+        while journal.newest().await? > read.id {
+            (place, read) = self.take_rest(journal, partition, place, read).await?;
         }
         Ok(())
     }

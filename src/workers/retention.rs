@@ -7,7 +7,7 @@ use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition};
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
-use crate::workers::{Workers, pause};
+use crate::workers::{LEASE_EVERY, Workers, pause};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -28,8 +28,12 @@ pub struct Retired(Mutex<HashSet<MatchId>>);
 
 impl Workers {
     /// Retires matches while the partition is ours.
-    pub(super) async fn retire(&self, partition: Partition, stop: CancellationToken) {
+    pub(super) async fn retire(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            if !self.owns(partition) {
+                pause(LEASE_EVERY, &stop).await;
+                continue;
+            }
             tokio::select! {
                 done = self.retire_once(partition) => if let Err(error) = done {
                     tracing::warn!(%partition, error = format!("{error:#}"), "retiring waits");

@@ -96,18 +96,26 @@ impl Workers {
     }
 
     /// Takes the entries behind `read` of a journal that ends here: what came after a loss is true
-    /// as well. Returns the new place, and up to where was read; `None` when there was nothing.
+    /// as well. Returns the new place, and up to where was read.
     pub(super) async fn take_rest(
         &self,
         journal: &Journal,
         partition: Partition,
         place: Position,
-        read: StreamId,
-    ) -> anyhow::Result<Option<(Position, StreamId)>> {
-        let entries = journal.read(read, ENTRIES).await.context("reading the journal")?;
-        let Some((upto, _)) = entries.last() else { return Ok(None) };
+        read: Position,
+    ) -> anyhow::Result<(Position, Position)> {
+        let mut entries = journal.read(read.id, ENTRIES).await.context("reading the journal")?;
+        let upto = entries.last().map(|(id, _)| *id);
+        let upto = upto.context("the journal has entries, and none could be read")?;
+        if read.epoch != place.epoch {
+            // They count as of their own log, and not as the newest of this one.
+            for (id, fields) in &mut entries {
+                let was = Position { id: *id, ..read }.to_string();
+                fields.entry("was".to_owned()).or_insert(was);
+            }
+        }
         self.commit(journal, partition, place, &entries).await?;
-        Ok(Some((Position { id: place.id.max(*upto), ..place }, *upto)))
+        Ok((Position { id: place.id.max(upto), ..place }, Position { id: upto, ..read }))
     }
 
     /// Commits entries and moves the place to the last of them, or leaves it when they come before
@@ -166,7 +174,10 @@ impl Workers {
         {
             return Ok(());
         }
-        journal.keep_dead_letter(place, fields, reason).await.context("keeping a dead letter")?;
+        // The table has it. A Redis without memory must not stop what comes behind it.
+        if let Err(error) = journal.keep_dead_letter(place, fields, reason).await {
+            tracing::warn!(%partition, %error, "a dead letter is in the table alone");
+        }
         tracing::error!(%partition, id = %place.id, reason, "a journal entry was refused");
         metrics::counter!("grandstand_dead_letters_total").increment(1);
         Ok(())

@@ -102,11 +102,19 @@ async fn is_paused(child: &Child) {
 async fn paused_in_a_load(place: &str) {
     let bed = Bed::start().await;
     let _: () = bed.raw.flushall(false).await.unwrap();
+    paused_in_the_load_of(bed, place).await;
+}
+
+async fn paused_in_the_load_of(bed: Bed, place: &str) {
+    let before = bed.epoch().await;
     let paused = bed.worker(place);
     is_paused(&paused).await;
     bed.leases_end().await;
     let other = bed.worker("");
-    let epoch = bed.loaded().await;
+    let epoch = eventually("the partition is loaded again", || async {
+        bed.epoch().await.filter(|epoch| Some(*epoch) != before)
+    })
+    .await;
     let hold = eventually("seats are held", || async {
         let answer = bed.fan.hold(&bed.event.id, &[2]).await;
         (answer.status == 201).then_some(answer.body)
@@ -118,6 +126,16 @@ async fn paused_in_a_load(place: &str) {
     let holds = bed.fan.get(&bed.event.path("/holds")).await.expect(200);
     assert_eq!(holds["holds"][0]["holdId"], hold["data"]["holdId"], "{holds}");
     bed.finish(paused).await;
+}
+
+/// The same, when the log has lost its tail: the worker is paused before it closes the partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_paused_before_it_closes_closes_nothing() {
+    let bed = Bed::start().await;
+    for partition in bed.app.node().app.engine.partitions() {
+        let _: i64 = bed.raw.del(PartitionKeys(partition).journal()).await.unwrap();
+    }
+    paused_in_the_load_of(bed, "load.close").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -74,11 +74,17 @@ async fn what_was_lost(
     // A worker that is at work moves both: only what is found again was lost.
     let mut lost = None;
     for _ in 0..3 {
-        let place = app.store.position(partition).await?;
         let state = app.engine.partition_state(partition).await?;
+        let place = app.store.position(partition).await?;
         let Agreement::DatabaseLost { told, place } = Agreement::of(&state, place, true) else {
             return Ok(None);
         };
+        // What a load has emptied would be written as deleted, for good.
+        anyhow::ensure!(
+            state.open,
+            "partition {partition} is closed and half of it may be gone: it can't be restored \
+             from. Put back a backup of PostgreSQL that has the journal up to {told}."
+        );
         lost = Some((told, place));
     }
     Ok(lost)

@@ -148,7 +148,8 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
         reservation: claim.id,
         match_id: claim.match_id,
         user: claim.user,
-        seats: claim.seats.iter().chain(&money.back_seats).copied().collect(),
+        // Of all the money, and without the seats that went back: others may have these.
+        seats: claim.seats.clone(),
         amount: payment.amount,
         method: payment.method.clone(),
         key: payment.key.clone(),
@@ -162,7 +163,7 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
         return;
     }
     restore.payments.push((PaymentStep::Approved, whole.clone()));
-    let left = PaymentFact { seats: claim.seats.clone(), amount: claim.amount, ..whole };
+    let left = PaymentFact { amount: claim.amount, ..whole };
     let under_way = claim.state == ClaimState::Refunding;
     if money.back > kept.back {
         let seats = money.back_seats.iter().filter(|seat| !kept.back_seats.contains(seat));

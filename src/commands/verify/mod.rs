@@ -87,8 +87,8 @@ async fn agreement(
 ) -> anyhow::Result<Agreement> {
     let mut found = Agreement::Same;
     for _ in 0..3 {
-        let place = store.position(partition).await?;
         let state = engine.partition_state(partition).await?;
+        let place = store.position(partition).await?;
         let upto = place.map_or(StreamId::default(), |place| place.id);
         found = Agreement::of(&state, place, engine.journal_has(partition, upto).await?);
         if found == Agreement::Same {
