@@ -57,9 +57,13 @@ enum Command {
     },
     /// Compares Redis, journal and PostgreSQL; status 1 when something does not agree.
     Verify {
-        /// Also looks every payment up at the gateway.
+        /// Also looks every payment up at the gateway, and its charges in PostgreSQL.
         #[arg(long)]
         gateway: bool,
+        /// With --gateway: of how many days the charges are looked up in PostgreSQL, 1 to 365.
+        #[arg(long, default_value_t = 7, requires = "gateway",
+            value_parser = clap::value_parser!(u16).range(1..=365))]
+        days: u16,
         #[command(flatten)]
         settings: Settings,
     },
@@ -227,7 +231,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 loaded.sites, loaded.matches, loaded.accounts
             );
         }
-        Command::Verify { gateway, settings } => return verify_all(&settings, gateway).await,
+        Command::Verify { gateway, days, settings } => {
+            return verify_all(&settings, gateway.then_some(days)).await;
+        }
         Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
@@ -289,17 +295,18 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
     dev.stop().await
 }
 
-async fn verify_all(settings: &Settings, gateway: bool) -> anyhow::Result<ExitCode> {
+/// `days` is of how many the charges at the gateway are compared; `None` leaves the gateway out.
+async fn verify_all(settings: &Settings, days: Option<u16>) -> anyhow::Result<ExitCode> {
     logs(settings);
     anyhow::ensure!(
-        !gateway || !settings.toss_secret_key.is_empty(),
+        days.is_none() || !settings.toss_secret_key.is_empty(),
         "verify --gateway needs GRANDSTAND_TOSS_SECRET_KEY, and GRANDSTAND_TOSS_BASE_URL when the \
          gateway is not that of Toss Payments"
     );
     let app = grandstand::app::connect(settings).await?;
     let mut found = verify::verify(&app.engine, &app.store).await?;
-    if gateway {
-        verify::gateway::verify_gateway(&app.store, &app.toss, &mut found).await?;
+    if let Some(days) = days {
+        verify::gateway::verify_gateway(&app.store, &app.toss, days, &mut found).await?;
     }
     print!("{}", found.table());
     Ok(status(found.disagreements.is_empty()))

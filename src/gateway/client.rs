@@ -10,10 +10,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::breaker::Breaker;
-use super::payment::GatewayPayment;
+use super::payment::{GatewayPayment, GatewayTransaction};
 use super::toss::TossSettings;
 
-/// A Payment object has a few KiB; more than this is not one.
+/// A Payment object has a few KiB, and a page of transactions below 600 KiB; more is neither.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// How often a call is repeated while Toss is still busy with the same idempotency key.
@@ -26,6 +26,8 @@ const BUSY_PAUSE_MS: u64 = 100;
 pub(super) enum Answer {
     /// 2xx with a Payment object.
     Payment(Box<GatewayPayment>),
+    /// 2xx with a list of Transaction objects.
+    Transactions(Vec<GatewayTransaction>),
     /// An error in Toss's form.
     Error { status: u16, code: String, message: String },
     /// No answer, or one that is not Toss's.
@@ -92,7 +94,7 @@ impl Client {
             Err(_) => Answer::Nothing { reason: "no answer in time".to_owned() },
         };
         let is_answered = match &answer {
-            Answer::Payment(_) => true,
+            Answer::Payment(_) | Answer::Transactions(_) => true,
             Answer::Error { status, .. } => *status < 500 && *status != 429,
             Answer::Nothing { .. } => false,
         };
@@ -144,10 +146,15 @@ async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), reqwes
 
 fn understand(status: u16, body: &[u8]) -> Answer {
     if (200..300).contains(&status) {
-        return match serde_json::from_slice(body) {
-            Ok(payment) => Answer::Payment(Box::new(payment)),
-            Err(error) => Answer::Nothing { reason: format!("HTTP {status}, no payment: {error}") },
+        // Only the list of transactions is an array.
+        let (what, answer) = if body.trim_ascii_start().starts_with(b"[") {
+            ("list", serde_json::from_slice(body).map(Answer::Transactions))
+        } else {
+            ("payment", serde_json::from_slice(body).map(Answer::Payment))
         };
+        return answer.unwrap_or_else(|error| Answer::Nothing {
+            reason: format!("HTTP {status}, no {what}: {error}"),
+        });
     }
     match serde_json::from_slice::<ErrorBody>(body) {
         Ok(error) => Answer::Error { status, code: error.code, message: error.message },

@@ -1,5 +1,5 @@
-//! The part of Toss's Payment object that Grandstand reads. Fields that we do not know are
-//! ignored, and a status that we do not know is kept as text.
+//! The part of Toss's Payment and Transaction objects that Grandstand reads. Fields that we do not
+//! know are ignored, and a status that we do not know is kept as text.
 
 use serde::Deserialize;
 
@@ -41,6 +41,17 @@ pub struct GatewayCancel {
     /// ISO 8601 with offset +09:00.
     pub canceled_at: Option<String>,
     pub transaction_key: Option<String>,
+}
+
+/// One movement of money, an approval or a cancellation, in the list that Toss gives for a time.
+/// How much is left of a payment is asked by its order, so the amount is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayTransaction {
+    /// Names this movement; where the next page begins.
+    pub transaction_key: String,
+    /// The order id that the shop gave.
+    pub order_id: String,
 }
 
 /// Why a payment failed, in the gateway's words.
@@ -109,4 +120,9 @@ impl std::fmt::Display for GatewayStatus {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(self.as_str())
     }
+}
+
+/// Korean time has the offset +09:00 all the year round.
+pub(super) fn in_korea(time: jiff::Timestamp) -> jiff::Zoned {
+    time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)))
 }

@@ -1,18 +1,25 @@
-//! The client of Toss Payments: confirm a payment, ask about one, cancel one. Called by the
-//! payment flow and the reconciler. A call never errs: what is not a definitive answer is
-//! `Unknown`, and has to be settled by a look-up.
+//! The client of Toss Payments: confirm a payment, ask about one, cancel one, list what moved.
+//! Called by the payment flow, the reconciler and `verify`. A call never errs: what is not a
+//! definitive answer is `Unknown`, and has to be settled by a look-up.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::client::{Answer, Call, Client};
 use super::codes;
+use super::payment::in_korea;
 pub use super::payment::{
     GatewayCancel, GatewayFailure, GatewayPayment, GatewayReceipt, GatewayStatus,
+    GatewayTransaction,
 };
+
+/// How many movements of money are asked for in one call: fewer than Toss's most (5,000 or 10,000,
+/// as its documents differ), so that one page is quickly read. More of them would only save calls.
+const TRANSACTIONS_PAGE: usize = 1000;
 
 /// How to reach Toss. Has no `Debug`, so that the key cannot reach a log.
 #[derive(Clone)]
@@ -62,6 +69,16 @@ pub enum CancelOutcome {
     Refused { code: String, message: String },
     /// Nobody can say yet; the same call with the same intent is safe.
     Unknown { reason: String },
+}
+
+/// A part of the list of all movements of money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transactions {
+    /// Oldest first; empty behind the last one.
+    Page(Vec<GatewayTransaction>),
+    Unknown {
+        reason: String,
+    },
 }
 
 /// The client; clones share connections.
@@ -132,6 +149,32 @@ impl Toss {
                 Lookup::Unknown { reason: "the answer is about another order".to_owned() }
             }
             other => Lookup::Unknown { reason: unknown_reason("find", order_id, other) },
+        }
+    }
+
+    /// The movements of money between two times, both to the second and both included: the page
+    /// behind the one with the key `after`, or the first. It has foreign orders of our account too.
+    pub async fn transactions(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<&str>,
+    ) -> Transactions {
+        let seconds = |time| in_korea(time).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        let (start, end) = (seconds(from), seconds(to));
+        let mut path =
+            format!("/v1/transactions?startDate={start}&endDate={end}&limit={TRANSACTIONS_PAGE}");
+        if let Some(after) = after {
+            if !is_possible_id(after) {
+                return Transactions::Unknown { reason: "not a possible paging key".to_owned() };
+            }
+            path.push_str(&format!("&startingAfter={after}"));
+        }
+        match self.client.call(&Call { path, post: None }).await {
+            Answer::Transactions(page) => Transactions::Page(page),
+            other => {
+                Transactions::Unknown { reason: unknown_reason("transactions", &start, other) }
+            }
         }
     }
 
@@ -228,6 +271,7 @@ fn judge_cancel(payment: GatewayPayment, payment_key: &str) -> CancelOutcome {
 fn unknown_reason(call: &'static str, subject: &str, answer: Answer) -> String {
     match answer {
         Answer::Payment(payment) => format!("the payment is {}", payment.status),
+        Answer::Transactions(_) => "the answer is a list".to_owned(),
         Answer::Nothing { reason } => {
             tracing::warn!(call, subject, reason, "the gateway gave no answer");
             reason

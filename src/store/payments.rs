@@ -2,6 +2,7 @@
 
 use crate::domain::ids::PaymentId;
 use crate::store::{Store, StoreError};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// A payment as PostgreSQL keeps it.
@@ -19,6 +20,18 @@ pub struct KeptPayment {
 }
 
 impl Store {
+    /// Those of these payments that have a row.
+    pub async fn known_payments(
+        &self,
+        payments: &BTreeSet<PaymentId>,
+    ) -> Result<BTreeSet<PaymentId>, StoreError> {
+        let connection = self.connection().await?;
+        let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
+        let known = "select id from payments where id = any($1)";
+        let rows = connection.query(known, &[&ids]).await?;
+        Ok(rows.iter().map(|row| PaymentId(row.get(0))).collect())
+    }
+
     /// Up to `count` payments behind one, in the order of their ids.
     pub async fn payments_after(
         &self,

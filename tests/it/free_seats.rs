@@ -43,7 +43,7 @@ impl Bed {
         let kept = self.app.wait_for_books().await;
         let node = &self.app.node().app;
         let mut found = verify(&node.engine, &node.store).await.unwrap();
-        verify_gateway(&node.store, &node.toss, &mut found).await.unwrap();
+        verify_gateway(&node.store, &node.toss, 7, &mut found).await.unwrap();
         assert_eq!(found.disagreements, vec![]);
         kept
     }

@@ -63,3 +63,4 @@ mod table;
 mod takeover;
 mod told_again;
 mod verify;
+mod verify_charges;

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 async fn found(app: &TestApp) -> Verified {
     let node = &app.node().app;
     let mut found = verify(&node.engine, &node.store).await.unwrap();
-    verify_gateway(&node.store, &node.toss, &mut found).await.unwrap();
+    verify_gateway(&node.store, &node.toss, 7, &mut found).await.unwrap();
     found
 }
 

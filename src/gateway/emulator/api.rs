@@ -1,9 +1,10 @@
-//! The four calls of Toss's API that Grandstand uses.
+//! The five calls of Toss's API that Grandstand uses.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use super::calls::{self, Head};
 use super::error::{ApiError, Code};
 use super::faults::CallKind;
 use super::payment::CancelRequest;
+use super::transactions::TransactionsQuery;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/v1/payments/{payment_key}", get(find))
         .route("/v1/payments/orders/{order_id}", get(find_by_order))
         .route("/v1/payments/{payment_key}/cancel", post(cancel))
+        .route("/v1/transactions", get(transactions))
 }
 
 async fn confirm(State(shared): State<Arc<Shared>>, head: Head, body: Bytes) -> Response {
@@ -80,6 +83,18 @@ async fn cancel(
             return Err(Code::INVALID_REQUEST.into());
         }
         shared.ledger.lock().cancel(&payment_key, &request)
+    })
+    .await
+}
+
+async fn transactions(
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<TransactionsQuery>, QueryRejection>,
+    head: Head,
+) -> Response {
+    calls::serve(shared, CallKind::Transactions, head, move |shared| {
+        let Query(query) = query.map_err(|_| Code::INVALID_REQUEST)?;
+        shared.ledger.lock().transactions(&query)
     })
     .await
 }

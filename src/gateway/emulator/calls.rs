@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Answer, Cut};
 use super::error::{ApiError, Code, Language};
 use super::faults::CallKind;
 use super::idempotency::{Entrance, KEY_CHARACTERS_MAX, Scope};
-use super::payment::Payment;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TEST_CODE: HeaderName = HeaderName::from_static("tosspayments-test-code");
@@ -42,11 +42,11 @@ impl<S: Sync> FromRequestParts<S> for Head {
 
 /// Answers one call whose work is `effect`. The effect runs to its end even when the caller has
 /// gone, as it does at a real gateway.
-pub(super) async fn serve(
+pub(super) async fn serve<T: Serialize>(
     shared: Arc<Shared>,
     kind: CallKind,
     head: Head,
-    effect: impl FnOnce(&Shared) -> Result<Payment, ApiError> + Send + 'static,
+    effect: impl FnOnce(&Shared) -> Result<T, ApiError> + Send + 'static,
 ) -> Response {
     let language = Language::of(&head.headers);
     let api_key = match check_credentials(&head.headers, &shared.settings.secret_key) {
@@ -93,7 +93,7 @@ pub(super) async fn serve(
         }
         let result = refusal.map_or_else(|| effect(&worker), Err);
         let answer = match result {
-            Ok(payment) => Answer::json(StatusCode::OK, &payment),
+            Ok(body) => Answer::json(StatusCode::OK, &body),
             Err(error) => error.answer(language),
         };
         if let Some(ticket) = ticket {

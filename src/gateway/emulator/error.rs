@@ -48,6 +48,7 @@ codes! {
     400 INVALID_IDEMPOTENCY_KEY "멱등키는 300자 이하여야 합니다."
         "The idempotency key has more than 300 characters.";
     400 INVALID_REQUEST "요청이 올바르지 않습니다." "The request is not valid.";
+    400 INVALID_TRANSACTION_KEY "잘못된 페이징 키입니다." "The paging key is not valid.";
     400 NOT_MATCHES_REFUNDABLE_AMOUNT "환불 가능 금액이 다릅니다."
         "The refundable amount does not match.";
     400 PROVIDER_ERROR "결제사에 일시적인 오류가 있습니다." "The provider has a temporary fault.";

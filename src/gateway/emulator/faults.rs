@@ -14,6 +14,7 @@ pub(super) enum CallKind {
     Confirm,
     Cancel,
     Lookup,
+    Transactions,
     Webhook,
 }
 

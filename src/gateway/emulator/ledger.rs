@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::error::{ApiError, Code, Language};
 use super::payment::{CancelRequest, Payment, Status};
+use super::transactions::{Transaction, TransactionsQuery};
 
 /// A payment with what only the emulator knows about it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub(super) struct Ledger {
     order: Vec<String>,
     /// Payment keys of each order, oldest first.
     by_order: HashMap<String, Vec<String>>,
+    /// Oldest first. It is not in the file, because the changes of the payments make it again.
+    transactions: Vec<Transaction>,
     file: Option<File>,
     approval_window_ms: i64,
     /// Told of each change of status.
@@ -62,6 +65,7 @@ impl Ledger {
             records: HashMap::new(),
             order: Vec::new(),
             by_order: HashMap::new(),
+            transactions: Vec::new(),
             file: None,
             approval_window_ms,
             changes,
@@ -177,6 +181,14 @@ impl Ledger {
         self.order.iter().filter_map(|key| self.records.get(key)).map(|record| &record.payment)
     }
 
+    /// The movements of money that a caller asks for, oldest first.
+    pub(super) fn transactions(
+        &self,
+        query: &TransactionsQuery,
+    ) -> Result<Vec<Transaction>, ApiError> {
+        query.page(&self.transactions)
+    }
+
     fn change(
         &mut self,
         key: &str,
@@ -239,6 +251,8 @@ impl Ledger {
     fn keep(&mut self, record: Record) {
         let key = record.payment.payment_key.clone();
         let order_id = record.payment.order_id.clone();
+        let before = self.records.get(&key).map(|record| &record.payment);
+        self.transactions.extend(Transaction::between(before, &record.payment));
         if self.records.insert(key.clone(), record).is_none() {
             self.order.push(key.clone());
             self.by_order.entry(order_id).or_default().push(key);

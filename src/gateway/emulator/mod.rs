@@ -21,6 +21,7 @@ mod ledger;
 mod pay;
 mod payment;
 mod serve;
+mod transactions;
 mod webhooks;
 
 use std::net::SocketAddr;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Code};
+use crate::gateway::payment::in_korea;
 
 /// The smallest amount that Toss takes by card, in won.
 const CARD_AMOUNT_MIN: i64 = 100;
@@ -75,7 +76,7 @@ pub(super) struct Cancel {
     refundable_amount: i64,
     easy_pay_discount_amount: i64,
     transfer_discount_amount: i64,
-    canceled_at: String,
+    pub(super) canceled_at: String,
     transaction_key: String,
     receipt_key: Option<String>,
     cancel_status: String,
@@ -245,10 +246,6 @@ pub(super) fn korean_time(time: Timestamp) -> String {
 /// Korean time to the microsecond without an offset, as Toss's webhooks write it.
 pub(super) fn korean_time_of_webhook(time: Timestamp) -> String {
     in_korea(time).strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
-}
-
-fn in_korea(time: Timestamp) -> jiff::Zoned {
-    time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)))
 }
 
 fn transaction_key() -> String {

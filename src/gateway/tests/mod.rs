@@ -104,4 +104,5 @@ fn assert_unknown(outcome: &Outcome, part: &str) {
 mod cancel;
 mod confirm;
 mod emulator;
+mod transactions;
 mod webhooks;

@@ -1,0 +1,158 @@
+//! `grandstand verify --gateway`: a charge at the gateway that no book has any more is found.
+
+use crate::support::app::TestApp;
+use crate::support::postgres::sql;
+use fred::interfaces::{HashesInterface as _, StreamsInterface as _};
+use futures::{StreamExt as _, stream};
+use grandstand::commands::verify::gateway::verify_gateway;
+use grandstand::commands::verify::{Verified, verify};
+use grandstand::domain::ids::{MatchId, ReservationId};
+use grandstand::gateway::toss::Outcome;
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// What disagrees, as kind, which one, and what.
+async fn disagreements(app: &TestApp) -> Vec<(&'static str, String, String)> {
+    let node = &app.node().app;
+    let mut found: Verified = verify(&node.engine, &node.store).await.unwrap();
+    verify_gateway(&node.store, &node.toss, 1, &mut found).await.unwrap();
+    found.disagreements.into_iter().map(|one| (one.kind, one.about, one.what)).collect()
+}
+
+/// A sale of one seat.
+struct Sale {
+    reservation: ReservationId,
+    seat: String,
+    order: String,
+    /// The gateway's key of the payment.
+    key: String,
+}
+
+/// Sales of these seats, then a node without a worker: nobody mends what a test breaks.
+async fn sales(app: &mut TestApp, event: &str, seats: &[u32]) -> Vec<Sale> {
+    let fan = app.user("fan").await;
+    let mut sold = Vec::new();
+    for seat in seats {
+        let reservation = fan.reserve(event, &[*seat]).await;
+        let payment = fan.request_payment(&reservation).await;
+        let key = app.pay_at_gateway(&payment, "approve").await;
+        fan.confirm(&payment, &key).await.expect(200);
+        sold.push(Sale {
+            reservation: ReservationId(reservation["id"].as_str().unwrap().parse().unwrap()),
+            seat: seat.to_string(),
+            order: payment["orderId"].as_str().unwrap().to_owned(),
+            key,
+        });
+    }
+    app.without_worker().await;
+    sold
+}
+
+/// PostgreSQL and Redis lose a sale.
+async fn lose(app: &TestApp, event: MatchId, sale: &Sale) {
+    let id = sale.reservation;
+    let statements = format!(
+        "delete from claims where reservation_id = '{id}'; \
+         delete from payments where reservation_id = '{id}'; \
+         delete from reservations where id = '{id}'"
+    );
+    sql(&app.settings.database_url, &statements).await;
+    let (raw, claims) = (app.raw().await, PartitionKeys(event.partition()).claims());
+    let _: i64 = raw.hdel(MatchKeys(event).seats(), sale.seat.as_str()).await.unwrap();
+    let all: HashMap<String, String> = raw.hgetall(claims.clone()).await.unwrap();
+    let (user, records) = all.iter().find(|(_, records)| records.contains(&id.key())).unwrap();
+    let left: Vec<_> = records.lines().filter(|one| !one.starts_with(&id.key())).collect();
+    let _: i64 = raw.hset(claims, (user.as_str(), left.join("\n"))).await.unwrap();
+}
+
+/// More charges of another shop that has the same account at the gateway than one page has.
+async fn charges_of_another_shop(app: &TestApp) {
+    let (http, toss) = (reqwest::Client::new(), &app.node().app.toss);
+    let pay = |number: u32| {
+        let http = http.clone();
+        async move {
+            let order = format!("another-shop-{number}");
+            let url = format!("{}/_emulator/payments", app.emulator.url());
+            let body = json!({"orderId": order, "amount": 1000});
+            let answer = http.post(url).json(&body).send().await.unwrap();
+            let key = answer.json::<Value>().await.unwrap()["paymentKey"].clone();
+            let outcome = toss.confirm(key.as_str().unwrap(), &order, 1000, 1).await;
+            assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
+        }
+    };
+    stream::iter(0..1001).map(pay).buffer_unordered(16).collect::<Vec<_>>().await;
+}
+
+/// The rule: a charge of ours that has no row is named with what is left of it, until it has gone
+/// back; a charge that has its row, or that is not ours, is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_that_no_row_has_is_found() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    charges_of_another_shop(&app).await;
+    let sold = sales(&mut app, &event.id, &[1, 2, 3]).await;
+    assert_eq!(disagreements(&app).await, vec![]);
+
+    let lost = &sold[1];
+    lose(&app, event.id.parse().unwrap(), lost).await;
+    let named = |left: i64| {
+        let what = format!(
+            "charged {left} KRW, and no row of PostgreSQL has it: give it back at the gateway"
+        );
+        vec![("gateway", lost.order.clone(), what)]
+    };
+    assert_eq!(disagreements(&app).await, named(10_000));
+    let (status, text) = app.run(&["verify", "--gateway", "--days", "365"]).await;
+    assert!(status == 1 && text.contains(&lost.order), "{status} {text}");
+
+    let toss = &app.node().app.toss;
+    toss.cancel(&lost.key, "a-part", "a test", Some(4_000)).await;
+    assert_eq!(disagreements(&app).await, named(6_000));
+    toss.cancel(&lost.key, "the-rest", "a test", None).await;
+    assert_eq!(disagreements(&app).await, vec![]);
+    app.finish().await;
+}
+
+/// The rule: while the journal and PostgreSQL differ nobody is told to give money back, because a
+/// sale that Redis knows will be restored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_charge_is_to_go_back_before_the_journal_agrees() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let sold = sales(&mut app, &event.id, &[1]).await;
+    let id: MatchId = event.id.parse().unwrap();
+    lose(&app, id, &sold[0]).await;
+    let cap = ("MAXLEN", "=", 0_i64);
+    let journal = PartitionKeys(id.partition()).journal();
+    let _: i64 = app.raw().await.xtrim(journal, cap).await.unwrap();
+    let found = disagreements(&app).await;
+    let (_, about, what) = found.iter().find(|(kind, ..)| *kind == "gateway").unwrap();
+    assert_eq!(*about, sold[0].order);
+    let wanted = format!("mend the journal of partition {} first", id.partition());
+    assert!(what.ends_with(&wanted), "{what}");
+    app.node.unwrap().stop().await;
+}
+
+/// The rule: a list of charges that can't be read is one line, and days without sense are refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn charges_that_cannot_be_seen_are_one_line() {
+    let mut app = TestApp::start().await;
+    let event = app.open_match().await;
+    let sold = sales(&mut app, &event.id, &[1]).await;
+    lose(&app, event.id.parse().unwrap(), &sold[0]).await;
+    for call in ["transactions", "lookup"] {
+        app.fault(&json!({"call": call, "kind": "errorBefore", "count": 1})).await;
+        let found = disagreements(&app).await;
+        let [("gateway", about, what)] = &found[..] else { panic!("{call}: {found:?}") };
+        assert_eq!(about, "-");
+        assert!(what.starts_with("the charges within --days 1 could not all be seen"), "{what}");
+    }
+    for arguments in [&["--gateway", "--days", "0"][..], &["--gateway", "--days", "366"]] {
+        let (status, text) = app.run(&[&["verify"], arguments].concat()).await;
+        assert!(status != 0 && text.contains("1..=365"), "{arguments:?}: {status} {text}");
+    }
+    let (status, text) = app.run(&["verify", "--days", "3"]).await;
+    assert!(status != 0 && text.contains("--gateway"), "{status} {text}");
+    app.finish().await;
+}
