@@ -101,7 +101,7 @@ pub async fn create(
         app.catalog.event_with_site(match_id).ok_or_else(|| ApiError::not_found("match"))?;
     let source = match (input.value.hold_id, input.value.seat_ids) {
         (Some(hold), None) => Source::Hold(hold),
-        (None, Some(seats)) => Source::Seats(priced(&app, match_id, seats)?),
+        (None, Some(seats)) => Source::Seats(priced(&app, match_id, &seats)?),
         _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
     };
     let (id, granted) = app.engine.reserve(match_id, user.id, source, operation).await?;
@@ -118,10 +118,10 @@ pub async fn create(
 }
 
 /// Seats of a match, each with its price in KRW.
-fn priced(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<(SeatId, i64)>> {
+fn priced(app: &App, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
     let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
-    checked_seats(&site, &seats)?;
-    Ok(claimed(&site, &seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
+    checked_seats(&site, seats)?;
+    Ok(claimed(&site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
 }
 
 /// My reservations: open ones first, then what was bought, newest first.
@@ -200,7 +200,7 @@ pub async fn cancel(
 ) -> ApiResult<Response> {
     let one = find(&app, &user, id).await?;
     let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => priced(&app, one.match_id, seats)?,
+        Some(seats) => priced(&app, one.match_id, &seats)?,
         None => vec![],
     };
     let done = checkout::cancel(&app, &user, &one, seats).await?;

@@ -101,11 +101,11 @@ pub(super) async fn build(
 fn gateway(settings: &Settings) -> anyhow::Result<Toss> {
     // `serve` refuses to start without a key; `verify`, `rebuild` and `demo` never pay.
     let key = settings.toss_secret_key.as_str();
-    Ok(Toss::new(TossSettings {
+    Toss::new(TossSettings {
         base_url: settings.toss_base_url.clone(),
         secret_key: if key.is_empty() { "none" } else { key }.to_owned(),
         timeout_ms: settings.toss_timeout_ms,
-    })?)
+    })
 }
 
 /// A node starts without PostgreSQL (holds go on), but never on one that is set up wrong.
