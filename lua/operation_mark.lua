@@ -1,6 +1,7 @@
 -- Binds an Idempotency-Key to a body, where its user lives. The answer under the key is kept where
 -- its effect is, which the body says: so another body could not be noticed there.
--- KEYS[1..3]  HASH  ring of answers under an Idempotency-Key   KEYS[4]  HASH  partition
+-- KEYS[1]  HASH   KEYS[2..3]  HASH  ring of answers under an Idempotency-Key
+-- KEYS[4]  HASH  partition
 -- ARGV[1]  operation   ARGV[2]  fingerprint
 -- Replies: exists_different marked
 -- Cost: O(1)

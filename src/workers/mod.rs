@@ -98,8 +98,9 @@ impl Workers {
                 self.owned.lock().insert(partition);
                 let ending = stop.child_token();
                 let lease = Arc::new(lease);
-                // A task of its own, because a load keeps its task busy for longer than a lease.
-                let renewing = tokio::spawn(self.clone().renew(lease.clone(), ending.clone()));
+                // A task of its own: a load keeps its task busy for longer than a lease.
+                let renewing = self.clone().renew(lease.clone(), ending.clone());
+                let renewing = tokio::spawn(renewing);
                 tokio::join!(self.write_behind(&lease, ending.clone()), self.sweep(&lease, ending),);
                 renewing.abort();
                 self.owned.lock().remove(&partition);
