@@ -101,7 +101,8 @@ impl Workers {
                 // A task of its own: a load keeps its task busy for longer than a lease.
                 let renewing = self.clone().renew(lease.clone(), ending.clone());
                 let renewing = tokio::spawn(renewing);
-                tokio::join!(self.write_behind(&lease, ending.clone()), self.sweep(&lease, ending),);
+                let drained = self.write_behind(&lease, ending.clone());
+                tokio::join!(drained, self.sweep(&lease, ending));
                 renewing.abort();
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);

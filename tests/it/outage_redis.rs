@@ -206,7 +206,7 @@ async fn a_redis_that_lost_its_tail_is_rebuilt_at_the_start_of_a_worker() {
     bed.app.finish().await;
 }
 
-/// The rule: what a server whose clock is behind has acknowledged after a failover is kept, although
+/// The rule: what a server whose clock is behind has acknowledged after a failover is kept, though
 /// its entries stand below the place of PostgreSQL; and keys of what PostgreSQL does not have go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_went_on_below_the_place_of_postgresql_is_read() {
