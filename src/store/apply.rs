@@ -240,8 +240,6 @@ async fn write_documents(
         let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
         transaction.execute(DELETED, &[&ids]).await?;
         transaction.execute("delete from matches where id = any($1)", &[&ids]).await?;
-        transaction.execute("delete from blocked_seats where match_id = any($1)", &[&ids]).await?;
-        transaction.execute("delete from blocked_words where match_id = any($1)", &[&ids]).await?;
     }
     if !matches.is_empty() {
         let ids: Vec<Uuid> = matches.iter().map(|event| event.id.0).collect();
