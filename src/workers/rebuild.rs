@@ -13,7 +13,7 @@ use crate::engine::load::Load;
 use crate::engine::partitions::PartitionState;
 use crate::failpoint;
 use crate::stream::journal::Journal;
-use crate::workers::{LEASE_TTL_MS, Workers};
+use crate::workers::Workers;
 
 /// The life of a lease while its partition is loaded.
 const LOAD_LEASE_MS: u64 = 10_000;
@@ -92,9 +92,10 @@ impl Workers {
             }
         }
         // A load takes its time, and must not lose its lease to a moment in which nothing moves.
-        self.engine.lengthen_lease(lease, LOAD_LEASE_MS).await?;
+        let life_ms = lease.life().as_millis() as u64;
+        self.engine.lengthen_lease(lease, life_ms.max(LOAD_LEASE_MS)).await?;
         let loaded = self.load(journal, lease).await;
-        self.engine.lengthen_lease(lease, LEASE_TTL_MS).await?;
+        self.engine.lengthen_lease(lease, life_ms).await?;
         loaded.map(|()| true)
     }
 
