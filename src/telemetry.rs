@@ -86,8 +86,9 @@ mod tests {
     #[test]
     fn counters_are_there_before_anything_was_counted() {
         let page = super::metrics().render();
+        // Other tests of this process may count meanwhile.
         for name in super::FROM_THE_START {
-            assert!(page.contains(&format!("\n{name} 0")), "{name} is missing in {page}");
+            assert!(page.contains(&format!("\n{name} ")), "{name} is missing in {page}");
         }
     }
 }

@@ -28,6 +28,12 @@ struct Seen {
 }
 
 impl Clocks {
+    /// Whether this process has a reading of its own of the clock of a partition: only then can it
+    /// tell a jump from an outage.
+    pub fn knows(&self, partition: Partition) -> bool {
+        self.get(partition).is_some()
+    }
+
     fn get(&self, partition: Partition) -> Option<Seen> {
         self.0.lock().get(&partition).copied()
     }

@@ -213,7 +213,7 @@ async fn jumps(app: &TestApp, ms: i64) {
 /// The seat of a match in Redis: its letter, or nothing.
 async fn letter(app: &TestApp, event: &TestMatch, seat: u32) -> Option<u8> {
     let id: MatchId = event.id.parse().unwrap();
-    let snapshot = app.node().app.engine.snapshot(id).await.ok()?;
+    let snapshot = app.node().app.engine.snapshot(id).await.unwrap();
     snapshot.taken.iter().find(|(one, _)| one.0 == seat).map(|(_, letter)| *letter)
 }
 
@@ -225,6 +225,13 @@ fn expires_at(hold: &Value) -> jiff::Timestamp {
 /// its time, and people can pay.
 async fn assert_a_jump_is_survived(app: TestApp, event: TestMatch, jump: impl AsyncFn(&TestApp)) {
     let fan = app.user("fan").await;
+    // A worker that has never read a clock takes a jump for an outage.
+    eventually("the worker has read the clocks", || async {
+        let workers = &app.node().workers;
+        let mut all = app.node().app.engine.partitions();
+        all.all(|partition| workers.clocks.knows(partition)).then_some(())
+    })
+    .await;
     let held = Instant::now();
     let hold = fan.hold(&event.id, &[1]).await.expect(201);
     let clock = async || {
