@@ -8,7 +8,7 @@ local function book_open()
   local clock = clock_read(KEYS[1])
   book = {
     now = clock_now(clock), layout = clock.layout, halted = clock.halted,
-    text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {},
+    text = {}, claims = {}, changed = {}, changes = 0, due = {}, ended = {}, moved = 0,
     answers = {}, operations = {}, repeats = {}, facts = {}, replies = {},
     key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
   }

@@ -36,8 +36,11 @@ end
 
 -- Ends a claim: its seats become free.
 local function claim_end(match, claim, reason)
-  local seat = match.seat
-  for name in claim.seats:gmatch('[^,]+') do seat[name] = false end
+  local seat, count = match.seat, 0
+  for name in claim.seats:gmatch('[^,]+') do
+    seat[name], count = false, count + 1
+  end
+  book.moved = book.moved + count
   claim_over(match, claim, reason)
 end
 

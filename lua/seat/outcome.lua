@@ -76,6 +76,7 @@ commands.outcome = function(match, command, claims)
     claim.state, claim.payment_state, claim.deadline = 'C', 'P', '0'
     claim.version = next_version(match)
     for seat in claim.seats:gmatch('[^,]+') do match.seat[seat] = 'O' .. claim.user end
+    book.moved = book.moved + seat_count(claim)
     match.passes_used[claim.user] = true
     return payment_fact(command, 'confirmed', 'payment_approved', claim)
   end

@@ -13,6 +13,7 @@ local function reserve_hold(match, command, claims)
   -- all checked: write
   claim_over(match, hold, 'RESERVED')
   local seats = split(hold.seats)
+  book.moved = book.moved + #seats
   return 'reserved ' .. claim_make(match, command, claims, 'P', seats, 1, #seats, hold.amount)
 end
 

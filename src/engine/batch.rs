@@ -16,6 +16,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// Calls in flight per partition: one runs while the next one travels.
 const CALLS_IN_FLIGHT: usize = 2;
+/// The line of a command that a call did not come to.
+const LATER: &str = "later";
 /// A command without an answer is asked again under its id for so long.
 const ANSWER: Duration = Duration::from_millis(4000);
 
@@ -99,7 +101,7 @@ impl Batcher {
     /// Starts one task per partition.
     pub fn start(partitions: u16, limits: Limits, redis: &Redis) -> Self {
         let entrances = (0..partitions).map(|number| {
-            let (entrance, lines) = lines(limits.seats_per_user);
+            let (entrance, lines) = lines();
             let partition = Partition(number);
             let caller = Caller { partition, limits, redis: redis.clone() };
             tokio::spawn(run(lines, caller));
@@ -220,7 +222,24 @@ impl Caller {
             .collect())
     }
 
+    /// A call that has moved many seats leaves the rest of its commands to the next one. Each call
+    /// takes at least one of them.
     async fn ask(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
+        let mut lines = self.call(commands, freeing).await?;
+        loop {
+            let late: Vec<usize> =
+                (0..lines.len()).filter(|number| lines[*number] == LATER).collect();
+            if late.is_empty() {
+                return Ok(lines);
+            }
+            let rest: Vec<&Command> = late.iter().map(|number| commands[*number]).collect();
+            for (number, line) in late.into_iter().zip(self.call(&rest, freeing).await?) {
+                lines[number] = line;
+            }
+        }
+    }
+
+    async fn call(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
         let (keys, arguments) = arguments_of(self.partition, self.limits, commands);
         let run = |client: Client| {
             let (keys, arguments) = (keys.clone(), arguments.clone());

@@ -55,20 +55,14 @@ impl Entrance {
 pub(super) struct Lines {
     first: Line,
     others: Line,
-    /// Seats that a claim may have.
-    seats_per_claim: usize,
 }
 
-/// Both ends; `seats_per_user` bounds what a command does that names a claim instead of seats.
-pub(super) fn lines(seats_per_user: u32) -> (Entrance, Lines) {
+/// Both ends.
+pub(super) fn lines() -> (Entrance, Lines) {
     let (first, first_queue) = mpsc::channel(COMMANDS_WAITING);
     let (others, other_queue) = mpsc::channel(COMMANDS_WAITING);
     let line = |queue| Line { queue, next: None };
-    let lines = Lines {
-        first: line(first_queue),
-        others: line(other_queue),
-        seats_per_claim: seats_per_user as usize,
-    };
+    let lines = Lines { first: line(first_queue), others: line(other_queue) };
     (Entrance { first, others }, lines)
 }
 
@@ -101,11 +95,12 @@ struct Batch {
 impl Batch {
     /// Takes commands while there are fewer than `commands` and `seats`; the first one always, so
     /// that one with more seats than that is not left standing.
-    fn fill(&mut self, line: &mut Line, commands: usize, seats: usize, of_claim: usize) {
+    fn fill(&mut self, line: &mut Line, commands: usize, seats: usize) {
         while self.commands.len() < commands {
             let Some(one) = line.next() else { return };
             let wanted = match (one.command.seats.len(), one.command.name) {
-                (0, _) => of_claim,
+                // The script counts those of a claim that is named by its id.
+                (0, _) => 1,
                 (named, "reserve") => named * RESERVED_BY_NAME,
                 (named, _) => named,
             };
@@ -124,12 +119,11 @@ impl Lines {
     pub(super) async fn batch(&mut self) -> Option<Vec<Waiting>> {
         loop {
             let mut batch = Batch::default();
-            let claim = self.seats_per_claim;
             // Half of the call for each line while both wait: neither starves the other.
             let (half, seats) = (COMMANDS_PER_CALL / 2, SEATS_PER_CALL / 2);
-            batch.fill(&mut self.first, half, seats, claim);
-            batch.fill(&mut self.others, COMMANDS_PER_CALL, SEATS_PER_CALL, claim);
-            batch.fill(&mut self.first, COMMANDS_PER_CALL, SEATS_PER_CALL, claim);
+            batch.fill(&mut self.first, half, seats);
+            batch.fill(&mut self.others, COMMANDS_PER_CALL, SEATS_PER_CALL);
+            batch.fill(&mut self.first, COMMANDS_PER_CALL, SEATS_PER_CALL);
             if !batch.commands.is_empty() {
                 return Some(batch.commands);
             }

@@ -145,6 +145,31 @@ async fn a_large_match_is_read_in_steps_and_stands_at_one_place() {
     assert_eq!(calls(&bed.raw, "hgetall").await, 0, "no call reads all seats");
 }
 
+/// The rule: commands that name large claims by their ids are spread over several calls, and each
+/// has its effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn releases_of_large_holds_are_spread_over_calls() {
+    let bed = TestEngine::start().await;
+    let id = bed.open_match().await;
+    let engine = bed.another(Limits { seats_per_user: 100, ..limits() }).await;
+    let holds = (0..60_u32).map(async |number| {
+        let (user, first) = (user(), number * 100 + 1);
+        let seats = (first..first + 100).map(SeatId).collect();
+        let none = Operation::default();
+        (user, engine.hold(id, user, seats, PRICE, &[], none).await.unwrap().0)
+    });
+    let holds = futures::future::join_all(holds).await;
+    bed.command("CONFIG", &["RESETSTAT"]).await;
+    let freed = holds.iter().map(|(user, hold)| engine.release(id, *user, *hold));
+    for freed in futures::future::join_all(freed).await {
+        freed.unwrap();
+    }
+    assert_eq!(bed.seats(id).await, "");
+    // 60 holds of 100 seats, of which one call moves 11 at most.
+    let called = calls(&bed.raw, "fcall").await;
+    assert!(called >= 6, "{called} calls");
+}
+
 /// The rule: what is large is freed in the background.
 #[tokio::test]
 async fn nothing_large_is_freed_while_others_wait() {
