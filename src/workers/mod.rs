@@ -30,12 +30,12 @@ use tokio_util::sync::CancellationToken;
 /// A worker that has not renewed its lease for this time has lost its partitions. Longer: payments
 /// wait longer after the death of a worker; shorter: a moment in which Redis stands still takes the
 /// partitions from a worker that lives, which costs a comparison and no more.
-const LEASE_TTL_MS: u64 = 800;
-/// Four renewals may be late before a lease ends.
-const RENEW_EVERY: Duration = Duration::from_millis(LEASE_TTL_MS / 5);
+const LEASE_TTL_MS: u64 = 600;
+/// Three renewals may be late before a lease ends.
+const RENEW_EVERY: Duration = Duration::from_millis(LEASE_TTL_MS / 4);
 /// How often a worker without a partition asks for it. A worker that stops gives its partitions up,
 /// so that this is how long payments wait then.
-const LEASE_EVERY: Duration = Duration::from_millis(150);
+const LEASE_EVERY: Duration = Duration::from_millis(120);
 /// How often due holds are looked for: half of what the map may be late.
 const EXPIRY_EVERY: Duration = Duration::from_millis(250);
 /// How often people are let in.
