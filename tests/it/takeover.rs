@@ -5,6 +5,7 @@ use crate::support::app::{TestApp, eventually};
 use crate::support::client::Client;
 use crate::support::postgres::sql;
 use fred::prelude::KeysInterface as _;
+use grandstand::app::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
@@ -101,4 +102,27 @@ async fn a_worker_that_stops_gives_its_leases_up() {
     buy(&app, &event.id, &fan, 2).await;
     app.finish().await;
     second.kill().await.unwrap();
+}
+
+/// The rule: a node starts although one partition is not loaded, and serves the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_starts_without_a_partition_that_is_not_loaded() {
+    let mut app = TestApp::start().await;
+    let events = app.match_in_each_partition().await;
+    let token = app.user("fan").await.token;
+    app.without_worker().await;
+    app.node().app.engine.close_partition(events[0].partition()).await.unwrap();
+    let node = app.another_node(NodeRole::Api).await;
+    let fan = Client::new(node.url(), token);
+    fan.hold(&events[0].id, &[1]).await.refused(503, "NOT_LOADED");
+    fan.hold(&events[1].id, &[1]).await.expect(201);
+    fan.get("/health/ready").await.expect(200);
+    let mut worker = worker(&app).await;
+    eventually("the partition is loaded", || async {
+        (fan.hold(&events[0].id, &[1]).await.status == 201).then_some(())
+    })
+    .await;
+    node.stop().await;
+    app.finish().await;
+    worker.kill().await.unwrap();
 }
