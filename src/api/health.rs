@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How often a node looks at what it needs. Probes are answered from what it saw last, so that they
 /// cost Redis and PostgreSQL nothing, however many come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A node that has heard nothing from Redis for so long can't serve: two looks and a bit.
+/// A node that has heard nothing from Redis for this time, which is that of three looks, is not
+/// ready.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// How a partition is.

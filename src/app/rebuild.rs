@@ -14,8 +14,8 @@ const REBUILD_LEASE_MS: u64 = 60_000;
 /// A worker that owns a partition notices within a second that it was closed.
 const REBUILD_WAIT: Duration = Duration::from_secs(30);
 
-/// Loads one partition or all of them from PostgreSQL again; answers how many. The worker that owns
-/// a partition does it; without one this process takes its place.
+/// Loads one partition, or all of them, from PostgreSQL again, and returns how many. The worker
+/// that owns a partition loads it. When no worker owns it, this process does.
 pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
     if let Some(one) = partition.filter(|one| *one >= settings.partitions) {
         anyhow::bail!("there is no partition {one}: they are 0 to {}", settings.partitions - 1);

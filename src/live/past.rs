@@ -63,8 +63,8 @@ impl Past {
         self.number += 1;
     }
 
-    /// The map starts anew: nobody's past leads there. It stood at an id, and stands at another one
-    /// now, of the same epoch or not.
+    /// Forgets all flushes, because the map was read from Redis again and no watcher can follow it
+    /// from where it stands. `before` and `now` are the places of the map before and after that.
     pub(super) fn forget(&mut self, before: Position, now: Position) {
         let lost_some = before.epoch == now.epoch && now.id < before.id;
         self.lost = lost_some.then_some((now.id, before.id));

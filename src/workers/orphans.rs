@@ -14,8 +14,9 @@ use crate::workers::Workers;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// A partition is looked through so often. What counts only when it is found twice in a row is
-/// settled within 40 s; more often would read the memory of Redis more often.
+/// The time between two looks through a partition. Some findings count only when two looks in a row
+/// make them, so they are settled within 40 s. A shorter time would read the memory of Redis more
+/// often.
 pub const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// PostgreSQL gets so long to read what the journal has; else the look ends, and the next one
 /// comes.

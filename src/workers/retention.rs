@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Matches that are over are looked for so often. Nobody waits for it.
+/// The time between two searches for matches that are over. Nobody waits for them.
 const RETIRE_EVERY: Duration = Duration::from_secs(60);
 /// Records in one step: less than 1 ms of Redis.
 const STEP: usize = 96;
