@@ -86,6 +86,11 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
         value_parser = value_parser!(i64).range(0..=3_600_000))]
     pub reconcile_after_ms: i64,
+    /// How often the charges at the gateway are compared with the sales, in ms: what a webhook did
+    /// not tell is found within this time. Each comparison is a call or a few.
+    #[arg(long, env = "GRANDSTAND_COMPARE_CHARGES_MS", default_value_t = 60_000,
+        value_parser = value_parser!(u64).range(100..=86_400_000))]
+    pub compare_charges_ms: u64,
     /// How long a closed match stays in Redis after its start, in ms: then its sales are in
     /// PostgreSQL alone.
     #[arg(long, env = "GRANDSTAND_KEEP_MATCH_MS", default_value_t = 604_800_000,

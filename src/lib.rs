@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod app;
+pub mod checkout;
 pub mod commands;
 pub mod config;
 pub mod demo;

@@ -12,8 +12,7 @@ use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
 use crate::engine::reservations::{Cancelled, Found};
 use crate::failpoint;
-use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Gateway};
-use crate::store::unsettled::{Unsettled, UnsettledState};
+use crate::gateway::toss::{CancelOutcome, Outcome as Gateway};
 use crate::store::{ClaimRow, RefundRow};
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
@@ -343,20 +342,4 @@ async fn cancel_now(
         None => Ok(true),
         Some(id) => Ok(kept_refund(app, &refund, &seats, Some(id)).await == RefundRow::Done),
     }
-}
-
-/// After a hint of the gateway: looks the payment up, and settles it when it waits for an outcome.
-pub async fn look_up(app: &App, payment: PaymentId) -> ApiResult<()> {
-    let Some(Unsettled { attempt, state: UnsettledState::Outcome }) =
-        app.store.unsettled_one(payment).await?
-    else {
-        return Ok(());
-    };
-    if let Lookup::Found(found) = app.toss.find_by_order(&payment.order_id()).await
-        && found.status == GatewayStatus::Done
-        && found.total_amount == attempt.amount
-    {
-        app.engine.settle_payment(&attempt, Outcome::Approved).await?;
-    }
-    Ok(())
 }

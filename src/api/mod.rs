@@ -9,6 +9,7 @@ pub mod error;
 pub mod events;
 pub mod extract;
 pub mod health;
+pub mod hints;
 pub mod holds;
 pub mod layers;
 pub mod limits;
@@ -27,8 +28,10 @@ mod wire;
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
 use crate::api::health::Health;
+use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
+use crate::checkout::settle::Settlement;
 use crate::engine::Engine;
 use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
@@ -56,6 +59,9 @@ pub struct App {
     pub persisted: Arc<Persisted>,
     pub backlogs: Arc<Backlogs>,
     pub toss: Toss,
+    /// What is done about hints of the gateway.
+    pub settlement: Settlement,
+    pub hints: Hints,
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub pauses: checkout::Pauses,

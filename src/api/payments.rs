@@ -6,9 +6,11 @@ use crate::api::checkout::{self, Confirmed};
 use crate::api::error::{ApiError, ApiResult, Problem};
 use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
 use crate::api::reservations::{ReservationView, find};
+use crate::checkout::settle::Rumour;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{PaymentId, ReservationId};
 use crate::domain::money::Money;
+use crate::gateway::toss::GatewayStatus;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -206,26 +208,34 @@ async fn find_payment(
 #[serde(rename_all = "camelCase")]
 pub struct WebhookInput {
     data: Option<WebhookPayment>,
+    /// News of a deposit have these two here.
     order_id: Option<String>,
+    status: Option<String>,
 }
 
+/// The payment that a webhook is about.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookPayment {
     order_id: Option<String>,
+    payment_key: Option<String>,
+    status: Option<String>,
 }
 
 /// A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
-/// believed: it only leads to a look-up.
+/// believed: it is compared with what is known, and leads to a look-up when it differs. The reply
+/// does not wait for that.
 #[utoipa::path(post, path = "/api/payments/webhooks/toss", tag = "payments",
     request_body = WebhookInput, responses((status = 200)))]
 pub async fn webhook(
     State(app): State<Arc<App>>,
     input: Input<WebhookInput>,
 ) -> ApiResult<Okay<()>> {
-    let named = input.value.data.and_then(|data| data.order_id).or(input.value.order_id);
-    if let Some(payment) = named.as_deref().and_then(PaymentId::from_order_id) {
-        checkout::look_up(&app, payment).await?;
+    let WebhookInput { data, order_id, status } = input.value;
+    let told = data.unwrap_or(WebhookPayment { order_id, payment_key: None, status });
+    if let Some(payment) = told.order_id.as_deref().and_then(PaymentId::from_order_id) {
+        let (payment_key, status) = (told.payment_key, told.status.map(GatewayStatus::from));
+        app.hints.hear(Rumour { payment, payment_key, status });
     }
     Ok(Okay(()))
 }

@@ -5,10 +5,12 @@ use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
+use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::api::users::{checked_email, checked_password, new_account};
 use crate::app::NodeRole;
+use crate::checkout::settle::Settlement;
 use crate::config::Settings;
 use crate::domain::account::Role;
 use crate::domain::ids::Partition;
@@ -63,6 +65,7 @@ pub(super) async fn build(
         store: store.clone(),
         toss: toss.clone(),
         reconcile_after_ms: settings.reconcile_after_ms,
+        charges_every: Duration::from_millis(settings.compare_charges_ms),
         allow_unsafe_database: settings.allow_unsafe_database,
         name: Workers::new_name(),
         owned: Default::default(),
@@ -76,8 +79,12 @@ pub(super) async fn build(
         age_ms: settings.journal_age_ms_max,
     };
     let backlogs = Backlogs::new(engine.redis().clone(), settings.partitions, limits);
+    let settlement =
+        Settlement { engine: engine.clone(), store: store.clone(), toss: toss.in_background() };
     let app = App {
         engine,
+        settlement,
+        hints: Hints::default(),
         backlogs: Arc::new(backlogs),
         store,
         catalog,

@@ -5,7 +5,7 @@ mod rebuild;
 
 pub use rebuild::rebuild;
 
-use crate::api::{App, health, router, serve, worker_router};
+use crate::api::{App, health, hints, router, serve, worker_router};
 use crate::app::build::{build, first_administrator, wait_until_loaded};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
@@ -85,6 +85,9 @@ impl Node {
         wait_until_loaded(&app, role).await?;
         first_administrator(&app, settings).await?;
         app.health.look(&app.engine, &app.store).await;
+        if role != NodeRole::Worker {
+            readers.tasks.push(tokio::spawn(hints::watch(app.clone(), readers.stop.clone())));
+        }
         readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
         requests.tasks.extend(app.hub.shards.start(&requests.stop));
         let (hub, stop) = (app.hub.clone(), requests.stop.clone());

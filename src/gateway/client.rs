@@ -1,22 +1,25 @@
 //! One HTTP call to Toss: authentication, time limit, repeats while the gateway is busy with the
-//! same key, and the reading of the answer. What an answer means is decided in `toss`.
+//! same key or wants fewer calls, and the reading of the answer. What an answer means is decided in
+//! `toss`.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
 
 use super::breaker::Breaker;
+use super::pace::Pace;
 use super::payment::{GatewayPayment, GatewayTransaction};
 use super::toss::TossSettings;
 
 /// A Payment object has a few KiB, and a page of transactions below 600 KiB; more is neither.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// How often a call is repeated while Toss is still busy with the same idempotency key.
+/// How often a call is repeated while Toss is still busy with the same idempotency key, or wants
+/// fewer calls.
 const BUSY_REPEATS_MAX: u32 = 4;
 
 /// The pause before the first repeat; it doubles, and up to the same again is added by chance.
@@ -53,6 +56,7 @@ pub(super) struct Client {
     base_url: String,
     timeout: Duration,
     pub(super) breaker: Breaker,
+    pace: Pace,
 }
 
 impl Client {
@@ -84,21 +88,30 @@ impl Client {
             base_url: base_url.trim_end_matches('/').to_owned(),
             timeout: Duration::from_millis(timeout_ms),
             breaker: Breaker::default(),
+            pace: Pace::default(),
         })
     }
 
-    /// Makes the call, with its repeats, within the time limit. Never errs.
-    pub(super) async fn call(&self, call: &Call) -> Answer {
+    /// Makes the call, with its repeats, within the time limit. Never errs. A call that `counts`
+    /// has its say in whether new payments are held back.
+    pub(super) async fn call(&self, call: &Call, counts: bool) -> Answer {
+        if call.post.is_none() && self.pace.is_slow(Instant::now()) {
+            return Answer::Nothing { reason: "the gateway wants fewer calls".to_owned() };
+        }
         let answer = match tokio::time::timeout(self.timeout, self.until_not_busy(call)).await {
             Ok(answer) => answer,
             Err(_) => Answer::Nothing { reason: "no answer in time".to_owned() },
         };
         let is_answered = match &answer {
             Answer::Payment(_) | Answer::Transactions(_) => true,
-            Answer::Error { status, .. } => *status < 500 && *status != 429,
+            // It is there, and wants fewer calls: that is no reason to hold buyers back.
+            Answer::Error { status: 429, .. } => return answer,
+            Answer::Error { status, .. } => *status < 500,
             Answer::Nothing { .. } => false,
         };
-        self.breaker.record(is_answered, Instant::now());
+        if counts {
+            self.breaker.record(is_answered, Instant::now());
+        }
         answer
     }
 
@@ -106,8 +119,12 @@ impl Client {
         let mut pause_ms = BUSY_PAUSE_MS;
         for _ in 0..BUSY_REPEATS_MAX {
             let answer = self.once(call).await;
-            let is_busy = matches!(&answer, Answer::Error { status: 409, code, .. }
-                if code == "IDEMPOTENT_REQUEST_PROCESSING");
+            let is_busy = match &answer {
+                Answer::Error { status: 409, code, .. } => code == "IDEMPOTENT_REQUEST_PROCESSING",
+                // A question can wait, a buyer can't.
+                Answer::Error { status: 429, .. } => call.post.is_some(),
+                _ => false,
+            };
             if !is_busy {
                 return answer;
             }
@@ -125,14 +142,24 @@ impl Client {
             None => self.http.get(url),
         };
         match read(request).await {
-            Ok((status, body)) => understand(status, &body),
+            Ok((status, retry_after, body)) => {
+                if status == 429 {
+                    self.pace.slow_down(retry_after, Instant::now());
+                }
+                understand(status, &body)
+            }
             Err(error) => Answer::Nothing { reason: reason_of(error) },
         }
     }
 }
 
-async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), reqwest::Error> {
+/// The status, the seconds of `Retry-After`, and the body.
+async fn read(
+    request: reqwest::RequestBuilder,
+) -> Result<(u16, Option<u64>, Vec<u8>), reqwest::Error> {
     let mut response = request.send().await?;
+    let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = header.and_then(|text| text.parse().ok());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -141,7 +168,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), reqwes
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((response.status().as_u16(), body))
+    Ok((response.status().as_u16(), retry_after, body))
 }
 
 fn understand(status: u16, body: &[u8]) -> Answer {

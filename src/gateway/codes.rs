@@ -64,6 +64,10 @@ const CANCEL_REFUSALS: &[&str] = &[
 /// Answers to a cancellation that say the money has gone back already.
 const CANCELED_BEFORE: &[&str] = &["ALREADY_CANCELED_PAYMENT", "ALREADY_REFUND_PAYMENT"];
 
+/// Refusals of a cancellation that a better account for the money may change.
+const ACCOUNT_WANTED: &[&str] =
+    &["INVALID_BANK", "INVALID_REFUND_ACCOUNT_INFO", "INVALID_REFUND_ACCOUNT_NUMBER"];
+
 /// Faults of our own set-up: no buyer is to blame and an operator has to act.
 const CONFIGURATION: &[&str] = &[
     "FORBIDDEN_REQUEST",
@@ -90,6 +94,11 @@ pub(super) fn refuses_cancel(status: u16, code: &str) -> bool {
 /// Whether this answer to a cancellation says that the payment was cancelled before.
 pub(super) fn canceled_before(code: &str) -> bool {
     CANCELED_BEFORE.contains(&code)
+}
+
+/// Whether this answer to a cancellation asks for the account that the money should go to.
+pub(super) fn wants_account(code: &str) -> bool {
+    ACCOUNT_WANTED.contains(&code)
 }
 
 /// Whether an operator must be told, because every further call will fail the same way.

@@ -7,6 +7,8 @@ pub mod toss;
 mod breaker;
 mod client;
 mod codes;
+mod deposit;
+mod pace;
 mod payment;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,36 @@ pub struct GatewayPayment {
     /// Why an aborted payment failed.
     pub failure: Option<GatewayFailure>,
     pub receipt: Option<GatewayReceipt>,
+    /// There when the buyer pays into an account of the gateway.
+    pub virtual_account: Option<VirtualAccount>,
+}
+
+impl GatewayPayment {
+    /// Whether the gateway has money of this payment.
+    pub fn has_money(&self) -> bool {
+        matches!(self.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
+    }
+
+    /// Where a deposit can be given back to, when the buyer has named it.
+    pub(super) fn refund_account(&self) -> Option<&RefundAccount> {
+        self.virtual_account.as_ref()?.refund_receive_account.as_ref()
+    }
+}
+
+/// An account of the gateway that a buyer pays into.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VirtualAccount {
+    pub refund_receive_account: Option<RefundAccount>,
+}
+
+/// The account of a buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundAccount {
+    pub bank_code: String,
+    pub account_number: String,
+    pub holder_name: String,
 }
 
 /// One cancellation, full or partial.
@@ -50,8 +80,12 @@ pub struct GatewayCancel {
 pub struct GatewayTransaction {
     /// Names this movement; where the next page begins.
     pub transaction_key: String,
+    /// The gateway's id of the payment.
+    pub payment_key: String,
     /// The order id that the shop gave.
     pub order_id: String,
+    /// What the payment became by this movement.
+    pub status: GatewayStatus,
 }
 
 /// Why a payment failed, in the gateway's words.

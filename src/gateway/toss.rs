@@ -84,7 +84,9 @@ pub enum Transactions {
 /// The client; clones share connections.
 #[derive(Clone)]
 pub struct Toss {
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
+    /// Whether its calls count for `admits_new_payment`.
+    counts: bool,
 }
 
 impl std::fmt::Debug for Toss {
@@ -97,7 +99,13 @@ impl Toss {
     /// Makes the client; connects at the first call. Errs when a setting cannot be used.
     pub fn new(settings: TossSettings) -> anyhow::Result<Self> {
         let client = Client::new(settings)?;
-        Ok(Self { client: Arc::new(client) })
+        Ok(Self { client: Arc::new(client), counts: true })
+    }
+
+    /// For calls that strangers can cause, or that nobody waits for: how they end does not hold new
+    /// payments back.
+    pub fn in_background(&self) -> Self {
+        Self { client: self.client.clone(), counts: false }
     }
 
     /// Whether a new payment should begin now. False while the gateway has left several calls
@@ -124,7 +132,10 @@ impl Toss {
                 json!({ "paymentKey": payment_key, "orderId": order_id, "amount": amount }),
             )),
         };
-        match self.client.call(&call).await {
+        match self.client.call(&call, self.counts).await {
+            Answer::Payment(payment) if payment.status == GatewayStatus::WaitingForDeposit => {
+                self.refuse_deposit(payment_key).await
+            }
             Answer::Payment(payment) => judge_approval(*payment, payment_key, order_id, amount),
             Answer::Error { status, code, message } if codes::declines_confirm(status, &code) => {
                 Outcome::Declined { code, message }
@@ -133,22 +144,37 @@ impl Toss {
         }
     }
 
-    /// Asks what Toss knows about an order.
+    /// Asks what Toss knows about an order: the payment that has its money, or else the last one.
     pub async fn find_by_order(&self, order_id: &str) -> Lookup {
         if !is_possible_id(order_id) {
             return Lookup::Unknown { reason: "not a possible order id".to_owned() };
         }
-        let call = Call { path: format!("/v1/payments/orders/{order_id}"), post: None };
-        match self.client.call(&call).await {
-            Answer::Payment(payment) if payment.order_id == order_id => Lookup::Found(*payment),
+        self.find(format!("orders/{order_id}"), |payment| payment.order_id == order_id).await
+    }
+
+    /// Asks what Toss knows about one payment. An order may have several, when its buyer has paid
+    /// twice.
+    pub async fn find_by_key(&self, payment_key: &str) -> Lookup {
+        if !is_possible_id(payment_key) {
+            // Toss never made such a key.
+            return Lookup::NotFound;
+        }
+        self.find(payment_key.to_owned(), |payment| payment.payment_key == payment_key).await
+    }
+
+    async fn find(&self, which: String, is_it: impl Fn(&GatewayPayment) -> bool) -> Lookup {
+        let call = Call { path: format!("/v1/payments/{which}"), post: None };
+        match self.client.call(&call, self.counts).await {
+            Answer::Payment(payment) if is_it(&payment) => Lookup::Found(*payment),
             Answer::Error { status: 404, code, .. } if code == "NOT_FOUND_PAYMENT" => {
                 Lookup::NotFound
             }
             Answer::Payment(payment) => {
-                tracing::error!(order_id, answered = payment.order_id, "look-up of another order");
-                Lookup::Unknown { reason: "the answer is about another order".to_owned() }
+                let answered = payment.payment_key;
+                tracing::error!(which, answered, "the gateway told of another payment");
+                Lookup::Unknown { reason: "the answer is about another payment".to_owned() }
             }
-            other => Lookup::Unknown { reason: unknown_reason("find", order_id, other) },
+            other => Lookup::Unknown { reason: unknown_reason("find", &which, other) },
         }
     }
 
@@ -170,7 +196,7 @@ impl Toss {
             }
             path.push_str(&format!("&startingAfter={after}"));
         }
-        match self.client.call(&Call { path, post: None }).await {
+        match self.client.call(&Call { path, post: None }, self.counts).await {
             Answer::Transactions(page) => Transactions::Page(page),
             other => {
                 Transactions::Unknown { reason: unknown_reason("transactions", &start, other) }
@@ -195,11 +221,34 @@ impl Toss {
         if let Some(amount) = amount {
             body["cancelAmount"] = amount.into();
         }
+        let key = format!("cancel:{intent}");
+        let canceled = self.cancel_with(payment_key, key.clone(), &body).await;
+        let CancelOutcome::Refused { code, .. } = &canceled else { return canceled };
+        if !codes::wants_account(code) {
+            return canceled;
+        }
+        // What was paid into a virtual account goes to an account that the buyer has named.
+        let Lookup::Found(payment) = self.find_by_key(payment_key).await else { return canceled };
+        let Some(account) = payment.refund_account() else { return canceled };
+        body["refundReceiveAccount"] = json!({
+            "bank": account.bank_code,
+            "accountNumber": account.account_number,
+            "holderName": account.holder_name,
+        });
+        self.cancel_with(payment_key, format!("{key}:account"), &body).await
+    }
+
+    async fn cancel_with(
+        &self,
+        payment_key: &str,
+        idempotency_key: String,
+        body: &serde_json::Value,
+    ) -> CancelOutcome {
         let call = Call {
             path: format!("/v1/payments/{payment_key}/cancel"),
-            post: Some((format!("cancel:{intent}"), body)),
+            post: Some((idempotency_key, body.clone())),
         };
-        match self.client.call(&call).await {
+        match self.client.call(&call, self.counts).await {
             Answer::Payment(payment) => judge_cancel(*payment, payment_key),
             Answer::Error { code, .. } if codes::canceled_before(&code) => {
                 self.find_canceled(payment_key).await
@@ -207,20 +256,23 @@ impl Toss {
             Answer::Error { status, code, message } if codes::refuses_cancel(status, &code) => {
                 CancelOutcome::Refused { code, message }
             }
-            other => CancelOutcome::Unknown { reason: unknown_reason("cancel", intent, other) },
+            other => {
+                CancelOutcome::Unknown { reason: unknown_reason("cancel", payment_key, other) }
+            }
         }
     }
 
     /// "Already cancelled" is believed only when the payment itself says so.
     async fn find_canceled(&self, payment_key: &str) -> CancelOutcome {
-        let call = Call { path: format!("/v1/payments/{payment_key}"), post: None };
-        match self.client.call(&call).await {
-            Answer::Payment(payment) if payment.status == GatewayStatus::Canceled => {
-                judge_cancel(*payment, payment_key)
+        match self.find_by_key(payment_key).await {
+            Lookup::Found(payment) if payment.status == GatewayStatus::Canceled => {
+                CancelOutcome::Canceled(payment)
             }
-            other => {
-                CancelOutcome::Unknown { reason: unknown_reason("cancel", payment_key, other) }
+            Lookup::Found(payment) => {
+                CancelOutcome::Unknown { reason: format!("the payment is {}", payment.status) }
             }
+            Lookup::NotFound => CancelOutcome::Unknown { reason: "it is not there".to_owned() },
+            Lookup::Unknown { reason } => CancelOutcome::Unknown { reason },
         }
     }
 }

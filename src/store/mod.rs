@@ -7,6 +7,7 @@ pub mod dead_letters;
 mod guard;
 mod kept;
 pub mod orphans;
+pub mod payment_rows;
 pub mod payments;
 mod place;
 pub mod position;

@@ -2,6 +2,7 @@
 //! per partition, by a lease in Redis that another takes over when it is not renewed.
 
 pub mod admission;
+pub mod charges;
 pub mod clock;
 pub mod expiry;
 pub mod orphans;
@@ -53,6 +54,8 @@ pub struct Workers {
     pub toss: Toss,
     /// Payments without an outcome for so long are asked about at the gateway, in ms.
     pub reconcile_after_ms: i64,
+    /// How often the charges at the gateway are compared with the rows.
+    pub charges_every: Duration,
     /// Tests only: a database that may forget is written to.
     pub allow_unsafe_database: bool,
     /// Name of this process for its leases.
@@ -82,6 +85,7 @@ impl Workers {
             tasks.push(tokio::spawn(self.clone().look_for_orphans(partition, stop.clone())));
             tasks.push(tokio::spawn(self.clone().retire(partition, stop.clone())));
         }
+        tasks.push(tokio::spawn(self.clone().sweep_charges(stop.clone())));
         let reconciler = self.clone();
         tasks.push(tokio::spawn(every(RECONCILE_EVERY, stop, "reconcile", move || {
             let workers = reconciler.clone();

@@ -98,15 +98,21 @@ impl Workers {
             return Ok(Some(if waits { Outcome::Approved } else { withdrawn() }));
         }
         let order = attempt.payment.order_id();
-        let found = match self.toss.find_by_order(&order).await {
-            Lookup::Found(found) => found,
-            Lookup::NotFound => {
+        // By its key, because the order may have a second payment.
+        let found = match self.toss.find_by_key(&attempt.payment_key).await {
+            Lookup::Found(found) if found.order_id == order => found,
+            Lookup::Found(_) | Lookup::NotFound => {
                 return Ok(Some(Outcome::Declined("NOT_FOUND_PAYMENT".to_owned())));
             }
             Lookup::Unknown { .. } => return Ok(None),
         };
         Ok(match found.status {
-            GatewayStatus::Done if found.total_amount == attempt.amount => Some(Outcome::Approved),
+            // What was given back of it already does not undo the sale.
+            GatewayStatus::Done | GatewayStatus::PartialCanceled
+                if found.total_amount == attempt.amount =>
+            {
+                Some(Outcome::Approved)
+            }
             // The buyer agreed and our call never arrived. Only what still waits for it is charged.
             GatewayStatus::InProgress | GatewayStatus::Ready => {
                 if !self.engine.ask_payment(attempt).await? {
@@ -115,17 +121,27 @@ impl Workers {
                 let Attempt { payment_key, amount, number, .. } = attempt;
                 match self.toss.confirm(payment_key, &order, *amount, *number).await {
                     Confirmed::Approved(_) => Some(Outcome::Approved),
-                    Confirmed::Declined { code, .. } => Some(Outcome::Declined(code)),
-                    Confirmed::Unknown { .. } => None,
+                    other => declined(other),
                 }
             }
             GatewayStatus::Aborted | GatewayStatus::Expired | GatewayStatus::Canceled => {
                 Some(Outcome::Declined(found.status.as_str().to_owned()))
             }
-            GatewayStatus::Done
-            | GatewayStatus::WaitingForDeposit
-            | GatewayStatus::PartialCanceled
-            | GatewayStatus::Other(_) => None,
+            GatewayStatus::WaitingForDeposit => {
+                declined(self.toss.refuse_deposit(&attempt.payment_key).await)
+            }
+            // Another amount than we asked for: it is no payment of this reservation.
+            GatewayStatus::Done | GatewayStatus::PartialCanceled => {
+                let intent = format!("amount:{}", attempt.payment_key);
+                let reason = "another amount than that of the reservation";
+                match self.toss.cancel(&attempt.payment_key, &intent, reason, None).await {
+                    CancelOutcome::Canceled(_) => {
+                        Some(Outcome::Declined("AMOUNT_MISMATCH".to_owned()))
+                    }
+                    CancelOutcome::Refused { .. } | CancelOutcome::Unknown { .. } => None,
+                }
+            }
+            GatewayStatus::Other(_) => None,
         })
     }
 
@@ -211,7 +227,7 @@ impl Workers {
     async fn give_back(&self, attempt: &Attempt, refund: &Refund) -> CancelOutcome {
         // Asked first: it may be back by another way, and a refusal is given again for days.
         if refund.amount.is_none()
-            && let Lookup::Found(found) = self.toss.find_by_order(&attempt.payment.order_id()).await
+            && let Lookup::Found(found) = self.toss.find_by_key(&attempt.payment_key).await
             && found.status == GatewayStatus::Canceled
         {
             return CancelOutcome::Canceled(found);
@@ -225,5 +241,12 @@ impl Workers {
             self.toss.cancel(&attempt.payment_key, &refund.intent(), reason, refund.amount).await;
         failpoint::reached("refund.after");
         outcome
+    }
+}
+
+fn declined(outcome: Confirmed) -> Option<Outcome> {
+    match outcome {
+        Confirmed::Declined { code, .. } => Some(Outcome::Declined(code)),
+        Confirmed::Approved(_) | Confirmed::Unknown { .. } => None,
     }
 }

@@ -36,6 +36,7 @@ mod gateway_faults;
 mod journal;
 mod journal_order;
 mod kills;
+mod late_money;
 #[cfg(target_os = "linux")]
 mod leaks;
 mod live;

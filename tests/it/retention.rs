@@ -271,3 +271,24 @@ async fn an_archived_match_takes_no_commands() {
     let fields = bed.hash(PartitionKeys(PARTITION).claims()).await;
     assert_eq!(fields.len(), 1, "that of the refund");
 }
+
+/// The rule: also after a match has left Redis, a sale whose money went back in the console of the
+/// gateway is cancelled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_of_a_match_that_has_left_redis_ends_when_its_money_is_back() {
+    let app = start().await;
+    app.send_webhooks().await;
+    let (event, fan) = (app.open_match().await, app.user("fan").await);
+    let reservation = buy(&app, &fan, &event, &[1, 2]).await;
+    end(&app.admin().await, &event).await;
+    wait_until_gone(&app, &event).await;
+    let key = app.ledger_entries().await[0]["paymentKey"].as_str().unwrap().to_owned();
+    let url = format!("{}/v1/payments/{key}/cancel", app.emulator.url());
+    let request = reqwest::Client::new().post(url);
+    let request = request.basic_auth(&app.settings.toss_secret_key, Some(""));
+    let answer = request.json(&json!({"cancelReason": "in the console"})).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    app.wait_for_status(&fan, &reservation, "CANCELLED").await;
+    app.wait_for_books().await;
+    app.finish().await;
+}

@@ -12,6 +12,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("live", &["domain", "engine", "stream", "live"]),
     ("store", &["domain", "store"]),
     ("gateway", &["domain", "gateway"]),
+    ("checkout", &["domain", "engine", "store", "gateway", "checkout"]),
     (
         "workers",
         &[
@@ -21,6 +22,7 @@ const MAY: &[(&str, &[&str])] = &[
             "live::catalog",
             "store",
             "gateway",
+            "checkout",
             "workers",
             "failpoint",
         ],
@@ -34,6 +36,7 @@ const MAY: &[(&str, &[&str])] = &[
             "live",
             "store",
             "gateway",
+            "checkout",
             "api",
             "config",
             "telemetry",
@@ -49,6 +52,7 @@ const MAY: &[(&str, &[&str])] = &[
             "live",
             "store",
             "gateway",
+            "checkout",
             "api",
             "workers",
             "config",

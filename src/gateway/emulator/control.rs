@@ -48,6 +48,7 @@ struct Books<'ledger> {
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_emulator/payments", post(begin))
+        .route("/_emulator/payments/{payment_key}/approve", post(approve))
         .route("/_emulator/payments/{payment_key}/deposit", post(deposit))
         .route("/_emulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/_emulator/ledger", get(read_ledger))
@@ -70,6 +71,14 @@ async fn begin(State(shared): State<Arc<Shared>>, Json(request): Json<NewPayment
         Ok(payment_key) => {
             (StatusCode::CREATED, Json(json!({ "paymentKey": payment_key }))).into_response()
         }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The card company approves after all what it had refused or left open.
+async fn approve(State(shared): State<Arc<Shared>>, Path(payment_key): Path<String>) -> Response {
+    match shared.ledger.lock().approve_late(&payment_key) {
+        Ok(payment) => Json(payment).into_response(),
         Err(error) => refuse(&error),
     }
 }

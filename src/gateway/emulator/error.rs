@@ -57,6 +57,8 @@ codes! {
         "The Basic authentication has a wrong form.";
     403 NOT_ALLOWED_PARTIAL_REFUND_WAITING_DEPOSIT "입금 전에는 전액만 취소할 수 있습니다."
         "Before the deposit only the whole can be canceled.";
+    400 INVALID_REFUND_ACCOUNT_INFO "환불 계좌 정보가 필요합니다."
+        "The account for the refund is missing.";
     403 NOT_CANCELABLE_AMOUNT "취소할 수 있는 금액보다 많습니다."
         "The amount is more than can be canceled.";
     403 NOT_CANCELABLE_PAYMENT "취소할 수 없는 결제입니다." "The payment cannot be canceled.";

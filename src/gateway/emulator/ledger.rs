@@ -171,6 +171,11 @@ impl Ledger {
         self.change(key, |payment| payment.cancel(request))
     }
 
+    /// Approves what was refused, has expired, or was never confirmed.
+    pub(super) fn approve_late(&mut self, key: &str) -> Result<Payment, ApiError> {
+        self.change(key, Payment::approve_late)
+    }
+
     /// The buyer pays into the virtual account.
     pub(super) fn deposit(&mut self, key: &str) -> Result<Payment, ApiError> {
         self.change(key, Payment::deposit)

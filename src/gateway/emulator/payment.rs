@@ -92,6 +92,8 @@ pub(super) struct CancelRequest {
     pub(super) cancel_amount: Option<i64>,
     /// A guard: the balance that the caller believes in.
     pub(super) refundable_amount: Option<i64>,
+    /// Where the money goes: needed once the buyer has paid into a virtual account.
+    pub(super) refund_receive_account: Option<Value>,
 }
 
 impl Payment {
@@ -153,7 +155,9 @@ impl Payment {
             self.virtual_account = Some(json!({
                 "accountType": "일반", "accountNumber": "X1234567890123", "bankCode": "20",
                 "customerName": "김토스", "dueDate": null, "refundStatus": "NONE",
-                "expired": false, "settlementStatus": "INCOMPLETED", "refundReceiveAccount": null,
+                "expired": false, "settlementStatus": "INCOMPLETED", "refundReceiveAccount": {
+                    "bankCode": "20", "accountNumber": "1002123456789", "holderName": "김토스",
+                },
             }));
             return Ok(());
         }
@@ -166,6 +170,17 @@ impl Payment {
             "acquireStatus": "READY", "isInterestFree": false, "interestPayer": null,
         }));
         Ok(())
+    }
+
+    /// To DONE, although it was refused, has expired, or was never confirmed.
+    pub(super) fn approve_late(&mut self) -> Result<(), ApiError> {
+        match self.status {
+            Status::InProgress | Status::Aborted | Status::Expired => self.approve(false),
+            Status::WaitingForDeposit
+            | Status::Done
+            | Status::Canceled
+            | Status::PartialCanceled => Err(Code::ALREADY_PROCESSED_PAYMENT.into()),
+        }
     }
 
     /// IN_PROGRESS to ABORTED, with the reason on record.
@@ -193,6 +208,10 @@ impl Payment {
             Status::InProgress | Status::Aborted | Status::Expired => {
                 return Err(Code::NOT_CANCELABLE_PAYMENT.into());
             }
+        }
+        let has_deposit = self.virtual_account.is_some() && !is_waiting;
+        if has_deposit && request.refund_receive_account.is_none() {
+            return Err(Code::INVALID_REFUND_ACCOUNT_INFO.into());
         }
         let amount = request.cancel_amount.unwrap_or(self.balance_amount);
         if amount <= 0 {
