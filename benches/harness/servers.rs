@@ -15,6 +15,7 @@ use grandstand::store::Store;
 use grandstand::stream::journal::Journal;
 use grandstand::workers::Workers;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The servers, and workers that only do what they are told.
@@ -48,6 +49,7 @@ impl Servers {
             timeout_ms: 1000,
         };
         let workers = Workers {
+            charges_every: Duration::from_secs(86_400),
             catalog: Arc::new(Catalog::new(engine.clone())),
             engine,
             store: store.clone(),

@@ -131,7 +131,7 @@ async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
         return Ok(());
     }
     let payments: Vec<PaymentId> = new.iter().map(|rumour| rumour.payment).collect();
-    let rows = app.store.payment_rows(&payments).await?;
+    let rows = app.settlement.rows(&payments).await?;
     for rumour in new {
         let payment = rumour.payment;
         match rows.get(&payment) {
@@ -153,7 +153,7 @@ async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
 async fn look(app: &App, rumour: &Rumour) {
     let payment = rumour.payment;
     let looked = async {
-        let rows = app.store.payment_rows(&[payment]).await?;
+        let rows = app.settlement.rows(&[payment]).await?;
         let Some(row) = rows.get(&payment) else { return Ok(Verdict::Agrees) };
         app.settlement.look(row, rumour).await
     };

@@ -9,7 +9,7 @@ use crate::api::reservations::{ReservationView, find};
 use crate::checkout::settle::Rumour;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{PaymentId, ReservationId};
-use crate::domain::money::Money;
+use crate::domain::money::{CHARGE_MIN, Money, TRANSFER_MIN};
 use crate::gateway::toss::GatewayStatus;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 pub struct RequestInput {
     #[schema(value_type = uuid::Uuid)]
     reservation_id: ReservationId,
-    /// `CARD`, `TRANSFER` or `EASY_PAY`.
+    /// `CARD`, `TRANSFER` (for 200 KRW or more) or `EASY_PAY`.
     method: String,
 }
 
@@ -116,6 +116,11 @@ pub async fn request(
     }
     let operation = key.operation(&user.id.key(), "request payment", &input);
     let one = find(&app, &user, *reservation_id).await?;
+    let least = if method == "TRANSFER" { TRANSFER_MIN } else { CHARGE_MIN };
+    if (1..least).contains(&one.amount) {
+        let message = format!("takes no less than {least} KRW at the gateway: choose another");
+        return Err(ApiError::field("method", message));
+    }
     let id = PaymentId::new(one.id.partition());
     let id = app
         .engine

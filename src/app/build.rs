@@ -79,11 +79,9 @@ pub(super) async fn build(
         age_ms: settings.journal_age_ms_max,
     };
     let backlogs = Backlogs::new(engine.redis().clone(), settings.partitions, limits);
-    let settlement =
-        Settlement { engine: engine.clone(), store: store.clone(), toss: toss.in_background() };
     let app = App {
+        settlement: Settlement::new(&engine, &store, &toss),
         engine,
-        settlement,
         hints: Hints::default(),
         backlogs: Arc::new(backlogs),
         store,

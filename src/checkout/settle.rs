@@ -10,8 +10,9 @@ use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Outcome, Settled};
 use crate::engine::reservations::Found;
 use crate::gateway::toss::{CancelOutcome, GatewayPayment, GatewayStatus, Lookup, Toss};
-use crate::store::Store;
 use crate::store::payment_rows::{PaymentRow, Standing};
+use crate::store::{Store, StoreError};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What somebody says of a payment at the gateway: a webhook, or the list of movements of money.
@@ -39,9 +40,9 @@ pub enum Verdict {
 /// Compares payments with the gateway, and settles what does not agree.
 #[derive(Clone)]
 pub struct Settlement {
-    pub engine: Arc<Engine>,
-    pub store: Store,
-    pub toss: Toss,
+    engine: Arc<Engine>,
+    store: Store,
+    toss: Toss,
 }
 
 /// Whether a rumour is what the row says anyway, so that no look-up is needed.
@@ -62,6 +63,22 @@ pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
 }
 
 impl Settlement {
+    /// Settles in the background: how its calls to the gateway end holds no payment back.
+    pub fn new(engine: &Arc<Engine>, store: &Store, toss: &Toss) -> Self {
+        Self { engine: engine.clone(), store: store.clone(), toss: toss.in_background() }
+    }
+
+    /// How some payments stand in PostgreSQL; those without a row are left out.
+    ///
+    /// # Errors
+    /// PostgreSQL is away.
+    pub async fn rows(
+        &self,
+        payments: &[PaymentId],
+    ) -> Result<HashMap<PaymentId, PaymentRow>, StoreError> {
+        self.store.payment_rows(payments).await
+    }
+
     /// Looks the payment of a rumour up at the gateway, and settles what does not agree with its
     /// row.
     pub async fn look(&self, row: &PaymentRow, rumour: &Rumour) -> anyhow::Result<Verdict> {

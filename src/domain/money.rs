@@ -3,6 +3,12 @@
 use crate::domain::claim::{join_seats, parse_seats};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 
+/// The smallest amount that the gateway takes by card or by an easy payment, in KRW (Toss Payments,
+/// error `BELOW_MINIMUM_AMOUNT`).
+pub const CHARGE_MIN: i64 = 100;
+/// The same for a transfer from an account.
+pub const TRANSFER_MIN: i64 = 200;
+
 /// What a claim knows of its money, in the form of `lua/lib/money.lua`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Money {

@@ -64,17 +64,13 @@ impl Workers {
         if whole {
             swept.looked.retain(|key| last.values().any(|one| one.transaction_key == *key));
         }
-        let settlement = Settlement {
-            engine: self.engine.clone(),
-            store: self.store.clone(),
-            toss: self.toss.in_background(),
-        };
+        let settlement = Settlement::new(&self.engine, &self.store, &self.toss);
         let (mut settled, mut rowless) = (0, 0_usize);
         let movements: Vec<GatewayTransaction> = last.into_values().collect();
         for page in movements.chunks(1_000) {
             let payment = |one: &GatewayTransaction| PaymentId::from_order_id(&one.order_id);
             let ids: Vec<PaymentId> = page.iter().filter_map(payment).collect();
-            let rows = self.store.payment_rows(&ids).await?;
+            let rows = settlement.rows(&ids).await?;
             for one in page {
                 let Some(payment) = payment(one) else { continue };
                 let rumour = Rumour {

@@ -234,6 +234,7 @@ async fn a_worker_without_the_lease_writes_nothing() {
     let before = bed.everything().await;
     assert_eq!(said(engine.announce(&stale, at(5), &[]).await), "Fenced");
     assert_eq!(said(engine.halt(&stale, Some("lost")).await), "Fenced");
+    assert_eq!(said(engine.close_to_load(&stale, 1).await), "Fenced");
     assert_eq!(said(engine.clear_partition(&stale, &[]).await), "Fenced");
     assert_eq!(said(engine.write_partition(&stale, one_match()).await), "Fenced");
     assert_eq!(said(engine.open_partition(&stale, 9).await), "Fenced");

@@ -138,3 +138,28 @@ async fn what_costs_nothing_is_sold_without_the_gateway() {
     assert_eq!(bed.app.ledger().await, Vec::<String>::new(), "the gateway knows nothing of it");
     bed.app.finish().await;
 }
+
+/// The rule: what the gateway refuses for its amount is refused before anybody holds or pays it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_amount_below_what_the_gateway_takes_is_refused_early() {
+    let bed = Bed::start().await;
+    let mut small = plan();
+    small["grades"][0]["price"] = json!(50);
+    let admin = bed.app.admin().await;
+    let refused = admin.post("/api/admin/sites", &small).await.refused(400, "VALIDATION");
+    assert_eq!(refused["errors"][0]["field"], "/grades/0/price", "{refused}");
+    // A card takes it, and a transfer does not.
+    small["grades"][0]["price"] = json!(150);
+    let event = bed.app.open_match_at(&small).await;
+    let reservation = bed.fan.reserve(&event.id, &[1]).await;
+    let body = json!({"reservationId": reservation["id"], "method": "TRANSFER"});
+    let refused = bed.fan.post("/api/payments/request", &body).await.refused(400, "VALIDATION");
+    assert_eq!(refused["errors"][0]["field"], "method", "{refused}");
+    let payment = bed.fan.request_payment(&reservation).await;
+    let key = bed.app.pay_at_gateway(&payment, "approve").await;
+    bed.fan.confirm(&payment, &key).await.expect(200);
+    let both = bed.fan.reserve(&event.id, &[2, 3]).await;
+    let body = json!({"reservationId": both["id"], "method": "TRANSFER"});
+    bed.fan.post("/api/payments/request", &body).await.expect(201);
+    bed.app.finish().await;
+}

@@ -2,6 +2,7 @@
 //! so that whoever wrote it mends it in one go (docs/SITE-PLAN.md lists the rules for people).
 
 use super::{Area, Block, Grade, Point, Row, Section, Shape, SitePlan};
+use crate::domain::money::CHARGE_MIN;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use utoipa::ToSchema;
@@ -120,8 +121,12 @@ impl<'a> Check<'a> {
         }
         self.unique(pointer, "code", "Grade code", code.clone());
         self.text(&format!("{pointer}/name"), "A grade's name", &grade.name, 100);
-        if !(0..=PRICE_MAX).contains(&grade.price) {
-            let message = format!("A price is 0 to {PRICE_MAX} won, not {}.", grade.price);
+        if grade.price != 0 && !(CHARGE_MIN..=PRICE_MAX).contains(&grade.price) {
+            let message = format!(
+                "A price is 0, or {CHARGE_MIN} to {PRICE_MAX} won, not {}: the payment gateway \
+                 takes no less.",
+                grade.price
+            );
             self.fault(&format!("{pointer}/price"), message);
         }
         let digits = grade.color.strip_prefix('#').unwrap_or_default();

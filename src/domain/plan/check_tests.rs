@@ -133,6 +133,11 @@ fn grade_codes_are_short_plain_and_unique() {
 #[test]
 fn prices_and_colours_keep_to_their_range() {
     refused("/grades/0/price", "-1", |plan| plan.grades[0].price = -1);
+    // What the gateway does not take could be held, and never be paid.
+    refused("/grades/0/price", "not 50", |plan| plan.grades[0].price = 50);
+    refused("/grades/0/price", "not 99", |plan| plan.grades[0].price = 99);
+    assert_eq!(faults(|plan| plan.grades[0].price = 100), vec![]);
+    assert_eq!(faults(|plan| plan.grades[0].price = 0), vec![]);
     refused("/grades/0/price", "10000001", |plan| plan.grades[0].price = 10_000_001);
     assert_eq!(faults(|plan| plan.grades[0].price = 10_000_000), vec![]);
     for color in ["", "0072b2", "#0072b", "#0072bg", "#0072b2f", "red", "#가가"] {

@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Code};
+use crate::domain::money::CHARGE_MIN;
 use crate::gateway::payment::in_korea;
-
-/// The smallest amount that Toss takes by card, in won.
-const CARD_AMOUNT_MIN: i64 = 100;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,7 +143,7 @@ impl Payment {
 
     /// IN_PROGRESS to DONE, or to WAITING_FOR_DEPOSIT for a virtual account.
     pub(super) fn approve(&mut self, into_virtual_account: bool) -> Result<(), ApiError> {
-        if self.total_amount < CARD_AMOUNT_MIN {
+        if self.total_amount < CHARGE_MIN {
             return Err(Code::BELOW_MINIMUM_AMOUNT.into());
         }
         self.last_transaction_key = Some(transaction_key());

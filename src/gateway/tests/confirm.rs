@@ -164,10 +164,21 @@ async fn too_many_calls_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_payment_that_waits_for_a_deposit_is_not_approved() {
+async fn a_payment_that_would_wait_for_a_deposit_is_declined_and_its_account_closed() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({ "confirm": "waitForDeposit" })).await;
-    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, "WAITING_FOR_DEPOSIT");
+    let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
+    let Outcome::Declined { code, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(code, "VIRTUAL_ACCOUNT_NOT_ACCEPTED");
+    gateway.until_status(ORDER, &GatewayStatus::Canceled).await;
+}
+
+#[tokio::test]
+async fn a_buyer_who_has_paid_into_the_account_before_it_is_closed_has_paid() {
+    let gateway = Gateway::start().await;
+    let key = gateway.pay(ORDER, json!({ "confirm": "waitForDeposit" })).await;
+    gateway.fault(json!({ "call": "cancel", "kind": "dropBefore" })).await;
+    assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, "cut");
     gateway.post(&format!("/_emulator/payments/{key}/deposit"), &json!({})).await;
     gateway.until_status(ORDER, &GatewayStatus::Done).await;
 }
