@@ -5,6 +5,7 @@ use crate::api::App;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, UserId};
+use crate::domain::text::canonical;
 use crate::engine::error::{EngineError, Refusal};
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use axum::extract::FromRequestParts;
@@ -195,15 +196,19 @@ pub async fn hash_password(password: String) -> Result<String, ApiError> {
     .await
 }
 
-/// Whether a password fits; without an account it takes the same time, so that nobody learns which
-/// e-mails have one.
+/// Whether a password fits, in the one form in which passwords are kept (`checked_password`), or
+/// as it was typed: so it was hashed before there was one form. Without an account it takes the
+/// same time, so that nobody learns which e-mails have one.
 pub async fn verify_password(password: String, hash: Option<String>) -> Result<bool, ApiError> {
     static NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
         AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     on_a_thread(move || {
         let text = hash.as_deref().unwrap_or(NOBODY);
         let known = PasswordHash::new(text).map_err(ApiError::internal)?;
-        Ok(Argon2::default().verify_password(password.as_bytes(), &known).is_ok() && hash.is_some())
+        let fits = |text: &str| Argon2::default().verify_password(text.as_bytes(), &known).is_ok();
+        let one_form = canonical(&password);
+        let fits = fits(&one_form) || one_form != password && fits(&password);
+        Ok(fits && hash.is_some())
     })
     .await
 }

@@ -7,11 +7,19 @@ use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, O
 use crate::api::serve::PeerAddress;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::UserId;
+use crate::domain::text::{canonical, canonical_email};
+use crate::engine::error::{EngineError, Refusal};
 use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+/// The longest e-mail.
+const EMAIL_BYTES: usize = 254;
+/// The longest password in any form of its characters: 128 syllables of Hangul as single sounds
+/// have 1,152 bytes. What is longer is not worth a hash.
+const PASSWORD_BYTES: usize = 2048;
 
 /// E-mail and password.
 #[derive(Deserialize, ToSchema)]
@@ -79,6 +87,10 @@ pub async fn sign_up(
     if app.backlogs.too_long(app.engine.account_partition(&email)) {
         return Err(ErrorCode::Overloaded.into());
     }
+    // An account from before e-mails had one form is not made a second time.
+    if account_as_typed(&app, &input.value.email).await?.is_some() {
+        return Err(ApiError::from(Refusal::EmailTaken));
+    }
     let operation = key.operation(&email, "sign-up", &input);
     let account = new_account(&app, email, password, Role::User).await?;
     let id = app.engine.create_account(&account, operation).await?;
@@ -109,14 +121,18 @@ pub async fn log_in(
     input: Input<Credentials>,
 ) -> ApiResult<Okay<SessionView>> {
     limit(&app, peer)?;
-    let email = input.value.email.trim().to_lowercase();
-    if email.len() > 254 || input.value.password.len() > 512 {
+    let Credentials { email: typed, password } = input.value;
+    let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES);
+    let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES) else {
         return Err(ErrorCode::BadCredentials.into());
-    }
+    };
     app.limits.log_in(&email)?;
-    let account = app.engine.account(&email).await?;
+    let account = match account_as_typed(&app, &typed).await? {
+        Some(account) => Some(account),
+        None => app.engine.account(&email).await?,
+    };
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let fits = verify_password(input.value.password, hash).await?;
+    let fits = verify_password(password, hash).await?;
     match account {
         Some(account) if fits => {
             let pair = start_session(&app, &account).await?;
@@ -176,25 +192,40 @@ fn view(app: &App, account: Account, pair: Pair) -> SessionView {
     }
 }
 
+/// An account that was kept under an e-mail as it was typed: before, that was trimmed and in lower
+/// case, and no more.
+pub async fn account_as_typed(app: &App, typed: &str) -> Result<Option<Account>, EngineError> {
+    let email = typed.trim().to_lowercase();
+    if canonical_email(typed).as_ref() == Some(&email) || email.len() > EMAIL_BYTES {
+        return Ok(None);
+    }
+    app.engine.account(&email).await
+}
+
 /// An e-mail in the form that accounts are kept under. Only what is surely wrong is refused: that
 /// the address exists can only be shown by a mail to it.
 pub fn checked_email(text: &str) -> Result<String, FieldError> {
-    let email = text.trim().to_lowercase();
-    let plausible = email.len() <= 254
-        && !email.chars().any(|letter| letter.is_control() || letter.is_whitespace())
-        && email.split_once('@').is_some_and(|(name, host)| {
-            !name.is_empty() && host.contains('.') && !host.contains('@') && host.len() >= 3
-        });
+    let plausible = |email: &String| {
+        email.len() <= EMAIL_BYTES
+            && !email.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+            && email.split_once('@').is_some_and(|(name, host)| {
+                !name.is_empty()
+                    && host.contains('.')
+                    && !host.contains('@')
+                    && host.split('.').all(|part| !part.is_empty())
+            })
+    };
     let message = "must be an e-mail address such as name@example.com".to_owned();
-    if plausible { Ok(email) } else { Err(FieldError { field: "email".to_owned(), message }) }
+    let error = FieldError { field: "email".to_owned(), message };
+    canonical_email(text).filter(plausible).ok_or(error)
 }
 
-/// A password that may be used.
+/// A password that may be used, in the form that its hash is made of.
 pub fn checked_password(text: &str) -> Result<String, FieldError> {
-    let length = text.chars().count();
+    let password = canonical(text);
     let message = "must have 8 to 128 characters".to_owned();
-    if (8..=128).contains(&length) {
-        Ok(text.to_owned())
+    if (8..=128).contains(&password.chars().count()) {
+        Ok(password)
     } else {
         Err(FieldError { field: "password".to_owned(), message })
     }

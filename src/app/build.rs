@@ -8,7 +8,7 @@ use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
-use crate::api::users::{checked_email, checked_password, new_account};
+use crate::api::users::{account_as_typed, checked_email, checked_password, new_account};
 use crate::app::NodeRole;
 use crate::checkout::settle::Settlement;
 use crate::config::Settings;
@@ -190,7 +190,11 @@ pub(super) async fn first_administrator(app: &App, settings: &Settings) -> anyho
              have 8 to 128 characters"
         );
     };
-    match app.engine.account(&email).await {
+    let found = match account_as_typed(app, &settings.admin_email).await {
+        Ok(None) => app.engine.account(&email).await,
+        found => found,
+    };
+    match found {
         Ok(None) => {}
         Ok(Some(_)) => return Ok(()),
         Err(error) => {

@@ -11,3 +11,4 @@ pub mod money;
 pub mod plan;
 pub mod position;
 pub mod seat;
+pub mod text;

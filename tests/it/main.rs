@@ -12,6 +12,7 @@ mod api_health;
 mod api_input;
 mod api_keys;
 mod api_messages;
+mod api_text;
 mod api_users;
 #[cfg(target_os = "linux")]
 mod beds;

@@ -8,6 +8,7 @@ use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, O
 use crate::api::matches::MatchView;
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
 use crate::domain::ids::{MatchId, SiteId};
+use crate::domain::text::is_invisible;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -153,11 +154,12 @@ pub async fn answer(app: &App, id: MatchId) -> ApiResult<MatchView> {
 
 /// The name of the stadium, when all fields are right.
 fn check(app: &App, input: &MatchInput) -> ApiResult<String> {
+    let hidden = |letter: char| letter.is_control() || is_invisible(letter);
     let mut errors = Vec::new();
     for (field, text) in [("homeTeam", &input.home_team), ("awayTeam", &input.away_team)] {
         let length = text.trim().chars().count();
-        if !(1..=100).contains(&length) || text.chars().any(char::is_control) {
-            let message = "must have 1 to 100 characters".to_owned();
+        if !(1..=100).contains(&length) || text.chars().any(hidden) {
+            let message = "must have 1 to 100 characters, all of which can be seen".to_owned();
             errors.push(FieldError { field: field.to_owned(), message });
         }
     }

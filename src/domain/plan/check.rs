@@ -3,6 +3,7 @@
 
 use super::{Area, Block, Grade, Point, Row, Section, Shape, SitePlan};
 use crate::domain::money::CHARGE_MIN;
+use crate::domain::text::{canonical_name, is_invisible};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use utoipa::ToSchema;
@@ -59,7 +60,8 @@ struct IdRange {
 struct Check<'a> {
     faults: Vec<PlanFault>,
     unlisted: usize,
-    /// Where each id and each grade code was first seen; the kind keeps their spaces apart.
+    /// Where each id, grade code and printed place of a row was first seen; the kind keeps their
+    /// spaces apart.
     seen: HashMap<(&'static str, String), String>,
     /// The grades of the plan, good or not: a wrong code is told once, not at each of its uses.
     grades: HashSet<&'a str>,
@@ -142,21 +144,23 @@ impl<'a> Check<'a> {
         let list = format!("{pointer}/sections");
         self.some(&list, area.sections.len(), "An area needs at least one section.");
         for (at, section) in area.sections.iter().enumerate() {
-            self.section(&format!("{list}/{at}"), section);
+            self.section(&format!("{list}/{at}"), section, &area.name);
         }
     }
 
-    fn section(&mut self, pointer: &str, section: &Section) {
+    fn section(&mut self, pointer: &str, section: &Section, area: &str) {
         self.id(pointer, "Section id", section.id.0);
         self.text(&format!("{pointer}/name"), "A section's name", &section.name, 100);
         let list = format!("{pointer}/blocks");
         self.some(&list, section.blocks.len(), "A section needs at least one block.");
         for (at, block) in section.blocks.iter().enumerate() {
-            self.block(&format!("{list}/{at}"), block);
+            let name = format!("{area} {} {}", section.name, block.name);
+            self.block(&format!("{list}/{at}"), block, &name);
         }
     }
 
-    fn block(&mut self, pointer: &str, block: &Block) {
+    /// `name` is what a ticket says in front of the row.
+    fn block(&mut self, pointer: &str, block: &Block, name: &str) {
         self.blocks += 1;
         self.id(pointer, "Block id", block.id.0);
         self.text(&format!("{pointer}/name"), "A block's name", &block.name, 100);
@@ -164,14 +168,11 @@ impl<'a> Check<'a> {
         self.outline(pointer, &block.outline);
         let list = format!("{pointer}/rows");
         self.some(&list, block.rows.len(), "A block needs at least one row.");
-        let mut labels = HashSet::new();
         for (at, row) in block.rows.iter().enumerate() {
             let place = format!("{list}/{at}");
-            if !labels.insert(row.label.as_str()) {
-                let message = "Another row of this block has the same label; a ticket needs one \
-                    row, so give each its own.";
-                self.fault(&format!("{place}/label"), message);
-            }
+            // Two rows that are printed alike would be two people with one seat.
+            let printed = canonical_name(&format!("{name}, row {}", row.label));
+            self.unique(&place, "label", "The place on the ticket", printed);
             self.row(&place, row);
         }
     }
@@ -292,9 +293,13 @@ impl<'a> Check<'a> {
     fn text(&mut self, pointer: &str, what: &str, text: &str, most: usize) {
         if !(1..=most).contains(&text.chars().count()) {
             self.fault(pointer, format!("{what} has 1 to {most} characters."));
-        } else if text.trim() != text || text.chars().any(char::is_control) {
-            let message =
-                format!("{what} has no space at either end and no control characters; trim it.");
+        } else if text.trim() != text
+            || text.chars().any(|letter| letter.is_control() || is_invisible(letter))
+        {
+            let message = format!(
+                "{what} has no space at either end, no control characters and none that can't be \
+                 seen; trim it."
+            );
             self.fault(pointer, message);
         }
     }

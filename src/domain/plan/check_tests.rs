@@ -161,6 +161,7 @@ fn ids_start_at_1_and_are_unique_within_the_site() {
     block_refused("/id", "1 to", |plan| block(plan).id = BlockId(0));
     let faults = faults(|plan| {
         let mut area = plan.areas[0].clone();
+        area.name = "Outfield".into();
         for row in &mut area.sections[0].blocks[0].rows {
             row.first_seat_id.0 += 100;
         }
@@ -218,7 +219,37 @@ fn labels_are_1_to_10_characters_and_unique_in_a_block() {
     block_refused("/rows/0/label", "1 to 10", |plan| row(plan).label.clear());
     block_refused("/rows/0/label", "1 to 10", |plan| row(plan).label = "12345678901".into());
     block_refused("/rows/0/label", "trim", |plan| row(plan).label = "1 ".into());
-    block_refused("/rows/1/label", "same label", |plan| block(plan).rows[1].label = "1".into());
+    block_refused("/rows/0/label", "seen", |plan| row(plan).label = "1\u{200b}".into());
+    for same in ["1", "１"] {
+        block_refused("/rows/1/label", "is used before, at", |plan| {
+            block(plan).rows[1].label = same.into();
+        });
+    }
+}
+
+#[test]
+fn no_two_rows_of_a_site_are_printed_alike() {
+    let twice = |area: &'static str, section: &'static str, block: &'static str| {
+        move |plan: &mut SitePlan| {
+            let mut other = plan.areas[0].clone();
+            (other.id, other.name) = (AreaId(2), area.into());
+            let section_of = &mut other.sections[0];
+            (section_of.id, section_of.name) = (SectionId(2), section.into());
+            let block_of = &mut section_of.blocks[0];
+            (block_of.id, block_of.name) = (BlockId(2), block.into());
+            for row in &mut block_of.rows {
+                row.first_seat_id.0 += 100;
+            }
+            plan.areas.push(other);
+        }
+    };
+    assert_eq!(faults(twice("Outfield", "Home", "101")), vec![]);
+    for (area, block) in [("Infield", "101"), ("Ｉｎｆｉｅｌｄ", "１０１")] {
+        let faults = faults(twice(area, "Home", block));
+        let places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        let row = |at| format!("/areas/1/sections/0/blocks/0/rows/{at}/label");
+        assert_eq!(places, [row(0), row(1)]);
+    }
 }
 
 #[test]
@@ -266,6 +297,7 @@ fn a_site_has_at_most_200_000_seats_and_5_000_blocks() {
             section.blocks = (0..blocks).map(|_| model.clone()).collect();
             for (at, block) in (0..).zip(&mut section.blocks) {
                 block.id = BlockId(at + 1);
+                block.name = format!("{at}");
                 for (line, row) in (0..).zip(&mut block.rows) {
                     row.seats = seats;
                     row.first_seat_id = SeatId(1 + (at * 2 + line) * seats);

@@ -17,6 +17,7 @@ fn plan_of(shape: &[Vec<(u32, u32)>]) -> SitePlan {
         let mut block = model.clone();
         block.id = BlockId(1_000 - number);
         let model = &model.rows[0];
+        block.name = block.id.to_string();
         block.rows.clear();
         for ((gap, seats), line) in rows.iter().zip(1..) {
             next -= gap + seats;
