@@ -42,7 +42,7 @@ async fn commands_with_many_seats_are_spread_over_calls() {
         assert!(matches!(refused, Err(EngineError::Refused(Refusal::SeatLimit))), "{refused:?}");
     }
     let calls = calls(&bed.raw, "fcall").await;
-    assert!(calls >= 512 * 100 / 2048, "{calls} calls for 51,200 seats");
+    assert!(calls >= 512 * 100 / 1536, "{calls} calls for 51,200 seats");
     // One that is larger than the bound goes alone.
     let all: Vec<SeatId> = (1..=5000).map(SeatId).collect();
     bed.engine.block(id, all).await.unwrap();
