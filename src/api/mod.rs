@@ -1,5 +1,6 @@
 //! HTTP in: the whole route table. The only folder that knows axum and status codes.
 
+pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod best;
@@ -24,6 +25,7 @@ pub mod taken;
 pub mod users;
 mod wire;
 
+use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
 use crate::api::error::{ApiError, Problem};
 use crate::api::health::Health;
@@ -38,7 +40,6 @@ use crate::stream::backlog::Backlogs;
 use crate::stream::persisted::Persisted;
 use axum::Router;
 use axum::routing::get;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,7 +70,7 @@ pub struct App {
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub proxies: Proxies,
     /// Ends the event streams at shutdown.
     pub stop: CancellationToken,
 }

@@ -46,7 +46,8 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
 
-/// The address of the other side.
+/// The address of the other side; behind the layers that of the caller, as limits count it
+/// (`address::Proxies`).
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 

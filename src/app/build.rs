@@ -1,6 +1,7 @@
 //! The parts of a node: connected, checked, and not yet started.
 
 use crate::api::App;
+use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
@@ -92,7 +93,7 @@ pub(super) async fn build(
         taken: Taken::default(),
         health: Health::new(settings.partitions),
         checkout_url: settings.toss_checkout_url.clone(),
-        trusted_proxies: settings.trusted_proxies.clone(),
+        proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };
     Ok((Arc::new(app), Arc::new(workers)))
