@@ -124,7 +124,9 @@ pub struct Rates {
     #[arg(long, env = "GRANDSTAND_RATE_LIMITS", default_value = "on",
         value_parser = ["on", "off"])]
     pub rate_limits: String,
-    /// Log-ins per account and minute.
+    /// Wrong log-ins of an account from one address per minute. Ten times as many in an hour are
+    /// the bound of an address for all accounts, and of an account for all addresses where its
+    /// owner has not been.
     #[arg(long, env = "GRANDSTAND_LOG_INS_PER_MINUTE", default_value_t = 10)]
     pub log_ins_per_minute: u32,
     /// Sign-ups and log-ins per address and minute.

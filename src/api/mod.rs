@@ -9,6 +9,7 @@ pub mod document;
 pub mod error;
 pub mod events;
 pub mod extract;
+pub mod guesses;
 pub mod health;
 pub mod holds;
 pub mod layers;

@@ -6,6 +6,7 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
 mod support;
 
+mod addresses;
 mod api_catalog;
 mod api_document;
 mod api_health;
