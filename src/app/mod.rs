@@ -84,7 +84,7 @@ impl Node {
         };
         wait_until_loaded(&app, role).await?;
         first_administrator(&app, settings).await?;
-        app.health.look(&app.engine, &app.store).await;
+        app.health.look(&app).await;
         readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
         requests.tasks.extend(app.hub.shards.start(&requests.stop));
         let (hub, stop) = (app.hub.clone(), requests.stop.clone());
