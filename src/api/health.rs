@@ -158,6 +158,7 @@ impl Health {
         tokio::join!(
             self.look_at_partitions(&app.engine, &app.hub),
             self.look_at_database(&app.store),
+            app.tokens.clock.read(&app.engine),
         );
     }
 }
@@ -177,8 +178,15 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
             app.health.look_at_database(&app.store).await;
         }
     };
+    let clock = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            app.tokens.clock.read(&app.engine).await;
+        }
+    };
     tokio::select! {
         () = partitions => {}
+        () = clock => {}
         () = database => {}
         () = stop.cancelled() => {}
     }

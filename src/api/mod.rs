@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auth;
 pub mod best;
 pub mod checkout;
+pub mod clock;
 pub mod document;
 pub mod error;
 pub mod events;

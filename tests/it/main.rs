@@ -19,6 +19,7 @@ mod api_users;
 mod beds;
 mod chaos;
 mod clock;
+mod clock_shared;
 mod cluster;
 mod dead_letters;
 #[cfg(target_os = "linux")]
