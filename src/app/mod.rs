@@ -65,7 +65,8 @@ impl Node {
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
-        let socket = serve::bind(&settings.listen).await?;
+        let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
+        let socket = serve::bind(&settings.listen, peer_timeout).await?;
         let address = socket.local_addr()?;
         let mut requests = Part::new(CancellationToken::new());
         let mut work = Part::new(CancellationToken::new());
@@ -88,7 +89,7 @@ impl Node {
         readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
         requests.tasks.extend(app.hub.shards.start(&requests.stop));
         let (hub, stop) = (app.hub.clone(), requests.stop.clone());
-        requests.tasks.push(tokio::spawn(serve::serve(socket, routes, hub, stop)));
+        requests.tasks.push(tokio::spawn(serve::serve(socket, routes, hub, peer_timeout, stop)));
         let drain = Duration::from_millis(settings.drain_ms);
         Ok(Self { app, workers, address, requests, work, readers, drain })
     }

@@ -65,5 +65,7 @@ mod sentinel;
 mod table;
 mod takeover;
 mod told_again;
+#[cfg(target_os = "linux")]
+mod vanished;
 mod verify;
 mod verify_charges;
