@@ -58,6 +58,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod queue_counts;
 mod recovery;
 mod retention;
 mod rolling;
