@@ -6,7 +6,7 @@ mod rebuild;
 pub use rebuild::rebuild;
 
 use crate::api::{App, health, router, serve, worker_router};
-use crate::app::build::{build, first_administrator, wait_until_loaded};
+use crate::app::build::{Waiting, build, first_administrator, wait_until_loaded};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
 use crate::stream::backlog::MEASURE_EVERY;
@@ -83,7 +83,7 @@ impl Node {
             NodeRole::Worker => worker_router(app.clone()),
             NodeRole::All | NodeRole::Api => router(app.clone()),
         };
-        wait_until_loaded(&app, role).await?;
+        wait_until_loaded(&app, Waiting::Node(role)).await?;
         first_administrator(&app, settings).await?;
         app.health.look(&app).await;
         readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
@@ -115,10 +115,12 @@ impl Node {
     }
 }
 
-/// The parts of a node without its tasks, for one command on a running installation.
+/// The parts of a node without its tasks, for one command on a running installation. Waits until a
+/// worker has loaded the partitions, and says so.
 pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
     let (app, _) = build(settings, &CancellationToken::new()).await?;
-    wait_until_loaded(&app, NodeRole::Api).await?;
+    let most = Duration::from_millis(settings.command_wait_ms);
+    wait_until_loaded(&app, Waiting::Command(most)).await?;
     Ok(app)
 }
 

@@ -32,6 +32,7 @@ impl Dev {
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         drop(crate::api::serve::bind(&settings.listen, peer_timeout).await?);
         let dir = prepare(dir)?;
+        eprintln!("starting Redis and PostgreSQL in {}", dir.display());
         let (redis_dir, postgres_dir) = (dir.join("redis"), dir.join("postgres"));
         let (redis, postgres) = tokio::try_join!(
             PrivateRedis::start(&redis_dir, RedisSettings::default()),

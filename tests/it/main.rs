@@ -21,6 +21,7 @@ mod chaos;
 mod clock;
 mod clock_shared;
 mod cluster;
+mod commands_wait;
 mod dead_letters;
 #[cfg(target_os = "linux")]
 mod disk_full;
