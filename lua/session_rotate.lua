@@ -2,7 +2,7 @@
 -- grace: its answer may be lost on the way, and two tabs may show the same one, and then each gets
 -- a next one of its own. One that is shown after its grace ends the whole session; one that never
 -- was of this session ends nothing, because the id of a session is no secret.
--- KEYS[1]  HASH  session   KEYS[2]  STREAM notices
+-- KEYS[1]  HASH  session   KEYS[2]  STREAM notices   KEYS[3]  HASH  partition
 -- ARGV[1]  hash of the token shown   ARGV[2]  hash of the next token   ARGV[3]  grace in ms
 -- ARGV[4]  id of the session   ARGV[5]  life of a notice in ms
 -- Replies: missing unknown reused rotated
@@ -11,7 +11,7 @@
 local KEPT = 16 -- tokens not used yet, and as many used ones: nobody has more tabs
 local session = redis.call('HMGET', KEYS[1], 'account', 'tokens')
 if not session[1] then return { 'missing' } end
-local now = redis_ms()
+local now = clock_now(clock_read(KEYS[3]))
 -- Of each token the hash and, once it was used, the end of its grace, with a colon between; the
 -- one that was made or used last comes first.
 local others, shown = {}, nil
@@ -23,7 +23,7 @@ if not shown then return { 'unknown' } end
 -- all checked: write
 if shown.ends ~= '' and tonumber(shown.ends) < now then
   redis.call('DEL', KEYS[1])
-  redis.call('XADD', KEYS[2], 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[5])), '*',
+  redis.call('XADD', KEYS[2], 'MINID', '~', string.format('%.0f', redis_ms() - ARGV[5]), '*',
     'revoked', ARGV[4])
   return { 'reused' }
 end

@@ -101,6 +101,15 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_DRAIN_MS", default_value_t = 2_000,
         value_parser = value_parser!(u64).range(0..=600_000))]
     pub drain_ms: u64,
+    /// A connection whose other side sends no word for this time (ms), and acknowledges nothing, is
+    /// closed.
+    #[arg(long, env = "GRANDSTAND_PEER_TIMEOUT_MS", default_value_t = 45_000,
+        value_parser = value_parser!(u32).range(3_000..=600_000))]
+    pub peer_timeout_ms: u32,
+    /// How long a command waits for what only a worker does, in ms.
+    #[arg(long, env = "GRANDSTAND_COMMAND_WAIT_MS", default_value_t = 60_000,
+        value_parser = value_parser!(u64).range(0..=86_400_000))]
+    pub command_wait_ms: u64,
     /// Ends the process at a place of the way of money (src/failpoint.rs): tests only.
     #[arg(long, env = "GRANDSTAND_DIE_AT", hide = true, default_value = "")]
     pub die_at: String,
@@ -129,7 +138,9 @@ pub struct Rates {
     #[arg(long, env = "GRANDSTAND_RATE_LIMITS", default_value = "on",
         value_parser = ["on", "off"])]
     pub rate_limits: String,
-    /// Log-ins per account and minute.
+    /// Wrong log-ins of an account from one address per minute. Ten times as many in an hour are
+    /// the bound of an address for all accounts, and of an account for all addresses where its
+    /// owner has not been.
     #[arg(long, env = "GRANDSTAND_LOG_INS_PER_MINUTE", default_value_t = 10)]
     pub log_ins_per_minute: u32,
     /// Sign-ups and log-ins per address and minute.

@@ -5,6 +5,7 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Okay};
 use crate::domain::ids::Partition;
 use crate::engine::Engine;
+use crate::live::hub::Hub;
 use crate::store::Store;
 use axum::extract::State;
 use axum::http::header;
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// cost Redis and PostgreSQL nothing, however many come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A node that has heard nothing from Redis for this time, which is that of three looks, is not
-/// ready.
+/// ready; nor is one that has heard nothing of the streams, which are read once a second.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// How a partition is.
@@ -36,15 +37,24 @@ pub enum Condition {
     NotLoaded,
     #[serde(rename = "no answer")]
     NoAnswer,
+    /// It answers, but nothing is heard of its streams: maps stand still, and no payment is known
+    /// to be in PostgreSQL.
+    #[serde(rename = "not heard")]
+    NotHeard,
     /// It serves, but for payments: PostgreSQL has lost what Redis knows.
     #[serde(rename = "payments stopped: PostgreSQL has lost sales, run grandstand restore")]
     Halted,
 }
 
 impl Condition {
-    /// Whether seats can be held.
+    /// Whether people can see and hold seats.
     fn sells(self) -> bool {
         matches!(self, Self::Serves | Self::Halted)
+    }
+
+    /// Whether commands are answered.
+    fn answers(self) -> bool {
+        self.sells() || self == Self::NotHeard
     }
 }
 
@@ -97,10 +107,10 @@ impl Health {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Whether a partition served when it was last looked at.
-    pub fn serves(&self, partition: Partition) -> bool {
+    /// Whether a partition answered commands when it was last looked at.
+    pub fn answers(&self, partition: Partition) -> bool {
         let seen = self.seen.lock();
-        seen.partitions.get(usize::from(partition.0)).is_some_and(|state| state.sells())
+        seen.partitions.get(usize::from(partition.0)).is_some_and(|state| state.answers())
     }
 
     /// What a probe is told.
@@ -120,10 +130,11 @@ impl Health {
         }
     }
 
-    async fn look_at_partitions(&self, engine: &Engine) {
+    async fn look_at_partitions(&self, engine: &Engine, hub: &Hub) {
         let looks = engine.partitions().map(async |partition| {
             match tokio::time::timeout(PATIENCE, engine.partition_state(partition)).await {
                 Ok(Ok(state)) if !state.open => Condition::NotLoaded,
+                Ok(Ok(_)) if !hub.hears(partition, SILENCE) => Condition::NotHeard,
                 Ok(Ok(state)) if state.halted.is_some() => Condition::Halted,
                 Ok(Ok(_)) => Condition::Serves,
                 Ok(Err(_)) | Err(_) => Condition::NoAnswer,
@@ -143,8 +154,12 @@ impl Health {
     }
 
     /// Looks once at everything.
-    pub async fn look(&self, engine: &Engine, store: &Store) {
-        tokio::join!(self.look_at_partitions(engine), self.look_at_database(store));
+    pub async fn look(&self, app: &App) {
+        tokio::join!(
+            self.look_at_partitions(&app.engine, &app.hub),
+            self.look_at_database(&app.store),
+            app.tokens.clock.read(&app.engine),
+        );
     }
 }
 
@@ -154,7 +169,7 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
     let partitions = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            app.health.look_at_partitions(&app.engine).await;
+            app.health.look_at_partitions(&app.engine, &app.hub).await;
         }
     };
     let database = async {
@@ -163,8 +178,15 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
             app.health.look_at_database(&app.store).await;
         }
     };
+    let clock = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            app.tokens.clock.read(&app.engine).await;
+        }
+    };
     tokio::select! {
         () = partitions => {}
+        () = clock => {}
         () = database => {}
         () = stop.cancelled() => {}
     }

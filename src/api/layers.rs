@@ -31,24 +31,11 @@ pub fn around(router: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
         .layer(from_fn_with_state(app.clone(), outermost))
 }
 
-/// The address of the caller: that of the connection, or what a trusted load balancer says of it.
-/// Every proxy appends the address that it sees, so the last one that is not trusted is the caller.
-fn caller(request: &Request, trusted: &[IpAddr]) -> IpAddr {
-    let known = request.extensions().get::<PeerAddress>();
-    let peer = known.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
-    if !trusted.contains(&peer) {
-        return peer;
-    }
-    let headers = request.headers().get_all("x-forwarded-for").iter();
-    let all: Vec<&str> =
-        headers.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).collect();
-    let addresses = all.iter().rev().map_while(|text| text.trim().parse::<IpAddr>().ok());
-    addresses.into_iter().find(|address| !trusted.contains(address)).unwrap_or(peer)
-}
-
 async fn outermost(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let caller = caller(&request, &app.trusted_proxies);
+    let peer = request.extensions().get::<PeerAddress>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
+    let caller = app.proxies.caller(peer, request.headers());
     request.extensions_mut().insert(PeerAddress(caller));
     let id = request_id(&request);
     let method = request.method().clone();
@@ -117,29 +104,5 @@ fn harden(response: &mut Response) {
     // What depends on the caller must not be kept by anyone in between.
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(peer: &str, forwarded: &str) -> Request {
-        let mut request = Request::new(axum::body::Body::empty());
-        request.extensions_mut().insert(PeerAddress(peer.parse().unwrap()));
-        request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
-        request
-    }
-
-    #[test]
-    fn only_a_trusted_proxy_is_believed_about_the_caller() {
-        let trusted: Vec<IpAddr> = vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let asked = request("9.9.9.9", "1.2.3.4");
-        assert_eq!(caller(&asked, &trusted), address("9.9.9.9"));
-        let asked = request("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2");
-        assert_eq!(caller(&asked, &trusted), address("1.2.3.4"));
-        let asked = request("10.0.0.1", "nonsense");
-        assert_eq!(caller(&asked, &trusted), address("10.0.0.1"));
     }
 }

@@ -1,17 +1,19 @@
 //! Rate limits: token buckets per account, user or address, in the memory of the node.
 
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::guesses::{Guess, Guesses};
 use crate::config::Rates;
 use crate::live::places::{Full, Place, Places};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// The limits of one node.
 pub struct RateLimits {
     on: bool,
-    log_ins: DefaultKeyedRateLimiter<String>,
+    guesses: Guesses,
     account_calls: DefaultKeyedRateLimiter<IpAddr>,
     seat_calls: DefaultKeyedRateLimiter<u128>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
@@ -23,6 +25,10 @@ fn quota(count: u32, per_second: bool) -> Quota {
     if per_second { Quota::per_second(count) } else { Quota::per_minute(count) }
 }
 
+fn too_many(wait: Duration) -> ApiError {
+    ApiError::too_many(ErrorCode::TooManyRequests, wait.as_secs() + 1)
+}
+
 impl RateLimits {
     /// Limits as set.
     pub fn new(rates: &Rates) -> Self {
@@ -31,7 +37,7 @@ impl RateLimits {
         let (per_address, total) = (limit(rates.streams_per_address), limit(rates.streams_max));
         Self {
             on,
-            log_ins: RateLimiter::keyed(quota(rates.log_ins_per_minute, false)),
+            guesses: Guesses::new(rates.log_ins_per_minute),
             account_calls: RateLimiter::keyed(quota(rates.account_calls_per_minute, false)),
             seat_calls: RateLimiter::keyed(quota(rates.seat_calls_per_second, true)),
             calls: RateLimiter::keyed(quota(rates.calls_per_second, true)),
@@ -39,9 +45,12 @@ impl RateLimits {
         }
     }
 
-    /// A log-in of an account, whatever its password.
-    pub fn log_in(&self, email: &str) -> Result<(), ApiError> {
-        self.check(&self.log_ins, &email.to_owned())
+    /// Begins a log-in of an account, whatever its password; nothing when there are no limits.
+    pub fn guess(&self, email: &str, address: IpAddr) -> Result<Option<Guess<'_>>, ApiError> {
+        if !self.on {
+            return Ok(None);
+        }
+        self.guesses.begin(email, address).map(Some).map_err(too_many)
     }
 
     /// A sign-up or log-in from an address.
@@ -67,10 +76,9 @@ impl RateLimits {
         if !self.on {
             return Ok(());
         }
-        limiter.check_key(key).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            ApiError::too_many(ErrorCode::TooManyRequests, wait.as_secs() + 1)
-        })
+        limiter
+            .check_key(key)
+            .map_err(|until| too_many(until.wait_time_from(DefaultClock::default().now())))
     }
 
     /// A place for an event stream; it is free again when the value is dropped.
@@ -83,7 +91,7 @@ impl RateLimits {
 
     /// Forgets keys whose buckets are full again.
     pub fn tidy(&self) {
-        self.log_ins.retain_recent();
+        self.guesses.tidy();
         self.account_calls.retain_recent();
         self.seat_calls.retain_recent();
         self.calls.retain_recent();

@@ -1,13 +1,16 @@
 //! HTTP in: the whole route table. The only folder that knows axum and status codes.
 
+pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod best;
 pub mod checkout;
+pub mod clock;
 pub mod document;
 pub mod error;
 pub mod events;
 pub mod extract;
+pub mod guesses;
 pub mod health;
 pub mod hints;
 pub mod holds;
@@ -25,6 +28,7 @@ pub mod taken;
 pub mod users;
 mod wire;
 
+use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
@@ -41,7 +45,6 @@ use crate::stream::backlog::Backlogs;
 use crate::stream::persisted::Persisted;
 use axum::Router;
 use axum::routing::get;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -75,7 +78,7 @@ pub struct App {
     /// Where people pay; empty when the page uses the gateway's own window.
     pub checkout_url: String,
     /// Load balancers whose X-Forwarded-For is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub proxies: Proxies,
     /// Ends the event streams at shutdown.
     pub stop: CancellationToken,
 }

@@ -16,7 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -46,12 +46,15 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
 
-/// The address of the other side.
+/// The address of the other side; behind the layers that of the caller, as limits count it
+/// (`address::Proxies`).
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 
-/// Binds an address such as `127.0.0.1:8080`.
-pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+/// Binds an address such as `127.0.0.1:8080`. A connection whose other side acknowledges nothing
+/// for `peer_timeout` (3 s or more) ends by itself, give or take a third: it would keep its places
+/// for a quarter of an hour.
+pub async fn bind(address: &str, peer_timeout: Duration) -> anyhow::Result<TcpListener> {
     use anyhow::Context as _;
     let explain = || format!("can't listen on {address}");
     let mut found = tokio::net::lookup_host(address).await.with_context(explain)?;
@@ -59,6 +62,12 @@ pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // The accepted sockets inherit both. One is for what was sent, the other for silence.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(peer_timeout))?;
+    let third = peer_timeout / 3;
+    let keepalive = TcpKeepalive::new().with_time(third).with_interval(third);
+    socket.set_tcp_keepalive(&keepalive.with_retries(2))?;
     socket.bind(&address.into()).with_context(explain)?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into())?)
@@ -74,14 +83,21 @@ struct Taken {
 struct Serving {
     router: Router,
     hub: Arc<Hub>,
+    peer_timeout: Duration,
     stop: CancellationToken,
 }
 
-/// Serves until `stop`, then lets open requests end.
-pub async fn serve(listener: TcpListener, router: Router, hub: Arc<Hub>, stop: CancellationToken) {
+/// Serves until `stop`, then lets open requests end. `peer_timeout` as for `bind`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    hub: Arc<Hub>,
+    peer_timeout: Duration,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
-    let serving = Arc::new(Serving { router, hub, stop });
+    let serving = Arc::new(Serving { router, hub, peer_timeout, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -159,7 +175,8 @@ impl Serving {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_interval(self.peer_timeout / 2)
+            .keep_alive_timeout(self.peer_timeout / 2)
             .max_concurrent_streams(128)
             .max_header_list_size(BUFFER_BYTES as u32);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -282,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_that_was_taken_over_keeps_nothing_of_its_task() {
-        let listener = bind("127.0.0.1:0").await.unwrap();
+        let listener = bind("127.0.0.1:0", Duration::from_secs(45)).await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         // The first look at a new socket says that it may be read; a read shows that it may not.

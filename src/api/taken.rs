@@ -41,7 +41,7 @@ impl Taken {
         let asked =
             matches.iter().filter(|event| event.status != MatchStatus::Draft && !event.archived);
         // Whoever is known to be away is not waited for: all lists would be late.
-        let count = async |id: MatchId| match app.health.serves(id.partition()) {
+        let count = async |id: MatchId| match app.health.answers(id.partition()) {
             true => app.engine.taken(id).await.ok().map(|taken| (id, taken)),
             false => None,
         };

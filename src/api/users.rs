@@ -12,6 +12,7 @@ use crate::engine::error::{EngineError, Refusal};
 use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -72,7 +73,7 @@ pub async fn sign_up(
     key: IdempotencyKey,
     input: Input<Credentials>,
 ) -> ApiResult<Created<UserView>> {
-    limit(&app, peer)?;
+    app.limits.account_call(address(peer))?;
     let email = checked_email(&input.value.email);
     let password = checked_password(&input.value.password);
     let (email, password) = match (email, password) {
@@ -120,21 +121,26 @@ pub async fn log_in(
     peer: Option<Extension<PeerAddress>>,
     input: Input<Credentials>,
 ) -> ApiResult<Okay<SessionView>> {
-    limit(&app, peer)?;
+    let address = address(peer);
+    app.limits.account_call(address)?;
     let Credentials { email: typed, password } = input.value;
     let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES);
     let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES) else {
         return Err(ErrorCode::BadCredentials.into());
     };
-    app.limits.log_in(&email)?;
     let account = match account_as_typed(&app, &typed).await? {
         Some(account) => Some(account),
         None => app.engine.account(&email).await?,
     };
+    // Before the hash, which is what a try costs.
+    let guess = app.limits.guess(&email, address)?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = verify_password(password, hash).await?;
     match account {
         Some(account) if fits => {
+            if let Some(guess) = guess {
+                guess.was_right();
+            }
             let pair = start_session(&app, &account).await?;
             Ok(Okay(view(&app, account, pair)))
         }
@@ -150,10 +156,8 @@ pub async fn log_in(
     extensions(("x-codes" = json!([ErrorCode::Unauthorized]))))]
 pub async fn refresh(
     State(app): State<Arc<App>>,
-    peer: Option<Extension<PeerAddress>>,
     input: Input<RefreshInput>,
 ) -> ApiResult<Okay<SessionView>> {
-    limit(&app, peer)?;
     let (account, pair) = rotate_session(&app, &input.value.refresh_token).await?;
     Ok(Okay(view(&app, account, pair)))
 }
@@ -176,11 +180,8 @@ pub async fn me(user: User) -> Okay<UserView> {
     Okay(UserView { id: user.id, email: user.email.to_string(), role: user.role })
 }
 
-fn limit(app: &App, peer: Option<Extension<PeerAddress>>) -> ApiResult<()> {
-    match peer {
-        Some(Extension(peer)) => app.limits.account_call(peer.0),
-        None => Ok(()),
-    }
+fn address(peer: Option<Extension<PeerAddress>>) -> IpAddr {
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0)
 }
 
 fn view(app: &App, account: Account, pair: Pair) -> SessionView {

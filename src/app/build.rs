@@ -1,6 +1,7 @@
 //! The parts of a node: connected, checked, and not yet started.
 
 use crate::api::App;
+use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
@@ -97,7 +98,7 @@ pub(super) async fn build(
         taken: Taken::default(),
         health: Health::new(settings.partitions),
         checkout_url: settings.toss_checkout_url.clone(),
-        trusted_proxies: settings.trusted_proxies.clone(),
+        proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };
     Ok((Arc::new(app), Arc::new(workers)))
@@ -145,9 +146,17 @@ fn wrong_partitions(place: &str, stored: u16, wanted: u16) -> String {
     )
 }
 
+/// Who waits for the partitions.
+pub(super) enum Waiting {
+    /// A node waits as long as it takes.
+    Node(NodeRole),
+    /// A command says so to its user, and ends after a time.
+    Command(Duration),
+}
+
 /// At the first start the worker makes the partitions; an API node waits for one to do so. When
 /// others are loaded, a partition that is not, or that does not answer, is left to come later.
-pub(super) async fn wait_until_loaded(app: &App, role: NodeRole) -> anyhow::Result<()> {
+pub(super) async fn wait_until_loaded(app: &App, waiting: Waiting) -> anyhow::Result<()> {
     let (mut told, begun) = (false, Instant::now());
     let mut missing: Vec<Partition> = app.engine.partitions().collect();
     loop {
@@ -166,10 +175,22 @@ pub(super) async fn wait_until_loaded(app: &App, role: NodeRole) -> anyhow::Resu
         if missing.is_empty() || some_are_loaded && begun.elapsed() > START_PATIENCE {
             break;
         }
-        if !told && role == NodeRole::Api {
-            tracing::info!("waiting for a worker to load the partitions");
-            told = true;
+        match waiting {
+            Waiting::Node(NodeRole::Api) if !told => {
+                tracing::info!("waiting for a worker to load the partitions");
+            }
+            Waiting::Command(most) if !told => {
+                let most = most.as_secs();
+                eprintln!("waiting for a worker to load the partitions, at most {most} s");
+            }
+            Waiting::Command(most) if begun.elapsed() >= most => anyhow::bail!(
+                "no worker has loaded the partitions within {} s. Start one (`grandstand serve`, \
+                 or with `--role worker`) and look at its log; then run this again.",
+                most.as_secs()
+            ),
+            Waiting::Node(_) | Waiting::Command(_) => {}
         }
+        told = true;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for partition in missing {

@@ -6,7 +6,7 @@ mod rebuild;
 pub use rebuild::rebuild;
 
 use crate::api::{App, health, hints, router, serve, worker_router};
-use crate::app::build::{build, first_administrator, wait_until_loaded};
+use crate::app::build::{Waiting, build, first_administrator, wait_until_loaded};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
 use crate::stream::backlog::MEASURE_EVERY;
@@ -65,7 +65,8 @@ impl Node {
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
-        let socket = serve::bind(&settings.listen).await?;
+        let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
+        let socket = serve::bind(&settings.listen, peer_timeout).await?;
         let address = socket.local_addr()?;
         let mut requests = Part::new(CancellationToken::new());
         let mut work = Part::new(CancellationToken::new());
@@ -82,16 +83,16 @@ impl Node {
             NodeRole::Worker => worker_router(app.clone()),
             NodeRole::All | NodeRole::Api => router(app.clone()),
         };
-        wait_until_loaded(&app, role).await?;
+        wait_until_loaded(&app, Waiting::Node(role)).await?;
         first_administrator(&app, settings).await?;
-        app.health.look(&app.engine, &app.store).await;
+        app.health.look(&app).await;
         if role != NodeRole::Worker {
             readers.tasks.push(tokio::spawn(hints::watch(app.clone(), readers.stop.clone())));
         }
         readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
         requests.tasks.extend(app.hub.shards.start(&requests.stop));
         let (hub, stop) = (app.hub.clone(), requests.stop.clone());
-        requests.tasks.push(tokio::spawn(serve::serve(socket, routes, hub, stop)));
+        requests.tasks.push(tokio::spawn(serve::serve(socket, routes, hub, peer_timeout, stop)));
         let drain = Duration::from_millis(settings.drain_ms);
         Ok(Self { app, workers, address, requests, work, readers, drain })
     }
@@ -117,10 +118,12 @@ impl Node {
     }
 }
 
-/// The parts of a node without its tasks, for one command on a running installation.
+/// The parts of a node without its tasks, for one command on a running installation. Waits until a
+/// worker has loaded the partitions, and says so.
 pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
     let (app, _) = build(settings, &CancellationToken::new()).await?;
-    wait_until_loaded(&app, NodeRole::Api).await?;
+    let most = Duration::from_millis(settings.command_wait_ms);
+    wait_until_loaded(&app, Waiting::Command(most)).await?;
     Ok(app)
 }
 

@@ -25,6 +25,8 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
     for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
         let journal = Journal::open(app.engine.redis(), one).await?;
         refuse_when_lost(&workers, &journal, one).await?;
+        let most = REBUILD_WAIT.as_secs();
+        eprintln!("loading partition {one} from PostgreSQL, at most {most} s");
         app.engine.close_partition(one).await?;
         let closed_at = Instant::now();
         while app.engine.epoch(one).await?.is_none() {

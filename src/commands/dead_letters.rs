@@ -136,7 +136,7 @@ async fn drained(
 ) -> anyhow::Result<()> {
     let partition = letters[0].partition;
     let newest = journal.newest().await?;
-    let begun = Instant::now();
+    let (mut told, begun) = (false, Instant::now());
     loop {
         let place = store.position(partition).await?;
         let place = place.with_context(|| format!("partition {partition} has no position yet"))?;
@@ -149,6 +149,10 @@ async fn drained(
             "no worker takes the journal of partition {partition}: is one running? What was \
              replayed waits there"
         );
+        if !std::mem::replace(&mut told, true) {
+            let most = TAKEN_WITHIN.as_secs();
+            eprintln!("waiting for a worker to take the journal of {partition}, at most {most} s");
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The secret key of the emulator: it opens nothing but itself.
 const EMULATOR_KEY: &str = "test_sk_grandstand_emulator";
@@ -28,8 +29,10 @@ impl Dev {
     /// Starts everything in `dir`; what is there from an earlier start goes on.
     pub async fn start(dir: &Path, mut settings: Settings) -> anyhow::Result<Self> {
         // Before the servers: a port that is taken is the usual reason to fail.
-        drop(crate::api::serve::bind(&settings.listen).await?);
+        let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
+        drop(crate::api::serve::bind(&settings.listen, peer_timeout).await?);
         let dir = prepare(dir)?;
+        eprintln!("starting Redis and PostgreSQL in {}", dir.display());
         let (redis_dir, postgres_dir) = (dir.join("redis"), dir.join("postgres"));
         let (redis, postgres) = tokio::try_join!(
             PrivateRedis::start(&redis_dir, RedisSettings::default()),

@@ -88,7 +88,8 @@ impl Engine {
         next_hash: String,
         grace_ms: u64,
     ) -> Result<Account, EngineError> {
-        let names = vec![session(id), PartitionKeys(id.partition()).notices()];
+        let keys = PartitionKeys(id.partition());
+        let names = vec![session(id), keys.notices(), keys.partition()];
         let arguments =
             vec![shown_hash, next_hash, grace_ms.to_string(), id.key(), NOTICE_TTL_MS.to_string()];
         let reply: Vec<String> =

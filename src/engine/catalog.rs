@@ -56,6 +56,10 @@ impl Engine {
             },
         };
         let id = self.put_document(put, operation).await?;
+        if event.status == MatchStatus::Closed && event.queue.enabled {
+            // Nobody waits any more, which those who watch the line are told.
+            self.admit(event.id).await?;
+        }
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
     }
 

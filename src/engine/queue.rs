@@ -80,7 +80,8 @@ impl Engine {
         Ok(word == "left")
     }
 
-    /// Lets in as many people as rate and room allow; answers how many.
+    /// Lets in as many people as rate and room allow, and tells how many wait; returns how many
+    /// were let in.
     pub async fn admit(&self, match_id: MatchId) -> Result<u64, EngineError> {
         let keys = MatchKeys(match_id);
         let names =

@@ -179,7 +179,7 @@ impl Feed {
 
     /// How long someone with so many people in front will wait.
     pub fn eta(&self, ahead: u64) -> Option<Eta> {
-        self.map.lock().line.eta(ahead)
+        self.map.lock().line.eta(ahead, Instant::now())
     }
 
     /// Somebody is about to use it: the map must not be dropped before.

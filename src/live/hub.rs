@@ -63,6 +63,11 @@ impl Hub {
         let _ = self.tail.set(tail);
     }
 
+    /// Whether the streams of a partition were heard of within a time.
+    pub fn hears(&self, partition: Partition, within: Duration) -> bool {
+        self.tail.get().is_some_and(|tail| tail.hears(partition, within))
+    }
+
     /// The map of a match, started when it does not run yet.
     pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<Feed>, EngineError> {
         if let Some(feed) = self.current(id) {

@@ -1,14 +1,15 @@
 //! The line of a waiting room as everybody sees it: one frame serves all who wait.
 
-use crate::domain::position::StreamId;
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// The pace is measured over so long.
-const PACE_MS: u64 = 60_000;
+/// The pace is measured over the last minute, by the clock of this process: that of Redis may be
+/// set, and then the ids of its streams stand still.
+const PACE: Duration = Duration::from_secs(60);
 /// No pace from less: two admissions a moment apart say nothing.
-const PACE_MS_MIN: u64 = 5_000;
+const PACE_MIN: Duration = Duration::from_secs(5);
 /// A wait longer than this is only "more than": nobody can promise it.
 const WAIT_SECONDS_MAX: u64 = 7_200;
 
@@ -17,8 +18,8 @@ const WAIT_SECONDS_MAX: u64 = 7_200;
 pub struct Line {
     pub serving: u64,
     pub waiting: u64,
-    /// When people were let in (ms of Redis), and how many.
-    admitted: VecDeque<(u64, u64)>,
+    /// When people were let in, and how many. The last one stays, however long ago it was.
+    admitted: VecDeque<(Instant, u64)>,
 }
 
 /// A range of waiting time.
@@ -45,12 +46,12 @@ pub struct LineView {
 
 impl Line {
     /// The line as everybody sees it, with what is left to buy.
-    pub fn view(&self, sold_out: bool) -> LineView {
+    pub fn view(&self, sold_out: bool, now: Instant) -> LineView {
         LineView {
             serving: self.serving,
             waiting: self.waiting,
-            admitted_per_minute: self.admitted_per_minute(),
-            eta: self.eta(self.waiting),
+            admitted_per_minute: self.admitted_per_minute(now),
+            eta: self.eta(self.waiting, now),
             sold_out,
         }
     }
@@ -61,7 +62,7 @@ impl Line {
     }
 
     /// Takes an entry of the stream: number served, people waiting, people let in now.
-    pub fn hear(&mut self, id: StreamId, text: &str) {
+    pub fn hear(&mut self, text: &str, now: Instant) {
         let mut part = text.split(' ').filter_map(|part| part.parse::<u64>().ok());
         let (Some(serving), Some(waiting), Some(count)) = (part.next(), part.next(), part.next())
         else {
@@ -69,27 +70,33 @@ impl Line {
         };
         self.serving = serving;
         self.waiting = waiting;
-        self.admitted.push_back((id.ms, count));
-        while self.admitted.front().is_some_and(|(at, _)| id.ms - at > PACE_MS) {
+        if count > 0 {
+            self.admitted.push_back((now, count));
+        }
+        while self.admitted.len() > 1 && self.admitted.front().is_some_and(|one| is_old(one, now)) {
             self.admitted.pop_front();
         }
     }
 
-    /// People let in per minute, as measured; `None` when too little was seen.
-    pub fn admitted_per_minute(&self) -> Option<u64> {
-        let ((first, _), (last, _)) = (self.admitted.front()?, self.admitted.back()?);
-        let span = last - first;
-        if span < PACE_MS_MIN {
+    /// People let in per minute, as measured up to now; `None` when too little was seen, and when
+    /// there was nobody to let in.
+    pub fn admitted_per_minute(&self, now: Instant) -> Option<u64> {
+        if self.admitted.back().is_some_and(|last| is_old(last, now)) {
+            return (self.waiting > 0).then_some(0);
+        }
+        let mut recent = self.admitted.iter().skip_while(|one| is_old(one, now));
+        // The first admission opens the span, so it does not count into it.
+        let span = now.saturating_duration_since(recent.next()?.0);
+        if span < PACE_MIN {
             return None;
         }
-        // The first admission opens the span, so it does not count into it.
-        let count: u64 = self.admitted.iter().skip(1).map(|(_, count)| count).sum();
-        Some(count * 60_000 / span)
+        let count: u64 = recent.map(|(_, count)| count).sum();
+        Some((count as f64 * PACE.as_secs_f64() / span.as_secs_f64()).round() as u64)
     }
 
     /// How long someone with so many people in front will wait: a range, capped, or nothing.
-    pub fn eta(&self, ahead: u64) -> Option<Eta> {
-        let pace = self.admitted_per_minute().filter(|pace| *pace > 0)?;
+    pub fn eta(&self, ahead: u64, now: Instant) -> Option<Eta> {
+        let pace = self.admitted_per_minute(now).filter(|pace| *pace > 0)?;
         let seconds = (ahead + 1) * 60 / pace;
         // The pace of the next minutes is that of the last one give or take; 1.5 covers a third
         // off.
@@ -100,20 +107,42 @@ impl Line {
     }
 }
 
+fn is_old((at, _): &(Instant, u64), now: Instant) -> bool {
+    now.saturating_duration_since(*at) > PACE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_pace_is_measured_and_never_made_up() {
-        let mut line = Line::default();
-        assert_eq!(line.eta(100), None);
+        let (mut line, begin) = (Line::default(), Instant::now());
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        assert_eq!(line.eta(100, at(0)), None);
         for second in 0..=10 {
-            line.hear(StreamId { ms: 1000 * second, seq: 0 }, &format!("{} 90 10", second * 10));
+            line.hear(&format!("{} 90 10", second * 10), at(second));
         }
-        assert_eq!(line.admitted_per_minute(), Some(600));
-        let eta = line.eta(99).unwrap();
+        assert_eq!(line.admitted_per_minute(at(10)), Some(600));
+        let eta = line.eta(99, at(10)).unwrap();
         assert_eq!(eta.p50_seconds, 10);
         assert!(eta.p90_seconds > eta.p50_seconds);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_minute_and_ends_with_the_line() {
+        let (mut line, begin) = (Line::default(), Instant::now());
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        for second in 0..=10 {
+            line.hear(&format!("{} 90 10", second * 10), at(second));
+        }
+        line.hear("100 91 0", at(15));
+        assert_eq!((line.waiting, line.admitted_per_minute(at(20))), (91, Some(300)));
+        assert_eq!(line.admitted_per_minute(at(60)), Some(100));
+        assert_eq!((line.admitted_per_minute(at(80)), line.eta(5, at(80))), (Some(0), None));
+        line.hear("100 91 0", at(200));
+        assert_eq!(line.admitted_per_minute(at(200)), Some(0), "nobody was let in for long");
+        line.hear("100 0 0", at(201));
+        assert_eq!(line.admitted_per_minute(at(201)), None, "there is nobody to let in");
     }
 }

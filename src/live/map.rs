@@ -99,7 +99,7 @@ impl Map {
         fields: &Fields,
     ) -> Result<(), Gap> {
         if let Some(text) = fields.get("q") {
-            self.line.hear(id, text);
+            self.line.hear(text, Instant::now());
             self.line_moved = true;
             self.snapshots.remove(&Subject::Line);
             self.position.id = id;
@@ -135,7 +135,7 @@ impl Map {
         let mut flush = Flush::empty(self.told, self.position, self.version);
         flush.changed.extend(self.changed.drain());
         flush.changed.sort_unstable();
-        flush.line = self.line_moved.then(|| self.line.view(self.available == 0));
+        flush.line = self.line_moved.then(|| self.line.view(self.available == 0, Instant::now()));
         self.line_moved = false;
         self.told = self.position.id;
         self.past.push(flush);
@@ -237,7 +237,9 @@ impl Map {
             return made.clone();
         }
         let made = match subject {
-            Subject::Line => frame::event("serving", None, &self.line.view(self.available == 0)),
+            Subject::Line => {
+                frame::event("serving", None, &self.line.view(self.available == 0, Instant::now()))
+            }
             Subject::Seats(scope) => {
                 let states = frame::states(index, &self.letters, self.version, scope);
                 frame::event("snapshot", Some(self.id()), &states)

@@ -156,11 +156,21 @@ impl Store {
         Ok(())
     }
 
-    /// Brings the schema up to this release; several processes may try at once.
+    /// Brings the schema up to this release; several processes may try at once. No lock is waited
+    /// for longer than a minute, and that others migrate is said.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
-        connection.batch_execute("set statement_timeout = 0; set lock_timeout = 0").await?;
-        connection.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+        connection.batch_execute("set statement_timeout = 0; set lock_timeout = '60s'").await?;
+        let row = connection.query_one("select pg_try_advisory_lock($1)", &[&MIGRATION_LOCK]);
+        if !row.await?.get::<_, bool>(0) {
+            eprintln!("waiting for another migration of this database to end, at most 60 s");
+            let lock = connection.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]);
+            lock.await.map_err(|error| {
+                let what = "another migration of this database has not ended within 60 s; run this \
+                    again when it has";
+                StoreError::Away(format!("{what} ({error})"))
+            })?;
+        }
         let done = embedded::migrations::runner().run_async(&mut **connection.as_mut()).await;
         connection.execute("select pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
         // The connection has other time limits than the pool gives: it is not for reuse.

@@ -10,6 +10,7 @@ use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
 use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, Link, RawFields, Redis};
 use fred::prelude::*;
 use fred::types::ClientUnblockFlag;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Entries per stream and read.
 const ENTRIES: u64 = 1000;
-/// A blocking read that has not ended after so long never will.
-const STUCK: Duration = Duration::from_millis(BLOCK_MS + 2 * COMMAND_TIMEOUT_MS);
+/// A blocking read that has not ended after so long may never end, or (when the clock of Redis went
+/// back) not for as long as that. Well below the time after which a node counts as deaf.
+const STUCK: Duration = Duration::from_millis(BLOCK_MS + COMMAND_TIMEOUT_MS);
 /// How often it is looked at whether this is still the same log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,6 +58,8 @@ enum Order {
 /// The readers of all partitions.
 pub struct Tail {
     orders: Vec<mpsc::UnboundedSender<Order>>,
+    /// When each reader was last told what is in its streams, be it nothing.
+    heard_at: Vec<Arc<Mutex<Instant>>>,
 }
 
 impl Tail {
@@ -67,13 +71,21 @@ impl Tail {
         listener: &Listener,
         stop: &CancellationToken,
     ) -> Self {
-        let orders = (0..partitions).map(|number| {
+        let readers = (0..partitions).map(|number| {
             let (sender, receiver) = mpsc::unbounded_channel();
             let reader = Reader::new(redis.clone(), Partition(number), listener.clone());
+            let heard_at = reader.heard_at.clone();
             tokio::spawn(reader.run(receiver, stop.clone()));
-            sender
+            (sender, heard_at)
         });
-        Self { orders: orders.collect() }
+        let (orders, heard_at) = readers.unzip();
+        Self { orders, heard_at }
+    }
+
+    /// Whether the reader of a partition was told within a time what is in its streams.
+    pub fn hears(&self, partition: Partition, within: Duration) -> bool {
+        let heard_at = self.heard_at.get(usize::from(partition.0));
+        heard_at.is_some_and(|at| at.lock().elapsed() < within)
     }
 
     /// Follows the changes of a match from behind `from`.
@@ -114,6 +126,7 @@ struct Reader {
     known: bool,
     epoch: Option<u64>,
     looked_at: Option<Instant>,
+    heard_at: Arc<Mutex<Instant>>,
 }
 
 type Entries = HashMap<String, Vec<(String, Fields)>>;
@@ -129,13 +142,17 @@ impl Reader {
             known: false,
             epoch: None,
             looked_at: None,
+            heard_at: Arc::new(Mutex::new(Instant::now())),
         }
     }
 
     async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.read(&mut orders, &stop).await {
-                Ok(entries) => self.tell_all(entries),
+                Ok(entries) => {
+                    *self.heard_at.lock() = Instant::now();
+                    self.tell_all(entries);
+                }
                 Err(error) => {
                     tracing::warn!(partition = %self.partition, %error, "reading streams failed");
                     self.link = None;

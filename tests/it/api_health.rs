@@ -92,6 +92,34 @@ async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
     app.finish().await;
 }
 
+/// The rule: a node that can ask Redis but does not hear its streams shows people an old map and
+/// confirms nothing, and so it is not ready; one partition that is heard is enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let allow = async |rule: &str| {
+        let command = ["ACL", "SETUSER", "default", rule];
+        crate::support::wire::done(app.redis.port(), &command).await;
+    };
+    allow("-xread").await;
+    let begun = std::time::Instant::now();
+    eventually("the node is not ready", async || {
+        let answer = guest.get("/health/ready").await;
+        let deaf =
+            json!([{"partition": 0, "state": "not heard"}, {"partition": 1, "state": "not heard"}]);
+        (answer.status == 503 && answer.body["partitions"] == deaf).then_some(())
+    })
+    .await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
+    allow("+xread").await;
+    eventually("the node is ready", async || {
+        (guest.get("/health/ready").await.status == 200).then_some(())
+    })
+    .await;
+    app.finish().await;
+}
+
 /// The rule: lists have what can be read, and say what can't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_go_on_while_a_part_of_redis_is_away() {

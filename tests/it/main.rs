@@ -6,6 +6,7 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the cucumber binary")]
 mod support;
 
+mod addresses;
 mod api_catalog;
 mod api_document;
 mod api_health;
@@ -18,7 +19,9 @@ mod api_users;
 mod beds;
 mod chaos;
 mod clock;
+mod clock_shared;
 mod cluster;
+mod commands_wait;
 mod dead_letters;
 #[cfg(target_os = "linux")]
 mod disk_full;
@@ -57,6 +60,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod queue_counts;
 mod recovery;
 mod retention;
 mod rolling;
@@ -64,5 +68,7 @@ mod sentinel;
 mod table;
 mod takeover;
 mod told_again;
+#[cfg(target_os = "linux")]
+mod vanished;
 mod verify;
 mod verify_charges;

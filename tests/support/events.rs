@@ -40,6 +40,11 @@ impl EventStream {
 
     /// The next event, within 10 s; `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<Event> {
+        self.next_within(Duration::from_secs(10)).await
+    }
+
+    /// The next event, within a time; `None` when the stream has ended.
+    pub async fn next_within(&mut self, time: Duration) -> Option<Event> {
         loop {
             if let Some((part, rest)) = self.text.split_once("\n\n") {
                 let event = parse(part);
@@ -50,8 +55,8 @@ impl EventStream {
                 }
                 continue;
             }
-            let part = tokio::time::timeout(Duration::from_secs(10), self.body.next()).await;
-            let bytes = part.expect("no event for 10 s")?.ok()?;
+            let part = tokio::time::timeout(time, self.body.next()).await;
+            let bytes = part.expect("no event in time")?.ok()?;
             self.text.push_str(&String::from_utf8(bytes).unwrap());
         }
     }

@@ -1,0 +1,110 @@
+//! The address of a caller in the one form that limits count, made at one place: an address of
+//! IPv4, or the network of IPv6 that one customer of a provider gets.
+
+use axum::http::HeaderMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
+
+/// The load balancers whose `X-Forwarded-For` is believed.
+pub struct Proxies {
+    trusted: Vec<IpAddr>,
+    told: Once,
+}
+
+impl Proxies {
+    /// Those at these addresses.
+    pub fn new(trusted: &[IpAddr]) -> Self {
+        let trusted = trusted.iter().map(IpAddr::to_canonical).collect();
+        Self { trusted, told: Once::new() }
+    }
+
+    /// The caller behind a connection: its other side, or what a trusted load balancer says. Every
+    /// proxy appends the address that it sees, so the last one that is not trusted is the caller.
+    pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        network(self.forwarded(peer, headers).unwrap_or(peer))
+    }
+
+    fn forwarded(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        if !self.trusted.contains(&peer) {
+            return None;
+        }
+        let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+        for value in values.into_iter().rev() {
+            for text in value.as_bytes().rsplit(|byte| *byte == b',') {
+                let text = String::from_utf8_lossy(text);
+                match parse(&text) {
+                    Some(address) if self.trusted.contains(&address) => {}
+                    Some(address) => return Some(address),
+                    None => {
+                        self.tell(peer, &text);
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Once, because every request would say the same.
+    fn tell(&self, proxy: IpAddr, said: &str) {
+        self.told.call_once(|| {
+            let said: String = said.trim().chars().take(100).collect();
+            tracing::warn!(
+                %proxy,
+                ?said,
+                "a trusted proxy sends an X-Forwarded-For that is no address: all people behind it \
+                 count as one for the limits"
+            );
+        });
+    }
+}
+
+/// An address as proxies write it: alone, with a port, in brackets, in quotes.
+fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse().ok().map(|socket: SocketAddr| socket.ip());
+    bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
+}
+
+/// What limits count as one caller. Whoever has one address of IPv6 has the 2^64 of its network.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_about_the_caller() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let proxies = Proxies::new(&[address("10.0.0.1"), address("::ffff:10.0.0.2")]);
+        for (peer, forwarded, caller) in [
+            ("9.9.9.9", "1.2.3.4", "9.9.9.9"),
+            ("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
+            ("::ffff:10.0.0.1", "6.6.6.6,1.2.3.4:80,[::ffff:10.0.0.2]:1", "1.2.3.4"),
+            ("10.0.0.2", "[2001:db8:1:2:3::4]:5", "2001:db8:1:2::"),
+            ("2001:db8:1:2:3::4", "1.2.3.4", "2001:db8:1:2::"),
+            ("10.0.0.1", "nonsense", "10.0.0.1"),
+            ("10.0.0.1", "1.2.3.4, nonsense", "10.0.0.1"),
+            ("10.0.0.1", "10.0.0.2", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+            let found = proxies.caller(address(peer), &headers);
+            assert_eq!(found, address(caller), "{peer} says {forwarded}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "6.6.6.6".parse().unwrap());
+        headers.append("x-forwarded-for", "1.2.3.4".parse().unwrap());
+        assert_eq!(proxies.caller(address("10.0.0.1"), &headers), address("1.2.3.4"));
+    }
+}

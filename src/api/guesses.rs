@@ -1,0 +1,179 @@
+//! Stops who guesses passwords, and not whom is guessed at. A try counts against those who can fail
+//! it: the account at one address, and the address. One that was right is given back. So others can
+//! only spend the tries of the address that they share with the owner, and an address at which the
+//! owner has been before is not stopped by what others do there.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// How many times the tries of one account at one address an address has for all accounts in an
+/// hour, and an account at all addresses that it does not know. Lower: an office mistypes its
+/// passwords; higher: more of the most common passwords are tried.
+const ALL: u32 = 10;
+/// Accounts with an address at which they have logged in, at most: about 20 MB.
+const KNOWN: usize = 100_000;
+
+/// An account at an address.
+type Pair = (String, IpAddr);
+
+/// The tries of all accounts and addresses on one node.
+pub struct Guesses {
+    pairs: Tries<Pair>,
+    addresses: Tries<IpAddr>,
+    accounts: Tries<String>,
+    /// While an account is guessed at from everywhere: one try a minute of each address.
+    first: Tries<Pair>,
+    known: Mutex<HashMap<Pair, Instant>>,
+}
+
+/// A try that is under way. It counts as wrong unless it is said to be right.
+pub struct Guess<'a> {
+    guesses: &'a Guesses,
+    pair: Pair,
+    stranger: bool,
+}
+
+impl Guesses {
+    /// `per_minute` wrong tries of one account at one address.
+    pub fn new(per_minute: u32) -> Self {
+        Self {
+            pairs: Tries::new(per_minute, MINUTE),
+            addresses: Tries::new(per_minute.saturating_mul(ALL), HOUR),
+            accounts: Tries::new(per_minute.saturating_mul(ALL), HOUR),
+            first: Tries::new(1, MINUTE),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Begins a try; an error says how long to wait.
+    pub fn begin(&self, email: &str, address: IpAddr) -> Result<Guess<'_>, Duration> {
+        let pair = (email.to_owned(), address);
+        self.pairs.take(&pair)?;
+        let stranger = !self.known.lock().contains_key(&pair);
+        if stranger && let Err(wait) = self.begin_as_a_stranger(&pair) {
+            self.pairs.give_back(&pair);
+            return Err(wait);
+        }
+        Ok(Guess { guesses: self, pair, stranger })
+    }
+
+    fn begin_as_a_stranger(&self, pair: &Pair) -> Result<(), Duration> {
+        self.addresses.take(&pair.1)?;
+        if self.accounts.take(&pair.0).is_ok() {
+            return Ok(());
+        }
+        self.first.take(pair).inspect_err(|_| self.addresses.give_back(&pair.1))
+    }
+
+    /// Forgets what says nothing any more.
+    pub fn tidy(&self) {
+        self.pairs.tidy();
+        self.addresses.tidy();
+        self.accounts.tidy();
+        self.first.tidy();
+    }
+}
+
+impl Guess<'_> {
+    /// The password was right: the try is given back, and the account is known at the address.
+    pub fn was_right(self) {
+        let Self { guesses, pair, stranger } = self;
+        guesses.pairs.give_back(&pair);
+        if stranger {
+            guesses.addresses.give_back(&pair.1);
+            guesses.accounts.give_back(&pair.0);
+            guesses.first.give_back(&pair);
+        }
+        let mut known = guesses.known.lock();
+        if known.len() >= KNOWN {
+            // Half of them, the older ones: they are strangers again, and no more than that.
+            let mut times: Vec<Instant> = known.values().copied().collect();
+            let (_, middle, _) = times.select_nth_unstable(KNOWN / 2);
+            let middle = *middle;
+            known.retain(|_, at| *at > middle);
+        }
+        known.insert(pair, Instant::now());
+    }
+}
+
+/// Tries per key: so many at once, and all of them again after `refill`.
+struct Tries<K> {
+    most: f64,
+    refill: Duration,
+    left: Mutex<HashMap<K, (f64, Instant)>>,
+}
+
+impl<K: Eq + Hash + Clone> Tries<K> {
+    fn new(most: u32, refill: Duration) -> Self {
+        Self { most: f64::from(most.max(1)), refill, left: Mutex::default() }
+    }
+
+    /// What is left by now of what was left at a time.
+    fn now(&self, (left, at): (f64, Instant)) -> f64 {
+        let grown = at.elapsed().as_secs_f64() / self.refill.as_secs_f64() * self.most;
+        (left + grown).min(self.most)
+    }
+
+    fn take(&self, key: &K) -> Result<(), Duration> {
+        let mut all = self.left.lock();
+        let left = all.get(key).map_or(self.most, |one| self.now(*one));
+        if left < 1.0 {
+            return Err(self.refill.mul_f64((1.0 - left) / self.most));
+        }
+        all.insert(key.clone(), (left - 1.0, Instant::now()));
+        Ok(())
+    }
+
+    fn give_back(&self, key: &K) {
+        let mut all = self.left.lock();
+        let Some(one) = all.get_mut(key) else { return };
+        *one = ((self.now(*one) + 1.0).min(self.most), Instant::now());
+        if one.0 >= self.most {
+            all.remove(key);
+        }
+    }
+
+    fn tidy(&self) {
+        self.left.lock().retain(|_, one| self.now(*one) < self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn right_tries_cost_nothing_and_nothing_is_kept_of_them() {
+        let guesses = Guesses::new(2);
+        let address = IpAddr::from([1, 2, 3, 4]);
+        for _ in 0..100 {
+            guesses.begin("a@test.example", address).unwrap().was_right();
+        }
+        assert!(guesses.pairs.left.lock().is_empty() && guesses.addresses.left.lock().is_empty());
+        for _ in 0..2 {
+            drop(guesses.begin("a@test.example", address).unwrap());
+        }
+        let wait = guesses.begin("a@test.example", address).err().unwrap();
+        assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(30), "{wait:?}");
+        guesses.tidy();
+        assert_eq!(guesses.pairs.left.lock().len(), 1);
+    }
+
+    #[test]
+    fn those_that_are_known_are_bounded() {
+        let guesses = Guesses::new(2);
+        for number in 0..=KNOWN as u32 {
+            let address = IpAddr::from(number.to_be_bytes());
+            guesses.begin("a@test.example", address).unwrap().was_right();
+        }
+        let known = guesses.known.lock();
+        assert!(known.len() <= KNOWN, "{}", known.len());
+        let last = IpAddr::from((KNOWN as u32).to_be_bytes());
+        assert!(known.contains_key(&("a@test.example".to_owned(), last)));
+    }
+}

@@ -1,0 +1,153 @@
+//! Limits count each caller for itself, however its address is written, and stop a guesser without
+//! keeping out whose account is guessed at.
+
+use crate::support::app::{TestApp, eventually};
+use crate::support::client::{Answer, Client};
+use grandstand::config::Settings;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// A guest behind a trusted proxy that says this of its address.
+async fn log_in_from(guest: &Client, forwarded: &str, email: &str, password: &str) -> Answer {
+    let body = json!({"email": email, "password": password});
+    let request = guest.request(Method::POST, "/api/users/log-in");
+    let request = request.header("x-forwarded-for", forwarded).json(&body);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+fn behind_a_proxy(settings: &mut Settings) {
+    settings.rates.rate_limits = "on".to_owned();
+    settings.trusted_proxies = vec!["127.0.0.1".parse::<IpAddr>().unwrap()];
+}
+
+/// The rule: an address is the same with a port and in brackets, as IPv6 and as IPv4; two addresses
+/// behind one proxy are two; a network of IPv6 that one person gets (/64) is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_is_one_address_however_it_is_written() {
+    let app = TestApp::start_with(|settings| {
+        behind_a_proxy(settings);
+        settings.listen = "[::]:0".to_owned();
+        settings.rates.account_calls_per_minute = 2;
+    })
+    .await;
+    // The connection is then one of ::ffff:127.0.0.1.
+    let guest = Client::new(format!("http://127.0.0.1:{}", app.node().address.port()), None);
+    let try_from = async |forwarded: &str| {
+        let answer = log_in_from(&guest, forwarded, "nobody@test.example", "a wrong one").await;
+        (answer.status, forwarded.to_owned())
+    };
+    let groups: [&[&str]; 4] = [
+        &["1.2.3.4:1001", "1.2.3.4:1002", "1.2.3.4", "::ffff:1.2.3.4", "[::ffff:1.2.3.4]:99"],
+        &["1.2.3.5:1001", "1.2.3.5", "1.2.3.5, 127.0.0.1", "9.9.9.9, 1.2.3.5:7"],
+        &["2001:db8:0:1::1", "2001:DB8:0:1:0::1", "[2001:db8:0:1:ffff::2]:44", "[2001:db8:0:1::9]"],
+        &["2001:db8:0:2::1", "[2001:db8:0:2::1]:1", "\"[2001:db8:0:2::1]:1\""],
+    ];
+    for group in groups {
+        for (at, written) in group.iter().enumerate() {
+            let expected = if at < 2 { 401 } else { 429 };
+            assert_eq!(try_from(written).await, (expected, (*written).to_owned()));
+        }
+    }
+    app.finish().await;
+}
+
+/// The rule: a proxy that says what can't be read is told of once, and not at each request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_can_not_be_understood_is_told_of_once() {
+    let app = TestApp::start().await;
+    let mut command = app.binary(&["serve", "--role", "api"]);
+    command.env("GRANDSTAND_TRUSTED_PROXIES", "127.0.0.1").env("GRANDSTAND_LOG", "warn");
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut node = command.spawn().unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().expect("the node listens");
+    let guest = Client::new(line.strip_prefix("listening on ").unwrap().to_owned(), None);
+    for forwarded in ["1.2.3.4", "unknown", "_hidden", "1.2.3.4:x", "unknown"] {
+        let request = guest.request(Method::GET, "/api/matches");
+        request.header("x-forwarded-for", forwarded).send().await.unwrap();
+    }
+    node.start_kill().unwrap();
+    let mut errors = BufReader::new(node.stderr.take().unwrap()).lines();
+    let mut told = Vec::new();
+    while let Some(line) = errors.next_line().await.unwrap() {
+        told.extend(line.contains("X-Forwarded-For").then_some(line));
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("127.0.0.1") && told[0].contains("unknown"), "{told:?}");
+    app.finish().await;
+}
+
+/// The rule: who guesses a password is stopped, and its owner gets in all the while, also from an
+/// address from which others guess.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guesser_is_stopped_and_the_owner_is_not() {
+    let app = TestApp::start_with(|settings| {
+        behind_a_proxy(settings);
+        settings.rates.account_calls_per_minute = 1000;
+    })
+    .await;
+    let guest = app.guest();
+    app.user("owner").await;
+    let owner = async |from: &str| {
+        log_in_from(&guest, from, "owner@test.example", "a password of tests").await.status
+    };
+    let mut stopped = 0;
+    for guess in 0..30 {
+        let password = format!("guess number {guess}");
+        let answer = log_in_from(&guest, "1.1.1.1", "owner@test.example", &password).await;
+        if answer.status == 429 {
+            assert!(answer.headers.contains_key("retry-after"));
+            answer.refused(429, "TOO_MANY_REQUESTS");
+            stopped += 1;
+        }
+        assert_eq!(owner("2.2.2.2").await, 200, "after {guess} guesses of somebody else");
+    }
+    assert!(stopped >= 18, "{stopped} of 30 guesses were stopped");
+    assert_eq!(owner("1.1.1.1").await, 429, "the guesser is not told which guess is right");
+    // One address that tries many accounts is stopped, and who is known there is not.
+    assert_eq!(owner("3.3.3.3").await, 200);
+    let mut stopped = 0;
+    for number in 0..130 {
+        let email = format!("nobody-{number}@test.example");
+        let answer = log_in_from(&guest, "3.3.3.3", &email, "a wrong one").await;
+        stopped += u32::from(answer.status == 429);
+    }
+    assert!(stopped >= 25, "{stopped} of 130");
+    assert_eq!(owner("3.3.3.3").await, 200);
+    app.finish().await;
+}
+
+/// The rule: many addresses that guess at one account together get one guess each, and its owner
+/// gets in from an address that nobody has seen before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_guess_together_do_not_keep_the_owner_out() {
+    let app = TestApp::start_with(|settings| {
+        behind_a_proxy(settings);
+        settings.rates.log_ins_per_minute = 3;
+    })
+    .await;
+    let guest = app.guest();
+    app.user("owner").await;
+    let (mut first, mut second) = (0, 0);
+    for address in 0..40 {
+        let from = format!("10.1.0.{address}");
+        for stopped in [&mut first, &mut second] {
+            let answer = log_in_from(&guest, &from, "owner@test.example", "a wrong one").await;
+            *stopped += u32::from(answer.status == 429);
+        }
+    }
+    assert_eq!(first, 0, "somebody who has not guessed yet may be the owner");
+    assert!(second >= 20, "{second} of 40 second guesses were stopped");
+    let owner = log_in_from(&guest, "10.2.0.1", "owner@test.example", "a password of tests").await;
+    owner.expect(200);
+    // A refresh costs nobody's tries: it is no guess.
+    eventually("the session goes on", || async {
+        let body = json!({"refreshToken": "nothing"});
+        let answer = guest.post("/api/users/refresh", &body).await;
+        (answer.status == 401 && answer.body["code"] != Value::Null).then_some(())
+    })
+    .await;
+    app.finish().await;
+}

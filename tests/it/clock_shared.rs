@@ -1,0 +1,97 @@
+//! What more than one machine tells by a clock, when one of the clocks is wrong.
+
+use crate::support::app::{TestApp, eventually, eventually_within};
+use crate::support::client::Client;
+use crate::support::clock::Clock;
+use grandstand::domain::ids::MatchId;
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use serde_json::json;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+const MINUTES_MS: i64 = 120_000;
+
+/// The rule: people are let in, at the set rate, while the clock of Redis is set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
+    let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
+    let settings = RedisSettings { fsync: Fsync::Never };
+    let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
+    let app = TestApp::start_on_redis(redis.url(), |_| {}).await;
+    let event = app.open_match().await;
+    let id: MatchId = event.id.parse().unwrap();
+    let queue = json!({"enabled": true, "admitPerMinute": 600, "maxActive": 100_000});
+    let path = format!("/api/admin/matches/{}/queue", event.id);
+    app.admin().await.put(&path, &queue).await.expect(200);
+    let engine = &app.node().app.engine;
+    for _ in 0..1000 {
+        let user = grandstand::domain::ids::UserId::new(id.partition());
+        engine.join_queue(id, user).await.unwrap();
+    }
+    let raw = app.raw().await;
+    let served = async || {
+        use fred::prelude::*;
+        let key = grandstand::redis::keys::MatchKeys(id).meta();
+        raw.hget::<Option<u64>, _, _>(key, "serving").await.unwrap().unwrap_or(0)
+    };
+    // What the clock was a moment ago may be remembered by whoever saw it: ahead, then back.
+    for ahead in [0, -MINUTES_MS, MINUTES_MS, 0] {
+        clock.set_ahead_ms(ahead);
+        let before = served().await;
+        eventually_within(Duration::from_secs(8), &format!("at {ahead} ms"), || async {
+            (served().await >= before + 20).then_some(())
+        })
+        .await;
+    }
+    let guest = app.guest();
+    // The streams of whoever waits say so too.
+    let url = format!("{}{}", guest.url, event.path("/queue/events"));
+    let mut line = crate::support::events::EventStream::open(&url, None).await;
+    let first = line.next().await.unwrap().data["serving"].as_u64().unwrap();
+    clock.set_ahead_ms(-MINUTES_MS);
+    eventually_serving(&mut line, first + 20).await;
+    app.finish().await;
+    redis.stop().await.unwrap();
+}
+
+async fn eventually_serving(line: &mut crate::support::events::EventStream, number: u64) {
+    let reading =
+        async { while line.next().await.unwrap().data["serving"].as_u64().unwrap() < number {} };
+    tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the line stands still");
+}
+
+/// The rule: a node whose own clock is wrong takes the tokens of the others, and they take its.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_count_on_a_node_whose_clock_is_wrong() {
+    let app = TestApp::start_with(|settings| settings.access_ttl_ms = 60_000).await;
+    let here = app.user("fan").await;
+    for ahead in [3_600_000, -3_600_000] {
+        let clock = Clock::new();
+        clock.set_ahead_ms(ahead);
+        let mut command = app.binary(&["serve", "--role", "api"]);
+        command.envs(clock.environment()).env("GRANDSTAND_ACCESS_TTL_MS", "60000");
+        let mut node = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        let line = lines.next_line().await.unwrap().expect("the node listens");
+        let url = line.strip_prefix("listening on ").unwrap().to_owned();
+        let there = Client::new(url, here.token.clone());
+        there.get("/api/users/me").await.expect(200);
+        let made_there = there.log_in("fan@test.example", "a password of tests").await;
+        made_there.get("/api/users/me").await.expect(200);
+        Client::new(here.url.clone(), made_there.token).get("/api/users/me").await.expect(200);
+        // A clock that is set while the node runs changes nothing either.
+        clock.set_ahead_ms(-ahead);
+        let later = here.log_in("fan@test.example", "a password of tests").await;
+        Client::new(there.url.clone(), later.token).get("/api/users/me").await.expect(200);
+        node.kill().await.unwrap();
+    }
+    // All the same it ends.
+    let brief = TestApp::start_with(|settings| settings.access_ttl_ms = 1000).await;
+    let fan = brief.user("fan").await;
+    eventually("the token ends", || async {
+        (fan.get("/api/users/me").await.status == 401).then_some(())
+    })
+    .await;
+    brief.finish().await;
+    app.finish().await;
+}

@@ -1,0 +1,70 @@
+//! Commands say what they wait for, and do not wait for ever.
+
+use crate::support::app::TestApp;
+use crate::support::postgres::sql;
+use grandstand::app::NodeRole;
+use grandstand::domain::ids::Partition;
+use grandstand::redis::keys::PartitionKeys;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// The rule: a command that needs what only a worker does says so at once, and ends with an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waits_says_so_and_ends() {
+    use fred::prelude::*;
+    let mut app = TestApp::start().await;
+    app.verify().await;
+    app.node.take().unwrap().stop().await;
+    let raw = app.raw().await;
+    for number in 0..app.settings.partitions {
+        let _: i64 = raw.del(PartitionKeys(Partition(number)).partition()).await.unwrap();
+    }
+    for command in [
+        &["verify"][..],
+        &["demo"],
+        &["dead-letters", "replay", "--all"],
+        &["dead-letters", "drop", "0/1/1-1"],
+    ] {
+        let begun = Instant::now();
+        let mut running = app.binary(command);
+        running.env("GRANDSTAND_COMMAND_WAIT_MS", "4000");
+        let mut running = running.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+        let mut next = async || {
+            let line = tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await;
+            line.expect("no word").unwrap().expect("no word")
+        };
+        let first = next().await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{command:?} says nothing for long");
+        assert!(first.contains("waiting for a worker"), "{command:?}: {first}");
+        let last = next().await;
+        assert!(last.contains("serve") && last.contains("worker"), "{command:?}: {last}");
+        let status = running.wait().await.unwrap();
+        assert_eq!(status.code(), Some(1), "{command:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{command:?}: {:?}", begun.elapsed());
+    }
+    app.node = Some(app.another_node(NodeRole::All).await);
+    app.finish().await;
+}
+
+/// The rule: a migration that waits for another one says so, and goes on after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_waits_for_another_says_so() {
+    let app = TestApp::start().await;
+    let url = app.settings.database_url.clone();
+    let lock = "select pg_advisory_lock(113740958557299), pg_sleep(4)";
+    let other = tokio::spawn(async move { sql(&url, lock).await });
+    let held =
+        "select count(*) from pg_locks where locktype = 'advisory' and granted and database =
+        (select oid from pg_database where datname = current_database())";
+    crate::support::app::eventually("the other migration runs", || async {
+        (sql(&app.settings.database_url, held).await[0][0] != "0").then_some(())
+    })
+    .await;
+    let (status, text) = app.run(&["migrate"]).await;
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("waiting for another migration"), "{text}");
+    other.await.unwrap();
+    app.finish().await;
+}

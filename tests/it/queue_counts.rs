@@ -1,0 +1,97 @@
+//! How many people wait, and how fast they are let in, as everybody is told.
+
+use crate::support::app::{TestApp, TestMatch, eventually_within};
+use crate::support::events::{Event, EventStream};
+use grandstand::domain::ids::{MatchId, UserId};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn set_queue(app: &TestApp, event: &TestMatch, settings: &Value) {
+    let path = format!("/api/admin/matches/{}/queue", event.id);
+    app.admin().await.put(&path, settings).await.expect(200);
+}
+
+async fn watch(app: &TestApp, event: &TestMatch) -> EventStream {
+    let url = format!("{}{}", app.node().url(), event.path("/queue/events"));
+    EventStream::open(&url, None).await
+}
+
+/// Reads on until an event is as wanted.
+async fn wait(
+    line: &mut EventStream,
+    within: Duration,
+    what: &str,
+    wanted: impl Fn(&Event) -> bool,
+) {
+    let reading = async {
+        loop {
+            let event = line.next_within(within).await.expect("the stream goes on");
+            if wanted(&event) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(within, reading).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+/// The rule: those who wait are counted while the room is paused and before it opens, when people
+/// come and when they go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_are_counted_while_nobody_is_let_in() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let id: MatchId = event.id.parse().unwrap();
+    let engine = &app.node().app.engine;
+    for settings in [
+        json!({"enabled": true, "admitPerMinute": 600, "paused": true}),
+        json!({"enabled": true, "admitPerMinute": 600, "opensAt": "2999-01-01T00:00:00Z"}),
+        json!({"enabled": true, "admitPerMinute": 600, "maxActive": 1, "paused": true}),
+    ] {
+        set_queue(&app, &event, &settings).await;
+        let mut line = watch(&app, &event).await;
+        let users: Vec<UserId> = (0..30).map(|_| UserId::new(id.partition())).collect();
+        for user in &users {
+            engine.join_queue(id, *user).await.unwrap();
+        }
+        let (soon, is) =
+            (Duration::from_secs(5), |count| move |one: &Event| one.data["waiting"] == count);
+        wait(&mut line, soon, "30 wait", is(30)).await;
+        for user in &users[..10] {
+            engine.leave_queue(id, *user).await.unwrap();
+        }
+        wait(&mut line, soon, "20 wait", is(20)).await;
+        for user in &users[10..] {
+            engine.leave_queue(id, *user).await.unwrap();
+        }
+        wait(&mut line, soon, "nobody waits", is(0)).await;
+    }
+    app.finish().await;
+}
+
+/// The rule: the pace that was measured is that of the last minute, also when nobody was let in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pace_ages_when_nobody_is_let_in() {
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let id: MatchId = event.id.parse().unwrap();
+    let engine = &app.node().app.engine;
+    set_queue(&app, &event, &json!({"enabled": true, "admitPerMinute": 600})).await;
+    let mut line = watch(&app, &event).await;
+    for _ in 0..200 {
+        engine.join_queue(id, UserId::new(id.partition())).await.unwrap();
+    }
+    let pace = |event: &Event| event.data["admittedPerMinute"].as_u64();
+    wait(&mut line, Duration::from_secs(15), "a pace", |one| pace(one).is_some_and(|p| p > 300))
+        .await;
+    set_queue(&app, &event, &json!({"enabled": true, "admitPerMinute": 600, "paused": true})).await;
+    wait(&mut line, Duration::from_secs(30), "a lower pace", |one| {
+        pace(one).is_some_and(|pace| pace < 250) && one.data["waiting"].as_u64() > Some(0)
+    })
+    .await;
+    eventually_within(Duration::from_secs(1), "who asks is told the same", || async {
+        let feed = app.node().app.hub.feed(id).await.unwrap();
+        feed.eta(10).is_none_or(|eta| eta.p50_seconds > 2).then_some(())
+    })
+    .await;
+    app.finish().await;
+}
