@@ -274,7 +274,10 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
                 });
             }
             Some(Found::Live(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
-            Some(Found::Ended(_)) | None => return Err(ApiError::not_found("reservation")),
+            Some(Found::Ended(ended)) => {
+                return Err(Refusal::ReservationEnded(ended.reason).into());
+            }
+            None => return Err(ApiError::not_found("reservation")),
         }
     }
     Ok(Confirmed::Unknown)
@@ -305,7 +308,10 @@ async fn cancel_now(
     let cancelled = app.engine.cancel(one.match_id, user.id, one.id, seats).await;
     let cancelled = cancelled.map_err(|error| match error {
         // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
-        EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
+        EngineError::Refused(Refusal::NotFound) => {
+            Refusal::NotCancellable("ENDED".to_owned()).into()
+        }
+        EngineError::Refused(Refusal::NotYours) => ApiError::not_in_reservation(),
         other => ApiError::from(other),
     })?;
     let Cancelled::Refunding { refund, part, seats, payment_key, journal } = cancelled else {
@@ -335,8 +341,9 @@ async fn cancel_now(
     let id = app.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
     if failed {
         return Err(ApiError::conflict(
-            "NOT_CANCELLABLE",
-            "The gateway refuses to give the money back; the reservation stays yours.",
+            "REFUND_REFUSED",
+            "The card company refuses to give the money back; the reservation stays yours. Ask \
+             the organiser.",
         ));
     }
     match id {

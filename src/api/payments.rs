@@ -138,7 +138,8 @@ pub async fn request(
         (status = 202, body = Envelope<ConfirmView>),
         (status = 402, description = "PAYMENT_DECLINED", body = Problem),
         (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
-        (status = 409, description = "RESERVATION_EXPIRED, SEAT_SOLD", body = Problem),
+        (status = 409, description = "RESERVATION_EXPIRED, PAID_TOO_LATE, \
+            RESERVATION_NOT_PENDING, SEAT_SOLD", body = Problem),
         (status = 422, description = "AMOUNT_MISMATCH", body = Problem),
         (status = 503, description = "PAYMENTS_PAUSED", body = Problem)))]
 pub async fn confirm(

@@ -6,6 +6,7 @@ use crate::api::error::{ApiError, ApiResult, Problem};
 use crate::api::events::open;
 use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
 use crate::api::serve::PeerAddress;
+use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::MatchId;
 use crate::engine::error::Refusal;
 use crate::engine::queue::Place;
@@ -130,7 +131,8 @@ pub async fn events(
 ) -> ApiResult<Response> {
     let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
     if !event.queue.enabled {
-        return Err(Refusal::QueueOff.into());
+        let ended = event.status == MatchStatus::Closed;
+        return Err(Refusal::QueueOff { ended }.into());
     }
     open(&app, peer, &headers, id, Subject::Line, None).await
 }

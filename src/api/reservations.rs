@@ -87,7 +87,7 @@ impl ReservationView {
     responses((status = 201, body = Envelope<ReservationView>),
         (status = 403, description = "NOT_YOURS", body = Problem),
         (status = 404, description = "MATCH_NOT_FOUND, SEAT_NOT_FOUND", body = Problem),
-        (status = 409, description = "HOLD_EXPIRED, ALREADY_RESERVED", body = Problem)))]
+        (status = 409, description = "HOLD_EXPIRED, ALREADY_RESERVED, PRICE_CHANGED", body = Problem)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     user: User,
@@ -190,7 +190,8 @@ pub struct CancelInput {
     security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>),
         (status = 202, body = Envelope<ReservationView>), (status = 404, body = Problem),
-        (status = 409, description = "NOT_CANCELLABLE", body = Problem),
+        (status = 409, description = "NOT_CANCELLABLE, REFUND_UNDER_WAY, REFUND_REFUSED, \
+            PRICE_CHANGED", body = Problem),
         (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,

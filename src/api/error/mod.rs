@@ -266,7 +266,7 @@ impl ApiError {
     /// The money came when the seats could not be given any more: it goes back.
     pub fn money_returns() -> Self {
         Self::conflict(
-            "RESERVATION_EXPIRED",
+            "PAID_TOO_LATE",
             "The payment came through when the seats were not yours any more. The money goes back \
              in full.",
         )
@@ -368,6 +368,13 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Each seat once, in the order in which they are named first.
 fn seat_list(seats: &[SeatId]) -> Value {
-    json!(seats)
+    let mut list: Vec<SeatId> = Vec::with_capacity(seats.len());
+    for seat in seats {
+        if !list.contains(seat) {
+            list.push(*seat);
+        }
+    }
+    json!(list)
 }

@@ -1,9 +1,11 @@
 //! What the engine and the store refuse, in the words of the API.
 
 use super::{ApiError, seat_list};
-use crate::engine::error::{EngineError, Refusal};
+use crate::domain::ids::SeatId;
+use crate::engine::error::{EngineError, NotPending, Refusal};
 use crate::store::StoreError;
 use axum::http::StatusCode;
+use serde_json::json;
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
@@ -14,9 +16,24 @@ impl From<Refusal> for ApiError {
                 "IDEMPOTENCY_KEY_REUSED",
                 "This Idempotency-Key was used with another body. Use a new key.",
             ),
-            Refusal::NotOpen => {
-                conflict("MATCH_NOT_OPEN", "Tickets of this match are not on sale at the moment.")
+            Refusal::NotOpen { ended: true } => {
+                conflict("MATCH_NOT_OPEN", "The sale of this match has ended.")
             }
+            Refusal::NotOpen { ended: false } => {
+                conflict("MATCH_NOT_OPEN", "The sale of this match has not begun.")
+            }
+            Refusal::AlreadyHeld(hold, seats) => conflict(
+                "ALREADY_HELD",
+                "You hold these seats already. Reserve them, or give them back to choose others.",
+            )
+            .with("holdId", json!(hold))
+            .with("seatIds", seat_list(&seats)),
+            Refusal::ReservedByYou(reservation, seats) => conflict(
+                "ALREADY_RESERVED",
+                "These seats are part of a reservation of yours. Go on with that one.",
+            )
+            .with("reservationId", json!(reservation))
+            .with("seatIds", seat_list(&seats)),
             Refusal::Archived => Self::new(
                 StatusCode::GONE,
                 "MATCH_ARCHIVED",
@@ -32,8 +49,7 @@ impl From<Refusal> for ApiError {
                 "This would be more seats than one person may have in a match.",
             ),
             Refusal::Taken(lost) => {
-                conflict("SEAT_TAKEN", "Some of these seats are not free any more.")
-                    .with("lost", seat_list(&lost))
+                Self::taken(&lost, "Some of these seats are not free any more.")
             }
             Refusal::Orphan(alone) => conflict(
                 "ORPHAN_SEAT",
@@ -57,21 +73,49 @@ impl From<Refusal> for ApiError {
 }
 
 impl ApiError {
+    /// Seats that are not in the state that was expected, with the reason.
+    pub fn taken(lost: &[SeatId], detail: &str) -> Self {
+        Self::conflict("SEAT_TAKEN", detail).with("lost", seat_list(lost))
+    }
+
+    /// Seats to cancel that the reservation does not have.
+    pub fn not_in_reservation() -> Self {
+        let detail = "Not all of these seats are part of this reservation. Nothing was cancelled.";
+        Self::new(StatusCode::FORBIDDEN, "NOT_YOURS", detail)
+    }
+
     /// Refusals of reservations, payments, accounts and the catalogue.
     fn of_payment(refusal: Refusal) -> Self {
         let conflict = Self::conflict;
         match refusal {
-            Refusal::NotPending => conflict(
+            Refusal::NotPending(why) => conflict(
                 "RESERVATION_NOT_PENDING",
-                "This reservation is not waiting for a payment.",
+                match why {
+                    NotPending::Replaced => {
+                        "Another payment was requested for this reservation since. Nothing was \
+                         charged for this one."
+                    }
+                    NotPending::Paying => {
+                        "Another payment of this reservation is under way. Wait for its outcome."
+                    }
+                    NotPending::Paid => "This reservation is paid already.",
+                    NotPending::Refunding => {
+                        "This reservation was paid and is being cancelled: the money is on its way \
+                         back."
+                    }
+                },
             ),
             Refusal::ReservationEnded(reason) if reason == "EXPIRED" => conflict(
                 "RESERVATION_EXPIRED",
                 "The time to pay is over and the seats are free again. Nothing was charged.",
             ),
-            Refusal::ReservationEnded(_) => conflict(
+            Refusal::ReservationEnded(reason) => conflict(
                 "RESERVATION_NOT_PENDING",
-                "This reservation has ended. Nothing was charged.",
+                match reason.as_str() {
+                    "CANCELLED" | "REFUNDED" => "This reservation was cancelled.",
+                    "LOST" => "An earlier sale has the seats of this reservation, so it has ended.",
+                    _ => "This reservation has ended.",
+                },
             ),
             Refusal::AmountMismatch => Self::amount_mismatch(),
             Refusal::PaymentFailed => conflict(
@@ -83,10 +127,27 @@ impl ApiError {
                 "NOT_CANCELLABLE",
                 "A payment for this reservation is under way. Wait for its outcome.",
             ),
-            Refusal::NotCancellable => conflict(
+            Refusal::RefundUnderWay => conflict(
+                "REFUND_UNDER_WAY",
+                "The money of other seats of this reservation is on its way back. Try again when \
+                 it has arrived.",
+            ),
+            Refusal::NotCancellable(reason) => conflict(
                 "NOT_CANCELLABLE",
-                "This reservation can't be cancelled, or not in this way: before it is paid it \
-                     is cancelled whole, without seatIds.",
+                match reason.as_str() {
+                    "PENDING" => {
+                        "Before it is paid a reservation is cancelled whole, without seatIds."
+                    }
+                    "EXPIRED" => {
+                        "The time to pay is over: the seats are free again and nothing was charged."
+                    }
+                    _ => "This reservation has ended before: there is nothing to cancel.",
+                },
+            ),
+            Refusal::PriceChanged => conflict(
+                "PRICE_CHANGED",
+                "The price of these seats is not the one they were held at. The seats stay yours: \
+                 look up your holds, and try again in a moment.",
             ),
             Refusal::EmailTaken => {
                 conflict("EMAIL_TAKEN", "There is an account with this e-mail. Log in instead.")
@@ -95,7 +156,10 @@ impl ApiError {
                 "CHANGED_MEANWHILE",
                 "Someone else has changed it in the meantime. Read it again, then repeat.",
             ),
-            Refusal::QueueOff => {
+            Refusal::QueueOff { ended: true } => {
+                conflict("QUEUE_OFF", "The sale of this match has ended, and its waiting room too.")
+            }
+            Refusal::QueueOff { ended: false } => {
                 conflict("QUEUE_OFF", "This match has no waiting room: just choose your seats.")
             }
             Refusal::SessionEnded | Refusal::TokenUnknown => {

@@ -1,6 +1,7 @@
 //! The rules of a site plan. A plan is taken or refused as a whole; a refusal names every fault,
 //! so that whoever wrote it mends it in one go (docs/SITE-PLAN.md lists the rules for people).
 
+use super::alike::alike;
 use super::{Area, Block, Grade, Point, Row, Section, Shape, SitePlan};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -43,6 +44,9 @@ impl SitePlan {
         }
         check.totals();
         check.overlaps();
+        if check.seats <= SEATS_MAX {
+            check.alike(self);
+        }
         check.into_faults()
     }
 }
@@ -248,6 +252,12 @@ impl<'a> Check<'a> {
             if reach.is_none_or(|other| other.last < range.last) {
                 reach = Some(range);
             }
+        }
+    }
+
+    fn alike(&mut self, plan: &SitePlan) {
+        for fault in alike(plan) {
+            self.fault(&fault.pointer, fault.message);
         }
     }
 
