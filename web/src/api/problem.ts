@@ -21,9 +21,15 @@ export class Problem extends Error {
 export interface ProblemMembers {
   requestId?: string;
   lost?: number[];
+  seatIds?: number[];
   alternatives?: Alternative[];
   gatewayCode?: string;
   errors?: unknown;
+}
+
+/** Whether it says nothing about what the server did: a cut answer, a time-out, a fault. */
+export function isUnknown(problem: Problem): boolean {
+  return problem.status === 0 || problem.status >= 500 || problem.code === 'IDEMPOTENCY_KEY_IN_USE';
 }
 
 export const NETWORK = 'NETWORK';

@@ -59,6 +59,16 @@ export interface Plan {
     name: string;
     sections: { id: number; name: string; blocks: PlanBlock[] }[];
   }[];
+  labels: Record<'ko' | 'en', LabelParts>;
+}
+
+/** The label of a seat: text of its block, `row`, label of its row, `seat`, its number, `end`. */
+export interface LabelParts {
+  /** In the order of the plan. */
+  blocks: string[];
+  row: string;
+  seat: string;
+  end: string;
 }
 
 export interface SeatMapSnapshot {
@@ -73,7 +83,9 @@ export interface SeatMapChanges {
 
 export interface SeatLine {
   seatId: number;
+  /** In English. */
   label: string;
+  labelKo: string;
   price: number;
 }
 
@@ -86,7 +98,8 @@ export interface Hold {
 
 export interface Alternative {
   seatIds: number[];
-  labels?: string[];
+  labels: string[];
+  labelsKo: string[];
   amount?: number;
 }
 

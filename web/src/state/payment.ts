@@ -28,9 +28,6 @@ export function reservationOf(payment: string): string | null {
   return sessionStorage.getItem(`${STORED}.${payment}`);
 }
 
-/** The longest name of an order that the gateway takes, in characters. */
-const ORDER_NAME_LONGEST = 100;
-
 function addressOfReturn(payment: string): URL {
   const back = new URL('/', location.href);
   back.searchParams.set('payment', payment);
@@ -41,7 +38,7 @@ function checkoutAddress(checkout: string, payment: string, orderName: string): 
   const address = new URL(checkout, location.href);
   if (!/^https?:$/.test(address.protocol)) throw new TypeError('unusable checkout address');
   const back = addressOfReturn(payment);
-  address.searchParams.set('orderName', orderName.slice(0, ORDER_NAME_LONGEST));
+  address.searchParams.set('orderName', orderName);
   address.searchParams.set('successUrl', back.href);
   address.searchParams.set('failUrl', back.href);
   return address.href;

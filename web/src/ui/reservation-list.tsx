@@ -5,6 +5,7 @@ import { askLogIn } from '../state/log-in';
 import { text } from '../text';
 import { matchDay, matchTime, reservationNumber } from '../text/format';
 import { Failure } from './failure';
+import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
 export function ReservationList() {
@@ -33,7 +34,8 @@ function Mine() {
     const [mine, matches] = await Promise.all([fetchReservations(), fetchMatches()]);
     return { ...mine, matches: new Map(matches.map((match) => [match.id, match])) };
   });
-  if (error.value) return <Failure error={error.value} retry={reload} />;
+  useAgain(reload);
+  if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   if (!data.value) return <p class="soft">{t.loading}</p>;
   const { reservations, history, matches } = data.value;
   if (reservations.length === 0 && history !== false) {
@@ -66,6 +68,11 @@ function Entry({ reservation, match }: { reservation: Reservation; match?: Match
         </p>
       </div>
       <div class="match-state">
+        {reservation.status === 'PENDING' && (
+          <span class="button small primary" data-testid="go-on">
+            {t.reservations.goOn}
+          </span>
+        )}
         <span class={`badge badge-${reservation.status.toLowerCase()}`}>
           {t.reservations.status[reservation.status]}
         </span>
