@@ -15,7 +15,7 @@ stage := scripts/stage
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test features chaos bench load lint fmt doc clean
+.PHONY: help run test api features chaos bench load lint fmt doc clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,11 @@ test: ## All that must pass: format, lints, tests, features, scripts and browser
 	@$(stage) tests $(CARGO) test --locked --no-fail-fast
 	@$(stage) scripts scripts/setup_test
 	@if [ -f web/package.json ]; then $(stage) browser scripts/web_test; fi
+
+api: ## The description of the API and the types of the page, after a change of the API
+	@$(CARGO) run --locked --quiet --bin grandstand -- openapi > web/openapi.json.new
+	@mv web/openapi.json.new web/openapi.json
+	@cd web && npm run --silent api
 
 features: ## The features alone, as scenarios (ARGS="-- --name 'a part of its name'")
 	@scripts/setup run

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use grandstand::api::document::openapi;
 use grandstand::app::{Node, NodeRole};
 use grandstand::commands::dev::Dev;
 use grandstand::commands::{dead_letters, demo, restore, verify};
@@ -92,6 +93,8 @@ enum Command {
         #[command(subcommand)]
         command: DeadLetters,
     },
+    /// Prints the OpenAPI document of this release.
+    Openapi,
     /// Load on a running installation, or on an embedded one.
     Load(grandstand::load::LoadArguments),
     /// A server that speaks the API of Toss Payments, with a page to pay on.
@@ -248,6 +251,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let done = if dry_run { "would be restored" } else { "restored" };
             println!("{} partitions {done}", restored.partitions);
         }
+        Command::Openapi => println!("{}", openapi().to_pretty_json()?),
         Command::Load(arguments) => return grandstand::load::run(arguments).await,
         Command::TossEmulator {
             listen,

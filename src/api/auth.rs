@@ -2,7 +2,7 @@
 //! that takes an `Admin` can't be reached by anybody else.
 
 use crate::api::App;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, UserId};
 use crate::engine::error::{EngineError, Refusal};
@@ -111,7 +111,7 @@ impl Tokens {
             return Err(not_valid());
         }
         if self.ended.read().contains_key(&user.session) {
-            return Err(ApiError::unauthorized("The session has ended. Log in again."));
+            return Err(ErrorCode::Unauthorized.into());
         }
         Ok(user)
     }
@@ -140,7 +140,7 @@ impl Tokens {
 }
 
 fn not_valid() -> ApiError {
-    ApiError::unauthorized("The token is not valid or has expired.")
+    ApiError::new(ErrorCode::Unauthorized, "The token is not valid or has expired.")
 }
 
 /// Starts a session for an account.
@@ -153,7 +153,7 @@ pub async fn start_session(app: &App, account: &Account) -> Result<Pair, ApiErro
 
 /// Exchanges a refresh token for a new pair.
 pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), ApiError> {
-    let ended = || ApiError::unauthorized("The session has ended. Log in again.");
+    let ended = || ApiError::from(ErrorCode::Unauthorized);
     let session = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id));
     let known = |id: &SessionId| id.partition().0 < app.engine.partition_count();
     let session = session.filter(known).ok_or_else(ended)?;
@@ -233,7 +233,10 @@ impl FromRequestParts<Arc<App>> for User {
         let scheme = text.and_then(|text| text.split_once(' '));
         let bearer = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = bearer.map(|(_, token)| token.trim()).ok_or_else(|| {
-            ApiError::unauthorized("Log in first, and send the header Authorization: Bearer TOKEN.")
+            ApiError::new(
+                ErrorCode::Unauthorized,
+                "Log in first, and send the header Authorization: Bearer TOKEN.",
+            )
         })?;
         app.tokens.check(token)
     }
@@ -249,7 +252,7 @@ impl FromRequestParts<Arc<App>> for Admin {
         let user = User::from_request_parts(parts, app).await?;
         match user.role {
             Role::Admin => Ok(Self(user)),
-            Role::User => Err(ApiError::forbidden()),
+            Role::User => Err(ErrorCode::Forbidden.into()),
         }
     }
 }

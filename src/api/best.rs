@@ -3,7 +3,7 @@
 
 use crate::api::App;
 use crate::api::auth::User;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
 use crate::api::holds::{
     HoldView, SEATS_PER_CALL, claimed, hold_view, not_open, refuse_early, total,
 };
@@ -12,7 +12,6 @@ use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::batch::Operation;
 use crate::live::catalog::KnownSite;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -55,7 +54,7 @@ pub async fn hold_best(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     app.limits.seat_call(user.id.0)?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let wish = checked(&site, best)?;
     if !refuse_early(app, id, wish.count, &operation).await? {
         // Only the answer that an earlier call had is wanted.
@@ -80,11 +79,11 @@ pub async fn hold_best(
         };
         // Redis stands where the map stood when it had nothing: that is its own word.
         if none_left && known >= version {
-            return Err(ApiError::sold_out());
+            return Err(ErrorCode::SoldOut.into());
         }
         feed.wait_for_version(version, CATCH_UP).await;
     }
-    Err(ApiError::overloaded())
+    Err(ErrorCode::Overloaded.into())
 }
 
 fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
@@ -115,9 +114,14 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
 
 /// Up to three choices as good as the one that was lost: the same number, side by side, first in
 /// the same section, then of the same grade.
-pub async fn alternatives(app: &App, id: MatchId, site: &KnownSite, lost: &[SeatId]) -> Value {
-    let Ok(feed) = app.hub.feed(id).await else { return json!([]) };
-    let Some(first) = lost.first() else { return json!([]) };
+pub async fn alternatives(
+    app: &App,
+    id: MatchId,
+    site: &KnownSite,
+    lost: &[SeatId],
+) -> Vec<Alternative> {
+    let Ok(feed) = app.hub.feed(id).await else { return vec![] };
+    let Some(first) = lost.first() else { return vec![] };
     let section = site.index.section_of(*first);
     let grade = site.index.grade(*first).map(str::to_owned);
     let near =
@@ -129,13 +133,12 @@ pub async fn alternatives(app: &App, id: MatchId, site: &KnownSite, lost: &[Seat
     let one = |seats: &Vec<SeatId>| {
         // Seats of another plan are no alternative.
         let seats = claimed(site, seats).ok()?;
-        let amount: i64 = seats.iter().map(|seat| seat.price).sum();
-        let ids: Vec<SeatId> = seats.iter().map(|seat| seat.seat_id).collect();
-        let labels: Vec<&str> = seats.iter().map(|seat| seat.label.as_str()).collect();
-        let labels_ko: Vec<&str> = seats.iter().map(|seat| seat.label_ko.as_str()).collect();
-        let offer = json!({"seatIds": ids, "labels": labels, "labelsKo": labels_ko,
-            "amount": amount});
-        Some(offer)
+        Some(Alternative {
+            amount: seats.iter().map(|seat| seat.price).sum(),
+            seat_ids: seats.iter().map(|seat| seat.seat_id).collect(),
+            labels: seats.iter().map(|seat| seat.label.clone()).collect(),
+            labels_ko: seats.into_iter().map(|seat| seat.label_ko).collect(),
+        })
     };
-    Value::Array(found.iter().filter_map(one).collect())
+    found.iter().filter_map(one).collect()
 }

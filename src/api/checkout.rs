@@ -3,7 +3,7 @@
 
 use crate::api::App;
 use crate::api::auth::User;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::money::{Attempt, Refund};
@@ -102,7 +102,7 @@ async fn confirm_now(
     let paused = behind || amount > 0 && !app.toss.admits_new_payment();
     if paused && one.status == ReservationStatus::Pending {
         app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
-        return Err(ApiError::payments_paused());
+        return Err(ErrorCode::PaymentsPaused.into());
     }
     failpoint::reached("begin.before");
     let begun =
@@ -161,7 +161,7 @@ async fn claim(
         ClaimRow::Lost(seats) => {
             app.engine.settle_payment(attempt, Outcome::Lost(seats.clone())).await?;
             metrics::counter!("grandstand_seats_lost_total").increment(1);
-            Err(ApiError::seat_sold(&seats))
+            Err(ApiError::seat_sold(seats))
         }
         // The reconciler has settled it meanwhile, because this node was slow.
         ClaimRow::Paid => Ok(Some(Confirmed::Persisted)),
@@ -171,7 +171,7 @@ async fn claim(
             match app.engine.settle_payment(attempt, back).await? {
                 Settled::Asked => Ok(Some(Confirmed::Unknown)),
                 Settled::Confirmed(_) => persisted_earlier(app, one).await.map(Some),
-                Settled::Pending(_) => Err(ApiError::payments_paused()),
+                Settled::Pending(_) => Err(ErrorCode::PaymentsPaused.into()),
                 // It is on a later attempt, or it is gone: what became of it is the answer.
                 Settled::Over | Settled::Owed => wait_for_other(app, one).await.map(Some),
             }
@@ -224,7 +224,7 @@ async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> Api
         Ok(gone @ (Settled::Pending(_) | Settled::Asked | Settled::Owed)) => {
             tracing::error!(%payment, ?gone, "paid for what can't be given: the money goes back");
             metrics::counter!("grandstand_refunds_owed_total").increment(1);
-            Err(ApiError::money_returns())
+            Err(ErrorCode::PaidTooLate.into())
         }
         Err(error) => {
             tracing::error!(%payment, %error, "a payment was taken and its outcome not noted yet");
@@ -270,14 +270,14 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
                 return Err(if failed {
                     ApiError::declined("DECLINED", "see the answer to the first confirmation")
                 } else {
-                    ApiError::payments_paused()
+                    ErrorCode::PaymentsPaused.into()
                 });
             }
             Some(Found::Live(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
             Some(Found::Ended(ended)) => {
                 return Err(Refusal::ReservationEnded(ended.reason).into());
             }
-            None => return Err(ApiError::not_found("reservation")),
+            None => return Err(ErrorCode::ReservationNotFound.into()),
         }
     }
     Ok(Confirmed::Unknown)
@@ -340,11 +340,7 @@ async fn cancel_now(
     let failed = refused.is_some();
     let id = app.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
     if failed {
-        return Err(ApiError::conflict(
-            "REFUND_REFUSED",
-            "The card company refuses to give the money back; the reservation stays yours. Ask \
-             the organiser.",
-        ));
+        return Err(ErrorCode::RefundRefused.into());
     }
     match id {
         None => Ok(true),

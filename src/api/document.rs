@@ -1,10 +1,17 @@
-//! The OpenAPI document. It comes from the same registration as the routes; refusals that have one
-//! cause everywhere (a bad body, no token, a limit) are added here and not at each handler.
+//! The OpenAPI document. It comes from the same registration as the routes. A handler names the
+//! codes of its own refusals (`x-codes`); those that have one cause everywhere (a bad body, no
+//! token, a limit) are added here.
 
 use crate::api::api;
-use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM};
+use crate::domain::ids::SeatId;
+use axum::http::StatusCode;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
 /// The OpenAPI document of this release.
 pub fn openapi() -> OpenApi {
@@ -12,40 +19,126 @@ pub fn openapi() -> OpenApi {
     let components = document.components.get_or_insert_with(Default::default);
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", bearer);
+    let examples = ErrorCode::ALL.iter().map(|code| (code.to_string(), RefOr::T(example(*code))));
+    components.examples.extend(examples);
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten().filter(|_| path.starts_with("/api/")) {
-            for (status, code) in refusals(path, operation) {
-                add(operation, status, code);
-            }
+        for operation in operations(item) {
+            describe_successes(operation);
+            describe_refusals(path, operation);
         }
     }
     document
 }
 
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+}
+
+/// Each response must have a description; the schema says the rest.
+fn describe_successes(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
+        let words = status.and_then(|status| status.canonical_reason());
+        if let (RefOr::T(response), Some(words)) = (response, words)
+            && response.description.is_empty()
+        {
+            response.description = words.to_owned();
+        }
+    }
+}
+
+/// A problem document as the server sends it.
+fn example(code: ErrorCode) -> Example {
+    let seats = vec![SeatId(1_010_101), SeatId(1_010_102)];
+    let error = match code {
+        ErrorCode::Validation => ApiError::fields(vec![
+            FieldError { field: "email".to_owned(), message: "is missing".to_owned() },
+            FieldError { field: "password".to_owned(), message: "is missing".to_owned() },
+        ]),
+        ErrorCode::SeatTaken => ApiError::seat_taken(seats).with_alternatives(vec![]),
+        ErrorCode::SeatSold => ApiError::seat_sold(seats),
+        ErrorCode::SeatNotFound => ApiError::seats_not_found(seats),
+        ErrorCode::PaymentDeclined => {
+            ApiError::declined("REJECT_CARD_COMPANY", "The card company refused.")
+        }
+        ErrorCode::TooManyRequests | ErrorCode::TooManyStreams => ApiError::too_many(code, 1),
+        other => other.into(),
+    };
+    let problem = error.problem("0199a3f2-6c1e-7d3b-9b7e-0d6f5a4c3b2a");
+    let value = serde_json::to_value(problem).unwrap_or_default();
+    ExampleBuilder::new().summary(code.when()).value(Some(value)).build()
+}
+
+/// A response for each status of failure, with the codes that come with it.
+fn describe_refusals(path: &str, operation: &mut Operation) {
+    let mut codes = taken_from(operation);
+    codes.extend(common(path, operation));
+    let mut by_status: BTreeMap<String, Vec<ErrorCode>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status().as_str().to_owned()).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        operation.responses.responses.insert(status, RefOr::T(refusal(&codes)));
+    }
+}
+
+fn refusal(codes: &[ErrorCode]) -> Response {
+    let lines: Vec<String> =
+        codes.iter().map(|code| format!("- `{code}`: {}", code.when())).collect();
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    content.examples = codes
+        .iter()
+        .map(|code| {
+            (code.to_string(), RefOr::Ref(Ref::new(format!("#/components/examples/{code}"))))
+        })
+        .collect();
+    ResponseBuilder::new().description(lines.join("\n")).content(PROBLEM, content).build()
+}
+
+/// The codes that the handler names.
+fn taken_from(operation: &mut Operation) -> BTreeSet<ErrorCode> {
+    let Some(extensions) = &mut operation.extensions else { return BTreeSet::new() };
+    let named = extensions.remove("x-codes").unwrap_or(Value::Array(vec![]));
+    if extensions.is_empty() {
+        operation.extensions = None;
+    }
+    serde_json::from_value(named).unwrap_or_default()
+}
+
 /// What this kind of operation may be refused with, whatever it does.
-fn refusals(path: &str, operation: &Operation) -> Vec<(&'static str, &'static str)> {
+fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
+    if !path.starts_with("/api/") {
+        return vec![];
+    }
     let parameters: Vec<&Parameter> =
         operation.parameters.iter().flatten().filter_map(named).collect();
     let (body, token) = (operation.request_body.is_some(), operation.security.is_some());
-    let of_path = parameters.iter().any(|one| one.parameter_in == ParameterIn::Path);
     let keyed = parameters.iter().any(|one| one.name == "Idempotency-Key");
     let all = [
-        (body || !parameters.is_empty(), "400", "VALIDATION, MALFORMED"),
-        (token, "401", "UNAUTHORIZED"),
-        (path.starts_with("/api/admin/"), "403", "FORBIDDEN"),
-        (of_path, "404", "…_NOT_FOUND"),
-        (keyed, "409", "IDEMPOTENCY_KEY_IN_USE"),
-        (body, "413", "TOO_LARGE"),
-        (body, "415", "UNSUPPORTED_MEDIA_TYPE"),
-        (keyed, "422", "IDEMPOTENCY_KEY_REUSED"),
-        (true, "429", "RATE_LIMITED"),
-        (true, "503", "OVERLOADED, UNAVAILABLE, NOT_LOADED"),
+        (body || !parameters.is_empty(), ErrorCode::Validation),
+        (body, ErrorCode::Malformed),
+        (token, ErrorCode::Unauthorized),
+        (path.starts_with("/api/admin/"), ErrorCode::Forbidden),
+        (body, ErrorCode::TooLarge),
+        (body, ErrorCode::UnsupportedMediaType),
+        (keyed, ErrorCode::IdempotencyKeyInUse),
+        (keyed, ErrorCode::IdempotencyKeyReused),
+        (true, ErrorCode::TooManyRequests),
+        (true, ErrorCode::Internal),
+        (true, ErrorCode::Overloaded),
+        (true, ErrorCode::Unavailable),
+        (true, ErrorCode::NotLoaded),
+        (true, ErrorCode::Timeout),
     ];
-    all.into_iter()
-        .filter(|(applies, ..)| *applies)
-        .map(|(_, status, code)| (status, code))
-        .collect()
+    let of_path = parameters.iter().filter(|one| one.parameter_in == ParameterIn::Path);
+    let missing = of_path.filter_map(|one| missing(&one.name));
+    all.into_iter().filter(|(applies, _)| *applies).map(|(_, code)| code).chain(missing).collect()
+}
+
+/// What is said when nothing has the id that is in the path.
+fn missing(parameter: &str) -> Option<ErrorCode> {
+    let code = format!("{}_NOT_FOUND", parameter.to_uppercase());
+    serde_json::from_value(Value::String(code)).ok()
 }
 
 /// Nothing of ours stands elsewhere in the document.
@@ -54,12 +147,4 @@ fn named(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
         RefOr::T(parameter) => Some(parameter),
         RefOr::Ref(_) => None,
     }
-}
-
-fn add(operation: &mut Operation, status: &str, code: &str) {
-    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
-        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-        let response = ResponseBuilder::new().description(code);
-        RefOr::T(response.content("application/problem+json", problem).build())
-    });
 }

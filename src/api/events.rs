@@ -1,7 +1,7 @@
 //! Event streams (SSE): a snapshot, then changes, with ids to resume from.
 
 use crate::api::App;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Path, Query};
 use crate::api::seats::checked_block;
 use crate::api::serve::PeerAddress;
@@ -50,12 +50,12 @@ pub struct BlockStreamQuery {
 }
 
 /// Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}.
-#[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events", tag = "seats",
+#[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events",
+    operation_id = "watchBlock", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
-    responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = 404, body = Problem),
-        (status = 410, description = "MATCH_ARCHIVED", body = Problem),
-        (status = 429, description = "TOO_MANY_STREAMS", body = Problem)))]
+    responses((status = 200, content_type = "text/event-stream", body = String)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteNotFound, ErrorCode::MatchArchived, ErrorCode::TooManyStreams]))))]
 pub async fn of_block(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
@@ -70,12 +70,13 @@ pub async fn of_block(
 
 /// Live states of the whole match, or of `blocks`: as above, with one letter per seat in the
 /// snapshot.
-#[utoipa::path(get, path = "/api/matches/{match}/seats/events", tag = "seats",
+#[utoipa::path(get, path = "/api/matches/{match}/seats/events",
+    operation_id = "watchMatch", tag = "seats",
     params(("match" = uuid::Uuid, Path), StreamQuery),
-    responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = 404, body = Problem),
-        (status = 410, description = "MATCH_ARCHIVED", body = Problem),
-        (status = 429, description = "TOO_MANY_STREAMS", body = Problem)))]
+    responses((status = 200, content_type = "text/event-stream", body = String)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteNotFound, ErrorCode::BlockNotFound, ErrorCode::MatchArchived,
+        ErrorCode::TooManyStreams]))))]
 pub async fn of_match(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
@@ -83,7 +84,7 @@ pub async fn of_match(
     Path(id): Path<MatchId>,
     Query(query): Query<StreamQuery>,
 ) -> ApiResult<Response> {
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     let scope = match &query.blocks {
         None => Scope::Match,
         Some(text) => {

@@ -2,7 +2,7 @@
 //! The only file with the status codes of successes.
 
 use crate::api::App;
-use crate::api::error::{ApiError, FieldError};
+use crate::api::error::{ApiError, ErrorCode, FieldError};
 use crate::engine::batch::Operation;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -97,7 +97,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             _ => BODY_BYTES,
         };
         if !is_json(request.headers()) {
-            return Err(ApiError::media_type());
+            return Err(ErrorCode::UnsupportedMediaType.into());
         }
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -161,14 +161,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError>
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
     let value = serde_ignored::deserialize(tracked, &mut note).map_err(|inner| {
         if inner.is_syntax() || inner.is_eof() {
-            return ApiError::malformed(format!("The body is not JSON: {inner}."));
+            return ApiError::new(ErrorCode::Malformed, format!("The body is not JSON: {inner}."));
         }
         let path = track.path().to_string();
         let (field, message) = explain(&path, &inner.to_string());
         ApiError::fields(vec![FieldError { field, message }])
     })?;
     let end = reader.end();
-    end.map_err(|error| ApiError::malformed(format!("The body is not JSON: {error}.")))?;
+    end.map_err(|error| {
+        ApiError::new(ErrorCode::Malformed, format!("The body is not JSON: {error}."))
+    })?;
     if strict && !unknown.is_empty() {
         let error = |field| FieldError { field, message: "is not a field of this".to_owned() };
         return Err(ApiError::fields(unknown.into_iter().map(error).collect()));
@@ -236,7 +238,7 @@ struct Call {
 impl Calls {
     fn begin(&self, name: String) -> Result<Call, ApiError> {
         if !self.0.lock().insert(name.clone()) {
-            return Err(ApiError::in_flight());
+            return Err(ErrorCode::IdempotencyKeyInUse.into());
         }
         Ok(Call { calls: self.clone(), name })
     }

@@ -1,7 +1,7 @@
 //! Probes, metrics, the clock.
 
 use crate::api::App;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Okay};
 use crate::domain::ids::Partition;
 use crate::engine::Engine;
@@ -177,22 +177,26 @@ pub struct Time {
 }
 
 /// The process is alive.
-#[utoipa::path(get, path = "/health/live", tag = "operation", responses((status = 200)))]
+#[utoipa::path(get, path = "/health/live",
+    operation_id = "isAlive", tag = "operation", responses((status = 200)))]
 pub async fn live() -> Okay<()> {
     Okay(())
 }
 
 /// This process can serve, as far as it knows from the last second; the details say what is
 /// missing. 503: no partition serves, nothing is heard from Redis, or the process is stopping.
-#[utoipa::path(get, path = "/health/ready", tag = "operation",
-    responses((status = 200, body = Envelope<Ready>), (status = 503, body = Problem)))]
+#[utoipa::path(get, path = "/health/ready",
+    operation_id = "isReady", tag = "operation",
+    responses((status = 200, body = Envelope<Ready>)),
+    extensions(("x-codes" = json!([ErrorCode::NotReady]))))]
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
     let view = app.health.ready(Instant::now());
     if view.ready { Okay(view).into_response() } else { ApiError::not_ready(&view).into_response() }
 }
 
 /// Metrics in the text format of Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "operation",
+#[utoipa::path(get, path = "/metrics",
+    operation_id = "getMetrics", tag = "operation",
     responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn metrics() -> Response {
     let handle = crate::telemetry::metrics();
@@ -201,7 +205,8 @@ pub async fn metrics() -> Response {
 }
 
 /// The server's clock: the one that decides deadlines, as the first partition has it.
-#[utoipa::path(get, path = "/api/time", tag = "operation",
+#[utoipa::path(get, path = "/api/time",
+    operation_id = "getTime", tag = "operation",
     responses((status = 200, body = Envelope<Time>)))]
 pub async fn time(State(app): State<Arc<App>>) -> ApiResult<Okay<Time>> {
     let now = jiff::Timestamp::from_millisecond(app.engine.now_ms(Partition(0)).await?);

@@ -3,7 +3,7 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, hold_best};
-use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::domain::best::possible_orphans;
 use crate::domain::catalog::MatchStatus;
@@ -64,16 +64,17 @@ pub struct HoldList {
 }
 
 /// My holds in a match that are in time: for a page that was loaded again, and for another device.
-#[utoipa::path(get, path = "/api/matches/{match}/holds", tag = "holds",
+#[utoipa::path(get, path = "/api/matches/{match}/holds",
+    operation_id = "listHolds", tag = "holds",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<HoldList>),
-        (status = 404, description = "MATCH_NOT_FOUND", body = Problem)))]
+    responses((status = 200, body = Envelope<HoldList>)),
+    extensions(("x-codes" = json!([ErrorCode::SeatNotFound]))))]
 pub async fn mine(
     State(app): State<Arc<App>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<HoldList>> {
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let mut claims = app.engine.claims_of(id.partition(), user.id).await?;
     claims.retain(|claim| claim.match_id == id);
     // Read after the claims: what is late by then has ended, swept or not.
@@ -94,16 +95,15 @@ pub async fn mine(
 }
 
 /// Holds seats, all or none.
-#[utoipa::path(post, path = "/api/matches/{match}/holds", tag = "holds",
+#[utoipa::path(post, path = "/api/matches/{match}/holds",
+    operation_id = "hold", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = HoldInput, security(("token" = [])),
-    responses((status = 201, body = Envelope<HoldView>),
-        (status = 403, description = "PASS_REQUIRED", body = Problem),
-        (status = 404, description = "SEAT_NOT_FOUND", body = Problem),
-        (status = 409, description = "SEAT_TAKEN (with `lost` and \
-            `alternatives`), ALREADY_HELD (with `holdId` and `seatIds`), ALREADY_RESERVED (with \
-            `reservationId` and `seatIds`), SEAT_LIMIT, MATCH_NOT_OPEN, ORPHAN_SEAT (with \
-            `orphans`), SOLD_OUT", body = Problem)))]
+    responses((status = 201, body = Envelope<HoldView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::PassRequired, ErrorCode::SeatNotFound, ErrorCode::SeatTaken,
+        ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit, ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat,
+        ErrorCode::SoldOut]))))]
 pub async fn hold(
     State(app): State<Arc<App>>,
     user: User,
@@ -121,9 +121,13 @@ pub async fn hold(
 }
 
 /// Holds one seat.
-#[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/hold", tag = "holds",
+#[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/hold",
+    operation_id = "holdSeat", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("seat" = u32, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<HoldView>), (status = 409, body = Problem)))]
+    responses((status = 200, body = Envelope<HoldView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::SeatLimit,
+        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat]))))]
 pub async fn hold_one(
     State(app): State<Arc<App>>,
     user: User,
@@ -172,8 +176,7 @@ async fn hold_seats(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     app.limits.seat_call(user.id.0)?;
-    let (event, site) =
-        app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (event, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let amount = checked_seats(&site, &seats)?;
     refuse_early(app, id, seats.len(), &operation).await?;
     let orphans = if event.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
@@ -181,8 +184,8 @@ async fn hold_seats(
     let held = app.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
     let (hold_id, granted) = match held {
         Err(EngineError::Refused(Refusal::Taken(lost))) => {
-            let error = ApiError::from(Refusal::Taken(lost));
-            return Err(error.with_alternatives(alternatives(app, id, &site, &wanted).await));
+            let alternatives = alternatives(app, id, &site, &wanted).await;
+            return Err(ApiError::seat_taken(lost).with_alternatives(alternatives));
         }
         other => other?,
     };
@@ -235,7 +238,7 @@ pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<ClaimedSeat>
             _ => unknown.push(*seat),
         }
     }
-    if unknown.is_empty() { Ok(known) } else { Err(ApiError::seats_not_found(&unknown)) }
+    if unknown.is_empty() { Ok(known) } else { Err(ApiError::seats_not_found(unknown)) }
 }
 
 /// The deadline of a grant as a time.
@@ -249,33 +252,37 @@ pub fn moment(ms: i64) -> ApiResult<jiff::Timestamp> {
 }
 
 /// Gives the seats of a hold back.
-#[utoipa::path(delete, path = "/api/matches/{match}/holds/{hold}", tag = "holds",
+#[utoipa::path(delete, path = "/api/matches/{match}/holds/{hold}",
+    operation_id = "releaseHold", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("hold" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 204), (status = 403, description = "NOT_YOURS", body = Problem),
-        (status = 404, body = Problem),
-        (status = 409, description = "ALREADY_RESERVED", body = Problem)))]
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::NotYours, ErrorCode::AlreadyReserved]))))]
 pub async fn release(
     State(app): State<Arc<App>>,
     user: User,
     Path((id, hold)): Path<(MatchId, HoldId)>,
 ) -> ApiResult<NoContent> {
     app.limits.seat_call(user.id.0)?;
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     app.engine.release(id, user.id, hold).await?;
     Ok(NoContent)
 }
 
 /// Gives one held seat back.
-#[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/release", tag = "holds",
+#[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/release",
+    operation_id = "releaseSeat", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("seat" = u32, Path)), security(("token" = [])),
-    responses((status = 204), (status = 403, description = "NOT_YOURS", body = Problem)))]
+    responses((status = 204)),
+    extensions(("x-codes" = json!([
+        ErrorCode::NotYours, ErrorCode::HoldNotFound, ErrorCode::AlreadyReserved,
+        ErrorCode::AmountMismatch]))))]
 pub async fn release_one(
     State(app): State<Arc<App>>,
     user: User,
     Path((id, seat)): Path<(MatchId, SeatId)>,
 ) -> ApiResult<NoContent> {
     app.limits.seat_call(user.id.0)?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let price = checked_seats(&site, &[seat])?;
     app.engine.release_seat(id, user.id, seat, price).await?;
     Ok(NoContent)

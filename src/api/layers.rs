@@ -2,7 +2,7 @@
 //! document of what failed.
 
 use crate::api::App;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::api::serve::PeerAddress;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -62,7 +62,7 @@ async fn outermost(State(app): State<Arc<App>>, mut request: Request, next: Next
         Err(error) => error.into_response(),
         Ok(()) => match tokio::time::timeout(DEADLINE, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => ApiError::timeout().into_response(),
+            Err(_) => ErrorCode::Timeout.into_response(),
         },
     };
     let mut response = finish(response, &id);
@@ -95,7 +95,7 @@ fn finish(mut response: Response, id: &str) -> Response {
         None => response,
         Some(error) => {
             let allow = response.headers().get(header::ALLOW).cloned();
-            let mut problem = error.into_problem(id);
+            let mut problem = error.into_answer(id);
             if let Some(allow) = allow {
                 problem.headers_mut().insert(header::ALLOW, allow);
             }

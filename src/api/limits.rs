@@ -1,6 +1,6 @@
 //! Rate limits: token buckets per account, user or address, in the memory of the node.
 
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Rates;
 use crate::live::places::{Full, Place, Places};
 use governor::clock::{Clock, DefaultClock};
@@ -69,15 +69,15 @@ impl RateLimits {
         }
         limiter.check_key(key).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            ApiError::too_many("TOO_MANY_REQUESTS", wait.as_secs() + 1)
+            ApiError::too_many(ErrorCode::TooManyRequests, wait.as_secs() + 1)
         })
     }
 
     /// A place for an event stream; it is free again when the value is dropped.
     pub fn stream(&self, address: IpAddr) -> Result<Place, ApiError> {
         self.streams.take(address).map_err(|full| match full {
-            Full::Address => ApiError::too_many("TOO_MANY_STREAMS", 10),
-            Full::Node => ApiError::overloaded(),
+            Full::Address => ApiError::too_many(ErrorCode::TooManyStreams, 10),
+            Full::Node => ErrorCode::Overloaded.into(),
         })
     }
 

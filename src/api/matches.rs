@@ -1,7 +1,7 @@
 //! Matches, for everybody.
 
 use crate::api::App;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Okay, Path, Query};
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
 use crate::domain::ids::{MatchId, SiteId};
@@ -27,9 +27,11 @@ pub struct MatchView {
     /// No choice by hand may leave a single seat alone.
     pub orphan_rule: bool,
     /// Seats of the site; none while the site is not known.
+    #[schema(required)]
     pub seats: Option<u32>,
     /// Those of them that can be had, as of the last two seconds; none for a draft, for a
     /// match that is long over, and while Redis does not answer.
+    #[schema(required)]
     pub seats_left: Option<u32>,
     /// Seats that one person may have in the match, held and bought together.
     pub max_seats_per_user: u32,
@@ -80,6 +82,7 @@ impl MatchView {
 pub struct MatchPage {
     matches: Vec<MatchView>,
     /// Pass it as `cursor` for the next page; none on the last one.
+    #[schema(required)]
     next_cursor: Option<String>,
     /// False while a part of Redis does not answer: its matches are listed without `seatsLeft`.
     counted: bool,
@@ -97,8 +100,9 @@ pub struct ListQuery {
 }
 
 /// All matches in the order in which they start; a DRAFT one is not on sale yet.
-#[utoipa::path(get, path = "/api/matches", tag = "matches", params(ListQuery),
-    responses((status = 200, body = Envelope<MatchPage>), (status = 400, body = Problem)))]
+#[utoipa::path(get, path = "/api/matches",
+    operation_id = "listMatches", tag = "matches", params(ListQuery),
+    responses((status = 200, body = Envelope<MatchPage>)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<ListQuery>,
@@ -133,14 +137,14 @@ fn parse_cursor(text: &str) -> Option<(i64, MatchId)> {
 }
 
 /// One match.
-#[utoipa::path(get, path = "/api/matches/{match}", tag = "matches",
+#[utoipa::path(get, path = "/api/matches/{match}",
+    operation_id = "getMatch", tag = "matches",
     params(("match" = uuid::Uuid, Path)),
-    responses((status = 200, body = Envelope<MatchView>),
-        (status = 404, description = "MATCH_NOT_FOUND", body = Problem)))]
+    responses((status = 200, body = Envelope<MatchView>)))]
 pub async fn one(
     State(app): State<Arc<App>>,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     Ok(Okay(MatchView::of(&app, &event).await))
 }

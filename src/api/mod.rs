@@ -25,7 +25,7 @@ pub mod users;
 mod wire;
 
 use crate::api::auth::Tokens;
-use crate::api::error::{ApiError, Problem};
+use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
@@ -148,8 +148,8 @@ pub fn router(app: Arc<App>) -> Router {
     let router = router
         .merge(page::router())
         .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()))
-        .fallback(|| async { ApiError::not_found("page") })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
+        .fallback(|| async { ErrorCode::NotFound })
+        .method_not_allowed_fallback(|| async { ErrorCode::MethodNotAllowed });
     layers::around(router, &app).with_state(app)
 }
 
@@ -159,6 +159,6 @@ pub fn worker_router(app: Arc<App>) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(|| async { ApiError::not_found("page") });
+        .fallback(|| async { ErrorCode::NotFound });
     layers::around(router, &app).with_state(app)
 }

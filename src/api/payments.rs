@@ -3,7 +3,7 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::checkout::{self, Confirmed};
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
 use crate::api::reservations::{ReservationView, find};
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
@@ -54,6 +54,7 @@ pub struct PaymentView {
     /// The page on which to pay; add `successUrl` and `failUrl` to its query. Not there when
     /// nothing is to be paid: confirm such a payment with any payment key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     checkout_url: Option<String>,
 }
 
@@ -90,6 +91,7 @@ impl PaymentView {
 /// A confirmation.
 #[derive(Serialize, ToSchema)]
 pub struct ConfirmView {
+    #[schema(required)]
     payment: Option<PaymentView>,
     reservation: ReservationView,
     /// Whether PostgreSQL has it: then nothing can undo it but a refund.
@@ -97,11 +99,14 @@ pub struct ConfirmView {
 }
 
 /// Requests a payment for a PENDING reservation.
-#[utoipa::path(post, path = "/api/payments/request", tag = "payments",
+#[utoipa::path(post, path = "/api/payments/request",
+    operation_id = "requestPayment", tag = "payments",
     params(("Idempotency-Key" = Option<String>, Header)), request_body = RequestInput,
     security(("token" = [])),
-    responses((status = 201, body = Envelope<PaymentView>), (status = 404, body = Problem),
-        (status = 409, description = "RESERVATION_NOT_PENDING", body = Problem)))]
+    responses((status = 201, body = Envelope<PaymentView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::ReservationNotFound, ErrorCode::ReservationNotPending,
+        ErrorCode::ReservationExpired, ErrorCode::HistoryUnavailable]))))]
 pub async fn request(
     State(app): State<Arc<App>>,
     user: User,
@@ -132,16 +137,16 @@ pub async fn request(
 
 /// Confirms a payment. 200 only when PostgreSQL has the sale; 202 while the outcome is unknown or
 /// not yet persisted: ask for the reservation until it is CONFIRMED.
-#[utoipa::path(post, path = "/api/payments/confirm", tag = "payments", request_body = ConfirmInput,
+#[utoipa::path(post, path = "/api/payments/confirm",
+    operation_id = "confirmPayment", tag = "payments", request_body = ConfirmInput,
     security(("token" = [])),
     responses((status = 200, body = Envelope<ConfirmView>),
-        (status = 202, body = Envelope<ConfirmView>),
-        (status = 402, description = "PAYMENT_DECLINED", body = Problem),
-        (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
-        (status = 409, description = "RESERVATION_EXPIRED, PAID_TOO_LATE, \
-            RESERVATION_NOT_PENDING, SEAT_SOLD", body = Problem),
-        (status = 422, description = "AMOUNT_MISMATCH", body = Problem),
-        (status = 503, description = "PAYMENTS_PAUSED", body = Problem)))]
+        (status = 202, body = Envelope<ConfirmView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::PaymentDeclined, ErrorCode::PaymentNotFound, ErrorCode::ReservationNotFound,
+        ErrorCode::ReservationExpired, ErrorCode::ReservationNotPending,
+        ErrorCode::PaidTooLate, ErrorCode::SeatSold,
+        ErrorCode::AmountMismatch, ErrorCode::PaymentsPaused, ErrorCode::HistoryUnavailable]))))]
 pub async fn confirm(
     State(app): State<Arc<App>>,
     user: User,
@@ -156,7 +161,7 @@ pub async fn confirm(
     }
     let (one, _) = find_payment(&app, &user, payment_id).await?;
     if order_id != payment_id.order_id() {
-        return Err(ApiError::amount_mismatch());
+        return Err(ErrorCode::AmountMismatch.into());
     }
     let confirmed = checkout::confirm(&app, &user, &one, payment_id, payment_key, amount).await?;
     let one = find(&app, &user, one.id).await?;
@@ -171,9 +176,11 @@ pub async fn confirm(
 }
 
 /// One payment of mine.
-#[utoipa::path(get, path = "/api/payments/{payment}", tag = "payments",
+#[utoipa::path(get, path = "/api/payments/{payment}",
+    operation_id = "getPayment", tag = "payments",
     params(("payment" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<PaymentView>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<PaymentView>)),
+    extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn one(
     State(app): State<Arc<App>>,
     user: User,
@@ -188,7 +195,7 @@ async fn find_payment(
     user: &User,
     id: PaymentId,
 ) -> ApiResult<(Reservation, ClaimPayment)> {
-    let missing = || ApiError::not_found("payment");
+    let missing = || ErrorCode::PaymentNotFound.into();
     let live = app.engine.reservation_of_payment(user.id, id).await?;
     if let Some(reservation) = live {
         let one = find(app, user, reservation).await;
@@ -218,8 +225,10 @@ pub struct WebhookPayment {
 
 /// A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
 /// believed: it only leads to a look-up.
-#[utoipa::path(post, path = "/api/payments/webhooks/toss", tag = "payments",
-    request_body = WebhookInput, responses((status = 200)))]
+#[utoipa::path(post, path = "/api/payments/webhooks/toss",
+    operation_id = "tossWebhook", tag = "payments",
+    request_body = WebhookInput, responses((status = 200)),
+    extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn webhook(
     State(app): State<Arc<App>>,
     input: Input<WebhookInput>,

@@ -2,7 +2,7 @@
 
 use crate::api::App;
 use crate::api::auth::User;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::events::open;
 use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
 use crate::api::serve::PeerAddress;
@@ -34,62 +34,68 @@ pub enum PlaceState {
 pub struct PlaceView {
     state: PlaceState,
     /// My number; none once I am in.
+    #[schema(required)]
     number: Option<u64>,
     /// The number up to which people are in.
     serving: u64,
     /// People in front of me.
     ahead: u64,
     /// A range from the pace of the last minute; none while nothing was measured.
+    #[schema(required)]
     eta: Option<Eta>,
+    #[schema(required)]
     pass_expires_at: Option<jiff::Timestamp>,
 }
 
 /// Joins the queue; who is in it keeps the number.
-#[utoipa::path(post, path = "/api/matches/{match}/queue", tag = "queue",
+#[utoipa::path(post, path = "/api/matches/{match}/queue",
+    operation_id = "joinQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 201, body = Envelope<PlaceView>),
-        (status = 409, description = "QUEUE_OFF", body = Problem)))]
+    responses((status = 201, body = Envelope<PlaceView>)),
+    extensions(("x-codes" = json!([ErrorCode::QueueOff]))))]
 pub async fn join(
     State(app): State<Arc<App>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Created<PlaceView>> {
     app.limits.seat_call(user.id.0)?;
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     let place = app.engine.join_queue(id, user.id).await?;
     Ok(Created(view(&app, id, place).await?))
 }
 
 /// My place.
-#[utoipa::path(get, path = "/api/matches/{match}/queue", tag = "queue",
+#[utoipa::path(get, path = "/api/matches/{match}/queue",
+    operation_id = "getPlace", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<PlaceView>),
-        (status = 404, description = "NOT_IN_QUEUE", body = Problem),
-        (status = 409, description = "QUEUE_OFF", body = Problem)))]
+    responses((status = 200, body = Envelope<PlaceView>)),
+    extensions(("x-codes" = json!([ErrorCode::NotInQueue, ErrorCode::QueueOff]))))]
 pub async fn place(
     State(app): State<Arc<App>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<PlaceView>> {
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     let place = app.engine.queue_place(id, user.id).await?;
-    let place = place.ok_or_else(|| ApiError::not_found("ticket"))?;
+    let place = place.ok_or(ErrorCode::NotInQueue)?;
     Ok(Okay(view(&app, id, place).await?))
 }
 
 /// Leaves the queue, or gives the pass back.
-#[utoipa::path(delete, path = "/api/matches/{match}/queue", tag = "queue",
+#[utoipa::path(delete, path = "/api/matches/{match}/queue",
+    operation_id = "leaveQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 204), (status = 404, description = "NOT_IN_QUEUE", body = Problem)))]
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
 pub async fn leave(
     State(app): State<Arc<App>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<NoContent> {
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     match app.engine.leave_queue(id, user.id).await? {
         true => Ok(NoContent),
-        false => Err(ApiError::not_found("ticket")),
+        false => Err(ErrorCode::NotInQueue.into()),
     }
 }
 
@@ -119,17 +125,18 @@ async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
 }
 
 /// The line, live: event `serving`.
-#[utoipa::path(get, path = "/api/matches/{match}/queue/events", tag = "queue",
+#[utoipa::path(get, path = "/api/matches/{match}/queue/events",
+    operation_id = "watchQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = LineView),
-        (status = 409, description = "QUEUE_OFF", body = Problem)))]
+    responses((status = 200, content_type = "text/event-stream", body = LineView)),
+    extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::TooManyStreams]))))]
 pub async fn events(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Response> {
-    let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     if !event.queue.enabled {
         let ended = event.status == MatchStatus::Closed;
         return Err(Refusal::QueueOff { ended }.into());

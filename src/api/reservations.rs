@@ -3,7 +3,7 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::checkout;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
 use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline, moment};
 use crate::api::payments::PaymentView;
@@ -45,8 +45,11 @@ pub struct ReservationView {
     /// In KRW.
     pub amount: i64,
     /// The end of the time to pay, while PENDING.
+    #[schema(required)]
     pub expires_at: Option<jiff::Timestamp>,
+    #[schema(required)]
     pub created_at: Option<jiff::Timestamp>,
+    #[schema(required)]
     pub payment: Option<PaymentView>,
 }
 
@@ -81,13 +84,15 @@ impl ReservationView {
 }
 
 /// Reserves held seats: the time to pay begins.
-#[utoipa::path(post, path = "/api/reservations", tag = "reservations",
+#[utoipa::path(post, path = "/api/reservations",
+    operation_id = "reserve", tag = "reservations",
     params(("Idempotency-Key" = Option<String>, Header)), request_body = ReserveInput,
     security(("token" = [])),
-    responses((status = 201, body = Envelope<ReservationView>),
-        (status = 403, description = "NOT_YOURS", body = Problem),
-        (status = 404, description = "MATCH_NOT_FOUND, SEAT_NOT_FOUND", body = Problem),
-        (status = 409, description = "HOLD_EXPIRED, ALREADY_RESERVED, PRICE_CHANGED", body = Problem)))]
+    responses((status = 201, body = Envelope<ReservationView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::NotYours, ErrorCode::MatchNotFound, ErrorCode::SeatNotFound,
+        ErrorCode::HoldNotFound, ErrorCode::HoldExpired, ErrorCode::AlreadyReserved,
+        ErrorCode::PriceChanged]))))]
 pub async fn create(
     State(app): State<Arc<App>>,
     user: User,
@@ -97,8 +102,7 @@ pub async fn create(
     app.limits.seat_call(user.id.0)?;
     let match_id = input.value.match_id;
     let operation = key.operation(&user.id.key(), "reserve", &input);
-    let (_, site) =
-        app.catalog.event_with_site(match_id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
     let source = match (input.value.hold_id, input.value.seat_ids) {
         (Some(hold), None) => Source::Hold(hold),
         (None, Some(seats)) => Source::Seats(priced(&app, match_id, &seats)?),
@@ -119,13 +123,14 @@ pub async fn create(
 
 /// Seats of a match, each with its price in KRW.
 fn priced(app: &App, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     checked_seats(&site, seats)?;
     Ok(claimed(&site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
 }
 
 /// My reservations: open ones first, then what was bought, newest first.
-#[utoipa::path(get, path = "/api/reservations", tag = "reservations", security(("token" = [])),
+#[utoipa::path(get, path = "/api/reservations",
+    operation_id = "listReservations", tag = "reservations", security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationList>)))]
 pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<ReservationList>> {
     let asking = app.engine.partitions().map(async |one| {
@@ -149,9 +154,11 @@ pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<Res
 }
 
 /// One reservation of mine.
-#[utoipa::path(get, path = "/api/reservations/{reservation}", tag = "reservations",
+#[utoipa::path(get, path = "/api/reservations/{reservation}",
+    operation_id = "getReservation", tag = "reservations",
     params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<ReservationView>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<ReservationView>)),
+    extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn one(
     State(app): State<Arc<App>>,
     user: User,
@@ -164,7 +171,7 @@ pub async fn one(
 /// A reservation of the caller: in Redis while it is open, else in PostgreSQL. What belongs to
 /// someone else is answered as if it did not exist.
 pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
-    let missing = || ApiError::not_found("reservation");
+    let missing = || ErrorCode::ReservationNotFound.into();
     let found = app.engine.claim(user.id, id).await?;
     let now = app.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now));
@@ -185,14 +192,16 @@ pub struct CancelInput {
 
 /// Cancels a reservation of mine, or some seats of one that is paid; the money goes back first (202
 /// while that is under way).
-#[utoipa::path(post, path = "/api/reservations/{reservation}/cancel", tag = "reservations",
+#[utoipa::path(post, path = "/api/reservations/{reservation}/cancel",
+    operation_id = "cancelReservation", tag = "reservations",
     params(("reservation" = uuid::Uuid, Path)), request_body = Option<CancelInput>,
     security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>),
-        (status = 202, body = Envelope<ReservationView>), (status = 404, body = Problem),
-        (status = 409, description = "NOT_CANCELLABLE, REFUND_UNDER_WAY, REFUND_REFUSED, \
-            PRICE_CHANGED", body = Problem),
-        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
+        (status = 202, body = Envelope<ReservationView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::MatchNotFound, ErrorCode::SeatNotFound, ErrorCode::NotCancellable,
+        ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
+        ErrorCode::PriceChanged, ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
     user: User,

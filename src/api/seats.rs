@@ -1,7 +1,7 @@
 //! The states of seats now.
 
 use crate::api::App;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
 use crate::domain::ids::{BlockId, MatchId};
 use crate::live::frame::{Scope, States};
@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
 /// The states of a block, seat by seat.
-#[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats", tag = "seats",
+#[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats",
+    operation_id = "getBlockStates", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path)),
-    responses((status = 200, body = Envelope<States>), (status = 404, body = Problem),
-        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
+    responses((status = 200, body = Envelope<States>)),
+    extensions(("x-codes" = json!([ErrorCode::SiteNotFound, ErrorCode::MatchArchived]))))]
 pub async fn of_block(
     State(app): State<Arc<App>>,
     Path((id, block)): Path<(MatchId, BlockId)>,
@@ -25,17 +26,18 @@ pub async fn of_block(
 
 /// The states of the whole match: one letter per seat in plan order, block by block. The ETag is
 /// the id of an event: `seats/events?lastEventId=` goes on from there.
-#[utoipa::path(get, path = "/api/matches/{match}/seats", tag = "seats",
+#[utoipa::path(get, path = "/api/matches/{match}/seats",
+    operation_id = "getMatchStates", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, body = Envelope<States>), (status = 304),
-        (status = 404, body = Problem),
-        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
+    responses((status = 200, body = Envelope<States>),
+        (status = 304)),
+    extensions(("x-codes" = json!([ErrorCode::MatchArchived]))))]
 pub async fn of_match(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Response> {
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     let feed = app.hub.feed(id).await?;
     let body = feed.body(&Scope::Match, |data| {
         serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
@@ -67,7 +69,7 @@ pub async fn of_match(
 
 /// Refuses a match or a block that does not exist.
 pub fn checked_block(app: &App, id: MatchId, block: BlockId) -> ApiResult<()> {
-    app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("site"))?;
-    site.index.block_range(block).map(|_| ()).ok_or_else(|| ApiError::not_found("block"))
+    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::SiteNotFound)?;
+    site.index.block_range(block).map(|_| ()).ok_or_else(|| ErrorCode::BlockNotFound.into())
 }

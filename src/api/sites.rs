@@ -1,7 +1,7 @@
 //! Sites: the whole plan, and the hierarchy level by level. Cached by whoever asks, with an ETag.
 
 use crate::api::App;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId, SiteId};
 use crate::domain::plan::{Area, Block, Label, LabelWords, Language, Section, SitePlan};
@@ -97,10 +97,11 @@ pub struct Seats {
 }
 
 /// The whole plan with geometry, grades and prices.
-#[utoipa::path(get, path = "/api/sites/{site}", tag = "sites",
+#[utoipa::path(get, path = "/api/sites/{site}",
+    operation_id = "getSite", tag = "sites",
     params(("site" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, body = Envelope<SiteView>), (status = 304),
-        (status = 404, description = "SITE_NOT_FOUND", body = Problem)))]
+    responses((status = 200, body = Envelope<SiteView>),
+        (status = 304)))]
 pub async fn plan(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -115,9 +116,10 @@ pub async fn plan(
 }
 
 /// Areas of a site.
-#[utoipa::path(get, path = "/api/sites/{site}/areas", tag = "sites",
+#[utoipa::path(get, path = "/api/sites/{site}/areas",
+    operation_id = "listAreas", tag = "sites",
     params(("site" = uuid::Uuid, Path)),
-    responses((status = 200, body = Envelope<Areas>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<Areas>)))]
 pub async fn areas(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -130,49 +132,46 @@ pub async fn areas(
 }
 
 /// Sections of an area.
-#[utoipa::path(get, path = "/api/sites/{site}/areas/{area}/sections", tag = "sites",
+#[utoipa::path(get, path = "/api/sites/{site}/areas/{area}/sections",
+    operation_id = "listSections", tag = "sites",
     params(("site" = uuid::Uuid, Path), ("area" = u32, Path)),
-    responses((status = 200, body = Envelope<Sections>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<Sections>)))]
 pub async fn sections(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     Path((id, area)): Path<(SiteId, AreaId)>,
 ) -> ApiResult<Response> {
     let known = find(&app, id)?;
-    let area: &Area = known
-        .site
-        .plan
-        .areas
-        .iter()
-        .find(|one| one.id == area)
-        .ok_or_else(|| ApiError::not_found("area"))?;
+    let area: &Area =
+        known.site.plan.areas.iter().find(|one| one.id == area).ok_or(ErrorCode::AreaNotFound)?;
     let sections = area.sections.iter();
     let sections = sections.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
     Ok(tagged(&headers, &known, Sections { sections }))
 }
 
 /// Blocks of a section.
-#[utoipa::path(get, path = "/api/sites/{site}/sections/{section}/blocks", tag = "sites",
+#[utoipa::path(get, path = "/api/sites/{site}/sections/{section}/blocks",
+    operation_id = "listBlocks", tag = "sites",
     params(("site" = uuid::Uuid, Path), ("section" = u32, Path)),
-    responses((status = 200, body = Envelope<Blocks>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<Blocks>)))]
 pub async fn blocks(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     Path((id, section)): Path<(SiteId, SectionId)>,
 ) -> ApiResult<Response> {
     let known = find(&app, id)?;
-    let section = sections_of(&known)
-        .find(|one| one.id == section)
-        .ok_or_else(|| ApiError::not_found("section"))?;
+    let section =
+        sections_of(&known).find(|one| one.id == section).ok_or(ErrorCode::SectionNotFound)?;
     let blocks = section.blocks.iter();
     let blocks = blocks.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
     Ok(tagged(&headers, &known, Blocks { blocks }))
 }
 
 /// Seats of a block, with row, number, grade and price.
-#[utoipa::path(get, path = "/api/sites/{site}/blocks/{block}/seats", tag = "sites",
+#[utoipa::path(get, path = "/api/sites/{site}/blocks/{block}/seats",
+    operation_id = "listSeats", tag = "sites",
     params(("site" = uuid::Uuid, Path), ("block" = u32, Path)),
-    responses((status = 200, body = Envelope<Seats>), (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<Seats>)))]
 pub async fn seats(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -182,13 +181,13 @@ pub async fn seats(
     let block: &Block = sections_of(&known)
         .flat_map(|section| &section.blocks)
         .find(|one| one.id == block)
-        .ok_or_else(|| ApiError::not_found("block"))?;
+        .ok_or(ErrorCode::BlockNotFound)?;
     let mut seats = Vec::new();
     for row in &block.rows {
         for offset in 0..row.seats {
             let id = SeatId(row.first_seat_id.0 + offset);
             let place = known.index.price(id).zip(known.index.label(id));
-            let (price, label) = place.ok_or_else(|| ApiError::seats_not_found(&[id]))?;
+            let (price, label) = place.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
             let Label { english: label, korean: label_ko } = label;
             seats.push(SeatView {
                 id,
@@ -205,7 +204,7 @@ pub async fn seats(
 }
 
 fn find(app: &App, id: SiteId) -> ApiResult<Arc<KnownSite>> {
-    app.catalog.site(id).ok_or_else(|| ApiError::not_found("site"))
+    app.catalog.site(id).ok_or_else(|| ErrorCode::SiteNotFound.into())
 }
 
 fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {

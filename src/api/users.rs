@@ -2,7 +2,7 @@
 
 use crate::api::App;
 use crate::api::auth::{Pair, User, hash_password, rotate_session, start_session, verify_password};
-use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
 use crate::api::serve::PeerAddress;
 use crate::domain::account::{Account, Role};
@@ -53,11 +53,11 @@ pub struct RefreshInput {
 }
 
 /// Makes an account.
-#[utoipa::path(post, path = "/api/users/sign-up", tag = "users", request_body = Credentials,
+#[utoipa::path(post, path = "/api/users/sign-up",
+    operation_id = "signUp", tag = "users", request_body = Credentials,
     params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = Envelope<UserView>), (status = 400, body = Problem),
-        (status = 409, description = "EMAIL_TAKEN", body = Problem),
-        (status = 503, description = "OVERLOADED", body = Problem)))]
+    responses((status = 201, body = Envelope<UserView>)),
+    extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
 pub async fn sign_up(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
@@ -77,7 +77,7 @@ pub async fn sign_up(
     };
     // PostgreSQL has been away for long: the journal is kept in memory, and must end somewhere.
     if app.backlogs.too_long(app.engine.account_partition(&email)) {
-        return Err(ApiError::overloaded());
+        return Err(ErrorCode::Overloaded.into());
     }
     let operation = key.operation(&email, "sign-up", &input);
     let account = new_account(&app, email, password, Role::User).await?;
@@ -99,10 +99,10 @@ pub async fn new_account(
 }
 
 /// Starts a session.
-#[utoipa::path(post, path = "/api/users/log-in", tag = "users", request_body = Credentials,
-    responses((status = 200, body = Envelope<SessionView>),
-        (status = 401, description = "BAD_CREDENTIALS", body = Problem),
-        (status = 429, body = Problem)))]
+#[utoipa::path(post, path = "/api/users/log-in",
+    operation_id = "logIn", tag = "users", request_body = Credentials,
+    responses((status = 200, body = Envelope<SessionView>)),
+    extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
@@ -111,7 +111,7 @@ pub async fn log_in(
     limit(&app, peer)?;
     let email = input.value.email.trim().to_lowercase();
     if email.len() > 254 || input.value.password.len() > 512 {
-        return Err(ApiError::bad_credentials());
+        return Err(ErrorCode::BadCredentials.into());
     }
     app.limits.log_in(&email)?;
     let account = app.engine.account(&email).await?;
@@ -122,14 +122,16 @@ pub async fn log_in(
             let pair = start_session(&app, &account).await?;
             Ok(Okay(view(&app, account, pair)))
         }
-        _ => Err(ApiError::bad_credentials()),
+        _ => Err(ErrorCode::BadCredentials.into()),
     }
 }
 
 /// Exchanges the refresh token for new tokens. A token works again for 10 s after its first use,
 /// for an answer that was lost and for a second tab; later it ends the session.
-#[utoipa::path(post, path = "/api/users/refresh", tag = "users", request_body = RefreshInput,
-    responses((status = 200, body = Envelope<SessionView>), (status = 401, body = Problem)))]
+#[utoipa::path(post, path = "/api/users/refresh",
+    operation_id = "refreshSession", tag = "users", request_body = RefreshInput,
+    responses((status = 200, body = Envelope<SessionView>)),
+    extensions(("x-codes" = json!([ErrorCode::Unauthorized]))))]
 pub async fn refresh(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
@@ -141,8 +143,9 @@ pub async fn refresh(
 }
 
 /// Ends the session: its tokens are refused from now on.
-#[utoipa::path(post, path = "/api/users/log-out", tag = "users", security(("token" = [])),
-    responses((status = 204), (status = 401, body = Problem)))]
+#[utoipa::path(post, path = "/api/users/log-out",
+    operation_id = "logOut", tag = "users", security(("token" = [])),
+    responses((status = 204)))]
 pub async fn log_out(State(app): State<Arc<App>>, user: User) -> ApiResult<NoContent> {
     app.engine.end_session(user.session).await?;
     app.tokens.end(user.session);
@@ -150,8 +153,9 @@ pub async fn log_out(State(app): State<Arc<App>>, user: User) -> ApiResult<NoCon
 }
 
 /// Who am I.
-#[utoipa::path(get, path = "/api/users/me", tag = "users", security(("token" = [])),
-    responses((status = 200, body = Envelope<UserView>), (status = 401, body = Problem)))]
+#[utoipa::path(get, path = "/api/users/me",
+    operation_id = "whoAmI", tag = "users", security(("token" = [])),
+    responses((status = 200, body = Envelope<UserView>)))]
 pub async fn me(user: User) -> Okay<UserView> {
     Okay(UserView { id: user.id, email: user.email.to_string(), role: user.role })
 }

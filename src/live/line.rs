@@ -35,8 +35,10 @@ pub struct Eta {
 pub struct LineView {
     serving: u64,
     waiting: u64,
+    #[schema(required)]
     admitted_per_minute: Option<u64>,
     /// For someone who joins now.
+    #[schema(required)]
     eta: Option<Eta>,
     sold_out: bool,
 }

@@ -2,8 +2,10 @@
 
 use crate::support::app::{TestApp, TestMatch};
 use crate::support::client::{Answer, Client};
+use grandstand::api::error::ErrorCode;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Method, path with its parameters filled in, and the operation.
@@ -28,6 +30,34 @@ async fn operations(
     }
     assert!(list.len() > 40, "{}", list.len());
     list
+}
+
+/// The rule: the page is built on what the server says of itself.
+#[test]
+fn the_description_that_the_page_is_made_from_is_that_of_the_server() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/openapi.json");
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let document = serde_json::to_value(grandstand::api::document::openapi()).unwrap();
+    assert!(kept == document, "web/openapi.json is old: run `make api`, and commit it");
+}
+
+/// The rule: a program finds each operation by its id, and each refusal by a code that there is.
+#[test]
+fn each_operation_has_an_id_of_its_own_and_each_code_an_example() {
+    let document = serde_json::to_value(grandstand::api::document::openapi()).unwrap();
+    let items = document["paths"].as_object().unwrap().values();
+    let operations: Vec<&Value> =
+        items.flat_map(|item| item.as_object().unwrap().values()).collect();
+    let ids: BTreeSet<&str> =
+        operations.iter().map(|one| one["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len());
+    let examples = document["components"]["examples"].as_object().unwrap();
+    assert_eq!(examples.len(), ErrorCode::ALL.len());
+    for code in ErrorCode::ALL {
+        let problem = &examples[&code.to_string()]["value"];
+        assert_eq!(problem["code"], json!(code));
+        assert_eq!(problem["status"], json!(code.status().as_u16()));
+    }
 }
 
 /// Sends an empty object where a body is wanted; only the head of an event stream is read.

@@ -5,26 +5,13 @@ use crate::steps::words::Seats;
 use crate::support::client::Answer;
 use cucumber::gherkin::Step;
 use cucumber::then;
+use grandstand::api::error::ErrorCode;
 use serde_json::json;
-
-/// The status that goes with a code, as the contract says.
-fn status(code: &str) -> u16 {
-    match code {
-        "VALIDATION" => 400,
-        "UNAUTHORIZED" | "BAD_CREDENTIALS" => 401,
-        "PAYMENT_DECLINED" => 402,
-        "FORBIDDEN" | "NOT_YOURS" | "PASS_REQUIRED" => 403,
-        "NOT_IN_QUEUE" => 404,
-        "AMOUNT_MISMATCH" | "IDEMPOTENCY_KEY_REUSED" => 422,
-        "TOO_MANY_REQUESTS" => 429,
-        code if code.ends_with("_NOT_FOUND") => 404,
-        _ => 409,
-    }
-}
 
 /// A refusal with this code and its status.
 pub fn assert_refused(answer: &Answer, code: &str) {
-    answer.clone().refused(status(code), code);
+    let known: ErrorCode = serde_json::from_value(json!(code)).expect("a code of the API");
+    answer.clone().refused(known.status().as_u16(), code);
 }
 
 #[then(expr = "{word} is refused with {word}")]

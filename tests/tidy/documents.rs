@@ -1,8 +1,8 @@
 //! Settings, error codes and metrics are in the documentation, and it has no others.
 
 use crate::{Fault, Source};
+use grandstand::api::error::ErrorCode;
 use std::collections::BTreeSet;
-use syn::visit::Visit;
 
 /// First cells of table rows in back quotes: `| `NAME` | …`.
 fn rows(document: &Source, is_one: fn(&str) -> bool) -> BTreeSet<String> {
@@ -65,51 +65,22 @@ pub(crate) fn check_metrics(code: &[Source], document: &Source) -> Vec<Fault> {
     compare(&rows(document, |name| name.starts_with("grandstand_")), &done, document, "metric")
 }
 
-/// Every code that a problem document can have is a row of a table.
-pub(crate) fn check_codes(code: &[Source], document: &Source) -> Vec<Fault> {
-    let mut done = Vec::new();
-    for source in code {
-        let mut codes = Codes::default();
-        if let Ok(tree) = syn::parse_file(&source.text) {
-            codes.visit_file(&tree);
-        }
-        done.extend(codes.0.into_iter().map(|code| (source, code)));
-    }
-    compare(&rows(document, capitals), &done, document, "code")
-}
-
-/// Codes: what is given to the functions that make an error, and the pairs of code and detail.
-#[derive(Default)]
-struct Codes(BTreeSet<String>);
-
-impl Codes {
-    fn add(&mut self, value: Option<&syn::Expr>) {
-        if let Some(syn::Expr::Lit(literal)) = value
-            && let syn::Lit::Str(text) = &literal.lit
-            && capitals(&text.value())
-        {
-            self.0.insert(text.value());
-        }
-    }
-}
-
-impl<'ast> Visit<'ast> for Codes {
-    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
-        if let syn::Expr::Path(path) = &*call.func {
-            let name = path.path.segments.last().map(|part| part.ident.to_string());
-            match name.as_deref() {
-                Some("conflict" | "too_many" | "unavailable") => self.add(call.args.first()),
-                Some("new") => self.add(call.args.get(1)),
-                _ => {}
-            }
-        }
-        syn::visit::visit_expr_call(self, call);
-    }
-
-    fn visit_expr_tuple(&mut self, tuple: &'ast syn::ExprTuple) {
-        self.add(tuple.elems.first());
-        syn::visit::visit_expr_tuple(self, tuple);
-    }
+/// Every code that a problem document can have is a row of a table, with its status and when it is
+/// sent, in the words of the code.
+pub(crate) fn check_codes(codes: &[ErrorCode], document: &Source) -> Vec<Fault> {
+    let row =
+        |code: &ErrorCode| format!("| `{code}` | {} | {} |", code.status().as_u16(), code.when());
+    let wanted: Vec<String> = codes.iter().map(row).collect();
+    let is_row = |line: &&str| {
+        let cell = line.strip_prefix("| `").and_then(|rest| rest.split_once('`'));
+        cell.is_some_and(|(name, _)| capitals(name))
+    };
+    let said: Vec<&str> = document.text.lines().filter(is_row).collect();
+    let missing = wanted.iter().filter(|row| !said.iter().any(|line| line.starts_with(*row)));
+    let missing = missing.map(|row| Fault::new(document, 1, format!("there is no row: {row}")));
+    let extra = said.iter().filter(|line| !wanted.iter().any(|row| line.starts_with(row)));
+    let extra = extra.map(|line| Fault::at(document, line, "no code is like this row."));
+    missing.chain(extra).collect()
 }
 
 #[cfg(test)]
@@ -133,13 +104,15 @@ mod tests {
 
     #[test]
     fn a_code_without_a_row_or_a_row_without_a_code_is_found() {
-        let code = "fn f() { Self::new(StatusCode::GONE, \"GONE_AWAY\", \"It went.\"); \
-            ApiError::conflict(\"BUSY\", \"Wait.\"); let x = (\"NOT_HERE\", \"Look again.\"); \
-            g(\"DECLINED\"); }";
-        let rows = "| `GONE_AWAY` |\n| `BUSY` |\n| `NOT_HERE` |";
-        assert_eq!(count(check_codes, code, rows), 0);
-        assert_eq!(count(check_codes, code, "| `GONE_AWAY` |\n| `BUSY` |"), 1);
-        assert_eq!(count(check_codes, code, &format!("{rows}\n| `MORE` |")), 1);
+        let count = |rows: &str| {
+            check_codes(&[ErrorCode::SoldOut], &Source::sample("docs/A.md", rows)).len()
+        };
+        let row = format!("| `SOLD_OUT` | 409 | {} | wishes less |", ErrorCode::SoldOut.when());
+        assert_eq!(count(&row), 0);
+        assert_eq!(count(""), 1);
+        assert_eq!(count(&format!("{row}\n| `MORE` | 409 | It is more. |")), 1);
+        assert_eq!(count(&row.replace("409", "410")), 2, "another status");
+        assert_eq!(count("| `SOLD_OUT` | 409 | At times. | wishes less |"), 2, "other words");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::api::App;
 use crate::api::admin::sites::place_of;
 use crate::api::auth::Admin;
-use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
@@ -38,11 +38,12 @@ pub struct MatchList {
 }
 
 /// Makes a match, DRAFT.
-#[utoipa::path(post, path = "/api/admin/matches", tag = "administration",
+#[utoipa::path(post, path = "/api/admin/matches",
+    operation_id = "createMatch", tag = "administration",
     params(("Idempotency-Key" = Option<String>, Header)), request_body = MatchInput,
     security(("token" = [])),
-    responses((status = 201, body = Envelope<MatchView>), (status = 400, body = Problem),
-        (status = 403, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 201, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([ErrorCode::SiteNotFound]))))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(admin): Admin,
@@ -72,7 +73,8 @@ pub async fn create(
 }
 
 /// All matches, DRAFT too.
-#[utoipa::path(get, path = "/api/admin/matches", tag = "administration", security(("token" = [])),
+#[utoipa::path(get, path = "/api/admin/matches",
+    operation_id = "listAllMatches", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
 pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
     let (matches, counted) = MatchView::list(&app, app.catalog.matches().iter()).await;
@@ -80,10 +82,12 @@ pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
 }
 
 /// Changes a match. Its site can only be changed while it is DRAFT.
-#[utoipa::path(put, path = "/api/admin/matches/{match}", tag = "administration",
+#[utoipa::path(put, path = "/api/admin/matches/{match}",
+    operation_id = "replaceMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = MatchInput, security(("token" = [])),
-    responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
-        (status = 409, description = "MATCH_ON_SALE, CHANGED_MEANWHILE", body = Problem)))]
+    responses((status = 200, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn replace(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -112,10 +116,11 @@ pub async fn replace(
 }
 
 /// Takes a DRAFT match away.
-#[utoipa::path(delete, path = "/api/admin/matches/{match}", tag = "administration",
+#[utoipa::path(delete, path = "/api/admin/matches/{match}",
+    operation_id = "deleteMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 204), (status = 404, body = Problem),
-        (status = 409, description = "MATCH_ON_SALE", body = Problem)))]
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -131,18 +136,18 @@ pub async fn delete(
 }
 
 fn on_sale(advice: &str) -> ApiError {
-    ApiError::conflict("MATCH_ON_SALE", format!("The match is or was on sale. {advice}"))
+    ApiError::new(ErrorCode::MatchOnSale, format!("The match is or was on sale. {advice}"))
 }
 
 /// A match as Redis has it now: changes start from there, not from a cache.
 pub async fn read(app: &App, id: MatchId) -> ApiResult<Match> {
-    app.engine.event(id).await?.ok_or_else(|| ApiError::not_found("match"))
+    app.engine.event(id).await?.ok_or_else(|| ErrorCode::MatchNotFound.into())
 }
 
 /// The match as it is after a change.
 pub async fn answer(app: &App, id: MatchId) -> ApiResult<MatchView> {
     app.catalog.refresh_match(id).await?;
-    let event = app.catalog.event(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     Ok(MatchView::of(app, &event).await)
 }
 
@@ -159,6 +164,6 @@ fn check(app: &App, input: &MatchInput) -> ApiResult<String> {
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
-    let site = app.catalog.site(input.site_id).ok_or_else(|| ApiError::not_found("site"))?;
+    let site = app.catalog.site(input.site_id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(site.site.plan.name.clone())
 }

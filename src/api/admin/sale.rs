@@ -3,7 +3,7 @@
 use crate::api::App;
 use crate::api::admin::matches::{answer, read};
 use crate::api::auth::Admin;
-use crate::api::error::{ApiError, ApiResult, FieldError, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
@@ -34,11 +34,13 @@ pub struct SeatsDone {
 }
 
 /// Opens the sale.
-#[utoipa::path(post, path = "/api/admin/matches/{match}/open", tag = "administration",
+#[utoipa::path(post, path = "/api/admin/matches/{match}/open",
+    operation_id = "openSale", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
-        (status = 409, description = "MATCH_ALREADY_OPEN", body = Problem),
-        (status = 410, description = "MATCH_ARCHIVED", body = Problem)))]
+    responses((status = 200, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteNotFound, ErrorCode::MatchAlreadyOpen, ErrorCode::MatchArchived,
+        ErrorCode::ChangedMeanwhile]))))]
 pub async fn open(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -46,22 +48,23 @@ pub async fn open(
 ) -> ApiResult<Okay<MatchView>> {
     let event = read(&app, id).await?;
     if event.status == MatchStatus::Open {
-        return Err(ApiError::conflict("MATCH_ALREADY_OPEN", "The match is on sale already."));
+        return Err(ApiError::new(ErrorCode::MatchAlreadyOpen, "The match is on sale already."));
     }
     if event.archived {
         return Err(Refusal::Archived.into());
     }
     if app.engine.site(event.site_id).await?.is_none() {
-        return Err(ApiError::not_found("site"));
+        return Err(ErrorCode::SiteNotFound.into());
     }
     change(&app, event, |event| event.status = MatchStatus::Open).await
 }
 
 /// Closes the sale: no new holds; what is held or reserved may still be paid in its time.
-#[utoipa::path(post, path = "/api/admin/matches/{match}/close", tag = "administration",
+#[utoipa::path(post, path = "/api/admin/matches/{match}/close",
+    operation_id = "closeSale", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<MatchView>), (status = 404, body = Problem),
-        (status = 409, description = "MATCH_NOT_OPEN", body = Problem)))]
+    responses((status = 200, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([ErrorCode::MatchNotOpen, ErrorCode::ChangedMeanwhile]))))]
 pub async fn close(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -69,16 +72,18 @@ pub async fn close(
 ) -> ApiResult<Okay<MatchView>> {
     let event = read(&app, id).await?;
     if event.status != MatchStatus::Open {
-        return Err(ApiError::conflict("MATCH_NOT_OPEN", "The match is not on sale."));
+        return Err(ApiError::new(ErrorCode::MatchNotOpen, "The match is not on sale."));
     }
     change(&app, event, |event| event.status = MatchStatus::Closed).await
 }
 
 /// Takes seats out of the sale; held or sold ones are refused.
-#[utoipa::path(post, path = "/api/admin/matches/{match}/block", tag = "administration",
+#[utoipa::path(post, path = "/api/admin/matches/{match}/block",
+    operation_id = "blockSeats", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
-    responses((status = 200, body = Envelope<SeatsDone>), (status = 404, body = Problem),
-        (status = 409, description = "SEAT_TAKEN", body = Problem)))]
+    responses((status = 200, body = Envelope<SeatsDone>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn block(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -93,10 +98,12 @@ pub async fn block(
 }
 
 /// Gives blocked seats back to the sale.
-#[utoipa::path(post, path = "/api/admin/matches/{match}/unblock", tag = "administration",
+#[utoipa::path(post, path = "/api/admin/matches/{match}/unblock",
+    operation_id = "unblockSeats", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
-    responses((status = 200, body = Envelope<SeatsDone>), (status = 404, body = Problem),
-        (status = 409, description = "SEAT_TAKEN", body = Problem)))]
+    responses((status = 200, body = Envelope<SeatsDone>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn unblock(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -111,10 +118,11 @@ pub async fn unblock(
 }
 
 /// Sets the waiting room; what is left out takes its default.
-#[utoipa::path(put, path = "/api/admin/matches/{match}/queue", tag = "administration",
+#[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
+    operation_id = "setQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = QueueSettings, security(("token" = [])),
-    responses((status = 200, body = Envelope<MatchView>), (status = 400, body = Problem),
-        (status = 404, body = Problem)))]
+    responses((status = 200, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
 pub async fn set_queue(
     State(app): State<Arc<App>>,
     _: Admin,
@@ -158,22 +166,22 @@ async fn change(
     answer(app, event.id).await.map(Okay)
 }
 
-fn taken(error: EngineError, detail: &str) -> ApiError {
+fn taken(error: EngineError, detail: &'static str) -> ApiError {
     match error {
-        EngineError::Refused(Refusal::Taken(lost)) => ApiError::taken(&lost, detail),
+        EngineError::Refused(Refusal::Taken(lost)) => ApiError::taken(lost, detail),
         other => other.into(),
     }
 }
 
 fn checked(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
-    let (_, site) = app.catalog.event_with_site(id).ok_or_else(|| ApiError::not_found("match"))?;
+    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     if seats.is_empty() || seats.len() > SEATS_PER_CALL {
         return Err(ApiError::field("seatIds", format!("must name 1 to {SEATS_PER_CALL} seats")));
     }
     let unknown: Vec<SeatId> =
         seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();
     if !unknown.is_empty() {
-        return Err(ApiError::seats_not_found(&unknown));
+        return Err(ApiError::seats_not_found(unknown));
     }
     let mut seen = HashSet::new();
     Ok(seats.into_iter().filter(|seat| seen.insert(*seat)).collect())

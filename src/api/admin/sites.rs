@@ -2,7 +2,7 @@
 
 use crate::api::App;
 use crate::api::auth::Admin;
-use crate::api::error::{ApiError, ApiResult, Problem};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::domain::catalog::{MatchStatus, Site};
 use crate::domain::ids::{Partition, SiteId};
@@ -39,11 +39,10 @@ fn summary(known: &KnownSite) -> SiteSummary {
 }
 
 /// Makes a site from a plan (docs/SITE-PLAN.md).
-#[utoipa::path(post, path = "/api/admin/sites", tag = "administration", request_body = SitePlan,
+#[utoipa::path(post, path = "/api/admin/sites",
+    operation_id = "createSite", tag = "administration", request_body = SitePlan,
     params(("Idempotency-Key" = Option<String>, Header)), security(("token" = [])),
-    responses((status = 201, body = Envelope<SiteSummary>),
-        (status = 400, description = "VALIDATION with every fault of the plan", body = Problem),
-        (status = 403, body = Problem)))]
+    responses((status = 201, body = Envelope<SiteSummary>)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(admin): Admin,
@@ -60,7 +59,8 @@ pub async fn create(
 }
 
 /// All sites.
-#[utoipa::path(get, path = "/api/admin/sites", tag = "administration", security(("token" = [])),
+#[utoipa::path(get, path = "/api/admin/sites",
+    operation_id = "listSites", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<SiteList>)))]
 pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<SiteList> {
     let mut sites: Vec<SiteSummary> =
@@ -70,10 +70,11 @@ pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<SiteList> {
 }
 
 /// Replaces the plan of a site that no match on sale uses.
-#[utoipa::path(put, path = "/api/admin/sites/{site}", tag = "administration",
+#[utoipa::path(put, path = "/api/admin/sites/{site}",
+    operation_id = "replaceSite", tag = "administration",
     params(("site" = uuid::Uuid, Path)), request_body = SitePlan, security(("token" = [])),
-    responses((status = 200, body = Envelope<SiteSummary>), (status = 404, body = Problem),
-        (status = 409, description = "SITE_IN_USE, CHANGED_MEANWHILE", body = Problem)))]
+    responses((status = 200, body = Envelope<SiteSummary>)),
+    extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
 pub async fn replace(
     State(app): State<Arc<App>>,
     Admin(admin): Admin,
@@ -82,7 +83,7 @@ pub async fn replace(
     input: Input<SitePlan>,
 ) -> ApiResult<Okay<SiteSummary>> {
     check(&input.value)?;
-    let old = app.engine.site(id).await?.ok_or_else(|| ApiError::not_found("site"))?;
+    let old = app.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     refuse_in_use(&app, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&admin.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
@@ -99,16 +100,17 @@ pub async fn replace(
 }
 
 /// Takes a site away that no match uses.
-#[utoipa::path(delete, path = "/api/admin/sites/{site}", tag = "administration",
+#[utoipa::path(delete, path = "/api/admin/sites/{site}",
+    operation_id = "deleteSite", tag = "administration",
     params(("site" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 204), (status = 404, body = Problem),
-        (status = 409, description = "SITE_IN_USE", body = Problem)))]
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     _: Admin,
     Path(id): Path<SiteId>,
 ) -> ApiResult<NoContent> {
-    let site = app.engine.site(id).await?.ok_or_else(|| ApiError::not_found("site"))?;
+    let site = app.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     refuse_in_use(&app, id, |_| true).await?;
     app.engine.delete_site(&site).await?;
     app.catalog.refresh_site(id).await?;
@@ -138,14 +140,14 @@ async fn refuse_in_use(
         return Ok(());
     }
     let matches = if users == 1 { "A match uses" } else { "Matches use" };
-    Err(ApiError::conflict(
-        "SITE_IN_USE",
+    Err(ApiError::new(
+        ErrorCode::SiteInUse,
         format!("{matches} this site: it can't change under the buyers. Make a new site."),
     ))
 }
 
 async fn answer(app: &App, id: SiteId) -> ApiResult<SiteSummary> {
     app.catalog.refresh_site(id).await?;
-    let known = app.catalog.site(id).ok_or_else(|| ApiError::not_found("site"))?;
+    let known = app.catalog.site(id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(summary(&known))
 }

@@ -1,37 +1,84 @@
 //! Errors as people and programs get them: RFC 9457 problem documents with a stable code.
 //! This folder alone has the status codes of failures.
 
+mod code;
 mod refusals;
 
-use crate::domain::ids::SeatId;
+pub use crate::api::error::code::ErrorCode;
+
+use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use crate::domain::plan::PlanFault;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use utoipa::ToSchema;
+
+/// The media type of a problem document.
+pub const PROBLEM: &str = "application/problem+json";
 
 /// A problem document (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// Names the kind of problem for ever.
+    /// Names the kind of problem for ever: the code as a URN.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The status in words.
     pub title: String,
     pub status: u16,
-    /// What happened and what to do.
+    /// What happened and what to do, for people.
     pub detail: String,
-    /// For programs; never changes its meaning.
-    pub code: &'static str,
+    pub code: ErrorCode,
+    /// Names the request in the log of the server; also in the header `x-request-id`.
     pub request_id: String,
-    /// Wrong fields, one entry each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldError>,
-    /// Members of the code's own: `lost`, `alternatives`, `gatewayCode`.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
-    pub more: Map<String, Value>,
+    pub members: Members,
+}
+
+/// Members of a problem document that only some codes have.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Members {
+    /// `VALIDATION`: wrong fields, one entry each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub errors: Option<Vec<FieldError>>,
+    /// `SEAT_TAKEN`, `SEAT_SOLD`, `HOLD_EXPIRED`: the seats that the caller does not get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub lost: Option<Vec<SeatId>>,
+    /// `SEAT_TAKEN`: up to three choices as good as the one that was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub alternatives: Option<Vec<Alternative>>,
+    /// `ORPHAN_SEAT`: the seats that would be left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub orphans: Option<Vec<SeatId>>,
+    /// `ALREADY_HELD`: the hold that has the seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
+    pub hold_id: Option<HoldId>,
+    /// `ALREADY_RESERVED`: the reservation that has the seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
+    pub reservation_id: Option<ReservationId>,
+    /// `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
+    /// those of the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub seat_ids: Option<Vec<SeatId>>,
+    /// `PAYMENT_DECLINED`: why, in the words of the gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gateway_code: Option<String>,
+    /// `NOT_READY`: what is missing, as in a success of `/health/ready`.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub node: Map<String, Value>,
 }
 
 /// What is wrong with one field.
@@ -42,18 +89,29 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// Seats that can be had in the place of others.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alternative {
+    pub seat_ids: Vec<SeatId>,
+    /// What their tickets say, in English.
+    pub labels: Vec<String>,
+    /// The same in Korean.
+    pub labels_ko: Vec<String>,
+    /// In KRW.
+    pub amount: i64,
+}
+
 /// An answer that is not a success. Boxed: a result should not be as large as its rarest case.
 #[derive(Debug, Clone)]
 pub struct ApiError(Box<Parts>);
 
 #[derive(Debug, Clone)]
 struct Parts {
-    status: StatusCode,
-    code: &'static str,
-    detail: String,
+    code: ErrorCode,
+    detail: Cow<'static, str>,
     retry_after_seconds: Option<u64>,
-    errors: Vec<FieldError>,
-    more: Map<String, Value>,
+    members: Members,
     /// For the log only.
     inside: Option<String>,
 }
@@ -61,26 +119,34 @@ struct Parts {
 /// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
+/// With what there is to say in general.
+impl From<ErrorCode> for ApiError {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.detail())
+    }
+}
+
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    /// With a sentence that is more exact than the one of the code.
+    pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {
-            status,
             code,
             detail: detail.into(),
-            retry_after_seconds: None,
-            errors: vec![],
-            more: Map::new(),
+            retry_after_seconds: code.retry_after_seconds(),
+            members: Members::default(),
             inside: None,
         }))
     }
 
-    fn retry_after(mut self, seconds: u64) -> Self {
-        self.0.retry_after_seconds = Some(seconds);
-        self
-    }
-
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.more.insert(name.to_owned(), value.into());
+    /// Each seat of a list is named once.
+    fn with(mut self, set: impl FnOnce(&mut Members)) -> Self {
+        let members = &mut self.0.members;
+        set(members);
+        let lists = [&mut members.lost, &mut members.orphans, &mut members.seat_ids];
+        for seats in lists.into_iter().flatten() {
+            let mut seen = HashSet::new();
+            seats.retain(|seat| seen.insert(*seat));
+        }
         self
     }
 
@@ -89,9 +155,14 @@ impl ApiError {
         self
     }
 
+    /// Somebody was faster.
+    pub fn seat_taken(lost: Vec<SeatId>) -> Self {
+        Self::from(ErrorCode::SeatTaken).with(|members| members.lost = Some(lost))
+    }
+
     /// Adds the choices that are as good as the seats that were lost.
-    pub fn with_alternatives(self, alternatives: Value) -> Self {
-        if self.0.code == "SEAT_TAKEN" { self.with("alternatives", alternatives) } else { self }
+    pub fn with_alternatives(self, alternatives: Vec<Alternative>) -> Self {
+        self.with(|members| members.alternatives = Some(alternatives))
     }
 
     /// One wrong field.
@@ -105,9 +176,7 @@ impl ApiError {
             [one] => format!("{}: {}", one.field, one.message),
             many => format!("{} fields are wrong; nothing was changed.", many.len()),
         };
-        let mut error = Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail);
-        error.0.errors = errors;
-        error
+        Self::new(ErrorCode::Validation, detail).with(|members| members.errors = Some(errors))
     }
 
     /// A site plan with everything that is wrong in it.
@@ -116,242 +185,90 @@ impl ApiError {
         Self::fields(faults.into_iter().map(error).collect())
     }
 
-    /// A body that is not JSON.
-    pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", detail)
-    }
-
-    /// A body of another type than JSON.
-    pub fn media_type() -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            "The body must be JSON: send the header content-type: application/json.",
-        )
-    }
-
     /// A body above the limit.
     pub fn too_large(limit: usize) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "TOO_LARGE",
-            format!("The body is larger than {limit} bytes."),
-        )
-    }
-
-    /// No token, or one that is not valid.
-    pub fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", detail)
-    }
-
-    /// E-mail or password is wrong; which one is not told.
-    pub fn bad_credentials() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "BAD_CREDENTIALS",
-            "E-mail or password is not right. Check both, or sign up.",
-        )
-    }
-
-    /// For administrators only.
-    pub fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", "Only an administrator may do this.")
+        Self::new(ErrorCode::TooLarge, format!("The body is larger than {limit} bytes."))
     }
 
     /// Whether it says that something does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.0.status == StatusCode::NOT_FOUND
-    }
-
-    /// Something that does not exist, or that the caller may not know of.
-    pub fn not_found(what: &'static str) -> Self {
-        let (code, detail) = match what {
-            "match" => ("MATCH_NOT_FOUND", "There is no match with this id."),
-            "site" => ("SITE_NOT_FOUND", "There is no site with this id."),
-            "area" => ("AREA_NOT_FOUND", "The site has no area with this id."),
-            "section" => ("SECTION_NOT_FOUND", "The site has no section with this id."),
-            "block" => ("BLOCK_NOT_FOUND", "The site has no block with this id."),
-            "hold" => ("HOLD_NOT_FOUND", "There is no hold with this id."),
-            "reservation" => ("RESERVATION_NOT_FOUND", "You have no reservation with this id."),
-            "payment" => (
-                "PAYMENT_NOT_FOUND",
-                "You have no payment with this id. If a later request for the same reservation has \
-                 taken its place, nothing was charged for it.",
-            ),
-            "ticket" => ("NOT_IN_QUEUE", "You are not in the queue: join it first."),
-            _ => ("NOT_FOUND", "There is nothing at this address; /docs lists what there is."),
-        };
-        Self::new(StatusCode::NOT_FOUND, code, detail)
+        self.0.code.status() == StatusCode::NOT_FOUND
     }
 
     /// Seats that the site does not have.
-    pub fn seats_not_found(seats: &[SeatId]) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "SEAT_NOT_FOUND",
-            "Not all of these seats exist at the site of this match.",
-        )
-        .with("seatIds", seat_list(seats))
-    }
-
-    /// The path exists, the method does not.
-    pub fn method_not_allowed() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "METHOD_NOT_ALLOWED",
-            "This address does not know this method; the header allow lists those it knows.",
-        )
+    pub fn seats_not_found(seats: Vec<SeatId>) -> Self {
+        Self::from(ErrorCode::SeatNotFound).with(|members| members.seat_ids = Some(seats))
     }
 
     /// More calls than the limit.
-    pub fn too_many(code: &'static str, seconds: u64) -> Self {
+    pub fn too_many(code: ErrorCode, seconds: u64) -> Self {
         let detail = format!("Too many of these at once. Try again in {seconds} s.");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(seconds)
-    }
-
-    /// More than this node can serve now.
-    pub fn overloaded() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "OVERLOADED",
-            "More people are here than can be served this second. Try again.",
-        )
-        .retry_after(1)
+        let mut error = Self::new(code, detail);
+        error.0.retry_after_seconds = Some(seconds);
+        error
     }
 
     /// The node can't serve now; the members of `view` say what is missing.
     pub fn not_ready(view: &impl Serialize) -> Self {
-        let detail = "This process can't serve at the moment; the other members say why.";
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", detail);
-        if let Ok(Value::Object(members)) = serde_json::to_value(view) {
-            error.0.more = members;
+        let error = Self::from(ErrorCode::NotReady);
+        match serde_json::to_value(view) {
+            Ok(Value::Object(seen)) => error.with(|members| members.node = seen),
+            _ => error,
         }
-        error.retry_after(2)
-    }
-
-    /// No answer within the time that a request may take.
-    pub fn timeout() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "TIMEOUT",
-            "This took too long. Ask again with the same Idempotency-Key: nothing happens twice.",
-        )
-        .retry_after(2)
-    }
-
-    /// Payments wait for PostgreSQL; nothing was charged.
-    pub fn payments_paused() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "PAYMENTS_PAUSED",
-            "Payments are paused for a moment. Nothing was charged, and your seats stay yours: \
-             the time to pay has been extended. Try again.",
-        )
-        .retry_after(5)
     }
 
     /// The gateway refused for good.
     pub fn declined(gateway_code: &str, message: &str) -> Self {
-        Self::new(
-            StatusCode::PAYMENT_REQUIRED,
-            "PAYMENT_DECLINED",
-            format!(
-                "The payment was declined: {}. Request a new payment to try again.",
-                message.trim_end_matches('.')
-            ),
-        )
-        .with("gatewayCode", gateway_code)
-    }
-
-    /// The money came when the seats could not be given any more: it goes back.
-    pub fn money_returns() -> Self {
-        Self::conflict(
-            "PAID_TOO_LATE",
-            "The payment came through when the seats were not yours any more. The money goes back \
-             in full.",
-        )
-    }
-
-    /// The first call under this key has no answer yet.
-    pub fn in_flight() -> Self {
-        Self::conflict(
-            "IDEMPOTENCY_KEY_IN_USE",
-            "A call with this Idempotency-Key is under way. Ask again in a moment.",
-        )
-        .retry_after(1)
+        let message = message.trim_end_matches('.');
+        let detail =
+            format!("The payment was declined: {message}. Request a new payment to try again.");
+        Self::new(ErrorCode::PaymentDeclined, detail)
+            .with(|members| members.gateway_code = Some(gateway_code.to_owned()))
     }
 
     /// An earlier sale has the seats; nothing was charged.
-    pub fn seat_sold(seats: &[SeatId]) -> Self {
-        Self::new(
-            StatusCode::CONFLICT,
-            "SEAT_SOLD",
-            "These seats belong to an earlier sale. Nothing was charged; please choose others.",
-        )
-        .with("lost", seat_list(seats))
-    }
-
-    /// The amount is not that of the reservation; nothing was charged.
-    pub fn amount_mismatch() -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "AMOUNT_MISMATCH",
-            "Order or amount is not that of this payment. Nothing was charged.",
-        )
-    }
-
-    /// No seats of this kind are left.
-    pub fn sold_out() -> Self {
-        Self::conflict("SOLD_OUT", "There are no such seats any more. Seats may come back.")
-    }
-
-    /// Refused because of the state that something is in.
-    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
+    pub fn seat_sold(seats: Vec<SeatId>) -> Self {
+        Self::from(ErrorCode::SeatSold).with(|members| members.lost = Some(seats))
     }
 
     /// A bug, or something that nobody thought of.
     #[expect(clippy::needless_pass_by_value, reason = "it ends as `map_err(ApiError::internal)`")]
     pub fn internal(error: impl ToString) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
-            "Something went wrong on our side. Say the requestId when you ask for help.",
-        )
-        .inside(error.to_string())
-    }
-
-    /// Whether the client will be told to come back.
-    pub fn is_server_fault(&self) -> bool {
-        self.0.status.is_server_error()
+        Self::from(ErrorCode::Internal).inside(error.to_string())
     }
 
     /// The document, for the request that it answers.
-    pub fn into_problem(self, request_id: &str) -> Response {
-        let parts = *self.0;
-        if let Some(inside) = &parts.inside {
-            tracing::error!(code = parts.code, request_id, inside, "a request failed");
-        }
-        let title = parts.status.canonical_reason().unwrap_or("Error").to_owned();
-        let problem = Problem {
-            kind: format!("urn:grandstand:problem:{}", parts.code.to_lowercase().replace('_', "-")),
-            title,
-            status: parts.status.as_u16(),
-            detail: parts.detail,
-            code: parts.code,
+    pub fn problem(self, request_id: &str) -> Problem {
+        let Parts { code, detail, members, .. } = *self.0;
+        let status = code.status();
+        Problem {
+            kind: format!(
+                "urn:grandstand:problem:{}",
+                code.to_string().to_lowercase().replace('_', "-")
+            ),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into_owned(),
+            code,
             request_id: request_id.to_owned(),
-            errors: parts.errors,
-            more: parts.more,
-        };
-        let mut response = (parts.status, axum::Json(problem)).into_response();
+            members,
+        }
+    }
+
+    /// The answer to a request.
+    pub fn into_answer(self, request_id: &str) -> Response {
+        let (code, retry_after_seconds) = (self.0.code, self.0.retry_after_seconds);
+        if let Some(inside) = &self.0.inside {
+            tracing::error!(%code, request_id, inside, "a request failed");
+        }
+        let mut response = (code.status(), axum::Json(self.problem(request_id))).into_response();
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, kind);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = parts.retry_after_seconds {
+        if let Some(seconds) = retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if parts.status == StatusCode::UNAUTHORIZED {
+        if code.status() == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, bearer);
         }
@@ -362,19 +279,14 @@ impl ApiError {
 /// The middleware that knows the id of the request writes the document.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.0.status.into_response();
+        let mut response = self.0.code.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// Each seat once, in the order in which they are named first.
-fn seat_list(seats: &[SeatId]) -> Value {
-    let mut list: Vec<SeatId> = Vec::with_capacity(seats.len());
-    for seat in seats {
-        if !list.contains(seat) {
-            list.push(*seat);
-        }
+impl IntoResponse for ErrorCode {
+    fn into_response(self) -> Response {
+        ApiError::from(self).into_response()
     }
-    json!(list)
 }

@@ -29,7 +29,7 @@ pub struct SitePlan {
     /// Name of the stadium, 1 to 100 characters.
     pub name: String,
     /// Where everybody looks: the point that "best" is measured from.
-    #[schema(value_type = Vec<f32>)]
+    #[schema(value_type = (f32, f32))]
     pub focus: Point,
     /// Shapes to draw under the seats (grass, infield, stage); not clickable.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Shape {
     /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones.
     pub kind: String,
     /// A closed polygon of three points or more.
-    #[schema(value_type = Vec<Vec<f32>>)]
+    #[schema(value_type = Vec<(f32, f32)>)]
     pub outline: Vec<Point>,
 }
 
@@ -100,7 +100,7 @@ pub struct Block {
     /// Code of the grade of its seats.
     pub grade: String,
     /// A closed polygon of three points or more.
-    #[schema(value_type = Vec<Vec<f32>>)]
+    #[schema(value_type = Vec<(f32, f32)>)]
     pub outline: Vec<Point>,
     /// Rows, the one nearest to the focus first.
     pub rows: Vec<Row>,
@@ -126,10 +126,10 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grade: Option<String>,
     /// Centre of the first seat.
-    #[schema(value_type = Vec<f32>)]
+    #[schema(value_type = (f32, f32))]
     pub from: Point,
     /// Centre of the last seat.
-    #[schema(value_type = Vec<f32>)]
+    #[schema(value_type = (f32, f32))]
     pub to: Point,
     /// Height of the arc over the chord in metres, 0 for a straight row; the arc lies to the right
     /// of someone who walks from `from` to `to` when positive. At most half the chord.

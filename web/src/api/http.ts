@@ -57,9 +57,9 @@ function repeatable(options: RequestOptions): boolean {
 function patience(problem: Problem, attempt: number): number | null {
   const pause = 0.3 * attempt * (0.5 + Math.random());
   if (problem.status === 0) return pause;
-  if (problem.code === 'IDEMPOTENCY_IN_FLIGHT') return pause;
+  if (problem.code === 'IDEMPOTENCY_KEY_IN_USE') return pause;
   if (problem.status !== 429 && problem.status !== 503) return null;
-  if (problem.code === 'PAYMENTS_PAUSED' || problem.code === 'TOO_MANY_ATTEMPTS') return null;
+  if (problem.code === 'PAYMENTS_PAUSED') return null;
   const asked = problem.retryAfterSeconds;
   if (asked === null || asked > LONGEST_PATIENT_WAIT_SECONDS) return null;
   return asked + pause;

@@ -1,10 +1,13 @@
-import type { Alternative } from './types';
+import type { ErrorCode, Members } from './schema';
+
+/** A code of the server, or what stands for one where it sent none. */
+export type ProblemCode = ErrorCode | typeof NETWORK | `HTTP_${number}`;
 
 /** A refusal of the server (RFC 9457), or of the network when `status` is 0. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
-    readonly code: string,
+    readonly code: ProblemCode,
     readonly detail: string,
     readonly members: ProblemMembers = {},
     readonly retryAfterSeconds: number | null = null,
@@ -18,14 +21,7 @@ export class Problem extends Error {
 }
 
 /** The members that some codes carry besides the standard ones. */
-export interface ProblemMembers {
-  requestId?: string;
-  lost?: number[];
-  seatIds?: number[];
-  alternatives?: Alternative[];
-  gatewayCode?: string;
-  errors?: unknown;
-}
+export type ProblemMembers = Members & { requestId?: string };
 
 /** Whether it says nothing about what the server did: a cut answer, a time-out, a fault. */
 export function isUnknown(problem: Problem): boolean {
@@ -42,7 +38,7 @@ export async function problemOf(response: Response): Promise<Problem> {
   const body: Record<string, unknown> = await response.json().catch(() => ({}));
   return new Problem(
     response.status,
-    typeof body.code === 'string' ? body.code : `HTTP_${response.status}`,
+    typeof body.code === 'string' ? (body.code as ErrorCode) : `HTTP_${response.status}`,
     typeof body.detail === 'string' ? body.detail : response.statusText,
     body as ProblemMembers,
     retryAfter(response.headers.get('Retry-After')),

@@ -1,172 +1,57 @@
-// The JSON of the booking API, as docs/API.md fixes it. Ids are strings except
-// those of the plan (area, section, block, seat), which are integers.
+// The JSON of the booking API under the names that the page uses. The types come from schema.ts,
+// which is made from the OpenAPI document; only what has no schema there is written here.
 
-export type SeatWord = 'AVAILABLE' | 'HOLD' | 'PENDING' | 'OCCUPIED' | 'BLOCKED';
-export type MatchStatus = 'DRAFT' | 'OPEN' | 'CLOSED';
-export type ReservationStatus = 'PENDING' | 'PAYING' | 'CONFIRMED' | 'CANCELLED' | 'EXPIRED';
+import type {
+  BestInput,
+  ClaimedSeat,
+  ConfirmView,
+  HoldView,
+  LineView,
+  MatchView,
+  PaymentView,
+  PlaceView,
+  ReservationView,
+  Row,
+  SeatState,
+  SessionView,
+  SiteView,
+  UserView,
+} from './schema';
 
-export interface QueueSettings {
-  enabled: boolean;
-  opensAt?: string | null;
-  randomPreQueue?: boolean;
-  paused?: boolean;
-}
+export type {
+  Alternative,
+  Block as PlanBlock,
+  Eta as WaitEstimate,
+  ErrorCode,
+  MatchStatus,
+  QueueSettings,
+  ReservationStatus,
+} from './schema';
 
-export interface Match {
-  id: string;
-  siteId: string;
-  stadium: string;
-  homeTeam: string;
-  awayTeam: string;
-  startsAt: string;
-  status: MatchStatus;
-  queue?: QueueSettings | null;
-  seats: number | null;
-  seatsLeft: number | null;
-  maxSeatsPerUser: number;
-  holdTtlMs: number;
-}
+export type SeatWord = SeatState;
+export type Match = MatchView;
+export type Plan = SiteView;
+export type PlanRow = Row;
+export type PlanPoint = Row['from'];
+export type SeatLine = ClaimedSeat;
+export type Hold = HoldView;
+export type BestAvailable = BestInput;
+export type Reservation = ReservationView;
+export type Payment = PaymentView;
+export type Confirmation = ConfirmView;
+export type User = UserView;
+export type Tokens = SessionView;
+export type QueuePlace = PlaceView;
+export type ServingFrame = LineView;
 
-export type PlanPoint = [number, number];
-
-export interface PlanRow {
-  label: string;
-  firstSeatId: number;
-  seats: number;
-  firstNumber?: number;
-  numberStep?: number;
-  grade?: string;
-  from: PlanPoint;
-  to: PlanPoint;
-  bow?: number;
-}
-
-export interface PlanBlock {
-  id: number;
-  name: string;
-  grade: string;
-  outline: PlanPoint[];
-  rows: PlanRow[];
-}
-
-export interface Plan {
-  name: string;
-  focus: PlanPoint;
-  shapes?: { kind: string; outline: PlanPoint[] }[];
-  grades: { code: string; name: string; price: number; color: string }[];
-  areas: {
-    id: number;
-    name: string;
-    sections: { id: number; name: string; blocks: PlanBlock[] }[];
-  }[];
-  labels: Record<'ko' | 'en', LabelParts>;
-}
-
-/** The label of a seat: text of its block, `row`, label of its row, `seat`, its number, `end`. */
-export interface LabelParts {
-  /** In the order of the plan. */
-  blocks: string[];
-  row: string;
-  seat: string;
-  end: string;
-}
-
+/** The event `snapshot` of a whole match. */
 export interface SeatMapSnapshot {
   version: string | number;
   blocks: { id: number; states: string }[];
 }
 
+/** The event `changes`. */
 export interface SeatMapChanges {
   version: string | number;
   changes: { seatId: number; state: SeatWord }[];
-}
-
-export interface SeatLine {
-  seatId: number;
-  /** In English. */
-  label: string;
-  labelKo: string;
-  price: number;
-}
-
-export interface Hold {
-  holdId: string;
-  seats: SeatLine[];
-  amount: number;
-  expiresAt: string;
-}
-
-export interface Alternative {
-  seatIds: number[];
-  labels: string[];
-  labelsKo: string[];
-  amount?: number;
-}
-
-export interface BestAvailable {
-  count: number;
-  grade?: string;
-  sectionIds?: number[];
-  adjacent?: boolean;
-}
-
-export interface Reservation {
-  id: string;
-  matchId: string;
-  status: ReservationStatus;
-  seats: SeatLine[];
-  amount: number;
-  expiresAt?: string | null;
-  createdAt?: string;
-}
-
-export interface Payment {
-  id: string;
-  orderId: string;
-  amount: number;
-  status: string;
-  reservationId?: string;
-  checkoutUrl?: string;
-}
-
-export interface Confirmation {
-  payment: Payment;
-  reservation: Reservation;
-  persisted?: boolean;
-}
-
-export interface User {
-  id: string;
-  email: string;
-  role: string;
-}
-
-export interface Tokens {
-  accessToken: string;
-  refreshToken: string;
-  expiresIn: number;
-  user?: User;
-}
-
-export interface WaitEstimate {
-  p50Seconds: number;
-  p90Seconds: number;
-}
-
-export interface QueuePlace {
-  state: 'WAITING' | 'ADMITTED';
-  /** None once we are in. */
-  number: number | null;
-  serving: number;
-  ahead: number;
-  eta: WaitEstimate | null;
-  passExpiresAt: string | null;
-}
-
-export interface ServingFrame {
-  serving: number;
-  waiting: number;
-  admittedPerMinute: number | null;
-  eta: WaitEstimate | null;
-  soldOut: boolean;
 }

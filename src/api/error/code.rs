@@ -1,0 +1,240 @@
+//! Every code that a problem document can have: its status, when it is sent, and what people are
+//! told. The OpenAPI document, docs/API.md and the list of the page follow this table.
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($(#[doc = $when:literal])+ $name:ident = $status:literal $(after $seconds:literal)?:
+        $detail:literal,)+) => {
+        /// What kind of refusal it is, for programs: a code never changes its meaning.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+        )]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        pub enum ErrorCode {
+            $($(#[doc = $when])+ $name,)+
+        }
+
+        impl ErrorCode {
+            /// All of them, by status.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            const fn number(self) -> u16 {
+                match self {
+                    $(Self::$name => $status,)+
+                }
+            }
+
+            /// When it is sent, in a sentence.
+            pub fn when(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($when,)+).trim_ascii(),)+
+                }
+            }
+
+            /// In how many seconds another try is worth it; none when it is not, or when the limit
+            /// that was met says.
+            pub fn retry_after_seconds(self) -> Option<u64> {
+                let seconds: &[u64] = match self {
+                    $(Self::$name => &[$($seconds)?],)+
+                };
+                seconds.first().copied()
+            }
+
+            /// What people are told when there is nothing more exact to say: what happened, and
+            /// what to do.
+            pub fn detail(self) -> &'static str {
+                match self {
+                    $(Self::$name => $detail,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A field is missing or wrong; `errors` names each.
+    Validation = 400: "A field is wrong; nothing was changed.",
+    /// The body is not JSON.
+    Malformed = 400: "The body is not JSON.",
+    /// There is no token, it is too old, or the session has ended.
+    Unauthorized = 401: "The session has ended. Log in again.",
+    /// E-mail or password is wrong; which one is not told.
+    BadCredentials = 401: "E-mail or password is not right. Check both, or sign up.",
+    /// The gateway refused for good; `gatewayCode` says why.
+    PaymentDeclined = 402: "The payment was declined. Request a new payment to try again.",
+    /// Only an administrator may call this.
+    Forbidden = 403: "Only an administrator may do this.",
+    /// The match has a queue, and the caller has no valid pass.
+    PassRequired = 403:
+        "This match has a waiting room. Join the queue and wait for your pass.",
+    /// The caller does not hold the seats.
+    NotYours = 403: "These seats are not held by you.",
+    /// There is no such address.
+    NotFound = 404: "There is nothing at this address; /docs lists what there is.",
+    /// There is no such match.
+    MatchNotFound = 404: "There is no match with this id.",
+    /// There is no such site.
+    SiteNotFound = 404: "There is no site with this id.",
+    /// The site has no such area.
+    AreaNotFound = 404: "The site has no area with this id.",
+    /// The site has no such section.
+    SectionNotFound = 404: "The site has no section with this id.",
+    /// The site has no such block.
+    BlockNotFound = 404: "The site has no block with this id.",
+    /// The site has no such seats; `seatIds` names them.
+    SeatNotFound = 404: "Not all of these seats exist at the site of this match.",
+    /// No hold of this match ever had this id. (One that is over is given back with 204, and one
+    /// that became a reservation too, once that is some 10 minutes old.)
+    HoldNotFound = 404: "There is no hold with this id.",
+    /// The caller has no such reservation.
+    ReservationNotFound = 404: "You have no reservation with this id.",
+    /// The caller has no such payment.
+    PaymentNotFound = 404:
+        "You have no payment with this id. If a later request for the same reservation has taken \
+         its place, nothing was charged for it.",
+    /// The caller has not joined the queue.
+    NotInQueue = 404: "You are not in the queue: join it first.",
+    /// The address has other methods; the header `Allow` lists them.
+    MethodNotAllowed = 405:
+        "This address does not know this method; the header allow lists those it knows.",
+    /// The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any
+    /// of them.
+    AlreadyHeld = 409:
+        "You hold these seats already. Reserve them, or give them back to choose others.",
+    /// Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
+    SeatTaken = 409: "Some of these seats are not free any more.",
+    /// No seats are left as `bestAvailable` wishes.
+    SoldOut = 409: "There are no such seats any more. Seats may come back.",
+    /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as
+    /// many of the free seats side by side there could be taken without that.
+    OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
+    /// These would be more seats than one person may have in a match.
+    SeatLimit = 409: "This would be more seats than one person may have in a match.",
+    /// The match is not on sale yet, or not any more, as `detail` says.
+    MatchNotOpen = 409: "Tickets of this match are not on sale at the moment.",
+    /// The hold has become a reservation; who asks for seats of a reservation of his own also gets
+    /// `reservationId` and `seatIds`.
+    AlreadyReserved = 409: "These seats are part of a reservation already.",
+    /// It is too late to reserve; `lost` names the seats when seats were given.
+    HoldExpired = 409: "The time of the hold is over. Choose your seats again.",
+    /// The seats were held at other prices than this node has; they stay held.
+    PriceChanged = 409:
+        "The price of these seats is not the one they were held at. The seats stay yours: look up \
+         your holds, and try again in a moment.",
+    /// It is too late to pay; nothing was charged.
+    ReservationExpired = 409:
+        "The time to pay is over and the seats are free again. Nothing was charged.",
+    /// The money came when the seats were not the buyer's any more; all of it goes back.
+    PaidTooLate = 409:
+        "The payment came through when the seats were not yours any more. The money goes back in \
+         full.",
+    /// The reservation is paid, being paid or cancelled, or this payment was replaced by a later
+    /// request or declined before, as `detail` says.
+    ReservationNotPending = 409: "This reservation is not waiting for a payment.",
+    /// A payment is under way, the reservation is over, or only a part of what is not paid yet is
+    /// named, as `detail` says.
+    NotCancellable = 409:
+        "This reservation can't be cancelled, or not in this way: before it is paid it is \
+         cancelled whole, without seatIds.",
+    /// The money of other seats of the reservation is on its way back.
+    RefundUnderWay = 409:
+        "The money of other seats of this reservation is on its way back. Try again when it has \
+         arrived.",
+    /// The gateway keeps the money; the reservation stays.
+    RefundRefused = 409:
+        "The card company refuses to give the money back; the reservation stays yours. Ask the \
+         organiser.",
+    /// PostgreSQL has an earlier sale of the seats in `lost`; nothing was charged.
+    SeatSold = 409:
+        "These seats belong to an earlier sale. Nothing was charged; please choose others.",
+    /// The first call with this `Idempotency-Key` has no answer yet.
+    IdempotencyKeyInUse = 409 after 1:
+        "A call with this Idempotency-Key is under way. Ask again in a moment.",
+    /// There is an account with this e-mail.
+    EmailTaken = 409: "There is an account with this e-mail. Log in instead.",
+    /// The match has no queue, or its sale has ended, as `detail` says.
+    QueueOff = 409: "This match has no waiting room: just choose your seats.",
+    /// Somebody else changed the document.
+    ChangedMeanwhile = 409:
+        "Someone else has changed it in the meantime. Read it again, then repeat.",
+    /// A match that is not DRAFT uses the site, or, for deleting, any match.
+    SiteInUse = 409: "A match uses this site: it can't change under the buyers. Make a new site.",
+    /// The match is or was on sale.
+    MatchOnSale = 409: "The match is or was on sale. Close it instead.",
+    /// The match is on sale.
+    MatchAlreadyOpen = 409: "The match is on sale already.",
+    /// The match is long over: there is no seat map, no cancellation, no opening.
+    MatchArchived = 410: "This match is over, and its sale is closed for good.",
+    /// The body is above the limit.
+    TooLarge = 413: "The body is too large.",
+    /// The body is not `application/json`.
+    UnsupportedMediaType = 415:
+        "The body must be JSON: send the header content-type: application/json.",
+    /// The `Idempotency-Key` was used with another body.
+    IdempotencyKeyReused = 422: "This Idempotency-Key was used with another body. Use a new key.",
+    /// Order or amount is not that of the payment; nothing was charged.
+    AmountMismatch = 422: "Order or amount is not that of this payment. Nothing was charged.",
+    /// The caller is above a rate limit.
+    TooManyRequests = 429: "Too many of these at once. Try again in a moment.",
+    /// There are too many event streams from one address.
+    TooManyStreams = 429: "Too many of these at once. Try again in a moment.",
+    /// The server has a bug.
+    Internal = 500: "Something went wrong on our side. Say the requestId when you ask for help.",
+    /// This is more than this node can serve now.
+    Overloaded = 503 after 1: "More people are here than can be served this second. Try again.",
+    /// Redis does not answer, or is out of memory.
+    Unavailable = 503 after 2:
+        "The seats can't be reached this moment. Ask again with the same Idempotency-Key: nothing \
+         happens twice.",
+    /// The seats of the match are being loaded.
+    NotLoaded = 503 after 2: "The seats of this match are being loaded. Try again in a moment.",
+    /// There was no answer within 15 seconds.
+    Timeout = 503 after 2:
+        "This took too long. Ask again with the same Idempotency-Key: nothing happens twice.",
+    /// PostgreSQL or the gateway is away; nothing was charged, and the time to pay was extended.
+    PaymentsPaused = 503 after 5:
+        "Payments are paused for a moment. Nothing was charged, and your seats stay yours: the \
+         time to pay has been extended. Try again.",
+    /// PostgreSQL is away, and this is only there.
+    HistoryUnavailable = 503 after 5:
+        "What was bought earlier can't be read this moment. Try again.",
+    /// The process can't serve; the other members are those of `/health/ready`.
+    NotReady = 503 after 2: "This process can't serve at the moment; the other members say why.",
+}
+
+impl ErrorCode {
+    /// The status that it is sent with.
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.number()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// As it is sent: `SEAT_TAKEN`.
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_status_of_failure_and_two_sentences() {
+        for code in ErrorCode::ALL {
+            let status = code.status();
+            assert!(status.is_client_error() || status.is_server_error(), "{code}");
+            assert_eq!(status.as_u16(), code.number());
+            for text in [code.when(), code.detail()] {
+                assert!(text.ends_with(['.', ')']), "{code}: {text}");
+            }
+        }
+        assert!(ErrorCode::ALL.is_sorted_by_key(|code| code.number()));
+        assert_eq!(ErrorCode::IdempotencyKeyInUse.to_string(), "IDEMPOTENCY_KEY_IN_USE");
+    }
+}
