@@ -4,16 +4,13 @@ import { expect, type Page } from '@playwright/test';
 import { Person, smallMatch } from './support/backstage';
 import { comeAsNewFan, holdBest, pay, reserve, signUp, test, ticket } from './support/fan';
 
-/** Pays, and gives the address at which the gateway sends the fan back, not yet visited. */
+/** Pays, and gives the address to which the gateway sends the fan back; nothing is confirmed yet. */
 async function addressOfReturn(page: Page): Promise<string> {
-  let address = '';
-  await page.context().route('**/?payment=*', async (route) => {
-    address = route.request().url();
-    await route.fulfill({ body: 'the browser stops here' });
-  });
+  await page.route('**/api/payments/confirm', (route) => route.abort());
   await pay(page, 'approve');
-  await expect.poll(() => address).not.toBe('');
-  await page.context().unroute('**/?payment=*');
+  await page.waitForURL(/\?payment=/);
+  const address = page.url();
+  await page.goto('about:blank');
   return address;
 }
 
@@ -32,17 +29,11 @@ test('who closes the log-in window on the way back may still log in, and the pay
     const page = await arrive(address);
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
     await expect(page.getByTestId('payment')).toContainText('not finished');
-    if (where === 'payment') {
-      await page.getByTestId('log-in').click();
-      await page.getByLabel('E-mail').fill(email);
-      await page.getByLabel('Password').fill('a long password');
-      await page.getByRole('dialog').getByRole('button', { name: 'Log in', exact: true }).click();
-    } else {
-      await page.locator('header').getByRole('button', { name: 'Log in' }).click();
-      await page.getByLabel('E-mail').fill(email);
-      await page.getByLabel('Password').fill('a long password');
-      await page.getByRole('dialog').getByRole('button', { name: 'Log in', exact: true }).click();
-    }
+    const place = where === 'payment' ? page.getByTestId('payment') : page.locator('header');
+    await place.getByRole('button', { name: 'Log in' }).click();
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Password').fill('a long password');
+    await page.getByRole('dialog').getByRole('button', { name: 'Log in', exact: true }).click();
     await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
   }
 });
@@ -64,7 +55,6 @@ test('a server that is away on the way back is waited for', async ({ arrive, ser
   await reserve(page);
   let isAway = true;
   await page.context().route('**/api/**', (route) => (isAway ? route.abort() : route.fallback()));
-  const address = page.url();
   isAway = false;
   await page.getByTestId('pay').click();
   await page.waitForURL('**/pay?**');
@@ -73,7 +63,6 @@ test('a server that is away on the way back is waited for', async ({ arrive, ser
   await expect(page.getByTestId('payment')).toContainText('can’t be reached');
   isAway = false;
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
-  expect(address).not.toBe(page.url().split('#')[0]);
 });
 
 test('who goes back from the pay page can pay again', async ({ arrive, server }) => {

@@ -1,7 +1,11 @@
 // What is written: one name for each seat, whole letters, and times that say which year and where.
 
 import { expect } from '@playwright/test';
+import { errorCodeValues } from '../src/api/schema';
 import { halfOf, orderName } from '../src/text/names';
+import { sentenceOf, type Place } from '../src/text/problems';
+import { sentences as en } from '../src/text/problems-en';
+import { sentences as ko } from '../src/text/problems-ko';
 import { Person, smallMatch } from './support/backstage';
 import { comeAsNewFan, holdBest, reserve, showList, test, ticket } from './support/fan';
 
@@ -119,5 +123,20 @@ test('each reader gets the half of a name that he reads', () => {
   for (const [name, korean, english] of table) {
     expect(halfOf(name, 'ko')).toBe(korean);
     expect(halfOf(name, 'en')).toBe(english);
+  }
+});
+
+test('every code of the server has a sentence in both languages, wherever it comes up', () => {
+  for (const [sentences, isOurs] of [[ko, /[가-힣]/], [en, /^[^가-힣]*[A-Za-z]{2}[^가-힣]*$/]] as const) {
+    expect(Object.keys(sentences.codes).sort()).toEqual([...errorCodeValues].sort());
+    const places = [undefined, ...(Object.keys(sentences.at) as Place[])];
+    for (const code of [...errorCodeValues, 'NETWORK', 'HTTP_429', 'HTTP_502'] as const) {
+      for (const place of places) {
+        expect(sentenceOf(sentences, code, place), `${code} at ${place}`).toMatch(isOurs);
+      }
+    }
+    expect(sentenceOf(sentences, 'VALIDATION', 'payment')).not.toBe(
+      sentenceOf(sentences, 'VALIDATION', 'account'),
+    );
   }
 });

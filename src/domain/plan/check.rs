@@ -5,6 +5,7 @@ use super::alike::alike;
 use super::{Area, Block, Grade, Point, Row, Section, Shape, SitePlan};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
+use unicode_segmentation::UnicodeSegmentation as _;
 use utoipa::ToSchema;
 
 /// The most faults that one check reports one by one.
@@ -327,7 +328,7 @@ impl<'a> Check<'a> {
 
 /// A text of someone else, quoted, short enough for a message.
 fn shorten(text: &str) -> String {
-    match text.char_indices().nth(30) {
+    match text.grapheme_indices(true).nth(30) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }

@@ -218,6 +218,13 @@ fn labels_are_1_to_10_characters_and_unique_in_a_block() {
 }
 
 #[test]
+fn a_long_text_is_cut_between_letters_in_a_message() {
+    let family = "👩‍👩‍👧‍👦";
+    let said = |plan: &mut SitePlan| block(plan).grade = family.repeat(40);
+    block_refused("/grade", &format!("{:?}…;", family.repeat(30)), said);
+}
+
+#[test]
 fn two_seats_that_a_ticket_would_name_alike_are_refused_in_either_language() {
     // A second block, with other ids and these names.
     let alike = |section: &str, block: &str, number: u32| {

@@ -3,7 +3,7 @@
 
 import { signal } from '@preact/signals';
 import { request, type RequestOptions } from './http';
-import { asProblem } from './problem';
+import { asProblem, isUnknown } from './problem';
 import type { Tokens, User } from './types';
 
 const STORED = 'grandstand.refresh';
@@ -32,11 +32,19 @@ export async function restoreSession(): Promise<void> {
 
 export async function logIn(email: string, password: string): Promise<void> {
   const body = { email, password };
-  await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body }));
+  await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body, harmless: true }));
 }
 
 export async function signUp(email: string, password: string, key: string): Promise<void> {
-  await request('/api/users/sign-up', { method: 'POST', body: { email, password }, key });
+  try {
+    await request('/api/users/sign-up', { method: 'POST', body: { email, password }, key });
+  } catch (error) {
+    // Whether there is an account now shows the log-in.
+    if (!isUnknown(asProblem(error))) throw error;
+    return logIn(email, password).catch(() => {
+      throw error;
+    });
+  }
   await logIn(email, password);
 }
 

@@ -137,7 +137,7 @@ async function settle(
       if (!isUnknown(problem)) {
         reservation.value ??= await reservationOfPayment(proof.paymentId);
         const declined = problem.code === 'PAYMENT_DECLINED';
-        show({ name: 'refused', message: declined ? t.declined : sentenceFor(problem) });
+        show({ name: 'refused', message: declined ? t.declined : sentenceFor(problem, 'payment') });
         return;
       }
       const seconds = Math.ceil(problem.retryAfterSeconds ?? DEFAULT_PAUSE_SECONDS);

@@ -37,13 +37,14 @@ function Mine() {
   useAgain(reload);
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   if (!data.value) return <p class="soft">{t.loading}</p>;
-  const { reservations, history, matches } = data.value;
-  if (reservations.length === 0 && history !== false) {
+  const { reservations, history, open, matches } = data.value;
+  if (reservations.length === 0 && history && open) {
     return <p class="card soft">{t.reservations.none}</p>;
   }
   return (
     <ul class="match-list">
-      {history === false && <li class="banner">{t.problems.HISTORY_UNAVAILABLE}</li>}
+      {!history && <li class="banner">{t.problems.codes.HISTORY_UNAVAILABLE}</li>}
+      {!open && <li class="banner">{t.problems.codes.UNAVAILABLE}</li>}
       {reservations.map((reservation) => (
         <li key={reservation.id}>
           <Entry reservation={reservation} match={matches.get(reservation.matchId)} />

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { cancelReservation, fetchMatch, fetchReservation } from '../api/endpoints';
+import { asProblem, isUnknown } from '../api/problem';
 import { sessionKnown, user } from '../api/session';
 import type { Match, Reservation } from '../api/types';
 import { askLogIn } from '../state/log-in';
@@ -95,7 +96,7 @@ function PayPart({ reservation, match }: Booked) {
       if (await goToPay(reservation.id, order)) return;
       tell('bad', t.payment.none);
     } catch (error) {
-      tellProblem(error);
+      tellProblem(error, 'payment');
     }
     busy.value = false;
   };
@@ -122,7 +123,9 @@ function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () 
       const now = await cancelReservation(reservation.id);
       tell('info', now.status === 'CANCELLED' ? t.cancelled : t.refunding);
     } catch (error) {
-      tellProblem(error);
+      const now = isUnknown(asProblem(error)) ? await fetchReservation(reservation.id).catch(() => null) : null;
+      if (now?.status === 'CANCELLED') tell('info', t.cancelled);
+      else tellProblem(error, 'reservation');
     }
     busy.value = false;
     asking.value = false;

@@ -126,7 +126,7 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
 export function chooseSeat(open: OpenMatch, seat: number): void {
   const t = text.value;
   if (busy.value) return;
-  if (!admitted.value) tell('info', t.problems.PASS_REQUIRED);
+  if (!admitted.value) tell('info', t.problems.codes.PASS_REQUIRED);
   else if (open.match.status !== 'OPEN') tell('info', t.choose.notOpen);
   else if (ownSeats.value.has(open.table.ids[seat])) tell('info', t.hold.already(1));
   else if (hold.value) tell('info', t.choose.locked);
