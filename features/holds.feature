@@ -19,6 +19,15 @@ Feature: Holds
       And Jun is told that seat 4 is gone
       And seats 3 and 5 are AVAILABLE on the map
 
+    Scenario: Who asks for seats that are his own is told so
+      Given Mina holds seats 3 and 4
+      When Mina tries to hold seats 4 and 5
+      Then Mina is refused with ALREADY_HELD
+      And seat 5 is AVAILABLE on the map
+      When Mina reserves them
+      And Mina tries to hold seat 3
+      Then Mina is refused with ALREADY_RESERVED
+
     Scenario: Two people want one seat at the same time
       When Mina and Jun try to hold seat 7 at the same time
       Then exactly one of them succeeds, and the others are refused with SEAT_TAKEN

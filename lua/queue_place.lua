@@ -2,12 +2,13 @@
 -- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue: user by number   KEYS[3]  ZSET  passes: user by end
 -- KEYS[4]  HASH  partition
 -- ARGV[1]  user   ARGV[2]  join | look
--- Replies: not_loaded off admitted waiting none
+-- Replies: not_loaded ended off admitted waiting none
 -- Cost: O(log people waiting)
 local now = clock_now(clock_read(KEYS[4]))
 local meta = redis.call('HMGET', KEYS[1], 'status', 'queue_enabled', 'serving', 'queue_next')
 if not meta[1] then return { 'not_loaded' } end
-if meta[2] ~= '1' or meta[1] == 'CLOSED' or meta[1] == 'ARCHIVED' then return { 'off' } end
+if meta[1] == 'CLOSED' or meta[1] == 'ARCHIVED' then return { 'ended' } end
+if meta[2] ~= '1' then return { 'off' } end
 local serving = meta[3] or '0'
 local expires = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if expires and tonumber(expires) > now then return { 'admitted', expires, serving } end

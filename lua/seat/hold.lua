@@ -1,5 +1,5 @@
 -- hold, best: AVAILABLE → HOLD for all seats of a choice, or for none.
--- Replies: hold: held not_open pass_required seat_limit taken orphan
+-- Replies: hold: held already_held already_reserved not_open pass_required seat_limit taken orphan
 -- Replies: best: held not_open pass_required seat_limit none
 local function has_pass(match, user)
   if match.passes_used[user] then return false end
@@ -8,41 +8,54 @@ local function has_pass(match, user)
 end
 
 local function refuse_buyer(match, user, claims, count)
-  if match.status ~= 'OPEN' then return 'not_open' end
+  if match.status ~= 'OPEN' then return 'not_open ' .. match.status end
   if match.queue and not has_pass(match, user) then return 'pass_required' end
   if seats_counted(match, claims) + count > limit.seats_per_user then return 'seat_limit' end
 end
 
--- The first place from `first` to `last` whose seat is not free; or nil.
+-- The first place from `first` to `last` whose seat is not free, and the claim on it; or nil.
 local function taken_at(match, first, last)
   local names, found, changed = match.names, match.found, match.seat
   for place = first, last do
     local seat = names[place]
     local value = changed[seat]
     if value == nil then value = found[place] end
-    if value and state_of(match, seat, value) ~= 'A' then return place end
+    if value then
+      local state, claim = state_of(match, seat, value)
+      if state ~= 'A' then return place, claim end
+    end
   end
 end
 
--- Those of the seats from `first` to `last` that are not free, by comma; or nil.
-local function taken(match, first, last)
-  local lost, count = {}, 0
-  local place = taken_at(match, first, last)
+-- Those of the seats from `first` to `last` that others have, by comma, or nil; and when it is the
+-- user himself who has some, the first such claim, and the seats that it has of these.
+local function taken(match, user, first, last)
+  local lost, own, mine = {}, nil, {}
+  local place, claim = taken_at(match, first, last)
   while place do
-    count = count + 1
-    lost[count] = match.names[place]
-    place = taken_at(match, place + 1, last)
+    if not claim or claim.user ~= user then
+      lost[#lost + 1] = match.names[place]
+    elseif not own or own == claim then
+      own, mine[#mine + 1] = claim, match.names[place]
+    end
+    place, claim = taken_at(match, place + 1, last)
   end
-  return count > 0 and table.concat(lost, ',') or nil
+  return #lost > 0 and table.concat(lost, ',') or nil, own, table.concat(mine, ',')
 end
 
--- Seats that the choice would leave alone between taken ones. `pairs_text` names them as
--- seat:neighbour on the far side, `-` for the end of the row.
-local function orphans(match, pairs_text)
+-- Seats that the choice would leave alone although another choice of as many of these seats side by
+-- side leaves none. `beside` names those that may be, as seat:near:beyond. `near` is its neighbour
+-- that is not chosen, `-` for none; `beyond` are the first seats behind the chosen ones that it
+-- lies at. When none of them is free it is the last seat that is left here, whatever is chosen.
+local function orphans(match, beside)
   local found = {}
-  for seat, far in pairs_text:gmatch('(%d+):([%d-]+)') do
-    local alone = far == '-' or seat_of(match, far) ~= 'A'
-    if alone and seat_of(match, seat) == 'A' then found[#found + 1] = seat end
+  for seat, near, beyond in beside:gmatch('(%d+):([%d-]+):([%d+]+)') do
+    local alone = near == '-' or seat_of(match, near) ~= 'A'
+    if alone and seat_of(match, seat) == 'A' then
+      local others = false
+      for other in beyond:gmatch('%d+') do others = others or seat_of(match, other) == 'A' end
+      if others then found[#found + 1] = seat end
+    end
   end
   return found
 end
@@ -53,9 +66,13 @@ commands.hold = function(match, command, claims)
   local last = first + count - 1
   local made = claim_of(match, claims, id_of[command])
   if made then return 'held ' .. claim_text(made) end
+  local lost, own, mine = taken(match, user_of[command], first, last)
+  if own and not lost then
+    if own.state == 'H' then return 'already_held ' .. own.id .. ' ' .. mine end
+    return 'already_reserved ' .. own.id .. ' ' .. mine
+  end
   local refused = refuse_buyer(match, user_of[command], claims, count)
   if refused then return refused end
-  local lost = taken(match, first, last)
   if lost then return 'taken ' .. lost end
   if beside then
     local alone = orphans(match, beside)

@@ -11,13 +11,19 @@ local function own_claim(match, command, claims)
   return nil, reason and 'ended ' .. reason or 'not_found'
 end
 
+-- The letter of its state says why: Y paying, C paid, R refund under way; P: another payment was
+-- requested since.
+local function not_pending(claim)
+  return 'not_pending ' .. claim.state
+end
+
 -- source: the new payment; first: method
 commands.request = function(match, command, claims)
   local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
   local reply = 'ready ' .. source_of[command] .. ' ' .. claim.amount
   if claim.payment == source_of[command] then return reply end
-  if claim.state ~= 'P' then return 'not_pending' end
+  if claim.state ~= 'P' then return not_pending(claim) end
   -- all checked: write
   claim_changed(claim)
   claim.payment, claim.method, claim.payment_state = source_of[command], first_of[command], 'R'
@@ -29,15 +35,15 @@ end
 commands.begin = function(match, command, claims)
   local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.payment ~= source_of[command] then return 'not_pending' end
+  if claim.payment ~= source_of[command] then return not_pending(claim) end
   -- What is given back of a sale does not change what was charged for it.
   local money = money_of(claim)
   local charged = whole(claim.amount + money.back)
   if charged ~= first_of[command] then return 'amount_mismatch ' .. charged end
   local same = claim.payment_key == second_of[command]
-  if claim.state == 'Y' then return same and 'in_progress' or 'not_pending' end
-  if claim.state == 'C' then return same and 'paid' or 'not_pending' end
-  if claim.state ~= 'P' then return 'not_pending' end
+  if claim.state == 'Y' then return same and 'in_progress' or not_pending(claim) end
+  if claim.state == 'C' then return same and 'paid' or not_pending(claim) end
+  if claim.state ~= 'P' then return not_pending(claim) end
   if claim.payment_state == 'F' then return 'failed' end
   -- PostgreSQL, which has the last word on a sale, has lost some.
   if match.halted then return 'halted' end
@@ -53,7 +59,7 @@ end
 commands.stretch = function(match, command, claims)
   local claim, refused = own_claim(match, command, claims)
   if refused then return refused end
-  if claim.state ~= 'P' then return 'not_pending' end
+  if claim.state ~= 'P' then return not_pending(claim) end
   -- all checked: write
   return 'pending ' .. claim_stretch(claim, first_of[command])
 end

@@ -1,6 +1,6 @@
 -- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it (first:
 -- its price in KRW).
--- Replies: release: not_found not_yours already_reserved amount_mismatch released
+-- Replies: release: not_found not_yours already_reserved price_changed released
 local function release_seat(match, command)
   local user, seat = user_of[command], seats_of(match, command)[1]
   local state, claim = seat_of(match, seat)
@@ -14,7 +14,7 @@ local function release_seat(match, command)
   if claim.state ~= 'H' then return 'already_reserved' end
   local last = claim.seats == seat
   local left = claim.amount - first_of[command]
-  if left < 0 and not last then return 'amount_mismatch ' .. claim.amount end
+  if left < 0 and not last then return 'price_changed' end
   -- all checked: write
   book.ended[note] = user
   if last then

@@ -1,7 +1,7 @@
 -- reserve: HOLD of the same user, in time → PENDING under a new id with a longer deadline.
 -- Takes the whole hold named by `source`, or the named seats out of any holds of the user (then
 -- first: their prices, by comma). The node has read from the id of a hold that it is his.
--- Replies: reserve: not_found already_reserved expired not_yours amount_mismatch reserved
+-- Replies: reserve: not_found already_reserved expired not_yours price_changed reserved
 local function reserve_hold(match, command, claims)
   local hold = claim_of(match, claims, source_of[command])
   if not hold then
@@ -75,7 +75,7 @@ commands.reserve = function(match, command, claims)
     amount = amount + price
   end
   local holds = left_of(match, seats, prices)
-  if not holds then return 'amount_mismatch ' .. whole(amount) end
+  if not holds then return 'price_changed' end
   -- all checked: write
   take_out(match, holds)
   return 'reserved ' .. claim_make(match, command, claims, 'P', seats, 1, #seats, whole(amount))

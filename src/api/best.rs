@@ -4,11 +4,12 @@
 use crate::api::App;
 use crate::api::auth::User;
 use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
-use crate::api::holds::{HoldView, SEATS_PER_CALL, claimed, hold_view, refuse_early, total};
-use crate::domain::best::{Wish, possible_orphans};
+use crate::api::holds::{
+    HoldView, SEATS_PER_CALL, claimed, hold_view, not_open, refuse_early, total,
+};
+use crate::domain::best::Wish;
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::batch::Operation;
-use crate::engine::error::Refusal;
 use crate::live::catalog::KnownSite;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -58,7 +59,7 @@ pub async fn hold_best(
     if !refuse_early(app, id, wish.count, &operation).await? {
         // Only the answer that an earlier call had is wanted.
         let held = app.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
-        let (hold_id, granted) = held.map_err(|_| ApiError::from(Refusal::NotOpen))?;
+        let (hold_id, granted) = held.map_err(|_| not_open(app, id))?;
         return hold_view(&site, hold_id, &granted);
     }
     let feed = app.hub.feed(id).await?;
@@ -135,16 +136,9 @@ pub async fn alternatives(
         Some(Alternative {
             amount: seats.iter().map(|seat| seat.price).sum(),
             seat_ids: seats.iter().map(|seat| seat.seat_id).collect(),
-            labels: seats.into_iter().map(|seat| seat.label).collect(),
+            labels: seats.iter().map(|seat| seat.label.clone()).collect(),
+            labels_ko: seats.into_iter().map(|seat| seat.label_ko).collect(),
         })
     };
     found.iter().filter_map(one).collect()
-}
-
-/// The seats beside a choice that it could leave alone.
-pub fn beside(site: &KnownSite, seats: &[SeatId]) -> Vec<(SeatId, Option<SeatId>)> {
-    let places: Vec<u32> = seats.iter().filter_map(|seat| site.index.position(*seat)).collect();
-    let found = possible_orphans(&site.index, &places);
-    let seat = |place: u32| site.index.seat_at(place);
-    found.into_iter().map(|(one, far)| (seat(one), far.map(seat))).collect()
 }

@@ -223,7 +223,7 @@ async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> Api
         Ok(gone @ (Settled::Pending(_) | Settled::Asked | Settled::Owed)) => {
             tracing::error!(%payment, ?gone, "paid for what can't be given: the money goes back");
             metrics::counter!("grandstand_refunds_owed_total").increment(1);
-            Err(ApiError::money_returns())
+            Err(ErrorCode::PaidTooLate.into())
         }
         Err(error) => {
             tracing::error!(%payment, %error, "a payment was taken and its outcome not noted yet");
@@ -273,7 +273,10 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
                 });
             }
             Some(Found::Live(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
-            Some(Found::Ended(_)) | None => return Err(ErrorCode::ReservationNotFound.into()),
+            Some(Found::Ended(ended)) => {
+                return Err(Refusal::ReservationEnded(ended.reason).into());
+            }
+            None => return Err(ErrorCode::ReservationNotFound.into()),
         }
     }
     Ok(Confirmed::Unknown)
@@ -304,7 +307,10 @@ async fn cancel_now(
     let cancelled = app.engine.cancel(one.match_id, user.id, one.id, seats).await;
     let cancelled = cancelled.map_err(|error| match error {
         // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
-        EngineError::Refused(Refusal::NotFound) => Refusal::NotCancellable.into(),
+        EngineError::Refused(Refusal::NotFound) => {
+            Refusal::NotCancellable("ENDED".to_owned()).into()
+        }
+        EngineError::Refused(Refusal::NotYours) => ApiError::not_in_reservation(),
         other => ApiError::from(other),
     })?;
     let Cancelled::Refunding { refund, part, seats, payment_key, journal } = cancelled else {
@@ -333,10 +339,7 @@ async fn cancel_now(
     let failed = refused.is_some();
     let id = app.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
     if failed {
-        return Err(ApiError::new(
-            ErrorCode::NotCancellable,
-            "The gateway refuses to give the money back; the reservation stays yours.",
-        ));
+        return Err(ErrorCode::RefundRefused.into());
     }
     match id {
         None => Ok(true),

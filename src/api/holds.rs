@@ -2,12 +2,14 @@
 
 use crate::api::App;
 use crate::api::auth::User;
-use crate::api::best::{BestInput, alternatives, beside, hold_best};
+use crate::api::best::{BestInput, alternatives, hold_best};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::domain::best::possible_orphans;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
 use crate::domain::ids::{HoldId, MatchId, SeatId};
+use crate::domain::plan::Label;
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::seats::Granted;
@@ -35,7 +37,10 @@ pub struct HoldInput {
 #[serde(rename_all = "camelCase")]
 pub struct ClaimedSeat {
     pub seat_id: SeatId,
+    /// In English; unique in the site.
     pub label: String,
+    /// In Korean; unique in the site.
+    pub label_ko: String,
     /// In KRW.
     pub price: i64,
 }
@@ -97,7 +102,7 @@ pub async fn mine(
     responses((status = 201, body = Envelope<HoldView>)),
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatNotFound, ErrorCode::SeatTaken,
-        ErrorCode::SeatLimit, ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat,
+        ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit, ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat,
         ErrorCode::SoldOut]))))]
 pub async fn hold(
     State(app): State<Arc<App>>,
@@ -143,15 +148,24 @@ pub async fn refuse_early(
     if count > app.engine.limits().seats_per_user as usize {
         return Err(Refusal::SeatLimit.into());
     }
-    let is_open = || app.catalog.event(id).is_some_and(|event| event.status == MatchStatus::Open);
+    let is_open = || status(app, id) == Some(MatchStatus::Open);
     if !is_open() {
         // It may have been opened a moment ago, and the notice be on its way.
         app.catalog.refresh_match(id).await?;
     }
     match is_open() {
-        false if operation.key.is_empty() => Err(Refusal::NotOpen.into()),
+        false if operation.key.is_empty() => Err(not_open(app, id)),
         open => Ok(open),
     }
+}
+
+fn status(app: &App, id: MatchId) -> Option<MatchStatus> {
+    app.catalog.event(id).map(|event| event.status)
+}
+
+/// Why a match is not on sale.
+pub fn not_open(app: &App, id: MatchId) -> ApiError {
+    Refusal::NotOpen { ended: status(app, id) != Some(MatchStatus::Draft) }.into()
 }
 
 async fn hold_seats(
@@ -165,7 +179,7 @@ async fn hold_seats(
     let (event, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let amount = checked_seats(&site, &seats)?;
     refuse_early(app, id, seats.len(), &operation).await?;
-    let orphans = if event.orphan_rule { beside(&site, &seats) } else { vec![] };
+    let orphans = if event.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
     let wanted = seats.clone();
     let held = app.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
     let (hold_id, granted) = match held {
@@ -218,7 +232,9 @@ pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<ClaimedSeat>
     let (mut known, mut unknown) = (Vec::with_capacity(seats.len()), Vec::new());
     for seat in seats {
         match (site.index.label(*seat), site.index.price(*seat)) {
-            (Some(label), Some(price)) => known.push(ClaimedSeat { seat_id: *seat, label, price }),
+            (Some(Label { english: label, korean: label_ko }), Some(price)) => {
+                known.push(ClaimedSeat { seat_id: *seat, label, label_ko, price });
+            }
             _ => unknown.push(*seat),
         }
     }

@@ -151,7 +151,8 @@ pub async fn request(
         (status = 202, body = Envelope<ConfirmView>)),
     extensions(("x-codes" = json!([
         ErrorCode::PaymentDeclined, ErrorCode::PaymentNotFound, ErrorCode::ReservationNotFound,
-        ErrorCode::ReservationExpired, ErrorCode::ReservationNotPending, ErrorCode::SeatSold,
+        ErrorCode::ReservationExpired, ErrorCode::ReservationNotPending,
+        ErrorCode::PaidTooLate, ErrorCode::SeatSold,
         ErrorCode::AmountMismatch, ErrorCode::PaymentsPaused, ErrorCode::HistoryUnavailable]))))]
 pub async fn confirm(
     State(app): State<Arc<App>>,

@@ -6,6 +6,7 @@ use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::events::open;
 use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
 use crate::api::serve::PeerAddress;
+use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::MatchId;
 use crate::engine::error::Refusal;
 use crate::engine::queue::Place;
@@ -137,7 +138,8 @@ pub async fn events(
 ) -> ApiResult<Response> {
     let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
     if !event.queue.enabled {
-        return Err(Refusal::QueueOff.into());
+        let ended = event.status == MatchStatus::Closed;
+        return Err(Refusal::QueueOff { ended }.into());
     }
     open(&app, peer, &headers, id, Subject::Line, None).await
 }

@@ -92,7 +92,7 @@ impl ReservationView {
     extensions(("x-codes" = json!([
         ErrorCode::NotYours, ErrorCode::MatchNotFound, ErrorCode::SeatNotFound,
         ErrorCode::HoldNotFound, ErrorCode::HoldExpired, ErrorCode::AlreadyReserved,
-        ErrorCode::AmountMismatch]))))]
+        ErrorCode::PriceChanged]))))]
 pub async fn create(
     State(app): State<Arc<App>>,
     user: User,
@@ -200,7 +200,8 @@ pub struct CancelInput {
         (status = 202, body = Envelope<ReservationView>)),
     extensions(("x-codes" = json!([
         ErrorCode::MatchNotFound, ErrorCode::SeatNotFound, ErrorCode::NotCancellable,
-        ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
+        ErrorCode::PriceChanged, ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
     user: User,

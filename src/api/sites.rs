@@ -4,7 +4,7 @@ use crate::api::App;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId, SiteId};
-use crate::domain::plan::{Area, Block, Section, SitePlan};
+use crate::domain::plan::{Area, Block, Label, LabelWords, Language, Section, SitePlan};
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -22,6 +22,31 @@ pub struct SiteView<'a> {
     pub version: u64,
     #[serde(flatten)]
     pub plan: &'a SitePlan,
+    pub labels: SiteLabels<'a>,
+}
+
+/// What tickets call the seats of a site, in each language.
+#[derive(Serialize, ToSchema)]
+pub struct SiteLabels<'a> {
+    en: SeatLabels<'a>,
+    ko: SeatLabels<'a>,
+}
+
+/// The label of a seat is: the text of its block, `row`, the label of its row, `seat`, its number,
+/// `end`.
+#[derive(Serialize, ToSchema)]
+pub struct SeatLabels<'a> {
+    /// In the order of the plan.
+    blocks: Vec<&'a str>,
+    #[serde(flatten)]
+    words: LabelWords,
+}
+
+impl<'a> SeatLabels<'a> {
+    fn of(known: &'a KnownSite, language: Language) -> Self {
+        let blocks = known.index.block_texts(language).collect();
+        Self { blocks, words: language.words() }
+    }
 }
 
 /// Something with an id and a name.
@@ -54,6 +79,10 @@ pub struct Blocks {
 #[serde(rename_all = "camelCase")]
 pub struct SeatView {
     id: SeatId,
+    /// What its ticket says, in English.
+    label: String,
+    /// The same in Korean.
+    label_ko: String,
     row: String,
     number: u32,
     grade: String,
@@ -80,7 +109,9 @@ pub async fn plan(
 ) -> ApiResult<Response> {
     let known = find(&app, id)?;
     let site = &known.site;
-    let data = SiteView { id: site.id, version: site.version, plan: &site.plan };
+    let en = SeatLabels::of(&known, Language::English);
+    let labels = SiteLabels { en, ko: SeatLabels::of(&known, Language::Korean) };
+    let data = SiteView { id: site.id, version: site.version, plan: &site.plan, labels };
     Ok(tagged(&headers, &known, data))
 }
 
@@ -155,12 +186,15 @@ pub async fn seats(
     for row in &block.rows {
         for offset in 0..row.seats {
             let id = SeatId(row.first_seat_id.0 + offset);
-            let price = known.index.price(id);
-            let price = price.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
+            let place = known.index.price(id).zip(known.index.label(id));
+            let (price, label) = place.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
+            let Label { english: label, korean: label_ko } = label;
             seats.push(SeatView {
                 id,
+                label,
+                label_ko,
                 row: row.label.clone(),
-                number: row.first_number + offset * row.number_step,
+                number: row.number(offset),
                 grade: row.grade.clone().unwrap_or_else(|| block.grade.clone()),
                 price,
             });
@@ -177,9 +211,12 @@ fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {
     known.site.plan.areas.iter().flat_map(|area| &area.sections)
 }
 
+/// Rises when the same plan is answered in another form.
+const FORM: u32 = 2;
+
 /// A site changes only by a new version, so the version is the ETag of everything below it.
 fn tagged<T: Serialize>(headers: &HeaderMap, known: &KnownSite, data: T) -> Response {
-    let tag = format!("\"{}-{}\"", known.site.id.key(), known.site.version);
+    let tag = format!("\"{}-{}-{FORM}\"", known.site.id.key(), known.site.version);
     let asked = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let same = asked.is_some_and(|asked| {
         asked.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)

@@ -2,8 +2,9 @@
 //! site, and never so that a single seat is left alone when another choice exists. Pure: it
 //! proposes from what a node knows; the script in Redis decides.
 
-use crate::domain::ids::SectionId;
+use crate::domain::ids::{SeatId, SectionId};
 use crate::domain::plan::{PlanIndex, Point};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Seats that a split is searched among: the nearest free ones.
@@ -190,25 +191,42 @@ fn between(one: Point, other: Point) -> f32 {
     (one[0] - other[0]).hypot(one[1] - other[1])
 }
 
-/// Seats beside the chosen ones that could be left alone: each with its neighbour on the far side
-/// (`None` at the end of the row). A seat is an orphan when it is free and that neighbour is not.
-pub fn possible_orphans(index: &PlanIndex, chosen: &[u32]) -> Vec<(u32, Option<u32>)> {
-    let mut found = Vec::new();
-    for &seat in chosen {
-        let Some(row) = index.row_of(index.seat_at(seat)) else { continue };
-        let within = |position: i64| {
-            let position = u32::try_from(position).ok()?;
-            row.positions.contains(&position).then_some(position)
-        };
-        for side in [-1, 1] {
-            let Some(beside) = within(i64::from(seat) + side) else { continue };
-            let far = within(i64::from(seat) + 2 * side);
-            if !chosen.contains(&beside) {
-                found.push((beside, far.filter(|far| !chosen.contains(far))));
-            }
+/// A seat that a choice could leave alone. It is alone when it is free and `near` is not. Another
+/// choice of as many of the free seats side by side here leaves nobody alone, unless it is the last
+/// of them: then nothing `beyond` is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    pub seat: SeatId,
+    /// Its neighbour that is not chosen; none where the row ends, or both are chosen.
+    pub near: Option<SeatId>,
+    /// The first seats behind the chosen ones that it lies at: one or two.
+    pub beyond: Vec<SeatId>,
+}
+
+/// The seats beside the chosen ones that could be left alone, each once, in the order of the plan.
+pub fn possible_orphans(index: &PlanIndex, chosen: &[SeatId]) -> Vec<Orphan> {
+    let chosen: BTreeSet<u32> = chosen.iter().filter_map(|seat| index.position(*seat)).collect();
+    let mut beside: BTreeMap<u32, Range<u32>> = BTreeMap::new();
+    for &place in &chosen {
+        let Some(row) = index.row_of(index.seat_at(place)) else { continue };
+        let sides = [place.checked_sub(1), place.checked_add(1)].into_iter().flatten();
+        for side in sides.filter(|side| row.positions.contains(side) && !chosen.contains(side)) {
+            beside.insert(side, row.positions.clone());
         }
     }
-    found
+    let one = |(place, row): (u32, Range<u32>)| {
+        let is_chosen = |place: &u32| chosen.contains(place);
+        let left = (row.start..place).rev().find(|place| !is_chosen(place));
+        let right = (place + 1..row.end).find(|place| !is_chosen(place));
+        let sides = [(left, place.checked_sub(1)), (right, place.checked_add(1))];
+        let seats = |near: bool| {
+            let wanted = sides.iter().filter(move |(found, next)| (found == next) == near);
+            wanted.filter_map(|(found, _)| *found).map(|place| index.seat_at(place))
+        };
+        let (near, beyond) = (seats(true).next(), seats(false).collect::<Vec<SeatId>>());
+        (!beyond.is_empty()).then(|| Orphan { seat: index.seat_at(place), near, beyond })
+    };
+    beside.into_iter().filter_map(one).collect()
 }
 
 #[cfg(test)]
@@ -302,8 +320,25 @@ mod tests {
     fn possible_orphans_are_the_seats_beside_the_choice() {
         let (index, _) = site();
         let row = index.row_of(index.seat_at(0)).unwrap().positions;
-        let chosen = [row.start + 1, row.start + 2];
-        let found = possible_orphans(&index, &chosen);
-        assert_eq!(found, vec![(row.start, None), (row.start + 3, Some(row.start + 4))]);
+        let seat = |offset: u32| index.seat_at(row.start + offset);
+        let orphan = |at: u32, near: Option<u32>, beyond: &[u32]| Orphan {
+            seat: seat(at),
+            near: near.map(seat),
+            beyond: beyond.iter().copied().map(seat).collect(),
+        };
+        let table: &[(&[u32], Vec<Orphan>)] = &[
+            (&[1, 2], vec![orphan(0, None, &[3]), orphan(3, Some(4), &[0])]),
+            // The one between two chosen ones is told once.
+            (
+                &[2, 4],
+                vec![orphan(1, Some(0), &[3]), orphan(3, None, &[1, 5]), orphan(5, Some(6), &[3])],
+            ),
+            // At the end of the row there is nothing beyond.
+            (&[0], vec![]),
+        ];
+        for (chosen, expected) in table {
+            let chosen: Vec<SeatId> = chosen.iter().copied().map(seat).collect();
+            assert_eq!(possible_orphans(&index, &chosen), *expected);
+        }
     }
 }

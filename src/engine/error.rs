@@ -1,6 +1,6 @@
 //! What an engine function answers when it does not do what it was asked to.
 
-use crate::domain::ids::SeatId;
+use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use fred::error::{Error, ErrorKind};
 
 /// Why a step was refused. Nothing has changed.
@@ -9,7 +9,7 @@ pub enum Refusal {
     #[error("the same Idempotency-Key was used with another body")]
     ExistsDifferent,
     #[error("the match is not open for sale")]
-    NotOpen,
+    NotOpen { ended: bool },
     #[error("a pass of the waiting room is needed")]
     PassRequired,
     #[error("more seats than one person may have")]
@@ -18,6 +18,12 @@ pub enum Refusal {
     Taken(Vec<SeatId>),
     #[error("single seats would be left alone")]
     Orphan(Vec<SeatId>),
+    /// Some of the seats that were asked for, and the hold of the same user that has them.
+    #[error("the user holds these seats already")]
+    AlreadyHeld(HoldId, Vec<SeatId>),
+    /// Some of the seats that were asked for, and the reservation of the same user that has them.
+    #[error("the user has reserved these seats already")]
+    ReservedByYou(ReservationId, Vec<SeatId>),
     #[error("there is no such thing")]
     NotFound,
     #[error("it belongs to someone else")]
@@ -26,32 +32,47 @@ pub enum Refusal {
     AlreadyReserved,
     #[error("the hold has expired")]
     HoldExpired(Vec<SeatId>),
-    #[error("the reservation is not waiting for a payment")]
-    NotPending,
+    #[error("the reservation is not waiting for this payment: {0:?}")]
+    NotPending(NotPending),
     #[error("the reservation has ended: {0}")]
     ReservationEnded(String),
     #[error("the amount is not that of the reservation")]
     AmountMismatch,
+    #[error("the price is not that of the hold or reservation: the node has an old plan")]
+    PriceChanged,
     #[error("this payment was refused; a new one is needed")]
     PaymentFailed,
     #[error("PostgreSQL has lost sales: no payment begins before they are restored")]
     PaymentsHalted,
     #[error("a payment is under way")]
     Paying,
-    #[error("it can't be cancelled any more")]
-    NotCancellable,
+    #[error("the money of other seats is on its way back")]
+    RefundUnderWay,
+    /// PENDING: only a part of what is not paid was named. Else how it has ended.
+    #[error("it can't be cancelled: {0}")]
+    NotCancellable(String),
     #[error("the e-mail address has an account")]
     EmailTaken,
     #[error("someone else has changed it in the meantime")]
     Stale,
     #[error("the match has no queue")]
-    QueueOff,
+    QueueOff { ended: bool },
     #[error("the match is archived")]
     Archived,
     #[error("the session has ended")]
     SessionEnded,
     #[error("no session has this refresh token")]
     TokenUnknown,
+}
+
+/// What a reservation does that does not wait for a payment, or for this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotPending {
+    /// It waits for another payment, which was requested since.
+    Replaced,
+    Paying,
+    Paid,
+    Refunding,
 }
 
 /// Why an engine function has no answer.

@@ -56,7 +56,8 @@ impl Engine {
         let number = |text: &str| text.parse().map_err(|_| bad(text));
         match reply[..] {
             ["none"] => Ok(None),
-            ["off"] => Err(Refusal::QueueOff.into()),
+            ["off"] => Err(Refusal::QueueOff { ended: false }.into()),
+            ["ended"] => Err(Refusal::QueueOff { ended: true }.into()),
             ["not_loaded"] => Err(EngineError::NotLoaded),
             ["waiting", mine, serving, ahead] => Ok(Some(Place::Waiting {
                 number: number(mine)?,

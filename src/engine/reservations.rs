@@ -47,7 +47,7 @@ impl Engine {
     /// HOLD → PENDING, with the time to pay.
     ///
     /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `HoldExpired`,
-    /// `AmountMismatch` when the prices are not those of the holds.
+    /// `PriceChanged` when the prices are not those of the holds.
     pub async fn reserve(
         &self,
         match_id: MatchId,
@@ -100,7 +100,8 @@ impl Engine {
     /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,
     /// or some seats, each with its price in KRW.
     ///
-    /// Refusals: `NotFound`, `Paying`, `NotCancellable`, `NotYours`, `Archived`.
+    /// Refusals: `NotFound`, `Paying`, `RefundUnderWay`, `NotCancellable`, `PriceChanged`,
+    /// `NotYours`, `Archived`.
     pub async fn cancel(
         &self,
         match_id: MatchId,

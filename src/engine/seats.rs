@@ -1,12 +1,13 @@
 //! Seats: hold, release, block, and the state of all seats of a match.
 
+use crate::domain::best::Orphan;
 use crate::domain::claim::{Claim, parse_seats};
 use crate::domain::fact::Fields;
 use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, UserId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::batch::{Command, Operation};
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::error::{EngineError, NotPending, Refusal};
 use crate::redis::keys::MatchKeys;
 use fred::prelude::*;
 
@@ -39,17 +40,18 @@ pub struct Snapshot {
 impl Engine {
     /// AVAILABLE → HOLD for all the seats or none, until the hold time has passed.
     ///
-    /// `orphans` names the seats beside the choice, each with its neighbour on the far side, when
-    /// no single seat may be left alone; empty where the match has no such rule.
+    /// `orphans` names the seats that the choice could leave alone; empty where the match has no
+    /// rule against that.
     ///
-    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`, `Taken`, `Orphan`.
+    /// Refusals: `ExistsDifferent`, `AlreadyHeld`, `ReservedByYou`, `NotOpen`, `PassRequired`,
+    /// `SeatLimit`, `Taken`, `Orphan`.
     pub async fn hold(
         &self,
         match_id: MatchId,
         user: UserId,
         seats: Vec<SeatId>,
         amount: i64,
-        orphans: &[(SeatId, Option<SeatId>)],
+        orphans: &[Orphan],
         operation: Operation,
     ) -> Result<(HoldId, Granted), EngineError> {
         let id = HoldId::of(match_id.partition(), user);
@@ -111,7 +113,7 @@ impl Engine {
     /// HOLD → AVAILABLE for one seat of whichever hold of the user has it; `price` in KRW leaves
     /// the amount of the hold.
     ///
-    /// Refusals: `NotYours`, `AlreadyReserved`, `AmountMismatch` when the hold cost less.
+    /// Refusals: `NotYours`, `AlreadyReserved`, `PriceChanged` when the hold cost less.
     pub async fn release_seat(
         &self,
         match_id: MatchId,
@@ -233,10 +235,12 @@ pub(super) fn owned(hold: HoldId, match_id: MatchId, user: UserId) -> Result<(),
     }
 }
 
-fn orphan_text(orphans: &[(SeatId, Option<SeatId>)]) -> String {
-    let one = |(seat, far): &(SeatId, Option<SeatId>)| match far {
-        Some(far) => format!("{seat}:{far}"),
-        None => format!("{seat}:-"),
+/// As `lua/seat/hold.lua` reads it: `302:301:304+305`.
+fn orphan_text(orphans: &[Orphan]) -> String {
+    let one = |Orphan { seat, near, beyond }: &Orphan| {
+        let near = near.map_or_else(|| "-".to_owned(), |near| near.to_string());
+        let beyond: Vec<String> = beyond.iter().map(ToString::to_string).collect();
+        format!("{seat}:{near}:{}", beyond.join("+"))
     };
     orphans.iter().map(one).collect::<Vec<String>>().join(",")
 }
@@ -262,6 +266,12 @@ pub(super) fn bad(line: &str) -> EngineError {
     EngineError::BadReply(line.to_owned())
 }
 
+/// A claim and some of its seats.
+fn claimed(text: &str) -> Option<(ReservationId, Vec<SeatId>)> {
+    let (id, seats) = text.split_once(' ')?;
+    Some((ReservationId::from_key(id)?, parse_seats(seats)?))
+}
+
 /// The refusals of `seat_batch.lua`.
 pub(super) fn refusal(line: &str) -> EngineError {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -269,7 +279,7 @@ pub(super) fn refusal(line: &str) -> EngineError {
     let refusal = match word {
         "not_loaded" => return EngineError::NotLoaded,
         "exists_different" => Refusal::ExistsDifferent,
-        "not_open" => Refusal::NotOpen,
+        "not_open" => Refusal::NotOpen { ended: rest != "DRAFT" },
         "archived" => Refusal::Archived,
         "pass_required" => Refusal::PassRequired,
         "seat_limit" => Refusal::SeatLimit,
@@ -277,15 +287,32 @@ pub(super) fn refusal(line: &str) -> EngineError {
         "orphan" => Refusal::Orphan(seats()),
         "not_found" => Refusal::NotFound,
         "not_yours" => Refusal::NotYours,
-        "already_reserved" => Refusal::AlreadyReserved,
+        "already_held" => match claimed(rest) {
+            Some((id, seats)) => Refusal::AlreadyHeld(HoldId(id.0), seats),
+            None => return bad(line),
+        },
+        "already_reserved" => match claimed(rest) {
+            Some((id, seats)) => Refusal::ReservedByYou(id, seats),
+            None => Refusal::AlreadyReserved,
+        },
         "expired" => Refusal::HoldExpired(seats()),
-        "not_pending" => Refusal::NotPending,
+        "not_pending" => Refusal::NotPending(match rest {
+            "Y" => NotPending::Paying,
+            "C" => NotPending::Paid,
+            "R" => NotPending::Refunding,
+            _ => NotPending::Replaced,
+        }),
         "ended" => Refusal::ReservationEnded(rest.to_owned()),
         "amount_mismatch" => Refusal::AmountMismatch,
+        "price_changed" => Refusal::PriceChanged,
         "failed" => Refusal::PaymentFailed,
         "halted" => Refusal::PaymentsHalted,
         "paying" => Refusal::Paying,
-        "not_cancellable" => Refusal::NotCancellable,
+        "not_cancellable" => match rest {
+            "REFUNDING" => Refusal::RefundUnderWay,
+            "AMOUNT" => Refusal::PriceChanged,
+            reason => Refusal::NotCancellable(reason.to_owned()),
+        },
         _ => return bad(line),
     };
     refusal.into()

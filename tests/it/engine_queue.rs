@@ -42,9 +42,9 @@ async fn who_joins_gets_a_number_and_keeps_it() {
     assert!(matches!(engine.join_queue(gone.id(), user()).await, Err(EngineError::NotLoaded)));
     let off = bed.at(&[]).await;
     let refused = engine.join_queue(off.id(), user()).await;
-    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff { .. }))));
     let refused = engine.queue_place(off.id(), user()).await;
-    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff { .. }))));
     assert_eq!(engine.admit(off.id()).await.unwrap(), 0);
 
     let scene = bed.at(&[Queue]).await;
@@ -208,8 +208,8 @@ async fn a_queue_ends_with_the_sale() {
     scene.change(|event| event.status = MatchStatus::Closed).await;
     assert_eq!(there().await, 0);
     let refused = bed.engine.join_queue(scene.id(), user()).await;
-    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff { .. }))));
     let refused = bed.engine.queue_place(scene.id(), user()).await;
-    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff { .. }))));
     assert_eq!(there().await, 0);
 }

@@ -86,8 +86,15 @@ async fn a_reservation_is_cancelled_by_its_owner_as_far_as_it_can_be() {
         case("not mine", &[Hold, Reserve], Call::Cancel(Other), "NotFound", "1P 2P", &[]),
         case("again, not mine", &[Hold, Reserve, Cancel], Call::Cancel(Other), "NotFound", "", &[]),
         case("again", &[Hold, Reserve, Cancel], mine, "cancelled", "", &[]),
-        case("late", &[Hold, ReserveLate], mine, "NotCancellable", "", &["A1,2"]),
-        case("lost", &[Hold, Reserve, Request, Begin, Lose], mine, "NotCancellable", "1O", &[]),
+        case("late", &[Hold, ReserveLate], mine, "NotCancellable(\"EXPIRED\")", "", &["A1,2"]),
+        case(
+            "lost",
+            &[Hold, Reserve, Request, Begin, Lose],
+            mine,
+            "NotCancellable(\"LOST\")",
+            "1O",
+            &[],
+        ),
         case("paying", PAYING, mine, "Paying", "1P 2P", &[]),
         case("pending", &[Hold, Reserve], mine, "cancelled", "", &["A1,2"]),
         case(
@@ -146,7 +153,7 @@ async fn a_price_that_does_not_fit_is_refused_and_nothing_is_written() {
     let scene = bed.at(&[Hold]).await;
     let (id, me, engine) = (scene.id(), scene.me, &bed.engine);
     let mismatch = |what: Result<(), EngineError>| {
-        assert!(matches!(what, Err(EngineError::Refused(Refusal::AmountMismatch))), "{what:?}");
+        assert!(matches!(what, Err(EngineError::Refused(Refusal::PriceChanged))), "{what:?}");
     };
     mismatch(engine.release_seat(id, me, SeatId(1), 3 * PRICE).await);
     let reserve = async |prices: &[(u32, i64)]| {

@@ -35,19 +35,30 @@ async fn a_hold_is_refused_for_the_first_reason_that_counts() {
     let (mine, other) = (|list| Call::Hold(Me, list), |list| Call::Hold(Other, list));
     let five: &[u32] = &[1, 3, 4, 5, 6];
     let (one, two) = ("Taken([SeatId(1)])", "Taken([SeatId(2)])");
-    let alone = Call::HoldBeside(Other, &[4], &[(3, Some(2))]);
-    let edge = Call::HoldBeside(Me, &[2], &[(1, None), (3, Some(4))]);
-    let both = Call::HoldBeside(Other, &[1], &[(3, Some(2))]);
+    let (held, reserved) = ("AlreadyHeld([SeatId(1)])", "ReservedByYou([SeatId(1)])");
+    let alone = Call::HoldBeside(Other, &[4], &[(3, Some(2), &[5])]);
+    let edge = Call::HoldBeside(Me, &[2], &[(1, None, &[3]), (3, Some(4), &[1])]);
+    let both = Call::HoldBeside(Other, &[1], &[(3, Some(2), &[5])]);
     let table = [
         case("not loaded is not free", &[Forget], mine(&[1]), "NotLoaded", "", &[]),
         case("not loaded first", &[Hold, Forget], other(&[1]), "NotLoaded", "1H 2H", &[]),
-        case("closed before all", &[Hold, Close, Queue], other(five), "NotOpen", "1H 2H", &[]),
+        case(
+            "closed before all",
+            &[Hold, Close, Queue],
+            other(five),
+            "NotOpen { ended: true }",
+            "1H 2H",
+            &[],
+        ),
         case("pass before limit", &[Hold, Queue], other(five), "PassRequired", "1H 2H", &[]),
         case("limit before taken", &[Hold], other(five), "SeatLimit", "1H 2H", &[]),
         case("limit counts holds", &[Hold], mine(&[3, 4, 5]), "SeatLimit", "1H 2H", &[]),
         case("limit counts sales", SOLD, mine(&[3, 4, 5]), "SeatLimit", "1O 2O", &[]),
         case("all or none", &[Hold], other(&[3, 1]), one, "1H 2H", &[]),
-        case("own seats are taken", &[Hold], mine(&[1]), one, "1H 2H", &[]),
+        case("own seats first", &[Hold, Close, Queue], mine(&[1]), held, "1H 2H", &[]),
+        case("own and free", &[Hold], mine(&[3, 1, 4, 5]), held, "1H 2H", &[]),
+        case("reserved by me", &[Hold, Reserve], mine(&[1]), reserved, "1P 2P", &[]),
+        case("sold to me", SOLD, mine(&[1]), reserved, "1O 2O", &[]),
         case("blocked is taken", &[Block], mine(&[1]), one, "1B", &[]),
         case("pending is taken", &[Hold, Reserve], other(&[2]), two, "1P 2P", &[]),
         case("paying is taken", PAYING, other(&[2]), two, "1P 2P", &[]),
@@ -64,12 +75,14 @@ async fn a_hold_is_refused_for_the_first_reason_that_counts() {
 #[tokio::test]
 async fn a_hold_takes_all_its_seats() {
     let (mine, other) = (|list| Call::Hold(Me, list), |list| Call::Hold(Other, list));
-    let beside = Call::HoldBeside(Other, &[3], &[(4, Some(5))]);
+    let beside = Call::HoldBeside(Other, &[3], &[(4, Some(5), &[2])]);
+    let last = Call::HoldBeside(Other, &[3], &[(4, None, &[2])]);
     let late: &[&str] = &["A1,2;H3,4,5,6"];
     let table = [
         case("free", &[], mine(&[1, 2]), "held", "1H 2H", &["H1,2"]),
         case("with a pass", &[Queue, Pass], mine(&[1]), "held", "1H", &["H1"]),
         case("nobody is left alone", &[Hold], beside, "held", "1H 2H 3H", &["H3"]),
+        case("the last one of two", &[Hold], last, "held", "1H 2H 3H", &["H3"]),
         case("a late hold", &[HoldLate], other(&[1]), "held", "1H", &["A2;H1"]),
         case("late and not counted", &[HoldLate], mine(&[3, 4, 5, 6]), "held", "3H 4H 5H 6H", late),
         case("late reservation", &[Hold, ReserveLate], other(&[1, 2]), "held", "1H 2H", &["H1,2"]),
@@ -86,7 +99,7 @@ async fn the_first_choice_that_is_whole_is_held() {
     let five = Call::Best(Other, 5, &[&[3, 4, 5, 6, 7]]);
     let table = [
         case("not loaded", &[Hold, Forget], best(Other, some), "NotLoaded", "1H 2H", &[]),
-        case("closed first", &[Hold, Close, Queue], five, "NotOpen", "1H 2H", &[]),
+        case("closed first", &[Hold, Close, Queue], five, "NotOpen { ended: true }", "1H 2H", &[]),
         case("pass before limit", &[Hold, Queue], five, "PassRequired", "1H 2H", &[]),
         case("limit", &[Hold], five, "SeatLimit", "1H 2H", &[]),
         case("none is whole", &[Hold], best(Other, gone), "none", "1H 2H", &[]),

@@ -342,13 +342,16 @@ impl Ran {
             Refusal::NotYours => ("not_yours", vec![]),
             Refusal::AlreadyReserved => ("already_reserved", vec![]),
             Refusal::HoldExpired(seats) => ("expired", seats),
-            Refusal::NotPending => ("not_pending", vec![]),
+            Refusal::AlreadyHeld(_, seats) => ("already_held", seats),
+            Refusal::ReservedByYou(_, seats) => ("reserved_by_you", seats),
+            Refusal::NotPending(_) => ("not_pending", vec![]),
             Refusal::ReservationEnded(reason) if reason == "EXPIRED" => ("ended EXPIRED", vec![]),
             Refusal::ReservationEnded(_) => ("ended", vec![]),
             Refusal::AmountMismatch => ("amount_mismatch", vec![]),
             Refusal::PaymentFailed => ("failed", vec![]),
             Refusal::Paying => ("paying", vec![]),
-            Refusal::NotCancellable => ("not_cancellable", vec![]),
+            Refusal::RefundUnderWay => ("refund_under_way", vec![]),
+            Refusal::NotCancellable(_) => ("not_cancellable", vec![]),
             other => panic!("{other:?}"),
         };
         Self { reply: Reply { word, seats }, claim: None, payment: None }

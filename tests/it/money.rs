@@ -87,7 +87,7 @@ async fn money_for_a_reservation_that_redis_forgot_goes_back_in_full() {
         bed.forget(&reservation).await;
     };
     let (answer, ()) = tokio::join!(bed.fan.confirm(&payment, &key), forget);
-    let problem = answer.refused(409, "RESERVATION_EXPIRED");
+    let problem = answer.refused(409, "PAID_TOO_LATE");
     assert!(problem["detail"].as_str().unwrap().contains("goes back"), "{problem}");
     // The intent is in the books: the node that had it in hand is not needed any more.
     let node = bed.app.another_node(NodeRole::All).await;
@@ -218,7 +218,7 @@ async fn a_sale_is_given_back_seat_by_seat() {
     bed.app.fault(&json!({"call": "cancel", "kind": "dropAfter", "count": 1})).await;
     bed.app.fault(&json!({"call": "cancel", "kind": "errorBefore", "count": 3})).await;
     bed.cancel(&one, &json!({"seatIds": [1]})).await.expect(202);
-    bed.cancel(&one, &json!({"seatIds": [2]})).await.refused(409, "NOT_CANCELLABLE");
+    bed.cancel(&one, &json!({"seatIds": [2]})).await.refused(409, "REFUND_UNDER_WAY");
     for partition in bed.app.node().app.engine.partitions() {
         bed.app.node().app.engine.close_partition(partition).await.unwrap();
     }
@@ -253,7 +253,7 @@ async fn a_refused_refund_keeps_the_seats_and_another_try_may_succeed() {
         let refuse = json!({"call": "cancel", "kind": "refuse", "code": "EXCEED_MAX_REFUND_DUE",
             "count": 1});
         bed.app.fault(&refuse).await;
-        bed.cancel(&one, &body).await.refused(409, "NOT_CANCELLABLE");
+        bed.cancel(&one, &body).await.refused(409, "REFUND_REFUSED");
         bed.app.wait_for_books().await;
         bed.cancel(&one, &body).await.expect(200);
         bed.app.wait_for_books().await;

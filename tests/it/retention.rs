@@ -259,7 +259,7 @@ async fn an_archived_match_takes_no_commands() {
     assert!(archived(engine.block(id, seats(&[5])).await));
     assert!(archived(engine.unblock(id, seats(&[5])).await));
     let hold = engine.hold(id, me, seats(&[5]), PRICE, &[], Operation::default()).await;
-    assert!(matches!(hold, Err(EngineError::Refused(Refusal::NotOpen))));
+    assert!(matches!(hold, Err(EngineError::Refused(Refusal::NotOpen { .. }))));
     assert!(engine.archive_claim(id, me, mine).await.unwrap());
     assert!(engine.archive_claim(id, me, mine).await.unwrap(), "asked again");
     assert_eq!(engine.claims_of(PARTITION, me).await.unwrap().len(), 0);

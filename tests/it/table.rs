@@ -1,10 +1,11 @@
 //! The table of the seat commands: state before, call, reply, state after, what the streams say.
 
 use crate::support::engine::{KEY, PRICE, Scene, Step, TestEngine, seats};
+use grandstand::domain::best::Orphan;
 use grandstand::domain::ids::{ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::batch::Operation;
-use grandstand::engine::error::EngineError;
+use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::payments::{Again, Begun, Outcome, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
 
@@ -19,8 +20,8 @@ pub(crate) enum Who {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call {
     Hold(Who, &'static [u32]),
-    /// With seats that must not be left alone, each with its neighbour on the far side.
-    HoldBeside(Who, &'static [u32], &'static [(u32, Option<u32>)]),
+    /// With seats that must not be left alone: seat, neighbour, seats beyond the chosen ones.
+    HoldBeside(Who, &'static [u32], &'static [(u32, Option<u32>, &'static [u32])]),
     /// How many seats, and the choices.
     Best(Who, usize, &'static [&'static [u32]]),
     Release(Who),
@@ -103,6 +104,13 @@ pub(crate) async fn check(table: &[Case]) {
 pub(crate) fn word(reply: Result<String, EngineError>) -> String {
     match reply {
         Ok(word) => word,
+        // The id of the claim is another one each time.
+        Err(EngineError::Refused(Refusal::AlreadyHeld(_, seats))) => {
+            format!("AlreadyHeld({seats:?})")
+        }
+        Err(EngineError::Refused(Refusal::ReservedByYou(_, seats))) => {
+            format!("ReservedByYou({seats:?})")
+        }
         Err(EngineError::Refused(refusal)) => format!("{refusal:?}"),
         Err(EngineError::NotLoaded) => "NotLoaded".to_owned(),
         Err(EngineError::Fenced) => "Fenced".to_owned(),
@@ -128,8 +136,12 @@ async fn call(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
             hold.await.map(|_| done("held"))
         }
         Call::HoldBeside(who, list, beside) => {
-            let beside: Vec<_> =
-                beside.iter().map(|(seat, far)| (SeatId(*seat), far.map(SeatId))).collect();
+            let orphan = |(seat, near, beyond): &(u32, Option<u32>, &[u32])| Orphan {
+                seat: SeatId(*seat),
+                near: near.map(SeatId),
+                beyond: seats(beyond),
+            };
+            let beside: Vec<Orphan> = beside.iter().map(orphan).collect();
             let (who, operation) = (user(scene, who), Operation::default());
             let hold = engine.hold(id, who, seats(list), PRICE, &beside, operation);
             hold.await.map(|_| done("held"))

@@ -205,7 +205,7 @@ async fn every_fact_that_is_missed_is_told_again() {
     let refuse = json!({"call": "cancel", "kind": "refuse", "code": "EXCEED_MAX_REFUND_DUE",
         "count": 1});
     bed.app.fault(&refuse).await;
-    bed.cancel(&one, &json!({"seatIds": [1]})).await.refused(409, "NOT_CANCELLABLE");
+    bed.cancel(&one, &json!({"seatIds": [1]})).await.refused(409, "REFUND_REFUSED");
     bed.missed(
         "update payments set refunding = true;
          update refunds set status = 'BEGUN' where status = 'REFUSED'",

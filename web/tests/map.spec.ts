@@ -30,7 +30,7 @@ test('a click on a block comes near, one on a seat chooses it, one button goes b
   // A seat says what it is before it is clicked.
   await expect(async () => {
     await page.mouse.move(middle.x + Math.random() * 40, middle.y + Math.random() * 40);
-    await expect(page.locator('.tip')).toContainText(/Row \d+ Seat \d+/, { timeout: 300 });
+    await expect(page.locator('.tip')).toContainText(/\d+, row \d+, seat \d+/, { timeout: 300 });
   }).toPass();
   const name = await page.locator('.tip strong').innerText();
   await page.mouse.down();

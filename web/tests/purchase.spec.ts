@@ -34,7 +34,7 @@ test('a fan buys two seats, finds the ticket, and cancels it', async ({ arrive }
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
   expect(confirmations).toBe(1);
   await expect(page.getByRole('img', { name: 'QR code' })).toBeVisible();
-  await expect(ticket(page)).toContainText(/Block \d+ Row \w+ Seat \d+/);
+  await expect(ticket(page)).toContainText(/field \w+ \d+, row \w+, seat \d+/);
   expect(new URL(page.url()).search).toBe('');
   const number = await page.locator('.ticket .number').innerText();
 

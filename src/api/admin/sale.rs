@@ -8,7 +8,7 @@ use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
 use crate::domain::ids::{MatchId, SeatId};
-use crate::engine::error::Refusal;
+use crate::engine::error::{EngineError, Refusal};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -92,7 +92,8 @@ pub async fn block(
 ) -> ApiResult<Okay<SeatsDone>> {
     let seats = checked(&app, id, input.value.seat_ids)?;
     let count = seats.len();
-    app.engine.block(id, seats).await?;
+    let blocked = app.engine.block(id, seats).await;
+    blocked.map_err(|error| taken(error, "Seats that are held or sold can't be blocked."))?;
     Ok(Okay(SeatsDone { seats: count }))
 }
 
@@ -111,7 +112,8 @@ pub async fn unblock(
 ) -> ApiResult<Okay<SeatsDone>> {
     let seats = checked(&app, id, input.value.seat_ids)?;
     let count = seats.len();
-    app.engine.unblock(id, seats).await?;
+    let unblocked = app.engine.unblock(id, seats).await;
+    unblocked.map_err(|error| taken(error, "These seats are not blocked: somebody has them."))?;
     Ok(Okay(SeatsDone { seats: count }))
 }
 
@@ -162,6 +164,13 @@ async fn change(
     edit(&mut event);
     app.engine.put_match(&event, Default::default()).await?;
     answer(app, event.id).await.map(Okay)
+}
+
+fn taken(error: EngineError, detail: &'static str) -> ApiError {
+    match error {
+        EngineError::Refused(Refusal::Taken(lost)) => ApiError::taken(lost, detail),
+        other => other.into(),
+    }
 }
 
 fn checked(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {

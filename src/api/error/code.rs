@@ -102,30 +102,53 @@ codes! {
     /// The address has other methods; the header `Allow` lists them.
     MethodNotAllowed = 405:
         "This address does not know this method; the header allow lists those it knows.",
+    /// The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any
+    /// of them.
+    AlreadyHeld = 409:
+        "You hold these seats already. Reserve them, or give them back to choose others.",
     /// Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
     SeatTaken = 409: "Some of these seats are not free any more.",
     /// No seats are left as `bestAvailable` wishes.
     SoldOut = 409: "There are no such seats any more. Seats may come back.",
-    /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone.
+    /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as
+    /// many of the free seats side by side there could be taken without that.
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
     /// These would be more seats than one person may have in a match.
     SeatLimit = 409: "This would be more seats than one person may have in a match.",
-    /// The match is not on sale.
+    /// The match is not on sale yet, or not any more, as `detail` says.
     MatchNotOpen = 409: "Tickets of this match are not on sale at the moment.",
-    /// The hold has become a reservation.
+    /// The hold has become a reservation; who asks for seats of a reservation of his own also gets
+    /// `reservationId` and `seatIds`.
     AlreadyReserved = 409: "These seats are part of a reservation already.",
     /// It is too late to reserve; `lost` names the seats when seats were given.
     HoldExpired = 409: "The time of the hold is over. Choose your seats again.",
-    /// It is too late to pay; nothing was charged, or the money goes back, as `detail` says.
+    /// The seats were held at other prices than this node has; they stay held.
+    PriceChanged = 409:
+        "The price of these seats is not the one they were held at. The seats stay yours: look up \
+         your holds, and try again in a moment.",
+    /// It is too late to pay; nothing was charged.
     ReservationExpired = 409:
         "The time to pay is over and the seats are free again. Nothing was charged.",
-    /// The reservation is paid or cancelled, or this payment was declined before.
+    /// The money came when the seats were not the buyer's any more; all of it goes back.
+    PaidTooLate = 409:
+        "The payment came through when the seats were not yours any more. The money goes back in \
+         full.",
+    /// The reservation is paid, being paid or cancelled, or this payment was replaced by a later
+    /// request or declined before, as `detail` says.
     ReservationNotPending = 409: "This reservation is not waiting for a payment.",
-    /// A payment or a refund is under way, the reservation is over, only a part of what is not
-    /// paid yet is named, or the gateway keeps the money.
+    /// A payment is under way, the reservation is over, or only a part of what is not paid yet is
+    /// named, as `detail` says.
     NotCancellable = 409:
         "This reservation can't be cancelled, or not in this way: before it is paid it is \
          cancelled whole, without seatIds.",
+    /// The money of other seats of the reservation is on its way back.
+    RefundUnderWay = 409:
+        "The money of other seats of this reservation is on its way back. Try again when it has \
+         arrived.",
+    /// The gateway keeps the money; the reservation stays.
+    RefundRefused = 409:
+        "The card company refuses to give the money back; the reservation stays yours. Ask the \
+         organiser.",
     /// PostgreSQL has an earlier sale of the seats in `lost`; nothing was charged.
     SeatSold = 409:
         "These seats belong to an earlier sale. Nothing was charged; please choose others.",
@@ -134,7 +157,7 @@ codes! {
         "A call with this Idempotency-Key is under way. Ask again in a moment.",
     /// There is an account with this e-mail.
     EmailTaken = 409: "There is an account with this e-mail. Log in instead.",
-    /// The match has no queue, or is closed.
+    /// The match has no queue, or its sale has ended, as `detail` says.
     QueueOff = 409: "This match has no waiting room: just choose your seats.",
     /// Somebody else changed the document.
     ChangedMeanwhile = 409:
@@ -154,8 +177,7 @@ codes! {
         "The body must be JSON: send the header content-type: application/json.",
     /// The `Idempotency-Key` was used with another body.
     IdempotencyKeyReused = 422: "This Idempotency-Key was used with another body. Use a new key.",
-    /// Order or amount is not that of the payment, and nothing was charged; or this node has old
-    /// prices, and the seats stay held.
+    /// Order or amount is not that of the payment; nothing was charged.
     AmountMismatch = 422: "Order or amount is not that of this payment. Nothing was charged.",
     /// The caller is above a rate limit.
     TooManyRequests = 429: "Too many of these at once. Try again in a moment.",

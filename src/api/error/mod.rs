@@ -6,13 +6,14 @@ mod refusals;
 
 pub use crate::api::error::code::ErrorCode;
 
-use crate::domain::ids::SeatId;
+use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use crate::domain::plan::PlanFault;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use utoipa::ToSchema;
 
 /// The media type of a problem document.
@@ -57,7 +58,16 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub orphans: Option<Vec<SeatId>>,
-    /// `SEAT_NOT_FOUND`: the seats that the site does not have.
+    /// `ALREADY_HELD`: the hold that has the seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
+    pub hold_id: Option<HoldId>,
+    /// `ALREADY_RESERVED`: the reservation that has the seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
+    pub reservation_id: Option<ReservationId>,
+    /// `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
+    /// those of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub seat_ids: Option<Vec<SeatId>>,
@@ -84,7 +94,10 @@ pub struct FieldError {
 #[serde(rename_all = "camelCase")]
 pub struct Alternative {
     pub seat_ids: Vec<SeatId>,
+    /// What their tickets say, in English.
     pub labels: Vec<String>,
+    /// The same in Korean.
+    pub labels_ko: Vec<String>,
     /// In KRW.
     pub amount: i64,
 }
@@ -125,8 +138,15 @@ impl ApiError {
         }))
     }
 
+    /// Each seat of a list is named once.
     fn with(mut self, set: impl FnOnce(&mut Members)) -> Self {
-        set(&mut self.0.members);
+        let members = &mut self.0.members;
+        set(members);
+        let lists = [&mut members.lost, &mut members.orphans, &mut members.seat_ids];
+        for seats in lists.into_iter().flatten() {
+            let mut seen = HashSet::new();
+            seats.retain(|seat| seen.insert(*seat));
+        }
         self
     }
 
@@ -204,15 +224,6 @@ impl ApiError {
             format!("The payment was declined: {message}. Request a new payment to try again.");
         Self::new(ErrorCode::PaymentDeclined, detail)
             .with(|members| members.gateway_code = Some(gateway_code.to_owned()))
-    }
-
-    /// The money came when the seats could not be given any more: it goes back.
-    pub fn money_returns() -> Self {
-        Self::new(
-            ErrorCode::ReservationExpired,
-            "The payment came through when the seats were not yours any more. The money goes back \
-             in full.",
-        )
     }
 
     /// An earlier sale has the seats; nothing was charged.

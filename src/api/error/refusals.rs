@@ -1,14 +1,36 @@
 //! What the engine and the store refuse, in the words of the API.
 
 use super::{ApiError, ErrorCode};
-use crate::engine::error::{EngineError, Refusal};
+use crate::domain::ids::SeatId;
+use crate::engine::error::{EngineError, NotPending, Refusal};
 use crate::store::StoreError;
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::ExistsDifferent => ErrorCode::IdempotencyKeyReused.into(),
-            Refusal::NotOpen => ErrorCode::MatchNotOpen.into(),
+            Refusal::AlreadyHeld(hold, seats) => {
+                Self::from(ErrorCode::AlreadyHeld).with(|members| {
+                    members.hold_id = Some(hold);
+                    members.seat_ids = Some(seats);
+                })
+            }
+            Refusal::ReservedByYou(reservation, seats) => Self::new(
+                ErrorCode::AlreadyReserved,
+                "These seats are part of a reservation of yours. Go on with that one.",
+            )
+            .with(|members| {
+                members.reservation_id = Some(reservation);
+                members.seat_ids = Some(seats);
+            }),
+            Refusal::NotOpen { ended } => Self::new(
+                ErrorCode::MatchNotOpen,
+                if ended {
+                    "The sale of this match has ended."
+                } else {
+                    "The sale of this match has not begun."
+                },
+            ),
             Refusal::Archived => ErrorCode::MatchArchived.into(),
             Refusal::PassRequired => ErrorCode::PassRequired.into(),
             Refusal::SeatLimit => ErrorCode::SeatLimit.into(),
@@ -28,16 +50,31 @@ impl From<Refusal> for ApiError {
 }
 
 impl ApiError {
+    /// Seats that are not in the state that an administrator expects, with the reason.
+    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
+        Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
+    }
+
+    /// Seats to cancel that the reservation does not have.
+    pub fn not_in_reservation() -> Self {
+        let detail = "Not all of these seats are part of this reservation. Nothing was cancelled.";
+        Self::new(ErrorCode::NotYours, detail)
+    }
+
     /// Refusals of reservations, payments, accounts and the catalogue.
     fn of_payment(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NotPending => ErrorCode::ReservationNotPending.into(),
+            Refusal::NotPending(why) => not_pending(why),
             Refusal::ReservationEnded(reason) if reason == "EXPIRED" => {
                 ErrorCode::ReservationExpired.into()
             }
-            Refusal::ReservationEnded(_) => Self::new(
+            Refusal::ReservationEnded(reason) => Self::new(
                 ErrorCode::ReservationNotPending,
-                "This reservation has ended. Nothing was charged.",
+                match reason.as_str() {
+                    "CANCELLED" | "REFUNDED" => "This reservation was cancelled.",
+                    "LOST" => "An earlier sale has the seats of this reservation, so it has ended.",
+                    _ => "This reservation has ended.",
+                },
             ),
             Refusal::AmountMismatch => ErrorCode::AmountMismatch.into(),
             Refusal::PaymentFailed => Self::new(
@@ -49,14 +86,48 @@ impl ApiError {
                 ErrorCode::NotCancellable,
                 "A payment for this reservation is under way. Wait for its outcome.",
             ),
-            Refusal::NotCancellable => ErrorCode::NotCancellable.into(),
+            Refusal::RefundUnderWay => ErrorCode::RefundUnderWay.into(),
+            Refusal::NotCancellable(reason) => Self::new(
+                ErrorCode::NotCancellable,
+                match reason.as_str() {
+                    "PENDING" => {
+                        "Before it is paid a reservation is cancelled whole, without seatIds."
+                    }
+                    "EXPIRED" => {
+                        "The time to pay is over: the seats are free again and nothing was charged."
+                    }
+                    _ => "This reservation has ended before: there is nothing to cancel.",
+                },
+            ),
+            Refusal::PriceChanged => ErrorCode::PriceChanged.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
-            Refusal::QueueOff => ErrorCode::QueueOff.into(),
+            Refusal::QueueOff { ended: false } => ErrorCode::QueueOff.into(),
+            Refusal::QueueOff { ended: true } => Self::new(
+                ErrorCode::QueueOff,
+                "The sale of this match has ended, and its waiting room too.",
+            ),
             Refusal::SessionEnded | Refusal::TokenUnknown => ErrorCode::Unauthorized.into(),
             seats => Self::internal(format!("not a refusal of a payment: {seats}")),
         }
     }
+}
+
+fn not_pending(why: NotPending) -> ApiError {
+    let detail = match why {
+        NotPending::Replaced => {
+            "Another payment was requested for this reservation since. Nothing was charged for \
+             this one."
+        }
+        NotPending::Paying => {
+            "Another payment of this reservation is under way. Wait for its outcome."
+        }
+        NotPending::Paid => "This reservation is paid already.",
+        NotPending::Refunding => {
+            "This reservation was paid and is being cancelled: the money is on its way back."
+        }
+    };
+    ApiError::new(ErrorCode::ReservationNotPending, detail)
 }
 
 impl From<EngineError> for ApiError {

@@ -66,8 +66,9 @@ fn the_index_finds_every_seat_of_the_stadium() {
         assert_eq!(index.point(SeatId(id)), Some(point));
         assert_eq!(index.block_of(SeatId(id)).unwrap().0, id / 10_000);
     }
-    let label = index.label(SeatId(1_010_312));
-    assert_eq!(label.as_deref(), Some("내야 (Infield) 1루 홈 (Home) 101, row 3, seat 12"));
+    let label = index.label(SeatId(1_010_312)).unwrap();
+    assert_eq!(label.english, "Infield Home 101, row 3, seat 12");
+    assert_eq!(label.korean, "내야 1루 홈 101 블록 3열 12번");
 }
 
 #[test]

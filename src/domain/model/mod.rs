@@ -241,11 +241,19 @@ impl Model {
     }
 
     fn hold(&mut self, user: UserNumber, seats: &[SeatId]) -> Reply {
+        let owner = |seat: &SeatId| self.owner(*seat).filter(|one| self.claims[*one].user == user);
+        let own = seats.iter().find_map(owner);
+        let foreign = |seat: &&SeatId| self.letter(**seat) != b'A' && owner(seat).is_none();
+        let lost: Vec<SeatId> = seats.iter().filter(foreign).copied().collect();
+        if let (Some(number), true) = (own, lost.is_empty()) {
+            let mine: Vec<SeatId> =
+                seats.iter().copied().filter(|seat| owner(seat) == own).collect();
+            let hold = self.claims[number].state == State::Hold;
+            return with(if hold { "already_held" } else { "reserved_by_you" }, &mine);
+        }
         if self.seats_of(user) + seats.len() > self.seats_per_user {
             return reply("seat_limit");
         }
-        let lost: Vec<SeatId> =
-            seats.iter().copied().filter(|seat| self.letter(*seat) != b'A').collect();
         if !lost.is_empty() {
             return with("taken", &lost);
         }

@@ -147,7 +147,7 @@ impl Model {
         let all = chosen.len() == claim.seats.len();
         match claim.state {
             State::Refunding if claim.part == chosen => reply("refunding"),
-            State::Refunding => reply("not_cancellable"),
+            State::Refunding => reply("refund_under_way"),
             State::Pending if !all => reply("not_cancellable"),
             State::Pending => {
                 claim.state = State::Ended("CANCELLED");

@@ -1,11 +1,13 @@
 //! The rules of a site plan. A plan is taken or refused as a whole; a refusal names every fault,
 //! so that whoever wrote it mends it in one go (docs/SITE-PLAN.md lists the rules for people).
 
+use super::alike::alike;
 use super::{Area, Block, Grade, Point, Row, Section, Shape, SitePlan};
 use crate::domain::money::CHARGE_MIN;
 use crate::domain::text::{canonical_name, is_invisible};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
+use unicode_segmentation::UnicodeSegmentation as _;
 use utoipa::ToSchema;
 
 /// The most faults that one check reports one by one.
@@ -45,6 +47,9 @@ impl SitePlan {
         }
         check.totals();
         check.overlaps();
+        if check.seats <= SEATS_MAX {
+            check.alike(self);
+        }
         check.into_faults()
     }
 }
@@ -257,6 +262,12 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn alike(&mut self, plan: &SitePlan) {
+        for fault in alike(plan) {
+            self.fault(&fault.pointer, fault.message);
+        }
+    }
+
     fn some(&mut self, pointer: &str, count: usize, message: &str) {
         if count == 0 {
             self.fault(pointer, message);
@@ -327,7 +338,7 @@ impl<'a> Check<'a> {
 
 /// A text of someone else, quoted, short enough for a message.
 fn shorten(text: &str) -> String {
-    match text.char_indices().nth(30) {
+    match text.grapheme_indices(true).nth(30) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }

@@ -165,6 +165,7 @@ fn ids_start_at_1_and_are_unique_within_the_site() {
         for row in &mut area.sections[0].blocks[0].rows {
             row.first_seat_id.0 += 100;
         }
+        area.name = "Outfield".to_owned();
         plan.areas.push(area);
     });
     let places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
@@ -253,6 +254,42 @@ fn no_two_rows_of_a_site_are_printed_alike() {
 }
 
 #[test]
+fn a_long_text_is_cut_between_letters_in_a_message() {
+    let family = "👩‍👩‍👧‍👦";
+    let said = |plan: &mut SitePlan| block(plan).grade = family.repeat(40);
+    block_refused("/grade", &format!("{:?}…;", family.repeat(30)), said);
+}
+
+#[test]
+fn two_seats_that_a_ticket_would_name_alike_are_refused_in_either_language() {
+    // A second block, with other ids and these names.
+    let alike = |section: &str, block: &str, number: u32| {
+        let (section, block) = (section.to_owned(), block.to_owned());
+        move |plan: &mut SitePlan| {
+            let area = &mut plan.areas[0];
+            area.sections[0].name = "홈 (Home)".to_owned();
+            let mut other = area.sections[0].clone();
+            (other.id.0, other.name) = (2, section);
+            let copy = &mut other.blocks[0];
+            (copy.id, copy.name) = (BlockId(2), block);
+            copy.rows.truncate(1);
+            copy.rows[0].first_seat_id = SeatId(100);
+            copy.rows[0].first_number = number;
+            area.sections.push(other);
+        }
+    };
+    let second = "/areas/0/sections/1/blocks/0/rows/0";
+    refused(second, "Infield Home 101, row 1, seat 3", alike("원정 (Home)", "101", 3));
+    refused(second, "Infield 홈 101 블록 1열 3번", alike("홈 (Away)", "101", 3));
+    refused(second, "/areas/0/sections/0/blocks/0;", alike("홈 (Home)", "101", 1));
+    for (section, block, number) in
+        [("원정 (Away)", "101", 1), ("홈 (Home)", "102", 1), ("홈 (Home)", "101", 4)]
+    {
+        assert_eq!(faults(alike(section, block, number)), vec![]);
+    }
+}
+
+#[test]
 fn coordinates_are_finite_and_within_10_kilometres() {
     for bad in [f32::NAN, f32::INFINITY, -10_000.1] {
         refused("/focus", "metres", |plan| plan.focus = [0.0, bad]);
@@ -319,6 +356,7 @@ fn the_example_of_the_page_for_administrators_is_good() {
     assert_eq!(plan.check(), vec![]);
     let index = super::PlanIndex::new(&plan);
     assert_eq!(index.seat_count(), 13);
-    let label = index.label(SeatId(1_020_103));
-    assert_eq!(label.as_deref(), Some("Infield Away 102, row A, seat 5"));
+    let label = index.label(SeatId(1_020_103)).unwrap();
+    assert_eq!(label.english, "Infield Away 102, row A, seat 5");
+    assert_eq!(label.korean, "Infield Away 102 블록 A열 5번");
 }

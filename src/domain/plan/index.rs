@@ -3,7 +3,7 @@
 //! well under 200 KiB, and a look-up is a binary search over the rows.
 
 use super::arc::{arc_point, share};
-use super::{Block, Point, Row, SitePlan};
+use super::{Block, LANGUAGES, Label, Language, Point, Row, SitePlan};
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
 use std::ops::Range;
 
@@ -63,8 +63,8 @@ struct BlockEntry {
     area: AreaId,
     first_row: u32,
     positions: Range<u32>,
-    /// How a ticket begins: the names of area, section and block.
-    name: Box<str>,
+    /// How a ticket begins in each language: the names of area, section and block.
+    texts: [Box<str>; LANGUAGES.len()],
 }
 
 impl PlanIndex {
@@ -82,8 +82,9 @@ impl PlanIndex {
         for area in &plan.areas {
             for section in &area.sections {
                 for block in &section.blocks {
-                    let name = format!("{} {} {}", area.name, section.name, block.name);
-                    index.add_block(block, (area.id, section.id), name);
+                    let text = |one: Language| one.block_text(area, section, block);
+                    let texts = LANGUAGES.map(|one| text(one).into_boxed_str());
+                    index.add_block(block, (area.id, section.id), texts);
                 }
             }
         }
@@ -93,14 +94,18 @@ impl PlanIndex {
         index
     }
 
-    fn add_block(&mut self, block: &Block, (area, section): (AreaId, SectionId), name: String) {
+    fn add_block(
+        &mut self,
+        block: &Block,
+        (area, section): (AreaId, SectionId),
+        texts: [Box<str>; LANGUAGES.len()],
+    ) {
         let (first_row, first_position) = (self.rows.len() as u32, self.seats);
         for row in &block.rows {
             self.add_row(row, row.grade.as_ref().unwrap_or(&block.grade));
         }
         let positions = first_position..self.seats;
-        let name = name.into_boxed_str();
-        self.blocks.push(BlockEntry { id: block.id, section, area, first_row, positions, name });
+        self.blocks.push(BlockEntry { id: block.id, section, area, first_row, positions, texts });
     }
 
     fn add_row(&mut self, row: &Row, grade: &str) {
@@ -192,11 +197,17 @@ impl PlanIndex {
         self.find_grade(seat).map(|(code, _)| &**code)
     }
 
-    /// What a ticket says: `Infield Home 101, row 3, seat 12`.
-    pub fn label(&self, seat: SeatId) -> Option<String> {
+    /// What a ticket says in each language: `Infield Home 101, row 3, seat 12`.
+    pub fn label(&self, seat: SeatId) -> Option<Label> {
         let (row, offset) = self.find(seat)?;
-        let name = &self.blocks[row.block as usize].name;
-        Some(format!("{name}, row {}, seat {}", row.label, row.number(offset)))
+        let texts = &self.blocks[row.block as usize].texts;
+        let label = |one: Language| one.label(&texts[one as usize], &row.label, row.number(offset));
+        Some(Label { english: label(Language::English), korean: label(Language::Korean) })
+    }
+
+    /// How the labels of each block begin, in plan order.
+    pub fn block_texts(&self, language: Language) -> impl Iterator<Item = &str> {
+        self.blocks.iter().map(move |block| &*block.texts[language as usize])
     }
 
     /// The row that a seat stands in, and its place there.

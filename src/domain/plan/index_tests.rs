@@ -16,6 +16,7 @@ fn plan_of(shape: &[Vec<(u32, u32)>]) -> SitePlan {
     for (rows, number) in shape.iter().zip(1..) {
         let mut block = model.clone();
         block.id = BlockId(1_000 - number);
+        block.name = format!("{number}");
         let model = &model.rows[0];
         block.name = block.id.to_string();
         block.rows.clear();
@@ -91,7 +92,9 @@ fn a_ticket_names_area_section_block_row_and_number() {
     let row = &mut plan.areas[0].sections[0].blocks[0].rows[1];
     (row.first_number, row.number_step) = (11, 2);
     let index = PlanIndex::new(&plan);
-    assert_eq!(index.label(SeatId(5)).as_deref(), Some("Infield Home 101, row 2, seat 13"));
+    let label = index.label(SeatId(5)).unwrap();
+    assert_eq!(label.english, "Infield Home 101, row 2, seat 13");
+    assert_eq!(label.korean, "Infield Home 101 블록 2열 13번");
     assert_eq!(index.section_of(SeatId(5)), Some(SectionId(1)));
 }
 

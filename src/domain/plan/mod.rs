@@ -1,6 +1,7 @@
 //! The plan of a site: areas ▸ sections ▸ blocks ▸ rows ▸ seats, with geometry, grades and prices.
 //! One JSON document (docs/SITE-PLAN.md), posted whole by an administrator.
 
+mod alike;
 mod arc;
 mod check;
 #[cfg(test)]
@@ -8,9 +9,11 @@ mod check_tests;
 mod index;
 #[cfg(test)]
 mod index_tests;
+mod label;
 
 pub use check::PlanFault;
 pub use index::{PlanIndex, RowSeat};
+pub use label::{LANGUAGES, Label, LabelWords, Language};
 
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
 use serde::{Deserialize, Serialize};
@@ -132,6 +135,13 @@ pub struct Row {
     /// of someone who walks from `from` to `to` when positive. At most half the chord.
     #[serde(default)]
     pub bow: f32,
+}
+
+impl Row {
+    /// The number of the seat at a place in the row, from 0.
+    pub fn number(&self, offset: u32) -> u32 {
+        self.first_number.saturating_add(offset.saturating_mul(self.number_step))
+    }
 }
 
 fn one() -> u32 {

@@ -69,13 +69,13 @@ export const createReservation = (matchId: string, seatIds: number[], key: strin
   });
 
 export const fetchReservations = () =>
-  requestAsUser<{ reservations: Reservation[]; history?: boolean }>('/api/reservations');
+  requestAsUser<{ reservations: Reservation[]; history: boolean; open: boolean }>('/api/reservations');
 
 export const fetchReservation = (id: string) =>
   requestAsUser<Reservation>(`/api/reservations/${id}`);
 
 export const cancelReservation = (id: string) =>
-  requestAsUser<Reservation>(`/api/reservations/${id}/cancel`, { method: 'POST' });
+  requestAsUser<Reservation>(`/api/reservations/${id}/cancel`, { method: 'POST', harmless: true });
 
 export const requestPayment = (reservationId: string, key: string) =>
   requestAsUser<Payment>('/api/payments/request', {
@@ -95,7 +95,7 @@ export interface PaymentProof {
 
 /** No key: the payment id already makes a second confirmation harmless. */
 export const confirmPayment = (proof: PaymentProof) =>
-  requestAsUser<Confirmation>('/api/payments/confirm', { method: 'POST', body: proof });
+  requestAsUser<Confirmation>('/api/payments/confirm', { method: 'POST', body: proof, harmless: true });
 
 export const joinQueue = (match: string, key: string) =>
   requestAsUser<QueuePlace>(`/api/matches/${match}/queue`, { method: 'POST', key });

@@ -7,6 +7,8 @@ export interface RequestOptions {
   body?: unknown;
   /** Sent as Idempotency-Key: the same key makes a second try harmless. */
   key?: string;
+  /** A second try does no harm without a key too: it is answered with what is. */
+  harmless?: boolean;
   token?: string | null;
   signal?: AbortSignal;
 }
@@ -16,13 +18,14 @@ const LONGEST_PATIENT_WAIT_SECONDS = 3;
 const REQUEST_TIMEOUT_MS = 20_000;
 
 export async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+  const started = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await requestOnce<T>(path, options);
     } catch (error) {
       const problem = asProblem(error);
-      const wait = patience(problem, attempt);
-      if (wait === null || attempt === TRIES || !repeatable(options)) throw problem;
+      const wait = patience(problem, attempt, performance.now() - started);
+      if (wait === null || !repeatable(options)) throw problem;
       await new Promise((resolve) => setTimeout(resolve, wait * 1000));
     }
   }
@@ -50,17 +53,20 @@ async function requestOnce<T>(path: string, options: RequestOptions): Promise<T>
 
 function repeatable(options: RequestOptions): boolean {
   if (options.signal?.aborted) return false;
-  return options.method !== 'POST' || options.key !== undefined;
+  return options.method !== 'POST' || options.key !== undefined || options.harmless === true;
 }
 
 /** How long to wait before another try, or null when another try is of no use. */
-function patience(problem: Problem, attempt: number): number | null {
+function patience(problem: Problem, attempt: number, passedMs: number): number | null {
   const pause = 0.3 * attempt * (0.5 + Math.random());
-  if (problem.status === 0) return pause;
-  if (problem.code === 'IDEMPOTENCY_KEY_IN_USE') return pause;
-  if (problem.status !== 429 && problem.status !== 503) return null;
-  if (problem.code === 'PAYMENTS_PAUSED') return null;
   const asked = problem.retryAfterSeconds;
+  // The first try is still at work: its answer is ours, and comes in time.
+  if (problem.code === 'IDEMPOTENCY_KEY_IN_USE') {
+    return passedMs < REQUEST_TIMEOUT_MS ? (asked ?? 1) : null;
+  }
+  if (attempt === TRIES || problem.code === 'PAYMENTS_PAUSED') return null;
+  if (problem.status === 0 || (problem.status >= 500 && asked === null)) return pause;
+  if (problem.status !== 429 && problem.status !== 503) return null;
   if (asked === null || asked > LONGEST_PATIENT_WAIT_SECONDS) return null;
   return asked + pause;
 }

@@ -23,6 +23,11 @@ export class Problem extends Error {
 /** The members that some codes carry besides the standard ones. */
 export type ProblemMembers = Members & { requestId?: string };
 
+/** Whether it says nothing about what the server did: a cut answer, a time-out, a fault. */
+export function isUnknown(problem: Problem): boolean {
+  return problem.status === 0 || problem.status >= 500 || problem.code === 'IDEMPOTENCY_KEY_IN_USE';
+}
+
 export const NETWORK = 'NETWORK';
 
 export function asProblem(error: unknown): Problem {

@@ -758,7 +758,10 @@ export interface components {
              * @description In KRW.
              */
             amount: number;
+            /** @description What their tickets say, in English. */
             labels: string[];
+            /** @description The same in Korean. */
+            labelsKo: string[];
             seatIds: components["schemas"]["SeatId"][];
         };
         /** @description An area: infield, outfield. */
@@ -828,7 +831,10 @@ export interface components {
         };
         /** @description A seat that someone has, with what the ticket says. */
         ClaimedSeat: {
+            /** @description In English; unique in the site. */
             label: string;
+            /** @description In Korean; unique in the site. */
+            labelKo: string;
             /**
              * Format: int64
              * @description In KRW.
@@ -1186,6 +1192,7 @@ export interface components {
             data: components["schemas"]["SitePlan"] & {
                 /** Format: uuid */
                 id: string;
+                labels: components["schemas"]["SiteLabels"];
                 /** Format: int64 */
                 version: number;
             };
@@ -1233,7 +1240,7 @@ export interface components {
          * @description What kind of refusal it is, for programs: a code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "PASS_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "METHOD_NOT_ALLOWED" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "RESERVATION_EXPIRED" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "PASS_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "METHOD_NOT_ALLOWED" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /** @description A range of waiting time. */
         Eta: {
             /** Format: int64 */
@@ -1283,6 +1290,12 @@ export interface components {
             /** Format: uuid */
             holdId: string;
             seats: components["schemas"]["ClaimedSeat"][];
+        };
+        /** @description The words of a label between its parts: block `row` label of the row `seat` number `end`. */
+        LabelWords: {
+            end: string;
+            row: string;
+            seat: string;
         };
         /** @description The line as everybody sees it. */
         LineView: {
@@ -1372,11 +1385,24 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             /** @description `PAYMENT_DECLINED`: why, in the words of the gateway. */
             gatewayCode?: string;
+            /**
+             * Format: uuid
+             * @description `ALREADY_HELD`: the hold that has the seats.
+             */
+            holdId?: string;
             /** @description `SEAT_TAKEN`, `SEAT_SOLD`, `HOLD_EXPIRED`: the seats that the caller does not get. */
             lost?: components["schemas"]["SeatId"][];
             /** @description `ORPHAN_SEAT`: the seats that would be left alone. */
             orphans?: components["schemas"]["SeatId"][];
-            /** @description `SEAT_NOT_FOUND`: the seats that the site does not have. */
+            /**
+             * Format: uuid
+             * @description `ALREADY_RESERVED`: the reservation that has the seats.
+             */
+            reservationId?: string;
+            /**
+             * @description `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
+             *     those of the caller.
+             */
             seatIds?: components["schemas"]["SeatId"][];
         };
         /** @description Something with an id and a name. */
@@ -1626,6 +1652,14 @@ export interface components {
          * @description A seat; unique within its site, stable for ever.
          */
         SeatId: number;
+        /**
+         * @description The label of a seat is: the text of its block, `row`, the label of its row, `seat`, its number,
+         *     `end`.
+         */
+        SeatLabels: components["schemas"]["LabelWords"] & {
+            /** @description In the order of the plan. */
+            blocks: string[];
+        };
         /** @description The state of a seat, as the API shows it. */
         SeatNow: {
             id: components["schemas"]["SeatId"];
@@ -1640,6 +1674,10 @@ export interface components {
         SeatView: {
             grade: string;
             id: components["schemas"]["SeatId"];
+            /** @description What its ticket says, in English. */
+            label: string;
+            /** @description The same in Korean. */
+            labelKo: string;
             /** Format: int32 */
             number: number;
             /**
@@ -1701,6 +1739,11 @@ export interface components {
                 number
             ][];
         };
+        /** @description What tickets call the seats of a site, in each language. */
+        SiteLabels: {
+            en: components["schemas"]["SeatLabels"];
+            ko: components["schemas"]["SeatLabels"];
+        };
         /** @description All sites. */
         SiteList: {
             sites: components["schemas"]["SiteSummary"][];
@@ -1735,6 +1778,7 @@ export interface components {
         SiteView: components["schemas"]["SitePlan"] & {
             /** Format: uuid */
             id: string;
+            labels: components["schemas"]["SiteLabels"];
             /** Format: int64 */
             version: number;
         };
@@ -1820,6 +1864,7 @@ export type Grade = components['schemas']['Grade'];
 export type HoldInput = components['schemas']['HoldInput'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
+export type LabelWords = components['schemas']['LabelWords'];
 export type LineView = components['schemas']['LineView'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
@@ -1845,6 +1890,7 @@ export type ReserveInput = components['schemas']['ReserveInput'];
 export type Role = components['schemas']['Role'];
 export type Row = components['schemas']['Row'];
 export type SeatId = components['schemas']['SeatId'];
+export type SeatLabels = components['schemas']['SeatLabels'];
 export type SeatNow = components['schemas']['SeatNow'];
 export type SeatState = components['schemas']['SeatState'];
 export type SeatView = components['schemas']['SeatView'];
@@ -1856,6 +1902,7 @@ export type SectionId = components['schemas']['SectionId'];
 export type Sections = components['schemas']['Sections'];
 export type SessionView = components['schemas']['SessionView'];
 export type Shape = components['schemas']['Shape'];
+export type SiteLabels = components['schemas']['SiteLabels'];
 export type SiteList = components['schemas']['SiteList'];
 export type SitePlan = components['schemas']['SitePlan'];
 export type SiteSummary = components['schemas']['SiteSummary'];
@@ -2493,7 +2540,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_OPEN`: The match is not on sale.
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              *     - `CHANGED_MEANWHILE`: Somebody else changed the document.
              */
             409: {
@@ -3534,9 +3581,9 @@ export interface operations {
             };
             /**
              * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
-             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone.
+             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as many of the free seats side by side there could be taken without that.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
-             *     - `MATCH_NOT_OPEN`: The match is not on sale.
+             *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              */
             409: {
                 headers: {
@@ -3639,7 +3686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `ALREADY_RESERVED`: The hold has become a reservation. */
+            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3648,7 +3695,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `AMOUNT_MISMATCH`: Order or amount is not that of the payment, and nothing was charged; or this node has old prices, and the seats stay held. */
+            /** @description - `AMOUNT_MISMATCH`: Order or amount is not that of the payment; nothing was charged. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4022,11 +4069,13 @@ export interface operations {
                 };
             };
             /**
-             * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
+             * @description - `ALREADY_HELD`: The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any of them.
+             *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `SOLD_OUT`: No seats are left as `bestAvailable` wishes.
-             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone.
+             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as many of the free seats side by side there could be taken without that.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
-             *     - `MATCH_NOT_OPEN`: The match is not on sale.
+             *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`.
              *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
              */
             409: {
@@ -4156,7 +4205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `ALREADY_RESERVED`: The hold has become a reservation. */
+            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4249,7 +4298,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `QUEUE_OFF`: The match has no queue, or is closed. */
+            /** @description - `QUEUE_OFF`: The match has no queue, or its sale has ended, as `detail` says. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4339,7 +4388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `QUEUE_OFF`: The match has no queue, or is closed. */
+            /** @description - `QUEUE_OFF`: The match has no queue, or its sale has ended, as `detail` says. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4502,7 +4551,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `QUEUE_OFF`: The match has no queue, or is closed. */
+            /** @description - `QUEUE_OFF`: The match has no queue, or its sale has ended, as `detail` says. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4805,8 +4854,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `RESERVATION_EXPIRED`: It is too late to pay; nothing was charged, or the money goes back, as `detail` says.
-             *     - `RESERVATION_NOT_PENDING`: The reservation is paid or cancelled, or this payment was declined before.
+             * @description - `RESERVATION_EXPIRED`: It is too late to pay; nothing was charged.
+             *     - `PAID_TOO_LATE`: The money came when the seats were not the buyer's any more; all of it goes back.
+             *     - `RESERVATION_NOT_PENDING`: The reservation is paid, being paid or cancelled, or this payment was replaced by a later request or declined before, as `detail` says.
              *     - `SEAT_SOLD`: PostgreSQL has an earlier sale of the seats in `lost`; nothing was charged.
              */
             409: {
@@ -4835,7 +4885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `AMOUNT_MISMATCH`: Order or amount is not that of the payment, and nothing was charged; or this node has old prices, and the seats stay held. */
+            /** @description - `AMOUNT_MISMATCH`: Order or amount is not that of the payment; nothing was charged. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4935,8 +4985,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `RESERVATION_EXPIRED`: It is too late to pay; nothing was charged, or the money goes back, as `detail` says.
-             *     - `RESERVATION_NOT_PENDING`: The reservation is paid or cancelled, or this payment was declined before.
+             * @description - `RESERVATION_EXPIRED`: It is too late to pay; nothing was charged.
+             *     - `RESERVATION_NOT_PENDING`: The reservation is paid, being paid or cancelled, or this payment was replaced by a later request or declined before, as `detail` says.
              *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
              */
             409: {
@@ -5305,8 +5355,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `ALREADY_RESERVED`: The hold has become a reservation.
+             * @description - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`.
              *     - `HOLD_EXPIRED`: It is too late to reserve; `lost` names the seats when seats were given.
+             *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
              */
             409: {
@@ -5335,10 +5386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: The `Idempotency-Key` was used with another body.
-             *     - `AMOUNT_MISMATCH`: Order or amount is not that of the payment, and nothing was charged; or this node has old prices, and the seats stay held.
-             */
+            /** @description - `IDEMPOTENCY_KEY_REUSED`: The `Idempotency-Key` was used with another body. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5517,6 +5565,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `NOT_YOURS`: The caller does not hold the seats. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
@@ -5530,7 +5587,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `NOT_CANCELLABLE`: A payment or a refund is under way, the reservation is over, only a part of what is not paid yet is named, or the gateway keeps the money. */
+            /**
+             * @description - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
+             *     - `NOT_CANCELLABLE`: A payment is under way, the reservation is over, or only a part of what is not paid yet is named, as `detail` says.
+             *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
+             *     - `REFUND_REFUSED`: The gateway keeps the money; the reservation stays.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6530,7 +6592,7 @@ type ReadonlyArray<T> = [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "RESERVATION_EXPIRED", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "OPEN", "CLOSED"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
 export const placeStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PlaceState"]> = ["WAITING", "ADMITTED"];

@@ -3,7 +3,7 @@
 
 import { signal } from '@preact/signals';
 import { request, type RequestOptions } from './http';
-import { asProblem } from './problem';
+import { asProblem, isUnknown } from './problem';
 import type { Tokens, User } from './types';
 
 const STORED = 'grandstand.refresh';
@@ -13,6 +13,8 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export const user = signal<User | null>(null);
 /** False until a stored session has been tried: only then is "logged out" a fact. */
 export const sessionKnown = signal(false);
+/** A stored session could not be tried yet: the server can't be reached. */
+export const sessionAway = signal(false);
 
 let accessToken: string | null = null;
 let refreshing: Promise<boolean> | null = null;
@@ -20,18 +22,29 @@ let refreshing: Promise<boolean> | null = null;
 export async function restoreSession(): Promise<void> {
   while (sessionStorage.getItem(STORED) && !(await refresh())) {
     // Refused tokens are forgotten, so this one has met a network that is down.
-    if (sessionStorage.getItem(STORED)) await pause(RESTORE_AGAIN_MS);
+    if (!sessionStorage.getItem(STORED)) break;
+    sessionAway.value = true;
+    await pause(RESTORE_AGAIN_MS);
   }
   sessionKnown.value = true;
+  sessionAway.value = false;
 }
 
 export async function logIn(email: string, password: string): Promise<void> {
   const body = { email, password };
-  await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body }));
+  await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body, harmless: true }));
 }
 
 export async function signUp(email: string, password: string, key: string): Promise<void> {
-  await request('/api/users/sign-up', { method: 'POST', body: { email, password }, key });
+  try {
+    await request('/api/users/sign-up', { method: 'POST', body: { email, password }, key });
+  } catch (error) {
+    // Whether there is an account now shows the log-in.
+    if (!isUnknown(asProblem(error))) throw error;
+    return logIn(email, password).catch(() => {
+      throw error;
+    });
+  }
   await logIn(email, password);
 }
 

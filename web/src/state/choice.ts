@@ -34,12 +34,11 @@ export function toggleSeat(seat: number): void {
   }
 }
 
-/** Takes seats that are gone out of the choice. */
-export function loseSeats(lost: (seat: number) => boolean): number {
-  const kept = chosen.value.filter((seat) => !lost(seat));
-  const count = chosen.value.length - kept.length;
-  if (count > 0) chosen.value = kept;
-  return count;
+/** Takes seats out of the choice; which of them were in it. */
+export function loseSeats(lost: (seat: number) => boolean): number[] {
+  const gone = chosen.value.filter(lost);
+  if (gone.length > 0) chosen.value = chosen.value.filter((seat) => !lost(seat));
+  return gone;
 }
 
 export function toggleGrade(code: string): void {

@@ -1,80 +1,30 @@
-// Asking for seats, and the hold that comes of it. The server knows what is held: a page that is
-// loaded again, or another device, asks it.
+// Asking for seats, and what becomes of them. The answer to our own call is never all of the truth:
+// the server is asked what is ours, before anything is told.
 
-import { effect, signal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import {
   createHold,
   createReservation,
-  fetchHolds,
   newKey,
   releaseHold,
   type HoldRequest,
 } from '../api/endpoints';
-import { asProblem } from '../api/problem';
+import { asProblem, isUnknown } from '../api/problem';
 import { user } from '../api/session';
-import type { Alternative, Hold, SeatLine } from '../api/types';
-import { clockKnown, secondsUntil, secondTick } from '../live/clock';
+import type { Alternative, Reservation } from '../api/types';
 import { text } from '../text';
-import { AVAILABLE, HOLD } from '../venue/seat-states';
+import { HOLD } from '../venue/seat-states';
 import { chosen, loseSeats } from './choice';
 import { askLogIn } from './log-in';
 import { openMatch } from './match';
 import { tell, tellProblem } from './notices';
+import { addHold, busy, findOwn, forgetOwn, hold, openReservations, ownSeats, readOwn } from './own';
 import { enterQueueAgain } from './queue';
 import { go } from './route';
 
-/** What we hold in the match on the page. Two devices may have made two holds: here they are one. */
-export interface HeldSeats {
-  holdIds: string[];
-  seats: SeatLine[];
-  amount: number;
-  /** When the first of them ends. */
-  expiresAt: string;
-}
-
-export const hold = signal<HeldSeats | null>(null);
 export const alternatives = signal<Alternative[]>([]);
 /** The seats of a request on its way: shown as ours until the server says no. */
 export const asking = signal<readonly number[]>([]);
-export const busy = signal(false);
-
-effect(() => {
-  void secondTick.value;
-  if (!clockKnown.value || !hold.value || busy.value) return;
-  if (secondsUntil(hold.value.expiresAt) > 0) return;
-  hold.value = null;
-  tell('bad', text.value.hold.expired);
-});
-
-function together(holds: Hold[]): HeldSeats | null {
-  if (holds.length === 0) return null;
-  return {
-    holdIds: holds.map((one) => one.holdId),
-    seats: holds.flatMap((one) => one.seats),
-    amount: holds.reduce((sum, one) => sum + one.amount, 0),
-    expiresAt: holds.map((one) => one.expiresAt).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b)),
-  };
-}
-
-/** Asks the server what we hold. */
-export async function findHolds(): Promise<void> {
-  const match = openMatch.value?.match.id;
-  if (!match || busy.value) return;
-  if (!user.value) {
-    hold.value = null;
-    return;
-  }
-  const before = hold.value;
-  try {
-    const { holds } = await fetchHolds(match);
-    // Overtaken by something that we did meanwhile.
-    if (busy.value || hold.value !== before || openMatch.value?.match.id !== match) return;
-    hold.value = together(holds);
-    if (before && !hold.value) tell('info', text.value.hold.elsewhere);
-  } catch {
-    // What we knew stays: the countdown and the map go on to watch over it.
-  }
-}
 
 export async function askForSeats(request: HoldRequest): Promise<void> {
   const open = openMatch.value;
@@ -82,24 +32,38 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
   busy.value = true;
   const seatIds = 'seatIds' in request ? request.seatIds : [];
   asking.value = seatIds.flatMap((id) => open.table.indexOf(id) ?? []);
+  const before = ownSeats.value.size;
+  const gotThem = () =>
+    seatIds.length > 0
+      ? seatIds.every((id) => ownSeats.value.has(id))
+      : ownSeats.value.size > before;
   try {
     const held = await createHold(open.match.id, request, newKey());
-    hold.value = together([held]);
-    chosen.value = [];
-    alternatives.value = [];
-    tell('good', text.value.hold.done(held.seats.length));
+    // Another device may hold some too.
+    if (!(await readOwn())) addHold(held);
+    got(held.seats.length);
   } catch (error) {
-    refused(error);
+    await refused(error, gotThem);
   } finally {
     asking.value = [];
     busy.value = false;
-    dropTakenSeats();
+    void dropTakenSeats();
   }
 }
 
-function refused(error: unknown): void {
+function got(seats: number): void {
+  chosen.value = [];
+  alternatives.value = [];
+  tell('good', text.value.hold.done(seats));
+}
+
+async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
   const problem = asProblem(error);
+  const known = await readOwn();
+  // The answer got lost on its way, and the seats are ours.
+  if (known && isUnknown(problem) && gotThem()) return got(hold.value?.seats.length ?? 0);
   const table = openMatch.value?.table;
+  const own = loseOwn();
   if (problem.code === 'SEAT_TAKEN' && table) {
     const lost = new Set(problem.members.lost?.flatMap((id) => table.indexOf(id) ?? []));
     loseSeats((seat) => lost.has(seat));
@@ -108,33 +72,38 @@ function refused(error: unknown): void {
     return;
   }
   if (problem.code === 'PASS_REQUIRED') enterQueueAgain();
-  tellProblem(problem);
+  if (problem.code === 'ALREADY_HELD' || problem.code === 'ALREADY_RESERVED') {
+    tell('info', text.value.hold.already(Math.max(own, problem.members.seatIds?.length ?? 0)));
+  } else {
+    tellProblem(problem);
+  }
 }
 
-/** Takes seats that others got, by the live map, out of the choice. */
-function dropTakenSeats(): void {
-  const states = openMatch.value?.states;
-  if (!states || busy.value) return;
-  const lost = loseSeats((seat) => !states.isFree(seat));
-  if (lost > 0) tell('bad', text.value.choose.gone(lost));
+/** Takes what is ours out of the choice: it was chosen on another device. */
+function loseOwn(): number {
+  const table = openMatch.value?.table;
+  return loseSeats((seat) => table !== undefined && ownSeats.value.has(table.ids[seat])).length;
+}
+
+/** Takes seats that are not free any more, by the live map, out of the choice. */
+async function dropTakenSeats(): Promise<void> {
+  const open = openMatch.value;
+  if (!open || busy.value) return;
+  const lost = loseSeats((seat) => !open.states.isFree(seat));
+  if (lost.length === 0) return;
+  if (user.value) await findOwn();
+  const own = lost.filter((seat) => ownSeats.value.has(open.table.ids[seat])).length;
+  if (own > 0) tell('info', text.value.hold.already(own));
+  if (own < lost.length) tell('bad', text.value.choose.gone(lost.length - own));
 }
 
 /** Compares choice and hold with what the live map has just said. */
 export function followMap(changed: readonly number[]): void {
-  dropTakenSeats();
+  void dropTakenSeats();
   const open = openMatch.value;
-  const held = hold.value;
-  if (!open || !held || busy.value) return;
-  const mine = new Set(held.seats.map((line) => open.table.indexOf(line.seatId)));
-  const moved = changed.filter((seat) => mine.has(seat)).map((seat) => open.states.codes[seat]);
-  // Seen taken and now free again: the server has ended the hold, whatever the clock says.
-  if (moved.includes(AVAILABLE)) {
-    hold.value = null;
-    const atTheEnd = secondsUntil(held.expiresAt) <= 1;
-    tell('bad', atTheEnd ? text.value.hold.expired : text.value.hold.lost);
-  } else if (moved.some((code) => code !== HOLD)) {
-    void findHolds();
-  }
+  if (!open || !hold.value || busy.value) return;
+  const held = new Set(hold.value.seats.map((line) => open.table.indexOf(line.seatId)));
+  if (changed.some((seat) => held.has(seat) && open.states.codes[seat] !== HOLD)) void findOwn();
 }
 
 export async function giveBack(): Promise<void> {
@@ -142,16 +111,13 @@ export async function giveBack(): Promise<void> {
   const held = hold.value;
   if (!match || !held || busy.value) return;
   busy.value = true;
-  try {
-    await Promise.all(held.holdIds.map((id) => releaseHold(match, id)));
-    tell('info', text.value.hold.returned);
-    hold.value = null;
-  } catch (error) {
-    if (isOver(error)) hold.value = null;
-    tellProblem(error);
-  } finally {
-    busy.value = false;
-  }
+  const given = await Promise.allSettled(held.holdIds.map((id) => releaseHold(match, id)));
+  const failed = given.find((one) => one.status === 'rejected');
+  const known = await readOwn();
+  if (!failed && !known) forgetOwn();
+  if (failed && (hold.value || !known)) tellProblem(failed.reason);
+  else tell('info', text.value.hold.returned);
+  busy.value = false;
 }
 
 export async function reserve(): Promise<void> {
@@ -159,20 +125,23 @@ export async function reserve(): Promise<void> {
   const held = hold.value;
   if (!match || !held || busy.value) return;
   busy.value = true;
+  const seats = held.seats.map((line) => line.seatId);
   try {
-    const seats = held.seats.map((line) => line.seatId);
-    const reservation = await createReservation(match, seats, held.holdIds.join());
-    hold.value = null;
-    go(`#/reservations/${reservation.id}`);
+    goToReservation(await createReservation(match, seats, newKey()));
   } catch (error) {
-    if (isOver(error)) hold.value = null;
-    tellProblem(error);
+    await readOwn();
+    // An answer that got lost, another tab, another device: it is reserved, by us.
+    const made = openReservations.value.find((one) =>
+      one.seats.some((line) => seats.includes(line.seatId)),
+    );
+    if (made) goToReservation(made);
+    else tellProblem(error);
   } finally {
     busy.value = false;
   }
 }
 
-/** Gone, reserved or no longer ours: there is nothing left that is held. */
-function isOver(error: unknown): boolean {
-  return [403, 404, 409].includes(asProblem(error).status);
+function goToReservation(reservation: Reservation): void {
+  forgetOwn();
+  go(`#/reservations/${reservation.id}`);
 }

@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { asProblem } from '../api/problem';
-import { sentenceFor, text } from '../text';
+import { sentenceFor, text, type Place } from '../text';
 
 export interface Notice {
   id: number;
@@ -24,9 +24,9 @@ export function tell(kind: Notice['kind'], message: string, reference?: string):
   setTimeout(() => dismiss(notice.id), STAY_MS);
 }
 
-export function tellProblem(error: unknown): void {
+export function tellProblem(error: unknown, place?: Place): void {
   const { requestId } = asProblem(error);
-  tell('bad', sentenceFor(error), requestId ? text.value.requestId(requestId) : undefined);
+  tell('bad', sentenceFor(error, place), requestId ? text.value.requestId(requestId) : undefined);
 }
 
 export function dismiss(id: number): void {

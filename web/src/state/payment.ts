@@ -1,12 +1,28 @@
 // The way to the pay page and back.
 
 import { newKey, requestPayment } from '../api/endpoints';
+import { asProblem, isUnknown } from '../api/problem';
+import type { Payment } from '../api/types';
 
 const STORED = 'grandstand.payment';
 
+/** The key of a request whose answer got lost: asked again, it is the same request. */
+let unanswered = { reservation: '', key: '' };
+
+async function paymentOf(reservation: string): Promise<Payment> {
+  const key = unanswered.reservation === reservation ? unanswered.key : newKey();
+  unanswered = { reservation: '', key: '' };
+  try {
+    return await requestPayment(reservation, key);
+  } catch (error) {
+    if (isUnknown(asProblem(error))) unanswered = { reservation, key };
+    throw error;
+  }
+}
+
 /** Asks for a payment and leaves for the pay page; false when the server names none. */
 export async function goToPay(reservation: string, orderName: string): Promise<boolean> {
-  const payment = await requestPayment(reservation, newKey());
+  const payment = await paymentOf(reservation);
   const free = payment.amount === 0;
   if (!free && !payment.checkoutUrl) return false;
   sessionStorage.setItem(`${STORED}.${payment.id}`, reservation);
@@ -28,9 +44,6 @@ export function reservationOf(payment: string): string | null {
   return sessionStorage.getItem(`${STORED}.${payment}`);
 }
 
-/** The longest name of an order that the gateway takes, in characters. */
-const ORDER_NAME_LONGEST = 100;
-
 function addressOfReturn(payment: string): URL {
   const back = new URL('/', location.href);
   back.searchParams.set('payment', payment);
@@ -41,7 +54,7 @@ function checkoutAddress(checkout: string, payment: string, orderName: string): 
   const address = new URL(checkout, location.href);
   if (!/^https?:$/.test(address.protocol)) throw new TypeError('unusable checkout address');
   const back = addressOfReturn(payment);
-  address.searchParams.set('orderName', orderName.slice(0, ORDER_NAME_LONGEST));
+  address.searchParams.set('orderName', orderName);
   address.searchParams.set('successUrl', back.href);
   address.searchParams.set('failUrl', back.href);
   return address.href;

@@ -2,6 +2,9 @@ import { computed, effect, signal } from '@preact/signals';
 import { asProblem } from '../api/problem';
 import { en } from './en';
 import { ko, type Text } from './ko';
+import { sentenceOf, type Place } from './problems';
+
+export type { Place };
 
 export type Language = 'ko' | 'en';
 
@@ -19,11 +22,9 @@ export function switchLanguage(): void {
   localStorage.setItem(STORED, language.value);
 }
 
-/** A sentence for people: ours for a code that we know, else the server's. */
-export function sentenceFor(error: unknown): string {
-  const problem = asProblem(error);
-  const { problems } = text.value;
-  return problems[problem.code] ?? problems[`HTTP_${problem.status}`] ?? problem.detail;
+/** A sentence for people in the language of the page, for what was done there. */
+export function sentenceFor(error: unknown, place?: Place): string {
+  return sentenceOf(text.value.problems, asProblem(error).code, place);
 }
 
 function firstLanguage(): Language {

@@ -1,5 +1,7 @@
 // Korean. Its shape is the shape of every language of the page.
 
+import { sentences } from './problems-ko';
+
 const count = (value: number) => value.toLocaleString('ko-KR');
 
 export const ko = {
@@ -30,7 +32,7 @@ export const ko = {
     versus: '대',
     status: { DRAFT: '판매 전', OPEN: '예매 중', CLOSED: '판매 종료' },
     queued: '대기실 운영 중',
-    koreanTime: '한국 시간',
+    inKorea: (time: string) => `${time} (한국 시간)`,
   },
   live: {
     live: '실시간',
@@ -74,7 +76,6 @@ export const ko = {
     sections: '구역',
     block: (name: string) => `${name} 블록`,
     row: (label: string) => `${label}열`,
-    seat: (number: number) => `${number}번`,
     stage: '구역과 블록',
     soldOut: '매진',
     keys: '화살표로 좌석을 오가고, 스페이스나 엔터로 고릅니다.',
@@ -114,7 +115,8 @@ export const ko = {
     giveBack: '좌석 돌려주기',
     returned: '좌석을 돌려주었습니다.',
     expired: '시간이 지나 잡은 좌석이 풀렸습니다.',
-    elsewhere: '이 좌석은 더 이상 잡혀 있지 않습니다. 다른 기기에서 예매했다면 내 예매에 있습니다.',
+    already: (seats: number) => `이미 고객님의 좌석입니다(${seats}석). 이어서 결제하세요.`,
+    reserved: '다른 화면이나 기기에서 이 좌석을 예매하셨습니다. 이어서 결제하세요.',
     lost: '잡은 좌석이 풀렸습니다. 다시 골라 주세요.',
     done: (seats: number) => `${seats}석을 잡았습니다.`,
   },
@@ -147,10 +149,14 @@ export const ko = {
     qr: '입장할 때 보여 주는 QR 코드',
     show: '입장할 때 이 화면을 보여 주세요.',
     again: '좌석 다시 고르기',
+    goOn: '이어서 결제하기',
+    look: '예매 보기',
   },
   payment: {
     title: '결제',
     confirming: '결제를 확인하고 있습니다…',
+    logIn: '결제가 아직 끝나지 않았습니다. 로그인하시면 이어서 마칩니다. 결제 시간이 지나면 좌석이 풀립니다.',
+    away: '서버에 닿지 못했습니다. 연결되면 바로 결제를 이어서 확인합니다. 이 창을 닫지 마세요.',
     goTo: '결제 페이지로 이동합니다…',
     none: '지금은 결제 페이지를 열 수 없습니다. 좌석은 남은 시간 동안 그대로입니다.',
     waiting:
@@ -193,45 +199,7 @@ export const ko = {
     look: '기다리며 좌석 보기',
     backToRoom: '대기실로',
   },
-  problems: {
-    NETWORK: '서버에 닿지 못했습니다. 인터넷 연결을 확인해 주세요.',
-    BAD_CREDENTIALS: '이메일이나 비밀번호가 맞지 않습니다.',
-    EMAIL_TAKEN: '이미 가입된 이메일입니다.',
-    VALIDATION: '이메일 형식과 비밀번호(8자 이상)를 확인해 주세요.',
-    UNAUTHORIZED: '다시 로그인해 주세요.',
-    MATCH_NOT_FOUND: '경기를 찾을 수 없습니다.',
-    MATCH_NOT_OPEN: '이 경기는 지금 판매하지 않습니다.',
-    SEAT_TAKEN: '다른 분이 먼저 잡은 좌석입니다.',
-    SEAT_LIMIT: '한 사람이 잡을 수 있는 좌석 수를 넘었습니다.',
-    SEAT_NOT_FOUND: '없는 좌석입니다.',
-    SOLD_OUT: '조건에 맞는 좌석이 남아 있지 않습니다.',
-    PASS_REQUIRED: '대기실에서 차례를 기다린 뒤에 좌석을 잡을 수 있습니다.',
-    HOLD_EXPIRED: '시간이 지나 잡은 좌석이 풀렸습니다. 다시 골라 주세요.',
-    NOT_YOURS: '다른 분의 것이라 바꿀 수 없습니다.',
-    ALREADY_RESERVED: '이미 예매된 좌석입니다. 내 예매에서 확인해 주세요.',
-    NOT_CANCELLABLE: '지금은 취소할 수 없는 예매입니다.',
-    RESERVATION_NOT_PENDING: '결제할 수 있는 상태가 아닙니다. 내 예매에서 확인해 주세요.',
-    RESERVATION_EXPIRED: '결제 시간이 지나 예매가 풀렸습니다. 결제된 금액은 없습니다.',
-    SEAT_SOLD: '그 사이 팔린 좌석이라 결제하지 않았습니다. 결제된 금액은 없습니다.',
-    AMOUNT_MISMATCH: '금액이 맞지 않아 결제하지 않았습니다.',
-    PAYMENT_DECLINED: '카드가 거절되었습니다. 결제된 금액은 없습니다.',
-    PAYMENTS_PAUSED: '지금은 결제를 받지 못합니다. 결제된 금액은 없고 좌석은 지켜 드립니다.',
-    NOT_LOADED: '이 경기를 준비하고 있습니다. 잠시 뒤에 다시 시도해 주세요.',
-    TOO_MANY_STREAMS: '실시간 연결이 너무 많습니다. 다른 창을 닫아 주세요.',
-    QUEUE_OFF: '대기실이 닫혔습니다. 바로 좌석을 고를 수 있습니다.',
-    IDEMPOTENCY_KEY_REUSED: '요청이 겹쳤습니다. 다시 시도해 주세요.',
-    UNAVAILABLE: '지금은 좌석에 닿지 못합니다. 잠시 뒤에 다시 시도해 주세요.',
-    TIMEOUT: '답이 너무 늦었습니다. 다시 시도해도 두 번 처리되지 않습니다.',
-    HISTORY_UNAVAILABLE: '지난 예매를 지금은 불러올 수 없습니다. 잠시 뒤에 다시 시도해 주세요.',
-    NOT_IN_QUEUE: '줄에 서 있지 않습니다.',
-    HOLD_NOT_FOUND: '이미 풀린 좌석입니다.',
-    RESERVATION_NOT_FOUND: '예매를 찾을 수 없습니다.',
-    PAYMENT_NOT_FOUND: '결제를 찾을 수 없습니다.',
-    SITE_NOT_FOUND: '경기장을 찾을 수 없습니다.',
-    INTERNAL: '저희 쪽에 문제가 생겼습니다. 잠시 뒤에 다시 시도해 주세요.',
-    HTTP_429: '요청이 너무 많습니다. 잠시 뒤에 다시 시도해 주세요.',
-    HTTP_503: '지금은 서버가 바쁩니다. 잠시 뒤에 다시 시도해 주세요.',
-  } as Record<string, string>,
+  problems: sentences,
   requestId: (id: string) => `문의 번호 ${id}`,
 };
 

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { seatLimit } from '../state/choice';
-import { askForSeats, busy } from '../state/hold';
+import { askForSeats } from '../state/hold';
+import { busy } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
 import { nameOf } from '../text/format';

@@ -1,9 +1,9 @@
-import type { Alternative } from '../api/types';
 import { chosen, priceOf, seatLimit, toggleSeat } from '../state/choice';
-import { alternatives, asking, askForSeats, busy } from '../state/hold';
+import { alternatives, asking, askForSeats } from '../state/hold';
+import { busy } from '../state/own';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
-import { nameOf, seatText } from '../text/format';
+import { nameOf, offerTexts, seatText } from '../text/format';
 import { Icon } from './icon';
 
 export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
@@ -21,7 +21,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
       {seats.length === 0 && (
         <p class="soft">{soldOut ? t.choose.soldOut : t.choose.empty(seatLimit.value)}</p>
       )}
-      <Alternatives open={open} />
+      <Alternatives />
       {seats.length > 0 && (
         <>
           <ul class="lines">
@@ -61,7 +61,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
   );
 }
 
-function Alternatives({ open }: { open: OpenMatch }) {
+function Alternatives() {
   const t = text.value;
   if (alternatives.value.length === 0) return null;
   return (
@@ -77,7 +77,7 @@ function Alternatives({ open }: { open: OpenMatch }) {
           onClick={() => void askForSeats({ seatIds: offer.seatIds })}
         >
           <span>
-            {seatsOf(open, offer).map((line) => (
+            {offerTexts(offer).map((line) => (
               <span key={line}>{line}</span>
             ))}
           </span>
@@ -87,11 +87,4 @@ function Alternatives({ open }: { open: OpenMatch }) {
       {chosen.value.length > 0 && <p class="soft">{t.choose.restFree}</p>}
     </div>
   );
-}
-
-function seatsOf(open: OpenMatch, offer: Alternative): string[] {
-  return offer.seatIds.map((id, position) => {
-    const seat = open.table.indexOf(id);
-    return seat === undefined ? (offer.labels?.[position] ?? String(id)) : seatText(open.table, seat);
-  });
 }

@@ -1,7 +1,8 @@
-import { busy, giveBack, reserve, type HeldSeats } from '../state/hold';
+import { giveBack, reserve } from '../state/hold';
+import { busy, type HeldSeats } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
-import { seatText } from '../text/format';
+import { lineText } from '../text/format';
 import { Countdown } from './countdown';
 
 export function HoldPanel({ open, held }: { open: OpenMatch; held: HeldSeats }) {
@@ -15,15 +16,12 @@ export function HoldPanel({ open, held }: { open: OpenMatch; held: HeldSeats }) 
         whole={open.match.holdTtlMs / 1000}
       />
       <ul class="lines">
-        {held.seats.map((line) => {
-          const seat = open.table.indexOf(line.seatId);
-          return (
-            <li key={line.seatId}>
-              <strong>{seat === undefined ? line.label : seatText(open.table, seat)}</strong>
-              <span class="price">{t.won(line.price)}</span>
-            </li>
-          );
-        })}
+        {held.seats.map((line) => (
+          <li key={line.seatId}>
+            <strong>{lineText(line)}</strong>
+            <span class="price">{t.won(line.price)}</span>
+          </li>
+        ))}
       </ul>
       <p class="total">
         <span>{t.choose.total}</span>

@@ -32,7 +32,7 @@ function Window({ reason, answer }: { reason: string; answer: (loggedIn: boolean
       else await logIn(email, password);
       answer(true);
     } catch (problem) {
-      error.value = sentenceFor(problem);
+      error.value = sentenceFor(problem, 'account');
       busy.value = false;
     }
   };

@@ -1,28 +1,18 @@
-import { useEffect } from 'preact/hooks';
 import { fetchMatches } from '../api/endpoints';
 import type { Match } from '../api/types';
 import { text } from '../text';
 import { matchDay, matchTime, nameOf } from '../text/format';
 import { Failure } from './failure';
+import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
 const ORDER = { OPEN: 0, DRAFT: 1, CLOSED: 2 } as const;
 
-/** Seats go while people read the list, and sales open and close. */
-const REFRESH_MS = 10_000;
-
 export function MatchList() {
   const t = text.value;
   const { data, error, reload } = useLoaded(fetchMatches);
-  useEffect(() => {
-    const look = () => document.hidden || reload();
-    const timer = setInterval(look, REFRESH_MS);
-    document.addEventListener('visibilitychange', look);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener('visibilitychange', look);
-    };
-  }, []);
+  // Seats go while people read the list, and sales open and close.
+  useAgain(reload);
   // A list that could not be refreshed is better than none.
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   const matches = [...(data.value ?? [])].sort(
@@ -50,9 +40,7 @@ function MatchCard({ match }: { match: Match }) {
     <>
       <div class="match-when">
         <strong>{matchDay(match.startsAt)}</strong>
-        <span>
-          {matchTime(match.startsAt)} <small>{t.matches.koreanTime}</small>
-        </span>
+        <span>{matchTime(match.startsAt)}</span>
       </div>
       <div class="match-who">
         <h2>

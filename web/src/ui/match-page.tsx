@@ -3,7 +3,8 @@ import { useEffect } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
-import { alternatives, findHolds, followMap, hold } from '../state/hold';
+import { alternatives, followMap } from '../state/hold';
+import { findOwn, forgetOwn, hold, watchOwn } from '../state/own';
 import { enterMatch, health, leaveMatch, openMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted, checkPlace, queueEnabled, watchQueue } from '../state/queue';
@@ -13,6 +14,7 @@ import { MatchHead } from './match-head';
 import { SeatList } from './seat-list';
 import { SidePanel } from './side-panel';
 import { StadiumView } from './stadium-view';
+import { useAgain } from './use-again';
 import { WaitingRoom } from './waiting-room';
 
 export function MatchPage({ id }: { id: string }) {
@@ -32,7 +34,7 @@ export function MatchPage({ id }: { id: string }) {
     enter();
     return () => {
       leaveMatch();
-      hold.value = null;
+      forgetOwn();
       chosen.value = [];
       alternatives.value = [];
       clearFilters();
@@ -50,14 +52,10 @@ export function MatchPage({ id }: { id: string }) {
   });
   useSignalEffect(() => {
     void user.value;
-    if (openMatch.value && sessionKnown.value) untracked(() => void findHolds());
+    if (openMatch.value && sessionKnown.value) untracked(() => void findOwn());
   });
   // Another device of ours may have done something meanwhile.
-  useEffect(() => {
-    const look = () => void (document.hidden || findHolds());
-    document.addEventListener('visibilitychange', look);
-    return () => document.removeEventListener('visibilitychange', look);
-  }, []);
+  useAgain(watchOwn, () => void findOwn());
   useReconnectNotice();
 
   if (error.value) return <Failure error={error.value} retry={enter} />;
@@ -99,7 +97,7 @@ function useReconnectNotice(): void {
     if (health.value === 'live' && wasLost.peek()) {
       wasLost.value = false;
       tell('good', text.peek().live.back);
-      void findHolds();
+      void findOwn();
     }
   });
 }

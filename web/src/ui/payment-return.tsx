@@ -3,8 +3,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { confirmPayment, fetchPayment, fetchReservation, type PaymentProof } from '../api/endpoints';
-import { asProblem } from '../api/problem';
-import { sessionKnown, user } from '../api/session';
+import { asProblem, isUnknown, Problem } from '../api/problem';
+import { sessionAway, sessionKnown, user } from '../api/session';
 import { askLogIn } from '../state/log-in';
 import { reservationOf } from '../state/payment';
 import { go } from '../state/route';
@@ -12,6 +12,8 @@ import { sentenceFor, text } from '../text';
 
 type Stand =
   | { name: 'confirming' }
+  | { name: 'logIn' }
+  | { name: 'away' }
   | { name: 'waiting' }
   | { name: 'paused'; seconds: number }
   | { name: 'refused'; message: string };
@@ -25,8 +27,10 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
   const stand = useSignal<Stand>({ name: 'confirming' });
   const reservation = useSignal<string | null>(reservationOf(query.get('payment') ?? ''));
 
-  // Read here, not in the effect: effects run late, and one confirmation is enough.
+  // Read here, not in the effect: effects run late, and one confirmation is enough. Whoever logs in,
+  // here or at the top of the page, sets it going again.
   const known = sessionKnown.value;
+  const who = user.value?.id;
   useEffect(() => {
     if (!known) return;
     const run = { stopped: false };
@@ -36,14 +40,23 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
     return () => {
       run.stopped = true;
     };
-  }, [known]);
+  }, [known, who]);
 
-  const now = stand.value;
+  const now: Stand = !known && sessionAway.value ? { name: 'away' } : stand.value;
   return (
     <div class="page narrow">
       <h1>{t.payment.title}</h1>
       <div class="card settle" role="status" aria-live="polite" data-testid="payment">
         {now.name === 'confirming' && <Waiting message={t.payment.confirming} />}
+        {now.name === 'away' && <Waiting message={t.payment.away} />}
+        {now.name === 'logIn' && (
+          <>
+            <p class="banner">{t.payment.logIn}</p>
+            <button class="button primary" data-testid="log-in" onClick={() => void askLogIn()}>
+              {t.logIn}
+            </button>
+          </>
+        )}
         {now.name === 'waiting' && (
           <>
             <Waiting message={t.payment.waiting} />
@@ -57,7 +70,8 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
           </>
         )}
         {now.name === 'refused' && <p class="banner banner-bad">{now.message}</p>}
-        {now.name !== 'confirming' && (
+        {/* Not before it is asked for: who leaves takes the proof of the payment away. */}
+        {(now.name === 'waiting' || now.name === 'paused' || now.name === 'refused') && (
           <button
             class={now.name === 'refused' ? 'button primary' : 'button'}
             data-testid="to-reservation"
@@ -91,7 +105,12 @@ async function settle(
     show({ name: 'refused', message: cancelled ? t.left : `${t.failed} ${query.get('message') ?? ''}` });
     return;
   }
-  if (!user.value && !(await askLogIn(text.peek().problems.UNAUTHORIZED))) return;
+  if (!user.value) {
+    show({ name: 'logIn' });
+    await askLogIn(t.logIn);
+    return;
+  }
+  show({ name: 'confirming' });
   const proof: PaymentProof = {
     paymentId: query.get('payment') ?? '',
     paymentKey: query.get('paymentKey') ?? '',
@@ -110,11 +129,15 @@ async function settle(
       return;
     } catch (error) {
       const problem = asProblem(error);
-      const again = problem.code === 'PAYMENTS_PAUSED' || problem.status === 0 || problem.status >= 500;
-      if (!again) {
+      // The session has ended meanwhile: a log-in begins this anew.
+      if (problem.status === 401) {
+        show({ name: 'logIn' });
+        return;
+      }
+      if (!isUnknown(problem)) {
         reservation.value ??= await reservationOfPayment(proof.paymentId);
         const declined = problem.code === 'PAYMENT_DECLINED';
-        show({ name: 'refused', message: declined ? t.declined : sentenceFor(problem) });
+        show({ name: 'refused', message: declined ? t.declined : sentenceFor(problem, 'payment') });
         return;
       }
       const seconds = Math.ceil(problem.retryAfterSeconds ?? DEFAULT_PAUSE_SECONDS);
@@ -140,8 +163,9 @@ async function waitOut(
 async function untilSettled(id: string, run: { stopped: boolean }): Promise<void> {
   while (!run.stopped) {
     await pause(POLL_MS);
-    const now = await fetchReservation(id).catch(() => null);
-    if (now && now.status !== 'PAYING') return;
+    const now = await fetchReservation(id).catch(asProblem);
+    // The page of the reservation knows what to do without it.
+    if (now instanceof Problem ? now.status === 401 || now.status === 404 : now.status !== 'PAYING') return;
   }
 }
 

@@ -5,6 +5,7 @@ import { askLogIn } from '../state/log-in';
 import { text } from '../text';
 import { matchDay, matchTime, reservationNumber } from '../text/format';
 import { Failure } from './failure';
+import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
 export function ReservationList() {
@@ -33,15 +34,17 @@ function Mine() {
     const [mine, matches] = await Promise.all([fetchReservations(), fetchMatches()]);
     return { ...mine, matches: new Map(matches.map((match) => [match.id, match])) };
   });
-  if (error.value) return <Failure error={error.value} retry={reload} />;
+  useAgain(reload);
+  if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   if (!data.value) return <p class="soft">{t.loading}</p>;
-  const { reservations, history, matches } = data.value;
-  if (reservations.length === 0 && history !== false) {
+  const { reservations, history, open, matches } = data.value;
+  if (reservations.length === 0 && history && open) {
     return <p class="card soft">{t.reservations.none}</p>;
   }
   return (
     <ul class="match-list">
-      {history === false && <li class="banner">{t.problems.HISTORY_UNAVAILABLE}</li>}
+      {!history && <li class="banner">{t.problems.codes.HISTORY_UNAVAILABLE}</li>}
+      {!open && <li class="banner">{t.problems.codes.UNAVAILABLE}</li>}
       {reservations.map((reservation) => (
         <li key={reservation.id}>
           <Entry reservation={reservation} match={matches.get(reservation.matchId)} />
@@ -66,6 +69,11 @@ function Entry({ reservation, match }: { reservation: Reservation; match?: Match
         </p>
       </div>
       <div class="match-state">
+        {reservation.status === 'PENDING' && (
+          <span class="button small primary" data-testid="go-on">
+            {t.reservations.goOn}
+          </span>
+        )}
         <span class={`badge badge-${reservation.status.toLowerCase()}`}>
           {t.reservations.status[reservation.status]}
         </span>

@@ -1,18 +1,22 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { cancelReservation, fetchMatch, fetchReservation } from '../api/endpoints';
+import { asProblem, isUnknown } from '../api/problem';
 import { sessionKnown, user } from '../api/session';
 import type { Match, Reservation } from '../api/types';
 import { askLogIn } from '../state/log-in';
 import { tell, tellProblem } from '../state/notices';
 import { goToPay } from '../state/payment';
 import { text } from '../text';
+import { orderName } from '../text/names';
 import { Countdown } from './countdown';
 import { Failure } from './failure';
 import { focusWhenShown } from './focus';
 import { Ticket } from './ticket';
+import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
+/** Who waits for time or the gateway looks more often than who has a ticket. */
 const POLL_MS = 3000;
 
 interface Booked {
@@ -29,12 +33,8 @@ export function ReservationPage({ id }: { id: string }) {
     return { reservation, match: await fetchMatch(reservation.matchId) };
   }, [id, who]);
   const status = data.value?.reservation.status;
-  // Time, the gateway or another tab may move it on.
-  useEffect(() => {
-    if (status !== 'PENDING' && status !== 'PAYING') return;
-    const timer = setInterval(reload, POLL_MS);
-    return () => clearInterval(timer);
-  }, [status]);
+  // Time, the gateway, another tab or another device may move it on.
+  useAgain(reload, reload, status === 'PENDING' || status === 'PAYING' ? POLL_MS : undefined);
 
   if (sessionKnown.value && !who) {
     return (
@@ -82,15 +82,21 @@ function State({ reservation, match }: Booked) {
 function PayPart({ reservation, match }: Booked) {
   const t = text.value;
   const busy = useSignal(false);
+  // A browser that goes back from the pay page shows this one as it was left.
+  useEffect(() => {
+    const back = () => (busy.value = false);
+    window.addEventListener('pageshow', back);
+    return () => window.removeEventListener('pageshow', back);
+  }, []);
   const seats = t.reservations.seats(reservation.seats.length);
-  const order = `${match.homeTeam} vs ${match.awayTeam}, ${seats}`;
+  const order = orderName(match.homeTeam, match.awayTeam, seats);
   const pay = async () => {
     busy.value = true;
     try {
       if (await goToPay(reservation.id, order)) return;
       tell('bad', t.payment.none);
     } catch (error) {
-      tellProblem(error);
+      tellProblem(error, 'payment');
     }
     busy.value = false;
   };
@@ -117,7 +123,9 @@ function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () 
       const now = await cancelReservation(reservation.id);
       tell('info', now.status === 'CANCELLED' ? t.cancelled : t.refunding);
     } catch (error) {
-      tellProblem(error);
+      const now = isUnknown(asProblem(error)) ? await fetchReservation(reservation.id).catch(() => null) : null;
+      if (now?.status === 'CANCELLED') tell('info', t.cancelled);
+      else tellProblem(error, 'reservation');
     }
     busy.value = false;
     asking.value = false;

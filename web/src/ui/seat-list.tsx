@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { chosen, gradeShown } from '../state/choice';
-import { hold } from '../state/hold';
+import { ownSeats } from '../state/own';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
 import { nameOf, seatText } from '../text/format';
@@ -58,7 +58,7 @@ function Blocks({ open, last, onBlock }: BlocksProps) {
                     disabled={free === 0}
                   >
                     <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
-                    <strong>{t.list.block(block.name)}</strong>
+                    <strong>{t.list.block(nameOf(block.name))}</strong>
                     <small class="soft">
                       {nameOf(grade.name)} · {t.won(grade.price)}
                     </small>
@@ -90,7 +90,7 @@ function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
           <Icon name="back" /> {t.list.sections}
         </button>
         <h2>
-          {nameOf(table.sections[block.section].name)} · {t.list.block(block.name)}
+          {nameOf(table.sections[block.section].name)} · {t.list.block(nameOf(block.name))}
         </h2>
       </div>
       <p class="soft keys-hint">{t.list.keys}</p>
@@ -107,7 +107,6 @@ function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
   void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
-  const mine = new Set(hold.value?.seats.map((line) => line.seatId));
   const shown = gradeShown.value(row.grade);
   return (
     <div class="list-row" role="group" aria-label={t.list.row(row.label)}>
@@ -117,7 +116,7 @@ function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
       {Array.from({ length: row.seats }, (_, offset) => {
         const seat = row.firstSeat + offset;
         const selected = chosen.value.includes(seat);
-        const isMine = mine.has(table.ids[seat]);
+        const isMine = ownSeats.value.has(table.ids[seat]);
         const word = WORDS[states.codes[seat]];
         const state = isMine ? t.states.mine : selected ? t.states.selected : t.states[word];
         return (

@@ -1,12 +1,14 @@
 import { useSignalEffect } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { alternatives, hold } from '../state/hold';
+import { alternatives } from '../state/hold';
+import { hold } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { BestForm } from './best-form';
 import { ChoicePanel } from './choice-panel';
 import { GradeFilter } from './grade-filter';
 import { HoldPanel } from './hold-panel';
 import { Legend } from './legend';
+import { OpenReservations } from './open-reservations';
 
 export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
   const panel = useRef<HTMLElement>(null);
@@ -20,6 +22,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
   if (hold.value) {
     return (
       <aside class="panel" ref={panel} tabIndex={-1}>
+        <OpenReservations />
         <HoldPanel open={open} held={hold.value} />
         <Legend />
       </aside>
@@ -27,6 +30,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
   }
   return (
     <aside class="panel" ref={panel} tabIndex={-1}>
+      <OpenReservations />
       <ChoicePanel open={open} canBuy={canBuy} />
       {canBuy && <BestForm open={open} />}
       <GradeFilter open={open} />

@@ -2,7 +2,8 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { StadiumMap } from '../map/stadium-map';
 import { chosen, gradeShown, toggleSeat } from '../state/choice';
-import { asking, busy, hold } from '../state/hold';
+import { asking } from '../state/hold';
+import { busy, hold, ownSeats } from '../state/own';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted } from '../state/queue';
@@ -50,7 +51,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   }, [open]);
 
   useSignalEffect(() => {
-    const mine = (hold.value?.seats ?? []).flatMap((line) => open.table.indexOf(line.seatId) ?? []);
+    const mine = [...ownSeats.value].flatMap((id) => open.table.indexOf(id) ?? []);
     map.value?.setMarks(chosen.value, [...mine, ...asking.value]);
   });
   useSignalEffect(() => map.value?.setShownGrades(gradeShown.value));
@@ -92,7 +93,7 @@ function Here({ open, block }: { open: OpenMatch; block: number }) {
   return (
     <p class="map-here">
       <strong>
-        {nameOf(open.table.sections[section].name)} {t.list.block(name)}
+        {nameOf(open.table.sections[section].name)} {t.list.block(nameOf(name))}
       </strong>
       <span class="soft">{t.map.free(open.states.freeInBlock[block])}</span>
     </p>
@@ -103,7 +104,7 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
   void seatsTick.value;
   const t = text.value;
   const grade = open.table.grade(seat);
-  const mine = hold.value?.seats.some((line) => line.seatId === open.table.ids[seat]);
+  const mine = ownSeats.value.has(open.table.ids[seat]);
   const word = WORDS[open.states.codes[seat]];
   const state = mine ? t.states.mine : chosen.value.includes(seat) ? t.states.selected : t.states[word];
   const below = y < TIP_HEIGHT;
@@ -125,8 +126,9 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
 export function chooseSeat(open: OpenMatch, seat: number): void {
   const t = text.value;
   if (busy.value) return;
-  if (!admitted.value) tell('info', t.problems.PASS_REQUIRED);
+  if (!admitted.value) tell('info', t.problems.codes.PASS_REQUIRED);
   else if (open.match.status !== 'OPEN') tell('info', t.choose.notOpen);
+  else if (ownSeats.value.has(open.table.ids[seat])) tell('info', t.hold.already(1));
   else if (hold.value) tell('info', t.choose.locked);
   else if (chosen.value.includes(seat) || open.states.isFree(seat)) toggleSeat(seat);
   else tell('info', `${seatText(open.table, seat)}: ${t.states[WORDS[open.states.codes[seat]]]}`);

@@ -1,15 +1,10 @@
-import type { Match, Reservation, SeatLine } from '../api/types';
-import { tableOf } from '../state/match';
+import type { Match, Reservation } from '../api/types';
 import { text } from '../text';
-import { matchDay, matchTime, nameOf, reservationNumber, seatPlace } from '../text/format';
-import type { SeatTable } from '../venue/seat-table';
+import { lineText, matchDay, matchTime, nameOf, reservationNumber } from '../text/format';
 import { QrCode } from './qr-code';
-import { useLoaded } from './use-loaded';
 
 export function Ticket({ reservation, match }: { reservation: Reservation; match: Match }) {
   const t = text.value.reservations;
-  // The plan names seats in the reader's language; until it is there the server's label will do.
-  const table = useLoaded(() => tableOf(match.siteId), [match.siteId]).data.value;
   const confirmed = reservation.status === 'CONFIRMED';
   const status = reservation.status.toLowerCase();
   return (
@@ -28,7 +23,7 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
         <div>
           <dt>{t.seatsLabel}</dt>
           {reservation.seats.map((line) => (
-            <dd key={line.seatId}>{placeOf(table, line)}</dd>
+            <dd key={line.seatId}>{lineText(line)}</dd>
           ))}
         </div>
         <div>
@@ -47,9 +42,4 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
       )}
     </article>
   );
-}
-
-function placeOf(table: SeatTable | null, line: SeatLine): string {
-  const seat = table?.indexOf(line.seatId);
-  return table && seat !== undefined ? seatPlace(table, seat) : line.label;
 }

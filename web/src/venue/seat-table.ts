@@ -60,8 +60,8 @@ export class SeatTable {
   /** Along the row, as long as half a seat is wide. */
   readonly alongX: Float32Array;
   readonly alongY: Float32Array;
-  readonly number: Uint16Array;
-  readonly rowOf: Uint16Array;
+  readonly number: Uint32Array;
+  readonly rowOf: Uint32Array;
   readonly bounds: Bounds;
   private readonly indexOfId = new Map<number, number>();
 
@@ -73,8 +73,8 @@ export class SeatTable {
     this.y = new Float32Array(this.count);
     this.alongX = new Float32Array(this.count);
     this.alongY = new Float32Array(this.count);
-    this.number = new Uint16Array(this.count);
-    this.rowOf = new Uint16Array(this.count);
+    this.number = new Uint32Array(this.count);
+    this.rowOf = new Uint32Array(this.count);
     let seat = 0;
     for (const area of plan.areas) {
       for (const section of area.sections) {
@@ -108,6 +108,13 @@ export class SeatTable {
 
   block(seat: number): Block {
     return this.blocks[this.row(seat).block];
+  }
+
+  /** What the ticket says, in the server's words. */
+  label(seat: number, language: 'ko' | 'en'): string {
+    const { blocks, row, seat: word, end } = this.plan.labels[language];
+    const { block, label } = this.row(seat);
+    return `${blocks[block]}${row}${label}${word}${this.number[seat]}${end}`;
   }
 
   grade(seat: number): Grade {

@@ -84,10 +84,10 @@ export async function openBlockNamed(page: Page, name: string): Promise<void> {
 
 export const freeSeats = (page: Page): Locator => page.locator('.list-seat.seat-available');
 
-/** The name of a seat without price and state: `Block 407 Row 3 Seat 12`. */
+/** The name of a seat without price and state: `Infield Home 407, row 3, seat 12`. */
 export async function seatName(seat: Locator): Promise<string> {
   const label = (await seat.getAttribute('aria-label')) ?? '';
-  return label.split(',')[0];
+  return label.split(', ').slice(0, 3).join(', ');
 }
 
 export const seatNamed = (page: Page, name: string): Locator =>

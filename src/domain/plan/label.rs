@@ -1,0 +1,101 @@
+//! What a ticket calls a seat, in each language of the page. Holds, tickets, offers and the map
+//! take their text from here, so a seat has one name wherever it is seen.
+
+use super::{Area, Block, Section};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Korean,
+}
+
+/// All of them, in the order of their numbers.
+pub const LANGUAGES: [Language; 2] = [Language::English, Language::Korean];
+
+/// What a ticket calls a seat: unique in its site, in each language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub english: String,
+    pub korean: String,
+}
+
+/// The words of a label between its parts: block `row` label of the row `seat` number `end`.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct LabelWords {
+    pub row: &'static str,
+    pub seat: &'static str,
+    pub end: &'static str,
+}
+
+impl Language {
+    /// The words between the parts of a label.
+    pub fn words(self) -> LabelWords {
+        match self {
+            Self::English => LabelWords { row: ", row ", seat: ", seat ", end: "" },
+            Self::Korean => LabelWords { row: " 블록 ", seat: "열 ", end: "번" },
+        }
+    }
+
+    /// How a label begins: the names of area, section and block.
+    pub fn block_text(self, area: &Area, section: &Section, block: &Block) -> String {
+        let [area, section, block] =
+            [&area.name, &section.name, &block.name].map(|name| self.half(name));
+        format!("{area} {section} {block}")
+    }
+
+    /// `Infield Home 101, row 3, seat 12`
+    pub fn label(self, block_text: &str, row: &str, number: u32) -> String {
+        let LabelWords { row: before_row, seat, end } = self.words();
+        format!("{block_text}{before_row}{row}{seat}{number}{end}")
+    }
+
+    /// A name of a plan may be in both languages, `한국어 (English)`: the half that this reader
+    /// reads. A number or a letter in brackets is no English word, so `응원석 (1)` is one name.
+    pub fn half(self, name: &str) -> &str {
+        let halves = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
+        match (halves, self) {
+            (Some((korean, english)), _) if !has_hangul(korean) || !is_english(english) => name,
+            (Some((korean, _)), Self::Korean) => korean,
+            (Some((_, english)), Self::English) => english,
+            (None, _) => name,
+        }
+    }
+}
+
+fn has_hangul(text: &str) -> bool {
+    text.chars().any(|letter| ('가'..='힣').contains(&letter))
+}
+
+/// Two letters side by side make a word.
+fn is_english(text: &str) -> bool {
+    let word = |pair: &[u8]| pair.iter().all(u8::is_ascii_alphabetic);
+    !has_hangul(text) && text.as_bytes().windows(2).any(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reader_gets_the_half_of_a_name_that_he_reads() {
+        let table = [
+            ("1루 홈 (Home)", "1루 홈", "Home"),
+            ("오렌지석 (Orange, cheering)", "오렌지석", "Orange, cheering"),
+            ("응원석 (1)", "응원석 (1)", "응원석 (1)"),
+            ("응원석 (A)", "응원석 (A)", "응원석 (A)"),
+            ("응원석 (2) (Cheering 2)", "응원석 (2)", "Cheering 2"),
+            ("응원석 (둘째)", "응원석 (둘째)", "응원석 (둘째)"),
+            ("Home (north)", "Home (north)", "Home (north)"),
+            ("101", "101", "101"),
+            ("가(Home)", "가(Home)", "가(Home)"),
+            (")", ")", ")"),
+        ];
+        for (name, korean, english) in table {
+            assert_eq!(Language::Korean.half(name), korean);
+            assert_eq!(Language::English.half(name), english);
+        }
+    }
+}

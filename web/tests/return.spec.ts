@@ -1,0 +1,125 @@
+// Back from paying: whatever happens on the way, there is a way on.
+
+import { expect, type Page } from '@playwright/test';
+import { Person, smallMatch } from './support/backstage';
+import { comeAsNewFan, holdBest, pay, reserve, signUp, test, ticket } from './support/fan';
+
+/** Pays, and gives the address to which the gateway sends the fan back; nothing is confirmed yet. */
+async function addressOfReturn(page: Page): Promise<string> {
+  await page.route('**/api/payments/confirm', (route) => route.abort());
+  await pay(page, 'approve');
+  await page.waitForURL(/\?payment=/);
+  const address = page.url();
+  await page.goto('about:blank');
+  return address;
+}
+
+test('who closes the log-in window on the way back may still log in, and the payment goes on', async ({
+  arrive,
+  server,
+}) => {
+  const match = await smallMatch(server.url, 'Return Town', 4);
+  const desk = await arrive(`/#/matches/${match}`);
+  const email = await comeAsNewFan(desk);
+  await holdBest(desk);
+  await reserve(desk);
+  const address = await addressOfReturn(desk);
+
+  for (const where of ['payment', 'header']) {
+    const page = await arrive(address);
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+    await expect(page.getByTestId('payment')).toContainText('not finished');
+    const place = where === 'payment' ? page.getByTestId('payment') : page.locator('header');
+    await place.getByRole('button', { name: 'Log in' }).click();
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Password').fill('a long password');
+    await page.getByRole('dialog').getByRole('button', { name: 'Log in', exact: true }).click();
+    await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+  }
+});
+
+test('a link back from paying that is broken says so, in the words of a payment', async ({ arrive }) => {
+  const page = await arrive('/?payment=nonsense&paymentKey=x&orderId=y&amount=1');
+  await signUp(page);
+  await expect(page.getByTestId('payment')).toContainText('payment');
+  await expect(page.getByTestId('payment')).not.toContainText('password');
+  await page.getByTestId('to-reservation').click();
+  await expect(page.getByText('You have no reservation yet.')).toBeVisible();
+});
+
+test('a server that is away on the way back is waited for', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Away Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  await comeAsNewFan(page);
+  await holdBest(page);
+  await reserve(page);
+  let isAway = true;
+  await page.context().route('**/api/**', (route) => (isAway ? route.abort() : route.fallback()));
+  isAway = false;
+  await page.getByTestId('pay').click();
+  await page.waitForURL('**/pay?**');
+  isAway = true;
+  await page.locator('button[formaction*="/pay/approve"]').click();
+  await expect(page.getByTestId('payment')).toContainText('can’t be reached');
+  isAway = false;
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+});
+
+test('who goes back from the pay page can pay again', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Back Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  await comeAsNewFan(page);
+  await holdBest(page);
+  await reserve(page);
+  await page.getByTestId('pay').click();
+  await page.waitForURL('**/pay?**');
+  await page.goBack();
+  await expect(page.getByTestId('pay')).toBeEnabled();
+  await pay(page, 'approve');
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+});
+
+test('an answer to a hold that is cut off is asked for again', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Cut Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  const email = await comeAsNewFan(page);
+  await page.route('**/holds', async (route) => {
+    if (route.request().method() !== 'POST') return route.fallback();
+    // The server holds the seats; its answer never comes, however often it is asked for.
+    await route.fetch();
+    await route.abort('connectionreset');
+  });
+  await page.getByTestId('best').click();
+  await expect(page.getByTestId('held').locator('.lines li')).toHaveCount(2);
+  await expect(page.getByText('You hold 2 seats.')).toBeVisible();
+  await page.unroute('**/holds');
+
+  // The same with a reservation.
+  await page.route('**/api/reservations', async (route) => {
+    if (route.request().method() !== 'POST') return route.fallback();
+    await route.fetch();
+    await route.abort('connectionreset');
+  });
+  await reserve(page);
+  const phone = await Person.logIn(server.url, { email, password: 'a long password' });
+  const { reservations } = await phone.call('GET', '/api/reservations');
+  expect(reservations).toHaveLength(1);
+});
+
+test('a key that is under way is waited for, and not shown', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Key Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  await comeAsNewFan(page);
+  let asked = 0;
+  await page.route('**/holds', async (route) => {
+    if (route.request().method() !== 'POST') return route.fallback();
+    asked += 1;
+    if (asked === 5) return route.fallback();
+    const headers = { 'Retry-After': '1', 'Content-Type': 'application/problem+json' };
+    const json = { status: 409, code: 'IDEMPOTENCY_KEY_IN_USE', detail: 'A call is under way.' };
+    await route.fulfill({ status: 409, headers, json });
+  });
+  await page.getByTestId('best').click();
+  await expect(page.getByTestId('held')).toBeVisible();
+  await expect(page.getByText('under way')).toBeHidden();
+});
