@@ -67,7 +67,9 @@ impl Line {
         };
         self.serving = serving;
         self.waiting = waiting;
-        self.admitted.push_back((id.ms, count));
+        if count > 0 {
+            self.admitted.push_back((id.ms, count));
+        }
         while self.admitted.front().is_some_and(|(at, _)| id.ms - at > PACE_MS) {
             self.admitted.pop_front();
         }
