@@ -42,13 +42,14 @@ pub struct LineView {
 }
 
 impl Line {
-    /// The line as everybody sees it, with what is left to buy.
-    pub fn view(&self, sold_out: bool) -> LineView {
+    /// The line as everybody sees it. Nobody is let in while it does not move: then a pace that was
+    /// measured before says nothing.
+    pub fn view(&self, sold_out: bool, moves: bool) -> LineView {
         LineView {
             serving: self.serving,
             waiting: self.waiting,
-            admitted_per_minute: self.admitted_per_minute(),
-            eta: self.eta(self.waiting),
+            admitted_per_minute: self.admitted_per_minute().filter(|_| moves),
+            eta: self.eta(self.waiting).filter(|_| moves),
             sold_out,
         }
     }
