@@ -12,15 +12,23 @@ export interface QueueSettings {
   paused?: boolean;
 }
 
-export interface Match {
+/** A match besides its seats, as its event streams tell it. */
+export interface MatchNow {
   id: string;
+  /** Grows with each change of the match. */
+  version: number;
   siteId: string;
+  /** The version of the plan and of the prices; null while the server does not know the site. */
+  planVersion: number | null;
   stadium: string;
   homeTeam: string;
   awayTeam: string;
   startsAt: string;
   status: MatchStatus;
-  queue?: QueueSettings | null;
+  queue: QueueSettings;
+}
+
+export interface Match extends MatchNow {
   seats: number | null;
   seatsLeft: number | null;
   maxSeatsPerUser: number;
@@ -50,6 +58,8 @@ export interface PlanBlock {
 }
 
 export interface Plan {
+  id: string;
+  version: number;
   name: string;
   focus: PlanPoint;
   shapes?: { kind: string; outline: PlanPoint[] }[];

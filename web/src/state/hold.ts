@@ -18,7 +18,7 @@ import { text } from '../text';
 import { AVAILABLE, HOLD } from '../venue/seat-states';
 import { chosen, loseSeats } from './choice';
 import { askLogIn } from './log-in';
-import { openMatch } from './match';
+import { doubt, openMatch } from './match';
 import { tell, tellProblem } from './notices';
 import { enterQueueAgain } from './queue';
 import { go } from './route';
@@ -100,6 +100,7 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
 function refused(error: unknown): void {
   const problem = asProblem(error);
   const table = openMatch.value?.table;
+  doubt(problem);
   if (problem.code === 'SEAT_TAKEN' && table) {
     const lost = new Set(problem.members.lost?.flatMap((id) => table.indexOf(id) ?? []));
     loseSeats((seat) => lost.has(seat));

@@ -9,7 +9,7 @@ import { useLoaded } from './use-loaded';
 export function Ticket({ reservation, match }: { reservation: Reservation; match: Match }) {
   const t = text.value.reservations;
   // The plan names seats in the reader's language; until it is there the server's label will do.
-  const table = useLoaded(() => tableOf(match.siteId), [match.siteId]).data.value;
+  const table = useLoaded(() => tableOf(match.siteId, match.planVersion ?? 0), [match.siteId]).data.value;
   const confirmed = reservation.status === 'CONFIRMED';
   const status = reservation.status.toLowerCase();
   return (
