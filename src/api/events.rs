@@ -1,4 +1,4 @@
-//! Event streams (SSE): a snapshot, then changes, with ids to resume from.
+//! Event streams (SSE): a snapshot, then changes, with ids to resume from; and the match itself.
 
 use crate::api::App;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
-/// A comment in so long a silence keeps proxies from cutting the stream.
+/// An event in so long a silence keeps proxies from cutting the stream, and tells a browser that the
+/// stream lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A stream ends after so long, give or take a quarter, so that clients come back one by one.
 const LIFE: Duration = Duration::from_secs(1800);
@@ -50,6 +51,10 @@ pub struct BlockStreamQuery {
 }
 
 /// Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}.
+///
+/// Behind the snapshot, and whenever it changes, comes `match`: a match without what is counted.
+/// While there is a waiting room `serving` comes too, as on the stream of the queue. After 15
+/// seconds of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
 #[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events",
     operation_id = "watchBlock", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
@@ -173,7 +178,7 @@ pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
                 let mut cursor = watcher.watching.cursor();
                 let newcomers = [watcher.last];
                 let tide = watcher.watching.advance(&watcher.subject, &mut cursor, &newcomers);
-                let first = tide.first.into_iter().flatten().map(|frame| frame.text());
+                let first = tide.first.into_iter().map(|frame| frame.text());
                 let all: Vec<Bytes> = std::iter::once(retry().text()).chain(first).collect();
                 return Some((all.concat().into(), (watcher, stop, Some(cursor))));
             };

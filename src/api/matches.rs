@@ -3,8 +3,9 @@
 use crate::api::App;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Okay, Path, Query};
-use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
-use crate::domain::ids::{MatchId, SiteId};
+use crate::domain::catalog::{Match, MatchStatus};
+use crate::domain::ids::MatchId;
+use crate::live::match_now::MatchNow;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -14,29 +15,19 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MatchView {
-    #[schema(value_type = uuid::Uuid)]
-    pub id: MatchId,
-    #[schema(value_type = uuid::Uuid)]
-    pub site_id: SiteId,
-    pub stadium: String,
-    pub home_team: String,
-    pub away_team: String,
-    pub starts_at: jiff::Timestamp,
-    pub status: MatchStatus,
-    pub queue: QueueSettings,
-    /// No choice by hand may leave a single seat alone.
-    pub orphan_rule: bool,
+    #[serde(flatten)]
+    now: MatchNow,
     /// Seats of the site; none while the site is not known.
     #[schema(required)]
-    pub seats: Option<u32>,
+    seats: Option<u32>,
     /// Those of them that can be had, as of the last two seconds; none for a draft, for a
     /// match that is long over, and while Redis does not answer.
     #[schema(required)]
-    pub seats_left: Option<u32>,
+    seats_left: Option<u32>,
     /// Seats that one person may have in the match, held and bought together.
-    pub max_seats_per_user: u32,
+    max_seats_per_user: u32,
     /// How long a hold lasts, in milliseconds.
-    pub hold_ttl_ms: u64,
+    hold_ttl_ms: u64,
 }
 
 impl MatchView {
@@ -54,20 +45,13 @@ impl MatchView {
     }
 
     fn with(app: &App, event: &Match, taken: Option<u32>) -> Self {
-        let seats = app.catalog.site(event.site_id).map(|site| site.index.seat_count());
+        let site = app.catalog.site(event.site_id);
+        let seats = site.as_ref().map(|site| site.index.seat_count());
         let limits = app.engine.limits();
         // A count may be from before it was archived.
         let taken = taken.filter(|_| !event.archived);
         Self {
-            id: event.id,
-            site_id: event.site_id,
-            stadium: event.stadium.clone(),
-            home_team: event.home_team.clone(),
-            away_team: event.away_team.clone(),
-            starts_at: event.starts_at,
-            status: event.status,
-            queue: event.queue.clone(),
-            orphan_rule: event.orphan_rule,
+            now: MatchNow::of(event, site.as_deref()),
             seats,
             seats_left: seats.zip(taken).map(|(seats, taken)| seats.saturating_sub(taken)),
             max_seats_per_user: limits.seats_per_user,
@@ -127,7 +111,7 @@ pub async fn list(
     let next_cursor = matches
         .last()
         .filter(|_| more)
-        .map(|last| format!("{}_{}", last.starts_at.as_millisecond(), last.id.key()));
+        .map(|last| format!("{}_{}", last.now.starts_at.as_millisecond(), last.now.id.key()));
     Ok(Okay(MatchPage { matches, next_cursor, counted }))
 }
 

@@ -124,7 +124,11 @@ async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
     })
 }
 
-/// The line, live: event `serving`.
+/// The line, live: event `serving`. A time to wait is told only while people are let in.
+///
+/// Behind the first one, and whenever it changes, comes `match`: a match without what is counted;
+/// it tells that the sale or the waiting room has ended. After 15 seconds of silence there is a
+/// `heartbeat` {}.
 #[utoipa::path(get, path = "/api/matches/{match}/queue/events",
     operation_id = "watchQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)),

@@ -2,15 +2,17 @@
 //! the entries of the stream, and tells them to all watchers in flushes.
 
 use crate::domain::best::Wish;
+use crate::domain::catalog::Match;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::position::{EventId, StreamId};
 use crate::engine::seats::Snapshot;
-use crate::live::catalog::KnownSite;
+use crate::live::catalog::{Catalog, KnownSite};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Eta;
 use crate::live::map::Map;
 pub use crate::live::map::{Body, Gap};
+use crate::live::match_now::{MatchNow, Told};
 use crate::live::past::Past;
 use crate::live::sync::Mutex;
 use std::ops::Deref;
@@ -43,23 +45,24 @@ pub struct Tide {
     /// For those who stood at the cursor.
     pub told: Option<Frame>,
     /// For each newcomer: a snapshot, or what it missed. All stand at the same place then.
-    pub first: Vec<Option<Frame>>,
+    pub first: Vec<Frame>,
 }
 
 impl Feed {
     /// The map as a snapshot says; `before` are the entries of the stream that led there.
     pub fn new(
-        match_id: MatchId,
+        event: &Match,
         site: Arc<KnownSite>,
-        plan: u32,
         snapshot: &Snapshot,
         before: &[(StreamId, Fields)],
     ) -> Self {
         let (at, version) = (snapshot.position, snapshot.version);
         let past = Past::of_entries(before, at, version, |seat| site.index.position(seat));
-        let map = Map::new(&site.index, plan, snapshot, past);
+        let plan = site.mark_for(event);
+        let told = Arc::new(Told::new(MatchNow::of(event, Some(&site))));
+        let map = Map::new(&site.index, plan, snapshot, told, past);
         Self {
-            match_id,
+            match_id: event.id,
             site,
             plan,
             map: Mutex::new(map),
@@ -75,7 +78,7 @@ impl Feed {
         let mut map = self.map.lock();
         let mut past = std::mem::take(&mut map.past);
         past.forget(map.position, snapshot.position);
-        *map = Map::new(&self.site.index, self.plan, snapshot, past);
+        *map = Map::new(&self.site.index, self.plan, snapshot, map.event.clone(), past);
         self.heard.send_replace(map.version);
         self.flushed.send_replace(map.past.number());
     }
@@ -92,10 +95,22 @@ impl Feed {
         Ok(())
     }
 
+    /// Takes over what the catalogue says of the match; whether that is new.
+    pub fn follow(&self, catalog: &Catalog) -> bool {
+        let mut map = self.map.lock();
+        // Read under the lock: of two who follow at once, the later one has the newer.
+        let Some(event) = catalog.event(self.match_id) else { return false };
+        let now = MatchNow::of(&event, Some(&self.site));
+        let changed = map.event.now != now;
+        if changed {
+            map.change(Told::new(now));
+        }
+        changed
+    }
+
     /// Whether there is something to tell.
     pub fn has_news(&self) -> bool {
-        let map = self.map.lock();
-        map.position.id != map.told
+        self.map.lock().has_news()
     }
 
     /// What was heard since the last flush becomes one; nothing heard is no flush.
@@ -128,8 +143,8 @@ impl Feed {
         };
         *cursor = map.past.number();
         let first = newcomers.iter().map(|last| match map.missed(*last, subject) {
-            Some(missed) => map.frame(index, subject, missed),
-            None => Some(map.snapshot(index, subject)),
+            Some(missed) => map.returned(index, subject, missed),
+            None => map.snapshot(index, subject),
         });
         Tide { told, first: first.collect() }
     }
@@ -179,7 +194,7 @@ impl Feed {
 
     /// How long someone with so many people in front will wait.
     pub fn eta(&self, ahead: u64) -> Option<Eta> {
-        self.map.lock().line.eta(ahead, Instant::now())
+        self.map.lock().eta(ahead)
     }
 
     /// Somebody is about to use it: the map must not be dropped before.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use std::ops::Range;
 use utoipa::ToSchema;
 
-/// One event in bytes that all its watchers share: a chunk of HTTP/1.1 with the event inside. So
-/// a connection of HTTP/1.1 gets it in one write, without a copy.
+/// Events in bytes that all their watchers share: a chunk of HTTP/1.1 with the events inside. So a
+/// connection of HTTP/1.1 gets them in one write, without a copy.
 #[derive(Debug, Clone)]
 pub struct Frame {
     chunk: Bytes,
@@ -28,12 +28,12 @@ impl Frame {
         Self { chunk: Bytes::from([&size, text, "\r\n"].concat()), text: text_at }
     }
 
-    /// The event as a chunk of a body with `transfer-encoding: chunked`.
+    /// The events as a chunk of a body with `transfer-encoding: chunked`.
     pub fn chunk(&self) -> &Bytes {
         &self.chunk
     }
 
-    /// The event alone.
+    /// The events alone.
     pub fn text(&self) -> Bytes {
         self.chunk.slice(self.text.clone())
     }
@@ -140,14 +140,14 @@ fn state(letter: u8) -> SeatState {
     SeatState::from_letter(letter).unwrap_or(SeatState::Blocked)
 }
 
-/// A `changes` frame, or none when nothing of it is in the scope.
+/// The event `changes`, or none when nothing of it is in the scope.
 pub fn changes(
     index: &PlanIndex,
     id: EventId,
     version: u64,
     changed: &[(u32, u8)],
     scope: &Scope,
-) -> Option<Frame> {
+) -> Option<String> {
     let seen = changed.iter().filter(|(place, _)| scope.has(index, *place));
     let changes: Vec<SeatChange> = seen
         .map(|(place, letter)| SeatChange { seat_id: index.seat_at(*place), state: state(*letter) })
@@ -158,10 +158,10 @@ pub fn changes(
     Some(event("changes", Some(id), &Changes { version, changes }))
 }
 
-/// One event of the stream.
-pub fn event(name: &str, id: Option<EventId>, data: &impl Serialize) -> Frame {
+/// The text of one event of the stream.
+pub fn event(name: &str, id: Option<EventId>, data: &impl Serialize) -> String {
     // Our own types always encode; an empty object would be the visible sign of a bug.
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
     let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
-    Frame::new(&format!("{id}event: {name}\ndata: {data}\n\n"))
+    format!("{id}event: {name}\ndata: {data}\n\n")
 }

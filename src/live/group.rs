@@ -14,16 +14,18 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A comment in so long a silence keeps proxies from cutting a stream. A little less than the
-/// 15 seconds that are promised, because it is looked at once a second.
+/// An event in so long a silence keeps proxies from cutting a stream, and tells a browser that the
+/// stream lives. A little less than the 15 seconds that are promised, because it is looked at once
+/// a second.
 const HEARTBEAT: Duration = Duration::from_secs(14);
 /// Who takes nothing for so long is gone, whatever its connection says.
 const STUCK: Duration = Duration::from_secs(60);
 /// Connections between two breaks for the other tasks of the thread.
 const AT_A_TIME: usize = 128;
 
-/// The comment that a silence is filled with.
-pub static STILL_HERE: LazyLock<Frame> = LazyLock::new(|| Frame::new(": still here\n\n"));
+/// The event that a silence is filled with. Browsers drop comments, and events without data.
+pub static STILL_HERE: LazyLock<Frame> =
+    LazyLock::new(|| Frame::new("event: heartbeat\ndata: {}\n\n"));
 
 /// The writing end of a connection. The tests of the orders of events have one without a network.
 pub trait Pipe: Send + 'static {
@@ -188,8 +190,7 @@ impl<P: Pipe> Group<P> {
         let mut since_break = 0;
         for ((mut member, _), first) in joining.into_iter().zip(tide.first) {
             // One that owes already gets its snapshot later.
-            let open = member.debt.is_some()
-                || first.is_none_or(|frame| member.send(frame.chunk(), Instant::now()));
+            let open = member.debt.is_some() || member.send(first.chunk(), Instant::now());
             if open {
                 self.members.push(member);
             }

@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_secs(60);
 
 enum Message {
     Entry(StreamId, Fields),
+    /// The match has changed besides its seats, and the map knows.
+    Changed,
     /// Start anew from a snapshot.
     Reset,
 }
@@ -85,13 +87,13 @@ impl Hub {
             }
             let snapshot = self.engine.snapshot(id).await?;
             let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
-            let feed =
-                Arc::new(Feed::new(id, site.clone(), site.mark_for(&event), &snapshot, &before));
+            let feed = Arc::new(Feed::new(&event, site, &snapshot, &before));
             let (sender, receiver) = mpsc::unbounded_channel();
             self.running.lock().insert(id, Running { feed: feed.clone(), sender });
             self.follow(id, snapshot.position.id);
-            tokio::spawn(run(self.clone(), feed, receiver));
-            // The plan may have changed meanwhile, so it is looked at once more.
+            tokio::spawn(run(self.clone(), feed.clone(), receiver));
+            // The match or its plan may have changed meanwhile, so both are looked at once more.
+            self.follow_match(&feed);
         }
     }
 
@@ -114,12 +116,29 @@ impl Hub {
     }
 
     /// The catalogue has changed: maps of other plans, and of matches that have gone, end with
-    /// their streams. Who comes back finds a new map, and gets a snapshot of it.
+    /// their streams. Who comes back finds a new map, and gets a snapshot of it. The watchers of
+    /// the others are told what has changed of their match.
     pub fn follow_catalog(&self) {
         let feeds: Vec<Arc<Feed>> =
             self.running.lock().values().map(|running| running.feed.clone()).collect();
-        for feed in feeds.into_iter().filter(|feed| self.is_outdated(feed)) {
-            self.end(feed.match_id);
+        for feed in feeds {
+            if self.is_outdated(&feed) {
+                self.end(feed.match_id);
+            } else {
+                self.follow_match(&feed);
+            }
+        }
+    }
+
+    fn follow_match(&self, feed: &Feed) {
+        if feed.follow(&self.catalog) {
+            self.send(feed.match_id, Message::Changed);
+        }
+    }
+
+    fn send(&self, id: MatchId, message: Message) {
+        if let Some(running) = self.running.lock().get(&id) {
+            let _ = running.sender.send(message);
         }
     }
 
@@ -131,16 +150,12 @@ impl Hub {
 
     /// Takes an entry of a match's stream.
     pub fn hear(&self, id: MatchId, at: StreamId, fields: Fields) {
-        if let Some(running) = self.running.lock().get(&id) {
-            let _ = running.sender.send(Message::Entry(at, fields));
-        }
+        self.send(id, Message::Entry(at, fields));
     }
 
     /// The stream of a match has lost entries: its map starts again.
     pub fn restart(&self, id: MatchId) {
-        if let Some(running) = self.running.lock().get(&id) {
-            let _ = running.sender.send(Message::Reset);
-        }
+        self.send(id, Message::Reset);
     }
 
     /// The partition stands in an epoch: its maps of another one start anew.
@@ -212,6 +227,7 @@ async fn run(hub: Arc<Hub>, feed: Arc<Feed>, mut receiver: mpsc::UnboundedReceiv
         for message in messages.drain(..) {
             match message {
                 Message::Entry(id, fields) => entries.push((id, fields)),
+                Message::Changed => {}
                 Message::Reset => anew = true,
             }
         }

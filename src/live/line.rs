@@ -45,13 +45,13 @@ pub struct LineView {
 }
 
 impl Line {
-    /// The line as everybody sees it, with what is left to buy.
-    pub fn view(&self, sold_out: bool, now: Instant) -> LineView {
+    /// The line as everybody sees it. While it does not move nobody can say how long it takes.
+    pub fn view(&self, sold_out: bool, moves: bool, now: Instant) -> LineView {
         LineView {
             serving: self.serving,
             waiting: self.waiting,
             admitted_per_minute: self.admitted_per_minute(now),
-            eta: self.eta(self.waiting, now),
+            eta: self.eta(self.waiting, now).filter(|_| moves),
             sold_out,
         }
     }

@@ -6,7 +6,8 @@ use crate::domain::plan::PlanIndex;
 use crate::domain::position::{EventId, Position, StreamId};
 use crate::engine::seats::{Snapshot, parse_told};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
-use crate::live::line::Line;
+use crate::live::line::{Eta, Line, LineView};
+use crate::live::match_now::Told;
 use crate::live::past::{Flush, Missed, Past};
 use bytes::Bytes;
 use flate2::Compression;
@@ -26,15 +27,20 @@ pub(super) struct Map {
     /// Seats that can be had.
     pub available: usize,
     pub line: Line,
-    /// Where the last flush ended; what changed since; whether the line may look different.
+    /// The match besides its seats.
+    pub event: Arc<Told>,
+    /// Where the last flush ended; what changed since; whether the line may look different, and
+    /// whether the match does.
     pub told: StreamId,
     pub changed: HashMap<u32, u8>,
     pub line_moved: bool,
+    pub event_changed: bool,
     pub past: Past,
     /// As the map stands now.
     pub snapshots: HashMap<Subject, Frame>,
-    /// What came after the flush with this number, merged.
+    /// What came after the flush with this number, merged; and the same for those who return.
     pub merged: HashMap<(Subject, u64), Option<Frame>>,
+    pub returned: HashMap<(Subject, u64), Frame>,
     pub bodies: HashMap<Scope, Arc<Body>>,
     pub used_at: Instant,
     /// Seats that were proposed to somebody a moment ago: others are proposed something else.
@@ -66,7 +72,13 @@ impl Body {
 pub struct Gap;
 
 impl Map {
-    pub(super) fn new(index: &PlanIndex, plan: u32, snapshot: &Snapshot, past: Past) -> Self {
+    pub(super) fn new(
+        index: &PlanIndex,
+        plan: u32,
+        snapshot: &Snapshot,
+        event: Arc<Told>,
+        past: Past,
+    ) -> Self {
         let mut letters = vec![b'A'; index.seat_count() as usize];
         for (seat, letter) in &snapshot.taken {
             if let Some(place) = index.position(*seat) {
@@ -80,12 +92,15 @@ impl Map {
             available: letters.iter().filter(|letter| **letter == b'A').count(),
             letters,
             line: Line::at(snapshot.serving, snapshot.waiting),
+            event,
             told: snapshot.position.id,
             changed: HashMap::new(),
             line_moved: false,
+            event_changed: false,
             past,
             snapshots: HashMap::new(),
             merged: HashMap::new(),
+            returned: HashMap::new(),
             bodies: HashMap::new(),
             used_at: Instant::now(),
             proposed: HashMap::new(),
@@ -101,7 +116,7 @@ impl Map {
         if let Some(text) = fields.get("q") {
             self.line.hear(text, Instant::now());
             self.line_moved = true;
-            self.snapshots.remove(&Subject::Line);
+            self.snapshots.clear();
             self.position.id = id;
             return Ok(());
         }
@@ -127,21 +142,51 @@ impl Map {
         Ok(())
     }
 
+    /// The match has changed besides its seats.
+    pub(super) fn change(&mut self, event: Told) {
+        self.event = Arc::new(event);
+        self.event_changed = true;
+        // It may move from now on, or not any more.
+        self.line_moved = true;
+        self.snapshots.clear();
+    }
+
+    /// Whether there is something to tell.
+    pub(super) fn has_news(&self) -> bool {
+        self.position.id != self.told || self.event_changed
+    }
+
     /// What was heard since the last flush becomes one; whether there was anything.
     pub(super) fn flush(&mut self) -> bool {
-        if self.position.id == self.told {
+        if !self.has_news() {
             return false;
         }
         let mut flush = Flush::empty(self.told, self.position, self.version);
         flush.changed.extend(self.changed.drain());
         flush.changed.sort_unstable();
-        flush.line = self.line_moved.then(|| self.line.view(self.available == 0, Instant::now()));
-        self.line_moved = false;
+        flush.line = self.line_moved.then(|| self.line());
+        flush.event = self.event_changed;
+        (self.line_moved, self.event_changed) = (false, false);
         self.told = self.position.id;
         self.past.push(flush);
         self.merged.clear();
+        self.returned.clear();
         self.bodies.clear();
         true
+    }
+
+    /// The line as everybody sees it.
+    fn line(&self) -> LineView {
+        self.line.view(self.available == 0, self.line_moves(), Instant::now())
+    }
+
+    fn line_moves(&self) -> bool {
+        self.available > 0 && self.event.now.lets_in()
+    }
+
+    /// How long someone with so many people in front will wait.
+    pub(super) fn eta(&self, ahead: u64) -> Option<Eta> {
+        self.line.eta(ahead, Instant::now()).filter(|_| self.line_moves())
     }
 
     /// The states of a scope as they are answered, at most one flush old.
@@ -190,7 +235,7 @@ impl Map {
                 if let Some(made) = flush.frames.get(subject) {
                     return made.clone();
                 }
-                let made = encode(index, self.plan, subject, flush);
+                let made = encode(index, self.plan, &self.event, subject, flush);
                 flush.frames.insert(subject.clone(), made.clone());
                 made
             }
@@ -223,7 +268,8 @@ impl Map {
         whole.changed = changed.into_iter().collect();
         whole.changed.sort_unstable();
         whole.line = self.past.of(missed).filter_map(|flush| flush.line.clone()).last();
-        let made = encode(index, self.plan, subject, &whole)?;
+        whole.event = self.past.of(missed).any(|flush| flush.event);
+        let made = encode(index, self.plan, &self.event, subject, &whole)?;
         // Whoever missed much is served better with the whole.
         if *subject == Subject::Line || made.chunk().len() < index.seat_count() as usize {
             return Some(made);
@@ -232,30 +278,75 @@ impl Map {
         Some(if snapshot.chunk().len() < made.chunk().len() { snapshot } else { made })
     }
 
+    /// What someone gets who returns to a place that is known: what it missed of the seats, and all
+    /// the rest as it stands now.
+    pub(super) fn returned(
+        &mut self,
+        index: &PlanIndex,
+        subject: &Subject,
+        missed: Missed,
+    ) -> Frame {
+        let key = (subject.clone(), self.past.number().wrapping_sub(missed.count as u64));
+        if let Some(made) = self.returned.get(&key) {
+            return made.clone();
+        }
+        let seats = self.frame(index, subject, missed).map(|frame| frame.text());
+        let seats = seats.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let made = Frame::new(&(seats.into_owned() + &self.rest(subject)));
+        self.returned.insert(key, made.clone());
+        made
+    }
+
     pub(super) fn snapshot(&mut self, index: &PlanIndex, subject: &Subject) -> Frame {
         if let Some(made) = self.snapshots.get(subject) {
             return made.clone();
         }
-        let made = match subject {
-            Subject::Line => {
-                frame::event("serving", None, &self.line.view(self.available == 0, Instant::now()))
-            }
+        let seats = match subject {
+            Subject::Line => String::new(),
             Subject::Seats(scope) => {
                 let states = frame::states(index, &self.letters, self.version, scope);
                 frame::event("snapshot", Some(self.id()), &states)
             }
         };
+        let made = Frame::new(&(seats + &self.rest(subject)));
         self.snapshots.insert(subject.clone(), made.clone());
         made
     }
+
+    /// All that a subject has besides seats, as it stands now.
+    fn rest(&self, subject: &Subject) -> String {
+        let mut text = String::new();
+        if shows_line(subject, &self.event) {
+            text += &frame::event("serving", None, &self.line());
+        }
+        text + &self.event.text
+    }
 }
 
-fn encode(index: &PlanIndex, plan: u32, subject: &Subject, flush: &Flush) -> Option<Frame> {
-    match subject {
-        Subject::Line => flush.line.as_ref().map(|line| frame::event("serving", None, line)),
-        Subject::Seats(scope) => {
-            let id = EventId { position: flush.to, plan };
-            frame::changes(index, id, flush.version, &flush.changed, scope)
-        }
+/// Who looks at the seats while there is a waiting room sees its line too, so that nobody needs two
+/// streams.
+fn shows_line(subject: &Subject, event: &Told) -> bool {
+    *subject == Subject::Line || event.now.queue.enabled
+}
+
+fn encode(
+    index: &PlanIndex,
+    plan: u32,
+    event: &Told,
+    subject: &Subject,
+    flush: &Flush,
+) -> Option<Frame> {
+    let mut text = String::new();
+    if let Subject::Seats(scope) = subject {
+        let id = EventId { position: flush.to, plan };
+        let changes = frame::changes(index, id, flush.version, &flush.changed, scope);
+        text.extend(changes);
     }
+    if let Some(line) = flush.line.as_ref().filter(|_| shows_line(subject, event)) {
+        text += &frame::event("serving", None, line);
+    }
+    if flush.event {
+        text += &event.text;
+    }
+    (!text.is_empty()).then(|| Frame::new(&text))
 }

@@ -8,6 +8,7 @@ mod group;
 pub mod hub;
 pub mod line;
 mod map;
+pub mod match_now;
 mod pace;
 mod past;
 pub mod places;

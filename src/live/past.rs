@@ -24,6 +24,8 @@ pub(super) struct Flush {
     pub changed: Vec<(u32, u8)>,
     /// The line, when it moved.
     pub line: Option<LineView>,
+    /// Whether something else of the match changed.
+    pub event: bool,
     /// Encoded for the first watcher of a subject, shared by the others.
     pub frames: HashMap<Subject, Option<Frame>>,
 }
@@ -158,6 +160,14 @@ fn read(fields: &Fields, version: u64) -> Option<(Vec<(SeatId, u8)>, u64)> {
 
 impl Flush {
     pub(super) fn empty(from: StreamId, to: Position, version: u64) -> Self {
-        Self { from, to, version, changed: vec![], line: None, frames: HashMap::new() }
+        Self {
+            from,
+            to,
+            version,
+            changed: vec![],
+            line: None,
+            event: false,
+            frames: HashMap::new(),
+        }
     }
 }

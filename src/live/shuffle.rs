@@ -1,7 +1,7 @@
 //! Tests of the order of events: a map that changes, connections that come, are slow, and go, in
 //! the orders that `shuttle` thinks of. The parts are the real ones; only the network is not.
 
-use crate::domain::catalog::Site;
+use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{EventId, Position, StreamId};
@@ -85,6 +85,23 @@ fn site() -> std::sync::Arc<KnownSite> {
     std::sync::Arc::new(KnownSite::new(Site { id: SiteId::new(Partition(0)), version: 1, plan }))
 }
 
+fn event(site: &KnownSite) -> Match {
+    Match {
+        id: MatchId::new(Partition(0)),
+        version: 1,
+        site_id: site.site.id,
+        stadium: "Small".to_owned(),
+        home_team: "LG Twins".to_owned(),
+        away_team: "Doosan Bears".to_owned(),
+        starts_at: jiff::Timestamp::UNIX_EPOCH,
+        status: MatchStatus::Open,
+        queue: Default::default(),
+        orphan_rule: false,
+        moved: false,
+        archived: false,
+    }
+}
+
 /// Change `number`: one seat after the other is held, then given back.
 fn entry(number: u64) -> (StreamId, Fields) {
     let (seat, letter) = (number as usize % SEATS + 1, letter(number));
@@ -133,7 +150,12 @@ fn read(bytes: &[u8], from: u64) -> String {
         let text = std::str::from_utf8(&rest[end + 2..end + 2 + size]).unwrap();
         assert_eq!(&rest[end + 2 + size..end + 4 + size], b"\r\n");
         rest = &rest[end + 4 + size..];
-        let Some((_, data)) = text.split_once("data: ") else { continue };
+        // What is told of the seats comes first; the match, and heartbeats, are not looked at.
+        let Some((_, data)) = text.strip_prefix("id: ").and_then(|text| text.split_once("data: "))
+        else {
+            continue;
+        };
+        let (data, _) = data.split_once("\n\n").unwrap();
         let data: Value = serde_json::from_str(data).unwrap();
         let now = data["version"].as_u64().unwrap();
         match data["changes"].as_array() {
@@ -218,8 +240,9 @@ fn task(mut desk: Desk<TestPipe>, done: Arc<AtomicBool>) -> JoinHandle<Desk<Test
 
 /// One story: a map goes through its changes while connections come, are slow, and go.
 fn story(site: &std::sync::Arc<KnownSite>) {
-    let id = MatchId::new(Partition(0));
-    let feed = std::sync::Arc::new(Feed::new(id, site.clone(), 0, &snapshot(0), &[]));
+    let event = event(site);
+    let (id, feed) = (event.id, Feed::new(&event, site.clone(), &snapshot(0), &[]));
+    let feed = std::sync::Arc::new(feed);
     let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
     let places = Places::new(10, 10);
     let done = Arc::new(AtomicBool::new(false));
@@ -272,8 +295,9 @@ fn every_order_of_events_ends_with_the_state() {
 fn nobody_waits_to_be_seen() {
     let site = site();
     let story = move || {
-        let id = MatchId::new(Partition(0));
-        let feed = std::sync::Arc::new(Feed::new(id, site.clone(), 0, &snapshot(0), &[]));
+        let event = event(&site);
+        let (id, feed) = (event.id, Feed::new(&event, site.clone(), &snapshot(0), &[]));
+        let feed = std::sync::Arc::new(feed);
         let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
         let (places, done) = (Places::new(10, 10), Arc::new(AtomicBool::new(false)));
         let task = task(Desk::new(shard.clone()), done.clone());

@@ -5,7 +5,7 @@ import { EventSource } from 'eventsource';
 
 const source = new EventSource(process.argv[2]);
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-for (const name of ['snapshot', 'changes', 'serving']) {
+for (const name of ['snapshot', 'changes', 'serving', 'match', 'heartbeat']) {
   source.addEventListener(name, (event) => {
     print({ name, id: event.lastEventId, data: JSON.parse(event.data) });
   });

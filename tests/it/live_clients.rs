@@ -57,11 +57,18 @@ async fn curl_reads_a_stream_in_three_versions_of_http() {
         let mut curl = Listener::start("curl", &arguments, &here);
         curl.line_with("retry: ").await;
         curl.line_with("event: snapshot").await;
+        curl.line_with("event: match").await;
         fan.hold(&event.id, &[seat]).await.expect(201);
         curl.line_with("event: changes").await;
         let data = curl.line_with("data: ").await;
         assert!(data.contains(&format!("{{\"seatId\":{seat},\"state\":\"HOLD\"}}")), "{data}");
         listeners.push((version, curl));
+    }
+    let close = format!("/api/admin/matches/{}/close", event.id);
+    app.admin().await.post(&close, &Value::Null).await.expect(200);
+    for (_, curl) in &mut listeners {
+        curl.line_with("\"status\":\"CLOSED\"").await;
+        curl.line_with("event: heartbeat").await;
     }
     app.node.take().unwrap().stop().await;
     for (version, mut curl) in listeners {
@@ -102,6 +109,9 @@ async fn an_event_source_of_node_follows_a_match_and_comes_back() {
     let first = source.line_with("snapshot").await;
     let first: Value = serde_json::from_str(&first).unwrap();
     assert_eq!(first["data"]["seats"].as_array().unwrap().len(), 20);
+    source.line_with("\"name\":\"match\"").await;
+    // A comment would be invisible to it.
+    source.line_with("\"name\":\"heartbeat\"").await;
     fan.hold(&event.id, &[1]).await.expect(201);
     let line = source.line_with("changes").await;
     assert!(line.contains("\"seatId\":1"), "{line}");

@@ -47,6 +47,7 @@ mod live;
 mod live_checker;
 mod live_clients;
 mod live_lost;
+mod live_match;
 mod live_plan;
 mod live_streams;
 mod memory_full;

@@ -38,13 +38,39 @@ impl EventStream {
         Self { body, text: String::new(), seats: BTreeMap::new(), last_id }
     }
 
-    /// The next event, within 10 s; `None` when the stream has ended.
+    /// The next event about seats or the line, within 10 s; `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<Event> {
         self.next_within(Duration::from_secs(10)).await
     }
 
     /// The next event, within a time; `None` when the stream has ended.
     pub async fn next_within(&mut self, time: Duration) -> Option<Event> {
+        loop {
+            let event = self.next_of_all(time).await?;
+            if !matches!(event.name.as_str(), "match" | "heartbeat") {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Reads on to the next event with this name, within 20 s.
+    pub async fn next_named(&mut self, name: &str) -> Event {
+        let patience = Duration::from_secs(20);
+        let reading = async {
+            loop {
+                let event = self.next_of_all(patience).await;
+                let event = event.unwrap_or_else(|| panic!("the stream ended before {name}"));
+                if event.name == name {
+                    return event;
+                }
+            }
+        };
+        let read = tokio::time::timeout(patience, reading).await;
+        read.unwrap_or_else(|_| panic!("no event {name} for {patience:?}"))
+    }
+
+    /// The next event of any kind; `None` when the stream has ended.
+    pub async fn next_of_all(&mut self, patience: Duration) -> Option<Event> {
         loop {
             if let Some((part, rest)) = self.text.split_once("\n\n") {
                 let event = parse(part);
@@ -55,8 +81,8 @@ impl EventStream {
                 }
                 continue;
             }
-            let part = tokio::time::timeout(time, self.body.next()).await;
-            let bytes = part.expect("no event in time")?.ok()?;
+            let part = tokio::time::timeout(patience, self.body.next()).await;
+            let bytes = part.unwrap_or_else(|_| panic!("no event for {patience:?}"))?.ok()?;
             self.text.push_str(&String::from_utf8(bytes).unwrap());
         }
     }
@@ -73,6 +99,12 @@ impl EventStream {
         if !event.id.is_empty() {
             self.last_id.clone_from(&event.id);
         }
+        let of_seats = matches!(event.name.as_str(), "snapshot" | "changes");
+        assert_eq!(
+            of_seats,
+            !event.id.is_empty(),
+            "only seats have places to resume from: {event:?}"
+        );
         if event.name == "snapshot" {
             self.seats.clear();
         }

@@ -112,6 +112,71 @@ test('a network that swallows everything does not look alive', async ({ arrive, 
   between.close();
 });
 
+/** The stream is dead and says nothing, and all else goes on as ever. */
+test('a stream that is dead without a word does not look alive', async ({ arrive, baseURL }) => {
+  const between = await line(baseURL ?? '');
+  const page = await arrive(between.url);
+  await openMatch(page);
+  between.deafen('later');
+  // Two heartbeats of 15 seconds are missed.
+  await expect(live(page)).toHaveText('Disconnected', { timeout: 40_000 });
+  await expect(page.getByRole('alert')).toContainText('as they were last known');
+  between.mend();
+  // As a phone does that wakes up.
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await expect(live(page)).toHaveText('Live');
+  await expect(page.getByRole('alert')).toBeHidden();
+  between.close();
+});
+
+test('a stream that died while the tab slept is made good when it wakes up', async ({
+  arrive,
+  baseURL,
+}) => {
+  const between = await line(baseURL ?? '');
+  const [ann, ben] = [await arrive(between.url), await arrive()];
+  await comeAsNewFan(ben);
+  await openMatch(ann);
+  await openMatch(ben);
+  await openBlockNamed(ann, await openBlock(ben));
+  for (const event of ['visibilitychange', 'pageshow', 'online']) {
+    const name = await seatName(freeSeats(ben).last());
+    await expect(seatNamed(ann, name)).toHaveClass(/seat-available/);
+    between.deafen('now');
+    await seatNamed(ben, name).click();
+    await ben.getByTestId('hold').click();
+    await expect(ben.getByTestId('held')).toBeVisible();
+    await expect(seatNamed(ann, name)).toHaveClass(/seat-available/);
+    await ann.evaluate((kind) => {
+      (kind === 'visibilitychange' ? document : window).dispatchEvent(new Event(kind));
+    }, event);
+    await expect(seatNamed(ann, name)).toHaveClass(/seat-hold/, { timeout: 5000 });
+    await ben.getByTestId('give-back').click();
+    await expect(seatNamed(ann, name)).toHaveClass(/seat-available/);
+  }
+  between.close();
+});
+
+test('a refusal that contradicts the map makes the map right', async ({ arrive, baseURL }) => {
+  const between = await line(baseURL ?? '');
+  const [ann, ben] = [await arrive(between.url), await arrive()];
+  await comeAsNewFan(ann);
+  await comeAsNewFan(ben);
+  await openMatch(ann);
+  await openMatch(ben);
+  await openBlockNamed(ann, await openBlock(ben));
+  const name = await seatName(freeSeats(ben).last());
+  await seatNamed(ann, name).click();
+  between.deafen('now');
+  await seatNamed(ben, name).click();
+  await ben.getByTestId('hold').click();
+  await expect(ben.getByTestId('held')).toBeVisible();
+  await ann.getByTestId('hold').click();
+  await expect(ann.getByText('taken by someone else first')).toBeVisible();
+  await expect(seatNamed(ann, name)).toHaveClass(/seat-hold/, { timeout: 6000 });
+  between.close();
+});
+
 test('a server that starts again finds the page waiting, and the fan goes on', async ({
   arrive,
   server,

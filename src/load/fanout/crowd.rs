@@ -162,11 +162,13 @@ async fn watch(
 }
 
 impl Board {
-    /// Reads an event, or finds it read. Nothing but seats that are taken for good is told in
+    /// Reads what a frame tells of seats, or finds it read: that comes first in it, and what else
+    /// there is of the match comes behind. Nothing but seats that are taken for good is told in
     /// these tests, so a change adds its seat to the sum.
     fn read(&self, chunk: &[u8]) -> Option<Arc<Heard>> {
         let text = std::str::from_utf8(chunk).ok()?;
-        let (id, rest) = text.strip_prefix("id: ")?.split_once("\nevent: ")?;
+        let (first, _) = text.split_once("\n\n")?;
+        let (id, rest) = first.strip_prefix("id: ")?.split_once("\nevent: ")?;
         let snapshot = rest.starts_with("snapshot");
         let name = if snapshot { format!("snapshot {id}") } else { id.to_owned() };
         let key = (name, chunk.len());
@@ -174,7 +176,7 @@ impl Board {
         if let Some(heard) = heard.get(&key) {
             return Some(heard.clone());
         }
-        let data: Value = serde_json::from_str(rest.split_once("\ndata: ")?.1.trim_end()).ok()?;
+        let data: Value = serde_json::from_str(rest.split_once("\ndata: ")?.1).ok()?;
         let seats = if snapshot { taken(&data) } else { self.changed(&data) };
         let sum = seats.iter().fold(0, |sum, seat| sum ^ mark(*seat));
         let one = Arc::new(Heard { snapshot, id: id.to_owned(), sum, seats });

@@ -253,7 +253,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}. */
+        /**
+         * Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}.
+         * @description Behind the snapshot, and whenever it changes, comes `match`: a match without what is counted.
+         *     While there is a waiting room `serving` comes too, as on the stream of the queue. After 15
+         *     seconds of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
+         */
         get: operations["watchBlock"];
         put?: never;
         post?: never;
@@ -324,7 +329,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The line, live: event `serving`. */
+        /**
+         * The line, live: event `serving`. A time to wait is told only while people are let in.
+         * @description Behind the first one, and whenever it changes, comes `match`: a match without what is counted;
+         *     it tells that the sale or the waiting room has ended. After 15 seconds of silence there is a
+         *     `heartbeat` {}.
+         */
         get: operations["watchQueue"];
         put?: never;
         post?: never;
@@ -422,7 +432,8 @@ export interface paths {
         put?: never;
         /**
          * A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
-         *     believed: it only leads to a look-up.
+         *     believed: it is compared with what is known, and leads to a look-up when it differs. The reply
+         *     does not wait for that.
          */
         post: operations["tossWebhook"];
         delete?: never;
@@ -846,7 +857,7 @@ export interface components {
          * @description How a partition is.
          * @enum {string}
          */
-        Condition: "ok" | "not loaded" | "no answer" | "payments stopped: PostgreSQL has lost sales, run grandstand restore";
+        Condition: "ok" | "not loaded" | "no answer" | "not heard" | "payments stopped: PostgreSQL has lost sales, run grandstand restore";
         /** @description What the gateway gave the buyer. */
         ConfirmInput: {
             /** Format: int64 */
@@ -960,24 +971,17 @@ export interface components {
         /** @description The envelope of a success. */
         Envelope_MatchView: {
             /** @description A match. */
-            data: {
-                awayTeam: string;
+            data: components["schemas"]["MatchNow"] & {
                 /**
                  * Format: int64
                  * @description How long a hold lasts, in milliseconds.
                  */
                 holdTtlMs: number;
-                homeTeam: string;
-                /** Format: uuid */
-                id: string;
                 /**
                  * Format: int32
                  * @description Seats that one person may have in the match, held and bought together.
                  */
                 maxSeatsPerUser: number;
-                /** @description No choice by hand may leave a single seat alone. */
-                orphanRule: boolean;
-                queue: components["schemas"]["QueueSettings"];
                 /**
                  * Format: int32
                  * @description Seats of the site; none while the site is not known.
@@ -989,12 +993,6 @@ export interface components {
                  *     match that is long over, and while Redis does not answer.
                  */
                 seatsLeft: number | null;
-                /** Format: uuid */
-                siteId: string;
-                stadium: string;
-                /** Format: date-time */
-                startsAt: string;
-                status: components["schemas"]["MatchStatus"];
             };
             /** Format: int32 */
             status: number;
@@ -1327,6 +1325,32 @@ export interface components {
             counted: boolean;
             matches: components["schemas"]["MatchView"][];
         };
+        /** @description A match as everybody sees it. */
+        MatchNow: {
+            awayTeam: string;
+            homeTeam: string;
+            /** Format: uuid */
+            id: string;
+            /** @description No choice by hand may leave a single seat alone. */
+            orphanRule: boolean;
+            /**
+             * Format: int64
+             * @description The version of the site's plan and prices; none while the site is not known.
+             */
+            planVersion: number | null;
+            queue: components["schemas"]["QueueSettings"];
+            /** Format: uuid */
+            siteId: string;
+            stadium: string;
+            /** Format: date-time */
+            startsAt: string;
+            status: components["schemas"]["MatchStatus"];
+            /**
+             * Format: int64
+             * @description Grows with each change of the match.
+             */
+            version: number;
+        };
         /** @description A page of matches. */
         MatchPage: {
             /** @description False while a part of Redis does not answer: its matches are listed without `seatsLeft`. */
@@ -1341,24 +1365,17 @@ export interface components {
          */
         MatchStatus: "DRAFT" | "OPEN" | "CLOSED";
         /** @description A match. */
-        MatchView: {
-            awayTeam: string;
+        MatchView: components["schemas"]["MatchNow"] & {
             /**
              * Format: int64
              * @description How long a hold lasts, in milliseconds.
              */
             holdTtlMs: number;
-            homeTeam: string;
-            /** Format: uuid */
-            id: string;
             /**
              * Format: int32
              * @description Seats that one person may have in the match, held and bought together.
              */
             maxSeatsPerUser: number;
-            /** @description No choice by hand may leave a single seat alone. */
-            orphanRule: boolean;
-            queue: components["schemas"]["QueueSettings"];
             /**
              * Format: int32
              * @description Seats of the site; none while the site is not known.
@@ -1370,12 +1387,6 @@ export interface components {
              *     match that is long over, and while Redis does not answer.
              */
             seatsLeft: number | null;
-            /** Format: uuid */
-            siteId: string;
-            stadium: string;
-            /** Format: date-time */
-            startsAt: string;
-            status: components["schemas"]["MatchStatus"];
         };
         /** @description Members of a problem document that only some codes have. */
         Members: {
@@ -1554,7 +1565,7 @@ export interface components {
         };
         /** @description Which reservation to pay, and how. */
         RequestInput: {
-            /** @description `CARD`, `TRANSFER` or `EASY_PAY`. */
+            /** @description `CARD`, `TRANSFER` (for 200 KRW or more) or `EASY_PAY`. */
             method: string;
             /** Format: uuid */
             reservationId: string;
@@ -1807,10 +1818,15 @@ export interface components {
         /** @description What a webhook of the gateway may say; everything else in it is ignored. */
         WebhookInput: {
             data?: components["schemas"]["WebhookPayment"] | null;
+            /** @description News of a deposit have these two here. */
             orderId?: string | null;
+            status?: string | null;
         };
+        /** @description The payment that a webhook is about. */
         WebhookPayment: {
             orderId?: string | null;
+            paymentKey?: string | null;
+            status?: string | null;
         };
     };
     responses: never;
@@ -1868,6 +1884,7 @@ export type LabelWords = components['schemas']['LabelWords'];
 export type LineView = components['schemas']['LineView'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
+export type MatchNow = components['schemas']['MatchNow'];
 export type MatchPage = components['schemas']['MatchPage'];
 export type MatchStatus = components['schemas']['MatchStatus'];
 export type MatchView = components['schemas']['MatchView'];
@@ -4832,7 +4849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `PAYMENT_DECLINED`: The gateway refused for good; `gatewayCode` says why. */
+            /** @description - `PAYMENT_DECLINED`: The gateway refused for good; `gatewayCode` says why (`VIRTUAL_ACCOUNT_NOT_ACCEPTED`: seats don't wait for a deposit). */
             402: {
                 headers: {
                     [name: string]: unknown;
@@ -5132,7 +5149,6 @@ export interface operations {
              *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
              *     - `TIMEOUT`: There was no answer within 15 seconds.
-             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and this is only there.
              */
             503: {
                 headers: {
@@ -6591,7 +6607,7 @@ type ReadonlyArray<T> = [
 ] extends [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
-export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
+export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "not heard", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
 export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "OPEN", "CLOSED"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];

@@ -7,6 +7,7 @@ import type {
   ConfirmView,
   HoldView,
   LineView,
+  MatchNow,
   MatchView,
   PaymentView,
   PlaceView,
@@ -29,6 +30,8 @@ export type {
 } from './schema';
 
 export type SeatWord = SeatState;
+/** A match besides its seats, as its event streams tell it. */
+export type { MatchNow };
 export type Match = MatchView;
 export type Plan = SiteView;
 export type PlanRow = Row;

@@ -16,7 +16,7 @@ import { text } from '../text';
 import { HOLD } from '../venue/seat-states';
 import { chosen, loseSeats } from './choice';
 import { askLogIn } from './log-in';
-import { openMatch } from './match';
+import { doubt, openMatch } from './match';
 import { tell, tellProblem } from './notices';
 import { addHold, busy, findOwn, forgetOwn, hold, openReservations, ownSeats, readOwn } from './own';
 import { enterQueueAgain } from './queue';
@@ -64,6 +64,7 @@ async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
   if (known && isUnknown(problem) && gotThem()) return got(hold.value?.seats.length ?? 0);
   const table = openMatch.value?.table;
   const own = loseOwn();
+  doubt(problem);
   if (problem.code === 'SEAT_TAKEN' && table) {
     const lost = new Set(problem.members.lost?.flatMap((id) => table.indexOf(id) ?? []));
     loseSeats((seat) => lost.has(seat));

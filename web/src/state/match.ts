@@ -2,11 +2,14 @@
 
 import { signal } from '@preact/signals';
 import { fetchMatch, fetchPlan } from '../api/endpoints';
-import type { Match } from '../api/types';
+import { asProblem } from '../api/problem';
+import type { Match, MatchNow, ServingFrame } from '../api/types';
 import type { StreamHealth } from '../live/event-stream';
-import { SeatFeed } from '../live/seat-feed';
+import { MatchFeed, type Subject } from '../live/match-feed';
+import { text } from '../text';
 import { SeatStates } from '../venue/seat-states';
 import { SeatTable } from '../venue/seat-table';
+import { tell } from './notices';
 
 export interface OpenMatch {
   match: Match;
@@ -15,42 +18,166 @@ export interface OpenMatch {
 }
 
 const COUNT_EVERY_MS = 250;
+/** What contradicts the page is on its way to it for less than this, if its stream lives. */
+const DOUBT_MS = 2000;
+/** Another node may know a new plan a moment later than the one that told us of it. */
+const PLAN_TRIES = 20;
+const PLAN_PAUSE_MS = 500;
 const tables = new Map<string, SeatTable>();
 
 export const openMatch = signal<OpenMatch | null>(null);
+/** Why there is no match to show, or no longer. */
+export const matchFailure = signal<unknown>(null);
 export const health = signal<StreamHealth>('connecting');
+/** The line of the waiting room, while there is one. */
+export const serving = signal<ServingFrame | null>(null);
 /** Rises, a few times a second at most, when seats have changed: for counts and lists. */
 export const seatsTick = signal(0);
 
-let feed: SeatFeed | null = null;
+let feed: MatchFeed | null = null;
+/** None until the page has said what it shows. */
+let subject: Subject | null = null;
 let tickTimer: number | undefined;
+/** Rises with each visit: what comes late of an earlier one is dropped. */
+let visit = 0;
 
 export async function enterMatch(id: string): Promise<void> {
   leaveMatch();
-  const match = await fetchMatch(id);
-  const table = await tableOf(match.siteId);
-  const states = new SeatStates(table);
-  states.subscribe(tickSoon);
-  health.value = 'connecting';
-  openMatch.value = { match, table, states };
-  feed = new SeatFeed(id, states, (now) => {
-    health.value = now;
-  });
+  const mine = visit;
+  try {
+    const match = await fetchMatch(id);
+    const table = await tableOf(match.siteId, match.planVersion ?? 0);
+    if (mine === visit) show(match, table);
+  } catch (error) {
+    if (mine === visit) matchFailure.value = error;
+  }
 }
 
 export function leaveMatch(): void {
+  visit += 1;
   feed?.close();
   feed = null;
+  subject = null;
   openMatch.value = null;
+  matchFailure.value = null;
+  serving.value = null;
+  health.value = 'connecting';
 }
 
-/** The plan of a site; each is loaded once. */
-export async function tableOf(site: string): Promise<SeatTable> {
-  const known = tables.get(site);
-  if (known) return known;
-  const table = new SeatTable(await fetchPlan(site));
-  tables.set(site, table);
-  return table;
+/** What the fan looks at: the seats, or the line of the waiting room. */
+export function lookAt(what: Subject): void {
+  subject = what;
+  feed?.show(what);
+}
+
+function show(match: Match, table: SeatTable): void {
+  const states = new SeatStates(table);
+  states.subscribe(tickSoon);
+  feed?.close();
+  feed = new MatchFeed(match.id, {
+    snapshot: (blocks) => states.applySnapshot(blocks),
+    changes: (changes) => states.applyChanges(changes),
+    match: take,
+    serving: (line) => {
+      serving.value = line;
+    },
+    health: (now) => {
+      health.value = now;
+    },
+    refused: () => void refreshMatch(),
+  });
+  openMatch.value = { match, table, states };
+  if (subject) feed.show(subject);
+}
+
+/** Takes over what the server says of the match. */
+function take(now: MatchNow): void {
+  const open = openMatch.value;
+  if (!open) return;
+  const before = open.match;
+  if (now.siteId !== before.siteId || (now.planVersion ?? 0) > open.table.plan.version) {
+    void takePlan({ ...before, ...now });
+    return;
+  }
+  if (!now.queue.enabled) serving.value = null;
+  if (now.version === before.version) return;
+  openMatch.value = { ...open, match: { ...before, ...now } };
+  const words = text.value.sale;
+  if (before.status === 'OPEN' && now.status !== 'OPEN') tell('info', words.closed);
+  if (before.status !== 'OPEN' && now.status === 'OPEN') tell('good', words.opened);
+}
+
+/** The match has another plan, or other prices: draws it, and follows its seats from the start. */
+async function takePlan(match: Match): Promise<void> {
+  const mine = visit;
+  try {
+    const table = await tableOf(match.siteId, match.planVersion ?? 0);
+    if (mine !== visit || openMatch.value?.table === table) return;
+    show(match, table);
+    tell('info', text.value.sale.newPlan);
+  } catch {
+    // The stream is opened again and tells of the plan once more.
+    if (mine === visit) feed?.reopen();
+  }
+}
+
+/** Asks for the match where its stream can't tell of it. */
+export async function refreshMatch(): Promise<void> {
+  const open = openMatch.value;
+  if (!open) return;
+  const mine = visit;
+  try {
+    const now = await fetchMatch(open.match.id);
+    const known = openMatch.value?.match.version ?? 0;
+    if (mine === visit && now.version >= known) take(now);
+  } catch (error) {
+    if (mine === visit && asProblem(error).status === 404) matchFailure.value = error;
+  }
+}
+
+/** A refusal says something else than the page: it is late, or its stream is dead without a word. */
+export function doubt(error: unknown): void {
+  if (!contradicts(error)) return;
+  const mine = visit;
+  setTimeout(() => {
+    if (mine === visit && contradicts(error)) feed?.reopen();
+  }, DOUBT_MS);
+}
+
+function contradicts(error: unknown): boolean {
+  const open = openMatch.value;
+  const { code, members } = asProblem(error);
+  if (!open) return false;
+  const { match, table, states } = open;
+  switch (code) {
+    case 'SEAT_TAKEN':
+      return members.lost?.some((id) => states.isFree(table.indexOf(id) ?? -1)) ?? false;
+    case 'SOLD_OUT':
+      return states.free > 0;
+    case 'MATCH_NOT_OPEN':
+      return match.status === 'OPEN';
+    case 'PASS_REQUIRED':
+      return !match.queue.enabled;
+    case 'QUEUE_OFF':
+      return match.queue.enabled === true && match.status === 'OPEN';
+    default:
+      return false;
+  }
+}
+
+/** The plan of a site, of this version or a later one; each is loaded once. */
+export async function tableOf(site: string, version = 0): Promise<SeatTable> {
+  for (let attempt = 1; ; attempt += 1) {
+    const known = tables.get(site);
+    if (known && known.plan.version >= version) return known;
+    const plan = await fetchPlan(site);
+    if (plan.version >= version || attempt === PLAN_TRIES) {
+      const table = new SeatTable(plan);
+      tables.set(site, table);
+      return table;
+    }
+    await new Promise((resolve) => setTimeout(resolve, PLAN_PAUSE_MS));
+  }
 }
 
 function tickSoon(): void {

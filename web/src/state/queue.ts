@@ -1,36 +1,21 @@
 // The waiting room of the match on the page, and our place in it.
 
-import { computed, signal } from '@preact/signals';
-import {
-  fetchMatch,
-  fetchQueuePlace,
-  joinQueue,
-  leaveQueue,
-  newKey,
-  queueEventsUrl,
-} from '../api/endpoints';
+import { computed, signal, untracked } from '@preact/signals';
+import { fetchQueuePlace, joinQueue, leaveQueue, newKey } from '../api/endpoints';
 import { asProblem } from '../api/problem';
 import { user } from '../api/session';
-import type { QueuePlace, QueueSettings, ServingFrame, WaitEstimate } from '../api/types';
+import type { QueuePlace, QueueSettings, WaitEstimate } from '../api/types';
 import { secondsUntil } from '../live/clock';
-import { EventStream } from '../live/event-stream';
 import { text } from '../text';
 import { askLogIn } from './log-in';
-import { openMatch } from './match';
+import { doubt, openMatch, refreshMatch, serving } from './match';
 import { tell, tellProblem } from './notices';
 
 export const place = signal<QueuePlace | null>(null);
-export const serving = signal<ServingFrame | null>(null);
 export const joining = signal(false);
-/** What the organiser has set since the page was opened. */
-const changed = signal<{ match: string; queue: QueueSettings | null } | null>(null);
 
 /** How the organiser runs the waiting room. */
-export const settings = computed<QueueSettings | null>(() => {
-  const match = openMatch.value?.match;
-  if (match && changed.value?.match === match.id) return changed.value.queue;
-  return match?.queue ?? null;
-});
+export const settings = computed<QueueSettings | null>(() => openMatch.value?.match.queue ?? null);
 export const queueEnabled = computed(
   () => openMatch.value?.match.status === 'OPEN' && settings.value?.enabled === true,
 );
@@ -50,44 +35,34 @@ export const ahead = computed<number>(() => {
 /** Our share of the estimate for the whole line: both stand on the same measured pace. */
 export const estimate = computed<WaitEstimate | null>(() => {
   const line = serving.value;
-  if (!line?.eta || line.waiting === 0) return place.value?.eta ?? null;
+  if (!line || (line.eta && line.waiting === 0)) return place.value?.eta ?? null;
+  // Not measured, or nobody is let in any more: what we were told before says nothing.
+  if (!line.eta) return null;
   const share = Math.min(1, ahead.value / line.waiting);
   return { p50Seconds: line.eta.p50Seconds * share, p90Seconds: line.eta.p90Seconds * share };
 });
 
 let checkTimer: number | undefined;
 
-/** Reads anew how the waiting room is run: opened, paused, closed. */
-export async function refreshSettings(match: string): Promise<void> {
-  const { queue = null } = await fetchMatch(match);
-  if (JSON.stringify(queue) !== JSON.stringify(settings.peek())) changed.value = { match, queue };
-}
-
-export function watchQueue(match: string): () => void {
-  const stream = new EventStream(queueEventsUrl(match), {
-    events: {
-      serving: (data) => {
-        serving.value = data as ServingFrame;
-        const mine = place.value;
-        const reached = mine?.number != null && serving.value.serving >= mine.number;
-        if (mine?.state === 'WAITING' && reached) void checkPlace(match);
-      },
-    },
-    onHealth: () => undefined,
+/** Keeps our place up to date while there is a waiting room. */
+export function watchPlace(match: string): () => void {
+  // Each frame asks once at the most: our place is looked at, and not followed.
+  const stopWatching = serving.subscribe((line) => {
+    const mine = place.peek();
+    const reached = mine?.number != null && (line?.serving ?? 0) >= mine.number;
+    if (mine?.state === 'WAITING' && reached) void untracked(() => checkPlace(match));
   });
   const checkLater = () => {
     checkTimer = window.setTimeout(() => {
       if (place.value) void checkPlace(match);
-      refreshSettings(match).catch(() => undefined);
       checkLater();
     }, checkDelayMs());
   };
   checkLater();
   return () => {
-    stream.close();
+    stopWatching();
     window.clearTimeout(checkTimer);
     place.value = null;
-    serving.value = null;
   };
 }
 
@@ -110,7 +85,7 @@ export async function checkPlace(match: string): Promise<void> {
     }
   } catch (error) {
     const { code, status } = asProblem(error);
-    if (code === 'QUEUE_OFF') refreshSettings(match).catch(() => undefined);
+    if (code === 'QUEUE_OFF') doubt(error);
     else if (status === 404) {
       place.value = null;
       if (before === 'ADMITTED') tell('info', text.value.queue.ended);
@@ -125,7 +100,7 @@ export async function join(match: string): Promise<void> {
     place.value = await joinQueue(match, newKey());
   } catch (error) {
     tellProblem(error);
-    if (asProblem(error).code === 'QUEUE_OFF') refreshSettings(match).catch(() => undefined);
+    doubt(error);
   } finally {
     joining.value = false;
   }
@@ -148,7 +123,6 @@ export async function leave(match: string): Promise<void> {
 export function enterQueueAgain(): void {
   place.value = null;
   const match = openMatch.value?.match;
-  if (!match) return;
-  refreshSettings(match.id).catch(() => undefined);
-  void checkPlace(match.id);
+  if (match?.queue.enabled) void checkPlace(match.id);
+  else void refreshMatch();
 }

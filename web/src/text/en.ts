@@ -44,6 +44,11 @@ export const en: Text = {
       'The connection is lost. The seats are shown as they were last known; we are reconnecting.',
     back: 'Connected again. The seats are up to date.',
   },
+  sale: {
+    opened: 'The sale has opened: you can choose seats now.',
+    closed: 'The sale has closed. You can only look now.',
+    newPlan: 'The seats or prices of this match have changed. This is the new plan.',
+  },
   map: {
     label: 'Seat map of the stadium. Arrows move, plus and minus zoom. With a keyboard or a screen reader the list view is easier.',
     seats: 'Seats',

@@ -3,6 +3,7 @@ import type { Match } from '../api/types';
 import { text } from '../text';
 import { matchDay, matchTime, nameOf } from '../text/format';
 import { Failure } from './failure';
+import { Lost } from './lost';
 import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
@@ -13,7 +14,7 @@ export function MatchList() {
   const { data, error, reload } = useLoaded(fetchMatches);
   // Seats go while people read the list, and sales open and close.
   useAgain(reload);
-  // A list that could not be refreshed is better than none.
+  // A list that could not be refreshed is better than none, when it says so.
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   const matches = [...(data.value ?? [])].sort(
     (a, b) => ORDER[a.status] - ORDER[b.status] || a.startsAt.localeCompare(b.startsAt),
@@ -21,6 +22,7 @@ export function MatchList() {
   return (
     <div class="page">
       <h1>{t.matches.title}</h1>
+      {error.value && data.value && <Lost />}
       {!data.value && <p class="soft">{t.loading}</p>}
       {data.value && matches.length === 0 && <p class="soft">{t.matches.none}</p>}
       <ul class="match-list">

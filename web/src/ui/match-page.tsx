@@ -1,15 +1,16 @@
-import { untracked, useSignal, useSignalEffect } from '@preact/signals';
+import { computed, untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
 import { alternatives, followMap } from '../state/hold';
 import { findOwn, forgetOwn, hold, watchOwn } from '../state/own';
-import { enterMatch, health, leaveMatch, openMatch } from '../state/match';
+import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch } from '../state/match';
 import { tell } from '../state/notices';
-import { admitted, checkPlace, queueEnabled, watchQueue } from '../state/queue';
+import { admitted, checkPlace, queueEnabled, watchPlace } from '../state/queue';
 import { text } from '../text';
 import { Failure } from './failure';
+import { Lost } from './lost';
 import { MatchHead } from './match-head';
 import { SeatList } from './seat-list';
 import { SidePanel } from './side-panel';
@@ -17,21 +18,16 @@ import { StadiumView } from './stadium-view';
 import { useAgain } from './use-again';
 import { WaitingRoom } from './waiting-room';
 
+/** It stays while the match changes. */
+const openId = computed(() => openMatch.value?.match.id);
+
 export function MatchPage({ id }: { id: string }) {
   const t = text.value;
-  const error = useSignal<unknown>(null);
   const view = useSignal<'map' | 'list'>(drawing() !== 'none' ? 'map' : 'list');
   const looking = useSignal(false);
 
-  const enter = () => {
-    error.value = null;
-    enterMatch(id).catch((problem) => {
-      error.value = problem;
-    });
-  };
-
   useEffect(() => {
-    enter();
+    void enterMatch(id);
     return () => {
       leaveMatch();
       forgetOwn();
@@ -41,30 +37,40 @@ export function MatchPage({ id }: { id: string }) {
     };
   }, [id]);
 
-  useEffect(() => openMatch.value?.states.subscribe(followMap), [openMatch.value]);
+  const open = openMatch.value;
+  useEffect(() => open?.states.subscribe(followMap), [open?.states]);
+  // Seats of another plan can't stay chosen.
   useEffect(
-    () => (queueEnabled.value ? watchQueue(id) : undefined),
+    () => () => {
+      chosen.value = [];
+      clearFilters();
+    },
+    [open?.table],
+  );
+  useEffect(
+    () => (queueEnabled.value ? watchPlace(id) : undefined),
     [id, queueEnabled.value],
   );
+  // A fan who already holds seats must be able to buy them whatever the queue says.
+  const waits = !admitted.value && !looking.value && !hold.value;
+  useEffect(() => lookAt(waits ? 'line' : 'seats'), [waits, open?.states]);
   useSignalEffect(() => {
     if (!queueEnabled.value || !sessionKnown.value || !user.value) return;
     untracked(() => void checkPlace(id));
   });
   useSignalEffect(() => {
     void user.value;
-    if (openMatch.value && sessionKnown.value) untracked(() => void findOwn());
+    if (openId.value && sessionKnown.value) untracked(() => void findOwn());
   });
   // Another device of ours may have done something meanwhile.
   useAgain(watchOwn, () => void findOwn());
   useReconnectNotice();
 
-  if (error.value) return <Failure error={error.value} retry={enter} />;
-  const open = openMatch.value;
+  const failure = matchFailure.value;
+  if (failure) return <Failure error={failure} retry={() => void enterMatch(id)} />;
   if (!open) return <p class="page soft">{t.loading}</p>;
-  // A fan who already holds seats must be able to buy them whatever the queue says.
-  if (!admitted.value && !looking.value && !hold.value) {
-    return <WaitingRoom match={open.match} onLook={() => (looking.value = true)} />;
-  }
+  if (waits) return <WaitingRoom match={open.match} onLook={() => (looking.value = true)} />;
+  const planKey = `${open.table.plan.id} ${open.table.plan.version}`;
   return (
     <div class="match">
       <MatchHead
@@ -73,15 +79,15 @@ export function MatchPage({ id }: { id: string }) {
         onView={(next) => (view.value = next)}
         onRoom={admitted.value ? undefined : () => (looking.value = false)}
       />
-      {health.value === 'lost' && (
-        <p class="lost" role="alert">
-          {t.live.lostNotice}
-        </p>
-      )}
+      {health.value === 'lost' && <Lost />}
       <div class="match-body">
         <section class="stage" data-health={health.value} aria-label={t.map.seats}>
           {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}
-          {view.value === 'map' ? <StadiumView open={open} /> : <SeatList open={open} />}
+          {view.value === 'map' ? (
+            <StadiumView key={planKey} open={open} />
+          ) : (
+            <SeatList key={planKey} open={open} />
+          )}
         </section>
         <SidePanel open={open} canBuy={admitted.value && open.match.status === 'OPEN'} />
       </div>

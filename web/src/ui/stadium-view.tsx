@@ -4,7 +4,7 @@ import { StadiumMap } from '../map/stadium-map';
 import { chosen, gradeShown, toggleSeat } from '../state/choice';
 import { asking } from '../state/hold';
 import { busy, hold, ownSeats } from '../state/own';
-import { seatsTick, type OpenMatch } from '../state/match';
+import { openMatch, seatsTick, type OpenMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted } from '../state/queue';
 import { theme } from '../state/settings';
@@ -33,7 +33,8 @@ export function StadiumView({ open }: { open: OpenMatch }) {
     let gone = false;
     if (!canvas.current) return;
     void StadiumMap.create(canvas.current, open.table, open.states, {
-      onSeat: (seat) => chooseSeat(open, seat),
+      // The sale may have opened or closed since the map was drawn.
+      onSeat: (seat) => openMatch.value && chooseSeat(openMatch.value, seat),
       onHover: (seat, x, y) => {
         pointed.value = seat < 0 ? null : { seat, x, y };
       },
@@ -48,7 +49,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
       gone = true;
       map.value?.destroy();
     };
-  }, [open]);
+  }, [open.states]);
 
   useSignalEffect(() => {
     const mine = [...ownSeats.value].flatMap((id) => open.table.indexOf(id) ?? []);

@@ -1,9 +1,11 @@
 import { user } from '../api/session';
 import type { Match, WaitEstimate } from '../api/types';
 import { secondTick, serverNow } from '../live/clock';
-import { ahead, estimate, join, joining, leave, place, serving, settings } from '../state/queue';
+import { health, serving } from '../state/match';
+import { ahead, estimate, join, joining, leave, place, settings } from '../state/queue';
 import { text } from '../text';
 import { matchDay, matchTime, nameOf } from '../text/format';
+import { Lost } from './lost';
 import { QueueLine } from './queue-line';
 
 const LONGEST_SHOWN_MINUTES = 60;
@@ -23,6 +25,7 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
         <p class="soft">
           {matchDay(match.startsAt)} {matchTime(match.startsAt)} · {nameOf(match.stadium)}
         </p>
+        {health.value === 'lost' && <Lost />}
         {now?.soldOut && (
           <p class="banner banner-bad" role="status">
             {t.queue.soldOut}
@@ -84,11 +87,13 @@ function Place() {
   if (!mine) return null;
   const before = ahead.value;
   const nowServing = Math.max(mine.serving, serving.value?.serving ?? 0);
+  // There is nothing to be near to, and nothing to wait for that anybody could name.
+  const soldOut = serving.value?.soldOut === true;
   return (
     <>
       <div class="room-ahead" role="status" aria-live="polite">
         <span class="soft">{t.queue.ahead}</span>
-        <strong data-testid="ahead">{before === 0 ? t.queue.next : t.queue.aheadCount(before)}</strong>
+        <strong data-testid="ahead">{before === 0 && !soldOut ? t.queue.next : t.queue.aheadCount(before)}</strong>
       </div>
       <QueueLine ahead={before} />
       <dl class="room-numbers">
@@ -100,10 +105,12 @@ function Place() {
           <dt>{t.queue.serving}</dt>
           <dd>{nowServing.toLocaleString()}</dd>
         </div>
-        <div>
-          <dt>{t.queue.eta}</dt>
-          <dd>{etaText(estimate.value)}</dd>
-        </div>
+        {!soldOut && (
+          <div>
+            <dt>{t.queue.eta}</dt>
+            <dd>{etaText(estimate.value)}</dd>
+          </div>
+        )}
       </dl>
     </>
   );

@@ -40,26 +40,41 @@ export class Person {
   }
 }
 
-/** Puts a match of its own on sale, with `seats` seats in one row; answers its id. */
-export async function smallMatch(url: string, homeTeam: string, seats: number): Promise<string> {
-  const admin = await Person.admin(url);
+/** A site with so many seats in one row, at one price. */
+export function plan(seats: number, price: number): object {
   const row = { label: '1', firstSeatId: 1, seats, from: [0, 10], to: [seats, 10] };
   const outline = [[-1, 8], [seats + 1, 8], [seats + 1, 12], [-1, 12]];
   const block = { id: 1, name: '1', grade: 'ONE', outline, rows: [row] };
-  const site = await admin.call('POST', '/api/admin/sites', {
+  return {
     name: 'Village Green',
     focus: [0, 0],
-    grades: [{ code: 'ONE', name: 'Bench', price: 1000, color: '#1b8f4e' }],
+    grades: [{ code: 'ONE', name: 'Bench', price, color: '#1b8f4e' }],
     areas: [{ id: 1, name: 'Green', sections: [{ id: 1, name: 'Benches', blocks: [block] }] }],
-  });
+  };
+}
+
+/** Makes a match at a site of its own; answers the ids of both. */
+export async function draftMatch(
+  url: string,
+  homeTeam: string,
+  ofSite: object,
+): Promise<{ match: string; site: string }> {
+  const admin = await Person.admin(url);
+  const site = await admin.call('POST', '/api/admin/sites', ofSite);
   const match = await admin.call('POST', '/api/admin/matches', {
     siteId: site.id,
     homeTeam,
     awayTeam: 'The World',
     startsAt: '2040-05-05T05:00:00Z',
   });
-  await admin.call('POST', `/api/admin/matches/${match.id}/open`);
-  return match.id;
+  return { match: match.id, site: site.id };
+}
+
+/** Puts a match of its own on sale, with `seats` seats in one row; answers its id. */
+export async function smallMatch(url: string, homeTeam: string, seats: number): Promise<string> {
+  const { match } = await draftMatch(url, homeTeam, plan(seats, 1000));
+  await (await Person.admin(url)).call('POST', `/api/admin/matches/${match}/open`);
+  return match;
 }
 
 /** Opens the waiting room of a match. */

@@ -8,6 +8,8 @@ export interface Line {
   cut: () => void;
   /** Takes connections and bytes, and lets none through. */
   freeze: () => void;
+  /** Lets nothing through on the event streams that are open now; with `also`, on later ones too. */
+  deafen: (also: 'now' | 'later') => void;
   mend: () => void;
   close: () => void;
 }
@@ -18,6 +20,8 @@ export async function line(to: string): Promise<Line> {
   const sockets = new Set<Socket>();
   let isCut = false;
   let isFrozen = false;
+  const streams = new Set<Socket>();
+  let isDeaf = false;
   const server = createServer((near) => {
     if (isCut) {
       near.destroy();
@@ -29,11 +33,18 @@ export async function line(to: string): Promise<Line> {
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
+        streams.delete(socket);
         near.destroy();
         far.destroy();
       });
     }
-    if (!isFrozen) near.pipe(far).pipe(near);
+    if (isFrozen) return;
+    near.pipe(far).pipe(near);
+    near.on('data', (bytes: Buffer) => {
+      if (!bytes.includes('/events')) return;
+      streams.add(far);
+      if (isDeaf) far.unpipe().pause();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port: own } = server.address() as AddressInfo;
@@ -47,9 +58,14 @@ export async function line(to: string): Promise<Line> {
       isFrozen = true;
       for (const socket of sockets) socket.unpipe().pause();
     },
+    deafen: (also) => {
+      isDeaf = also === 'later';
+      for (const stream of streams) stream.unpipe().pause();
+    },
     mend: () => {
       isCut = false;
       isFrozen = false;
+      isDeaf = false;
     },
     close: () => {
       for (const socket of sockets) socket.destroy();

@@ -1,0 +1,117 @@
+// What changes of a match besides its seats: the page follows, and nobody has to load it again.
+
+import { expect, type Page } from '@playwright/test';
+import { draftMatch, openQueue, Person, plan, smallMatch } from './support/backstage';
+import { comeAsNewFan, live, showList, signUp, test } from './support/fan';
+
+/** A change is on every page after so many milliseconds. */
+const SECONDS = { timeout: 5000 };
+
+const notOnSale = (page: Page) => page.getByText('This match is not on sale now.');
+
+test('a sale that closes and opens is followed by those who look and those who wait', async ({
+  arrive,
+  server,
+}) => {
+  const match = await smallMatch(server.url, 'Close Town', 8);
+  const admin = await Person.admin(server.url);
+  const looking = await arrive(`/#/matches/${match}`);
+  await expect(looking.getByTestId('best')).toBeVisible();
+  await expect(live(looking)).toHaveText('Live');
+
+  await admin.call('POST', `/api/admin/matches/${match}/close`);
+  await expect(notOnSale(looking)).toBeVisible(SECONDS);
+  await expect(looking.getByText('The sale has closed.')).toBeVisible();
+  await expect(looking.getByTestId('best')).toBeHidden();
+  await admin.call('POST', `/api/admin/matches/${match}/open`);
+  await expect(looking.getByTestId('best')).toBeVisible(SECONDS);
+  await expect(notOnSale(looking)).toBeHidden();
+
+  await openQueue(server.url, match, { paused: true });
+  await expect(looking.getByTestId('join')).toBeVisible(SECONDS);
+  await looking.getByTestId('join').click();
+  await signUp(looking);
+  await expect(looking.getByTestId('ahead')).toHaveText('Your turn is near');
+  await admin.call('POST', `/api/admin/matches/${match}/close`);
+  await expect(looking.getByTestId('ahead')).toBeHidden(SECONDS);
+  await expect(notOnSale(looking)).toBeVisible();
+  await expect(live(looking)).toHaveText('Live');
+});
+
+test('the waiting room follows its organiser and those who come and go', async ({
+  arrive,
+  server,
+}) => {
+  const match = await smallMatch(server.url, 'Pause Town', 2);
+  await openQueue(server.url, match, { maxActive: 1 });
+  const first = await Person.signUp(server.url);
+  await first.call('POST', `/api/matches/${match}/queue`);
+  const page = await arrive(`/#/matches/${match}`);
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByText('1 person is waiting')).toBeVisible(SECONDS);
+  const second = await Person.signUp(server.url);
+  await second.call('POST', `/api/matches/${match}/queue`);
+  await expect(page.getByText('2 people are waiting')).toBeVisible(SECONDS);
+  await openQueue(server.url, match, { paused: true });
+  await expect(page.getByText('Letting in is paused')).toBeVisible(SECONDS);
+  await openQueue(server.url, match, { maxActive: 1 });
+  await expect(page.getByText('Letting in is paused')).toBeHidden(SECONDS);
+  await first.call('POST', `/api/matches/${match}/holds`, { seatIds: [1, 2] });
+  await expect(page.getByText('All seats are sold.')).toBeVisible(SECONDS);
+  await expect(page.getByText('Estimated wait')).toBeHidden();
+  const admin = await Person.admin(server.url);
+  await admin.call('PUT', `/api/admin/matches/${match}/queue`, { enabled: false });
+  await expect(page.getByText('All seats are taken.')).toBeVisible(SECONDS);
+  await expect(live(page)).toHaveText('Live');
+});
+
+test('a match that is moved to another day says so', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Move Town', 8);
+  const page = await arrive(`/#/matches/${match}`);
+  await expect(page.getByText('14:00')).toBeVisible();
+  await expect(live(page)).toHaveText('Live');
+  const admin = await Person.admin(server.url);
+  const { siteId } = await admin.call('GET', `/api/matches/${match}`);
+  await admin.call('PUT', `/api/admin/matches/${match}`, {
+    siteId,
+    homeTeam: 'Move Town',
+    awayTeam: 'The Moon',
+    startsAt: '2040-05-06T09:30:00Z',
+  });
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('The Moon', SECONDS);
+  await expect(page.getByText('18:30')).toBeVisible();
+});
+
+test('a new plan of the site is drawn, at its prices, while somebody looks', async ({
+  arrive,
+  server,
+}) => {
+  const { match, site } = await draftMatch(server.url, 'Plan Town', plan(8, 1000));
+  const page = await arrive(`/#/matches/${match}`);
+  await expect(page.getByText('8 of 8 seats left')).toBeVisible();
+  await expect(page.getByText('₩1,000').first()).toBeVisible();
+  const before = await page.locator('canvas').screenshot();
+  const admin = await Person.admin(server.url);
+  await admin.call('PUT', `/api/admin/sites/${site}`, plan(30, 2000));
+  await expect(page.getByText('30 of 30 seats left')).toBeVisible({ timeout: 10_000 });
+  await expect(page.getByText('₩2,000').first()).toBeVisible();
+  await expect(page.getByText('₩1,000')).toHaveCount(0);
+  await expect
+    .poll(async () => (await page.locator('canvas').screenshot()).equals(before))
+    .toBe(false);
+
+  await showList(page);
+  await admin.call('PUT', `/api/admin/sites/${site}`, plan(5, 3000));
+  await expect(page.getByText('5 of 5 seats left')).toBeVisible({ timeout: 10_000 });
+  await page.locator('.list-block').click();
+  await expect(page.locator('.list-seat')).toHaveCount(5);
+  // Who comes later, or back, sees no older one.
+  await page.getByRole('link', { name: 'Back' }).click();
+  await admin.call('PUT', `/api/admin/sites/${site}`, plan(6, 4000));
+  await page.goto(`/#/matches/${match}`);
+  await expect(page.getByText('6 of 6 seats left')).toBeVisible();
+  await comeAsNewFan(page);
+  await admin.call('POST', `/api/admin/matches/${match}/open`);
+  await expect(page.getByTestId('best')).toBeVisible(SECONDS);
+});
