@@ -12,7 +12,6 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// A comment in so long a silence keeps proxies from cutting a stream. A little less than the
 /// 15 seconds that are promised, because it is looked at once a second.
@@ -61,7 +60,7 @@ pub struct Watcher {
     pub last: Option<EventId>,
     pub place: Place,
     /// The place among the connections of the node.
-    pub connection: Option<OwnedSemaphorePermit>,
+    pub connection: Option<Place>,
     pub ends_at: Instant,
 }
 
@@ -71,7 +70,7 @@ struct Member<P> {
     debt: Option<Box<Debt>>,
     ends_at: Instant,
     _watching: Watching,
-    _places: (Place, Option<OwnedSemaphorePermit>),
+    _places: (Place, Option<Place>),
 }
 
 /// What a connection could not take.

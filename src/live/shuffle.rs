@@ -160,7 +160,7 @@ fn watcher(feed: &std::sync::Arc<Feed>, places: &Places, last: Option<u64>) -> W
             position: Position { epoch: 1, id: StreamId { ms, seq: 0 } },
             plan: feed.plan(),
         }),
-        place: places.take([127, 0, 0, 1].into()).expect("a place"),
+        place: places.take(None).expect("a place"),
         connection: None,
         ends_at: Instant::now() + Duration::from_secs(600),
     }
@@ -221,7 +221,7 @@ fn story(site: &std::sync::Arc<KnownSite>) {
     let id = MatchId::new(Partition(0));
     let feed = std::sync::Arc::new(Feed::new(id, site.clone(), 0, &snapshot(0), &[]));
     let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-    let places = Places::new(10, 10);
+    let places = Places::new(10, 10, metrics::Gauge::noop());
     let done = Arc::new(AtomicBool::new(false));
     let come = |pipe: &TestPipe, last: Option<u64>| {
         shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &places, last));
@@ -275,7 +275,8 @@ fn nobody_waits_to_be_seen() {
         let id = MatchId::new(Partition(0));
         let feed = std::sync::Arc::new(Feed::new(id, site.clone(), 0, &snapshot(0), &[]));
         let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-        let (places, done) = (Places::new(10, 10), Arc::new(AtomicBool::new(false)));
+        let (places, done) =
+            (Places::new(10, 10, metrics::Gauge::noop()), Arc::new(AtomicBool::new(false)));
         let task = task(Desk::new(shard.clone()), done.clone());
         let pipe = TestPipe::new(9999);
         let holds = |text: &str| {
