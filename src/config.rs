@@ -152,6 +152,9 @@ pub struct Rates {
     /// All calls per address and second.
     #[arg(long, env = "GRANDSTAND_CALLS_PER_SECOND", default_value_t = 200)]
     pub calls_per_second: u32,
+    /// Connections per address.
+    #[arg(long, env = "GRANDSTAND_CONNECTIONS_PER_ADDRESS", default_value_t = 1000)]
+    pub connections_per_address: u32,
     /// Event streams per address.
     #[arg(long, env = "GRANDSTAND_STREAMS_PER_ADDRESS", default_value_t = 64)]
     pub streams_per_address: u32,

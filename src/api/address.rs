@@ -25,6 +25,12 @@ impl Proxies {
         network(self.forwarded(peer, headers).unwrap_or(peer))
     }
 
+    /// The other side of a connection as limits count it; `None` for a trusted load balancer.
+    pub fn connected(&self, peer: IpAddr) -> Option<IpAddr> {
+        let peer = peer.to_canonical();
+        (!self.trusted.contains(&peer)).then(|| network(peer))
+    }
+
     fn forwarded(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         if !self.trusted.contains(&peer) {
             return None;

@@ -10,6 +10,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// Connections of one node: below the 20,000 file descriptors that a process commonly gets.
+const CONNECTIONS: u32 = 18_000;
+
 /// The limits of one node.
 pub struct RateLimits {
     on: bool,
@@ -18,6 +21,7 @@ pub struct RateLimits {
     seat_calls: DefaultKeyedRateLimiter<u128>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
     streams: Places,
+    connections: Places,
 }
 
 fn quota(count: u32, per_second: bool) -> Quota {
@@ -41,7 +45,12 @@ impl RateLimits {
             account_calls: RateLimiter::keyed(quota(rates.account_calls_per_minute, false)),
             seat_calls: RateLimiter::keyed(quota(rates.seat_calls_per_second, true)),
             calls: RateLimiter::keyed(quota(rates.calls_per_second, true)),
-            streams: Places::new(per_address, total),
+            streams: Places::new(per_address, total, metrics::gauge!("grandstand_streams")),
+            connections: Places::new(
+                limit(rates.connections_per_address),
+                CONNECTIONS,
+                metrics::gauge!("grandstand_connections"),
+            ),
         }
     }
 
@@ -83,10 +92,16 @@ impl RateLimits {
 
     /// A place for an event stream; it is free again when the value is dropped.
     pub fn stream(&self, address: IpAddr) -> Result<Place, ApiError> {
-        self.streams.take(address).map_err(|full| match full {
+        self.streams.take(Some(address)).map_err(|full| match full {
             Full::Address => ApiError::too_many(ErrorCode::TooManyStreams, 10),
             Full::Node => ErrorCode::Overloaded.into(),
         })
+    }
+
+    /// A place for a connection, until it is dropped; `None` when there is none. Without an address
+    /// it is that of a proxy, which has the connections of many.
+    pub fn connection(&self, address: Option<IpAddr>) -> Option<Place> {
+        self.connections.take(address).ok()
     }
 
     /// Forgets keys whose buckets are full again.

@@ -2,9 +2,10 @@
 //! `axum::serve` leaves these out. An event stream of HTTP/1.1 leaves here once it is accepted: its
 //! bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
+use crate::api::App;
 use crate::api::events::{self, EventStream};
 use crate::api::wire::{Wire, head};
-use crate::live::hub::Hub;
+use crate::live::places::Place;
 use crate::live::shard::Watcher;
 use axum::extract::Request;
 use axum::http::{Method, Version, header};
@@ -26,13 +27,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-/// Connections of one node: below the 20,000 file descriptors that a process commonly gets.
-const CONNECTIONS: usize = 18_000;
 /// Connections that wait to be accepted: an on-sale comes in one second.
 const BACKLOG: i32 = 8192;
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -82,7 +80,7 @@ struct Taken {
 /// What every connection is served with.
 struct Serving {
     router: Router,
-    hub: Arc<Hub>,
+    app: Arc<App>,
     peer_timeout: Duration,
     stop: CancellationToken,
 }
@@ -91,13 +89,12 @@ struct Serving {
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    hub: Arc<Hub>,
+    app: Arc<App>,
     peer_timeout: Duration,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
-    let serving = Arc::new(Serving { router, hub, peer_timeout, stop });
+    let serving = Arc::new(Serving { router, app, peer_timeout, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -112,7 +109,8 @@ pub async fn serve(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let peer = serving.app.proxies.connected(address.ip());
+        let Some(place) = serving.app.limits.connection(peer) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
             let _ = stream.try_write(TOO_MANY);
             continue;
@@ -136,7 +134,7 @@ impl Serving {
         self: Arc<Self>,
         stream: TcpStream,
         address: IpAddr,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<(), BoxError> {
         // A socket that is gone already is noticed by hyper.
         let _ = stream.set_nodelay(true);
@@ -150,7 +148,7 @@ impl Serving {
         if http2 {
             return self.http2(stream, address).await;
         }
-        let hub = self.hub.clone();
+        let hub = self.app.hub.clone();
         if let Some((stream, mut taken)) = self.http1(stream, address).await? {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);

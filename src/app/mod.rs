@@ -91,8 +91,9 @@ impl Node {
         }
         readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
         requests.tasks.extend(app.hub.shards.start(&requests.stop));
-        let (hub, stop) = (app.hub.clone(), requests.stop.clone());
-        requests.tasks.push(tokio::spawn(serve::serve(socket, routes, hub, peer_timeout, stop)));
+        let stop = requests.stop.clone();
+        let serving = serve::serve(socket, routes, app.clone(), peer_timeout, stop);
+        requests.tasks.push(tokio::spawn(serving));
         let drain = Duration::from_millis(settings.drain_ms);
         Ok(Self { app, workers, address, requests, work, readers, drain })
     }

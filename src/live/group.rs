@@ -12,7 +12,6 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// An event in so long a silence keeps proxies from cutting a stream, and tells a browser that the
 /// stream lives. A little less than the 15 seconds that are promised, because it is looked at once
@@ -63,7 +62,7 @@ pub struct Watcher {
     pub last: Option<EventId>,
     pub place: Place,
     /// The place among the connections of the node.
-    pub connection: Option<OwnedSemaphorePermit>,
+    pub connection: Option<Place>,
     pub ends_at: Instant,
 }
 
@@ -73,7 +72,7 @@ struct Member<P> {
     debt: Option<Box<Debt>>,
     ends_at: Instant,
     _watching: Watching,
-    _places: (Place, Option<OwnedSemaphorePermit>),
+    _places: (Place, Option<Place>),
 }
 
 /// What a connection could not take.

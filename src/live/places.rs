@@ -1,5 +1,7 @@
-//! The places for event streams of one node: so many in total, and so many of one address.
+//! The places of one node, for event streams and for connections: so many in total, and so many of
+//! one address.
 
+use metrics::Gauge;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,16 +14,17 @@ pub struct Places {
     total: u32,
 }
 
-#[derive(Default)]
 struct Taken {
     total: u32,
     per_address: HashMap<IpAddr, u32>,
+    /// Shows the total.
+    gauge: Gauge,
 }
 
-/// The place of an open stream; its end frees it.
+/// A place that is taken; its end frees it.
 pub struct Place {
     taken: Arc<Mutex<Taken>>,
-    address: IpAddr,
+    address: Option<IpAddr>,
 }
 
 /// Why there is no place.
@@ -33,24 +36,28 @@ pub enum Full {
 }
 
 impl Places {
-    /// Free places: `per_address` for each address, `total` for all.
-    pub fn new(per_address: u32, total: u32) -> Self {
-        Self { taken: Arc::default(), per_address, total }
+    /// Free places: `per_address` for each address, `total` for all; `gauge` shows how many are
+    /// taken.
+    pub fn new(per_address: u32, total: u32, gauge: Gauge) -> Self {
+        let taken = Taken { total: 0, per_address: HashMap::new(), gauge };
+        Self { taken: Arc::new(Mutex::new(taken)), per_address, total }
     }
 
-    /// A place for a stream of an address.
-    pub fn take(&self, address: IpAddr) -> Result<Place, Full> {
+    /// A place for an address; `None` is one that many people share, and may have all.
+    pub fn take(&self, address: Option<IpAddr>) -> Result<Place, Full> {
         let mut taken = self.taken.lock();
         if taken.total >= self.total {
             return Err(Full::Node);
         }
-        let mine = taken.per_address.entry(address).or_default();
-        if *mine >= self.per_address {
-            return Err(Full::Address);
+        if let Some(address) = address {
+            let mine = taken.per_address.entry(address).or_default();
+            if *mine >= self.per_address {
+                return Err(Full::Address);
+            }
+            *mine += 1;
         }
-        *mine += 1;
         taken.total += 1;
-        metrics::gauge!("grandstand_streams").set(f64::from(taken.total));
+        taken.gauge.set(f64::from(taken.total));
         Ok(Place { taken: self.taken.clone(), address })
     }
 }
@@ -59,11 +66,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.taken.lock();
         taken.total -= 1;
-        metrics::gauge!("grandstand_streams").set(f64::from(taken.total));
-        if let Some(count) = taken.per_address.get_mut(&self.address) {
+        taken.gauge.set(f64::from(taken.total));
+        let Some(address) = self.address else { return };
+        if let Some(count) = taken.per_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                taken.per_address.remove(&self.address);
+                taken.per_address.remove(&address);
             }
         }
     }

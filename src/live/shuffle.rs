@@ -182,7 +182,7 @@ fn watcher(feed: &std::sync::Arc<Feed>, places: &Places, last: Option<u64>) -> W
             position: Position { epoch: 1, id: StreamId { ms, seq: 0 } },
             plan: feed.plan(),
         }),
-        place: places.take([127, 0, 0, 1].into()).expect("a place"),
+        place: places.take(None).expect("a place"),
         connection: None,
         ends_at: Instant::now() + Duration::from_secs(600),
     }
@@ -244,7 +244,7 @@ fn story(site: &std::sync::Arc<KnownSite>) {
     let (id, feed) = (event.id, Feed::new(&event, site.clone(), &snapshot(0), &[]));
     let feed = std::sync::Arc::new(feed);
     let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-    let places = Places::new(10, 10);
+    let places = Places::new(10, 10, metrics::Gauge::noop());
     let done = Arc::new(AtomicBool::new(false));
     let come = |pipe: &TestPipe, last: Option<u64>| {
         shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &places, last));
@@ -299,7 +299,8 @@ fn nobody_waits_to_be_seen() {
         let (id, feed) = (event.id, Feed::new(&event, site.clone(), &snapshot(0), &[]));
         let feed = std::sync::Arc::new(feed);
         let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-        let (places, done) = (Places::new(10, 10), Arc::new(AtomicBool::new(false)));
+        let (places, done) =
+            (Places::new(10, 10, metrics::Gauge::noop()), Arc::new(AtomicBool::new(false)));
         let task = task(Desk::new(shard.clone()), done.clone());
         let pipe = TestPipe::new(9999);
         let holds = |text: &str| {

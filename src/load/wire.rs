@@ -99,7 +99,7 @@ impl Connection {
             self.send("GET", path, None, None).await?;
             self.head().await
         };
-        match begun.await {
+        match tokio::time::timeout(ANSWER, begun).await.unwrap_or_else(|late| Err(late.into())) {
             Ok(head) if head.status == 200 && head.length == Length::Chunks => Ok(()),
             Ok(head) => Err(Trouble::NoAnswer(format!("status {}", head.status))),
             Err(error) => Err(Trouble::NoAnswer(error.to_string())),
@@ -137,7 +137,8 @@ impl Connection {
             }
         }
         if self.stream.is_none() {
-            let stream = TcpStream::connect(self.place.address).await?;
+            let connecting = TcpStream::connect(self.place.address);
+            let stream = tokio::time::timeout(ANSWER, connecting).await??;
             stream.set_nodelay(true)?;
             self.input.clear();
             self.stream = Some(stream);

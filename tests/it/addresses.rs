@@ -7,7 +7,8 @@ use grandstand::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A guest behind a trusted proxy that says this of its address.
 async fn log_in_from(guest: &Client, forwarded: &str, email: &str, password: &str) -> Answer {
@@ -147,6 +148,50 @@ async fn many_who_guess_together_do_not_keep_the_owner_out() {
         let body = json!({"refreshToken": "nothing"});
         let answer = guest.post("/api/users/refresh", &body).await;
         (answer.status == 401 && answer.body["code"] != Value::Null).then_some(())
+    })
+    .await;
+    app.finish().await;
+}
+
+/// The rule: who opens connections without end takes those of its own address, and not those of
+/// everybody; a trusted proxy has them for many people.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_does_not_take_all_connections() {
+    let app = TestApp::start_with(|settings| {
+        settings.rates.rate_limits = "on".to_owned();
+        settings.rates.connections_per_address = 5;
+        settings.trusted_proxies = vec!["127.0.0.3".parse::<IpAddr>().unwrap()];
+    })
+    .await;
+    let node = app.node().address;
+    let connect = async |from: &str| -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        socket.connect(node).await.unwrap()
+    };
+    /// Whether the node closes a connection without a request.
+    async fn is_refused(stream: &mut TcpStream) -> bool {
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(1), read).await;
+        read.is_ok_and(|read| read.is_ok() && &answer == b"HTTP/1.1 503")
+    }
+    let mut rude = Vec::new();
+    for at in 0..8 {
+        let mut stream = connect("127.0.0.2").await;
+        assert_eq!(is_refused(&mut stream).await, at >= 5, "connection {at}");
+        rude.push(stream);
+    }
+    app.guest().get("/api/matches").await.expect(200);
+    for _ in 0..8 {
+        let mut stream = connect("127.0.0.3").await;
+        assert!(!is_refused(&mut stream).await);
+        rude.push(stream);
+    }
+    drop(rude);
+    eventually("the places are free again", || async {
+        let mut stream = connect("127.0.0.2").await;
+        (!is_refused(&mut stream).await).then_some(())
     })
     .await;
     app.finish().await;
