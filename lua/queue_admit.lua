@@ -1,5 +1,5 @@
--- Lets people in: at the set rate, while there are fewer active passes than the set number; and tells
--- how many wait when that has changed, also while nobody is let in.
+-- Lets people in: at the set rate, while there are fewer active passes than the set number; and
+-- tells how many wait when that has changed, also while nobody is let in.
 -- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue   KEYS[3]  ZSET  passes   KEYS[4]  STREAM changes
 -- KEYS[5]  HASH  partition
 -- Replies: off closed idle admitted
