@@ -58,6 +58,16 @@ Feature: Live updates
       When Mina holds seats 20 and 21
       Then Jun's map shows seats 20 and 21 as HOLD
 
+  Rule: Who looks is told of the sale as well
+
+    Scenario: A sale that closes and opens again
+      Given Ada is the administrator
+      And Jun watches block 1
+      When Ada closes the sale
+      Then Jun is told that the match is CLOSED
+      When Ada opens the sale
+      Then Jun is told that the match is OPEN
+
   Rule: Who was away for a moment misses nothing
 
     Background:

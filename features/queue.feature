@@ -42,6 +42,13 @@ Feature: The waiting room
       When Mina tries to watch the queue
       Then Mina is refused with QUEUE_OFF
 
+    Scenario: Who waits is told that the sale has closed
+      Given Ada is the administrator
+      And the match has a waiting room for 10 buyers at a time
+      And Mina watches the queue
+      When Ada closes the sale
+      Then Mina is told that the match is CLOSED
+
   Rule: People are let in one after the other
 
     Background:

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
-/// An event in so long a silence keeps proxies from cutting the stream, and tells a browser that the
-/// stream lives.
+/// An event in so long a silence keeps proxies from cutting the stream, and tells a browser that
+/// the stream lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A stream ends after so long, give or take a quarter, so that clients come back one by one.
 const LIFE: Duration = Duration::from_secs(1800);

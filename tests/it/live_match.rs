@@ -110,8 +110,8 @@ async fn who_returns_is_told_the_match_as_it_is_now() {
     app.finish().await;
 }
 
-/// The rule: whoever waits in line is told the end of it: no seats, no sale, no line. A time to wait
-/// is told only while people are let in.
+/// The rule: whoever waits in line is told the end of it: no seats, no sale, no line. A time to
+/// wait is told only while people are let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_line_is_told_to_those_who_wait() {
     let app = TestApp::start_with(|settings| settings.max_seats_per_user = 25).await;
@@ -183,8 +183,8 @@ async fn how_many_wait_is_told_while_the_line_stands() {
     app.finish().await;
 }
 
-/// The rule: a stream that has nothing to tell says every 15 seconds that it lives, as an event that
-/// browsers see.
+/// The rule: a stream that has nothing to tell says every 15 seconds that it lives, as an event
+/// that browsers see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_stream_says_that_it_lives() {
     let app = TestApp::start().await;

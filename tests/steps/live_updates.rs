@@ -93,6 +93,12 @@ async fn resume_by_query(world: &mut World, name: String, block: u32) {
     open(world, &name, &rest, None).await;
 }
 
+#[then(expr = "{word} is told that the match is {word}")]
+async fn told(world: &mut World, name: String, status: String) {
+    let map = map(world, &name);
+    while map.next_named("match").await.data["status"] != status.as_str() {}
+}
+
 #[then(expr = "{word} gets only the change(s) of seat(s) {seats}")]
 async fn only_changes(world: &mut World, name: String, seats: Seats) {
     let mut found = BTreeSet::new();

@@ -2,6 +2,7 @@
 
 import { expect, type Page } from '@playwright/test';
 import { draftMatch, openQueue, Person, plan, smallMatch } from './support/backstage';
+import { line } from './support/cut';
 import { comeAsNewFan, live, showList, signUp, test } from './support/fan';
 
 /** A change is on every page after so many milliseconds. */
@@ -114,4 +115,25 @@ test('a new plan of the site is drawn, at its prices, while somebody looks', asy
   await comeAsNewFan(page);
   await admin.call('POST', `/api/admin/matches/${match}/open`);
   await expect(page.getByTestId('best')).toBeVisible(SECONDS);
+});
+
+test('who waits, and who reads the list, is told when the connection is lost', async ({
+  arrive,
+  server,
+  baseURL,
+}) => {
+  const match = await smallMatch(server.url, 'Lost Town', 8);
+  await openQueue(server.url, match, { paused: true });
+  const between = await line(baseURL ?? '');
+  const waiting = await arrive(`${between.url}/#/matches/${match}`);
+  const reading = await arrive(between.url);
+  await expect(waiting.getByText('0 people are waiting')).toBeVisible();
+  await expect(reading.locator('.match-card', { hasText: 'Lost Town' })).toBeVisible();
+  between.cut();
+  for (const page of [waiting, reading]) {
+    await expect(page.getByRole('alert')).toContainText('as it was last known');
+  }
+  between.mend();
+  for (const page of [waiting, reading]) await expect(page.getByRole('alert')).toBeHidden();
+  between.close();
 });

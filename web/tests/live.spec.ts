@@ -112,7 +112,7 @@ test('a network that swallows everything does not look alive', async ({ arrive, 
   between.close();
 });
 
-/** The stream is dead and says nothing, and all else goes on as ever. */
+// The stream says nothing any more, and all else goes on as ever.
 test('a stream that is dead without a word does not look alive', async ({ arrive, baseURL }) => {
   const between = await line(baseURL ?? '');
   const page = await arrive(between.url);

@@ -38,6 +38,29 @@ test('who leaves the line has left it', async ({ arrive, server }) => {
   await expect(page.getByTestId('join')).toBeVisible();
 });
 
+test('a place that was just taken is not lost to an older answer', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Early Town', 8);
+  await openQueue(server.url, match, { paused: true });
+  const page = await arrive(`/#/matches/${match}`);
+  const joined = page.waitForResponse(
+    (answer) => answer.request().method() === 'POST' && answer.url().endsWith('/queue'),
+  );
+  let late = 0;
+  await page.route('**/queue', async (route) => {
+    if (route.request().method() !== 'GET' || late > 0) return route.fallback();
+    late += 1;
+    await joined;
+    // What the server said before it knew of the place.
+    await route.fulfill({ status: 404, json: { status: 404, code: 'NOT_IN_QUEUE' } });
+  });
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByTestId('ahead')).toBeVisible();
+  await expect.poll(() => late).toBe(1);
+  await expect(page.getByText('1 person is waiting')).toBeVisible();
+  await expect(page.getByTestId('ahead')).toBeVisible();
+});
+
 test('a sold-out match says so in the waiting room and in the list', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Sold Town', 2);
   const buyer = await Person.signUp(server.url);
@@ -68,6 +91,6 @@ test('a waiting room that opens while fans choose takes them in', async ({ arriv
   await comeAsNewFan(page);
   await expect(page.getByTestId('best')).toBeVisible();
   await openQueue(server.url, match, { maxActive: 1 });
-  await page.getByTestId('best').click();
   await expect(page.getByTestId('join')).toBeVisible();
+  await expect(page.getByTestId('best')).toBeHidden();
 });

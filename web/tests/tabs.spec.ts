@@ -119,6 +119,7 @@ test('a browser without locks has one stream for each tab', async ({ arrive, ser
   });
   await page.goto(`/#/matches/${match}`);
   await page.reload();
+  await expect(page.getByText('0 people are waiting')).toBeVisible();
   await page.getByTestId('join').click();
   await signUp(page);
   await expect(page.getByText('1 person is waiting')).toBeVisible();

@@ -77,18 +77,22 @@ function checkDelayMs(): number {
 /** Finds the place of a fan who comes back. */
 export async function checkPlace(match: string): Promise<void> {
   if (!user.value) return;
-  const before = place.value?.state;
+  const before = place.value;
+  // Overtaken by something that we did meanwhile: an older answer must not take our place away.
+  const isLate = () => place.value !== before;
   try {
-    place.value = await fetchQueuePlace(match);
-    if (before === 'WAITING' && place.value.state === 'ADMITTED') {
+    const now = await fetchQueuePlace(match);
+    if (isLate()) return;
+    place.value = now;
+    if (before?.state === 'WAITING' && now.state === 'ADMITTED') {
       tell('good', text.value.queue.admitted);
     }
   } catch (error) {
     const { code, status } = asProblem(error);
     if (code === 'QUEUE_OFF') doubt(error);
-    else if (status === 404) {
+    else if (status === 404 && !isLate()) {
       place.value = null;
-      if (before === 'ADMITTED') tell('info', text.value.queue.ended);
+      if (before?.state === 'ADMITTED') tell('info', text.value.queue.ended);
     }
   }
 }

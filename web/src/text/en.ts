@@ -42,6 +42,7 @@ export const en: Text = {
     paused: 'Paused',
     lostNotice:
       'The connection is lost. The seats are shown as they were last known; we are reconnecting.',
+    lostElsewhere: 'The connection is lost. This is shown as it was last known; we are reconnecting.',
     back: 'Connected again. The seats are up to date.',
   },
   sale: {

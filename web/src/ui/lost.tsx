@@ -3,8 +3,8 @@ import { text } from '../text';
 /** What is shown is what was last known. */
 export function Lost() {
   return (
-    <p class="lost" role="alert">
-      {text.value.live.lostNotice}
+    <p class="banner" role="alert">
+      {text.value.live.lostElsewhere}
     </p>
   );
 }

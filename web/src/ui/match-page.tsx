@@ -10,7 +10,6 @@ import { tell } from '../state/notices';
 import { admitted, checkPlace, queueEnabled, watchPlace } from '../state/queue';
 import { text } from '../text';
 import { Failure } from './failure';
-import { Lost } from './lost';
 import { MatchHead } from './match-head';
 import { SeatList } from './seat-list';
 import { SidePanel } from './side-panel';
@@ -79,7 +78,11 @@ export function MatchPage({ id }: { id: string }) {
         onView={(next) => (view.value = next)}
         onRoom={admitted.value ? undefined : () => (looking.value = false)}
       />
-      {health.value === 'lost' && <Lost />}
+      {health.value === 'lost' && (
+        <p class="lost" role="alert">
+          {t.live.lostNotice}
+        </p>
+      )}
       <div class="match-body">
         <section class="stage" data-health={health.value} aria-label={t.map.seats}>
           {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}

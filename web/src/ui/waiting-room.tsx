@@ -32,12 +32,11 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
           </p>
         )}
         {waits ? <Place /> : <p>{t.queue.intro}</p>}
-        {now && (
-          <p class="soft room-facts">
-            <span>{t.queue.waiting(now.waiting)}</span>
-            {now.admittedPerMinute !== null && <span>{t.queue.rate(now.admittedPerMinute)}</span>}
-          </p>
-        )}
+        {/* Its room is kept until it is known: a button must not move away below a finger. */}
+        <p class="soft room-facts">
+          <span>{now ? t.queue.waiting(now.waiting) : '\u00a0'}</span>
+          {now && now.admittedPerMinute !== null && <span>{t.queue.rate(now.admittedPerMinute)}</span>}
+        </p>
         <NotYet />
         <div class="room-actions">
           {!waits && (
