@@ -102,8 +102,8 @@ pub async fn mine(
     responses((status = 201, body = Envelope<HoldView>)),
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatNotFound, ErrorCode::SeatTaken,
-        ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit, ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat,
-        ErrorCode::SoldOut]))))]
+        ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit,
+        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::SoldOut]))))]
 pub async fn hold(
     State(app): State<Arc<App>>,
     user: User,
