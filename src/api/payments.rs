@@ -4,7 +4,9 @@ use crate::api::App;
 use crate::api::auth::User;
 use crate::api::checkout::{self, Confirmed};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
+use crate::api::extract::{
+    Accepted, Created, Envelope, IdempotencyKey, Input, Nothing, Okay, Path,
+};
 use crate::api::reservations::{ReservationView, find};
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{PaymentId, ReservationId};
@@ -21,8 +23,27 @@ use utoipa::ToSchema;
 pub struct RequestInput {
     #[schema(value_type = uuid::Uuid)]
     reservation_id: ReservationId,
-    /// `CARD`, `TRANSFER` or `EASY_PAY`.
-    method: String,
+    method: Method,
+}
+
+/// How to pay.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Method {
+    Card,
+    Transfer,
+    EasyPay,
+}
+
+impl Method {
+    /// The word of the API and of the records.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Card => "CARD",
+            Self::Transfer => "TRANSFER",
+            Self::EasyPay => "EASY_PAY",
+        }
+    }
 }
 
 /// What the gateway gave the buyer.
@@ -31,8 +52,13 @@ pub struct RequestInput {
 pub struct ConfirmInput {
     #[schema(value_type = uuid::Uuid)]
     payment_id: PaymentId,
+    /// Any, when nothing is to be paid.
+    #[schema(pattern = "^[A-Za-z0-9_=.:-]{1,200}$")]
     payment_key: String,
+    /// As the request for the payment gave it.
     order_id: String,
+    /// In KRW.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
 }
 
@@ -114,9 +140,7 @@ pub async fn request(
     input: Input<RequestInput>,
 ) -> ApiResult<Created<PaymentView>> {
     let RequestInput { reservation_id, method } = &input.value;
-    if !["CARD", "TRANSFER", "EASY_PAY"].contains(&method.as_str()) {
-        return Err(ApiError::field("method", "must be CARD, TRANSFER or EASY_PAY"));
-    }
+    let method = method.word().to_owned();
     let operation = key.operation(&user.id.key(), "request payment", &input);
     let one = find(&app, &user, *reservation_id).await?;
     let id = PaymentId::new(one.id.partition());
@@ -126,7 +150,7 @@ pub async fn request(
         .await?;
     let payment = ClaimPayment {
         id,
-        method: method.clone(),
+        method,
         status: PaymentStatus::Ready,
         key: String::new(),
         amount: one.amount,
@@ -226,15 +250,15 @@ pub struct WebhookPayment {
 /// believed: it only leads to a look-up.
 #[utoipa::path(post, path = "/api/payments/webhooks/toss",
     operation_id = "tossWebhook", tag = "payments",
-    request_body = WebhookInput, responses((status = 200)),
+    request_body = WebhookInput, responses((status = 200, body = Envelope<Nothing>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn webhook(
     State(app): State<Arc<App>>,
     input: Input<WebhookInput>,
-) -> ApiResult<Okay<()>> {
+) -> ApiResult<Okay<Nothing>> {
     let named = input.value.data.and_then(|data| data.order_id).or(input.value.order_id);
     if let Some(payment) = named.as_deref().and_then(PaymentId::from_order_id) {
         checkout::look_up(&app, payment).await?;
     }
-    Ok(Okay(()))
+    Ok(Okay(Nothing))
 }

@@ -13,14 +13,27 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+/// E-mail and password of a new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignUpInput {
+    /// At most 254 characters; spaces around it are taken off.
+    #[schema(
+        example = "fan@grandstand.example",
+        max_length = 254,
+        pattern = r"^ *[^@\s\u0000-\u001f\u007f-\u009f]+@[^@\s\u0000-\u001f\u007f-\u009f]+\.[^@\s\u0000-\u001f\u007f-\u009f]+ *$"
+    )]
+    email: String,
+    #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]
+    password: String,
+}
+
 /// E-mail and password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Credentials {
-    /// At most 254 characters.
+pub struct LogInInput {
     #[schema(example = "fan@grandstand.example")]
     email: String,
-    /// 8 to 128 characters.
     #[schema(example = "correct horse battery")]
     password: String,
 }
@@ -54,7 +67,7 @@ pub struct RefreshInput {
 
 /// Makes an account.
 #[utoipa::path(post, path = "/api/users/sign-up",
-    operation_id = "signUp", tag = "users", request_body = Credentials,
+    operation_id = "signUp", tag = "users", request_body = SignUpInput,
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Envelope<UserView>)),
     extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
@@ -62,7 +75,7 @@ pub async fn sign_up(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
     key: IdempotencyKey,
-    input: Input<Credentials>,
+    input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
     limit(&app, peer)?;
     let email = checked_email(&input.value.email);
@@ -100,13 +113,13 @@ pub async fn new_account(
 
 /// Starts a session.
 #[utoipa::path(post, path = "/api/users/log-in",
-    operation_id = "logIn", tag = "users", request_body = Credentials,
+    operation_id = "logIn", tag = "users", request_body = LogInInput,
     responses((status = 200, body = Envelope<SessionView>)),
     extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
-    input: Input<Credentials>,
+    input: Input<LogInInput>,
 ) -> ApiResult<Okay<SessionView>> {
     limit(&app, peer)?;
     let email = input.value.email.trim().to_lowercase();
@@ -177,13 +190,17 @@ fn view(app: &App, account: Account, pair: Pair) -> SessionView {
 }
 
 /// An e-mail in the form that accounts are kept under. Only what is surely wrong is refused: that
-/// the address exists can only be shown by a mail to it.
+/// the address exists can only be shown by a mail to it. `SignUpInput` has the same as a pattern.
 pub fn checked_email(text: &str) -> Result<String, FieldError> {
-    let email = text.trim().to_lowercase();
-    let plausible = email.len() <= 254
+    let email = text.trim_matches(' ').to_lowercase();
+    let plausible = text.chars().count() <= 254
         && !email.chars().any(|letter| letter.is_control() || letter.is_whitespace())
         && email.split_once('@').is_some_and(|(name, host)| {
-            !name.is_empty() && host.contains('.') && !host.contains('@') && host.len() >= 3
+            let dot_inside = host
+                .char_indices()
+                .skip(1)
+                .any(|(at, letter)| letter == '.' && at + 1 < host.len());
+            !name.is_empty() && dot_inside && !host.contains('@')
         });
     let message = "must be an e-mail address such as name@example.com".to_owned();
     if plausible { Ok(email) } else { Err(FieldError { field: "email".to_owned(), message }) }

@@ -765,7 +765,6 @@ export interface components {
         Area: {
             /** @description Unique among the areas of the site, 1 or more. */
             id: components["schemas"]["AreaId"];
-            /** @description Name for people, 1 to 100 characters. */
             name: string;
             /** @description Sections of the area. */
             sections: components["schemas"]["Section"][];
@@ -790,15 +789,17 @@ export interface components {
             /** @description Only in these sections. */
             sectionIds?: components["schemas"]["SectionId"][];
         };
+        /** @description The best seats that are left. */
+        BestSeats: {
+            bestAvailable: components["schemas"]["BestInput"];
+        };
         /** @description A block of a section. */
         Block: {
             /** @description Code of the grade of its seats. */
             grade: string;
             /** @description Unique among the blocks of the site, 1 or more. */
             id: components["schemas"]["BlockId"];
-            /** @description Name for people, 1 to 100 characters: `101`. */
             name: string;
-            /** @description A closed polygon of three points or more. */
             outline: [
                 number,
                 number
@@ -823,7 +824,6 @@ export interface components {
         };
         /** @description Which seats of a reservation to give back. */
         CancelInput: {
-            /** @description Some seats of a reservation that is paid; without it, all. */
             seatIds?: components["schemas"]["SeatId"][] | null;
         };
         /** @description A seat that someone has, with what the ticket says. */
@@ -843,11 +843,16 @@ export interface components {
         Condition: "ok" | "not loaded" | "no answer" | "payments stopped: PostgreSQL has lost sales, run grandstand restore";
         /** @description What the gateway gave the buyer. */
         ConfirmInput: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description In KRW.
+             */
             amount: number;
+            /** @description As the request for the payment gave it. */
             orderId: string;
             /** Format: uuid */
             paymentId: string;
+            /** @description Any, when nothing is to be paid. */
             paymentKey: string;
         };
         /** @description A confirmation. */
@@ -856,19 +861,6 @@ export interface components {
             /** @description Whether PostgreSQL has it: then nothing can undo it but a refund. */
             persisted: boolean;
             reservation: components["schemas"]["ReservationView"];
-        };
-        /** @description E-mail and password. */
-        Credentials: {
-            /**
-             * @description At most 254 characters.
-             * @example fan@grandstand.example
-             */
-            email: string;
-            /**
-             * @description 8 to 128 characters.
-             * @example correct horse battery
-             */
-            password: string;
         };
         /** @description The envelope of a success. */
         Envelope_Areas: {
@@ -990,6 +982,16 @@ export interface components {
                 startsAt: string;
                 status: components["schemas"]["MatchStatus"];
             };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_Nothing: {
+            /**
+             * @description The data of a success that has none.
+             * @default null
+             */
+            data: unknown;
             /** Format: int32 */
             status: number;
         };
@@ -1253,7 +1255,6 @@ export interface components {
             code: string;
             /** @description Colour on the map, `#rrggbb`. */
             color: string;
-            /** @description Name for people. */
             name: string;
             /**
              * Format: int64
@@ -1262,11 +1263,7 @@ export interface components {
             price: number;
         };
         /** @description The seats to hold. */
-        HoldInput: {
-            bestAvailable?: components["schemas"]["BestInput"] | null;
-            /** @description All of them or none. */
-            seatIds?: components["schemas"]["SeatId"][] | null;
-        };
+        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["BestSeats"];
         /** @description My holds in a match. */
         HoldList: {
             holds: components["schemas"]["HoldView"][];
@@ -1295,11 +1292,16 @@ export interface components {
             /** Format: int64 */
             waiting: number;
         };
+        /** @description E-mail and password. */
+        LogInInput: {
+            /** @example fan@grandstand.example */
+            email: string;
+            /** @example correct horse battery */
+            password: string;
+        };
         /** @description A match as an administrator gives it. */
         MatchInput: {
-            /** @description 1 to 100 characters. */
             awayTeam: string;
-            /** @description 1 to 100 characters. */
             homeTeam: string;
             /** @description No choice by hand may leave a single seat alone; default false. */
             orphanRule?: boolean;
@@ -1379,12 +1381,22 @@ export interface components {
             /** @description `SEAT_NOT_FOUND`: the seats that the site does not have. */
             seatIds?: components["schemas"]["SeatId"][];
         };
+        /**
+         * @description How to pay.
+         * @enum {string}
+         */
+        Method: "CARD" | "TRANSFER" | "EASY_PAY";
         /** @description Something with an id and a name. */
         Named: {
             /** Format: int32 */
             id: number;
             name: string;
         };
+        /**
+         * @description The data of a success that has none.
+         * @default null
+         */
+        Nothing: unknown;
         /** @description A partition that does not serve, or not all, and why. */
         PartitionAway: {
             /** Format: int32 */
@@ -1498,11 +1510,8 @@ export interface components {
              * @default false
              */
             paused?: boolean;
-            /**
-             * @description People who join before `opensAt` get a random order at opening.
-             * @default false
-             */
-            randomPreQueue?: boolean;
+            /** @enum {boolean} */
+            randomPreQueue?: false;
         };
         /** @description What a node needs, and whether it is there, as of about a second ago. */
         Ready: {
@@ -1528,8 +1537,7 @@ export interface components {
         };
         /** @description Which reservation to pay, and how. */
         RequestInput: {
-            /** @description `CARD`, `TRANSFER` or `EASY_PAY`. */
-            method: string;
+            method: components["schemas"]["Method"];
             /** Format: uuid */
             reservationId: string;
         };
@@ -1568,13 +1576,20 @@ export interface components {
             seats: components["schemas"]["ClaimedSeat"][];
             status: components["schemas"]["ReservationStatus"];
         };
-        /** @description What to reserve: a hold, or seats out of one's holds. */
-        ReserveInput: {
+        /** @description What to reserve. */
+        ReserveChoice: components["schemas"]["ReserveHold"] | components["schemas"]["ReserveSeats"];
+        /** @description The seats of a hold. */
+        ReserveHold: {
             /** Format: uuid */
-            holdId?: string | null;
+            holdId: string;
             /** Format: uuid */
             matchId: string;
-            seatIds?: components["schemas"]["SeatId"][] | null;
+        };
+        /** @description Seats out of one's holds. */
+        ReserveSeats: {
+            /** Format: uuid */
+            matchId: string;
+            seatIds: components["schemas"]["SeatId"][];
         };
         /**
          * @description What an account may do.
@@ -1596,14 +1611,12 @@ export interface components {
             firstNumber?: number;
             /** @description Id of the first seat; the others follow by one. */
             firstSeatId: components["schemas"]["SeatId"];
-            /** @description Centre of the first seat. */
             from: [
                 number,
                 number
             ];
             /** @description Grade of this row where it differs from that of its block. */
             grade?: string | null;
-            /** @description What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block. */
             label: string;
             /**
              * Format: int32
@@ -1615,7 +1628,6 @@ export interface components {
              * @description How many seats, 1 to 200.
              */
             seats: number;
-            /** @description Centre of the last seat. */
             to: [
                 number,
                 number
@@ -1668,7 +1680,6 @@ export interface components {
             blocks: components["schemas"]["Block"][];
             /** @description Unique among the sections of the site, 1 or more. */
             id: components["schemas"]["SectionId"];
-            /** @description Name for people, 1 to 100 characters. */
             name: string;
         };
         /**
@@ -1695,11 +1706,20 @@ export interface components {
         Shape: {
             /** @description What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones. */
             kind: string;
-            /** @description A closed polygon of three points or more. */
             outline: [
                 number,
                 number
             ][];
+        };
+        /** @description E-mail and password of a new account. */
+        SignUpInput: {
+            /**
+             * @description At most 254 characters; spaces around it are taken off.
+             * @example fan@grandstand.example
+             */
+            email: string;
+            /** @example correct horse battery */
+            password: string;
         };
         /** @description All sites. */
         SiteList: {
@@ -1709,14 +1729,26 @@ export interface components {
         SitePlan: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
-            /** @description Where everybody looks: the point that "best" is measured from. */
             focus: [
                 number,
                 number
             ];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
-            /** @description Name of the stadium, 1 to 100 characters. */
+            name: string;
+            /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
+            shapes?: components["schemas"]["Shape"][];
+        };
+        /** @description The plan of a site. */
+        SitePlanInput: {
+            /** @description Areas of the site. */
+            areas: components["schemas"]["Area"][];
+            focus: [
+                number,
+                number
+            ];
+            /** @description Grades of seats with their prices. */
+            grades: components["schemas"]["Grade"][];
             name: string;
             /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
             shapes?: components["schemas"]["Shape"][];
@@ -1747,6 +1779,10 @@ export interface components {
             blocks: components["schemas"]["BlockNow"][];
             /** Format: int64 */
             version: number;
+        };
+        /** @description These seats, all of them or none. */
+        TheseSeats: {
+            seatIds: components["schemas"]["SeatId"][];
         };
         /** @description The time by which deadlines are decided. */
         Time: {
@@ -1780,6 +1816,7 @@ export type Area = components['schemas']['Area'];
 export type AreaId = components['schemas']['AreaId'];
 export type Areas = components['schemas']['Areas'];
 export type BestInput = components['schemas']['BestInput'];
+export type BestSeats = components['schemas']['BestSeats'];
 export type Block = components['schemas']['Block'];
 export type BlockId = components['schemas']['BlockId'];
 export type BlockNow = components['schemas']['BlockNow'];
@@ -1789,7 +1826,6 @@ export type ClaimedSeat = components['schemas']['ClaimedSeat'];
 export type Condition = components['schemas']['Condition'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
 export type ConfirmView = components['schemas']['ConfirmView'];
-export type Credentials = components['schemas']['Credentials'];
 export type Envelope_Areas = components['schemas']['Envelope_Areas'];
 export type Envelope_Blocks = components['schemas']['Envelope_Blocks'];
 export type Envelope_ConfirmView = components['schemas']['Envelope_ConfirmView'];
@@ -1798,6 +1834,7 @@ export type Envelope_HoldView = components['schemas']['Envelope_HoldView'];
 export type Envelope_MatchList = components['schemas']['Envelope_MatchList'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
+export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
 export type Envelope_PlaceView = components['schemas']['Envelope_PlaceView'];
 export type Envelope_Ready = components['schemas']['Envelope_Ready'];
@@ -1817,17 +1854,20 @@ export type ErrorCode = components['schemas']['ErrorCode'];
 export type Eta = components['schemas']['Eta'];
 export type FieldError = components['schemas']['FieldError'];
 export type Grade = components['schemas']['Grade'];
-export type HoldInput = components['schemas']['HoldInput'];
+export type HoldChoice = components['schemas']['HoldChoice'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
 export type LineView = components['schemas']['LineView'];
+export type LogInInput = components['schemas']['LogInInput'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
 export type MatchPage = components['schemas']['MatchPage'];
 export type MatchStatus = components['schemas']['MatchStatus'];
 export type MatchView = components['schemas']['MatchView'];
 export type Members = components['schemas']['Members'];
+export type Method = components['schemas']['Method'];
 export type Named = components['schemas']['Named'];
+export type Nothing = components['schemas']['Nothing'];
 export type PartitionAway = components['schemas']['PartitionAway'];
 export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
@@ -1841,7 +1881,9 @@ export type RequestInput = components['schemas']['RequestInput'];
 export type ReservationList = components['schemas']['ReservationList'];
 export type ReservationStatus = components['schemas']['ReservationStatus'];
 export type ReservationView = components['schemas']['ReservationView'];
-export type ReserveInput = components['schemas']['ReserveInput'];
+export type ReserveChoice = components['schemas']['ReserveChoice'];
+export type ReserveHold = components['schemas']['ReserveHold'];
+export type ReserveSeats = components['schemas']['ReserveSeats'];
 export type Role = components['schemas']['Role'];
 export type Row = components['schemas']['Row'];
 export type SeatId = components['schemas']['SeatId'];
@@ -1856,11 +1898,14 @@ export type SectionId = components['schemas']['SectionId'];
 export type Sections = components['schemas']['Sections'];
 export type SessionView = components['schemas']['SessionView'];
 export type Shape = components['schemas']['Shape'];
+export type SignUpInput = components['schemas']['SignUpInput'];
 export type SiteList = components['schemas']['SiteList'];
 export type SitePlan = components['schemas']['SitePlan'];
+export type SitePlanInput = components['schemas']['SitePlanInput'];
 export type SiteSummary = components['schemas']['SiteSummary'];
 export type SiteView = components['schemas']['SiteView'];
 export type States = components['schemas']['States'];
+export type TheseSeats = components['schemas']['TheseSeats'];
 export type Time = components['schemas']['Time'];
 export type UserView = components['schemas']['UserView'];
 export type WebhookInput = components['schemas']['WebhookInput'];
@@ -1941,7 +1986,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2986,14 +3032,15 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SitePlan"];
+                "application/json": components["schemas"]["SitePlanInput"];
             };
         };
         responses: {
@@ -3117,7 +3164,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SitePlan"];
+                "application/json": components["schemas"]["SitePlanInput"];
             };
         };
         responses: {
@@ -3957,7 +4004,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path: {
                 match: string;
@@ -3966,7 +4014,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["HoldInput"];
+                "application/json": components["schemas"]["HoldChoice"];
             };
         };
         responses: {
@@ -4552,7 +4600,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "If-None-Match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 match: string;
@@ -4643,7 +4691,7 @@ export interface operations {
             query?: {
                 /** @description The id of the last event seen, as the header `Last-Event-ID`. */
                 lastEventId?: string;
-                /** @description Block ids by comma: only these blocks of the match. */
+                /** @description Block ids by comma, at most 100: only these blocks of the match. */
                 blocks?: string;
             };
             header?: never;
@@ -4884,7 +4932,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5027,7 +5076,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Envelope_Nothing"];
+                };
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
@@ -5241,14 +5292,15 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReserveInput"];
+                "application/json": components["schemas"]["ReserveChoice"];
             };
         };
         responses: {
@@ -5605,7 +5657,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "If-None-Match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 site: string;
@@ -6043,7 +6095,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Credentials"];
+                "application/json": components["schemas"]["LogInInput"];
             };
         };
         responses: {
@@ -6348,14 +6400,15 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Credentials"];
+                "application/json": components["schemas"]["SignUpInput"];
             };
         };
         responses: {
@@ -6467,7 +6520,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Envelope_Nothing"];
+                };
             };
         };
     };
@@ -6532,6 +6587,7 @@ type ReadonlyArray<T> = [
 export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
 export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "RESERVATION_EXPIRED", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "OPEN", "CLOSED"];
+export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
 export const placeStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PlaceState"]> = ["WAITING", "ADMITTED"];
 export const reservationStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ReservationStatus"]> = ["PENDING", "PAYING", "CONFIRMED", "CANCELLED", "EXPIRED"];
