@@ -765,7 +765,8 @@ export interface components {
         Area: {
             /** @description Unique among the areas of the site, 1 or more. */
             id: components["schemas"]["AreaId"];
-            name: string;
+            /** @description Name for people, 1 to 100 characters. */
+            name: components["schemas"]["Name"];
             /** @description Sections of the area. */
             sections: components["schemas"]["Section"][];
         };
@@ -799,11 +800,10 @@ export interface components {
             grade: string;
             /** @description Unique among the blocks of the site, 1 or more. */
             id: components["schemas"]["BlockId"];
-            name: string;
-            outline: [
-                number,
-                number
-            ][];
+            /** @description Name for people, 1 to 100 characters: `101`. */
+            name: components["schemas"]["Name"];
+            /** @description A closed polygon of three points or more. */
+            outline: components["schemas"]["PlanPoint"][];
             /** @description Rows, the one nearest to the focus first. */
             rows: components["schemas"]["Row"][];
         };
@@ -1255,7 +1255,8 @@ export interface components {
             code: string;
             /** @description Colour on the map, `#rrggbb`. */
             color: string;
-            name: string;
+            /** @description Name for people. */
+            name: components["schemas"]["Name"];
             /**
              * Format: int64
              * @description Price of a seat in KRW, 0 to 10,000,000.
@@ -1281,6 +1282,8 @@ export interface components {
             holdId: string;
             seats: components["schemas"]["ClaimedSeat"][];
         };
+        /** @description 1 to 10 characters, no control characters, no space at either end. */
+        Label: string;
         /** @description The line as everybody sees it. */
         LineView: {
             /** Format: int64 */
@@ -1301,7 +1304,9 @@ export interface components {
         };
         /** @description A match as an administrator gives it. */
         MatchInput: {
+            /** @description 1 to 100 characters, no control characters; spaces around it are taken off. */
             awayTeam: string;
+            /** @description 1 to 100 characters, no control characters; spaces around it are taken off. */
             homeTeam: string;
             /** @description No choice by hand may leave a single seat alone; default false. */
             orphanRule?: boolean;
@@ -1386,6 +1391,8 @@ export interface components {
          * @enum {string}
          */
         Method: "CARD" | "TRANSFER" | "EASY_PAY";
+        /** @description 1 to 100 characters, no control characters, no space at either end. */
+        Name: string;
         /** @description Something with an id and a name. */
         Named: {
             /** Format: int32 */
@@ -1460,6 +1467,11 @@ export interface components {
             serving: number;
             state: components["schemas"]["PlaceState"];
         };
+        /** @description A point of the plan, [x, y] in metres. */
+        PlanPoint: [
+            number,
+            number
+        ];
         /** @description A problem document (RFC 9457). */
         Problem: components["schemas"]["Members"] & {
             code: components["schemas"]["ErrorCode"];
@@ -1510,7 +1522,10 @@ export interface components {
              * @default false
              */
             paused?: boolean;
-            /** @enum {boolean} */
+            /**
+             * @description A random order at opening is not supported yet.
+             * @enum {boolean}
+             */
             randomPreQueue?: false;
         };
         /** @description What a node needs, and whether it is there, as of about a second ago. */
@@ -1589,6 +1604,7 @@ export interface components {
         ReserveSeats: {
             /** Format: uuid */
             matchId: string;
+            /** @description All of them or none. */
             seatIds: components["schemas"]["SeatId"][];
         };
         /**
@@ -1611,13 +1627,12 @@ export interface components {
             firstNumber?: number;
             /** @description Id of the first seat; the others follow by one. */
             firstSeatId: components["schemas"]["SeatId"];
-            from: [
-                number,
-                number
-            ];
+            /** @description Centre of the first seat. */
+            from: components["schemas"]["PlanPoint"];
             /** @description Grade of this row where it differs from that of its block. */
             grade?: string | null;
-            label: string;
+            /** @description What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block. */
+            label: components["schemas"]["Label"];
             /**
              * Format: int32
              * @description Step from number to number (2 for odd or even rows).
@@ -1628,10 +1643,8 @@ export interface components {
              * @description How many seats, 1 to 200.
              */
             seats: number;
-            to: [
-                number,
-                number
-            ];
+            /** @description Centre of the last seat. */
+            to: components["schemas"]["PlanPoint"];
         };
         /**
          * Format: int32
@@ -1680,7 +1693,8 @@ export interface components {
             blocks: components["schemas"]["Block"][];
             /** @description Unique among the sections of the site, 1 or more. */
             id: components["schemas"]["SectionId"];
-            name: string;
+            /** @description Name for people, 1 to 100 characters. */
+            name: components["schemas"]["Name"];
         };
         /**
          * Format: int32
@@ -1706,10 +1720,8 @@ export interface components {
         Shape: {
             /** @description What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones. */
             kind: string;
-            outline: [
-                number,
-                number
-            ][];
+            /** @description A closed polygon of three points or more. */
+            outline: components["schemas"]["PlanPoint"][];
         };
         /** @description E-mail and password of a new account. */
         SignUpInput: {
@@ -1729,13 +1741,12 @@ export interface components {
         SitePlan: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
-            focus: [
-                number,
-                number
-            ];
+            /** @description Where everybody looks: the point that "best" is measured from. */
+            focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
-            name: string;
+            /** @description Name of the stadium, 1 to 100 characters. */
+            name: components["schemas"]["Name"];
             /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
             shapes?: components["schemas"]["Shape"][];
         };
@@ -1743,13 +1754,12 @@ export interface components {
         SitePlanInput: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
-            focus: [
-                number,
-                number
-            ];
+            /** @description Where everybody looks: the point that "best" is measured from. */
+            focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
-            name: string;
+            /** @description Name of the stadium, 1 to 100 characters. */
+            name: components["schemas"]["Name"];
             /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
             shapes?: components["schemas"]["Shape"][];
         };
@@ -1782,6 +1792,7 @@ export interface components {
         };
         /** @description These seats, all of them or none. */
         TheseSeats: {
+            /** @description All of them or none. */
             seatIds: components["schemas"]["SeatId"][];
         };
         /** @description The time by which deadlines are decided. */
@@ -1857,6 +1868,7 @@ export type Grade = components['schemas']['Grade'];
 export type HoldChoice = components['schemas']['HoldChoice'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
+export type Label = components['schemas']['Label'];
 export type LineView = components['schemas']['LineView'];
 export type LogInInput = components['schemas']['LogInInput'];
 export type MatchInput = components['schemas']['MatchInput'];
@@ -1866,6 +1878,7 @@ export type MatchStatus = components['schemas']['MatchStatus'];
 export type MatchView = components['schemas']['MatchView'];
 export type Members = components['schemas']['Members'];
 export type Method = components['schemas']['Method'];
+export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
 export type Nothing = components['schemas']['Nothing'];
 export type PartitionAway = components['schemas']['PartitionAway'];
@@ -1873,6 +1886,7 @@ export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
 export type PlaceState = components['schemas']['PlaceState'];
 export type PlaceView = components['schemas']['PlaceView'];
+export type PlanPoint = components['schemas']['PlanPoint'];
 export type Problem = components['schemas']['Problem'];
 export type QueueSettings = components['schemas']['QueueSettings'];
 export type Ready = components['schemas']['Ready'];
