@@ -30,6 +30,7 @@ const ALTERNATIVES: usize = 3;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BestInput {
     /// 1 to 100, and not more than one person may have.
+    #[schema(minimum = 1, maximum = 100)]
     count: usize,
     /// Only in these sections.
     #[serde(default)]

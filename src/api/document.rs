@@ -10,8 +10,12 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+
+/// A plan that comes in.
+const PLAN_INPUT: &str = "SitePlanInput";
 
 /// The OpenAPI document of this release.
 pub fn openapi() -> OpenApi {
@@ -21,13 +25,75 @@ pub fn openapi() -> OpenApi {
     components.add_security_scheme("token", bearer);
     let examples = ErrorCode::ALL.iter().map(|code| (code.to_string(), RefOr::T(example(*code))));
     components.examples.extend(examples);
+    close_inputs(&mut components.schemas);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
+            describe_parameters(operation);
             describe_successes(operation);
             describe_refusals(path, operation);
         }
     }
     document
+}
+
+/// Objects that come in as they go out (parts of a plan, a queue): nothing unknown may be in them.
+/// A plan is also a part of a site, where it stands beside other members, so it gets a twin.
+fn close_inputs(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    if let Some(plan) = schemas.get("SitePlan").cloned() {
+        schemas.insert(PLAN_INPUT.to_owned(), plan);
+    }
+    let closed = ["Shape", "Grade", "Area", "Section", "Block", "Row", "QueueSettings", PLAN_INPUT];
+    for name in closed {
+        if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(name) {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}
+
+/// A parameter is there or not: it is never null. What holds for all keys is said once.
+fn describe_parameters(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.name == "Idempotency-Key" {
+            let key =
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$"));
+            parameter.schema = Some(key.build().into());
+            parameter.description =
+                Some("The same key and body give the first answer again.".to_owned());
+        }
+        if let Some(schema) = &mut parameter.schema {
+            without_null(schema);
+        }
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(RefOr::Ref(schema)) = &mut content.schema
+                && schema.ref_location.ends_with("/SitePlan")
+            {
+                *schema = Ref::from_schema_name(PLAN_INPUT);
+            }
+        }
+    }
+}
+
+fn without_null(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let Some(one) = types.iter().find(|one| **one != Type::Null)
+            {
+                object.schema_type = SchemaType::Type(one.clone());
+            }
+        }
+        RefOr::T(Schema::OneOf(choice)) => {
+            let reference = choice.items.iter().find(|one| matches!(one, RefOr::Ref(_)));
+            if let Some(reference) = reference.cloned() {
+                *schema = reference;
+            }
+        }
+        _ => {}
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

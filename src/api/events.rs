@@ -38,7 +38,8 @@ const LIFE: Duration = Duration::from_secs(1800);
 pub struct StreamQuery {
     /// The id of the last event seen, as the header `Last-Event-ID`.
     last_event_id: Option<String>,
-    /// Block ids by comma: only these blocks of the match.
+    /// Block ids by comma, at most 100: only these blocks of the match.
+    #[param(pattern = "^[0-9]{1,9}(,[0-9]{1,9}){0,99}$")]
     blocks: Option<String>,
 }
 

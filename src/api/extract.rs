@@ -15,6 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ pub const BODY_BYTES: usize = 64 * 1024;
 /// Largest site plan, in bytes: 200,000 seats in rows are about 2 MB.
 pub const PLAN_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is read of a body that is too large, before it is refused.
-const DISCARDED_BYTES: usize = 32 * 1024 * 1024;
+/// Below it, each whole number of a floating point is exact.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// The envelope of a success.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +35,10 @@ pub struct Envelope<T> {
     pub status: u16,
     pub data: T,
 }
+
+/// The data of a success that has none.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Nothing;
 
 /// 200 with data.
 pub struct Okay<T>(pub T);
@@ -102,7 +107,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > limit) {
-            discard(request.into_body()).await;
             return Err(ApiError::too_large(limit));
         }
         let bytes = Limited::new(request.into_body(), limit).collect().await;
@@ -130,25 +134,39 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalInput<T> {
     }
 }
 
-/// Reads a body that nobody wants: a client that is still sending when the connection closes would
-/// never see the answer. Not without end: whoever sends more than this does not read answers.
-async fn discard(mut body: axum::body::Body) {
-    let mut bytes = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, Bytes::len);
-        if bytes > DISCARDED_BYTES {
-            return;
-        }
-    }
-}
-
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or("").split(';').next().unwrap_or("").trim();
     kind.eq_ignore_ascii_case("application/json")
 }
 
+/// JSON has one kind of number: 2.0 is 2. Only who is refused for it pays for the second reading.
 fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
+    let refused = match parse_exactly(bytes, strict) {
+        Err(refused) if refused.is_of_number() => refused,
+        done => return done,
+    };
+    let Ok(value) = serde_json::from_slice(bytes) else { return Err(refused) };
+    let bytes = serde_json::to_vec(&with_whole_numbers(value)).map_err(ApiError::internal)?;
+    parse_exactly(&bytes, strict)
+}
+
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|one| one.fract() == 0.0 && one.abs() < WHOLE_MAX);
+            let whole = whole.filter(|_| number.is_f64()).map(|one| Value::from(one as i64));
+            whole.unwrap_or(Value::Number(number))
+        }
+        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, with_whole_numbers(value))).collect()
+        }
+        other => other,
+    }
+}
+
+fn parse_exactly<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
     // Every input is an object; serde would also read one from the values of an array.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {

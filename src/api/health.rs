@@ -2,7 +2,7 @@
 
 use crate::api::App;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Envelope, Okay};
+use crate::api::extract::{Envelope, Nothing, Okay};
 use crate::domain::ids::Partition;
 use crate::engine::Engine;
 use crate::live::hub::Hub;
@@ -200,9 +200,9 @@ pub struct Time {
 
 /// The process is alive.
 #[utoipa::path(get, path = "/health/live",
-    operation_id = "isAlive", tag = "operation", responses((status = 200)))]
-pub async fn live() -> Okay<()> {
-    Okay(())
+    operation_id = "isAlive", tag = "operation", responses((status = 200, body = Envelope<Nothing>)))]
+pub async fn live() -> Okay<Nothing> {
+    Okay(Nothing)
 }
 
 /// This process can serve, as far as it knows from the last second; the details say what is

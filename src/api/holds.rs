@@ -18,18 +18,67 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 
 /// More seats than this are refused before anything else is looked at.
 pub const SEATS_PER_CALL: usize = 100;
 
-/// The seats to hold.
-#[derive(Deserialize, ToSchema)]
+/// The seats to hold: `HoldChoice` as it is read, so that an error names the field.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldInput {
-    /// All of them or none.
     seat_ids: Option<Vec<SeatId>>,
-    /// Instead of `seatIds`: the best that are left.
     best_available: Option<BestInput>,
+}
+
+/// The seats to hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum HoldChoice {
+    These(TheseSeats),
+    Best(BestSeats),
+}
+
+/// The same, or null, which counts as not there.
+pub fn some_seat_ids() -> Schema {
+    OneOfBuilder::new().item(seat_ids()).item(ObjectBuilder::new().schema_type(Type::Null)).into()
+}
+
+impl HoldInput {
+    fn choice(self) -> ApiResult<HoldChoice> {
+        match (self.seat_ids, self.best_available) {
+            (Some(seat_ids), None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
+            (None, Some(best_available)) => Ok(HoldChoice::Best(BestSeats { best_available })),
+            _ => Err(ApiError::field("seatIds", "give either seatIds or bestAvailable")),
+        }
+    }
+}
+
+/// These seats, all of them or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TheseSeats {
+    #[schema(schema_with = seat_ids)]
+    seat_ids: Vec<SeatId>,
+}
+
+/// The best seats that are left.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BestSeats {
+    best_available: BestInput,
+}
+
+/// Seats of one call: 1 to 100, none of them twice.
+pub fn seat_ids() -> Array {
+    ArrayBuilder::new()
+        .description(Some("All of them or none."))
+        .items(Ref::from_schema_name("SeatId"))
+        .min_items(Some(1))
+        .max_items(Some(SEATS_PER_CALL))
+        .unique_items(true)
+        .build()
 }
 
 /// A seat that someone has, with what the ticket says.
@@ -98,7 +147,7 @@ pub async fn mine(
 #[utoipa::path(post, path = "/api/matches/{match}/holds",
     operation_id = "hold", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = HoldInput, security(("token" = [])),
+    request_body = HoldChoice, security(("token" = [])),
     responses((status = 201, body = Envelope<HoldView>)),
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatNotFound, ErrorCode::SeatTaken,
@@ -112,10 +161,13 @@ pub async fn hold(
     input: Input<HoldInput>,
 ) -> ApiResult<Created<HoldView>> {
     let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
-    let view = match (input.value.seat_ids, input.value.best_available) {
-        (Some(seats), None) => hold_seats(&app, &user, id, seats, operation).await?,
-        (None, Some(best)) => hold_best(&app, &user, id, best, operation).await?,
-        _ => return Err(ApiError::field("seatIds", "give either seatIds or bestAvailable")),
+    let view = match input.value.choice()? {
+        HoldChoice::These(TheseSeats { seat_ids }) => {
+            hold_seats(&app, &user, id, seat_ids, operation).await?
+        }
+        HoldChoice::Best(BestSeats { best_available }) => {
+            hold_best(&app, &user, id, best_available, operation).await?
+        }
     };
     Ok(Created(view))
 }

@@ -78,8 +78,10 @@ pub struct MatchPage {
 pub struct ListQuery {
     status: Option<MatchStatus>,
     /// `nextCursor` of the page before.
+    #[param(pattern = "^-?[0-9]{1,21}_[A-Za-z0-9_-]{21}[AQgw]$")]
     cursor: Option<String>,
     /// 1 to 100, default 50.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
 
@@ -104,18 +106,24 @@ pub async fn list(
     let list = app.catalog.matches();
     let mut found = list.iter().filter(|event| {
         query.status.is_none_or(|status| status == event.status)
-            && after.is_none_or(|after| after < (event.starts_at.as_millisecond(), event.id))
+            && after.is_none_or(|after| after < place(event.starts_at, event.id))
     });
     let (matches, counted) = MatchView::list(&app, found.by_ref().take(limit)).await;
     let more = found.next().is_some();
     let next_cursor = matches
         .last()
         .filter(|_| more)
-        .map(|last| format!("{}_{}", last.now.starts_at.as_millisecond(), last.now.id.key()));
+        .map(|last| format!("{}_{}", last.now.starts_at.as_nanosecond(), last.now.id.key()));
     Ok(Okay(MatchPage { matches, next_cursor, counted }))
 }
 
-fn parse_cursor(text: &str) -> Option<(i64, MatchId)> {
+/// The place of a match in the list. As exact as the order of the catalogue: a coarser one would
+/// pass over matches that start a moment apart.
+fn place(starts_at: jiff::Timestamp, id: MatchId) -> (i128, MatchId) {
+    (starts_at.as_nanosecond(), id)
+}
+
+fn parse_cursor(text: &str) -> Option<(i128, MatchId)> {
     let (at, id) = text.split_once('_')?;
     Some((at.parse().ok()?, MatchId::from_key(id)?))
 }

@@ -21,6 +21,7 @@ pub mod page;
 pub mod payments;
 pub mod queue;
 pub mod reservations;
+mod rest;
 pub mod seats;
 pub mod serve;
 pub mod sites;

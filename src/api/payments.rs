@@ -4,7 +4,9 @@ use crate::api::App;
 use crate::api::auth::User;
 use crate::api::checkout::{self, Confirmed};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
+use crate::api::extract::{
+    Accepted, Created, Envelope, IdempotencyKey, Input, Nothing, Okay, Path,
+};
 use crate::api::reservations::{ReservationView, find};
 use crate::checkout::settle::Rumour;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
@@ -23,8 +25,28 @@ use utoipa::ToSchema;
 pub struct RequestInput {
     #[schema(value_type = uuid::Uuid)]
     reservation_id: ReservationId,
-    /// `CARD`, `TRANSFER` (for 200 KRW or more) or `EASY_PAY`.
-    method: String,
+    method: Method,
+}
+
+/// How to pay.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Method {
+    Card,
+    /// From an account, for 200 KRW or more.
+    Transfer,
+    EasyPay,
+}
+
+impl Method {
+    /// The word of the API and of the records.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Card => "CARD",
+            Self::Transfer => "TRANSFER",
+            Self::EasyPay => "EASY_PAY",
+        }
+    }
 }
 
 /// What the gateway gave the buyer.
@@ -33,8 +55,13 @@ pub struct RequestInput {
 pub struct ConfirmInput {
     #[schema(value_type = uuid::Uuid)]
     payment_id: PaymentId,
+    /// Any, when nothing is to be paid.
+    #[schema(pattern = "^[A-Za-z0-9_=.:-]{1,200}$")]
     payment_key: String,
+    /// As the request for the payment gave it.
     order_id: String,
+    /// In KRW.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
 }
 
@@ -116,9 +143,7 @@ pub async fn request(
     input: Input<RequestInput>,
 ) -> ApiResult<Created<PaymentView>> {
     let RequestInput { reservation_id, method } = &input.value;
-    if !["CARD", "TRANSFER", "EASY_PAY"].contains(&method.as_str()) {
-        return Err(ApiError::field("method", "must be CARD, TRANSFER or EASY_PAY"));
-    }
+    let method = method.word().to_owned();
     let operation = key.operation(&user.id.key(), "request payment", &input);
     let one = find(&app, &user, *reservation_id).await?;
     let least = if method == "TRANSFER" { TRANSFER_MIN } else { CHARGE_MIN };
@@ -133,7 +158,7 @@ pub async fn request(
         .await?;
     let payment = ClaimPayment {
         id,
-        method: method.clone(),
+        method,
         status: PaymentStatus::Ready,
         key: String::new(),
         amount: one.amount,
@@ -240,16 +265,16 @@ pub struct WebhookPayment {
 /// does not wait for that.
 #[utoipa::path(post, path = "/api/payments/webhooks/toss",
     operation_id = "tossWebhook", tag = "payments",
-    request_body = WebhookInput, responses((status = 200)))]
+    request_body = WebhookInput, responses((status = 200, body = Envelope<Nothing>)))]
 pub async fn webhook(
     State(app): State<Arc<App>>,
     input: Input<WebhookInput>,
-) -> ApiResult<Okay<()>> {
+) -> ApiResult<Okay<Nothing>> {
     let WebhookInput { data, order_id, status } = input.value;
     let told = data.unwrap_or(WebhookPayment { order_id, payment_key: None, status });
     if let Some(payment) = told.order_id.as_deref().and_then(PaymentId::from_order_id) {
         let (payment_key, status) = (told.payment_key, told.status.map(GatewayStatus::from));
         app.hints.hear(Rumour { payment, payment_key, status });
     }
-    Ok(Okay(()))
+    Ok(Okay(Nothing))
 }

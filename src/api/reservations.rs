@@ -5,7 +5,9 @@ use crate::api::auth::User;
 use crate::api::checkout;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
-use crate::api::holds::{ClaimedSeat, checked_seats, claimed, deadline, moment};
+use crate::api::holds::{
+    ClaimedSeat, checked_seats, claimed, deadline, moment, seat_ids, some_seat_ids,
+};
 use crate::api::payments::PaymentView;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
@@ -21,15 +23,52 @@ use utoipa::ToSchema;
 /// Kept reservations that a list shows at the most.
 const LISTED: i64 = 200;
 
-/// What to reserve: a hold, or seats out of one's holds.
-#[derive(Deserialize, ToSchema)]
+/// What to reserve: `ReserveChoice` as it is read, so that an error names the field.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReserveInput {
-    #[schema(value_type = uuid::Uuid)]
     match_id: MatchId,
-    #[schema(value_type = Option<uuid::Uuid>)]
     hold_id: Option<HoldId>,
     seat_ids: Option<Vec<SeatId>>,
+}
+
+/// What to reserve.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ReserveChoice {
+    Hold(ReserveHold),
+    Seats(ReserveSeats),
+}
+
+impl ReserveInput {
+    fn choice(self) -> ApiResult<ReserveChoice> {
+        let match_id = self.match_id;
+        match (self.hold_id, self.seat_ids) {
+            (Some(hold_id), None) => Ok(ReserveChoice::Hold(ReserveHold { match_id, hold_id })),
+            (None, Some(seat_ids)) => Ok(ReserveChoice::Seats(ReserveSeats { match_id, seat_ids })),
+            _ => Err(ApiError::field("holdId", "give either holdId or seatIds")),
+        }
+    }
+}
+
+/// The seats of a hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReserveHold {
+    #[schema(value_type = uuid::Uuid)]
+    match_id: MatchId,
+    #[schema(value_type = uuid::Uuid)]
+    hold_id: HoldId,
+}
+
+/// Seats out of one's holds.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReserveSeats {
+    #[schema(value_type = uuid::Uuid)]
+    match_id: MatchId,
+    #[schema(schema_with = seat_ids)]
+    seat_ids: Vec<SeatId>,
 }
 
 /// A reservation.
@@ -86,7 +125,7 @@ impl ReservationView {
 /// Reserves held seats: the time to pay begins.
 #[utoipa::path(post, path = "/api/reservations",
     operation_id = "reserve", tag = "reservations",
-    params(("Idempotency-Key" = Option<String>, Header)), request_body = ReserveInput,
+    params(("Idempotency-Key" = Option<String>, Header)), request_body = ReserveChoice,
     security(("token" = [])),
     responses((status = 201, body = Envelope<ReservationView>)),
     extensions(("x-codes" = json!([
@@ -100,14 +139,14 @@ pub async fn create(
     input: Input<ReserveInput>,
 ) -> ApiResult<Created<ReservationView>> {
     app.limits.seat_call(user.id.0)?;
-    let match_id = input.value.match_id;
     let operation = key.operation(&user.id.key(), "reserve", &input);
-    let (_, site) = app.catalog.event_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
-    let source = match (input.value.hold_id, input.value.seat_ids) {
-        (Some(hold), None) => Source::Hold(hold),
-        (None, Some(seats)) => Source::Seats(priced(&app, match_id, &seats)?),
-        _ => return Err(ApiError::field("holdId", "give either holdId or seatIds")),
+    let (match_id, source) = match input.value.choice()? {
+        ReserveChoice::Hold(one) => (one.match_id, Source::Hold(one.hold_id)),
+        ReserveChoice::Seats(some) => {
+            (some.match_id, Source::Seats(priced(&app, some.match_id, &some.seat_ids)?))
+        }
     };
+    let (_, site) = app.catalog.event_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
     let (id, granted) = app.engine.reserve(match_id, user.id, source, operation).await?;
     Ok(Created(ReservationView {
         id,
@@ -172,6 +211,10 @@ pub async fn one(
 /// someone else is answered as if it did not exist.
 pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ErrorCode::ReservationNotFound.into();
+    // An id of someone's own making may name a partition that does not exist.
+    if id.partition().0 >= app.engine.partition_count() {
+        return Err(missing());
+    }
     let found = app.engine.claim(user.id, id).await?;
     let now = app.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now));
@@ -187,6 +230,7 @@ pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reserv
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelInput {
     /// Some seats of a reservation that is paid; without it, all.
+    #[schema(schema_with = some_seat_ids)]
     seat_ids: Option<Vec<SeatId>>,
 }
 

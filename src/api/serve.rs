@@ -4,11 +4,12 @@
 
 use crate::api::App;
 use crate::api::events::{self, EventStream};
+use crate::api::rest;
 use crate::api::wire::{Wire, head};
 use crate::live::places::Place;
 use crate::live::shard::Watcher;
 use axum::extract::Request;
-use axum::http::{Method, Version, header};
+use axum::http::{HeaderValue, Method, Version, header};
 use axum::response::Response;
 use axum::{BoxError, Router};
 use bytes::Bytes;
@@ -246,13 +247,22 @@ impl Serving {
         address: IpAddr,
     ) -> Result<(Response, Option<Watcher>), Infallible> {
         let wants_body = request.method() != Method::HEAD;
-        let mut request = request.map(axum::body::Body::new);
+        let version = request.version();
+        let (mut request, rest) = rest::lend(request);
         request.extensions_mut().insert(PeerAddress(address));
         let mut response = self.router.clone().oneshot(request).await?;
         let stream = response.extensions_mut().remove::<EventStream>();
         if stream.is_some() {
             // That of the body that it does not have.
             response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+        // A stream ends its connection anyway.
+        if stream.is_none()
+            && let Some(rest) = rest
+            && !rest.discard().await
+            && version < Version::HTTP_2
+        {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let watcher = stream.and_then(|stream| stream.take()).filter(|_| wants_body);
         Ok((response, watcher))

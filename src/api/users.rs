@@ -21,15 +21,27 @@ const EMAIL_BYTES: usize = 254;
 /// The longest password in any form of its characters: 128 syllables of Hangul as single sounds
 /// have 1,152 bytes. What is longer is not worth a hash.
 const PASSWORD_BYTES: usize = 2048;
+/// E-mail and password of a new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignUpInput {
+    /// At most 254 characters; spaces around it are taken off.
+    #[schema(
+        example = "fan@grandstand.example",
+        max_length = 254,
+        pattern = r"^ *[^@\s\u0000-\u001f\u007f-\u009f]+@[^@.\s\u0000-\u001f\u007f-\u009f]+(\.[^@.\s\u0000-\u001f\u007f-\u009f]+)+ *$"
+    )]
+    email: String,
+    #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]
+    password: String,
+}
 
 /// E-mail and password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Credentials {
-    /// At most 254 characters.
+pub struct LogInInput {
     #[schema(example = "fan@grandstand.example")]
     email: String,
-    /// 8 to 128 characters.
     #[schema(example = "correct horse battery")]
     password: String,
 }
@@ -63,7 +75,7 @@ pub struct RefreshInput {
 
 /// Makes an account.
 #[utoipa::path(post, path = "/api/users/sign-up",
-    operation_id = "signUp", tag = "users", request_body = Credentials,
+    operation_id = "signUp", tag = "users", request_body = SignUpInput,
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Envelope<UserView>)),
     extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
@@ -71,7 +83,7 @@ pub async fn sign_up(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
     key: IdempotencyKey,
-    input: Input<Credentials>,
+    input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
     app.limits.account_call(address(peer))?;
     let email = checked_email(&input.value.email);
@@ -113,17 +125,17 @@ pub async fn new_account(
 
 /// Starts a session.
 #[utoipa::path(post, path = "/api/users/log-in",
-    operation_id = "logIn", tag = "users", request_body = Credentials,
+    operation_id = "logIn", tag = "users", request_body = LogInInput,
     responses((status = 200, body = Envelope<SessionView>)),
     extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     peer: Option<Extension<PeerAddress>>,
-    input: Input<Credentials>,
+    input: Input<LogInInput>,
 ) -> ApiResult<Okay<SessionView>> {
     let address = address(peer);
     app.limits.account_call(address)?;
-    let Credentials { email: typed, password } = input.value;
+    let LogInInput { email: typed, password } = input.value;
     let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES);
     let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES) else {
         return Err(ErrorCode::BadCredentials.into());
@@ -204,7 +216,7 @@ pub async fn account_as_typed(app: &App, typed: &str) -> Result<Option<Account>,
 }
 
 /// An e-mail in the form that accounts are kept under. Only what is surely wrong is refused: that
-/// the address exists can only be shown by a mail to it.
+/// the address exists can only be shown by a mail to it. `SignUpInput` has the same as a pattern.
 pub fn checked_email(text: &str) -> Result<String, FieldError> {
     let plausible = |email: &String| {
         email.len() <= EMAIL_BYTES

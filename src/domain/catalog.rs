@@ -6,6 +6,7 @@ use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::plan::SitePlan;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A site as Redis, PostgreSQL and the journal keep it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,15 +72,28 @@ pub struct QueueSettings {
     /// Nobody is let in before this moment; none: as soon as the match is open.
     pub opens_at: Option<jiff::Timestamp>,
     /// People let in per minute, 1 to 1,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub admit_per_minute: u32,
     /// Passes valid at the same time, 1 to 1,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_active: u32,
     /// Life of a pass in milliseconds, 10,000 to 3,600,000.
+    #[schema(minimum = 10_000, maximum = 3_600_000)]
     pub pass_ttl_ms: u64,
-    /// People who join before `opensAt` get a random order at opening.
+    /// People who join before `opensAt` get a random order at opening. Not supported yet.
+    #[schema(schema_with = off)]
     pub random_pre_queue: bool,
     /// Nobody is let in while this is on.
     pub paused: bool,
+}
+
+/// What can't be turned on.
+fn off() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some("A random order at opening is not supported yet."))
+        .enum_values(Some([false]))
+        .build()
 }
 
 impl Default for QueueSettings {

@@ -200,6 +200,7 @@ macro_rules! number_ids {
             utoipa::ToSchema,
         )]
         #[serde(transparent)]
+        #[schema(minimum = 1, maximum = 2_147_483_647)]
         pub struct $name(pub u32);
 
         impl std::fmt::Display for $name {

@@ -104,8 +104,8 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
     let site = new_site(&admin).await;
     let mut made = HashSet::new();
     for number in 0..11 {
-        // Three start at the same moment each: the id decides among them.
-        let at = format!("2030-05-{:02}T05:00:00Z", 1 + number / 3);
+        // Some start at the same moment: the id decides among them. Others a microsecond later.
+        let at = format!("2030-05-{:02}T05:00:00.00000{}Z", 1 + number / 3, 1 + number % 2);
         let id =
             admin.post("/api/admin/matches", &fixture(&site, &at)).await.expect(201)["id"].clone();
         let id = id.as_str().unwrap().to_owned();

@@ -8,6 +8,8 @@ mod support;
 
 mod addresses;
 mod api_catalog;
+mod api_connection;
+mod api_description;
 mod api_document;
 mod api_health;
 mod api_input;

@@ -13,6 +13,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A match as an administrator gives it.
 #[derive(Deserialize, ToSchema)]
@@ -20,14 +21,30 @@ use utoipa::ToSchema;
 pub struct MatchInput {
     #[schema(value_type = uuid::Uuid)]
     site_id: SiteId,
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, none of them a control character; spaces around it are taken off.
+    #[schema(schema_with = team)]
     home_team: String,
-    /// 1 to 100 characters.
+    /// As `homeTeam`.
+    #[schema(schema_with = team)]
     away_team: String,
     starts_at: jiff::Timestamp,
     /// No choice by hand may leave a single seat alone; default false.
     #[serde(default)]
     orphan_rule: bool,
+}
+
+/// A name that is not only spaces.
+fn team() -> Object {
+    let inside = r"[^\u0000-\u001f\u007f-\u009f]";
+    let pattern = format!(r"^{inside}*[^\s\u0000-\u001f\u007f-\u009f]{inside}*$");
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "1 to 100 characters, no control characters; spaces around it are taken off.",
+        ))
+        .max_length(Some(100))
+        .pattern(Some(pattern))
+        .build()
 }
 
 /// All matches.
@@ -157,8 +174,8 @@ fn check(app: &App, input: &MatchInput) -> ApiResult<String> {
     let hidden = |letter: char| letter.is_control() || is_invisible(letter);
     let mut errors = Vec::new();
     for (field, text) in [("homeTeam", &input.home_team), ("awayTeam", &input.away_team)] {
-        let length = text.trim().chars().count();
-        if !(1..=100).contains(&length) || text.chars().any(hidden) {
+        let fits = !text.trim().is_empty() && text.chars().count() <= 100;
+        if !fits || text.chars().any(hidden) {
             let message = "must have 1 to 100 characters, all of which can be seen".to_owned();
             errors.push(FieldError { field: field.to_owned(), message });
         }

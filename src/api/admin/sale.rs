@@ -24,6 +24,7 @@ const SEATS_PER_CALL: usize = 4_000;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeatsInput {
     /// All of them or none.
+    #[schema(min_items = 1, max_items = 4000)]
     seat_ids: Vec<SeatId>,
 }
 

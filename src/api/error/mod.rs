@@ -190,6 +190,12 @@ impl ApiError {
         Self::new(ErrorCode::TooLarge, format!("The body is larger than {limit} bytes."))
     }
 
+    /// Whether a field was refused for being a number with a point.
+    pub fn is_of_number(&self) -> bool {
+        let errors = self.0.members.errors.iter().flatten();
+        errors.into_iter().any(|one| one.message.contains("floating point"))
+    }
+
     /// Whether it says that something does not exist.
     pub fn is_not_found(&self) -> bool {
         self.0.code.status() == StatusCode::NOT_FOUND

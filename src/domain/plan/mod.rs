@@ -10,6 +10,7 @@ mod index;
 #[cfg(test)]
 mod index_tests;
 mod label;
+mod schema;
 
 pub use check::PlanFault;
 pub use index::{PlanIndex, RowSeat};
@@ -27,16 +28,20 @@ pub type Point = [f32; 2];
 #[serde(rename_all = "camelCase")]
 pub struct SitePlan {
     /// Name of the stadium, 1 to 100 characters.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Where everybody looks: the point that "best" is measured from.
-    #[schema(value_type = (f32, f32))]
+    #[schema(value_type = schema::PlanPoint)]
     pub focus: Point,
     /// Shapes to draw under the seats (grass, infield, stage); not clickable.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     pub shapes: Vec<Shape>,
     /// Grades of seats with their prices.
+    #[schema(min_items = 1, max_items = 100)]
     pub grades: Vec<Grade>,
     /// Areas of the site.
+    #[schema(min_items = 1)]
     pub areas: Vec<Area>,
 }
 
@@ -45,9 +50,10 @@ pub struct SitePlan {
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
     /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones.
+    #[schema(pattern = "^(grass|dirt|line|stage|wall)$")]
     pub kind: String,
     /// A closed polygon of three points or more.
-    #[schema(value_type = Vec<(f32, f32)>)]
+    #[schema(value_type = Vec<schema::PlanPoint>, min_items = 3, max_items = 200)]
     pub outline: Vec<Point>,
 }
 
@@ -56,12 +62,16 @@ pub struct Shape {
 #[serde(rename_all = "camelCase")]
 pub struct Grade {
     /// Short stable name, unique within the plan: 1 to 20 of `A-Z0-9_`.
+    #[schema(pattern = "^[A-Z0-9_]{1,20}$")]
     pub code: String,
     /// Name for people.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Price of a seat in KRW, 0 to 10,000,000.
+    #[schema(minimum = 0, maximum = 10_000_000)]
     pub price: i64,
     /// Colour on the map, `#rrggbb`.
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
     pub color: String,
 }
 
@@ -72,8 +82,10 @@ pub struct Area {
     /// Unique among the areas of the site, 1 or more.
     pub id: AreaId,
     /// Name for people, 1 to 100 characters.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Sections of the area.
+    #[schema(min_items = 1)]
     pub sections: Vec<Section>,
 }
 
@@ -84,8 +96,10 @@ pub struct Section {
     /// Unique among the sections of the site, 1 or more.
     pub id: SectionId,
     /// Name for people, 1 to 100 characters.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Blocks of the section.
+    #[schema(min_items = 1)]
     pub blocks: Vec<Block>,
 }
 
@@ -96,13 +110,15 @@ pub struct Block {
     /// Unique among the blocks of the site, 1 or more.
     pub id: BlockId,
     /// Name for people, 1 to 100 characters: `101`.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Code of the grade of its seats.
     pub grade: String,
     /// A closed polygon of three points or more.
-    #[schema(value_type = Vec<(f32, f32)>)]
+    #[schema(value_type = Vec<schema::PlanPoint>, min_items = 3, max_items = 200)]
     pub outline: Vec<Point>,
     /// Rows, the one nearest to the focus first.
+    #[schema(min_items = 1)]
     pub rows: Vec<Row>,
 }
 
@@ -111,25 +127,28 @@ pub struct Block {
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block.
+    #[schema(value_type = schema::Label)]
     pub label: String,
     /// Id of the first seat; the others follow by one.
     pub first_seat_id: SeatId,
     /// How many seats, 1 to 200.
+    #[schema(minimum = 1, maximum = 200)]
     pub seats: u32,
     /// Number of the first seat.
     #[serde(default = "one")]
     pub first_number: u32,
     /// Step from number to number (2 for odd or even rows).
     #[serde(default = "one")]
+    #[schema(minimum = 1)]
     pub number_step: u32,
     /// Grade of this row where it differs from that of its block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grade: Option<String>,
     /// Centre of the first seat.
-    #[schema(value_type = (f32, f32))]
+    #[schema(value_type = schema::PlanPoint)]
     pub from: Point,
     /// Centre of the last seat.
-    #[schema(value_type = (f32, f32))]
+    #[schema(value_type = schema::PlanPoint)]
     pub to: Point,
     /// Height of the arc over the chord in metres, 0 for a straight row; the arc lies to the right
     /// of someone who walks from `from` to `to` when positive. At most half the chord.

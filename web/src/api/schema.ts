@@ -780,7 +780,7 @@ export interface components {
             /** @description Unique among the areas of the site, 1 or more. */
             id: components["schemas"]["AreaId"];
             /** @description Name for people, 1 to 100 characters. */
-            name: string;
+            name: components["schemas"]["Name"];
             /** @description Sections of the area. */
             sections: components["schemas"]["Section"][];
         };
@@ -804,6 +804,10 @@ export interface components {
             /** @description Only in these sections. */
             sectionIds?: components["schemas"]["SectionId"][];
         };
+        /** @description The best seats that are left. */
+        BestSeats: {
+            bestAvailable: components["schemas"]["BestInput"];
+        };
         /** @description A block of a section. */
         Block: {
             /** @description Code of the grade of its seats. */
@@ -811,12 +815,9 @@ export interface components {
             /** @description Unique among the blocks of the site, 1 or more. */
             id: components["schemas"]["BlockId"];
             /** @description Name for people, 1 to 100 characters: `101`. */
-            name: string;
+            name: components["schemas"]["Name"];
             /** @description A closed polygon of three points or more. */
-            outline: [
-                number,
-                number
-            ][];
+            outline: components["schemas"]["PlanPoint"][];
             /** @description Rows, the one nearest to the focus first. */
             rows: components["schemas"]["Row"][];
         };
@@ -837,7 +838,6 @@ export interface components {
         };
         /** @description Which seats of a reservation to give back. */
         CancelInput: {
-            /** @description Some seats of a reservation that is paid; without it, all. */
             seatIds?: components["schemas"]["SeatId"][] | null;
         };
         /** @description A seat that someone has, with what the ticket says. */
@@ -860,11 +860,16 @@ export interface components {
         Condition: "ok" | "not loaded" | "no answer" | "not heard" | "payments stopped: PostgreSQL has lost sales, run grandstand restore";
         /** @description What the gateway gave the buyer. */
         ConfirmInput: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description In KRW.
+             */
             amount: number;
+            /** @description As the request for the payment gave it. */
             orderId: string;
             /** Format: uuid */
             paymentId: string;
+            /** @description Any, when nothing is to be paid. */
             paymentKey: string;
         };
         /** @description A confirmation. */
@@ -873,19 +878,6 @@ export interface components {
             /** @description Whether PostgreSQL has it: then nothing can undo it but a refund. */
             persisted: boolean;
             reservation: components["schemas"]["ReservationView"];
-        };
-        /** @description E-mail and password. */
-        Credentials: {
-            /**
-             * @description At most 254 characters.
-             * @example fan@grandstand.example
-             */
-            email: string;
-            /**
-             * @description 8 to 128 characters.
-             * @example correct horse battery
-             */
-            password: string;
         };
         /** @description The envelope of a success. */
         Envelope_Areas: {
@@ -994,6 +986,16 @@ export interface components {
                  */
                 seatsLeft: number | null;
             };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_Nothing: {
+            /**
+             * @description The data of a success that has none.
+             * @default null
+             */
+            data: unknown;
             /** Format: int32 */
             status: number;
         };
@@ -1259,7 +1261,7 @@ export interface components {
             /** @description Colour on the map, `#rrggbb`. */
             color: string;
             /** @description Name for people. */
-            name: string;
+            name: components["schemas"]["Name"];
             /**
              * Format: int64
              * @description Price of a seat in KRW, 0 to 10,000,000.
@@ -1267,11 +1269,7 @@ export interface components {
             price: number;
         };
         /** @description The seats to hold. */
-        HoldInput: {
-            bestAvailable?: components["schemas"]["BestInput"] | null;
-            /** @description All of them or none. */
-            seatIds?: components["schemas"]["SeatId"][] | null;
-        };
+        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["BestSeats"];
         /** @description My holds in a match. */
         HoldList: {
             holds: components["schemas"]["HoldView"][];
@@ -1289,6 +1287,8 @@ export interface components {
             holdId: string;
             seats: components["schemas"]["ClaimedSeat"][];
         };
+        /** @description 1 to 10 characters, no control characters, no space at either end. */
+        Label: string;
         /** @description The words of a label between its parts: block `row` label of the row `seat` number `end`. */
         LabelWords: {
             end: string;
@@ -1306,11 +1306,18 @@ export interface components {
             /** Format: int64 */
             waiting: number;
         };
+        /** @description E-mail and password. */
+        LogInInput: {
+            /** @example fan@grandstand.example */
+            email: string;
+            /** @example correct horse battery */
+            password: string;
+        };
         /** @description A match as an administrator gives it. */
         MatchInput: {
-            /** @description 1 to 100 characters. */
+            /** @description 1 to 100 characters, no control characters; spaces around it are taken off. */
             awayTeam: string;
-            /** @description 1 to 100 characters. */
+            /** @description 1 to 100 characters, no control characters; spaces around it are taken off. */
             homeTeam: string;
             /** @description No choice by hand may leave a single seat alone; default false. */
             orphanRule?: boolean;
@@ -1416,12 +1423,24 @@ export interface components {
              */
             seatIds?: components["schemas"]["SeatId"][];
         };
+        /**
+         * @description How to pay.
+         * @enum {string}
+         */
+        Method: "CARD" | "TRANSFER" | "EASY_PAY";
+        /** @description 1 to 100 characters, no control characters, no space at either end. */
+        Name: string;
         /** @description Something with an id and a name. */
         Named: {
             /** Format: int32 */
             id: number;
             name: string;
         };
+        /**
+         * @description The data of a success that has none.
+         * @default null
+         */
+        Nothing: unknown;
         /** @description A partition that does not serve, or not all, and why. */
         PartitionAway: {
             /** Format: int32 */
@@ -1485,6 +1504,11 @@ export interface components {
             serving: number;
             state: components["schemas"]["PlaceState"];
         };
+        /** @description A point of the plan, [x, y] in metres. */
+        PlanPoint: [
+            number,
+            number
+        ];
         /** @description A problem document (RFC 9457). */
         Problem: components["schemas"]["Members"] & {
             code: components["schemas"]["ErrorCode"];
@@ -1536,10 +1560,10 @@ export interface components {
              */
             paused?: boolean;
             /**
-             * @description People who join before `opensAt` get a random order at opening.
-             * @default false
+             * @description A random order at opening is not supported yet.
+             * @enum {boolean}
              */
-            randomPreQueue?: boolean;
+            randomPreQueue?: false;
         };
         /** @description What a node needs, and whether it is there, as of about a second ago. */
         Ready: {
@@ -1565,8 +1589,7 @@ export interface components {
         };
         /** @description Which reservation to pay, and how. */
         RequestInput: {
-            /** @description `CARD`, `TRANSFER` (for 200 KRW or more) or `EASY_PAY`. */
-            method: string;
+            method: components["schemas"]["Method"];
             /** Format: uuid */
             reservationId: string;
         };
@@ -1605,13 +1628,21 @@ export interface components {
             seats: components["schemas"]["ClaimedSeat"][];
             status: components["schemas"]["ReservationStatus"];
         };
-        /** @description What to reserve: a hold, or seats out of one's holds. */
-        ReserveInput: {
+        /** @description What to reserve. */
+        ReserveChoice: components["schemas"]["ReserveHold"] | components["schemas"]["ReserveSeats"];
+        /** @description The seats of a hold. */
+        ReserveHold: {
             /** Format: uuid */
-            holdId?: string | null;
+            holdId: string;
             /** Format: uuid */
             matchId: string;
-            seatIds?: components["schemas"]["SeatId"][] | null;
+        };
+        /** @description Seats out of one's holds. */
+        ReserveSeats: {
+            /** Format: uuid */
+            matchId: string;
+            /** @description All of them or none. */
+            seatIds: components["schemas"]["SeatId"][];
         };
         /**
          * @description What an account may do.
@@ -1634,14 +1665,11 @@ export interface components {
             /** @description Id of the first seat; the others follow by one. */
             firstSeatId: components["schemas"]["SeatId"];
             /** @description Centre of the first seat. */
-            from: [
-                number,
-                number
-            ];
+            from: components["schemas"]["PlanPoint"];
             /** @description Grade of this row where it differs from that of its block. */
             grade?: string | null;
             /** @description What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block. */
-            label: string;
+            label: components["schemas"]["Label"];
             /**
              * Format: int32
              * @description Step from number to number (2 for odd or even rows).
@@ -1653,10 +1681,7 @@ export interface components {
              */
             seats: number;
             /** @description Centre of the last seat. */
-            to: [
-                number,
-                number
-            ];
+            to: components["schemas"]["PlanPoint"];
         };
         /**
          * Format: int32
@@ -1718,7 +1743,7 @@ export interface components {
             /** @description Unique among the sections of the site, 1 or more. */
             id: components["schemas"]["SectionId"];
             /** @description Name for people, 1 to 100 characters. */
-            name: string;
+            name: components["schemas"]["Name"];
         };
         /**
          * Format: int32
@@ -1745,10 +1770,17 @@ export interface components {
             /** @description What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones. */
             kind: string;
             /** @description A closed polygon of three points or more. */
-            outline: [
-                number,
-                number
-            ][];
+            outline: components["schemas"]["PlanPoint"][];
+        };
+        /** @description E-mail and password of a new account. */
+        SignUpInput: {
+            /**
+             * @description At most 254 characters; spaces around it are taken off.
+             * @example fan@grandstand.example
+             */
+            email: string;
+            /** @example correct horse battery */
+            password: string;
         };
         /** @description What tickets call the seats of a site, in each language. */
         SiteLabels: {
@@ -1764,14 +1796,24 @@ export interface components {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
             /** @description Where everybody looks: the point that "best" is measured from. */
-            focus: [
-                number,
-                number
-            ];
+            focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
             /** @description Name of the stadium, 1 to 100 characters. */
-            name: string;
+            name: components["schemas"]["Name"];
+            /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
+            shapes?: components["schemas"]["Shape"][];
+        };
+        /** @description The plan of a site. */
+        SitePlanInput: {
+            /** @description Areas of the site. */
+            areas: components["schemas"]["Area"][];
+            /** @description Where everybody looks: the point that "best" is measured from. */
+            focus: components["schemas"]["PlanPoint"];
+            /** @description Grades of seats with their prices. */
+            grades: components["schemas"]["Grade"][];
+            /** @description Name of the stadium, 1 to 100 characters. */
+            name: components["schemas"]["Name"];
             /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
             shapes?: components["schemas"]["Shape"][];
         };
@@ -1802,6 +1844,11 @@ export interface components {
             blocks: components["schemas"]["BlockNow"][];
             /** Format: int64 */
             version: number;
+        };
+        /** @description These seats, all of them or none. */
+        TheseSeats: {
+            /** @description All of them or none. */
+            seatIds: components["schemas"]["SeatId"][];
         };
         /** @description The time by which deadlines are decided. */
         Time: {
@@ -1840,6 +1887,7 @@ export type Area = components['schemas']['Area'];
 export type AreaId = components['schemas']['AreaId'];
 export type Areas = components['schemas']['Areas'];
 export type BestInput = components['schemas']['BestInput'];
+export type BestSeats = components['schemas']['BestSeats'];
 export type Block = components['schemas']['Block'];
 export type BlockId = components['schemas']['BlockId'];
 export type BlockNow = components['schemas']['BlockNow'];
@@ -1849,7 +1897,6 @@ export type ClaimedSeat = components['schemas']['ClaimedSeat'];
 export type Condition = components['schemas']['Condition'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
 export type ConfirmView = components['schemas']['ConfirmView'];
-export type Credentials = components['schemas']['Credentials'];
 export type Envelope_Areas = components['schemas']['Envelope_Areas'];
 export type Envelope_Blocks = components['schemas']['Envelope_Blocks'];
 export type Envelope_ConfirmView = components['schemas']['Envelope_ConfirmView'];
@@ -1858,6 +1905,7 @@ export type Envelope_HoldView = components['schemas']['Envelope_HoldView'];
 export type Envelope_MatchList = components['schemas']['Envelope_MatchList'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
+export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
 export type Envelope_PlaceView = components['schemas']['Envelope_PlaceView'];
 export type Envelope_Ready = components['schemas']['Envelope_Ready'];
@@ -1877,11 +1925,13 @@ export type ErrorCode = components['schemas']['ErrorCode'];
 export type Eta = components['schemas']['Eta'];
 export type FieldError = components['schemas']['FieldError'];
 export type Grade = components['schemas']['Grade'];
-export type HoldInput = components['schemas']['HoldInput'];
+export type HoldChoice = components['schemas']['HoldChoice'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
+export type Label = components['schemas']['Label'];
 export type LabelWords = components['schemas']['LabelWords'];
 export type LineView = components['schemas']['LineView'];
+export type LogInInput = components['schemas']['LogInInput'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
 export type MatchNow = components['schemas']['MatchNow'];
@@ -1889,12 +1939,16 @@ export type MatchPage = components['schemas']['MatchPage'];
 export type MatchStatus = components['schemas']['MatchStatus'];
 export type MatchView = components['schemas']['MatchView'];
 export type Members = components['schemas']['Members'];
+export type Method = components['schemas']['Method'];
+export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
+export type Nothing = components['schemas']['Nothing'];
 export type PartitionAway = components['schemas']['PartitionAway'];
 export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
 export type PlaceState = components['schemas']['PlaceState'];
 export type PlaceView = components['schemas']['PlaceView'];
+export type PlanPoint = components['schemas']['PlanPoint'];
 export type Problem = components['schemas']['Problem'];
 export type QueueSettings = components['schemas']['QueueSettings'];
 export type Ready = components['schemas']['Ready'];
@@ -1903,7 +1957,9 @@ export type RequestInput = components['schemas']['RequestInput'];
 export type ReservationList = components['schemas']['ReservationList'];
 export type ReservationStatus = components['schemas']['ReservationStatus'];
 export type ReservationView = components['schemas']['ReservationView'];
-export type ReserveInput = components['schemas']['ReserveInput'];
+export type ReserveChoice = components['schemas']['ReserveChoice'];
+export type ReserveHold = components['schemas']['ReserveHold'];
+export type ReserveSeats = components['schemas']['ReserveSeats'];
 export type Role = components['schemas']['Role'];
 export type Row = components['schemas']['Row'];
 export type SeatId = components['schemas']['SeatId'];
@@ -1919,12 +1975,15 @@ export type SectionId = components['schemas']['SectionId'];
 export type Sections = components['schemas']['Sections'];
 export type SessionView = components['schemas']['SessionView'];
 export type Shape = components['schemas']['Shape'];
+export type SignUpInput = components['schemas']['SignUpInput'];
 export type SiteLabels = components['schemas']['SiteLabels'];
 export type SiteList = components['schemas']['SiteList'];
 export type SitePlan = components['schemas']['SitePlan'];
+export type SitePlanInput = components['schemas']['SitePlanInput'];
 export type SiteSummary = components['schemas']['SiteSummary'];
 export type SiteView = components['schemas']['SiteView'];
 export type States = components['schemas']['States'];
+export type TheseSeats = components['schemas']['TheseSeats'];
 export type Time = components['schemas']['Time'];
 export type UserView = components['schemas']['UserView'];
 export type WebhookInput = components['schemas']['WebhookInput'];
@@ -2005,7 +2064,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3050,14 +3110,15 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SitePlan"];
+                "application/json": components["schemas"]["SitePlanInput"];
             };
         };
         responses: {
@@ -3181,7 +3242,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SitePlan"];
+                "application/json": components["schemas"]["SitePlanInput"];
             };
         };
         responses: {
@@ -4021,7 +4082,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path: {
                 match: string;
@@ -4030,7 +4092,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["HoldInput"];
+                "application/json": components["schemas"]["HoldChoice"];
             };
         };
         responses: {
@@ -4618,7 +4680,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "If-None-Match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 match: string;
@@ -4709,7 +4771,7 @@ export interface operations {
             query?: {
                 /** @description The id of the last event seen, as the header `Last-Event-ID`. */
                 lastEventId?: string;
-                /** @description Block ids by comma: only these blocks of the match. */
+                /** @description Block ids by comma, at most 100: only these blocks of the match. */
                 blocks?: string;
             };
             header?: never;
@@ -4951,7 +5013,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5094,7 +5157,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Envelope_Nothing"];
+                };
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
@@ -5307,14 +5372,15 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReserveInput"];
+                "application/json": components["schemas"]["ReserveChoice"];
             };
         };
         responses: {
@@ -5683,7 +5749,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "If-None-Match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 site: string;
@@ -6121,7 +6187,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Credentials"];
+                "application/json": components["schemas"]["LogInInput"];
             };
         };
         responses: {
@@ -6426,14 +6492,15 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                /** @description The same key and body give the first answer again. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Credentials"];
+                "application/json": components["schemas"]["SignUpInput"];
             };
         };
         responses: {
@@ -6545,7 +6612,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Envelope_Nothing"];
+                };
             };
         };
     };
@@ -6610,6 +6679,7 @@ type ReadonlyArray<T> = [
 export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "not heard", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
 export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "OPEN", "CLOSED"];
+export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
 export const placeStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PlaceState"]> = ["WAITING", "ADMITTED"];
 export const reservationStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ReservationStatus"]> = ["PENDING", "PAYING", "CONFIRMED", "CANCELLED", "EXPIRED"];

@@ -1,0 +1,138 @@
+//! One connection for many requests, as browsers and load balancers use it: a refusal that comes
+//! before the body was read must not end it under the next request.
+
+use crate::support::app::TestApp;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+/// A connection that says what happens to it.
+struct Wire {
+    stream: BufReader<TcpStream>,
+    address: String,
+}
+
+/// What came back.
+struct Heard {
+    status: u16,
+    closes: bool,
+}
+
+impl Wire {
+    async fn open(url: &str) -> Self {
+        let address = url.trim_start_matches("http://").to_owned();
+        let stream = TcpStream::connect(&address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream: BufReader::new(stream), address }
+    }
+
+    /// Sends a head, and the body a moment later, when a hasty server has refused already.
+    async fn ask(&mut self, head: &str, body: &[u8]) -> std::io::Result<Heard> {
+        let host = &self.address;
+        let head = format!("{head}\r\nhost: {host}\r\ncontent-length: {}\r\n\r\n", body.len());
+        self.stream.write_all(head.as_bytes()).await?;
+        self.stream.flush().await?;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        self.stream.write_all(body).await?;
+        self.stream.flush().await?;
+        self.answer().await
+    }
+
+    /// Reads one answer to its end.
+    async fn answer(&mut self) -> std::io::Result<Heard> {
+        let reading = async {
+            let mut heard = Heard { status: 0, closes: false };
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                if self.stream.read_line(&mut line).await? == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                let line = line.trim_end().to_lowercase();
+                match line.split_once(": ") {
+                    _ if line.is_empty() => break,
+                    Some(("content-length", number)) => length = number.parse().unwrap(),
+                    Some(("connection", what)) => heard.closes = what == "close",
+                    _ if line.starts_with("http/1.1 ") => {
+                        heard.status = line[9..12].parse().unwrap();
+                    }
+                    _ => {}
+                }
+            }
+            self.stream.read_exact(&mut vec![0; length]).await?;
+            Ok(heard)
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("no answer")
+    }
+}
+
+/// The rule: who is refused and sends the next request on the same connection is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
+    const ROUNDS: usize = 40;
+    let app = TestApp::start().await;
+    let event = app.open_match().await;
+    let fan = format!("authorization: Bearer {}", app.user("fan").await.token.unwrap());
+    let (holds, json) = (event.path("/holds"), "content-type: application/json");
+    let kinds: [(u16, String, usize); 10] = [
+        (200, "GET /api/time HTTP/1.1".to_owned(), 500),
+        (401, format!("POST {holds} HTTP/1.1\r\n{json}"), 2_000),
+        (403, format!("POST /api/admin/sites HTTP/1.1\r\n{json}\r\n{fan}"), 200_000),
+        (404, format!("POST /nowhere HTTP/1.1\r\n{json}"), 2_000),
+        (404, format!("DELETE /api/matches/{}/queue HTTP/1.1\r\n{fan}", event.id), 2_000),
+        (405, format!("PUT /api/users/log-in HTTP/1.1\r\n{json}"), 2_000),
+        (400, format!("POST /api/matches/none/holds HTTP/1.1\r\n{json}\r\n{fan}"), 2_000),
+        (400, format!("POST {holds} HTTP/1.1\r\n{json}\r\n{fan}\r\nidempotency-key: a b"), 2_000),
+        (413, format!("POST {holds} HTTP/1.1\r\n{json}\r\n{fan}"), 70_000),
+        (415, format!("POST {holds} HTTP/1.1\r\n{fan}"), 2_000),
+    ];
+    let mut wire = Wire::open(&app.guest().url).await;
+    for round in 0..ROUNDS {
+        for (status, head, length) in &kinds {
+            let heard = wire.ask(head, &vec![b' '; *length]).await;
+            let heard = heard.unwrap_or_else(|error| panic!("round {round}, {head}: {error}"));
+            assert_eq!(heard.status, *status, "round {round}, {head}");
+            assert!(!heard.closes, "round {round}, {head}: so small a rest is read");
+        }
+    }
+    app.finish().await;
+}
+
+/// The rule: the limit of a node refuses without reading, and is no different.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_leaves_the_connection_whole() {
+    let app = TestApp::start_with(|settings| {
+        settings.rates.rate_limits = "on".to_owned();
+        settings.rates.calls_per_second = 1;
+    })
+    .await;
+    let mut wire = Wire::open(&app.guest().url).await;
+    let head = "POST /api/users/log-in HTTP/1.1\r\ncontent-type: application/json";
+    let mut limited = 0;
+    for round in 0..200 {
+        let heard = wire.ask(head, &[b' '; 2_000]).await;
+        let heard = heard.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        limited += usize::from(heard.status == 429);
+    }
+    assert!(limited > 100, "{limited}");
+    app.finish().await;
+}
+
+/// The rule: a body that does not come is waited for a little, and the answer says that the
+/// connection ends; a client that asks before it sends is not told to send.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_come_ends_the_connection_in_order() {
+    let app = TestApp::start().await;
+    let head = "POST /api/reservations HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
+    for more in ["\r\n", "expect: 100-continue\r\n\r\n"] {
+        let mut wire = Wire::open(&app.guest().url).await;
+        wire.stream.write_all(format!("{head}{more}").as_bytes()).await.unwrap();
+        let heard = wire.answer().await.unwrap();
+        assert_eq!((heard.status, heard.closes), (401, true), "{more}");
+        let mut end = Vec::new();
+        let ending = wire.stream.read_to_end(&mut end);
+        let ended = tokio::time::timeout(Duration::from_secs(10), ending).await;
+        assert_eq!(ended.expect("it stays open").unwrap(), 0);
+    }
+    app.finish().await;
+}
