@@ -67,4 +67,4 @@ doc: ## The documentation of the code, in the browser
 
 clean: ## Remove what was built; the data in .grandstand stay
 	@$(CARGO) clean
-	@rm -rf web/node_modules
+	@rm -rf web/node_modules .schemathesis

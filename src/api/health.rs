@@ -200,7 +200,8 @@ pub struct Time {
 
 /// The process is alive.
 #[utoipa::path(get, path = "/health/live",
-    operation_id = "isAlive", tag = "operation", responses((status = 200, body = Envelope<Nothing>)))]
+    operation_id = "isAlive", tag = "operation",
+    responses((status = 200, body = Envelope<Nothing>)))]
 pub async fn live() -> Okay<Nothing> {
     Okay(Nothing)
 }

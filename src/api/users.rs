@@ -29,7 +29,8 @@ pub struct SignUpInput {
     #[schema(
         example = "fan@grandstand.example",
         max_length = 254,
-        pattern = r"^ *[^@\s\u0000-\u001f\u007f-\u009f]+@[^@.\s\u0000-\u001f\u007f-\u009f]+(\.[^@.\s\u0000-\u001f\u007f-\u009f]+)+ *$"
+        pattern = "^ *[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+@\
+            [^@.\\s\\u0000-\\u001f\\u007f-\\u009f]+(\\.[^@.\\s\\u0000-\\u001f\\u007f-\\u009f]+)+ *$"
     )]
     email: String,
     #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]

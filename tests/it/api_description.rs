@@ -1,5 +1,5 @@
-//! What the server says of itself is true: schemathesis makes requests up from the OpenAPI document,
-//! such as fit it and such as do not, and compares each answer with it.
+//! What the server says of itself is true: schemathesis makes requests up from the OpenAPI
+//! document, such as fit it and such as do not, and compares each answer with it.
 
 use crate::support::app::TestApp;
 use crate::support::client::Client;
