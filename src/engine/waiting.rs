@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 /// Commands of one call, which is one fsync: more gains little, and 512 hold Redis for 3 to 5 ms.
 /// Lua's stack takes a column of less than 8,000.
 const COMMANDS_PER_CALL: usize = 512;
-/// Seats of one call; the next command waits for another one. That is 3 for each of 512 commands, so
-/// that a rush of people who want two or three seats still fills its calls. Measured on a busy
-/// machine: 2,048 seats in 512 holds held Redis for 9 to 13 ms, and 1,536 for three quarters of
-/// that, so no call holds it for longer than 10 ms, whatever is asked.
+/// Seats of one call; the next command waits for another one. That is 3 for each of 512 commands,
+/// so that a rush of people who want two or three seats still fills its calls. 2,048 seats in 512
+/// holds held Redis for 9 to 13 ms on a busy machine, and the time grows with the seats: no call
+/// shall hold it for longer than 10 ms, whatever is asked.
 const SEATS_PER_CALL: usize = 1_536;
 /// A seat that is reserved by its name counts as so many, because it is looked up in the claims of
 /// its user, and leaves one of them.
