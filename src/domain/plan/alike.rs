@@ -1,6 +1,8 @@
-//! Seats that a ticket would name alike: nobody could tell which of them is whose.
+//! Seats that a ticket would name alike: nobody could tell which of them is whose. Text that looks
+//! the same is the same (`domain::text`).
 
 use super::{LANGUAGES, PlanFault, SitePlan};
+use crate::domain::text::canonical_name;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -19,7 +21,7 @@ pub(super) fn alike(plan: &SitePlan) -> Vec<PlanFault> {
                     let mut met = None;
                     for (language, text) in LANGUAGES.iter().zip(&texts) {
                         let label = |number| language.label(text, &row.label, number);
-                        let numbers = seen.entry(label(0)).or_default();
+                        let numbers = seen.entry(canonical_name(&label(0))).or_default();
                         for number in (0..row.seats).map(|offset| row.number(offset)) {
                             let first = numbers.entry(number).or_insert_with(|| place.clone());
                             if *first != place && met.is_none() {

@@ -65,8 +65,7 @@ struct IdRange {
 struct Check<'a> {
     faults: Vec<PlanFault>,
     unlisted: usize,
-    /// Where each id, grade code and printed place of a row was first seen; the kind keeps their
-    /// spaces apart.
+    /// Where each id and grade code was first seen; the kind keeps their spaces apart.
     seen: HashMap<(&'static str, String), String>,
     /// The grades of the plan, good or not: a wrong code is told once, not at each of its uses.
     grades: HashSet<&'a str>,
@@ -149,23 +148,21 @@ impl<'a> Check<'a> {
         let list = format!("{pointer}/sections");
         self.some(&list, area.sections.len(), "An area needs at least one section.");
         for (at, section) in area.sections.iter().enumerate() {
-            self.section(&format!("{list}/{at}"), section, &area.name);
+            self.section(&format!("{list}/{at}"), section);
         }
     }
 
-    fn section(&mut self, pointer: &str, section: &Section, area: &str) {
+    fn section(&mut self, pointer: &str, section: &Section) {
         self.id(pointer, "Section id", section.id.0);
         self.text(&format!("{pointer}/name"), "A section's name", &section.name, 100);
         let list = format!("{pointer}/blocks");
         self.some(&list, section.blocks.len(), "A section needs at least one block.");
         for (at, block) in section.blocks.iter().enumerate() {
-            let name = format!("{area} {} {}", section.name, block.name);
-            self.block(&format!("{list}/{at}"), block, &name);
+            self.block(&format!("{list}/{at}"), block);
         }
     }
 
-    /// `name` is what a ticket says in front of the row.
-    fn block(&mut self, pointer: &str, block: &Block, name: &str) {
+    fn block(&mut self, pointer: &str, block: &Block) {
         self.blocks += 1;
         self.id(pointer, "Block id", block.id.0);
         self.text(&format!("{pointer}/name"), "A block's name", &block.name, 100);
@@ -173,11 +170,14 @@ impl<'a> Check<'a> {
         self.outline(pointer, &block.outline);
         let list = format!("{pointer}/rows");
         self.some(&list, block.rows.len(), "A block needs at least one row.");
+        let mut labels = HashSet::new();
         for (at, row) in block.rows.iter().enumerate() {
             let place = format!("{list}/{at}");
-            // Two rows that are printed alike would be two people with one seat.
-            let printed = canonical_name(&format!("{name}, row {}", row.label));
-            self.unique(&place, "label", "The place on the ticket", printed);
+            if !labels.insert(canonical_name(&row.label)) {
+                let message = "Another row of this block has the same label, or one that looks \
+                    the same; a ticket needs one row, so give each its own.";
+                self.fault(&format!("{place}/label"), message);
+            }
             self.row(&place, row);
         }
     }
