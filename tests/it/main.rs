@@ -73,6 +73,7 @@ mod sentinel;
 mod table;
 mod takeover;
 mod told_again;
+mod two_masters;
 #[cfg(target_os = "linux")]
 mod vanished;
 mod verify;

@@ -1,0 +1,69 @@
+//! Two masters at once, as after a split brain of Sentinels without `min-replicas-to-write`: each
+//! has its node and its worker, and both reach PostgreSQL, which has the last word.
+
+use crate::support::app::{TestApp, eventually};
+use crate::support::client::Client;
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
+use grandstand::app::{Node, NodeRole};
+use grandstand::config::Settings;
+use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use std::path::Path;
+
+/// A second master with all that the first one has.
+async fn split(first: u16, dir: &Path) -> PrivateRedis {
+    let second = PrivateRedis::start(dir, RedisSettings { fsync: Fsync::Never }).await.unwrap();
+    let raw = grandstand::redis::connect(&second.url()).await.unwrap();
+    let replicate = |host: &str, port: &str| {
+        let command = CustomCommand::new_static("REPLICAOF", ClusterHash::Random, false);
+        raw.custom::<String, String>(command, vec![host.to_owned(), port.to_owned()])
+    };
+    replicate("127.0.0.1", &first.to_string()).await.unwrap();
+    eventually("the second server has what the first one has", || async {
+        let info: String = raw.info(Some(fred::types::InfoKind::Replication)).await.ok()?;
+        let done =
+            info.contains("master_link_status:up") && info.contains("master_sync_in_progress:0");
+        done.then_some(())
+    })
+    .await;
+    replicate("NO", "ONE").await.unwrap();
+    second
+}
+
+/// The rule: whatever two masters say at once, no seat is sold by both, and what either of them has
+/// confirmed with 200 stands when one of them is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_masters_sell_no_seat_twice() {
+    let app = TestApp::start_with(|settings| settings.reconcile_after_ms = 500).await;
+    let event = app.open_match().await;
+    let (left, right) = (app.user("left").await, app.user("right").await);
+    app.verify().await;
+    let dir = tempfile::TempDir::new().unwrap();
+    let port = app.settings.redis_url.rsplit(':').next().unwrap().parse().unwrap();
+    let redis = split(port, dir.path()).await;
+    let settings = Settings { redis_url: redis.url(), ..app.settings.clone() };
+    let node = Node::start(&settings, NodeRole::All).await.unwrap();
+    let right = Client::new(node.url(), right.token.clone());
+    let mut sold = Vec::new();
+    for seat in 1..=4 {
+        let both =
+            tokio::join!(app.try_to_buy(&left, &event, seat), app.try_to_buy(&right, &event, seat));
+        assert_ne!(both, (200, 200), "seat {seat} is sold twice");
+        if both.0 == 200 || both.1 == 200 {
+            sold.push(seat);
+        }
+    }
+    assert!(!sold.is_empty(), "nobody could buy anything");
+    node.stop().await;
+    redis.stop().await.unwrap();
+    app.wait_for_books().await;
+    eventually("the master that is left knows every sale", || async {
+        let map = left.get(&event.path("/blocks/1/seats")).await.expect(200);
+        let seats = map["seats"].as_array().unwrap();
+        let is_sold =
+            |seat: &u32| seats.iter().any(|one| one["id"] == *seat && one["state"] == "OCCUPIED");
+        sold.iter().all(is_sold).then_some(())
+    })
+    .await;
+    app.finish().await;
+}
