@@ -127,7 +127,7 @@ async fn a_backup_that_is_put_back_frees_no_sold_seat() {
     bed.buy(&[4]).await;
     let seats = json!({"seatIds": [20]});
     bed.app.admin().await.post(&admin(&bed, "block"), &seats).await.expect(200);
-    bed.app.user("newcomer").await;
+    let newcomer = bed.app.user("newcomer").await;
     bed.put_back(&backup).await;
 
     bed.is_halted().await;
@@ -143,8 +143,9 @@ async fn a_backup_that_is_put_back_frees_no_sold_seat() {
     bed.is_halted().await;
     let (code, text) = bed.app.run(&["rebuild"]).await;
     assert!(code == 1 && text.contains("grandstand restore"), "{code}: {text}");
+    let newcomer = Client::new(bed.app.node().url(), newcomer.token);
     let lost =
-        bed.fan.hold(&bed.event.id, &[1, 2, 3, 4, 5, 6, 20]).await.refused(409, "SEAT_TAKEN");
+        newcomer.hold(&bed.event.id, &[1, 2, 3, 4, 5, 6, 20]).await.refused(409, "SEAT_TAKEN");
     assert_eq!(lost["lost"], json!([1, 2, 3, 4, 5, 6, 20]));
     // Holds go on, and nobody is charged.
     let reservation = bed.fan.reserve(&bed.event.id, &[10]).await;
@@ -177,6 +178,7 @@ async fn a_backup_that_is_put_back_frees_no_sold_seat() {
 async fn an_empty_database_is_filled_from_redis() {
     let mut bed = Bed::start().await;
     bed.buy(&[1, 2]).await;
+    let other = bed.app.user("other").await;
     bed.app.verify().await;
     bed.app.node.take().unwrap().stop().await;
     let tables = "select string_agg(tablename, ', ') from pg_tables
@@ -187,7 +189,8 @@ async fn an_empty_database_is_filled_from_redis() {
     bed.fan = Client::new(node.url(), bed.fan.token.clone());
     bed.app.node = Some(node);
     bed.is_halted().await;
-    bed.fan.hold(&bed.event.id, &[1]).await.refused(409, "SEAT_TAKEN");
+    let other = Client::new(bed.app.node().url(), other.token);
+    other.hold(&bed.event.id, &[1]).await.refused(409, "SEAT_TAKEN");
     let (code, text) = bed.app.run(&["restore"]).await;
     assert_eq!(code, 0, "{text}");
     bed.goes_on().await;
