@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(5);
 /// All hints together cause one look-up in this time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Payment keys of one order that are remembered, and looked up together.
+const KEYS_MAX: usize = 4;
 /// A look-up without a result is repeated this many times: for a minute, then the sweep has it.
 const LOOKS_MAX: u32 = 12;
 
@@ -31,7 +33,8 @@ const LOOKS_MAX: u32 = 12;
 pub struct Hints(Mutex<HashMap<PaymentId, Hint>>);
 
 struct Hint {
-    rumour: Rumour,
+    /// One for each payment key: an order may be paid twice.
+    rumours: Vec<Rumour>,
     /// When it is compared with its row, or looked up.
     due: Instant,
     state: State,
@@ -47,33 +50,46 @@ enum State {
     Looked,
 }
 
+impl Hint {
+    fn add(&mut self, rumour: Rumour) {
+        if self.state == State::Looked {
+            self.state = State::New;
+            self.rumours.clear();
+        }
+        let same = self.rumours.iter().position(|one| one.payment_key == rumour.payment_key);
+        if let Some(at) = same {
+            if self.rumours[at].status != rumour.status {
+                // One of them is not true, or it is the older one: only the gateway can tell.
+                self.rumours[at].status = None;
+            }
+        } else if self.rumours.len() < KEYS_MAX {
+            self.rumours.push(rumour);
+        }
+    }
+}
+
 impl Hints {
     /// Takes note of a hint. Does nothing else, so that it may come from anybody.
     pub fn hear(&self, rumour: Rumour) {
         let mut hints = self.0.lock();
         let full = hints.len() >= WAITING_MAX;
         if let Some(hint) = hints.get_mut(&rumour.payment) {
-            if hint.state == State::Looked {
-                hint.state = State::New;
-                hint.rumour = rumour;
-            } else if hint.rumour != rumour {
-                // One of them is not true, or it is the older one: only the gateway can tell.
-                hint.rumour = Rumour { payment_key: None, status: None, ..rumour };
-            }
+            hint.add(rumour);
         } else if full {
             metrics::counter!("grandstand_gateway_hints_dropped_total").increment(1);
         } else {
             let (due, state) = (Instant::now(), State::New);
-            hints.insert(rumour.payment, Hint { rumour, due, state, looks: 0 });
+            let payment = rumour.payment;
+            hints.insert(payment, Hint { rumours: vec![rumour], due, state, looks: 0 });
         }
     }
 
-    fn due(&self, state: State, now: Instant) -> Vec<Rumour> {
+    fn due(&self, state: State, now: Instant) -> Vec<(PaymentId, Vec<Rumour>)> {
         let hints = self.0.lock();
-        let is_due = |hint: &&Hint| hint.state == state && hint.due <= now;
-        let mut due: Vec<&Hint> = hints.values().filter(is_due).collect();
-        due.sort_by_key(|hint| hint.due);
-        due.into_iter().map(|hint| hint.rumour.clone()).collect()
+        let is_due = |(_, hint): &(&PaymentId, &Hint)| hint.state == state && hint.due <= now;
+        let mut due: Vec<(&PaymentId, &Hint)> = hints.iter().filter(is_due).collect();
+        due.sort_by_key(|(_, hint)| hint.due);
+        due.into_iter().map(|(payment, hint)| (*payment, hint.rumours.clone())).collect()
     }
 
     fn drop(&self, payment: PaymentId) {
@@ -88,13 +104,14 @@ impl Hints {
     }
 
     /// After a look-up: the hint stays so that the next one for the same payment has to wait.
-    fn looked(&self, payment: PaymentId, verdict: Verdict) {
+    fn looked(&self, payment: PaymentId, rumours: &[Rumour], verdict: Verdict) {
         let now = Instant::now();
         let mut hints = self.0.lock();
         let Some(hint) = hints.get_mut(&payment) else { return };
         hint.looks += 1;
         hint.due = now + AGAIN;
-        let again = verdict == Verdict::Later && hint.looks < LOOKS_MAX;
+        let has_more = hint.rumours != rumours;
+        let again = has_more || verdict == Verdict::Later && hint.looks < LOOKS_MAX;
         hint.state = if again { State::New } else { State::Looked };
     }
 
@@ -113,10 +130,10 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
             tracing::warn!(error = format!("{error:#}"), "hints of the gateway wait");
         }
         if now >= next_look
-            && let Some(rumour) = app.hints.due(State::Differs, now).first()
+            && let Some((payment, rumours)) = app.hints.due(State::Differs, now).first()
         {
-            next_look = now + LOOK_EVERY;
-            look(&app, rumour).await;
+            next_look = now + LOOK_EVERY * rumours.len() as u32;
+            look(&app, *payment, rumours).await;
         }
         tokio::select! {
             () = tokio::time::sleep(COMPARE_EVERY) => {}
@@ -130,17 +147,17 @@ async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
     if new.is_empty() {
         return Ok(());
     }
-    let payments: Vec<PaymentId> = new.iter().map(|rumour| rumour.payment).collect();
+    let payments: Vec<PaymentId> = new.iter().map(|(payment, _)| *payment).collect();
     let rows = app.settlement.rows(&payments).await?;
-    for rumour in new {
-        let payment = rumour.payment;
+    for (payment, rumours) in new {
         match rows.get(&payment) {
-            Some(row) if agrees(row, &rumour) => app.hints.drop(payment),
+            Some(row) if rumours.iter().all(|rumour| agrees(row, rumour)) => {
+                app.hints.drop(payment);
+            }
             Some(row) => match row.standing {
                 Standing::Waits(since) if since < PATIENCE => {
                     app.hints.set(payment, State::New, now + (PATIENCE - since));
                 }
-                Standing::Ending => app.hints.drop(payment),
                 _ => app.hints.set(payment, State::Differs, now),
             },
             // No payment of ours has begun under this order.
@@ -150,16 +167,22 @@ async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn look(app: &App, rumour: &Rumour) {
-    let payment = rumour.payment;
+async fn look(app: &App, payment: PaymentId, rumours: &[Rumour]) {
     let looked = async {
-        let rows = app.settlement.rows(&[payment]).await?;
-        let Some(row) = rows.get(&payment) else { return Ok(Verdict::Agrees) };
-        app.settlement.look(row, rumour).await
+        let mut verdict = Verdict::Agrees;
+        for rumour in rumours {
+            // The rumour before may have changed it.
+            let rows = app.settlement.rows(&[payment]).await?;
+            let Some(row) = rows.get(&payment) else { break };
+            if !agrees(row, rumour) && app.settlement.look(row, rumour).await? == Verdict::Later {
+                verdict = Verdict::Later;
+            }
+        }
+        Ok(verdict)
     };
     let verdict = looked.await.unwrap_or_else(|error: anyhow::Error| {
         tracing::warn!(%payment, error = format!("{error:#}"), "a hint can't be settled yet");
         Verdict::Later
     });
-    app.hints.looked(payment, verdict);
+    app.hints.looked(payment, rumours, verdict);
 }

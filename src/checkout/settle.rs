@@ -4,7 +4,7 @@
 
 use crate::domain::claim::ClaimState;
 use crate::domain::ids::PaymentId;
-use crate::domain::money::Money;
+use crate::domain::money::{Attempt, Money};
 use crate::engine::Engine;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Outcome, Settled};
@@ -54,7 +54,9 @@ pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
         return has_none;
     }
     match row.standing {
-        Standing::Waits(_) | Standing::Ending => false,
+        Standing::Waits(_) => false,
+        // The reconciler sees to it.
+        Standing::Ending => true,
         Standing::Failed | Standing::Refunded => has_none,
         Standing::Paid if row.attempt.amount == 0 => *status == GatewayStatus::Canceled,
         Standing::Paid if row.back > 0 => *status == GatewayStatus::PartialCanceled,
@@ -82,6 +84,10 @@ impl Settlement {
     /// Looks the payment of a rumour up at the gateway, and settles what does not agree with its
     /// row.
     pub async fn look(&self, row: &PaymentRow, rumour: &Rumour) -> anyhow::Result<Verdict> {
+        // Where PostgreSQL has forgotten sales, what it says is no reason to give money back.
+        if self.engine.partition_state(rumour.payment.partition()).await?.halted.is_some() {
+            return Ok(Verdict::Later);
+        }
         let looked = match &rumour.payment_key {
             Some(key) => self.toss.find_by_key(key).await,
             None => self.toss.find_by_order(&rumour.payment.order_id()).await,
@@ -102,6 +108,7 @@ impl Settlement {
         if found.payment_key != attempt.payment_key {
             // The buyer has paid twice for one order: what no row has asked for goes back.
             return match has_money {
+                true if self.is_sold_by(row, &found.payment_key).await? => Ok(Verdict::Later),
                 true => Ok(self.give_back(found, "stray", "paid twice").await),
                 false => Ok(Verdict::Agrees),
             };
@@ -138,6 +145,16 @@ impl Settlement {
             }
             Standing::Failed | Standing::Refunded | Standing::Paid => Ok(Verdict::Agrees),
         }
+    }
+
+    /// Whether Redis has the reservation of a row with another payment key than the row.
+    async fn is_sold_by(&self, row: &PaymentRow, key: &str) -> anyhow::Result<bool> {
+        let Attempt { user, reservation, .. } = row.attempt;
+        let claim = match self.engine.claim(user, reservation).await? {
+            Some(Found::Live(claim)) => claim,
+            Some(Found::Ended(_)) | None => return Ok(false),
+        };
+        Ok(claim.payment.is_some_and(|payment| payment.key == key))
     }
 
     /// Gives back all that the gateway has of a payment, when no row says that it is owed. The same

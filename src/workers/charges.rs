@@ -4,6 +4,7 @@
 use crate::checkout::settle::{Rumour, Settlement, Verdict, agrees};
 use crate::domain::ids::{Partition, PaymentId};
 use crate::gateway::toss::{GatewayTransaction, Transactions};
+use crate::store::payment_rows::Standing;
 use crate::workers::{Workers, pause};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -82,7 +83,10 @@ impl Workers {
                     rowless += 1;
                     continue;
                 };
-                if agrees(row, &rumour) || swept.looked.contains(&one.transaction_key) {
+                // The reconciler asks about those.
+                let waits = matches!(row.standing, Standing::Waits(_))
+                    && one.payment_key == row.attempt.payment_key;
+                if waits || agrees(row, &rumour) || swept.looked.contains(&one.transaction_key) {
                     continue;
                 }
                 tokio::time::sleep(CALL_EVERY).await;
