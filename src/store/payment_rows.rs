@@ -1,8 +1,8 @@
 //! How payments stand in PostgreSQL, to compare them with what the gateway says of them.
 
-use crate::domain::ids::{MatchId, PaymentId, ReservationId, UserId};
+use crate::domain::ids::PaymentId;
 use crate::domain::money::Attempt;
-use crate::store::reservations::seat_ids;
+use crate::store::unsettled::attempt_of;
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -66,17 +66,7 @@ impl Store {
 }
 
 fn payment_row(row: &Row) -> PaymentRow {
-    let attempt = Attempt {
-        payment: PaymentId(row.get(0)),
-        reservation: ReservationId(row.get(1)),
-        match_id: MatchId(row.get(2)),
-        user: UserId(row.get(3)),
-        seats: seat_ids(row.get(4)),
-        amount: row.get(5),
-        method: row.get(6),
-        payment_key: row.get(7),
-        number: row.get::<_, i32>(8) as u32,
-    };
+    let attempt = attempt_of(row);
     let since = Duration::from_secs_f64(row.get::<_, f64>(11).max(0.0));
     let standing = match (row.get(9), row.get(10)) {
         (_, true) => Standing::Ending,

@@ -73,17 +73,7 @@ impl Store {
 }
 
 fn unsettled(row: &Row) -> Unsettled {
-    let attempt = Attempt {
-        payment: PaymentId(row.get(0)),
-        reservation: ReservationId(row.get(1)),
-        match_id: MatchId(row.get(2)),
-        user: UserId(row.get(3)),
-        seats: seat_ids(row.get(4)),
-        amount: row.get(5),
-        method: row.get(6),
-        payment_key: row.get(7),
-        number: row.get::<_, i32>(8) as u32,
-    };
+    let attempt = attempt_of(row);
     let state = match (row.get(9), row.get::<_, Option<i32>>(11)) {
         (_, Some(number)) => {
             let (part, part_seats) = (row.get(12), seat_ids(row.get(13)));
@@ -103,4 +93,20 @@ fn unsettled(row: &Row) -> Unsettled {
         (_, None) => UnsettledState::Outcome,
     };
     Unsettled { attempt, state }
+}
+
+/// The attempt of a payment whose row begins with its columns: payment, reservation, match, user,
+/// seats, amount, method, key, attempt.
+pub(super) fn attempt_of(row: &Row) -> Attempt {
+    Attempt {
+        payment: PaymentId(row.get(0)),
+        reservation: ReservationId(row.get(1)),
+        match_id: MatchId(row.get(2)),
+        user: UserId(row.get(3)),
+        seats: seat_ids(row.get(4)),
+        amount: row.get(5),
+        method: row.get(6),
+        payment_key: row.get(7),
+        number: row.get::<_, i32>(8) as u32,
+    }
 }

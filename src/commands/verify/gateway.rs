@@ -74,7 +74,7 @@ async fn charges(
         .buffer_unordered(AT_ONCE);
     while let Some((found, id)) = answers.next().await {
         match found {
-            Lookup::Found(found) if has_money(&found) => {
+            Lookup::Found(found) if found.has_money() => {
                 let what = advice(&found, id, verified);
                 verified.disagreements.push(Disagreement::new("gateway", id.order_id(), what));
             }
@@ -128,11 +128,6 @@ fn advice(found: &GatewayPayment, id: PaymentId, verified: &Verified) -> String 
     format!("charged {} KRW, and no row of PostgreSQL has it: {what}", found.balance_amount)
 }
 
-/// Whether the gateway has money of this payment.
-fn has_money(found: &GatewayPayment) -> bool {
-    matches!(found.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
-}
-
 /// What does not agree.
 fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
     let (status, amount) = (kept.status.as_str(), kept.amount);
@@ -144,7 +139,7 @@ fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
         }
         Lookup::NotFound | Lookup::Unknown { .. } => return None,
     };
-    let has_money = has_money(&found);
+    let has_money = found.has_money();
     let left = amount - kept.back;
     let agrees = match status {
         // All that is left of it are seats that cost nothing.
