@@ -92,8 +92,12 @@ impl Hints {
         due.into_iter().map(|(payment, hint)| (*payment, hint.rumours.clone())).collect()
     }
 
-    fn drop(&self, payment: PaymentId) {
-        self.0.lock().remove(&payment);
+    /// Drops a hint, unless something was heard since these rumours were compared.
+    fn drop(&self, payment: PaymentId, rumours: &[Rumour]) {
+        let mut hints = self.0.lock();
+        if hints.get(&payment).is_some_and(|hint| hint.rumours == rumours) {
+            hints.remove(&payment);
+        }
     }
 
     fn set(&self, payment: PaymentId, state: State, due: Instant) {
@@ -152,7 +156,7 @@ async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
     for (payment, rumours) in new {
         match rows.get(&payment) {
             Some(row) if rumours.iter().all(|rumour| agrees(row, rumour)) => {
-                app.hints.drop(payment);
+                app.hints.drop(payment, &rumours);
             }
             Some(row) => match row.standing {
                 Standing::Waits(since) if since < PATIENCE => {
@@ -161,7 +165,7 @@ async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
                 _ => app.hints.set(payment, State::Differs, now),
             },
             // No payment of ours has begun under this order.
-            None => app.hints.drop(payment),
+            None => app.hints.drop(payment, &rumours),
         }
     }
     Ok(())
@@ -185,4 +189,49 @@ async fn look(app: &App, payment: PaymentId, rumours: &[Rumour]) {
         Verdict::Later
     });
     app.hints.looked(payment, rumours, verdict);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::Partition;
+    use crate::gateway::toss::GatewayStatus;
+
+    fn rumour(payment: PaymentId, key: &str, status: GatewayStatus) -> Rumour {
+        Rumour { payment, payment_key: Some(key.to_owned()), status: Some(status) }
+    }
+
+    #[test]
+    fn what_is_heard_while_a_hint_is_compared_is_not_lost() {
+        let (hints, payment) = (Hints::default(), PaymentId::new(Partition(0)));
+        hints.hear(rumour(payment, "a", GatewayStatus::Done));
+        let (_, compared) = hints.due(State::New, Instant::now()).remove(0);
+        hints.hear(rumour(payment, "a", GatewayStatus::Canceled));
+        hints.drop(payment, &compared);
+        let (_, now) = hints.due(State::New, Instant::now()).remove(0);
+        assert_eq!(now[0].status, None, "only the gateway can tell which of the two it is");
+        hints.looked(payment, &compared, Verdict::Agrees);
+        let later = Instant::now() + AGAIN;
+        assert_eq!(hints.due(State::New, later).len(), 1, "it was looked up too early");
+        hints.looked(payment, &now, Verdict::Agrees);
+        assert_eq!(hints.due(State::New, later).len(), 0);
+        // The next one waits until the payment may be looked up again.
+        hints.hear(rumour(payment, "a", GatewayStatus::Canceled));
+        assert_eq!(hints.due(State::New, Instant::now()).len(), 0);
+        assert_eq!(hints.due(State::New, later + AGAIN).len(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_hints_stays_small() {
+        let (hints, payment) = (Hints::default(), PaymentId::new(Partition(0)));
+        for number in 0..100 {
+            hints.hear(rumour(payment, &number.to_string(), GatewayStatus::Done));
+        }
+        let due = hints.due(State::New, Instant::now());
+        assert_eq!((due.len(), due[0].1.len()), (1, KEYS_MAX));
+        for _ in 0..WAITING_MAX + 10 {
+            hints.hear(rumour(PaymentId::new(Partition(0)), "a", GatewayStatus::Done));
+        }
+        assert_eq!(hints.0.lock().len(), WAITING_MAX);
+    }
 }
