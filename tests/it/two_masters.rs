@@ -1,14 +1,19 @@
 //! Two masters at once, as after a split brain of Sentinels without `min-replicas-to-write`: each
 //! has its node and its worker, and both reach PostgreSQL, which has the last word.
 
-use crate::support::app::{TestApp, eventually};
+use crate::support::app::{TestApp, eventually, eventually_within};
 use crate::support::client::Client;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::app::{Node, NodeRole};
+use grandstand::commands::verify::verify;
 use grandstand::config::Settings;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::path::Path;
+use std::time::Duration;
+
+/// Partitions are loaded and payments settled within this time.
+const HEALED: Duration = Duration::from_secs(60);
 
 /// A second master with all that the first one has.
 async fn split(first: u16, dir: &Path) -> PrivateRedis {
@@ -56,6 +61,12 @@ async fn two_masters_sell_no_seat_twice() {
     assert!(!sold.is_empty(), "nobody could buy anything");
     node.stop().await;
     redis.stop().await.unwrap();
+    // It finds that PostgreSQL has a later place than its own journal, and loads.
+    eventually_within(HEALED, "the master that is left has all of PostgreSQL", || async {
+        let found = verify(&app.node().app.engine, &app.node().app.store).await.ok()?;
+        found.disagreements.is_empty().then_some(())
+    })
+    .await;
     app.wait_for_books().await;
     eventually("the master that is left knows every sale", || async {
         let map = left.get(&event.path("/blocks/1/seats")).await.expect(200);
