@@ -286,3 +286,19 @@ async fn ids_that_could_leave_their_path_are_not_sent() {
     let outcome = gateway.toss.confirm("../\r\n\u{0}", ORDER, AMOUNT, 1).await;
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
 }
+
+/// The rule: whatever strangers can cause holds no buyer back.
+#[tokio::test]
+async fn calls_in_the_background_do_not_hold_new_payments_back() {
+    let gateway = Gateway::start().await;
+    gateway.fault(json!({ "call": "lookup", "kind": "dropBefore" })).await;
+    let quiet = gateway.toss.in_background();
+    for _ in 0..8 {
+        assert!(matches!(quiet.find_by_order(ORDER).await, Lookup::Unknown { .. }));
+    }
+    assert!(gateway.toss.admits_new_payment());
+    for _ in 0..8 {
+        assert!(matches!(gateway.toss.find_by_order(ORDER).await, Lookup::Unknown { .. }));
+    }
+    assert!(!gateway.toss.admits_new_payment(), "the breaker does not open at all");
+}
