@@ -150,12 +150,12 @@ Feature: Payments
       Then Mina's reservation is PENDING
       And the gateway has charged nothing
 
-    Scenario: A true message settles an unknown outcome at once
+    Scenario: A true message settles an unknown outcome within seconds
       Given the line breaks after the gateway has charged
       When Mina tries to confirm the payment
       Then Mina is told that the outcome is not known yet
       When Mina tries to cancel the reservation
       Then Mina is refused with NOT_CANCELLABLE
       When a message says that Mina has paid
-      Then Mina's reservation is CONFIRMED
+      Then Mina's reservation becomes CONFIRMED
       And seats 3 and 4 are OCCUPIED on the map
