@@ -130,8 +130,10 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let now = Instant::now();
         app.hints.forget_looked(now);
+        let mut wait = COMPARE_EVERY;
         if let Err(error) = compare(&app, now).await {
             tracing::warn!(error = format!("{error:#}"), "hints of the gateway wait");
+            wait = AGAIN;
         }
         if now >= next_look
             && let Some((payment, rumours)) = app.hints.due(State::Differs, now).first()
@@ -140,7 +142,7 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
             look(&app, *payment, rumours).await;
         }
         tokio::select! {
-            () = tokio::time::sleep(COMPARE_EVERY) => {}
+            () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return,
         }
     }

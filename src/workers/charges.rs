@@ -2,8 +2,8 @@
 //! what the list of the last days says is compared with the rows, and what differs is settled.
 
 use crate::checkout::settle::{Rumour, Settlement, Verdict, agrees};
-use crate::domain::ids::{Partition, PaymentId};
-use crate::gateway::toss::{GatewayTransaction, Transactions};
+use crate::domain::ids::PaymentId;
+use crate::gateway::toss::{GatewayStatus, GatewayTransaction, Transactions};
 use crate::store::payment_rows::Standing;
 use crate::workers::{Workers, pause};
 use jiff::{SignedDuration, Timestamp};
@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// One worker sweeps for all: the owner of this partition.
-const SWEEPER: Partition = Partition(0);
 /// Every so many sweeps all of the last days are swept, and else what came since the last one.
 const WHOLE_EVERY: u32 = 60;
 /// The last days.
@@ -32,6 +30,10 @@ pub struct Swept {
     upto: Option<Timestamp>,
     /// The movements of payments that were looked up and need nothing more.
     looked: HashSet<String>,
+    /// What could not be settled yet, by payment key: the next sweep has it too.
+    later: HashMap<String, GatewayTransaction>,
+    /// Payments whose money the gateway has, and that have no row.
+    rowless: HashSet<PaymentId>,
 }
 
 impl Workers {
@@ -40,7 +42,7 @@ impl Workers {
         let mut swept = Swept::default();
         while !stop.is_cancelled() {
             pause(self.charges_every, &stop).await;
-            if !self.owns(SWEEPER) {
+            if self.owned.lock().is_empty() {
                 continue;
             }
             let sweep = tokio::select! {
@@ -54,20 +56,28 @@ impl Workers {
         }
     }
 
-    /// One sweep; returns how many payments it settled.
-    async fn charges_once(&self, swept: &mut Swept) -> anyhow::Result<usize> {
+    /// One sweep over the payments of the partitions that this worker owns. One that can't be
+    /// settled does not hold up the others.
+    async fn charges_once(&self, swept: &mut Swept) -> anyhow::Result<()> {
         let now = Timestamp::now();
         let days = now - SignedDuration::from_hours(24 * DAYS);
         let whole = swept.sweeps.is_multiple_of(WHOLE_EVERY);
         let from = swept.upto.filter(|_| !whole).map_or(days, |upto| upto - OVERLAP);
         // The gateway's clock may be ahead.
-        let last = self.last_movements(from, now + OVERLAP).await?;
+        let new = self.last_movements(from, now + OVERLAP).await?;
         if whole {
-            swept.looked.retain(|key| last.values().any(|one| one.transaction_key == *key));
+            let known: HashSet<&String> = new.values().map(|one| &one.transaction_key).collect();
+            swept.looked.retain(|key| known.contains(key));
+            swept.rowless.clear();
         }
+        let mut last = swept.later.clone();
+        last.extend(new);
         let settlement = Settlement::new(&self.engine, &self.store, &self.toss);
-        let (mut settled, mut rowless) = (0, 0_usize);
-        let movements: Vec<GatewayTransaction> = last.into_values().collect();
+        let is_ours = |one: &GatewayTransaction| {
+            PaymentId::from_order_id(&one.order_id).is_some_and(|id| self.owns(id.partition()))
+        };
+        let movements: Vec<GatewayTransaction> = last.into_values().filter(is_ours).collect();
+        let mut later = HashMap::new();
         for page in movements.chunks(1_000) {
             let payment = |one: &GatewayTransaction| PaymentId::from_order_id(&one.order_id);
             let ids: Vec<PaymentId> = page.iter().filter_map(payment).collect();
@@ -80,9 +90,15 @@ impl Workers {
                     status: Some(one.status.clone()),
                 };
                 let Some(row) = rows.get(&payment) else {
-                    rowless += 1;
+                    let has_money =
+                        matches!(one.status, GatewayStatus::Done | GatewayStatus::PartialCanceled);
+                    match has_money {
+                        true => swept.rowless.insert(payment),
+                        false => swept.rowless.remove(&payment),
+                    };
                     continue;
                 };
+                swept.rowless.remove(&payment);
                 // The reconciler asks about those.
                 let waits = matches!(row.standing, Standing::Waits(_))
                     && one.payment_key == row.attempt.payment_key;
@@ -90,22 +106,31 @@ impl Workers {
                     continue;
                 }
                 tokio::time::sleep(CALL_EVERY).await;
-                match settlement.look(row, &rumour).await? {
-                    Verdict::Agrees => {
+                match settlement.look(row, &rumour).await {
+                    Ok(Verdict::Agrees) => {
                         swept.looked.insert(one.transaction_key.clone());
                     }
-                    Verdict::Settled => settled += 1,
-                    Verdict::Later => {}
+                    Ok(Verdict::Settled) => {}
+                    Ok(Verdict::Later) => {
+                        later.insert(one.payment_key.clone(), one.clone());
+                    }
+                    Err(error) => {
+                        let error = format!("{error:#}");
+                        tracing::warn!(%payment, error, "a payment can't be settled yet");
+                        later.insert(one.payment_key.clone(), one.clone());
+                    }
                 }
             }
         }
+        let rowless = swept.rowless.len();
         metrics::gauge!("grandstand_charges_without_row").set(rowless as f64);
         if rowless > 0 {
             tracing::error!(rowless, "charges without a row: grandstand verify --gateway");
         }
+        swept.later = later;
         swept.sweeps += 1;
         swept.upto = Some(now);
-        Ok(settled)
+        Ok(())
     }
 
     /// The last movement of each payment between two times.
