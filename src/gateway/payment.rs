@@ -88,6 +88,13 @@ pub struct GatewayTransaction {
     pub status: GatewayStatus,
 }
 
+impl GatewayTransaction {
+    /// Whether the gateway has money of the payment after this movement.
+    pub fn has_money(&self) -> bool {
+        matches!(self.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
+    }
+}
+
 /// Why a payment failed, in the gateway's words.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct GatewayFailure {

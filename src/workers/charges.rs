@@ -3,7 +3,7 @@
 
 use crate::checkout::settle::{Rumour, Settlement, Verdict, agrees};
 use crate::domain::ids::PaymentId;
-use crate::gateway::toss::{GatewayStatus, GatewayTransaction, Transactions};
+use crate::gateway::toss::{GatewayTransaction, Transactions};
 use crate::store::payment_rows::Standing;
 use crate::workers::{Workers, pause};
 use jiff::{SignedDuration, Timestamp};
@@ -90,9 +90,7 @@ impl Workers {
                     status: Some(one.status.clone()),
                 };
                 let Some(row) = rows.get(&payment) else {
-                    let has_money =
-                        matches!(one.status, GatewayStatus::Done | GatewayStatus::PartialCanceled);
-                    match has_money {
+                    match one.has_money() {
                         true => swept.rowless.insert(payment),
                         false => swept.rowless.remove(&payment),
                     };
@@ -106,19 +104,15 @@ impl Workers {
                     continue;
                 }
                 tokio::time::sleep(CALL_EVERY).await;
-                match settlement.look(row, &rumour).await {
-                    Ok(Verdict::Agrees) => {
-                        swept.looked.insert(one.transaction_key.clone());
-                    }
-                    Ok(Verdict::Settled) => {}
-                    Ok(Verdict::Later) => {
-                        later.insert(one.payment_key.clone(), one.clone());
-                    }
-                    Err(error) => {
-                        let error = format!("{error:#}");
-                        tracing::warn!(%payment, error, "a payment can't be settled yet");
-                        later.insert(one.payment_key.clone(), one.clone());
-                    }
+                let looked = settlement.look(row, &rumour).await.unwrap_or_else(|error| {
+                    let error = format!("{error:#}");
+                    tracing::warn!(%payment, error, "a payment can't be settled yet");
+                    Verdict::Later
+                });
+                if looked == Verdict::Agrees {
+                    swept.looked.insert(one.transaction_key.clone());
+                } else if looked == Verdict::Later {
+                    later.insert(one.payment_key.clone(), one.clone());
                 }
             }
         }
