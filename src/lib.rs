@@ -7,7 +7,6 @@
 //! Modules in reading order: what is true, decide, remember, tell, keep, and what ties them.
 
 pub mod api;
-pub mod app;
 pub mod checkout;
 pub mod commands;
 pub mod config;
@@ -19,6 +18,7 @@ pub mod failpoint;
 pub mod gateway;
 pub mod live;
 pub mod load;
+pub mod node;
 pub mod redis;
 pub mod store;
 pub mod stream;

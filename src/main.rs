@@ -3,11 +3,11 @@
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
-use grandstand::app::{Node, NodeRole};
 use grandstand::commands::dev::Dev;
 use grandstand::commands::{dead_letters, demo, restore, verify};
 use grandstand::config::{Settings, read_file};
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
+use grandstand::node::{Node, NodeRole};
 use grandstand::store::Store;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -227,7 +227,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Demo { settings } => {
             logs(&settings);
-            let node = grandstand::app::connect(&settings).await?;
+            let node = grandstand::node::connect(&settings).await?;
             let loaded = demo::load(&node).await?;
             println!(
                 "made {} site, {} matches, {} accounts",
@@ -240,13 +240,13 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
-            let rebuilt = grandstand::app::rebuild(&settings, partition).await?;
+            let rebuilt = grandstand::node::rebuild(&settings, partition).await?;
             println!("{rebuilt} partitions loaded from PostgreSQL");
         }
         Command::Restore { dry_run, partition, settings } => {
             logs(&settings);
-            let app = grandstand::app::connect_at_once(&settings).await?;
-            let restored = restore::restore(&app, partition, dry_run).await?;
+            let services = grandstand::node::connect_at_once(&settings).await?;
+            let restored = restore::restore(&services, partition, dry_run).await?;
             print!("{}", restored.table());
             let done = if dry_run { "would be restored" } else { "restored" };
             println!("{} partitions {done}", restored.partitions);
@@ -307,10 +307,10 @@ async fn verify_all(settings: &Settings, days: Option<u16>) -> anyhow::Result<Ex
         "verify --gateway needs GRANDSTAND_TOSS_SECRET_KEY, and GRANDSTAND_TOSS_BASE_URL when the \
          gateway is not that of Toss Payments"
     );
-    let app = grandstand::app::connect(settings).await?;
-    let mut found = verify::verify(&app.engine, &app.store).await?;
+    let services = grandstand::node::connect(settings).await?;
+    let mut found = verify::verify(&services.engine, &services.store).await?;
     if let Some(days) = days {
-        verify::gateway::verify_gateway(&app.store, &app.toss, days, &mut found).await?;
+        verify::gateway::verify_gateway(&services.store, &services.toss, days, &mut found).await?;
     }
     print!("{}", found.table());
     Ok(status(found.disagreements.is_empty()))
@@ -326,8 +326,8 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
         }
         DeadLetters::Replay { letters, settings, .. } => {
             logs(&settings);
-            let app = grandstand::app::connect(&settings).await?;
-            let done = dead_letters::replay(&app, &letters).await?;
+            let services = grandstand::node::connect(&settings).await?;
+            let done = dead_letters::replay(&services, &letters).await?;
             println!("{} dead letters are in PostgreSQL now", done.taken);
             if !done.refused.is_empty() {
                 println!("refused again:");
@@ -337,8 +337,8 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
         }
         DeadLetters::Drop { letters, settings } => {
             logs(&settings);
-            let app = grandstand::app::connect(&settings).await?;
-            let dropped = dead_letters::drop(&app, &letters).await?;
+            let services = grandstand::node::connect(&settings).await?;
+            let dropped = dead_letters::drop(&services, &letters).await?;
             println!("{dropped} dead letters are forgotten");
             Ok(ExitCode::SUCCESS)
         }

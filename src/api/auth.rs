@@ -1,7 +1,7 @@
 //! Who is calling: access tokens, refresh tokens, passwords. Each extractor is a proof: a handler
 //! that takes an `Admin` can't be reached by anybody else.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::clock::SharedClock;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::domain::account::{Account, Role};
@@ -151,30 +151,31 @@ fn not_valid() -> ApiError {
 }
 
 /// Starts a session for an account.
-pub async fn start_session(app: &App, account: &Account) -> Result<Pair, ApiError> {
+pub async fn start_session(services: &Services, account: &Account) -> Result<Pair, ApiError> {
     let session = SessionId::new(account.id.partition());
     let (refresh, hash) = new_refresh(session)?;
-    app.engine.start_session(session, account, hash, app.tokens.refresh_ttl_ms).await?;
-    Ok(Pair { access: app.tokens.access(account, session)?, refresh })
+    services.engine.start_session(session, account, hash, services.tokens.refresh_ttl_ms).await?;
+    Ok(Pair { access: services.tokens.access(account, session)?, refresh })
 }
 
 /// Exchanges a refresh token for a new pair.
-pub async fn rotate_session(app: &App, token: &str) -> Result<(Account, Pair), ApiError> {
+pub async fn rotate_session(services: &Services, token: &str) -> Result<(Account, Pair), ApiError> {
     let ended = || ApiError::from(ErrorCode::Unauthorized);
     let session = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id));
-    let known = |id: &SessionId| id.partition().0 < app.engine.partition_count();
+    let known = |id: &SessionId| id.partition().0 < services.engine.partition_count();
     let session = session.filter(known).ok_or_else(ended)?;
     let (refresh, next) = new_refresh(session)?;
-    let rotated = app.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
+    let rotated =
+        services.engine.rotate_session(session, hash(token), next, REFRESH_GRACE_MS).await;
     let account = rotated.map_err(|error| match error {
         EngineError::Refused(Refusal::SessionEnded) => {
-            app.tokens.end(session);
+            services.tokens.end(session);
             ended()
         }
         // Whoever only knows the id of a session ends nothing.
         other => other.into(),
     })?;
-    let access = app.tokens.access(&account, session)?;
+    let access = services.tokens.access(&account, session)?;
     Ok((account, Pair { access, refresh }))
 }
 
@@ -235,10 +236,13 @@ pub struct User {
     pub session: SessionId,
 }
 
-impl FromRequestParts<Arc<App>> for User {
+impl FromRequestParts<Arc<Services>> for User {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        services: &Arc<Services>,
+    ) -> Result<Self, ApiError> {
         let header = parts.headers.get(header::AUTHORIZATION);
         let text = header.and_then(|value| value.to_str().ok());
         let scheme = text.and_then(|text| text.split_once(' '));
@@ -249,18 +253,21 @@ impl FromRequestParts<Arc<App>> for User {
                 "Log in first, and send the header Authorization: Bearer TOKEN.",
             )
         })?;
-        app.tokens.check(token)
+        services.tokens.check(token)
     }
 }
 
 /// An administrator.
 pub struct Admin(pub User);
 
-impl FromRequestParts<Arc<App>> for Admin {
+impl FromRequestParts<Arc<Services>> for Admin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let user = User::from_request_parts(parts, app).await?;
+    async fn from_request_parts(
+        parts: &mut Parts,
+        services: &Arc<Services>,
+    ) -> Result<Self, ApiError> {
+        let user = User::from_request_parts(parts, services).await?;
         match user.role {
             Role::Admin => Ok(Self(user)),
             Role::User => Err(ErrorCode::Forbidden.into()),

@@ -1,7 +1,7 @@
 //! The best seats that are left: this node proposes, the script takes the first choice that is
 //! still whole. So nobody loses a race between the look and the hold.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
 use crate::api::holds::{
@@ -48,22 +48,22 @@ fn side_by_side() -> bool {
 
 /// Finds and holds in one atomic step.
 pub async fn hold_best(
-    app: &App,
+    services: &Services,
     user: &User,
     id: MatchId,
     best: BestInput,
     operation: Operation,
 ) -> ApiResult<HoldView> {
-    app.limits.seat_call(user.id.0)?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.limits.seat_call(user.id.0)?;
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let wish = checked(&site, best)?;
-    if !refuse_early(app, id, wish.count, &operation).await? {
+    if !refuse_early(services, id, wish.count, &operation).await? {
         // Only the answer that an earlier call had is wanted.
-        let held = app.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
-        let (hold_id, granted) = held.map_err(|_| not_open(app, id))?;
+        let held = services.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
+        let (hold_id, granted) = held.map_err(|_| not_open(services, id))?;
         return hold_view(&site, hold_id, &granted);
     }
-    let feed = app.hub.feed(id).await?;
+    let feed = services.hub.feed(id).await?;
     for _ in 0..ROUNDS {
         // Read before the look: what the map shows is at least as new.
         let known = feed.version();
@@ -73,7 +73,7 @@ pub async fn hold_best(
         let priced = proposed.into_iter().map(|seats| Ok((total(&site, &seats)?, seats)));
         let choices = priced.collect::<ApiResult<Vec<(i64, Vec<SeatId>)>>>()?;
         let held =
-            app.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
+            services.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
         let version = match held {
             Ok((hold_id, granted)) => return hold_view(&site, hold_id, &granted),
             Err(version) => version,
@@ -116,12 +116,12 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
 /// Up to three choices as good as the one that was lost: the same number, side by side, first in
 /// the same section, then of the same grade.
 pub async fn alternatives(
-    app: &App,
+    services: &Services,
     id: MatchId,
     site: &KnownSite,
     lost: &[SeatId],
 ) -> Vec<Alternative> {
-    let Ok(feed) = app.hub.feed(id).await else { return vec![] };
+    let Ok(feed) = services.hub.feed(id).await else { return vec![] };
     let Some(first) = lost.first() else { return vec![] };
     let section = site.index.section_of(*first);
     let grade = site.index.grade(*first).map(str::to_owned);

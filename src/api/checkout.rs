@@ -1,7 +1,7 @@
 //! The way of money: begin, claim, gateway, outcome, persist (design, section 5). The claim is in
 //! PostgreSQL before the gateway is asked, and the answer waits until PostgreSQL has the outcome.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationStatus};
@@ -59,36 +59,37 @@ impl Pauses {
 
 /// Takes a payment through all its steps. A buyer who goes away does not stop them half-way.
 pub async fn confirm(
-    app: &Arc<App>,
+    services: &Arc<Services>,
     user: &User,
     one: &Reservation,
     payment: PaymentId,
     payment_key: String,
     amount: i64,
 ) -> ApiResult<Confirmed> {
-    let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let tracker = app.checkouts.clone();
-    let steps = tracker
-        .spawn(async move { confirm_now(&app, &user, &one, payment, &payment_key, amount).await });
+    let (services, user, one) = (services.clone(), user.clone(), one.clone());
+    let tracker = services.checkouts.clone();
+    let steps = tracker.spawn(async move {
+        confirm_now(&services, &user, &one, payment, &payment_key, amount).await
+    });
     steps.await.map_err(ApiError::internal)?
 }
 
 /// Cancels a reservation, or some of its seats, each with its price in KRW; `false` while the money
 /// is still on its way back. Goes on as `confirm`.
 pub async fn cancel(
-    app: &Arc<App>,
+    services: &Arc<Services>,
     user: &User,
     one: &Reservation,
     seats: Vec<(SeatId, i64)>,
 ) -> ApiResult<bool> {
-    let (app, user, one) = (app.clone(), user.clone(), one.clone());
-    let tracker = app.checkouts.clone();
-    let steps = tracker.spawn(async move { cancel_now(&app, &user, &one, &seats).await });
+    let (services, user, one) = (services.clone(), user.clone(), one.clone());
+    let tracker = services.checkouts.clone();
+    let steps = tracker.spawn(async move { cancel_now(&services, &user, &one, &seats).await });
     steps.await.map_err(ApiError::internal)?
 }
 
 async fn confirm_now(
-    app: &App,
+    services: &Services,
     user: &User,
     one: &Reservation,
     payment: PaymentId,
@@ -96,23 +97,25 @@ async fn confirm_now(
     amount: i64,
 ) -> ApiResult<Confirmed> {
     let partition = payment.partition();
-    let behind = app.pauses.active(partition) || app.backlogs.full(partition);
+    let behind = services.pauses.active(partition) || services.backlogs.full(partition);
     // What costs nothing needs no gateway.
-    let paused = behind || amount > 0 && !app.toss.admits_new_payment();
+    let paused = behind || amount > 0 && !services.toss.admits_new_payment();
     if paused && one.status == ReservationStatus::Pending {
-        app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
+        services.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
         return Err(ErrorCode::PaymentsPaused.into());
     }
     failpoint::reached("begin.before");
-    let begun =
-        app.engine.begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key).await;
+    let begun = services
+        .engine
+        .begin_payment(one.match_id, user.id, one.id, payment, amount, payment_key)
+        .await;
     failpoint::reached("begin.after");
     if let Err(EngineError::Refused(Refusal::PaymentsHalted)) = begun {
-        app.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
+        services.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
     }
     match begun? {
-        Begun::Paid => persisted_earlier(app, one).await,
-        Begun::InProgress => wait_for_other(app, one).await,
+        Begun::Paid => persisted_earlier(services, one).await,
+        Begun::InProgress => wait_for_other(services, one).await,
         Begun::Now { attempt: number, journal } => {
             let attempt = Attempt {
                 match_id: one.match_id,
@@ -125,9 +128,9 @@ async fn confirm_now(
                 method: one.payment.as_ref().map_or_else(String::new, |one| one.method.clone()),
                 payment_key: payment_key.to_owned(),
             };
-            match claim(app, one, &attempt, journal).await? {
+            match claim(services, one, &attempt, journal).await? {
                 Some(confirmed) => Ok(confirmed),
-                None => charge(app, one, &attempt).await,
+                None => charge(services, one, &attempt).await,
             }
         }
     }
@@ -138,15 +141,15 @@ async fn confirm_now(
 /// and ids may begin anew after a failover. Answers something when another process went on with the
 /// attempt, which is no longer ours to take back.
 async fn claim(
-    app: &App,
+    services: &Services,
     one: &Reservation,
     attempt: &Attempt,
     journal: StreamId,
 ) -> ApiResult<Option<Confirmed>> {
     let (payment, partition) = (attempt.payment, attempt.payment.partition());
-    let row = match app.persisted.wait(partition, journal, payment, PERSIST).await {
+    let row = match services.persisted.wait(partition, journal, payment, PERSIST).await {
         Verdict::Committed => {
-            let row = app.store.claim_row(payment, attempt.number).await;
+            let row = services.store.claim_row(payment, attempt.number).await;
             row.unwrap_or(ClaimRow::Missing)
         }
         Verdict::Lost(seats) => ClaimRow::Lost(seats),
@@ -154,37 +157,37 @@ async fn claim(
     };
     match row {
         ClaimRow::Standing => {
-            app.pauses.end(partition);
+            services.pauses.end(partition);
             Ok(None)
         }
         ClaimRow::Lost(seats) => {
-            app.engine.settle_payment(attempt, Outcome::Lost(seats.clone())).await?;
+            services.engine.settle_payment(attempt, Outcome::Lost(seats.clone())).await?;
             metrics::counter!("grandstand_seats_lost_total").increment(1);
             Err(ApiError::seat_sold(seats))
         }
         // The reconciler has settled it meanwhile, because this node was slow.
         ClaimRow::Paid => Ok(Some(Confirmed::Persisted)),
         ClaimRow::Missing => {
-            app.pauses.begin(partition);
+            services.pauses.begin(partition);
             let back = Outcome::Withdrawn(EXTRA_MS);
-            match app.engine.settle_payment(attempt, back).await? {
+            match services.engine.settle_payment(attempt, back).await? {
                 Settled::Asked => Ok(Some(Confirmed::Unknown)),
-                Settled::Confirmed(_) => persisted_earlier(app, one).await.map(Some),
+                Settled::Confirmed(_) => persisted_earlier(services, one).await.map(Some),
                 Settled::Pending(_) => Err(ErrorCode::PaymentsPaused.into()),
                 // It is on a later attempt, or it is gone: what became of it is the answer.
-                Settled::Over | Settled::Owed => wait_for_other(app, one).await.map(Some),
+                Settled::Over | Settled::Owed => wait_for_other(services, one).await.map(Some),
             }
         }
     }
 }
 
-async fn charge(app: &App, one: &Reservation, attempt: &Attempt) -> ApiResult<Confirmed> {
+async fn charge(services: &Services, one: &Reservation, attempt: &Attempt) -> ApiResult<Confirmed> {
     let Attempt { payment, payment_key, amount, number, .. } = attempt;
     if *amount == 0 {
-        return settle_approved(app, one, attempt).await;
+        return settle_approved(services, one, attempt).await;
     }
     failpoint::reached("gateway.before");
-    let answer = app.toss.confirm(payment_key, &payment.order_id(), *amount, *number).await;
+    let answer = services.toss.confirm(payment_key, &payment.order_id(), *amount, *number).await;
     failpoint::reached("gateway.after");
     match answer {
         Gateway::Unknown { reason } => {
@@ -193,29 +196,33 @@ async fn charge(app: &App, one: &Reservation, attempt: &Attempt) -> ApiResult<Co
             Ok(Confirmed::Unknown)
         }
         Gateway::Declined { code, message } => {
-            app.engine.settle_payment(attempt, Outcome::Declined(code.clone())).await?;
+            services.engine.settle_payment(attempt, Outcome::Declined(code.clone())).await?;
             Err(ApiError::declined(&code, &message))
         }
-        Gateway::Approved(_) => settle_approved(app, one, attempt).await,
+        Gateway::Approved(_) => settle_approved(services, one, attempt).await,
     }
 }
 
 /// The money has moved: from here on no fault may be answered as a failure.
-async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> ApiResult<Confirmed> {
+async fn settle_approved(
+    services: &Services,
+    one: &Reservation,
+    attempt: &Attempt,
+) -> ApiResult<Confirmed> {
     let payment = attempt.payment;
     failpoint::reached("outcome.before");
-    let settled = app.engine.settle_payment(attempt, Outcome::Approved).await;
+    let settled = services.engine.settle_payment(attempt, Outcome::Approved).await;
     failpoint::reached("outcome.after");
     match settled {
         Ok(Settled::Confirmed(Some(id))) => {
             metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
-            Ok(if is_sale_kept(app, attempt, id).await {
+            Ok(if is_sale_kept(services, attempt, id).await {
                 Confirmed::Persisted
             } else {
                 Confirmed::Sold
             })
         }
-        Ok(Settled::Confirmed(None)) => persisted_earlier(app, one).await,
+        Ok(Settled::Confirmed(None)) => persisted_earlier(services, one).await,
         // A later attempt asks the gateway itself, or the money is back already: the reservation
         // says what became of it.
         Ok(Settled::Over) => Ok(Confirmed::Unknown),
@@ -234,18 +241,18 @@ async fn settle_approved(app: &App, one: &Reservation, attempt: &Attempt) -> Api
 
 /// Whether PostgreSQL has a sale. The announcement only says when to look, as in `claim`: the entry
 /// itself may be among the dead letters, or lost with the end of a journal.
-async fn is_sale_kept(app: &App, attempt: &Attempt, outcome: StreamId) -> bool {
+async fn is_sale_kept(services: &Services, attempt: &Attempt, outcome: StreamId) -> bool {
     let (payment, partition) = (attempt.payment, attempt.payment.partition());
-    let heard = app.persisted.wait(partition, outcome, payment, PERSIST).await;
+    let heard = services.persisted.wait(partition, outcome, payment, PERSIST).await;
     heard == Verdict::Committed
-        && app.store.claim_row(payment, attempt.number).await.ok() == Some(ClaimRow::Paid)
+        && services.store.claim_row(payment, attempt.number).await.ok() == Some(ClaimRow::Paid)
 }
 
 /// A repeated confirmation of something that is paid: PostgreSQL has it, or will in a moment.
-async fn persisted_earlier(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
+async fn persisted_earlier(services: &Services, one: &Reservation) -> ApiResult<Confirmed> {
     let started = Instant::now();
     while started.elapsed() < PERSIST {
-        match app.store.reservation(one.id).await {
+        match services.store.reservation(one.id).await {
             Ok(Some(kept)) if kept.status == ReservationStatus::Confirmed => {
                 return Ok(Confirmed::Persisted);
             }
@@ -257,12 +264,12 @@ async fn persisted_earlier(app: &App, one: &Reservation) -> ApiResult<Confirmed>
 }
 
 /// The same confirmation is under way elsewhere: its outcome is the answer.
-async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
+async fn wait_for_other(services: &Services, one: &Reservation) -> ApiResult<Confirmed> {
     let started = Instant::now();
     while started.elapsed() < PERSIST {
-        match app.engine.claim(one.user, one.id).await? {
+        match services.engine.claim(one.user, one.id).await? {
             Some(Found::Live(claim)) if claim.state == ClaimState::Confirmed => {
-                return persisted_earlier(app, one).await;
+                return persisted_earlier(services, one).await;
             }
             Some(Found::Live(claim)) if claim.state == ClaimState::Pending => {
                 let failed = claim.payment.is_some_and(|one| one.status == PaymentStatus::Failed);
@@ -285,26 +292,26 @@ async fn wait_for_other(app: &App, one: &Reservation) -> ApiResult<Confirmed> {
 /// How far PostgreSQL has a refund, once it was heard to have the journal up to `entry`. Money that
 /// goes back without the row could go back again under the same number after a loss of Redis.
 async fn kept_refund(
-    app: &App,
+    services: &Services,
     refund: &Refund,
     seats: &[SeatId],
     entry: Option<StreamId>,
 ) -> RefundRow {
     let payment = refund.payment;
     if let Some(id) = entry {
-        app.persisted.wait(payment.partition(), id, payment, PERSIST).await;
+        services.persisted.wait(payment.partition(), id, payment, PERSIST).await;
     }
-    let row = app.store.refund_row(payment, refund.number, seats).await;
+    let row = services.store.refund_row(payment, refund.number, seats).await;
     row.unwrap_or(RefundRow::Missing)
 }
 
 async fn cancel_now(
-    app: &App,
+    services: &Services,
     user: &User,
     one: &Reservation,
     seats: &[(SeatId, i64)],
 ) -> ApiResult<bool> {
-    let cancelled = app.engine.cancel(one.match_id, user.id, one.id, seats).await;
+    let cancelled = services.engine.cancel(one.match_id, user.id, one.id, seats).await;
     let cancelled = cancelled.map_err(|error| match error {
         // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
         EngineError::Refused(Refusal::NotFound) => {
@@ -316,7 +323,7 @@ async fn cancel_now(
     let Cancelled::Refunding { refund, part, seats, payment_key, journal } = cancelled else {
         return Ok(true);
     };
-    if kept_refund(app, &refund, &seats, journal).await != RefundRow::Begun {
+    if kept_refund(services, &refund, &seats, journal).await != RefundRow::Begun {
         // The intent is in the journal: the reconciler does it when PostgreSQL has it.
         return Ok(false);
     }
@@ -326,7 +333,7 @@ async fn cancel_now(
         None
     } else {
         let reason = "cancelled by the buyer";
-        match app.toss.cancel(&payment_key, &refund.intent(), reason, refund.amount).await {
+        match services.toss.cancel(&payment_key, &refund.intent(), reason, refund.amount).await {
             CancelOutcome::Unknown { reason } => {
                 tracing::warn!(payment = %refund.payment, reason, "a refund has no outcome yet");
                 return Ok(false);
@@ -337,12 +344,12 @@ async fn cancel_now(
     };
     failpoint::reached("refund.after");
     let failed = refused.is_some();
-    let id = app.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
+    let id = services.engine.settle_refund(one.match_id, user.id, one.id, &refund, refused).await?;
     if failed {
         return Err(ErrorCode::RefundRefused.into());
     }
     match id {
         None => Ok(true),
-        Some(id) => Ok(kept_refund(app, &refund, &seats, Some(id)).await == RefundRow::Done),
+        Some(id) => Ok(kept_refund(services, &refund, &seats, Some(id)).await == RefundRow::Done),
     }
 }

@@ -1,6 +1,6 @@
 //! Event streams (SSE): a snapshot, then changes, with ids to resume from; and the match itself.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Path, Query};
 use crate::api::seats::checked_block;
@@ -63,15 +63,15 @@ pub struct BlockStreamQuery {
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchArchived, ErrorCode::TooManyStreams]))))]
 pub async fn of_block(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     Path((id, block)): Path<(MatchId, BlockId)>,
     Query(query): Query<BlockStreamQuery>,
 ) -> ApiResult<Response> {
-    checked_block(&app, id, block)?;
+    checked_block(&services, id, block)?;
     let subject = Subject::Seats(Scope::Block(block));
-    open(&app, peer, &headers, id, subject, query.last_event_id.as_deref()).await
+    open(&services, peer, &headers, id, subject, query.last_event_id.as_deref()).await
 }
 
 /// Live states of the whole match, or of `blocks`: as above, with one letter per seat in the
@@ -84,25 +84,25 @@ pub async fn of_block(
         ErrorCode::SiteNotFound, ErrorCode::BlockNotFound, ErrorCode::MatchArchived,
         ErrorCode::TooManyStreams]))))]
 pub async fn of_match(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
     Query(query): Query<StreamQuery>,
 ) -> ApiResult<Response> {
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
     let scope = match &query.blocks {
         None => Scope::Match,
         Some(text) => {
             let blocks = parse_blocks(text)?;
             for block in &blocks {
-                checked_block(&app, id, *block)?;
+                checked_block(&services, id, *block)?;
             }
             Scope::Blocks(blocks)
         }
     };
     let subject = Subject::Seats(scope);
-    open(&app, peer, &headers, id, subject, query.last_event_id.as_deref()).await
+    open(&services, peer, &headers, id, subject, query.last_event_id.as_deref()).await
 }
 
 fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
@@ -131,7 +131,7 @@ impl EventStream {
 
 /// Accepts a stream: a place among those of the caller's address, the map, the head of the answer.
 pub async fn open(
-    app: &App,
+    services: &Services,
     peer: Option<Extension<PeerAddress>>,
     headers: &HeaderMap,
     id: MatchId,
@@ -139,8 +139,8 @@ pub async fn open(
     last: Option<&str>,
 ) -> ApiResult<Response> {
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0);
-    let place = app.limits.stream(address)?;
-    let watching = Watching::new(app.hub.feed(id).await?);
+    let place = services.limits.stream(address)?;
+    let watching = Watching::new(services.hub.feed(id).await?);
     let last = last_event_id(headers, last);
     let ends_at = Instant::now() + jittered(LIFE);
     let watcher = Watcher { watching, subject, last, place, connection: None, ends_at };

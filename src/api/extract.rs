@@ -1,7 +1,7 @@
 //! What handlers take and give: JSON in with errors that name the field, the envelope out.
 //! The only file with the status codes of successes.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode, FieldError};
 use crate::engine::batch::Operation;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -281,10 +281,13 @@ impl IdempotencyKey {
     }
 }
 
-impl FromRequestParts<Arc<App>> for IdempotencyKey {
+impl FromRequestParts<Arc<Services>> for IdempotencyKey {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        services: &Arc<Services>,
+    ) -> Result<Self, ApiError> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
         let text = value.to_str().unwrap_or("");
         if !(1..=255).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -294,7 +297,7 @@ impl FromRequestParts<Arc<App>> for IdempotencyKey {
         let caller = parts.headers.get(header::AUTHORIZATION).map_or(&[][..], |one| one.as_bytes());
         let path = parts.uri.path().as_bytes();
         let name = digest(&[caller, parts.method.as_str().as_bytes(), path, text.as_bytes()]);
-        Ok(Self(Some((text.to_owned(), app.calls.begin(name)?))))
+        Ok(Self(Some((text.to_owned(), services.calls.begin(name)?))))
     }
 }
 

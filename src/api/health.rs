@@ -1,6 +1,6 @@
 //! Probes, metrics, the clock.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Nothing, Okay};
 use crate::domain::ids::Partition;
@@ -154,34 +154,34 @@ impl Health {
     }
 
     /// Looks once at everything.
-    pub async fn look(&self, app: &App) {
+    pub async fn look(&self, services: &Services) {
         tokio::join!(
-            self.look_at_partitions(&app.engine, &app.hub),
-            self.look_at_database(&app.store),
-            app.tokens.clock.read(&app.engine),
+            self.look_at_partitions(&services.engine, &services.hub),
+            self.look_at_database(&services.store),
+            services.tokens.clock.read(&services.engine),
         );
     }
 }
 
 /// Keeps what a node knows of its health up to date until `stop`. Redis and PostgreSQL are looked
 /// at independently: the silence of one must not make the other look old.
-pub async fn watch(app: Arc<App>, stop: CancellationToken) {
+pub async fn watch(services: Arc<Services>, stop: CancellationToken) {
     let partitions = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            app.health.look_at_partitions(&app.engine, &app.hub).await;
+            services.health.look_at_partitions(&services.engine, &services.hub).await;
         }
     };
     let database = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            app.health.look_at_database(&app.store).await;
+            services.health.look_at_database(&services.store).await;
         }
     };
     let clock = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            app.tokens.clock.read(&app.engine).await;
+            services.tokens.clock.read(&services.engine).await;
         }
     };
     tokio::select! {
@@ -212,8 +212,8 @@ pub async fn live() -> Okay<Nothing> {
     operation_id = "isReady", tag = "operation",
     responses((status = 200, body = Envelope<Ready>)),
     extensions(("x-codes" = json!([ErrorCode::NotReady]))))]
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
-    let view = app.health.ready(Instant::now());
+pub async fn ready(State(services): State<Arc<Services>>) -> Response {
+    let view = services.health.ready(Instant::now());
     if view.ready { Okay(view).into_response() } else { ApiError::not_ready(&view).into_response() }
 }
 
@@ -231,8 +231,8 @@ pub async fn metrics() -> Response {
 #[utoipa::path(get, path = "/api/time",
     operation_id = "getTime", tag = "operation",
     responses((status = 200, body = Envelope<Time>)))]
-pub async fn time(State(app): State<Arc<App>>) -> ApiResult<Okay<Time>> {
-    let now = jiff::Timestamp::from_millisecond(app.engine.now_ms(Partition(0)).await?);
+pub async fn time(State(services): State<Arc<Services>>) -> ApiResult<Okay<Time>> {
+    let now = jiff::Timestamp::from_millisecond(services.engine.now_ms(Partition(0)).await?);
     Ok(Okay(Time { now: now.map_err(ApiError::internal)? }))
 }
 

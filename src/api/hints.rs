@@ -2,7 +2,7 @@
 //! here. It leads to a look-up when the row of its payment says something else, and look-ups are
 //! few: a stranger must not use up the calls that buyers need.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::checkout::settle::{Rumour, Verdict, agrees};
 use crate::domain::ids::PaymentId;
 use crate::store::payment_rows::Standing;
@@ -125,21 +125,21 @@ impl Hints {
 }
 
 /// Compares and looks up until `stop`.
-pub async fn watch(app: Arc<App>, stop: CancellationToken) {
+pub async fn watch(services: Arc<Services>, stop: CancellationToken) {
     let mut next_look = Instant::now();
     while !stop.is_cancelled() {
         let now = Instant::now();
-        app.hints.forget_looked(now);
+        services.hints.forget_looked(now);
         let mut wait = COMPARE_EVERY;
-        if let Err(error) = compare(&app, now).await {
+        if let Err(error) = compare(&services, now).await {
             tracing::warn!(error = format!("{error:#}"), "hints of the gateway wait");
             wait = AGAIN;
         }
         if now >= next_look
-            && let Some((payment, rumours)) = app.hints.due(State::Differs, now).first()
+            && let Some((payment, rumours)) = services.hints.due(State::Differs, now).first()
         {
             next_look = now + LOOK_EVERY * rumours.len() as u32;
-            look(&app, *payment, rumours).await;
+            look(&services, *payment, rumours).await;
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -148,39 +148,41 @@ pub async fn watch(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-async fn compare(app: &App, now: Instant) -> anyhow::Result<()> {
-    let new = app.hints.due(State::New, now);
+async fn compare(services: &Services, now: Instant) -> anyhow::Result<()> {
+    let new = services.hints.due(State::New, now);
     if new.is_empty() {
         return Ok(());
     }
     let payments: Vec<PaymentId> = new.iter().map(|(payment, _)| *payment).collect();
-    let rows = app.settlement.rows(&payments).await?;
+    let rows = services.settlement.rows(&payments).await?;
     for (payment, rumours) in new {
         match rows.get(&payment) {
             Some(row) if rumours.iter().all(|rumour| agrees(row, rumour)) => {
-                app.hints.drop(payment, &rumours);
+                services.hints.drop(payment, &rumours);
             }
             Some(row) => match row.standing {
                 Standing::Waits(since) if since < PATIENCE => {
-                    app.hints.set(payment, State::New, now + (PATIENCE - since));
+                    services.hints.set(payment, State::New, now + (PATIENCE - since));
                 }
-                _ => app.hints.set(payment, State::Differs, now),
+                _ => services.hints.set(payment, State::Differs, now),
             },
             // No payment of ours has begun under this order.
-            None => app.hints.drop(payment, &rumours),
+            None => services.hints.drop(payment, &rumours),
         }
     }
     Ok(())
 }
 
-async fn look(app: &App, payment: PaymentId, rumours: &[Rumour]) {
+async fn look(services: &Services, payment: PaymentId, rumours: &[Rumour]) {
     let looked = async {
         let mut verdict = Verdict::Agrees;
         for rumour in rumours {
             // The rumour before may have changed it.
-            let rows = app.settlement.rows(&[payment]).await?;
+            let rows = services.settlement.rows(&[payment]).await?;
             let Some(row) = rows.get(&payment) else { break };
-            if !agrees(row, rumour) && app.settlement.look(row, rumour).await? == Verdict::Later {
+            if !agrees(row, rumour)
+                && services.settlement.look(row, rumour).await? == Verdict::Later
+            {
                 verdict = Verdict::Later;
             }
         }
@@ -190,7 +192,7 @@ async fn look(app: &App, payment: PaymentId, rumours: &[Rumour]) {
         tracing::warn!(%payment, error = format!("{error:#}"), "a hint can't be settled yet");
         Verdict::Later
     });
-    app.hints.looked(payment, rumours, verdict);
+    services.hints.looked(payment, rumours, verdict);
 }
 
 #[cfg(test)]

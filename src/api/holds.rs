@@ -1,6 +1,6 @@
 //! Holds: a claim on seats with a deadline.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, hold_best};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
@@ -119,15 +119,15 @@ pub struct HoldList {
     responses((status = 200, body = Envelope<HoldList>)),
     extensions(("x-codes" = json!([ErrorCode::SeatNotFound]))))]
 pub async fn mine(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<HoldList>> {
-    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
-    let mut claims = app.engine.claims_of(id.partition(), user.id).await?;
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    let mut claims = services.engine.claims_of(id.partition(), user.id).await?;
     claims.retain(|claim| claim.match_id == id);
     // Read after the claims: what is late by then has ended, swept or not.
-    let now = app.engine.now_ms(id.partition()).await?;
+    let now = services.engine.now_ms(id.partition()).await?;
     let mut holds = Vec::new();
     for claim in claims {
         if claim.state != ClaimState::Hold || claim.deadline <= now {
@@ -154,7 +154,7 @@ pub async fn mine(
         ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit,
         ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::SoldOut]))))]
 pub async fn hold(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<MatchId>,
     key: IdempotencyKey,
@@ -163,10 +163,10 @@ pub async fn hold(
     let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
     let view = match input.value.choice()? {
         HoldChoice::These(TheseSeats { seat_ids }) => {
-            hold_seats(&app, &user, id, seat_ids, operation).await?
+            hold_seats(&services, &user, id, seat_ids, operation).await?
         }
         HoldChoice::Best(BestSeats { best_available }) => {
-            hold_best(&app, &user, id, best_available, operation).await?
+            hold_best(&services, &user, id, best_available, operation).await?
         }
     };
     Ok(Created(view))
@@ -181,62 +181,62 @@ pub async fn hold(
         ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::SeatLimit,
         ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat]))))]
 pub async fn hold_one(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path((id, seat)): Path<(MatchId, SeatId)>,
 ) -> ApiResult<Okay<HoldView>> {
-    Ok(Okay(hold_seats(&app, &user, id, vec![seat], Operation::default()).await?))
+    Ok(Okay(hold_seats(&services, &user, id, vec![seat], Operation::default()).await?))
 }
 
 /// Refuses what the script would refuse too, before anything is searched or sent: more seats than
 /// one person may have, and a match that is not on sale. `false`: it is not on sale, but the call
 /// has an Idempotency-Key and may have been answered before.
 pub async fn refuse_early(
-    app: &App,
+    services: &Services,
     id: MatchId,
     count: usize,
     operation: &Operation,
 ) -> ApiResult<bool> {
-    if count > app.engine.limits().seats_per_user as usize {
+    if count > services.engine.limits().seats_per_user as usize {
         return Err(Refusal::SeatLimit.into());
     }
-    let is_open = || status(app, id) == Some(MatchStatus::Open);
+    let is_open = || status(services, id) == Some(MatchStatus::Open);
     if !is_open() {
         // It may have been opened a moment ago, and the notice be on its way.
-        app.catalog.refresh_match(id).await?;
+        services.catalog.refresh_match(id).await?;
     }
     match is_open() {
-        false if operation.key.is_empty() => Err(not_open(app, id)),
+        false if operation.key.is_empty() => Err(not_open(services, id)),
         open => Ok(open),
     }
 }
 
-fn status(app: &App, id: MatchId) -> Option<MatchStatus> {
-    app.catalog.event(id).map(|event| event.status)
+fn status(services: &Services, id: MatchId) -> Option<MatchStatus> {
+    services.catalog.fixture(id).map(|fixture| fixture.status)
 }
 
 /// Why a match is not on sale.
-pub fn not_open(app: &App, id: MatchId) -> ApiError {
-    Refusal::NotOpen { ended: status(app, id) != Some(MatchStatus::Draft) }.into()
+pub fn not_open(services: &Services, id: MatchId) -> ApiError {
+    Refusal::NotOpen { ended: status(services, id) != Some(MatchStatus::Draft) }.into()
 }
 
 async fn hold_seats(
-    app: &App,
+    services: &Services,
     user: &User,
     id: MatchId,
     seats: Vec<SeatId>,
     operation: Operation,
 ) -> ApiResult<HoldView> {
-    app.limits.seat_call(user.id.0)?;
-    let (event, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.limits.seat_call(user.id.0)?;
+    let (fixture, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let amount = checked_seats(&site, &seats)?;
-    refuse_early(app, id, seats.len(), &operation).await?;
-    let orphans = if event.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
+    refuse_early(services, id, seats.len(), &operation).await?;
+    let orphans = if fixture.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
     let wanted = seats.clone();
-    let held = app.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
+    let held = services.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
     let (hold_id, granted) = match held {
         Err(EngineError::Refused(Refusal::Taken(lost))) => {
-            let alternatives = alternatives(app, id, &site, &wanted).await;
+            let alternatives = alternatives(services, id, &site, &wanted).await;
             return Err(ApiError::seat_taken(lost).with_alternatives(alternatives));
         }
         other => other?,
@@ -310,13 +310,13 @@ pub fn moment(ms: i64) -> ApiResult<jiff::Timestamp> {
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::NotYours, ErrorCode::AlreadyReserved]))))]
 pub async fn release(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path((id, hold)): Path<(MatchId, HoldId)>,
 ) -> ApiResult<NoContent> {
-    app.limits.seat_call(user.id.0)?;
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    app.engine.release(id, user.id, hold).await?;
+    services.limits.seat_call(user.id.0)?;
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.engine.release(id, user.id, hold).await?;
     Ok(NoContent)
 }
 
@@ -329,13 +329,13 @@ pub async fn release(
         ErrorCode::NotYours, ErrorCode::HoldNotFound, ErrorCode::AlreadyReserved,
         ErrorCode::AmountMismatch]))))]
 pub async fn release_one(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path((id, seat)): Path<(MatchId, SeatId)>,
 ) -> ApiResult<NoContent> {
-    app.limits.seat_call(user.id.0)?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.limits.seat_call(user.id.0)?;
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     let price = checked_seats(&site, &[seat])?;
-    app.engine.release_seat(id, user.id, seat, price).await?;
+    services.engine.release_seat(id, user.id, seat, price).await?;
     Ok(NoContent)
 }

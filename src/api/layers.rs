@@ -1,7 +1,7 @@
 //! What happens around every request: an id, limits, a deadline, metrics, headers, and the problem
 //! document of what failed.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::serve::PeerAddress;
 use axum::Router;
@@ -21,21 +21,25 @@ const DEADLINE: Duration = Duration::from_secs(15);
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps the routes.
-pub fn around(router: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
+pub fn around(router: Router<Arc<Services>>, services: &Arc<Services>) -> Router<Arc<Services>> {
     let worth_it = SizeAbove::new(1024).and(NotForContentType::SSE);
     router
         .layer(CompressionLayer::new().gzip(true).compress_when(worth_it))
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::internal("a handler panicked").into_response()
         }))
-        .layer(from_fn_with_state(app.clone(), outermost))
+        .layer(from_fn_with_state(services.clone(), outermost))
 }
 
-async fn outermost(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+async fn outermost(
+    State(services): State<Arc<Services>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let peer = request.extensions().get::<PeerAddress>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
-    let caller = app.proxies.caller(peer, request.headers());
+    let caller = services.proxies.caller(peer, request.headers());
     request.extensions_mut().insert(PeerAddress(caller));
     let id = request_id(&request);
     let method = request.method().clone();
@@ -44,7 +48,7 @@ async fn outermost(State(app): State<Arc<App>>, mut request: Request, next: Next
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
     let probe = path.starts_with("/health") || path == "/metrics";
-    let admitted = if probe { Ok(()) } else { app.limits.call(caller) };
+    let admitted = if probe { Ok(()) } else { services.limits.call(caller) };
     let response = match admitted {
         Err(error) => error.into_response(),
         Ok(()) => match tokio::time::timeout(DEADLINE, next.run(request)).await {

@@ -1,6 +1,6 @@
 //! Matches, for everybody.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Okay, Path, Query};
 use crate::domain::catalog::{Match, MatchStatus};
@@ -32,26 +32,31 @@ pub struct MatchView {
 
 impl MatchView {
     /// A match with what the node knows of its site.
-    pub async fn of(app: &App, event: &Match) -> Self {
-        let counts = app.taken.counts(app).await;
-        Self::with(app, event, counts.taken.get(&event.id).copied())
+    pub async fn of(services: &Services, fixture: &Match) -> Self {
+        let counts = services.taken.counts(services).await;
+        Self::with(services, fixture, counts.taken.get(&fixture.id).copied())
     }
 
     /// The same for many, and whether the seats of all of them could be counted.
-    pub async fn list(app: &App, events: impl Iterator<Item = &Arc<Match>>) -> (Vec<Self>, bool) {
-        let counts = app.taken.counts(app).await;
-        let one = |event: &Arc<Match>| Self::with(app, event, counts.taken.get(&event.id).copied());
-        (events.map(one).collect(), counts.whole)
+    pub async fn list(
+        services: &Services,
+        fixtures: impl Iterator<Item = &Arc<Match>>,
+    ) -> (Vec<Self>, bool) {
+        let counts = services.taken.counts(services).await;
+        let one = |fixture: &Arc<Match>| {
+            Self::with(services, fixture, counts.taken.get(&fixture.id).copied())
+        };
+        (fixtures.map(one).collect(), counts.whole)
     }
 
-    fn with(app: &App, event: &Match, taken: Option<u32>) -> Self {
-        let site = app.catalog.site(event.site_id);
+    fn with(services: &Services, fixture: &Match, taken: Option<u32>) -> Self {
+        let site = services.catalog.site(fixture.site_id);
         let seats = site.as_ref().map(|site| site.index.seat_count());
-        let limits = app.engine.limits();
+        let limits = services.engine.limits();
         // A count may be from before it was archived.
-        let taken = taken.filter(|_| !event.archived);
+        let taken = taken.filter(|_| !fixture.archived);
         Self {
-            now: MatchNow::of(event, site.as_deref()),
+            now: MatchNow::of(fixture, site.as_deref()),
             seats,
             seats_left: seats.zip(taken).map(|(seats, taken)| seats.saturating_sub(taken)),
             max_seats_per_user: limits.seats_per_user,
@@ -90,7 +95,7 @@ pub struct ListQuery {
     operation_id = "listMatches", tag = "matches", params(ListQuery),
     responses((status = 200, body = Envelope<MatchPage>)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Okay<MatchPage>> {
     let limit = usize::from(query.limit.unwrap_or(50));
@@ -103,12 +108,12 @@ pub async fn list(
             ApiError::field("cursor", "must be the nextCursor of an earlier page")
         })?),
     };
-    let list = app.catalog.matches();
-    let mut found = list.iter().filter(|event| {
-        query.status.is_none_or(|status| status == event.status)
-            && after.is_none_or(|after| after < place(event.starts_at, event.id))
+    let list = services.catalog.matches();
+    let mut found = list.iter().filter(|fixture| {
+        query.status.is_none_or(|status| status == fixture.status)
+            && after.is_none_or(|after| after < place(fixture.starts_at, fixture.id))
     });
-    let (matches, counted) = MatchView::list(&app, found.by_ref().take(limit)).await;
+    let (matches, counted) = MatchView::list(&services, found.by_ref().take(limit)).await;
     let more = found.next().is_some();
     let next_cursor = matches
         .last()
@@ -134,9 +139,9 @@ fn parse_cursor(text: &str) -> Option<(i128, MatchId)> {
     params(("match" = uuid::Uuid, Path)),
     responses((status = 200, body = Envelope<MatchView>)))]
 pub async fn one(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    Ok(Okay(MatchView::of(&app, &event).await))
+    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    Ok(Okay(MatchView::of(&services, &fixture).await))
 }

@@ -55,7 +55,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 /// What the handlers work with.
-pub struct App {
+pub struct Services {
     pub engine: Arc<Engine>,
     pub store: Store,
     pub catalog: Arc<Catalog>,
@@ -98,7 +98,7 @@ pub struct App {
 )]
 struct Document;
 
-fn api() -> OpenApiRouter<Arc<App>> {
+fn api() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::with_openapi(Document::openapi())
         // accounts
         .routes(routes!(users::sign_up))
@@ -153,22 +153,22 @@ fn api() -> OpenApiRouter<Arc<App>> {
 }
 
 /// All routes with their layers.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(services: Arc<Services>) -> Router {
     let (router, _) = api().split_for_parts();
     let router = router
         .merge(page::router())
         .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()))
         .fallback(|| async { ErrorCode::NotFound })
         .method_not_allowed_fallback(|| async { ErrorCode::MethodNotAllowed });
-    layers::around(router, &app).with_state(app)
+    layers::around(router, &services).with_state(services)
 }
 
 /// Probes and metrics only, for a process without an API.
-pub fn worker_router(app: Arc<App>) -> Router {
+pub fn worker_router(services: Arc<Services>) -> Router {
     let router = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(|| async { ErrorCode::NotFound });
-    layers::around(router, &app).with_state(app)
+    layers::around(router, &services).with_state(services)
 }

@@ -1,6 +1,6 @@
 //! The seat-map page, built into the binary.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::extract::NotModified;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -29,7 +29,7 @@ struct Part {
 }
 
 /// `/` and its parts.
-pub fn router() -> Router<Arc<App>> {
+pub fn router() -> Router<Arc<Services>> {
     let parts: [(&str, &str, &[u8]); 3] = [
         ("/", "text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
         ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),

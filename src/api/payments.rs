@@ -1,6 +1,6 @@
 //! Payments: request one, confirm it after the buyer has agreed at the gateway.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::checkout::{self, Confirmed};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -89,7 +89,7 @@ pub struct PaymentView {
 
 impl PaymentView {
     /// A payment of a reservation.
-    pub fn of(app: &App, one: &Reservation, payment: &ClaimPayment) -> Self {
+    pub fn of(services: &Services, one: &Reservation, payment: &ClaimPayment) -> Self {
         // Paid, and then the reservation was cancelled: the money is back.
         let status = match (payment.status, one.status) {
             (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
@@ -100,9 +100,9 @@ impl PaymentView {
             _ => payment.money.back,
         };
         let open = status == PaymentStatus::Ready && payment.amount > 0;
-        let checkout_url = (open && !app.checkout_url.is_empty()).then(|| {
+        let checkout_url = (open && !services.checkout_url.is_empty()).then(|| {
             let order = payment.id.order_id();
-            format!("{}?orderId={order}&amount={}", app.checkout_url, payment.amount)
+            format!("{}?orderId={order}&amount={}", services.checkout_url, payment.amount)
         });
         Self {
             id: payment.id,
@@ -137,7 +137,7 @@ pub struct ConfirmView {
         ErrorCode::ReservationNotFound, ErrorCode::ReservationNotPending,
         ErrorCode::ReservationExpired, ErrorCode::HistoryUnavailable]))))]
 pub async fn request(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     key: IdempotencyKey,
     input: Input<RequestInput>,
@@ -145,14 +145,14 @@ pub async fn request(
     let RequestInput { reservation_id, method } = &input.value;
     let method = method.word().to_owned();
     let operation = key.operation(&user.id.key(), "request payment", &input);
-    let one = find(&app, &user, *reservation_id).await?;
+    let one = find(&services, &user, *reservation_id).await?;
     let least = if method == "TRANSFER" { TRANSFER_MIN } else { CHARGE_MIN };
     if (1..least).contains(&one.amount) {
         let message = format!("takes no less than {least} KRW at the gateway: choose another");
         return Err(ApiError::field("method", message));
     }
     let id = PaymentId::new(one.id.partition());
-    let id = app
+    let id = services
         .engine
         .request_payment(one.match_id, user.id, one.id, id, method.clone(), operation)
         .await?;
@@ -164,7 +164,7 @@ pub async fn request(
         amount: one.amount,
         money: Money::default(),
     };
-    Ok(Created(PaymentView::of(&app, &one, &payment)))
+    Ok(Created(PaymentView::of(&services, &one, &payment)))
 }
 
 /// Confirms a payment. 200 only when PostgreSQL has the sale; 202 while the outcome is unknown or
@@ -180,7 +180,7 @@ pub async fn request(
         ErrorCode::PaidTooLate, ErrorCode::SeatSold,
         ErrorCode::AmountMismatch, ErrorCode::PaymentsPaused, ErrorCode::HistoryUnavailable]))))]
 pub async fn confirm(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     input: Input<ConfirmInput>,
 ) -> ApiResult<Response> {
@@ -191,19 +191,21 @@ pub async fn confirm(
         let message = "must be the paymentKey that the gateway gave";
         return Err(ApiError::field("paymentKey", message));
     }
-    let (one, _) = find_payment(&app, &user, payment_id).await?;
+    let (one, _) = find_payment(&services, &user, payment_id).await?;
     if order_id != payment_id.order_id() {
         return Err(ErrorCode::AmountMismatch.into());
     }
-    let confirmed = checkout::confirm(&app, &user, &one, payment_id, payment_key, amount).await?;
-    let one = find(&app, &user, one.id).await?;
+    let confirmed =
+        checkout::confirm(&services, &user, &one, payment_id, payment_key, amount).await?;
+    let one = find(&services, &user, one.id).await?;
     let unknown = confirmed == Confirmed::Unknown;
     let payment = one.payment.clone().map(|payment| {
         let status = if unknown { PaymentStatus::Unknown } else { payment.status };
-        PaymentView::of(&app, &one, &ClaimPayment { status, ..payment })
+        PaymentView::of(&services, &one, &ClaimPayment { status, ..payment })
     });
     let persisted = confirmed == Confirmed::Persisted;
-    let view = ConfirmView { payment, reservation: ReservationView::of(&app, &one), persisted };
+    let view =
+        ConfirmView { payment, reservation: ReservationView::of(&services, &one), persisted };
     Ok(if persisted { Okay(view).into_response() } else { Accepted(view).into_response() })
 }
 
@@ -214,30 +216,30 @@ pub async fn confirm(
     responses((status = 200, body = Envelope<PaymentView>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn one(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<PaymentId>,
 ) -> ApiResult<Okay<PaymentView>> {
-    let (one, payment) = find_payment(&app, &user, id).await?;
-    Ok(Okay(PaymentView::of(&app, &one, &payment)))
+    let (one, payment) = find_payment(&services, &user, id).await?;
+    Ok(Okay(PaymentView::of(&services, &one, &payment)))
 }
 
 async fn find_payment(
-    app: &App,
+    services: &Services,
     user: &User,
     id: PaymentId,
 ) -> ApiResult<(Reservation, ClaimPayment)> {
     let missing = || ErrorCode::PaymentNotFound.into();
-    let live = app.engine.reservation_of_payment(user.id, id).await?;
+    let live = services.engine.reservation_of_payment(user.id, id).await?;
     if let Some(reservation) = live {
-        let one = find(app, user, reservation).await;
+        let one = find(services, user, reservation).await;
         // What can't be read this moment is not missing: money may have moved for it.
         let one = one.map_err(|error| if error.is_not_found() { missing() } else { error })?;
         if let Some(payment) = one.payment.clone().filter(|payment| payment.id == id) {
             return Ok((one, payment));
         }
     }
-    let (one, payment) = app.store.payment(id).await?.ok_or_else(missing)?;
+    let (one, payment) = services.store.payment(id).await?.ok_or_else(missing)?;
     if one.user == user.id { Ok((one, payment)) } else { Err(missing()) }
 }
 
@@ -267,14 +269,14 @@ pub struct WebhookPayment {
     operation_id = "tossWebhook", tag = "payments",
     request_body = WebhookInput, responses((status = 200, body = Envelope<Nothing>)))]
 pub async fn webhook(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     input: Input<WebhookInput>,
 ) -> ApiResult<Okay<Nothing>> {
     let WebhookInput { data, order_id, status } = input.value;
     let told = data.unwrap_or(WebhookPayment { order_id, payment_key: None, status });
     if let Some(payment) = told.order_id.as_deref().and_then(PaymentId::from_order_id) {
         let (payment_key, status) = (told.payment_key, told.status.map(GatewayStatus::from));
-        app.hints.hear(Rumour { payment, payment_key, status });
+        services.hints.hear(Rumour { payment, payment_key, status });
     }
     Ok(Okay(Nothing))
 }

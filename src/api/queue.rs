@@ -1,6 +1,6 @@
 //! The waiting room of a match.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::events::open;
@@ -54,14 +54,14 @@ pub struct PlaceView {
     responses((status = 201, body = Envelope<PlaceView>)),
     extensions(("x-codes" = json!([ErrorCode::QueueOff]))))]
 pub async fn join(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Created<PlaceView>> {
-    app.limits.seat_call(user.id.0)?;
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    let place = app.engine.join_queue(id, user.id).await?;
-    Ok(Created(view(&app, id, place).await?))
+    services.limits.seat_call(user.id.0)?;
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    let place = services.engine.join_queue(id, user.id).await?;
+    Ok(Created(view(&services, id, place).await?))
 }
 
 /// My place.
@@ -71,14 +71,14 @@ pub async fn join(
     responses((status = 200, body = Envelope<PlaceView>)),
     extensions(("x-codes" = json!([ErrorCode::NotInQueue, ErrorCode::QueueOff]))))]
 pub async fn place(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<PlaceView>> {
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    let place = app.engine.queue_place(id, user.id).await?;
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    let place = services.engine.queue_place(id, user.id).await?;
     let place = place.ok_or(ErrorCode::NotInQueue)?;
-    Ok(Okay(view(&app, id, place).await?))
+    Ok(Okay(view(&services, id, place).await?))
 }
 
 /// Leaves the queue, or gives the pass back.
@@ -88,21 +88,21 @@ pub async fn place(
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
 pub async fn leave(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<NoContent> {
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    match app.engine.leave_queue(id, user.id).await? {
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    match services.engine.leave_queue(id, user.id).await? {
         true => Ok(NoContent),
         false => Err(ErrorCode::NotInQueue.into()),
     }
 }
 
-async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
+async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<PlaceView> {
     Ok(match place {
         Place::Waiting { number, serving, ahead } => {
-            let feed = app.hub.feed(id).await?;
+            let feed = services.hub.feed(id).await?;
             let eta = feed.eta(ahead);
             PlaceView {
                 state: PlaceState::Waiting,
@@ -135,15 +135,15 @@ async fn view(app: &App, id: MatchId, place: Place) -> ApiResult<PlaceView> {
     responses((status = 200, content_type = "text/event-stream", body = LineView)),
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::TooManyStreams]))))]
 pub async fn events(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Response> {
-    let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    if !event.queue.enabled {
-        let ended = event.status == MatchStatus::Closed;
+    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    if !fixture.queue.enabled {
+        let ended = fixture.status == MatchStatus::Closed;
         return Err(Refusal::QueueOff { ended }.into());
     }
-    open(&app, peer, &headers, id, Subject::Line, None).await
+    open(&services, peer, &headers, id, Subject::Line, None).await
 }

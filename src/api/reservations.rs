@@ -1,6 +1,6 @@
 //! Reservations: seats on their way to being bought, and bought.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::checkout;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -105,8 +105,8 @@ pub struct ReservationList {
 
 impl ReservationView {
     /// A reservation with the labels of its seats.
-    pub fn of(app: &App, one: &Reservation) -> Self {
-        let site = app.catalog.event_with_site(one.match_id).map(|(_, site)| site);
+    pub fn of(services: &Services, one: &Reservation) -> Self {
+        let site = services.catalog.fixture_with_site(one.match_id).map(|(_, site)| site);
         let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
         Self {
             id: one.id,
@@ -117,7 +117,7 @@ impl ReservationView {
             amount: one.amount,
             expires_at: one.expires_at.and_then(time),
             created_at: time(one.created_at),
-            payment: one.payment.as_ref().map(|payment| PaymentView::of(app, one, payment)),
+            payment: one.payment.as_ref().map(|payment| PaymentView::of(services, one, payment)),
         }
     }
 }
@@ -133,21 +133,21 @@ impl ReservationView {
         ErrorCode::HoldNotFound, ErrorCode::HoldExpired, ErrorCode::AlreadyReserved,
         ErrorCode::PriceChanged]))))]
 pub async fn create(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     key: IdempotencyKey,
     input: Input<ReserveInput>,
 ) -> ApiResult<Created<ReservationView>> {
-    app.limits.seat_call(user.id.0)?;
+    services.limits.seat_call(user.id.0)?;
     let operation = key.operation(&user.id.key(), "reserve", &input);
     let (match_id, source) = match input.value.choice()? {
         ReserveChoice::Hold(one) => (one.match_id, Source::Hold(one.hold_id)),
         ReserveChoice::Seats(some) => {
-            (some.match_id, Source::Seats(priced(&app, some.match_id, &some.seat_ids)?))
+            (some.match_id, Source::Seats(priced(&services, some.match_id, &some.seat_ids)?))
         }
     };
-    let (_, site) = app.catalog.event_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
-    let (id, granted) = app.engine.reserve(match_id, user.id, source, operation).await?;
+    let (_, site) = services.catalog.fixture_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
+    let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
     Ok(Created(ReservationView {
         id,
         match_id,
@@ -161,8 +161,8 @@ pub async fn create(
 }
 
 /// Seats of a match, each with its price in KRW.
-fn priced(app: &App, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
-    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+fn priced(services: &Services, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     checked_seats(&site, seats)?;
     Ok(claimed(&site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
 }
@@ -171,11 +171,14 @@ fn priced(app: &App, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i6
 #[utoipa::path(get, path = "/api/reservations",
     operation_id = "listReservations", tag = "reservations", security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationList>)))]
-pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<ReservationList>> {
-    let asking = app.engine.partitions().map(async |one| {
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    user: User,
+) -> ApiResult<Okay<ReservationList>> {
+    let asking = services.engine.partitions().map(async |one| {
         // Without the clock nothing is known to be late, and nothing is hidden.
-        let now = app.engine.now_ms(one).await.unwrap_or_default();
-        let claims = app.engine.claims_of(one, user.id).await?.into_iter();
+        let now = services.engine.now_ms(one).await.unwrap_or_default();
+        let claims = services.engine.claims_of(one, user.id).await?.into_iter();
         Ok::<_, EngineError>(claims.filter_map(move |one| Found::Live(one).reservation(now)))
     });
     let answers = futures::future::join_all(asking).await;
@@ -184,11 +187,11 @@ pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<Res
         answers.into_iter().filter_map(Result::ok).flatten().collect();
     found.retain(|one| one.status != ReservationStatus::Expired);
     let known: HashSet<ReservationId> = found.iter().map(|one| one.id).collect();
-    let kept = app.store.reservations_of(user.id, LISTED).await;
+    let kept = services.store.reservations_of(user.id, LISTED).await;
     let history = kept.is_ok();
     found.extend(kept.unwrap_or_default().into_iter().filter(|one| !known.contains(&one.id)));
     found.sort_by_key(|one| std::cmp::Reverse((one.created_at, one.id)));
-    let reservations = found.iter().map(|one| ReservationView::of(&app, one)).collect();
+    let reservations = found.iter().map(|one| ReservationView::of(&services, one)).collect();
     Ok(Okay(ReservationList { reservations, history, open }))
 }
 
@@ -199,28 +202,28 @@ pub async fn list(State(app): State<Arc<App>>, user: User) -> ApiResult<Okay<Res
     responses((status = 200, body = Envelope<ReservationView>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn one(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<ReservationId>,
 ) -> ApiResult<Okay<ReservationView>> {
-    let one = find(&app, &user, id).await?;
-    Ok(Okay(ReservationView::of(&app, &one)))
+    let one = find(&services, &user, id).await?;
+    Ok(Okay(ReservationView::of(&services, &one)))
 }
 
 /// A reservation of the caller: in Redis while it is open, else in PostgreSQL. What belongs to
 /// someone else is answered as if it did not exist.
-pub async fn find(app: &App, user: &User, id: ReservationId) -> ApiResult<Reservation> {
+pub async fn find(services: &Services, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ErrorCode::ReservationNotFound.into();
     // An id of someone's own making may name a partition that does not exist.
-    if id.partition().0 >= app.engine.partition_count() {
+    if id.partition().0 >= services.engine.partition_count() {
         return Err(missing());
     }
-    let found = app.engine.claim(user.id, id).await?;
-    let now = app.engine.now_ms(id.partition()).await?;
+    let found = services.engine.claim(user.id, id).await?;
+    let now = services.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now));
     let one = match live {
         Some(one) => one,
-        None => app.store.reservation(id).await?.ok_or_else(missing)?,
+        None => services.store.reservation(id).await?.ok_or_else(missing)?,
     };
     if one.user == user.id { Ok(one) } else { Err(missing()) }
 }
@@ -247,19 +250,19 @@ pub struct CancelInput {
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
         ErrorCode::PriceChanged, ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<ReservationId>,
     OptionalInput(input): OptionalInput<CancelInput>,
 ) -> ApiResult<Response> {
-    let one = find(&app, &user, id).await?;
+    let one = find(&services, &user, id).await?;
     let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => priced(&app, one.match_id, &seats)?,
+        Some(seats) => priced(&services, one.match_id, &seats)?,
         None => vec![],
     };
-    let done = checkout::cancel(&app, &user, &one, seats).await?;
-    let one = find(&app, &user, id).await?;
-    let view = ReservationView::of(&app, &one);
+    let done = checkout::cancel(&services, &user, &one, seats).await?;
+    let one = find(&services, &user, id).await?;
+    let view = ReservationView::of(&services, &one);
     Ok(if done {
         Okay(view).into_response()
     } else {

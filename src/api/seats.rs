@@ -1,6 +1,6 @@
 //! The states of seats now.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
 use crate::domain::ids::{BlockId, MatchId};
@@ -17,11 +17,11 @@ use std::sync::Arc;
     responses((status = 200, body = Envelope<States>)),
     extensions(("x-codes" = json!([ErrorCode::SiteNotFound, ErrorCode::MatchArchived]))))]
 pub async fn of_block(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Path((id, block)): Path<(MatchId, BlockId)>,
 ) -> ApiResult<Okay<States>> {
-    checked_block(&app, id, block)?;
-    Ok(Okay(app.hub.feed(id).await?.states(&Scope::Block(block))))
+    checked_block(&services, id, block)?;
+    Ok(Okay(services.hub.feed(id).await?.states(&Scope::Block(block))))
 }
 
 /// The states of the whole match: one letter per seat in plan order, block by block. The ETag is
@@ -33,12 +33,12 @@ pub async fn of_block(
         (status = 304)),
     extensions(("x-codes" = json!([ErrorCode::MatchArchived]))))]
 pub async fn of_match(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Response> {
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    let feed = app.hub.feed(id).await?;
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    let feed = services.hub.feed(id).await?;
     let body = feed.body(&Scope::Match, |data| {
         serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
     });
@@ -68,8 +68,8 @@ pub async fn of_match(
 }
 
 /// Refuses a match or a block that does not exist.
-pub fn checked_block(app: &App, id: MatchId, block: BlockId) -> ApiResult<()> {
-    app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::SiteNotFound)?;
+pub fn checked_block(services: &Services, id: MatchId, block: BlockId) -> ApiResult<()> {
+    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::SiteNotFound)?;
     site.index.block_range(block).map(|_| ()).ok_or_else(|| ErrorCode::BlockNotFound.into())
 }

@@ -2,7 +2,7 @@
 //! `axum::serve` leaves these out. An event stream of HTTP/1.1 leaves here once it is accepted: its
 //! bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::events::{self, EventStream};
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
@@ -81,7 +81,7 @@ struct Taken {
 /// What every connection is served with.
 struct Serving {
     router: Router,
-    app: Arc<App>,
+    services: Arc<Services>,
     peer_timeout: Duration,
     stop: CancellationToken,
 }
@@ -90,12 +90,12 @@ struct Serving {
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    app: Arc<App>,
+    services: Arc<Services>,
     peer_timeout: Duration,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let serving = Arc::new(Serving { router, app, peer_timeout, stop });
+    let serving = Arc::new(Serving { router, services, peer_timeout, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -110,8 +110,8 @@ pub async fn serve(
                 continue;
             }
         };
-        let peer = serving.app.proxies.connected(address.ip());
-        let Some(place) = serving.app.limits.connection(peer) else {
+        let peer = serving.services.proxies.connected(address.ip());
+        let Some(place) = serving.services.limits.connection(peer) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
             let _ = stream.try_write(TOO_MANY);
             continue;
@@ -149,7 +149,7 @@ impl Serving {
         if http2 {
             return self.http2(stream, address).await;
         }
-        let hub = self.app.hub.clone();
+        let hub = self.services.hub.clone();
         if let Some((stream, mut taken)) = self.http1(stream, address).await? {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);

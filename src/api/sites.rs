@@ -1,6 +1,6 @@
 //! Sites: the whole plan, and the hierarchy level by level. Cached by whoever asks, with an ETag.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId, SiteId};
@@ -103,11 +103,11 @@ pub struct Seats {
     responses((status = 200, body = Envelope<SiteView>),
         (status = 304)))]
 pub async fn plan(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     headers: HeaderMap,
     Path(id): Path<SiteId>,
 ) -> ApiResult<Response> {
-    let known = find(&app, id)?;
+    let known = find(&services, id)?;
     let site = &known.site;
     let en = SeatLabels::of(&known, Language::English);
     let labels = SiteLabels { en, ko: SeatLabels::of(&known, Language::Korean) };
@@ -121,11 +121,11 @@ pub async fn plan(
     params(("site" = uuid::Uuid, Path)),
     responses((status = 200, body = Envelope<Areas>)))]
 pub async fn areas(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     headers: HeaderMap,
     Path(id): Path<SiteId>,
 ) -> ApiResult<Response> {
-    let known = find(&app, id)?;
+    let known = find(&services, id)?;
     let areas = known.site.plan.areas.iter();
     let areas = areas.map(|area| Named { id: area.id.0, name: area.name.clone() }).collect();
     Ok(tagged(&headers, &known, Areas { areas }))
@@ -137,11 +137,11 @@ pub async fn areas(
     params(("site" = uuid::Uuid, Path), ("area" = u32, Path)),
     responses((status = 200, body = Envelope<Sections>)))]
 pub async fn sections(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     headers: HeaderMap,
     Path((id, area)): Path<(SiteId, AreaId)>,
 ) -> ApiResult<Response> {
-    let known = find(&app, id)?;
+    let known = find(&services, id)?;
     let area: &Area =
         known.site.plan.areas.iter().find(|one| one.id == area).ok_or(ErrorCode::AreaNotFound)?;
     let sections = area.sections.iter();
@@ -155,11 +155,11 @@ pub async fn sections(
     params(("site" = uuid::Uuid, Path), ("section" = u32, Path)),
     responses((status = 200, body = Envelope<Blocks>)))]
 pub async fn blocks(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     headers: HeaderMap,
     Path((id, section)): Path<(SiteId, SectionId)>,
 ) -> ApiResult<Response> {
-    let known = find(&app, id)?;
+    let known = find(&services, id)?;
     let section =
         sections_of(&known).find(|one| one.id == section).ok_or(ErrorCode::SectionNotFound)?;
     let blocks = section.blocks.iter();
@@ -173,11 +173,11 @@ pub async fn blocks(
     params(("site" = uuid::Uuid, Path), ("block" = u32, Path)),
     responses((status = 200, body = Envelope<Seats>)))]
 pub async fn seats(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     headers: HeaderMap,
     Path((id, block)): Path<(SiteId, BlockId)>,
 ) -> ApiResult<Response> {
-    let known = find(&app, id)?;
+    let known = find(&services, id)?;
     let block: &Block = sections_of(&known)
         .flat_map(|section| &section.blocks)
         .find(|one| one.id == block)
@@ -203,8 +203,8 @@ pub async fn seats(
     Ok(tagged(&headers, &known, Seats { seats }))
 }
 
-fn find(app: &App, id: SiteId) -> ApiResult<Arc<KnownSite>> {
-    app.catalog.site(id).ok_or_else(|| ErrorCode::SiteNotFound.into())
+fn find(services: &Services, id: SiteId) -> ApiResult<Arc<KnownSite>> {
+    services.catalog.site(id).ok_or_else(|| ErrorCode::SiteNotFound.into())
 }
 
 fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {

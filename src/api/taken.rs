@@ -1,6 +1,6 @@
 //! How many seats of each match are taken: what the list of matches says is left.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::MatchId;
 use futures::future::join_all;
@@ -29,7 +29,7 @@ pub struct Counts {
 impl Taken {
     /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those that
     /// are archived, and those whose part of Redis does not answer.
-    pub async fn counts(&self, app: &App) -> Arc<Counts> {
+    pub async fn counts(&self, services: &Services) -> Arc<Counts> {
         // Who comes meanwhile waits for the one who asks, and has the same answer.
         let mut known = self.counts.lock().await;
         if let Some((at, counts)) = &*known
@@ -37,15 +37,16 @@ impl Taken {
         {
             return counts.clone();
         }
-        let matches = app.catalog.matches();
-        let asked =
-            matches.iter().filter(|event| event.status != MatchStatus::Draft && !event.archived);
+        let matches = services.catalog.matches();
+        let asked = matches
+            .iter()
+            .filter(|fixture| fixture.status != MatchStatus::Draft && !fixture.archived);
         // Whoever is known to be away is not waited for: all lists would be late.
-        let count = async |id: MatchId| match app.health.answers(id.partition()) {
-            true => app.engine.taken(id).await.ok().map(|taken| (id, taken)),
+        let count = async |id: MatchId| match services.health.answers(id.partition()) {
+            true => services.engine.taken(id).await.ok().map(|taken| (id, taken)),
             false => None,
         };
-        let found = join_all(asked.map(|event| count(event.id))).await;
+        let found = join_all(asked.map(|fixture| count(fixture.id))).await;
         let whole = found.iter().all(Option::is_some);
         let counts = Arc::new(Counts { taken: found.into_iter().flatten().collect(), whole });
         *known = Some((Instant::now(), Arc::clone(&counts)));

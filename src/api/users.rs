@@ -1,6 +1,6 @@
 //! Sign-up, log-in, sessions.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::{Pair, User, hash_password, rotate_session, start_session, verify_password};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
@@ -81,12 +81,12 @@ pub struct RefreshInput {
     responses((status = 201, body = Envelope<UserView>)),
     extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
 pub async fn sign_up(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     peer: Option<Extension<PeerAddress>>,
     key: IdempotencyKey,
     input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
-    app.limits.account_call(address(peer))?;
+    services.limits.account_call(address(peer))?;
     let email = checked_email(&input.value.email);
     let password = checked_password(&input.value.password);
     let (email, password) = match (email, password) {
@@ -98,28 +98,28 @@ pub async fn sign_up(
         }
     };
     // PostgreSQL has been away for long: the journal is kept in memory, and must end somewhere.
-    if app.backlogs.too_long(app.engine.account_partition(&email)) {
+    if services.backlogs.too_long(services.engine.account_partition(&email)) {
         return Err(ErrorCode::Overloaded.into());
     }
     // An account from before e-mails had one form is not made a second time.
-    if account_as_typed(&app, &input.value.email).await?.is_some() {
+    if account_as_typed(&services, &input.value.email).await?.is_some() {
         return Err(ApiError::from(Refusal::EmailTaken));
     }
     let operation = key.operation(&email, "sign-up", &input);
-    let account = new_account(&app, email, password, Role::User).await?;
-    let id = app.engine.create_account(&account, operation).await?;
+    let account = new_account(&services, email, password, Role::User).await?;
+    let id = services.engine.create_account(&account, operation).await?;
     Ok(Created(UserView { id, email: account.email, role: account.role }))
 }
 
 /// An account that is not stored yet.
 pub async fn new_account(
-    app: &App,
+    services: &Services,
     email: String,
     password: String,
     role: Role,
 ) -> ApiResult<Account> {
-    let id = UserId::new(app.engine.account_partition(&email));
-    let created_at = app.engine.now_ms(id.partition()).await?;
+    let id = UserId::new(services.engine.account_partition(&email));
+    let created_at = services.engine.now_ms(id.partition()).await?;
     let password_hash = hash_password(password).await?;
     Ok(Account { id, email, password_hash, role, created_at })
 }
@@ -130,23 +130,23 @@ pub async fn new_account(
     responses((status = 200, body = Envelope<SessionView>)),
     extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
 pub async fn log_in(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     peer: Option<Extension<PeerAddress>>,
     input: Input<LogInInput>,
 ) -> ApiResult<Okay<SessionView>> {
     let address = address(peer);
-    app.limits.account_call(address)?;
+    services.limits.account_call(address)?;
     let LogInInput { email: typed, password } = input.value;
     let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES);
     let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES) else {
         return Err(ErrorCode::BadCredentials.into());
     };
-    let account = match account_as_typed(&app, &typed).await? {
+    let account = match account_as_typed(&services, &typed).await? {
         Some(account) => Some(account),
-        None => app.engine.account(&email).await?,
+        None => services.engine.account(&email).await?,
     };
     // Before the hash, which is what a try costs.
-    let guess = app.limits.guess(&email, address)?;
+    let guess = services.limits.guess(&email, address)?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = verify_password(password, hash).await?;
     match account {
@@ -154,8 +154,8 @@ pub async fn log_in(
             if let Some(guess) = guess {
                 guess.was_right();
             }
-            let pair = start_session(&app, &account).await?;
-            Ok(Okay(view(&app, account, pair)))
+            let pair = start_session(&services, &account).await?;
+            Ok(Okay(view(&services, account, pair)))
         }
         _ => Err(ErrorCode::BadCredentials.into()),
     }
@@ -168,20 +168,20 @@ pub async fn log_in(
     responses((status = 200, body = Envelope<SessionView>)),
     extensions(("x-codes" = json!([ErrorCode::Unauthorized]))))]
 pub async fn refresh(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     input: Input<RefreshInput>,
 ) -> ApiResult<Okay<SessionView>> {
-    let (account, pair) = rotate_session(&app, &input.value.refresh_token).await?;
-    Ok(Okay(view(&app, account, pair)))
+    let (account, pair) = rotate_session(&services, &input.value.refresh_token).await?;
+    Ok(Okay(view(&services, account, pair)))
 }
 
 /// Ends the session: its tokens are refused from now on.
 #[utoipa::path(post, path = "/api/users/log-out",
     operation_id = "logOut", tag = "users", security(("token" = [])),
     responses((status = 204)))]
-pub async fn log_out(State(app): State<Arc<App>>, user: User) -> ApiResult<NoContent> {
-    app.engine.end_session(user.session).await?;
-    app.tokens.end(user.session);
+pub async fn log_out(State(services): State<Arc<Services>>, user: User) -> ApiResult<NoContent> {
+    services.engine.end_session(user.session).await?;
+    services.tokens.end(user.session);
     Ok(NoContent)
 }
 
@@ -197,23 +197,26 @@ fn address(peer: Option<Extension<PeerAddress>>) -> IpAddr {
     peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0)
 }
 
-fn view(app: &App, account: Account, pair: Pair) -> SessionView {
+fn view(services: &Services, account: Account, pair: Pair) -> SessionView {
     SessionView {
         access_token: pair.access,
         refresh_token: pair.refresh,
-        expires_in: app.tokens.access_ttl_ms / 1000,
+        expires_in: services.tokens.access_ttl_ms / 1000,
         user: UserView { id: account.id, email: account.email, role: account.role },
     }
 }
 
 /// An account that was kept under an e-mail as it was typed: before, that was trimmed and in lower
 /// case, and no more.
-pub async fn account_as_typed(app: &App, typed: &str) -> Result<Option<Account>, EngineError> {
+pub async fn account_as_typed(
+    services: &Services,
+    typed: &str,
+) -> Result<Option<Account>, EngineError> {
     let email = typed.trim().to_lowercase();
     if canonical_email(typed).as_ref() == Some(&email) || email.len() > EMAIL_BYTES {
         return Ok(None);
     }
-    app.engine.account(&email).await
+    services.engine.account(&email).await
 }
 
 /// An e-mail in the form that accounts are kept under. Only what is surely wrong is refused: that

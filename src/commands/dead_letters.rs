@@ -1,6 +1,6 @@
 //! `grandstand dead-letters list | replay | drop`: facts that PostgreSQL did not take.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::domain::position::Position;
 use crate::engine::Engine;
 use crate::store::Store;
@@ -45,19 +45,19 @@ pub struct Replayed {
 
 /// Puts letters back into their journals, as they stand in the table now, and waits until a worker
 /// has taken them. Without names: all.
-pub async fn replay(app: &App, names: &[String]) -> anyhow::Result<Replayed> {
-    let before = app.store.dead_letters().await?;
-    let all = end(app, &before, names, End::PutBack).await?;
-    let after = app.store.dead_letters().await?;
+pub async fn replay(services: &Services, names: &[String]) -> anyhow::Result<Replayed> {
+    let before = services.store.dead_letters().await?;
+    let all = end(services, &before, names, End::PutBack).await?;
+    let after = services.store.dead_letters().await?;
     let known = |letter: &DeadLetter| before.iter().any(|one| name_of(one) == name_of(letter));
     let refused: Vec<DeadLetter> = after.into_iter().filter(|one| !known(one)).collect();
     Ok(Replayed { taken: all.saturating_sub(refused.len()), refused })
 }
 
 /// Forgets letters for good, and returns how many: their facts will never be in PostgreSQL.
-pub async fn drop(app: &App, names: &[String]) -> anyhow::Result<usize> {
-    let before = app.store.dead_letters().await?;
-    end(app, &before, names, End::Drop).await
+pub async fn drop(services: &Services, names: &[String]) -> anyhow::Result<usize> {
+    let before = services.store.dead_letters().await?;
+    end(services, &before, names, End::Drop).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ enum End {
 
 /// Ends these letters, and returns how many they are. Without names: all.
 async fn end(
-    app: &App,
+    services: &Services,
     before: &[DeadLetter],
     names: &[String],
     way: End,
@@ -87,13 +87,13 @@ async fn end(
         match journals.iter_mut().find(|(_, of)| of[0].partition == letter.partition) {
             Some((_, of)) => of.push(letter),
             None => {
-                let journal = Journal::open(app.engine.redis(), letter.partition).await?;
+                let journal = Journal::open(services.engine.redis(), letter.partition).await?;
                 journals.push((journal, vec![letter]));
             }
         }
     }
     for (journal, letters) in &journals {
-        end_in(&app.engine, &app.store, journal, letters, way).await?;
+        end_in(&services.engine, &services.store, journal, letters, way).await?;
     }
     Ok(journals.iter().map(|(_, letters)| letters.len()).sum())
 }

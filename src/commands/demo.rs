@@ -1,7 +1,7 @@
 //! `grandstand demo`: the stadium, a season of matches, two accounts. Ids are fixed, so loading it
 //! again changes nothing.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::users::new_account;
 use crate::demo::{ACCOUNTS, Fixture, fixtures, stadium};
 use crate::domain::account::Role;
@@ -22,30 +22,31 @@ pub struct Loaded {
 }
 
 /// Loads the demo.
-pub async fn load(app: &App) -> anyhow::Result<Loaded> {
+pub async fn load(services: &Services) -> anyhow::Result<Loaded> {
     let mut loaded = Loaded::default();
-    let count = app.engine.partition_count();
+    let count = services.engine.partition_count();
     let site = Site { id: SiteId(fixed_id(0, count)), version: 1, plan: stadium() };
-    loaded.sites += u32::from(made(app.engine.put_site(&site, Default::default()).await)?);
-    app.catalog.refresh_site(site.id).await?;
-    let now = jiff::Timestamp::from_millisecond(app.engine.now_ms(Partition(0)).await?)?;
+    loaded.sites += u32::from(made(services.engine.put_site(&site, Default::default()).await)?);
+    services.catalog.refresh_site(site.id).await?;
+    let now = jiff::Timestamp::from_millisecond(services.engine.now_ms(Partition(0)).await?)?;
     let today = now
         .in_tz("Asia/Seoul")
         .map_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC).date(), |zoned| zoned.date());
     for fixture in fixtures(today) {
         let event = event(&fixture, &site, count);
-        let new = made(app.engine.put_match(&event, Default::default()).await)?;
+        let new = made(services.engine.put_match(&event, Default::default()).await)?;
         loaded.matches += u32::from(new);
-        app.catalog.refresh_match(event.id).await?;
+        services.catalog.refresh_match(event.id).await?;
     }
     for one in ACCOUNTS {
-        if app.engine.account(one.email).await?.is_some() {
+        if services.engine.account(one.email).await?.is_some() {
             continue;
         }
         let role = if one.admin { Role::Admin } else { Role::User };
-        let account = new_account(app, one.email.to_owned(), one.password.to_owned(), role).await;
+        let account =
+            new_account(services, one.email.to_owned(), one.password.to_owned(), role).await;
         let account = account.map_err(|_| anyhow::anyhow!("making {} failed", one.email))?;
-        app.engine.create_account(&account, Default::default()).await?;
+        services.engine.create_account(&account, Default::default()).await?;
         loaded.accounts += 1;
     }
     Ok(loaded)

@@ -1,12 +1,12 @@
 //! `grandstand dev`: everything on one machine. A private Redis and PostgreSQL as children, the
 //! payment emulator, the demo, and a node with all roles.
 
-use crate::app::{Node, NodeRole};
 use crate::commands::demo;
 use crate::config::Settings;
 use crate::demo::ACCOUNTS;
 use crate::embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
 use crate::gateway::emulator::{Emulator, EmulatorSettings};
+use crate::node::{Node, NodeRole};
 use crate::store::Store;
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -67,7 +67,7 @@ impl Dev {
         let store = Store::new(&settings.database_url, 2)?;
         store.migrate().await.context("migrating the database")?;
         let node = Node::start(&settings, NodeRole::All).await?;
-        let loaded = demo::load(&node.app).await?;
+        let loaded = demo::load(&node.services).await?;
         tracing::info!(?loaded, "the demo is there");
         Ok(Self { node, redis, postgres, emulator })
     }

@@ -37,28 +37,28 @@ impl Engine {
     /// queue and the passes of a match that is closed leave.
     pub async fn put_match(
         &self,
-        event: &Match,
+        fixture: &Match,
         operation: Operation,
     ) -> Result<MatchId, EngineError> {
-        let keys = MatchKeys(event.id);
+        let keys = MatchKeys(fixture.id);
         let put = Put {
             kind: "match",
-            partition: event.id.partition(),
-            id: event.id.key(),
-            documents: PartitionKeys(event.id.partition()).matches(),
+            partition: fixture.id.partition(),
+            id: fixture.id.key(),
+            documents: PartitionKeys(fixture.id.partition()).matches(),
             meta: keys.meta(),
-            version: event.version,
-            document: encode(event)?,
-            fields: event.meta(),
-            gone: match event.status {
+            version: fixture.version,
+            document: encode(fixture)?,
+            fields: fixture.meta(),
+            gone: match fixture.status {
                 MatchStatus::Draft | MatchStatus::Open => vec![],
                 MatchStatus::Closed => vec![keys.queue(), keys.passes()],
             },
         };
         let id = self.put_document(put, operation).await?;
-        if event.status == MatchStatus::Closed && event.queue.enabled {
+        if fixture.status == MatchStatus::Closed && fixture.queue.enabled {
             // Nobody waits any more, which those who watch the line are told.
-            self.admit(event.id).await?;
+            self.admit(fixture.id).await?;
         }
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
     }
@@ -96,11 +96,11 @@ impl Engine {
     }
 
     /// Takes a match out of the catalogue, with all its keys. Refusals: `NotFound`, `Stale`.
-    pub async fn delete_match(&self, event: &Match) -> Result<(), EngineError> {
-        let documents = PartitionKeys(event.id.partition()).matches();
-        let more = MatchKeys(event.id).all();
-        let id = event.id.key();
-        self.delete("match", event.id.partition(), id, documents, event.version, more).await
+    pub async fn delete_match(&self, fixture: &Match) -> Result<(), EngineError> {
+        let documents = PartitionKeys(fixture.id.partition()).matches();
+        let more = MatchKeys(fixture.id).all();
+        let id = fixture.id.key();
+        self.delete("match", fixture.id.partition(), id, documents, fixture.version, more).await
     }
 
     async fn delete(
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// A match as Redis has it now.
-    pub async fn event(&self, id: MatchId) -> Result<Option<Match>, EngineError> {
+    pub async fn fixture(&self, id: MatchId) -> Result<Option<Match>, EngineError> {
         let Ok(client) = self.client(id.partition()) else { return Ok(None) };
         let text: Option<String> =
             client.hget(PartitionKeys(id.partition()).matches(), id.key()).await?;

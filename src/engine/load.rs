@@ -55,22 +55,24 @@ impl Engine {
             *versions.entry(one.match_id).or_default() += 1;
         }
         let mut documents = Fields::new();
-        for event in &load.matches {
+        for fixture in &load.matches {
             let mut meta: Fields =
-                event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let version = versions.get(&event.id).copied().unwrap_or_default();
+                fixture.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let version = versions.get(&fixture.id).copied().unwrap_or_default();
             meta.push(("version".to_owned(), version.to_string()));
-            self.put(lease, MatchKeys(event.id).meta(), meta).await?;
-            documents.push((event.id.key(), encode(event)?));
+            self.put(lease, MatchKeys(fixture.id).meta(), meta).await?;
+            documents.push((fixture.id.key(), encode(fixture)?));
         }
         let mut blocked: HashMap<MatchId, Fields> = HashMap::new();
         // The seats of a match that was deleted would become keys that nobody knows.
-        let known: HashSet<MatchId> = load.matches.iter().map(|event| event.id).collect();
-        for (event, seat) in load.blocked.into_iter().filter(|(event, _)| known.contains(event)) {
-            blocked.entry(event).or_default().push((seat.to_string(), "B".to_owned()));
+        let known: HashSet<MatchId> = load.matches.iter().map(|fixture| fixture.id).collect();
+        for (fixture, seat) in
+            load.blocked.into_iter().filter(|(fixture, _)| known.contains(fixture))
+        {
+            blocked.entry(fixture).or_default().push((seat.to_string(), "B".to_owned()));
         }
-        for (event, seats) in blocked {
-            self.put(lease, MatchKeys(event).seats(), seats).await?;
+        for (fixture, seats) in blocked {
+            self.put(lease, MatchKeys(fixture).seats(), seats).await?;
         }
         self.load_reservations(lease, &load.reservations).await?;
         self.put(lease, keys.matches(), documents).await
@@ -89,7 +91,7 @@ impl Engine {
         let keys = PartitionKeys(lease.partition);
         let known: Vec<String> = self.client(lease.partition)?.hkeys(keys.matches()).await?;
         let known = known.iter().filter_map(|id| MatchId::from_key(id));
-        let all: HashSet<MatchId> = known.chain(matches.iter().map(|event| event.id)).collect();
+        let all: HashSet<MatchId> = known.chain(matches.iter().map(|fixture| fixture.id)).collect();
         let mut gone: Vec<String> = all.into_iter().flat_map(|id| MatchKeys(id).all()).collect();
         // The list of matches goes last: until then it says what else there is to delete.
         gone.extend([keys.claims(), keys.due(), keys.journal(), keys.persisted()]);

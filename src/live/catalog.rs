@@ -44,21 +44,21 @@ impl Catalog {
     }
 
     /// A match by its id.
-    pub fn event(&self, id: MatchId) -> Option<Arc<Match>> {
+    pub fn fixture(&self, id: MatchId) -> Option<Arc<Match>> {
         self.matches.read().get(&id).cloned()
     }
 
     /// A match with its site.
-    pub fn event_with_site(&self, id: MatchId) -> Option<(Arc<Match>, Arc<KnownSite>)> {
-        let event = self.event(id)?;
-        let site = self.site(event.site_id)?;
-        Some((event, site))
+    pub fn fixture_with_site(&self, id: MatchId) -> Option<(Arc<Match>, Arc<KnownSite>)> {
+        let fixture = self.fixture(id)?;
+        let site = self.site(fixture.site_id)?;
+        Some((fixture, site))
     }
 
     /// All matches, in the order in which they start.
     pub fn matches(&self) -> Vec<Arc<Match>> {
         let mut list: Vec<_> = self.matches.read().values().cloned().collect();
-        list.sort_by_key(|event| (event.starts_at, event.id));
+        list.sort_by_key(|fixture| (fixture.starts_at, fixture.id));
         list
     }
 
@@ -104,7 +104,7 @@ impl Catalog {
         drop(all);
         let mut all = self.matches.write();
         all.retain(|id, _| id.partition() != partition);
-        all.extend(matches.into_iter().map(|event| (event.id, Arc::new(event))));
+        all.extend(matches.into_iter().map(|fixture| (fixture.id, Arc::new(fixture))));
         Ok(())
     }
 
@@ -131,15 +131,15 @@ impl Catalog {
     /// Reads one match anew.
     pub async fn refresh_match(&self, id: MatchId) -> Result<(), EngineError> {
         let _turn = self.turn(id.partition()).await;
-        match self.engine.event(id).await? {
+        match self.engine.fixture(id).await? {
             None => {
                 self.loaded(id.partition()).await?;
                 self.matches.write().remove(&id);
             }
-            Some(event) => {
+            Some(fixture) => {
                 let mut all = self.matches.write();
-                if all.get(&id).is_none_or(|old| old.version <= event.version) {
-                    all.insert(id, Arc::new(event));
+                if all.get(&id).is_none_or(|old| old.version <= fixture.version) {
+                    all.insert(id, Arc::new(fixture));
                 }
             }
         }
@@ -157,7 +157,7 @@ impl KnownSite {
 
     /// The mark of the plan in the map of a match; 0 while it is the first one that the match has
     /// had, because there is no other to tell it from.
-    pub(super) fn mark_for(&self, event: &Match) -> u32 {
-        if self.site.version <= 1 && !event.moved { 0 } else { self.mark }
+    pub(super) fn mark_for(&self, fixture: &Match) -> u32 {
+        if self.site.version <= 1 && !fixture.moved { 0 } else { self.mark }
     }
 }

@@ -99,7 +99,7 @@ impl Feed {
     pub fn follow(&self, catalog: &Catalog) -> bool {
         let mut map = self.map.lock();
         // Read under the lock: of two who follow at once, the later one has the newer.
-        let Some(event) = catalog.event(self.match_id) else { return false };
+        let Some(event) = catalog.fixture(self.match_id) else { return false };
         let now = MatchNow::of(&event, Some(&self.site));
         let changed = map.event.now != now;
         if changed {

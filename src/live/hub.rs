@@ -81,7 +81,7 @@ impl Hub {
                 return Ok(feed);
             }
             self.end(id);
-            let (event, site) = self.catalog.event_with_site(id).ok_or(Refusal::NotFound)?;
+            let (event, site) = self.catalog.fixture_with_site(id).ok_or(Refusal::NotFound)?;
             if event.archived {
                 return Err(Refusal::Archived.into());
             }
@@ -107,7 +107,7 @@ impl Hub {
     /// Whether the match has gone, or has another plan than the map. While the site of a match is
     /// not known, which passes, the map stays.
     fn is_outdated(&self, feed: &Feed) -> bool {
-        let Some(event) = self.catalog.event(feed.match_id) else { return true };
+        let Some(event) = self.catalog.fixture(feed.match_id) else { return true };
         event.archived
             || self
                 .catalog

@@ -33,19 +33,19 @@ pub struct MatchNow {
 
 impl MatchNow {
     /// A match with the site that the node knows.
-    pub fn of(event: &Match, site: Option<&KnownSite>) -> Self {
+    pub fn of(fixture: &Match, site: Option<&KnownSite>) -> Self {
         Self {
-            id: event.id,
-            version: event.version,
-            site_id: event.site_id,
+            id: fixture.id,
+            version: fixture.version,
+            site_id: fixture.site_id,
             plan_version: site.map(|known| known.site.version),
-            stadium: event.stadium.clone(),
-            home_team: event.home_team.clone(),
-            away_team: event.away_team.clone(),
-            starts_at: event.starts_at,
-            status: event.status,
-            queue: event.queue.clone(),
-            orphan_rule: event.orphan_rule,
+            stadium: fixture.stadium.clone(),
+            home_team: fixture.home_team.clone(),
+            away_team: fixture.away_team.clone(),
+            starts_at: fixture.starts_at,
+            status: fixture.status,
+            queue: fixture.queue.clone(),
+            orphan_rule: fixture.orphan_rule,
         }
     }
 

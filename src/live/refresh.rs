@@ -47,7 +47,7 @@ impl Refresh {
     }
 
     /// A match has changed.
-    pub fn event(self: &Arc<Self>, id: MatchId) {
+    pub fn fixture(self: &Arc<Self>, id: MatchId) {
         self.want(id.partition(), |wanted| {
             wanted.matches.insert(id);
         });

@@ -84,14 +84,14 @@ pub async fn loaded(target: &Target, arguments: &LoadArguments) -> anyhow::Resul
 
 /// A private installation is looked at from within: Redis and PostgreSQL must agree.
 async fn audit(private: &Private, findings: &mut Findings) -> anyhow::Result<()> {
-    let app = &private.dev.node.app;
-    let mut found = verify(&app.engine, &app.store).await?;
+    let services = &private.dev.node.services;
+    let mut found = verify(&services.engine, &services.store).await?;
     for _ in 0..100 {
         if found.backlog == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        found = verify(&app.engine, &app.store).await?;
+        found = verify(&services.engine, &services.store).await?;
     }
     let wrong = found.disagreements.len();
     let detail = format!("{} taken seats compared, {wrong} disagree", found.seats);

@@ -1,7 +1,7 @@
 //! Access tokens for the people. On a private installation they are made from within, because a
 //! sign-up over HTTP costs about 40 ms of CPU (a password hash to make and one to check).
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::start_session;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::UserId;
@@ -18,13 +18,13 @@ const OVER_HTTP: usize = 4;
 const PASSWORD: &str = "a password of the load test";
 
 /// Sessions of people without an account: all that a hold or a purchase asks for is the token.
-pub async fn from_within(app: &App, count: usize) -> anyhow::Result<Vec<String>> {
+pub async fn from_within(services: &Services, count: usize) -> anyhow::Result<Vec<String>> {
     let session = |number: usize| async move {
         let email = format!("person-{number}@load.example");
-        let id = UserId::new(app.engine.account_partition(&email));
+        let id = UserId::new(services.engine.account_partition(&email));
         let password_hash = String::new();
         let account = Account { id, email, password_hash, role: Role::User, created_at: 0 };
-        let pair = start_session(app, &account).await;
+        let pair = start_session(services, &account).await;
         Ok(pair.map_err(|_| anyhow::anyhow!("starting a session failed"))?.access)
     };
     futures::stream::iter(0..count).map(session).buffered(FROM_WITHIN).try_collect().await

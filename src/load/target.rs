@@ -92,7 +92,7 @@ impl Target {
     /// Access tokens for so many people.
     pub async fn tokens(&self, people: usize) -> anyhow::Result<Vec<String>> {
         match &self.private {
-            Some(private) => sessions::from_within(&private.dev.node.app, people).await,
+            Some(private) => sessions::from_within(&private.dev.node.services, people).await,
             None => sessions::over_http(&self.place, people).await,
         }
     }

@@ -171,15 +171,15 @@ fn sort<'a>(facts: &[Placed<'a>]) -> (Documents, Payments<'a>) {
             Fact::SiteDeleted(id) => {
                 documents.sites.insert(*id, None);
             }
-            Fact::Match(event) => {
-                put(&mut documents.matches, event.id, &**event, |event| event.version);
+            Fact::Match(fixture) => {
+                put(&mut documents.matches, fixture.id, &**fixture, |fixture| fixture.version);
             }
             Fact::MatchDeleted(id) => {
                 documents.matches.insert(*id, None);
             }
-            Fact::SeatsBlocked(event, seats, blocked) => {
+            Fact::SeatsBlocked(fixture, seats, blocked) => {
                 for seat in seats {
-                    let last = documents.blocked.entry((*event, *seat)).or_default();
+                    let last = documents.blocked.entry((*fixture, *seat)).or_default();
                     *last = (*last).max((*place, *blocked));
                 }
             }
@@ -242,9 +242,9 @@ async fn write_documents(
         transaction.execute("delete from matches where id = any($1)", &[&ids]).await?;
     }
     if !matches.is_empty() {
-        let ids: Vec<Uuid> = matches.iter().map(|event| event.id.0).collect();
-        let sites: Vec<Uuid> = matches.iter().map(|event| event.site_id.0).collect();
-        let versions: Vec<i64> = matches.iter().map(|event| event.version as i64).collect();
+        let ids: Vec<Uuid> = matches.iter().map(|fixture| fixture.id.0).collect();
+        let sites: Vec<Uuid> = matches.iter().map(|fixture| fixture.site_id.0).collect();
+        let versions: Vec<i64> = matches.iter().map(|fixture| fixture.version as i64).collect();
         let documents: Vec<Json<&Match>> = matches.iter().map(Json).collect();
         transaction.execute(MATCHES, &[&ids, &sites, &versions, &documents]).await?;
     }
@@ -257,7 +257,7 @@ async fn write_blocked(
 ) -> Result<(), StoreError> {
     for (statement, wanted) in [(BLOCK, true), (UNBLOCK, false)] {
         let words = || blocked.iter().filter(|(_, (_, blocked))| *blocked == wanted);
-        let matches: Vec<Uuid> = words().map(|((event, _), _)| event.0).collect();
+        let matches: Vec<Uuid> = words().map(|((fixture, _), _)| fixture.0).collect();
         let numbers: Vec<i32> = words().map(|((_, seat), _)| seat.0 as i32).collect();
         let places: Vec<String> = words().map(|(_, (place, _))| text_of(*place)).collect();
         if !matches.is_empty() {

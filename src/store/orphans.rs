@@ -71,13 +71,13 @@ impl Store {
     /// Which of these seats somebody claims.
     pub async fn claimed_among(
         &self,
-        event: MatchId,
+        fixture: MatchId,
         seats: &[SeatId],
     ) -> Result<HashSet<SeatId>, StoreError> {
         let connection = self.connection().await?;
         let numbers: Vec<i32> = seats.iter().map(|seat| seat.0 as i32).collect();
         let statement = connection.prepare_cached(CLAIMED).await?;
-        let rows = connection.query(&statement, &[&event.0, &numbers]).await?;
+        let rows = connection.query(&statement, &[&fixture.0, &numbers]).await?;
         Ok(rows.iter().map(|row| SeatId(row.get::<_, i32>(0) as u32)).collect())
     }
 }

@@ -126,14 +126,14 @@ impl Workers {
         named: &HashMap<MatchId, HashSet<SeatId>>,
     ) -> anyhow::Result<HashSet<(MatchId, SeatId, String)>> {
         let (mut found, (_, matches)) = (HashSet::new(), self.engine.catalog(partition).await?);
-        for event in matches.iter().filter(|event| event.status == MatchStatus::Open) {
-            let (named, mut cursor) = (named.get(&event.id), None);
+        for fixture in matches.iter().filter(|fixture| fixture.status == MatchStatus::Open) {
+            let (named, mut cursor) = (named.get(&fixture.id), None);
             loop {
-                let (seats, next) = self.engine.seats_page(event.id, cursor).await?;
+                let (seats, next) = self.engine.seats_page(fixture.id, cursor).await?;
                 for (seat, value) in seats {
                     let owned = named.is_some_and(|named| named.contains(&seat));
                     if !owned && value.starts_with(['H', 'P', 'O']) {
-                        found.insert((event.id, seat, value));
+                        found.insert((fixture.id, seat, value));
                     }
                 }
                 cursor = next;
@@ -260,24 +260,24 @@ impl Workers {
         looks: &mut Looks,
     ) -> anyhow::Result<usize> {
         let mut again: HashMap<(MatchId, &str), Vec<SeatId>> = HashMap::new();
-        for (event, seat, value) in seats.intersection(&looks.seats) {
-            again.entry((*event, value)).or_default().push(*seat);
+        for (fixture, seat, value) in seats.intersection(&looks.seats) {
+            again.entry((*fixture, value)).or_default().push(*seat);
         }
         let mut freed = 0;
-        for ((event, value), seats) in again {
+        for ((fixture, value), seats) in again {
             for page in seats.chunks(PAGE) {
-                let claimed = self.store.claimed_among(event, page).await?;
+                let claimed = self.store.claimed_among(fixture, page).await?;
                 let nobodys: Vec<SeatId> =
                     page.iter().copied().filter(|seat| !claimed.contains(seat)).collect();
                 let sold_to_one = value.starts_with('O') && value.len() > 1;
                 if sold_to_one || !claimed.is_empty() {
                     let count = page.len();
-                    tracing::error!(%event, count, "seats are taken for nobody: grandstand verify");
+                    tracing::error!(%fixture, count, "seats have no owner: grandstand verify");
                 }
                 if !sold_to_one && !nobodys.is_empty() {
-                    tracing::warn!(%event, seats = ?nobodys, "seats of nobody are free again");
+                    tracing::warn!(%fixture, seats = ?nobodys, "seats of nobody are free again");
                     let count = nobodys.len();
-                    if self.engine.free_seats(event, value, nobodys).await? {
+                    if self.engine.free_seats(fixture, value, nobodys).await? {
                         freed += count;
                     }
                 }

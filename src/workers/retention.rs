@@ -130,7 +130,7 @@ impl Workers {
 
     /// Marks a match as archived, if nobody has changed it since.
     async fn archive(&self, id: MatchId, version: u64) -> anyhow::Result<()> {
-        let Some(event) = self.engine.event(id).await?.filter(|event| event.version == version)
+        let Some(event) = self.engine.fixture(id).await?.filter(|event| event.version == version)
         else {
             return Ok(());
         };

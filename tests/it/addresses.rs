@@ -1,8 +1,8 @@
 //! Limits count each caller for itself, however its address is written, and stop a guesser without
 //! keeping out whose account is guessed at.
 
-use crate::support::app::{TestApp, eventually};
 use crate::support::client::{Answer, Client};
+use crate::support::node::{TestNode, eventually};
 use grandstand::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn behind_a_proxy(settings: &mut Settings) {
 /// behind one proxy are two; a network of IPv6 that one person gets (/64) is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_is_one_address_however_it_is_written() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.listen = "[::]:0".to_owned();
         settings.rates.account_calls_per_minute = 2;
@@ -57,7 +57,7 @@ async fn a_caller_is_one_address_however_it_is_written() {
 /// The rule: a proxy that says what can't be read is told of once, and not at each request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proxy_that_can_not_be_understood_is_told_of_once() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let mut command = app.binary(&["serve", "--role", "api"]);
     command.env("GRANDSTAND_TRUSTED_PROXIES", "127.0.0.1").env("GRANDSTAND_LOG", "warn");
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
@@ -84,7 +84,7 @@ async fn a_proxy_that_can_not_be_understood_is_told_of_once() {
 /// address from which others guess.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guesser_is_stopped_and_the_owner_is_not() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.rates.account_calls_per_minute = 1000;
     })
@@ -124,7 +124,7 @@ async fn a_guesser_is_stopped_and_the_owner_is_not() {
 /// gets in from an address that nobody has seen before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_guess_together_do_not_keep_the_owner_out() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.rates.log_ins_per_minute = 3;
     })
@@ -157,7 +157,7 @@ async fn many_who_guess_together_do_not_keep_the_owner_out() {
 /// everybody; a trusted proxy has them for many people.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_does_not_take_all_connections() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.connections_per_address = 5;
         settings.trusted_proxies = vec!["127.0.0.3".parse::<IpAddr>().unwrap()];

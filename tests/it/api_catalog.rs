@@ -1,9 +1,9 @@
 //! Sites and matches through the API.
 
-use crate::support::app::{TestApp, eventually, plan};
 use crate::support::client::Client;
-use grandstand::app::NodeRole;
+use crate::support::node::{TestNode, eventually, plan};
 use grandstand::domain::ids::Partition;
+use grandstand::node::NodeRole;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ const MAY: &str = "2030-05-05T05:00:00Z";
 /// The rule: who has the plan in its present version is told 304, on every level of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_site_is_not_sent_again() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let site = new_site(&admin).await;
     let base = format!("/api/sites/{}", site.as_str().unwrap());
@@ -62,7 +62,7 @@ async fn an_unchanged_site_is_not_sent_again() {
 /// The rule: what does not exist is 404 with the code of what is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_missing_is_named() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (guest, admin) = (app.guest(), app.admin().await);
     let site = format!("/api/sites/{}", event.site_id);
@@ -99,7 +99,7 @@ async fn what_is_missing_is_named() {
 /// The rule: pages follow each other without a gap or a repeat, in the order of the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_matches_are_complete_and_without_repeats() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let site = new_site(&admin).await;
     let mut made = HashSet::new();
@@ -138,7 +138,7 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
 /// The rule: DRAFT → OPEN → CLOSED, and only an open match sells.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_sells_while_it_is_open() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let fan = app.user("fan").await;
     let site = new_site(&admin).await;
@@ -172,7 +172,7 @@ async fn a_match_sells_while_it_is_open() {
 /// The rule: a DRAFT match is announced to everybody, under its status.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_is_listed_as_not_yet_on_sale() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let site = new_site(&admin).await;
     let made = admin.post("/api/admin/matches", &fixture(&site, MAY)).await.expect(201);
@@ -189,7 +189,7 @@ async fn a_draft_is_listed_as_not_yet_on_sale() {
 /// The rule: a site stays as it is while a match needs it, and goes when none does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let admin = app.admin().await;
     let path = format!("/api/admin/sites/{}", event.site_id);
@@ -218,7 +218,7 @@ async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
 /// The rule: the same key makes one site and one match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_creation_makes_one_thing() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let make = async |path: &str, body: &Value| admin.post_with_key(path, body, "once").await;
     let site = make("/api/admin/sites", &plan()).await.expect(201);
@@ -236,7 +236,7 @@ async fn a_repeated_creation_makes_one_thing() {
 /// The rule: every node knows a change of the catalogue soon, and PostgreSQL keeps it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let second = app.another_node(NodeRole::Api).await;
     let event = app.open_match().await;
     let there = Client::new(second.url(), None);
@@ -245,7 +245,7 @@ async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
         (answer.status == 200 && answer.body["data"]["status"] == "OPEN").then_some(())
     })
     .await;
-    let store = &app.node().app.store;
+    let store = &app.node().services.store;
     eventually("PostgreSQL has the match as open", || async {
         let (mut sites, mut matches) = store.catalog(Partition(0)).await.ok()?;
         let others = store.catalog(Partition(1)).await.ok()?;
@@ -261,7 +261,7 @@ async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
 /// The rule: blocked seats can't be had, and what is had can't be blocked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_administrator_takes_seats_out_of_the_sale() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (admin, fan) = (app.admin().await, app.user("fan").await);
     let block = format!("/api/admin/matches/{}/block", event.id);
@@ -284,10 +284,10 @@ async fn an_administrator_takes_seats_out_of_the_sale() {
 /// knows is refused by its name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_fields_are_passed_over_where_kept_and_refused_where_sent() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let admin = app.admin().await;
-    let mut plan = crate::support::app::plan();
+    let mut plan = crate::support::node::plan();
     plan["areas"][0]["roof"] = json!("glass");
     let refused = admin.post("/api/admin/sites", &plan).await.refused(400, "VALIDATION");
     assert_eq!(refused["errors"][0]["field"], "areas.0.roof");

@@ -1,7 +1,7 @@
 //! One connection for many requests, as browsers and load balancers use it: a refusal that comes
 //! before the body was read must not end it under the next request.
 
-use crate::support::app::TestApp;
+use crate::support::node::TestNode;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -70,7 +70,7 @@ impl Wire {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
     const ROUNDS: usize = 40;
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = format!("authorization: Bearer {}", app.user("fan").await.token.unwrap());
     let (holds, json) = (event.path("/holds"), "content-type: application/json");
@@ -101,7 +101,7 @@ async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
 /// The rule: the limit of a node refuses without reading, and is no different.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_leaves_the_connection_whole() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.calls_per_second = 1;
     })
@@ -122,7 +122,7 @@ async fn a_limit_leaves_the_connection_whole() {
 /// connection ends; a client that asks before it sends is not told to send.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_does_not_come_ends_the_connection_in_order() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let head = "POST /api/reservations HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
     for more in ["\r\n", "expect: 100-continue\r\n\r\n"] {
         let mut wire = Wire::open(&app.guest().url).await;

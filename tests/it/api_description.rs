@@ -1,13 +1,13 @@
 //! What the server says of itself is true: schemathesis makes requests up from the OpenAPI
 //! document, such as fit it and such as do not, and compares each answer with it.
 
-use crate::support::app::TestApp;
 use crate::support::client::Client;
+use crate::support::node::TestNode;
 use std::path::Path;
 use tokio::process::Command;
 
 /// Makes the requests of one caller; the report when something does not agree.
-async fn check(app: &TestApp, caller: &Client) -> Result<(), String> {
+async fn check(app: &TestNode, caller: &Client) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = root.join(".schemathesis/bin/schemathesis");
     let mut command = Command::new(program);
@@ -35,7 +35,7 @@ async fn check(app: &TestApp, caller: &Client) -> Result<(), String> {
 /// The rule: whatever is made up from the document is answered as the document says, to whomever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_as_the_document_says_to_nobody_a_fan_and_an_administrator() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     app.open_match().await;
     let callers = [app.guest(), app.user("fan").await, app.admin().await];
     let all = callers.iter().map(|caller| check(&app, caller));

@@ -1,7 +1,7 @@
 //! Every endpoint of the OpenAPI document: without a token, and with someone else's ids.
 
-use crate::support::app::{TestApp, TestMatch};
 use crate::support::client::{Answer, Client};
+use crate::support::node::{TestMatch, TestNode};
 use grandstand::api::error::ErrorCode;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
 /// The rule: without a token nothing that needs one is done, and nothing ends in a 5xx.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_token_every_endpoint_answers_and_none_fails() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (guest, fan) = (app.guest(), app.user("fan").await);
     let reservation = fan.reserve(&event.id, &[1]).await;
@@ -116,7 +116,7 @@ async fn without_a_token_every_endpoint_answers_and_none_fails() {
 /// The rule: what is another's is 403 or 404 to me, whatever I ask of it, and stays as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_ids_of_another_nothing_is_seen_or_done() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (fan, thief) = (app.user("fan").await, app.user("thief").await);
     let reservation = fan.reserve(&event.id, &[3]).await;
@@ -159,7 +159,7 @@ async fn with_the_ids_of_another_nothing_is_seen_or_done() {
 /// The rule: the page of the documentation and the seat map need no other server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_and_their_assets_come_from_this_server() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     for page in ["/docs", "/docs/", "/"] {
         let response = guest.request(Method::GET, page).send().await.unwrap();

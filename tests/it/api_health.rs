@@ -1,6 +1,6 @@
 //! Readiness, and lists, while a part of what a node needs is away.
 
-use crate::support::app::{TestApp, eventually};
+use crate::support::node::{TestNode, eventually};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::ids::{MatchId, Partition};
@@ -22,7 +22,7 @@ async fn commands(raw: &Client) -> u64 {
 /// The rule: a probe is answered from memory, whoever sends how many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_probe_costs_redis_nothing() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (guest, raw) = (app.guest(), app.raw().await);
     let before = commands(&raw).await;
     for _ in 0..1000 {
@@ -37,7 +37,7 @@ async fn a_probe_costs_redis_nothing() {
 /// The rule: a node is ready while one partition serves, and names those that do not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_partition_away_does_not_make_a_node_unready() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     app.without_worker().await;
     let (guest, raw) = (app.guest(), app.raw().await);
     let keys = [0, 1].map(|number| PartitionKeys(Partition(number)).partition());
@@ -76,7 +76,7 @@ async fn one_partition_away_does_not_make_a_node_unready() {
 /// The rule: a node that hears nothing from Redis says so, and is ready again by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     app.redis.freeze();
     eventually("the node is not ready", async || {
@@ -96,7 +96,7 @@ async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
 /// confirms nothing, and so it is not ready; one partition that is heard is enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     let allow = async |rule: &str| {
         let command = ["ACL", "SETUSER", "default", rule];
@@ -123,7 +123,7 @@ async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
 /// The rule: lists have what can be read, and say what can't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_go_on_while_a_part_of_redis_is_away() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, fan, raw) = (app.open_match().await, app.user("fan").await, app.raw().await);
     let id: MatchId = event.id.parse().unwrap();
     let reservation = fan.reserve(&event.id, &[1]).await;

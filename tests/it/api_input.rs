@@ -1,7 +1,7 @@
 //! Whatever is sent: an answer that names the fault, and nothing changes.
 
-use crate::support::app::{TestApp, TestMatch, plan};
 use crate::support::client::{Answer, Client};
+use crate::support::node::{TestMatch, TestNode, plan};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(crate) async fn send(
 }
 
 /// No seat of the match has changed.
-async fn assert_untouched(app: &TestApp, event: &TestMatch) {
+async fn assert_untouched(app: &TestNode, event: &TestMatch) {
     let states = app.guest().get(&event.path("/seats")).await.expect(200);
     let all = json!([{"id": 1, "states": "A".repeat(20)}, {"id": 2, "states": "A".repeat(5)}]);
     assert_eq!((&states["blocks"], &states["version"]), (&all, &json!(0)));
@@ -44,7 +44,7 @@ fn claims_of(token: &str) -> Value {
 /// The rule: only a token that this installation signed, in time and in its own way, is believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_believed_only_as_it_was_signed() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let good = fan.token.clone().unwrap();
@@ -114,7 +114,7 @@ async fn a_token_is_believed_only_as_it_was_signed() {
 /// The rule: seats that the site does not have, or too many of them, are refused as a whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_are_named_rightly_or_none_is_held() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let hold = event.path("/holds");
@@ -155,7 +155,7 @@ async fn seats_are_named_rightly_or_none_is_held() {
 /// The rule: what is no JSON, too large or of another kind is answered at once, and names why.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_can_not_be_read_is_refused_at_once() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let hold = event.path("/holds");
@@ -196,7 +196,7 @@ async fn a_body_that_can_not_be_read_is_refused_at_once() {
 /// The rule: ids and parameters that are none are refused by name, and unknown ones too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parameters_are_checked() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (guest, fan) = (app.guest(), app.user("fan").await);
     for id in ["x", "1", "%00", "..%2f..", "00000000-0000-0000-0000-00000000000", "💺"] {
@@ -240,7 +240,7 @@ async fn parameters_are_checked() {
 /// The rule: an Idempotency-Key is 1 to 255 visible characters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strange_idempotency_key_is_refused() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let (path, body) = (event.path("/holds"), json!({"seatIds": [1]}));
@@ -263,7 +263,7 @@ async fn a_strange_idempotency_key_is_refused() {
 /// The rule: text that would break a list, a page or a database is refused where it comes in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_characters_are_refused() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (guest, admin) = (app.guest(), app.admin().await);
     for email in [
@@ -317,7 +317,7 @@ async fn control_characters_are_refused() {
 /// The rule: an address that does not exist is a problem document too, and so is a wrong method.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_address_and_a_wrong_method_are_problems() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (guest, fan) = (app.guest(), app.user("fan").await);
     for path in ["/nothing", "/api", "/api/", "/api/nothing", "/api/matches/", "/index.php"] {
@@ -347,7 +347,7 @@ async fn a_wrong_address_and_a_wrong_method_are_problems() {
 /// The rule: a hint of the gateway is taken from anybody and believed from nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_webhook_changes_nothing() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let reservation = fan.reserve(&event.id, &[1]).await;

@@ -1,11 +1,11 @@
 //! An Idempotency-Key stands for one body, wherever the effect of that body is.
 
-use crate::support::app::{TestApp, TestMatch};
+use crate::support::node::{TestMatch, TestNode};
 use grandstand::domain::ids::MatchId;
 use serde_json::json;
 
 /// Two matches in different partitions.
-async fn apart(app: &TestApp) -> [TestMatch; 2] {
+async fn apart(app: &TestNode) -> [TestMatch; 2] {
     let partition = |event: &TestMatch| event.id.parse::<MatchId>().unwrap().partition();
     let first = app.open_match().await;
     loop {
@@ -20,7 +20,7 @@ async fn apart(app: &TestApp) -> [TestMatch; 2] {
 /// another partition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_of_one_body_in_whatever_partition() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let ([one, other], fan) = (apart(&app).await, app.user("fan").await);
     let mut bodies = vec![];
     for event in [&one, &other] {

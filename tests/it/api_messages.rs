@@ -1,13 +1,13 @@
 //! What is said when something is wrong: at the right field, in the words of the API.
 
 use crate::api_input::{fields, send};
-use crate::support::app::TestApp;
+use crate::support::node::TestNode;
 use serde_json::{Value, json};
 
 /// The rule: an error stands at its field, in words for whoever filled it in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_names_its_field_and_nothing_of_this_program() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let holds = event.path("/holds");
@@ -40,7 +40,7 @@ async fn an_error_names_its_field_and_nothing_of_this_program() {
 /// The rule: a body that may be left out may be `null`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_may_have_null_for_its_body() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let one = fan.reserve(&event.id, &[1, 2]).await;
@@ -54,7 +54,7 @@ async fn a_cancel_may_have_null_for_its_body() {
 /// The rule: an id that was made up may name a partition that there is not; nothing has this id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_of_a_partition_that_is_not_there_is_that_of_nothing() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let fan = app.user("fan").await;
     let id = "e3e70682-c209-7cac-a29f-6fbed82c07cd";
     fan.get(&format!("/api/matches/{id}")).await.refused(404, "MATCH_NOT_FOUND");
@@ -72,7 +72,7 @@ async fn an_id_of_a_partition_that_is_not_there_is_that_of_nothing() {
 /// The rule: JSON has one kind of number, so 2.0 is the whole number 2, and 2.5 is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_number_may_be_written_with_a_point() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (fan, json) = (app.user("fan").await, Some("application/json"));
     let holds = event.path("/holds");

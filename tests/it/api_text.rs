@@ -1,6 +1,6 @@
 //! Text that looks the same is the same, whichever device it was typed on.
 
-use crate::support::app::{TestApp, plan};
+use crate::support::node::{TestNode, plan};
 use grandstand::api::users::new_account;
 use grandstand::domain::account::Role;
 use grandstand::engine::batch::Operation;
@@ -20,7 +20,7 @@ fn credentials(email: &str, password: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_opens_on_every_device() {
     assert_ne!(COMPOSED, DECOMPOSED);
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     for (name, here, there) in [
         ("a", COMPOSED, DECOMPOSED),
@@ -49,8 +49,8 @@ async fn a_password_opens_on_every_device() {
 /// The rule: an account whose password was kept as it was typed still opens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_that_was_kept_as_typed_still_opens() {
-    let app = TestApp::start().await;
-    let node = &app.node().app;
+    let app = TestNode::start().await;
+    let node = &app.node().services;
     for (email, password) in
         [("old@test.example", DECOMPOSED), ("ol\u{200b}d@test.example", "ｐａｓｓｗｏｒｄ１２")]
     {
@@ -67,7 +67,7 @@ async fn a_password_that_was_kept_as_typed_still_opens() {
 /// The rule: an e-mail that looks the same, or leads to the same mailbox, has one account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_that_looks_the_same_has_one_account() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     let sign_up = async |email: &str| {
         guest.post("/api/users/sign-up", &credentials(email, "a password of tests")).await
@@ -101,7 +101,7 @@ async fn an_email_that_looks_the_same_has_one_account() {
 /// The rule: no two seats of a site have the same printed place, and what can't be seen is no text.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_two_seats_have_the_same_printed_place() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let pointers = async |change: &dyn Fn(&mut Value)| {
         let mut plan = plan();

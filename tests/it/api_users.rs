@@ -1,8 +1,8 @@
 //! Accounts and sessions through the API.
 
-use crate::support::app::{ADMIN, TestApp, eventually};
 use crate::support::client::Client;
-use grandstand::app::NodeRole;
+use crate::support::node::{ADMIN, TestNode, eventually};
+use grandstand::node::NodeRole;
 use serde_json::{Value, json};
 
 fn credentials(email: &str) -> Value {
@@ -16,7 +16,7 @@ fn with_token(client: &Client, token: &Value) -> Client {
 /// The rule: an e-mail has one account, whatever its case, and however many ask at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_has_one_account() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     let made = guest.post("/api/users/sign-up", &credentials("Fan@Test.Example")).await.expect(201);
     assert_eq!(
@@ -38,7 +38,7 @@ async fn an_email_has_one_account() {
 /// The rule: the same key and body give the first answer again; another body is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_sign_up_gives_the_first_answer() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     let sign_up = |body: Value| {
         let guest = guest.clone();
@@ -55,7 +55,7 @@ async fn a_repeated_sign_up_gives_the_first_answer() {
 /// The rule: which of e-mail and password is wrong is not told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_and_an_unknown_email_look_the_same() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     app.user("fan").await;
     let guest = app.guest();
     let log_in = async |email: &str, password: &str| {
@@ -76,7 +76,7 @@ async fn a_wrong_password_and_an_unknown_email_look_the_same() {
 /// out; each tab goes on with the token that it got.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_with_one_refresh_token_stay_logged_in() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     app.user("fan").await;
     let guest = app.guest();
     let session =
@@ -110,7 +110,7 @@ async fn two_tabs_with_one_refresh_token_stay_logged_in() {
 /// The rule: a log-out is known to every node, also to one that starts later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_out_counts_on_every_node() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let fan = app.user("fan").await;
     let second = app.another_node(NodeRole::Api).await;
     let there = Client::new(second.url(), fan.token.clone());
@@ -132,7 +132,7 @@ async fn a_log_out_counts_on_every_node() {
 /// The rule: log-ins of an account are limited, and the answer says when to come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_log_ins_are_told_to_wait() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.log_ins_per_minute = 3;
     })

@@ -1,11 +1,11 @@
 //! The beds of the other tests do what they say: a cluster moves slots and fails over, Sentinels
 //! choose a new master, the clock is shifted, a proxy stops bytes, a disk is full.
 
-use crate::support::app::eventually;
 use crate::support::clock::Clock;
 use crate::support::cluster::PrivateCluster;
 use crate::support::disk::SmallDisk;
 use crate::support::leaks;
+use crate::support::node::eventually;
 use crate::support::proxy::Proxy;
 use crate::support::sentinel::PrivateSentinel;
 use crate::support::wire::{ask, done};

@@ -1,10 +1,10 @@
 //! The same failure again and again, with people who buy all the time: `make chaos`, because it
 //! takes long. Each sale that was confirmed with 200 stands in the end, and nothing piles up.
 
-use crate::support::app::{TestApp, TestMatch, eventually_within};
 use crate::support::client::Client;
 use crate::support::cluster::PrivateCluster;
 use crate::support::leaks;
+use crate::support::node::{TestMatch, TestNode, eventually_within};
 use crate::support::postgres;
 use crate::support::sale::sells_within;
 use grandstand::domain::ids::Partition;
@@ -22,7 +22,7 @@ const MORE: usize = 8;
 
 /// Servers that are killed, a node on them, and enough seats for one of each fan in each round.
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     redis: PrivateRedis,
     postgres: PrivatePostgres,
     fans: Vec<Client>,
@@ -38,7 +38,7 @@ impl Bed {
         let postgres = postgres::private(dir.path()).await;
         let settings = RedisSettings { fsync: Fsync::Never };
         let redis = PrivateRedis::start(&dir.path().join("redis"), settings).await.unwrap();
-        let app = TestApp::start_on_redis(redis.url(), |settings| {
+        let app = TestNode::start_on_redis(redis.url(), |settings| {
             settings.database_url = postgres.url();
             settings.reconcile_after_ms = 500;
             settings.max_seats_per_user = 100;
@@ -139,7 +139,7 @@ async fn an_hour_of_outages_of_postgresql_loses_no_sale() {
 #[ignore = "slow: make chaos"]
 async fn a_cluster_that_never_rests_keeps_selling() {
     let mut cluster = PrivateCluster::start(3, 3).await;
-    let app = TestApp::start_on_redis(cluster.url(), |settings| {
+    let app = TestNode::start_on_redis(cluster.url(), |settings| {
         settings.partitions = 4;
         settings.reconcile_after_ms = 500;
         settings.max_seats_per_user = 25;

@@ -1,17 +1,17 @@
 //! The clock of a partition, when that of Redis jumps.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
 use crate::support::clock::Clock;
 use crate::support::engine::Step::{Hold, Queue};
 use crate::support::engine::{PARTITION, TestEngine, limits, seats};
+use crate::support::node::{TestMatch, TestNode, eventually};
 use fred::prelude::*;
 use fred::types::Expiration;
-use grandstand::app::NodeRole;
 use grandstand::domain::ids::{MatchId, Partition};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::clock::Tick;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use grandstand::workers::expiry::expire_due;
 use serde_json::Value;
@@ -192,7 +192,7 @@ async fn an_answer_under_a_key_outlives_a_jump() {
     assert_eq!(hold().await, first);
 }
 
-async fn buy(app: &TestApp, event: &TestMatch, fan: &Client, seat: u32) {
+async fn buy(app: &TestNode, event: &TestMatch, fan: &Client, seat: u32) {
     let reservation = fan.reserve(&event.id, &[seat]).await;
     let payment = fan.request_payment(&reservation).await;
     let key = app.pay_at_gateway(&payment, "approve").await;
@@ -203,7 +203,7 @@ async fn buy(app: &TestApp, event: &TestMatch, fan: &Client, seat: u32) {
     .await;
 }
 
-async fn jumps(app: &TestApp, ms: i64) {
+async fn jumps(app: &TestNode, ms: i64) {
     let raw = app.raw().await;
     for number in 0..app.settings.partitions {
         jump(&raw, Partition(number), ms).await;
@@ -211,9 +211,9 @@ async fn jumps(app: &TestApp, ms: i64) {
 }
 
 /// The seat of a match in Redis: its letter, or nothing.
-async fn letter(app: &TestApp, event: &TestMatch, seat: u32) -> Option<u8> {
+async fn letter(app: &TestNode, event: &TestMatch, seat: u32) -> Option<u8> {
     let id: MatchId = event.id.parse().unwrap();
-    let snapshot = app.node().app.engine.snapshot(id).await.unwrap();
+    let snapshot = app.node().services.engine.snapshot(id).await.unwrap();
     snapshot.taken.iter().find(|(one, _)| one.0 == seat).map(|(_, letter)| *letter)
 }
 
@@ -223,12 +223,12 @@ fn expires_at(hold: &Value) -> jiff::Timestamp {
 
 /// The rule: when TIME jumps, a hold made before lives its time and no longer, one made after has
 /// its time, and people can pay.
-async fn assert_a_jump_is_survived(app: TestApp, event: TestMatch, jump: impl AsyncFn(&TestApp)) {
+async fn assert_a_jump_is_survived(app: TestNode, event: TestMatch, jump: impl AsyncFn(&TestNode)) {
     let fan = app.user("fan").await;
     // A worker that has never read a clock takes a jump for an outage.
     eventually("the worker has read the clocks", || async {
         let workers = &app.node().workers;
-        let mut all = app.node().app.engine.partitions();
+        let mut all = app.node().services.engine.partitions();
         all.all(|partition| workers.clocks.knows(partition)).then_some(())
     })
     .await;
@@ -254,9 +254,9 @@ async fn assert_a_jump_is_survived(app: TestApp, event: TestMatch, jump: impl As
     app.finish().await;
 }
 
-async fn eventually_free(app: &TestApp, event: &TestMatch, held: Instant) {
+async fn eventually_free(app: &TestNode, event: &TestMatch, held: Instant) {
     let wait = Duration::from_millis(app.settings.hold_ttl_ms) + Duration::from_secs(20);
-    crate::support::app::eventually_within(wait, "the hold ends", || async {
+    crate::support::node::eventually_within(wait, "the hold ends", || async {
         letter(app, event, 1).await.is_none().then_some(())
     })
     .await;
@@ -269,7 +269,7 @@ async fn eventually_free(app: &TestApp, event: &TestMatch, held: Instant) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_jump_under_a_node_ends_nothing_early() {
     for ms in [HOUR_MS, -HOUR_MS] {
-        let app = TestApp::start_with(|settings| settings.hold_ttl_ms = 15_000).await;
+        let app = TestNode::start_with(|settings| settings.hold_ttl_ms = 15_000).await;
         let event = app.open_match().await;
         assert_a_jump_is_survived(app, event, async |app| jumps(app, ms).await).await;
     }
@@ -279,7 +279,7 @@ async fn a_jump_under_a_node_ends_nothing_early() {
 /// of the one before it is a jump for it too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let token = app.user("fan").await.token;
     app.without_worker().await;
@@ -294,7 +294,7 @@ async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     fan.hold(&event.id, &[1]).await.expect(201);
     // The second one has looked at the clock a few times by then.
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    let before = app.node().app.engine.now_ms(id.partition()).await.unwrap();
+    let before = app.node().services.engine.now_ms(id.partition()).await.unwrap();
     let raw = app.raw().await;
     // The first one has lost its leases, and goes, before TIME is ahead.
     for number in 0..app.settings.partitions {
@@ -310,7 +310,7 @@ async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(letter(&app, &event, 1).await, Some(b'H'), "it ended with the jump");
-    let now = app.node().app.engine.now_ms(id.partition()).await.unwrap();
+    let now = app.node().services.engine.now_ms(id.partition()).await.unwrap();
     assert!(now - before < RUNS_MS + 5000, "{} ms in a moment", now - before);
     app.verify().await;
     second.stop().await;
@@ -341,7 +341,7 @@ async fn a_clock_that_is_set_under_a_node_ends_nothing_early() {
         let settings = RedisSettings { fsync: Fsync::Never };
         let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
         let app =
-            TestApp::start_on_redis(redis.url(), |settings| settings.hold_ttl_ms = 15_000).await;
+            TestNode::start_on_redis(redis.url(), |settings| settings.hold_ttl_ms = 15_000).await;
         let event = app.open_match().await;
         assert_a_jump_is_survived(app, event, async |_| clock.set_ahead_ms(ms)).await;
         redis.stop().await.unwrap();

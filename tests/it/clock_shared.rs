@@ -1,8 +1,8 @@
 //! What more than one machine tells by a clock, when one of the clocks is wrong.
 
-use crate::support::app::{TestApp, eventually, eventually_within};
 use crate::support::client::Client;
 use crate::support::clock::Clock;
+use crate::support::node::{TestNode, eventually, eventually_within};
 use grandstand::domain::ids::MatchId;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use serde_json::json;
@@ -17,13 +17,13 @@ async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
     let settings = RedisSettings { fsync: Fsync::Never };
     let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
-    let app = TestApp::start_on_redis(redis.url(), |_| {}).await;
+    let app = TestNode::start_on_redis(redis.url(), |_| {}).await;
     let event = app.open_match().await;
     let id: MatchId = event.id.parse().unwrap();
     let queue = json!({"enabled": true, "admitPerMinute": 600, "maxActive": 100_000});
     let path = format!("/api/admin/matches/{}/queue", event.id);
     app.admin().await.put(&path, &queue).await.expect(200);
-    let engine = &app.node().app.engine;
+    let engine = &app.node().services.engine;
     for _ in 0..1000 {
         let user = grandstand::domain::ids::UserId::new(id.partition());
         engine.join_queue(id, user).await.unwrap();
@@ -63,7 +63,7 @@ async fn eventually_serving(line: &mut crate::support::events::EventStream, numb
 /// The rule: a node whose own clock is wrong takes the tokens of the others, and they take its.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_count_on_a_node_whose_clock_is_wrong() {
-    let app = TestApp::start_with(|settings| settings.access_ttl_ms = 60_000).await;
+    let app = TestNode::start_with(|settings| settings.access_ttl_ms = 60_000).await;
     let here = app.user("fan").await;
     for ahead in [3_600_000, -3_600_000] {
         let clock = Clock::new();
@@ -86,7 +86,7 @@ async fn tokens_count_on_a_node_whose_clock_is_wrong() {
         node.kill().await.unwrap();
     }
     // All the same it ends.
-    let brief = TestApp::start_with(|settings| settings.access_ttl_ms = 1000).await;
+    let brief = TestNode::start_with(|settings| settings.access_ttl_ms = 1000).await;
     let fan = brief.user("fan").await;
     eventually("the token ends", || async {
         (fan.get("/api/users/me").await.status == 401).then_some(())

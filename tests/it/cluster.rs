@@ -1,9 +1,9 @@
 //! Redis Cluster: a slot that moves, or a master that dies, stops only the partitions that it has,
 //! and these go on soon.
 
-use crate::support::app::{TestApp, TestMatch};
 use crate::support::client::Client;
 use crate::support::cluster::PrivateCluster;
+use crate::support::node::{TestMatch, TestNode};
 use crate::support::sale::{Seller, sells_within};
 use grandstand::domain::ids::Partition;
 use grandstand::redis::keys::PartitionKeys;
@@ -18,7 +18,7 @@ const AFTER_DEATH: Duration = Duration::from_secs(15);
 /// Four partitions on three masters: 3 on the first, 1 and 2 on the second, 0 on the third.
 struct Bed {
     cluster: PrivateCluster,
-    app: TestApp,
+    app: TestNode,
     events: Vec<TestMatch>,
     fan: Client,
 }
@@ -26,7 +26,7 @@ struct Bed {
 impl Bed {
     async fn start(replicas: usize) -> Self {
         let cluster = PrivateCluster::start(3, replicas).await;
-        let app = TestApp::start_on_redis(cluster.url(), |settings| {
+        let app = TestNode::start_on_redis(cluster.url(), |settings| {
             settings.partitions = 4;
             settings.max_seats_per_user = 20;
             settings.reconcile_after_ms = 500;
@@ -91,7 +91,7 @@ async fn a_cluster_sells_in_all_partitions() {
     assert_eq!(list["reservations"].as_array().unwrap().len(), 4);
     bed.app.guest().get("/health/ready").await.expect(200);
     // A master that is cut off must not go on: a start says so of each server that would.
-    let warnings = bed.app.node().app.engine.durability_warnings().await;
+    let warnings = bed.app.node().services.engine.durability_warnings().await;
     let alone = warnings.iter().filter(|text| text.contains("min-replicas-to-write 0"));
     assert_eq!(alone.count(), 3, "{warnings:?}");
     bed.finish().await;

@@ -1,9 +1,9 @@
 //! Commands say what they wait for, and do not wait for ever.
 
-use crate::support::app::TestApp;
+use crate::support::node::TestNode;
 use crate::support::postgres::sql;
-use grandstand::app::NodeRole;
 use grandstand::domain::ids::Partition;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_waits_says_so_and_ends() {
     use fred::prelude::*;
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     app.verify().await;
     app.node.take().unwrap().stop().await;
     let raw = app.raw().await;
@@ -51,14 +51,14 @@ async fn a_command_that_waits_says_so_and_ends() {
 /// The rule: a migration that waits for another one says so, and goes on after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_for_another_says_so() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let url = app.settings.database_url.clone();
     let lock = "select pg_advisory_lock(113740958557299), pg_sleep(4)";
     let other = tokio::spawn(async move { sql(&url, lock).await });
     let held =
         "select count(*) from pg_locks where locktype = 'advisory' and granted and database =
         (select oid from pg_database where datname = current_database())";
-    crate::support::app::eventually("the other migration runs", || async {
+    crate::support::node::eventually("the other migration runs", || async {
         (sql(&app.settings.database_url, held).await[0][0] != "0").then_some(())
     })
     .await;

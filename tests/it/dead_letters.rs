@@ -1,6 +1,6 @@
 //! What PostgreSQL can't take waits among the dead letters, and the rest goes on.
 
-use crate::support::app::{TestApp, eventually};
+use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::*;
 use grandstand::domain::ids::MatchId;
@@ -8,7 +8,7 @@ use grandstand::redis::keys::PartitionKeys;
 use serde_json::json;
 
 /// Appends an entry to the journal of the match.
-async fn append(app: &TestApp, event: &str, fields: &[(&str, &[u8])]) {
+async fn append(app: &TestNode, event: &str, fields: &[(&str, &[u8])]) {
     let id: MatchId = event.parse().unwrap();
     let journal = PartitionKeys(id.partition()).journal();
     let fields: Vec<(&str, Value)> =
@@ -17,13 +17,13 @@ async fn append(app: &TestApp, event: &str, fields: &[(&str, &[u8])]) {
     let _: String = raw.xadd(journal, false, None::<()>, "*", fields).await.unwrap();
 }
 
-async fn letters(app: &TestApp) -> Vec<Vec<String>> {
+async fn letters(app: &TestNode) -> Vec<Vec<String>> {
     let all = "select partition || '/' || epoch || '/' || journal_id, reason from dead_letters
         order by at, journal_id";
     sql(&app.settings.database_url, all).await
 }
 
-async fn waiting(app: &TestApp, count: usize) -> Vec<Vec<String>> {
+async fn waiting(app: &TestNode, count: usize) -> Vec<Vec<String>> {
     eventually(&format!("{count} dead letters"), || async {
         Some(letters(app).await).filter(|found| found.len() == count)
     })
@@ -33,10 +33,10 @@ async fn waiting(app: &TestApp, count: usize) -> Vec<Vec<String>> {
 /// The rule: an entry that can't be taken is kept with its reason, and stops nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let site =
-        json!({"id": uuid::Uuid::now_v7(), "version": 1, "plan": crate::support::app::plan()});
+        json!({"id": uuid::Uuid::now_v7(), "version": 1, "plan": crate::support::node::plan()});
     let null = site.to_string().replace("Test Ground", "a\\u0000b");
     let poison: [&[(&str, &[u8])]; 8] = [
         &[("garbage", b"x")],
@@ -72,7 +72,7 @@ async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
 /// The rule: when the cause is mended, a letter is replayed, and the books agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_repaired_and_replayed() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, database) = (app.open_match().await, app.settings.database_url.clone());
     assert_eq!(app.run(&["dead-letters", "list"]).await.0, 0);
     // The data is in the way: PostgreSQL has the e-mail of somebody else.
@@ -129,16 +129,16 @@ async fn a_dead_letter_is_repaired_and_replayed() {
 /// The rule: a letter is put back once, also when two ask, and also when Redis has lost its copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_replayed_once() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     append(&app, &event.id, &[("v", b"1"), ("t", b"nothing known")]).await;
     waiting(&app, 1).await;
-    let letter = app.node().app.store.dead_letters().await.unwrap().remove(0);
+    let letter = app.node().services.store.dead_letters().await.unwrap().remove(0);
     let stream = PartitionKeys(letter.partition).dead_letters();
     let raw = app.raw().await;
     let found: Vec<(String, std::collections::HashMap<String, String>)> =
         raw.xrange_values(stream.clone(), "-", "+", None).await.unwrap();
-    let (engine, fields) = (&app.node().app.engine, &letter.fields);
+    let (engine, fields) = (&app.node().services.engine, &letter.fields);
     let replay = || engine.replay_dead_letter(letter.partition, &found[0].0, letter.place, fields);
     let both = tokio::join!(replay(), replay());
     assert_eq!([both.0.unwrap(), both.1.unwrap()].iter().filter(|put| **put).count(), 1);
@@ -170,7 +170,7 @@ async fn a_dead_letter_is_replayed_once() {
 /// The rule: a letter that nobody wants is forgotten, everywhere, and the others stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_dropped() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     for kind in [&b"nothing known"[..], b"nothing known either"] {
         append(&app, &event.id, &[("v", b"1"), ("t", kind)]).await;
@@ -193,7 +193,7 @@ async fn a_dead_letter_is_dropped() {
 /// The rule: an older and a newer release read each other's entries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, database) = (app.open_match().await, app.settings.database_url.clone());
     let id: MatchId = event.id.parse().unwrap();
     app.verify().await;

@@ -1,7 +1,7 @@
 //! A full disk: what can't be kept is refused at once, and all goes on when there is space.
 
-use crate::support::app::{TestApp, eventually};
 use crate::support::disk::SmallDisk;
+use crate::support::node::{TestNode, eventually};
 use crate::support::postgres;
 use crate::support::sale::{confirm_within, sells_within};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
@@ -20,7 +20,7 @@ async fn a_full_disk_under_redis_refuses_holds_and_heals() {
     let disk = SmallDisk::mount(16);
     let settings = RedisSettings { fsync: Fsync::EverySecond };
     let redis = PrivateRedis::start(&disk.directory("redis"), settings).await.unwrap();
-    let app = TestApp::start_on_redis(redis.url(), |_| {}).await;
+    let app = TestNode::start_on_redis(redis.url(), |_| {}).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     app.buy(&fan, &event, 1).await;
@@ -58,7 +58,7 @@ async fn a_full_disk_under_postgresql_pauses_payments_and_heals() {
     postgres::sql(&server.url_of("postgres"), &small).await;
     let move_there = "alter database grandstand set tablespace small";
     postgres::sql(&server.url_of("postgres"), move_there).await;
-    let app = TestApp::start_on(server.url(), Fsync::Never, |settings| {
+    let app = TestNode::start_on(server.url(), Fsync::Never, |settings| {
         settings.partitions = 1;
         settings.payment_ttl_ms = 60_000;
     })
@@ -93,12 +93,12 @@ async fn a_full_disk_under_postgresql_pauses_payments_and_heals() {
 }
 
 /// Whether the journals get empty within two seconds.
-async fn drains(app: &TestApp) -> bool {
-    let partition = app.node().app.engine.partitions().next().unwrap();
+async fn drains(app: &TestNode) -> bool {
+    let partition = app.node().services.engine.partitions().next().unwrap();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(2) {
-        let upto = app.node().app.store.position(partition).await.unwrap().unwrap().id;
-        if app.node().app.engine.journal_backlog(partition, upto).await.unwrap() == 0 {
+        let upto = app.node().services.store.position(partition).await.unwrap().unwrap().id;
+        if app.node().services.engine.journal_backlog(partition, upto).await.unwrap() == 0 {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

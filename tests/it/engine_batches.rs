@@ -1,9 +1,9 @@
 //! What many commands at once may not break: batches, repeats, limits, memory, deadlines.
 
-use crate::support::app::{TestApp, eventually};
 use crate::support::engine::Step::{Begin, Forget, Hold, HoldLate, Pass, Queue, Request, Reserve};
 use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
 use crate::support::events::EventStream;
+use crate::support::node::{TestNode, eventually};
 use crate::table::word;
 use fred::prelude::*;
 use grandstand::domain::ids::{HoldId, ReservationId};
@@ -366,7 +366,7 @@ async fn a_pass_is_used_up_within_a_batch() {
 /// The rule: a hold that nobody asks for ends on the map within a second of its deadline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
-    let app = TestApp::start_with(|settings| settings.hold_ttl_ms = 700).await;
+    let app = TestNode::start_with(|settings| settings.hold_ttl_ms = 700).await;
     let event = app.open_match().await;
     let buyer = app.user("buyer").await;
     let url = format!("{}{}", buyer.url, event.path("/blocks/1/seats/events"));
@@ -380,7 +380,7 @@ async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     // One second is the promise; another one for a machine that compiles meanwhile.
     assert!(late < Duration::from_secs(2), "late by {late:?}");
     assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
-    let engine = &app.node().app.engine;
+    let engine = &app.node().services.engine;
     eventually("no deadline is left", || async {
         let now = engine.now_ms(PARTITION).await.ok()?;
         let due = engine.due(PARTITION, now, 0, 10).await.ok()?;

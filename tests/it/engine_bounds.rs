@@ -1,8 +1,8 @@
 //! What bounds the work of one call of Redis, and who waits behind whom.
 
-use crate::support::app::TestApp;
 use crate::support::engine::Step::Hold;
 use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
+use crate::support::node::TestNode;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::fact::Fields;
@@ -191,7 +191,7 @@ async fn nothing_large_is_freed_while_others_wait() {
 /// before anything is searched or sent to Redis; a key still gets its first answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wish_that_can_not_come_true_costs_no_search_and_no_batch() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, admin, fan) = (app.open_match().await, app.admin().await, app.user("fan").await);
     let raw = app.raw().await;
     let path = event.path("/holds");
@@ -199,7 +199,7 @@ async fn a_wish_that_can_not_come_true_costs_no_search_and_no_batch() {
     let before = calls(&raw, "fcall").await;
     fan.post(&path, &best(5)).await.refused(409, "SEAT_LIMIT");
     fan.hold(&event.id, &[1, 2, 3, 4, 5]).await.refused(409, "SEAT_LIMIT");
-    assert_eq!(app.node().app.hub.running(), 0, "no map was made to search in");
+    assert_eq!(app.node().services.hub.running(), 0, "no map was made to search in");
     assert_eq!(calls(&raw, "fcall").await, before);
     let held = fan.post_with_key(&path, &best(2), "the-key").await.expect(201);
     admin

@@ -21,7 +21,7 @@ fn operation(key: &str, fingerprint: &str) -> Operation {
 }
 
 fn site(version: u64, name: &str) -> Site {
-    let mut plan = crate::support::app::plan();
+    let mut plan = crate::support::node::plan();
     plan["name"] = name.into();
     Site { id: SiteId::new(PARTITION), version, plan: serde_json::from_value(plan).unwrap() }
 }
@@ -96,7 +96,7 @@ async fn a_deleted_match_leaves_nothing_behind() {
     bed.engine.delete_match(&scene.event).await.unwrap();
     let left: i64 = bed.raw.exists(MatchKeys(scene.id()).all()).await.unwrap();
     assert_eq!(left, 0);
-    assert!(bed.engine.event(scene.id()).await.unwrap().is_none());
+    assert!(bed.engine.fixture(scene.id()).await.unwrap().is_none());
     let hold = bed.engine.hold(scene.id(), scene.me, seats(&[1]), 1, &[], Operation::default());
     assert_eq!(said(hold.await), "NotLoaded");
 }
@@ -293,7 +293,7 @@ async fn an_id_of_no_partition_names_nothing() {
     let payment = grandstand::domain::ids::PaymentId::new(nowhere);
     assert_eq!(engine.reservation_of_payment(me, payment).await.unwrap(), None);
     assert!(engine.site(SiteId::new(nowhere)).await.unwrap().is_none());
-    assert!(engine.event(event).await.unwrap().is_none());
+    assert!(engine.fixture(event).await.unwrap().is_none());
     let claim = grandstand::domain::ids::ReservationId::new(nowhere);
     assert!(engine.claim(me, claim).await.unwrap().is_none());
 }

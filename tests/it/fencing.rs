@@ -1,8 +1,8 @@
 //! A worker that is paused at any step of a load or of a drain, and wakes when another has its
 //! partitions: it writes nothing into what is the other's by then.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::*;
 use grandstand::domain::ids::MatchId;
@@ -13,7 +13,7 @@ use std::process::Stdio;
 use tokio::process::Child;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
     raw: Link,
@@ -22,7 +22,7 @@ struct Bed {
 impl Bed {
     /// A node without a worker, a match, and a sale of seat 1.
     async fn start() -> Self {
-        let mut app = TestApp::start_with(|settings| {
+        let mut app = TestNode::start_with(|settings| {
             settings.max_seats_per_user = 25;
             settings.reconcile_after_ms = 300;
         })
@@ -45,14 +45,14 @@ impl Bed {
 
     /// The leases of a worker that is paused have ended: what takes five seconds is done by hand.
     async fn leases_end(&self) {
-        for partition in self.app.node().app.engine.partitions() {
+        for partition in self.app.node().services.engine.partitions() {
             let _: i64 = self.raw.del(PartitionKeys(partition).lease()).await.unwrap();
         }
     }
 
     async fn epoch(&self) -> Option<u64> {
         let id: MatchId = self.event.id.parse().unwrap();
-        self.app.node().app.engine.epoch(id.partition()).await.ok()?
+        self.app.node().services.engine.epoch(id.partition()).await.ok()?
     }
 
     async fn loaded(&self) -> u64 {
@@ -132,7 +132,7 @@ async fn paused_in_the_load_of(bed: Bed, place: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_paused_before_it_closes_closes_nothing() {
     let bed = Bed::start().await;
-    for partition in bed.app.node().app.engine.partitions() {
+    for partition in bed.app.node().services.engine.partitions() {
         let _: i64 = bed.raw.del(PartitionKeys(partition).journal()).await.unwrap();
     }
     paused_in_the_load_of(bed, "load.close").await;
@@ -177,8 +177,8 @@ async fn paused_in_a_drain(place: &str) {
     })
     .await;
     bed.wakes_and_takes_over(&paused, other, 4).await;
-    for partition in bed.app.node().app.engine.partitions() {
-        assert!(!bed.app.node().app.backlogs.full(partition), "payments are paused");
+    for partition in bed.app.node().services.engine.partitions() {
+        assert!(!bed.app.node().services.backlogs.full(partition), "payments are paused");
     }
     let claims = sql(&bed.app.settings.database_url, "select count(*) from claims").await;
     assert_eq!(claims, [["5"]]);

@@ -1,18 +1,18 @@
 //! A PostgreSQL that has forgotten what it once had: a backup that was put back, an empty database.
 //! Redis is the one that knows then: no sold seat is free, and payments wait for the restore.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres::{self, sql};
-use grandstand::app::{Node, NodeRole};
 use grandstand::domain::ids::MatchId;
 use grandstand::embedded::{Fsync, PrivatePostgres};
+use grandstand::node::{Node, NodeRole};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     postgres: PrivatePostgres,
     event: TestMatch,
     fan: Client,
@@ -23,7 +23,7 @@ impl Bed {
     async fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let postgres = postgres::private(dir.path()).await;
-        let app = TestApp::start_on(postgres.url(), Fsync::Never, |settings| {
+        let app = TestNode::start_on(postgres.url(), Fsync::Never, |settings| {
             settings.max_seats_per_user = 25;
             settings.reconcile_after_ms = 300;
         })
@@ -79,7 +79,7 @@ impl Bed {
     /// What is lost, as Redis tells every node.
     async fn halted(&self) -> Option<String> {
         let id: MatchId = self.event.id.parse().unwrap();
-        let engine = &self.app.node().app.engine;
+        let engine = &self.app.node().services.engine;
         engine.partition_state(id.partition()).await.unwrap().halted
     }
 

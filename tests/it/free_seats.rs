@@ -1,15 +1,15 @@
 //! Seats that cost nothing: they are sold and given back without the gateway, and they take nobody
 //! else's money along.
 
-use crate::support::app::{TestApp, TestMatch, eventually, plan};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually, plan};
 use grandstand::commands::verify::gateway::verify_gateway;
 use grandstand::commands::verify::verify;
 use grandstand::domain::ids::{PaymentId, ReservationId, SeatId, UserId};
 use serde_json::{Value, json};
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
@@ -17,7 +17,7 @@ struct Bed {
 impl Bed {
     /// Seats 1 to 20 cost 10,000 KRW, seats 21 to 25 cost nothing.
     async fn start() -> Self {
-        let app = TestApp::start_with(|settings| settings.reconcile_after_ms = 200).await;
+        let app = TestNode::start_with(|settings| settings.reconcile_after_ms = 200).await;
         let mut plan = plan();
         plan["grades"][1]["price"] = json!(0);
         let event = app.open_match_at(&plan).await;
@@ -41,7 +41,7 @@ impl Bed {
     /// The books agree, also by `verify --gateway`.
     async fn books(&self) -> Vec<String> {
         let kept = self.app.wait_for_books().await;
-        let node = &self.app.node().app;
+        let node = &self.app.node().services;
         let mut found = verify(&node.engine, &node.store).await.unwrap();
         verify_gateway(&node.store, &node.toss, 7, &mut found).await.unwrap();
         assert_eq!(found.disagreements, vec![]);
@@ -94,7 +94,7 @@ async fn the_reconciler_gives_a_free_seat_back_without_money() {
     let me: UserId =
         bed.fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().parse().unwrap();
     let id: ReservationId = one["id"].as_str().unwrap().parse().unwrap();
-    let engine = &bed.app.node().app.engine;
+    let engine = &bed.app.node().services.engine;
     engine.cancel(bed.event.id.parse().unwrap(), me, id, &[(SeatId(21), 0)]).await.unwrap();
     let path = format!("/api/reservations/{}", one["id"].as_str().unwrap());
     let left = eventually("the free seat is given back", || async {
@@ -126,7 +126,8 @@ async fn what_costs_nothing_is_sold_without_the_gateway() {
         bed.fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().parse().unwrap();
     let one = bed.fan.reserve(&bed.event.id, &[23]).await;
     let payment = bed.fan.request_payment(&one).await;
-    let (engine, id) = (&bed.app.node().app.engine, one["id"].as_str().unwrap().parse().unwrap());
+    let (engine, id) =
+        (&bed.app.node().services.engine, one["id"].as_str().unwrap().parse().unwrap());
     let paid: PaymentId = payment["id"].as_str().unwrap().parse().unwrap();
     let event = bed.event.id.parse().unwrap();
     engine.begin_payment(event, me, id, paid, 0, "free").await.unwrap();

@@ -1,13 +1,13 @@
 //! Every fault that the gateway can show, for the confirmation and for the cancellation: what the
 //! buyer is told, and that the books agree when it is over.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use grandstand::gateway::emulator::EmulatorSettings;
 use serde_json::{Value, json};
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
@@ -19,7 +19,7 @@ impl Bed {
             settings.toss_timeout_ms = 1500;
             settings.max_seats_per_user = 20;
         };
-        let app = TestApp::start_with_gateway(change, gateway).await;
+        let app = TestNode::start_with_gateway(change, gateway).await;
         let event = app.open_match().await;
         let fan = app.user("fan").await;
         Self { app, event, fan }
@@ -147,7 +147,7 @@ async fn a_consent_lasts_for_the_window_of_the_gateway() {
 /// the time to pay is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_its_buyer_abandons_ends_with_the_time_to_pay() {
-    let app = TestApp::start_with(|settings| settings.payment_ttl_ms = 500).await;
+    let app = TestNode::start_with(|settings| settings.payment_ttl_ms = 500).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let reservation = fan.reserve(&event.id, &[1]).await;
@@ -175,7 +175,7 @@ async fn webhooks_settle_payments_in_whatever_order_they_come() {
         settings.reconcile_after_ms = 3_600_000;
         settings.toss_timeout_ms = 1500;
     };
-    let app = TestApp::start_with_gateway(change, gateway).await;
+    let app = TestNode::start_with_gateway(change, gateway).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     app.send_webhooks().await;

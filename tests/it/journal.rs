@@ -1,14 +1,14 @@
 //! From the journal to PostgreSQL, step by step: what is read twice, late, or by two workers.
 
-use crate::support::app::{TestApp, eventually};
+use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::{self, sql};
-use grandstand::app::{Node, NodeRole};
 use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::Money;
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::embedded::{PostgresSettings, PrivatePostgres};
 use grandstand::engine::error::EngineError;
+use grandstand::node::{Node, NodeRole};
 use grandstand::store::{Store, StoreError};
 use grandstand::stream::journal::Journal;
 use serde_json::json;
@@ -234,7 +234,7 @@ async fn a_seat_is_claimed_once() {
 /// on: a worker may die between any two of its steps, or hang and come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_goes_on_where_another_died_between_its_steps() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     app.without_worker().await;
@@ -297,7 +297,7 @@ async fn a_database_that_could_forget_is_refused() {
     let settings = PostgresSettings { durable: true, max_connections: 20 };
     let postgres = PrivatePostgres::start(dir.path(), settings).await.unwrap();
     Store::new(&postgres.url(), 1).unwrap().migrate().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let mut settings = app.settings.clone();
     settings.database_url = postgres.url();
     settings.allow_unsafe_database = false;

@@ -1,11 +1,11 @@
 //! A process is killed (as by `kill -9`) on either side of each step of the way of money; another
 //! one goes on from there, and the books of the gateway, PostgreSQL and Redis agree.
 
-use crate::support::app::{TestApp, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestNode, eventually};
 use fred::prelude::KeysInterface as _;
-use grandstand::app::NodeRole;
 use grandstand::config::Settings;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use serde_json::Value;
 use std::process::Stdio;
@@ -49,7 +49,7 @@ impl Process {
 
 /// What is to be done with a reservation that a process is killed over.
 struct Scene {
-    app: TestApp,
+    app: TestNode,
     fan: Client,
     reservation: Value,
     payment: Value,
@@ -59,7 +59,7 @@ struct Scene {
 impl Scene {
     /// A buyer before the confirmation, and no node.
     async fn start() -> Self {
-        let app = TestApp::start_with(|settings| {
+        let app = TestNode::start_with(|settings| {
             settings.reconcile_after_ms = 200;
             settings.payment_ttl_ms = 60_000;
         })
@@ -76,7 +76,7 @@ impl Scene {
     async fn kill_at(&mut self, place: &str, call: impl AsyncFn(&Client, &Self)) {
         self.app.verify().await;
         let node = self.app.node.take().unwrap();
-        let engine = node.app.engine.clone();
+        let engine = node.services.engine.clone();
         node.stop().await;
         let raw = self.app.raw().await;
         let end_leases = async || {

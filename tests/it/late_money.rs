@@ -2,15 +2,15 @@
 //! in its console, paid twice, paid into a virtual account. A webhook tells of them, or the sweep
 //! finds them, and each ends with its seats or with all of its money back.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use grandstand::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
@@ -39,7 +39,7 @@ impl Bed {
     }
 
     async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let app = TestApp::start_with(change).await;
+        let app = TestNode::start_with(change).await;
         let event = app.open_match().await;
         let fan = app.user("fan").await;
         Self { app, event, fan }

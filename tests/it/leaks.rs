@@ -1,9 +1,9 @@
 //! Failures cost nothing that stays: connections, files, tasks and threads are as many afterwards
 //! as before, because a long outage would otherwise end with a node that can open nothing more.
 
-use crate::support::app::{TestApp, TestMatch};
 use crate::support::client::Client;
 use crate::support::leaks;
+use crate::support::node::{TestMatch, TestNode};
 use crate::support::postgres;
 use crate::support::sale::{confirm_within, sells_within};
 use crate::support::wire::done;
@@ -52,7 +52,7 @@ enum Worker {
 
 /// A node on a PostgreSQL that the test may kill.
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     postgres: PrivatePostgres,
     process: Option<Child>,
     event: TestMatch,
@@ -64,7 +64,7 @@ impl Bed {
     async fn start(worker: Worker) -> Self {
         let dir = TempDir::new().unwrap();
         let postgres = postgres::private(dir.path()).await;
-        let app = TestApp::start_on(postgres.url(), Fsync::Never, |_| {}).await;
+        let app = TestNode::start_on(postgres.url(), Fsync::Never, |_| {}).await;
         let event = app.open_match().await;
         let fan = app.user("fan").await;
         app.verify().await;
@@ -203,7 +203,7 @@ async fn a_thousand_journals_leave_nothing_open() {
     let bed = Bed::start(Worker::Here).await;
     let before = bed.open().await;
     for _ in 0..1_000 {
-        let redis = bed.app.node().app.engine.redis();
+        let redis = bed.app.node().services.engine.redis();
         drop(Journal::open(redis, Partition(0)).await.unwrap());
     }
     bed.as_before(before).await;

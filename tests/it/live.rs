@@ -1,13 +1,13 @@
 //! The live seat map: every client ends with the state in Redis, however it got there.
 
-use crate::support::app::{TestApp, TestMatch, eventually, plan};
 use crate::support::client::{Answer, Client};
 use crate::support::events::EventStream;
+use crate::support::node::{TestMatch, TestNode, eventually, plan};
 use fred::prelude::*;
-use grandstand::app::NodeRole;
 use grandstand::domain::ids::MatchId;
 use grandstand::domain::position::EventId;
 use grandstand::embedded::Fsync;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ fn raw_key(event: &TestMatch) -> String {
 /// The rule: a snapshot first, then changes; folded, they are what the API says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     fan.hold(&event.id, &[5]).await.expect(201);
@@ -65,7 +65,7 @@ async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
 /// The rule: who returns with an id gets what it missed and nothing else, by header or by query.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_return_with_an_id_brings_only_what_was_missed() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let url = block(&fan.url, &event, 1);
@@ -107,7 +107,7 @@ async fn a_return_with_an_id_brings_only_what_was_missed() {
 /// The rule: an id that says nothing to this server brings a snapshot, never an error or a hole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_id_brings_a_snapshot() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     // A change that no node has in memory: nobody watches yet.
@@ -134,7 +134,7 @@ async fn an_unknown_id_brings_a_snapshot() {
 /// The rule: all nodes tell the same ids and states, and an id of one is good at another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_tell_the_same_and_a_client_may_change_over() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let second = app.another_node(NodeRole::Api).await;
@@ -166,7 +166,7 @@ async fn two_nodes_tell_the_same_and_a_client_may_change_over() {
 /// The rule: a hole in the stream leads to a new snapshot, never to a wrong map.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trimmed_stream_leads_to_a_new_snapshot() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let mut map = EventStream::open(&block(&fan.url, &event, 1), None).await;
@@ -196,7 +196,7 @@ async fn a_trimmed_stream_leads_to_a_new_snapshot() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_goes_on_after_a_restart_of_redis() {
     let database = crate::support::postgres::database().await;
-    let mut app = TestApp::start_on(database, Fsync::Always, |settings| {
+    let mut app = TestNode::start_on(database, Fsync::Always, |settings| {
         settings.max_seats_per_user = 20;
     })
     .await;
@@ -222,7 +222,7 @@ async fn a_map_goes_on_after_a_restart_of_redis() {
 /// The rule: the whole match and some of its blocks are told with one letter per seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_is_watched_whole_or_by_blocks() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     fan.hold(&event.id, &[2, 21]).await.expect(201);
@@ -264,7 +264,7 @@ async fn a_match_is_watched_whole_or_by_blocks() {
 /// The rule: streams end cleanly when the node stops, soon, and with a time to come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_end_cleanly_when_the_node_stops() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let url = block(&app.node().url(), &event, 1);
     let response = reqwest::get(&url).await.unwrap();
@@ -290,7 +290,7 @@ async fn streams_end_cleanly_when_the_node_stops() {
 /// The rule: an address has so many streams; one that ends makes room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stream_too_many_is_refused_until_another_ends() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.calls_per_second = 10_000;
         settings.rates.streams_per_address = 2;
@@ -321,7 +321,7 @@ async fn one_stream_too_many_is_refused_until_another_ends() {
 /// The rule: everybody who waits sees the line move in the same frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_line_of_a_waiting_room_is_told_live() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (admin, fan, other) = (app.admin().await, app.user("fan").await, app.user("other").await);
     let path = event.path("/queue/events");
@@ -357,7 +357,7 @@ async fn the_line_of_a_waiting_room_is_told_live() {
 /// The rule: a node that starts later shows the line where it stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_starts_later_knows_the_line() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (admin, fan, other) = (app.admin().await, app.user("fan").await, app.user("other").await);
     let queue = format!("/api/admin/matches/{}/queue", event.id);
@@ -382,7 +382,7 @@ async fn a_node_that_starts_later_knows_the_line() {
 /// The rule: a map that nobody could make says why; one match does not disturb another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_without_its_run_time_fields_is_not_shown_as_free() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let admin = app.admin().await;
     let other = admin.post("/api/admin/sites", &plan()).await.expect(201);

@@ -1,13 +1,13 @@
 //! The checker: clients of every kind follow a match that opens, sells out and refunds. Whatever
 //! each of them heard must be the map of Redis at the version that it was told with.
 
-use crate::support::app::{TestApp, TestMatch};
 use crate::support::client::Client;
 use crate::support::events::{Event, EventStream};
+use crate::support::node::{TestMatch, TestNode};
 use fred::prelude::*;
-use grandstand::app::NodeRole;
 use grandstand::domain::ids::MatchId;
 use grandstand::engine::seats::parse_told;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +28,7 @@ struct Book {
 }
 
 impl Book {
-    async fn open(app: &TestApp, event: &TestMatch) -> Self {
+    async fn open(app: &TestNode, event: &TestMatch) -> Self {
         let id: MatchId = event.id.parse().unwrap();
         let map: BTreeMap<u64, String> =
             (1..=25).map(|seat| (seat, "AVAILABLE".to_owned())).collect();
@@ -123,7 +123,7 @@ fn note(told: &mut Told, event: &Event, stream: &EventStream) {
 }
 
 /// Sells everything, and gives half of it back.
-async fn sell_out_and_refund(app: &TestApp, event: &TestMatch, fans: &[Client], book: &mut Book) {
+async fn sell_out_and_refund(app: &TestNode, event: &TestMatch, fans: &[Client], book: &mut Book) {
     let mut sold = Vec::new();
     for (number, fan) in fans.iter().enumerate() {
         let seats: Vec<u32> = (0..5).map(|seat| (number * 5 + seat + 1) as u32).collect();
@@ -154,7 +154,7 @@ async fn sell_out_and_refund(app: &TestApp, event: &TestMatch, fans: &[Client], 
 /// two nodes, for the quick, the slow, those who return, and with a stream that is cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_map_that_a_client_ever_had_was_that_of_redis() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match().await;
     let second = app.another_node(NodeRole::Api).await;
     let mut book = Book::open(&app, &event).await;

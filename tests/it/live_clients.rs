@@ -1,7 +1,7 @@
 //! Clients of event streams that nobody here wrote: curl in three versions of HTTP, and the npm
 //! package `eventsource`.
 
-use crate::support::app::{TestApp, TestMatch};
+use crate::support::node::{TestMatch, TestNode};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -39,14 +39,14 @@ impl Listener {
     }
 }
 
-fn url(app: &TestApp, event: &TestMatch) -> String {
+fn url(app: &TestNode, event: &TestMatch) -> String {
     format!("{}{}", app.node().url(), event.path("/blocks/1/seats/events"))
 }
 
 /// The rule: curl reads the stream as it comes, and its end is a clean one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_reads_a_stream_in_three_versions_of_http() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let here = PathBuf::from(".");
@@ -101,7 +101,7 @@ async fn clients() -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_source_of_node_follows_a_match_and_comes_back() {
     let dir = clients().await;
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let url = url(&app, &event);
@@ -119,7 +119,7 @@ async fn an_event_source_of_node_follows_a_match_and_comes_back() {
     let address = app.node().address;
     app.node.take().unwrap().stop().await;
     app.settings.listen = address.to_string();
-    app.node = Some(app.another_node(grandstand::app::NodeRole::All).await);
+    app.node = Some(app.another_node(grandstand::node::NodeRole::All).await);
     fan.hold(&event.id, &[2]).await.expect(201);
     let line = source.line_with("\"seatId\":2").await;
     let line: Value = serde_json::from_str(&line).unwrap();

@@ -1,7 +1,7 @@
 //! A failover that loses the last entries, and nothing that the epoch would say.
 
-use crate::support::app::{TestApp, eventually, eventually_within};
 use crate::support::events::EventStream;
+use crate::support::node::{TestNode, eventually, eventually_within};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::ids::MatchId;
@@ -16,7 +16,7 @@ struct Replica {
 }
 
 impl Replica {
-    async fn of(app: &TestApp, keys: Vec<String>) -> Self {
+    async fn of(app: &TestNode, keys: Vec<String>) -> Self {
         let replica = Self { raw: app.raw().await, keys };
         for key in &replica.keys {
             replica.copy(key, &format!("{key}:replica")).await;
@@ -44,7 +44,7 @@ impl Replica {
 /// change, for who watches, for who asks, and for who returns with the id of a lost change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_notices_that_redis_has_lost_entries() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, fan) = (app.open_match().await, app.user("fan").await);
     let id: MatchId = event.id.parse().unwrap();
     let (keys, of) = (MatchKeys(id), PartitionKeys(id.partition()));
@@ -81,7 +81,7 @@ async fn a_map_notices_that_redis_has_lost_entries() {
 /// The rule: the same of the catalogue, which notices tell of.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_notices_that_redis_has_lost_notices() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, admin) = (app.open_match().await, app.admin().await);
     let id: MatchId = event.id.parse().unwrap();
     let of = PartitionKeys(id.partition());
@@ -89,14 +89,14 @@ async fn a_node_notices_that_redis_has_lost_notices() {
         let data = app.guest().get(&event.path("")).await.expect(200);
         data["homeTeam"].as_str().unwrap().to_owned()
     };
-    let second = app.another_node(grandstand::app::NodeRole::Api).await;
+    let second = app.another_node(grandstand::node::NodeRole::Api).await;
     let replica = Replica::of(&app, vec![of.matches(), of.notices()]).await;
     let body = json!({"siteId": event.site_id, "homeTeam": "KT Wiz", "awayTeam": "Doosan Bears",
         "startsAt": "2030-05-05T05:00:00Z"});
     let path = format!("/api/admin/matches/{}", event.id);
     admin.put(&path, &body).await.expect(200);
     eventually("the notice is read", async || {
-        let known = second.app.catalog.event(id)?;
+        let known = second.services.catalog.fixture(id)?;
         (known.home_team == "KT Wiz").then_some(())
     })
     .await;

@@ -1,9 +1,9 @@
 //! Streams tell what changes of a match besides its seats, and that they are alive.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
 use crate::support::events::{Event, EventStream};
-use grandstand::app::{Node, NodeRole};
+use crate::support::node::{TestMatch, TestNode, eventually};
+use grandstand::node::{Node, NodeRole};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn turn(admin: &Client, event: &TestMatch, verb: &str) {
 /// every node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let second = app.another_node(NodeRole::Api).await;
     let (admin, event) = (app.admin().await, app.open_match().await);
     eventually("the second node knows the match", || async {
@@ -84,7 +84,7 @@ async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
 /// The rule: who returns is told the match as it is now, whether or not a seat has changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_returns_is_told_the_match_as_it_is_now() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (admin, event, fan) = (app.admin().await, app.open_match().await, app.user("fan").await);
     let url = format!("{}{}", fan.url, event.path("/blocks/1/seats/events"));
     let mut map = EventStream::open(&url, None).await;
@@ -114,7 +114,7 @@ async fn who_returns_is_told_the_match_as_it_is_now() {
 /// wait is told only while people are let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_line_is_told_to_those_who_wait() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
     let (admin, event, fan) = (app.admin().await, app.open_match().await, app.user("fan").await);
     let seats: Vec<u32> = (1..=25).collect();
     let hold = fan.hold(&event.id, &seats).await.expect(201);
@@ -162,7 +162,7 @@ async fn the_end_of_a_line_is_told_to_those_who_wait() {
 /// needs no second stream for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_many_wait_is_told_while_the_line_stands() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (admin, event) = (app.admin().await, app.open_match().await);
     set_queue(&admin, &event, json!({"enabled": true, "paused": true})).await;
     let mut streams = [
@@ -187,7 +187,7 @@ async fn how_many_wait_is_told_while_the_line_stands() {
 /// that browsers see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_stream_says_that_it_lives() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let mut map = open(app.node(), &event, "/seats/events").await;
     let quiet = map.next_named("heartbeat").await;

@@ -1,12 +1,12 @@
 //! A draft may get another plan: nothing of the old one is shown or sold on any node.
 
-use crate::support::app::{TestApp, eventually, plan};
 use crate::support::client::Client;
 use crate::support::events::EventStream;
+use crate::support::node::{TestNode, eventually, plan};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use grandstand::app::{Node, NodeRole};
 use grandstand::domain::ids::MatchId;
+use grandstand::node::{Node, NodeRole};
 use grandstand::redis::keys::PartitionKeys;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn another_plan() -> Value {
 }
 
 /// A draft at a site, both by their ids.
-async fn draft(app: &TestApp, admin: &Client) -> (String, String) {
+async fn draft(app: &TestNode, admin: &Client) -> (String, String) {
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let site = site["id"].as_str().unwrap().to_owned();
     let event = admin.post("/api/admin/matches", &match_at(&site)).await.expect(201);
@@ -86,7 +86,7 @@ impl Watched {
 }
 
 /// The best seats of the expensive block are those of the new plan, at its price.
-async fn sells_the_new_plan(app: &TestApp, admin: &Client, event: &str) {
+async fn sells_the_new_plan(app: &TestNode, admin: &Client, event: &str) {
     admin.post(&format!("/api/admin/matches/{event}/open"), &Value::Null).await.expect(200);
     let fan = app.user("fan").await;
     let body = json!({"bestAvailable": {"count": 2, "grade": "RED"}});
@@ -101,7 +101,7 @@ async fn sells_the_new_plan(app: &TestApp, admin: &Client, event: &str) {
 /// The rule: a new plan of the site reaches every map, ETag and stream of its drafts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_plan_of_a_site_begins_all_maps_of_its_drafts_again() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let second = app.another_node(NodeRole::Api).await;
     let admin = app.admin().await;
     let (site, event) = draft(&app, &admin).await;
@@ -118,7 +118,7 @@ async fn a_new_plan_of_a_site_begins_all_maps_of_its_drafts_again() {
 /// The rule: the same when the draft moves to another site.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_that_moves_to_another_site_begins_its_map_again() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let second = app.another_node(NodeRole::Api).await;
     let admin = app.admin().await;
     let (_, event) = draft(&app, &admin).await;
@@ -138,7 +138,7 @@ async fn a_draft_that_moves_to_another_site_begins_its_map_again() {
 /// one opened a match still refuses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_of_an_open_match_is_in_use_whatever_this_node_has_heard() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let (site, event) = draft(&app, &admin).await;
     let (raw, id) = (app.raw().await, event.parse::<MatchId>().unwrap());
@@ -158,7 +158,7 @@ async fn a_site_of_an_open_match_is_in_use_whatever_this_node_has_heard() {
 /// The rule: a document that could not be read when its notice came is read again until it can be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notice_is_followed_until_that_has_worked() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let (_, event) = draft(&app, &admin).await;
     let (raw, id) = (app.raw().await, event.parse::<MatchId>().unwrap());

@@ -1,9 +1,9 @@
 //! Event streams as connections: slow readers, other versions of HTTP, ends, and ways back.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::events::EventStream;
-use grandstand::app::NodeRole;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use grandstand::domain::ids::{MatchId, SeatId};
+use grandstand::node::NodeRole;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ fn whole(url: &str, event: &TestMatch) -> String {
     format!("{url}{}", event.path("/seats/events"))
 }
 
-async fn large_match(app: &TestApp) -> TestMatch {
+async fn large_match(app: &TestNode) -> TestMatch {
     let row = |row: u32| {
         json!({"label": row.to_string(), "firstSeatId": 1 + row * 200, "seats": 200,
             "from": [0.0, f64::from(row) + 1.0], "to": [199.0, f64::from(row) + 1.0]})
@@ -71,7 +71,7 @@ fn unchunked(mut body: &str) -> String {
 /// not everything that came meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = large_match(&app).await;
     let id: MatchId = event.id.parse().unwrap();
     let path = event.path("/seats/events");
@@ -81,7 +81,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
     quick.next().await.unwrap();
     // Let it have the head, so that it is among those who are told.
     slow.readable().await.unwrap();
-    let engine = &app.node().app.engine;
+    let engine = &app.node().services.engine;
     let seats: Vec<SeatId> = (1..=MANY).map(SeatId).collect();
     let mut told = 0;
     for _ in 0..10 {
@@ -134,7 +134,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
 /// connection; HEAD gives the head alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_comes_after_other_answers_on_the_same_connection() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = large_match(&app).await;
     let (seats, events) = (event.path("/seats"), event.path("/seats/events"));
     // Three requests at once: two answers must be whole before the stream begins.
@@ -150,7 +150,7 @@ async fn a_stream_comes_after_other_answers_on_the_same_connection() {
     });
     eventually("somebody watches", || async {
         let id: MatchId = event.id.parse().unwrap();
-        (app.node().app.hub.feed(id).await.ok()?.watchers() == 1).then_some(())
+        (app.node().services.hub.feed(id).await.ok()?.watchers() == 1).then_some(())
     })
     .await;
     app.finish().await;
@@ -168,7 +168,7 @@ async fn a_stream_comes_after_other_answers_on_the_same_connection() {
 /// The rule: the streams of a match that is deleted end, and who returns is told that it is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_streams_of_a_deleted_match_end() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let event = app.open_match().await;
     let body = json!({"siteId": event.site_id, "homeTeam": "LG Twins",
@@ -189,7 +189,7 @@ async fn the_streams_of_a_deleted_match_end() {
 /// the whole map as an answer is a place to go on from, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_return_to_a_node_that_starts_later_brings_only_what_was_missed() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     fan.hold(&event.id, &[1]).await.expect(201);

@@ -1,6 +1,6 @@
 //! Redis without memory: what frees memory goes on, so it heals by itself.
 
-use crate::support::app::{TestApp, eventually, eventually_within};
+use crate::support::node::{TestNode, eventually, eventually_within};
 use crate::support::sale::sells_within;
 use crate::support::wire::done;
 use serde_json::json;
@@ -12,7 +12,7 @@ const LONGER_THAN_A_LEASE: Duration = Duration::from_millis(5_500);
 /// The rule: holds end, sales are kept and partitions stay owned while Redis takes no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_memory_holds_end_and_sales_are_kept() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         settings.hold_ttl_ms = 2_000;
         settings.max_seats_per_user = 20;
     })
@@ -51,7 +51,7 @@ async fn without_memory_holds_end_and_sales_are_kept() {
     }
     let id = reservation["id"].as_str().unwrap().parse().unwrap();
     eventually("PostgreSQL has the sale", || async {
-        let kept = app.node().app.store.reservation(id).await.unwrap()?;
+        let kept = app.node().services.store.reservation(id).await.unwrap()?;
         (kept.status.word() == "CONFIRMED").then_some(())
     })
     .await;

@@ -1,30 +1,30 @@
 //! Money under races, lost records and a gateway that is away: each charge ends in all its seats or
 //! in a full refund.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use fred::prelude::*;
 use futures::StreamExt as _;
-use grandstand::app::NodeRole;
 use grandstand::domain::claim::PaymentStatus;
 use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money};
 use grandstand::engine::batch::Operation;
 use grandstand::engine::payments::{Outcome, Settled};
 use grandstand::engine::reservations::Source;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
 
 impl Bed {
     async fn start(reconcile_after_ms: i64) -> Self {
-        let app = TestApp::start_with(|settings| {
+        let app = TestNode::start_with(|settings| {
             settings.reconcile_after_ms = reconcile_after_ms;
             settings.toss_timeout_ms = 1500;
         })
@@ -123,8 +123,8 @@ async fn a_seat_that_redis_forgot_is_refused_before_money_moves() {
     assert_eq!(map["seats"][2]["state"], "AVAILABLE");
     other.hold(&bed.event.id, &[2]).await.refused(409, "SEAT_TAKEN");
     // Seat 1 is still forgotten: a rebuild brings it back.
-    for partition in bed.app.node().app.engine.partitions() {
-        bed.app.node().app.engine.close_partition(partition).await.unwrap();
+    for partition in bed.app.node().services.engine.partitions() {
+        bed.app.node().services.engine.close_partition(partition).await.unwrap();
     }
     eventually("the partition is loaded again", || async {
         let map = other.get(&bed.event.path("/blocks/1/seats")).await;
@@ -160,7 +160,7 @@ async fn fifty_confirmations_from_two_nodes_are_one_charge() {
 /// is charged and the seats are free, or they are sold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_begins_at_the_deadline_is_in_time_or_costs_nothing() {
-    let app = TestApp::start_with(|settings| settings.payment_ttl_ms = 400).await;
+    let app = TestNode::start_with(|settings| settings.payment_ttl_ms = 400).await;
     let event = app.open_match().await;
     let (mut sold, mut late) = (0, 0);
     for number in 0..12_u64 {
@@ -172,7 +172,7 @@ async fn a_payment_that_begins_at_the_deadline_is_in_time_or_costs_nothing() {
         let deadline: jiff::Timestamp = reservation["expiresAt"].as_str().unwrap().parse().unwrap();
         let early = Duration::from_millis(number * 4);
         let id = grandstand::domain::ids::Partition(0);
-        while app.node().app.engine.now_ms(id).await.unwrap() + early.as_millis() as i64
+        while app.node().services.engine.now_ms(id).await.unwrap() + early.as_millis() as i64
             <= deadline.as_millisecond()
         {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -219,8 +219,8 @@ async fn a_sale_is_given_back_seat_by_seat() {
     bed.app.fault(&json!({"call": "cancel", "kind": "errorBefore", "count": 3})).await;
     bed.cancel(&one, &json!({"seatIds": [1]})).await.expect(202);
     bed.cancel(&one, &json!({"seatIds": [2]})).await.refused(409, "REFUND_UNDER_WAY");
-    for partition in bed.app.node().app.engine.partitions() {
-        bed.app.node().app.engine.close_partition(partition).await.unwrap();
+    for partition in bed.app.node().services.engine.partitions() {
+        bed.app.node().services.engine.close_partition(partition).await.unwrap();
     }
     let left = eventually("the money of the second seat is back", || async {
         let now = bed.fan.get(&path).await;
@@ -296,12 +296,12 @@ async fn news_of_an_earlier_payment_leave_the_sale_by_a_later_one_alone() {
         payment_key: key,
     };
     let money = Money { attempt: 1, ..Money::default() };
-    let engine = &node.app.engine;
+    let engine = &node.services.engine;
     assert!(engine.forget_payment(&first, "payment_declined", &money).await.unwrap());
     let settled = engine.settle_payment(&first, Outcome::Approved).await.unwrap();
     assert_eq!(settled, Settled::Owed);
     eventually("the journal is in PostgreSQL", || async {
-        let kept = node.app.store.payment(first.payment).await.unwrap().unwrap().1;
+        let kept = node.services.store.payment(first.payment).await.unwrap().unwrap().1;
         (kept.status == PaymentStatus::Refunded).then_some(())
     })
     .await;
@@ -323,7 +323,7 @@ const MANY: u32 = 1000;
 async fn a_thousand_unknown_outcomes_are_settled_within_a_minute() {
     let bed = Bed::start(0).await;
     let admin = bed.app.admin().await;
-    let mut plan = crate::support::app::plan();
+    let mut plan = crate::support::node::plan();
     let row = |number: u32| {
         let y = 6.0 + f64::from(number);
         json!({"label": number.to_string(), "firstSeatId": 1001 + number * 200, "seats": 200,
@@ -365,8 +365,8 @@ async fn a_thousand_unknown_outcomes_are_settled_within_a_minute() {
 }
 
 /// A payment that has begun, and whose call to the gateway never went out.
-async fn begin(app: &TestApp, id: MatchId, seat: SeatId) {
-    let engine = &app.node().app.engine;
+async fn begin(app: &TestNode, id: MatchId, seat: SeatId) {
+    let engine = &app.node().services.engine;
     let user = UserId::new(id.partition());
     let (hold, _) =
         engine.hold(id, user, vec![seat], 20_000, &[], Operation::default()).await.unwrap();

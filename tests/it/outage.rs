@@ -1,13 +1,13 @@
 //! PostgreSQL away: holds go on, money waits, and nothing is lost when it is back.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres;
 use fred::prelude::*;
-use grandstand::app::NodeRole;
 use grandstand::config::Settings;
 use grandstand::domain::ids::{MatchId, Partition, ReservationId};
 use grandstand::embedded::{Fsync, PrivatePostgres};
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// A node on a PostgreSQL that the test may kill.
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     postgres: PrivatePostgres,
     event: TestMatch,
     fan: Client,
@@ -26,7 +26,7 @@ impl Bed {
     async fn start(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = TempDir::new().unwrap();
         let postgres = postgres::private(dir.path()).await;
-        let app = TestApp::start_on(postgres.url(), Fsync::Never, change).await;
+        let app = TestNode::start_on(postgres.url(), Fsync::Never, change).await;
         let event = app.open_match().await;
         let fan = app.user("fan").await;
         app.verify().await;
@@ -45,7 +45,7 @@ impl Bed {
 }
 
 async fn ready(
-    app: &TestApp,
+    app: &TestNode,
     event: &TestMatch,
     fan: &Client,
     seat: u32,
@@ -143,7 +143,7 @@ async fn a_sale_between_claim_and_outcome_survives_the_loss_of_postgresql() {
     .await;
     assert_eq!(again["data"]["persisted"], true);
     let id = reservation["id"].as_str().unwrap().parse().unwrap();
-    let kept = bed.app.node().app.store.reservation(id).await.unwrap().unwrap();
+    let kept = bed.app.node().services.store.reservation(id).await.unwrap().unwrap();
     assert_eq!((kept.status.word(), kept.amount), ("CONFIRMED", 10_000));
     assert_eq!(bed.app.ledger().await, ["DONE"]);
     bed.finish().await;
@@ -182,7 +182,7 @@ async fn another_worker_takes_over_where_one_stopped() {
     confirm_when_it_can(&fan, &payment, &key).await;
     for number in 0..2 {
         let partition = Partition(number);
-        let (engine, store) = (&second.app.engine, &second.app.store);
+        let (engine, store) = (&second.services.engine, &second.services.store);
         eventually("the journal is drained", || async {
             let upto = store.position(partition).await.ok()??.id;
             (engine.journal_backlog(partition, upto).await.ok()? == 0).then_some(())

@@ -1,21 +1,21 @@
 //! The journal while PostgreSQL is away: it is bounded, and nothing in it is lost.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres;
 use fred::prelude::*;
 use fred::types::InfoKind;
-use grandstand::app::NodeRole;
 use grandstand::config::Settings;
 use grandstand::domain::ids::{MatchId, Partition};
 use grandstand::embedded::{Fsync, PrivatePostgres};
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     postgres: PrivatePostgres,
     event: TestMatch,
     partition: Partition,
@@ -27,7 +27,7 @@ impl Bed {
     async fn start(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = TempDir::new().unwrap();
         let postgres = postgres::private(dir.path()).await;
-        let app = TestApp::start_on(postgres.url(), Fsync::Never, change).await;
+        let app = TestNode::start_on(postgres.url(), Fsync::Never, change).await;
         let event = app.open_match().await;
         app.verify().await;
         let id: MatchId = event.id.parse().unwrap();
@@ -48,7 +48,7 @@ impl Bed {
 
     async fn full(&self) {
         eventually("the journal counts as too long", || async {
-            self.app.node().app.backlogs.full(self.partition).then_some(())
+            self.app.node().services.backlogs.full(self.partition).then_some(())
         })
         .await;
     }
@@ -97,7 +97,7 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     bed.full().await;
     let of_here = |number: &u32| {
         let email = format!("other-{number}@test.example");
-        bed.app.node().app.engine.account_partition(&email) == bed.partition
+        bed.app.node().services.engine.account_partition(&email) == bed.partition
     };
     let refused = sign_up((number + 1..).find(of_here).unwrap()).await;
     assert!(refused.headers.contains_key("retry-after"));
@@ -139,7 +139,7 @@ async fn an_hour_without_postgresql_loses_nothing_and_stays_bounded() {
     bed.postgres.kill().await;
     // Entries that nobody takes any more.
     let begun = Instant::now();
-    while !bed.app.node().app.backlogs.full(bed.partition) {
+    while !bed.app.node().services.backlogs.full(bed.partition) {
         assert!(begun.elapsed() < Duration::from_secs(30), "the journal does not age");
         let (fan, (payment, key)) = &fans[0];
         fan.confirm(payment, key).await.refused(503, "PAYMENTS_PAUSED");
@@ -180,7 +180,7 @@ async fn an_hour_without_postgresql_loses_nothing_and_stays_bounded() {
 /// The rule: the journal is cut only up to what PostgreSQL has, however long it grows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_journal_arrives_whole() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     app.without_worker().await;
     let id: MatchId = event.id.parse().unwrap();
@@ -199,7 +199,7 @@ async fn a_long_journal_arrives_whole() {
     assert!(length >= 590, "{length} entries, and PostgreSQL has none of them");
     let worker = app.another_node(NodeRole::Worker).await;
     app.verify().await;
-    let blocked = app.node().app.store.blocked_seats(id.partition()).await.unwrap();
+    let blocked = app.node().services.store.blocked_seats(id.partition()).await.unwrap();
     assert_eq!(blocked.len(), 10);
     worker.stop().await;
     app.finish().await;

@@ -1,21 +1,21 @@
 //! The gateway at its worst: each charge ends in all its seats or in a full refund.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
-use grandstand::app::NodeRole;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use grandstand::config::Settings;
+use grandstand::node::NodeRole;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
 
 impl Bed {
     async fn start(change: impl FnOnce(&mut Settings)) -> Self {
-        let app = TestApp::start_with(|settings| {
+        let app = TestNode::start_with(|settings| {
             settings.reconcile_after_ms = 200;
             settings.toss_timeout_ms = 1500;
             change(settings);

@@ -1,20 +1,20 @@
 //! Redis killed, wiped, set back: what it answered stands, and what is sold stays sold.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
 use crate::support::events::EventStream;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use grandstand::app::{Node, NodeRole};
 use grandstand::domain::ids::{MatchId, Partition, UserId};
 use grandstand::domain::position::EventId;
 use grandstand::embedded::Fsync;
+use grandstand::node::{Node, NodeRole};
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::Value;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     id: MatchId,
     fan: Client,
@@ -23,7 +23,7 @@ struct Bed {
 impl Bed {
     async fn start() -> Self {
         let database = postgres::database().await;
-        let app = TestApp::start_on(database, Fsync::Always, |settings| {
+        let app = TestNode::start_on(database, Fsync::Always, |settings| {
             settings.reconcile_after_ms = 200;
         })
         .await;
@@ -47,7 +47,7 @@ impl Bed {
     }
 
     async fn epoch(&self) -> Option<u64> {
-        self.app.node().app.engine.epoch(self.id.partition()).await.ok()?
+        self.app.node().services.engine.epoch(self.id.partition()).await.ok()?
     }
 
     async fn state(&self, seat: usize) -> Option<String> {
@@ -235,7 +235,7 @@ async fn a_log_that_went_on_below_the_place_of_postgresql_is_read() {
     bed.fan = Client::new(node.url(), bed.fan.token.clone());
     bed.app.node = Some(node);
     eventually("the epoch rises", || async { (bed.epoch().await? == 2).then_some(()) }).await;
-    let kept = bed.app.node().app.store.accounts(bed.id.partition()).await.unwrap();
+    let kept = bed.app.node().services.store.accounts(bed.id.partition()).await.unwrap();
     assert!(kept.iter().any(|one| one.email == "behind@test.example"));
     assert!(!raw.exists::<bool, _>(MatchKeys(forgotten).seats()).await.unwrap());
     bed.app.finish().await;
@@ -264,7 +264,7 @@ async fn a_seat_that_redis_forgot_is_not_sold_again() {
     // A rebuild brings the sale back to the map; it is done while no worker has a lease.
     bed.app.node.take().unwrap().stop().await;
     let rebuilt = eventually("the leases have ended", || async {
-        grandstand::app::rebuild(&bed.app.settings, None).await.ok()
+        grandstand::node::rebuild(&bed.app.settings, None).await.ok()
     })
     .await;
     assert_eq!(rebuilt, 2);

@@ -1,7 +1,7 @@
 //! The page that fans use, as the server sends it.
 
-use crate::support::app::TestApp;
 use crate::support::client::Client;
+use crate::support::node::TestNode;
 use flate2::read::GzDecoder;
 use reqwest::Method;
 use std::io::Read as _;
@@ -19,7 +19,7 @@ async fn ask(guest: &Client, path: &str, header: &str, value: &str) -> reqwest::
 /// The rule: a browser gets each part as it was built, and nothing when it has the newest already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let guest = app.guest();
     for (path, kind, built) in PARTS {
         let plain = ask(&guest, path, "accept-encoding", "identity").await;

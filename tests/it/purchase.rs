@@ -1,14 +1,14 @@
 //! The whole path, as the API tells it.
 
-use crate::support::app::TestApp;
 use crate::support::client::Client;
 use crate::support::events::EventStream;
-use grandstand::app::NodeRole;
+use crate::support::node::TestNode;
+use grandstand::node::NodeRole;
 
 /// The rule: what a confirmation answers with 200 is sold on the map and kept in PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_is_sold_from_hold_to_confirmation() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (buyer, other) = (app.user("buyer").await, app.user("other").await);
     let url = format!("{}{}", other.url, event.path("/blocks/1/seats/events"));
@@ -34,7 +34,7 @@ async fn a_seat_is_sold_from_hold_to_confirmation() {
     let made = reservation["createdAt"].as_str().expect("the time of the reservation");
     assert_eq!(buyer.get(&path).await.expect(200)["createdAt"], made);
     assert_eq!(app.run(&["rebuild"]).await.0, 0);
-    let rebuilt = crate::support::app::eventually("it is loaded again", || async {
+    let rebuilt = crate::support::node::eventually("it is loaded again", || async {
         let answer = buyer.get(&path).await;
         (answer.status == 200).then(|| answer.body["data"]["createdAt"].clone())
     });
@@ -46,7 +46,7 @@ async fn a_seat_is_sold_from_hold_to_confirmation() {
 /// answer, and the effect is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_in_flight_is_refused_and_has_one_effect_across_nodes() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let (path, body) = (event.path("/holds"), serde_json::json!({"seatIds": [1, 2]}));

@@ -1,17 +1,17 @@
 //! How many people wait, and how fast they are let in, as everybody is told.
 
-use crate::support::app::{TestApp, TestMatch, eventually_within};
 use crate::support::events::{Event, EventStream};
+use crate::support::node::{TestMatch, TestNode, eventually_within};
 use grandstand::domain::ids::{MatchId, UserId};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-async fn set_queue(app: &TestApp, event: &TestMatch, settings: &Value) {
+async fn set_queue(app: &TestNode, event: &TestMatch, settings: &Value) {
     let path = format!("/api/admin/matches/{}/queue", event.id);
     app.admin().await.put(&path, settings).await.expect(200);
 }
 
-async fn watch(app: &TestApp, event: &TestMatch) -> EventStream {
+async fn watch(app: &TestNode, event: &TestMatch) -> EventStream {
     let url = format!("{}{}", app.node().url(), event.path("/queue/events"));
     EventStream::open(&url, None).await
 }
@@ -38,10 +38,10 @@ async fn wait(
 /// come and when they go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_wait_are_counted_while_nobody_is_let_in() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let id: MatchId = event.id.parse().unwrap();
-    let engine = &app.node().app.engine;
+    let engine = &app.node().services.engine;
     for settings in [
         json!({"enabled": true, "admitPerMinute": 600, "paused": true}),
         json!({"enabled": true, "admitPerMinute": 600, "opensAt": "2999-01-01T00:00:00Z"}),
@@ -71,10 +71,10 @@ async fn those_who_wait_are_counted_while_nobody_is_let_in() {
 /// The rule: the pace that was measured is that of the last minute, also when nobody was let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pace_ages_when_nobody_is_let_in() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let id: MatchId = event.id.parse().unwrap();
-    let engine = &app.node().app.engine;
+    let engine = &app.node().services.engine;
     set_queue(&app, &event, &json!({"enabled": true, "admitPerMinute": 600})).await;
     let mut line = watch(&app, &event).await;
     for _ in 0..200 {
@@ -89,7 +89,7 @@ async fn the_pace_ages_when_nobody_is_let_in() {
     })
     .await;
     eventually_within(Duration::from_secs(1), "who asks is told the same", || async {
-        let feed = app.node().app.hub.feed(id).await.unwrap();
+        let feed = app.node().services.hub.feed(id).await.unwrap();
         feed.eta(10).is_none_or(|eta| eta.p50_seconds > 2).then_some(())
     })
     .await;

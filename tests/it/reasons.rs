@@ -1,11 +1,11 @@
 //! A refusal says its own reason, and names each seat once.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use serde_json::{Value, json};
 
 /// A match in which no single seat may be left alone.
-async fn strict_match(app: &TestApp) -> TestMatch {
+async fn strict_match(app: &TestNode) -> TestMatch {
     let event = app.open_match().await;
     let admin = app.admin().await;
     let body = json!({"siteId": event.site_id, "homeTeam": "A", "awayTeam": "B",
@@ -16,7 +16,7 @@ async fn strict_match(app: &TestApp) -> TestMatch {
     TestMatch { id, ..event }
 }
 
-async fn blocked(app: &TestApp, event: &TestMatch, seats: &[u32]) {
+async fn blocked(app: &TestNode, event: &TestMatch, seats: &[u32]) {
     let path = format!("/api/admin/matches/{}/block", event.id);
     app.admin().await.post(&path, &json!({"seatIds": seats})).await.expect(200);
 }
@@ -24,7 +24,7 @@ async fn blocked(app: &TestApp, event: &TestMatch, seats: &[u32]) {
 /// The rule: a seat that two chosen ones leave alone between them is one orphan.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orphan_between_two_chosen_seats_is_named_once() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = strict_match(&app).await;
     let fan = app.user("fan").await;
     let problem = fan.hold(&event.id, &[4, 6]).await.refused(409, "ORPHAN_SEAT");
@@ -37,7 +37,7 @@ async fn an_orphan_between_two_chosen_seats_is_named_once() {
 /// The rule: what no choice of as many seats there could do better is let through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_choice_that_leaves_no_more_alone_than_any_other_is_let_through() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = strict_match(&app).await;
     // Row 1 is 1 to 10: free are 3 and 4; 6, 7 and 8; 10.
     blocked(&app, &event, &[1, 2, 5, 9]).await;
@@ -57,7 +57,7 @@ async fn a_choice_that_leaves_no_more_alone_than_any_other_is_let_through() {
 /// The rule: who asks for seats that are his already is told so, and which hold has them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn my_own_seats_are_not_someone_elses() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 3).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 3).await;
     let event = app.open_match().await;
     let (fan, other) = (app.user("fan").await, app.user("other").await);
     let mine = fan.hold(&event.id, &[1, 2, 3]).await.expect(201);
@@ -88,7 +88,7 @@ async fn my_own_seats_are_not_someone_elses() {
 /// The rule: seats of an open or paid reservation of mine lead to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_that_i_have_reserved_lead_to_the_reservation() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let one = fan.reserve(&event.id, &[1, 2]).await;
@@ -114,7 +114,7 @@ fn detail(problem: &Value) -> &str {
 /// The rule: each reason not to cancel has its own sentence, and a code where one must wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_reason_not_to_cancel_is_told_apart() {
-    let app = TestApp::start_with(|settings| settings.reconcile_after_ms = 60_000).await;
+    let app = TestNode::start_with(|settings| settings.reconcile_after_ms = 60_000).await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let sold = async |seats: &[u32]| {
@@ -163,7 +163,7 @@ async fn each_reason_not_to_cancel_is_told_apart() {
 /// The rule: each reason not to take a payment has its own sentence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_reason_not_to_pay_has_its_own_sentence() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let one = fan.reserve(&event.id, &[1]).await;
@@ -193,7 +193,7 @@ async fn each_reason_not_to_pay_has_its_own_sentence() {
 /// The rule: a match that is not on sale says whether that is still to come or over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn not_on_sale_says_whether_yet_or_any_more() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (fan, admin) = (app.user("fan").await, app.admin().await);
     let body = json!({"siteId": event.site_id, "homeTeam": "A", "awayTeam": "B",
@@ -217,7 +217,7 @@ async fn not_on_sale_says_whether_yet_or_any_more() {
 /// them back they must be blocked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_that_cannot_be_blocked_or_given_back_are_named_with_the_reason() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let (fan, admin) = (app.user("fan").await, app.admin().await);
     fan.hold(&event.id, &[1]).await.expect(201);

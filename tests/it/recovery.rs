@@ -1,8 +1,8 @@
 //! How long people wait until they can pay again: `make chaos ARGS=recovery`. It proves nothing and
 //! prints what docs/RELIABILITY.md shows.
 
-use crate::support::app::{TestApp, TestMatch};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode};
 use crate::support::postgres;
 use crate::support::sale::confirm_within;
 use grandstand::embedded::{Fsync, PrivatePostgres, PrivateRedis, RedisSettings};
@@ -17,7 +17,7 @@ use tokio::process::Child;
 const ROUNDS: usize = 5;
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     redis: PrivateRedis,
     postgres: PrivatePostgres,
     event: TestMatch,
@@ -26,7 +26,7 @@ struct Bed {
     _dir: TempDir,
 }
 
-async fn worker(app: &TestApp) -> Child {
+async fn worker(app: &TestNode) -> Child {
     let mut command = app.binary(&["serve", "--role", "worker"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -44,7 +44,7 @@ impl Bed {
         let postgres = postgres::private(dir.path()).await;
         let settings = RedisSettings { fsync: Fsync::Always };
         let redis = PrivateRedis::start(&dir.path().join("redis"), settings).await.unwrap();
-        let mut app = TestApp::start_on_redis(redis.url(), |settings| {
+        let mut app = TestNode::start_on_redis(redis.url(), |settings| {
             settings.database_url = postgres.url();
             settings.max_seats_per_user = 25;
             settings.partitions = 16;

@@ -1,9 +1,9 @@
 //! A match that is over leaves Redis, and everything of it that matters stays readable.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
 use crate::support::engine::Step::{Approve, Begin, Cancel, Hold, Request, Reserve};
 use crate::support::engine::{PARTITION, PRICE, TestEngine, seats};
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::*;
 use grandstand::domain::catalog::MatchStatus;
@@ -16,8 +16,8 @@ use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-async fn start() -> TestApp {
-    TestApp::start_with(|settings| {
+async fn start() -> TestNode {
+    TestNode::start_with(|settings| {
         settings.keep_match_ms = 1000;
         settings.reconcile_after_ms = 3_600_000;
     })
@@ -28,7 +28,7 @@ fn id(event: &TestMatch) -> MatchId {
     event.id.parse().unwrap()
 }
 
-async fn buy(app: &TestApp, fan: &Client, event: &TestMatch, seats: &[u32]) -> Value {
+async fn buy(app: &TestNode, fan: &Client, event: &TestMatch, seats: &[u32]) -> Value {
     let reservation = fan.reserve(&event.id, seats).await;
     let payment = fan.request_payment(&reservation).await;
     let key = app.pay_at_gateway(&payment, "approve").await;
@@ -45,12 +45,12 @@ async fn end(admin: &Client, event: &TestMatch) {
 }
 
 /// One step of the worker.
-async fn retire(app: &TestApp, event: &TestMatch) {
+async fn retire(app: &TestNode, event: &TestMatch) {
     app.node().workers.retire_once(id(event).partition()).await.unwrap();
 }
 
-async fn is_archived(app: &TestApp, event: &TestMatch) -> bool {
-    app.node().app.engine.event(id(event)).await.unwrap().unwrap().archived
+async fn is_archived(app: &TestNode, event: &TestMatch) -> bool {
+    app.node().services.engine.fixture(id(event)).await.unwrap().unwrap().archived
 }
 
 /// What Redis has of a match beside its document.
@@ -65,7 +65,7 @@ async fn left(raw: &fred::clients::Client, event: MatchId) -> HashMap<String, St
     raw.hgetall(keys.meta()).await.unwrap()
 }
 
-async fn wait_until_gone(app: &TestApp, event: &TestMatch) {
+async fn wait_until_gone(app: &TestNode, event: &TestMatch) {
     let raw = app.raw().await;
     let gone = HashMap::from([("status".to_owned(), "ARCHIVED".to_owned())]);
     eventually("the match has left Redis", || async {
@@ -75,8 +75,8 @@ async fn wait_until_gone(app: &TestApp, event: &TestMatch) {
     .await;
 }
 
-async fn claims(app: &TestApp, partition: Partition) -> usize {
-    app.node().app.engine.claims_in(partition).await.unwrap().len()
+async fn claims(app: &TestNode, partition: Partition) -> usize {
+    app.node().services.engine.claims_in(partition).await.unwrap().len()
 }
 
 /// The rule: what was sold is readable for ever, and Redis has none of it after a while; the next
@@ -146,7 +146,7 @@ async fn a_match_with_an_open_payment_stays() {
     buy(&app, &fan, &event, &[1]).await;
     let reservation = fan.reserve(&event.id, &[2]).await;
     let payment = fan.request_payment(&reservation).await;
-    let engine = &app.node().app.engine;
+    let engine = &app.node().services.engine;
     let claims = engine.claims_in(id(&event).partition()).await.unwrap();
     let claim = claims.iter().find(|claim| claim.seats == seats(&[2])).unwrap();
     let paying = claim.payment.clone().unwrap().id;
@@ -214,7 +214,7 @@ async fn a_sale_that_postgresql_does_not_have_keeps_its_match() {
 /// The rule: a match has its time after its start, however long it is closed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_stays_for_its_time() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let (event, admin) = (app.open_match().await, app.admin().await);
     let close = format!("/api/admin/matches/{}/close", event.id);
     admin.post(&close, &Value::Null).await.expect(200);

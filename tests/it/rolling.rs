@@ -1,8 +1,8 @@
 //! A rolling restart: every process is replaced while people buy, and nobody sees more of it than a
 //! 503 that says when to come back.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::process::Stdio;
@@ -18,7 +18,7 @@ struct Process {
 }
 
 impl Process {
-    async fn start(app: &TestApp, listen: &str) -> Self {
+    async fn start(app: &TestNode, listen: &str) -> Self {
         let mut command = app.binary(&["serve", "--role", "all", "--rate-limits", "off"]);
         command.env("GRANDSTAND_LISTEN", listen).env("GRANDSTAND_DRAIN_MS", "500");
         command.env("GRANDSTAND_MAX_SEATS_PER_USER", "25");
@@ -30,7 +30,7 @@ impl Process {
     }
 
     /// Ends in good order, and another takes its place.
-    async fn replace(&mut self, app: &TestApp) {
+    async fn replace(&mut self, app: &TestNode) {
         let pid = Pid::from_raw(self.child.id().unwrap() as i32).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         assert!(self.child.wait().await.unwrap().success(), "it ends in good order");
@@ -55,7 +55,7 @@ async fn ready_node(urls: &[String], token: &Option<String>) -> Client {
 /// Buys seats one after the other until all are sold; how many answers were a 503. Everything else
 /// that is no success ends the test.
 async fn buyer(
-    app: Arc<TestApp>,
+    app: Arc<TestNode>,
     event: Arc<TestMatch>,
     urls: Vec<String>,
     token: Option<String>,
@@ -111,7 +111,7 @@ async fn buyer(
 /// The rule: people buy through a restart of every process, one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_costs_nobody_an_error() {
-    let mut app = TestApp::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let mut app = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
     let event = Arc::new(app.open_match().await);
     let fan = app.user("fan").await;
     app.verify().await;
@@ -146,7 +146,7 @@ async fn a_rolling_restart_costs_nobody_an_error() {
         process.child.kill().await.unwrap();
     }
     let mut app = Arc::into_inner(app).expect("nobody else has it");
-    app.node = Some(app.another_node(grandstand::app::NodeRole::All).await);
+    app.node = Some(app.another_node(grandstand::node::NodeRole::All).await);
     app.wait_for_books().await;
     app.finish().await;
 }

@@ -1,7 +1,7 @@
 //! What a ticket says: one text per seat, the same wherever the seat is named, in the language of
 //! whoever reads it.
 
-use crate::support::app::{TestApp, plan};
+use crate::support::node::{TestNode, plan};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -42,7 +42,7 @@ fn texts(seats: &Value, field: &str) -> Vec<String> {
 /// The rule: each seat of a site has a text of its own, in Korean and in English.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eleven_seats_have_eleven_texts_in_each_language() {
-    let app = TestApp::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let event = app.open_match_at(&stadium()).await;
     let fan = app.user("fan").await;
     let hold = fan.hold(&event.id, &SEATS).await.expect(201);
@@ -66,7 +66,7 @@ async fn eleven_seats_have_eleven_texts_in_each_language() {
 /// The rule: the map, the list and the offers name a seat as its ticket does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_map_and_the_offers_say_what_the_ticket_says() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match_at(&stadium()).await;
     let (fan, other) = (app.user("fan").await, app.user("other").await);
     let held = fan.hold(&event.id, &[200]).await.expect(201);
@@ -96,7 +96,7 @@ async fn the_map_and_the_offers_say_what_the_ticket_says() {
 /// The rule: a plan in which two tickets would read alike is refused, with the place of the second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_with_two_seats_of_one_text_is_refused_with_a_pointer() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let admin = app.admin().await;
     let mut alike = stadium();
     alike["areas"][1]["name"] = json!("1루 (Third base)");

@@ -1,8 +1,8 @@
 //! Redis behind Sentinels: another server becomes the master, with all that was acknowledged or
 //! without some of it, and what is sold stays sold.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::sale::sells_within;
 use crate::support::sentinel::PrivateSentinel;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const AFTER_DEATH: Duration = Duration::from_secs(15);
 
 struct Bed {
     sentinel: PrivateSentinel,
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
@@ -20,7 +20,7 @@ struct Bed {
 impl Bed {
     async fn start() -> Self {
         let sentinel = PrivateSentinel::start().await;
-        let app = TestApp::start_on_redis(sentinel.url(), |settings| {
+        let app = TestNode::start_on_redis(sentinel.url(), |settings| {
             settings.reconcile_after_ms = 500;
             settings.max_seats_per_user = 20;
         })
@@ -117,7 +117,7 @@ async fn a_sale_that_the_new_master_does_not_know_stands() {
         () = trying => {}
         () = healing => {}
     }
-    let epoch = bed.app.node().app.engine.epoch(bed.event.partition()).await.unwrap();
+    let epoch = bed.app.node().services.engine.epoch(bed.event.partition()).await.unwrap();
     assert!(epoch > Some(1), "nothing was lost, so nothing was loaded again");
     bed.app.buy(&other, &bed.event, 4).await;
     bed.finish().await;

@@ -1,11 +1,11 @@
 //! Workers as processes of their own, killed and frozen: another takes over, and nothing is lost
 //! or done twice.
 
-use crate::support::app::{TestApp, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::KeysInterface as _;
-use grandstand::app::NodeRole;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
 /// A worker that has said that it is ready.
-async fn worker(app: &TestApp) -> Child {
+async fn worker(app: &TestNode) -> Child {
     let mut child =
         app.binary(&["serve", "--role", "worker"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -27,7 +27,7 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-async fn buy(app: &TestApp, event: &str, fan: &Client, seat: u32) {
+async fn buy(app: &TestNode, event: &str, fan: &Client, seat: u32) {
     let reservation = fan.reserve(event, &[seat]).await;
     let payment = fan.request_payment(&reservation).await;
     let key = app.pay_at_gateway(&payment, "approve").await;
@@ -41,7 +41,7 @@ async fn buy(app: &TestApp, event: &str, fan: &Client, seat: u32) {
 /// The rule: a worker that is killed, or that hangs and comes back, is followed by another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
-    let mut app = TestApp::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let mut app = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
     let event = app.open_match().await;
     let token = app.user("fan").await.token;
     app.without_worker().await;
@@ -84,7 +84,7 @@ async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
 /// wait for the end of its leases.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_stops_gives_its_leases_up() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let token = app.user("fan").await.token;
     app.without_worker().await;
@@ -94,7 +94,7 @@ async fn a_worker_that_stops_gives_its_leases_up() {
     signal(&first, Signal::TERM);
     assert!(first.wait().await.unwrap().success());
     let raw = app.raw().await;
-    for partition in app.node().app.engine.partitions() {
+    for partition in app.node().services.engine.partitions() {
         let lease: Option<String> = raw.get(PartitionKeys(partition).lease()).await.unwrap();
         assert_eq!(lease, None, "partition {partition} is still owned");
     }
@@ -107,11 +107,11 @@ async fn a_worker_that_stops_gives_its_leases_up() {
 /// The rule: a node starts although one partition is not loaded, and serves the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_starts_without_a_partition_that_is_not_loaded() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let events = app.match_in_each_partition().await;
     let token = app.user("fan").await.token;
     app.without_worker().await;
-    app.node().app.engine.close_partition(events[0].partition()).await.unwrap();
+    app.node().services.engine.close_partition(events[0].partition()).await.unwrap();
     let node = app.another_node(NodeRole::Api).await;
     let fan = Client::new(node.url(), token);
     fan.hold(&events[0].id, &[1]).await.refused(503, "NOT_LOADED");

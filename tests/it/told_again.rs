@@ -1,14 +1,14 @@
 //! A fact that PostgreSQL has missed is told again, and nobody is told that something is kept which
 //! is not.
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::Client;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::*;
-use grandstand::app::{Node, NodeRole};
 use grandstand::domain::ids::{MatchId, Partition, ReservationId};
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::engine::leases::Lease;
+use grandstand::node::{Node, NodeRole};
 use grandstand::redis::Link;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use grandstand::stream::journal::Journal;
@@ -16,14 +16,14 @@ use grandstand::workers::orphans::Looks;
 use serde_json::{Value as Json, json};
 
 struct Bed {
-    app: TestApp,
+    app: TestNode,
     event: TestMatch,
     fan: Client,
 }
 
 impl Bed {
     async fn start() -> Self {
-        let app = TestApp::start_with(|settings| settings.reconcile_after_ms = 200).await;
+        let app = TestNode::start_with(|settings| settings.reconcile_after_ms = 200).await;
         let event = app.open_match().await;
         let fan = app.user("fan").await;
         Self { app, event, fan }
@@ -87,19 +87,19 @@ impl Hand {
         .await
     }
 
-    async fn take(&mut self, app: &TestApp) {
+    async fn take(&mut self, app: &TestNode) {
         let workers = &app.node().workers;
         self.place = workers.drain_once(&self.journal, &self.lease, self.place).await.unwrap();
     }
 
     /// Another worker may take the partition.
-    async fn give_up(&self, app: &TestApp) {
+    async fn give_up(&self, app: &TestNode) {
         app.node().workers.engine.end_lease(&self.lease).await.unwrap();
     }
 
     /// Takes one entry out of the journal, as if it had been lost, and what comes after it to
     /// PostgreSQL.
-    async fn lose(&mut self, app: &TestApp, kind: &str) {
+    async fn lose(&mut self, app: &TestNode, kind: &str) {
         let (id, journal) = (self.wait_for(kind).await, PartitionKeys(self.partition).journal());
         let gone: i64 = self.raw.xdel(&journal, id.to_string()).await.unwrap();
         assert_eq!(gone, 1);
@@ -161,7 +161,7 @@ async fn a_refund_whose_fact_is_lost_gives_nothing_back_yet() {
     hand.give_up(&bed.app).await;
     let worker = Node::start(&bed.app.settings, NodeRole::Worker).await.unwrap();
     let path = format!("/api/reservations/{}", one["id"].as_str().unwrap());
-    crate::support::app::eventually_within(
+    crate::support::node::eventually_within(
         std::time::Duration::from_secs(60),
         "the money of the seat is back",
         || async { (bed.fan.get(&path).await.body["data"]["amount"] == 10_000).then_some(()) },
@@ -252,7 +252,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     let (node, event) = (bed.app.node(), bed.event.id.parse().unwrap());
     let one: ReservationId = reservation["id"].as_str().unwrap().parse().unwrap();
     let paid = payment["id"].as_str().unwrap().parse().unwrap();
-    let (engine, workers) = (&node.app.engine, &node.workers);
+    let (engine, workers) = (&node.services.engine, &node.workers);
     // The node is gone, and what it wrote as well.
     engine.begin_payment(event, me.parse().unwrap(), one, paid, 20_000, &key).await.unwrap();
     hand.lose(&bed.app, "payment_begun").await;
@@ -269,7 +269,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     engine.begin_payment(event, me.parse().unwrap(), one, paid, 20_000, &key).await.unwrap();
     let begun = hand.wait_for("payment_begun").await;
     hand.take(&bed.app).await;
-    let waiting = node.app.store.unsettled_one(paid).await.unwrap().unwrap();
+    let waiting = node.services.store.unsettled_one(paid).await.unwrap().unwrap();
     assert!(engine.ask_payment(&waiting.attempt).await.unwrap(), "{begun}");
     let url = bed.app.settings.database_url.clone();
     sql(&url, "delete from payments; delete from reservations; delete from claims").await;

@@ -1,14 +1,14 @@
 //! Two masters at once, as after a split brain of Sentinels without `min-replicas-to-write`: each
 //! has its node and its worker, and both reach PostgreSQL, which has the last word.
 
-use crate::support::app::{TestApp, eventually, eventually_within};
 use crate::support::client::Client;
+use crate::support::node::{TestNode, eventually, eventually_within};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use grandstand::app::{Node, NodeRole};
 use grandstand::commands::verify::verify;
 use grandstand::config::Settings;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand::node::{Node, NodeRole};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn split(first: u16, dir: &Path) -> PrivateRedis {
 /// confirmed with 200 stands when one of them is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_masters_sell_no_seat_twice() {
-    let app = TestApp::start_with(|settings| settings.reconcile_after_ms = 500).await;
+    let app = TestNode::start_with(|settings| settings.reconcile_after_ms = 500).await;
     let event = app.open_match().await;
     let (left, right) = (app.user("left").await, app.user("right").await);
     app.verify().await;
@@ -63,7 +63,7 @@ async fn two_masters_sell_no_seat_twice() {
     redis.stop().await.unwrap();
     // It finds that PostgreSQL has a later place than its own journal, and loads.
     eventually_within(HEALED, "the master that is left has all of PostgreSQL", || async {
-        let found = verify(&app.node().app.engine, &app.node().app.store).await.ok()?;
+        let found = verify(&app.node().services.engine, &app.node().services.store).await.ok()?;
         found.disagreements.is_empty().then_some(())
     })
     .await;

@@ -2,7 +2,7 @@
 //! tunnel or whose battery is empty. Linux only; needs the right to make a network (be root, or run
 //! in a container with --cap-add NET_ADMIN --cap-add SYS_ADMIN).
 
-use crate::support::app::{TestApp, eventually, eventually_within};
+use crate::support::node::{TestNode, eventually, eventually_within};
 use grandstand::domain::ids::MatchId;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Drop for Island {
 /// also while nothing happens in the match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_vanished_keeps_no_place() {
-    let app = TestApp::start_with(|settings| {
+    let app = TestNode::start_with(|settings| {
         settings.listen = "0.0.0.0:0".to_owned();
         settings.peer_timeout_ms = 4000;
     })
@@ -80,7 +80,7 @@ async fn who_has_vanished_keeps_no_place() {
         island.curl(&["--http2-prior-knowledge", &url]),
         island.curl(&["--http1.0", &url]),
     ];
-    let feed = app.node().app.hub.feed(id).await.unwrap();
+    let feed = app.node().services.hub.feed(id).await.unwrap();
     let watchers = async |count: usize| (feed.watchers() == count).then_some(());
     eventually("all watch", || watchers(3)).await;
     // They live longer than the bound: that nothing happens is no reason to end a stream.

@@ -1,6 +1,6 @@
 //! `grandstand verify`: what does not agree is found, whichever side is wrong.
 
-use crate::support::app::TestApp;
+use crate::support::node::TestNode;
 use crate::support::postgres::sql;
 use fred::interfaces::{HashesInterface as _, KeysInterface as _, StreamsInterface as _};
 use grandstand::commands::verify::gateway::verify_gateway;
@@ -10,8 +10,8 @@ use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
-async fn found(app: &TestApp) -> Verified {
-    let node = &app.node().app;
+async fn found(app: &TestNode) -> Verified {
+    let node = &app.node().services;
     let mut found = verify(&node.engine, &node.store).await.unwrap();
     verify_gateway(&node.store, &node.toss, 7, &mut found).await.unwrap();
     found
@@ -23,7 +23,7 @@ fn kinds(found: &Verified) -> BTreeSet<&'static str> {
 
 /// Three sales, then a node without a worker: nobody mends what a test breaks. The reservations
 /// with the keys of their payments.
-async fn three_sales(app: &mut TestApp, event: &str) -> Vec<(Value, String)> {
+async fn three_sales(app: &mut TestNode, event: &str) -> Vec<(Value, String)> {
     let fan = app.user("fan").await;
     let mut sold = Vec::new();
     for seat in [1, 2, 3] {
@@ -38,7 +38,7 @@ async fn three_sales(app: &mut TestApp, event: &str) -> Vec<(Value, String)> {
 }
 
 /// Breaks PostgreSQL in one way after the other.
-async fn break_database(app: &TestApp, id: MatchId, wanted: &mut BTreeSet<&'static str>) {
+async fn break_database(app: &TestNode, id: MatchId, wanted: &mut BTreeSet<&'static str>) {
     let stray = format!("insert into claims values ('{id}', 25, '{}')", uuid::Uuid::now_v7());
     let letter =
         "insert into dead_letters values (0, 1, '5-0', '{\"t\": \"account\"}', 'no', now())";
@@ -59,7 +59,7 @@ async fn break_database(app: &TestApp, id: MatchId, wanted: &mut BTreeSet<&'stat
 /// The rule: a command that can't do what it was told says so, and ends with another status than 0.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_settings_of_commands_are_named() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let table: [(&[&str], &str); 4] = [
         (&["rebuild", "--partition", "999"], "there is no partition 999"),
         (&["verify", "--gateway", "--toss-secret-key", ""], "GRANDSTAND_TOSS_SECRET_KEY"),
@@ -77,7 +77,7 @@ async fn wrong_settings_of_commands_are_named() {
 /// The rule: each kind of disagreement is found, and nothing where all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_disagreement_is_found() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let sold = three_sales(&mut app, &event.id).await;
     let (status, text) = app.run(&["verify", "--gateway"]).await;
@@ -112,7 +112,7 @@ async fn each_disagreement_is_found() {
     break_database(&app, id, &mut wanted).await;
 
     // The money of a sale went back without anybody's knowing.
-    let toss = &app.node().app.toss;
+    let toss = &app.node().services.toss;
     toss.cancel(&sold[2].1, "by-hand", "a test", None).await;
     wanted.insert("payment");
     assert_eq!(kinds(&found(&app).await), wanted);
@@ -137,7 +137,7 @@ async fn each_disagreement_is_found() {
 /// The rule: `rebuild` brings back what PostgreSQL knows, and then all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_mends_what_redis_has_wrong() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     let reservation = fan.reserve(&event.id, &[1, 2]).await;
@@ -159,7 +159,7 @@ async fn a_rebuild_mends_what_redis_has_wrong() {
 /// The rule: a seat that is taken for nobody is found, and a load of the partition frees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_that_is_taken_for_nobody_is_found() {
-    let app = TestApp::start().await;
+    let app = TestNode::start().await;
     let event = app.open_match().await;
     let fan = app.user("fan").await;
     fan.hold(&event.id, &[3]).await.expect(201);
@@ -172,7 +172,7 @@ async fn a_seat_that_is_taken_for_nobody_is_found() {
     fan.hold(&event.id, &[3]).await.refused(409, "SEAT_TAKEN");
     let (status, text) = app.run(&["rebuild"]).await;
     assert_eq!(status, 0, "{text}");
-    crate::support::app::eventually("the seat is free", || async {
+    crate::support::node::eventually("the seat is free", || async {
         (fan.hold(&event.id, &[3]).await.status == 201).then_some(())
     })
     .await;

@@ -1,6 +1,6 @@
 //! `grandstand verify --gateway`: a charge at the gateway that no book has any more is found.
 
-use crate::support::app::TestApp;
+use crate::support::node::TestNode;
 use crate::support::postgres::sql;
 use fred::interfaces::{HashesInterface as _, StreamsInterface as _};
 use futures::{StreamExt as _, stream};
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// What disagrees, as kind, which one, and what.
-async fn disagreements(app: &TestApp) -> Vec<(&'static str, String, String)> {
-    let node = &app.node().app;
+async fn disagreements(app: &TestNode) -> Vec<(&'static str, String, String)> {
+    let node = &app.node().services;
     let mut found: Verified = verify(&node.engine, &node.store).await.unwrap();
     verify_gateway(&node.store, &node.toss, 1, &mut found).await.unwrap();
     found.disagreements.into_iter().map(|one| (one.kind, one.about, one.what)).collect()
@@ -30,7 +30,7 @@ struct Sale {
 }
 
 /// Sales of these seats, then a node without a worker: nobody mends what a test breaks.
-async fn sales(app: &mut TestApp, event: &str, seats: &[u32]) -> Vec<Sale> {
+async fn sales(app: &mut TestNode, event: &str, seats: &[u32]) -> Vec<Sale> {
     let fan = app.user("fan").await;
     let mut sold = Vec::new();
     for seat in seats {
@@ -50,7 +50,7 @@ async fn sales(app: &mut TestApp, event: &str, seats: &[u32]) -> Vec<Sale> {
 }
 
 /// PostgreSQL and Redis lose a sale.
-async fn lose(app: &TestApp, event: MatchId, sale: &Sale) {
+async fn lose(app: &TestNode, event: MatchId, sale: &Sale) {
     let id = sale.reservation;
     let statements = format!(
         "delete from claims where reservation_id = '{id}'; \
@@ -67,8 +67,8 @@ async fn lose(app: &TestApp, event: MatchId, sale: &Sale) {
 }
 
 /// More charges of another shop that has the same account at the gateway than one page has.
-async fn charges_of_another_shop(app: &TestApp) {
-    let (http, toss) = (reqwest::Client::new(), &app.node().app.toss);
+async fn charges_of_another_shop(app: &TestNode) {
+    let (http, toss) = (reqwest::Client::new(), &app.node().services.toss);
     let pay = |number: u32| {
         let http = http.clone();
         async move {
@@ -88,7 +88,7 @@ async fn charges_of_another_shop(app: &TestApp) {
 /// back; a charge that has its row, or that is not ours, is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_charge_that_no_row_has_is_found() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     charges_of_another_shop(&app).await;
     let sold = sales(&mut app, &event.id, &[1, 2, 3]).await;
@@ -106,7 +106,7 @@ async fn a_charge_that_no_row_has_is_found() {
     let (status, text) = app.run(&["verify", "--gateway", "--days", "365"]).await;
     assert!(status == 1 && text.contains(&lost.order), "{status} {text}");
 
-    let toss = &app.node().app.toss;
+    let toss = &app.node().services.toss;
     toss.cancel(&lost.key, "a-part", "a test", Some(4_000)).await;
     assert_eq!(disagreements(&app).await, named(6_000));
     toss.cancel(&lost.key, "the-rest", "a test", None).await;
@@ -118,7 +118,7 @@ async fn a_charge_that_no_row_has_is_found() {
 /// sale that Redis knows will be restored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_charge_is_to_go_back_before_the_journal_agrees() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let sold = sales(&mut app, &event.id, &[1]).await;
     let id: MatchId = event.id.parse().unwrap();
@@ -137,7 +137,7 @@ async fn no_charge_is_to_go_back_before_the_journal_agrees() {
 /// The rule: a list of charges that can't be read is one line, and days without sense are refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn charges_that_cannot_be_seen_are_one_line() {
-    let mut app = TestApp::start().await;
+    let mut app = TestNode::start().await;
     let event = app.open_match().await;
     let sold = sales(&mut app, &event.id, &[1]).await;
     lose(&app, event.id.parse().unwrap(), &sold[0]).await;

@@ -2,8 +2,8 @@
 
 use crate::steps::World;
 use crate::steps::words::Seats;
-use crate::support::app::{ADMIN, plan};
 use crate::support::client::Answer;
+use crate::support::node::{ADMIN, plan};
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use crate::steps::World;
 use crate::steps::users::logged_in;
 use crate::steps::words::{People, Seats, Won};
-use crate::support::app::eventually;
 use crate::support::client::Answer;
+use crate::support::node::eventually;
 use cucumber::{given, then, when};
 use futures::future::join_all;
 use serde_json::{Value, json};

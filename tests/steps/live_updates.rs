@@ -151,7 +151,7 @@ async fn whole_match(world: &mut World, step: &cucumber::gherkin::Step) {
         table.rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let path = world.path("/seats");
     let guest = world.node().guest();
-    crate::support::app::eventually("the whole match looks as told", || async {
+    crate::support::node::eventually("the whole match looks as told", || async {
         let data = guest.get(&path).await.expect(200);
         let blocks = data["blocks"].as_array().unwrap().iter();
         let text = |value: &Value| value.as_str().unwrap().to_owned();

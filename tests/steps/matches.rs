@@ -2,7 +2,7 @@
 
 use crate::steps::World;
 use crate::steps::answers::assert_refused;
-use crate::support::app::{TestMatch, eventually, plan};
+use crate::support::node::{TestMatch, eventually, plan};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};

@@ -13,9 +13,9 @@ mod sites;
 mod users;
 mod words;
 
-use crate::support::app::{TestApp, TestMatch, eventually};
 use crate::support::client::{Answer, Client};
 use crate::support::events::EventStream;
+use crate::support::node::{TestMatch, TestNode, eventually};
 use grandstand::config::Settings;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ type Change = Box<dyn FnOnce(&mut Settings)>;
 /// What a scenario has made so far.
 #[derive(Default, cucumber::World)]
 pub struct World {
-    app: Option<TestApp>,
+    app: Option<TestNode>,
     /// Settings for the node that has not started yet.
     changes: Vec<Change>,
     /// The match that the scenario is about.
@@ -72,17 +72,17 @@ impl World {
     }
 
     /// The node; started by the first step that needs it.
-    pub async fn app(&mut self) -> &TestApp {
+    pub async fn app(&mut self) -> &TestNode {
         if self.app.is_none() {
             let changes = std::mem::take(&mut self.changes);
             let apply = |settings: &mut Settings| changes.into_iter().for_each(|one| one(settings));
-            self.app = Some(TestApp::start_with(apply).await);
+            self.app = Some(TestNode::start_with(apply).await);
         }
         self.node()
     }
 
     /// The node that runs already.
-    pub fn node(&self) -> &TestApp {
+    pub fn node(&self) -> &TestNode {
         self.app.as_ref().expect("nothing has started yet")
     }
 

@@ -1,8 +1,8 @@
 //! The waiting room of a match.
 
 use crate::steps::World;
-use crate::support::app::eventually;
 use crate::support::events::EventStream;
+use crate::support::node::eventually;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 

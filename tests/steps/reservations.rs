@@ -3,8 +3,8 @@
 use crate::steps::World;
 use crate::steps::holds::{deadline, hold, wait_until};
 use crate::steps::words::{Seats, Won};
-use crate::support::app::eventually;
 use crate::support::client::Answer;
+use crate::support::node::eventually;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The gateway's own books beside PostgreSQL: whoever was charged has the seats or the money.
 
-use crate::support::app::{TestApp, eventually_within};
+use crate::support::node::{TestNode, eventually_within};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const KEPT: &str = "
         (select count(*) from claims where reservation_id = r.id), p.refunding
     from payments p join reservations r on r.id = p.reservation_id";
 
-impl TestApp {
+impl TestNode {
     /// Waits until every payment is settled, and the books of the gateway, of PostgreSQL and of
     /// Redis say the same; the status of each payment in PostgreSQL.
     pub async fn wait_for_books(&self) -> Vec<String> {

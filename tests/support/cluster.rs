@@ -1,6 +1,6 @@
 //! A Redis Cluster of child processes, whose slots a test moves and whose servers it kills.
 
-use crate::support::app::eventually;
+use crate::support::node::eventually;
 use crate::support::wire::{Reply, ask, done};
 use futures::future::join_all;
 use grandstand::domain::ids::Partition;

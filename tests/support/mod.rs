@@ -1,7 +1,6 @@
 //! What every test starts from: a node of its own on real servers. Redis is private to each test;
 //! PostgreSQL is one server per test binary, with a database for each test.
 
-pub mod app;
 pub mod books;
 pub mod client;
 pub mod clock;
@@ -10,6 +9,7 @@ pub mod disk;
 pub mod engine;
 pub mod events;
 pub mod leaks;
+pub mod node;
 pub mod partition;
 pub mod postgres;
 pub mod proxy;

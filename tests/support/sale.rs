@@ -1,8 +1,8 @@
 //! Sales while something is broken: purchases that may fail at each step, and a fan who holds a
 //! seat again and again.
 
-use crate::support::app::{TestApp, TestMatch, plan};
 use crate::support::client::{Answer, Client};
+use crate::support::node::{TestMatch, TestNode, plan};
 use grandstand::domain::ids::{MatchId, Partition};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// Between two holds of a `Seller`.
 const PAUSE: Duration = Duration::from_millis(20);
 
-impl TestApp {
+impl TestNode {
     /// An open match in each partition, in order.
     pub async fn match_in_each_partition(&self) -> Vec<TestMatch> {
         let admin = self.admin().await;

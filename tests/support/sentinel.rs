@@ -1,6 +1,6 @@
 //! A master, two replicas and three Sentinels as child processes.
 
-use crate::support::app::eventually;
+use crate::support::node::eventually;
 use crate::support::wire::{Reply, ask, done};
 use futures::future::join_all;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};

@@ -44,7 +44,7 @@ const MAY: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "app",
+        "node",
         &[
             "domain",
             "engine",
@@ -78,8 +78,8 @@ const NAMED: &[(&[&str], &[&str])] = &[
     (&["fred"], &["src/redis/", "src/engine/", "src/stream/"]),
     (&["tokio_postgres", "deadpool_postgres", "refinery"], &["src/store/"]),
     // The tests of the gateway put a server of their own in the place of the gateway.
-    (&["axum"], &["src/api/", "src/app.rs", "src/gateway/emulator/", "src/gateway/tests/"]),
-    (&["hyper", "hyper_util"], &["src/api/", "src/app.rs", "src/gateway/emulator/", "src/load/"]),
+    (&["axum"], &["src/api/", "src/node/", "src/gateway/emulator/", "src/gateway/tests/"]),
+    (&["hyper", "hyper_util"], &["src/api/", "src/node/", "src/gateway/emulator/", "src/load/"]),
 ];
 
 /// Who reads the environment.
@@ -225,17 +225,17 @@ mod tests {
     #[test]
     fn a_layer_that_reaches_up_is_found_in_every_form() {
         assert_eq!(count("src/engine/a.rs", "use crate::domain::ids::SeatId;"), 0);
-        assert_eq!(count("src/engine/a.rs", "use crate::api::App;"), 1);
+        assert_eq!(count("src/engine/a.rs", "use crate::api::Services;"), 1);
         assert_eq!(count("src/engine/a.rs", "use crate::{domain::x, live::{hub, feed}};"), 2);
         assert_eq!(count("src/engine/a.rs", "use super::super::store::Store;"), 1);
         assert_eq!(count("src/engine/a.rs", "fn f() { crate::workers::run() }"), 1);
         assert_eq!(count("src/engine/a.rs", "fn f() { vec![crate::workers::run()]; }"), 1);
         assert_eq!(count("src/engine/a.rs", "mod tests { use super::super::batch::Batch; }"), 0);
         assert_eq!(count("src/embedded/a.rs", "use crate::domain::ids::SeatId;"), 1);
-        assert_eq!(count("src/commands/a.rs", "use crate::api::App;"), 0);
+        assert_eq!(count("src/commands/a.rs", "use crate::api::Services;"), 0);
         assert_eq!(count("src/domain/a.rs", "use crate::demo::stadium;"), 1);
         assert_eq!(count("src/domain/a.rs", "mod tests { use crate::demo::stadium; }"), 0);
-        assert_eq!(count("src/domain/a.rs", "mod tests { use crate::api::App; }"), 1);
+        assert_eq!(count("src/domain/a.rs", "mod tests { use crate::api::Services; }"), 1);
     }
 
     #[test]

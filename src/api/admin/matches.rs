@@ -1,6 +1,6 @@
 //! Matches: make, change, take away.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::admin::sites::place_of;
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
@@ -63,16 +63,16 @@ pub struct MatchList {
     responses((status = 201, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::SiteNotFound]))))]
 pub async fn create(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Admin(admin): Admin,
     key: IdempotencyKey,
     input: Input<MatchInput>,
 ) -> ApiResult<Created<MatchView>> {
-    let stadium = check(&app, &input.value)?;
+    let stadium = check(&services, &input.value)?;
     let operation = key.operation(&admin.id.key(), "create match", &input);
-    let partition = place_of(&app, &operation.key);
+    let partition = place_of(&services, &operation.key);
     let given = input.value;
-    let event = Match {
+    let fixture = Match {
         id: MatchId::new(partition),
         version: 1,
         site_id: given.site_id,
@@ -86,16 +86,16 @@ pub async fn create(
         moved: false,
         archived: false,
     };
-    let id = app.engine.put_match(&event, operation).await?;
-    answer(&app, id).await.map(Created)
+    let id = services.engine.put_match(&fixture, operation).await?;
+    answer(&services, id).await.map(Created)
 }
 
 /// All matches, DRAFT too.
 #[utoipa::path(get, path = "/api/admin/matches",
     operation_id = "listAllMatches", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
-pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
-    let (matches, counted) = MatchView::list(&app, app.catalog.matches().iter()).await;
+pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<MatchList> {
+    let (matches, counted) = MatchView::list(&services, services.catalog.matches().iter()).await;
     Okay(MatchList { matches, counted })
 }
 
@@ -107,18 +107,18 @@ pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<MatchList> {
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn replace(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
     input: Input<MatchInput>,
 ) -> ApiResult<Okay<MatchView>> {
-    let stadium = check(&app, &input.value)?;
-    let old = read(&app, id).await?;
+    let stadium = check(&services, &input.value)?;
+    let old = read(&services, id).await?;
     let given = input.value;
     if old.status != MatchStatus::Draft && old.site_id != given.site_id {
         return Err(on_sale("Its site can't be changed any more."));
     }
-    let event = Match {
+    let fixture = Match {
         version: old.version + 1,
         site_id: given.site_id,
         stadium,
@@ -129,8 +129,8 @@ pub async fn replace(
         moved: old.moved || old.site_id != given.site_id,
         ..old
     };
-    app.engine.put_match(&event, Default::default()).await?;
-    answer(&app, id).await.map(Okay)
+    services.engine.put_match(&fixture, Default::default()).await?;
+    answer(&services, id).await.map(Okay)
 }
 
 /// Takes a DRAFT match away.
@@ -140,16 +140,16 @@ pub async fn replace(
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
 ) -> ApiResult<NoContent> {
-    let event = read(&app, id).await?;
-    if event.status != MatchStatus::Draft {
+    let fixture = read(&services, id).await?;
+    if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Close it instead."));
     }
-    app.engine.delete_match(&event).await?;
-    app.catalog.refresh_match(id).await?;
+    services.engine.delete_match(&fixture).await?;
+    services.catalog.refresh_match(id).await?;
     Ok(NoContent)
 }
 
@@ -158,19 +158,19 @@ fn on_sale(advice: &str) -> ApiError {
 }
 
 /// A match as Redis has it now: changes start from there, not from a cache.
-pub async fn read(app: &App, id: MatchId) -> ApiResult<Match> {
-    app.engine.event(id).await?.ok_or_else(|| ErrorCode::MatchNotFound.into())
+pub async fn read(services: &Services, id: MatchId) -> ApiResult<Match> {
+    services.engine.fixture(id).await?.ok_or_else(|| ErrorCode::MatchNotFound.into())
 }
 
 /// The match as it is after a change.
-pub async fn answer(app: &App, id: MatchId) -> ApiResult<MatchView> {
-    app.catalog.refresh_match(id).await?;
-    let event = app.catalog.event(id).ok_or(ErrorCode::MatchNotFound)?;
-    Ok(MatchView::of(app, &event).await)
+pub async fn answer(services: &Services, id: MatchId) -> ApiResult<MatchView> {
+    services.catalog.refresh_match(id).await?;
+    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    Ok(MatchView::of(services, &fixture).await)
 }
 
 /// The name of the stadium, when all fields are right.
-fn check(app: &App, input: &MatchInput) -> ApiResult<String> {
+fn check(services: &Services, input: &MatchInput) -> ApiResult<String> {
     let hidden = |letter: char| letter.is_control() || is_invisible(letter);
     // Without them a family of emoji falls apart.
     let joins_emoji = |letter: char| matches!(letter, '\u{200d}' | '\u{fe0f}');
@@ -186,6 +186,6 @@ fn check(app: &App, input: &MatchInput) -> ApiResult<String> {
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
-    let site = app.catalog.site(input.site_id).ok_or(ErrorCode::SiteNotFound)?;
+    let site = services.catalog.site(input.site_id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(site.site.plan.name.clone())
 }

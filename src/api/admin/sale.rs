@@ -1,6 +1,6 @@
 //! The sale of a match: open, close, block seats, the waiting room.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::admin::matches::{answer, read};
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
@@ -43,21 +43,21 @@ pub struct SeatsDone {
         ErrorCode::SiteNotFound, ErrorCode::MatchAlreadyOpen, ErrorCode::MatchArchived,
         ErrorCode::ChangedMeanwhile]))))]
 pub async fn open(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let event = read(&app, id).await?;
-    if event.status == MatchStatus::Open {
+    let fixture = read(&services, id).await?;
+    if fixture.status == MatchStatus::Open {
         return Err(ApiError::new(ErrorCode::MatchAlreadyOpen, "The match is on sale already."));
     }
-    if event.archived {
+    if fixture.archived {
         return Err(Refusal::Archived.into());
     }
-    if app.engine.site(event.site_id).await?.is_none() {
+    if services.engine.site(fixture.site_id).await?.is_none() {
         return Err(ErrorCode::SiteNotFound.into());
     }
-    change(&app, event, |event| event.status = MatchStatus::Open).await
+    change(&services, fixture, |fixture| fixture.status = MatchStatus::Open).await
 }
 
 /// Closes the sale: no new holds; what is held or reserved may still be paid in its time.
@@ -67,15 +67,15 @@ pub async fn open(
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::MatchNotOpen, ErrorCode::ChangedMeanwhile]))))]
 pub async fn close(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let event = read(&app, id).await?;
-    if event.status != MatchStatus::Open {
+    let fixture = read(&services, id).await?;
+    if fixture.status != MatchStatus::Open {
         return Err(ApiError::new(ErrorCode::MatchNotOpen, "The match is not on sale."));
     }
-    change(&app, event, |event| event.status = MatchStatus::Closed).await
+    change(&services, fixture, |fixture| fixture.status = MatchStatus::Closed).await
 }
 
 /// Takes seats out of the sale; held or sold ones are refused.
@@ -86,14 +86,14 @@ pub async fn close(
     extensions(("x-codes" = json!([
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn block(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
-    let seats = checked(&app, id, input.value.seat_ids)?;
+    let seats = checked(&services, id, input.value.seat_ids)?;
     let count = seats.len();
-    let blocked = app.engine.block(id, seats).await;
+    let blocked = services.engine.block(id, seats).await;
     blocked.map_err(|error| taken(error, "Seats that are held or sold can't be blocked."))?;
     Ok(Okay(SeatsDone { seats: count }))
 }
@@ -106,14 +106,14 @@ pub async fn block(
     extensions(("x-codes" = json!([
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn unblock(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
-    let seats = checked(&app, id, input.value.seat_ids)?;
+    let seats = checked(&services, id, input.value.seat_ids)?;
     let count = seats.len();
-    let unblocked = app.engine.unblock(id, seats).await;
+    let unblocked = services.engine.unblock(id, seats).await;
     unblocked.map_err(|error| taken(error, "These seats are not blocked: somebody has them."))?;
     Ok(Okay(SeatsDone { seats: count }))
 }
@@ -125,15 +125,15 @@ pub async fn unblock(
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
 pub async fn set_queue(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
     input: Input<QueueSettings>,
 ) -> ApiResult<Okay<MatchView>> {
     let queue = input.value;
     check(&queue)?;
-    let event = read(&app, id).await?;
-    change(&app, event, |event| event.queue = queue).await
+    let fixture = read(&services, id).await?;
+    change(&services, fixture, |fixture| fixture.queue = queue).await
 }
 
 fn check(queue: &QueueSettings) -> ApiResult<()> {
@@ -157,14 +157,14 @@ fn check(queue: &QueueSettings) -> ApiResult<()> {
 }
 
 async fn change(
-    app: &App,
+    services: &Services,
     old: Match,
     edit: impl FnOnce(&mut Match),
 ) -> ApiResult<Okay<MatchView>> {
-    let mut event = Match { version: old.version + 1, ..old };
-    edit(&mut event);
-    app.engine.put_match(&event, Default::default()).await?;
-    answer(app, event.id).await.map(Okay)
+    let mut fixture = Match { version: old.version + 1, ..old };
+    edit(&mut fixture);
+    services.engine.put_match(&fixture, Default::default()).await?;
+    answer(services, fixture.id).await.map(Okay)
 }
 
 fn taken(error: EngineError, detail: &'static str) -> ApiError {
@@ -174,8 +174,8 @@ fn taken(error: EngineError, detail: &'static str) -> ApiError {
     }
 }
 
-fn checked(app: &App, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
-    let (_, site) = app.catalog.event_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+fn checked(services: &Services, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     if seats.is_empty() || seats.len() > SEATS_PER_CALL {
         return Err(ApiError::field("seatIds", format!("must name 1 to {SEATS_PER_CALL} seats")));
     }

@@ -1,6 +1,6 @@
 //! Sites: a plan is taken or refused whole.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
@@ -44,7 +44,7 @@ fn summary(known: &KnownSite) -> SiteSummary {
     params(("Idempotency-Key" = Option<String>, Header)), security(("token" = [])),
     responses((status = 201, body = Envelope<SiteSummary>)))]
 pub async fn create(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Admin(admin): Admin,
     key: IdempotencyKey,
     input: Input<SitePlan>,
@@ -52,19 +52,19 @@ pub async fn create(
     check(&input.value)?;
     let operation = key.operation(&admin.id.key(), "create site", &input);
     // The key decides the partition, so that a repeated call meets the first one's answer.
-    let partition = place_of(&app, &operation.key);
+    let partition = place_of(&services, &operation.key);
     let site = Site { id: SiteId::new(partition), version: 1, plan: input.value };
-    let id = app.engine.put_site(&site, operation).await?;
-    answer(&app, id).await.map(Created)
+    let id = services.engine.put_site(&site, operation).await?;
+    answer(&services, id).await.map(Created)
 }
 
 /// All sites.
 #[utoipa::path(get, path = "/api/admin/sites",
     operation_id = "listSites", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<SiteList>)))]
-pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<SiteList> {
+pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<SiteList> {
     let mut sites: Vec<SiteSummary> =
-        app.catalog.sites().iter().map(|known| summary(known)).collect();
+        services.catalog.sites().iter().map(|known| summary(known)).collect();
     sites.sort_by_key(|site| site.id);
     Okay(SiteList { sites })
 }
@@ -76,27 +76,27 @@ pub async fn list(State(app): State<Arc<App>>, _: Admin) -> Okay<SiteList> {
     responses((status = 200, body = Envelope<SiteSummary>)),
     extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
 pub async fn replace(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Admin(admin): Admin,
     Path(id): Path<SiteId>,
     key: IdempotencyKey,
     input: Input<SitePlan>,
 ) -> ApiResult<Okay<SiteSummary>> {
     check(&input.value)?;
-    let old = app.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
-    refuse_in_use(&app, id, |status| status != MatchStatus::Draft).await?;
+    let old = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&admin.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
-    app.engine.put_site(&site, operation).await?;
+    services.engine.put_site(&site, operation).await?;
     // A match may have been opened since the look above. The sale keeps the plan that it began
     // with: whichever came first, one of the two looks has seen it.
-    if let Err(in_use) = refuse_in_use(&app, id, |status| status != MatchStatus::Draft).await {
+    if let Err(in_use) = refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await {
         let back = Site { version: site.version + 1, ..old };
-        app.engine.put_site(&back, Default::default()).await?;
-        app.catalog.refresh_site(id).await?;
+        services.engine.put_site(&back, Default::default()).await?;
+        services.catalog.refresh_site(id).await?;
         return Err(in_use);
     }
-    answer(&app, id).await.map(Okay)
+    answer(&services, id).await.map(Okay)
 }
 
 /// Takes a site away that no match uses.
@@ -106,14 +106,14 @@ pub async fn replace(
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<SiteId>,
 ) -> ApiResult<NoContent> {
-    let site = app.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
-    refuse_in_use(&app, id, |_| true).await?;
-    app.engine.delete_site(&site).await?;
-    app.catalog.refresh_site(id).await?;
+    let site = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    refuse_in_use(&services, id, |_| true).await?;
+    services.engine.delete_site(&site).await?;
+    services.catalog.refresh_site(id).await?;
     Ok(NoContent)
 }
 
@@ -123,19 +123,20 @@ fn check(plan: &SitePlan) -> ApiResult<()> {
 }
 
 /// Where something new goes: by its Idempotency-Key when there is one, else anywhere.
-pub fn place_of(app: &App, key: &str) -> Partition {
-    let count = app.engine.partition_count();
+pub fn place_of(services: &Services, key: &str) -> Partition {
+    let count = services.engine.partition_count();
     if key.is_empty() { Partition::random(count) } else { Partition::of_email(key, count) }
 }
 
 async fn refuse_in_use(
-    app: &App,
+    services: &Services,
     id: SiteId,
     counts: impl Fn(MatchStatus) -> bool,
 ) -> ApiResult<()> {
     // Another node may have opened a match a moment ago, so the cache of this one is not asked.
-    let matches = app.catalog.matches_now().await?;
-    let users = matches.iter().filter(|event| event.site_id == id && counts(event.status)).count();
+    let matches = services.catalog.matches_now().await?;
+    let users =
+        matches.iter().filter(|fixture| fixture.site_id == id && counts(fixture.status)).count();
     if users == 0 {
         return Ok(());
     }
@@ -146,8 +147,8 @@ async fn refuse_in_use(
     ))
 }
 
-async fn answer(app: &App, id: SiteId) -> ApiResult<SiteSummary> {
-    app.catalog.refresh_site(id).await?;
-    let known = app.catalog.site(id).ok_or(ErrorCode::SiteNotFound)?;
+async fn answer(services: &Services, id: SiteId) -> ApiResult<SiteSummary> {
+    services.catalog.refresh_site(id).await?;
+    let known = services.catalog.site(id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(summary(&known))
 }

@@ -5,7 +5,7 @@
 mod plan;
 mod sales;
 
-use crate::api::App;
+use crate::api::Services;
 use crate::commands::restore::plan::Plan;
 use crate::domain::ids::Partition;
 use crate::domain::position::Position;
@@ -44,10 +44,16 @@ impl Restored {
 /// # Errors
 /// Redis, PostgreSQL or the gateway is away, or a partition changed meanwhile: nothing of that
 /// partition is written then, and a second run goes on.
-pub async fn restore(app: &App, only: Option<u16>, dry_run: bool) -> anyhow::Result<Restored> {
+pub async fn restore(
+    services: &Services,
+    only: Option<u16>,
+    dry_run: bool,
+) -> anyhow::Result<Restored> {
     let mut restored = Restored::default();
-    for partition in app.engine.partitions().filter(|one| only.is_none_or(|only| only == one.0)) {
-        let Some((told, place)) = what_was_lost(app, partition).await? else { continue };
+    for partition in
+        services.engine.partitions().filter(|one| only.is_none_or(|only| only == one.0))
+    {
+        let Some((told, place)) = what_was_lost(services, partition).await? else { continue };
         restored.partitions += 1;
         let place_text = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
         restored.lines.push(Line {
@@ -55,11 +61,11 @@ pub async fn restore(app: &App, only: Option<u16>, dry_run: bool) -> anyhow::Res
             about: partition.to_string(),
             what: format!("PostgreSQL had the journal up to {told} and has {place_text}"),
         });
-        let plan = Plan::make(app, partition, told).await?;
+        let plan = Plan::make(services, partition, told).await?;
         restored.lines.extend(plan.lines);
         if !dry_run {
-            app.store.install(app.engine.partition_count()).await?;
-            app.store.restore(partition, place, told, &plan.restore).await?;
+            services.store.install(services.engine.partition_count()).await?;
+            services.store.restore(partition, place, told, &plan.restore).await?;
         }
     }
     Ok(restored)
@@ -68,14 +74,14 @@ pub async fn restore(app: &App, only: Option<u16>, dry_run: bool) -> anyhow::Res
 /// Up to where PostgreSQL had the journal of a partition, and up to where it has it now; `None`
 /// when it has lost nothing there.
 async fn what_was_lost(
-    app: &App,
+    services: &Services,
     partition: Partition,
 ) -> anyhow::Result<Option<(Position, Option<Position>)>> {
     // A worker that is at work moves both: only what is found again was lost.
     let mut lost = None;
     for _ in 0..3 {
-        let state = app.engine.partition_state(partition).await?;
-        let place = app.store.position(partition).await?;
+        let state = services.engine.partition_state(partition).await?;
+        let place = services.store.position(partition).await?;
         let Agreement::DatabaseLost { told, place } = Agreement::of(&state, place, true) else {
             return Ok(None);
         };

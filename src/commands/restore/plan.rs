@@ -1,6 +1,6 @@
 //! What Redis has of a partition and PostgreSQL has not.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::commands::restore::Line;
 use crate::commands::restore::sales::Sales;
 use crate::domain::fact::Fact;
@@ -20,15 +20,15 @@ pub(super) struct Plan {
 impl Plan {
     /// Compares all of a partition; reads only.
     pub(super) async fn make(
-        app: &App,
+        services: &Services,
         partition: Partition,
         told: Position,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::default();
-        plan.accounts(app, partition).await?;
-        let matches = plan.catalogue(app, partition).await?;
-        plan.blocked(app, partition, &matches).await?;
-        Sales::read(app, partition, &matches).await?.plan(app, told, &mut plan).await?;
+        plan.accounts(services, partition).await?;
+        let matches = plan.catalogue(services, partition).await?;
+        plan.blocked(services, partition, &matches).await?;
+        Sales::read(services, partition, &matches).await?.plan(services, told, &mut plan).await?;
         Ok(plan)
     }
 
@@ -36,10 +36,10 @@ impl Plan {
         self.lines.push(Line { kind, about: about.to_string(), what: what.to_owned() });
     }
 
-    async fn accounts(&mut self, app: &App, partition: Partition) -> anyhow::Result<()> {
-        let kept = app.store.accounts(partition).await?;
+    async fn accounts(&mut self, services: &Services, partition: Partition) -> anyhow::Result<()> {
+        let kept = services.store.accounts(partition).await?;
         let kept: HashSet<_> = kept.into_iter().map(|one| one.id.0).collect();
-        for account in app.engine.accounts_of(partition).await? {
+        for account in services.engine.accounts_of(partition).await? {
             if !kept.contains(&account.id.0) {
                 self.say("account", account.id, &account.email);
                 self.restore.documents.push(Fact::Account(account));
@@ -51,11 +51,11 @@ impl Plan {
     /// The matches whose sales Redis has: those of an archived one are in PostgreSQL alone.
     async fn catalogue(
         &mut self,
-        app: &App,
+        services: &Services,
         partition: Partition,
     ) -> anyhow::Result<HashSet<MatchId>> {
-        let (sites, matches) = app.engine.catalog(partition).await?;
-        let (kept_sites, kept_matches) = app.store.catalog(partition).await?;
+        let (sites, matches) = services.engine.catalog(partition).await?;
+        let (kept_sites, kept_matches) = services.store.catalog(partition).await?;
         let known: HashSet<_> = sites.iter().map(|site| site.id).collect();
         let versions: HashMap<_, _> =
             kept_sites.iter().map(|site| (site.id, site.version)).collect();
@@ -89,16 +89,16 @@ impl Plan {
 
     async fn blocked(
         &mut self,
-        app: &App,
+        services: &Services,
         partition: Partition,
         matches: &HashSet<MatchId>,
     ) -> anyhow::Result<()> {
         let mut kept: HashMap<MatchId, BTreeSet<SeatId>> = HashMap::new();
-        for (event, seat) in app.store.blocked_seats(partition).await? {
+        for (event, seat) in services.store.blocked_seats(partition).await? {
             kept.entry(event).or_default().insert(seat);
         }
         for id in matches {
-            let taken = app.engine.snapshot(*id).await?.taken.into_iter();
+            let taken = services.engine.snapshot(*id).await?.taken.into_iter();
             let now: BTreeSet<SeatId> =
                 taken.filter(|(_, letter)| *letter == b'B').map(|(seat, _)| seat).collect();
             let before = kept.remove(id).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The sales of a partition: those that Redis has, and those that PostgreSQL has and Redis has not
 //! any more.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::commands::restore::plan::Plan;
 use crate::domain::claim::{Claim, ClaimPayment, ClaimState, Reservation, ReservationStatus};
 use crate::domain::fact::{PaymentFact, PaymentStep};
@@ -20,25 +20,25 @@ pub(super) struct Sales {
 
 impl Sales {
     pub(super) async fn read(
-        app: &App,
+        services: &Services,
         partition: Partition,
         matches: &HashSet<MatchId>,
     ) -> anyhow::Result<Self> {
-        let claims = app.engine.claims_in(partition).await?.into_iter();
+        let claims = services.engine.claims_in(partition).await?.into_iter();
         let claims =
             claims.filter(|claim| !matches!(claim.state, ClaimState::Hold | ClaimState::Pending));
         let claims = claims.filter_map(|claim| {
             let payment = claim.payment.clone()?;
             Some((claim, payment))
         });
-        let kept = app.store.claimed_reservations(partition).await?.into_iter();
+        let kept = services.store.claimed_reservations(partition).await?.into_iter();
         let kept = kept.filter(|one| matches.contains(&one.match_id)).map(|one| (one.id, one));
         Ok(Self { claims: claims.collect(), kept: kept.collect() })
     }
 
     pub(super) async fn plan(
         &self,
-        app: &App,
+        services: &Services,
         told: Position,
         plan: &mut Plan,
     ) -> anyhow::Result<()> {
@@ -46,7 +46,7 @@ impl Sales {
         let live: HashSet<ReservationId> = self.claims.iter().map(|(claim, _)| claim.id).collect();
         // First what has ended: others may have its seats by now.
         for reservation in self.kept.values().filter(|one| !live.contains(&one.id)) {
-            self.ended(app, reservation, at, plan).await?;
+            self.ended(services, reservation, at, plan).await?;
         }
         for (claim, payment) in &self.claims {
             let kept = self.kept.get(&claim.id);
@@ -64,7 +64,7 @@ impl Sales {
     /// PostgreSQL has it, and Redis, which is ahead, has it no more: it ended in between.
     async fn ended(
         &self,
-        app: &App,
+        services: &Services,
         reservation: &Reservation,
         at: i64,
         plan: &mut Plan,
@@ -90,7 +90,7 @@ impl Sales {
                 && claim.seats.iter().any(|seat| reservation.seats.contains(seat))
         });
         let free = payment.amount == payment.money.back;
-        match app.toss.find_by_order(&payment.id.order_id()).await {
+        match services.toss.find_by_order(&payment.id.order_id()).await {
             Lookup::Found(found) if found.status == GatewayStatus::Canceled => {
                 plan.say("reservation", id, "was given back since");
                 plan.restore.payments.push((PaymentStep::Refunded, fact));

@@ -37,18 +37,18 @@ pub struct Sale {
 impl Sale {
     /// The seats of an open match.
     pub fn new(dev: &Dev) -> anyhow::Result<Self> {
-        let app = &dev.node.app;
-        let open = app.catalog.matches();
-        let event = open.iter().find(|one| one.status == MatchStatus::Open);
-        let event = event.context("no match is on sale")?;
-        let site = app.catalog.site(event.site_id).context("a match without a site")?;
+        let services = &dev.node.services;
+        let open = services.catalog.matches();
+        let fixture = open.iter().find(|one| one.status == MatchStatus::Open);
+        let fixture = fixture.context("no match is on sale")?;
+        let site = services.catalog.site(fixture.site_id).context("a match without a site")?;
         let count = site.index.seat_count();
         let mut left: Vec<SeatId> = (0..count).map(|at| site.index.seat_at(at)).collect();
         let mut dice = Dice::new(4);
         for at in (1..left.len()).rev() {
             left.swap(at, dice.below(at + 1));
         }
-        Ok(Self { engine: app.engine.clone(), id: event.id, site, left })
+        Ok(Self { engine: services.engine.clone(), id: fixture.id, site, left })
     }
 
     /// Takes seats one by one, so many per second, for so long.

@@ -69,11 +69,11 @@ pub async fn measure(
     time: Duration,
     tally: &Arc<Tally>,
 ) -> anyhow::Result<Measured> {
-    let app = &dev.node.app;
-    let open = app.catalog.matches();
-    let event = open.iter().find(|one| one.status == crate::domain::catalog::MatchStatus::Open);
-    let event = event.context("no match is on sale")?;
-    let site = app.catalog.site(event.site_id).context("a match without a site")?;
+    let services = &dev.node.services;
+    let open = services.catalog.matches();
+    let fixture = open.iter().find(|one| one.status == crate::domain::catalog::MatchStatus::Open);
+    let fixture = fixture.context("no match is on sale")?;
+    let site = services.catalog.site(fixture.site_id).context("a match without a site")?;
     let seats: Vec<SeatId> =
         (0..site.index.seat_count()).map(|at| site.index.seat_at(at)).collect();
     let own = seats.len() / tasks;
@@ -82,8 +82,8 @@ pub async fn measure(
     let begun = Instant::now();
     let work: Vec<_> = (0..tasks)
         .map(|number| {
-            let (engine, all) = (app.engine.clone(), seats.clone());
-            let (counts, tally, id) = (counts.clone(), tally.clone(), event.id);
+            let (engine, all) = (services.engine.clone(), seats.clone());
+            let (counts, tally, id) = (counts.clone(), tally.clone(), fixture.id);
             tokio::spawn(async move {
                 let mut dice = Dice::new(number as u64);
                 let seats = &all[number * own..(number + 1) * own];

@@ -1,6 +1,6 @@
 //! The parts of a node: connected, checked, and not yet started.
 
-use crate::api::App;
+use crate::api::Services;
 use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
 use crate::api::checkout::Pauses;
@@ -10,7 +10,6 @@ use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::api::users::{account_as_typed, checked_email, checked_password, new_account};
-use crate::app::NodeRole;
 use crate::checkout::settle::Settlement;
 use crate::config::Settings;
 use crate::domain::account::Role;
@@ -20,6 +19,7 @@ use crate::engine::{Engine, EngineSettings};
 use crate::gateway::toss::{Toss, TossSettings};
 use crate::live::catalog::Catalog;
 use crate::live::hub::Hub;
+use crate::node::NodeRole;
 use crate::store::{Store, StoreError};
 use crate::stream::backlog::{BacklogLimits, Backlogs};
 use crate::stream::persisted::Persisted;
@@ -36,7 +36,7 @@ const START_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn build(
     settings: &Settings,
     stop: &CancellationToken,
-) -> anyhow::Result<(Arc<App>, Arc<Workers>)> {
+) -> anyhow::Result<(Arc<Services>, Arc<Workers>)> {
     let store = Store::new(&settings.database_url, settings.database_connections)?;
     let engine = Engine::connect(EngineSettings {
         redis_url: settings.redis_url.clone(),
@@ -80,7 +80,7 @@ pub(super) async fn build(
         age_ms: settings.journal_age_ms_max,
     };
     let backlogs = Backlogs::new(engine.redis().clone(), settings.partitions, limits);
-    let app = App {
+    let services = Services {
         settlement: Settlement::new(&engine, &store, &toss),
         engine,
         hints: Hints::default(),
@@ -101,7 +101,7 @@ pub(super) async fn build(
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };
-    Ok((Arc::new(app), Arc::new(workers)))
+    Ok((Arc::new(services), Arc::new(workers)))
 }
 
 fn gateway(settings: &Settings) -> anyhow::Result<Toss> {
@@ -156,14 +156,14 @@ pub(super) enum Waiting {
 
 /// At the first start the worker makes the partitions; an API node waits for one to do so. When
 /// others are loaded, a partition that is not, or that does not answer, is left to come later.
-pub(super) async fn wait_until_loaded(app: &App, waiting: Waiting) -> anyhow::Result<()> {
+pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> anyhow::Result<()> {
     let (mut told, begun) = (false, Instant::now());
-    let mut missing: Vec<Partition> = app.engine.partitions().collect();
+    let mut missing: Vec<Partition> = services.engine.partitions().collect();
     loop {
         let mut away = Vec::new();
         for partition in missing {
-            let loaded = match app.engine.epoch(partition).await {
-                Ok(Some(_)) => app.catalog.reload(partition).await.is_ok(),
+            let loaded = match services.engine.epoch(partition).await {
+                Ok(Some(_)) => services.catalog.reload(partition).await.is_ok(),
                 Ok(None) | Err(_) => false,
             };
             if !loaded {
@@ -171,7 +171,7 @@ pub(super) async fn wait_until_loaded(app: &App, waiting: Waiting) -> anyhow::Re
             }
         }
         missing = away;
-        let some_are_loaded = missing.len() < usize::from(app.engine.partition_count());
+        let some_are_loaded = missing.len() < usize::from(services.engine.partition_count());
         if missing.is_empty() || some_are_loaded && begun.elapsed() > START_PATIENCE {
             break;
         }
@@ -199,7 +199,10 @@ pub(super) async fn wait_until_loaded(app: &App, waiting: Waiting) -> anyhow::Re
     Ok(())
 }
 
-pub(super) async fn first_administrator(app: &App, settings: &Settings) -> anyhow::Result<()> {
+pub(super) async fn first_administrator(
+    services: &Services,
+    settings: &Settings,
+) -> anyhow::Result<()> {
     if settings.admin_email.is_empty() {
         return Ok(());
     }
@@ -211,8 +214,8 @@ pub(super) async fn first_administrator(app: &App, settings: &Settings) -> anyho
              have 8 to 128 characters"
         );
     };
-    let found = match account_as_typed(app, &settings.admin_email).await {
-        Ok(None) => app.engine.account(&email).await,
+    let found = match account_as_typed(services, &settings.admin_email).await {
+        Ok(None) => services.engine.account(&email).await,
         found => found,
     };
     match found {
@@ -223,9 +226,9 @@ pub(super) async fn first_administrator(app: &App, settings: &Settings) -> anyho
             return Ok(());
         }
     }
-    let account = new_account(app, email, password, Role::Admin).await;
+    let account = new_account(services, email, password, Role::Admin).await;
     let account = account.map_err(|_| anyhow::anyhow!("making the first administrator failed"))?;
-    match app.engine.create_account(&account, Default::default()).await {
+    match services.engine.create_account(&account, Default::default()).await {
         Ok(_) | Err(EngineError::Refused(Refusal::EmailTaken)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -3,11 +3,11 @@
 use crate::support::client::Client;
 use crate::support::postgres;
 use clap::Parser;
-use grandstand::app::{Node, NodeRole};
 use grandstand::commands::verify::{Verified, verify};
 use grandstand::config::Settings;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
+use grandstand::node::{Node, NodeRole};
 use serde_json::{Value, json};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -52,7 +52,7 @@ enum RedisChoice {
 }
 
 /// A node with its own Redis, database and emulator of payments.
-pub struct TestApp {
+pub struct TestNode {
     /// `None` only while a test has stopped it.
     pub node: Option<Node>,
     pub redis: OwnRedis,
@@ -61,7 +61,7 @@ pub struct TestApp {
     _dir: TempDir,
 }
 
-impl TestApp {
+impl TestNode {
     /// A node with the settings of tests: 2 partitions, rate limits off.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -241,7 +241,7 @@ impl TestApp {
 
     /// Compares Redis with PostgreSQL once all partitions are loaded and the journal is drained.
     pub async fn verify(&self) -> Verified {
-        let app = &self.node().app;
+        let app = &self.node().services;
         eventually("the journal is drained", || async {
             let found = verify(&app.engine, &app.store).await.ok()?;
             let loading = found.disagreements.iter().any(|one| one.what == "not loaded in Redis");
@@ -264,7 +264,7 @@ impl TestApp {
     }
 }
 
-impl TestApp {
+impl TestNode {
     /// What goes wrong with the next calls of the gateway: `{"call":"confirm","kind":"dropAfter"}`.
     pub async fn fault(&self, fault: &Value) {
         let url = format!("{}/_emulator/faults", self.emulator.url());

@@ -5,10 +5,10 @@ mod rebuild;
 
 pub use rebuild::rebuild;
 
-use crate::api::{App, health, hints, router, serve, worker_router};
-use crate::app::build::{Waiting, build, first_administrator, wait_until_loaded};
+use crate::api::{Services, health, hints, router, serve, worker_router};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
+use crate::node::build::{Waiting, build, first_administrator, wait_until_loaded};
 use crate::stream::backlog::MEASURE_EVERY;
 use crate::stream::tail::{Listener, Tail, Told};
 use crate::workers::Workers;
@@ -31,7 +31,7 @@ pub enum NodeRole {
 /// A running node. Its parts stop one after the other, because each needs those behind it: requests
 /// need the worker, which needs the readers of the streams.
 pub struct Node {
-    pub app: Arc<App>,
+    pub services: Arc<Services>,
     pub workers: Arc<Workers>,
     pub address: SocketAddr,
     requests: Part,
@@ -71,31 +71,36 @@ impl Node {
         let mut requests = Part::new(CancellationToken::new());
         let mut work = Part::new(CancellationToken::new());
         let mut readers = Part::new(CancellationToken::new());
-        let (app, workers) = build(settings, &requests.stop).await?;
-        let redis = app.engine.redis();
-        app.hub.set_tail(Tail::start(redis, settings.partitions, &listener(&app), &readers.stop));
-        readers.tasks.push(tokio::spawn(tidy(app.clone(), readers.stop.clone())));
-        readers.tasks.push(tokio::spawn(measure_backlogs(app.clone(), readers.stop.clone())));
+        let (services, workers) = build(settings, &requests.stop).await?;
+        let redis = services.engine.redis();
+        services.hub.set_tail(Tail::start(
+            redis,
+            settings.partitions,
+            &listener(&services),
+            &readers.stop,
+        ));
+        readers.tasks.push(tokio::spawn(tidy(services.clone(), readers.stop.clone())));
+        readers.tasks.push(tokio::spawn(measure_backlogs(services.clone(), readers.stop.clone())));
         if role != NodeRole::Api {
             work.tasks.extend(workers.clone().start(work.stop.clone()));
         }
         let routes = match role {
-            NodeRole::Worker => worker_router(app.clone()),
-            NodeRole::All | NodeRole::Api => router(app.clone()),
+            NodeRole::Worker => worker_router(services.clone()),
+            NodeRole::All | NodeRole::Api => router(services.clone()),
         };
-        wait_until_loaded(&app, Waiting::Node(role)).await?;
-        first_administrator(&app, settings).await?;
-        app.health.look(&app).await;
+        wait_until_loaded(&services, Waiting::Node(role)).await?;
+        first_administrator(&services, settings).await?;
+        services.health.look(&services).await;
         if role != NodeRole::Worker {
-            readers.tasks.push(tokio::spawn(hints::watch(app.clone(), readers.stop.clone())));
+            readers.tasks.push(tokio::spawn(hints::watch(services.clone(), readers.stop.clone())));
         }
-        readers.tasks.push(tokio::spawn(health::watch(app.clone(), readers.stop.clone())));
-        requests.tasks.extend(app.hub.shards.start(&requests.stop));
+        readers.tasks.push(tokio::spawn(health::watch(services.clone(), readers.stop.clone())));
+        requests.tasks.extend(services.hub.shards.start(&requests.stop));
         let stop = requests.stop.clone();
-        let serving = serve::serve(socket, routes, app.clone(), peer_timeout, stop);
+        let serving = serve::serve(socket, routes, services.clone(), peer_timeout, stop);
         requests.tasks.push(tokio::spawn(serving));
         let drain = Duration::from_millis(settings.drain_ms);
-        Ok(Self { app, workers, address, requests, work, readers, drain })
+        Ok(Self { services, workers, address, requests, work, readers, drain })
     }
 
     /// The base URL of the node.
@@ -107,11 +112,11 @@ impl Node {
     /// requests and confirmations in flight end; the worker gives its partitions up; the readers
     /// end.
     pub async fn stop(self) {
-        self.app.health.stopping();
+        self.services.health.stopping();
         tokio::time::sleep(self.drain).await;
         self.requests.end().await;
-        self.app.checkouts.close();
-        if tokio::time::timeout(CHECKOUTS, self.app.checkouts.wait()).await.is_err() {
+        self.services.checkouts.close();
+        if tokio::time::timeout(CHECKOUTS, self.services.checkouts.wait()).await.is_err() {
             tracing::warn!("some confirmations did not end in time: the reconciler goes on");
         }
         self.work.end().await;
@@ -121,58 +126,59 @@ impl Node {
 
 /// The parts of a node without its tasks, for one command on a running installation. Waits until a
 /// worker has loaded the partitions, and says so.
-pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<App>> {
-    let (app, _) = build(settings, &CancellationToken::new()).await?;
+pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<Services>> {
+    let (services, _) = build(settings, &CancellationToken::new()).await?;
     let most = Duration::from_millis(settings.command_wait_ms);
-    wait_until_loaded(&app, Waiting::Command(most)).await?;
-    Ok(app)
+    wait_until_loaded(&services, Waiting::Command(most)).await?;
+    Ok(services)
 }
 
 /// The same for a command that must also work while partitions are not loaded.
-pub async fn connect_at_once(settings: &Settings) -> anyhow::Result<Arc<App>> {
-    let (app, _) = build(settings, &CancellationToken::new()).await?;
-    Ok(app)
+pub async fn connect_at_once(settings: &Settings) -> anyhow::Result<Arc<Services>> {
+    let (services, _) = build(settings, &CancellationToken::new()).await?;
+    Ok(services)
 }
 
 /// Confirmations in flight get this time at a stop: more than claim, gateway and outcome take
 /// together.
 const CHECKOUTS: Duration = Duration::from_secs(20);
 
-fn listener(app: &Arc<App>) -> Listener {
-    let app = app.clone();
-    let refresh = Refresh::new(app.catalog.clone(), app.hub.clone(), app.stop.clone());
+fn listener(services: &Arc<Services>) -> Listener {
+    let services = services.clone();
+    let refresh =
+        Refresh::new(services.catalog.clone(), services.hub.clone(), services.stop.clone());
     Arc::new(move |told| match told {
-        Told::Changes(id, at, fields) => app.hub.hear(id, at, fields),
-        Told::Persisted(partition, fields) => app.persisted.hear(partition, &fields),
-        Told::SessionEnded(session) => app.tokens.end(session),
+        Told::Changes(id, at, fields) => services.hub.hear(id, at, fields),
+        Told::Persisted(partition, fields) => services.persisted.hear(partition, &fields),
+        Told::SessionEnded(session) => services.tokens.end(session),
         Told::SiteChanged(id) => refresh.site(id),
-        Told::MatchChanged(id) => refresh.event(id),
-        Told::Lost(id) => app.hub.restart(id),
+        Told::MatchChanged(id) => refresh.fixture(id),
+        Told::Lost(id) => services.hub.restart(id),
         Told::Epoch(partition, epoch) => {
-            app.persisted.forget(partition);
+            services.persisted.forget(partition);
             if let Some(epoch) = epoch {
                 refresh.partition(partition);
-                app.hub.reset(partition, epoch);
+                services.hub.reset(partition, epoch);
             }
         }
     })
 }
 
-async fn tidy(app: Arc<App>, stop: CancellationToken) {
+async fn tidy(services: Arc<Services>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(10)) => {}
             () = stop.cancelled() => return,
         }
-        app.hub.drop_idle();
-        app.limits.tidy();
-        metrics::gauge!("grandstand_live_maps").set(app.hub.running() as f64);
+        services.hub.drop_idle();
+        services.limits.tidy();
+        metrics::gauge!("grandstand_live_maps").set(services.hub.running() as f64);
     }
 }
 
-async fn measure_backlogs(app: Arc<App>, stop: CancellationToken) {
+async fn measure_backlogs(services: Arc<Services>, stop: CancellationToken) {
     loop {
-        if let Err(error) = app.backlogs.measure_once().await {
+        if let Err(error) = services.backlogs.measure_once().await {
             tracing::warn!(%error, "the journals can't be measured");
         }
         tokio::select! {

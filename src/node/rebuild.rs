@@ -1,8 +1,8 @@
 //! `grandstand rebuild`: loads partitions from PostgreSQL again.
 
-use crate::app::build::build;
 use crate::config::Settings;
 use crate::domain::ids::Partition;
+use crate::node::build::build;
 use crate::stream::journal::Journal;
 use crate::workers::Workers;
 use crate::workers::rebuild::Agreement;
@@ -20,20 +20,22 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
     if let Some(one) = partition.filter(|one| *one >= settings.partitions) {
         anyhow::bail!("there is no partition {one}: they are 0 to {}", settings.partitions - 1);
     }
-    let (app, workers) = build(settings, &CancellationToken::new()).await?;
+    let (services, workers) = build(settings, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
-    for one in app.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0)) {
-        let journal = Journal::open(app.engine.redis(), one).await?;
+    for one in services.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0))
+    {
+        let journal = Journal::open(services.engine.redis(), one).await?;
         refuse_when_lost(&workers, &journal, one).await?;
         let most = REBUILD_WAIT.as_secs();
         eprintln!("loading partition {one} from PostgreSQL, at most {most} s");
-        app.engine.close_partition(one).await?;
+        services.engine.close_partition(one).await?;
         let closed_at = Instant::now();
-        while app.engine.epoch(one).await?.is_none() {
-            if let Some(lease) = app.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await?
+        while services.engine.epoch(one).await?.is_none() {
+            if let Some(lease) =
+                services.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await?
             {
                 let loaded = workers.load_once(&journal, &lease).await;
-                app.engine.end_lease(&lease).await?;
+                services.engine.end_lease(&lease).await?;
                 loaded?;
             }
             anyhow::ensure!(
