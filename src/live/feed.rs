@@ -6,7 +6,7 @@ use crate::domain::catalog::Match;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::position::{EventId, StreamId};
-use crate::engine::seats::Snapshot;
+use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::{Catalog, KnownSite};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Eta;

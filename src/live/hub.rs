@@ -5,7 +5,7 @@ use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::live::catalog::Catalog;
 use crate::live::feed::Feed;
 use crate::live::pace::Pace;
@@ -81,7 +81,8 @@ impl Hub {
                 return Ok(feed);
             }
             self.end(id);
-            let (event, site) = self.catalog.fixture_with_site(id).ok_or(Refusal::NotFound)?;
+            let (event, site) =
+                self.catalog.fixture_with_site(id).ok_or(Refusal::NotFound(Noun::Match))?;
             if event.archived {
                 return Err(Refusal::Archived.into());
             }

@@ -4,7 +4,7 @@
 use crate::domain::fact::Fields;
 use crate::domain::plan::PlanIndex;
 use crate::domain::position::{EventId, Position, StreamId};
-use crate::engine::seats::{Snapshot, parse_told};
+use crate::engine::snapshot::{Snapshot, parse_told};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::{Eta, Line, LineView};
 use crate::live::match_now::Told;

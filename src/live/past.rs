@@ -3,7 +3,7 @@
 use crate::domain::fact::Fields;
 use crate::domain::ids::SeatId;
 use crate::domain::position::{Position, StreamId};
-use crate::engine::seats::parse_told;
+use crate::engine::snapshot::parse_told;
 use crate::live::frame::{Frame, Subject};
 use crate::live::line::LineView;
 use std::collections::{HashMap, VecDeque};

@@ -5,7 +5,7 @@ use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{EventId, Position, StreamId};
-use crate::engine::seats::Snapshot;
+use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::KnownSite;
 use crate::live::feed::{Feed, Watching};
 use crate::live::frame::{LAST_CHUNK, Scope, Subject};

@@ -8,7 +8,8 @@ use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
 use crate::domain::money::Attempt;
 use crate::domain::position::Position;
-use crate::engine::payments::{Again, Outcome, Settled};
+use crate::engine::command::MissedStep;
+use crate::engine::payments::{Outcome, Settled};
 use crate::store::orphans::{KeptState, KeptStatus};
 use crate::workers::Workers;
 use std::collections::{HashMap, HashSet};
@@ -209,7 +210,7 @@ impl Workers {
         if settled == Settled::Asked {
             // The gateway may have been asked: PostgreSQL hears of the begin, and the reconciler
             // asks.
-            self.engine.tell_again(attempt, Again::Begin).await?;
+            self.engine.tell_again(attempt, MissedStep::Begin).await?;
         }
         Ok(true)
     }
@@ -225,15 +226,15 @@ impl Workers {
     ) -> anyhow::Result<bool> {
         let refund = claim.payment.as_ref().map_or(0, |payment| payment.money.refund);
         let what = match kept {
-            None => Again::Outcome,
+            None => MissedStep::Outcome,
             Some(kept) => match kept.status {
-                KeptStatus::Waits => Again::Outcome,
+                KeptStatus::Waits => MissedStep::Outcome,
                 KeptStatus::Paid
                     if claim.state == ClaimState::Refunding
                         && !kept.refunding
                         && kept.last_refund < refund =>
                 {
-                    Again::Begin
+                    MissedStep::Begin
                 }
                 KeptStatus::Paid => return Ok(false),
                 KeptStatus::Ended => {

@@ -137,7 +137,7 @@ impl Workers {
         let event = Match { version: version + 1, archived: true, ..event };
         match self.engine.put_match(&event, Operation::default()).await {
             Ok(_) => tracing::info!(%id, "the match is archived: it leaves Redis"),
-            Err(EngineError::Refused(Refusal::Stale | Refusal::NotFound)) => return Ok(()),
+            Err(EngineError::Refused(Refusal::Stale | Refusal::NotFound(_))) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         Ok(self.catalog.refresh_match(id).await?)

@@ -270,7 +270,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     let begun = hand.wait_for("payment_begun").await;
     hand.take(&bed.app).await;
     let waiting = node.services.store.unsettled_one(paid).await.unwrap().unwrap();
-    assert!(engine.ask_payment(&waiting.attempt).await.unwrap(), "{begun}");
+    assert!(engine.mark_asked(&waiting.attempt).await.unwrap(), "{begun}");
     let url = bed.app.settings.database_url.clone();
     sql(&url, "delete from payments; delete from reservations; delete from claims").await;
     for expected in [0, 1] {
