@@ -216,9 +216,6 @@ impl SeatCommand {
             Self::Reserve { id, user, hold } => {
                 row.claim(&id.key(), &user.key()).text(Argument::Hold, &hold.key());
             }
-            Self::ReserveSeats { id, user, seats } => {
-                priced(row.claim(&id.key(), &user.key()), seats);
-            }
             Self::RequestPayment { reservation, user, payment, method } => {
                 row.claim(&reservation.key(), &user.key());
                 row.text(Argument::Payment, &payment.key()).text(Argument::Method, method);
@@ -236,14 +233,12 @@ impl SeatCommand {
             }
             Self::SettlePayment { attempt, outcome } => encode_outcome(row, attempt, outcome),
             Self::RecordOrphan { attempt, fact, money } => {
-                with_money(
-                    on_payment(row, attempt).text(Argument::Fact, fact.word()),
-                    attempt,
-                    money,
-                );
+                on_payment(row, attempt).text(Argument::Fact, fact.word());
+                with_money(row, attempt, money);
             }
             Self::TellAgain { attempt, step } => encode_missed(row, attempt, step),
-            Self::Cancel { reservation, user, seats } => {
+            Self::ReserveSeats { id: reservation, user, seats }
+            | Self::Cancel { reservation, user, seats } => {
                 priced(row.claim(&reservation.key(), &user.key()), seats);
             }
             Self::SettleRefund { reservation, user, payment, refund, refused } => {
