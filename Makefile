@@ -37,7 +37,7 @@ test: ## Run everything that must pass: format, lints, tests, features, scripts,
 api: ## Generate web/openapi.json and the page's types, after a change of the API
 	@$(CARGO) run --locked --quiet --bin grandstand -- openapi > web/openapi.json.new
 	@mv web/openapi.json.new web/openapi.json
-	@cd web && npm run --silent api
+	@cd web && if [ ! -d node_modules ]; then npm ci --no-audit --no-fund; fi && npm run --silent api
 
 features: ## Run the scenarios of features/ only (ARGS="-- --name 'a part of its name'")
 	@scripts/setup run
