@@ -93,19 +93,6 @@ impl Journal {
         self.client()?.xadd(key, false, None::<()>, "*", values).await
     }
 
-    /// Whether the log still has the entry up to which PostgreSQL has it. A log that lost its tail
-    /// in a failover goes on with greater ids, so the ids alone would not tell.
-    pub async fn has(&self, id: StreamId) -> Result<bool, Error> {
-        if id == StreamId::default() {
-            return Ok(true);
-        }
-        let key = PartitionKeys(self.partition).journal();
-        let id = id.to_string();
-        let found: Vec<(String, RawFields)> =
-            self.client()?.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
-        Ok(!found.is_empty())
-    }
-
     /// The id of the newest entry ever appended; zero for a journal that never had one.
     pub async fn newest(&self) -> Result<StreamId, Error> {
         let key = PartitionKeys(self.partition).journal();
