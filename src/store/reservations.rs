@@ -107,8 +107,8 @@ fn from_row(row: &Row) -> Reservation {
         match_id: MatchId(row.get("match_id")),
         user: UserId(row.get("user_id")),
         status: match row.get("status") {
-            // A PENDING reservation is live in Redis alone. A caller reads this row only when Redis
-            // no longer has the reservation, so it is over.
+            // A PENDING reservation lives in Redis alone. When Redis does not have it, it is over,
+            // and callers use this row only then.
             ReservationStatus::Pending => ReservationStatus::Expired,
             status => status,
         },

@@ -26,14 +26,14 @@ impl Workers {
     }
 }
 
-/// Ends all claims of a partition whose deadline has passed; returns how many. A claim that can't be
-/// ended keeps its deadline, and does not stop the others.
+/// Ends all claims of a partition whose deadline has passed; returns how many. A claim that can't
+/// be ended keeps its deadline, and does not stop the others.
 pub async fn expire_due(engine: &Engine, partition: Partition) -> Result<usize, EngineError> {
     expire_until(engine, partition, engine.now_ms(partition).await?).await
 }
 
-/// Like `expire_due`, with the caller's clock. A wrong clock does no harm, because the script checks
-/// each deadline by the clock of the partition.
+/// Like `expire_due`, with the caller's clock. A wrong clock does no harm, because the script
+/// checks each deadline by the clock of the partition.
 pub async fn expire_until(
     engine: &Engine,
     partition: Partition,

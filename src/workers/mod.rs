@@ -112,7 +112,7 @@ impl Workers {
                 self.halted.lock().remove(&partition);
                 self.count_halted();
                 if let Err(error) = self.engine.end_lease(&lease).await {
-                    tracing::debug!(%partition, %error, "the lease ends by itself");
+                    tracing::debug!(%partition, %error, "the lease was not given up: it expires");
                 }
             } else if let Err(error) = self.watch_once(partition).await {
                 tracing::debug!(%partition, %error, "the clock can't be read");
@@ -125,7 +125,7 @@ impl Workers {
         match self.engine.take_lease(partition, &self.name, LEASE_TTL_MS).await {
             Ok(lease) => lease,
             Err(error) => {
-                tracing::warn!(%partition, %error, "no reply to the lease");
+                tracing::warn!(%partition, %error, "no reply to a request for the lease");
                 None
             }
         }

@@ -220,7 +220,7 @@ impl Workers {
         }
         let settled = self.engine.settle_payment(attempt, outcome).await?;
         let payment = attempt.payment;
-        tracing::warn!(%payment, ?settled, "PostgreSQL did not wait for a payment");
+        tracing::warn!(%payment, ?settled, "a payment that only Redis waited for is settled");
         if settled == Settled::Asked {
             // The gateway may have been asked. PostgreSQL gets the begin of the payment, and then
             // the reconciler asks the gateway.
@@ -252,7 +252,7 @@ impl Workers {
                 Status::Paid | Status::Refunded => return Ok(false),
                 Status::Failed | Status::Withdrawn => {
                     let payment = attempt.payment;
-                    tracing::error!(%payment, "sold in Redis, and not paid in PostgreSQL");
+                    tracing::error!(%payment, "a sale in Redis is not paid in PostgreSQL");
                     return Ok(false);
                 }
             },
@@ -266,8 +266,8 @@ impl Workers {
         Ok(told)
     }
 
-    /// Frees seats that have no owner, neither in Redis nor in PostgreSQL, when the last search found
-    /// them too.
+    /// Frees seats that have no owner, neither in Redis nor in PostgreSQL, when the last search
+    /// found them too.
     async fn free_seats(
         &self,
         seats: HashSet<(MatchId, SeatId, String)>,
@@ -281,17 +281,17 @@ impl Workers {
         for ((fixture, value), seats) in again {
             for page in seats.chunks(ROWS_PER_QUERY) {
                 let claimed = self.store.claimed_among(fixture, page).await?;
-                let nobodys: Vec<SeatId> =
+                let unowned: Vec<SeatId> =
                     page.iter().copied().filter(|seat| !claimed.contains(seat)).collect();
                 let sold_to_one = value.starts_with('O') && value.len() > 1;
                 if sold_to_one || !claimed.is_empty() {
                     let count = page.len();
                     tracing::error!(%fixture, count, "seats have no owner: grandstand verify");
                 }
-                if !sold_to_one && !nobodys.is_empty() {
-                    tracing::warn!(%fixture, seats = ?nobodys, "seats of nobody are free again");
-                    let count = nobodys.len();
-                    if self.engine.free_seats(fixture, value, nobodys).await? {
+                if !sold_to_one && !unowned.is_empty() {
+                    let (seats, count) = (&unowned, unowned.len());
+                    tracing::warn!(%fixture, ?seats, "seats without an owner are free again");
+                    if self.engine.free_seats(fixture, value, unowned).await? {
                         freed += count;
                     }
                 }

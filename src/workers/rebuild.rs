@@ -81,7 +81,7 @@ impl Workers {
             Agreement::NotLoaded => {}
             Agreement::RedisLost { committed } => {
                 tracing::error!(%partition, %committed,
-                    "Redis has lost what PostgreSQL knows: the partition is loaded again");
+                    "Redis has lost data of the partition: it is loaded from PostgreSQL");
                 metrics::counter!("grandstand_partitions_rebuilt_total").increment(1);
             }
             Agreement::DatabaseLost { announced, found } => {
@@ -109,7 +109,7 @@ impl Workers {
         self.engine.halt(lease, Some(lost)).await?;
         if self.halted.lock().insert(lease.partition) {
             tracing::error!(partition = %lease.partition, lost,
-                "PostgreSQL has lost what Redis knows: payments stop until `grandstand restore`");
+                "PostgreSQL has lost data: payments stop until `grandstand restore`");
         }
         self.count_halted();
         Ok(())
@@ -119,7 +119,8 @@ impl Workers {
         let state = self.engine.partition_state(lease.partition).await?;
         if self.halted.lock().remove(&lease.partition) || state.halted.is_some() {
             self.engine.halt(lease, None).await?;
-            tracing::info!(partition = %lease.partition, "PostgreSQL has it again: payments go on");
+            let partition = lease.partition;
+            tracing::info!(%partition, "PostgreSQL has the lost data again: payments go on");
         }
         self.count_halted();
         Ok(())
@@ -155,11 +156,11 @@ impl Workers {
         Ok(())
     }
 
-    /// Takes all that the journal still has to PostgreSQL, because the journal then begins again.
-    /// A journal that has lost its last entries may have gone on with ids below the position of
+    /// Takes all that the journal still has to PostgreSQL, because the journal then begins again. A
+    /// journal that has lost its last entries may have gone on with ids below the position of
     /// PostgreSQL, when the clock of the new server is behind. Such a journal is read from its
-    /// start. `epoch` is the epoch of the journal: entries of an earlier epoch change nothing that a
-    /// later one has changed.
+    /// start. `epoch` is the epoch of the journal: entries of an earlier epoch change nothing that
+    /// a later one has changed.
     async fn drain_all(
         &self,
         journal: &Journal,

@@ -36,7 +36,7 @@ impl Workers {
             }
             tokio::select! {
                 done = self.retire_once(partition) => if let Err(error) = done {
-                    tracing::warn!(%partition, error = format!("{error:#}"), "retiring waits");
+                    tracing::warn!(%partition, error = format!("{error:#}"), "archiving waits");
                 },
                 () = stop.cancelled() => return,
             }
@@ -98,8 +98,8 @@ impl Workers {
         Ok(over)
     }
 
-    /// Removes the sales of archived matches; returns the matches in which a claim stays, because it
-    /// is not a sale, or because PostgreSQL does not have it as a sale.
+    /// Removes the sales of archived matches; returns the matches in which a claim stays, because
+    /// it is not a sale, or because PostgreSQL does not have it as a sale.
     async fn remove(
         &self,
         claims: Vec<Claim>,

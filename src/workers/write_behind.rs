@@ -29,8 +29,8 @@ impl Workers {
         position.with_context(|| format!("partition {partition} has no position yet"))
     }
 
-    /// Takes the entries behind `position` to PostgreSQL, after waiting up to a second for the first
-    /// entry; returns the new position.
+    /// Takes the entries behind `position` to PostgreSQL, after waiting up to a second for the
+    /// first entry; returns the new position.
     ///
     /// # Errors
     /// Redis or PostgreSQL is away, or is not where this worker left it. Then the worker must
@@ -46,7 +46,8 @@ impl Workers {
         self.take(journal, lease, position, &entries).await
     }
 
-    /// Takes entries that were read behind `position` to PostgreSQL, and announces the new position.
+    /// Takes entries that were read behind `position` to PostgreSQL, and announces the new
+    /// position.
     pub(super) async fn take(
         &self,
         journal: &Journal,
@@ -60,7 +61,7 @@ impl Workers {
         // `position`, the entries that were read really follow it.
         anyhow::ensure!(
             self.engine.journal_has(lease.partition, position.id).await?,
-            "the journal has lost {}, which PostgreSQL knows",
+            "the journal has lost entry {}, which PostgreSQL has",
             position.id
         );
         let has = |kind: &str| {
@@ -94,11 +95,11 @@ impl Workers {
             .engine
             .announce(lease, position, lost)
             .await
-            .context("telling what is committed")?
+            .context("announcing the position")?
         {
             Announced::Told(at) => Ok(at),
             Announced::Behind(known) => {
-                anyhow::bail!("PostgreSQL is at {position}, and Redis was told that it had {known}")
+                anyhow::bail!("PostgreSQL is at {position}, but {known} was announced to Redis")
             }
         }
     }
@@ -129,9 +130,9 @@ impl Workers {
         Ok((Position { id: position.id.max(upto), ..position }, Position { id: upto, ..read }))
     }
 
-    /// Commits entries and moves the position to the last of them. Entries before the position leave
-    /// it where it is. When PostgreSQL refuses a batch, it is cut in halves until the bad entry is
-    /// found. That entry becomes a dead letter, and does not stop the rest.
+    /// Commits entries and moves the position to the last of them. Entries before the position
+    /// leave it where it is. When PostgreSQL refuses a batch, it is cut in halves until the bad
+    /// entry is found. That entry becomes a dead letter, and does not stop the rest.
     async fn commit(
         &self,
         journal: &Journal,
@@ -188,7 +189,7 @@ impl Workers {
         }
         // The table has it. A Redis without memory must not stop the entries behind it.
         if let Err(error) = journal.keep_dead_letter(position, fields, reason).await {
-            tracing::warn!(%partition, %error, "a dead letter is in the table alone");
+            tracing::warn!(%partition, %error, "a dead letter is in the table, and not in Redis");
         }
         tracing::error!(%partition, id = %position.id, reason, "a journal entry was refused");
         metrics::counter!("grandstand_dead_letters_total").increment(1);
