@@ -144,8 +144,8 @@ impl Guard {
         self.set(fact.payment, fact.reservation, known, !owed);
     }
 
-    /// Whether the payment of this step begins with it. An approval is the begin of a payment when
-    /// the journal has lost the real one.
+    /// Whether the payment of this step begins with it. An approval counts as the begin of a payment
+    /// whose real begin the journal has lost.
     pub(super) fn begins(&self, entry: JournalStep<'_>) -> bool {
         let unknown = !self.payments.contains_key(&entry.fact.payment);
         entry.step == PaymentStep::Begun || entry.step == PaymentStep::Approved && unknown
@@ -198,8 +198,8 @@ impl Guard {
         }
     }
 
-    /// Rules on the first step that is heard of a payment. `other`: another payment of the
-    /// reservation that has its seats.
+    /// Decides about the first known step of a payment. `other`: another payment of the reservation
+    /// that has its seats.
     fn rule_first(&self, entry: JournalStep<'_>, other: Option<&PaymentId>) -> Ruling {
         use PaymentStep::{
             Approved, Begun, Declined, Lost, RefundBegun, RefundDone, RefundOwed, RefundRefused,
@@ -231,7 +231,7 @@ impl Known {
     }
 }
 
-/// Rules on a later step of a payment. `taken`: another payment of the reservation has its seats.
+/// Decides about a later step of a payment. `taken`: another payment of the reservation has its seats.
 fn rule_next(entry: JournalStep<'_>, known: Known, taken: bool) -> Ruling {
     use PaymentRowStatus as Status;
     use PaymentStep::{
@@ -257,7 +257,9 @@ fn rule_next(entry: JournalStep<'_>, known: Known, taken: bool) -> Ruling {
         (Declined | Withdrawn | Lost, _, _) => Ruling::Stale,
         // A sale that stands is not given back because Redis has forgotten it.
         (RefundOwed, Status::Paid | Status::Refunded, _) => Ruling::Stale,
-        (RefundOwed, _, _) => Ruling::Follows,
+        (RefundOwed, Status::InProgress | Status::Withdrawn | Status::Failed | Status::Lost, _) => {
+            Ruling::Follows
+        }
         (RefundBegun, Status::Paid, false) if newer => Ruling::Follows,
         (RefundBegun, _, _) => Ruling::Stale,
         // The end of an earlier refund does not end the current one.
