@@ -17,9 +17,11 @@ use tokio::net::TcpStream;
 /// and shows a browser that the stream is alive. The API promises 15 s; it is a second less because
 /// the time is checked once a second.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(14);
-/// A connection that takes no bytes for this time is closed, whatever its state says.
+/// A connection that takes no bytes for this time is closed, whatever its state says. A shorter
+/// time loses browsers that sleep for a moment, a longer one keeps the slots of dead ones.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Connections that are served before the other tasks of the thread get their turn.
+/// Connections that are served before the other tasks of the thread get their turn. More delay
+/// these tasks; fewer make the frame of a large crowd late.
 const CONNECTIONS_PER_TURN: usize = 128;
 
 /// The heartbeat. Browsers drop comments, and events without data.

@@ -26,7 +26,7 @@ const FEED_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The first pause before another attempt to read a snapshot; it doubles up to the longest pause.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// Messages that a feed takes at once.
+/// Messages that a feed takes at once. More lock its map for longer.
 const MESSAGES_MAX: usize = 1000;
 
 enum Message {

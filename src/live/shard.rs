@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 const SHARDS_MAX: usize = 4;
 /// How often all connections are checked: for connections that are gone, and for heartbeats.
 const INSPECT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a connection with unsent bytes is tried again.
+/// How often a connection with unsent bytes is tried again. Slow browsers see changes this much
+/// later; a shorter interval costs time for each of them.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All shards of a node.

@@ -8,7 +8,7 @@ use crate::redis::{BLOCK_TIMEOUT_MS, Link, RawFields, Redis};
 use fred::prelude::*;
 use std::collections::HashMap;
 
-/// Dead letters in one read.
+/// Dead letters in one read. More block Redis for longer.
 const DEAD_LETTERS_PER_PAGE: u64 = 1000;
 
 /// Reader of one partition's journal.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Entries of one stream in one read.
+/// Entries of one stream in one read. More make a larger reply at once.
 const ENTRIES_PER_READ: u64 = 1000;
 /// A blocking read that takes longer may never end, or only when the clock of Redis has caught up
 /// after it was set back. The timeout is well below the time after which a node counts as deaf.

@@ -40,9 +40,10 @@ const RENEW_INTERVAL: Duration = Duration::from_millis(LEASE_TTL_MS / 4);
 const LEASE_INTERVAL: Duration = Duration::from_millis(120);
 /// The interval of the expiry search: half of the delay that the map may have.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
-/// The interval at which people are let out of the waiting rooms.
+/// The interval at which people are let out of the waiting rooms. A longer one lets them out in
+/// larger groups.
 const ADMISSION_INTERVAL: Duration = Duration::from_millis(250);
-/// The interval at which unsettled payments are read.
+/// The interval at which unsettled payments are read. A longer one settles unknown outcomes later.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
 /// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
