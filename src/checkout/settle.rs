@@ -11,7 +11,7 @@ use crate::engine::claims::Found;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Outcome, Settled};
 use crate::gateway::toss::{CancelOutcome, GatewayPayment, GatewayStatus, Lookup, Toss};
-use crate::store::payment_rows::{PaymentRow, Standing};
+use crate::store::payments::{PaymentRow, Standing};
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
     for one in services.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0))
     {
         let journal = Journal::open(services.engine.redis(), one).await?;
-        refuse_when_lost(&workers, &journal, one).await?;
+        refuse_when_lost(&workers, one).await?;
         let most = REBUILD_WAIT.as_secs();
         eprintln!("loading partition {one} from PostgreSQL, at most {most} s");
         services.engine.close_partition(one).await?;
@@ -50,15 +50,11 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
 }
 
 /// What PostgreSQL has lost must not be taken out of Redis as well.
-async fn refuse_when_lost(
-    workers: &Workers,
-    journal: &Journal,
-    partition: Partition,
-) -> anyhow::Result<()> {
+async fn refuse_when_lost(workers: &Workers, partition: Partition) -> anyhow::Result<()> {
     // A worker commits and tells meanwhile: only what is found again counts.
     for _ in 0..3 {
-        let agreement = workers.agreement(journal, partition).await?;
-        let Agreement::DatabaseLost { told, .. } = agreement else { return Ok(()) };
+        let agreement = workers.agreement(partition).await?;
+        let Agreement::DatabaseLost { announced: told, .. } = agreement else { return Ok(()) };
         tracing::debug!(%partition, %told, "PostgreSQL is behind what Redis was told");
     }
     anyhow::bail!(

@@ -65,7 +65,7 @@ impl Workers {
             return Ok(false);
         };
         // What PostgreSQL has not read yet is not missing in it.
-        let place = self.place(payment.partition()).await?;
+        let place = self.position(payment.partition()).await?;
         if place.id >= newest && self.tell_again(&attempt, &state).await? {
             return Ok(true);
         }
