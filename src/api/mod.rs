@@ -4,7 +4,6 @@ pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod best;
-pub mod checkout;
 pub mod clock;
 pub mod document;
 pub mod error;
@@ -36,6 +35,7 @@ use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
+use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::engine::Engine;
 use crate::gateway::toss::Toss;
@@ -48,7 +48,6 @@ use axum::Router;
 use axum::routing::get;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -68,10 +67,7 @@ pub struct Services {
     pub hints: Hints,
     pub tokens: Tokens,
     pub limits: RateLimits,
-    pub pauses: checkout::Pauses,
-    /// Confirmations and cancellations that go on although their caller may have gone: a stop waits
-    /// for them.
-    pub checkouts: TaskTracker,
+    pub checkout: Arc<Checkout>,
     /// Calls under an Idempotency-Key that are not answered yet.
     pub calls: extract::Calls,
     pub taken: Taken,

@@ -2,12 +2,12 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::checkout::{self, Confirmed};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Nothing, Okay, Path,
 };
 use crate::api::reservations::{ReservationView, find};
+use crate::checkout::confirm::Confirmed;
 use crate::checkout::settle::Rumour;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{PaymentId, ReservationId};
@@ -191,13 +191,13 @@ pub async fn confirm(
         let message = "must be the paymentKey that the gateway gave";
         return Err(ApiError::field("paymentKey", message));
     }
-    let (one, _) = find_payment(&services, &user, payment_id).await?;
+    let (reservation, _) = find_payment(&services, &user, payment_id).await?;
     if order_id != payment_id.order_id() {
         return Err(ErrorCode::AmountMismatch.into());
     }
-    let confirmed =
-        checkout::confirm(&services, &user, &one, payment_id, payment_key, amount).await?;
-    let one = find(&services, &user, one.id).await?;
+    let id = reservation.id;
+    let confirmed = services.checkout.confirm(reservation, payment_id, payment_key, amount).await?;
+    let one = find(&services, &user, id).await?;
     let unknown = confirmed == Confirmed::Unknown;
     let payment = one.payment.clone().map(|payment| {
         let status = if unknown { PaymentStatus::Unknown } else { payment.status };

@@ -2,7 +2,6 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::checkout;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
 use crate::api::holds::{
@@ -255,12 +254,12 @@ pub async fn cancel(
     Path(id): Path<ReservationId>,
     OptionalInput(input): OptionalInput<CancelInput>,
 ) -> ApiResult<Response> {
-    let one = find(&services, &user, id).await?;
+    let reservation = find(&services, &user, id).await?;
     let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => priced(&services, one.match_id, &seats)?,
+        Some(seats) => priced(&services, reservation.match_id, &seats)?,
         None => vec![],
     };
-    let done = checkout::cancel(&services, &user, &one, seats).await?;
+    let done = services.checkout.cancel(reservation, seats).await?;
     let one = find(&services, &user, id).await?;
     let view = ReservationView::of(&services, &one);
     Ok(if done {

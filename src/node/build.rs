@@ -3,13 +3,13 @@
 use crate::api::Services;
 use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
-use crate::api::checkout::Pauses;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::taken::Taken;
 use crate::api::users::{account_as_typed, checked_email, checked_password, new_account};
+use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::config::Settings;
 use crate::domain::account::Role;
@@ -28,7 +28,6 @@ use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// How long a start waits for a server of Redis that does not answer.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -80,20 +79,22 @@ pub(super) async fn build(
         age_ms: settings.journal_age_ms_max,
     };
     let backlogs = Backlogs::new(engine.redis().clone(), settings.partitions, limits);
+    let backlogs = Arc::new(backlogs);
+    let persisted = Arc::new(Persisted::new(settings.partitions));
+    let checkout = Checkout::new(&engine, &store, &toss, &persisted, &backlogs);
     let services = Services {
         settlement: Settlement::new(&engine, &store, &toss),
         engine,
         hints: Hints::default(),
-        backlogs: Arc::new(backlogs),
+        checkout: Arc::new(checkout),
+        backlogs,
         store,
         catalog,
         hub,
-        persisted: Arc::new(Persisted::new(settings.partitions)),
+        persisted,
         toss,
         tokens: Tokens::new(&settings.jwt_secret, settings.access_ttl_ms, settings.refresh_ttl_ms),
         limits: RateLimits::new(&settings.rates),
-        pauses: Pauses::default(),
-        checkouts: TaskTracker::new(),
         calls: Calls::default(),
         taken: Taken::default(),
         health: Health::new(settings.partitions),

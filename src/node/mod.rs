@@ -115,8 +115,7 @@ impl Node {
         self.services.health.stopping();
         tokio::time::sleep(self.drain).await;
         self.requests.end().await;
-        self.services.checkouts.close();
-        if tokio::time::timeout(CHECKOUTS, self.services.checkouts.wait()).await.is_err() {
+        if !self.services.checkout.finish(CHECKOUT_TIMEOUT).await {
             tracing::warn!("some confirmations did not end in time: the reconciler goes on");
         }
         self.work.end().await;
@@ -139,9 +138,9 @@ pub async fn connect_at_once(settings: &Settings) -> anyhow::Result<Arc<Services
     Ok(services)
 }
 
-/// Confirmations in flight get this time at a stop: more than claim, gateway and outcome take
-/// together.
-const CHECKOUTS: Duration = Duration::from_secs(20);
+/// How long a stop waits for confirmations and cancellations under way. It must be longer than
+/// claim, gateway and outcome take together.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn listener(services: &Arc<Services>) -> Listener {
     let services = services.clone();

@@ -1,6 +1,7 @@
-//! What the engine and the store refuse, in the words of the API.
+//! Translates the errors of the engine, the store and the checkout into problem documents.
 
 use super::{ApiError, ErrorCode};
+use crate::checkout::CheckoutError;
 use crate::domain::ids::SeatId;
 use crate::engine::error::{EngineError, NotPending, Refusal};
 use crate::store::StoreError;
@@ -53,12 +54,6 @@ impl ApiError {
     /// Seats that are not in the state that an administrator expects, with the reason.
     pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
         Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
-    }
-
-    /// Seats to cancel that the reservation does not have.
-    pub fn not_in_reservation() -> Self {
-        let detail = "Not all of these seats are part of this reservation. Nothing was cancelled.";
-        Self::new(ErrorCode::NotYours, detail)
     }
 
     /// Refusals of reservations, payments, accounts and the catalogue.
@@ -140,6 +135,32 @@ impl From<EngineError> for ApiError {
                 Self::from(ErrorCode::Unavailable).inside(error.to_string())
             }
             EngineError::BadReply(_) | EngineError::Fenced => Self::internal(error),
+        }
+    }
+}
+
+impl From<CheckoutError> for ApiError {
+    fn from(error: CheckoutError) -> Self {
+        match error {
+            CheckoutError::Paused => ErrorCode::PaymentsPaused.into(),
+            CheckoutError::SeatsSold(seats) => Self::seat_sold(seats),
+            CheckoutError::Declined { code, message } => Self::declined(&code, &message),
+            CheckoutError::DeclinedBefore => {
+                Self::declined("DECLINED", "see the response to the first confirmation")
+            }
+            CheckoutError::PaidTooLate => ErrorCode::PaidTooLate.into(),
+            CheckoutError::NoReservation => ErrorCode::ReservationNotFound.into(),
+            CheckoutError::EndedBefore => Self::new(
+                ErrorCode::NotCancellable,
+                "This reservation has ended before: there is nothing to cancel.",
+            ),
+            CheckoutError::SeatsNotInReservation => Self::new(
+                ErrorCode::NotYours,
+                "Not all of these seats are part of this reservation. Nothing was cancelled.",
+            ),
+            CheckoutError::RefundRefused => ErrorCode::RefundRefused.into(),
+            CheckoutError::Engine(error) => error.into(),
+            CheckoutError::Failed(_) => Self::internal(error),
         }
     }
 }
