@@ -1,9 +1,29 @@
 //! The address of a caller in the one form that limits count, made at one place: an address of
 //! IPv4, or the network of IPv6 that one customer of a provider gets.
 
+use crate::api::error::ApiError;
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
+
+/// The address of the other side of a connection, which may be a load balancer.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub IpAddr);
+
+/// The address of the caller, as limits count it. The layers add it to each request.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller(pub IpAddr);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Self>().copied();
+        caller.ok_or_else(|| ApiError::internal("the layers did not add the caller"))
+    }
+}
 
 /// The load balancers whose `X-Forwarded-For` is believed.
 pub struct Proxies {

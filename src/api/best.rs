@@ -3,10 +3,9 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
+use crate::api::choice::{SEATS_PER_CALL_MAX, not_open, refuse_early, total};
 use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
-use crate::api::holds::{
-    HoldView, SEATS_PER_CALL, claimed, hold_view, not_open, refuse_early, total,
-};
+use crate::api::views::{HoldView, claimed};
 use crate::domain::best::Wish;
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::batch::Operation;
@@ -55,13 +54,13 @@ pub async fn hold_best(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     services.limits.seat_call(user.id.0)?;
-    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    let (_, site) = services.fixture_with_site(id)?;
     let wish = checked(&site, best)?;
     if !refuse_early(services, id, wish.count, &operation).await? {
         // Only the answer that an earlier call had is wanted.
         let held = services.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
         let (hold_id, granted) = held.map_err(|_| not_open(services, id))?;
-        return hold_view(&site, hold_id, &granted);
+        return HoldView::granted(&site, hold_id, &granted);
     }
     let feed = services.hub.feed(id).await?;
     for _ in 0..ROUNDS {
@@ -75,7 +74,7 @@ pub async fn hold_best(
         let held =
             services.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
         let version = match held {
-            Ok((hold_id, granted)) => return hold_view(&site, hold_id, &granted),
+            Ok((hold_id, granted)) => return HoldView::granted(&site, hold_id, &granted),
             Err(version) => version,
         };
         // Redis stands where the map stood when it had nothing: that is its own word.
@@ -88,8 +87,8 @@ pub async fn hold_best(
 }
 
 fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
-    if !(1..=SEATS_PER_CALL).contains(&best.count) {
-        let message = format!("must be 1 to {SEATS_PER_CALL}");
+    if !(1..=SEATS_PER_CALL_MAX).contains(&best.count) {
+        let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
         return Err(ApiError::field("bestAvailable.count", message));
     }
     let plan = &site.site.plan;

@@ -1,16 +1,15 @@
 //! Event streams (SSE): a snapshot, then changes, with ids to resume from; and the match itself.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Path, Query};
 use crate::api::seats::checked_block;
-use crate::api::serve::PeerAddress;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::domain::position::EventId;
 use crate::live::feed::Watching;
 use crate::live::frame::{Frame, Scope, Subject};
 use crate::live::shard::{STILL_HERE, Watcher};
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -20,7 +19,6 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -64,14 +62,15 @@ pub struct BlockStreamQuery {
         ErrorCode::SiteNotFound, ErrorCode::MatchArchived, ErrorCode::TooManyStreams]))))]
 pub async fn of_block(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    caller: Caller,
     headers: HeaderMap,
     Path((id, block)): Path<(MatchId, BlockId)>,
     Query(query): Query<BlockStreamQuery>,
 ) -> ApiResult<Response> {
     checked_block(&services, id, block)?;
     let subject = Subject::Seats(Scope::Block(block));
-    open(&services, peer, &headers, id, subject, query.last_event_id.as_deref()).await
+    let last = last_event_id(&headers, query.last_event_id.as_deref());
+    open(&services, caller, id, subject, last).await
 }
 
 /// Live states of the whole match, or of `blocks`: as above, with one letter per seat in the
@@ -85,12 +84,12 @@ pub async fn of_block(
         ErrorCode::TooManyStreams]))))]
 pub async fn of_match(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    caller: Caller,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
     Query(query): Query<StreamQuery>,
 ) -> ApiResult<Response> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.fixture(id)?;
     let scope = match &query.blocks {
         None => Scope::Match,
         Some(text) => {
@@ -102,7 +101,8 @@ pub async fn of_match(
         }
     };
     let subject = Subject::Seats(scope);
-    open(&services, peer, &headers, id, subject, query.last_event_id.as_deref()).await
+    let last = last_event_id(&headers, query.last_event_id.as_deref());
+    open(&services, caller, id, subject, last).await
 }
 
 fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
@@ -132,16 +132,13 @@ impl EventStream {
 /// Accepts a stream: a place among those of the caller's address, the map, the head of the answer.
 pub async fn open(
     services: &Services,
-    peer: Option<Extension<PeerAddress>>,
-    headers: &HeaderMap,
+    caller: Caller,
     id: MatchId,
     subject: Subject,
-    last: Option<&str>,
+    last: Option<EventId>,
 ) -> ApiResult<Response> {
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0);
-    let place = services.limits.stream(address)?;
+    let place = services.limits.stream(caller.0)?;
     let watching = Watching::new(services.hub.feed(id).await?);
-    let last = last_event_id(headers, last);
     let ends_at = Instant::now() + jittered(LIFE);
     let watcher = Watcher { watching, subject, last, place, connection: None, ends_at };
     let mut response = Response::new(Body::empty());
@@ -158,7 +155,7 @@ pub async fn open(
 }
 
 /// Where the client stands; a text that is no id of an event counts as none: it gets a snapshot.
-fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<EventId> {
+pub fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<EventId> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     header.or(query)?.parse().ok()
 }

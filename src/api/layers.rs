@@ -2,8 +2,8 @@
 //! document of what failed.
 
 use crate::api::Services;
+use crate::api::address::{Caller, PeerAddress};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::serve::PeerAddress;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -40,7 +40,7 @@ async fn outermost(
     let peer = request.extensions().get::<PeerAddress>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
     let caller = services.proxies.caller(peer, request.headers());
-    request.extensions_mut().insert(PeerAddress(caller));
+    request.extensions_mut().insert(Caller(caller));
     let id = request_id(&request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();

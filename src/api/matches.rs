@@ -1,8 +1,9 @@
 //! Matches, for everybody.
 
 use crate::api::Services;
-use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Envelope, Okay, Path, Query};
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::extract::{Envelope, Okay, Query};
+use crate::api::known_match::KnownMatch;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::match_now::MatchNow;
@@ -138,10 +139,9 @@ fn parse_cursor(text: &str) -> Option<(i128, MatchId)> {
     operation_id = "getMatch", tag = "matches",
     params(("match" = uuid::Uuid, Path)),
     responses((status = 200, body = Envelope<MatchView>)))]
-pub async fn one(
+pub async fn get(
     State(services): State<Arc<Services>>,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<MatchView>> {
-    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
     Ok(Okay(MatchView::of(&services, &fixture).await))
 }

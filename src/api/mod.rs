@@ -4,6 +4,7 @@ pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod best;
+pub mod choice;
 pub mod clock;
 pub mod document;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod guesses;
 pub mod health;
 pub mod hints;
 pub mod holds;
+pub mod known_match;
 pub mod layers;
 pub mod limits;
 pub mod matches;
@@ -26,6 +28,7 @@ pub mod serve;
 pub mod sites;
 pub mod taken;
 pub mod users;
+pub mod views;
 mod wire;
 
 use crate::api::address::Proxies;
@@ -104,7 +107,7 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(users::me))
         // catalogue
         .routes(routes!(matches::list))
-        .routes(routes!(matches::one))
+        .routes(routes!(matches::get))
         .routes(routes!(sites::plan))
         .routes(routes!(sites::areas))
         .routes(routes!(sites::sections))
@@ -118,15 +121,15 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         // holds
         .routes(routes!(holds::hold, holds::mine))
         .routes(routes!(holds::release))
-        .routes(routes!(holds::hold_one))
-        .routes(routes!(holds::release_one))
+        .routes(routes!(holds::hold_seat))
+        .routes(routes!(holds::release_seat))
         // reservations and payments
         .routes(routes!(reservations::create, reservations::list))
-        .routes(routes!(reservations::one))
+        .routes(routes!(reservations::get))
         .routes(routes!(reservations::cancel))
         .routes(routes!(payments::request))
         .routes(routes!(payments::confirm))
-        .routes(routes!(payments::one))
+        .routes(routes!(payments::get))
         .routes(routes!(payments::webhook))
         // waiting room
         .routes(routes!(queue::join, queue::place, queue::leave))

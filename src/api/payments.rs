@@ -6,10 +6,11 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Nothing, Okay, Path,
 };
-use crate::api::reservations::{ReservationView, find};
+use crate::api::reservations::find;
+use crate::api::views::{PaymentView, ReservationView};
 use crate::checkout::confirm::Confirmed;
 use crate::checkout::settle::Rumour;
-use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation};
 use crate::domain::ids::{PaymentId, ReservationId};
 use crate::domain::money::{CHARGE_MIN, Money, TRANSFER_MIN};
 use crate::gateway::toss::GatewayStatus;
@@ -63,58 +64,6 @@ pub struct ConfirmInput {
     /// In KRW.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
-}
-
-/// A payment.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentView {
-    #[schema(value_type = uuid::Uuid)]
-    id: PaymentId,
-    #[schema(value_type = uuid::Uuid)]
-    reservation_id: ReservationId,
-    order_id: String,
-    /// What is charged, in KRW.
-    amount: i64,
-    /// What went back of it, in KRW.
-    refunded: i64,
-    method: String,
-    status: PaymentStatus,
-    /// The page on which to pay; add `successUrl` and `failUrl` to its query. Not there when
-    /// nothing is to be paid: confirm such a payment with any payment key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    checkout_url: Option<String>,
-}
-
-impl PaymentView {
-    /// A payment of a reservation.
-    pub fn of(services: &Services, one: &Reservation, payment: &ClaimPayment) -> Self {
-        // Paid, and then the reservation was cancelled: the money is back.
-        let status = match (payment.status, one.status) {
-            (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
-            (status, _) => status,
-        };
-        let refunded = match status {
-            PaymentStatus::Refunded => payment.amount,
-            _ => payment.money.back,
-        };
-        let open = status == PaymentStatus::Ready && payment.amount > 0;
-        let checkout_url = (open && !services.checkout_url.is_empty()).then(|| {
-            let order = payment.id.order_id();
-            format!("{}?orderId={order}&amount={}", services.checkout_url, payment.amount)
-        });
-        Self {
-            id: payment.id,
-            reservation_id: one.id,
-            order_id: payment.id.order_id(),
-            amount: payment.amount,
-            refunded,
-            method: payment.method.clone(),
-            status,
-            checkout_url,
-        }
-    }
 }
 
 /// A confirmation.
@@ -215,7 +164,7 @@ pub async fn confirm(
     params(("payment" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<PaymentView>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
-pub async fn one(
+pub async fn get(
     State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<PaymentId>,

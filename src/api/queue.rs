@@ -1,18 +1,18 @@
 //! The waiting room of a match.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::auth::User;
 use crate::api::error::{ApiResult, ErrorCode};
-use crate::api::events::open;
+use crate::api::events::{last_event_id, open};
 use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
-use crate::api::serve::PeerAddress;
+use crate::api::known_match::KnownMatch;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::MatchId;
 use crate::engine::error::Refusal;
 use crate::engine::queue::Place;
 use crate::live::frame::Subject;
 use crate::live::line::{Eta, LineView};
-use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -59,7 +59,7 @@ pub async fn join(
     Path(id): Path<MatchId>,
 ) -> ApiResult<Created<PlaceView>> {
     services.limits.seat_call(user.id.0)?;
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.fixture(id)?;
     let place = services.engine.join_queue(id, user.id).await?;
     Ok(Created(view(&services, id, place).await?))
 }
@@ -73,12 +73,11 @@ pub async fn join(
 pub async fn place(
     State(services): State<Arc<Services>>,
     user: User,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<PlaceView>> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
-    let place = services.engine.queue_place(id, user.id).await?;
+    let place = services.engine.queue_place(fixture.id, user.id).await?;
     let place = place.ok_or(ErrorCode::NotInQueue)?;
-    Ok(Okay(view(&services, id, place).await?))
+    Ok(Okay(view(&services, fixture.id, place).await?))
 }
 
 /// Leaves the queue, or gives the pass back.
@@ -90,10 +89,9 @@ pub async fn place(
 pub async fn leave(
     State(services): State<Arc<Services>>,
     user: User,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<NoContent> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
-    match services.engine.leave_queue(id, user.id).await? {
+    match services.engine.leave_queue(fixture.id, user.id).await? {
         true => Ok(NoContent),
         false => Err(ErrorCode::NotInQueue.into()),
     }
@@ -136,14 +134,14 @@ async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<Place
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::TooManyStreams]))))]
 pub async fn events(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    caller: Caller,
     headers: HeaderMap,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
-    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
     if !fixture.queue.enabled {
         let ended = fixture.status == MatchStatus::Closed;
         return Err(Refusal::QueueOff { ended }.into());
     }
-    open(&services, peer, &headers, id, Subject::Line, None).await
+    let last = last_event_id(&headers, None);
+    open(&services, caller, fixture.id, Subject::Line, last).await
 }

@@ -2,12 +2,12 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
+use crate::api::choice::{priced, seat_ids, some_seat_ids};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
-use crate::api::holds::{
-    ClaimedSeat, checked_seats, claimed, deadline, moment, seat_ids, some_seat_ids,
+use crate::api::extract::{
+    Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
 };
-use crate::api::payments::PaymentView;
+use crate::api::views::{ReservationView, claimed, moment};
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
 use crate::engine::error::EngineError;
@@ -50,6 +50,15 @@ impl ReserveInput {
     }
 }
 
+impl ReserveChoice {
+    fn match_id(&self) -> MatchId {
+        match self {
+            Self::Hold(hold) => hold.match_id,
+            Self::Seats(seats) => seats.match_id,
+        }
+    }
+}
+
 /// The seats of a hold.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -70,27 +79,6 @@ pub struct ReserveSeats {
     seat_ids: Vec<SeatId>,
 }
 
-/// A reservation.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReservationView {
-    #[schema(value_type = uuid::Uuid)]
-    pub id: ReservationId,
-    #[schema(value_type = uuid::Uuid)]
-    pub match_id: MatchId,
-    pub status: ReservationStatus,
-    pub seats: Vec<ClaimedSeat>,
-    /// In KRW.
-    pub amount: i64,
-    /// The end of the time to pay, while PENDING.
-    #[schema(required)]
-    pub expires_at: Option<jiff::Timestamp>,
-    #[schema(required)]
-    pub created_at: Option<jiff::Timestamp>,
-    #[schema(required)]
-    pub payment: Option<PaymentView>,
-}
-
 /// My reservations.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -100,25 +88,6 @@ pub struct ReservationList {
     history: bool,
     /// False while a part of Redis does not answer: open reservations in it are not listed then.
     open: bool,
-}
-
-impl ReservationView {
-    /// A reservation with the labels of its seats.
-    pub fn of(services: &Services, one: &Reservation) -> Self {
-        let site = services.catalog.fixture_with_site(one.match_id).map(|(_, site)| site);
-        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
-        Self {
-            id: one.id,
-            match_id: one.match_id,
-            status: one.status,
-            // Empty while this node does not know the plan: never seats at 0 KRW.
-            seats: site.and_then(|site| claimed(&site, &one.seats).ok()).unwrap_or_default(),
-            amount: one.amount,
-            expires_at: one.expires_at.and_then(time),
-            created_at: time(one.created_at),
-            payment: one.payment.as_ref().map(|payment| PaymentView::of(services, one, payment)),
-        }
-    }
 }
 
 /// Reserves held seats: the time to pay begins.
@@ -139,13 +108,13 @@ pub async fn create(
 ) -> ApiResult<Created<ReservationView>> {
     services.limits.seat_call(user.id.0)?;
     let operation = key.operation(&user.id.key(), "reserve", &input);
-    let (match_id, source) = match input.value.choice()? {
-        ReserveChoice::Hold(one) => (one.match_id, Source::Hold(one.hold_id)),
-        ReserveChoice::Seats(some) => {
-            (some.match_id, Source::Seats(priced(&services, some.match_id, &some.seat_ids)?))
-        }
+    let choice = input.value.choice()?;
+    let match_id = choice.match_id();
+    let (_, site) = services.fixture_with_site(match_id)?;
+    let source = match choice {
+        ReserveChoice::Hold(hold) => Source::Hold(hold.hold_id),
+        ReserveChoice::Seats(seats) => Source::Seats(priced(&site, &seats.seat_ids)?),
     };
-    let (_, site) = services.catalog.fixture_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
     let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
     Ok(Created(ReservationView {
         id,
@@ -153,17 +122,10 @@ pub async fn create(
         status: ReservationStatus::Pending,
         seats: claimed(&site, &granted.seats)?,
         amount: granted.amount,
-        expires_at: Some(deadline(&granted)?),
+        expires_at: Some(moment(granted.deadline)?),
         created_at: Some(moment(id.made_at())?),
         payment: None,
     }))
-}
-
-/// Seats of a match, each with its price in KRW.
-fn priced(services: &Services, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
-    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
-    checked_seats(&site, seats)?;
-    Ok(claimed(&site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
 }
 
 /// My reservations: open ones first, then what was bought, newest first.
@@ -200,7 +162,7 @@ pub async fn list(
     params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
-pub async fn one(
+pub async fn get(
     State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<ReservationId>,
@@ -256,15 +218,14 @@ pub async fn cancel(
 ) -> ApiResult<Response> {
     let reservation = find(&services, &user, id).await?;
     let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => priced(&services, reservation.match_id, &seats)?,
+        Some(seats) => {
+            let (_, site) = services.fixture_with_site(reservation.match_id)?;
+            priced(&site, &seats)?
+        }
         None => vec![],
     };
     let done = services.checkout.cancel(reservation, seats).await?;
     let one = find(&services, &user, id).await?;
     let view = ReservationView::of(&services, &one);
-    Ok(if done {
-        Okay(view).into_response()
-    } else {
-        crate::api::extract::Accepted(view).into_response()
-    })
+    Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
 }

@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
+use crate::api::known_match::KnownMatch;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::live::frame::{Scope, States};
 use axum::extract::State;
@@ -35,10 +36,9 @@ pub async fn of_block(
 pub async fn of_match(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
-    let feed = services.hub.feed(id).await?;
+    let feed = services.hub.feed(fixture.id).await?;
     let body = feed.body(&Scope::Match, |data| {
         serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
     });
@@ -69,7 +69,7 @@ pub async fn of_match(
 
 /// Refuses a match or a block that does not exist.
 pub fn checked_block(services: &Services, id: MatchId, block: BlockId) -> ApiResult<()> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.fixture(id)?;
     let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::SiteNotFound)?;
     site.index.block_range(block).map(|_| ()).ok_or_else(|| ErrorCode::BlockNotFound.into())
 }

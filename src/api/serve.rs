@@ -3,6 +3,7 @@
 //! bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
 use crate::api::Services;
+use crate::api::address::PeerAddress;
 use crate::api::events::{self, EventStream};
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
@@ -44,11 +45,6 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// What a connection gets that is one too many.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
-
-/// The address of the other side; behind the layers that of the caller, as limits count it
-/// (`address::Proxies`).
-#[derive(Debug, Clone, Copy)]
-pub struct PeerAddress(pub IpAddr);
 
 /// Binds an address such as `127.0.0.1:8080`. A connection whose other side acknowledges nothing
 /// for `peer_timeout` (3 s or more) ends by itself, give or take a third: it would keep its places

@@ -1,18 +1,16 @@
 //! Sign-up, log-in, sessions.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::auth::{Pair, User, hash_password, rotate_session, start_session, verify_password};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
-use crate::api::serve::PeerAddress;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::UserId;
 use crate::domain::text::{canonical, canonical_email};
 use crate::engine::error::{EngineError, Refusal};
-use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -82,11 +80,11 @@ pub struct RefreshInput {
     extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
 pub async fn sign_up(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    Caller(address): Caller,
     key: IdempotencyKey,
     input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
-    services.limits.account_call(address(peer))?;
+    services.limits.account_call(address)?;
     let email = checked_email(&input.value.email);
     let password = checked_password(&input.value.password);
     let (email, password) = match (email, password) {
@@ -131,10 +129,9 @@ pub async fn new_account(
     extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
 pub async fn log_in(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    Caller(address): Caller,
     input: Input<LogInInput>,
 ) -> ApiResult<Okay<SessionView>> {
-    let address = address(peer);
     services.limits.account_call(address)?;
     let LogInInput { email: typed, password } = input.value;
     let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES);
@@ -191,10 +188,6 @@ pub async fn log_out(State(services): State<Arc<Services>>, user: User) -> ApiRe
     responses((status = 200, body = Envelope<UserView>)))]
 pub async fn me(user: User) -> Okay<UserView> {
     Okay(UserView { id: user.id, email: user.email.to_string(), role: user.role })
-}
-
-fn address(peer: Option<Extension<PeerAddress>>) -> IpAddr {
-    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0)
 }
 
 fn view(services: &Services, account: Account, pair: Pair) -> SessionView {

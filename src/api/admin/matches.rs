@@ -165,7 +165,7 @@ pub async fn read(services: &Services, id: MatchId) -> ApiResult<Match> {
 /// The match as it is after a change.
 pub async fn answer(services: &Services, id: MatchId) -> ApiResult<MatchView> {
     services.catalog.refresh_match(id).await?;
-    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    let fixture = services.fixture(id)?;
     Ok(MatchView::of(services, &fixture).await)
 }
 

@@ -175,7 +175,7 @@ fn taken(error: EngineError, detail: &'static str) -> ApiError {
 }
 
 fn checked(services: &Services, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
-    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    let (_, site) = services.fixture_with_site(id)?;
     if seats.is_empty() || seats.len() > SEATS_PER_CALL {
         return Err(ApiError::field("seatIds", format!("must name 1 to {SEATS_PER_CALL} seats")));
     }

@@ -45,7 +45,20 @@ impl From<Refusal> for ApiError {
             Refusal::HoldExpired(lost) => {
                 Self::from(ErrorCode::HoldExpired).with(|members| members.lost = Some(lost))
             }
-            payment => Self::of_payment(payment),
+            Refusal::NotPending(_)
+            | Refusal::ReservationEnded(_)
+            | Refusal::AmountMismatch
+            | Refusal::PaymentFailed
+            | Refusal::PaymentsHalted
+            | Refusal::Paying
+            | Refusal::RefundUnderWay
+            | Refusal::NotCancellable(_)
+            | Refusal::PriceChanged
+            | Refusal::EmailTaken
+            | Refusal::Stale
+            | Refusal::QueueOff { .. }
+            | Refusal::SessionEnded
+            | Refusal::TokenUnknown => Self::of_payment(refusal),
         }
     }
 }
