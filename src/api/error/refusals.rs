@@ -2,7 +2,7 @@
 
 use super::{ApiError, ErrorCode};
 use crate::checkout::CheckoutError;
-use crate::domain::ids::SeatId;
+use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use crate::engine::error::{EngineError, NotPending, Refusal};
 use crate::store::StoreError;
 
@@ -10,28 +10,9 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::ExistsDifferent => ErrorCode::IdempotencyKeyReused.into(),
-            Refusal::AlreadyHeld(hold, seats) => {
-                Self::from(ErrorCode::AlreadyHeld).with(|members| {
-                    members.hold_id = Some(hold);
-                    members.seat_ids = Some(seats);
-                })
-            }
-            Refusal::ReservedByYou(reservation, seats) => Self::new(
-                ErrorCode::AlreadyReserved,
-                "These seats are part of a reservation of yours. Go on with that one.",
-            )
-            .with(|members| {
-                members.reservation_id = Some(reservation);
-                members.seat_ids = Some(seats);
-            }),
-            Refusal::NotOpen { ended } => Self::new(
-                ErrorCode::MatchNotOpen,
-                if ended {
-                    "The sale of this match has ended."
-                } else {
-                    "The sale of this match has not begun."
-                },
-            ),
+            Refusal::AlreadyHeld(hold, seats) => already_held(hold, seats),
+            Refusal::ReservedByYou(reservation, seats) => reserved_by_you(reservation, seats),
+            Refusal::NotOpen { ended } => not_open(ended),
             Refusal::Archived => ErrorCode::MatchArchived.into(),
             Refusal::PassRequired => ErrorCode::PassRequired.into(),
             Refusal::SeatLimit => ErrorCode::SeatLimit.into(),
@@ -45,45 +26,8 @@ impl From<Refusal> for ApiError {
             Refusal::HoldExpired(lost) => {
                 Self::from(ErrorCode::HoldExpired).with(|members| members.lost = Some(lost))
             }
-            Refusal::NotPending(_)
-            | Refusal::ReservationEnded(_)
-            | Refusal::AmountMismatch
-            | Refusal::PaymentFailed
-            | Refusal::PaymentsHalted
-            | Refusal::Paying
-            | Refusal::RefundUnderWay
-            | Refusal::NotCancellable(_)
-            | Refusal::PriceChanged
-            | Refusal::EmailTaken
-            | Refusal::Stale
-            | Refusal::QueueOff { .. }
-            | Refusal::SessionEnded
-            | Refusal::TokenUnknown => Self::of_payment(refusal),
-        }
-    }
-}
-
-impl ApiError {
-    /// Seats that are not in the state that an administrator expects, with the reason.
-    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
-        Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
-    }
-
-    /// Refusals of reservations, payments, accounts and the catalogue.
-    fn of_payment(refusal: Refusal) -> Self {
-        match refusal {
             Refusal::NotPending(why) => not_pending(why),
-            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => {
-                ErrorCode::ReservationExpired.into()
-            }
-            Refusal::ReservationEnded(reason) => Self::new(
-                ErrorCode::ReservationNotPending,
-                match reason.as_str() {
-                    "CANCELLED" | "REFUNDED" => "This reservation was cancelled.",
-                    "LOST" => "An earlier sale has the seats of this reservation, so it has ended.",
-                    _ => "This reservation has ended.",
-                },
-            ),
+            Refusal::ReservationEnded(reason) => reservation_ended(&reason),
             Refusal::AmountMismatch => ErrorCode::AmountMismatch.into(),
             Refusal::PaymentFailed => Self::new(
                 ErrorCode::ReservationNotPending,
@@ -95,18 +39,7 @@ impl ApiError {
                 "A payment for this reservation is under way. Wait for its outcome.",
             ),
             Refusal::RefundUnderWay => ErrorCode::RefundUnderWay.into(),
-            Refusal::NotCancellable(reason) => Self::new(
-                ErrorCode::NotCancellable,
-                match reason.as_str() {
-                    "PENDING" => {
-                        "Before it is paid a reservation is cancelled whole, without seatIds."
-                    }
-                    "EXPIRED" => {
-                        "The time to pay is over: the seats are free again and nothing was charged."
-                    }
-                    _ => "This reservation has ended before: there is nothing to cancel.",
-                },
-            ),
+            Refusal::NotCancellable(reason) => not_cancellable(&reason),
             Refusal::PriceChanged => ErrorCode::PriceChanged.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
@@ -116,9 +49,38 @@ impl ApiError {
                 "The sale of this match has ended, and its waiting room too.",
             ),
             Refusal::SessionEnded | Refusal::TokenUnknown => ErrorCode::Unauthorized.into(),
-            seats => Self::internal(format!("not a refusal of a payment: {seats}")),
         }
     }
+}
+
+impl ApiError {
+    /// Seats that are not in the state that an administrator expects, with the reason.
+    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
+        Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
+    }
+}
+
+fn already_held(hold: HoldId, seats: Vec<SeatId>) -> ApiError {
+    ApiError::from(ErrorCode::AlreadyHeld).with(|members| {
+        members.hold_id = Some(hold);
+        members.seat_ids = Some(seats);
+    })
+}
+
+fn reserved_by_you(reservation: ReservationId, seats: Vec<SeatId>) -> ApiError {
+    let detail = "These seats are part of a reservation of yours. Go on with that one.";
+    ApiError::new(ErrorCode::AlreadyReserved, detail).with(|members| {
+        members.reservation_id = Some(reservation);
+        members.seat_ids = Some(seats);
+    })
+}
+
+fn not_open(ended: bool) -> ApiError {
+    let detail = match ended {
+        true => "The sale of this match has ended.",
+        false => "The sale of this match has not begun.",
+    };
+    ApiError::new(ErrorCode::MatchNotOpen, detail)
 }
 
 fn not_pending(why: NotPending) -> ApiError {
@@ -136,6 +98,25 @@ fn not_pending(why: NotPending) -> ApiError {
         }
     };
     ApiError::new(ErrorCode::ReservationNotPending, detail)
+}
+
+fn reservation_ended(reason: &str) -> ApiError {
+    let detail = match reason {
+        "EXPIRED" => return ErrorCode::ReservationExpired.into(),
+        "CANCELLED" | "REFUNDED" => "This reservation was cancelled.",
+        "LOST" => "An earlier sale has the seats of this reservation, so it has ended.",
+        _ => "This reservation has ended.",
+    };
+    ApiError::new(ErrorCode::ReservationNotPending, detail)
+}
+
+fn not_cancellable(reason: &str) -> ApiError {
+    let detail = match reason {
+        "PENDING" => "Before it is paid a reservation is cancelled whole, without seatIds.",
+        "EXPIRED" => "The time to pay is over: the seats are free again and nothing was charged.",
+        _ => "This reservation has ended before: there is nothing to cancel.",
+    };
+    ApiError::new(ErrorCode::NotCancellable, detail)
 }
 
 impl From<EngineError> for ApiError {
@@ -163,10 +144,7 @@ impl From<CheckoutError> for ApiError {
             }
             CheckoutError::PaidTooLate => ErrorCode::PaidTooLate.into(),
             CheckoutError::NoReservation => ErrorCode::ReservationNotFound.into(),
-            CheckoutError::EndedBefore => Self::new(
-                ErrorCode::NotCancellable,
-                "This reservation has ended before: there is nothing to cancel.",
-            ),
+            CheckoutError::EndedBefore => not_cancellable("ENDED"),
             CheckoutError::SeatsNotInReservation => Self::new(
                 ErrorCode::NotYours,
                 "Not all of these seats are part of this reservation. Nothing was cancelled.",
