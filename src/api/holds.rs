@@ -1,4 +1,4 @@
-//! Holds: a claim on seats with a deadline.
+//! Holds: claims on seats, with a deadline.
 
 use crate::api::Services;
 use crate::api::auth::User;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The seats to hold: `HoldChoice` as it is read, so that an error names the field.
+/// The seats to hold. It is read in the place of `HoldChoice`, so that an error names the field.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldInput {
@@ -64,7 +64,7 @@ pub struct HoldList {
     holds: Vec<HoldView>,
 }
 
-/// My holds in a match that are in time: for a page that was loaded again, and for another device.
+/// My holds in a match that have not expired, for a page that was reloaded and for another device.
 #[utoipa::path(get, path = "/api/matches/{match}/holds",
     operation_id = "listHolds", tag = "holds",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -78,7 +78,7 @@ pub async fn mine(
     let (_, site) = services.fixture_with_site(id)?;
     let mut claims = services.engine.claims_of(id.partition(), user.id).await?;
     claims.retain(|claim| claim.match_id == id);
-    // Read after the claims: what is late by then has ended, swept or not.
+    // Read after the claims. A hold whose deadline has passed has ended, even if no sweep came yet.
     let now = services.engine.now_ms(id.partition()).await?;
     let mut holds = Vec::new();
     for claim in claims {
@@ -164,7 +164,7 @@ async fn hold_seats(
     HoldView::granted(&site, hold_id, &granted)
 }
 
-/// Gives the seats of a hold back.
+/// Releases the seats of a hold.
 #[utoipa::path(delete, path = "/api/matches/{match}/holds/{hold}",
     operation_id = "releaseHold", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("hold" = uuid::Uuid, Path)), security(("token" = [])),
@@ -181,7 +181,7 @@ pub async fn release(
     Ok(NoContent)
 }
 
-/// Gives one held seat back.
+/// Releases one held seat.
 #[utoipa::path(post, path = "/api/matches/{match}/allocation/seats/{seat}/release",
     operation_id = "releaseSeat", tag = "holds",
     params(("match" = uuid::Uuid, Path), ("seat" = u32, Path)), security(("token" = [])),

@@ -1,4 +1,4 @@
-//! HTTP in: the whole route table. The only folder that knows axum and status codes.
+//! HTTP: the whole route table. Only this folder has the status codes of the API.
 
 pub mod address;
 pub mod admin;
@@ -6,6 +6,7 @@ pub mod auth;
 pub mod best;
 pub mod choice;
 pub mod clock;
+pub mod counts;
 pub mod document;
 pub mod error;
 pub mod events;
@@ -26,18 +27,17 @@ mod rest;
 pub mod seats;
 pub mod serve;
 pub mod sites;
-pub mod taken;
 pub mod users;
 pub mod views;
 mod wire;
 
 use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
+use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
-use crate::api::taken::Taken;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::engine::Engine;
@@ -56,7 +56,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// What the handlers work with.
+/// The parts that the handlers work with.
 pub struct Services {
     pub engine: Arc<Engine>,
     pub store: Store,
@@ -65,19 +65,19 @@ pub struct Services {
     pub persisted: Arc<Persisted>,
     pub backlogs: Arc<Backlogs>,
     pub toss: Toss,
-    /// What is done about hints of the gateway.
+    /// Settles payments that the hints are about.
     pub settlement: Settlement,
     pub hints: Hints,
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub checkout: Arc<Checkout>,
-    /// Calls under an Idempotency-Key that are not answered yet.
+    /// Calls under an Idempotency-Key that have no response yet.
     pub calls: extract::Calls,
-    pub taken: Taken,
+    pub counts: SeatCounts,
     pub health: Health,
-    /// Where people pay; empty when the page uses the gateway's own window.
+    /// The page on which people pay. Empty when the seat map page uses the gateway's own window.
     pub checkout_url: String,
-    /// Load balancers whose X-Forwarded-For is believed.
+    /// Load balancers whose X-Forwarded-For is trusted.
     pub proxies: Proxies,
     /// Ends the event streams at shutdown.
     pub stop: CancellationToken,

@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Where one stands.
+/// Whether a user waits or may hold seats.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PlaceState {
@@ -28,26 +28,27 @@ pub enum PlaceState {
     Admitted,
 }
 
-/// My place in the line.
+/// My place in the queue.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceView {
     state: PlaceState,
-    /// My number; none once I am in.
+    /// My number; null once I am admitted.
     #[schema(required)]
     number: Option<u64>,
-    /// The number up to which people are in.
+    /// The number up to which people are admitted.
     serving: u64,
     /// People in front of me.
     ahead: u64,
-    /// A range from the pace of the last minute; none while nothing was measured.
+    /// How long I wait, as a range from the pace of the last minute; null while the pace is not
+    /// known.
     #[schema(required)]
     eta: Option<Eta>,
     #[schema(required)]
     pass_expires_at: Option<jiff::Timestamp>,
 }
 
-/// Joins the queue; who is in it keeps the number.
+/// Joins the queue. A user who has joined before keeps their number.
 #[utoipa::path(post, path = "/api/matches/{match}/queue",
     operation_id = "joinQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -80,7 +81,7 @@ pub async fn place(
     Ok(Okay(view(&services, fixture.id, place).await?))
 }
 
-/// Leaves the queue, or gives the pass back.
+/// Leaves the queue, or returns the pass.
 #[utoipa::path(delete, path = "/api/matches/{match}/queue",
     operation_id = "leaveQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -122,11 +123,11 @@ async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<Place
     })
 }
 
-/// The line, live: event `serving`. A time to wait is told only while people are let in.
+/// The queue, live: event `serving`. It has a time to wait only while people are admitted.
 ///
-/// Behind the first one, and whenever it changes, comes `match`: a match without what is counted;
-/// it tells that the sale or the waiting room has ended. After 15 seconds of silence there is a
-/// `heartbeat` {}.
+/// After the first `serving`, and whenever it changes, there is a `match`: the match without
+/// counts, which says when the sale or the waiting room has ended. After 15 seconds of silence
+/// there is a `heartbeat` {}.
 #[utoipa::path(get, path = "/api/matches/{match}/queue/events",
     operation_id = "watchQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)),

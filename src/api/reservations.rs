@@ -1,4 +1,4 @@
-//! Reservations: seats on their way to being bought, and bought.
+//! Reservations: seats that a buyer pays for, or has bought.
 
 use crate::api::Services;
 use crate::api::auth::User;
@@ -19,10 +19,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Kept reservations that a list shows at the most.
-const LISTED: i64 = 200;
+/// The most reservations of PostgreSQL in a list.
+const LISTED_MAX: i64 = 200;
 
-/// What to reserve: `ReserveChoice` as it is read, so that an error names the field.
+/// What to reserve. It is read in the place of `ReserveChoice`, so that an error names the field.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReserveInput {
@@ -69,7 +69,7 @@ pub struct ReserveHold {
     hold_id: HoldId,
 }
 
-/// Seats out of one's holds.
+/// Seats out of any of my holds.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReserveSeats {
@@ -84,9 +84,9 @@ pub struct ReserveSeats {
 #[serde(rename_all = "camelCase")]
 pub struct ReservationList {
     reservations: Vec<ReservationView>,
-    /// False while what was bought earlier can't be read: only open reservations are listed then.
+    /// False while PostgreSQL is away: then only open reservations are listed.
     history: bool,
-    /// False while a part of Redis does not answer: open reservations in it are not listed then.
+    /// False while a part of Redis does not reply: then its open reservations are not listed.
     open: bool,
 }
 
@@ -128,7 +128,7 @@ pub async fn create(
     }))
 }
 
-/// My reservations: open ones first, then what was bought, newest first.
+/// My reservations, open and bought, the newest first.
 #[utoipa::path(get, path = "/api/reservations",
     operation_id = "listReservations", tag = "reservations", security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationList>)))]
@@ -136,23 +136,23 @@ pub async fn list(
     State(services): State<Arc<Services>>,
     user: User,
 ) -> ApiResult<Okay<ReservationList>> {
-    let asking = services.engine.partitions().map(async |one| {
-        // Without the clock nothing is known to be late, and nothing is hidden.
-        let now = services.engine.now_ms(one).await.unwrap_or_default();
-        let claims = services.engine.claims_of(one, user.id).await?.into_iter();
-        Ok::<_, EngineError>(claims.filter_map(move |one| Found::Live(one).reservation(now)))
+    let reads = services.engine.partitions().map(async |partition| {
+        // Without the clock no reservation is known to be late, so none is hidden.
+        let now = services.engine.now_ms(partition).await.unwrap_or_default();
+        let claims = services.engine.claims_of(partition, user.id).await?.into_iter();
+        Ok::<_, EngineError>(claims.filter_map(move |claim| Found::Live(claim).reservation(now)))
     });
-    let answers = futures::future::join_all(asking).await;
-    let open = answers.iter().all(Result::is_ok);
-    let mut found: Vec<Reservation> =
-        answers.into_iter().filter_map(Result::ok).flatten().collect();
-    found.retain(|one| one.status != ReservationStatus::Expired);
-    let known: HashSet<ReservationId> = found.iter().map(|one| one.id).collect();
-    let kept = services.store.reservations_of(user.id, LISTED).await;
+    let reads = futures::future::join_all(reads).await;
+    let open = reads.iter().all(Result::is_ok);
+    let mut found: Vec<Reservation> = reads.into_iter().filter_map(Result::ok).flatten().collect();
+    found.retain(|reservation| reservation.status != ReservationStatus::Expired);
+    let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
+    let kept = services.store.reservations_of(user.id, LISTED_MAX).await;
     let history = kept.is_ok();
-    found.extend(kept.unwrap_or_default().into_iter().filter(|one| !known.contains(&one.id)));
-    found.sort_by_key(|one| std::cmp::Reverse((one.created_at, one.id)));
-    let reservations = found.iter().map(|one| ReservationView::of(&services, one)).collect();
+    found.extend(kept.unwrap_or_default().into_iter().filter(|kept| !known.contains(&kept.id)));
+    found.sort_by_key(|reservation| std::cmp::Reverse((reservation.created_at, reservation.id)));
+    let view = |reservation| ReservationView::of(&services, reservation);
+    let reservations = found.iter().map(view).collect();
     Ok(Okay(ReservationList { reservations, history, open }))
 }
 
@@ -167,39 +167,39 @@ pub async fn get(
     user: User,
     Path(id): Path<ReservationId>,
 ) -> ApiResult<Okay<ReservationView>> {
-    let one = find(&services, &user, id).await?;
-    Ok(Okay(ReservationView::of(&services, &one)))
+    let reservation = find(&services, &user, id).await?;
+    Ok(Okay(ReservationView::of(&services, &reservation)))
 }
 
-/// A reservation of the caller: in Redis while it is open, else in PostgreSQL. What belongs to
-/// someone else is answered as if it did not exist.
+/// A reservation of the caller: from Redis while it is open, else from PostgreSQL. The reservation
+/// of somebody else is refused as if it did not exist.
 pub async fn find(services: &Services, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ErrorCode::ReservationNotFound.into();
-    // An id of someone's own making may name a partition that does not exist.
+    // A made-up id may name a partition that does not exist.
     if id.partition().0 >= services.engine.partition_count() {
         return Err(missing());
     }
     let found = services.engine.claim(user.id, id).await?;
     let now = services.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now));
-    let one = match live {
-        Some(one) => one,
+    let reservation = match live {
+        Some(reservation) => reservation,
         None => services.store.reservation(id).await?.ok_or_else(missing)?,
     };
-    if one.user == user.id { Ok(one) } else { Err(missing()) }
+    if reservation.user == user.id { Ok(reservation) } else { Err(missing()) }
 }
 
-/// Which seats of a reservation to give back.
+/// Which seats of a reservation to cancel.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelInput {
-    /// Some seats of a reservation that is paid; without it, all.
+    /// Some seats of a paid reservation. Without it, all of them.
     #[schema(schema_with = some_seat_ids)]
     seat_ids: Option<Vec<SeatId>>,
 }
 
-/// Cancels a reservation of mine, or some seats of one that is paid; the money goes back first (202
-/// while that is under way).
+/// Cancels a reservation of mine, or some seats of a paid reservation. The money goes back first
+/// (202 while that is under way).
 #[utoipa::path(post, path = "/api/reservations/{reservation}/cancel",
     operation_id = "cancelReservation", tag = "reservations",
     params(("reservation" = uuid::Uuid, Path)), request_body = Option<CancelInput>,
@@ -225,7 +225,7 @@ pub async fn cancel(
         None => vec![],
     };
     let done = services.checkout.cancel(reservation, seats).await?;
-    let one = find(&services, &user, id).await?;
-    let view = ReservationView::of(&services, &one);
+    let reservation = find(&services, &user, id).await?;
+    let view = ReservationView::of(&services, &reservation);
     Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
 }

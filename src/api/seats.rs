@@ -26,7 +26,7 @@ pub async fn of_block(
 }
 
 /// The states of the whole match: one letter per seat in plan order, block by block. The ETag is
-/// the id of an event: `seats/events?lastEventId=` goes on from there.
+/// the id of an event, and `seats/events?lastEventId=` continues from there.
 #[utoipa::path(get, path = "/api/matches/{match}/seats",
     operation_id = "getMatchStates", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
@@ -42,15 +42,15 @@ pub async fn of_match(
     let body = feed.body(&Scope::Match, |data| {
         serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
     });
-    let says = |name, what: &str| {
+    let lists = |name, wanted: &str| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|one| one.trim() == what)
+        values.flat_map(|value| value.split(',')).any(|value| value.trim() == wanted)
     };
-    // Weak: it stands for the states, plain or compressed.
+    // Weak, because the same tag is for the plain and for the compressed body.
     let tag = format!("W/\"{}\"", body.id);
-    let mut response = if says(header::IF_NONE_MATCH, &tag) {
+    let mut response = if lists(header::IF_NONE_MATCH, &tag) {
         NotModified.into_response()
-    } else if says(header::ACCEPT_ENCODING, "gzip") {
+    } else if lists(header::ACCEPT_ENCODING, "gzip") {
         ([(header::CONTENT_ENCODING, "gzip")], body.gzip()).into_response()
     } else {
         body.plain.clone().into_response()

@@ -235,19 +235,19 @@ impl Checkout {
             Ok(Settled::Over) => Ok(Confirmed::Unknown),
             // The refund is in the journal, and the reconciler tries until the money is back.
             Ok(gone @ (Settled::Pending(_) | Settled::Asked | Settled::Owed)) => {
-                tracing::error!(%payment, ?gone, "paid for what can't be given: the money goes back");
+                tracing::error!(%payment, ?gone, "the payment came too late: the money goes back");
                 metrics::counter!("grandstand_refunds_owed_total").increment(1);
                 Err(CheckoutError::PaidTooLate)
             }
             Err(error) => {
-                tracing::error!(%payment, %error, "a payment was taken, and Redis does not know it");
+                tracing::error!(%payment, %error, "paid, and Redis has not noted the outcome");
                 Ok(Confirmed::Unknown)
             }
         }
     }
 
-    /// Whether PostgreSQL has a sale. As in `claim`, the row decides: the journal entry may be among
-    /// the dead letters, or lost with the end of a journal.
+    /// Whether PostgreSQL has a sale. As in `claim`, the row decides: the journal entry may be
+    /// among the dead letters, or lost with the end of a journal.
     async fn is_sale_kept(&self, attempt: &Attempt, outcome: StreamId) -> bool {
         let (payment, partition) = (attempt.payment, attempt.payment.partition());
         let heard = self.persisted.wait(partition, outcome, payment, PERSIST_TIMEOUT).await;

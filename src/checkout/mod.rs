@@ -1,6 +1,7 @@
 //! The payment flow: begin, claim, gateway, outcome, persist; and the refund, which goes the same
-//! way back. The API takes the steps while a buyer waits (`confirm`, `cancel`), the reconciler takes
-//! those that were interrupted (`resume`), and `settle` ends what disagrees with the gateway later.
+//! way back. The API takes the steps while a buyer waits (`confirm`, `cancel`), the reconciler
+//! takes those that were interrupted (`resume`), and `settle` ends what disagrees with the gateway
+//! later.
 
 pub mod cancel;
 pub mod confirm;
@@ -25,7 +26,7 @@ use tokio_util::task::TaskTracker;
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time to pay that a reservation gets at least when its payment is paused, because the fault
 /// is ours.
-const EXTRA_TIME_MS: u64 = 120_000;
+pub const EXTRA_TIME_MS: u64 = 120_000;
 
 /// Why a confirmation or a cancellation did not happen. The money is where it was, except after
 /// `PaidTooLate`.

@@ -1,6 +1,6 @@
-//! Ends payments and refunds that were interrupted, from what PostgreSQL knows of them, so also when
-//! Redis has forgotten them. Every step is idempotent and names its attempt, so two processes that
-//! take the same step do no harm.
+//! Ends payments and refunds that were interrupted, from what PostgreSQL knows of them, so also
+//! when Redis has forgotten them. Every step is idempotent and names its attempt, so two processes
+//! that take the same step do no harm.
 
 use crate::checkout::cancel::{GivenBack, give_back};
 use crate::checkout::confirm::{Charge, charge};
@@ -63,7 +63,7 @@ impl Resumption {
             // A later attempt has the money, or it is back already. The journal has which.
             Settled::Over | Settled::Asked if approved => Ok(false),
             Settled::Over | Settled::Asked => {
-                self.forget(attempt, "payment_declined", &Money::default()).await
+                self.record_end(attempt, "payment_declined", &Money::default()).await
             }
         }
     }
@@ -107,8 +107,8 @@ impl Resumption {
         })
     }
 
-    /// Charges an attempt that its reservation still waits for. Redis is told before, so that the
-    /// process that began the attempt can't take it back meanwhile.
+    /// Charges an attempt that its reservation still waits for. Redis notes this first, so that
+    /// the process that began the attempt can't take it back meanwhile.
     async fn charge_if_awaited(&self, attempt: &Attempt) -> Result<Option<Outcome>, EngineError> {
         if !self.engine.ask_payment(attempt).await? {
             return Ok(Some(Outcome::Declined(WITHDRAWN.to_owned())));
@@ -134,7 +134,7 @@ impl Resumption {
     /// PostgreSQL refused the claim, and the node that asked for it did not tell Redis.
     async fn give_up(&self, attempt: &Attempt, sold: &[SeatId]) -> Result<bool, EngineError> {
         self.engine.settle_payment(attempt, Outcome::Lost(sold.to_vec())).await?;
-        self.forget(attempt, "payment_lost", &Money::default()).await
+        self.record_end(attempt, "payment_lost", &Money::default()).await
     }
 
     async fn refund(
@@ -158,7 +158,7 @@ impl Resumption {
                 metrics::counter!("grandstand_refunds_owed_refused_total").increment(1);
                 return Ok(false);
             }
-            return self.forget(attempt, "payment_refunded", money).await;
+            return self.record_end(attempt, "payment_refunded", money).await;
         }
         let kept = refused.is_some();
         let Attempt { match_id, user, reservation, .. } = *attempt;
@@ -167,13 +167,13 @@ impl Resumption {
             return Ok(true);
         }
         match refund.amount {
-            _ if kept => self.forget(attempt, "refund_refused", money).await,
-            None => self.forget(attempt, "payment_refunded", money).await,
+            _ if kept => self.record_end(attempt, "refund_refused", money).await,
+            None => self.record_end(attempt, "payment_refunded", money).await,
             Some(part) => {
                 let mut left = attempt.clone();
                 left.seats.retain(|seat| !money.part_seats.contains(seat));
                 left.amount -= part;
-                self.forget(&left, "refund_done", money).await
+                self.record_end(&left, "refund_done", money).await
             }
         }
     }
@@ -188,9 +188,9 @@ impl Resumption {
         matches!(looked, Lookup::Found(found) if found.status == GatewayStatus::Canceled)
     }
 
-    /// The reservation does not wait for this attempt any more. PostgreSQL hears its end all the
-    /// same.
-    async fn forget(
+    /// Writes the end of an attempt to the journal although its reservation does not wait for it
+    /// any more.
+    async fn record_end(
         &self,
         attempt: &Attempt,
         fact: &str,

@@ -63,8 +63,8 @@ pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
     }
 }
 
-/// Whether the gateway has charged what an attempt asked for. A part that has gone back already does
-/// not undo the sale.
+/// Whether the gateway has charged what an attempt asked for. A part that has gone back already
+/// does not undo the sale.
 pub(super) fn has_charged(found: &GatewayPayment, attempt: &Attempt) -> bool {
     matches!(found.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
         && found.total_amount == attempt.amount
@@ -222,8 +222,8 @@ impl Settlement {
             part_seats: attempt.seats.clone(),
             ..Money::default()
         };
-        let told = self.engine.forget_payment(attempt, "payment_refunded", &money).await?;
-        Ok(if told { Verdict::Settled } else { Verdict::Later })
+        let noted = self.engine.forget_payment(attempt, "payment_refunded", &money).await?;
+        Ok(if noted { Verdict::Settled } else { Verdict::Later })
     }
 }
 

@@ -85,10 +85,10 @@ impl Workers {
             UnsettledState::Refund(refund, money) if refund.number > 0 => Again::Refund(money),
             UnsettledState::Refund(..) | UnsettledState::Lost(_) => return Ok(false),
         };
-        let told = self.engine.tell_again(attempt, missed).await?;
-        if told {
+        let written = self.engine.tell_again(attempt, missed).await?;
+        if written {
             tracing::warn!(payment = %attempt.payment, "PostgreSQL had missed a fact: told again");
         }
-        Ok(told)
+        Ok(written)
     }
 }
