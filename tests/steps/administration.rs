@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 #[given(expr = "{word} is the administrator")]
 async fn administrator(world: &mut World, name: String) {
-    let admin = world.app().await.guest().log_in(ADMIN.0, ADMIN.1).await;
+    let admin = world.start().await.guest().log_in(ADMIN.0, ADMIN.1).await;
     world.meet(&name, admin);
 }
 
 /// Calls `open`, `close`, `block` or `unblock` of the match.
 async fn sale(world: &World, name: &str, step: &str, body: &Value) -> Answer {
-    let path = format!("/api/admin/matches/{}/{step}", world.event().id);
+    let path = format!("/api/admin/matches/{}/{step}", world.fixture().id);
     world.client(name).post(&path, body).await
 }
 
@@ -102,14 +102,14 @@ async fn sites(world: &mut World, name: String, count: usize) {
 
 #[when(expr = "{word} tries to change the site of the match")]
 async fn try_change_site(world: &mut World, name: String) {
-    let path = format!("/api/admin/sites/{}", world.event().site_id);
+    let path = format!("/api/admin/sites/{}", world.fixture().site_id);
     let answer = world.client(&name).put(&path, &plan()).await;
     world.note(&name, answer);
 }
 
 #[when(expr = "{word} tries to delete the site of the match")]
 async fn try_delete_site(world: &mut World, name: String) {
-    let path = format!("/api/admin/sites/{}", world.event().site_id);
+    let path = format!("/api/admin/sites/{}", world.fixture().site_id);
     let answer = world.client(&name).delete(&path).await;
     world.note(&name, answer);
 }
@@ -121,12 +121,12 @@ async fn delete_site(world: &mut World, name: String) {
 }
 
 fn match_path(world: &World) -> String {
-    format!("/api/admin/matches/{}", world.event().id)
+    format!("/api/admin/matches/{}", world.fixture().id)
 }
 
 #[when(expr = "{word} moves the match to {string} with {string} as the guest")]
 async fn change_match(world: &mut World, name: String, starts_at: String, away: String) {
-    let body = json!({"siteId": world.event().site_id, "homeTeam": "LG Twins",
+    let body = json!({"siteId": world.fixture().site_id, "homeTeam": "LG Twins",
         "awayTeam": away, "startsAt": starts_at});
     let data = world.client(&name).put(&match_path(world), &body).await.expect(200);
     let found = |name: &str| data[name].as_str().unwrap().to_owned();
@@ -154,8 +154,8 @@ async fn match_gone(world: &mut World) {
 async fn may_not(world: &mut World, name: String, reason: Reason) {
     let client = world.client(&name);
     let (fixture, site) =
-        (match_path(world), format!("/api/admin/sites/{}", world.event().site_id));
-    let body = json!({"siteId": world.event().site_id, "homeTeam": "A", "awayTeam": "B",
+        (match_path(world), format!("/api/admin/sites/{}", world.fixture().site_id));
+    let body = json!({"siteId": world.fixture().site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T05:00:00Z"});
     let seats = json!({"seatIds": [1]});
     let answers = [

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[given("a node runs")]
 async fn runs(world: &mut World) {
-    world.app().await;
+    world.start().await;
 }
 
 #[then("it is alive and ready")]

@@ -38,7 +38,7 @@ fn keep(world: &mut World, name: &str, status: u16) {
 
 #[when(expr = "{word} tries to hold seat(s) {seats}")]
 async fn try_hold(world: &mut World, name: String, seats: Seats) {
-    let answer = world.client(&name).hold(&world.event().id, &seats.0).await;
+    let answer = world.client(&name).hold(&world.fixture().id, &seats.0).await;
     world.note(&name, answer);
 }
 
@@ -106,7 +106,7 @@ async fn same_hold(world: &mut World, name: String) {
 
 #[when(expr = "{people} try to hold seat(s) {seats} at the same time")]
 async fn race(world: &mut World, names: People, seats: Seats) {
-    let id = &world.event().id;
+    let id = &world.fixture().id;
     let clients: Vec<_> = names.0.iter().map(|name| world.client(name)).collect();
     let answers = join_all(clients.iter().map(|client| client.hold(id, &seats.0))).await;
     world.race = answers;
@@ -122,7 +122,7 @@ async fn crowd(world: &mut World, count: usize, seats: Seats) {
 
 #[when(expr = "{word} tries to hold each of the seats {seats} at the same time")]
 async fn greedy(world: &mut World, name: String, seats: Seats) {
-    let (id, client) = (&world.event().id, world.client(&name));
+    let (id, client) = (&world.fixture().id, world.client(&name));
     let seats: Vec<[u32; 1]> = seats.0.iter().map(|seat| [*seat]).collect();
     let answers = join_all(seats.iter().map(|seat| client.hold(id, seat))).await;
     world.race = answers;

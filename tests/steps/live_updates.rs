@@ -165,7 +165,7 @@ async fn whole_match(world: &mut World, step: &cucumber::gherkin::Step) {
 #[then(expr = "{word}'s map gets newer and newer while {word} takes and gives back seat {int}")]
 async fn versions(world: &mut World, name: String, other: String, seat: u32) {
     let client = world.client(&other);
-    let id = world.event().id.clone();
+    let id = world.fixture().id.clone();
     let mut version = 0;
     for _ in 0..5 {
         let hold = client.hold(&id, &[seat]).await.expect(201);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A match that is not on sale yet.
 async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
-    let admin = world.app().await.admin().await;
+    let admin = world.start().await.admin().await;
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let body = json!({"siteId": site["id"], "homeTeam": home, "awayTeam": "Doosan Bears",
         "startsAt": starts_at});
@@ -22,23 +22,23 @@ async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
 
 #[given("a match is on sale")]
 async fn on_sale(world: &mut World) {
-    let event = world.app().await.open_match().await;
-    world.event = Some(event);
+    let fixture = world.start().await.open_match().await;
+    world.fixture = Some(fixture);
 }
 
 #[given("a match is still a draft")]
 async fn still_draft(world: &mut World) {
-    let event = draft(world, "LG Twins", "2030-05-05T05:00:00Z").await;
-    world.event = Some(event);
+    let fixture = draft(world, "LG Twins", "2030-05-05T05:00:00Z").await;
+    world.fixture = Some(fixture);
 }
 
 /// The table has the home team, the start and the status of each match.
 #[given("these matches:")]
 async fn these_matches(world: &mut World, step: &Step) {
     let rows = step.table.as_ref().expect("a table of matches").rows.clone();
-    let admin = world.app().await.admin().await;
+    let admin = world.start().await.admin().await;
     for row in rows.iter().skip(1) {
-        let event = draft(world, &row[0], &row[1]).await;
+        let fixture = draft(world, &row[0], &row[1]).await;
         let steps: &[&str] = match row[2].as_str() {
             "draft" => &[],
             "on sale" => &["open"],
@@ -46,7 +46,7 @@ async fn these_matches(world: &mut World, step: &Step) {
             other => panic!("no such status: {other}"),
         };
         for step in steps {
-            let path = format!("/api/admin/matches/{}/{step}", event.id);
+            let path = format!("/api/admin/matches/{}/{step}", fixture.id);
             admin.post(&path, &Value::Null).await.expect(200);
         }
     }
@@ -99,7 +99,7 @@ async fn no_match(world: &mut World, name: String) {
 #[when(expr = "{word} chooses the match")]
 async fn choose(world: &mut World, name: String) {
     let data = world.client(&name).get("/api/matches?status=OPEN").await.expect(200);
-    let id = world.event().id.clone();
+    let id = world.fixture().id.clone();
     let listed =
         data["matches"].as_array().unwrap().iter().any(|fixture| fixture["id"] == id.as_str());
     assert!(listed, "{data}");
@@ -128,13 +128,13 @@ async fn see_match(
     assert_eq!(seen["stadium"], stadium);
     assert_eq!(seen["seats"], seats);
     assert_eq!(seen["status"], sale.0);
-    assert_eq!(seen["siteId"], world.event().site_id.as_str());
+    assert_eq!(seen["siteId"], world.fixture().site_id.as_str());
 }
 
 #[then(expr = "the list of matches says within seconds that {int} seats are left")]
 async fn seats_left(world: &mut World, seats: u32) {
     let guest = world.node().guest();
-    let id = world.event().id.clone();
+    let id = world.fixture().id.clone();
     eventually("the list has the number of seats", || async {
         let data = guest.get("/api/matches").await.expect(200);
         let list = data["matches"].as_array().unwrap().clone();
@@ -161,7 +161,7 @@ async fn no_seats_left(world: &mut World) {
 #[then("nobody finds a match that does not exist")]
 async fn unknown(world: &mut World) {
     let path = "/api/matches/0190a000-0000-7000-8000-000000000000";
-    let answer = world.app().await.guest().get(path).await;
+    let answer = world.start().await.guest().get(path).await;
     assert_refused(&answer, ErrorCode::MatchNotFound);
     let answer = world.node().guest().get(&format!("{path}/seats")).await;
     assert_refused(&answer, ErrorCode::MatchNotFound);

@@ -26,11 +26,11 @@ type Change = Box<dyn FnOnce(&mut Settings)>;
 /// The state of a scenario.
 #[derive(Default, cucumber::World)]
 pub struct World {
-    app: Option<TestNode>,
+    node: Option<TestNode>,
     /// Settings for the node that has not started yet.
     changes: Vec<Change>,
     /// The match that the scenario is about.
-    event: Option<TestMatch>,
+    fixture: Option<TestMatch>,
     people: BTreeMap<String, Person>,
     /// The responses to calls that were made at the same time.
     race: Vec<Answer>,
@@ -67,34 +67,34 @@ impl fmt::Debug for World {
 impl World {
     /// Changes a setting of the node, before the node starts.
     pub fn set(&mut self, change: impl FnOnce(&mut Settings) + 'static) {
-        assert!(self.app.is_none(), "settings come before the first step that needs the node");
+        assert!(self.node.is_none(), "settings come before the first step that needs the node");
         self.changes.push(Box::new(change));
     }
 
     /// The node. The first step that needs it starts it.
-    pub async fn app(&mut self) -> &TestNode {
-        if self.app.is_none() {
+    pub async fn start(&mut self) -> &TestNode {
+        if self.node.is_none() {
             let changes = std::mem::take(&mut self.changes);
             let apply =
                 |settings: &mut Settings| changes.into_iter().for_each(|change| change(settings));
-            self.app = Some(TestNode::start_with(apply).await);
+            self.node = Some(TestNode::start_with(apply).await);
         }
         self.node()
     }
 
     /// The node, which must have started.
     pub fn node(&self) -> &TestNode {
-        self.app.as_ref().expect("nothing has started yet")
+        self.node.as_ref().expect("nothing has started yet")
     }
 
     /// The match of the scenario.
-    pub fn event(&self) -> &TestMatch {
-        self.event.as_ref().expect("no match yet")
+    pub fn fixture(&self) -> &TestMatch {
+        self.fixture.as_ref().expect("no match yet")
     }
 
     /// A path below the match.
     pub fn path(&self, rest: &str) -> String {
-        self.event().path(rest)
+        self.fixture().path(rest)
     }
 
     pub fn person(&self, name: &str) -> &Person {
@@ -149,8 +149,8 @@ impl World {
     /// Ends a scenario: Redis and PostgreSQL must agree.
     pub async fn end(&mut self) {
         self.people.clear();
-        if let Some(app) = self.app.take() {
-            app.finish().await;
+        if let Some(node) = self.node.take() {
+            node.finish().await;
         }
     }
 }

@@ -28,7 +28,7 @@ async fn cut_before(world: &mut World) {
 }
 
 async fn fault(world: &mut World, fault: &Value) {
-    let url = format!("{}/_emulator/faults", world.app().await.emulator.url());
+    let url = format!("{}/_emulator/faults", world.start().await.emulator.url());
     let answer = reqwest::Client::new().post(url).json(fault).send().await.unwrap();
     assert!(answer.status().is_success(), "{answer:?}");
 }

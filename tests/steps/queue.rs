@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 async fn turn(world: &World, settings: &Value) {
     let admin = world.node().admin().await;
-    let path = format!("/api/admin/matches/{}/queue", world.event().id);
+    let path = format!("/api/admin/matches/{}/queue", world.fixture().id);
     admin.put(&path, settings).await.expect(200);
 }
 

@@ -42,7 +42,7 @@ async fn try_reserve(world: &mut World, name: String) {
 #[when(expr = "{word} tries to reserve what {word} holds")]
 async fn try_reserve_of(world: &mut World, name: String, owner: String) {
     let hold = world.person(&owner).hold()["holdId"].clone();
-    let body = json!({"matchId": world.event().id, "holdId": hold});
+    let body = json!({"matchId": world.fixture().id, "holdId": hold});
     let answer = world.client(&name).post("/api/reservations", &body).await;
     world.note(&name, answer);
 }
@@ -55,7 +55,7 @@ async fn reserve_seats(world: &mut World, name: String, seats: Seats) {
 
 #[when(expr = "{word} tries to reserve seat(s) {seats}")]
 async fn try_reserve_seats(world: &mut World, name: String, seats: Seats) {
-    let body = json!({"matchId": world.event().id, "seatIds": seats.0});
+    let body = json!({"matchId": world.fixture().id, "seatIds": seats.0});
     let answer = world.client(&name).post("/api/reservations", &body).await;
     world.note(&name, answer);
 }
@@ -63,7 +63,7 @@ async fn try_reserve_seats(world: &mut World, name: String, seats: Seats) {
 #[when(expr = "{word} reserves them twice under the key {string}")]
 async fn reserve_twice(world: &mut World, name: String, key: String) {
     let hold = world.person(&name).hold()["holdId"].clone();
-    let body = json!({"matchId": world.event().id, "holdId": hold});
+    let body = json!({"matchId": world.fixture().id, "holdId": hold});
     let client = world.client(&name);
     let first = client.post_with_key("/api/reservations", &body, &key).await.expect(201);
     let again = client.post_with_key("/api/reservations", &body, &key).await.expect(201);

@@ -8,7 +8,7 @@ use grandstand::api::error::ErrorCode;
 use serde_json::Value;
 
 fn site(world: &World, rest: &str) -> String {
-    format!("/api/sites/{}{rest}", world.event().site_id)
+    format!("/api/sites/{}{rest}", world.fixture().site_id)
 }
 
 /// The id of the entry with this name.

@@ -26,7 +26,7 @@ fn with_token(client: &Client, session: &Value) -> Client {
 #[given(expr = "{people} is/are (a )visitor(s)")]
 async fn visitors(world: &mut World, names: People) {
     for name in names.0 {
-        let guest = world.app().await.guest();
+        let guest = world.start().await.guest();
         world.meet(&name, guest);
     }
 }
@@ -50,7 +50,7 @@ async fn sign_up(world: &mut World, name: String) {
 
 #[when(expr = "{word} tries to sign up with the e-mail {string} and the password {string}")]
 async fn try_sign_up(world: &mut World, name: String, email: String, password: String) {
-    let guest = world.app().await.guest();
+    let guest = world.start().await.guest();
     let body = json!({"email": email, "password": password});
     let answer = guest.post("/api/users/sign-up", &body).await;
     if !world.people.contains_key(&name) {
@@ -77,7 +77,7 @@ fn keep(world: &mut World, name: &str, session: &Value) {
 
 #[when(expr = "{word} tries to log in with the password {string}")]
 async fn try_log_in(world: &mut World, name: String, password: String) {
-    let guest = world.app().await.guest();
+    let guest = world.start().await.guest();
     let body = json!({"email": email(&name), "password": password});
     let answer = guest.post("/api/users/log-in", &body).await;
     world.note(&name, answer);
