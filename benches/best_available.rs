@@ -8,7 +8,7 @@ use grandstand::demo::stadium;
 use grandstand::domain::best::{Ranking, Wish};
 use grandstand::domain::ids::UserId;
 use grandstand::domain::plan::PlanIndex;
-use grandstand::engine::batch::Operation;
+use grandstand::engine::operation::Operation;
 use harness::{Bench, PARTITION};
 use std::hint::black_box;
 

@@ -4,7 +4,7 @@ mod harness;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use grandstand::domain::ids::{SeatId, UserId};
-use grandstand::engine::batch::Operation;
+use grandstand::engine::operation::Operation;
 use harness::{Bench, PARTITION};
 
 /// Seats of one hold: most people come alone or in pairs of pairs (4 is the default limit per

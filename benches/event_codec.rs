@@ -3,10 +3,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use grandstand::demo::stadium;
-use grandstand::domain::claim::join_seats;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::PlanIndex;
 use grandstand::domain::position::{EventId, Position, StreamId};
+use grandstand::domain::seat::join_seats;
 use grandstand::engine::snapshot::{parse_states, parse_told};
 use grandstand::live::frame::{Scope, changes, event, states};
 use std::hint::black_box;

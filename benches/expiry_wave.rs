@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures::StreamExt as _;
 use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::Engine;
-use grandstand::engine::batch::Operation;
+use grandstand::engine::operation::Operation;
 use grandstand::workers::expiry::expire_due;
 use harness::{Bench, PARTITION};
 use hdrhistogram::Histogram;

@@ -1,4 +1,4 @@
--- Makes an account, once per e-mail.
+-- Creates an account, once per e-mail.
 -- KEYS[1]     HASH   accounts: e-mail → JSON
 -- KEYS[2]     STREAM journal
 -- KEYS[3..5]  HASH   ring of answers under an Idempotency-Key

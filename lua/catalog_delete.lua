@@ -1,4 +1,4 @@
--- Takes a document out of the catalogue, with the keys that belong to it.
+-- Deletes a document of the catalogue, with the keys that belong to it.
 -- KEYS[1]  HASH  documents   KEYS[2]  STREAM journal   KEYS[3]  STREAM notices
 -- KEYS[4]  HASH  partition   KEYS[5..]  keys of the match that go with it
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected   ARGV[4]  life of a notice in ms

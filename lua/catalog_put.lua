@@ -1,10 +1,10 @@
--- Makes or replaces a document of the catalogue (a site or a match) with its run-time fields.
+-- Creates or replaces a document of the catalogue (a site or a match) with its run-time fields.
 -- KEYS[1]     HASH   documents: id → JSON
 -- KEYS[2]     HASH   meta of the match (the documents again for a site)
 -- KEYS[3]     STREAM journal   KEYS[4]  STREAM notices
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key
 -- KEYS[8]     HASH   partition
--- KEYS[9..]          keys of the match that it has no use for any more
+-- KEYS[9..]          keys of the match that it does not need any more
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
 -- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
 -- ARGV[7]  life of a notice in ms   ARGV[8..]  field, value of meta

@@ -1,6 +1,6 @@
 -- The time of a partition.
 -- KEYS[1]  HASH  partition
--- Replies with the time in ms, when it was last ticked, and 1 unless TIME has left it since.
+-- Replies with the time in ms, the time of the last tick, and 1 unless TIME has jumped since.
 -- Replies: ,
 -- Cost: O(1)
 local clock = clock_read(KEYS[1])

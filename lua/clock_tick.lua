@@ -1,9 +1,9 @@
--- Moves the clock of a partition on, by the worker that owns it.
+-- Moves the clock of a partition on, for the worker that owns it.
 -- KEYS[1]  HASH  partition   KEYS[2]  STRING  lease
 -- ARGV[1]  token of the lease
 -- ARGV[2]  the time of the partition by the worker's own clock, in ms; 0: unknown
--- ARGV[3]  correction of a jump that this script has reported, in ms   ARGV[4]  difference that is
---          no jump yet, in ms
+-- ARGV[3]  correction of a jump that this script has reported, in ms
+-- ARGV[4]  greatest difference in ms that is no jump
 -- Replies: not_loaded other jumped ticked
 -- Cost: O(1)
 local clock = clock_read(KEYS[1])
@@ -13,17 +13,17 @@ if owner and owner ~= ARGV[1] then return { 'other', 0 } end
 local seen, correction = clock_now(clock), tonumber(ARGV[3])
 local expected, time = tonumber(ARGV[2]), clock.time + clock.shift
 if not clock.ticked or expected == 0 then
-  -- Nobody can tell an outage from a jump: what TIME has gone on by is taken as real.
+  -- Nobody can tell an outage from a jump, so the step of TIME is taken as real.
   correction = math.max(0, seen - time)
 elseif math.abs(time + correction - expected) > tonumber(ARGV[4]) then
   return { 'jumped', time - expected }
 end
--- The comparison is worth more than the write: a tick a second is enough to stay within the bound.
+-- Most calls only compare. One write a second is enough to stay within CLOCK_RUNS_MS.
 local went = clock.time - (clock.ticked or 0)
 if correction == 0 and went >= 0 and went < 1000 then return { 'ticked', seen } end
 -- all checked: write
--- What is left of an earlier correction goes away by a hundredth of the time that passes: TIME is
--- right in the end, and no hold of five minutes becomes shorter by more than three seconds.
+-- The rest of an earlier correction shrinks by a hundredth of the time that passes, because TIME is
+-- right in the end. No hold of five minutes becomes shorter by more than three seconds in this way.
 local shift = clock.shift + correction
 if correction == 0 and clock.ticked then
   local passed = math.max(0, math.min(went, CLOCK_RUNS_MS))

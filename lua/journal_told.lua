@@ -1,5 +1,6 @@
--- Takes note that PostgreSQL has committed the journal of a partition up to an id, tells every
--- node, and drops the entries before it. The entry itself stays, to show that the log is the same.
+-- Notes that PostgreSQL has committed the journal of a partition up to an id, announces it to every
+-- node, and deletes the earlier entries. The entry with this id stays, to show that the journal is
+-- still the same.
 -- KEYS[1]  STRING  lease   KEYS[2]  HASH  partition   KEYS[3]  STREAM  persisted
 -- KEYS[4]  STREAM  journal
 -- ARGV[1]  token of the lease   ARGV[2]  epoch   ARGV[3]  ms of the id   ARGV[4]  its seq

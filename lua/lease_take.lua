@@ -1,13 +1,14 @@
--- Takes the lease of a partition for one worker, when nobody has it.
+-- Takes the lease of a partition for a worker, when no other worker has it.
 -- KEYS[1]  STRING  lease
 -- ARGV[1]  token, unlike that of any other lease   ARGV[2]  life in ms
 -- Replies: mine other
 -- Cost: O(1)
-local LONGEST_MS = 60000 -- no lease is longer; one that is was made before Redis's clock went back
+-- No lease is longer than this. One that seems longer was made before the clock of Redis went back.
+local LEASE_MAX_MS = 60000
 
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
-  if redis.call('PTTL', KEYS[1]) > LONGEST_MS then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  if redis.call('PTTL', KEYS[1]) > LEASE_MAX_MS then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
   return 'other'
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

@@ -1,5 +1,5 @@
--- Closes a partition before it is loaded again: until it is opened no command runs in it. What has
--- changed since the caller looked is not closed.
+-- Closes a partition before it is loaded again: until it is opened, no command runs in it. It stays
+-- open when its epoch has changed since the caller looked.
 -- KEYS[1]  STRING  lease   KEYS[2]  HASH  partition
 -- KEYS[3..]  HASH  ring of answers, when its form is that of another release
 -- ARGV[1]  token of the lease   ARGV[2]  epoch that the caller has seen

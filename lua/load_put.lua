@@ -1,4 +1,4 @@
--- Writes fields of one hash of a partition that is closed, while it is loaded.
+-- Writes fields of a hash of a closed partition, while the partition is being loaded.
 -- KEYS[1]  STRING  lease   KEYS[2]  HASH  partition   KEYS[3]  HASH  what is written to
 -- ARGV[1]  token of the lease   ARGV[2..]  field, value, field, value
 -- Replies: fenced open put

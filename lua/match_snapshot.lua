@@ -1,5 +1,6 @@
--- All taken seats of a match, with the place in its stream at which they stand so. Of a large match
--- only the place: its seats are read in steps, which the stream then brings up to date.
+-- Reads all taken seats of a match, with the position in its changes at which they are so. Of a
+-- large match it reads only the position: the caller reads the seats in steps, and then applies the
+-- changes since.
 -- KEYS[1]  HASH  partition   KEYS[2]  HASH  meta   KEYS[3]  HASH  seats   KEYS[4]  STREAM changes
 -- KEYS[5]  ZSET  queue
 -- ARGV[1]  taken seats of a large match

@@ -1,5 +1,6 @@
--- Binds an Idempotency-Key to a body, where its user lives. The answer under the key is kept where
--- its effect is, which the body says: so another body could not be noticed there.
+-- Binds an Idempotency-Key to a body, in the partition of its user. The answer under the key is
+-- kept in the partition of its effect, which the body names. A second body could name another
+-- partition, and would not be noticed there.
 -- KEYS[1]  HASH   KEYS[2..3]  HASH  ring of answers under an Idempotency-Key
 -- KEYS[4]  HASH  partition
 -- ARGV[1]  operation   ARGV[2]  fingerprint

@@ -2,7 +2,7 @@
 //! (`--config`, TOML, keys named like the flags). Apart from the search for private servers in
 //! `embedded`, nothing else reads the environment.
 
-use crate::engine::batch::Limits;
+use crate::engine::limits::Limits;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use clap::value_parser;

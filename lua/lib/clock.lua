@@ -1,10 +1,11 @@
--- Two clocks. `redis_ms` is TIME, which may jump. Each partition has a clock of its own, which goes
--- on evenly when TIME jumps, and decides every deadline. The worker that owns the partition ticks
--- it: `clock_time` is TIME at the last tick, `clock_shift` the ms that are added to TIME, and below
--- `clock_floor` the clock never goes (docs/adr/0010-a-clock-per-partition.md).
+-- Two clocks. `redis_ms` is TIME, which may jump. Each partition has a clock of its own, which runs
+-- evenly when TIME jumps, and decides every deadline. The worker that owns the partition ticks it:
+-- `clock_time` is TIME at the last tick, `clock_shift` is added to TIME, and the clock never goes
+-- below `clock_floor`; all are in ms (docs/adr/0010-a-clock-per-partition.md).
 
--- How far the clock runs on after a tick. Longer than a lease, so that a change of the worker does
--- not stop it; and a jump of TIME that nobody has noticed yet ends a hold early by this at most.
+-- How far the clock runs on after a tick. It is longer than a lease, so that a change of the worker
+-- does not stop the clock. A jump of TIME that no worker has noticed yet can end a hold early by
+-- this time at most.
 local CLOCK_RUNS_MS = 10000
 
 local function redis_ms()
@@ -12,7 +13,7 @@ local function redis_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- What the hash of a partition says of its clock, and TIME; all fields are read once per call.
+-- Reads the clock of a partition from its hash, and TIME. A call reads all fields once.
 local function clock_read(key)
   local found = redis.call('HMGET', key, 'clock_time', 'clock_shift', 'clock_floor', 'layout',
     'halted')

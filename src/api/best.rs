@@ -8,7 +8,7 @@ use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
 use crate::api::views::{HoldView, claimed};
 use crate::domain::best::Wish;
 use crate::domain::ids::{MatchId, SeatId, SectionId};
-use crate::engine::batch::Operation;
+use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use serde::Deserialize;
 use std::collections::HashSet;

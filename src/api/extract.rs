@@ -3,7 +3,7 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode, FieldError};
-use crate::engine::batch::Operation;
+use crate::engine::operation::Operation;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};

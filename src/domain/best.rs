@@ -1,23 +1,23 @@
-//! The best seats that are free: side by side in one row where possible, near the focus of the
-//! site, and never so that a single seat is left alone when another choice exists. Pure: it
-//! proposes from what a node knows; the script in Redis decides.
+//! The best free seats: side by side in one row where possible, and near the focus of the site. No
+//! single seat is left alone when there is another choice. This only proposes, from the seat map of
+//! a node; the script in Redis decides.
 
 use crate::domain::ids::{SeatId, SectionId};
 use crate::domain::plan::{PlanIndex, Point};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Seats that a split is searched among: the nearest free ones.
+/// When the seats cannot be side by side, they are searched among this many nearest free seats.
 const SPLIT_SEATS: usize = 2_000;
-/// Places that a split is tried around.
+/// Around this many of these seats a group is tried.
 const SPLIT_PLACES: usize = 100;
 
-/// What somebody would like.
+/// The wish of a buyer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
     /// Seats, 1 or more.
     pub count: usize,
-    /// Only in these sections; empty: anywhere.
+    /// Only in these sections; empty means anywhere.
     pub sections: Vec<SectionId>,
     /// Only of this grade.
     pub grade: Option<String>,
@@ -25,13 +25,13 @@ pub struct Wish {
     pub adjacent: bool,
 }
 
-/// All seats of a site by how near they are to its focus.
+/// All seats of a site in the order of their distance to the focus.
 #[derive(Debug, Clone)]
 pub struct Ranking {
     points: Vec<Point>,
     /// Distance to the focus in metres, by position.
     distances: Vec<f32>,
-    /// Rows, the one with the nearest seat first.
+    /// Rows; the row with the nearest seat comes first.
     rows: Vec<RankedRow>,
 }
 
@@ -42,7 +42,7 @@ struct RankedRow {
     nearest: f32,
 }
 
-/// Seats side by side, with what speaks against them.
+/// Seats side by side, and how good they are.
 struct Window {
     orphan: bool,
     distance: f32,
@@ -64,12 +64,12 @@ impl Ranking {
                 RankedRow { positions, section, nearest }
             })
             .collect();
-        rows.sort_by(|one, other| one.nearest.total_cmp(&other.nearest));
+        rows.sort_by(|left, right| left.nearest.total_cmp(&right.nearest));
         Self { points, distances, rows }
     }
 
-    /// Up to `most` proposals, the best first; none overlaps another. `free` says whether the seat
-    /// at a position can be had.
+    /// Up to `most` proposals, the best first. They do not overlap. `free` returns whether the seat
+    /// at a position is free.
     pub fn propose(
         &self,
         index: &PlanIndex,
@@ -95,7 +95,8 @@ impl Ranking {
         let mut found: Vec<Window> = Vec::new();
         let mut orphans: Vec<Window> = Vec::new();
         for row in rows {
-            // Rows come by their nearest seat: what follows can't be better than what is kept.
+            // Rows come in the order of their nearest seat, so later rows cannot be better than the
+            // proposals so far.
             let bound = row.nearest * count as f32;
             if found.len() >= most && found[most - 1].distance <= bound {
                 break;
@@ -113,8 +114,8 @@ impl Ranking {
         found
     }
 
-    /// The nearest window of a run of free seats; one that leaves a single seat alone only when
-    /// there is no other.
+    /// The nearest window of a run of free seats. A window that leaves a single seat alone is taken
+    /// only when there is no other.
     fn best_window(&self, run: Range<u32>, count: usize) -> Option<Window> {
         let spare = (run.len()).checked_sub(count)?;
         let windows = (0..=spare).map(|left| {
@@ -124,8 +125,8 @@ impl Ranking {
             let orphan = left == 1 || spare - left == 1;
             Window { orphan, distance: of_window.iter().sum(), positions }
         });
-        windows.min_by(|one, other| {
-            one.orphan.cmp(&other.orphan).then(one.distance.total_cmp(&other.distance))
+        windows.min_by(|left, right| {
+            left.orphan.cmp(&right.orphan).then(left.distance.total_cmp(&right.distance))
         })
     }
 
@@ -140,7 +141,7 @@ impl Ranking {
         let mut seats: Vec<u32> =
             rows.flat_map(|row| row.positions.clone()).filter(|seat| free(*seat)).collect();
         let distance = |seat: &u32| self.distances[*seat as usize];
-        seats.sort_by(|one, other| distance(one).total_cmp(&distance(other)));
+        seats.sort_by(|left, right| distance(left).total_cmp(&distance(right)));
         seats.truncate(SPLIT_SEATS);
         if seats.len() < wish.count {
             return None;
@@ -153,13 +154,13 @@ impl Ranking {
                 .map(|seat| (between(self.points[*seat as usize], middle), *seat))
                 .collect();
             let last = wish.count - 1;
-            near.select_nth_unstable_by(last, |one, other| one.0.total_cmp(&other.0));
+            near.select_nth_unstable_by(last, |left, right| left.0.total_cmp(&right.0));
             near.truncate(wish.count);
             let spread: f32 = near.iter().map(|(apart, _)| apart).sum();
             (spread, near.into_iter().map(|(_, seat)| seat).collect::<Vec<u32>>())
         };
         let groups = seats.iter().step_by(step).map(around);
-        let nearest = groups.min_by(|one, other| one.0.total_cmp(&other.0));
+        let nearest = groups.min_by(|left, right| left.0.total_cmp(&right.0));
         nearest.map(|(_, mut seats)| {
             seats.sort_unstable();
             seats
@@ -187,23 +188,24 @@ fn runs(row: Range<u32>, free: &impl Fn(u32) -> bool) -> Vec<Range<u32>> {
     runs
 }
 
-fn between(one: Point, other: Point) -> f32 {
-    (one[0] - other[0]).hypot(one[1] - other[1])
+fn between(from: Point, to: Point) -> f32 {
+    (from[0] - to[0]).hypot(from[1] - to[1])
 }
 
 /// A seat that a choice could leave alone. It is alone when it is free and `near` is not. Another
-/// choice of as many of the free seats side by side here leaves nobody alone, unless it is the last
-/// of them: then nothing `beyond` is free.
+/// choice of as many of these free seats would leave no seat alone, unless this seat is the last
+/// free one here: then no seat `beyond` is free.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     pub seat: SeatId,
-    /// Its neighbour that is not chosen; none where the row ends, or both are chosen.
+    /// The neighbour that is not chosen; none when the row ends there, or both are chosen.
     pub near: Option<SeatId>,
-    /// The first seats behind the chosen ones that it lies at: one or two.
+    /// The first seats behind the chosen ones beside it: one or two.
     pub beyond: Vec<SeatId>,
 }
 
-/// The seats beside the chosen ones that could be left alone, each once, in the order of the plan.
+/// The seats beside the chosen ones that could be left alone. Each is listed once, in the order of
+/// the plan.
 pub fn possible_orphans(index: &PlanIndex, chosen: &[SeatId]) -> Vec<Orphan> {
     let chosen: BTreeSet<u32> = chosen.iter().filter_map(|seat| index.position(*seat)).collect();
     let mut beside: BTreeMap<u32, Range<u32>> = BTreeMap::new();
@@ -214,7 +216,7 @@ pub fn possible_orphans(index: &PlanIndex, chosen: &[SeatId]) -> Vec<Orphan> {
             beside.insert(side, row.positions.clone());
         }
     }
-    let one = |(place, row): (u32, Range<u32>)| {
+    let orphan = |(place, row): (u32, Range<u32>)| {
         let is_chosen = |place: &u32| chosen.contains(place);
         let left = (row.start..place).rev().find(|place| !is_chosen(place));
         let right = (place + 1..row.end).find(|place| !is_chosen(place));
@@ -226,7 +228,7 @@ pub fn possible_orphans(index: &PlanIndex, chosen: &[SeatId]) -> Vec<Orphan> {
         let (near, beyond) = (seats(true).next(), seats(false).collect::<Vec<SeatId>>());
         (!beyond.is_empty()).then(|| Orphan { seat: index.seat_at(place), near, beyond })
     };
-    beside.into_iter().filter_map(one).collect()
+    beside.into_iter().filter_map(orphan).collect()
 }
 
 #[cfg(test)]
@@ -259,7 +261,7 @@ mod tests {
             assert!(distance >= before);
             before = distance;
         }
-        // Nothing in the whole site is nearer than the first one.
+        // No seat of the site is nearer than the first proposal.
         let least = index
             .rows()
             .filter_map(|(_, _, row)| ranking.best_window(row, 4))
@@ -277,7 +279,7 @@ mod tests {
         let free = |seat: u32| (row.start..row.start + 3).contains(&seat) || next.contains(&seat);
         let found = ranking.propose(&index, &wish(2), 1, free);
         assert_eq!(found, vec![next.clone().collect::<Vec<u32>>()]);
-        // With the three alone, a pair is given all the same.
+        // When there are only the three, a pair is proposed all the same.
         let only = |seat: u32| (row.start..row.start + 3).contains(&seat);
         assert_eq!(ranking.propose(&index, &wish(2), 1, only)[0].len(), 2);
     }
@@ -328,12 +330,12 @@ mod tests {
         };
         let table: &[(&[u32], Vec<Orphan>)] = &[
             (&[1, 2], vec![orphan(0, None, &[3]), orphan(3, Some(4), &[0])]),
-            // The one between two chosen ones is told once.
+            // The seat between two chosen ones is listed once.
             (
                 &[2, 4],
                 vec![orphan(1, Some(0), &[3]), orphan(3, None, &[1, 5]), orphan(5, Some(6), &[3])],
             ),
-            // At the end of the row there is nothing beyond.
+            // At the end of the row there is no seat beyond.
             (&[0], vec![]),
         ];
         for (chosen, expected) in table {

@@ -1,5 +1,5 @@
 //! The catalogue: sites and matches, as documents that rarely change. A newer release may have
-//! written them: fields that are unknown here are passed over. In a request they are refused
+//! written a stored document, so its unknown fields are ignored. In a request they are refused
 //! (`api/extract.rs`).
 
 use crate::domain::ids::{MatchId, SiteId};
@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 #[serde(rename_all = "camelCase")]
 pub struct Site {
     pub id: SiteId,
-    /// Grows by one with each change; an older one is refused.
+    /// Grows by one with each change. A change of an older version is refused.
     pub version: u64,
     pub plan: SitePlan,
 }
@@ -43,7 +43,7 @@ impl MatchStatus {
 #[serde(rename_all = "camelCase")]
 pub struct Match {
     pub id: MatchId,
-    /// Grows by one with each change; an older one is refused.
+    /// Grows by one with each change. A change of an older version is refused.
     pub version: u64,
     pub site_id: SiteId,
     pub stadium: String,
@@ -55,10 +55,10 @@ pub struct Match {
     /// No choice by hand may leave a single seat alone.
     #[serde(default)]
     pub orphan_rule: bool,
-    /// It was at another site before, while it was a draft.
+    /// It was at another site before, when it was a draft.
     #[serde(default)]
     pub moved: bool,
-    /// It is over, and Redis has nothing but this document of it: its sales are in PostgreSQL.
+    /// It is long over: Redis has only this document of it, and PostgreSQL has its sales.
     #[serde(default)]
     pub archived: bool,
 }
@@ -87,7 +87,7 @@ pub struct QueueSettings {
     pub paused: bool,
 }
 
-/// What can't be turned on.
+/// A switch that cannot be turned on.
 fn off() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Boolean)

@@ -2,10 +2,11 @@
 
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Money;
+use crate::domain::seat::parse_seats;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a claim is at the moment.
+/// The state of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimState {
     Hold,
@@ -176,12 +177,12 @@ impl PaymentStatus {
 /// One record of the claims of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// A hold has one of the same form.
+    /// The id of a hold has the same form.
     pub id: ReservationId,
     pub state: ClaimState,
     pub match_id: MatchId,
     pub user: UserId,
-    /// Milliseconds of Redis; without meaning once the claim is PAYING.
+    /// Milliseconds of the clock of the partition; without meaning once the claim is PAYING.
     pub deadline: i64,
     /// The version of the match at the grant: a later grant has a greater one.
     pub version: u64,
@@ -199,12 +200,12 @@ pub struct ClaimPayment {
     pub status: PaymentStatus,
     /// The gateway's key; empty before the payment began.
     pub key: String,
-    /// What is charged, in KRW, whatever goes back of it.
+    /// The amount that is charged, in KRW. Refunds do not change it.
     pub amount: i64,
     pub money: Money,
 }
 
-/// What became of a claim that is not live any more, as far as Redis remembers.
+/// A claim that has ended, as long as Redis remembers it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndedClaim {
     pub reason: EndReason,
@@ -261,7 +262,7 @@ impl Claim {
 }
 
 impl EndedClaim {
-    /// Reads what the scripts keep of an ended claim: reason, user and record, with blanks between.
+    /// Reads the note of an ended claim: reason, user and record, with blanks between.
     pub fn parse(text: &str) -> Option<Self> {
         let (reason, rest) = text.split_once(' ')?;
         let (user, record) = rest.split_once(' ')?;
@@ -283,21 +284,7 @@ impl EndedClaim {
     }
 }
 
-/// Seat ids joined by commas, as scripts and stream entries carry them.
-pub fn parse_seats(text: &str) -> Option<Vec<SeatId>> {
-    text.split(',')
-        .filter(|part| !part.is_empty())
-        .map(|part| part.parse().ok().map(SeatId))
-        .collect()
-}
-
-/// The form that `parse_seats` reads.
-pub fn join_seats(seats: &[SeatId]) -> String {
-    let text: Vec<String> = seats.iter().map(SeatId::to_string).collect();
-    text.join(",")
-}
-
-/// A reservation, wherever it is read from.
+/// A reservation, read from Redis or from PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct Reservation {
     pub id: ReservationId,

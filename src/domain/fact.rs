@@ -1,18 +1,18 @@
 //! The durable facts that scripts append to the journal, and their form as stream fields.
 //!
 //! Two releases may write and read one journal at the same time. Field `v` is the form, `MAJOR` or
-//! `MAJOR.MINOR`. What is only added (a field, a kind) raises the minor number: an older release
-//! passes over fields that it does not know, and a newer one has a value for those that are
-//! missing. What changes the meaning of something raises the major number. An entry of a newer
-//! major form or of an unknown kind goes to the dead letters: it is not guessed at, and a newer
-//! release replays it. So new workers start before new nodes of the API.
+//! `MAJOR.MINOR`. An addition (a field, a kind) raises the minor number: an older release ignores
+//! fields that it does not know, and a newer release has a value for fields that are missing. A
+//! change of meaning raises the major number. An entry of a newer major form or of an unknown kind
+//! goes to the dead letters, and a newer release replays it. So new workers start before new nodes
+//! of the API.
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
-use crate::domain::claim::parse_seats;
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, SiteId, UserId};
 use crate::domain::money::Money;
 use crate::domain::position::{Position, StreamId};
+use crate::domain::seat::parse_seats;
 use std::collections::HashMap;
 
 /// One durable fact.
@@ -26,17 +26,17 @@ pub enum Fact {
     /// Seats taken out of the sale (`true`) or given back.
     SeatsBlocked(MatchId, Vec<SeatId>, bool),
     Payment(PaymentStep, Box<PaymentFact>),
-    /// A fact out of a dead letter, with the place in the journal that it had at first. It counts
-    /// as if it had come there, because other facts may have come since.
+    /// A fact out of a dead letter, with its first position in the journal. It counts as if it were
+    /// still there, because other facts may have come since.
     Late(Position, Box<Fact>),
-    /// The entry before this one was a dead letter, kept under this place.
+    /// The entry before this one was a dead letter, stored under this position.
     DeadLetterReplayed(Position),
 }
 
-/// The greatest major form that this release reads, and the one that it writes.
+/// The greatest major form that this release reads; it writes the same.
 const FORM: u32 = 1;
 
-/// The field that stands for values which are no text (`stream/journal.rs`).
+/// The field that replaces values which are no text (`stream/journal.rs`).
 pub const NOT_TEXT: &str = "not text";
 
 /// What happened to a payment.
@@ -45,14 +45,14 @@ pub enum PaymentStep {
     Begun,
     Approved,
     Declined,
-    /// Taken back before the gateway was asked.
+    /// Withdrawn before the gateway was asked.
     Withdrawn,
     /// PostgreSQL has an earlier sale of one of its seats.
     Lost,
-    /// Money was taken for what can't be given: it goes back.
+    /// Money was charged for seats that are gone, so it goes back.
     RefundOwed,
     RefundBegun,
-    /// The gateway will not give the money back: the sale stands.
+    /// The gateway will not give the money back, so the sale stands.
     RefundRefused,
     /// The money of some seats is back; the others stay sold.
     RefundDone,
@@ -114,7 +114,7 @@ pub struct PaymentFact {
     pub at: i64,
     /// The gateway's code when it refused.
     pub code: Option<String>,
-    /// Attempt and refund that the step is about; nothing in entries of before there were any.
+    /// The attempt and the refund that the step is about; empty in entries of the first releases.
     pub money: Money,
 }
 
@@ -137,12 +137,12 @@ pub enum BadFact {
 pub type Fields = HashMap<String, String>;
 
 impl Fact {
-    /// Reads the fields of a journal entry, whose id has the time at which it was written.
+    /// Reads the fields of a journal entry. Its id has the time at which it was written.
     pub fn parse(id: StreamId, fields: &Fields) -> Result<Self, BadFact> {
         if fields.contains_key(NOT_TEXT) {
             return Err(BadFact::NotText);
         }
-        // The first form of all had no number.
+        // The first form had no number.
         let version = fields.get("v").map_or("1", String::as_str);
         let major = version.split('.').next().unwrap_or_default();
         if !major.parse().is_ok_and(|major: u32| major <= FORM) {

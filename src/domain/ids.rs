@@ -19,7 +19,7 @@ impl Partition {
         Self((fnv(email.bytes()) % u64::from(count)) as u16)
     }
 
-    /// A partition chosen at random among `count`, for something new that has no natural place.
+    /// A random partition among `count`, for something new that belongs to no other thing.
     pub fn random(count: u16) -> Self {
         let (_, random) = Uuid::now_v7().as_u64_pair();
         Self((random % u64::from(count)) as u16)
@@ -65,7 +65,7 @@ macro_rules! uuid_ids {
                 Self(new_uuid(partition))
             }
 
-            /// The partition whose keys hold what this id names.
+            /// The partition that has the keys of this id.
             pub fn partition(self) -> Partition {
                 partition_of(self.0)
             }
@@ -114,20 +114,20 @@ uuid_ids! {
     PaymentId,
 }
 
-/// Whose a hold is, as far as its id says.
+/// The owner of a hold, as far as its id shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldOwner {
-    /// This user's, or (once in 65,536 times) another one's.
+    /// This user, or (once in 65,536 times) another user.
     User,
     Another,
     /// No hold ever had this id.
     Nobody,
 }
 
-/// Redis keeps a hold under its user, so it can't say whose a hold is that somebody else asks for:
-/// its id does. Of the last 32 bits the first half is a hash of the user, the other half one of all
-/// bits before. What remains (a count within its millisecond, from a random start) need only differ
-/// among the holds of one user.
+/// Redis keeps a hold under its user, so it cannot find the owner of a hold that another user asks
+/// for. The id shows the owner: of its last 32 bits, the first half is a hash of the user, and the
+/// other half is a hash of all bits before. The remaining bits (a count within the millisecond,
+/// from a random start) need only differ among the holds of one user.
 impl HoldId {
     /// The id of a new hold of a user.
     pub fn of(partition: Partition, user: UserId) -> Self {
@@ -139,7 +139,7 @@ impl HoldId {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Whether it can be a hold of this user.
+    /// Whether this can be a hold of this user.
     pub fn owner(self, user: UserId) -> HoldOwner {
         let bytes = self.0.as_bytes();
         if bytes[14..] != check(&bytes[..14]) {
@@ -153,7 +153,7 @@ impl HoldId {
 }
 
 impl SiteId {
-    /// A number that another plan, of this site or of another one, does not have.
+    /// A number that no other plan has, of this site or of another one.
     pub fn plan_mark(self, version: u64) -> u32 {
         let bytes = self.0.into_bytes().into_iter().chain(version.to_be_bytes());
         let hash = fnv(bytes);
@@ -174,19 +174,19 @@ fn folded(hash: u64) -> [u8; 2] {
 }
 
 impl ReservationId {
-    /// When it was made, in ms since 1970, by the clock of the node that made it.
+    /// When the id was made, in ms since 1970, by the clock of the node that made it.
     pub fn made_at(self) -> i64 {
         (self.0.as_u128() >> 80) as i64
     }
 }
 
 impl PaymentId {
-    /// The order id that the gateway knows this payment by: 6 to 64 of `[A-Za-z0-9-_=]`.
+    /// The order id of this payment at the gateway: 6 to 64 of `[A-Za-z0-9-_=]`.
     pub fn order_id(self) -> String {
         format!("gs-{}", self.key())
     }
 
-    /// The payment of an order id of ours; `None` for any other text.
+    /// The payment of an order id that `order_id` has made; `None` for any other text.
     pub fn from_order_id(order_id: &str) -> Option<Self> {
         Self::from_key(order_id.strip_prefix("gs-")?)
     }

@@ -1,4 +1,4 @@
-//! What is true: the words of the design as types, without any input or output.
+//! The words of the glossary as types, and the rules about them, without any input or output.
 
 pub mod account;
 pub mod best;

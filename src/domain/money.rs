@@ -1,7 +1,7 @@
-//! How far the money of a reservation has come: attempts to pay it, and what goes back.
+//! How far the payment of a reservation has come: attempts to pay, and refunds.
 
-use crate::domain::claim::{join_seats, parse_seats};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::seat::{join_seats, parse_seats};
 
 /// The smallest amount that the gateway takes by card or by an easy payment, in KRW (Toss Payments,
 /// error `BELOW_MINIMUM_AMOUNT`).
@@ -9,25 +9,25 @@ pub const CHARGE_MIN: i64 = 100;
 /// The same for a transfer from an account.
 pub const TRANSFER_MIN: i64 = 200;
 
-/// What a claim knows of its money, in the form of `lua/lib/money.lua`.
+/// The attempts and refunds of a claim, in the form of `lua/lib/money.lua`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Money {
     /// Rises with each begin of a payment; 0 before the first.
     pub attempt: u32,
     /// Number of the last refund; 0 before the first.
     pub refund: u32,
-    /// What that refund gives back, in KRW; 0 when it is done, and for seats that cost nothing.
+    /// The amount of that refund, in KRW; 0 when it is done, and for seats that cost nothing.
     pub part: i64,
     /// The seats of that refund; none when it is done.
     pub part_seats: Vec<SeatId>,
-    /// What earlier refunds gave back, in KRW.
+    /// The amount of all earlier refunds, in KRW.
     pub back: i64,
     pub back_seats: Vec<SeatId>,
 }
 
 impl Money {
-    /// Reads what stands behind a record and in facts; the empty text is a claim without money.
-    /// `None` when the text is something else.
+    /// Reads the text at the end of a record and in facts. The empty text is a claim without a
+    /// payment. `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self::default());
@@ -59,7 +59,7 @@ impl Money {
     }
 }
 
-/// One attempt to pay for a reservation, with all that its later steps need, also when Redis has
+/// One attempt to pay for a reservation, with everything that its later steps need when Redis has
 /// forgotten the reservation.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -69,7 +69,7 @@ pub struct Attempt {
     pub payment: PaymentId,
     /// An outcome of an attempt changes nothing once a later one has begun.
     pub number: u32,
-    /// What is (still) paid for.
+    /// The seats that are (still) paid for.
     pub seats: Vec<SeatId>,
     /// In KRW.
     pub amount: i64,
@@ -82,14 +82,15 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     pub payment: PaymentId,
-    /// From 1 on, one after the other; 0 for money that was taken for seats that can't be given.
+    /// From 1 on; 0 for money that was charged although the seats were gone.
     pub number: u32,
-    /// In KRW; `None` for all that is left.
+    /// In KRW; `None` for everything that is left.
     pub amount: Option<i64>,
 }
 
 impl Refund {
-    /// The key of this refund at the gateway, whoever asks: the same one has one effect.
+    /// The Idempotency-Key of this refund at the gateway. It is the same for every process, so the
+    /// money goes back once.
     pub fn intent(&self) -> String {
         format!("refund-{}-{}", self.payment.key(), self.number)
     }

@@ -1,4 +1,4 @@
-//! Where one stands in a stream.
+//! Positions in a stream.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,28 +13,29 @@ pub struct StreamId {
     pub seq: u64,
 }
 
-/// A place in a stream that stays true across a loss: the epoch says whether the stream is still
-/// the same one. A place of a later epoch comes after all places of an earlier one.
+/// A position in a stream that stays valid when Redis loses the stream: the epoch shows whether the
+/// stream is still the same. A position of a later epoch comes after all positions of an earlier
+/// epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     pub epoch: u64,
     pub id: StreamId,
 }
 
-/// A place in the map of a match, as clients get it: the `id:` of an event, and the ETag of all
+/// A position in the map of a match, as clients get it: the `id:` of an event, and the ETag of all
 /// seats. It is written as three whole numbers: the epoch, and the two of the stream id. A draft
-/// may get another plan while its stream stays, so the mark of such a plan stands in the first
-/// number, above the epoch.
+/// may get another plan while its stream stays, so the first number also has the mark of such a
+/// plan, above the bits of the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId {
     pub position: Position,
-    /// The mark of the plan that the map was made with (`SiteId::plan_mark`); 0 while it is the
-    /// first one that the match has had.
+    /// The mark of the plan that the map was made with (`SiteId::plan_mark`); 0 for the first plan
+    /// of the match.
     pub plan: u32,
 }
 
-/// Bits of the first number of an event id that are the epoch: a million rebuilds. With the mark
-/// above them the number stays below 2^53, which browsers can read.
+/// The bits of the epoch in the first number of an event id: enough for a million rebuilds. With
+/// the mark above them the number stays below 2^53, which browsers can read.
 const EPOCH_BITS: u32 = 20;
 
 /// A text that is not a stream id, a position, or the id of an event.
@@ -87,7 +88,7 @@ impl FromStr for EventId {
     }
 }
 
-/// Digits only: `str::parse` alone would take a sign.
+/// Digits only, because `str::parse` alone would accept a sign.
 fn number(text: &str) -> Result<u64, BadPosition> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(BadPosition);

@@ -1,9 +1,10 @@
-//! The state of a seat.
+//! The state of a seat, and lists of seats as text.
 
+use crate::domain::ids::SeatId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The state of a seat in a match (design, section 2).
+/// The state of a seat in a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SeatState {
@@ -15,7 +16,7 @@ pub enum SeatState {
 }
 
 impl SeatState {
-    /// The one character of snapshots, of Redis and of stream entries.
+    /// The letter in Redis, in snapshots and in stream entries: `SEAT` in `lua/lib/states.lua`.
     pub fn letter(self) -> u8 {
         match self {
             Self::Available => b'A',
@@ -26,7 +27,7 @@ impl SeatState {
         }
     }
 
-    /// Reads the one character; `None` for any other.
+    /// Reads the letter; `None` for any other.
     pub fn from_letter(letter: u8) -> Option<Self> {
         match letter {
             b'A' => Some(Self::Available),
@@ -48,4 +49,18 @@ impl SeatState {
             Self::Blocked => "BLOCKED",
         }
     }
+}
+
+/// Seat ids joined by commas, as scripts and stream entries carry them.
+pub fn parse_seats(text: &str) -> Option<Vec<SeatId>> {
+    text.split(',')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().ok().map(SeatId))
+        .collect()
+}
+
+/// The form that `parse_seats` reads.
+pub fn join_seats(seats: &[SeatId]) -> String {
+    let text: Vec<String> = seats.iter().map(SeatId::to_string).collect();
+    text.join(",")
 }

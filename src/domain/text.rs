@@ -1,11 +1,11 @@
-//! Text that people type, in the one form in which it is compared. The same word has other bytes
-//! on another device: Hangul in one piece or in its sounds, Latin in full width, a letter that
-//! nobody sees.
+//! Brings text that people type into one form, in which it is compared. The same word may have
+//! other bytes on another device: Hangul as syllables or as single letters, Latin in full width,
+//! letters that are invisible.
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Letters that show nothing, as Unicode lists them (`Default_Ignorable_Code_Point`), with the
-/// marks of ruby text and the empty Braille pattern, which show nothing either.
+/// Invisible letters, as Unicode lists them (`Default_Ignorable_Code_Point`), with the
+/// marks of ruby text and the empty Braille pattern, which are invisible too.
 const INVISIBLE: [(char, char); 19] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -28,23 +28,23 @@ const INVISIBLE: [(char, char); 19] = [
     ('\u{2028}', '\u{2029}'),
 ];
 
-/// Whether a letter shows nothing. Control characters are another matter (`char::is_control`).
+/// Whether a letter is invisible. Control characters are not meant (`char::is_control`).
 pub fn is_invisible(letter: char) -> bool {
     INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&letter))
 }
 
-/// The form in which text is compared: NFKC, without what nobody sees.
+/// The form in which text is compared: NFKC, without invisible letters.
 pub fn canonical(text: &str) -> String {
     text.chars().filter(|letter| !is_invisible(*letter)).nfkc().collect()
 }
 
-/// A name in the form in which names are compared: any space counts as one.
+/// A name in the form in which names are compared: several spaces count as a single one.
 pub fn canonical_name(text: &str) -> String {
     canonical(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// An e-mail in the form in which accounts are kept: lower case, and its host as people read it,
-/// whether it was given in letters or in the form of DNS (`xn--…`). `None` when this is no host.
+/// An e-mail in the form of accounts: in lower case, and with its host as people read it, whether
+/// it was given in letters or in the form of DNS (`xn--…`). `None` when the host is not valid.
 pub fn canonical_email(text: &str) -> Option<String> {
     let text = canonical(&canonical(text).to_lowercase());
     let (name, host) = text.trim().rsplit_once('@')?;

@@ -2,9 +2,9 @@
 
 use crate::domain::account::Account;
 use crate::domain::ids::{Partition, SessionId, UserId};
-use crate::engine::batch::Operation;
 use crate::engine::document::{decode, encode};
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::{Engine, NOTICE_TTL_MS};
@@ -12,12 +12,12 @@ use crate::redis::keys::{PartitionKeys, session};
 use fred::prelude::*;
 
 impl Engine {
-    /// Where the account of an e-mail lives.
+    /// The partition that has the account of an e-mail.
     pub fn account_partition(&self, email: &str) -> Partition {
         Partition::of_email(email, self.partition_count())
     }
 
-    /// Makes an account, once per e-mail; answers its id.
+    /// Creates an account, once per e-mail, and returns its id.
     ///
     /// Refusals: `ExistsDifferent`, `EmailTaken`.
     pub async fn create_account(
@@ -55,7 +55,7 @@ impl Engine {
         let text: Option<String> = client.hget(PartitionKeys(partition).accounts(), email).await?;
         match text {
             Some(text) => decode(&text).map(Some),
-            // Nobody is told that there is no such account while the accounts are not there.
+            // While the partition is not loaded, nobody may hear that there is no such account.
             None if self.epoch(partition).await?.is_none() => Err(EngineError::NotLoaded),
             None => Ok(None),
         }
@@ -69,7 +69,7 @@ impl Engine {
         token_hash: String,
         ttl_ms: u64,
     ) -> Result<(), EngineError> {
-        // The session keeps the account without its secret.
+        // The session gets the account without its password hash.
         let account = Account { password_hash: String::new(), ..account.clone() };
         let arguments = vec![encode(&account)?, token_hash, ttl_ms.to_string()];
         let names = vec![session(id)];
@@ -77,11 +77,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Exchanges a refresh token for the next one; answers the account of the session (without its
-    /// password hash). A token that was used works again for `grace_ms` after its first use.
+    /// Exchanges a refresh token for the next one, and returns the account of the session (without
+    /// its password hash). A used token works again for `grace_ms` after its first use.
     ///
-    /// Refusals: `SessionEnded`, when the token was used before that; `TokenUnknown`, which ends
-    /// nothing.
+    /// Refusals: `SessionEnded` when the token was used earlier than that; `TokenUnknown`, which
+    /// ends no session.
     pub async fn rotate_session(
         &self,
         id: SessionId,

@@ -6,8 +6,10 @@ use crate::domain::ids::{MatchId, Partition};
 use crate::engine::columns::{Argument, Columns};
 use crate::engine::command::SeatCommand;
 use crate::engine::error::EngineError;
+use crate::engine::limits::Limits;
+use crate::engine::operation::Operation;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::waiting::{Entrance, Lines, Waiting, lines};
+use crate::engine::waiting::{Entrance, Lines, Reply, Waiting, lines};
 use crate::redis::Redis;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::{Client, Key, Value};
@@ -27,27 +29,6 @@ const RETRY_TIMEOUT: Duration = Duration::from_millis(4000);
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause between two retries.
 const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(500);
-
-/// The times and bounds that the scripts get with each call.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Milliseconds.
-    pub hold_ttl_ms: u64,
-    /// Milliseconds.
-    pub payment_ttl_ms: u64,
-    pub seats_per_user: u32,
-}
-
-/// An Idempotency-Key of a client, already hashed with its user and route, and the hash of the
-/// body. An empty key means that there is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Operation {
-    pub key: String,
-    pub fingerprint: String,
-}
-
-/// The reply of one command.
-pub(super) type Reply = Result<String, EngineError>;
 
 /// The batchers of all partitions.
 pub struct Batcher {

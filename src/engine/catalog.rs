@@ -2,9 +2,9 @@
 
 use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
-use crate::engine::batch::Operation;
 use crate::engine::document::{decode, encode};
 use crate::engine::error::{EngineError, Noun, Refusal};
+use crate::engine::operation::Operation;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::{Engine, NOTICE_TTL_MS};

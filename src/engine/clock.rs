@@ -1,4 +1,4 @@
-//! The clock of a partition: it decides every deadline, and goes on evenly when TIME of Redis jumps
+//! The clock of a partition. It decides every deadline, and runs evenly when TIME of Redis jumps
 //! (docs/adr/0010-a-clock-per-partition.md).
 
 use crate::domain::ids::Partition;
@@ -15,7 +15,7 @@ pub struct ClockReading {
     pub now_ms: i64,
     /// The time at its last tick, in ms; 0 before the first one.
     pub ticked_ms: i64,
-    /// False when TIME can't have gone on evenly since that tick.
+    /// Whether TIME can have run evenly since that tick.
     pub sound: bool,
 }
 
@@ -24,7 +24,8 @@ pub struct ClockReading {
 pub enum Tick {
     /// The clock has moved on, to this time in ms.
     Ticked(i64),
-    /// TIME is ahead (or behind, below 0) of what was expected by so many ms: nothing has changed.
+    /// TIME is this many ms ahead of the expected time (behind it when negative). Nothing has
+    /// changed.
     Jumped(i64),
     /// The partition is not loaded, or another worker has its lease: nothing has changed.
     Refused,
@@ -45,10 +46,10 @@ impl Engine {
         Ok(ClockReading { now_ms, ticked_ms, sound: sound == 1 })
     }
 
-    /// Moves the clock of a partition on, for the owner of the lease with this token.
-    /// `expected`: its time by the worker's own clock, in ms, if
-    /// it has one; `correction`: what to add to TIME because of a jump, in ms; `tolerance_ms`: a
-    /// difference that is no jump yet.
+    /// Moves the clock of a partition on, for the owner of the lease with this token. `expected` is
+    /// the time of the partition by the worker's own clock in ms, if the worker knows it.
+    /// `correction` in ms is added to TIME because of a jump. A difference up to `tolerance_ms` is
+    /// no jump.
     pub async fn tick_clock(
         &self,
         partition: Partition,

@@ -6,7 +6,6 @@ use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
 use crate::engine::columns::{Argument, Row};
-use crate::engine::payments::Outcome;
 
 /// A seat that is reserved by its name costs as much as this many seats, because it is looked up in
 /// the claims of its user, and leaves one of them.
@@ -83,6 +82,18 @@ pub enum SeatCommand {
     FreeSeats { value: String, seats: Vec<SeatId> },
     /// Takes the record of a sale out of Redis, because its match is archived.
     Archive { claim: ReservationId, user: UserId },
+}
+
+/// The outcome of a payment, as the gateway or the claim in PostgreSQL decided it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Approved,
+    /// The gateway refused for good, with its code.
+    Declined(String),
+    /// The gateway was not asked. The reservation gets at least this many ms from now.
+    Withdrawn(u64),
+    /// PostgreSQL has an earlier sale of these seats.
+    Lost(Vec<SeatId>),
 }
 
 /// A step that PostgreSQL has missed.

@@ -1,5 +1,5 @@
-//! Looking at a whole partition, for `verify` and for the workers: page by page, so that nobody
-//! waits for it.
+//! Reads a whole partition, for `verify` and for the workers. It reads page by page, so that no
+//! command waits for it.
 
 use crate::domain::account::Account;
 use crate::domain::claim::Claim;
@@ -14,8 +14,8 @@ use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 
-/// Fields per page.
-const PAGE: &str = "1000";
+/// Fields per page: a larger page occupies Redis longer, a smaller one needs more calls.
+const PAGE_FIELDS: &str = "1000";
 
 impl Engine {
     /// All holds and reservations of a partition.
@@ -30,7 +30,8 @@ impl Engine {
         all.iter().map(|(_, text)| decode(text)).collect()
     }
 
-    /// Whether the journal of a partition has an entry. The zero id, before the first, counts.
+    /// Whether the journal of a partition has an entry. It always has the zero id, which is before
+    /// the first entry.
     pub async fn journal_has(
         &self,
         partition: Partition,
@@ -50,8 +51,8 @@ impl Engine {
         Ok(last.first().and_then(|(id, _)| id.parse().ok()).unwrap_or_default())
     }
 
-    /// A page of the holds and reservations of a partition, and what gives the next page; `None`
-    /// behind the last one. One that changes meanwhile may come twice.
+    /// A page of the holds and reservations of a partition, and the cursor of the next page (`None`
+    /// after the last page). A claim that changes meanwhile may be on two pages.
     pub async fn claims_page(
         &self,
         partition: Partition,
@@ -83,7 +84,7 @@ impl Engine {
     ) -> Result<(Vec<(String, String)>, Option<String>), EngineError> {
         let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
         let cursor = cursor.unwrap_or_else(|| "0".to_owned());
-        let arguments = vec![key, cursor, "COUNT".to_owned(), PAGE.to_owned()];
+        let arguments = vec![key, cursor, "COUNT".to_owned(), PAGE_FIELDS.to_owned()];
         let (next, page): (String, Vec<String>) =
             self.client(partition)?.custom(command, arguments).await?;
         let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
@@ -101,7 +102,7 @@ impl Engine {
             found.extend(page);
             cursor = next;
             if cursor.is_none() {
-                // A field may come twice while the hash grows.
+                // HSCAN may return a field twice while the hash grows.
                 found.sort();
                 found.dedup();
                 return Ok(found);

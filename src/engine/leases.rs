@@ -1,10 +1,10 @@
-//! Which worker owns a partition, and what only the owner may write. Redis checks the lease in the
-//! same step as the write, so that a worker which was paused or cut off can't write into what
-//! another has loaded since.
+//! Which worker owns a partition, and the writes of the owner. Redis checks the lease in the same
+//! step as the write, so that a worker which was paused or cut off cannot write into a partition
+//! that another worker has loaded since.
 
-use crate::domain::claim::join_seats;
 use crate::domain::ids::{Partition, PaymentId, SeatId, UserId};
 use crate::domain::position::{Position, StreamId};
+use crate::domain::seat::join_seats;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::partitions::LAYOUT;
@@ -15,8 +15,8 @@ use fred::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The right to write what one worker alone may write in a partition, while Redis has it under this
-/// token.
+/// The right of one worker to load a partition, to announce and to trim its journal, while Redis
+/// has the lease under this token.
 #[derive(Debug)]
 pub struct Lease {
     pub partition: Partition,
@@ -25,29 +25,28 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// For how long each renewal keeps it.
+    /// How long each renewal keeps the lease.
     pub fn life(&self) -> Duration {
         Duration::from_millis(self.life_ms.load(Ordering::Relaxed))
     }
 
-    /// What Redis knows the lease by.
+    /// The token that Redis has for the lease.
     pub fn token(&self) -> &str {
         &self.token
     }
 }
 
-/// What became of an announcement.
+/// What has become of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announced {
-    /// Every node hears it; the id of the announcement, which has the time of Redis.
+    /// Every node will read it. The id of the announcement has the time of Redis.
     Told(StreamId),
-    /// Redis was once told that PostgreSQL has more than that, up to this id: PostgreSQL has lost
-    /// something.
+    /// An earlier announcement went up to this later id, so PostgreSQL has lost something.
     Behind(StreamId),
 }
 
 impl Engine {
-    /// Takes the lease of a partition for `worker` and `ttl_ms`; `None` when somebody has it.
+    /// Takes the lease of a partition for `worker` and `ttl_ms`; `None` when another worker has it.
     pub async fn take_lease(
         &self,
         partition: Partition,
@@ -62,18 +61,19 @@ impl Engine {
         Ok((word == "mine").then_some(Lease { partition, token, life_ms }))
     }
 
-    /// Keeps a lease for its life more; `false` when it has ended.
+    /// Renews a lease for its life. Returns `false` when the lease has ended.
     pub async fn renew_lease(&self, lease: &Lease) -> Result<bool, EngineError> {
         self.keep_lease(lease, lease.life_ms.load(Ordering::Relaxed)).await
     }
 
-    /// Keeps a lease for `ttl_ms` more, now and at each renewal; `false` when it has ended.
+    /// Keeps a lease for `ttl_ms` from now, and from each renewal on. Returns `false` when the
+    /// lease has ended.
     pub async fn lengthen_lease(&self, lease: &Lease, ttl_ms: u64) -> Result<bool, EngineError> {
         lease.life_ms.store(ttl_ms, Ordering::Relaxed);
         self.keep_lease(lease, ttl_ms).await
     }
 
-    /// Keeps a lease for `ttl_ms` more; `false` when it has ended.
+    /// Keeps a lease for `ttl_ms` from now. Returns `false` when the lease has ended.
     pub async fn keep_lease(&self, lease: &Lease, ttl_ms: u64) -> Result<bool, EngineError> {
         let names = vec![PartitionKeys(lease.partition).lease()];
         let arguments = vec![lease.token.clone(), ttl_ms.to_string()];
@@ -82,13 +82,13 @@ impl Engine {
         Ok(word == "kept")
     }
 
-    /// Gives a partition up, so that another worker need not wait for the end of the lease.
+    /// Ends a lease, so that another worker need not wait until it expires.
     pub async fn end_lease(&self, lease: &Lease) -> Result<(), EngineError> {
         self.keep_lease(lease, 0).await.map(drop)
     }
 
-    /// Tells Redis and every node that PostgreSQL has the journal up to `upto`, and which payments
-    /// it refused because an earlier sale has the seats. The entries before it are dropped.
+    /// Announces to all nodes that PostgreSQL has the journal up to `upto`, and which payments it
+    /// refused because an earlier sale has the seats. The earlier entries are deleted.
     ///
     /// # Errors
     /// `Fenced` when the lease or the epoch has ended.
@@ -132,8 +132,8 @@ impl Engine {
         passed(&word, &["halted", "going"])
     }
 
-    /// Closes a partition of the epoch `seen`; what a release with another layout has left of its
-    /// answers goes with it.
+    /// Closes a partition that is in the epoch `seen`. Replies under Idempotency-Keys that a
+    /// release with another layout has stored are deleted.
     ///
     /// # Errors
     /// `Fenced` when the lease has ended, or the partition has another epoch by now.
@@ -157,7 +157,7 @@ impl Engine {
         lease: &Lease,
         keys: &[String],
     ) -> Result<(), EngineError> {
-        // Lua's stack takes some 8,000 values.
+        // Lua's stack takes fewer than 8,000 values.
         for keys in keys.chunks(5000) {
             let names = [self.fence(lease).as_slice(), keys].concat();
             let arguments = vec![lease.token.clone()];
@@ -183,10 +183,10 @@ impl Engine {
         passed(&word, &["put"])
     }
 
-    /// Opens a partition under an epoch: from here on it counts as loaded.
+    /// Opens a partition under an epoch. From here on it counts as loaded.
     ///
     /// # Errors
-    /// `Fenced` when the lease has ended, or somebody else has opened the partition.
+    /// `Fenced` when the lease has ended, or another worker has opened the partition.
     pub async fn open_partition(&self, lease: &Lease, epoch: u64) -> Result<(), EngineError> {
         let arguments = vec![
             lease.token.clone(),

@@ -1,12 +1,13 @@
-//! Loads a partition that Redis does not have. It counts as loaded only when `open_partition` says
-//! so: until then every match in it answers `NotLoaded`.
+//! Loads a partition that Redis does not have. It counts as loaded only after `open_partition`:
+//! until then every command on its matches returns `NotLoaded`.
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::claim::{
-    ClaimState, PaymentState, PaymentStatus, Reservation, ReservationStatus, join_seats,
+    ClaimState, PaymentState, PaymentStatus, Reservation, ReservationStatus,
 };
 use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::seat::join_seats;
 use crate::engine::Engine;
 use crate::engine::document::encode;
 use crate::engine::error::EngineError;
@@ -28,16 +29,16 @@ pub struct Load {
 
 type Fields = Vec<(String, String)>;
 
-/// Fields of one call: about a millisecond of Redis, so that others are not held up.
-const FIELDS: usize = 1000;
-/// Calls on their way: one fsync covers several.
-const CALLS: usize = 4;
+/// Fields of one call. They take about a millisecond of Redis, so that other calls do not wait.
+const FIELDS_PER_CALL: usize = 1000;
+/// Calls in flight: one fsync covers several of them.
+const CALLS_IN_FLIGHT: usize = 4;
 
 impl Engine {
     /// Writes a partition that is closed and was cleared.
     ///
     /// # Errors
-    /// `Fenced` when the lease has ended: what another worker writes is not touched.
+    /// `Fenced` when the lease has ended. What another worker writes is not touched.
     pub async fn write_partition(&self, lease: &Lease, load: Load) -> Result<(), EngineError> {
         let keys = PartitionKeys(lease.partition);
         let accounts = load
@@ -53,8 +54,8 @@ impl Engine {
             .collect::<Result<Fields, EngineError>>()?;
         self.put(lease, keys.sites(), sites).await?;
         let mut versions: HashMap<MatchId, u64> = HashMap::new();
-        for one in &load.reservations {
-            *versions.entry(one.match_id).or_default() += 1;
+        for reservation in &load.reservations {
+            *versions.entry(reservation.match_id).or_default() += 1;
         }
         let mut documents = Fields::new();
         for fixture in &load.matches {
@@ -66,7 +67,7 @@ impl Engine {
             documents.push((fixture.id.key(), encode(fixture)?));
         }
         let mut blocked: HashMap<MatchId, Fields> = HashMap::new();
-        // The seats of a match that was deleted would become keys that nobody knows.
+        // Seats of a match that was deleted would become keys that no command reads or deletes.
         let known: HashSet<MatchId> = load.matches.iter().map(|fixture| fixture.id).collect();
         for (fixture, seat) in
             load.blocked.into_iter().filter(|(fixture, _)| known.contains(fixture))
@@ -80,8 +81,8 @@ impl Engine {
         self.put(lease, keys.matches(), documents).await
     }
 
-    /// Deletes what an earlier attempt, a lost tail, or a match that PostgreSQL does not have left
-    /// behind, while the partition is closed.
+    /// Deletes the keys of a closed partition: those of an earlier load that did not end, of a lost
+    /// part of the journal, and of matches that PostgreSQL does not have.
     ///
     /// # Errors
     /// `Fenced` when the lease has ended, or the partition is open.
@@ -95,19 +96,23 @@ impl Engine {
         let known = known.iter().filter_map(|id| MatchId::from_key(id));
         let all: HashSet<MatchId> = known.chain(matches.iter().map(|fixture| fixture.id)).collect();
         let mut gone: Vec<String> = all.into_iter().flat_map(|id| MatchKeys(id).all()).collect();
-        // The list of matches goes last: until then it says what else there is to delete.
+        // The list of matches is deleted last, because it names the other keys to delete.
         gone.extend([keys.claims(), keys.due(), keys.journal(), keys.persisted()]);
         gone.extend([keys.accounts(), keys.sites(), keys.matches()]);
         self.load_clear(lease, &gone).await
     }
 
-    /// Writes the fields of one hash, a few thousand on the way at a time.
+    /// Writes the fields of one hash, with a few thousand in flight.
     async fn put(&self, lease: &Lease, key: String, fields: Fields) -> Result<(), EngineError> {
         let write = |chunk: &[(String, String)]| {
             let (key, chunk) = (key.clone(), chunk.to_vec());
             async move { self.load_put(lease, key, &chunk).await }
         };
-        stream::iter(fields.chunks(FIELDS)).map(write).buffered(CALLS).try_collect().await
+        stream::iter(fields.chunks(FIELDS_PER_CALL))
+            .map(write)
+            .buffered(CALLS_IN_FLIGHT)
+            .try_collect()
+            .await
     }
 
     async fn load_reservations(
@@ -117,13 +122,14 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut claims: HashMap<String, Vec<String>> = HashMap::new();
         let mut seats: HashMap<String, Fields> = HashMap::new();
-        for (number, one) in reservations.iter().enumerate() {
-            let user = one.user.key();
-            let sold = one.status == ReservationStatus::Confirmed;
+        for (number, reservation) in reservations.iter().enumerate() {
+            let user = reservation.user.key();
+            let sold = reservation.status == ReservationStatus::Confirmed;
             let letter = if sold { 'O' } else { 'P' };
-            let taken = one.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{user}")));
-            seats.entry(MatchKeys(one.match_id).seats()).or_default().extend(taken);
-            claims.entry(user).or_default().push(record(one, number as u64));
+            let taken =
+                reservation.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{user}")));
+            seats.entry(MatchKeys(reservation.match_id).seats()).or_default().extend(taken);
+            claims.entry(user).or_default().push(record(reservation, number as u64));
         }
         let claims = claims.into_iter().map(|(user, records)| (user, records.join("\n")));
         self.put(lease, PartitionKeys(lease.partition).claims(), claims.collect()).await?;

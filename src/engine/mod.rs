@@ -1,4 +1,5 @@
-//! Decide: one function = one atomic step in Redis. Each seat command runs as part of a batch.
+//! Decides who gets a seat: each function is one atomic step in Redis. Seat commands run as parts
+//! of a batch.
 
 pub mod accounts;
 pub mod archive;
@@ -12,7 +13,9 @@ mod document;
 pub mod error;
 pub mod inspect;
 pub mod leases;
+pub mod limits;
 pub mod load;
+pub mod operation;
 pub mod partitions;
 pub mod payments;
 pub mod queue;
@@ -26,17 +29,18 @@ pub mod snapshot;
 mod waiting;
 
 use crate::domain::ids::{MatchId, Partition};
-use crate::engine::batch::{Batcher, Limits};
+use crate::engine::batch::Batcher;
 use crate::engine::error::EngineError;
+use crate::engine::limits::Limits;
 use crate::engine::scripts::{SCRIPTS, Script};
 use crate::redis::Redis;
 use fred::prelude::*;
 use fred::types::FromValue;
 
-/// A notice lives for a day: longer than an access token, and than any node is away.
+/// A notice is kept for a day: longer than an access token lives, and longer than a node is away.
 const NOTICE_TTL_MS: u64 = 86_400_000;
 
-/// What the engine needs to know.
+/// The settings of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     pub redis_url: String,
@@ -89,13 +93,13 @@ impl Engine {
         Ok(())
     }
 
-    /// An id of someone's own making may name a partition that does not exist: what is asked for is
-    /// not there then, and nothing is ever made there.
+    /// An id that a client has made up may name a partition that does not exist. Nothing is found
+    /// there, and nothing is ever created there.
     fn known(&self, partition: Partition) -> Result<(), EngineError> {
         if partition.0 < self.settings.partitions { Ok(()) } else { Err(EngineError::NotLoaded) }
     }
 
-    /// The client for commands that only read, or whose effect does not matter twice.
+    /// The client for commands that only read, or that may run twice.
     fn client(&self, partition: Partition) -> Result<Client, EngineError> {
         self.known(partition)?;
         Ok(self.redis.client(partition)?)
@@ -114,7 +118,7 @@ impl Engine {
         arguments: Vec<impl Into<Value>>,
     ) -> Result<R, EngineError> {
         self.known(partition)?;
-        // Shared bytes from here on: a second try does not copy them.
+        // From here on the bytes are shared, so that a second try does not copy them.
         let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
         let arguments: Vec<Value> = arguments.into_iter().map(Into::into).collect();
         let run = |client: Client| {

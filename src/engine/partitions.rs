@@ -14,27 +14,28 @@ use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 
-/// How claims and seats are kept; `lua/seat_batch.lua` asks for the same. A release that keeps them
-/// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
+/// The form of claims and seats in Redis, which `lua/lib/states.lua` has as well. A release that
+/// stores them in another form takes the next number. Partitions of an earlier number are then
+/// loaded from PostgreSQL again.
 pub(super) const LAYOUT: &str = "5";
 
 /// How long a reply under an Idempotency-Key is kept at least: a period of `lua/lib/operation.lua`.
 pub(super) const ANSWER_TTL_MS: u64 = 1_500_000;
 
-/// A deadline that has passed, and the users of one batch who got a claim with it.
+/// A deadline that has passed, and the users who got a claim with this deadline in one batch.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// As Redis has it.
+    /// The text in Redis: the deadline, and the users by comma.
     entry: String,
 }
 
 impl Due {
-    /// Milliseconds of Redis.
+    /// Milliseconds of the clock of the partition.
     pub fn at(&self) -> i64 {
         self.entry.split_once(' ').and_then(|(at, _)| at.parse().ok()).unwrap_or_default()
     }
 
-    /// Each by his key; one may come twice.
+    /// User keys; may contain duplicates.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.entry.split_once(' ').map_or("", |(_, users)| users).split(',')
     }
@@ -45,16 +46,17 @@ impl Due {
 pub struct PartitionState {
     /// The epoch, also of a partition that is closed; `None` when Redis never had it.
     pub epoch: Option<u64>,
-    /// It is loaded, by a release with this layout.
+    /// Whether it is loaded, by a release with this layout.
     pub open: bool,
-    /// Up to where PostgreSQL has once had the journal of this epoch, as a worker said.
+    /// The last entry of the journal of this epoch that a worker has announced as committed.
     pub committed: StreamId,
     /// What PostgreSQL has lost, when new payments are stopped because of it.
     pub halted: Option<String>,
 }
 
 impl PartitionState {
-    /// Up to where PostgreSQL must have the journal; `None` when Redis never had the partition.
+    /// The position up to which PostgreSQL must have the journal; `None` when Redis never had the
+    /// partition.
     pub fn told(&self) -> Option<Position> {
         self.epoch.map(|epoch| Position { epoch, id: self.committed })
     }
@@ -79,21 +81,25 @@ impl Engine {
         })
     }
 
-    /// The epoch of a partition; `None` when it is not loaded, or was by a release with another
-    /// layout.
+    /// The epoch of a partition; `None` when it is not loaded, or was loaded by a release with
+    /// another layout.
     pub async fn epoch(&self, partition: Partition) -> Result<Option<u64>, EngineError> {
         let state = self.partition_state(partition).await?;
         Ok(state.epoch.filter(|_| state.open))
     }
 
-    /// What is set in Redis so that a promise can't be kept, for each server. Empty also where
-    /// settings can't be read.
+    /// Warnings about settings of Redis with which a promise cannot be kept, for each server. There
+    /// are none where the settings cannot be read.
     pub async fn durability_warnings(&self) -> Vec<String> {
         let wanted = [
             ("appendonly", "yes", "what Redis has acknowledged is lost when it restarts"),
             ("appendfsync", "always", "a power loss takes back the last second"),
             ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
-            ("lazyfree-lazy-expire", "yes", "it stands still while many old answers are freed"),
+            (
+                "lazyfree-lazy-expire",
+                "yes",
+                "it stops for a while when many expired replies are freed",
+            ),
         ];
         let mut warnings = Vec::new();
         for (server, client) in self.redis.all() {
@@ -124,8 +130,8 @@ impl Engine {
         warnings
     }
 
-    /// The number of partitions that this Redis was first started with; `None` at a first start,
-    /// or when no server says it.
+    /// The number of partitions with which this Redis was first started; `None` at a first start,
+    /// or when no server knows it.
     pub async fn partitions_stored(&self) -> Option<u16> {
         for partition in self.partitions() {
             let Ok(client) = self.client(partition) else { continue };
@@ -137,8 +143,8 @@ impl Engine {
         None
     }
 
-    /// Closes a partition on an operator's word: every match in it is `NotLoaded` until its worker
-    /// has loaded it. The epoch and what PostgreSQL was once said to have stay known.
+    /// Closes a partition for an operator: every match in it is `NotLoaded` until its worker has
+    /// loaded it. Redis keeps the epoch and the last announced entry.
     pub async fn close_partition(&self, partition: Partition) -> Result<(), EngineError> {
         let key = PartitionKeys(partition).partition();
         let _: i64 = self.client(partition)?.hdel(key, "layout").await?;
@@ -160,8 +166,8 @@ impl Engine {
         Ok(entries.into_iter().map(|entry| Due { entry }).collect())
     }
 
-    /// The claims of some users with a deadline up to `until`: read only, the script checks each
-    /// again.
+    /// The claims of some users with a deadline up to `until`. It only reads; the script checks
+    /// each deadline again.
     pub async fn due_claims(
         &self,
         partition: Partition,
@@ -178,7 +184,7 @@ impl Engine {
         Ok(due.collect())
     }
 
-    /// Forgets deadlines at which nothing is left to end.
+    /// Deletes deadlines at which no claim is left to end.
     pub async fn forget_due(&self, partition: Partition, due: Vec<Due>) -> Result<(), EngineError> {
         let entries: Vec<String> = due.into_iter().map(|due| due.entry).collect();
         let key = PartitionKeys(partition).due();
@@ -186,8 +192,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts a dead letter back into the journal; `false` when another call has ended it already.
-    /// `id` is its id in the stream of dead letters, `place` its place in the journal.
+    /// Puts a dead letter back into the journal. Returns `false` when another call has ended it
+    /// already. `id` is its id in the stream of dead letters, `place` its position in the journal.
     pub async fn replay_dead_letter(
         &self,
         partition: Partition,
@@ -199,7 +205,7 @@ impl Engine {
         self.end_dead_letter(partition, id, place, entry.collect()).await
     }
 
-    /// Forgets a dead letter; `false` when another call has ended it already.
+    /// Deletes a dead letter. Returns `false` when another call has ended it already.
     pub async fn drop_dead_letter(
         &self,
         partition: Partition,
@@ -229,7 +235,8 @@ impl Engine {
         }
     }
 
-    /// Entries of the journal behind `upto`, which PostgreSQL has; counts to 10,000 at most.
+    /// How many entries the journal has after `upto`, which PostgreSQL has. It counts to 10,000 at
+    /// most.
     pub async fn journal_backlog(
         &self,
         partition: Partition,

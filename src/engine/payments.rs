@@ -2,13 +2,13 @@
 //! `checkout` and `workers`.
 
 use crate::domain::fact::PaymentStep;
-use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::ids::{MatchId, PaymentId, ReservationId, UserId};
 use crate::domain::money::{Attempt, Money, Refund};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::batch::Operation;
-use crate::engine::command::{MissedStep, SeatCommand};
+use crate::engine::command::{MissedStep, Outcome, SeatCommand};
 use crate::engine::error::{EngineError, Noun};
+use crate::engine::operation::Operation;
 use crate::engine::reply::{bad, done_with, first_word, refusal};
 use uuid::Uuid;
 
@@ -23,30 +23,19 @@ pub enum Begun {
     Paid,
 }
 
-/// The outcome of a payment, as the gateway or the claim in PostgreSQL decided it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    Approved,
-    /// The gateway refused for good, with its code.
-    Declined(String),
-    /// The gateway was not asked. The reservation gets at least this many ms from now.
-    Withdrawn(u64),
-    /// PostgreSQL has an earlier sale of these seats.
-    Lost(Vec<SeatId>),
-}
-
-/// What became of the reservation after an outcome.
+/// What has become of the reservation after an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// Sold; the journal entry is missing when an earlier call wrote it.
+    /// Sold. There is no journal entry when an earlier call wrote it.
     Confirmed(Option<StreamId>),
-    /// Waiting for another payment until this deadline in ms.
+    /// It waits for another payment until this deadline in ms.
     Pending(i64),
     /// The seats are free again, or the reservation is on a later attempt.
     Over,
-    /// Too late to take the attempt back: the reconciler has asked the gateway for its money.
+    /// It is too late to withdraw the attempt, because the reconciler has asked the gateway for its
+    /// money.
     Asked,
-    /// Paid, and nothing can be given for it: the journal says that the money goes back.
+    /// It is paid and the seats are gone. The journal has the refund that is owed.
     Owed,
 }
 

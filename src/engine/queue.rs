@@ -14,20 +14,20 @@ pub enum Place {
     Waiting {
         number: u64,
         serving: u64,
-        /// People in front who are still waiting.
+        /// People in front of the user who still wait.
         ahead: u64,
     },
-    /// May hold seats until `pass_expires_at` (ms of Redis).
+    /// The user may hold seats until `pass_expires_at` (ms of the clock of the partition).
     Admitted { pass_expires_at: i64, serving: u64 },
 }
 
 impl Engine {
-    /// Joins the queue; a user who is in it keeps the number. Refusal: `QueueOff`.
+    /// Joins the queue. A user who is in it keeps their number. Refusal: `QueueOff`.
     pub async fn join_queue(&self, match_id: MatchId, user: UserId) -> Result<Place, EngineError> {
         self.place(match_id, user, "join").await?.ok_or_else(|| bad("none"))
     }
 
-    /// A user's place; `None` for someone who has not joined. Refusal: `QueueOff`.
+    /// A user's place; `None` for a user who has not joined. Refusal: `QueueOff`.
     pub async fn queue_place(
         &self,
         match_id: MatchId,
@@ -72,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// Leaves the queue and gives the pass back; `false` when there was nothing to leave.
+    /// Leaves the queue and gives the pass back. Returns `false` when the user had neither.
     pub async fn leave_queue(&self, match_id: MatchId, user: UserId) -> Result<bool, EngineError> {
         let keys = MatchKeys(match_id);
         let names = vec![keys.queue(), keys.passes()];
@@ -81,8 +81,8 @@ impl Engine {
         Ok(word == "left")
     }
 
-    /// Lets in as many people as rate and room allow, and tells how many wait; returns how many
-    /// were let in.
+    /// Lets in as many people as the rate and the number of active passes allow, and writes how
+    /// many wait to the changes. Returns how many were let in.
     pub async fn admit(&self, match_id: MatchId) -> Result<u64, EngineError> {
         let keys = MatchKeys(match_id);
         let names =
@@ -94,7 +94,7 @@ impl Engine {
     }
 }
 
-/// Where the clock of the match is.
+/// The key that has the clock of the match.
 fn partition_key(id: MatchId) -> String {
     PartitionKeys(id.partition()).partition()
 }

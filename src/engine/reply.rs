@@ -1,7 +1,8 @@
 //! The replies of the seat batch: a word, and what follows it, with blanks between.
 
-use crate::domain::claim::{Claim, EndReason, parse_seats};
+use crate::domain::claim::{Claim, EndReason};
 use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, UserId};
+use crate::domain::seat::parse_seats;
 use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
 
 /// Seats that a claim has: a hold or a reservation as the script returns it.

@@ -1,13 +1,13 @@
 //! Reservations: from a hold to PENDING, and cancelled.
 
-use crate::domain::claim::parse_seats;
 use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
+use crate::domain::seat::parse_seats;
 use crate::engine::Engine;
-use crate::engine::batch::Operation;
 use crate::engine::command::SeatCommand;
 use crate::engine::error::{EngineError, Noun};
+use crate::engine::operation::Operation;
 use crate::engine::reply::{Granted, bad, granted, owned, refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::PartitionKeys;
@@ -29,13 +29,13 @@ pub enum Cancelled {
     /// It was paid: the money must go back first.
     Refunding {
         refund: Refund,
-        /// What it gives back, in KRW.
+        /// The amount that it gives back, in KRW.
         part: i64,
-        /// For these seats.
+        /// The seats that it is for.
         seats: Vec<SeatId>,
         /// The gateway's key of the payment.
         payment_key: String,
-        /// The journal entry of the intent; none when it was written by an earlier call.
+        /// The journal entry of the intent; none when an earlier call wrote it.
         journal: Option<StreamId>,
     },
 }

@@ -1,4 +1,4 @@
-//! The scripts: text, hash, and how one is called.
+//! The scripts: their texts, their hashes, and how they are called.
 
 use crate::engine::error::EngineError;
 use fred::prelude::*;
@@ -20,7 +20,7 @@ impl Script {
     }
 
     /// A script that also runs when Redis is out of memory, because memory can only be freed when
-    /// it does.
+    /// such scripts run.
     fn freeing(parts: &[&str]) -> Self {
         let flags = ["#!lua flags=allow-oom"];
         Self::new(&[flags.as_slice(), parts].concat())
@@ -36,8 +36,8 @@ impl Script {
         let first: Result<R, Error> =
             client.evalsha(&self.hash, keys.clone(), arguments.clone()).await;
         match first {
-            // EVAL loads it on the very server that has to run it. One that is just being given
-            // the slot takes it only behind ASKING; to any other server that says nothing.
+            // EVAL loads the script on the very server that has to run it. A server that is just
+            // getting the slot accepts it only after ASKING, which other servers ignore.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
                 let asking = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
                 let _: Result<Value, Error> = client.custom(asking, Vec::<String>::new()).await;
@@ -50,7 +50,7 @@ impl Script {
     async fn load(&self, client: &Client) -> Result<(), EngineError> {
         let loaded: String = client.script_load(self.text.as_str()).await?;
         if loaded != self.hash {
-            return Err(EngineError::BadReply(format!("SCRIPT LOAD answered {loaded}")));
+            return Err(EngineError::BadReply(format!("SCRIPT LOAD returned {loaded}")));
         }
         Ok(())
     }
@@ -63,12 +63,13 @@ macro_rules! lua {
     ($($name:literal),*) => { Script::new(&[$(include_str!(concat!("../../lua/", $name))),*]) };
 }
 
-/// A call finds its function gone so often at the most; each time it loads it anew.
-const RELOADS: usize = 3;
+/// How often one call may find that its function is gone. Each time it loads the library again.
+const RELOADS_MAX: usize = 3;
 
-/// The seat batch: functions that Redis makes once, not for each call as those of a script.
+/// The library of the seat batch. Redis creates the functions of a library once, and those of a
+/// script with each call.
 pub struct Library {
-    /// Its parts, with the registration at the end.
+    /// All parts, with the registration at the end.
     text: String,
     name: String,
     run: String,
@@ -76,7 +77,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// All names carry a hash of the text, so that releases can run side by side.
+    /// All names have a hash of the text in them, so that two releases can run side by side.
     fn new(parts: &[&str]) -> Self {
         let text = |hash: &str| {
             format!(
@@ -94,8 +95,8 @@ impl Library {
         Self { text, name, run, run_freeing }
     }
 
-    /// Runs a batch once; one that only frees seats also when Redis is out of memory. Its outcome
-    /// is unknown when the call ends without an answer.
+    /// Runs a batch once. A `freeing` batch also runs when Redis is out of memory. The outcome is
+    /// unknown when the call ends without a reply.
     pub async fn call(
         &self,
         client: &Client,
@@ -104,22 +105,22 @@ impl Library {
         arguments: Vec<Value>,
     ) -> Result<String, Error> {
         let function = if freeing { &self.run_freeing } else { &self.run };
-        for _ in 0..RELOADS {
+        for _ in 0..RELOADS_MAX {
             let reply = client.fcall(function.as_str(), keys.clone(), arguments.clone()).await;
             match reply {
-                // Somebody has deleted it, or this is another server than at the start.
+                // It was deleted, or this is not the same server as at the start.
                 Err(error) if error.details().contains("Function not found") => {
                     self.load(client, true).await?;
                 }
                 other => return other,
             }
         }
-        let text = "the library of functions vanishes again and again";
+        let text = "the library of functions was deleted again and again";
         Err(Error::new(ErrorKind::NotFound, text))
     }
 
-    /// Loads the library, at a start only where it is not there yet: Redis refuses it when it is
-    /// out of memory.
+    /// Loads the library. At a start it does so only where the library is missing, because Redis
+    /// refuses to load it when it is out of memory.
     async fn load(&self, client: &Client, missed: bool) -> Result<(), Error> {
         let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
         if !missed && !there.is_empty() {

@@ -8,9 +8,9 @@ use crate::domain::money::{Attempt, Money};
 use crate::domain::seat::SeatState;
 use crate::engine::claims::{NOTE_ENDED, NOTE_PAYMENT};
 use crate::engine::columns::{Argument, COLUMNS, Columns};
+use crate::engine::command::Outcome;
 use crate::engine::command::{MissedStep, SeatCommand};
 use crate::engine::partitions::{ANSWER_TTL_MS, LAYOUT};
-use crate::engine::payments::Outcome;
 use crate::engine::scripts::SEAT_BATCH;
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The state of all seats of a match, with the place in its stream at which they stand so.
+//! The state of all seats of a match, with the position in its stream that the state belongs to.
 
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
@@ -12,15 +12,17 @@ use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use std::collections::HashMap;
 
-/// A match with more taken seats is read in steps. Measured: one call reads these in 3 to 4 ms,
-/// and a step of a larger match holds Redis for 0.7 ms.
-const SEATS_AT_ONCE: usize = 4_000;
-/// Seats, or entries of the stream, of one step.
-const STEP: u64 = 1_000;
-/// The stream has 10,000 entries at the least, so a second try is rare and a third one odd.
-const TRIES: usize = 3;
+/// A match with more taken seats is read in steps. One call reads this many seats in 3 to 4 ms, and
+/// one step of a larger match occupies Redis for 0.7 ms (measured).
+const SEATS_PER_CALL: usize = 4_000;
+/// Seats, or entries of the stream, that one step reads.
+const STEP_SIZE: u64 = 1_000;
+/// The stream keeps at least 10,000 entries, so a second try is rare and a third one a sign of a
+/// fault.
+const TRIES_MAX: usize = 3;
 
-/// All seats of a match that are not AVAILABLE, and where they stand so.
+/// All seats of a match that are not AVAILABLE, and the position in its changes at which this is
+/// so.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub position: Position,
@@ -34,13 +36,13 @@ pub struct Snapshot {
 }
 
 impl Engine {
-    /// All taken seats of a match, as they stand at one place of its stream.
+    /// All taken seats of a match, as they are at one position of its stream.
     pub async fn snapshot(&self, match_id: MatchId) -> Result<Snapshot, EngineError> {
-        for _ in 0..TRIES {
+        for _ in 0..TRIES_MAX {
             let keys = MatchKeys(match_id);
             let partition = PartitionKeys(match_id.partition()).partition();
             let names = vec![partition, keys.meta(), keys.seats(), keys.changes(), keys.queue()];
-            let arguments = vec![SEATS_AT_ONCE.to_string()];
+            let arguments = vec![SEATS_PER_CALL.to_string()];
             let reply: Vec<String> =
                 self.call(match_id.partition(), &SCRIPTS.match_snapshot, names, arguments).await?;
             let whole = match reply.first().map(String::as_str) {
@@ -55,9 +57,9 @@ impl Engine {
         Err(EngineError::Unavailable("the match changes faster than it can be read".to_owned()))
     }
 
-    /// Reads the seats step by step, while they change, and then what has changed since: the last
-    /// state of each seat that changed, so that all stand at the last entry. `None` when entries
-    /// are missing, or the partition is another one by now.
+    /// Reads the seats step by step while they change, and then the entries since, so that all
+    /// seats are as they are at the last entry. `None` when entries are missing, or the partition
+    /// has another epoch by now.
     async fn snapshot_in_steps(
         &self,
         id: MatchId,
@@ -68,14 +70,14 @@ impl Engine {
         loop {
             let after = format!("({}", snapshot.position.id);
             let entries: Vec<(String, Fields)> =
-                client.xrange_values(&key, after, "+", Some(STEP)).await?;
+                client.xrange_values(&key, after, "+", Some(STEP_SIZE)).await?;
             let count = entries.len() as u64;
             for (id, fields) in entries {
                 if follow(&mut snapshot, &mut taken, &id, &fields).is_none() {
                     return Ok(None);
                 }
             }
-            if count < STEP {
+            if count < STEP_SIZE {
                 break;
             }
         }
@@ -84,13 +86,13 @@ impl Engine {
         Ok((epoch == Some(snapshot.position.epoch)).then_some(snapshot))
     }
 
-    /// The letters of all taken seats; one that changes meanwhile may have any of its states.
+    /// The letters of all taken seats. A seat that changes meanwhile may have any of its states.
     async fn scan_seats(&self, id: MatchId) -> Result<HashMap<SeatId, u8>, EngineError> {
         let client = self.match_client(id)?;
         let (mut taken, mut cursor) = (HashMap::new(), "0".to_owned());
         loop {
             let scan = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
-            let step = STEP.to_string();
+            let step = STEP_SIZE.to_string();
             let arguments = vec![MatchKeys(id).seats(), cursor, "COUNT".to_owned(), step];
             let (next, page): (String, Vec<String>) = client.custom(scan, arguments).await?;
             for pair in page.chunks_exact(2) {
@@ -105,7 +107,7 @@ impl Engine {
     }
 }
 
-/// What the script answers, both forms.
+/// Both forms of the reply of `match_snapshot.lua`.
 fn parse(reply: &[String]) -> Option<Snapshot> {
     let [_, epoch, id, version, taken, serving, waiting] = reply else { return None };
     Some(Snapshot {
@@ -117,7 +119,7 @@ fn parse(reply: &[String]) -> Option<Snapshot> {
     })
 }
 
-/// Takes an entry of the stream; `None` when it does not follow on what is known.
+/// Applies an entry of the stream. `None` when it does not follow the version of the snapshot.
 fn follow(
     snapshot: &mut Snapshot,
     taken: &mut HashMap<SeatId, u8>,
@@ -143,7 +145,7 @@ fn follow(
     Some(())
 }
 
-/// Seats with their state letter, `101H,102O`, as snapshots carry them.
+/// Reads seats with their state letters, in the form of a snapshot: `101H,102O`.
 pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
     let parts = text.split(',').filter(|part| !part.is_empty());
     parts
@@ -154,7 +156,8 @@ pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
         .collect()
 }
 
-/// State letters with the seats that are so now, as a stream entry tells them: `H101,102;A103`.
+/// Reads state letters with their seats, in the form of an entry of the changes:
+/// `H101,102;A103`.
 pub fn parse_told(text: &str) -> Option<Vec<(SeatId, u8)>> {
     let mut told = Vec::with_capacity(text.len() / 6);
     for part in text.split(';').filter(|part| !part.is_empty()) {

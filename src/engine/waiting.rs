@@ -2,9 +2,9 @@
 //! payments do not wait behind the crowd that wants seats.
 
 use crate::domain::ids::MatchId;
-use crate::engine::batch::{Operation, Reply};
 use crate::engine::command::SeatCommand;
 use crate::engine::error::EngineError;
+use crate::engine::operation::Operation;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +22,9 @@ const COMMANDS_WAITING_MAX: usize = 10_000;
 /// A command that has waited this long is refused as overloaded, because its caller has probably
 /// given up, and sending it would only make the others wait.
 const QUEUE_TIMEOUT: Duration = Duration::from_millis(2000);
+
+/// The reply of one command.
+pub(super) type Reply = Result<String, EngineError>;
 
 /// A command that waits for its reply.
 pub(super) struct Waiting {
@@ -44,7 +47,7 @@ impl Waiting {
     }
 }
 
-/// The end at which commands are put in line.
+/// The end of the lines where commands are added.
 pub(super) struct Entrance {
     first: mpsc::Sender<Waiting>,
     others: mpsc::Sender<Waiting>,
@@ -58,7 +61,7 @@ impl Entrance {
     }
 }
 
-/// The end at which batches are taken.
+/// The end of the lines where batches are taken.
 pub(super) struct Lines {
     first: Line,
     others: Line,
@@ -121,7 +124,7 @@ impl Lines {
     pub(super) async fn batch(&mut self) -> Option<Vec<Waiting>> {
         loop {
             let mut batch = Batch::default();
-            // Half of the call for each line while both wait: neither starves the other.
+            // While both lines wait, each gets half of the call, so that neither starves.
             let (half, seats) = (COMMANDS_PER_CALL / 2, SEATS_PER_CALL / 2);
             batch.fill(&mut self.first, half, seats);
             batch.fill(&mut self.others, COMMANDS_PER_CALL, SEATS_PER_CALL);

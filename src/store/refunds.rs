@@ -1,9 +1,9 @@
 //! Refunds as rows: each has its payment, its number and how far it has come.
 
-use crate::domain::claim::join_seats;
 use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::SeatId;
 use crate::domain::money::Money;
+use crate::domain::seat::join_seats;
 use crate::store::StoreError;
 use crate::store::status::RefundRowStatus;
 use deadpool_postgres::Transaction;

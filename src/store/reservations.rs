@@ -1,9 +1,10 @@
 //! Reservations as rows. PostgreSQL has those whose payment has begun.
 
-use crate::domain::claim::{ClaimPayment, Reservation, ReservationStatus, join_seats, parse_seats};
+use crate::domain::claim::{ClaimPayment, Reservation, ReservationStatus};
 use crate::domain::fact::PaymentFact;
 use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, UserId};
 use crate::domain::money::Money;
+use crate::domain::seat::{join_seats, parse_seats};
 use crate::store::columns::{number_in, seats_in};
 use crate::store::status::PaymentRowStatus;
 use crate::store::{Store, StoreError};

@@ -1,10 +1,10 @@
 //! How far PostgreSQL has committed the journals. Workers announce it, and every node reads the
 //! announcements.
 
-use crate::domain::claim::parse_seats;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::position::StreamId;
+use crate::domain::seat::parse_seats;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::watch;

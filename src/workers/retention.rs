@@ -5,8 +5,8 @@
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition};
-use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use crate::workers::{LEASE_INTERVAL, Workers, pause};
 use futures::future::join_all;
 use parking_lot::Mutex;

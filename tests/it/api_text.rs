@@ -3,7 +3,7 @@
 use crate::support::node::{TestNode, plan};
 use grandstand::api::users::new_account;
 use grandstand::domain::account::Role;
-use grandstand::engine::batch::Operation;
+use grandstand::engine::operation::Operation;
 use serde_json::{Value, json};
 
 /// A password as one letter per syllable, and as its single sounds, as macOS types it.

@@ -9,10 +9,10 @@ use grandstand::domain::account::{Account, Role};
 use grandstand::domain::catalog::{Match, MatchStatus, Site};
 use grandstand::domain::ids::{Partition, SessionId, SiteId, UserId};
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::engine::batch::Operation;
 use grandstand::engine::error::EngineError;
 use grandstand::engine::leases::Announced;
 use grandstand::engine::load::Load;
+use grandstand::engine::operation::Operation;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys, session};
 use std::collections::HashMap;
 

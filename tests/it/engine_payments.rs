@@ -9,8 +9,10 @@ use crate::support::table::Call::{self, BeginOther, RequestNew, Stretch};
 use crate::support::table::Who::{Me, Other};
 use crate::support::table::{Case, check};
 use grandstand::domain::ids::PaymentId;
-use grandstand::engine::batch::{Limits, Operation};
-use grandstand::engine::payments::{Begun, Outcome, Settled};
+use grandstand::engine::command::Outcome;
+use grandstand::engine::limits::Limits;
+use grandstand::engine::operation::Operation;
+use grandstand::engine::payments::{Begun, Settled};
 use grandstand::engine::reservations::Source;
 
 const PENDING: &[Step] = &[Hold, Reserve];

@@ -9,8 +9,8 @@ use crate::support::table::Call;
 use crate::support::table::Who::{Me, Other};
 use crate::support::table::{Case, check};
 use grandstand::domain::ids::SeatId;
-use grandstand::engine::batch::Operation;
 use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
 
 const fn case(

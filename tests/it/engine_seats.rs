@@ -9,7 +9,7 @@ use crate::support::table::Call::{self, ExpireHold, ExpireReservation};
 use crate::support::table::Who::{Me, Other};
 use crate::support::table::{Case, check};
 use grandstand::domain::ids::SeatId;
-use grandstand::engine::batch::Operation;
+use grandstand::engine::operation::Operation;
 
 const fn case(
     rule: &'static str,

@@ -3,8 +3,10 @@
 use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits, seats};
 use grandstand::domain::ids::{MatchId, PaymentId, UserId};
 use grandstand::engine::Engine;
-use grandstand::engine::batch::{Limits, Operation};
-use grandstand::engine::payments::{Outcome, Settled};
+use grandstand::engine::command::Outcome;
+use grandstand::engine::limits::Limits;
+use grandstand::engine::operation::Operation;
+use grandstand::engine::payments::Settled;
 use grandstand::engine::reservations::Source;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -10,8 +10,9 @@ use grandstand::domain::ids::{
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
-use grandstand::engine::batch::{Limits, Operation};
-use grandstand::engine::payments::Outcome;
+use grandstand::engine::command::Outcome;
+use grandstand::engine::limits::Limits;
+use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;

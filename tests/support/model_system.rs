@@ -10,10 +10,11 @@ use grandstand::domain::ids::{
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
-use grandstand::engine::batch::Limits;
 use grandstand::engine::claims::Found;
+use grandstand::engine::command::Outcome as Settle;
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
+use grandstand::engine::limits::Limits;
+use grandstand::engine::payments::{Begun, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
 use grandstand::engine::snapshot::parse_told;
 use grandstand::engine::{Engine, EngineSettings};

@@ -5,10 +5,11 @@ use grandstand::domain::best::Orphan;
 use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::{ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
-use grandstand::engine::batch::Operation;
 use grandstand::engine::command::MissedStep;
+use grandstand::engine::command::Outcome;
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::payments::{Begun, Outcome, Settled};
+use grandstand::engine::operation::Operation;
+use grandstand::engine::payments::{Begun, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
 
 /// Who calls.

@@ -161,7 +161,7 @@ fn compare(
     missing.chain(extra).collect()
 }
 
-/// A script answers its own words, and those of the library functions whose answer it hands on.
+/// A script returns its own words, and those of the library functions whose answer it hands on.
 pub(crate) fn check_replies(script: &Source, library: &[Source]) -> Vec<Fault> {
     let body = code(&script.text);
     let mut done = reply_words(&body);

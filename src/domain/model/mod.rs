@@ -1,5 +1,5 @@
-//! A second, independent bookkeeper: what the seat commands must do, without batches, keys or
-//! streams. Tests play random commands on it and on the scripts, and compare (the idea of
+//! A second, independent implementation of the seat commands, without batches, keys or streams.
+//! Tests run random commands on it and on the scripts and compare the results (the idea of
 //! TigerBeetle's auditor). Nothing at run time uses it.
 
 mod payment;
@@ -41,7 +41,7 @@ pub enum Outcome {
     Withdrawn,
 }
 
-/// What a command answers: the word of the script, and seats where it names some.
+/// The reply of a command: the word of the script, and the seats that it names, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub word: &'static str,
@@ -63,7 +63,7 @@ pub enum State {
 #[derive(Debug, Clone)]
 pub struct Claim {
     pub user: UserNumber,
-    /// A reservation is none, and its id is not taken for that of a hold.
+    /// Whether it is a hold; the id of a reservation is not accepted for a hold.
     hold: bool,
     pub state: State,
     pub deadline: i64,
@@ -86,14 +86,14 @@ struct Payment {
     key: Option<u8>,
 }
 
-/// The books.
+/// The state of all seats and claims.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub now: i64,
     pub claims: Vec<Claim>,
     payments: Vec<Payment>,
     pub blocked: BTreeSet<SeatId>,
-    /// Who released a seat by itself last.
+    /// The user who last released a seat by its name.
     released: BTreeMap<SeatId, UserNumber>,
     prices: BTreeMap<SeatId, i64>,
     hold_ttl_ms: i64,
@@ -101,7 +101,7 @@ pub struct Model {
     seats_per_user: usize,
 }
 
-/// Time that a withdrawn payment gives back, in ms.
+/// The time that a withdrawn payment gives back, in ms.
 pub const EXTRA_MS: i64 = 50_000;
 
 fn reply(word: &'static str) -> Reply {
@@ -113,7 +113,7 @@ fn with(word: &'static str, seats: &[SeatId]) -> Reply {
 }
 
 impl Model {
-    /// Empty books over seats with prices in KRW.
+    /// All seats free, with their prices in KRW.
     pub fn new(
         prices: BTreeMap<SeatId, i64>,
         hold_ttl_ms: i64,
@@ -133,7 +133,7 @@ impl Model {
         }
     }
 
-    /// Time passes; what is due ends.
+    /// Lets time pass, and ends the claims that are due.
     pub fn advance(&mut self, ms: i64) {
         self.now += ms;
         let now = self.now;
@@ -155,7 +155,7 @@ impl Model {
         self.payments[payment].claim
     }
 
-    /// What was charged for a claim, whatever went back of it, in KRW.
+    /// The amount that was charged for a claim, in KRW. Refunds do not change it.
     pub fn charged(&self, claim: ClaimNumber) -> i64 {
         self.claims[claim].amount + self.price(&self.claims[claim].back)
     }
@@ -178,7 +178,7 @@ impl Model {
         self.claims.iter().position(|claim| live(claim) && claim.seats.contains(&seat))
     }
 
-    /// Of a hold nothing is remembered, but that a reservation took it over.
+    /// A hold is not remembered, unless it became a reservation.
     fn is_forgotten(&self, number: ClaimNumber) -> bool {
         let claim = &self.claims[number];
         claim.hold && matches!(claim.state, State::Ended(reason) if reason != "RESERVED")
@@ -188,7 +188,7 @@ impl Model {
         seats.iter().map(|seat| self.prices[seat]).sum()
     }
 
-    /// Seats that count for the limit of a user.
+    /// How many seats count for the limit of a user.
     pub fn seats_of(&self, user: UserNumber) -> usize {
         let mine = |claim: &&Claim| claim.user == user && !matches!(claim.state, State::Ended(_));
         self.claims.iter().filter(mine).map(|claim| claim.seats.len()).sum()
@@ -241,7 +241,8 @@ impl Model {
     }
 
     fn hold(&mut self, user: UserNumber, seats: &[SeatId]) -> Reply {
-        let owner = |seat: &SeatId| self.owner(*seat).filter(|one| self.claims[*one].user == user);
+        let owner =
+            |seat: &SeatId| self.owner(*seat).filter(|claim| self.claims[*claim].user == user);
         let own = seats.iter().find_map(owner);
         let foreign = |seat: &&SeatId| self.letter(**seat) != b'A' && owner(seat).is_none();
         let lost: Vec<SeatId> = seats.iter().filter(foreign).copied().collect();

@@ -1,4 +1,4 @@
-//! The part of the model that is about money.
+//! The payments and refunds of the model.
 
 use super::{
     ClaimNumber, EXTRA_MS, Model, Outcome, Payment, PaymentNumber, Reply, State, UserNumber, reply,

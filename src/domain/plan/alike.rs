@@ -1,13 +1,13 @@
-//! Seats that a ticket would name alike: nobody could tell which of them is whose. Text that looks
-//! the same is the same (`domain::text`).
+//! Finds seats for which a ticket would have the same text, because then nobody could tell which
+//! seat belongs to whom. Texts that look the same are the same (`domain::text`).
 
 use super::{LANGUAGES, PlanFault, SitePlan};
 use crate::domain::text::canonical_name;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// A fault for each row with a seat whose label, in some language, is also that of a seat in an
-/// earlier block. Equal rows of one block are told by the check of their labels.
+/// One fault for each row with a seat that has the same label, in some language, as a seat in an
+/// earlier block. The check of labels finds equal rows of one block.
 pub(super) fn alike(plan: &SitePlan) -> Vec<PlanFault> {
     let mut faults = Vec::new();
     let mut seen: HashMap<String, HashMap<u32, Rc<str>>> = HashMap::new();

@@ -7,7 +7,8 @@
 
 use super::{Point, Row};
 
-/// Below this height in metres a row counts as straight: nobody sees it, and `r` would overflow.
+/// Below this height in metres a row counts as straight, because nobody would see the arc, and `r`
+/// would overflow.
 const STRAIGHT: f64 = 1e-4;
 
 impl Row {
@@ -17,7 +18,7 @@ impl Row {
     }
 }
 
-/// How far along a row of `seats` seats one of them stands, from 0 to 1.
+/// How far along its row of `seats` seats a seat stands, from 0 to 1.
 pub(super) fn share(offset: u32, seats: u32) -> f64 {
     // A lone seat stands at `from`.
     f64::from(offset) / f64::from(seats.saturating_sub(1).max(1))

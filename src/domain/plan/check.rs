@@ -1,16 +1,15 @@
-//! The rules of a site plan. A plan is taken or refused as a whole; a refusal names every fault,
-//! so that whoever wrote it mends it in one go (docs/SITE-PLAN.md lists the rules for people).
+//! The rules of a site plan. A plan is accepted or refused as a whole. A refusal names every fault,
+//! so that its author can mend all of them at once (docs/SITE-PLAN.md lists the rules for people).
 
 use super::alike::alike;
+use super::fault::PlanFault;
 use super::{Area, Block, Grade, Point, Row, Section, Shape, SitePlan};
 use crate::domain::money::CHARGE_MIN;
 use crate::domain::text::{canonical_name, is_invisible};
-use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use unicode_segmentation::UnicodeSegmentation as _;
-use utoipa::ToSchema;
 
-/// The most faults that one check reports one by one.
+/// The most faults that one check lists.
 const FAULTS_MAX: usize = 200;
 const SEATS_MAX: u64 = 200_000;
 const BLOCKS_MAX: usize = 5_000;
@@ -24,18 +23,9 @@ const ID_MAX: u64 = (1 << 31) - 1;
 /// The kinds of shapes that the map knows how to paint.
 const SHAPE_KINDS: [&str; 5] = ["grass", "dirt", "line", "stage", "wall"];
 
-/// What is wrong with a plan, at one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct PlanFault {
-    /// JSON pointer of the place: `/areas/0/sections/1/blocks/3/rows/2`.
-    pub pointer: String,
-    /// What is wrong, and what to do about it.
-    pub message: String,
-}
-
 impl SitePlan {
     /// Every fault of the plan, in its own order; none when the plan is good.
-    /// At most 200 are told one by one; one more then says how many others there are.
+    /// At most 200 are listed; one more fault then says how many others there are.
     pub fn check(&self) -> Vec<PlanFault> {
         let mut check = Check::default();
         check.head(self);
@@ -67,7 +57,8 @@ struct Check<'a> {
     unlisted: usize,
     /// Where each id and grade code was first seen; the kind keeps their spaces apart.
     seen: HashMap<(&'static str, String), String>,
-    /// The grades of the plan, good or not: a wrong code is told once, not at each of its uses.
+    /// The grades of the plan, good or not, so that a wrong code is listed once and not at each
+    /// use.
     grades: HashSet<&'a str>,
     ranges: Vec<IdRange>,
     blocks: usize,
@@ -240,7 +231,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Two rows that share a seat id would sell one seat as two, or two seats as one.
+    /// Rows must not share a seat id, because then one seat would be sold as two, or two as one.
     fn overlaps(&mut self) {
         let mut ranges = std::mem::take(&mut self.ranges);
         // A stable sort: of two rows that start together, the earlier in the plan comes first.
@@ -336,7 +327,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// A text of someone else, quoted, short enough for a message.
+/// A text of the plan, quoted and short enough for a message.
 fn shorten(text: &str) -> String {
     match text.grapheme_indices(true).nth(30) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

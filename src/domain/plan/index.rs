@@ -1,5 +1,5 @@
-//! Where each seat of a plan is: built once from a checked plan, then asked by every request.
-//! Seats are kept as rows (about one entry for 20 seats), so that a site of 25,000 seats takes
+//! Finds each seat of a plan. It is built once from a checked plan, and every request uses it.
+//! Seats are stored as rows (about one entry for 20 seats), so that a site of 25,000 seats takes
 //! well under 200 KiB, and a look-up is a binary search over the rows.
 
 use super::arc::{arc_point, share};
@@ -26,18 +26,18 @@ pub struct PlanIndex {
     grades: Vec<(Box<str>, i64)>,
 }
 
-/// The row that a seat stands in, and its place there.
+/// The row of a seat, and its place in the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowSeat<'a> {
     /// Block of the row.
     pub block: BlockId,
     /// Place of the row within its block, from 0: the row nearest to the focus.
     pub row: u32,
-    /// What the ticket calls the row.
+    /// The name of the row on the ticket.
     pub label: &'a str,
-    /// What the ticket calls the seat.
+    /// The name of the seat on the ticket.
     pub number: u32,
-    /// Positions of all seats of the row; neighbours in it sit side by side.
+    /// Positions of all seats of the row; neighbours are side by side.
     pub positions: Range<u32>,
 }
 
@@ -68,7 +68,7 @@ struct BlockEntry {
 }
 
 impl PlanIndex {
-    /// The index of a plan that `check` found good; of any other plan it tells nonsense.
+    /// The index of a plan in which `check` found no fault. For any other plan it is wrong.
     pub fn new(plan: &SitePlan) -> Self {
         let mut index = Self {
             focus: plan.focus,
@@ -82,8 +82,8 @@ impl PlanIndex {
         for area in &plan.areas {
             for section in &area.sections {
                 for block in &section.blocks {
-                    let text = |one: Language| one.block_text(area, section, block);
-                    let texts = LANGUAGES.map(|one| text(one).into_boxed_str());
+                    let text = |language: Language| language.block_text(area, section, block);
+                    let texts = LANGUAGES.map(|language| text(language).into_boxed_str());
                     index.add_block(block, (area.id, section.id), texts);
                 }
             }
@@ -131,7 +131,7 @@ impl PlanIndex {
         self.seats
     }
 
-    /// Where everybody looks: the point that "best" is measured from.
+    /// The point where everybody looks. "Best" is measured from here.
     pub fn focus(&self) -> Point {
         self.focus
     }
@@ -144,7 +144,7 @@ impl PlanIndex {
     /// The seat at a position.
     ///
     /// # Panics
-    /// When the position is not below `seat_count()`: positions come from this index.
+    /// When the position is not below `seat_count()`, because positions come from this index.
     pub fn seat_at(&self, position: u32) -> SeatId {
         assert!(position < self.seats, "position {position} of {} seats", self.seats);
         let row = &self.rows[self.rows.partition_point(|row| row.first_position <= position) - 1];
@@ -178,8 +178,8 @@ impl PlanIndex {
         self.blocks.iter().map(|block| (block.id, block.positions.clone()))
     }
 
-    /// All rows with their block, their section and the positions of their seats, in plan order:
-    /// for a walk over the seats that spares a look-up for each of them.
+    /// All rows with their block, their section and the positions of their seats, in plan order. A
+    /// walk over all seats needs no look-up per seat in this way.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (BlockId, SectionId, Range<u32>)> + '_ {
         self.rows.iter().map(|row| {
             let block = &self.blocks[row.block as usize];
@@ -197,20 +197,22 @@ impl PlanIndex {
         self.find_grade(seat).map(|(code, _)| &**code)
     }
 
-    /// What a ticket says in each language: `Infield Home 101, row 3, seat 12`.
+    /// The label on the ticket in each language: `Infield Home 101, row 3, seat 12`.
     pub fn label(&self, seat: SeatId) -> Option<Label> {
         let (row, offset) = self.find(seat)?;
         let texts = &self.blocks[row.block as usize].texts;
-        let label = |one: Language| one.label(&texts[one as usize], &row.label, row.number(offset));
+        let label = |language: Language| {
+            language.label(&texts[language as usize], &row.label, row.number(offset))
+        };
         Some(Label { english: label(Language::English), korean: label(Language::Korean) })
     }
 
-    /// How the labels of each block begin, in plan order.
+    /// The beginnings of the labels of each block, in plan order.
     pub fn block_texts(&self, language: Language) -> impl Iterator<Item = &str> {
         self.blocks.iter().map(move |block| &*block.texts[language as usize])
     }
 
-    /// The row that a seat stands in, and its place there.
+    /// The row of a seat, and its place in the row.
     pub fn row_of(&self, seat: SeatId) -> Option<RowSeat<'_>> {
         let (row, offset) = self.find(seat)?;
         let block = &self.blocks[row.block as usize];
@@ -224,13 +226,13 @@ impl PlanIndex {
         })
     }
 
-    /// Where a seat stands, on the line or the arc of its row (`arc.rs` has the formula).
+    /// The point of a seat, on the line or the arc of its row (`arc.rs` has the formula).
     pub fn point(&self, seat: SeatId) -> Option<Point> {
         let (row, offset) = self.find(seat)?;
         Some(arc_point(row.from, row.to, row.bow, share(offset, row.seats)))
     }
 
-    /// The row of a seat, and how many seats stand before it there.
+    /// The row of a seat, and how many seats of the row stand before it.
     fn find(&self, seat: SeatId) -> Option<(&RowEntry, u32)> {
         let next = self.rows_by_id.partition_point(|(first, _)| *first <= seat.0);
         let (first, row) = *self.rows_by_id.get(next.checked_sub(1)?)?;

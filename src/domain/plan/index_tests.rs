@@ -34,7 +34,7 @@ fn plan_of(shape: &[Vec<(u32, u32)>]) -> SitePlan {
     plan
 }
 
-/// Compares every answer of the index with the plan, seat by seat.
+/// Compares everything that the index returns with the plan, seat by seat.
 fn agree(plan: &SitePlan) {
     let index = PlanIndex::new(plan);
     let mut position = 0;

@@ -1,5 +1,5 @@
-//! What a ticket calls a seat, in each language of the page. Holds, tickets, offers and the map
-//! take their text from here, so a seat has one name wherever it is seen.
+//! The label of a seat in each language of the page. Holds, tickets, offers and the map take their
+//! text from here, so that a seat has the same name everywhere.
 
 use super::{Area, Block, Section};
 use serde::Serialize;
@@ -12,10 +12,10 @@ pub enum Language {
     Korean,
 }
 
-/// All of them, in the order of their numbers.
+/// All languages, in the order of their numbers.
 pub const LANGUAGES: [Language; 2] = [Language::English, Language::Korean];
 
-/// What a ticket calls a seat: unique in its site, in each language.
+/// The label of a seat on the ticket. It is unique in its site, in each language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     pub english: String,
@@ -39,7 +39,7 @@ impl Language {
         }
     }
 
-    /// How a label begins: the names of area, section and block.
+    /// The beginning of a label: the names of area, section and block.
     pub fn block_text(self, area: &Area, section: &Section, block: &Block) -> String {
         let [area, section, block] =
             [&area.name, &section.name, &block.name].map(|name| self.half(name));
@@ -52,8 +52,8 @@ impl Language {
         format!("{block_text}{before_row}{row}{seat}{number}{end}")
     }
 
-    /// A name of a plan may be in both languages, `한국어 (English)`: the half that this reader
-    /// reads. A number or a letter in brackets is no English word, so `응원석 (1)` is one name.
+    /// A name of a plan may be in both languages, `한국어 (English)`. This is the half in this
+    /// language. A number or a letter in brackets is no English word, so `응원석 (1)` is one name.
     pub fn half(self, name: &str) -> &str {
         let halves = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
         match (halves, self) {

@@ -6,13 +6,14 @@ mod arc;
 mod check;
 #[cfg(test)]
 mod check_tests;
+mod fault;
 mod index;
 #[cfg(test)]
 mod index_tests;
 mod label;
 mod schema;
 
-pub use check::PlanFault;
+pub use fault::PlanFault;
 pub use index::{PlanIndex, RowSeat};
 pub use label::{LANGUAGES, Label, LabelWords, Language};
 
@@ -30,7 +31,7 @@ pub struct SitePlan {
     /// Name of the stadium, 1 to 100 characters.
     #[schema(value_type = schema::Name)]
     pub name: String,
-    /// Where everybody looks: the point that "best" is measured from.
+    /// The point where everybody looks. "Best" is measured from here.
     #[schema(value_type = schema::PlanPoint)]
     pub focus: Point,
     /// Shapes to draw under the seats (grass, infield, stage); not clickable.
@@ -49,7 +50,8 @@ pub struct SitePlan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
-    /// What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones.
+    /// The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier
+    /// ones.
     #[schema(pattern = "^(grass|dirt|line|stage|wall)$")]
     pub kind: String,
     /// A closed polygon of three points or more.
@@ -117,7 +119,7 @@ pub struct Block {
     /// A closed polygon of three points or more.
     #[schema(value_type = Vec<schema::PlanPoint>, min_items = 3, max_items = 200)]
     pub outline: Vec<Point>,
-    /// Rows, the one nearest to the focus first.
+    /// Rows; the row nearest to the focus comes first.
     #[schema(min_items = 1)]
     pub rows: Vec<Row>,
 }
@@ -126,7 +128,7 @@ pub struct Block {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block.
+    /// The name of the row on the ticket: `1`, `A`; 1 to 10 characters, unique in its block.
     #[schema(value_type = schema::Label)]
     pub label: String,
     /// Id of the first seat; the others follow by one.
@@ -135,10 +137,10 @@ pub struct Row {
     #[schema(minimum = 1, maximum = 200)]
     pub seats: u32,
     /// Number of the first seat.
-    #[serde(default = "one")]
+    #[serde(default = "default_one")]
     pub first_number: u32,
     /// Step from number to number (2 for odd or even rows).
-    #[serde(default = "one")]
+    #[serde(default = "default_one")]
     #[schema(minimum = 1)]
     pub number_step: u32,
     /// Grade of this row where it differs from that of its block.
@@ -163,6 +165,6 @@ impl Row {
     }
 }
 
-fn one() -> u32 {
+fn default_one() -> u32 {
     1
 }

@@ -1,5 +1,5 @@
-//! The rules of `check.rs` that a schema can say, for the OpenAPI document. Only their schemas are
-//! used; a plan keeps plain texts and points.
+//! The rules of `check.rs` that a schema can express, for the OpenAPI document. Only the schemas of
+//! these types are used; a plan itself has plain texts and points.
 
 use std::borrow::Cow;
 use utoipa::openapi::schema::{ArrayBuilder, ArrayItems, Object, ObjectBuilder, Type};

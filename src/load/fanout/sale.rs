@@ -6,7 +6,7 @@ use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::{MatchId, SeatId, UserId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::batch::Operation;
+use crate::engine::operation::Operation;
 use crate::engine::snapshot::parse_told;
 use crate::live::catalog::KnownSite;
 use crate::load::dice::Dice;

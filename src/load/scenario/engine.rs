@@ -5,8 +5,8 @@
 use crate::commands::dev::Dev;
 use crate::domain::ids::{MatchId, Partition, SeatId, UserId};
 use crate::engine::Engine;
-use crate::engine::batch::Operation;
 use crate::engine::error::EngineError;
+use crate::engine::operation::Operation;
 use crate::load::arguments::LoadArguments;
 use crate::load::crew::Findings;
 use crate::load::dice::Dice;
