@@ -1,31 +1,52 @@
-//! The address of a caller in the one form that limits count, made at one place: an address of
-//! IPv4, or the network of IPv6 that one customer of a provider gets.
+//! The address of a caller as limits count it: an address of IPv4, or the network of IPv6 that one
+//! customer of a provider gets.
 
+use crate::api::error::ApiError;
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
 
-/// The load balancers whose `X-Forwarded-For` is believed.
+/// The address of the other side of a connection, which may be a load balancer.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub IpAddr);
+
+/// The address of the caller, as limits count it. The layers add it to each request.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller(pub IpAddr);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Self>().copied();
+        caller.ok_or_else(|| ApiError::internal("the layers did not add the caller"))
+    }
+}
+
+/// The load balancers whose `X-Forwarded-For` is trusted.
 pub struct Proxies {
     trusted: Vec<IpAddr>,
-    told: Once,
+    warned: Once,
 }
 
 impl Proxies {
-    /// Those at these addresses.
+    /// The load balancers at these addresses.
     pub fn new(trusted: &[IpAddr]) -> Self {
         let trusted = trusted.iter().map(IpAddr::to_canonical).collect();
-        Self { trusted, told: Once::new() }
+        Self { trusted, warned: Once::new() }
     }
 
-    /// The caller behind a connection: its other side, or what a trusted load balancer says. Every
-    /// proxy appends the address that it sees, so the last one that is not trusted is the caller.
+    /// The caller behind a connection: its other side, or the address that a trusted load balancer
+    /// names. Every proxy appends the address that it sees, so the last address that is not trusted
+    /// is the caller.
     pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         network(self.forwarded(peer, headers).unwrap_or(peer))
     }
 
-    /// The other side of a connection as limits count it; `None` for a trusted load balancer.
+    /// The other side of a connection, as limits count it; `None` for a trusted load balancer.
     pub fn connected(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         (!self.trusted.contains(&peer)).then(|| network(peer))
@@ -43,7 +64,7 @@ impl Proxies {
                     Some(address) if self.trusted.contains(&address) => {}
                     Some(address) => return Some(address),
                     None => {
-                        self.tell(peer, &text);
+                        self.warn(peer, &text);
                         return None;
                     }
                 }
@@ -52,9 +73,9 @@ impl Proxies {
         None
     }
 
-    /// Once, because every request would say the same.
-    fn tell(&self, proxy: IpAddr, said: &str) {
-        self.told.call_once(|| {
+    /// Warns once, because every request would say the same.
+    fn warn(&self, proxy: IpAddr, said: &str) {
+        self.warned.call_once(|| {
             let said: String = said.trim().chars().take(100).collect();
             tracing::warn!(
                 %proxy,
@@ -74,7 +95,8 @@ fn parse(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
-/// What limits count as one caller. Whoever has one address of IPv6 has the 2^64 of its network.
+/// The addresses that limits count as one caller. A caller with one address of IPv6 has all 2^64
+/// addresses of its network.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

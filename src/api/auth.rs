@@ -1,5 +1,5 @@
-//! Who is calling: access tokens, refresh tokens, passwords. Each extractor is a proof: a handler
-//! that takes an `Admin` can't be reached by anybody else.
+//! Access tokens, refresh tokens and passwords. Each extractor is a proof: a handler that takes an
+//! `Admin` can't be reached by anybody else.
 
 use crate::api::Services;
 use crate::api::clock::SharedClock;
@@ -25,16 +25,18 @@ use tokio::sync::Semaphore;
 
 const ISSUER: &str = "grandstand";
 const AUDIENCE: &str = "grandstand-api";
-/// Seconds after its end that a token still counts: nodes read their common clock once a second,
-/// and a reading may be late.
-const LEEWAY: i64 = 5;
-/// Tokens that are known without a check, at most: about 50 MB.
-const KNOWN: usize = 100_000;
-/// The answer to a refresh may be lost: the same token works again for so long.
+/// How long a token counts after its end, because nodes read their common clock once a second, and
+/// a reading may be late. Smaller: two nodes may disagree about a token.
+const LEEWAY_S: i64 = 5;
+/// The most verified tokens that are cached: about 50 MB. Fewer: tokens are verified more often.
+const TOKENS_CACHED_MAX: usize = 100_000;
+/// How long a refresh token may be used again, because the first response may be lost. Longer: a
+/// stolen token is noticed later.
 const REFRESH_GRACE_MS: u64 = 10_000;
 
-/// argon2id with the crate's defaults: 19 MiB, two passes, one lane, as OWASP asks at least. One at
-/// a time per core: each costs about 20 ms of CPU, and log-ins must not starve the holds.
+/// argon2id with the crate's defaults: 19 MiB, two passes, one lane, which is the minimum of OWASP.
+/// One hash at a time per core, because each costs about 20 ms of CPU, and log-ins must not starve
+/// the holds.
 static HASHING: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
@@ -50,21 +52,21 @@ struct Claims {
     aud: String,
 }
 
-/// Signs and checks tokens, and knows the sessions that have ended.
+/// Signs and verifies tokens, and knows the sessions that have ended.
 pub struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
-    /// What tokens are stamped and judged by.
+    /// Tokens are stamped and checked by this clock.
     pub clock: SharedClock,
-    /// Life of an access token in ms.
+    /// How long an access token lives, in ms.
     pub access_ttl_ms: u64,
-    /// Life of a session in ms.
+    /// How long a session lives, in ms.
     pub refresh_ttl_ms: u64,
     ended: RwLock<HashMap<SessionId, Instant>>,
-    /// Whole tokens that were checked before, with the second at which they end: a check is more
-    /// than a fifth of what a node does for a request.
-    known: RwLock<HashMap<String, (User, i64)>>,
+    /// Whole tokens that were verified before, with the second at which they end, because to verify
+    /// a token is more than a fifth of the work of a request.
+    verified: RwLock<HashMap<String, (User, i64)>>,
 }
 
 /// A log-in or refresh as the client gets it.
@@ -77,7 +79,8 @@ impl Tokens {
     /// Tokens under a secret of 32 characters or more.
     pub fn new(secret: &str, access_ttl_ms: u64, refresh_ttl_ms: u64) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
-        // By the clock that the nodes share, and not by that of this machine.
+        // `check` does that, by the clock that the nodes share and not by the clock of this
+        // machine.
         validation.validate_exp = false;
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -90,7 +93,7 @@ impl Tokens {
             access_ttl_ms,
             refresh_ttl_ms,
             ended: RwLock::default(),
-            known: RwLock::default(),
+            verified: RwLock::default(),
         }
     }
 
@@ -111,10 +114,10 @@ impl Tokens {
     }
 
     fn check(&self, token: &str) -> Result<User, ApiError> {
-        let known = self.known.read().get(token).cloned();
-        let (user, end) = known.map_or_else(|| self.verify(token), Ok)?;
-        if end < self.clock.now_s() - LEEWAY {
-            self.known.write().remove(token);
+        let verified = self.verified.read().get(token).cloned();
+        let (user, end) = verified.map_or_else(|| self.verify(token), Ok)?;
+        if end < self.clock.now_s() - LEEWAY_S {
+            self.verified.write().remove(token);
             return Err(not_valid());
         }
         if self.ended.read().contains_key(&user.session) {
@@ -128,16 +131,16 @@ impl Tokens {
         let Claims { sub: id, email, role, sid: session, exp, .. } =
             data.map_err(|_| not_valid())?.claims;
         let checked = (User { id, email, role, session }, exp);
-        let mut known = self.known.write();
-        // Simple, and fair to a node that has more callers than that: each is checked now and then.
-        if known.len() >= KNOWN {
-            known.clear();
+        let mut verified = self.verified.write();
+        // Clearing all is simpler than dropping the oldest, and each token is only verified again.
+        if verified.len() >= TOKENS_CACHED_MAX {
+            verified.clear();
         }
-        known.insert(token.to_owned(), checked.clone());
+        verified.insert(token.to_owned(), checked.clone());
         Ok(checked)
     }
 
-    /// A session has ended somewhere: its access tokens are refused from now on.
+    /// Notes that a session has ended on some node: its access tokens are refused from now on.
     pub fn end(&self, session: SessionId) {
         let life = Duration::from_millis(self.access_ttl_ms);
         let mut ended = self.ended.write();
@@ -172,7 +175,7 @@ pub async fn rotate_session(services: &Services, token: &str) -> Result<(Account
             services.tokens.end(session);
             ended()
         }
-        // Whoever only knows the id of a session ends nothing.
+        // A wrong token ends no session, because anybody may know the id of one.
         other => other.into(),
     })?;
     let access = services.tokens.access(&account, session)?;
@@ -203,9 +206,9 @@ pub async fn hash_password(password: String) -> Result<String, ApiError> {
     .await
 }
 
-/// Whether a password fits, in the one form in which passwords are kept (`checked_password`), or
-/// as it was typed: so it was hashed before there was one form. Without an account it takes the
-/// same time, so that nobody learns which e-mails have one.
+/// Whether a password fits in its canonical form (`checked_password`), or as it was typed, because
+/// older accounts have a hash of the typed text. Without an account it takes the same time, so that
+/// nobody learns which e-mails have an account.
 pub async fn verify_password(password: String, hash: Option<String>) -> Result<bool, ApiError> {
     static NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
         AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -213,8 +216,8 @@ pub async fn verify_password(password: String, hash: Option<String>) -> Result<b
         let text = hash.as_deref().unwrap_or(NOBODY);
         let known = PasswordHash::new(text).map_err(ApiError::internal)?;
         let fits = |text: &str| Argon2::default().verify_password(text.as_bytes(), &known).is_ok();
-        let one_form = canonical(&password);
-        let fits = fits(&one_form) || one_form != password && fits(&password);
+        let canonical = canonical(&password);
+        let fits = fits(&canonical) || canonical != password && fits(&password);
         Ok(fits && hash.is_some())
     })
     .await
@@ -227,7 +230,7 @@ async fn on_a_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }
 
-/// Someone with a valid access token.
+/// A caller with a valid access token.
 #[derive(Debug, Clone)]
 pub struct User {
     pub id: UserId,
@@ -257,7 +260,7 @@ impl FromRequestParts<Arc<Services>> for User {
     }
 }
 
-/// An administrator.
+/// A caller who is an administrator.
 pub struct Admin(pub User);
 
 impl FromRequestParts<Arc<Services>> for Admin {
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_known_counts_until_its_end_and_no_other_with_its_signature() {
+    fn a_verified_token_counts_until_its_end_and_no_forged_token_with_its_signature_does() {
         let account = account();
         let (tokens, token) = tokens(&account, 60);
         for _ in 0..2 {
@@ -328,14 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_known_ends_in_time() {
-        let (tokens, token) = tokens(&account(), 1 - LEEWAY);
+    fn a_verified_token_ends_in_time() {
+        let (tokens, token) = tokens(&account(), 1 - LEEWAY_S);
         tokens.check(&token).unwrap();
         let since = Instant::now();
         while tokens.check(&token).is_ok() {
             assert!(since.elapsed() < Duration::from_secs(5), "it counts after its end");
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(tokens.known.read().is_empty());
+        assert!(tokens.verified.read().is_empty());
     }
 }

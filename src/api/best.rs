@@ -1,12 +1,11 @@
-//! The best seats that are left: this node proposes, the script takes the first choice that is
-//! still whole. So nobody loses a race between the look and the hold.
+//! The best seats that are left. This node proposes several choices, and the script takes the first
+//! choice whose seats are all free, so that nobody loses a race between the look and the hold.
 
 use crate::api::Services;
 use crate::api::auth::User;
+use crate::api::choice::{SEATS_PER_CALL_MAX, not_open, refuse_early, total};
 use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
-use crate::api::holds::{
-    HoldView, SEATS_PER_CALL, claimed, hold_view, not_open, refuse_early, total,
-};
+use crate::api::views::{HoldView, claimed};
 use crate::domain::best::Wish;
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::batch::Operation;
@@ -16,20 +15,21 @@ use std::collections::HashSet;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Choices of one call: enough that a crowd does not outrun them, few enough for one batch.
-const CHOICES: usize = 12;
-/// Rounds against a crowd, before the answer is to come back.
-const ROUNDS: usize = 8;
-/// The map of the node catches up within so long, or the node is in trouble.
-const CATCH_UP: Duration = Duration::from_millis(500);
-/// Alternatives of a refused choice.
-const ALTERNATIVES: usize = 3;
+/// The most choices of one call. Fewer: in a crowd all of them are taken. More: too many seats for
+/// one batch.
+const CHOICES_MAX: usize = 12;
+/// The most rounds against a crowd. More: the buyer waits longer before being told to try again.
+const ROUNDS_MAX: usize = 8;
+/// How long a round waits for the map of this node to catch up with Redis.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(500);
+/// The most alternatives of a refused choice.
+const ALTERNATIVES_MAX: usize = 3;
 
-/// What somebody would like.
+/// A wish for seats.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BestInput {
-    /// 1 to 100, and not more than one person may have.
+    /// 1 to 100, and not more seats than one person may have.
     #[schema(minimum = 1, maximum = 100)]
     count: usize,
     /// Only in these sections.
@@ -55,41 +55,41 @@ pub async fn hold_best(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     services.limits.seat_call(user.id.0)?;
-    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
+    let (_, site) = services.fixture_with_site(id)?;
     let wish = checked(&site, best)?;
     if !refuse_early(services, id, wish.count, &operation).await? {
-        // Only the answer that an earlier call had is wanted.
+        // Only an earlier call under the same key can have got seats.
         let held = services.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
         let (hold_id, granted) = held.map_err(|_| not_open(services, id))?;
-        return hold_view(&site, hold_id, &granted);
+        return HoldView::granted(&site, hold_id, &granted);
     }
     let feed = services.hub.feed(id).await?;
-    for _ in 0..ROUNDS {
-        // Read before the look: what the map shows is at least as new.
+    for _ in 0..ROUNDS_MAX {
+        // Read before the look, so that the map is at least as new.
         let known = feed.version();
-        let proposed = feed.propose(&wish, CHOICES);
+        let proposed = feed.propose(&wish, CHOICES_MAX);
         let none_left = proposed.is_empty();
-        // The map may be of another plan for a moment: a proposal is checked like a choice.
+        // The map may be of another plan for a moment, so a proposal is checked as well.
         let priced = proposed.into_iter().map(|seats| Ok((total(&site, &seats)?, seats)));
         let choices = priced.collect::<ApiResult<Vec<(i64, Vec<SeatId>)>>>()?;
         let held =
             services.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
         let version = match held {
-            Ok((hold_id, granted)) => return hold_view(&site, hold_id, &granted),
+            Ok((hold_id, granted)) => return HoldView::granted(&site, hold_id, &granted),
             Err(version) => version,
         };
-        // Redis stands where the map stood when it had nothing: that is its own word.
+        // Redis has not changed since the map had no such seats, so there are none.
         if none_left && known >= version {
             return Err(ErrorCode::SoldOut.into());
         }
-        feed.wait_for_version(version, CATCH_UP).await;
+        feed.wait_for_version(version, CATCH_UP_TIMEOUT).await;
     }
     Err(ErrorCode::Overloaded.into())
 }
 
 fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
-    if !(1..=SEATS_PER_CALL).contains(&best.count) {
-        let message = format!("must be 1 to {SEATS_PER_CALL}");
+    if !(1..=SEATS_PER_CALL_MAX).contains(&best.count) {
+        let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
         return Err(ApiError::field("bestAvailable.count", message));
     }
     let plan = &site.site.plan;
@@ -100,7 +100,7 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
         return Err(ApiError::field("bestAvailable.sectionIds", message));
     }
     if let Some(grade) = &best.grade
-        && !plan.grades.iter().any(|one| one.code == *grade)
+        && !plan.grades.iter().any(|known| known.code == *grade)
     {
         let message = format!("the site has no grade {grade}");
         return Err(ApiError::field("bestAvailable.grade", message));
@@ -113,7 +113,7 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
     })
 }
 
-/// Up to three choices as good as the one that was lost: the same number, side by side, first in
+/// Up to three choices as good as the seats that were lost: the same number, side by side, first in
 /// the same section, then of the same grade.
 pub async fn alternatives(
     services: &Services,
@@ -127,11 +127,11 @@ pub async fn alternatives(
     let grade = site.index.grade(*first).map(str::to_owned);
     let near =
         Wish { count: lost.len(), sections: section.into_iter().collect(), grade, adjacent: true };
-    let mut found = feed.propose(&near, ALTERNATIVES);
+    let mut found = feed.propose(&near, ALTERNATIVES_MAX);
     if found.is_empty() {
-        found = feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES);
+        found = feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES_MAX);
     }
-    let one = |seats: &Vec<SeatId>| {
+    let alternative = |seats: &Vec<SeatId>| {
         // Seats of another plan are no alternative.
         let seats = claimed(site, seats).ok()?;
         Some(Alternative {
@@ -141,5 +141,5 @@ pub async fn alternatives(
             labels_ko: seats.into_iter().map(|seat| seat.label_ko).collect(),
         })
     };
-    found.iter().filter_map(one).collect()
+    found.iter().filter_map(alternative).collect()
 }

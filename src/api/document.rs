@@ -1,5 +1,5 @@
 //! The OpenAPI document. It comes from the same registration as the routes. A handler names the
-//! codes of its own refusals (`x-codes`); those that have one cause everywhere (a bad body, no
+//! codes of its own refusals (`x-codes`). Codes with the same cause everywhere (a bad body, no
 //! token, a limit) are added here.
 
 use crate::api::api;
@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Schem
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
-/// A plan that comes in.
+/// The schema of a plan in a request.
 const PLAN_INPUT: &str = "SitePlanInput";
 
 /// The OpenAPI document of this release.
@@ -36,8 +36,9 @@ pub fn openapi() -> OpenApi {
     document
 }
 
-/// Objects that come in as they go out (parts of a plan, a queue): nothing unknown may be in them.
-/// A plan is also a part of a site, where it stands beside other members, so it gets a twin.
+/// Forbids unknown members in objects that have one schema for requests and responses (parts of a
+/// plan, a queue). A plan in a response is flattened into a site, beside other members, so requests
+/// get a schema of their own.
 fn close_inputs(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     if let Some(plan) = schemas.get("SitePlan").cloned() {
         schemas.insert(PLAN_INPUT.to_owned(), plan);
@@ -50,7 +51,7 @@ fn close_inputs(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
-/// A parameter is there or not: it is never null. What holds for all keys is said once.
+/// Parameters are never null, and every `Idempotency-Key` has the same description.
 fn describe_parameters(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
@@ -59,7 +60,7 @@ fn describe_parameters(operation: &mut Operation) {
                 ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$"));
             parameter.schema = Some(key.build().into());
             parameter.description =
-                Some("The same key and body give the first answer again.".to_owned());
+                Some("The same key and body give the first response again.".to_owned());
         }
         if let Some(schema) = &mut parameter.schema {
             without_null(schema);
@@ -81,13 +82,13 @@ fn without_null(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => {
             if let SchemaType::Array(types) = &object.schema_type
-                && let Some(one) = types.iter().find(|one| **one != Type::Null)
+                && let Some(kind) = types.iter().find(|kind| **kind != Type::Null)
             {
-                object.schema_type = SchemaType::Type(one.clone());
+                object.schema_type = SchemaType::Type(kind.clone());
             }
         }
         RefOr::T(Schema::OneOf(choice)) => {
-            let reference = choice.items.iter().find(|one| matches!(one, RefOr::Ref(_)));
+            let reference = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_)));
             if let Some(reference) = reference.cloned() {
                 *schema = reference;
             }
@@ -100,7 +101,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
 }
 
-/// Each response must have a description; the schema says the rest.
+/// OpenAPI demands a description of each response. The schema says the rest.
 fn describe_successes(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
@@ -135,9 +136,9 @@ fn example(code: ErrorCode) -> Example {
     ExampleBuilder::new().summary(code.when()).value(Some(value)).build()
 }
 
-/// A response for each status of failure, with the codes that come with it.
+/// Adds a response for each status of a failure, with the codes of this status.
 fn describe_refusals(path: &str, operation: &mut Operation) {
-    let mut codes = taken_from(operation);
+    let mut codes = named_by_handler(operation);
     codes.extend(common(path, operation));
     let mut by_status: BTreeMap<String, Vec<ErrorCode>> = BTreeMap::new();
     for code in codes {
@@ -161,8 +162,8 @@ fn refusal(codes: &[ErrorCode]) -> Response {
     ResponseBuilder::new().description(lines.join("\n")).content(PROBLEM, content).build()
 }
 
-/// The codes that the handler names.
-fn taken_from(operation: &mut Operation) -> BTreeSet<ErrorCode> {
+/// Takes the codes that the handler names out of the operation.
+fn named_by_handler(operation: &mut Operation) -> BTreeSet<ErrorCode> {
     let Some(extensions) = &mut operation.extensions else { return BTreeSet::new() };
     let named = extensions.remove("x-codes").unwrap_or(Value::Array(vec![]));
     if extensions.is_empty() {
@@ -171,7 +172,7 @@ fn taken_from(operation: &mut Operation) -> BTreeSet<ErrorCode> {
     serde_json::from_value(named).unwrap_or_default()
 }
 
-/// What this kind of operation may be refused with, whatever it does.
+/// The codes of every operation of this kind.
 fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
     if !path.starts_with("/api/") {
         return vec![];
@@ -179,7 +180,7 @@ fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
     let parameters: Vec<&Parameter> =
         operation.parameters.iter().flatten().filter_map(named).collect();
     let (body, token) = (operation.request_body.is_some(), operation.security.is_some());
-    let keyed = parameters.iter().any(|one| one.name == "Idempotency-Key");
+    let keyed = parameters.iter().any(|parameter| parameter.name == "Idempotency-Key");
     let all = [
         (body || !parameters.is_empty(), ErrorCode::Validation),
         (body, ErrorCode::Malformed),
@@ -196,18 +197,18 @@ fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
         (true, ErrorCode::NotLoaded),
         (true, ErrorCode::Timeout),
     ];
-    let of_path = parameters.iter().filter(|one| one.parameter_in == ParameterIn::Path);
-    let missing = of_path.filter_map(|one| missing(&one.name));
+    let in_path = |parameter: &&&Parameter| parameter.parameter_in == ParameterIn::Path;
+    let missing = parameters.iter().filter(in_path).filter_map(|found| missing(&found.name));
     all.into_iter().filter(|(applies, _)| *applies).map(|(_, code)| code).chain(missing).collect()
 }
 
-/// What is said when nothing has the id that is in the path.
+/// The code of a path parameter whose id nothing has.
 fn missing(parameter: &str) -> Option<ErrorCode> {
     let code = format!("{}_NOT_FOUND", parameter.to_uppercase());
     serde_json::from_value(Value::String(code)).ok()
 }
 
-/// Nothing of ours stands elsewhere in the document.
+/// A parameter that stands in the operation itself, as all of ours do.
 fn named(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
     match parameter {
         RefOr::T(parameter) => Some(parameter),

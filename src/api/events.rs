@@ -1,16 +1,15 @@
-//! Event streams (SSE): a snapshot, then changes, with ids to resume from; and the match itself.
+//! Event streams (SSE): a snapshot, then changes with ids to resume from, and the match itself.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Path, Query};
 use crate::api::seats::checked_block;
-use crate::api::serve::PeerAddress;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::domain::position::EventId;
 use crate::live::frame::{Frame, Scope, Subject};
 use crate::live::match_feed::Watching;
 use crate::live::shard::{HEARTBEAT_FRAME, Watcher};
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -20,17 +19,17 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
-/// An event in so long a silence keeps proxies from cutting the stream, and tells a browser that
-/// the stream lives.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A stream ends after so long, give or take a quarter, so that clients come back one by one.
-const LIFE: Duration = Duration::from_secs(1800);
+/// After this silence a heartbeat is sent. Longer: proxies cut the stream, and a browser notices
+/// later that its stream is dead.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+/// A stream ends after this time, plus or minus a quarter so that clients reconnect one by one.
+/// Shorter: more reconnections. Longer: a load balancer takes longer to spread the streams again.
+const STREAM_TTL: Duration = Duration::from_secs(1800);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -38,7 +37,7 @@ const LIFE: Duration = Duration::from_secs(1800);
 pub struct StreamQuery {
     /// The id of the last event seen, as the header `Last-Event-ID`.
     last_event_id: Option<String>,
-    /// Block ids by comma, at most 100: only these blocks of the match.
+    /// Only these blocks of the match: at most 100 ids with commas between.
     #[param(pattern = "^[0-9]{1,9}(,[0-9]{1,9}){0,99}$")]
     blocks: Option<String>,
 }
@@ -53,9 +52,9 @@ pub struct BlockStreamQuery {
 
 /// Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}.
 ///
-/// Behind the snapshot, and whenever it changes, comes `match`: a match without what is counted.
-/// While there is a waiting room `serving` comes too, as on the stream of the queue. After 15
-/// seconds of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
+/// After the snapshot, and whenever it changes, there is a `match`: the match without counts. While
+/// there is a waiting room there is also `serving`, as on the stream of the queue. After 15 seconds
+/// of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
 #[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events",
     operation_id = "watchBlock", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
@@ -64,18 +63,19 @@ pub struct BlockStreamQuery {
         ErrorCode::SiteNotFound, ErrorCode::MatchArchived, ErrorCode::TooManyStreams]))))]
 pub async fn of_block(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    caller: Caller,
     headers: HeaderMap,
     Path((id, block)): Path<(MatchId, BlockId)>,
     Query(query): Query<BlockStreamQuery>,
 ) -> ApiResult<Response> {
     checked_block(&services, id, block)?;
     let subject = Subject::Seats(Scope::Block(block));
-    open(&services, peer, &headers, id, subject, query.last_event_id.as_deref()).await
+    let last = last_event_id(&headers, query.last_event_id.as_deref());
+    open(&services, caller, id, subject, last).await
 }
 
-/// Live states of the whole match, or of `blocks`: as above, with one letter per seat in the
-/// snapshot.
+/// Live states of the whole match, or of `blocks`: the same events as for one block, with one
+/// letter per seat in the snapshot.
 #[utoipa::path(get, path = "/api/matches/{match}/seats/events",
     operation_id = "watchMatch", tag = "seats",
     params(("match" = uuid::Uuid, Path), StreamQuery),
@@ -85,12 +85,12 @@ pub async fn of_block(
         ErrorCode::TooManyStreams]))))]
 pub async fn of_match(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    caller: Caller,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
     Query(query): Query<StreamQuery>,
 ) -> ApiResult<Response> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.fixture(id)?;
     let scope = match &query.blocks {
         None => Scope::Match,
         Some(text) => {
@@ -102,7 +102,8 @@ pub async fn of_match(
         }
     };
     let subject = Subject::Seats(scope);
-    open(&services, peer, &headers, id, subject, query.last_event_id.as_deref()).await
+    let last = last_event_id(&headers, query.last_event_id.as_deref());
+    open(&services, caller, id, subject, last).await
 }
 
 fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
@@ -117,32 +118,30 @@ fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
     Ok(blocks.into_iter().map(BlockId).collect())
 }
 
-/// An accepted stream. The answer has no body yet: who serves the connection either takes it over
+/// An accepted stream. The response has no body yet: `api::serve` either takes the connection over
 /// or asks for `body`.
 #[derive(Clone)]
 pub struct EventStream(Arc<Mutex<Option<Watcher>>>);
 
 impl EventStream {
-    /// The one who watches; once.
+    /// The watcher; `None` when it was taken before.
     pub fn take(&self) -> Option<Watcher> {
         self.0.lock().take()
     }
 }
 
-/// Accepts a stream: a place among those of the caller's address, the map, the head of the answer.
+/// Accepts a stream: takes a place among the streams of the caller's address, finds the map, and
+/// makes the head of the response.
 pub async fn open(
     services: &Services,
-    peer: Option<Extension<PeerAddress>>,
-    headers: &HeaderMap,
+    caller: Caller,
     id: MatchId,
     subject: Subject,
-    last: Option<&str>,
+    last: Option<EventId>,
 ) -> ApiResult<Response> {
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0);
-    let place = services.limits.stream(address)?;
+    let place = services.limits.stream(caller.0)?;
     let watching = Watching::new(services.hub.feed(id).await?);
-    let last = last_event_id(headers, last);
-    let ends_at = Instant::now() + jittered(LIFE);
+    let ends_at = Instant::now() + jittered(STREAM_TTL);
     let watcher =
         Watcher { watching, subject, last, stream_slot: place, connection_slot: None, ends_at };
     let mut response = Response::new(Body::empty());
@@ -158,20 +157,22 @@ pub async fn open(
     Ok(response)
 }
 
-/// Where the client stands; a text that is no id of an event counts as none: it gets a snapshot.
-fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<EventId> {
+/// The last event that the client has seen. With a text that is not an id of an event the client
+/// gets a snapshot, as without one.
+pub fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<EventId> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     header.or(query)?.parse().ok()
 }
 
-/// The first thing on a stream: how long to wait after its end. 1 to 4 s, because clients that lost
-/// the server together should not return together.
+/// The first field of a stream: how long a client waits before it reconnects. 1 to 4 s at random,
+/// because clients that lost the server together should not return together.
 pub fn retry() -> Frame {
     Frame::new(&format!("retry: {}\n\n", 1000 + random() % 3000))
 }
 
-/// A stream as a body, where the connection can't be taken over: HTTP/2, where it has other streams
-/// as well, and HTTP/1.0. It reads the map itself, so what it misses while it is slow is merged.
+/// A stream as a body, where the connection can't be taken over: HTTP/2, because the connection has
+/// other streams as well, and HTTP/1.0. It reads the map itself, so the changes that a slow reader
+/// misses are merged.
 pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
     let state = (watcher, stop, None);
     Body::from_stream(
@@ -186,7 +187,7 @@ pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
             };
             let next = next(&watcher, &mut cursor);
             let next = tokio::select! {
-                next = tokio::time::timeout(HEARTBEAT, next) => next,
+                next = tokio::time::timeout(HEARTBEAT_INTERVAL, next) => next,
                 () = stop.cancelled() => return None,
                 () = tokio::time::sleep_until(watcher.ends_at.into()) => return None,
             };
@@ -197,7 +198,7 @@ pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
     )
 }
 
-/// The next frame of a subject; none when the match is gone.
+/// The next frame of a subject; `None` when the match is gone.
 async fn next(watcher: &Watcher, cursor: &mut u64) -> Option<Frame> {
     loop {
         watcher.watching.wait_for_flush(*cursor).await;
@@ -211,7 +212,7 @@ async fn next(watcher: &Watcher, cursor: &mut u64) -> Option<Frame> {
     }
 }
 
-/// A time give or take a quarter.
+/// A time plus or minus a quarter.
 fn jittered(time: Duration) -> Duration {
     let share = (random() % 1000) as f64 / 1000.0;
     time.mul_f64(0.75 + share / 2.0)

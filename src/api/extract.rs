@@ -1,5 +1,5 @@
-//! What handlers take and give: JSON in with errors that name the field, the envelope out.
-//! The only file with the status codes of successes.
+//! The input and output of handlers: JSON in, with errors that name the field, and the envelope
+//! out. Only this file has the status codes of successes.
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode, FieldError};
@@ -21,12 +21,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Largest body of most routes, in bytes.
-pub const BODY_BYTES: usize = 64 * 1024;
-/// Largest site plan, in bytes: 200,000 seats in rows are about 2 MB.
-pub const PLAN_BYTES: usize = 4 * 1024 * 1024;
+/// The largest body of most routes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The largest site plan: 200,000 seats in rows are about 2 MB.
+pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Below it, each whole number of a floating point is exact.
+/// Below 2^53 each whole number is exact as a floating-point number.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// The envelope of a success.
@@ -44,7 +44,7 @@ pub struct Nothing;
 pub struct Okay<T>(pub T);
 /// 201 with data.
 pub struct Created<T>(pub T);
-/// 202 with data: it goes on behind the scene.
+/// 202 with data: the work continues after the response.
 pub struct Accepted<T>(pub T);
 /// 204.
 pub struct NoContent;
@@ -95,11 +95,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        // Documents that are kept pass over what they do not know; nobody may send it all the same.
+        // Stored documents ignore unknown fields, so that an older node can read them. Requests
+        // that create documents must not contain any.
         let strict = request.uri().path().starts_with("/api/admin/");
         let limit = match request.uri().path() {
-            path if path.starts_with("/api/admin/sites") => PLAN_BYTES,
-            _ => BODY_BYTES,
+            path if path.starts_with("/api/admin/sites") => PLAN_BYTES_MAX,
+            _ => BODY_BYTES_MAX,
         };
         if !is_json(request.headers()) {
             return Err(ErrorCode::UnsupportedMediaType.into());
@@ -124,8 +125,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalInput<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = Limited::new(body, BODY_BYTES).collect().await;
-        let bytes = bytes.map_err(|_| ApiError::too_large(BODY_BYTES))?.to_bytes();
+        let bytes = Limited::new(body, BODY_BYTES_MAX).collect().await;
+        let bytes = bytes.map_err(|_| ApiError::too_large(BODY_BYTES_MAX))?.to_bytes();
         if bytes.is_empty() || bytes.trim_ascii() == b"null" {
             return Ok(Self(None));
         }
@@ -140,7 +141,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/json")
 }
 
-/// JSON has one kind of number: 2.0 is 2. Only who is refused for it pays for the second reading.
+/// In JSON 2.0 is the same number as 2, and serde refuses it for an integer. Only such bodies pay
+/// for a second reading.
 fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
     let refused = match parse_exactly(bytes, strict) {
         Err(refused) if refused.is_of_number() => refused,
@@ -154,8 +156,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError>
 fn with_whole_numbers(value: Value) -> Value {
     match value {
         Value::Number(number) => {
-            let whole = number.as_f64().filter(|one| one.fract() == 0.0 && one.abs() < WHOLE_MAX);
-            let whole = whole.filter(|_| number.is_f64()).map(|one| Value::from(one as i64));
+            let float = number.as_f64().filter(|_| number.is_f64());
+            let whole = float.filter(|float| float.fract() == 0.0 && float.abs() < WHOLE_MAX);
+            let whole = whole.map(|float| Value::from(float as i64));
             whole.unwrap_or(Value::Number(number))
         }
         Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
@@ -167,7 +170,7 @@ fn with_whole_numbers(value: Value) -> Value {
 }
 
 fn parse_exactly<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
-    // Every input is an object; serde would also read one from the values of an array.
+    // Every input is an object, but serde would also read the values of an array as its fields.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
         return Err(ApiError::field("body", "must be a JSON object, not an array"));
@@ -190,14 +193,14 @@ fn parse_exactly<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, A
         ApiError::new(ErrorCode::Malformed, format!("The body is not JSON: {error}."))
     })?;
     if strict && !unknown.is_empty() {
-        let error = |field| FieldError { field, message: "is not a field of this".to_owned() };
+        let error = |field| FieldError { field, message: "is not a known field".to_owned() };
         return Err(ApiError::fields(unknown.into_iter().map(error).collect()));
     }
     Ok(value)
 }
 
-/// Field and message for a person, out of what the parser says at a path: it names types of this
-/// program and places in a text that nobody sees.
+/// The field and a message for people, made of the message of the parser at a path. The parser
+/// names types of this program, and positions in a text that nobody sees.
 fn explain(path: &str, message: &str) -> (String, String) {
     let text = message.split(" at line ").next().unwrap_or(message);
     let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
@@ -239,15 +242,15 @@ fn digest(parts: &[&[u8]]) -> String {
     URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
 }
 
-/// The header `Idempotency-Key`, when there is one: 1 to 255 visible ASCII characters. While its
-/// call lives, this node refuses another one of the same caller with the same key (docs/adr/0006).
+/// The header `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters. While its call
+/// lives, this node refuses another call of the same caller with the same key (docs/adr/0006).
 pub struct IdempotencyKey(Option<(String, Call)>);
 
-/// The calls under an Idempotency-Key that this node has not answered yet.
+/// The calls under an Idempotency-Key that have no response of this node yet.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<Mutex<HashSet<String>>>);
 
-/// One of them; it ends when it is dropped.
+/// A call under an Idempotency-Key. It ends when it is dropped.
 struct Call {
     calls: Calls,
     name: String,
@@ -269,7 +272,7 @@ impl Drop for Call {
 }
 
 impl IdempotencyKey {
-    /// The operation of a caller on a route with this body; empty without a key.
+    /// The operation of a caller on a route with this body. Without a key it is empty.
     pub fn operation<T>(&self, caller: &str, route: &str, input: &Input<T>) -> Operation {
         match &self.0 {
             None => Operation::default(),
@@ -294,14 +297,15 @@ impl FromRequestParts<Arc<Services>> for IdempotencyKey {
             let message = "must be 1 to 255 visible ASCII characters, such as a UUID";
             return Err(ApiError::field("Idempotency-Key", message));
         }
-        let caller = parts.headers.get(header::AUTHORIZATION).map_or(&[][..], |one| one.as_bytes());
+        let caller =
+            parts.headers.get(header::AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
         let path = parts.uri.path().as_bytes();
         let name = digest(&[caller, parts.method.as_str().as_bytes(), path, text.as_bytes()]);
         Ok(Self(Some((text.to_owned(), services.calls.begin(name)?))))
     }
 }
 
-/// Parameters of the path, with an error that names the one that is wrong.
+/// Parameters of the path, with an error for people.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -315,7 +319,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Parameters of the query, with an error that names the one that is wrong.
+/// Parameters of the query, with an error that names the wrong parameter.
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -326,7 +330,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let axum::extract::Query(value) = found.map_err(|error| {
             let text = error.body_text();
             let text = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, rest)| rest);
-            // The name of the parameter stands before what is wrong with it.
+            // The name of the parameter comes first, then the reason.
             let (field, what) = text.split_once(": ").unwrap_or(("query", text));
             ApiError::field(field, plain(what))
         })?;

@@ -1,7 +1,7 @@
-//! Stops who guesses passwords, and not whom is guessed at. A try counts against those who can fail
-//! it: the account at one address, and the address. One that was right is given back. So others can
-//! only spend the tries of the address that they share with the owner, and an address at which the
-//! owner has been before is not stopped by what others do there.
+//! Limits the tries to guess a password, without locking the owner out of the account. A try counts
+//! for the account at one address, and for the address. The try of a right password is given back.
+//! So a stranger can only spend the tries of an address that they share with the owner, and even
+//! there the owner is not stopped when they have logged in at this address before.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// How many times the tries of one account at one address an address has for all accounts in an
-/// hour, and an account at all addresses that it does not know. Lower: an office mistypes its
-/// passwords; higher: more of the most common passwords are tried.
-const ALL: u32 = 10;
-/// Accounts with an address at which they have logged in, at most: about 20 MB.
-const KNOWN: usize = 100_000;
+/// An address has this many times the tries of one account for all accounts in an hour. An account
+/// has as many at all addresses where it has not logged in. Lower: an office mistypes its
+/// passwords. Higher: a stranger tries more of the most common passwords.
+const HOURLY_FACTOR: u32 = 10;
+/// The most pairs of an account and an address at which it has logged in: about 20 MB.
+const KNOWN_PAIRS_MAX: usize = 100_000;
 
 /// An account at an address.
 type Pair = (String, IpAddr);
@@ -26,12 +26,12 @@ pub struct Guesses {
     pairs: Tries<Pair>,
     addresses: Tries<IpAddr>,
     accounts: Tries<String>,
-    /// While an account is guessed at from everywhere: one try a minute of each address.
+    /// While somebody guesses an account from everywhere, each address has one try a minute.
     first: Tries<Pair>,
     known: Mutex<HashMap<Pair, Instant>>,
 }
 
-/// A try that is under way. It counts as wrong unless it is said to be right.
+/// A try that is under way. It counts as wrong unless `was_right` is called.
 pub struct Guess<'a> {
     guesses: &'a Guesses,
     pair: Pair,
@@ -39,18 +39,21 @@ pub struct Guess<'a> {
 }
 
 impl Guesses {
-    /// `per_minute` wrong tries of one account at one address.
+    /// `per_minute`: the wrong tries of one account at one address.
     pub fn new(per_minute: u32) -> Self {
         Self {
             pairs: Tries::new(per_minute, MINUTE),
-            addresses: Tries::new(per_minute.saturating_mul(ALL), HOUR),
-            accounts: Tries::new(per_minute.saturating_mul(ALL), HOUR),
+            addresses: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR),
+            accounts: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR),
             first: Tries::new(1, MINUTE),
             known: Mutex::default(),
         }
     }
 
-    /// Begins a try; an error says how long to wait.
+    /// Begins a try.
+    ///
+    /// # Errors
+    /// How long to wait.
     pub fn begin(&self, email: &str, address: IpAddr) -> Result<Guess<'_>, Duration> {
         let pair = (email.to_owned(), address);
         self.pairs.take(&pair)?;
@@ -70,7 +73,7 @@ impl Guesses {
         self.first.take(pair).inspect_err(|_| self.addresses.give_back(&pair.1))
     }
 
-    /// Forgets what says nothing any more.
+    /// Drops the counts of those who have all their tries again.
     pub fn tidy(&self) {
         self.pairs.tidy();
         self.addresses.tidy();
@@ -80,7 +83,7 @@ impl Guesses {
 }
 
 impl Guess<'_> {
-    /// The password was right: the try is given back, and the account is known at the address.
+    /// The password was right. The try is given back, and the account is known at the address.
     pub fn was_right(self) {
         let Self { guesses, pair, stranger } = self;
         guesses.pairs.give_back(&pair);
@@ -90,10 +93,10 @@ impl Guess<'_> {
             guesses.first.give_back(&pair);
         }
         let mut known = guesses.known.lock();
-        if known.len() >= KNOWN {
-            // Half of them, the older ones: they are strangers again, and no more than that.
+        if known.len() >= KNOWN_PAIRS_MAX {
+            // The older half goes. These pairs only have the tries of strangers again.
             let mut times: Vec<Instant> = known.values().copied().collect();
-            let (_, middle, _) = times.select_nth_unstable(KNOWN / 2);
+            let (_, middle, _) = times.select_nth_unstable(KNOWN_PAIRS_MAX / 2);
             let middle = *middle;
             known.retain(|_, at| *at > middle);
         }
@@ -101,7 +104,7 @@ impl Guess<'_> {
     }
 }
 
-/// Tries per key: so many at once, and all of them again after `refill`.
+/// Tries per key: `most` at once, and all of them again after `refill`.
 struct Tries<K> {
     most: f64,
     refill: Duration,
@@ -113,7 +116,7 @@ impl<K: Eq + Hash + Clone> Tries<K> {
         Self { most: f64::from(most.max(1)), refill, left: Mutex::default() }
     }
 
-    /// What is left by now of what was left at a time.
+    /// How many tries are left now, when `left` were left at `at`.
     fn now(&self, (left, at): (f64, Instant)) -> f64 {
         let grown = at.elapsed().as_secs_f64() / self.refill.as_secs_f64() * self.most;
         (left + grown).min(self.most)
@@ -121,7 +124,7 @@ impl<K: Eq + Hash + Clone> Tries<K> {
 
     fn take(&self, key: &K) -> Result<(), Duration> {
         let mut all = self.left.lock();
-        let left = all.get(key).map_or(self.most, |one| self.now(*one));
+        let left = all.get(key).map_or(self.most, |left| self.now(*left));
         if left < 1.0 {
             return Err(self.refill.mul_f64((1.0 - left) / self.most));
         }
@@ -131,15 +134,15 @@ impl<K: Eq + Hash + Clone> Tries<K> {
 
     fn give_back(&self, key: &K) {
         let mut all = self.left.lock();
-        let Some(one) = all.get_mut(key) else { return };
-        *one = ((self.now(*one) + 1.0).min(self.most), Instant::now());
-        if one.0 >= self.most {
+        let Some(left) = all.get_mut(key) else { return };
+        *left = ((self.now(*left) + 1.0).min(self.most), Instant::now());
+        if left.0 >= self.most {
             all.remove(key);
         }
     }
 
     fn tidy(&self) {
-        self.left.lock().retain(|_, one| self.now(*one) < self.most);
+        self.left.lock().retain(|_, left| self.now(*left) < self.most);
     }
 }
 
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn right_tries_cost_nothing_and_nothing_is_kept_of_them() {
+    fn right_tries_cost_nothing_and_leave_nothing_in_memory() {
         let guesses = Guesses::new(2);
         let address = IpAddr::from([1, 2, 3, 4]);
         for _ in 0..100 {
@@ -165,15 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_known_are_bounded() {
+    fn the_known_pairs_are_bounded() {
         let guesses = Guesses::new(2);
-        for number in 0..=KNOWN as u32 {
+        for number in 0..=KNOWN_PAIRS_MAX as u32 {
             let address = IpAddr::from(number.to_be_bytes());
             guesses.begin("a@test.example", address).unwrap().was_right();
         }
         let known = guesses.known.lock();
-        assert!(known.len() <= KNOWN, "{}", known.len());
-        let last = IpAddr::from((KNOWN as u32).to_be_bytes());
+        assert!(known.len() <= KNOWN_PAIRS_MAX, "{}", known.len());
+        let last = IpAddr::from((KNOWN_PAIRS_MAX as u32).to_be_bytes());
         assert!(known.contains_key(&("a@test.example".to_owned(), last)));
     }
 }

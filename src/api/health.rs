@@ -1,4 +1,4 @@
-//! Probes, metrics, the clock.
+//! Probes, metrics, and the clock.
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -18,16 +18,17 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// A look that takes longer found nobody.
-const PATIENCE: Duration = Duration::from_millis(1500);
-/// How often a node looks at what it needs. Probes are answered from what it saw last, so that they
-/// cost Redis and PostgreSQL nothing, however many come.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A node that has heard nothing from Redis for this time, which is that of three looks, is not
-/// ready; nor is one that has heard nothing of the streams, which are read once a second.
-const SILENCE: Duration = Duration::from_secs(3);
+/// How long a look may take. A server that needs longer counts as away.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The interval at which a node looks at Redis and PostgreSQL. Probes get the result of the last
+/// look, so that they cost Redis and PostgreSQL nothing, however many come.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A node without a reply of Redis for this time is not ready, and neither is a node without news
+/// of the streams, which are read once a second. Three looks: fewer make a node not ready for one
+/// lost reply.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a partition is.
+/// Whether a partition serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Condition {
     #[serde(rename = "ok")]
@@ -37,11 +38,11 @@ pub enum Condition {
     NotLoaded,
     #[serde(rename = "no answer")]
     NoAnswer,
-    /// It answers, but nothing is heard of its streams: maps stand still, and no payment is known
-    /// to be in PostgreSQL.
+    /// It replies, but nothing comes from its streams: maps stand still, and no payment is known to
+    /// be in PostgreSQL.
     #[serde(rename = "not heard")]
     NotHeard,
-    /// It serves, but for payments: PostgreSQL has lost what Redis knows.
+    /// It serves except for payments, because PostgreSQL has lost what Redis knows.
     #[serde(rename = "payments stopped: PostgreSQL has lost sales, run grandstand restore")]
     Halted,
 }
@@ -52,13 +53,13 @@ impl Condition {
         matches!(self, Self::Serves | Self::Halted)
     }
 
-    /// Whether commands are answered.
-    fn answers(self) -> bool {
+    /// Whether commands get a reply.
+    fn replies(self) -> bool {
         self.sells() || self == Self::NotHeard
     }
 }
 
-/// What a node knows of itself and of what it needs.
+/// What a node knows of itself, of Redis and of PostgreSQL.
 pub struct Health {
     seen: Mutex<Seen>,
     stopping: AtomicBool,
@@ -66,75 +67,97 @@ pub struct Health {
 
 struct Seen {
     partitions: Vec<Condition>,
-    /// When a part of Redis last answered.
+    /// When a part of Redis last replied.
     redis_at: Option<Instant>,
     database: bool,
 }
 
-/// A partition that does not serve, or not all, and why.
+/// A partition that does not serve everything, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PartitionAway {
     partition: u16,
     state: Condition,
 }
 
-/// What a node needs, and whether it is there, as of about a second ago.
+/// Whether a node can serve, and what is missing, as of about a second ago.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ready {
     /// This process can serve: it is not stopping, and at least one partition serves.
     ready: bool,
     stopping: bool,
     /// `ok`, or `no answer`.
-    redis: String,
-    /// Those that do not serve, or not all. Their matches answer 503, or their payments do; all
-    /// others sell.
+    #[schema(value_type = String)]
+    redis: RedisState,
+    /// The partitions that do not serve everything. Their matches, or only their payments, respond
+    /// with 503. All other partitions sell.
     partitions: Vec<PartitionAway>,
-    /// `ok`, or `away`: then payments are paused, a worker writes nothing, and everything else
-    /// goes on.
-    database: String,
+    /// `ok`, or `away`: then payments are paused, workers write nothing, and everything else
+    /// continues.
+    #[schema(value_type = String)]
+    database: DatabaseState,
+}
+
+/// Whether Redis has replied lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum RedisState {
+    #[serde(rename = "ok")]
+    Replies,
+    #[serde(rename = "no answer")]
+    Silent,
+}
+
+/// Whether PostgreSQL replied at the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum DatabaseState {
+    #[serde(rename = "ok")]
+    Replies,
+    #[serde(rename = "away")]
+    Away,
 }
 
 impl Health {
-    /// Nothing is known yet.
+    /// Before the first look.
     pub fn new(partitions: u16) -> Self {
         let partitions = vec![Condition::NoAnswer; usize::from(partitions)];
         let seen = Seen { partitions, redis_at: None, database: false };
         Self { seen: Mutex::new(seen), stopping: AtomicBool::new(false) }
     }
 
-    /// The node is about to stop: from now on it is not ready, so that nobody sends it more.
+    /// Makes a node that is about to stop not ready, so that no load balancer sends it more
+    /// requests.
     pub fn stopping(&self) {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Whether a partition answered commands when it was last looked at.
-    pub fn answers(&self, partition: Partition) -> bool {
+    /// Whether a partition replied to commands at the last look.
+    pub fn replies(&self, partition: Partition) -> bool {
         let seen = self.seen.lock();
-        seen.partitions.get(usize::from(partition.0)).is_some_and(|state| state.answers())
+        seen.partitions.get(usize::from(partition.0)).is_some_and(|state| state.replies())
     }
 
-    /// What a probe is told.
+    /// The response to a probe.
     fn ready(&self, now: Instant) -> Ready {
         let (seen, stopping) = (self.seen.lock(), self.stopping.load(Ordering::Acquire));
-        let redis = seen.redis_at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE);
+        let redis =
+            seen.redis_at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_TIMEOUT);
         let some_serve = seen.partitions.iter().any(|state| state.sells());
         let away = (0..).zip(&seen.partitions).filter(|(_, state)| **state != Condition::Serves);
         Ready {
             ready: redis && some_serve && !stopping,
             stopping,
-            redis: if redis { "ok" } else { "no answer" }.to_owned(),
+            redis: if redis { RedisState::Replies } else { RedisState::Silent },
             partitions: away
                 .map(|(partition, state)| PartitionAway { partition, state: *state })
                 .collect(),
-            database: if seen.database { "ok" } else { "away" }.to_owned(),
+            database: if seen.database { DatabaseState::Replies } else { DatabaseState::Away },
         }
     }
 
     async fn look_at_partitions(&self, engine: &Engine, hub: &Hub) {
         let looks = engine.partitions().map(async |partition| {
-            match tokio::time::timeout(PATIENCE, engine.partition_state(partition)).await {
+            match tokio::time::timeout(LOOK_TIMEOUT, engine.partition_state(partition)).await {
                 Ok(Ok(state)) if !state.open => Condition::NotLoaded,
-                Ok(Ok(_)) if !hub.hears(partition, SILENCE) => Condition::NotHeard,
+                Ok(Ok(_)) if !hub.hears(partition, SILENCE_TIMEOUT) => Condition::NotHeard,
                 Ok(Ok(state)) if state.halted.is_some() => Condition::Halted,
                 Ok(Ok(_)) => Condition::Serves,
                 Ok(Err(_)) | Err(_) => Condition::NoAnswer,
@@ -149,8 +172,8 @@ impl Health {
     }
 
     async fn look_at_database(&self, store: &Store) {
-        let answer = tokio::time::timeout(PATIENCE, store.ping()).await;
-        self.seen.lock().database = matches!(answer, Ok(Ok(())));
+        let reply = tokio::time::timeout(LOOK_TIMEOUT, store.ping()).await;
+        self.seen.lock().database = matches!(reply, Ok(Ok(())));
     }
 
     /// Looks once at everything.
@@ -163,24 +186,24 @@ impl Health {
     }
 }
 
-/// Keeps what a node knows of its health up to date until `stop`. Redis and PostgreSQL are looked
-/// at independently: the silence of one must not make the other look old.
+/// Keeps the health of a node up to date until `stop`. The looks at Redis and PostgreSQL are
+/// independent, because the silence of one must not make the other look old.
 pub async fn watch(services: Arc<Services>, stop: CancellationToken) {
     let partitions = async {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
             services.health.look_at_partitions(&services.engine, &services.hub).await;
         }
     };
     let database = async {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
             services.health.look_at_database(&services.store).await;
         }
     };
     let clock = async {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
             services.tokens.clock.read(&services.engine).await;
         }
     };
@@ -192,7 +215,7 @@ pub async fn watch(services: Arc<Services>, stop: CancellationToken) {
     }
 }
 
-/// The time by which deadlines are decided.
+/// The time that decides deadlines.
 #[derive(Serialize, ToSchema)]
 pub struct Time {
     now: jiff::Timestamp,
@@ -206,8 +229,8 @@ pub async fn live() -> Okay<Nothing> {
     Okay(Nothing)
 }
 
-/// This process can serve, as far as it knows from the last second; the details say what is
-/// missing. 503: no partition serves, nothing is heard from Redis, or the process is stopping.
+/// Whether this process can serve, as of the last second; the details say what is missing. 503: no
+/// partition serves, Redis does not reply, or the process is stopping.
 #[utoipa::path(get, path = "/health/ready",
     operation_id = "isReady", tag = "operation",
     responses((status = 200, body = Envelope<Ready>)),
@@ -227,7 +250,7 @@ pub async fn metrics() -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
 }
 
-/// The server's clock: the one that decides deadlines, as the first partition has it.
+/// The clock of the first partition. Clocks of partitions decide deadlines.
 #[utoipa::path(get, path = "/api/time",
     operation_id = "getTime", tag = "operation",
     responses((status = 200, body = Envelope<Time>)))]
@@ -261,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_stops_or_hears_nothing_of_redis_is_not_ready() {
+    fn a_node_that_stops_or_has_no_reply_of_redis_is_not_ready() {
         let health = health(&[Condition::Serves]);
-        let silent = health.ready(Instant::now() + SILENCE);
-        assert!(!silent.ready && silent.redis == "no answer", "{silent:?}");
+        let silent = health.ready(Instant::now() + SILENCE_TIMEOUT);
+        assert!(!silent.ready && silent.redis == RedisState::Silent, "{silent:?}");
         assert!(health.ready(Instant::now()).ready);
         health.stopping();
         let view = health.ready(Instant::now());
-        assert!(!view.ready && view.stopping && view.redis == "ok", "{view:?}");
+        assert!(!view.ready && view.stopping && view.redis == RedisState::Replies, "{view:?}");
         assert!(!Health::new(1).ready(Instant::now()).ready, "nothing is known at the start");
     }
 }

@@ -1,6 +1,6 @@
-//! Hints of the gateway: webhooks, which anybody can send. A hint is answered at once and waits
-//! here. It leads to a look-up when the row of its payment says something else, and look-ups are
-//! few: a stranger must not use up the calls that buyers need.
+//! Hints of the gateway: webhooks, which anybody can send. The response to a hint comes at once,
+//! and the hint waits here. It leads to a look-up at the gateway when the row of its payment
+//! disagrees. Look-ups are few, because a stranger must not use up the calls that buyers need.
 
 use crate::api::Services;
 use crate::checkout::settle::{Rumour, Verdict, agrees};
@@ -12,30 +12,32 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Hints that wait at most. More are dropped, because the sweep of the worker finds the same.
-const WAITING_MAX: usize = 10_000;
-/// How often hints are compared with the rows.
-const COMPARE_EVERY: Duration = Duration::from_millis(100);
+/// The most hints that wait. More are dropped, because the sweep of the workers finds the same.
+const HINTS_MAX: usize = 10_000;
+/// The interval at which hints are compared with the rows. Shorter: more queries to PostgreSQL.
+const COMPARE_INTERVAL: Duration = Duration::from_millis(100);
 /// A payment without an outcome is not looked up before it has waited for this time, because its
-/// confirmation is nearly always still under way.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// confirmation is nearly always still under way. Longer: an approval without a confirmation is
+/// found later.
+const OUTCOME_PAUSE: Duration = Duration::from_secs(2);
 /// A payment is looked up once in this time, however many hints come.
-const AGAIN: Duration = Duration::from_secs(5);
-/// All hints together cause one look-up in this time.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Payment keys of one order that are remembered, and looked up together.
+const PAYMENT_PAUSE: Duration = Duration::from_secs(5);
+/// All hints together cause one look-up in this time. Shorter: strangers use up more of the calls
+/// that the gateway allows.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// The most payment keys of one order that are remembered, and looked up together.
 const KEYS_MAX: usize = 4;
-/// A look-up without a result is repeated this many times: for a minute, then the sweep has it.
+/// How often a look-up without a result is made: for a minute. After that the sweep finds it.
 const LOOKS_MAX: u32 = 12;
 
-/// The hints that wait for a comparison or for a look-up.
+/// Hints that wait for a comparison or for a look-up.
 #[derive(Default)]
 pub struct Hints(Mutex<HashMap<PaymentId, Hint>>);
 
 struct Hint {
-    /// One for each payment key: an order may be paid twice.
+    /// One for each payment key, because an order may be paid twice.
     rumours: Vec<Rumour>,
-    /// When it is compared with its row, or looked up.
+    /// When the hint is compared with its row, or looked up.
     due: Instant,
     state: State,
     looks: u32,
@@ -44,9 +46,9 @@ struct Hint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
-    /// Its row says something else.
+    /// The row of its payment disagrees.
     Differs,
-    /// It was looked up, and stays until it may be looked up again.
+    /// The payment was looked up. The hint stays until the next look-up is allowed.
     Looked,
 }
 
@@ -56,10 +58,10 @@ impl Hint {
             self.state = State::New;
             self.rumours.clear();
         }
-        let same = self.rumours.iter().position(|one| one.payment_key == rumour.payment_key);
+        let same = self.rumours.iter().position(|known| known.payment_key == rumour.payment_key);
         if let Some(at) = same {
             if self.rumours[at].status != rumour.status {
-                // One of them is not true, or it is the older one: only the gateway can tell.
+                // One of the two is not true, or is older. Only the gateway knows which.
                 self.rumours[at].status = None;
             }
         } else if self.rumours.len() < KEYS_MAX {
@@ -69,10 +71,10 @@ impl Hint {
 }
 
 impl Hints {
-    /// Takes note of a hint. Does nothing else, so that it may come from anybody.
+    /// Notes a hint and does nothing else, because it may come from anybody.
     pub fn hear(&self, rumour: Rumour) {
         let mut hints = self.0.lock();
-        let full = hints.len() >= WAITING_MAX;
+        let full = hints.len() >= HINTS_MAX;
         if let Some(hint) = hints.get_mut(&rumour.payment) {
             hint.add(rumour);
         } else if full {
@@ -92,7 +94,7 @@ impl Hints {
         due.into_iter().map(|(payment, hint)| (*payment, hint.rumours.clone())).collect()
     }
 
-    /// Drops a hint, unless something was heard since these rumours were compared.
+    /// Drops a hint, unless another rumour has come since these were compared.
     fn drop(&self, payment: PaymentId, rumours: &[Rumour]) {
         let mut hints = self.0.lock();
         if hints.get(&payment).is_some_and(|hint| hint.rumours == rumours) {
@@ -107,13 +109,13 @@ impl Hints {
         }
     }
 
-    /// After a look-up: the hint stays so that the next one for the same payment has to wait.
+    /// Keeps the hint after a look-up, so that the next look-up of the same payment has to wait.
     fn looked(&self, payment: PaymentId, rumours: &[Rumour], verdict: Verdict) {
         let now = Instant::now();
         let mut hints = self.0.lock();
         let Some(hint) = hints.get_mut(&payment) else { return };
         hint.looks += 1;
-        hint.due = now + AGAIN;
+        hint.due = now + PAYMENT_PAUSE;
         let has_more = hint.rumours != rumours;
         let again = has_more || verdict == Verdict::Later && hint.looks < LOOKS_MAX;
         hint.state = if again { State::New } else { State::Looked };
@@ -124,21 +126,21 @@ impl Hints {
     }
 }
 
-/// Compares and looks up until `stop`.
+/// Compares hints with rows and looks payments up, until `stop`.
 pub async fn watch(services: Arc<Services>, stop: CancellationToken) {
     let mut next_look = Instant::now();
     while !stop.is_cancelled() {
         let now = Instant::now();
         services.hints.forget_looked(now);
-        let mut wait = COMPARE_EVERY;
+        let mut wait = COMPARE_INTERVAL;
         if let Err(error) = compare(&services, now).await {
             tracing::warn!(error = format!("{error:#}"), "hints of the gateway wait");
-            wait = AGAIN;
+            wait = PAYMENT_PAUSE;
         }
         if now >= next_look
             && let Some((payment, rumours)) = services.hints.due(State::Differs, now).first()
         {
-            next_look = now + LOOK_EVERY * rumours.len() as u32;
+            next_look = now + LOOK_INTERVAL * rumours.len() as u32;
             look(&services, *payment, rumours).await;
         }
         tokio::select! {
@@ -161,12 +163,12 @@ async fn compare(services: &Services, now: Instant) -> anyhow::Result<()> {
                 services.hints.drop(payment, &rumours);
             }
             Some(row) => match row.standing {
-                Standing::Waits(since) if since < PATIENCE => {
-                    services.hints.set(payment, State::New, now + (PATIENCE - since));
+                Standing::Waits(since) if since < OUTCOME_PAUSE => {
+                    services.hints.set(payment, State::New, now + (OUTCOME_PAUSE - since));
                 }
                 _ => services.hints.set(payment, State::Differs, now),
             },
-            // No payment of ours has begun under this order.
+            // There is no such order, or its payment has not begun.
             None => services.hints.drop(payment, &rumours),
         }
     }
@@ -177,7 +179,7 @@ async fn look(services: &Services, payment: PaymentId, rumours: &[Rumour]) {
     let looked = async {
         let mut verdict = Verdict::Agrees;
         for rumour in rumours {
-            // The rumour before may have changed it.
+            // The look-up of the rumour before may have changed the row.
             let rows = services.settlement.rows(&[payment]).await?;
             let Some(row) = rows.get(&payment) else { break };
             if !agrees(row, rumour)
@@ -206,23 +208,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_while_a_hint_is_compared_is_not_lost() {
+    fn a_rumour_that_comes_during_a_comparison_is_not_lost() {
         let (hints, payment) = (Hints::default(), PaymentId::new(Partition(0)));
         hints.hear(rumour(payment, "a", GatewayStatus::Done));
         let (_, compared) = hints.due(State::New, Instant::now()).remove(0);
         hints.hear(rumour(payment, "a", GatewayStatus::Canceled));
         hints.drop(payment, &compared);
         let (_, now) = hints.due(State::New, Instant::now()).remove(0);
-        assert_eq!(now[0].status, None, "only the gateway can tell which of the two it is");
+        assert_eq!(now[0].status, None, "only the gateway knows which of the two is true");
         hints.looked(payment, &compared, Verdict::Agrees);
-        let later = Instant::now() + AGAIN;
+        let later = Instant::now() + PAYMENT_PAUSE;
         assert_eq!(hints.due(State::New, later).len(), 1, "it was looked up too early");
         hints.looked(payment, &now, Verdict::Agrees);
         assert_eq!(hints.due(State::New, later).len(), 0);
-        // The next one waits until the payment may be looked up again.
+        // The next hint waits until the payment may be looked up again.
         hints.hear(rumour(payment, "a", GatewayStatus::Canceled));
         assert_eq!(hints.due(State::New, Instant::now()).len(), 0);
-        assert_eq!(hints.due(State::New, later + AGAIN).len(), 1);
+        assert_eq!(hints.due(State::New, later + PAYMENT_PAUSE).len(), 1);
     }
 
     #[test]
@@ -233,9 +235,9 @@ mod tests {
         }
         let due = hints.due(State::New, Instant::now());
         assert_eq!((due.len(), due[0].1.len()), (1, KEYS_MAX));
-        for _ in 0..WAITING_MAX + 10 {
+        for _ in 0..HINTS_MAX + 10 {
             hints.hear(rumour(PaymentId::new(Partition(0)), "a", GatewayStatus::Done));
         }
-        assert_eq!(hints.0.lock().len(), WAITING_MAX);
+        assert_eq!(hints.0.lock().len(), HINTS_MAX);
     }
 }

@@ -1,9 +1,9 @@
-//! What happens around every request: an id, limits, a deadline, metrics, headers, and the problem
-//! document of what failed.
+//! The layers around every request: its id, limits, a timeout, metrics, headers, and the problem
+//! document of a failure.
 
 use crate::api::Services;
+use crate::api::address::{Caller, PeerAddress};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::serve::PeerAddress;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -16,8 +16,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-/// The longest that a request may take; event streams answer their head at once.
-const DEADLINE: Duration = Duration::from_secs(15);
+/// The longest time that a request may take. The head of an event stream comes at once. Shorter: a
+/// slow confirmation is cut off. Longer: clients wait in vain when Redis is away.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps the routes.
@@ -40,18 +41,18 @@ async fn outermost(
     let peer = request.extensions().get::<PeerAddress>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
     let caller = services.proxies.caller(peer, request.headers());
-    request.extensions_mut().insert(PeerAddress(caller));
+    request.extensions_mut().insert(Caller(caller));
     let id = request_id(&request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    // Without the pattern: an address that somebody made up must not become a metric of its own.
+    // An unknown path counts as "none", because a stranger must not make metrics.
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
     let probe = path.starts_with("/health") || path == "/metrics";
     let admitted = if probe { Ok(()) } else { services.limits.call(caller) };
     let response = match admitted {
         Err(error) => error.into_response(),
-        Ok(()) => match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => ErrorCode::Timeout.into_response(),
         },
@@ -63,7 +64,7 @@ async fn outermost(
     metrics::counter!("grandstand_http_requests_total",
         "route" => route, "status" => status.to_string())
     .increment(1);
-    tracing::debug!(%method, path, status, seconds, request_id = id, "answered");
+    tracing::debug!(%method, path, status, seconds, request_id = id, "responded");
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
@@ -71,7 +72,7 @@ async fn outermost(
     response
 }
 
-/// The caller's own id when it is a harmless one, else a new one.
+/// The caller's own request id when it is harmless, else a new id.
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let harmless = |id: &&str| {
@@ -86,7 +87,7 @@ fn finish(mut response: Response, id: &str) -> Response {
         None => response,
         Some(error) => {
             let allow = response.headers().get(header::ALLOW).cloned();
-            let mut problem = error.into_answer(id);
+            let mut problem = error.into_problem_response(id);
             if let Some(allow) = allow {
                 problem.headers_mut().insert(header::ALLOW, allow);
             }
@@ -105,7 +106,7 @@ fn harden(response: &mut Response) {
     for (name, value) in set {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // What depends on the caller must not be kept by anyone in between.
+    // A response may depend on the caller, so that no cache in between may keep it.
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Connections of one node: below the 20,000 file descriptors that a process commonly gets.
-const CONNECTIONS: u32 = 18_000;
+/// The most connections of a node: below the 20,000 file descriptors that a process commonly gets.
+const CONNECTIONS_MAX: u32 = 18_000;
 
 /// The limits of one node.
 pub struct RateLimits {
@@ -34,7 +34,7 @@ fn too_many(wait: Duration) -> ApiError {
 }
 
 impl RateLimits {
-    /// Limits as set.
+    /// The limits of the settings.
     pub fn new(rates: &Rates) -> Self {
         let on = rates.rate_limits == "on";
         let limit = |limit: u32| if on { limit } else { u32::MAX };
@@ -48,13 +48,13 @@ impl RateLimits {
             streams: Slots::new(per_address, total, metrics::gauge!("grandstand_streams")),
             connections: Slots::new(
                 limit(rates.connections_per_address),
-                CONNECTIONS,
+                CONNECTIONS_MAX,
                 metrics::gauge!("grandstand_connections"),
             ),
         }
     }
 
-    /// Begins a log-in of an account, whatever its password; nothing when there are no limits.
+    /// Begins a try to log in to an account; `None` when the limits are off.
     pub fn guess(&self, email: &str, address: IpAddr) -> Result<Option<Guess<'_>>, ApiError> {
         if !self.on {
             return Ok(None);
@@ -67,7 +67,7 @@ impl RateLimits {
         self.check(&self.account_calls, &address)
     }
 
-    /// A step of a user on seats.
+    /// A call of a user that changes seats.
     pub fn seat_call(&self, user: uuid::Uuid) -> Result<(), ApiError> {
         self.check(&self.seat_calls, &user.as_u128())
     }
@@ -90,7 +90,7 @@ impl RateLimits {
             .map_err(|until| too_many(until.wait_time_from(DefaultClock::default().now())))
     }
 
-    /// A place for an event stream; it is free again when the value is dropped.
+    /// Takes a place for an event stream. It is free again when the value is dropped.
     pub fn stream(&self, address: IpAddr) -> Result<Slot, ApiError> {
         self.streams.take(Some(address)).map_err(|full| match full {
             Full::Address => ApiError::too_many(ErrorCode::TooManyStreams, 10),
@@ -98,13 +98,13 @@ impl RateLimits {
         })
     }
 
-    /// A place for a connection, until it is dropped; `None` when there is none. Without an address
-    /// it is that of a proxy, which has the connections of many.
+    /// Takes a place for a connection until it is dropped; `None` when all are taken. Without an
+    /// address it is a connection of a proxy, which has the connections of many callers.
     pub fn connection(&self, address: Option<IpAddr>) -> Option<Slot> {
         self.connections.take(address).ok()
     }
 
-    /// Forgets keys whose buckets are full again.
+    /// Drops the keys whose buckets are full again.
     pub fn tidy(&self) {
         self.guesses.tidy();
         self.account_calls.retain_recent();

@@ -1,8 +1,9 @@
-//! Matches, for everybody.
+//! Matches as everybody sees them.
 
 use crate::api::Services;
-use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Envelope, Okay, Path, Query};
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::extract::{Envelope, Okay, Query};
+use crate::api::known_match::KnownMatch;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::match_now::MatchNow;
@@ -17,11 +18,11 @@ use utoipa::{IntoParams, ToSchema};
 pub struct MatchView {
     #[serde(flatten)]
     now: MatchNow,
-    /// Seats of the site; none while the site is not known.
+    /// The seats of the site; null while the site is not known.
     #[schema(required)]
     seats: Option<u32>,
-    /// Those of them that can be had, as of the last two seconds; none for a draft, for a
-    /// match that is long over, and while Redis does not answer.
+    /// The seats that are free, at most two seconds ago; null for a draft, for an archived match,
+    /// and while Redis does not reply.
     #[schema(required)]
     seats_left: Option<u32>,
     /// Seats that one person may have in the match, held and bought together.
@@ -33,27 +34,27 @@ pub struct MatchView {
 impl MatchView {
     /// A match with what the node knows of its site.
     pub async fn of(services: &Services, fixture: &Match) -> Self {
-        let counts = services.taken.counts(services).await;
+        let counts = services.counts.read(services).await;
         Self::with(services, fixture, counts.taken.get(&fixture.id).copied())
     }
 
-    /// The same for many, and whether the seats of all of them could be counted.
+    /// Many matches, and whether the seats of all of them could be counted.
     pub async fn list(
         services: &Services,
         fixtures: impl Iterator<Item = &Arc<Match>>,
     ) -> (Vec<Self>, bool) {
-        let counts = services.taken.counts(services).await;
-        let one = |fixture: &Arc<Match>| {
+        let counts = services.counts.read(services).await;
+        let view = |fixture: &Arc<Match>| {
             Self::with(services, fixture, counts.taken.get(&fixture.id).copied())
         };
-        (fixtures.map(one).collect(), counts.whole)
+        (fixtures.map(view).collect(), counts.whole)
     }
 
     fn with(services: &Services, fixture: &Match, taken: Option<u32>) -> Self {
         let site = services.catalog.site(fixture.site_id);
         let seats = site.as_ref().map(|site| site.index.seat_count());
         let limits = services.engine.limits();
-        // A count may be from before it was archived.
+        // The count may be older than the archiving.
         let taken = taken.filter(|_| !fixture.archived);
         Self {
             now: MatchNow::of(fixture, site.as_deref()),
@@ -70,10 +71,10 @@ impl MatchView {
 #[serde(rename_all = "camelCase")]
 pub struct MatchPage {
     matches: Vec<MatchView>,
-    /// Pass it as `cursor` for the next page; none on the last one.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// False while a part of Redis does not answer: its matches are listed without `seatsLeft`.
+    /// False while a part of Redis does not reply: its matches are listed without `seatsLeft`.
     counted: bool,
 }
 
@@ -82,7 +83,7 @@ pub struct MatchPage {
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     status: Option<MatchStatus>,
-    /// `nextCursor` of the page before.
+    /// The `nextCursor` of the page before.
     #[param(pattern = "^-?[0-9]{1,21}_[A-Za-z0-9_-]{21}[AQgw]$")]
     cursor: Option<String>,
     /// 1 to 100, default 50.
@@ -90,7 +91,7 @@ pub struct ListQuery {
     limit: Option<u16>,
 }
 
-/// All matches in the order in which they start; a DRAFT one is not on sale yet.
+/// All matches in the order in which they start. A DRAFT match is not on sale yet.
 #[utoipa::path(get, path = "/api/matches",
     operation_id = "listMatches", tag = "matches", params(ListQuery),
     responses((status = 200, body = Envelope<MatchPage>)))]
@@ -111,7 +112,7 @@ pub async fn list(
     let list = services.catalog.matches();
     let mut found = list.iter().filter(|fixture| {
         query.status.is_none_or(|status| status == fixture.status)
-            && after.is_none_or(|after| after < place(fixture.starts_at, fixture.id))
+            && after.is_none_or(|after| after < order(fixture.starts_at, fixture.id))
     });
     let (matches, counted) = MatchView::list(&services, found.by_ref().take(limit)).await;
     let more = found.next().is_some();
@@ -122,9 +123,9 @@ pub async fn list(
     Ok(Okay(MatchPage { matches, next_cursor, counted }))
 }
 
-/// The place of a match in the list. As exact as the order of the catalogue: a coarser one would
-/// pass over matches that start a moment apart.
-fn place(starts_at: jiff::Timestamp, id: MatchId) -> (i128, MatchId) {
+/// The key of a match in the order of the list. It is as exact as the order of the catalogue: a
+/// coarser key would skip matches that start a moment apart.
+fn order(starts_at: jiff::Timestamp, id: MatchId) -> (i128, MatchId) {
     (starts_at.as_nanosecond(), id)
 }
 
@@ -138,10 +139,9 @@ fn parse_cursor(text: &str) -> Option<(i128, MatchId)> {
     operation_id = "getMatch", tag = "matches",
     params(("match" = uuid::Uuid, Path)),
     responses((status = 200, body = Envelope<MatchView>)))]
-pub async fn one(
+pub async fn get(
     State(services): State<Arc<Services>>,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<MatchView>> {
-    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
     Ok(Okay(MatchView::of(&services, &fixture).await))
 }

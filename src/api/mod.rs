@@ -1,11 +1,12 @@
-//! HTTP in: the whole route table. The only folder that knows axum and status codes.
+//! HTTP: the whole route table. Only this folder has the status codes of the API.
 
 pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod best;
-pub mod checkout;
+pub mod choice;
 pub mod clock;
+pub mod counts;
 pub mod document;
 pub mod error;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod guesses;
 pub mod health;
 pub mod hints;
 pub mod holds;
+pub mod known_match;
 pub mod layers;
 pub mod limits;
 pub mod matches;
@@ -25,17 +27,18 @@ mod rest;
 pub mod seats;
 pub mod serve;
 pub mod sites;
-pub mod taken;
 pub mod users;
+pub mod views;
 mod wire;
 
 use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
+use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
-use crate::api::taken::Taken;
+use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::engine::Engine;
 use crate::gateway::toss::Toss;
@@ -48,13 +51,12 @@ use axum::Router;
 use axum::routing::get;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// What the handlers work with.
+/// The parts that the handlers work with.
 pub struct Services {
     pub engine: Arc<Engine>,
     pub store: Store,
@@ -63,22 +65,19 @@ pub struct Services {
     pub persisted: Arc<Persisted>,
     pub backlogs: Arc<Backlogs>,
     pub toss: Toss,
-    /// What is done about hints of the gateway.
+    /// Settles payments that the hints are about.
     pub settlement: Settlement,
     pub hints: Hints,
     pub tokens: Tokens,
     pub limits: RateLimits,
-    pub pauses: checkout::Pauses,
-    /// Confirmations and cancellations that go on although their caller may have gone: a stop waits
-    /// for them.
-    pub checkouts: TaskTracker,
-    /// Calls under an Idempotency-Key that are not answered yet.
+    pub checkout: Arc<Checkout>,
+    /// Calls under an Idempotency-Key that have no response yet.
     pub calls: extract::Calls,
-    pub taken: Taken,
+    pub counts: SeatCounts,
     pub health: Health,
-    /// Where people pay; empty when the page uses the gateway's own window.
+    /// The page on which people pay. Empty when the seat map page uses the gateway's own window.
     pub checkout_url: String,
-    /// Load balancers whose X-Forwarded-For is believed.
+    /// Load balancers whose X-Forwarded-For is trusted.
     pub proxies: Proxies,
     /// Ends the event streams at shutdown.
     pub stop: CancellationToken,
@@ -108,7 +107,7 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(users::me))
         // catalogue
         .routes(routes!(matches::list))
-        .routes(routes!(matches::one))
+        .routes(routes!(matches::get))
         .routes(routes!(sites::plan))
         .routes(routes!(sites::areas))
         .routes(routes!(sites::sections))
@@ -122,15 +121,15 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         // holds
         .routes(routes!(holds::hold, holds::mine))
         .routes(routes!(holds::release))
-        .routes(routes!(holds::hold_one))
-        .routes(routes!(holds::release_one))
+        .routes(routes!(holds::hold_seat))
+        .routes(routes!(holds::release_seat))
         // reservations and payments
         .routes(routes!(reservations::create, reservations::list))
-        .routes(routes!(reservations::one))
+        .routes(routes!(reservations::get))
         .routes(routes!(reservations::cancel))
         .routes(routes!(payments::request))
         .routes(routes!(payments::confirm))
-        .routes(routes!(payments::one))
+        .routes(routes!(payments::get))
         .routes(routes!(payments::webhook))
         // waiting room
         .routes(routes!(queue::join, queue::place, queue::leave))

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
-/// No script, style or connection of anybody else's.
+/// Only scripts, styles and connections of this server.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
     base-uri 'none'; frame-ancestors 'none'";
 
@@ -24,7 +24,8 @@ struct Part {
     kind: &'static str,
     bytes: &'static [u8],
     tag: String,
-    /// Made by the first browser that asks: doing it for each would cost a core in a rush.
+    /// Compressed for the first browser that asks, because compressing for each browser would cost
+    /// a core in a rush.
     zipped: OnceLock<Bytes>,
 }
 
@@ -39,13 +40,13 @@ pub fn router() -> Router<Arc<Services>> {
         // Weak, because the same part goes out compressed and as it is.
         let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)));
         let part = Arc::new(Part { kind, bytes, tag, zipped: OnceLock::new() });
-        router.route(path, get(async move |headers: HeaderMap| part.answer(&headers)))
+        router.route(path, get(async move |headers: HeaderMap| part.response(&headers)))
     })
 }
 
 impl Part {
-    /// Browsers ask each time, and are told 304 while theirs is the newest.
-    fn answer(&self, asked: &HeaderMap) -> Response {
+    /// Browsers ask each time, and get a 304 while they have the newest version.
+    fn response(&self, asked: &HeaderMap) -> Response {
         let headers = [
             (header::CONTENT_TYPE, self.kind),
             (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -76,8 +77,8 @@ impl Part {
     }
 }
 
-/// Whether a header with a list of values has this one.
+/// Whether a header with a list of values has this value.
 fn lists(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
     let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text.split(',').any(|one| one.trim() == wanted)
+    text.split(',').any(|value| value.trim() == wanted)
 }

@@ -1,15 +1,16 @@
-//! Payments: request one, confirm it after the buyer has agreed at the gateway.
+//! Payments: request a payment, and confirm it after the buyer has agreed at the gateway.
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::checkout::{self, Confirmed};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Nothing, Okay, Path,
 };
-use crate::api::reservations::{ReservationView, find};
+use crate::api::reservations::find;
+use crate::api::views::{PaymentView, ReservationView};
+use crate::checkout::confirm::Confirmed;
 use crate::checkout::settle::Rumour;
-use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation};
 use crate::domain::ids::{PaymentId, ReservationId};
 use crate::domain::money::{CHARGE_MIN, Money, TRANSFER_MIN};
 use crate::gateway::toss::GatewayStatus;
@@ -49,81 +50,29 @@ impl Method {
     }
 }
 
-/// What the gateway gave the buyer.
+/// A confirmation, with the values that the gateway gave the buyer.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfirmInput {
     #[schema(value_type = uuid::Uuid)]
     payment_id: PaymentId,
-    /// Any, when nothing is to be paid.
+    /// Any key, when nothing is to be paid.
     #[schema(pattern = "^[A-Za-z0-9_=.:-]{1,200}$")]
     payment_key: String,
-    /// As the request for the payment gave it.
+    /// The order of the requested payment.
     order_id: String,
     /// In KRW.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
 }
 
-/// A payment.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentView {
-    #[schema(value_type = uuid::Uuid)]
-    id: PaymentId,
-    #[schema(value_type = uuid::Uuid)]
-    reservation_id: ReservationId,
-    order_id: String,
-    /// What is charged, in KRW.
-    amount: i64,
-    /// What went back of it, in KRW.
-    refunded: i64,
-    method: String,
-    status: PaymentStatus,
-    /// The page on which to pay; add `successUrl` and `failUrl` to its query. Not there when
-    /// nothing is to be paid: confirm such a payment with any payment key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    checkout_url: Option<String>,
-}
-
-impl PaymentView {
-    /// A payment of a reservation.
-    pub fn of(services: &Services, one: &Reservation, payment: &ClaimPayment) -> Self {
-        // Paid, and then the reservation was cancelled: the money is back.
-        let status = match (payment.status, one.status) {
-            (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
-            (status, _) => status,
-        };
-        let refunded = match status {
-            PaymentStatus::Refunded => payment.amount,
-            _ => payment.money.back,
-        };
-        let open = status == PaymentStatus::Ready && payment.amount > 0;
-        let checkout_url = (open && !services.checkout_url.is_empty()).then(|| {
-            let order = payment.id.order_id();
-            format!("{}?orderId={order}&amount={}", services.checkout_url, payment.amount)
-        });
-        Self {
-            id: payment.id,
-            reservation_id: one.id,
-            order_id: payment.id.order_id(),
-            amount: payment.amount,
-            refunded,
-            method: payment.method.clone(),
-            status,
-            checkout_url,
-        }
-    }
-}
-
-/// A confirmation.
+/// The result of a confirmation.
 #[derive(Serialize, ToSchema)]
 pub struct ConfirmView {
     #[schema(required)]
     payment: Option<PaymentView>,
     reservation: ReservationView,
-    /// Whether PostgreSQL has it: then nothing can undo it but a refund.
+    /// Whether PostgreSQL has the sale. Then only a refund can undo it.
     persisted: bool,
 }
 
@@ -143,32 +92,36 @@ pub async fn request(
     input: Input<RequestInput>,
 ) -> ApiResult<Created<PaymentView>> {
     let RequestInput { reservation_id, method } = &input.value;
-    let method = method.word().to_owned();
     let operation = key.operation(&user.id.key(), "request payment", &input);
-    let one = find(&services, &user, *reservation_id).await?;
-    let least = if method == "TRANSFER" { TRANSFER_MIN } else { CHARGE_MIN };
-    if (1..least).contains(&one.amount) {
+    let reservation = find(&services, &user, *reservation_id).await?;
+    let least = match method {
+        Method::Transfer => TRANSFER_MIN,
+        Method::Card | Method::EasyPay => CHARGE_MIN,
+    };
+    if (1..least).contains(&reservation.amount) {
         let message = format!("takes no less than {least} KRW at the gateway: choose another");
         return Err(ApiError::field("method", message));
     }
-    let id = PaymentId::new(one.id.partition());
-    let id = services
+    let method = method.word().to_owned();
+    let Reservation { id, match_id, amount, .. } = reservation;
+    let payment = PaymentId::new(id.partition());
+    let payment = services
         .engine
-        .request_payment(one.match_id, user.id, one.id, id, method.clone(), operation)
+        .request_payment(match_id, user.id, id, payment, method.clone(), operation)
         .await?;
     let payment = ClaimPayment {
-        id,
+        id: payment,
         method,
         status: PaymentStatus::Ready,
         key: String::new(),
-        amount: one.amount,
+        amount,
         money: Money::default(),
     };
-    Ok(Created(PaymentView::of(&services, &one, &payment)))
+    Ok(Created(PaymentView::of(&services, &reservation, &payment)))
 }
 
-/// Confirms a payment. 200 only when PostgreSQL has the sale; 202 while the outcome is unknown or
-/// not yet persisted: ask for the reservation until it is CONFIRMED.
+/// Confirms a payment. 200 only when PostgreSQL has the sale. 202 while the outcome is unknown or
+/// not yet persisted: then read the reservation until it is CONFIRMED.
 #[utoipa::path(post, path = "/api/payments/confirm",
     operation_id = "confirmPayment", tag = "payments", request_body = ConfirmInput,
     security(("token" = [])),
@@ -185,27 +138,27 @@ pub async fn confirm(
     input: Input<ConfirmInput>,
 ) -> ApiResult<Response> {
     let ConfirmInput { payment_id, payment_key, order_id, amount } = input.value;
-    // The key travels in records and in a path of the gateway.
+    // The key becomes a part of records, and of a path at the gateway.
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=.:".contains(&byte);
     if !(1..=200).contains(&payment_key.len()) || !payment_key.bytes().all(harmless) {
         let message = "must be the paymentKey that the gateway gave";
         return Err(ApiError::field("paymentKey", message));
     }
-    let (one, _) = find_payment(&services, &user, payment_id).await?;
+    let (reservation, _) = find_payment(&services, &user, payment_id).await?;
     if order_id != payment_id.order_id() {
         return Err(ErrorCode::AmountMismatch.into());
     }
-    let confirmed =
-        checkout::confirm(&services, &user, &one, payment_id, payment_key, amount).await?;
-    let one = find(&services, &user, one.id).await?;
+    let id = reservation.id;
+    let confirmed = services.checkout.confirm(reservation, payment_id, payment_key, amount).await?;
+    let reservation = find(&services, &user, id).await?;
     let unknown = confirmed == Confirmed::Unknown;
-    let payment = one.payment.clone().map(|payment| {
+    let payment = reservation.payment.clone().map(|payment| {
         let status = if unknown { PaymentStatus::Unknown } else { payment.status };
-        PaymentView::of(&services, &one, &ClaimPayment { status, ..payment })
+        PaymentView::of(&services, &reservation, &ClaimPayment { status, ..payment })
     });
     let persisted = confirmed == Confirmed::Persisted;
-    let view =
-        ConfirmView { payment, reservation: ReservationView::of(&services, &one), persisted };
+    let reservation = ReservationView::of(&services, &reservation);
+    let view = ConfirmView { payment, reservation, persisted };
     Ok(if persisted { Okay(view).into_response() } else { Accepted(view).into_response() })
 }
 
@@ -215,13 +168,13 @@ pub async fn confirm(
     params(("payment" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<PaymentView>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
-pub async fn one(
+pub async fn get(
     State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<PaymentId>,
 ) -> ApiResult<Okay<PaymentView>> {
-    let (one, payment) = find_payment(&services, &user, id).await?;
-    Ok(Okay(PaymentView::of(&services, &one, &payment)))
+    let (reservation, payment) = find_payment(&services, &user, id).await?;
+    Ok(Okay(PaymentView::of(&services, &reservation, &payment)))
 }
 
 async fn find_payment(
@@ -232,23 +185,23 @@ async fn find_payment(
     let missing = || ErrorCode::PaymentNotFound.into();
     let live = services.engine.reservation_of_payment(user.id, id).await?;
     if let Some(reservation) = live {
-        let one = find(services, user, reservation).await;
-        // What can't be read this moment is not missing: money may have moved for it.
-        let one = one.map_err(|error| if error.is_not_found() { missing() } else { error })?;
-        if let Some(payment) = one.payment.clone().filter(|payment| payment.id == id) {
-            return Ok((one, payment));
+        let found = find(services, user, reservation).await;
+        // A failed read is not a missing payment, because money may have moved for it.
+        let found = found.map_err(|error| if error.is_not_found() { missing() } else { error })?;
+        if let Some(payment) = found.payment.clone().filter(|payment| payment.id == id) {
+            return Ok((found, payment));
         }
     }
-    let (one, payment) = services.store.payment(id).await?.ok_or_else(missing)?;
-    if one.user == user.id { Ok((one, payment)) } else { Err(missing()) }
+    let (reservation, payment) = services.store.payment(id).await?.ok_or_else(missing)?;
+    if reservation.user == user.id { Ok((reservation, payment)) } else { Err(missing()) }
 }
 
-/// What a webhook of the gateway may say; everything else in it is ignored.
+/// The parts of a webhook of the gateway that are read. Everything else in it is ignored.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookInput {
     data: Option<WebhookPayment>,
-    /// News of a deposit have these two here.
+    /// A message about a deposit has these two here.
     order_id: Option<String>,
     status: Option<String>,
 }
@@ -263,8 +216,8 @@ pub struct WebhookPayment {
 }
 
 /// A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
-/// believed: it is compared with what is known, and leads to a look-up when it differs. The reply
-/// does not wait for that.
+/// believed: it is compared with the payment, and leads to a look-up at the gateway when the two
+/// differ. The response does not wait for that.
 #[utoipa::path(post, path = "/api/payments/webhooks/toss",
     operation_id = "tossWebhook", tag = "payments",
     request_body = WebhookInput, responses((status = 200, body = Envelope<Nothing>)))]
@@ -273,9 +226,9 @@ pub async fn webhook(
     input: Input<WebhookInput>,
 ) -> ApiResult<Okay<Nothing>> {
     let WebhookInput { data, order_id, status } = input.value;
-    let told = data.unwrap_or(WebhookPayment { order_id, payment_key: None, status });
-    if let Some(payment) = told.order_id.as_deref().and_then(PaymentId::from_order_id) {
-        let (payment_key, status) = (told.payment_key, told.status.map(GatewayStatus::from));
+    let hint = data.unwrap_or(WebhookPayment { order_id, payment_key: None, status });
+    if let Some(payment) = hint.order_id.as_deref().and_then(PaymentId::from_order_id) {
+        let (payment_key, status) = (hint.payment_key, hint.status.map(GatewayStatus::from));
         services.hints.hear(Rumour { payment, payment_key, status });
     }
     Ok(Okay(Nothing))

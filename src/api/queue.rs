@@ -1,18 +1,18 @@
 //! The waiting room of a match.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::auth::User;
 use crate::api::error::{ApiResult, ErrorCode};
-use crate::api::events::open;
+use crate::api::events::{last_event_id, open};
 use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
-use crate::api::serve::PeerAddress;
+use crate::api::known_match::KnownMatch;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::MatchId;
 use crate::engine::error::Refusal;
 use crate::engine::queue::Place;
 use crate::live::frame::Subject;
 use crate::live::line::{Eta, LineView};
-use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Where one stands.
+/// Whether a user waits or may hold seats.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PlaceState {
@@ -28,26 +28,27 @@ pub enum PlaceState {
     Admitted,
 }
 
-/// My place in the line.
+/// My place in the queue.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceView {
     state: PlaceState,
-    /// My number; none once I am in.
+    /// My number; null once I am admitted.
     #[schema(required)]
     number: Option<u64>,
-    /// The number up to which people are in.
+    /// The number up to which people are admitted.
     serving: u64,
     /// People in front of me.
     ahead: u64,
-    /// A range from the pace of the last minute; none while nothing was measured.
+    /// How long I wait, as a range from the pace of the last minute; null while the pace is not
+    /// known.
     #[schema(required)]
     eta: Option<Eta>,
     #[schema(required)]
     pass_expires_at: Option<jiff::Timestamp>,
 }
 
-/// Joins the queue; who is in it keeps the number.
+/// Joins the queue. A user who has joined before keeps their number.
 #[utoipa::path(post, path = "/api/matches/{match}/queue",
     operation_id = "joinQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -59,7 +60,7 @@ pub async fn join(
     Path(id): Path<MatchId>,
 ) -> ApiResult<Created<PlaceView>> {
     services.limits.seat_call(user.id.0)?;
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.fixture(id)?;
     let place = services.engine.join_queue(id, user.id).await?;
     Ok(Created(view(&services, id, place).await?))
 }
@@ -73,15 +74,14 @@ pub async fn join(
 pub async fn place(
     State(services): State<Arc<Services>>,
     user: User,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<PlaceView>> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
-    let place = services.engine.queue_place(id, user.id).await?;
+    let place = services.engine.queue_place(fixture.id, user.id).await?;
     let place = place.ok_or(ErrorCode::NotInQueue)?;
-    Ok(Okay(view(&services, id, place).await?))
+    Ok(Okay(view(&services, fixture.id, place).await?))
 }
 
-/// Leaves the queue, or gives the pass back.
+/// Leaves the queue, or returns the pass.
 #[utoipa::path(delete, path = "/api/matches/{match}/queue",
     operation_id = "leaveQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -90,10 +90,9 @@ pub async fn place(
 pub async fn leave(
     State(services): State<Arc<Services>>,
     user: User,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<NoContent> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
-    match services.engine.leave_queue(id, user.id).await? {
+    match services.engine.leave_queue(fixture.id, user.id).await? {
         true => Ok(NoContent),
         false => Err(ErrorCode::NotInQueue.into()),
     }
@@ -124,11 +123,11 @@ async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<Place
     })
 }
 
-/// The line, live: event `serving`. A time to wait is told only while people are let in.
+/// The queue, live: event `serving`. It has a time to wait only while people are admitted.
 ///
-/// Behind the first one, and whenever it changes, comes `match`: a match without what is counted;
-/// it tells that the sale or the waiting room has ended. After 15 seconds of silence there is a
-/// `heartbeat` {}.
+/// After the first `serving`, and whenever it changes, there is a `match`: the match without
+/// counts, which says when the sale or the waiting room has ended. After 15 seconds of silence
+/// there is a `heartbeat` {}.
 #[utoipa::path(get, path = "/api/matches/{match}/queue/events",
     operation_id = "watchQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)),
@@ -136,14 +135,14 @@ async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<Place
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::TooManyStreams]))))]
 pub async fn events(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    caller: Caller,
     headers: HeaderMap,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
-    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
     if !fixture.queue.enabled {
         let ended = fixture.status == MatchStatus::Closed;
         return Err(Refusal::QueueOff { ended }.into());
     }
-    open(&services, peer, &headers, id, Subject::Line, None).await
+    let last = last_event_id(&headers, None);
+    open(&services, caller, fixture.id, Subject::Line, last).await
 }

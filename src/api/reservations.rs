@@ -1,14 +1,13 @@
-//! Reservations: seats on their way to being bought, and bought.
+//! Reservations: seats that a buyer pays for, or has bought.
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::checkout;
+use crate::api::choice::{priced, seat_ids, some_seat_ids};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path};
-use crate::api::holds::{
-    ClaimedSeat, checked_seats, claimed, deadline, moment, seat_ids, some_seat_ids,
+use crate::api::extract::{
+    Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
 };
-use crate::api::payments::PaymentView;
+use crate::api::views::{ReservationView, claimed, moment};
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
 use crate::engine::claims::Found;
@@ -21,10 +20,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Kept reservations that a list shows at the most.
-const LISTED: i64 = 200;
+/// The most reservations of PostgreSQL in a list.
+const LISTED_MAX: i64 = 200;
 
-/// What to reserve: `ReserveChoice` as it is read, so that an error names the field.
+/// What to reserve. It is read in the place of `ReserveChoice`, so that an error names the field.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReserveInput {
@@ -52,6 +51,15 @@ impl ReserveInput {
     }
 }
 
+impl ReserveChoice {
+    fn match_id(&self) -> MatchId {
+        match self {
+            Self::Hold(hold) => hold.match_id,
+            Self::Seats(seats) => seats.match_id,
+        }
+    }
+}
+
 /// The seats of a hold.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -62,7 +70,7 @@ pub struct ReserveHold {
     hold_id: HoldId,
 }
 
-/// Seats out of one's holds.
+/// Seats out of any of my holds.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReserveSeats {
@@ -72,55 +80,15 @@ pub struct ReserveSeats {
     seat_ids: Vec<SeatId>,
 }
 
-/// A reservation.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReservationView {
-    #[schema(value_type = uuid::Uuid)]
-    pub id: ReservationId,
-    #[schema(value_type = uuid::Uuid)]
-    pub match_id: MatchId,
-    pub status: ReservationStatus,
-    pub seats: Vec<ClaimedSeat>,
-    /// In KRW.
-    pub amount: i64,
-    /// The end of the time to pay, while PENDING.
-    #[schema(required)]
-    pub expires_at: Option<jiff::Timestamp>,
-    #[schema(required)]
-    pub created_at: Option<jiff::Timestamp>,
-    #[schema(required)]
-    pub payment: Option<PaymentView>,
-}
-
 /// My reservations.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationList {
     reservations: Vec<ReservationView>,
-    /// False while what was bought earlier can't be read: only open reservations are listed then.
+    /// False while PostgreSQL is away: then only open reservations are listed.
     history: bool,
-    /// False while a part of Redis does not answer: open reservations in it are not listed then.
+    /// False while a part of Redis does not reply: then its open reservations are not listed.
     open: bool,
-}
-
-impl ReservationView {
-    /// A reservation with the labels of its seats.
-    pub fn of(services: &Services, one: &Reservation) -> Self {
-        let site = services.catalog.fixture_with_site(one.match_id).map(|(_, site)| site);
-        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
-        Self {
-            id: one.id,
-            match_id: one.match_id,
-            status: one.status,
-            // Empty while this node does not know the plan: never seats at 0 KRW.
-            seats: site.and_then(|site| claimed(&site, &one.seats).ok()).unwrap_or_default(),
-            amount: one.amount,
-            expires_at: one.expires_at.and_then(time),
-            created_at: time(one.created_at),
-            payment: one.payment.as_ref().map(|payment| PaymentView::of(services, one, payment)),
-        }
-    }
 }
 
 /// Reserves held seats: the time to pay begins.
@@ -141,13 +109,13 @@ pub async fn create(
 ) -> ApiResult<Created<ReservationView>> {
     services.limits.seat_call(user.id.0)?;
     let operation = key.operation(&user.id.key(), "reserve", &input);
-    let (match_id, source) = match input.value.choice()? {
-        ReserveChoice::Hold(one) => (one.match_id, Source::Hold(one.hold_id)),
-        ReserveChoice::Seats(some) => {
-            (some.match_id, Source::Seats(priced(&services, some.match_id, &some.seat_ids)?))
-        }
+    let choice = input.value.choice()?;
+    let match_id = choice.match_id();
+    let (_, site) = services.fixture_with_site(match_id)?;
+    let source = match choice {
+        ReserveChoice::Hold(hold) => Source::Hold(hold.hold_id),
+        ReserveChoice::Seats(seats) => Source::Seats(priced(&site, &seats.seat_ids)?),
     };
-    let (_, site) = services.catalog.fixture_with_site(match_id).ok_or(ErrorCode::MatchNotFound)?;
     let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
     Ok(Created(ReservationView {
         id,
@@ -155,20 +123,13 @@ pub async fn create(
         status: ReservationStatus::Pending,
         seats: claimed(&site, &granted.seats)?,
         amount: granted.amount,
-        expires_at: Some(deadline(&granted)?),
+        expires_at: Some(moment(granted.deadline)?),
         created_at: Some(moment(id.made_at())?),
         payment: None,
     }))
 }
 
-/// Seats of a match, each with its price in KRW.
-fn priced(services: &Services, id: MatchId, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
-    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
-    checked_seats(&site, seats)?;
-    Ok(claimed(&site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
-}
-
-/// My reservations: open ones first, then what was bought, newest first.
+/// My reservations, open and bought, the newest first.
 #[utoipa::path(get, path = "/api/reservations",
     operation_id = "listReservations", tag = "reservations", security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationList>)))]
@@ -176,23 +137,23 @@ pub async fn list(
     State(services): State<Arc<Services>>,
     user: User,
 ) -> ApiResult<Okay<ReservationList>> {
-    let asking = services.engine.partitions().map(async |one| {
-        // Without the clock nothing is known to be late, and nothing is hidden.
-        let now = services.engine.now_ms(one).await.unwrap_or_default();
-        let claims = services.engine.claims_of(one, user.id).await?.into_iter();
-        Ok::<_, EngineError>(claims.filter_map(move |one| Found::Live(one).reservation(now)))
+    let reads = services.engine.partitions().map(async |partition| {
+        // Without the clock no reservation is known to be late, so none is hidden.
+        let now = services.engine.now_ms(partition).await.unwrap_or_default();
+        let claims = services.engine.claims_of(partition, user.id).await?.into_iter();
+        Ok::<_, EngineError>(claims.filter_map(move |claim| Found::Live(claim).reservation(now)))
     });
-    let answers = futures::future::join_all(asking).await;
-    let open = answers.iter().all(Result::is_ok);
-    let mut found: Vec<Reservation> =
-        answers.into_iter().filter_map(Result::ok).flatten().collect();
-    found.retain(|one| one.status != ReservationStatus::Expired);
-    let known: HashSet<ReservationId> = found.iter().map(|one| one.id).collect();
-    let kept = services.store.reservations_of(user.id, LISTED).await;
+    let reads = futures::future::join_all(reads).await;
+    let open = reads.iter().all(Result::is_ok);
+    let mut found: Vec<Reservation> = reads.into_iter().filter_map(Result::ok).flatten().collect();
+    found.retain(|reservation| reservation.status != ReservationStatus::Expired);
+    let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
+    let kept = services.store.reservations_of(user.id, LISTED_MAX).await;
     let history = kept.is_ok();
-    found.extend(kept.unwrap_or_default().into_iter().filter(|one| !known.contains(&one.id)));
-    found.sort_by_key(|one| std::cmp::Reverse((one.created_at, one.id)));
-    let reservations = found.iter().map(|one| ReservationView::of(&services, one)).collect();
+    found.extend(kept.unwrap_or_default().into_iter().filter(|kept| !known.contains(&kept.id)));
+    found.sort_by_key(|reservation| std::cmp::Reverse((reservation.created_at, reservation.id)));
+    let view = |reservation| ReservationView::of(&services, reservation);
+    let reservations = found.iter().map(view).collect();
     Ok(Okay(ReservationList { reservations, history, open }))
 }
 
@@ -202,44 +163,44 @@ pub async fn list(
     params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<ReservationView>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
-pub async fn one(
+pub async fn get(
     State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<ReservationId>,
 ) -> ApiResult<Okay<ReservationView>> {
-    let one = find(&services, &user, id).await?;
-    Ok(Okay(ReservationView::of(&services, &one)))
+    let reservation = find(&services, &user, id).await?;
+    Ok(Okay(ReservationView::of(&services, &reservation)))
 }
 
-/// A reservation of the caller: in Redis while it is open, else in PostgreSQL. What belongs to
-/// someone else is answered as if it did not exist.
+/// A reservation of the caller: from Redis while it is open, else from PostgreSQL. The reservation
+/// of somebody else is refused as if it did not exist.
 pub async fn find(services: &Services, user: &User, id: ReservationId) -> ApiResult<Reservation> {
     let missing = || ErrorCode::ReservationNotFound.into();
-    // An id of someone's own making may name a partition that does not exist.
+    // A made-up id may name a partition that does not exist.
     if id.partition().0 >= services.engine.partition_count() {
         return Err(missing());
     }
     let found = services.engine.claim(user.id, id).await?;
     let now = services.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now));
-    let one = match live {
-        Some(one) => one,
+    let reservation = match live {
+        Some(reservation) => reservation,
         None => services.store.reservation(id).await?.ok_or_else(missing)?,
     };
-    if one.user == user.id { Ok(one) } else { Err(missing()) }
+    if reservation.user == user.id { Ok(reservation) } else { Err(missing()) }
 }
 
-/// Which seats of a reservation to give back.
+/// Which seats of a reservation to cancel.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelInput {
-    /// Some seats of a reservation that is paid; without it, all.
+    /// Some seats of a paid reservation. Without it, all of them.
     #[schema(schema_with = some_seat_ids)]
     seat_ids: Option<Vec<SeatId>>,
 }
 
-/// Cancels a reservation of mine, or some seats of one that is paid; the money goes back first (202
-/// while that is under way).
+/// Cancels a reservation of mine, or some seats of a paid reservation. The money goes back first
+/// (202 while that is under way).
 #[utoipa::path(post, path = "/api/reservations/{reservation}/cancel",
     operation_id = "cancelReservation", tag = "reservations",
     params(("reservation" = uuid::Uuid, Path)), request_body = Option<CancelInput>,
@@ -256,17 +217,16 @@ pub async fn cancel(
     Path(id): Path<ReservationId>,
     OptionalInput(input): OptionalInput<CancelInput>,
 ) -> ApiResult<Response> {
-    let one = find(&services, &user, id).await?;
+    let reservation = find(&services, &user, id).await?;
     let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => priced(&services, one.match_id, &seats)?,
+        Some(seats) => {
+            let (_, site) = services.fixture_with_site(reservation.match_id)?;
+            priced(&site, &seats)?
+        }
         None => vec![],
     };
-    let done = checkout::cancel(&services, &user, &one, seats).await?;
-    let one = find(&services, &user, id).await?;
-    let view = ReservationView::of(&services, &one);
-    Ok(if done {
-        Okay(view).into_response()
-    } else {
-        crate::api::extract::Accepted(view).into_response()
-    })
+    let done = services.checkout.cancel(reservation, seats).await?;
+    let reservation = find(&services, &user, id).await?;
+    let view = ReservationView::of(&services, &reservation);
+    Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
 }

@@ -1,7 +1,7 @@
-//! What an answer leaves unread of a request. Whoever refuses early (no token, a limit, an address
-//! that does not exist) has not read the body. HTTP/1.1 can't go on behind bytes that nobody reads:
-//! the connection would end under the next request of a client that knows nothing of it. So the
-//! rest is read before the answer goes out, or the answer says that the connection ends.
+//! The rest of a request body that the handler has not read. An early refusal (no token, a limit,
+//! an unknown path) has not read the body. HTTP/1.1 can't continue after unread bytes: the
+//! connection would break under the client's next request. So the rest is read before the response
+//! goes out, or the response says that the connection closes.
 
 use axum::extract::Request;
 use bytes::Bytes;
@@ -14,24 +14,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Whoever sends more than this does not read answers. Less: a client in the middle of a plan that
-/// is too large would see a broken connection in place of the answer.
-const REST_BYTES: usize = 32 * 1024 * 1024;
-/// A refusal waits so long at the most. Less: a slow phone has to connect again.
-const REST_TIME: Duration = Duration::from_secs(3);
+/// The most bytes of a rest that are read. Fewer: a client that sends a site plan which is too
+/// large would see a broken connection in the place of the refusal. More: a stranger keeps the node
+/// busy.
+const REST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long a refusal waits for the rest. Shorter: a slow phone has to connect again. Longer: slow
+/// senders keep their connections longer.
+const REST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The body of a request, as long as somebody may read it.
+/// The body of a request, shared between the handler and `discard`.
 #[derive(Clone)]
 pub(super) struct Rest(Arc<Mutex<Unread>>);
 
 struct Unread {
     body: Incoming,
-    /// The client waits for a word before it sends the body: the first look at it is this word.
+    /// The client sends the body only after a `100 Continue`, which hyper sends at the first read.
     waits: bool,
     ended: bool,
 }
 
-/// Gives the body to a handler, and keeps hold of it; none when there is no body.
+/// Gives the body to a handler, and also returns it; `None` when there is no body.
 pub(super) fn lend(request: Request<Incoming>) -> (Request, Option<Rest>) {
     if request.body().is_end_stream() {
         return (request.map(|_| axum::body::Body::empty()), None);
@@ -43,7 +45,7 @@ pub(super) fn lend(request: Request<Incoming>) -> (Request, Option<Rest>) {
 }
 
 impl Rest {
-    /// Reads what is left; `false` when it does not end soon, or should not be sent at all.
+    /// Reads the rest. `false` when it does not end soon, or when the client should not send it.
     pub(super) async fn discard(mut self) -> bool {
         if self.0.lock().waits {
             return false;
@@ -54,13 +56,13 @@ impl Rest {
             {
                 let Ok(frame) = frame else { return false };
                 bytes += frame.data_ref().map_or(0, Bytes::len);
-                if bytes > REST_BYTES {
+                if bytes > REST_BYTES_MAX {
                     return false;
                 }
             }
             true
         };
-        tokio::time::timeout(REST_TIME, reading).await.unwrap_or(false)
+        tokio::time::timeout(REST_TIMEOUT, reading).await.unwrap_or(false)
     }
 }
 

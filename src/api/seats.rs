@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
+use crate::api::known_match::KnownMatch;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::live::frame::{Scope, States};
 use axum::extract::State;
@@ -25,7 +26,7 @@ pub async fn of_block(
 }
 
 /// The states of the whole match: one letter per seat in plan order, block by block. The ETag is
-/// the id of an event: `seats/events?lastEventId=` goes on from there.
+/// the id of an event, and `seats/events?lastEventId=` continues from there.
 #[utoipa::path(get, path = "/api/matches/{match}/seats",
     operation_id = "getMatchStates", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
@@ -35,22 +36,21 @@ pub async fn of_block(
 pub async fn of_match(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
-    let feed = services.hub.feed(id).await?;
+    let feed = services.hub.feed(fixture.id).await?;
     let body = feed.body(&Scope::Match, |data| {
         serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
     });
-    let says = |name, what: &str| {
+    let lists = |name, wanted: &str| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|one| one.trim() == what)
+        values.flat_map(|value| value.split(',')).any(|value| value.trim() == wanted)
     };
-    // Weak: it stands for the states, plain or compressed.
+    // Weak, because the same tag is for the plain and for the compressed body.
     let tag = format!("W/\"{}\"", body.id);
-    let mut response = if says(header::IF_NONE_MATCH, &tag) {
+    let mut response = if lists(header::IF_NONE_MATCH, &tag) {
         NotModified.into_response()
-    } else if says(header::ACCEPT_ENCODING, "gzip") {
+    } else if lists(header::ACCEPT_ENCODING, "gzip") {
         ([(header::CONTENT_ENCODING, "gzip")], body.gzip()).into_response()
     } else {
         body.plain.clone().into_response()
@@ -69,7 +69,7 @@ pub async fn of_match(
 
 /// Refuses a match or a block that does not exist.
 pub fn checked_block(services: &Services, id: MatchId, block: BlockId) -> ApiResult<()> {
-    services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    services.fixture(id)?;
     let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::SiteNotFound)?;
     site.index.block_range(block).map(|_| ()).ok_or_else(|| ErrorCode::BlockNotFound.into())
 }

@@ -1,8 +1,9 @@
-//! The accept loop: limits per connection, a time for headers, TCP_NODELAY, a clean stop.
-//! `axum::serve` leaves these out. An event stream of HTTP/1.1 leaves here once it is accepted: its
-//! bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
+//! The accept loop: limits per connection, a timeout for headers, TCP_NODELAY, a clean stop.
+//! `axum::serve` has none of these. An event stream of HTTP/1.1 leaves hyper once it is accepted:
+//! its bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
 use crate::api::Services;
+use crate::api::address::PeerAddress;
 use crate::api::events::{self, EventStream};
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
@@ -32,27 +33,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-/// Connections that wait to be accepted: an on-sale comes in one second.
-const BACKLOG: i32 = 8192;
-const HEADER_TIME: Duration = Duration::from_secs(10);
-/// Open requests get this time to end at a stop: as long as a confirmation may take.
-const GRACE: Duration = Duration::from_secs(20);
+/// The most connections that wait to be accepted. An on-sale brings thousands within one second.
+const BACKLOG_CONNECTIONS: i32 = 8192;
+/// How long a client may take to send the head of a request. Longer: slow clients keep connections.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stop waits for open requests: as long as a confirmation may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const BUFFER_BYTES: usize = 16 * 1024;
-/// What the kernel may keep for a slow reader of an event stream: more would only be older. It
-/// holds a snapshot of 25,000 seats.
+/// The most bytes that the kernel keeps for a slow reader of an event stream: a snapshot of 25,000
+/// seats. More: a slow reader gets older states.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// What a connection gets that is one too many.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+/// The response to a connection above the limit.
+const TOO_MANY_RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
 
-/// The address of the other side; behind the layers that of the caller, as limits count it
-/// (`address::Proxies`).
-#[derive(Debug, Clone, Copy)]
-pub struct PeerAddress(pub IpAddr);
-
 /// Binds an address such as `127.0.0.1:8080`. A connection whose other side acknowledges nothing
-/// for `peer_timeout` (3 s or more) ends by itself, give or take a third: it would keep its places
-/// for a quarter of an hour.
+/// for `peer_timeout` (3 s or more, plus or minus a third) ends by itself, because it would keep
+/// its places for a quarter of an hour.
 pub async fn bind(address: &str, peer_timeout: Duration) -> anyhow::Result<TcpListener> {
     use anyhow::Context as _;
     let explain = || format!("can't listen on {address}");
@@ -61,24 +58,24 @@ pub async fn bind(address: &str, peer_timeout: Duration) -> anyhow::Result<TcpLi
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // The accepted sockets inherit both. One is for what was sent, the other for silence.
+    // Accepted sockets inherit both: one for bytes without an acknowledgement, one for silence.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(peer_timeout))?;
     let third = peer_timeout / 3;
     let keepalive = TcpKeepalive::new().with_time(third).with_interval(third);
     socket.set_tcp_keepalive(&keepalive.with_retries(2))?;
     socket.bind(&address.into()).with_context(explain)?;
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG_CONNECTIONS)?;
     Ok(TcpListener::from_std(socket.into())?)
 }
 
-/// An event stream that was accepted.
-struct Taken {
+/// An event stream whose connection leaves hyper.
+struct AcceptedStream {
     head: Bytes,
     watcher: Watcher,
 }
 
-/// What every connection is served with.
+/// The parts that serve every connection.
 struct Serving {
     router: Router,
     services: Arc<Services>,
@@ -86,7 +83,7 @@ struct Serving {
     stop: CancellationToken,
 }
 
-/// Serves until `stop`, then lets open requests end. `peer_timeout` as for `bind`.
+/// Serves until `stop`, then lets open requests end. `peer_timeout` is the same as for `bind`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -104,7 +101,7 @@ pub async fn serve(
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, most likely: others must end first.
+                // Most likely all file descriptors are in use, so other connections must end first.
                 tracing::warn!(%error, "accepting failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -113,7 +110,7 @@ pub async fn serve(
         let peer = serving.services.proxies.connected(address.ip());
         let Some(place) = serving.services.limits.connection(peer) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
-            let _ = stream.try_write(TOO_MANY);
+            let _ = stream.try_write(TOO_MANY_RESPONSE);
             continue;
         };
         let connection = serving.clone().connection(stream, address.ip(), place);
@@ -125,7 +122,7 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+    if tokio::time::timeout(STOP_TIMEOUT, connections.wait()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
 }
@@ -137,11 +134,11 @@ impl Serving {
         address: IpAddr,
         place: Slot,
     ) -> Result<(), BoxError> {
-        // A socket that is gone already is noticed by hyper.
+        // If the socket is gone already, hyper notices.
         let _ = stream.set_nodelay(true);
-        let first = tokio::time::timeout(HEADER_TIME, speaks_http2(&stream));
+        let first = tokio::time::timeout(HEADER_TIMEOUT, speaks_http2(&stream));
         let http2 = tokio::select! {
-            // A request that is there already is answered.
+            // A request that has come already gets its response.
             biased;
             first = first => first??,
             () = self.stop.cancelled() => return Ok(()),
@@ -150,11 +147,11 @@ impl Serving {
             return self.http2(stream, address).await;
         }
         let hub = self.services.hub.clone();
-        if let Some((stream, mut taken)) = self.http1(stream, address).await? {
+        if let Some((stream, mut accepted)) = self.http1(stream, address).await? {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
-            taken.watcher.connection_slot = Some(place);
-            hub.shards.take(stream, taken.head, taken.watcher);
+            accepted.watcher.connection_slot = Some(place);
+            hub.shards.take(stream, accepted.head, accepted.watcher);
         }
         Ok(())
     }
@@ -164,7 +161,7 @@ impl Serving {
         let service = service_fn(move |request| {
             let serving = serving.clone();
             async move {
-                let (mut response, watcher) = serving.answer(request, address).await?;
+                let (mut response, watcher) = serving.respond(request, address).await?;
                 if let Some(watcher) = watcher {
                     *response.body_mut() = events::body(watcher, serving.stop.clone());
                 }
@@ -191,18 +188,19 @@ impl Serving {
         self: Arc<Self>,
         stream: TcpStream,
         address: IpAddr,
-    ) -> Result<Option<(TcpStream, Taken)>, BoxError> {
-        let taken: Arc<Mutex<Option<Taken>>> = Arc::default();
-        let (serving, offered) = (self.clone(), taken.clone());
+    ) -> Result<Option<(TcpStream, AcceptedStream)>, BoxError> {
+        let accepted: Arc<Mutex<Option<AcceptedStream>>> = Arc::default();
+        let (serving, offered) = (self.clone(), accepted.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (serving, offered) = (serving.clone(), offered.clone());
             async move {
                 let version = request.version();
-                let (mut response, watcher) = serving.answer(request, address).await?;
+                let (mut response, watcher) = serving.respond(request, address).await?;
                 match watcher {
                     Some(watcher) if version == Version::HTTP_11 => {
-                        *offered.lock() = Some(Taken { head: head(&response), watcher });
-                        // The connection leaves hyper, and this is dropped with it.
+                        let head = head(&response);
+                        *offered.lock() = Some(AcceptedStream { head, watcher });
+                        // The connection leaves hyper, which drops this future.
                         std::future::pending::<()>().await;
                     }
                     Some(watcher) => {
@@ -216,7 +214,7 @@ impl Serving {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIME)
+            .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(BUFFER_BYTES);
         let wire = Wire::new(stream);
         let full = wire.full();
@@ -229,19 +227,19 @@ impl Serving {
                 Pin::new(&mut connection).graceful_shutdown();
             }
             let polled = Pin::new(&mut connection).poll(context);
-            // Only once all earlier answers are on their way.
-            if polled.is_pending() && taken.lock().is_some() && !full.load(Ordering::Relaxed) {
+            // Only when all earlier responses are written.
+            if polled.is_pending() && accepted.lock().is_some() && !full.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
             polled
         });
         ended.await?;
-        let taken = taken.lock().take();
-        Ok(taken.map(|taken| (connection.into_parts().io.into_stream(), taken)))
+        let accepted = accepted.lock().take();
+        Ok(accepted.map(|accepted| (connection.into_parts().io.into_stream(), accepted)))
     }
 
-    /// The answer to a request, and whoever watches when it is an event stream.
-    async fn answer(
+    /// The response to a request, and its watcher when it is an event stream.
+    async fn respond(
         &self,
         request: Request<Incoming>,
         address: IpAddr,
@@ -253,10 +251,10 @@ impl Serving {
         let mut response = self.router.clone().oneshot(request).await?;
         let stream = response.extensions_mut().remove::<EventStream>();
         if stream.is_some() {
-            // That of the body that it does not have.
+            // It is the length of an empty body.
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        // A stream ends its connection anyway.
+        // The connection of a stream is not used again.
         if stream.is_none()
             && let Some(rest) = rest
             && !rest.discard().await
@@ -269,15 +267,15 @@ impl Serving {
     }
 }
 
-/// A socket keeps the waker of who last waited for it, and a waker keeps the memory of its whole
-/// task: 4 KiB for as long as the stream lives.
+/// Makes a socket drop the waker of the task that last waited for it, because a waker keeps the
+/// memory of its whole task: 4 KiB while the stream lives.
 fn forget_this_task(stream: &TcpStream) {
     let mut nobody = Context::from_waker(Waker::noop());
     let _ = stream.poll_read_ready(&mut nobody);
     let _ = stream.poll_write_ready(&mut nobody);
 }
 
-/// Whether a connection begins as HTTP/2 does; nothing of it is consumed.
+/// Whether a connection begins with the preface of HTTP/2. No byte is consumed.
 async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
     const PREFACE: [u8; 4] = *b"PRI ";
     let mut first = [0; PREFACE.len()];
@@ -289,7 +287,7 @@ async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
         if count == PREFACE.len() {
             return Ok(true);
         }
-        // The rest of so few bytes is on its way, and looking does not wait for it.
+        // The rest of these few bytes is on its way, but `peek` does not wait for it.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -306,18 +304,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_was_taken_over_keeps_nothing_of_its_task() {
+    async fn a_socket_that_left_hyper_keeps_nothing_of_its_task() {
         let listener = bind("127.0.0.1:0", Duration::from_secs(45)).await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        // The first look at a new socket says that it may be read; a read shows that it may not.
+        // The first poll of a new socket says that it may be read. A read shows that it may not.
         stream.writable().await.unwrap();
         assert_eq!(stream.try_read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         let task = Arc::new(Task);
         let waker = Waker::from(task.clone());
         assert!(stream.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
-        assert_eq!(Arc::strong_count(&task), 2, "the socket knows who waits for it");
+        assert_eq!(Arc::strong_count(&task), 2, "the socket keeps the waker of the task");
         forget_this_task(&stream);
         assert_eq!(Arc::strong_count(&task), 1);
         drop(client);

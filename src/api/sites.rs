@@ -1,4 +1,4 @@
-//! Sites: the whole plan, and the hierarchy level by level. Cached by whoever asks, with an ETag.
+//! Sites: the whole plan, and its hierarchy level by level. Clients may cache them, with an ETag.
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -25,15 +25,15 @@ pub struct SiteView<'a> {
     pub labels: SiteLabels<'a>,
 }
 
-/// What tickets call the seats of a site, in each language.
+/// The labels of the seats of a site on tickets, in each language.
 #[derive(Serialize, ToSchema)]
 pub struct SiteLabels<'a> {
     en: SeatLabels<'a>,
     ko: SeatLabels<'a>,
 }
 
-/// The label of a seat is: the text of its block, `row`, the label of its row, `seat`, its number,
-/// `end`.
+/// The label of a seat is the text of its block, `row`, the label of its row, `seat`, its number
+/// and `end`.
 #[derive(Serialize, ToSchema)]
 pub struct SeatLabels<'a> {
     /// In the order of the plan.
@@ -74,12 +74,12 @@ pub struct Blocks {
     blocks: Vec<Named>,
 }
 
-/// A seat with its place.
+/// A seat with its row, number, grade and price.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatView {
     id: SeatId,
-    /// What its ticket says, in English.
+    /// The label on its ticket, in English.
     label: String,
     /// The same in Korean.
     label_ko: String,
@@ -142,10 +142,11 @@ pub async fn sections(
     Path((id, area)): Path<(SiteId, AreaId)>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let area: &Area =
-        known.site.plan.areas.iter().find(|one| one.id == area).ok_or(ErrorCode::AreaNotFound)?;
+    let mut areas = known.site.plan.areas.iter();
+    let area: &Area = areas.find(|known| known.id == area).ok_or(ErrorCode::AreaNotFound)?;
     let sections = area.sections.iter();
-    let sections = sections.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
+    let named = |section: &Section| Named { id: section.id.0, name: section.name.clone() };
+    let sections = sections.map(named).collect();
     Ok(tagged(&headers, &known, Sections { sections }))
 }
 
@@ -160,10 +161,10 @@ pub async fn blocks(
     Path((id, section)): Path<(SiteId, SectionId)>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let section =
-        sections_of(&known).find(|one| one.id == section).ok_or(ErrorCode::SectionNotFound)?;
+    let mut sections = sections_of(&known);
+    let section = sections.find(|known| known.id == section).ok_or(ErrorCode::SectionNotFound)?;
     let blocks = section.blocks.iter();
-    let blocks = blocks.map(|one| Named { id: one.id.0, name: one.name.clone() }).collect();
+    let blocks = blocks.map(|block| Named { id: block.id.0, name: block.name.clone() }).collect();
     Ok(tagged(&headers, &known, Blocks { blocks }))
 }
 
@@ -180,14 +181,14 @@ pub async fn seats(
     let known = find(&services, id)?;
     let block: &Block = sections_of(&known)
         .flat_map(|section| &section.blocks)
-        .find(|one| one.id == block)
+        .find(|known| known.id == block)
         .ok_or(ErrorCode::BlockNotFound)?;
     let mut seats = Vec::new();
     for row in &block.rows {
         for offset in 0..row.seats {
             let id = SeatId(row.first_seat_id.0 + offset);
-            let place = known.index.price(id).zip(known.index.label(id));
-            let (price, label) = place.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
+            let found = known.index.price(id).zip(known.index.label(id));
+            let (price, label) = found.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
             let Label { english: label, korean: label_ko } = label;
             seats.push(SeatView {
                 id,
@@ -211,15 +212,16 @@ fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {
     known.site.plan.areas.iter().flat_map(|area| &area.sections)
 }
 
-/// Rises when the same plan is answered in another form.
-const FORM: u32 = 2;
+/// The version of the form of the responses. It must rise when the form of a plan changes, because
+/// clients keep what they have while the ETag is the same.
+const FORM_VERSION: u32 = 2;
 
 /// A site changes only by a new version, so the version is the ETag of everything below it.
 fn tagged<T: Serialize>(headers: &HeaderMap, known: &KnownSite, data: T) -> Response {
-    let tag = format!("\"{}-{}-{FORM}\"", known.site.id.key(), known.site.version);
+    let tag = format!("\"{}-{}-{FORM_VERSION}\"", known.site.id.key(), known.site.version);
     let asked = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let same = asked.is_some_and(|asked| {
-        asked.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+        asked.split(',').any(|value| value.trim().trim_start_matches("W/") == tag)
     });
     let mut response = if same { NotModified.into_response() } else { Okay(data).into_response() };
     if let Ok(value) = HeaderValue::from_str(&tag) {

@@ -1,31 +1,30 @@
 //! Sign-up, log-in, sessions.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::auth::{Pair, User, hash_password, rotate_session, start_session, verify_password};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
-use crate::api::serve::PeerAddress;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::UserId;
 use crate::domain::text::{canonical, canonical_email};
 use crate::engine::error::{EngineError, Refusal};
-use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The longest e-mail.
-const EMAIL_BYTES: usize = 254;
+const EMAIL_BYTES_MAX: usize = 254;
 /// The longest password in any form of its characters: 128 syllables of Hangul as single sounds
-/// have 1,152 bytes. What is longer is not worth a hash.
-const PASSWORD_BYTES: usize = 2048;
+/// have 1,152 bytes. A longer text is refused without the cost of a hash.
+const PASSWORD_BYTES_MAX: usize = 2048;
+
 /// E-mail and password of a new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignUpInput {
-    /// At most 254 characters; spaces around it are taken off.
+    /// At most 254 characters; spaces around it are removed.
     #[schema(
         example = "fan@grandstand.example",
         max_length = 254,
@@ -62,7 +61,7 @@ pub struct UserView {
 pub struct SessionView {
     access_token: String,
     refresh_token: String,
-    /// Life of the access token in seconds.
+    /// How long the access token lives, in seconds.
     expires_in: u64,
     user: UserView,
 }
@@ -74,7 +73,7 @@ pub struct RefreshInput {
     refresh_token: String,
 }
 
-/// Makes an account.
+/// Creates an account.
 #[utoipa::path(post, path = "/api/users/sign-up",
     operation_id = "signUp", tag = "users", request_body = SignUpInput,
     params(("Idempotency-Key" = Option<String>, Header)),
@@ -82,11 +81,11 @@ pub struct RefreshInput {
     extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
 pub async fn sign_up(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    Caller(address): Caller,
     key: IdempotencyKey,
     input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
-    services.limits.account_call(address(peer))?;
+    services.limits.account_call(address)?;
     let email = checked_email(&input.value.email);
     let password = checked_password(&input.value.password);
     let (email, password) = match (email, password) {
@@ -97,11 +96,11 @@ pub async fn sign_up(
             ));
         }
     };
-    // PostgreSQL has been away for long: the journal is kept in memory, and must end somewhere.
+    // PostgreSQL is away for a long time, so the journal grows in memory and must stop.
     if services.backlogs.too_long(services.engine.account_partition(&email)) {
         return Err(ErrorCode::Overloaded.into());
     }
-    // An account from before e-mails had one form is not made a second time.
+    // An account may exist from the time before e-mails had a canonical form.
     if account_as_typed(&services, &input.value.email).await?.is_some() {
         return Err(ApiError::from(Refusal::EmailTaken));
     }
@@ -111,7 +110,7 @@ pub async fn sign_up(
     Ok(Created(UserView { id, email: account.email, role: account.role }))
 }
 
-/// An account that is not stored yet.
+/// A new account, which is not stored yet.
 pub async fn new_account(
     services: &Services,
     email: String,
@@ -131,21 +130,20 @@ pub async fn new_account(
     extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
 pub async fn log_in(
     State(services): State<Arc<Services>>,
-    peer: Option<Extension<PeerAddress>>,
+    Caller(address): Caller,
     input: Input<LogInInput>,
 ) -> ApiResult<Okay<SessionView>> {
-    let address = address(peer);
     services.limits.account_call(address)?;
     let LogInInput { email: typed, password } = input.value;
-    let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES);
-    let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES) else {
+    let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES_MAX);
+    let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES_MAX) else {
         return Err(ErrorCode::BadCredentials.into());
     };
     let account = match account_as_typed(&services, &typed).await? {
         Some(account) => Some(account),
         None => services.engine.account(&email).await?,
     };
-    // Before the hash, which is what a try costs.
+    // Before the hash, because the hash is the cost of a try.
     let guess = services.limits.guess(&email, address)?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = verify_password(password, hash).await?;
@@ -161,8 +159,8 @@ pub async fn log_in(
     }
 }
 
-/// Exchanges the refresh token for new tokens. A token works again for 10 s after its first use,
-/// for an answer that was lost and for a second tab; later it ends the session.
+/// Exchanges the refresh token for new tokens. A token may be used again for 10 s after its first
+/// use, because the response may be lost and there may be a second tab. Later use ends the session.
 #[utoipa::path(post, path = "/api/users/refresh",
     operation_id = "refreshSession", tag = "users", request_body = RefreshInput,
     responses((status = 200, body = Envelope<SessionView>)),
@@ -193,10 +191,6 @@ pub async fn me(user: User) -> Okay<UserView> {
     Okay(UserView { id: user.id, email: user.email.to_string(), role: user.role })
 }
 
-fn address(peer: Option<Extension<PeerAddress>>) -> IpAddr {
-    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0)
-}
-
 fn view(services: &Services, account: Account, pair: Pair) -> SessionView {
     SessionView {
         access_token: pair.access,
@@ -206,24 +200,24 @@ fn view(services: &Services, account: Account, pair: Pair) -> SessionView {
     }
 }
 
-/// An account that was kept under an e-mail as it was typed: before, that was trimmed and in lower
-/// case, and no more.
+/// The account of an e-mail in its older form, which was only trimmed and in lower case.
 pub async fn account_as_typed(
     services: &Services,
     typed: &str,
 ) -> Result<Option<Account>, EngineError> {
     let email = typed.trim().to_lowercase();
-    if canonical_email(typed).as_ref() == Some(&email) || email.len() > EMAIL_BYTES {
+    if canonical_email(typed).as_ref() == Some(&email) || email.len() > EMAIL_BYTES_MAX {
         return Ok(None);
     }
     services.engine.account(&email).await
 }
 
-/// An e-mail in the form that accounts are kept under. Only what is surely wrong is refused: that
-/// the address exists can only be shown by a mail to it. `SignUpInput` has the same as a pattern.
+/// An e-mail in its canonical form, under which accounts are stored. Only an impossible address is
+/// refused, because only a mail can show that an address exists. `SignUpInput` has the same rule as
+/// a pattern.
 pub fn checked_email(text: &str) -> Result<String, FieldError> {
     let plausible = |email: &String| {
-        email.len() <= EMAIL_BYTES
+        email.len() <= EMAIL_BYTES_MAX
             && !email.chars().any(|letter| letter.is_control() || letter.is_whitespace())
             && email.split_once('@').is_some_and(|(name, host)| {
                 !name.is_empty()
@@ -237,7 +231,7 @@ pub fn checked_email(text: &str) -> Result<String, FieldError> {
     canonical_email(text).filter(plausible).ok_or(error)
 }
 
-/// A password that may be used, in the form that its hash is made of.
+/// A password of the right length, in its canonical form, of which the hash is made.
 pub fn checked_password(text: &str) -> Result<String, FieldError> {
     let password = canonical(text);
     let message = "must have 8 to 128 characters".to_owned();

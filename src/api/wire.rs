@@ -1,5 +1,5 @@
-//! A connection under hyper that can be taken over: it says whether bytes wait to be written, and
-//! the head of the answer is written by hand.
+//! A connection under hyper that can be taken over. It says whether bytes wait to be written, and
+//! the head of the response is written by hand.
 
 use crate::api::events::retry;
 use axum::response::Response;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 /// A connection that hyper serves for now.
 pub(super) struct Wire {
     io: TokioIo<TcpStream>,
-    /// Whether the last write had to wait: then hyper has bytes that are not written yet.
+    /// Whether the last write had to wait, because then hyper has bytes that are not written yet.
     full: Arc<AtomicBool>,
 }
 
@@ -82,7 +82,7 @@ impl Write for Wire {
     }
 }
 
-/// The head of an accepted event stream as it goes over the wire, and its first chunk.
+/// The bytes of the head of an accepted event stream, and of its first chunk.
 pub(super) fn head(response: &Response) -> Bytes {
     let mut head =
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n".to_vec();

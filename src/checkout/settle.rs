@@ -1,6 +1,6 @@
-//! What is over for us and not over at the gateway. A payment that was refused may be approved
-//! late, and a sale may be given back in the console of the gateway. Each such disagreement with
-//! money in it is settled here: by a refund in full, or by the end of the reservation.
+//! Settles payments that have ended for us and went on at the gateway. A payment that was refused
+//! may be approved late, and a sale may be given back in the console of the gateway. If money is
+//! involved, it goes back in full, or the reservation ends.
 
 use crate::domain::claim::ClaimState;
 use crate::domain::fact::PaymentStep;
@@ -16,25 +16,24 @@ use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What somebody says of a payment at the gateway: a webhook, or the list of movements of money.
-/// It is never believed, and only says which payments are worth a look-up.
+/// What a webhook, or the list of movements of money, says about a payment. It is never believed,
+/// and only says which payments are worth a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rumour {
     pub payment: PaymentId,
-    /// The gateway's key of it, where it is told.
+    /// The gateway's key of the payment. A message about a deposit has none.
     pub payment_key: Option<String>,
-    /// Where it is told.
     pub status: Option<GatewayStatus>,
 }
 
 /// How a comparison ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is to be done.
+    /// There is nothing to do.
     Agrees,
-    /// What was wrong has been set right, or is on its way to it.
+    /// The steps that settle it are taken, or are in the journal.
     Settled,
-    /// It can't be settled now: the gateway or Redis gave no reply, or something is under way.
+    /// It can't be settled now: the gateway gave no reply, or a payment or refund is under way.
     Later,
 }
 
@@ -46,7 +45,7 @@ pub struct Settlement {
     toss: Toss,
 }
 
-/// Whether a rumour is what the row says anyway, so that no look-up is needed.
+/// Whether a rumour says the same as the row, so that no look-up is needed.
 pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
     let Some(status) = &rumour.status else { return false };
     let has_none =
@@ -56,7 +55,7 @@ pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
     }
     match row.standing {
         Standing::Waits(_) => false,
-        // The reconciler sees to it.
+        // The reconciler ends it.
         Standing::Ending => true,
         Standing::Failed | Standing::Refunded => has_none,
         Standing::Paid if row.attempt.amount == 0 => *status == GatewayStatus::Canceled,
@@ -65,13 +64,21 @@ pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
     }
 }
 
+/// Whether the gateway has charged what an attempt asked for. A part that has gone back already
+/// does not undo the sale.
+pub(super) fn has_charged(found: &GatewayPayment, attempt: &Attempt) -> bool {
+    matches!(found.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
+        && found.total_amount == attempt.amount
+}
+
 impl Settlement {
-    /// Settles in the background: how its calls to the gateway end holds no payment back.
+    /// Its calls to the gateway are calls in the background: when they fail, no new payment is held
+    /// back.
     pub fn new(engine: &Arc<Engine>, store: &Store, toss: &Toss) -> Self {
         Self { engine: engine.clone(), store: store.clone(), toss: toss.in_background() }
     }
 
-    /// How some payments stand in PostgreSQL; those without a row are left out.
+    /// The rows of payments in PostgreSQL. A payment without a row is left out.
     ///
     /// # Errors
     /// PostgreSQL is away.
@@ -84,8 +91,11 @@ impl Settlement {
 
     /// Looks the payment of a rumour up at the gateway, and settles what does not agree with its
     /// row.
-    pub async fn look(&self, row: &PaymentRow, rumour: &Rumour) -> anyhow::Result<Verdict> {
-        // Where PostgreSQL has forgotten sales, what it says is no reason to give money back.
+    ///
+    /// # Errors
+    /// Redis gave no reply.
+    pub async fn look(&self, row: &PaymentRow, rumour: &Rumour) -> Result<Verdict, EngineError> {
+        // In a halted partition PostgreSQL has lost sales, so a missing row proves nothing.
         if self.engine.partition_state(rumour.payment.partition()).await?.halted.is_some() {
             return Ok(Verdict::Later);
         }
@@ -102,12 +112,16 @@ impl Settlement {
         }
     }
 
-    async fn settle(&self, row: &PaymentRow, found: &GatewayPayment) -> anyhow::Result<Verdict> {
+    async fn settle(
+        &self,
+        row: &PaymentRow,
+        found: &GatewayPayment,
+    ) -> Result<Verdict, EngineError> {
         let attempt = &row.attempt;
         let payment = attempt.payment;
         let has_money = found.has_money();
         if found.payment_key != attempt.payment_key {
-            // The buyer has paid twice for one order: what no row has asked for goes back.
+            // The buyer has paid twice for one order. No row has asked for this payment.
             return match has_money {
                 true if self.is_sold_by(row, &found.payment_key).await? => Ok(Verdict::Later),
                 true => Ok(self.give_back(found, "stray", "paid twice").await),
@@ -115,9 +129,7 @@ impl Settlement {
             };
         }
         match row.standing {
-            Standing::Waits(_)
-                if found.status == GatewayStatus::Done && found.total_amount == attempt.amount =>
-            {
+            Standing::Waits(_) if has_charged(found, attempt) => {
                 self.engine.settle_payment(attempt, Outcome::Approved).await?;
                 Ok(Verdict::Settled)
             }
@@ -148,8 +160,9 @@ impl Settlement {
         }
     }
 
-    /// Whether Redis has the reservation of a row with another payment key than the row.
-    async fn is_sold_by(&self, row: &PaymentRow, key: &str) -> anyhow::Result<bool> {
+    /// Whether the reservation of a row is on this payment key in Redis, of which the row does not
+    /// know yet.
+    async fn is_sold_by(&self, row: &PaymentRow, key: &str) -> Result<bool, EngineError> {
         let Attempt { user, reservation, .. } = row.attempt;
         let claim = match self.engine.claim(user, reservation).await? {
             Some(Found::Live(claim)) => claim,
@@ -158,8 +171,8 @@ impl Settlement {
         Ok(claim.payment.is_some_and(|payment| payment.key == key))
     }
 
-    /// Gives back all that the gateway has of a payment, when no row says that it is owed. The same
-    /// call again has no second effect.
+    /// Gives back all that the gateway has of a payment that no row owes. A repeated call has no
+    /// second effect.
     async fn give_back(&self, found: &GatewayPayment, why: &str, reason: &'static str) -> Verdict {
         let intent = format!("{why}:{}", found.payment_key);
         let (order, amount) = (&found.order_id, found.balance_amount);
@@ -178,17 +191,17 @@ impl Settlement {
         }
     }
 
-    /// The money of a sale went back at the gateway, without us: the sale is over. Its seats go
-    /// the way of a refund, which the reconciler ends, because it finds that the money is back.
-    async fn end_sale(&self, row: &PaymentRow) -> anyhow::Result<Verdict> {
+    /// Ends a sale whose money went back at the gateway without us. Its seats are refunded, and the
+    /// reconciler ends this refund, because it finds that the money is back.
+    async fn end_sale(&self, row: &PaymentRow) -> Result<Verdict, EngineError> {
         let attempt = &row.attempt;
         let (payment, user) = (attempt.payment, attempt.user);
         tracing::warn!(%payment, "given back at the gateway: the reservation ends");
         count("given back elsewhere");
         let live = match self.engine.claim(user, attempt.reservation).await? {
             Some(Found::Live(claim)) => {
-                let mine = claim.payment.as_ref().is_some_and(|one| one.id == payment);
-                if !mine || claim.state != ClaimState::Confirmed {
+                let is_on_it = claim.payment.as_ref().is_some_and(|found| found.id == payment);
+                if !is_on_it || claim.state != ClaimState::Confirmed {
                     return Ok(Verdict::Later);
                 }
                 true
@@ -199,10 +212,10 @@ impl Settlement {
             match self.engine.cancel(attempt.match_id, user, attempt.reservation, &[]).await {
                 Ok(_) => return Ok(Verdict::Settled),
                 Err(EngineError::Refused(Refusal::Archived | Refusal::NotFound(_))) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        // The match has left Redis: only the books have the sale.
+        // The match has left Redis, so only PostgreSQL has the sale.
         let money = Money {
             attempt: attempt.number,
             refund: row.last_refund + 1,
@@ -210,9 +223,9 @@ impl Settlement {
             part_seats: attempt.seats.clone(),
             ..Money::default()
         };
-        let told =
+        let noted =
             self.engine.record_orphan_payment(attempt, PaymentStep::Refunded, &money).await?;
-        Ok(if told { Verdict::Settled } else { Verdict::Later })
+        Ok(if noted { Verdict::Settled } else { Verdict::Later })
     }
 }
 

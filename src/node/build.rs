@@ -1,15 +1,15 @@
-//! The parts of a node: connected, checked, and not yet started.
+//! Builds the parts of a node, and connects and checks them. It starts nothing.
 
 use crate::api::Services;
 use crate::api::address::Proxies;
 use crate::api::auth::Tokens;
-use crate::api::checkout::Pauses;
+use crate::api::counts::SeatCounts;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
-use crate::api::taken::Taken;
 use crate::api::users::{account_as_typed, checked_email, checked_password, new_account};
+use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::config::Settings;
 use crate::domain::account::Role;
@@ -28,26 +28,18 @@ use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-/// How long a start waits for a server of Redis that does not answer.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a start waits for all partitions when some are loaded. Longer: one dead server of Redis
+/// delays the start of each node. Shorter: more nodes start before their partitions are loaded.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The parts of a node, from its settings.
 pub(super) async fn build(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Arc<Services>, Arc<Workers>)> {
     let store = Store::new(&settings.database_url, settings.database_connections)?;
-    let engine = Engine::connect(EngineSettings {
-        redis_url: settings.redis_url.clone(),
-        partitions: settings.partitions,
-        limits: settings.limits(),
-    });
-    let where_to = || {
-        let place = crate::redis::address(&settings.redis_url);
-        format!("connecting to Redis at {place} (GRANDSTAND_REDIS_URL)")
-    };
-    let engine = Arc::new(engine.await.with_context(where_to)?);
+    let engine = Arc::new(connect_engine(settings).await?);
     check_store(&store, settings).await?;
     for warning in engine.durability_warnings().await {
         tracing::warn!("{warning}");
@@ -80,28 +72,42 @@ pub(super) async fn build(
         age_ms: settings.journal_age_ms_max,
     };
     let backlogs = Backlogs::new(engine.redis().clone(), settings.partitions, limits);
+    let backlogs = Arc::new(backlogs);
+    let persisted = Arc::new(Persisted::new(settings.partitions));
+    let checkout = Checkout::new(&engine, &store, &toss, &persisted, &backlogs);
     let services = Services {
         settlement: Settlement::new(&engine, &store, &toss),
         engine,
         hints: Hints::default(),
-        backlogs: Arc::new(backlogs),
+        checkout: Arc::new(checkout),
+        backlogs,
         store,
         catalog,
         hub,
-        persisted: Arc::new(Persisted::new(settings.partitions)),
+        persisted,
         toss,
         tokens: Tokens::new(&settings.jwt_secret, settings.access_ttl_ms, settings.refresh_ttl_ms),
         limits: RateLimits::new(&settings.rates),
-        pauses: Pauses::default(),
-        checkouts: TaskTracker::new(),
         calls: Calls::default(),
-        taken: Taken::default(),
+        counts: SeatCounts::default(),
         health: Health::new(settings.partitions),
         checkout_url: settings.toss_checkout_url.clone(),
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };
     Ok((Arc::new(services), Arc::new(workers)))
+}
+
+async fn connect_engine(settings: &Settings) -> anyhow::Result<Engine> {
+    let connecting = Engine::connect(EngineSettings {
+        redis_url: settings.redis_url.clone(),
+        partitions: settings.partitions,
+        limits: settings.limits(),
+    });
+    connecting.await.with_context(|| {
+        let address = crate::redis::address(&settings.redis_url);
+        format!("connecting to Redis at {address} (GRANDSTAND_REDIS_URL)")
+    })
 }
 
 fn gateway(settings: &Settings) -> anyhow::Result<Toss> {
@@ -114,7 +120,8 @@ fn gateway(settings: &Settings) -> anyhow::Result<Toss> {
     })
 }
 
-/// A node starts without PostgreSQL (holds go on), but never on one that is set up wrong.
+/// A node starts without PostgreSQL, because holds work without it, but never with a wrong setup of
+/// PostgreSQL.
 async fn check_store(store: &Store, settings: &Settings) -> anyhow::Result<()> {
     let checked = async {
         if !settings.allow_unsafe_database {
@@ -126,7 +133,7 @@ async fn check_store(store: &Store, settings: &Settings) -> anyhow::Result<()> {
         Ok(Some(stored)) if stored != settings.partitions => {
             Err(anyhow::anyhow!(wrong_partitions("PostgreSQL", stored, settings.partitions)))
         }
-        // Without a number it is new, or has lost everything: the worker finds out which.
+        // Without a number the database is new or has lost everything. The worker finds out which.
         Ok(_) => Ok(()),
         Err(StoreError::Away(reason)) => {
             tracing::warn!(reason, "PostgreSQL is away: payments are paused until it is back");
@@ -146,18 +153,19 @@ fn wrong_partitions(place: &str, stored: u16, wanted: u16) -> String {
     )
 }
 
-/// Who waits for the partitions.
+/// The kind of process that waits for the partitions.
 pub(super) enum Waiting {
-    /// A node waits as long as it takes.
+    /// A node waits without a limit.
     Node(NodeRole),
-    /// A command says so to its user, and ends after a time.
+    /// A command tells its user, and fails after this time.
     Command(Duration),
 }
 
-/// At the first start the worker makes the partitions; an API node waits for one to do so. When
-/// others are loaded, a partition that is not, or that does not answer, is left to come later.
+/// Waits until the partitions are loaded. At the very first start a worker creates them, and API
+/// nodes wait for it. When some partitions are loaded after `START_TIMEOUT`, the node starts
+/// without the rest.
 pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> anyhow::Result<()> {
-    let (mut told, begun) = (false, Instant::now());
+    let (mut announced, begun) = (false, Instant::now());
     let mut missing: Vec<Partition> = services.engine.partitions().collect();
     loop {
         let mut away = Vec::new();
@@ -172,14 +180,14 @@ pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> 
         }
         missing = away;
         let some_are_loaded = missing.len() < usize::from(services.engine.partition_count());
-        if missing.is_empty() || some_are_loaded && begun.elapsed() > START_PATIENCE {
+        if missing.is_empty() || some_are_loaded && begun.elapsed() > START_TIMEOUT {
             break;
         }
         match waiting {
-            Waiting::Node(NodeRole::Api) if !told => {
+            Waiting::Node(NodeRole::Api) if !announced => {
                 tracing::info!("waiting for a worker to load the partitions");
             }
-            Waiting::Command(most) if !told => {
+            Waiting::Command(most) if !announced => {
                 let most = most.as_secs();
                 eprintln!("waiting for a worker to load the partitions, at most {most} s");
             }
@@ -190,7 +198,7 @@ pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> 
             ),
             Waiting::Node(_) | Waiting::Command(_) => {}
         }
-        told = true;
+        announced = true;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for partition in missing {
@@ -199,6 +207,7 @@ pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> 
     Ok(())
 }
 
+/// Creates the account of the first administrator, if the settings name one and it does not exist.
 pub(super) async fn first_administrator(
     services: &Services,
     settings: &Settings,
@@ -222,12 +231,13 @@ pub(super) async fn first_administrator(
         Ok(None) => {}
         Ok(Some(_)) => return Ok(()),
         Err(error) => {
-            tracing::warn!(%error, "whether there is an administrator can't be read: not made now");
+            tracing::warn!(%error, "no first administrator: accounts can't be read");
             return Ok(());
         }
     }
     let account = new_account(services, email, password, Role::Admin).await;
-    let account = account.map_err(|_| anyhow::anyhow!("making the first administrator failed"))?;
+    let account =
+        account.map_err(|_| anyhow::anyhow!("creating the first administrator failed"))?;
     match services.engine.create_account(&account, Default::default()).await {
         Ok(_) | Err(EngineError::Refused(Refusal::EmailTaken)) => Ok(()),
         Err(error) => Err(error.into()),

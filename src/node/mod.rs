@@ -1,4 +1,4 @@
-//! The composition root: builds the parts of a node, starts its tasks, stops them in order.
+//! A running node: its parts are built here, its tasks are started, and they stop in order.
 
 mod build;
 mod rebuild;
@@ -28,8 +28,8 @@ pub enum NodeRole {
     Worker,
 }
 
-/// A running node. Its parts stop one after the other, because each needs those behind it: requests
-/// need the worker, which needs the readers of the streams.
+/// A running node. Its parts stop one after the other, because each needs the next: requests need
+/// the worker, and the worker needs the readers of the streams.
 pub struct Node {
     pub services: Arc<Services>,
     pub workers: Arc<Workers>,
@@ -37,7 +37,7 @@ pub struct Node {
     requests: Part,
     work: Part,
     readers: Part,
-    /// How long requests are still taken after a stop was asked for.
+    /// How long requests are still accepted after a stop was asked for.
     drain: Duration,
 }
 
@@ -61,7 +61,7 @@ impl Part {
 }
 
 impl Node {
-    /// Connects everything, starts the tasks, and listens. Redis must answer; PostgreSQL may come
+    /// Connects everything, starts the tasks, and listens. Redis must reply. PostgreSQL may come
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
@@ -108,41 +108,40 @@ impl Node {
         format!("http://{}", self.address)
     }
 
-    /// Ends in this order: the load balancer gets its time to notice that the node is not ready;
-    /// requests and confirmations in flight end; the worker gives its partitions up; the readers
-    /// end.
+    /// Stops in this order: the load balancer gets time to notice that the node is not ready, open
+    /// requests and confirmations end, the worker gives its partitions up, the readers end.
     pub async fn stop(self) {
         self.services.health.stopping();
         tokio::time::sleep(self.drain).await;
         self.requests.end().await;
-        self.services.checkouts.close();
-        if tokio::time::timeout(CHECKOUTS, self.services.checkouts.wait()).await.is_err() {
-            tracing::warn!("some confirmations did not end in time: the reconciler goes on");
+        if !self.services.checkout.finish(CHECKOUT_TIMEOUT).await {
+            tracing::warn!("some confirmations did not end in time: the reconciler ends them");
         }
         self.work.end().await;
         self.readers.end().await;
     }
 }
 
-/// The parts of a node without its tasks, for one command on a running installation. Waits until a
-/// worker has loaded the partitions, and says so.
+/// The parts of a node without its tasks, for a command on a running installation. Waits until a
+/// worker has loaded the partitions, and tells the user that it waits.
 pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<Services>> {
     let (services, _) = build(settings, &CancellationToken::new()).await?;
-    let most = Duration::from_millis(settings.command_wait_ms);
-    wait_until_loaded(&services, Waiting::Command(most)).await?;
+    let timeout = Duration::from_millis(settings.command_wait_ms);
+    wait_until_loaded(&services, Waiting::Command(timeout)).await?;
     Ok(services)
 }
 
-/// The same for a command that must also work while partitions are not loaded.
+/// The same without the wait, for a command that must work while partitions are not loaded.
 pub async fn connect_at_once(settings: &Settings) -> anyhow::Result<Arc<Services>> {
     let (services, _) = build(settings, &CancellationToken::new()).await?;
     Ok(services)
 }
 
-/// Confirmations in flight get this time at a stop: more than claim, gateway and outcome take
-/// together.
-const CHECKOUTS: Duration = Duration::from_secs(20);
+/// How long a stop waits for confirmations and cancellations under way. It must be longer than
+/// claim, gateway and outcome take together.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Hands everything that the streams tell to the part that needs it.
 fn listener(services: &Arc<Services>) -> Listener {
     let services = services.clone();
     let refresh =
@@ -164,6 +163,7 @@ fn listener(services: &Arc<Services>) -> Listener {
     })
 }
 
+/// Frees memory that nobody needs any more, every ten seconds.
 async fn tidy(services: Arc<Services>, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -176,6 +176,7 @@ async fn tidy(services: Arc<Services>, stop: CancellationToken) {
     }
 }
 
+/// Measures how far the journals are ahead of PostgreSQL.
 async fn measure_backlogs(services: Arc<Services>, stop: CancellationToken) {
     loop {
         if let Err(error) = services.backlogs.measure_once().await {

@@ -9,38 +9,39 @@ use crate::workers::rebuild::Agreement;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Longer than a partition takes to load.
+/// The lease must be longer than a partition takes to load.
 const REBUILD_LEASE_MS: u64 = 60_000;
-/// A worker that owns a partition notices within a second that it was closed.
-const REBUILD_WAIT: Duration = Duration::from_secs(30);
+/// How long a rebuild waits for the worker that owns a partition. The worker notices within a
+/// second that it was closed, and the load takes most of the time.
+const REBUILD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Loads one partition, or all of them, from PostgreSQL again, and returns how many. The worker
 /// that owns a partition loads it. When no worker owns it, this process does.
 pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Result<usize> {
-    if let Some(one) = partition.filter(|one| *one >= settings.partitions) {
-        anyhow::bail!("there is no partition {one}: they are 0 to {}", settings.partitions - 1);
+    if let Some(number) = partition.filter(|number| *number >= settings.partitions) {
+        anyhow::bail!("there is no partition {number}: they are 0 to {}", settings.partitions - 1);
     }
     let (services, workers) = build(settings, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
-    for one in services.engine.partitions().filter(|one| partition.is_none_or(|only| only == one.0))
-    {
-        let journal = Journal::open(services.engine.redis(), one).await?;
-        refuse_when_lost(&workers, one).await?;
-        let most = REBUILD_WAIT.as_secs();
-        eprintln!("loading partition {one} from PostgreSQL, at most {most} s");
-        services.engine.close_partition(one).await?;
+    let wanted = |found: &Partition| partition.is_none_or(|number| number == found.0);
+    for partition in services.engine.partitions().filter(wanted) {
+        let journal = Journal::open(services.engine.redis(), partition).await?;
+        refuse_when_lost(&workers, partition).await?;
+        let most = REBUILD_TIMEOUT.as_secs();
+        eprintln!("loading partition {partition} from PostgreSQL, at most {most} s");
+        services.engine.close_partition(partition).await?;
         let closed_at = Instant::now();
-        while services.engine.epoch(one).await?.is_none() {
+        while services.engine.epoch(partition).await?.is_none() {
             if let Some(lease) =
-                services.engine.take_lease(one, &workers.name, REBUILD_LEASE_MS).await?
+                services.engine.take_lease(partition, &workers.name, REBUILD_LEASE_MS).await?
             {
                 let loaded = workers.load_once(&journal, &lease).await;
                 services.engine.end_lease(&lease).await?;
                 loaded?;
             }
             anyhow::ensure!(
-                closed_at.elapsed() < REBUILD_WAIT,
-                "the worker that owns partition {one} does not load it: look at its log"
+                closed_at.elapsed() < REBUILD_TIMEOUT,
+                "the worker that owns partition {partition} does not load it: look at its log"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -49,13 +50,13 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
     Ok(rebuilt)
 }
 
-/// What PostgreSQL has lost must not be taken out of Redis as well.
+/// Refuses a partition of which PostgreSQL has lost something that Redis still has.
 async fn refuse_when_lost(workers: &Workers, partition: Partition) -> anyhow::Result<()> {
-    // A worker commits and tells meanwhile: only what is found again counts.
+    // A worker commits and announces meanwhile, so only a loss that is found three times counts.
     for _ in 0..3 {
         let agreement = workers.agreement(partition).await?;
-        let Agreement::DatabaseLost { announced: told, .. } = agreement else { return Ok(()) };
-        tracing::debug!(%partition, %told, "PostgreSQL is behind what Redis was told");
+        let Agreement::DatabaseLost { announced, .. } = agreement else { return Ok(()) };
+        tracing::debug!(%partition, %announced, "PostgreSQL is behind its own announcement");
     }
     anyhow::bail!(
         "PostgreSQL has lost what partition {partition} of Redis still knows: a rebuild would lose \

@@ -1,5 +1,5 @@
-//! The slow sweep over the movements of money at the gateway, because a webhook may never come:
-//! what the list of the last days says is compared with the rows, and what differs is settled.
+//! The slow sweep over the movements of money at the gateway, because a webhook may never come. The
+//! list of the last days is compared with the rows in PostgreSQL, and a difference is settled.
 
 use crate::checkout::settle::{Rumour, Settlement, Verdict, agrees};
 use crate::domain::ids::PaymentId;
@@ -12,32 +12,36 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Every so many sweeps all of the last days are swept, and else what came since the last one.
-const WHOLE_EVERY: u32 = 60;
-/// The last days.
-const DAYS: i64 = 3;
-/// How far a sweep looks back behind the last one: the gateway may list a movement late, and its
-/// clock may differ from ours.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
-/// Between two calls to the gateway.
-const CALL_EVERY: Duration = Duration::from_millis(200);
+/// One of this many sweeps is over all of the last days, the others only over the movements since
+/// the sweep before. Fewer: more calls to the gateway. More: a late change is found later.
+const WHOLE_INTERVAL_SWEEPS: u32 = 60;
+/// How many of the last days a whole sweep covers.
+const WHOLE_DAYS: i64 = 3;
+/// How far a sweep goes back before the end of the last sweep, because the gateway may list a
+/// movement late, and its clock may differ from ours.
+const OVERLAP_TIME: SignedDuration = SignedDuration::from_mins(5);
+/// The pause between two calls to the gateway, so that buyers do not wait for the sweep.
+const CALL_PAUSE: Duration = Duration::from_millis(200);
 
-/// What earlier sweeps have seen.
+/// The most payments of one query to PostgreSQL.
+const QUERY_PAYMENTS_MAX: usize = 1_000;
+
+/// What earlier sweeps found.
 #[derive(Default)]
 pub struct Swept {
     sweeps: u32,
-    /// Where the last one ended.
+    /// Where the last sweep ended.
     upto: Option<Timestamp>,
-    /// The movements of payments that were looked up and need nothing more.
-    looked: HashSet<String>,
-    /// What could not be settled yet, by payment key: the next sweep has it too.
+    /// Movements whose payments were looked up and agree.
+    agreed: HashSet<String>,
+    /// Movements that could not be settled yet, by payment key. The next sweep has them again.
     later: HashMap<String, GatewayTransaction>,
-    /// Payments whose money the gateway has, and that have no row.
+    /// Payments without a row whose money the gateway has.
     rowless: HashSet<PaymentId>,
 }
 
 impl Workers {
-    /// Sweeps again and again, until `stop`.
+    /// Sweeps at the interval of the settings, until `stop`.
     pub(super) async fn sweep_charges(self: Arc<Self>, stop: CancellationToken) {
         let mut swept = Swept::default();
         while !stop.is_cancelled() {
@@ -56,63 +60,65 @@ impl Workers {
         }
     }
 
-    /// One sweep over the payments of the partitions that this worker owns. One that can't be
+    /// One sweep over the payments of the partitions that this worker owns. A payment that can't be
     /// settled does not hold up the others.
     async fn charges_once(&self, swept: &mut Swept) -> anyhow::Result<()> {
         let now = Timestamp::now();
-        let days = now - SignedDuration::from_hours(24 * DAYS);
-        let whole = swept.sweeps.is_multiple_of(WHOLE_EVERY);
-        let from = swept.upto.filter(|_| !whole).map_or(days, |upto| upto - OVERLAP);
+        let days = now - SignedDuration::from_hours(24 * WHOLE_DAYS);
+        let whole = swept.sweeps.is_multiple_of(WHOLE_INTERVAL_SWEEPS);
+        let from = swept.upto.filter(|_| !whole).map_or(days, |upto| upto - OVERLAP_TIME);
         // The gateway's clock may be ahead.
-        let new = self.last_movements(from, now + OVERLAP).await?;
+        let new = self.last_movements(from, now + OVERLAP_TIME).await?;
         if whole {
-            let known: HashSet<&String> = new.values().map(|one| &one.transaction_key).collect();
-            swept.looked.retain(|key| known.contains(key));
+            let known: HashSet<&String> =
+                new.values().map(|movement| &movement.transaction_key).collect();
+            swept.agreed.retain(|key| known.contains(key));
             swept.rowless.clear();
         }
         let mut last = swept.later.clone();
         last.extend(new);
         let settlement = Settlement::new(&self.engine, &self.store, &self.toss);
-        let is_ours = |one: &GatewayTransaction| {
-            PaymentId::from_order_id(&one.order_id).is_some_and(|id| self.owns(id.partition()))
+        let payment = |movement: &GatewayTransaction| PaymentId::from_order_id(&movement.order_id);
+        let is_ours = |movement: &GatewayTransaction| {
+            payment(movement).is_some_and(|id| self.owns(id.partition()))
         };
         let movements: Vec<GatewayTransaction> = last.into_values().filter(is_ours).collect();
         let mut later = HashMap::new();
-        for page in movements.chunks(1_000) {
-            let payment = |one: &GatewayTransaction| PaymentId::from_order_id(&one.order_id);
+        for page in movements.chunks(QUERY_PAYMENTS_MAX) {
             let ids: Vec<PaymentId> = page.iter().filter_map(payment).collect();
             let rows = settlement.rows(&ids).await?;
-            for one in page {
-                let Some(payment) = payment(one) else { continue };
+            for movement in page {
+                let Some(payment) = payment(movement) else { continue };
                 let rumour = Rumour {
                     payment,
-                    payment_key: Some(one.payment_key.clone()),
-                    status: Some(one.status.clone()),
+                    payment_key: Some(movement.payment_key.clone()),
+                    status: Some(movement.status.clone()),
                 };
                 let Some(row) = rows.get(&payment) else {
-                    match one.has_money() {
+                    match movement.has_money() {
                         true => swept.rowless.insert(payment),
                         false => swept.rowless.remove(&payment),
                     };
                     continue;
                 };
                 swept.rowless.remove(&payment);
-                // The reconciler asks about those.
+                // The reconciler settles a payment that waits for its outcome.
                 let waits = matches!(row.standing, Standing::Waits(_))
-                    && one.payment_key == row.attempt.payment_key;
-                if waits || agrees(row, &rumour) || swept.looked.contains(&one.transaction_key) {
+                    && movement.payment_key == row.attempt.payment_key;
+                if waits || agrees(row, &rumour) || swept.agreed.contains(&movement.transaction_key)
+                {
                     continue;
                 }
-                tokio::time::sleep(CALL_EVERY).await;
+                tokio::time::sleep(CALL_PAUSE).await;
                 let looked = settlement.look(row, &rumour).await.unwrap_or_else(|error| {
                     let error = format!("{error:#}");
                     tracing::warn!(%payment, error, "a payment can't be settled yet");
                     Verdict::Later
                 });
                 if looked == Verdict::Agrees {
-                    swept.looked.insert(one.transaction_key.clone());
+                    swept.agreed.insert(movement.transaction_key.clone());
                 } else if looked == Verdict::Later {
-                    later.insert(one.payment_key.clone(), one.clone());
+                    later.insert(movement.payment_key.clone(), movement.clone());
                 }
             }
         }
@@ -140,13 +146,13 @@ impl Workers {
                 Transactions::Page(page) => page,
                 Transactions::Unknown { reason } => anyhow::bail!("the list of Toss: {reason}"),
             };
-            let Some(end) = page.last().map(|one| one.transaction_key.clone()) else {
+            let Some(end) = page.last().map(|movement| movement.transaction_key.clone()) else {
                 return Ok(last);
             };
             anyhow::ensure!(after.as_ref() != Some(&end), "the same page came twice");
             after = Some(end);
-            last.extend(page.into_iter().map(|one| (one.payment_key.clone(), one)));
-            tokio::time::sleep(CALL_EVERY).await;
+            last.extend(page.into_iter().map(|movement| (movement.payment_key.clone(), movement)));
+            tokio::time::sleep(CALL_PAUSE).await;
         }
     }
 }

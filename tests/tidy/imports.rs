@@ -12,7 +12,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("live", &["domain", "engine", "stream", "live"]),
     ("store", &["domain", "store"]),
     ("gateway", &["domain", "gateway"]),
-    ("checkout", &["domain", "engine", "store", "gateway", "checkout"]),
+    ("checkout", &["domain", "engine", "stream", "store", "gateway", "checkout", "failpoint"]),
     (
         "workers",
         &[
@@ -40,7 +40,6 @@ const MAY: &[(&str, &[&str])] = &[
             "api",
             "config",
             "telemetry",
-            "failpoint",
         ],
     ),
     (

@@ -1,7 +1,7 @@
-//! Matches: make, change, take away.
+//! Creates, changes and deletes matches.
 
 use crate::api::Services;
-use crate::api::admin::sites::place_of;
+use crate::api::admin::sites::partition_for;
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
@@ -21,14 +21,14 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 pub struct MatchInput {
     #[schema(value_type = uuid::Uuid)]
     site_id: SiteId,
-    /// 1 to 100 characters, none of them a control character; spaces around it are taken off.
+    /// 1 to 100 characters, none of them a control character; spaces around it are removed.
     #[schema(schema_with = team)]
     home_team: String,
     /// As `homeTeam`.
     #[schema(schema_with = team)]
     away_team: String,
     starts_at: jiff::Timestamp,
-    /// No choice by hand may leave a single seat alone; default false.
+    /// Whether a choice by hand is refused when it would leave a single seat alone; default false.
     #[serde(default)]
     orphan_rule: bool,
 }
@@ -40,7 +40,7 @@ fn team() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(
-            "1 to 100 characters, no control characters; spaces around it are taken off.",
+            "1 to 100 characters, no control characters; spaces around it are removed.",
         ))
         .max_length(Some(100))
         .pattern(Some(pattern))
@@ -51,11 +51,11 @@ fn team() -> Object {
 #[derive(Serialize, ToSchema)]
 pub struct MatchList {
     matches: Vec<MatchView>,
-    /// False while a part of Redis does not answer: its matches are listed without `seatsLeft`.
+    /// False while a part of Redis does not reply: its matches are listed without `seatsLeft`.
     counted: bool,
 }
 
-/// Makes a match, DRAFT.
+/// Creates a DRAFT match.
 #[utoipa::path(post, path = "/api/admin/matches",
     operation_id = "createMatch", tag = "administration",
     params(("Idempotency-Key" = Option<String>, Header)), request_body = MatchInput,
@@ -70,7 +70,7 @@ pub async fn create(
 ) -> ApiResult<Created<MatchView>> {
     let stadium = check(&services, &input.value)?;
     let operation = key.operation(&admin.id.key(), "create match", &input);
-    let partition = place_of(&services, &operation.key);
+    let partition = partition_for(&services, &operation.key);
     let given = input.value;
     let fixture = Match {
         id: MatchId::new(partition),
@@ -87,10 +87,10 @@ pub async fn create(
         archived: false,
     };
     let id = services.engine.put_match(&fixture, operation).await?;
-    answer(&services, id).await.map(Created)
+    changed(&services, id).await.map(Created)
 }
 
-/// All matches, DRAFT too.
+/// All matches, also DRAFT ones.
 #[utoipa::path(get, path = "/api/admin/matches",
     operation_id = "listAllMatches", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
@@ -130,10 +130,10 @@ pub async fn replace(
         ..old
     };
     services.engine.put_match(&fixture, Default::default()).await?;
-    answer(&services, id).await.map(Okay)
+    changed(&services, id).await.map(Okay)
 }
 
-/// Takes a DRAFT match away.
+/// Deletes a DRAFT match.
 #[utoipa::path(delete, path = "/api/admin/matches/{match}",
     operation_id = "deleteMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -157,22 +157,22 @@ fn on_sale(advice: &str) -> ApiError {
     ApiError::new(ErrorCode::MatchOnSale, format!("The match is or was on sale. {advice}"))
 }
 
-/// A match as Redis has it now: changes start from there, not from a cache.
+/// A match as Redis has it now, because a change must not start from a cache.
 pub async fn read(services: &Services, id: MatchId) -> ApiResult<Match> {
     services.engine.fixture(id).await?.ok_or_else(|| ErrorCode::MatchNotFound.into())
 }
 
-/// The match as it is after a change.
-pub async fn answer(services: &Services, id: MatchId) -> ApiResult<MatchView> {
+/// The match after a change.
+pub async fn changed(services: &Services, id: MatchId) -> ApiResult<MatchView> {
     services.catalog.refresh_match(id).await?;
-    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
+    let fixture = services.fixture(id)?;
     Ok(MatchView::of(services, &fixture).await)
 }
 
-/// The name of the stadium, when all fields are right.
+/// Refuses wrong fields. Returns the name of the stadium.
 fn check(services: &Services, input: &MatchInput) -> ApiResult<String> {
     let hidden = |letter: char| letter.is_control() || is_invisible(letter);
-    // Without them a family of emoji falls apart.
+    // Two invisible characters are allowed, because they join emoji.
     let joins_emoji = |letter: char| matches!(letter, '\u{200d}' | '\u{fe0f}');
     let mut errors = Vec::new();
     for (field, text) in [("homeTeam", &input.home_team), ("awayTeam", &input.away_team)] {

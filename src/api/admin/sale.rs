@@ -1,7 +1,7 @@
-//! The sale of a match: open, close, block seats, the waiting room.
+//! The sale of a match: opens and closes it, blocks seats, sets the waiting room.
 
 use crate::api::Services;
-use crate::api::admin::matches::{answer, read};
+use crate::api::admin::matches::{changed, read};
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, Input, Okay, Path};
@@ -15,9 +15,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Seats to block or unblock in one call at the most: all of them change in one step, and these
-/// hold Redis for 6 to 10 ms.
-const SEATS_PER_CALL: usize = 4_000;
+/// The most seats to block or unblock in one call. All of them change in one step, in which Redis
+/// serves nobody else: 6 to 10 ms for this number.
+const BLOCKED_SEATS_MAX: usize = 4_000;
 
 /// Seats.
 #[derive(Deserialize, ToSchema)]
@@ -60,7 +60,8 @@ pub async fn open(
     change(&services, fixture, |fixture| fixture.status = MatchStatus::Open).await
 }
 
-/// Closes the sale: no new holds; what is held or reserved may still be paid in its time.
+/// Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
+/// in time.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/close",
     operation_id = "closeSale", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -78,7 +79,7 @@ pub async fn close(
     change(&services, fixture, |fixture| fixture.status = MatchStatus::Closed).await
 }
 
-/// Takes seats out of the sale; held or sold ones are refused.
+/// Takes seats out of the sale. Seats that are held or sold are refused.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/block",
     operation_id = "blockSeats", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
@@ -98,7 +99,7 @@ pub async fn block(
     Ok(Okay(SeatsDone { seats: count }))
 }
 
-/// Gives blocked seats back to the sale.
+/// Puts blocked seats back on sale.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/unblock",
     operation_id = "unblockSeats", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
@@ -118,7 +119,7 @@ pub async fn unblock(
     Ok(Okay(SeatsDone { seats: count }))
 }
 
-/// Sets the waiting room; what is left out takes its default.
+/// Sets the waiting room. A field that is left out gets its default.
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
     operation_id = "setQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = QueueSettings, security(("token" = [])),
@@ -164,7 +165,7 @@ async fn change(
     let mut fixture = Match { version: old.version + 1, ..old };
     edit(&mut fixture);
     services.engine.put_match(&fixture, Default::default()).await?;
-    answer(services, fixture.id).await.map(Okay)
+    changed(services, fixture.id).await.map(Okay)
 }
 
 fn taken(error: EngineError, detail: &'static str) -> ApiError {
@@ -175,9 +176,12 @@ fn taken(error: EngineError, detail: &'static str) -> ApiError {
 }
 
 fn checked(services: &Services, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
-    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
-    if seats.is_empty() || seats.len() > SEATS_PER_CALL {
-        return Err(ApiError::field("seatIds", format!("must name 1 to {SEATS_PER_CALL} seats")));
+    let (_, site) = services.fixture_with_site(id)?;
+    if seats.is_empty() || seats.len() > BLOCKED_SEATS_MAX {
+        return Err(ApiError::field(
+            "seatIds",
+            format!("must name 1 to {BLOCKED_SEATS_MAX} seats"),
+        ));
     }
     let unknown: Vec<SeatId> =
         seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();

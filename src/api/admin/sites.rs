@@ -1,4 +1,4 @@
-//! Sites: a plan is taken or refused whole.
+//! Creates, replaces and deletes sites. A plan is accepted or refused as a whole.
 
 use crate::api::Services;
 use crate::api::auth::Admin;
@@ -38,7 +38,7 @@ fn summary(known: &KnownSite) -> SiteSummary {
     }
 }
 
-/// Makes a site from a plan (docs/SITE-PLAN.md).
+/// Creates a site from a plan (docs/SITE-PLAN.md).
 #[utoipa::path(post, path = "/api/admin/sites",
     operation_id = "createSite", tag = "administration", request_body = SitePlan,
     params(("Idempotency-Key" = Option<String>, Header)), security(("token" = [])),
@@ -51,11 +51,11 @@ pub async fn create(
 ) -> ApiResult<Created<SiteSummary>> {
     check(&input.value)?;
     let operation = key.operation(&admin.id.key(), "create site", &input);
-    // The key decides the partition, so that a repeated call meets the first one's answer.
-    let partition = place_of(&services, &operation.key);
+    // The key decides the partition, so that a repeated call finds the result of the first.
+    let partition = partition_for(&services, &operation.key);
     let site = Site { id: SiteId::new(partition), version: 1, plan: input.value };
     let id = services.engine.put_site(&site, operation).await?;
-    answer(&services, id).await.map(Created)
+    changed(&services, id).await.map(Created)
 }
 
 /// All sites.
@@ -88,18 +88,18 @@ pub async fn replace(
     let operation = key.operation(&admin.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
     services.engine.put_site(&site, operation).await?;
-    // A match may have been opened since the look above. The sale keeps the plan that it began
-    // with: whichever came first, one of the two looks has seen it.
+    // A match may have been opened since the first look, and a sale must keep the plan that it
+    // began with. Whichever came first, one of the two looks sees the sale.
     if let Err(in_use) = refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await {
         let back = Site { version: site.version + 1, ..old };
         services.engine.put_site(&back, Default::default()).await?;
         services.catalog.refresh_site(id).await?;
         return Err(in_use);
     }
-    answer(&services, id).await.map(Okay)
+    changed(&services, id).await.map(Okay)
 }
 
-/// Takes a site away that no match uses.
+/// Deletes a site that no match uses.
 #[utoipa::path(delete, path = "/api/admin/sites/{site}",
     operation_id = "deleteSite", tag = "administration",
     params(("site" = uuid::Uuid, Path)), security(("token" = [])),
@@ -122,8 +122,8 @@ fn check(plan: &SitePlan) -> ApiResult<()> {
     if faults.is_empty() { Ok(()) } else { Err(ApiError::plan(faults)) }
 }
 
-/// Where something new goes: by its Idempotency-Key when there is one, else anywhere.
-pub fn place_of(services: &Services, key: &str) -> Partition {
+/// The partition of a new document: by its Idempotency-Key if there is one, else at random.
+pub fn partition_for(services: &Services, key: &str) -> Partition {
     let count = services.engine.partition_count();
     if key.is_empty() { Partition::random(count) } else { Partition::of_email(key, count) }
 }
@@ -133,7 +133,7 @@ async fn refuse_in_use(
     id: SiteId,
     counts: impl Fn(MatchStatus) -> bool,
 ) -> ApiResult<()> {
-    // Another node may have opened a match a moment ago, so the cache of this one is not asked.
+    // Not from the cache, because another node may have opened a match a moment ago.
     let matches = services.catalog.matches_now().await?;
     let users =
         matches.iter().filter(|fixture| fixture.site_id == id && counts(fixture.status)).count();
@@ -147,7 +147,7 @@ async fn refuse_in_use(
     ))
 }
 
-async fn answer(services: &Services, id: SiteId) -> ApiResult<SiteSummary> {
+async fn changed(services: &Services, id: SiteId) -> ApiResult<SiteSummary> {
     services.catalog.refresh_site(id).await?;
     let known = services.catalog.site(id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(summary(&known))

@@ -1,5 +1,5 @@
-//! Every code that a problem document can have: its status, when it is sent, and what people are
-//! told. The OpenAPI document, docs/API.md and the list of the page follow this table.
+//! Every code that a problem document can have, with its status, when it is sent, and a sentence
+//! for people. The OpenAPI document, docs/API.md and the list of the page follow this table.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 macro_rules! codes {
     ($($(#[doc = $when:literal])+ $name:ident = $status:literal $(after $seconds:literal)?:
         $detail:literal,)+) => {
-        /// What kind of refusal it is, for programs: a code never changes its meaning.
+        /// The kind of a refusal, for programs. A code never changes its meaning.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
         )]
@@ -19,7 +19,7 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// All of them, by status.
+            /// All codes, by status.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             const fn number(self) -> u16 {
@@ -35,8 +35,8 @@ macro_rules! codes {
                 }
             }
 
-            /// In how many seconds another try is worth it; none when it is not, or when the limit
-            /// that was met says.
+            /// After how many seconds a client should try again. `None` when it should not, or when
+            /// the limit itself says.
             pub fn retry_after_seconds(self) -> Option<u64> {
                 let seconds: &[u64] = match self {
                     $(Self::$name => &[$($seconds)?],)+
@@ -44,8 +44,8 @@ macro_rules! codes {
                 seconds.first().copied()
             }
 
-            /// What people are told when there is nothing more exact to say: what happened, and
-            /// what to do.
+            /// The sentence for people when there is no more exact one: what happened, and what to
+            /// do.
             pub fn detail(self) -> &'static str {
                 match self {
                     $(Self::$name => $detail,)+

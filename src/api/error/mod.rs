@@ -1,5 +1,5 @@
-//! Errors as people and programs get them: RFC 9457 problem documents with a stable code.
-//! This folder alone has the status codes of failures.
+//! Errors as clients get them: RFC 9457 problem documents with a stable code. Only this folder has
+//! the status codes of failures.
 
 mod code;
 mod refusals;
@@ -23,16 +23,16 @@ pub const PROBLEM: &str = "application/problem+json";
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// Names the kind of problem for ever: the code as a URN.
+    /// The kind of problem, which never changes: the code as a URN.
     #[serde(rename = "type")]
     pub kind: String,
     /// The status in words.
     pub title: String,
     pub status: u16,
-    /// What happened and what to do, for people.
+    /// What happened, and what to do, for people.
     pub detail: String,
     pub code: ErrorCode,
-    /// Names the request in the log of the server; also in the header `x-request-id`.
+    /// The id of the request in the log of the server; also in the header `x-request-id`.
     pub request_id: String,
     #[serde(flatten)]
     pub members: Members,
@@ -50,7 +50,7 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub lost: Option<Vec<SeatId>>,
-    /// `SEAT_TAKEN`: up to three choices as good as the one that was lost.
+    /// `SEAT_TAKEN`: up to three choices as good as the seats that were lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub alternatives: Option<Vec<Alternative>>,
@@ -67,7 +67,7 @@ pub struct Members {
     #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
     pub reservation_id: Option<ReservationId>,
     /// `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
-    /// those of the caller.
+    /// the seats of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub seat_ids: Option<Vec<SeatId>>,
@@ -75,7 +75,7 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub gateway_code: Option<String>,
-    /// `NOT_READY`: what is missing, as in a success of `/health/ready`.
+    /// `NOT_READY`: the members of a success of `/health/ready`, which say what is missing.
     #[serde(flatten)]
     #[schema(ignore)]
     pub node: Map<String, Value>,
@@ -84,17 +84,17 @@ pub struct Members {
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Path of the field: `seatIds[2]`, or a JSON pointer inside a site plan.
+    /// The path of the field: `seatIds[2]`, or a JSON pointer inside a site plan.
     pub field: String,
     pub message: String,
 }
 
-/// Seats that can be had in the place of others.
+/// Free seats in the place of the seats that were lost.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alternative {
     pub seat_ids: Vec<SeatId>,
-    /// What their tickets say, in English.
+    /// Their labels on tickets, in English.
     pub labels: Vec<String>,
     /// The same in Korean.
     pub labels_ko: Vec<String>,
@@ -102,7 +102,8 @@ pub struct Alternative {
     pub amount: i64,
 }
 
-/// An answer that is not a success. Boxed: a result should not be as large as its rarest case.
+/// A response that is not a success. Boxed, because a result should not be as large as its rarest
+/// case.
 #[derive(Debug, Clone)]
 pub struct ApiError(Box<Parts>);
 
@@ -112,14 +113,14 @@ struct Parts {
     detail: Cow<'static, str>,
     retry_after_seconds: Option<u64>,
     members: Members,
-    /// For the log only.
+    /// The cause, for the log only.
     inside: Option<String>,
 }
 
 /// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// With what there is to say in general.
+/// With the general sentence of the code.
 impl From<ErrorCode> for ApiError {
     fn from(code: ErrorCode) -> Self {
         Self::new(code, code.detail())
@@ -127,7 +128,7 @@ impl From<ErrorCode> for ApiError {
 }
 
 impl ApiError {
-    /// With a sentence that is more exact than the one of the code.
+    /// With a sentence that is more exact than the sentence of the code.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {
             code,
@@ -138,7 +139,7 @@ impl ApiError {
         }))
     }
 
-    /// Each seat of a list is named once.
+    /// Sets members. Each seat is in a list once.
     fn with(mut self, set: impl FnOnce(&mut Members)) -> Self {
         let members = &mut self.0.members;
         set(members);
@@ -173,13 +174,13 @@ impl ApiError {
     /// Wrong fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
-            [one] => format!("{}: {}", one.field, one.message),
+            [error] => format!("{}: {}", error.field, error.message),
             many => format!("{} fields are wrong; nothing was changed.", many.len()),
         };
         Self::new(ErrorCode::Validation, detail).with(|members| members.errors = Some(errors))
     }
 
-    /// A site plan with everything that is wrong in it.
+    /// All faults of a site plan.
     pub fn plan(faults: Vec<PlanFault>) -> Self {
         let error = |fault: PlanFault| FieldError { field: fault.pointer, message: fault.message };
         Self::fields(faults.into_iter().map(error).collect())
@@ -190,13 +191,13 @@ impl ApiError {
         Self::new(ErrorCode::TooLarge, format!("The body is larger than {limit} bytes."))
     }
 
-    /// Whether a field was refused for being a number with a point.
+    /// Whether a field was refused because its number has a decimal point.
     pub fn is_of_number(&self) -> bool {
         let errors = self.0.members.errors.iter().flatten();
-        errors.into_iter().any(|one| one.message.contains("floating point"))
+        errors.into_iter().any(|error| error.message.contains("floating point"))
     }
 
-    /// Whether it says that something does not exist.
+    /// Whether this is a 404.
     pub fn is_not_found(&self) -> bool {
         self.0.code.status() == StatusCode::NOT_FOUND
     }
@@ -237,13 +238,13 @@ impl ApiError {
         Self::from(ErrorCode::SeatSold).with(|members| members.lost = Some(seats))
     }
 
-    /// A bug, or something that nobody thought of.
-    #[expect(clippy::needless_pass_by_value, reason = "it ends as `map_err(ApiError::internal)`")]
+    /// A bug, or an unexpected failure.
+    #[expect(clippy::needless_pass_by_value, reason = "for `map_err(ApiError::internal)`")]
     pub fn internal(error: impl ToString) -> Self {
         Self::from(ErrorCode::Internal).inside(error.to_string())
     }
 
-    /// The document, for the request that it answers.
+    /// The problem document for a request.
     pub fn problem(self, request_id: &str) -> Problem {
         let Parts { code, detail, members, .. } = *self.0;
         let status = code.status();
@@ -261,8 +262,8 @@ impl ApiError {
         }
     }
 
-    /// The answer to a request.
-    pub fn into_answer(self, request_id: &str) -> Response {
+    /// The response to a request.
+    pub fn into_problem_response(self, request_id: &str) -> Response {
         let (code, retry_after_seconds) = (self.0.code, self.0.retry_after_seconds);
         if let Some(inside) = &self.0.inside {
             tracing::error!(%code, request_id, inside, "a request failed");
@@ -282,7 +283,7 @@ impl ApiError {
     }
 }
 
-/// The middleware that knows the id of the request writes the document.
+/// The document is written by the layer that knows the id of the request (`api::layers`).
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.0.code.status().into_response();

@@ -1,8 +1,9 @@
-//! What the engine and the store refuse, in the words of the API.
+//! Translates the errors of the engine, the store and the checkout into problem documents.
 
 use super::{ApiError, ErrorCode};
+use crate::checkout::CheckoutError;
 use crate::domain::claim::EndReason;
-use crate::domain::ids::SeatId;
+use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
 use crate::store::StoreError;
 
@@ -10,28 +11,9 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::ExistsDifferent => ErrorCode::IdempotencyKeyReused.into(),
-            Refusal::AlreadyHeld(hold, seats) => {
-                Self::from(ErrorCode::AlreadyHeld).with(|members| {
-                    members.hold_id = Some(hold);
-                    members.seat_ids = Some(seats);
-                })
-            }
-            Refusal::ReservedByYou(reservation, seats) => Self::new(
-                ErrorCode::AlreadyReserved,
-                "These seats are part of a reservation of yours. Go on with that one.",
-            )
-            .with(|members| {
-                members.reservation_id = Some(reservation);
-                members.seat_ids = Some(seats);
-            }),
-            Refusal::NotOpen { ended } => Self::new(
-                ErrorCode::MatchNotOpen,
-                if ended {
-                    "The sale of this match has ended."
-                } else {
-                    "The sale of this match has not begun."
-                },
-            ),
+            Refusal::AlreadyHeld(hold, seats) => already_held(hold, seats),
+            Refusal::ReservedByYou(reservation, seats) => reserved_by_you(reservation, seats),
+            Refusal::NotOpen { ended } => not_open(ended),
             Refusal::Archived => ErrorCode::MatchArchived.into(),
             Refusal::PassRequired => ErrorCode::PassRequired.into(),
             Refusal::SeatLimit => ErrorCode::SeatLimit.into(),
@@ -51,40 +33,8 @@ impl From<Refusal> for ApiError {
             Refusal::HoldExpired(lost) => {
                 Self::from(ErrorCode::HoldExpired).with(|members| members.lost = Some(lost))
             }
-            payment => Self::of_payment(payment),
-        }
-    }
-}
-
-impl ApiError {
-    /// Seats that are not in the state that an administrator expects, with the reason.
-    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
-        Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
-    }
-
-    /// Seats to cancel that the reservation does not have.
-    pub fn not_in_reservation() -> Self {
-        let detail = "Not all of these seats are part of this reservation. Nothing was cancelled.";
-        Self::new(ErrorCode::NotYours, detail)
-    }
-
-    /// Refusals of reservations, payments, accounts and the catalogue.
-    fn of_payment(refusal: Refusal) -> Self {
-        match refusal {
             Refusal::NotPending(why) => not_pending(why),
-            Refusal::ReservationEnded(EndReason::Expired) => ErrorCode::ReservationExpired.into(),
-            Refusal::ReservationEnded(reason) => Self::new(
-                ErrorCode::ReservationNotPending,
-                match reason {
-                    EndReason::Cancelled | EndReason::Refunded => "This reservation was cancelled.",
-                    EndReason::Lost => {
-                        "An earlier sale has the seats of this reservation, so it has ended."
-                    }
-                    EndReason::Expired | EndReason::Reserved | EndReason::Released => {
-                        "This reservation has ended."
-                    }
-                },
-            ),
+            Refusal::ReservationEnded(reason) => reservation_ended(reason),
             Refusal::AmountMismatch => ErrorCode::AmountMismatch.into(),
             Refusal::PaymentFailed => Self::new(
                 ErrorCode::ReservationNotPending,
@@ -96,20 +46,7 @@ impl ApiError {
                 "A payment for this reservation is under way. Wait for its outcome.",
             ),
             Refusal::RefundUnderWay => ErrorCode::RefundUnderWay.into(),
-            Refusal::NotCancellable(reason) => Self::new(
-                ErrorCode::NotCancellable,
-                match reason {
-                    NotCancellable::PartOfUnpaid => {
-                        "Before it is paid a reservation is cancelled whole, without seatIds."
-                    }
-                    NotCancellable::Ended(Some(EndReason::Expired)) => {
-                        "The time to pay is over: the seats are free again and nothing was charged."
-                    }
-                    NotCancellable::Ended(_) => {
-                        "This reservation has ended before: there is nothing to cancel."
-                    }
-                },
-            ),
+            Refusal::NotCancellable(reason) => not_cancellable(reason),
             Refusal::PriceChanged => ErrorCode::PriceChanged.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
@@ -119,9 +56,38 @@ impl ApiError {
                 "The sale of this match has ended, and its waiting room too.",
             ),
             Refusal::SessionEnded | Refusal::TokenUnknown => ErrorCode::Unauthorized.into(),
-            seats => Self::internal(format!("not a refusal of a payment: {seats}")),
         }
     }
+}
+
+impl ApiError {
+    /// Seats that are not in the state that an administrator expects, with the reason.
+    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
+        Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
+    }
+}
+
+fn already_held(hold: HoldId, seats: Vec<SeatId>) -> ApiError {
+    ApiError::from(ErrorCode::AlreadyHeld).with(|members| {
+        members.hold_id = Some(hold);
+        members.seat_ids = Some(seats);
+    })
+}
+
+fn reserved_by_you(reservation: ReservationId, seats: Vec<SeatId>) -> ApiError {
+    let detail = "These seats are part of a reservation of yours. Go on with that one.";
+    ApiError::new(ErrorCode::AlreadyReserved, detail).with(|members| {
+        members.reservation_id = Some(reservation);
+        members.seat_ids = Some(seats);
+    })
+}
+
+fn not_open(ended: bool) -> ApiError {
+    let detail = match ended {
+        true => "The sale of this match has ended.",
+        false => "The sale of this match has not begun.",
+    };
+    ApiError::new(ErrorCode::MatchNotOpen, detail)
 }
 
 fn not_pending(why: NotPending) -> ApiError {
@@ -141,6 +107,31 @@ fn not_pending(why: NotPending) -> ApiError {
     ApiError::new(ErrorCode::ReservationNotPending, detail)
 }
 
+fn reservation_ended(reason: EndReason) -> ApiError {
+    let detail = match reason {
+        EndReason::Expired => return ErrorCode::ReservationExpired.into(),
+        EndReason::Cancelled | EndReason::Refunded => "This reservation was cancelled.",
+        EndReason::Lost => "An earlier sale has the seats of this reservation, so it has ended.",
+        EndReason::Reserved | EndReason::Released => "This reservation has ended.",
+    };
+    ApiError::new(ErrorCode::ReservationNotPending, detail)
+}
+
+fn not_cancellable(reason: NotCancellable) -> ApiError {
+    let detail = match reason {
+        NotCancellable::PartOfUnpaid => {
+            "Before it is paid a reservation is cancelled whole, without seatIds."
+        }
+        NotCancellable::Ended(Some(EndReason::Expired)) => {
+            "The time to pay is over: the seats are free again and nothing was charged."
+        }
+        NotCancellable::Ended(_) => {
+            "This reservation has ended before: there is nothing to cancel."
+        }
+    };
+    ApiError::new(ErrorCode::NotCancellable, detail)
+}
+
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         match error {
@@ -151,6 +142,29 @@ impl From<EngineError> for ApiError {
                 Self::from(ErrorCode::Unavailable).inside(error.to_string())
             }
             EngineError::BadReply(_) | EngineError::Fenced => Self::internal(error),
+        }
+    }
+}
+
+impl From<CheckoutError> for ApiError {
+    fn from(error: CheckoutError) -> Self {
+        match error {
+            CheckoutError::Paused => ErrorCode::PaymentsPaused.into(),
+            CheckoutError::SeatsSold(seats) => Self::seat_sold(seats),
+            CheckoutError::Declined { code, message } => Self::declined(&code, &message),
+            CheckoutError::DeclinedBefore => {
+                Self::declined("DECLINED", "see the response to the first confirmation")
+            }
+            CheckoutError::PaidTooLate => ErrorCode::PaidTooLate.into(),
+            CheckoutError::NoReservation => ErrorCode::ReservationNotFound.into(),
+            CheckoutError::EndedBefore => not_cancellable(NotCancellable::Ended(None)),
+            CheckoutError::SeatsNotInReservation => Self::new(
+                ErrorCode::NotYours,
+                "Not all of these seats are part of this reservation. Nothing was cancelled.",
+            ),
+            CheckoutError::RefundRefused => ErrorCode::RefundRefused.into(),
+            CheckoutError::Engine(error) => error.into(),
+            CheckoutError::Failed(_) => Self::internal(error),
         }
     }
 }

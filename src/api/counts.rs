@@ -1,4 +1,4 @@
-//! How many seats of each match are taken: what the list of matches says is left.
+//! How many seats of each match are taken. The list of matches shows how many are left.
 
 use crate::api::Services;
 use crate::domain::catalog::MatchStatus;
@@ -9,31 +9,32 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// Counts are so old at the most. Longer: people choose a match that is sold out. Shorter: more
+/// The greatest age of the counts. Longer: people choose a match that is sold out. Shorter: more
 /// calls to Redis, one for each match.
-const FRESH: Duration = Duration::from_secs(2);
+const COUNTS_TTL: Duration = Duration::from_secs(2);
 
-/// The counts that this node knows. However many people look, Redis is asked once in `FRESH`.
+/// The counts that this node knows. However many people look, Redis is asked once per
+/// `COUNTS_TTL`.
 #[derive(Default)]
-pub struct Taken {
+pub struct SeatCounts {
     counts: Mutex<Option<(Instant, Arc<Counts>)>>,
 }
 
 /// How many seats of each match are taken.
 pub struct Counts {
     pub taken: HashMap<MatchId, u32>,
-    /// Whether no match is missing because its part of Redis does not answer.
+    /// Whether all matches were counted. A match is missing while its part of Redis gives no reply.
     pub whole: bool,
 }
 
-impl Taken {
-    /// Seats that are not AVAILABLE, of all matches that are or were on sale; without those that
-    /// are archived, and those whose part of Redis does not answer.
-    pub async fn counts(&self, services: &Services) -> Arc<Counts> {
-        // Who comes meanwhile waits for the one who asks, and has the same answer.
+impl SeatCounts {
+    /// The seats that are not AVAILABLE, of all matches that are or were on sale. Archived matches
+    /// are left out, and matches whose part of Redis gives no reply.
+    pub async fn read(&self, services: &Services) -> Arc<Counts> {
+        // Callers that come meanwhile wait for this one, and get the same counts.
         let mut known = self.counts.lock().await;
         if let Some((at, counts)) = &*known
-            && at.elapsed() < FRESH
+            && at.elapsed() < COUNTS_TTL
         {
             return counts.clone();
         }
@@ -41,8 +42,8 @@ impl Taken {
         let asked = matches
             .iter()
             .filter(|fixture| fixture.status != MatchStatus::Draft && !fixture.archived);
-        // Whoever is known to be away is not waited for: all lists would be late.
-        let count = async |id: MatchId| match services.health.answers(id.partition()) {
+        // A partition that is known to be away is not asked, because all lists would wait for it.
+        let count = async |id: MatchId| match services.health.replies(id.partition()) {
             true => services.engine.taken(id).await.ok().map(|taken| (id, taken)),
             false => None,
         };

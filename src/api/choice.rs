@@ -1,0 +1,94 @@
+//! The seats that a caller chooses: how many, of which site, and at which price.
+
+use crate::api::Services;
+use crate::api::error::{ApiError, ApiResult, FieldError};
+use crate::api::views::claimed;
+use crate::domain::catalog::MatchStatus;
+use crate::domain::ids::{MatchId, SeatId};
+use crate::engine::batch::Operation;
+use crate::engine::error::Refusal;
+use crate::live::catalog::KnownSite;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+
+/// The most seats of one call. More seats are refused before anything else is looked at.
+pub const SEATS_PER_CALL_MAX: usize = 100;
+
+/// The schema of the seats of one call: 1 to 100, none of them twice.
+pub fn seat_ids() -> Array {
+    ArrayBuilder::new()
+        .description(Some("All of them or none."))
+        .items(Ref::from_schema_name("SeatId"))
+        .min_items(Some(1))
+        .max_items(Some(SEATS_PER_CALL_MAX))
+        .unique_items(true)
+        .build()
+}
+
+/// The same, or null, which means the same as an absent field.
+pub fn some_seat_ids() -> Schema {
+    OneOfBuilder::new().item(seat_ids()).item(ObjectBuilder::new().schema_type(Type::Null)).into()
+}
+
+/// Refuses seats that are in the list twice, or that the site does not have. Returns their price
+/// together, in KRW.
+pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
+    if seats.is_empty() || seats.len() > SEATS_PER_CALL_MAX {
+        let message = format!("must name 1 to {SEATS_PER_CALL_MAX} seats");
+        return Err(ApiError::field("seatIds", message));
+    }
+    let twice = seats.iter().enumerate().filter(|(index, seat)| seats[..*index].contains(seat));
+    let errors: Vec<FieldError> = twice
+        .map(|(index, seat)| FieldError {
+            field: format!("seatIds[{index}]"),
+            message: format!("seat {seat} is in the list twice"),
+        })
+        .collect();
+    if !errors.is_empty() {
+        return Err(ApiError::fields(errors));
+    }
+    total(site, seats)
+}
+
+/// The price of seats together, in KRW. Refuses seats that the site does not have.
+pub fn total(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
+    Ok(claimed(site, seats)?.iter().map(|seat| seat.price).sum())
+}
+
+/// Seats, each with its price in KRW. Refuses the same as `checked_seats`.
+pub fn priced(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
+    checked_seats(site, seats)?;
+    Ok(claimed(site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
+}
+
+/// Refuses what the script would refuse too, before anything is searched or sent: more seats than
+/// one person may have, and a match that is not on sale. Returns `false` when the match is not on
+/// sale but the call has an Idempotency-Key, because an earlier call may have got its seats.
+pub async fn refuse_early(
+    services: &Services,
+    id: MatchId,
+    count: usize,
+    operation: &Operation,
+) -> ApiResult<bool> {
+    if count > services.engine.limits().seats_per_user as usize {
+        return Err(Refusal::SeatLimit.into());
+    }
+    let is_open = || status(services, id) == Some(MatchStatus::Open);
+    if !is_open() {
+        // It may have been opened a moment ago, and this node has not read the notice yet.
+        services.catalog.refresh_match(id).await?;
+    }
+    match is_open() {
+        false if operation.key.is_empty() => Err(not_open(services, id)),
+        open => Ok(open),
+    }
+}
+
+fn status(services: &Services, id: MatchId) -> Option<MatchStatus> {
+    services.catalog.fixture(id).map(|fixture| fixture.status)
+}
+
+/// The refusal of a match that is not on sale, with the reason.
+pub fn not_open(services: &Services, id: MatchId) -> ApiError {
+    Refusal::NotOpen { ended: status(services, id) != Some(MatchStatus::Draft) }.into()
+}

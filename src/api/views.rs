@@ -1,0 +1,163 @@
+//! Holds, reservations and payments as the API shows them.
+
+use crate::api::Services;
+use crate::api::error::{ApiError, ApiResult};
+use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
+use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId};
+use crate::domain::plan::Label;
+use crate::engine::reply::Granted;
+use crate::live::catalog::KnownSite;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A seat that someone has, with what the ticket says.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimedSeat {
+    pub seat_id: SeatId,
+    /// In English; unique in the site.
+    pub label: String,
+    /// In Korean; unique in the site.
+    pub label_ko: String,
+    /// In KRW.
+    pub price: i64,
+}
+
+/// Seats with label and price. Refuses seats that the site does not have.
+pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<ClaimedSeat>> {
+    let (mut known, mut unknown) = (Vec::with_capacity(seats.len()), Vec::new());
+    for seat in seats {
+        match (site.index.label(*seat), site.index.price(*seat)) {
+            (Some(Label { english: label, korean: label_ko }), Some(price)) => {
+                known.push(ClaimedSeat { seat_id: *seat, label, label_ko, price });
+            }
+            _ => unknown.push(*seat),
+        }
+    }
+    if unknown.is_empty() { Ok(known) } else { Err(ApiError::seats_not_found(unknown)) }
+}
+
+/// Milliseconds of Redis as a time.
+pub fn moment(ms: i64) -> ApiResult<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(ms).map_err(ApiError::internal)
+}
+
+/// A hold.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldView {
+    #[schema(value_type = uuid::Uuid)]
+    pub hold_id: HoldId,
+    pub seats: Vec<ClaimedSeat>,
+    /// In KRW.
+    pub amount: i64,
+    pub expires_at: jiff::Timestamp,
+}
+
+impl HoldView {
+    /// A hold that was granted now.
+    pub fn granted(site: &KnownSite, hold_id: HoldId, granted: &Granted) -> ApiResult<Self> {
+        metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
+        Ok(Self {
+            hold_id,
+            seats: claimed(site, &granted.seats)?,
+            amount: granted.amount,
+            expires_at: moment(granted.deadline)?,
+        })
+    }
+}
+
+/// A reservation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationView {
+    #[schema(value_type = uuid::Uuid)]
+    pub id: ReservationId,
+    #[schema(value_type = uuid::Uuid)]
+    pub match_id: MatchId,
+    pub status: ReservationStatus,
+    pub seats: Vec<ClaimedSeat>,
+    /// In KRW.
+    pub amount: i64,
+    /// The end of the time to pay, while PENDING.
+    #[schema(required)]
+    pub expires_at: Option<jiff::Timestamp>,
+    #[schema(required)]
+    pub created_at: Option<jiff::Timestamp>,
+    #[schema(required)]
+    pub payment: Option<PaymentView>,
+}
+
+impl ReservationView {
+    /// A reservation with the labels of its seats.
+    pub fn of(services: &Services, reservation: &Reservation) -> Self {
+        let site = services.catalog.fixture_with_site(reservation.match_id).map(|(_, site)| site);
+        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
+        let payment = reservation.payment.as_ref();
+        Self {
+            id: reservation.id,
+            match_id: reservation.match_id,
+            status: reservation.status,
+            // Empty while this node does not know the plan: never seats at 0 KRW.
+            seats: site
+                .and_then(|site| claimed(&site, &reservation.seats).ok())
+                .unwrap_or_default(),
+            amount: reservation.amount,
+            expires_at: reservation.expires_at.and_then(time),
+            created_at: time(reservation.created_at),
+            payment: payment.map(|payment| PaymentView::of(services, reservation, payment)),
+        }
+    }
+}
+
+/// A payment.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentView {
+    #[schema(value_type = uuid::Uuid)]
+    id: PaymentId,
+    #[schema(value_type = uuid::Uuid)]
+    reservation_id: ReservationId,
+    order_id: String,
+    /// What is charged, in KRW.
+    amount: i64,
+    /// What went back of it, in KRW.
+    refunded: i64,
+    method: String,
+    status: PaymentStatus,
+    /// The page on which to pay; add `successUrl` and `failUrl` to its query. Not there when
+    /// nothing is to be paid: confirm such a payment with any payment key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    checkout_url: Option<String>,
+}
+
+impl PaymentView {
+    /// A payment of a reservation.
+    pub fn of(services: &Services, reservation: &Reservation, payment: &ClaimPayment) -> Self {
+        // It was paid and then cancelled, so the money is back.
+        let status = match (payment.status, reservation.status) {
+            (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
+            (status, _) => status,
+        };
+        let refunded = match status {
+            PaymentStatus::Refunded => payment.amount,
+            _ => payment.money.back,
+        };
+        let open = status == PaymentStatus::Ready && payment.amount > 0;
+        let checkout_url = (open && !services.checkout_url.is_empty()).then(|| {
+            let order = payment.id.order_id();
+            format!("{}?orderId={order}&amount={}", services.checkout_url, payment.amount)
+        });
+        Self {
+            id: payment.id,
+            reservation_id: reservation.id,
+            order_id: payment.id.order_id(),
+            amount: payment.amount,
+            refunded,
+            method: payment.method.clone(),
+            status,
+            checkout_url,
+        }
+    }
+}
