@@ -5,7 +5,7 @@ use crate::support::engine::Step::{
     Reserve, Withdraw,
 };
 use crate::support::engine::{TestEngine, seats};
-use crate::table::{Call, Case, check};
+use crate::support::table::{Call, Case, check};
 use grandstand::engine::command::MissedStep;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 

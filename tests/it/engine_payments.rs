@@ -5,9 +5,9 @@ use crate::support::engine::Step::{
     Reserve, ReserveLate, Withdraw,
 };
 use crate::support::engine::{KEY, PARTITION, TestEngine, attempt, limits, seats};
-use crate::table::Call::{self, BeginOther, RequestNew, Stretch};
-use crate::table::Who::{Me, Other};
-use crate::table::{Case, check};
+use crate::support::table::Call::{self, BeginOther, RequestNew, Stretch};
+use crate::support::table::Who::{Me, Other};
+use crate::support::table::{Case, check};
 use grandstand::domain::ids::PaymentId;
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::payments::{Begun, Outcome, Settled};

@@ -5,9 +5,9 @@ use crate::support::engine::Step::{
     Request, Reserve, ReserveLate,
 };
 use crate::support::engine::{PRICE, TestEngine, seats};
-use crate::table::Call;
-use crate::table::Who::{Me, Other};
-use crate::table::{Case, check};
+use crate::support::table::Call;
+use crate::support::table::Who::{Me, Other};
+use crate::support::table::{Case, check};
 use grandstand::domain::ids::SeatId;
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::{EngineError, Refusal};

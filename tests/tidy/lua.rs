@@ -216,8 +216,9 @@ pub(crate) fn check_command_replies(source: &Source, library: &[Source]) -> Vec<
             let Some((_, body)) = blocks.iter().find(|(name, _)| name == next) else { continue };
             done.extend(reply_words(body));
             let called = blocks.iter().filter(|(name, _)| body.contains(&format!("{name}(")));
-            waiting
-                .extend(called.map(|(name, _)| name.as_str()).filter(|one| !reached.contains(one)));
+            waiting.extend(
+                called.map(|(name, _)| name.as_str()).filter(|name| !reached.contains(name)),
+            );
         }
         let place = format!("-- Replies: {}:", name.trim_start_matches("commands."));
         let header = header(&source.text);

@@ -13,14 +13,14 @@ use grandstand::engine::reservations::{Cancelled, Source};
 
 /// Who calls.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Who {
+pub enum Who {
     Me,
     Other,
 }
 
 /// One call of the engine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Call {
+pub enum Call {
     Hold(Who, &'static [u32]),
     /// With seats that must not be left alone: seat, neighbour, seats beyond the chosen ones.
     HoldBeside(Who, &'static [u32], &'static [(u32, Option<u32>, &'static [u32])]),
@@ -69,7 +69,7 @@ pub(crate) enum Call {
 
 /// One line of the table.
 #[derive(Clone, Copy)]
-pub(crate) struct Case {
+pub struct Case {
     pub rule: &'static str,
     pub before: &'static [Step],
     pub call: Call,
@@ -83,7 +83,7 @@ pub(crate) struct Case {
 }
 
 /// Runs every line on a match of its own.
-pub(crate) async fn check(table: &[Case]) {
+pub async fn check(table: &[Case]) {
     let bed = TestEngine::start().await;
     for case in table {
         let scene = bed.at(case.before).await;
@@ -103,7 +103,7 @@ pub(crate) async fn check(table: &[Case]) {
 }
 
 /// The reply in one word; refusals as they are written in Rust.
-pub(crate) fn word(reply: Result<String, EngineError>) -> String {
+pub fn word(reply: Result<String, EngineError>) -> String {
     match reply {
         Ok(word) => word,
         // The id of the claim is another one each time.
