@@ -5,16 +5,16 @@ Feature: Administration
     Scenario: A fan
       Given a match is on sale
       And Mina is logged in
-      Then Mina may do nothing of an administrator's: FORBIDDEN
-      And the match is OPEN
+      Then every call of the administration is refused to Mina because she is no administrator
+      And the match is on sale
 
     Scenario: A visitor
       Given a match is on sale
       And Jun is a visitor
-      Then Jun may do nothing of an administrator's: UNAUTHORIZED
-      And the match is OPEN
+      Then every call of the administration is refused to Jun because he is not logged in
+      And the match is on sale
 
-  Rule: A plan is taken or refused as a whole
+  Rule: A plan is accepted or refused as a whole
 
     Background:
       Given Ada is the administrator
@@ -22,19 +22,19 @@ Feature: Administration
     Scenario: A good plan
       When Ada makes the site "New Park"
       Then Ada finds 1 site in the list
-      When Ada takes the site away again
+      When Ada deletes the site again
       Then Ada finds 0 sites in the list
 
-    Scenario: Every mistake is told, and nothing is taken
+    Scenario: Every mistake is named, and nothing is stored
       When Ada tries to make a site with several mistakes
-      Then Ada is refused with VALIDATION
+      Then Ada is refused because a field is wrong
       And Ada is told what is wrong with:
         | /grades/0/price                                         |
         | /areas/0/sections/0/blocks/1/grade                      |
         | /areas/0/sections/0/blocks/0/rows/1/firstSeatId         |
       And Ada finds 0 sites in the list
 
-    Scenario: A call that is sent again has its effect once
+    Scenario: A repeated call has its effect once
       When Ada makes the same site twice under the key "site-1"
       Then Ada finds 1 site in the list
 
@@ -45,29 +45,29 @@ Feature: Administration
       And Ada is the administrator
 
     Scenario: Open and close
-      Then the match is DRAFT
+      Then the match is a draft
       When Ada opens the sale
-      Then the match is OPEN
+      Then the match is on sale
       When Ada tries to open the sale
-      Then Ada is refused with MATCH_ALREADY_OPEN
+      Then Ada is refused because the match is already on sale
       When Ada closes the sale
-      Then the match is CLOSED
+      Then the match is closed
       When Ada tries to close the sale
-      Then Ada is refused with MATCH_NOT_OPEN
+      Then Ada is refused because the match is not on sale
 
-    Scenario: A draft can be changed and taken away
+    Scenario: A draft can be changed and deleted
       When Ada moves the match to "2030-05-06T09:30:00Z" with "KIA Tigers" as the guest
-      And Ada takes the match away
+      And Ada deletes the match
       Then nobody finds the match any more
 
-    Scenario: What is on sale stays
+    Scenario: A match on sale and its site cannot be deleted
       When Ada opens the sale
-      And Ada tries to take the match away
-      Then Ada is refused with MATCH_ON_SALE
+      And Ada tries to delete the match
+      Then Ada is refused because the match is or was on sale
       When Ada tries to change the site of the match
-      Then Ada is refused with SITE_IN_USE
-      When Ada tries to take the site of the match away
-      Then Ada is refused with SITE_IN_USE
+      Then Ada is refused because a match uses the site
+      When Ada tries to delete the site of the match
+      Then Ada is refused because a match uses the site
 
   Rule: Blocked seats are not for sale
 
@@ -79,24 +79,24 @@ Feature: Administration
     Scenario: Block and unblock
       Given Mina watches block 1
       When Ada blocks seats 1, 2 and 3
-      Then Mina's map shows seats 1, 2 and 3 as BLOCKED
+      Then Mina's map shows seats 1, 2 and 3 as blocked
       When Mina tries to hold seats 3 and 4
-      Then Mina is refused with SEAT_TAKEN
+      Then Mina is refused because a seat is taken
       And Mina is told that seat 3 is gone
       When Ada unblocks seats 1, 2 and 3
-      Then Mina's map shows seats 1, 2 and 3 as AVAILABLE
+      Then Mina's map shows seats 1, 2 and 3 as free
       When Mina holds seats 3 and 4
-      Then seats 3 and 4 are HOLD on the map
+      Then seats 3 and 4 are held on the map
 
-    Scenario: What someone holds can't be blocked
+    Scenario: A held seat cannot be blocked
       Given Mina holds seat 3
       When Ada tries to block seats 2 and 3
-      Then Ada is refused with SEAT_TAKEN
-      And seat 2 is AVAILABLE on the map
-      And seat 3 is HOLD on the map
+      Then Ada is refused because a seat is taken
+      And seat 2 is free on the map
+      And seat 3 is held on the map
 
-    Scenario: What is sold can't be blocked
+    Scenario: A sold seat cannot be blocked
       Given Mina has bought seat 3
       When Ada tries to block seats 2 and 3
-      Then Ada is refused with SEAT_TAKEN
-      And seat 3 is OCCUPIED on the map
+      Then Ada is refused because a seat is taken
+      And seat 3 is sold on the map

@@ -7,7 +7,7 @@ Feature: From the front door to the seat
     And Mina logs in
     Then Mina is known as a fan
     When Mina chooses the match
-    Then Mina sees "LG Twins" against "Doosan Bears" at "Test Ground", 25 seats, OPEN
+    Then Mina sees "LG Twins" against "Doosan Bears" at "Test Ground", 25 seats, on sale
     When Mina walks through "Infield", "Home" to block "101"
     Then Mina sees 20 seats
     And Mina sees seat 3 in row "1", number 3, for 10,000 won
@@ -16,17 +16,17 @@ Feature: From the front door to the seat
     And Mina holds seats 3 and 4
     Then Mina's hold costs 20,000 won and lasts 5 minutes
     And Mina's tickets will say "Infield Home 101, row 1, seat 3; Infield Home 101, row 1, seat 4"
-    And Jun's map shows seats 3 and 4 as HOLD
+    And Jun's map shows seats 3 and 4 as held
     When Mina reserves them
-    Then Mina's reservation is PENDING
-    And Jun's map shows seats 3 and 4 as PENDING
+    Then Mina's reservation is pending
+    And Jun's map shows seats 3 and 4 as reserved
     When Mina asks for a payment
     And Mina agrees on the gateway's page
     And Mina confirms the payment
-    Then Mina's reservation is CONFIRMED
-    And Mina's reservation is in the books: CONFIRMED, seats 3 and 4, 20,000 won
-    And Mina's payment is PAID
+    Then Mina's reservation is confirmed
+    And Mina's reservation is in the books: confirmed, seats 3 and 4, 20,000 won
+    And Mina's payment is paid
     And the gateway has charged 20,000 won, once
-    And Jun's map shows seats 3 and 4 as OCCUPIED
-    And Mina's map shows seats 3 and 4 as OCCUPIED
+    And Jun's map shows seats 3 and 4 as sold
+    And Mina's map shows seats 3 and 4 as sold
     And Mina finds 1 reservation in the list

@@ -1,11 +1,11 @@
 Feature: Health
 
-  Scenario: A node that can sell says so
+  Scenario: A node that can sell reports that it is ready
     Given a node runs
     Then it is alive and ready
     And its clock is right
 
-  Scenario: What happens is counted
+  Scenario: Held seats are counted
     Given a match is on sale
     And Mina is logged in
     When Mina holds seats 1 and 2
@@ -15,4 +15,4 @@ Feature: Health
     Given a node runs
     Then it shows the page with the map
     And it explains its API to people and to programs
-    And an address that leads nowhere is told as such
+    And it refuses an address that leads nowhere

@@ -5,37 +5,37 @@ Feature: Live updates
     And Mina is logged in
     And Jun is a visitor
 
-  Rule: Who looks at the map sees what happens
+  Rule: People who look at the map see what happens
 
     Scenario: A seat on its way from free to sold
       Given Jun watches block 1
-      Then Jun's map shows seats 3 and 4 as AVAILABLE
+      Then Jun's map shows seats 3 and 4 as free
       When Mina holds seats 3 and 4
-      Then Jun's map shows seats 3 and 4 as HOLD
+      Then Jun's map shows seats 3 and 4 as held
       When Mina reserves them
-      Then Jun's map shows seats 3 and 4 as PENDING
+      Then Jun's map shows seats 3 and 4 as reserved
       When Mina pays for them
-      Then Jun's map shows seats 3 and 4 as OCCUPIED
+      Then Jun's map shows seats 3 and 4 as sold
 
     Scenario: A seat that is given back
       Given Jun watches block 1
       When Mina holds seat 3
-      Then Jun's map shows seat 3 as HOLD
+      Then Jun's map shows seat 3 as held
       When Mina gives the seats back
-      Then Jun's map shows seat 3 as AVAILABLE
+      Then Jun's map shows seat 3 as free
 
-    Scenario: Only the block that one looks at
+    Scenario: A map gets only the changes of its own block
       Given Jun watches block 2
       When Mina holds seat 3
       And Mina holds seat 21
       Then Jun gets only the change of seat 21
       And Jun's map has nothing of seat 3
 
-    Scenario: Who comes later sees what has happened
+    Scenario: A fan who comes later sees what has happened
       Given Mina holds seat 3
-      And seat 3 shows as HOLD
+      And seat 3 shows as held
       When Jun watches block 1
-      Then Jun's map shows seat 3 as HOLD
+      Then Jun's map shows seat 3 as held
 
     Scenario: The version only grows
       Given Jun watches block 1
@@ -56,27 +56,27 @@ Feature: Live updates
     Scenario: The whole match, live
       Given Jun watches the whole match
       When Mina holds seats 20 and 21
-      Then Jun's map shows seats 20 and 21 as HOLD
+      Then Jun's map shows seats 20 and 21 as held
 
-  Rule: Who looks is told of the sale as well
+  Rule: People who look at the map also hear of the sale
 
     Scenario: A sale that closes and opens again
       Given Ada is the administrator
       And Jun watches block 1
       When Ada closes the sale
-      Then Jun is told that the match is CLOSED
+      Then Jun is told that the match is closed
       When Ada opens the sale
-      Then Jun is told that the match is OPEN
+      Then Jun is told that the match is on sale
 
-  Rule: Who was away for a moment misses nothing
+  Rule: A fan who was away for a moment misses nothing
 
     Background:
       Given Jun watches block 1
       And Mina holds seat 3
-      And Jun's map shows seat 3 as HOLD
+      And Jun's map shows seat 3 as held
       And Jun's connection breaks
       And Mina holds seats 5 and 6
-      And seats 5 and 6 show as HOLD
+      And seats 5 and 6 show as held
 
     Scenario: The changes since then
       When Jun comes back to block 1 with the last event seen
@@ -86,7 +86,7 @@ Feature: Live updates
       When Jun comes back to block 1 with the last event in the address
       Then Jun gets only the changes of seats 5 and 6
 
-    Scenario: Who was away too long gets everything anew
+    Scenario: A fan who was away too long gets the whole block
       When Jun comes back to block 1 with an event that nobody knows
-      Then Jun gets the whole block anew
-      And Jun's map shows seats 3, 5 and 6 as HOLD
+      Then Jun gets the whole block
+      And Jun's map shows seats 3, 5 and 6 as held

@@ -4,11 +4,11 @@ Feature: Matches
 
     Background:
       Given these matches:
-        | home     | starts               | status |
-        | Late     | 2030-07-01T05:00:00Z | OPEN   |
-        | Early    | 2030-05-01T05:00:00Z | OPEN   |
-        | Past     | 2030-04-01T05:00:00Z | CLOSED |
-        | Soon     | 2030-06-01T05:00:00Z | DRAFT  |
+        | home     | starts               | status  |
+        | Late     | 2030-07-01T05:00:00Z | on sale |
+        | Early    | 2030-05-01T05:00:00Z | on sale |
+        | Past     | 2030-04-01T05:00:00Z | closed  |
+        | Soon     | 2030-06-01T05:00:00Z | draft   |
       And Jun is a visitor
 
     Scenario: All of them, the soonest first
@@ -20,13 +20,13 @@ Feature: Matches
         | Late  |
 
     Scenario: Only those on sale
-      When Jun looks at the matches that are OPEN
+      When Jun looks at the matches that are on sale
       Then Jun sees these home teams, in this order:
         | Early |
         | Late  |
 
     Scenario: Only those that will be on sale
-      When Jun looks at the matches that are DRAFT
+      When Jun looks at the matches that are drafts
       Then Jun sees these home teams, in this order:
         | Soon |
 
@@ -44,21 +44,21 @@ Feature: Matches
       Given a match is on sale
       And Jun is a visitor
       When Jun looks at the match
-      Then Jun sees "LG Twins" against "Doosan Bears" at "Test Ground", 25 seats, OPEN
+      Then Jun sees "LG Twins" against "Doosan Bears" at "Test Ground", 25 seats, on sale
 
-    Scenario: How many seats are left, and how many one may have
+    Scenario: How many seats are left, and how many a fan may have
       Given a match is on sale
       And Mina is logged in
       When Mina holds seats 3 and 4
       Then the list of matches says within seconds that 23 seats are left
       And a person may have 4 seats of the match, and hold them for 5 minutes
 
-    Scenario: A draft has no seats to be had
+    Scenario: A draft does not say how many seats are left
       Given a match is still a draft
       Then the match does not say how many seats are left
 
-    Scenario: A match that never was
-      Then nobody finds a match that never was
+    Scenario: A match that does not exist
+      Then nobody finds a match that does not exist
 
   Rule: Seats are held only while the match is on sale
 
@@ -67,21 +67,21 @@ Feature: Matches
       And Ada is the administrator
       And Mina is logged in
       When Mina tries to hold seat 1
-      Then Mina is refused with MATCH_NOT_OPEN
+      Then Mina is refused because the match is not on sale
       When Ada opens the sale
       And Mina holds seat 1
-      Then seat 1 is HOLD on the map
+      Then seat 1 is held on the map
 
     Scenario: A closed match takes no new buyers
       Given a match is on sale
       And Ada is the administrator
       And Mina is logged in
       When Ada closes the sale
-      Then the match is CLOSED
+      Then the match is closed
       When Mina tries to hold seat 1
-      Then Mina is refused with MATCH_NOT_OPEN
+      Then Mina is refused because the match is not on sale
 
-    Scenario: Who held seats before the sale closed may still buy them
+    Scenario: Seats that were held before the sale closed can still be bought
       Given a match is on sale
       And Ada is the administrator
       And Mina is logged in
@@ -89,5 +89,5 @@ Feature: Matches
       When Ada closes the sale
       And Mina reserves them
       And Mina pays for them
-      Then seat 1 is OCCUPIED on the map
-      And Mina's reservation is in the books: CONFIRMED, seat 1, 10,000 won
+      Then seat 1 is sold on the map
+      And Mina's reservation is in the books: confirmed, seat 1, 10,000 won

@@ -9,51 +9,51 @@ Feature: Payments
       And Mina asks for a payment
       And Mina agrees on the gateway's page
 
-    Scenario: The sale is in the books when the buyer hears of it
+    Scenario: The sale is in the books before the buyer hears of it
       When Mina confirms the payment
-      Then Mina's reservation is in the books: CONFIRMED, seats 3 and 21, 30,000 won
+      Then Mina's reservation is in the books: confirmed, seats 3 and 21, 30,000 won
       And the gateway has charged 30,000 won, once
-      And seats 3 and 21 are OCCUPIED on the map
+      And seats 3 and 21 are sold on the map
 
     Scenario: A second confirmation changes nothing
       When Mina confirms the payment
       And Mina confirms the payment again
-      Then Mina got the same answer each time
+      Then Mina got the same response each time
       And the gateway has charged 30,000 won, once
 
     Scenario: Twenty confirmations at once
       When Mina confirms the payment 20 times at once
-      Then Mina got the same answer each time
+      Then Mina got the same response each time
       And the gateway has charged 30,000 won, once
 
     Scenario: Two windows pay for the same reservation
       When Mina agrees in two windows and confirms both at once
-      Then exactly one of them succeeds, and the others are refused with RESERVATION_NOT_PENDING
+      Then exactly one of them succeeds, and the others are refused because the reservation is not waiting for a payment
       And the gateway has charged 30,000 won, once
 
     Scenario: Someone else confirms
       When Jun tries to confirm the payment of Mina
-      Then Jun is refused with PAYMENT_NOT_FOUND
+      Then Jun is refused because he has no such payment
       And the gateway has charged nothing
 
     Scenario: Someone else looks
       When Jun tries to look at the payment of Mina
-      Then Jun is refused with PAYMENT_NOT_FOUND
+      Then Jun is refused because he has no such payment
 
     Scenario: Someone else asks for a payment
-      When Jun tries to ask for a payment for the reservation of Mina by CARD
-      Then Jun is refused with RESERVATION_NOT_FOUND
+      When Jun tries to ask for a payment for the reservation of Mina by card
+      Then Jun is refused because he has no such reservation
 
     Scenario: A way to pay that does not exist
-      When Mina tries to ask for a payment by CASH
-      Then Mina is refused with VALIDATION
+      When Mina tries to ask for a payment by cash
+      Then Mina is refused because a field is wrong
 
-    Scenario: What is paid can't be paid again
+    Scenario: A paid reservation cannot be paid again
       Given Mina confirms the payment
-      When Mina tries to ask for a payment by CARD
-      Then Mina is refused with RESERVATION_NOT_PENDING
+      When Mina tries to ask for a payment by card
+      Then Mina is refused because the reservation is not waiting for a payment
 
-  Rule: The price is the one that was told
+  Rule: The buyer pays the price of the reservation
 
     Background:
       Given a match is on sale
@@ -64,9 +64,9 @@ Feature: Payments
 
     Scenario: An amount that was tampered with
       When Mina tries to confirm the payment with an amount of 100 won
-      Then Mina is refused with AMOUNT_MISMATCH
+      Then Mina is refused because the order or the amount is wrong
       And the gateway has charged nothing
-      And seats 3 and 4 are PENDING on the map
+      And seats 3 and 4 are reserved on the map
       When Mina confirms the payment
       Then the gateway has charged 20,000 won, once
 
@@ -74,10 +74,10 @@ Feature: Payments
       Given Jun has reserved seat 5
       And Jun asks for a payment
       When Mina tries to confirm the payment under the order of Jun
-      Then Mina is refused with AMOUNT_MISMATCH
+      Then Mina is refused because the order or the amount is wrong
       And the gateway has charged nothing
 
-  Rule: A declined card costs nobody the seats
+  Rule: A declined card does not cost the buyer the seats
 
     Background:
       Given a match is on sale
@@ -86,57 +86,57 @@ Feature: Payments
       And Mina asks for a payment
       And Mina agrees with a card that will be declined
 
-    Scenario: The seats stay hers while time remains, and another card buys them
+    Scenario: The seats stay hers until the deadline, and another card buys them
       When Mina tries to confirm the payment
-      Then Mina is told that the card company said REJECT_CARD_COMPANY
+      Then Mina is told that the card company declined
       And the gateway has charged nothing
-      And Mina's reservation is PENDING
+      And Mina's reservation is pending
       When Jun tries to hold seats 3 and 4
-      Then Jun is refused with SEAT_TAKEN
+      Then Jun is refused because a seat is taken
       When Mina asks for a payment
       And Mina agrees on the gateway's page
       And Mina confirms the payment
-      Then Mina's reservation is in the books: CONFIRMED, seats 3 and 4, 20,000 won
+      Then Mina's reservation is in the books: confirmed, seats 3 and 4, 20,000 won
       And the gateway has charged 20,000 won, once
 
-    Scenario: A declined payment can't be confirmed again
+    Scenario: A declined payment cannot be confirmed again
       When Mina tries to confirm the payment
       And Mina tries to confirm the payment
-      Then Mina is refused with RESERVATION_NOT_PENDING
+      Then Mina is refused because the reservation is not waiting for a payment
       And the gateway has charged nothing
 
-  Rule: An outcome that nobody knows is no failure
+  Rule: An unknown outcome is not a failure
 
     Background:
-      Given the outcome of a payment is asked for soon
+      Given the node soon asks the gateway for unknown outcomes
       And a match is on sale
       And Mina and Jun are logged in
       And Mina has reserved seats 3 and 4
       And Mina asks for a payment
       And Mina agrees on the gateway's page
 
-    Scenario: Charged, and the answer was lost
-      Given the line breaks after the gateway has charged
+    Scenario: The gateway has charged, and its response was lost
+      Given the connection breaks after the gateway has charged
       When Mina tries to confirm the payment
       Then Mina is told that the outcome is not known yet
-      And Mina's reservation becomes CONFIRMED
+      And Mina's reservation becomes confirmed
       And the gateway has charged 20,000 won, once
-      And seats 3 and 4 are OCCUPIED on the map
+      And seats 3 and 4 are sold on the map
 
-    Scenario: Not charged, and nobody could know
-      Given the line breaks before the gateway can charge
+    Scenario: The request was lost before the gateway charged
+      Given the connection breaks before the gateway can charge
       When Mina tries to confirm the payment
       Then Mina is told that the outcome is not known yet
-      And Mina's reservation becomes CONFIRMED
+      And Mina's reservation becomes confirmed
       And the gateway has charged 20,000 won, once
 
-    Scenario: Meanwhile the seats can't be had and the reservation can't be cancelled
-      Given the line breaks after the gateway has charged
+    Scenario: Nobody else gets the seats while the outcome is unknown
+      Given the connection breaks after the gateway has charged
       When Mina tries to confirm the payment
       And Jun tries to hold seats 3 and 4
-      Then Jun is refused with SEAT_TAKEN
+      Then Jun is refused because a seat is taken
 
-  Rule: A message of the gateway is a hint and no proof
+  Rule: A message of the gateway is a hint, not a proof
 
     Background:
       Given a match is on sale
@@ -147,15 +147,15 @@ Feature: Payments
 
     Scenario: Anybody can send a message
       When a message says that Mina has paid
-      Then Mina's reservation is PENDING
+      Then Mina's reservation is pending
       And the gateway has charged nothing
 
     Scenario: A true message settles an unknown outcome within seconds
-      Given the line breaks after the gateway has charged
+      Given the connection breaks after the gateway has charged
       When Mina tries to confirm the payment
       Then Mina is told that the outcome is not known yet
       When Mina tries to cancel the reservation
-      Then Mina is refused with NOT_CANCELLABLE
+      Then Mina is refused because the reservation cannot be cancelled like this
       When a message says that Mina has paid
-      Then Mina's reservation becomes CONFIRMED
-      And seats 3 and 4 are OCCUPIED on the map
+      Then Mina's reservation becomes confirmed
+      And seats 3 and 4 are sold on the map

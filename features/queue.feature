@@ -6,48 +6,48 @@ Feature: The waiting room
       Given a match is on sale
       And Mina and Jun are logged in
 
-    Scenario: Who did not queue is refused
+    Scenario: A fan who did not queue is refused
       Given the match has a waiting room for 10 buyers at a time
       When Mina tries to hold seat 3
-      Then Mina is refused with PASS_REQUIRED
-      And seat 3 is AVAILABLE on the map
+      Then Mina is refused because a pass is needed to hold seats
+      And seat 3 is free on the map
 
-    Scenario: Who queued is let in
+    Scenario: A fan who queued is let in
       Given the match has a waiting room for 10 buyers at a time
       When Mina joins the queue
       Then Mina is admitted
       When Mina holds seat 3
-      Then seat 3 is HOLD on the map
+      Then seat 3 is held on the map
 
     Scenario: A pass is for one person
       Given the match has a waiting room for 10 buyers at a time
       And Mina joins the queue
       And Mina is admitted
       When Jun tries to hold seat 3
-      Then Jun is refused with PASS_REQUIRED
+      Then Jun is refused because a pass is needed to hold seats
 
-    Scenario: Who leaves gives the pass back
+    Scenario: A fan who leaves the queue gives the pass back
       Given the match has a waiting room for 10 buyers at a time
       And Mina joins the queue
       And Mina is admitted
       When Mina leaves the queue
       And Mina tries to hold seat 3
-      Then Mina is refused with PASS_REQUIRED
+      Then Mina is refused because a pass is needed to hold seats
       When Mina looks for a place in the queue
-      Then Mina is refused with NOT_IN_QUEUE
+      Then Mina is refused because she is not in the queue
 
     Scenario: A match without a waiting room
       When Mina tries to join the queue
-      Then Mina is refused with QUEUE_OFF
+      Then Mina is refused because the match has no waiting room
       When Mina tries to watch the queue
-      Then Mina is refused with QUEUE_OFF
+      Then Mina is refused because the match has no waiting room
 
-    Scenario: Who waits is told that the sale has closed
+    Scenario: Waiting fans are told that the sale has closed
       Given Ada is the administrator
       And the match has a waiting room for 10 buyers at a time
       And Mina watches the queue
       When Ada closes the sale
-      Then Mina is told that the match is CLOSED
+      Then Mina is told that the match is closed
 
   Rule: People are let in one after the other
 
@@ -60,31 +60,31 @@ Feature: The waiting room
       And Jun joins the queue
       And Sora joins the queue
 
-    Scenario: Those behind wait
+    Scenario: The others wait in order
       Then Jun still waits, with 0 ahead
       And Sora still waits, with 1 ahead
       When Jun tries to hold seat 3
-      Then Jun is refused with PASS_REQUIRED
+      Then Jun is refused because a pass is needed to hold seats
 
-    Scenario: Who comes back keeps the place
+    Scenario: A fan who joins again keeps the place
       When Jun joins the queue
       Then Jun still waits, with 0 ahead
       And Jun keeps the number
 
-    Scenario: Who leaves makes room
+    Scenario: A fan who leaves makes room
       When Mina leaves the queue
       Then Jun is admitted
       And Sora still waits, with 0 ahead
 
-    Scenario: Who has bought makes room
+    Scenario: A fan who has bought makes room
       When Mina holds seat 3
       And Mina reserves them
       And Mina pays for them
       Then Jun is admitted
       When Mina tries to hold seat 4
-      Then Mina is refused with PASS_REQUIRED
+      Then Mina is refused because a pass is needed to hold seats
 
-    Scenario: Who waits sees the line move
+    Scenario: Waiting fans see the queue move
       Given Sora watches the queue
       When Mina leaves the queue
       Then Sora sees the number being served reach that of Jun
@@ -95,20 +95,20 @@ Feature: The waiting room
       Given a match is on sale
       And Mina is logged in
 
-    Scenario: While it is paused nobody is let in
+    Scenario: Nobody is let in while the waiting room is paused
       Given the match has a waiting room that is paused
       When Mina joins the queue
       Then Mina still waits, with 0 ahead
       When Mina tries to hold seat 3
-      Then Mina is refused with PASS_REQUIRED
-      When the waiting room goes on
+      Then Mina is refused because a pass is needed to hold seats
+      When the waiting room starts again
       Then Mina is admitted
 
-    Scenario: Before it opens nobody is let in
-      Given the match has a waiting room that is still shut
+    Scenario: Nobody is let in before the waiting room opens
+      Given the match has a waiting room that opens later
       When Mina joins the queue
       And Mina tries to hold seat 3
-      Then Mina is refused with PASS_REQUIRED
+      Then Mina is refused because a pass is needed to hold seats
       And Mina still waits, with 0 ahead
-      When the waiting room goes on
+      When the waiting room starts again
       Then Mina is admitted

@@ -1,6 +1,6 @@
 Feature: Reservations
 
-  Rule: Held seats can be reserved, by who holds them
+  Rule: Held seats can be reserved by the person who holds them
 
     Background:
       Given a match is on sale
@@ -9,18 +9,18 @@ Feature: Reservations
 
     Scenario: The time to pay begins
       When Mina reserves them
-      Then Mina's reservation is PENDING
+      Then Mina's reservation is pending
       And Mina's reservation has seats 3 and 4 for 20,000 won
-      And seats 3 and 4 are PENDING on the map
+      And seats 3 and 4 are reserved on the map
       And Mina finds 1 reservation in the list
 
-    Scenario: Only a part of them
+    Scenario: A part of the held seats
       When Mina reserves only seat 3
       Then Mina's reservation has seat 3 for 10,000 won
-      And seat 3 is PENDING on the map
-      And seat 4 is HOLD on the map
+      And seat 3 is reserved on the map
+      And seat 4 is held on the map
 
-    Scenario: The rest of them has its own price
+    Scenario: The rest of the held seats
       When Mina reserves only seat 3
       And Mina reserves them
       Then Mina's reservation has seat 4 for 10,000 won
@@ -28,22 +28,22 @@ Feature: Reservations
 
     Scenario: Someone else's hold
       When Jun tries to reserve what Mina holds
-      Then Jun is refused with NOT_YOURS
+      Then Jun is refused because these are not his seats
 
     Scenario: Someone else's seats
       When Jun tries to reserve seats 3 and 4
-      Then Jun is refused with NOT_YOURS
+      Then Jun is refused because these are not his seats
 
-    Scenario: Twice
+    Scenario: The same hold twice
       Given Mina reserves them
       When Mina tries to reserve them again
-      Then Mina is refused with ALREADY_RESERVED
+      Then Mina is refused because the seats are already reserved
 
-    Scenario: A call that is sent again has its effect once
+    Scenario: A repeated call has its effect once
       When Mina reserves them twice under the key "reserve-1"
       Then Mina finds 1 reservation in the list
 
-  Rule: A reservation is its owner's alone
+  Rule: Only the owner of a reservation can see and cancel it
 
     Background:
       Given a match is on sale
@@ -52,35 +52,35 @@ Feature: Reservations
 
     Scenario: Nobody else sees it
       When Jun tries to look at the reservation of Mina
-      Then Jun is refused with RESERVATION_NOT_FOUND
+      Then Jun is refused because he has no such reservation
       And Jun finds 0 reservations in the list
 
     Scenario: Nobody else cancels it
       When Jun tries to cancel the reservation of Mina
-      Then Jun is refused with RESERVATION_NOT_FOUND
-      And Mina's reservation is PENDING
+      Then Jun is refused because he has no such reservation
+      And Mina's reservation is pending
 
   Rule: A reservation that is not paid in time is over
 
     Background:
-      Given a reservation lasts 1500 milliseconds
+      Given a reservation lasts 1.5 seconds
       And a match is on sale
       And Mina and Jun are logged in
       And Mina has reserved seats 3 and 4
 
     Scenario: The seats are free again
       When the time of Mina's reservation is over
-      Then seats 3 and 4 are AVAILABLE on the map
+      Then seats 3 and 4 are free on the map
       When Jun holds seats 3 and 4
-      Then seats 3 and 4 are HOLD on the map
+      Then seats 3 and 4 are held on the map
 
-    Scenario: Who pays too late is charged nothing
+    Scenario: A buyer who pays too late is charged nothing
       Given Mina asks for a payment
       And Mina agrees on the gateway's page
       When the time of Mina's reservation is over
-      Then seats 3 and 4 are AVAILABLE on the map
+      Then seats 3 and 4 are free on the map
       When Mina tries to confirm the payment
-      Then Mina is refused with RESERVATION_EXPIRED
+      Then Mina is refused because the time to pay is over
       And the gateway has charged nothing
       And Mina's reservation is not in the books
 
@@ -93,43 +93,43 @@ Feature: Reservations
     Scenario: Before it is paid
       Given Mina has reserved seats 3 and 4
       When Mina cancels the reservation
-      Then seats 3 and 4 are AVAILABLE on the map
-      When Mina tries to ask for a payment by CARD
-      Then Mina is refused with RESERVATION_NOT_PENDING
+      Then seats 3 and 4 are free on the map
+      When Mina tries to ask for a payment by card
+      Then Mina is refused because the reservation is not waiting for a payment
 
     Scenario: After it is paid, the money comes back
       Given Mina has bought seats 3 and 4
       And Jun watches block 1
-      And Jun's map shows seats 3 and 4 as OCCUPIED
+      And Jun's map shows seats 3 and 4 as sold
       When Mina cancels the reservation
       Then the gateway has given 20,000 won back, once
-      And Jun's map shows seats 3 and 4 as AVAILABLE
-      And Mina's reservation is CANCELLED
-      And Mina's reservation is in the books: CANCELLED, seats 3 and 4, 20,000 won
-      And Mina's payment is REFUNDED
+      And Jun's map shows seats 3 and 4 as free
+      And Mina's reservation is cancelled
+      And Mina's reservation is in the books: cancelled, seats 3 and 4, 20,000 won
+      And Mina's payment is refunded
 
     Scenario: One seat of two, with its money
       Given Mina has bought seats 3 and 4
       When Mina cancels seat 4 of the reservation
-      Then seat 4 is AVAILABLE on the map
-      And seat 3 is OCCUPIED on the map
-      And Mina's reservation is in the books: CONFIRMED, seat 3, 10,000 won
+      Then seat 4 is free on the map
+      And seat 3 is sold on the map
+      And Mina's reservation is in the books: confirmed, seat 3, 10,000 won
       And the gateway has given 10,000 won of 20,000 won back
       When Jun holds seat 4
       And Mina cancels seat 4 of the reservation
       Then the gateway has given 10,000 won of 20,000 won back
 
-    Scenario: Seats of someone else
+    Scenario: A seat that is not in the reservation
       Given Mina has bought seats 3 and 4
       When Mina tries to cancel seat 5 of the reservation
-      Then Mina is refused with NOT_YOURS
+      Then Mina is refused because these are not her seats
       And the gateway has charged 20,000 won, once
 
-    Scenario: A part of what is not paid
+    Scenario: A part of an unpaid reservation
       Given Mina has reserved seats 3 and 4
       When Mina tries to cancel seat 4 of the reservation
-      Then Mina is refused with NOT_CANCELLABLE
-      And Mina's reservation is PENDING
+      Then Mina is refused because the reservation cannot be cancelled like this
+      And Mina's reservation is pending
 
     Scenario: The seats of a cancelled reservation are sold again
       Given Mina has bought seats 3 and 4
@@ -137,10 +137,10 @@ Feature: Reservations
       When Jun holds seats 3 and 4
       And Jun reserves them
       And Jun pays for them
-      Then seats 3 and 4 are OCCUPIED on the map
-      And Jun's reservation is in the books: CONFIRMED, seats 3 and 4, 20,000 won
+      Then seats 3 and 4 are sold on the map
+      And Jun's reservation is in the books: confirmed, seats 3 and 4, 20,000 won
 
-    Scenario: Cancelled twice, the money comes back once
+    Scenario: The money comes back once, however often the buyer cancels
       Given Mina has bought seats 3 and 4
       When Mina cancels the reservation
       And Mina cancels the reservation

@@ -16,8 +16,8 @@ Feature: Sites
       Then Jun sees 5 seats
       And Jun sees seat 21 in row "1", number 1, for 20,000 won
 
-    Scenario: What does not exist is told as such
-      Then nobody finds a part of the site that never was
+    Scenario: A part of a site that does not exist
+      Then nobody finds a part of the site that does not exist
 
   Rule: The map is drawn from one plan, loaded once
 

@@ -7,14 +7,14 @@ Feature: Accounts and sessions
       And Mina logs in
       Then Mina is known as a fan
 
-    Scenario: An address is taken, however it is written
+    Scenario: Upper and lower case make no other address
       When Mina signs up
       And Jun tries to sign up with the e-mail "MINA@test.example" and the password "a new secret"
-      Then Jun is refused with EMAIL_TAKEN
+      Then Jun is refused because the e-mail already has an account
 
-    Scenario: Everything that is wrong is told at once
+    Scenario: All wrong fields are named at once
       When Mina tries to sign up with the e-mail "nobody" and the password "short"
-      Then Mina is refused with VALIDATION
+      Then Mina is refused because a field is wrong
       And Mina is told what is wrong with:
         | email    |
         | password |
@@ -24,28 +24,28 @@ Feature: Accounts and sessions
     Scenario: A wrong password
       When Mina signs up
       And Mina tries to log in with the password "not my password"
-      Then Mina is refused with BAD_CREDENTIALS
+      Then Mina is refused because the e-mail or the password is wrong
 
-    Scenario: Nobody learns who has an account
+    Scenario: The refusal does not say whether an account exists
       Given Jun is a visitor
       When Jun tries to log in with the password "a password of tests"
-      Then Jun is refused with BAD_CREDENTIALS
+      Then Jun is refused because the e-mail or the password is wrong
 
-    Scenario: Whoever guesses passwords has to wait
+    Scenario: After too many wrong passwords the account is locked for a while
       Given each account may log in 3 times a minute
       When Mina signs up
       And Mina tries to log in 4 times with a wrong password
-      Then Mina is refused with TOO_MANY_REQUESTS
+      Then Mina is refused because there were too many attempts
       And Mina is asked to come back later
 
-  Rule: A session ends when its owner says so
+  Rule: A session ends when its owner logs out
 
-    Scenario: After the log-out the session is worth nothing
+    Scenario: The session cannot be used after the log-out
       Given Mina is logged in
       When Mina logs out
       Then Mina is asked to log in
       When Mina tries to renew the session
-      Then Mina is refused with UNAUTHORIZED
+      Then Mina is refused because the session has ended
 
     Scenario: Another device stays logged in
       Given Mina is logged in
@@ -58,9 +58,9 @@ Feature: Accounts and sessions
       Given a match is on sale
       And Jun is a visitor
       When Jun tries to hold seat 1
-      Then Jun is refused with UNAUTHORIZED
+      Then Jun is refused because he is not logged in
 
-  Rule: A session is renewed by one token after the other
+  Rule: Each token renews the session once
 
     Scenario: The session goes on
       Given Mina is logged in
@@ -68,13 +68,13 @@ Feature: Accounts and sessions
       And Mina renews the session
       Then Mina is known as a fan
 
-    Scenario: A token that was used before ends the session of thief and owner
+    Scenario: A stolen token that was used before ends the session
       Given Mina is logged in
       When Mina renews the session
       And Mina renews the session
       And more than 10 seconds have passed since the renewals of Mina
       And a thief renews the session of Mina with the first token
-      Then Mina is refused with UNAUTHORIZED
+      Then Mina is refused because the session has ended
       When Mina tries to renew the session
-      Then Mina is refused with UNAUTHORIZED
+      Then Mina is refused because the session has ended
       And Mina is asked to log in

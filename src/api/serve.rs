@@ -7,8 +7,8 @@ use crate::api::address::PeerAddress;
 use crate::api::events::{self, EventStream};
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
-use crate::live::places::Place;
 use crate::live::shard::Watcher;
+use crate::live::slots::Slot;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Version, header};
 use axum::response::Response;
@@ -132,7 +132,7 @@ impl Serving {
         self: Arc<Self>,
         stream: TcpStream,
         address: IpAddr,
-        place: Place,
+        place: Slot,
     ) -> Result<(), BoxError> {
         // If the socket is gone already, hyper notices.
         let _ = stream.set_nodelay(true);
@@ -150,7 +150,7 @@ impl Serving {
         if let Some((stream, mut accepted)) = self.http1(stream, address).await? {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
-            accepted.watcher.connection = Some(place);
+            accepted.watcher.connection_slot = Some(place);
             hub.shards.take(stream, accepted.head, accepted.watcher);
         }
         Ok(())

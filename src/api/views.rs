@@ -5,7 +5,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId};
 use crate::domain::plan::Label;
-use crate::engine::seats::Granted;
+use crate::engine::reply::Granted;
 use crate::live::catalog::KnownSite;
 use serde::Serialize;
 use utoipa::ToSchema;

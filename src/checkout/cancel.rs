@@ -74,7 +74,7 @@ impl Checkout {
         let cancelled = self.engine.cancel(match_id, user, id, seats).await;
         let cancelled = cancelled.map_err(|error| match error {
             // PostgreSQL has it and Redis has not: it was cancelled before, or its match has left.
-            EngineError::Refused(Refusal::NotFound) => CheckoutError::EndedBefore,
+            EngineError::Refused(Refusal::NotFound(_)) => CheckoutError::EndedBefore,
             EngineError::Refused(Refusal::NotYours) => CheckoutError::SeatsNotInReservation,
             other => other.into(),
         })?;

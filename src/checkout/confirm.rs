@@ -6,9 +6,9 @@ use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationSt
 use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::money::Attempt;
 use crate::domain::position::StreamId;
+use crate::engine::claims::Found;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
-use crate::engine::reservations::Found;
 use crate::failpoint;
 use crate::gateway::toss::{Outcome as ConfirmReply, Toss};
 use crate::store::ClaimRow;
@@ -110,7 +110,7 @@ impl Checkout {
         // What costs nothing needs no gateway.
         let paused = behind || amount > 0 && !self.toss.admits_new_payment();
         if paused && reservation.status == ReservationStatus::Pending {
-            self.engine.stretch_reservation(match_id, user, id, EXTRA_TIME_MS).await?;
+            self.engine.extend_reservation(match_id, user, id, EXTRA_TIME_MS).await?;
             return Err(CheckoutError::Paused);
         }
         failpoint::reached("begin.before");
@@ -118,7 +118,7 @@ impl Checkout {
             self.engine.begin_payment(match_id, user, id, payment, amount, payment_key).await;
         failpoint::reached("begin.after");
         if let Err(EngineError::Refused(Refusal::PaymentsHalted)) = begun {
-            self.engine.stretch_reservation(match_id, user, id, EXTRA_TIME_MS).await?;
+            self.engine.extend_reservation(match_id, user, id, EXTRA_TIME_MS).await?;
         }
         match begun? {
             Begun::Paid => self.persisted_earlier(reservation).await,

@@ -5,6 +5,7 @@
 use crate::checkout::cancel::{GivenBack, give_back};
 use crate::checkout::confirm::{Charge, charge};
 use crate::checkout::settle::has_charged;
+use crate::domain::fact::PaymentStep;
 use crate::domain::ids::SeatId;
 use crate::domain::money::{Attempt, Money, Refund};
 use crate::engine::Engine;
@@ -63,7 +64,7 @@ impl Resumption {
             // A later attempt has the money, or it is back already. The journal has which.
             Settled::Over | Settled::Asked if approved => Ok(false),
             Settled::Over | Settled::Asked => {
-                self.record_end(attempt, "payment_declined", &Money::default()).await
+                self.record_end(attempt, PaymentStep::Declined, &Money::default()).await
             }
         }
     }
@@ -110,7 +111,7 @@ impl Resumption {
     /// Charges an attempt that its reservation still waits for. Redis notes this first, so that
     /// the process that began the attempt can't take it back meanwhile.
     async fn charge_if_awaited(&self, attempt: &Attempt) -> Result<Option<Outcome>, EngineError> {
-        if !self.engine.ask_payment(attempt).await? {
+        if !self.engine.mark_asked(attempt).await? {
             return Ok(Some(Outcome::Declined(WITHDRAWN.to_owned())));
         }
         Ok(match charge(&self.toss, attempt).await {
@@ -134,7 +135,7 @@ impl Resumption {
     /// PostgreSQL refused the claim, and the node that asked for it did not tell Redis.
     async fn give_up(&self, attempt: &Attempt, sold: &[SeatId]) -> Result<bool, EngineError> {
         self.engine.settle_payment(attempt, Outcome::Lost(sold.to_vec())).await?;
-        self.record_end(attempt, "payment_lost", &Money::default()).await
+        self.record_end(attempt, PaymentStep::Lost, &Money::default()).await
     }
 
     async fn refund(
@@ -158,7 +159,7 @@ impl Resumption {
                 metrics::counter!("grandstand_refunds_owed_refused_total").increment(1);
                 return Ok(false);
             }
-            return self.record_end(attempt, "payment_refunded", money).await;
+            return self.record_end(attempt, PaymentStep::Refunded, money).await;
         }
         let kept = refused.is_some();
         let Attempt { match_id, user, reservation, .. } = *attempt;
@@ -167,13 +168,13 @@ impl Resumption {
             return Ok(true);
         }
         match refund.amount {
-            _ if kept => self.record_end(attempt, "refund_refused", money).await,
-            None => self.record_end(attempt, "payment_refunded", money).await,
+            _ if kept => self.record_end(attempt, PaymentStep::RefundRefused, money).await,
+            None => self.record_end(attempt, PaymentStep::Refunded, money).await,
             Some(part) => {
                 let mut left = attempt.clone();
                 left.seats.retain(|seat| !money.part_seats.contains(seat));
                 left.amount -= part;
-                self.record_end(&left, "refund_done", money).await
+                self.record_end(&left, PaymentStep::RefundDone, money).await
             }
         }
     }
@@ -193,11 +194,11 @@ impl Resumption {
     async fn record_end(
         &self,
         attempt: &Attempt,
-        fact: &str,
+        fact: PaymentStep,
         money: &Money,
     ) -> Result<bool, EngineError> {
         let money = Money { attempt: attempt.number, ..money.clone() };
-        self.engine.forget_payment(attempt, fact, &money).await
+        self.engine.record_orphan_payment(attempt, fact, &money).await
     }
 }
 

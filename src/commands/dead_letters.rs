@@ -14,7 +14,7 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 
 /// The name of a letter: partition, epoch and id of the journal.
 pub fn name_of(letter: &DeadLetter) -> String {
-    format!("{}/{}/{}", letter.partition, letter.place.epoch, letter.place.id)
+    format!("{}/{}/{}", letter.partition, letter.position.epoch, letter.position.id)
 }
 
 /// For people: a line per letter.
@@ -112,7 +112,7 @@ async fn end_in(
     let mut waiting = journal.dead_letters().await?;
     let still = store.dead_letters().await?;
     for letter in letters.iter().filter(|one| still.contains(one)) {
-        let place: Position = letter.place;
+        let place: Position = letter.position;
         let id = match waiting.remove(&place) {
             Some(id) => id,
             None => journal.keep_dead_letter(place, &letter.fields, &letter.reason).await?,

@@ -105,7 +105,7 @@ async fn connect_engine(settings: &Settings) -> anyhow::Result<Engine> {
         limits: settings.limits(),
     });
     connecting.await.with_context(|| {
-        let address = crate::redis::place(&settings.redis_url);
+        let address = crate::redis::address(&settings.redis_url);
         format!("connecting to Redis at {address} (GRANDSTAND_REDIS_URL)")
     })
 }

@@ -26,7 +26,7 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
     let wanted = |found: &Partition| partition.is_none_or(|number| number == found.0);
     for partition in services.engine.partitions().filter(wanted) {
         let journal = Journal::open(services.engine.redis(), partition).await?;
-        refuse_when_lost(&workers, &journal, partition).await?;
+        refuse_when_lost(&workers, partition).await?;
         let most = REBUILD_TIMEOUT.as_secs();
         eprintln!("loading partition {partition} from PostgreSQL, at most {most} s");
         services.engine.close_partition(partition).await?;
@@ -51,16 +51,12 @@ pub async fn rebuild(settings: &Settings, partition: Option<u16>) -> anyhow::Res
 }
 
 /// Refuses a partition of which PostgreSQL has lost something that Redis still has.
-async fn refuse_when_lost(
-    workers: &Workers,
-    journal: &Journal,
-    partition: Partition,
-) -> anyhow::Result<()> {
+async fn refuse_when_lost(workers: &Workers, partition: Partition) -> anyhow::Result<()> {
     // A worker commits and announces meanwhile, so only a loss that is found three times counts.
     for _ in 0..3 {
-        let agreement = workers.agreement(journal, partition).await?;
-        let Agreement::DatabaseLost { told, .. } = agreement else { return Ok(()) };
-        tracing::debug!(%partition, %told, "PostgreSQL is behind its own announcement");
+        let agreement = workers.agreement(partition).await?;
+        let Agreement::DatabaseLost { announced, .. } = agreement else { return Ok(()) };
+        tracing::debug!(%partition, %announced, "PostgreSQL is behind its own announcement");
     }
     anyhow::bail!(
         "PostgreSQL has lost what partition {partition} of Redis still knows: a rebuild would lose \

@@ -5,7 +5,7 @@
 use crate::checkout::resume::Resumption;
 use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::money::Attempt;
-use crate::engine::payments::Again;
+use crate::engine::command::MissedStep;
 use crate::store::unsettled::{Unsettled, UnsettledState};
 use crate::workers::Workers;
 use futures::StreamExt as _;
@@ -70,7 +70,7 @@ impl Workers {
             return Ok(false);
         };
         // PostgreSQL has missed a fact only when it has read the journal up to here.
-        let place = self.place(payment.partition()).await?;
+        let place = self.position(payment.partition()).await?;
         if place.id >= newest && self.tell_again(&attempt, &state).await? {
             return Ok(true);
         }
@@ -81,8 +81,10 @@ impl Workers {
     /// the fact is written again. `false`: Redis waits for the step as well.
     async fn tell_again(&self, attempt: &Attempt, state: &UnsettledState) -> anyhow::Result<bool> {
         let missed = match state {
-            UnsettledState::Outcome => Again::Outcome,
-            UnsettledState::Refund(refund, money) if refund.number > 0 => Again::Refund(money),
+            UnsettledState::Outcome => MissedStep::Outcome,
+            UnsettledState::Refund(refund, money) if refund.number > 0 => {
+                MissedStep::Refund(money.clone())
+            }
             UnsettledState::Refund(..) | UnsettledState::Lost(_) => return Ok(false),
         };
         let written = self.engine.tell_again(attempt, missed).await?;

@@ -27,14 +27,14 @@ fn behind_a_proxy(settings: &mut Settings) {
 /// behind one proxy are two; a network of IPv6 that one person gets (/64) is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_is_one_address_however_it_is_written() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.listen = "[::]:0".to_owned();
         settings.rates.account_calls_per_minute = 2;
     })
     .await;
     // The connection is then one of ::ffff:127.0.0.1.
-    let guest = Client::new(format!("http://127.0.0.1:{}", app.node().address.port()), None);
+    let guest = Client::new(format!("http://127.0.0.1:{}", node.running().address.port()), None);
     let try_from = async |forwarded: &str| {
         let answer = log_in_from(&guest, forwarded, "nobody@test.example", "a wrong one").await;
         (answer.status, forwarded.to_owned())
@@ -51,46 +51,46 @@ async fn a_caller_is_one_address_however_it_is_written() {
             assert_eq!(try_from(written).await, (expected, (*written).to_owned()));
         }
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a proxy that says what can't be read is told of once, and not at each request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proxy_that_can_not_be_understood_is_told_of_once() {
-    let app = TestNode::start().await;
-    let mut command = app.binary(&["serve", "--role", "api"]);
+    let node = TestNode::start().await;
+    let mut command = node.binary(&["serve", "--role", "api"]);
     command.env("GRANDSTAND_TRUSTED_PROXIES", "127.0.0.1").env("GRANDSTAND_LOG", "warn");
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let mut node = command.spawn().unwrap();
-    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let mut process = command.spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().expect("the node listens");
     let guest = Client::new(line.strip_prefix("listening on ").unwrap().to_owned(), None);
     for forwarded in ["1.2.3.4", "unknown", "_hidden", "1.2.3.4:x", "unknown"] {
         let request = guest.request(Method::GET, "/api/matches");
         request.header("x-forwarded-for", forwarded).send().await.unwrap();
     }
-    node.start_kill().unwrap();
-    let mut errors = BufReader::new(node.stderr.take().unwrap()).lines();
+    process.start_kill().unwrap();
+    let mut errors = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut told = Vec::new();
     while let Some(line) = errors.next_line().await.unwrap() {
         told.extend(line.contains("X-Forwarded-For").then_some(line));
     }
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("127.0.0.1") && told[0].contains("unknown"), "{told:?}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: who guesses a password is stopped, and its owner gets in all the while, also from an
 /// address from which others guess.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guesser_is_stopped_and_the_owner_is_not() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.rates.account_calls_per_minute = 1000;
     })
     .await;
-    let guest = app.guest();
-    app.user("owner").await;
+    let guest = node.guest();
+    node.user("owner").await;
     let owner = async |from: &str| {
         log_in_from(&guest, from, "owner@test.example", "a password of tests").await.status
     };
@@ -117,20 +117,20 @@ async fn a_guesser_is_stopped_and_the_owner_is_not() {
     }
     assert!(stopped >= 25, "{stopped} of 130");
     assert_eq!(owner("3.3.3.3").await, 200);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: many addresses that guess at one account together get one guess each, and its owner
 /// gets in from an address that nobody has seen before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_guess_together_do_not_keep_the_owner_out() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.rates.log_ins_per_minute = 3;
     })
     .await;
-    let guest = app.guest();
-    app.user("owner").await;
+    let guest = node.guest();
+    node.user("owner").await;
     let (mut first, mut second) = (0, 0);
     for address in 0..40 {
         let from = format!("10.1.0.{address}");
@@ -150,24 +150,24 @@ async fn many_who_guess_together_do_not_keep_the_owner_out() {
         (answer.status == 401 && answer.body["code"] != Value::Null).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: who opens connections without end takes those of its own address, and not those of
 /// everybody; a trusted proxy has them for many people.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_does_not_take_all_connections() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.connections_per_address = 5;
         settings.trusted_proxies = vec!["127.0.0.3".parse::<IpAddr>().unwrap()];
     })
     .await;
-    let node = app.node().address;
+    let address = node.running().address;
     let connect = async |from: &str| -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-        socket.connect(node).await.unwrap()
+        socket.connect(address).await.unwrap()
     };
     /// Whether the node closes a connection without a request.
     async fn is_refused(stream: &mut TcpStream) -> bool {
@@ -182,7 +182,7 @@ async fn one_address_does_not_take_all_connections() {
         assert_eq!(is_refused(&mut stream).await, at >= 5, "connection {at}");
         rude.push(stream);
     }
-    app.guest().get("/api/matches").await.expect(200);
+    node.guest().get("/api/matches").await.expect(200);
     for _ in 0..8 {
         let mut stream = connect("127.0.0.3").await;
         assert!(!is_refused(&mut stream).await);
@@ -194,5 +194,5 @@ async fn one_address_does_not_take_all_connections() {
         (!is_refused(&mut stream).await).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }

@@ -11,7 +11,7 @@ async fn new_site(admin: &Client) -> Value {
     admin.post("/api/admin/sites", &plan()).await.expect(201)["id"].clone()
 }
 
-fn fixture(site: &Value, starts_at: &str) -> Value {
+fn match_at(site: &Value, starts_at: &str) -> Value {
     json!({"siteId": site, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
         "startsAt": starts_at})
 }
@@ -21,11 +21,11 @@ const MAY: &str = "2030-05-05T05:00:00Z";
 /// The rule: who has the plan in its present version is told 304, on every level of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_site_is_not_sent_again() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
     let site = new_site(&admin).await;
     let base = format!("/api/sites/{}", site.as_str().unwrap());
-    let guest = app.guest();
+    let guest = node.guest();
     let whole = guest.get(&base).await.expect(200);
     assert_eq!((&whole["name"], &whole["version"]), (&json!("Test Ground"), &json!(1)));
     let levels = [
@@ -56,27 +56,27 @@ async fn an_unchanged_site_is_not_sent_again() {
     assert_eq!(admin.put(&path, &changed).await.expect(200)["version"], 2);
     let fresh = guest.request(reqwest::Method::GET, &base).header("if-none-match", old);
     assert_eq!(fresh.send().await.unwrap().status(), 200, "a new version is sent");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: what does not exist is 404 with the code of what is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_missing_is_named() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (guest, admin) = (app.guest(), app.admin().await);
-    let site = format!("/api/sites/{}", event.site_id);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (guest, admin) = (node.guest(), node.admin().await);
+    let site = format!("/api/sites/{}", fixture.site_id);
     // One of a partition that exists, and one of a partition that does not.
     let mut strangers = vec![uuid::Uuid::now_v7().to_string()];
     strangers.push(format!("{}7fff{}", &strangers[0][..14], &strangers[0][18..]));
-    strangers.push(event.id.clone());
+    strangers.push(fixture.id.clone());
     for one in &strangers {
         guest.get(&format!("/api/sites/{one}")).await.refused(404, "SITE_NOT_FOUND");
         let path = format!("/api/admin/sites/{one}");
         admin.put(&path, &plan()).await.refused(404, "SITE_NOT_FOUND");
         admin.delete(&path).await.refused(404, "SITE_NOT_FOUND");
         admin
-            .post("/api/admin/matches", &fixture(&json!(one), MAY))
+            .post("/api/admin/matches", &match_at(&json!(one), MAY))
             .await
             .refused(404, "SITE_NOT_FOUND");
     }
@@ -92,27 +92,27 @@ async fn what_is_missing_is_named() {
     guest.get(&format!("{site}/areas/9/sections")).await.refused(404, "AREA_NOT_FOUND");
     guest.get(&format!("{site}/sections/9/blocks")).await.refused(404, "SECTION_NOT_FOUND");
     guest.get(&format!("{site}/blocks/9/seats")).await.refused(404, "BLOCK_NOT_FOUND");
-    guest.get(&event.path("/blocks/9/seats")).await.refused(404, "BLOCK_NOT_FOUND");
-    app.finish().await;
+    guest.get(&fixture.path("/blocks/9/seats")).await.refused(404, "BLOCK_NOT_FOUND");
+    node.finish().await;
 }
 
 /// The rule: pages follow each other without a gap or a repeat, in the order of the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_matches_are_complete_and_without_repeats() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
     let site = new_site(&admin).await;
     let mut made = HashSet::new();
     for number in 0..11 {
         // Some start at the same moment: the id decides among them. Others a microsecond later.
         let at = format!("2030-05-{:02}T05:00:00.00000{}Z", 1 + number / 3, 1 + number % 2);
         let id =
-            admin.post("/api/admin/matches", &fixture(&site, &at)).await.expect(201)["id"].clone();
+            admin.post("/api/admin/matches", &match_at(&site, &at)).await.expect(201)["id"].clone();
         let id = id.as_str().unwrap().to_owned();
         admin.post(&format!("/api/admin/matches/{id}/open"), &Value::Null).await.expect(200);
         made.insert(id);
     }
-    let guest = app.guest();
+    let guest = node.guest();
     for limit in [1, 2, 3, 5, 11, 100] {
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -132,17 +132,17 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
         let ids: HashSet<String> = seen.iter().map(|(_, id)| id.clone()).collect();
         assert_eq!((seen.len(), &ids), (made.len(), &made), "limit {limit}");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: DRAFT → OPEN → CLOSED, and only an open match sells.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_sells_while_it_is_open() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
-    let fan = app.user("fan").await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    let fan = node.user("fan").await;
     let site = new_site(&admin).await;
-    let made = admin.post("/api/admin/matches", &fixture(&site, MAY)).await.expect(201);
+    let made = admin.post("/api/admin/matches", &match_at(&site, MAY)).await.expect(201);
     assert_eq!(made["status"], "DRAFT");
     let id = made["id"].as_str().unwrap();
     let path = format!("/api/admin/matches/{id}");
@@ -158,45 +158,45 @@ async fn a_match_sells_while_it_is_open() {
     fan.hold(id, &[2]).await.refused(409, "MATCH_NOT_OPEN");
     let list = |status: &str| {
         let path = format!("/api/matches?status={status}");
-        let guest = app.guest();
+        let guest = node.guest();
         async move { guest.get(&path).await.expect(200)["matches"].as_array().unwrap().len() }
     };
     assert_eq!((list("OPEN").await, list("CLOSED").await), (0, 1));
     // What was reserved before may still be paid in its time.
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a DRAFT match is announced to everybody, under its status.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_is_listed_as_not_yet_on_sale() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
     let site = new_site(&admin).await;
-    let made = admin.post("/api/admin/matches", &fixture(&site, MAY)).await.expect(201);
-    let guest = app.guest();
+    let made = admin.post("/api/admin/matches", &match_at(&site, MAY)).await.expect(201);
+    let guest = node.guest();
     for (query, found) in [("", 1), ("?status=DRAFT", 1), ("?status=OPEN", 0)] {
         let listed = guest.get(&format!("/api/matches{query}")).await.expect(200);
         assert_eq!(listed["matches"].as_array().unwrap().len(), found, "{query}");
     }
     let id = made["id"].as_str().unwrap();
     assert_eq!(guest.get(&format!("/api/matches/{id}")).await.expect(200), made);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a site stays as it is while a match needs it, and goes when none does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let admin = app.admin().await;
-    let path = format!("/api/admin/sites/{}", event.site_id);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let admin = node.admin().await;
+    let path = format!("/api/admin/sites/{}", fixture.site_id);
     admin.put(&path, &plan()).await.refused(409, "SITE_IN_USE");
     admin.delete(&path).await.refused(409, "SITE_IN_USE");
     let free = new_site(&admin).await;
-    let draft = admin.post("/api/admin/matches", &fixture(&free, MAY)).await.expect(201);
+    let draft = admin.post("/api/admin/matches", &match_at(&free, MAY)).await.expect(201);
     let free = format!("/api/admin/sites/{}", free.as_str().unwrap());
     assert_eq!(admin.put(&free, &plan()).await.expect(200)["version"], 2, "a draft does not bind");
     admin.delete(&free).await.refused(409, "SITE_IN_USE");
@@ -207,45 +207,45 @@ async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
     admin.delete(&free).await.refused(404, "SITE_NOT_FOUND");
     // The site of a match on sale can't be exchanged either; the rest can.
     let other = new_site(&admin).await;
-    let path = format!("/api/admin/matches/{}", event.id);
-    admin.put(&path, &fixture(&other, MAY)).await.refused(409, "MATCH_ON_SALE");
+    let path = format!("/api/admin/matches/{}", fixture.id);
+    admin.put(&path, &match_at(&other, MAY)).await.refused(409, "MATCH_ON_SALE");
     let later = "2030-06-01T05:00:00Z";
-    let moved = admin.put(&path, &fixture(&json!(event.site_id), later)).await.expect(200);
+    let moved = admin.put(&path, &match_at(&json!(fixture.site_id), later)).await.expect(200);
     assert_eq!((moved["startsAt"].as_str(), moved["status"].as_str()), (Some(later), Some("OPEN")));
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the same key makes one site and one match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_creation_makes_one_thing() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
     let make = async |path: &str, body: &Value| admin.post_with_key(path, body, "once").await;
     let site = make("/api/admin/sites", &plan()).await.expect(201);
     assert_eq!(make("/api/admin/sites", &plan()).await.expect(201)["id"], site["id"]);
-    let body = fixture(&site["id"], MAY);
-    let event = make("/api/admin/matches", &body).await.expect(201);
-    assert_eq!(make("/api/admin/matches", &body).await.expect(201)["id"], event["id"]);
-    let other = fixture(&site["id"], "2031-05-05T05:00:00Z");
+    let body = match_at(&site["id"], MAY);
+    let fixture = make("/api/admin/matches", &body).await.expect(201);
+    assert_eq!(make("/api/admin/matches", &body).await.expect(201)["id"], fixture["id"]);
+    let other = match_at(&site["id"], "2031-05-05T05:00:00Z");
     make("/api/admin/matches", &other).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     let sites = admin.get("/api/admin/sites").await.expect(200);
     assert_eq!(sites["sites"].as_array().unwrap().len(), 1);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: every node knows a change of the catalogue soon, and PostgreSQL keeps it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
-    let app = TestNode::start().await;
-    let second = app.another_node(NodeRole::Api).await;
-    let event = app.open_match().await;
+    let node = TestNode::start().await;
+    let second = node.another_node(NodeRole::Api).await;
+    let fixture = node.open_match().await;
     let there = Client::new(second.url(), None);
     eventually("the other node shows the match as open", || async {
-        let answer = there.get(&event.path("")).await;
+        let answer = there.get(&fixture.path("")).await;
         (answer.status == 200 && answer.body["data"]["status"] == "OPEN").then_some(())
     })
     .await;
-    let store = &app.node().services.store;
+    let store = node.store();
     eventually("PostgreSQL has the match as open", || async {
         let (mut sites, mut matches) = store.catalog(Partition(0)).await.ok()?;
         let others = store.catalog(Partition(1)).await.ok()?;
@@ -255,48 +255,48 @@ async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
     })
     .await;
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: blocked seats can't be had, and what is had can't be blocked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_administrator_takes_seats_out_of_the_sale() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (admin, fan) = (app.admin().await, app.user("fan").await);
-    let block = format!("/api/admin/matches/{}/block", event.id);
-    let unblock = format!("/api/admin/matches/{}/unblock", event.id);
-    fan.hold(&event.id, &[1]).await.expect(201);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (admin, fan) = (node.admin().await, node.user("fan").await);
+    let block = format!("/api/admin/matches/{}/block", fixture.id);
+    let unblock = format!("/api/admin/matches/{}/unblock", fixture.id);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     let seats = |list: &[u32]| json!({"seatIds": list});
     let taken = admin.post(&block, &seats(&[1, 2])).await.refused(409, "SEAT_TAKEN");
     assert_eq!(taken["lost"], json!([1]));
     assert_eq!(admin.post(&block, &seats(&[2, 3])).await.expect(200)["seats"], 2);
-    fan.hold(&event.id, &[2]).await.refused(409, "SEAT_TAKEN");
+    fan.hold(&fixture.id, &[2]).await.refused(409, "SEAT_TAKEN");
     admin.post(&unblock, &seats(&[2])).await.expect(200);
-    fan.hold(&event.id, &[2]).await.expect(201);
+    fan.hold(&fixture.id, &[2]).await.expect(201);
     admin.post(&block, &seats(&[99])).await.refused(404, "SEAT_NOT_FOUND");
     admin.post(&block, &seats(&[])).await.refused(400, "VALIDATION");
     fan.post(&block, &seats(&[5])).await.refused(403, "FORBIDDEN");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a document that a newer release has kept is read; a request with a field that nobody
 /// knows is refused by its name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_fields_are_passed_over_where_kept_and_refused_where_sent() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let admin = node.admin().await;
     let mut plan = crate::support::node::plan();
     plan["areas"][0]["roof"] = json!("glass");
     let refused = admin.post("/api/admin/sites", &plan).await.refused(400, "VALIDATION");
     assert_eq!(refused["errors"][0]["field"], "areas.0.roof");
-    let queue = format!("/api/admin/matches/{}/queue", event.id);
+    let queue = format!("/api/admin/matches/{}/queue", fixture.id);
     admin.put(&queue, &json!({"enabled": false, "speed": 3})).await.refused(400, "VALIDATION");
     let kept = json!({"id": uuid::Uuid::now_v7(), "version": 1, "plan": plan, "colour": "red"});
     let fields = [("t", "site".to_owned()), ("doc", kept.to_string())];
     let fields = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
     let fact = grandstand::domain::fact::Fact::parse(Default::default(), &fields);
     assert!(matches!(fact, Ok(grandstand::domain::fact::Fact::Site(_))), "{fact:?}");
-    app.finish().await;
+    node.finish().await;
 }

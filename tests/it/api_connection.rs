@@ -70,23 +70,23 @@ impl Wire {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
     const ROUNDS: usize = 40;
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = format!("authorization: Bearer {}", app.user("fan").await.token.unwrap());
-    let (holds, json) = (event.path("/holds"), "content-type: application/json");
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = format!("authorization: Bearer {}", node.user("fan").await.token.unwrap());
+    let (holds, json) = (fixture.path("/holds"), "content-type: application/json");
     let kinds: [(u16, String, usize); 10] = [
         (200, "GET /api/time HTTP/1.1".to_owned(), 500),
         (401, format!("POST {holds} HTTP/1.1\r\n{json}"), 2_000),
         (403, format!("POST /api/admin/sites HTTP/1.1\r\n{json}\r\n{fan}"), 200_000),
         (404, format!("POST /nowhere HTTP/1.1\r\n{json}"), 2_000),
-        (404, format!("DELETE /api/matches/{}/queue HTTP/1.1\r\n{fan}", event.id), 2_000),
+        (404, format!("DELETE /api/matches/{}/queue HTTP/1.1\r\n{fan}", fixture.id), 2_000),
         (405, format!("PUT /api/users/log-in HTTP/1.1\r\n{json}"), 2_000),
         (400, format!("POST /api/matches/none/holds HTTP/1.1\r\n{json}\r\n{fan}"), 2_000),
         (400, format!("POST {holds} HTTP/1.1\r\n{json}\r\n{fan}\r\nidempotency-key: a b"), 2_000),
         (413, format!("POST {holds} HTTP/1.1\r\n{json}\r\n{fan}"), 70_000),
         (415, format!("POST {holds} HTTP/1.1\r\n{fan}"), 2_000),
     ];
-    let mut wire = Wire::open(&app.guest().url).await;
+    let mut wire = Wire::open(&node.guest().url).await;
     for round in 0..ROUNDS {
         for (status, head, length) in &kinds {
             let heard = wire.ask(head, &vec![b' '; *length]).await;
@@ -95,18 +95,18 @@ async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
             assert!(!heard.closes, "round {round}, {head}: so small a rest is read");
         }
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the limit of a node refuses without reading, and is no different.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_leaves_the_connection_whole() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.calls_per_second = 1;
     })
     .await;
-    let mut wire = Wire::open(&app.guest().url).await;
+    let mut wire = Wire::open(&node.guest().url).await;
     let head = "POST /api/users/log-in HTTP/1.1\r\ncontent-type: application/json";
     let mut limited = 0;
     for round in 0..200 {
@@ -115,17 +115,17 @@ async fn a_limit_leaves_the_connection_whole() {
         limited += usize::from(heard.status == 429);
     }
     assert!(limited > 100, "{limited}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a body that does not come is waited for a little, and the answer says that the
 /// connection ends; a client that asks before it sends is not told to send.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_does_not_come_ends_the_connection_in_order() {
-    let app = TestNode::start().await;
+    let node = TestNode::start().await;
     let head = "POST /api/reservations HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
     for more in ["\r\n", "expect: 100-continue\r\n\r\n"] {
-        let mut wire = Wire::open(&app.guest().url).await;
+        let mut wire = Wire::open(&node.guest().url).await;
         wire.stream.write_all(format!("{head}{more}").as_bytes()).await.unwrap();
         let heard = wire.answer().await.unwrap();
         assert_eq!((heard.status, heard.closes), (401, true), "{more}");
@@ -134,5 +134,5 @@ async fn a_body_that_does_not_come_ends_the_connection_in_order() {
         let ended = tokio::time::timeout(Duration::from_secs(10), ending).await;
         assert_eq!(ended.expect("it stays open").unwrap(), 0);
     }
-    app.finish().await;
+    node.finish().await;
 }

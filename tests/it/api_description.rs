@@ -7,14 +7,14 @@ use std::path::Path;
 use tokio::process::Command;
 
 /// Makes the requests of one caller; the report when something does not agree.
-async fn check(app: &TestNode, caller: &Client) -> Result<(), String> {
+async fn check(node: &TestNode, caller: &Client) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = root.join(".schemathesis/bin/schemathesis");
     let mut command = Command::new(program);
     command
         .arg("--config-file")
         .arg(root.join("tests/schemathesis/schemathesis.toml"))
-        .args(["run", &format!("{}/api-docs/openapi.json", app.guest().url)])
+        .args(["run", &format!("{}/api-docs/openapi.json", node.guest().url)])
         .args(["--seed", "1982", "--max-examples", "5", "--continue-on-failure", "--no-color"])
         // Plans are large, and most that are made up do not fit: that is no fault of the server.
         .args(["--suppress-health-check", "all", "--warnings", "off"])
@@ -35,14 +35,14 @@ async fn check(app: &TestNode, caller: &Client) -> Result<(), String> {
 /// The rule: whatever is made up from the document is answered as the document says, to whomever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_as_the_document_says_to_nobody_a_fan_and_an_administrator() {
-    let app = TestNode::start().await;
-    app.open_match().await;
-    let callers = [app.guest(), app.user("fan").await, app.admin().await];
-    let all = callers.iter().map(|caller| check(&app, caller));
+    let node = TestNode::start().await;
+    node.open_match().await;
+    let callers = [node.guest(), node.user("fan").await, node.admin().await];
+    let all = callers.iter().map(|caller| check(&node, caller));
     let found: Vec<String> =
         futures::future::join_all(all).await.into_iter().filter_map(Result::err).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the document follows the specification, so any tool can read it.

@@ -11,14 +11,14 @@ use std::time::Duration;
 /// Method, path with its parameters filled in, and the operation.
 async fn operations(
     client: &Client,
-    event: &TestMatch,
+    fixture: &TestMatch,
     ids: &Value,
 ) -> Vec<(Method, String, Value)> {
     let document = client.get("/api-docs/openapi.json").await.body;
     assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
     let mut list = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let mut path = path.replace("{match}", &event.id).replace("{site}", &event.site_id);
+        let mut path = path.replace("{match}", &fixture.id).replace("{site}", &fixture.site_id);
         for (name, value) in ids.as_object().unwrap() {
             path = path.replace(&format!("{{{name}}}"), value.as_str().unwrap());
         }
@@ -90,15 +90,15 @@ fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
 /// The rule: without a token nothing that needs one is done, and nothing ends in a 5xx.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_token_every_endpoint_answers_and_none_fails() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (guest, fan) = (app.guest(), app.user("fan").await);
-    let reservation = fan.reserve(&event.id, &[1]).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (guest, fan) = (node.guest(), node.user("fan").await);
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
     let payment = fan.request_payment(&reservation).await;
-    let hold = fan.hold(&event.id, &[2]).await.expect(201);
-    let before = app.guest().get(&event.path("/seats")).await.body;
+    let hold = fan.hold(&fixture.id, &[2]).await.expect(201);
+    let before = node.guest().get(&fixture.path("/seats")).await.body;
     for (method, path, operation) in
-        operations(&guest, &event, &ids(&hold, &reservation, &payment)).await
+        operations(&guest, &fixture, &ids(&hold, &reservation, &payment)).await
     {
         let (status, answer) = call(&guest, &method, &path, &operation).await;
         let name = format!("{method} {path}");
@@ -109,22 +109,22 @@ async fn without_a_token_every_endpoint_answers_and_none_fails() {
             assert_ne!(status, 401, "{name} asks for a token that its document does not name");
         }
     }
-    assert_eq!(app.guest().get(&event.path("/seats")).await.body, before);
-    app.finish().await;
+    assert_eq!(node.guest().get(&fixture.path("/seats")).await.body, before);
+    node.finish().await;
 }
 
 /// The rule: what is another's is 403 or 404 to me, whatever I ask of it, and stays as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_ids_of_another_nothing_is_seen_or_done() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (fan, thief) = (app.user("fan").await, app.user("thief").await);
-    let reservation = fan.reserve(&event.id, &[3]).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (fan, thief) = (node.user("fan").await, node.user("thief").await);
+    let reservation = fan.reserve(&fixture.id, &[3]).await;
     let payment = fan.request_payment(&reservation).await;
-    let hold = fan.hold(&event.id, &[1, 2]).await.expect(201);
-    let before = app.guest().get(&event.path("/seats")).await.body;
+    let hold = fan.hold(&fixture.id, &[1, 2]).await.expect(201);
+    let before = node.guest().get(&fixture.path("/seats")).await.body;
     for (method, path, operation) in
-        operations(&thief, &event, &ids(&hold, &reservation, &payment)).await
+        operations(&thief, &fixture, &ids(&hold, &reservation, &payment)).await
     {
         let name = format!("{method} {path}");
         let own = ["hold", "reservation", "payment"];
@@ -139,28 +139,28 @@ async fn with_the_ids_of_another_nothing_is_seen_or_done() {
             assert!([403, 404].contains(&status), "{name}: {status}");
         }
     }
-    let release = event.path("/allocation/seats/1/release");
+    let release = fixture.path("/allocation/seats/1/release");
     thief.post(&release, &Value::Null).await.refused(403, "NOT_YOURS");
     for source in [json!({"holdId": hold["holdId"]}), json!({"seatIds": [1]})] {
         let mut body = source;
-        body["matchId"] = json!(event.id);
+        body["matchId"] = json!(fixture.id);
         thief.post("/api/reservations", &body).await.refused(403, "NOT_YOURS");
     }
     let body = json!({"reservationId": reservation["id"], "method": "CARD"});
     thief.post("/api/payments/request", &body).await.refused(404, "RESERVATION_NOT_FOUND");
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     thief.confirm(&payment, &key).await.refused(404, "PAYMENT_NOT_FOUND");
-    assert_eq!(app.ledger().await, ["IN_PROGRESS"], "nothing was charged");
-    assert_eq!(app.guest().get(&event.path("/seats")).await.body, before);
+    assert_eq!(node.ledger().await, ["IN_PROGRESS"], "nothing was charged");
+    assert_eq!(node.guest().get(&fixture.path("/seats")).await.body, before);
     fan.confirm(&payment, &key).await.expect(200);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the page of the documentation and the seat map need no other server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_and_their_assets_come_from_this_server() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     for page in ["/docs", "/docs/", "/"] {
         let response = guest.request(Method::GET, page).send().await.unwrap();
         assert_eq!(response.status(), 200, "{page}");
@@ -182,5 +182,5 @@ async fn the_pages_and_their_assets_come_from_this_server() {
         }
         assert!(assets > 1, "{page}: {html}");
     }
-    app.finish().await;
+    node.finish().await;
 }

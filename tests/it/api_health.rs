@@ -3,7 +3,7 @@
 use crate::support::node::{TestNode, eventually};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use grandstand::domain::ids::{MatchId, Partition};
+use grandstand::domain::ids::Partition;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -22,8 +22,8 @@ async fn commands(raw: &Client) -> u64 {
 /// The rule: a probe is answered from memory, whoever sends how many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_probe_costs_redis_nothing() {
-    let app = TestNode::start().await;
-    let (guest, raw) = (app.guest(), app.raw().await);
+    let node = TestNode::start().await;
+    let (guest, raw) = (node.guest(), node.raw().await);
     let before = commands(&raw).await;
     for _ in 0..1000 {
         guest.get("/health/ready").await.expect(200);
@@ -31,15 +31,15 @@ async fn a_probe_costs_redis_nothing() {
     // What the node itself does in that time, once a second for each partition.
     let cost = commands(&raw).await - before;
     assert!(cost < 500, "{cost} commands for 1,000 probes");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a node is ready while one partition serves, and names those that do not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_partition_away_does_not_make_a_node_unready() {
-    let mut app = TestNode::start().await;
-    app.without_worker().await;
-    let (guest, raw) = (app.guest(), app.raw().await);
+    let mut node = TestNode::start().await;
+    node.without_worker().await;
+    let (guest, raw) = (node.guest(), node.raw().await);
     let keys = [0, 1].map(|number| PartitionKeys(Partition(number)).partition());
     let mut saved: Vec<HashMap<String, String>> = vec![];
     for key in &keys {
@@ -70,37 +70,37 @@ async fn one_partition_away_does_not_make_a_node_unready() {
         (answer.status == 200 && answer.body["data"]["partitions"] == json!([])).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a node that hears nothing from Redis says so, and is ready again by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
-    app.redis.freeze();
+    let node = TestNode::start().await;
+    let guest = node.guest();
+    node.redis.freeze();
     eventually("the node is not ready", async || {
         let answer = guest.get("/health/ready").await;
         (answer.status == 503 && answer.body["redis"] == "no answer").then_some(())
     })
     .await;
-    app.redis.thaw();
+    node.redis.thaw();
     eventually("the node is ready", async || {
         (guest.get("/health/ready").await.status == 200).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a node that can ask Redis but does not hear its streams shows people an old map and
 /// confirms nothing, and so it is not ready; one partition that is heard is enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     let allow = async |rule: &str| {
         let command = ["ACL", "SETUSER", "default", rule];
-        crate::support::wire::done(app.redis.port(), &command).await;
+        crate::support::wire::done(node.redis.port(), &command).await;
     };
     allow("-xread").await;
     let begun = std::time::Instant::now();
@@ -117,16 +117,16 @@ async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
         (guest.get("/health/ready").await.status == 200).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: lists have what can be read, and say what can't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_go_on_while_a_part_of_redis_is_away() {
-    let app = TestNode::start().await;
-    let (event, fan, raw) = (app.open_match().await, app.user("fan").await, app.raw().await);
-    let id: MatchId = event.id.parse().unwrap();
-    let reservation = fan.reserve(&event.id, &[1]).await;
+    let node = TestNode::start().await;
+    let (fixture, fan, raw) = (node.open_match().await, node.user("fan").await, node.raw().await);
+    let id = fixture.match_id();
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
     // Whatever the other partition is asked, it can't say it.
     let other = PartitionKeys(Partition(1 - id.partition().0)).claims();
     let _: i64 = raw.del(&other).await.unwrap();
@@ -151,5 +151,5 @@ async fn lists_go_on_while_a_part_of_redis_is_away() {
     let _: i64 = raw.del(&seats).await.unwrap();
     let _: () = raw.rename(&aside, &seats).await.unwrap();
     assert_eq!(counted(true).await, 24);
-    app.finish().await;
+    node.finish().await;
 }

@@ -22,8 +22,8 @@ pub(crate) async fn send(
 }
 
 /// No seat of the match has changed.
-async fn assert_untouched(app: &TestNode, event: &TestMatch) {
-    let states = app.guest().get(&event.path("/seats")).await.expect(200);
+async fn assert_untouched(node: &TestNode, fixture: &TestMatch) {
+    let states = node.guest().get(&fixture.path("/seats")).await.expect(200);
     let all = json!([{"id": 1, "states": "A".repeat(20)}, {"id": 2, "states": "A".repeat(5)}]);
     assert_eq!((&states["blocks"], &states["version"]), (&all, &json!(0)));
 }
@@ -44,12 +44,12 @@ fn claims_of(token: &str) -> Value {
 /// The rule: only a token that this installation signed, in time and in its own way, is believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_believed_only_as_it_was_signed() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
     let good = fan.token.clone().unwrap();
     let claims = claims_of(&good);
-    let secret = EncodingKey::from_secret(app.settings.jwt_secret.as_bytes());
+    let secret = EncodingKey::from_secret(node.settings.jwt_secret.as_bytes());
     let sign = |algorithm, key: &EncodingKey, edit: &dyn Fn(&mut Value)| {
         let mut claims = claims.clone();
         edit(&mut claims);
@@ -95,39 +95,39 @@ async fn a_token_is_believed_only_as_it_was_signed() {
     ];
     for token in bad {
         let thief = Client::new(fan.url.clone(), Some(token.clone()));
-        let answer = thief.hold(&event.id, &[1]).await;
+        let answer = thief.hold(&fixture.id, &[1]).await;
         assert!(answer.headers.contains_key("www-authenticate"), "{token}: {}", answer.body);
         answer.refused(401, "UNAUTHORIZED");
     }
     for scheme in ["Basic", "bearer", "Token"] {
-        let request = app.guest().request(Method::GET, "/api/users/me");
+        let request = node.guest().request(Method::GET, "/api/users/me");
         let request = request.header("authorization", format!("{scheme} {good}"));
         let status = request.send().await.unwrap().status();
         // RFC 9110: schemes are the same in any case.
         assert_eq!(status.as_u16(), if scheme == "bearer" { 200 } else { 401 }, "{scheme}");
     }
-    app.guest().hold(&event.id, &[1]).await.refused(401, "UNAUTHORIZED");
-    assert_untouched(&app, &event).await;
-    app.finish().await;
+    node.guest().hold(&fixture.id, &[1]).await.refused(401, "UNAUTHORIZED");
+    assert_untouched(&node, &fixture).await;
+    node.finish().await;
 }
 
 /// The rule: seats that the site does not have, or too many of them, are refused as a whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_are_named_rightly_or_none_is_held() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let hold = event.path("/holds");
-    let unknown = fan.hold(&event.id, &[1, 26, 99]).await.refused(404, "SEAT_NOT_FOUND");
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let hold = fixture.path("/holds");
+    let unknown = fan.hold(&fixture.id, &[1, 26, 99]).await.refused(404, "SEAT_NOT_FOUND");
     assert_eq!(unknown["seatIds"], json!([26, 99]));
     let many: Vec<u32> = (1..=10_000).collect();
     for list in [&many[..], &[], &[0; 101]] {
-        let problem = fan.hold(&event.id, list).await.refused(400, "VALIDATION");
+        let problem = fan.hold(&fixture.id, list).await.refused(400, "VALIDATION");
         assert_eq!(fields(&problem), ["seatIds"]);
     }
-    let twice = fan.hold(&event.id, &[1, 2, 1]).await.refused(400, "VALIDATION");
+    let twice = fan.hold(&fixture.id, &[1, 2, 1]).await.refused(400, "VALIDATION");
     assert_eq!(fields(&twice), ["seatIds[2]"]);
-    fan.hold(&event.id, &[1, 2, 3, 4, 5]).await.refused(409, "SEAT_LIMIT");
+    fan.hold(&fixture.id, &[1, 2, 3, 4, 5]).await.refused(409, "SEAT_LIMIT");
     let wrong = [
         (json!({"seatIds": "1"}), "seatIds"),
         (json!({"seatIds": [1, "2"]}), "seatIds[1]"),
@@ -146,19 +146,19 @@ async fn seats_are_named_rightly_or_none_is_held() {
         let problem = fan.post(&hold, &body).await.refused(400, "VALIDATION");
         assert_eq!(fields(&problem), [field], "{body}: {problem}");
     }
-    let one = event.path("/allocation/seats/99/hold");
+    let one = fixture.path("/allocation/seats/99/hold");
     fan.post(&one, &Value::Null).await.refused(404, "SEAT_NOT_FOUND");
-    assert_untouched(&app, &event).await;
-    app.finish().await;
+    assert_untouched(&node, &fixture).await;
+    node.finish().await;
 }
 
 /// The rule: what is no JSON, too large or of another kind is answered at once, and names why.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_can_not_be_read_is_refused_at_once() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let hold = event.path("/holds");
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let hold = fixture.path("/holds");
     let kind = Some("application/json");
     for broken in [
         "",
@@ -187,18 +187,18 @@ async fn a_body_that_can_not_be_read_is_refused_at_once() {
     let parts = vec![Ok::<_, std::io::Error>(padded(300_000))];
     let chunked = reqwest::Body::wrap_stream(futures::stream::iter(parts));
     send(&fan, &hold, kind, chunked).await.refused(413, "TOO_LARGE");
-    assert_untouched(&app, &event).await;
+    assert_untouched(&node, &fixture).await;
     // The server is as alive as before.
     send(&fan, &hold, Some("Application/JSON; charset=utf-8"), good).await.expect(201);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: ids and parameters that are none are refused by name, and unknown ones too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parameters_are_checked() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (guest, fan) = (app.guest(), app.user("fan").await);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (guest, fan) = (node.guest(), node.user("fan").await);
     for id in ["x", "1", "%00", "..%2f..", "00000000-0000-0000-0000-00000000000", "💺"] {
         for path in [format!("/api/matches/{id}"), format!("/api/matches/{id}/seats")] {
             let answer = guest.get(&path).await;
@@ -210,7 +210,7 @@ async fn parameters_are_checked() {
         fan.get(&format!("/api/payments/{id}")).await.refused(400, "VALIDATION");
     }
     for block in ["x", "-1", "1.5", "99999999999"] {
-        let path = event.path(&format!("/blocks/{block}/seats"));
+        let path = fixture.path(&format!("/blocks/{block}/seats"));
         guest.get(&path).await.refused(400, "VALIDATION");
     }
     let queries = [
@@ -234,38 +234,38 @@ async fn parameters_are_checked() {
     }
     let wrong = guest.get("/api/matches?limit=x").await.refused(400, "VALIDATION");
     assert_eq!(fields(&wrong), ["limit"], "{wrong}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an Idempotency-Key is 1 to 255 visible characters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strange_idempotency_key_is_refused() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let (path, body) = (event.path("/holds"), json!({"seatIds": [1]}));
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let (path, body) = (fixture.path("/holds"), json!({"seatIds": [1]}));
     for key in [String::new(), "x".repeat(256), "a b".to_owned(), "ключ".to_owned()] {
         let problem = fan.post_with_key(&path, &body, &key).await.refused(400, "VALIDATION");
         assert_eq!(fields(&problem), ["Idempotency-Key"]);
     }
-    assert_untouched(&app, &event).await;
+    assert_untouched(&node, &fixture).await;
     let key = "x".repeat(255);
     let first = fan.post_with_key(&path, &body, &key).await.expect(201);
     assert_eq!(fan.post_with_key(&path, &body, &key).await.expect(201), first);
     let other = json!({"seatIds": [2]});
     fan.post_with_key(&path, &other, &key).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     // The key of one user says nothing about another's.
-    let stranger = app.user("stranger").await;
+    let stranger = node.user("stranger").await;
     stranger.post_with_key(&path, &body, &key).await.refused(409, "SEAT_TAKEN");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: text that would break a list, a page or a database is refused where it comes in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_characters_are_refused() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (guest, admin) = (app.guest(), app.admin().await);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (guest, admin) = (node.guest(), node.admin().await);
     for email in [
         "a\0@test.example",
         "a\n@test.example",
@@ -287,7 +287,7 @@ async fn control_characters_are_refused() {
     let problem = guest.post("/api/users/sign-up", &body).await.refused(400, "VALIDATION");
     assert_eq!(fields(&problem), ["email", "password"]);
     for name in ["", " ", "a\0b", "a\nb", &"x".repeat(101)] {
-        let body = json!({"siteId": event.site_id, "homeTeam": name, "awayTeam": "Bears",
+        let body = json!({"siteId": fixture.site_id, "homeTeam": name, "awayTeam": "Bears",
             "startsAt": "2030-05-05T05:00:00Z"});
         let problem = admin.post("/api/admin/matches", &body).await.refused(400, "VALIDATION");
         assert_eq!(fields(&problem), ["homeTeam"], "{name:?}");
@@ -311,23 +311,23 @@ async fn control_characters_are_refused() {
         *plan.pointer_mut(place).unwrap() = value;
         admin.post("/api/admin/sites", &plan).await.refused(400, "VALIDATION");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an address that does not exist is a problem document too, and so is a wrong method.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_address_and_a_wrong_method_are_problems() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (guest, fan) = (app.guest(), app.user("fan").await);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (guest, fan) = (node.guest(), node.user("fan").await);
     for path in ["/nothing", "/api", "/api/", "/api/nothing", "/api/matches/", "/index.php"] {
         guest.get(path).await.refused(404, "NOT_FOUND");
     }
     let wrong = [
         (Method::DELETE, "/api/matches".to_owned(), "GET"),
-        (Method::PUT, event.path("/holds"), "POST"),
+        (Method::PUT, fixture.path("/holds"), "POST"),
         (Method::GET, "/api/users/sign-up".to_owned(), "POST"),
-        (Method::PATCH, event.path("/queue"), "DELETE"),
+        (Method::PATCH, fixture.path("/queue"), "DELETE"),
         (Method::POST, "/health/live".to_owned(), "GET"),
     ];
     for (method, path, allowed) in wrong {
@@ -341,16 +341,16 @@ async fn a_wrong_address_and_a_wrong_method_are_problems() {
     let answer = Answer::of(request.send().await.unwrap()).await;
     assert_eq!(answer.headers["x-request-id"], id);
     assert_eq!(answer.refused(404, "NOT_FOUND")["requestId"], id);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a hint of the gateway is taken from anybody and believed from nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_webhook_changes_nothing() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let reservation = fan.reserve(&event.id, &[1]).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
     let payment = fan.request_payment(&reservation).await;
     let path = "/api/payments/webhooks/toss";
     let of = |order: Value| {
@@ -367,12 +367,12 @@ async fn a_forged_webhook_changes_nothing() {
         Value::Null,
     ];
     for order in orders {
-        let answer = app.guest().post(path, &of(order.clone())).await;
+        let answer = node.guest().post(path, &of(order.clone())).await;
         assert_eq!(answer.status, 200, "{order}: {}", answer.body);
     }
-    app.guest().post(path, &json!({})).await.expect(200);
+    node.guest().post(path, &json!({})).await.expect(200);
     let id = reservation["id"].as_str().unwrap();
     let now = fan.get(&format!("/api/reservations/{id}")).await.expect(200);
     assert_eq!(now["status"], "PENDING");
-    app.finish().await;
+    node.finish().await;
 }

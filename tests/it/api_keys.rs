@@ -1,15 +1,14 @@
 //! An Idempotency-Key stands for one body, wherever the effect of that body is.
 
 use crate::support::node::{TestMatch, TestNode};
-use grandstand::domain::ids::MatchId;
 use serde_json::json;
 
 /// Two matches in different partitions.
-async fn apart(app: &TestNode) -> [TestMatch; 2] {
-    let partition = |event: &TestMatch| event.id.parse::<MatchId>().unwrap().partition();
-    let first = app.open_match().await;
+async fn apart(node: &TestNode) -> [TestMatch; 2] {
+    let partition = |fixture: &TestMatch| fixture.partition();
+    let first = node.open_match().await;
     loop {
-        let second = app.open_match().await;
+        let second = node.open_match().await;
         if partition(&second) != partition(&first) {
             return [first, second];
         }
@@ -20,12 +19,12 @@ async fn apart(app: &TestNode) -> [TestMatch; 2] {
 /// another partition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_of_one_body_in_whatever_partition() {
-    let app = TestNode::start().await;
-    let ([one, other], fan) = (apart(&app).await, app.user("fan").await);
+    let node = TestNode::start().await;
+    let ([one, other], fan) = (apart(&node).await, node.user("fan").await);
     let mut bodies = vec![];
-    for event in [&one, &other] {
-        let hold = fan.hold(&event.id, &[1]).await.expect(201);
-        bodies.push(json!({"matchId": event.id, "holdId": hold["holdId"]}));
+    for fixture in [&one, &other] {
+        let hold = fan.hold(&fixture.id, &[1]).await.expect(201);
+        bodies.push(json!({"matchId": fixture.id, "holdId": hold["holdId"]}));
     }
     let reserve = async |body, key| fan.post_with_key("/api/reservations", body, key).await;
     let first = reserve(&bodies[0], "first").await.expect(201);
@@ -40,5 +39,5 @@ async fn a_key_is_of_one_body_in_whatever_partition() {
     let payment = request(&first).await.expect(201);
     request(&second).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     assert_eq!(request(&first).await.expect(201), payment);
-    app.finish().await;
+    node.finish().await;
 }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 /// The rule: an error stands at its field, in words for whoever filled it in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_names_its_field_and_nothing_of_this_program() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let holds = event.path("/holds");
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let holds = fixture.path("/holds");
     let table = [
         ("/api/users/sign-up", json!({}), "email"),
         ("/api/users/sign-up", json!({"email": "a@b.example"}), "password"),
@@ -28,34 +28,34 @@ async fn an_error_names_its_field_and_nothing_of_this_program() {
             assert!(!said.contains(word), "{body}: {said}");
         }
     }
-    let admin = app.admin().await;
-    let late = json!({"siteId": event.site_id, "homeTeam": "A", "awayTeam": "B",
+    let admin = node.admin().await;
+    let late = json!({"siteId": fixture.site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "tomorrow"});
     let problem = admin.post("/api/admin/matches", &late).await.refused(400, "VALIDATION");
     assert_eq!(fields(&problem), ["startsAt"]);
     assert!(problem["errors"][0]["message"].as_str().unwrap().contains("RFC 3339"), "{problem}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a body that may be left out may be `null`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_may_have_null_for_its_body() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let one = fan.reserve(&event.id, &[1, 2]).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let one = fan.reserve(&fixture.id, &[1, 2]).await;
     let path = format!("/api/reservations/{}/cancel", one["id"].as_str().unwrap());
     let part = fan.post(&path, &json!({"seatIds": [1]})).await.refused(409, "NOT_CANCELLABLE");
     assert!(part["detail"].as_str().unwrap().contains("without seatIds"), "{part}");
     send(&fan, &path, Some("application/json"), " null ").await.expect(200);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an id that was made up may name a partition that there is not; nothing has this id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_of_a_partition_that_is_not_there_is_that_of_nothing() {
-    let app = TestNode::start().await;
-    let fan = app.user("fan").await;
+    let node = TestNode::start().await;
+    let fan = node.user("fan").await;
     let id = "e3e70682-c209-7cac-a29f-6fbed82c07cd";
     fan.get(&format!("/api/matches/{id}")).await.refused(404, "MATCH_NOT_FOUND");
     fan.get(&format!("/api/sites/{id}")).await.refused(404, "SITE_NOT_FOUND");
@@ -66,21 +66,21 @@ async fn an_id_of_a_partition_that_is_not_there_is_that_of_nothing() {
     let body = json!({"reservationId": id, "method": "CARD"});
     fan.post("/api/payments/request", &body).await.refused(404, "RESERVATION_NOT_FOUND");
     fan.get(&format!("/api/payments/{id}")).await.refused(404, "PAYMENT_NOT_FOUND");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: JSON has one kind of number, so 2.0 is the whole number 2, and 2.5 is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_number_may_be_written_with_a_point() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (fan, json) = (app.user("fan").await, Some("application/json"));
-    let holds = event.path("/holds");
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (fan, json) = (node.user("fan").await, Some("application/json"));
+    let holds = fixture.path("/holds");
     let held = send(&fan, &holds, json, r#"{"seatIds":[1.0,2e0]}"#).await.expect(201);
     assert_eq!(held["seats"][1]["seatId"], 2);
     let best = r#"{"bestAvailable":{"count":2.0}}"#;
     send(&fan, &holds, json, best).await.expect(201);
     let problem = send(&fan, &holds, json, r#"{"seatIds":[4.5]}"#).await.refused(400, "VALIDATION");
     assert_eq!(fields(&problem), ["seatIds[0]"]);
-    app.finish().await;
+    node.finish().await;
 }

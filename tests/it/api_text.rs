@@ -20,8 +20,8 @@ fn credentials(email: &str, password: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_opens_on_every_device() {
     assert_ne!(COMPOSED, DECOMPOSED);
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     for (name, here, there) in [
         ("a", COMPOSED, DECOMPOSED),
         ("b", DECOMPOSED, COMPOSED),
@@ -43,32 +43,33 @@ async fn a_password_opens_on_every_device() {
     guest.log_in("long@test.example", &long).await;
     let hidden = credentials("hidden@test.example", "\u{200b}\u{2060}\u{200d}12345");
     guest.post("/api/users/sign-up", &hidden).await.refused(400, "VALIDATION");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an account whose password was kept as it was typed still opens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_that_was_kept_as_typed_still_opens() {
-    let app = TestNode::start().await;
-    let node = &app.node().services;
+    let node = TestNode::start().await;
+    let services = node.services();
     for (email, password) in
         [("old@test.example", DECOMPOSED), ("ol\u{200b}d@test.example", "ｐａｓｓｗｏｒｄ１２")]
     {
-        let account = new_account(node, email.to_owned(), password.to_owned(), Role::User).await;
-        node.engine.create_account(&account.unwrap(), Operation::default()).await.unwrap();
-        app.guest().log_in(email, password).await;
+        let account =
+            new_account(services, email.to_owned(), password.to_owned(), Role::User).await;
+        services.engine.create_account(&account.unwrap(), Operation::default()).await.unwrap();
+        node.guest().log_in(email, password).await;
         let again = credentials(email, "a password of tests");
-        let again = app.guest().post("/api/users/sign-up", &again).await;
+        let again = node.guest().post("/api/users/sign-up", &again).await;
         again.refused(409, "EMAIL_TAKEN");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an e-mail that looks the same, or leads to the same mailbox, has one account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_that_looks_the_same_has_one_account() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     let sign_up = async |email: &str| {
         guest.post("/api/users/sign-up", &credentials(email, "a password of tests")).await
     };
@@ -95,14 +96,14 @@ async fn an_email_that_looks_the_same_has_one_account() {
     {
         sign_up(email).await.refused(400, "VALIDATION");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: no two seats of a site have the same printed place, and what can't be seen is no text.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_two_seats_have_the_same_printed_place() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
     let pointers = async |change: &dyn Fn(&mut Value)| {
         let mut plan = plan();
         change(&mut plan);
@@ -126,5 +127,5 @@ async fn no_two_seats_have_the_same_printed_place() {
         let problem = admin.post("/api/admin/matches", &body).await.refused(400, "VALIDATION");
         assert_eq!(problem["errors"][0]["field"], "homeTeam");
     }
-    app.finish().await;
+    node.finish().await;
 }

@@ -16,8 +16,8 @@ fn with_token(client: &Client, token: &Value) -> Client {
 /// The rule: an e-mail has one account, whatever its case, and however many ask at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_has_one_account() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     let made = guest.post("/api/users/sign-up", &credentials("Fan@Test.Example")).await.expect(201);
     assert_eq!(
         (made["email"].as_str(), made["role"].as_str()),
@@ -32,14 +32,14 @@ async fn an_email_has_one_account() {
         futures::future::join_all(tries).await.into_iter().map(|answer| answer.status).collect();
     answers.sort_unstable();
     assert_eq!(answers, [201, 409, 409, 409, 409, 409, 409, 409]);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the same key and body give the first answer again; another body is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_sign_up_gives_the_first_answer() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     let sign_up = |body: Value| {
         let guest = guest.clone();
         async move { guest.post_with_key("/api/users/sign-up", &body, "key-1").await }
@@ -49,15 +49,15 @@ async fn a_repeated_sign_up_gives_the_first_answer() {
     let other = json!({"email": "fan@test.example", "password": "another password"});
     sign_up(other).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     guest.log_in("fan@test.example", "a password of tests").await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: which of e-mail and password is wrong is not told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_and_an_unknown_email_look_the_same() {
-    let app = TestNode::start().await;
-    app.user("fan").await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    node.user("fan").await;
+    let guest = node.guest();
     let log_in = async |email: &str, password: &str| {
         let body = json!({"email": email, "password": password});
         let mut problem =
@@ -69,16 +69,16 @@ async fn a_wrong_password_and_an_unknown_email_look_the_same() {
     assert_eq!(log_in("nobody@test.example", "not this one").await, wrong);
     assert_eq!(log_in("", "").await, wrong);
     assert_eq!(log_in(&"x".repeat(5000), &"x".repeat(5000)).await, wrong);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a refresh token works again for a moment, so a lost answer and a second tab log nobody
 /// out; each tab goes on with the token that it got.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_with_one_refresh_token_stay_logged_in() {
-    let app = TestNode::start().await;
-    app.user("fan").await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    node.user("fan").await;
+    let guest = node.guest();
     let session =
         guest.post("/api/users/log-in", &credentials("fan@test.example")).await.expect(200);
     let refresh = async |token: &Value| {
@@ -104,15 +104,15 @@ async fn two_tabs_with_one_refresh_token_stay_logged_in() {
         with_token(&guest, &tab["accessToken"]).get("/api/users/me").await.expect(200);
         refresh(&tab["refreshToken"]).await.expect(200);
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a log-out is known to every node, also to one that starts later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_out_counts_on_every_node() {
-    let app = TestNode::start().await;
-    let fan = app.user("fan").await;
-    let second = app.another_node(NodeRole::Api).await;
+    let node = TestNode::start().await;
+    let fan = node.user("fan").await;
+    let second = node.another_node(NodeRole::Api).await;
     let there = Client::new(second.url(), fan.token.clone());
     there.get("/api/users/me").await.expect(200);
     fan.post("/api/users/log-out", &Value::Null).await.expect(204);
@@ -121,23 +121,23 @@ async fn a_log_out_counts_on_every_node() {
         (client.get("/api/users/me").await.status == 401).then_some(())
     };
     eventually("the other node refuses", || refused(there.clone())).await;
-    let third = app.another_node(NodeRole::Api).await;
+    let third = node.another_node(NodeRole::Api).await;
     let late = Client::new(third.url(), fan.token.clone());
     eventually("a later node refuses", || refused(late.clone())).await;
     second.stop().await;
     third.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: log-ins of an account are limited, and the answer says when to come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_log_ins_are_told_to_wait() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.log_ins_per_minute = 3;
     })
     .await;
-    let guest = app.guest();
+    let guest = node.guest();
     let body = json!({"email": "fan@test.example", "password": "a guess"});
     for _ in 0..3 {
         guest.post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
@@ -146,5 +146,5 @@ async fn too_many_log_ins_are_told_to_wait() {
     assert!(limited.headers.contains_key("retry-after"));
     limited.refused(429, "TOO_MANY_REQUESTS");
     guest.log_in(ADMIN.0, ADMIN.1).await;
-    app.finish().await;
+    node.finish().await;
 }

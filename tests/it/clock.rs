@@ -7,7 +7,7 @@ use crate::support::engine::{PARTITION, TestEngine, limits, seats};
 use crate::support::node::{TestMatch, TestNode, eventually};
 use fred::prelude::*;
 use fred::types::Expiration;
-use grandstand::domain::ids::{MatchId, Partition};
+use grandstand::domain::ids::Partition;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::clock::Tick;
@@ -192,10 +192,10 @@ async fn an_answer_under_a_key_outlives_a_jump() {
     assert_eq!(hold().await, first);
 }
 
-async fn buy(app: &TestNode, event: &TestMatch, fan: &Client, seat: u32) {
-    let reservation = fan.reserve(&event.id, &[seat]).await;
+async fn buy(node: &TestNode, fixture: &TestMatch, fan: &Client, seat: u32) {
+    let reservation = fan.reserve(&fixture.id, &[seat]).await;
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     eventually(&format!("seat {seat} is sold"), || async {
         let answer = fan.confirm(&payment, &key).await;
         (answer.status == 200).then_some(())
@@ -203,17 +203,17 @@ async fn buy(app: &TestNode, event: &TestMatch, fan: &Client, seat: u32) {
     .await;
 }
 
-async fn jumps(app: &TestNode, ms: i64) {
-    let raw = app.raw().await;
-    for number in 0..app.settings.partitions {
+async fn jumps(node: &TestNode, ms: i64) {
+    let raw = node.raw().await;
+    for number in 0..node.settings.partitions {
         jump(&raw, Partition(number), ms).await;
     }
 }
 
 /// The seat of a match in Redis: its letter, or nothing.
-async fn letter(app: &TestNode, event: &TestMatch, seat: u32) -> Option<u8> {
-    let id: MatchId = event.id.parse().unwrap();
-    let snapshot = app.node().services.engine.snapshot(id).await.unwrap();
+async fn letter(node: &TestNode, fixture: &TestMatch, seat: u32) -> Option<u8> {
+    let id = fixture.match_id();
+    let snapshot = node.engine().snapshot(id).await.unwrap();
     snapshot.taken.iter().find(|(one, _)| one.0 == seat).map(|(_, letter)| *letter)
 }
 
@@ -223,45 +223,49 @@ fn expires_at(hold: &Value) -> jiff::Timestamp {
 
 /// The rule: when TIME jumps, a hold made before lives its time and no longer, one made after has
 /// its time, and people can pay.
-async fn assert_a_jump_is_survived(app: TestNode, event: TestMatch, jump: impl AsyncFn(&TestNode)) {
-    let fan = app.user("fan").await;
+async fn assert_a_jump_is_survived(
+    node: TestNode,
+    fixture: TestMatch,
+    jump: impl AsyncFn(&TestNode),
+) {
+    let fan = node.user("fan").await;
     // A worker that has never read a clock takes a jump for an outage.
     eventually("the worker has read the clocks", || async {
-        let workers = &app.node().workers;
-        let mut all = app.node().services.engine.partitions();
+        let workers = node.workers();
+        let mut all = node.engine().partitions();
         all.all(|partition| workers.clocks.knows(partition)).then_some(())
     })
     .await;
     let held = Instant::now();
-    let hold = fan.hold(&event.id, &[1]).await.expect(201);
+    let hold = fan.hold(&fixture.id, &[1]).await.expect(201);
     let clock = async || {
         let time = fan.get("/api/time").await.expect(200);
         time["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
     };
     let before = clock().await;
-    jump(&app).await;
+    jump(&node).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(letter(&app, &event, 1).await, Some(b'H'), "it ended with the jump");
+    assert_eq!(letter(&node, &fixture, 1).await, Some(b'H'), "it ended with the jump");
     let passed = held.elapsed().as_millis() as i64;
     let apart = clock().await.as_millisecond() - before.as_millisecond() - passed;
     // The clock may run up to its bound ahead before the jump is seen, and then stands.
     assert!((-1000..RUNS_MS + 1000).contains(&apart), "the clock is {apart} ms off");
-    let after = fan.hold(&event.id, &[2]).await.expect(201);
+    let after = fan.hold(&fixture.id, &[2]).await.expect(201);
     let apart = expires_at(&after).as_millisecond() - expires_at(&hold).as_millisecond();
     assert!((0..RUNS_MS + 5000).contains(&apart), "deadlines are {apart} ms apart");
-    buy(&app, &event, &fan, 3).await;
-    eventually_free(&app, &event, held).await;
-    app.finish().await;
+    buy(&node, &fixture, &fan, 3).await;
+    eventually_free(&node, &fixture, held).await;
+    node.finish().await;
 }
 
-async fn eventually_free(app: &TestNode, event: &TestMatch, held: Instant) {
-    let wait = Duration::from_millis(app.settings.hold_ttl_ms) + Duration::from_secs(20);
+async fn eventually_free(node: &TestNode, fixture: &TestMatch, held: Instant) {
+    let wait = Duration::from_millis(node.settings.hold_ttl_ms) + Duration::from_secs(20);
     crate::support::node::eventually_within(wait, "the hold ends", || async {
-        letter(app, event, 1).await.is_none().then_some(())
+        letter(node, fixture, 1).await.is_none().then_some(())
     })
     .await;
     let lived = held.elapsed().as_millis() as i64;
-    let least = app.settings.hold_ttl_ms as i64 - RUNS_MS - 500;
+    let least = node.settings.hold_ttl_ms as i64 - RUNS_MS - 500;
     assert!(lived >= least, "it lived {lived} ms");
 }
 
@@ -269,9 +273,9 @@ async fn eventually_free(app: &TestNode, event: &TestMatch, held: Instant) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_jump_under_a_node_ends_nothing_early() {
     for ms in [HOUR_MS, -HOUR_MS] {
-        let app = TestNode::start_with(|settings| settings.hold_ttl_ms = 15_000).await;
-        let event = app.open_match().await;
-        assert_a_jump_is_survived(app, event, async |app| jumps(app, ms).await).await;
+        let node = TestNode::start_with(|settings| settings.hold_ttl_ms = 15_000).await;
+        let fixture = node.open_match().await;
+        assert_a_jump_is_survived(node, fixture, async |node| jumps(node, ms).await).await;
     }
 }
 
@@ -279,25 +283,25 @@ async fn a_jump_under_a_node_ends_nothing_early() {
 /// of the one before it is a jump for it too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let token = app.user("fan").await.token;
-    app.without_worker().await;
-    let first = app.another_node(NodeRole::Worker).await;
-    let fan = Client::new(app.node().url(), token);
-    let id: MatchId = event.id.parse().unwrap();
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let token = node.user("fan").await.token;
+    node.without_worker().await;
+    let first = node.another_node(NodeRole::Worker).await;
+    let fan = Client::new(node.url(), token);
+    let id = fixture.match_id();
     eventually("the first worker owns all", || async {
-        (first.workers.owned.lock().len() == usize::from(app.settings.partitions)).then_some(())
+        (first.workers.owned.lock().len() == usize::from(node.settings.partitions)).then_some(())
     })
     .await;
-    let second = app.another_node(NodeRole::Worker).await;
-    fan.hold(&event.id, &[1]).await.expect(201);
+    let second = node.another_node(NodeRole::Worker).await;
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     // The second one has looked at the clock a few times by then.
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    let before = app.node().services.engine.now_ms(id.partition()).await.unwrap();
-    let raw = app.raw().await;
+    let before = node.engine().now_ms(id.partition()).await.unwrap();
+    let raw = node.raw().await;
     // The first one has lost its leases, and goes, before TIME is ahead.
-    for number in 0..app.settings.partitions {
+    for number in 0..node.settings.partitions {
         let lease = PartitionKeys(Partition(number)).lease();
         let life = Some(Expiration::PX(2000));
         let _: () = raw.set(lease, "nobody", life, None, false).await.unwrap();
@@ -309,10 +313,10 @@ async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     })
     .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(letter(&app, &event, 1).await, Some(b'H'), "it ended with the jump");
-    let now = app.node().services.engine.now_ms(id.partition()).await.unwrap();
+    assert_eq!(letter(&node, &fixture, 1).await, Some(b'H'), "it ended with the jump");
+    let now = node.engine().now_ms(id.partition()).await.unwrap();
     assert!(now - before < RUNS_MS + 5000, "{} ms in a moment", now - before);
-    app.verify().await;
+    node.verify().await;
     second.stop().await;
 }
 
@@ -340,10 +344,10 @@ async fn a_clock_that_is_set_under_a_node_ends_nothing_early() {
         let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
         let settings = RedisSettings { fsync: Fsync::Never };
         let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
-        let app =
+        let node =
             TestNode::start_on_redis(redis.url(), |settings| settings.hold_ttl_ms = 15_000).await;
-        let event = app.open_match().await;
-        assert_a_jump_is_survived(app, event, async |_| clock.set_ahead_ms(ms)).await;
+        let fixture = node.open_match().await;
+        assert_a_jump_is_survived(node, fixture, async |_| clock.set_ahead_ms(ms)).await;
         redis.stop().await.unwrap();
     }
 }

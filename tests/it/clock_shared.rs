@@ -3,7 +3,6 @@
 use crate::support::client::Client;
 use crate::support::clock::Clock;
 use crate::support::node::{TestNode, eventually, eventually_within};
-use grandstand::domain::ids::MatchId;
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use serde_json::json;
 use std::time::Duration;
@@ -17,18 +16,18 @@ async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
     let settings = RedisSettings { fsync: Fsync::Never };
     let redis = PrivateRedis::start_with(dir.path(), settings, clock.extras()).await.unwrap();
-    let app = TestNode::start_on_redis(redis.url(), |_| {}).await;
-    let event = app.open_match().await;
-    let id: MatchId = event.id.parse().unwrap();
+    let node = TestNode::start_on_redis(redis.url(), |_| {}).await;
+    let fixture = node.open_match().await;
+    let id = fixture.match_id();
     let queue = json!({"enabled": true, "admitPerMinute": 600, "maxActive": 100_000});
-    let path = format!("/api/admin/matches/{}/queue", event.id);
-    app.admin().await.put(&path, &queue).await.expect(200);
-    let engine = &app.node().services.engine;
+    let path = format!("/api/admin/matches/{}/queue", fixture.id);
+    node.admin().await.put(&path, &queue).await.expect(200);
+    let engine = node.engine();
     for _ in 0..1000 {
         let user = grandstand::domain::ids::UserId::new(id.partition());
         engine.join_queue(id, user).await.unwrap();
     }
-    let raw = app.raw().await;
+    let raw = node.raw().await;
     let served = async || {
         use fred::prelude::*;
         let key = grandstand::redis::keys::MatchKeys(id).meta();
@@ -43,14 +42,14 @@ async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
         })
         .await;
     }
-    let guest = app.guest();
+    let guest = node.guest();
     // The streams of whoever waits say so too.
-    let url = format!("{}{}", guest.url, event.path("/queue/events"));
+    let url = format!("{}{}", guest.url, fixture.path("/queue/events"));
     let mut line = crate::support::events::EventStream::open(&url, None).await;
     let first = line.next().await.unwrap().data["serving"].as_u64().unwrap();
     clock.set_ahead_ms(-MINUTES_MS);
     eventually_serving(&mut line, first + 20).await;
-    app.finish().await;
+    node.finish().await;
     redis.stop().await.unwrap();
 }
 
@@ -63,15 +62,15 @@ async fn eventually_serving(line: &mut crate::support::events::EventStream, numb
 /// The rule: a node whose own clock is wrong takes the tokens of the others, and they take its.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_count_on_a_node_whose_clock_is_wrong() {
-    let app = TestNode::start_with(|settings| settings.access_ttl_ms = 60_000).await;
-    let here = app.user("fan").await;
+    let node = TestNode::start_with(|settings| settings.access_ttl_ms = 60_000).await;
+    let here = node.user("fan").await;
     for ahead in [3_600_000, -3_600_000] {
         let clock = Clock::new();
         clock.set_ahead_ms(ahead);
-        let mut command = app.binary(&["serve", "--role", "api"]);
+        let mut command = node.binary(&["serve", "--role", "api"]);
         command.envs(clock.environment()).env("GRANDSTAND_ACCESS_TTL_MS", "60000");
-        let mut node = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        let mut process = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = lines.next_line().await.unwrap().expect("the node listens");
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
         let there = Client::new(url, here.token.clone());
@@ -83,7 +82,7 @@ async fn tokens_count_on_a_node_whose_clock_is_wrong() {
         clock.set_ahead_ms(-ahead);
         let later = here.log_in("fan@test.example", "a password of tests").await;
         Client::new(there.url.clone(), later.token).get("/api/users/me").await.expect(200);
-        node.kill().await.unwrap();
+        process.kill().await.unwrap();
     }
     // All the same it ends.
     let brief = TestNode::start_with(|settings| settings.access_ttl_ms = 1000).await;
@@ -93,5 +92,5 @@ async fn tokens_count_on_a_node_whose_clock_is_wrong() {
     })
     .await;
     brief.finish().await;
-    app.finish().await;
+    node.finish().await;
 }

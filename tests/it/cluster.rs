@@ -4,7 +4,7 @@
 use crate::support::client::Client;
 use crate::support::cluster::PrivateCluster;
 use crate::support::node::{TestMatch, TestNode};
-use crate::support::sale::{Seller, sells_within};
+use crate::support::purchases::{Seller, sells_within};
 use grandstand::domain::ids::Partition;
 use grandstand::redis::keys::PartitionKeys;
 use std::ops::Range;
@@ -16,17 +16,17 @@ const AFTER_MOVE: Duration = Duration::from_secs(3);
 const AFTER_DEATH: Duration = Duration::from_secs(15);
 
 /// Four partitions on three masters: 3 on the first, 1 and 2 on the second, 0 on the third.
-struct Bed {
+struct ClusterSale {
     cluster: PrivateCluster,
-    app: TestNode,
-    events: Vec<TestMatch>,
+    node: TestNode,
+    fixtures: Vec<TestMatch>,
     fan: Client,
 }
 
-impl Bed {
+impl ClusterSale {
     async fn start(replicas: usize) -> Self {
         let cluster = PrivateCluster::start(3, replicas).await;
-        let app = TestNode::start_on_redis(cluster.url(), |settings| {
+        let node = TestNode::start_on_redis(cluster.url(), |settings| {
             settings.partitions = 4;
             settings.max_seats_per_user = 20;
             settings.reconcile_after_ms = 500;
@@ -35,35 +35,35 @@ impl Bed {
         for (partition, master) in [(0, 2), (1, 1), (2, 1), (3, 0)] {
             assert_eq!(cluster.owner(Partition(partition)).await, master);
         }
-        let events = app.match_in_each_partition().await;
-        let fan = app.user("fan").await;
-        app.verify().await;
-        Self { cluster, app, events, fan }
+        let fixtures = node.match_in_each_partition().await;
+        let fan = node.user("fan").await;
+        node.verify().await;
+        Self { cluster, node, fixtures, fan }
     }
 
     /// People who hold and release seat 20 in each partition.
     fn sellers(&self) -> Vec<Seller> {
-        self.events.iter().map(|event| Seller::start(&self.fan, event, 20)).collect()
+        self.fixtures.iter().map(|fixture| Seller::start(&self.fan, fixture, 20)).collect()
     }
 
     async fn all_sell_within(&self, time: Duration) {
         let begun = Instant::now();
-        for event in &self.events {
+        for fixture in &self.fixtures {
             let left = time.saturating_sub(begun.elapsed());
-            sells_within(left, &self.fan, event, 19).await;
+            sells_within(left, &self.fan, fixture, 19).await;
         }
     }
 
     /// Buys one of these seats in each partition.
     async fn buy_everywhere(&self, seats: Range<u32>) {
-        for event in &self.events {
-            self.app.buy_one_of(AFTER_DEATH, &self.fan, event, seats.clone()).await;
+        for fixture in &self.fixtures {
+            self.node.buy_one_of(AFTER_DEATH, &self.fan, fixture, seats.clone()).await;
         }
     }
 
     async fn finish(self) {
-        self.app.wait_for_books().await;
-        self.app.finish().await;
+        self.node.wait_for_books().await;
+        self.node.finish().await;
         self.cluster.stop().await;
     }
 }
@@ -81,88 +81,88 @@ async fn end(sellers: Vec<Seller>, never_stopped: &[u16]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_sells_in_all_partitions() {
-    let bed = Bed::start(0).await;
-    bed.buy_everywhere(1..4).await;
-    let other = bed.app.user("other").await;
-    for event in &bed.events {
-        other.hold(&event.id, &[1]).await.refused(409, "SEAT_TAKEN");
+    let sale = ClusterSale::start(0).await;
+    sale.buy_everywhere(1..4).await;
+    let other = sale.node.user("other").await;
+    for fixture in &sale.fixtures {
+        other.hold(&fixture.id, &[1]).await.refused(409, "SEAT_TAKEN");
     }
-    let list = bed.fan.get("/api/reservations").await.expect(200);
+    let list = sale.fan.get("/api/reservations").await.expect(200);
     assert_eq!(list["reservations"].as_array().unwrap().len(), 4);
-    bed.app.guest().get("/health/ready").await.expect(200);
+    sale.node.guest().get("/health/ready").await.expect(200);
     // A master that is cut off must not go on: a start says so of each server that would.
-    let warnings = bed.app.node().services.engine.durability_warnings().await;
+    let warnings = sale.node.engine().durability_warnings().await;
     let alone = warnings.iter().filter(|text| text.contains("min-replicas-to-write 0"));
     assert_eq!(alone.count(), 3, "{warnings:?}");
-    bed.finish().await;
+    sale.finish().await;
 }
 
 /// The rule: while a slot moves only its own partition may wait, and it sells right afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_stops_nobody_for_long() {
-    let bed = Bed::start(0).await;
-    bed.buy_everywhere(1..4).await;
+    let sale = ClusterSale::start(0).await;
+    sale.buy_everywhere(1..4).await;
     let slot = PrivateCluster::slot_of(Partition(1));
-    let sellers = bed.sellers();
-    let buyer = bed.app.user("buyer").await;
+    let sellers = sale.sellers();
+    let buyer = sale.node.user("buyer").await;
     let buying = async {
         for seat in 4..8 {
-            bed.app.try_to_buy(&buyer, &bed.events[1], seat).await;
+            sale.node.try_to_buy(&buyer, &sale.fixtures[1], seat).await;
         }
     };
     let moving = async {
         // As slowly as it goes with a million keys.
-        bed.cluster.begin_move(slot, 1, 2).await;
-        while bed.cluster.move_some_keys(slot, 1, 2).await > 0 {
+        sale.cluster.begin_move(slot, 1, 2).await;
+        while sale.cluster.move_some_keys(slot, 1, 2).await > 0 {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        bed.cluster.finish_move(slot, 2).await;
-        bed.all_sell_within(AFTER_MOVE).await;
+        sale.cluster.finish_move(slot, 2).await;
+        sale.all_sell_within(AFTER_MOVE).await;
     };
     tokio::join!(buying, moving);
     // And back again: the first move taught every client where to look.
-    bed.cluster.migrate_slot(slot, 1).await;
-    bed.all_sell_within(AFTER_MOVE).await;
+    sale.cluster.migrate_slot(slot, 1).await;
+    sale.all_sell_within(AFTER_MOVE).await;
     end(sellers, &[3]).await;
-    bed.buy_everywhere(10..14).await;
-    bed.finish().await;
+    sale.buy_everywhere(10..14).await;
+    sale.finish().await;
 }
 
 /// The rule: a move that is given up half way leaves nobody behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_is_given_up_stops_nobody_for_long() {
-    let bed = Bed::start(0).await;
-    bed.buy_everywhere(1..4).await;
+    let sale = ClusterSale::start(0).await;
+    sale.buy_everywhere(1..4).await;
     let slot = PrivateCluster::slot_of(Partition(1));
-    let sellers = bed.sellers();
-    bed.cluster.begin_move(slot, 1, 2).await;
+    let sellers = sale.sellers();
+    sale.cluster.begin_move(slot, 1, 2).await;
     // A key that may be lost: the worker takes a new lease.
     let lease = PartitionKeys(Partition(1)).lease();
-    bed.cluster.move_keys(&[lease], 1, 2).await;
+    sale.cluster.move_keys(&[lease], 1, 2).await;
     // Long enough for a renewal of the lease and a sweep to be sent to the other server (ASK).
     tokio::time::sleep(Duration::from_secs(2)).await;
-    bed.cluster.give_up_move(slot, 1, 2).await;
-    bed.all_sell_within(AFTER_MOVE).await;
+    sale.cluster.give_up_move(slot, 1, 2).await;
+    sale.all_sell_within(AFTER_MOVE).await;
     end(sellers, &[3]).await;
-    bed.buy_everywhere(4..8).await;
-    bed.finish().await;
+    sale.buy_everywhere(4..8).await;
+    sale.finish().await;
 }
 
 /// The rule: a dead master stops its own partitions only, until a replica takes its place; the
 /// node stays ready, and lists go on. Afterwards slots can be moved again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_master_stops_its_own_partitions_only() {
-    let mut bed = Bed::start(3).await;
-    bed.buy_everywhere(1..4).await;
-    let dead = bed.cluster.owner(Partition(3)).await;
-    let sellers = bed.sellers();
-    bed.cluster.kill(dead).await;
-    let guest = bed.app.guest();
-    let back = sells_within(AFTER_DEATH, &bed.fan, &bed.events[3], 19);
+    let mut sale = ClusterSale::start(3).await;
+    sale.buy_everywhere(1..4).await;
+    let dead = sale.cluster.owner(Partition(3)).await;
+    let sellers = sale.sellers();
+    sale.cluster.kill(dead).await;
+    let guest = sale.node.guest();
+    let back = sells_within(AFTER_DEATH, &sale.fan, &sale.fixtures[3], 19);
     let watching = async {
         loop {
             guest.get("/health/ready").await.expect(200);
-            bed.fan.get("/api/reservations").await.expect(200);
+            sale.fan.get("/api/reservations").await.expect(200);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -171,12 +171,12 @@ async fn a_dead_master_stops_its_own_partitions_only() {
         () = watching => {}
     }
     end(sellers, &[0, 1, 2]).await;
-    bed.buy_everywhere(4..8).await;
+    sale.buy_everywhere(4..8).await;
 
-    bed.cluster.restart(dead).await;
-    bed.cluster.wait_until_well().await;
-    bed.cluster.migrate_slot(PrivateCluster::slot_of(Partition(3)), 1).await;
-    bed.all_sell_within(AFTER_MOVE).await;
-    bed.buy_everywhere(8..12).await;
-    bed.finish().await;
+    sale.cluster.restart(dead).await;
+    sale.cluster.wait_until_well().await;
+    sale.cluster.migrate_slot(PrivateCluster::slot_of(Partition(3)), 1).await;
+    sale.all_sell_within(AFTER_MOVE).await;
+    sale.buy_everywhere(8..12).await;
+    sale.finish().await;
 }

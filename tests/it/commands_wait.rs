@@ -13,11 +13,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_waits_says_so_and_ends() {
     use fred::prelude::*;
-    let mut app = TestNode::start().await;
-    app.verify().await;
-    app.node.take().unwrap().stop().await;
-    let raw = app.raw().await;
-    for number in 0..app.settings.partitions {
+    let mut node = TestNode::start().await;
+    node.verify().await;
+    node.running.take().unwrap().stop().await;
+    let raw = node.raw().await;
+    for number in 0..node.settings.partitions {
         let _: i64 = raw.del(PartitionKeys(Partition(number)).partition()).await.unwrap();
     }
     for command in [
@@ -27,7 +27,7 @@ async fn a_command_that_waits_says_so_and_ends() {
         &["dead-letters", "drop", "0/1/1-1"],
     ] {
         let begun = Instant::now();
-        let mut running = app.binary(command);
+        let mut running = node.binary(command);
         running.env("GRANDSTAND_COMMAND_WAIT_MS", "4000");
         let mut running = running.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
@@ -44,27 +44,27 @@ async fn a_command_that_waits_says_so_and_ends() {
         assert_eq!(status.code(), Some(1), "{command:?}");
         assert!(begun.elapsed() < Duration::from_secs(20), "{command:?}: {:?}", begun.elapsed());
     }
-    app.node = Some(app.another_node(NodeRole::All).await);
-    app.finish().await;
+    node.running = Some(node.another_node(NodeRole::All).await);
+    node.finish().await;
 }
 
 /// The rule: a migration that waits for another one says so, and goes on after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_for_another_says_so() {
-    let app = TestNode::start().await;
-    let url = app.settings.database_url.clone();
+    let node = TestNode::start().await;
+    let url = node.settings.database_url.clone();
     let lock = "select pg_advisory_lock(113740958557299), pg_sleep(4)";
     let other = tokio::spawn(async move { sql(&url, lock).await });
     let held =
         "select count(*) from pg_locks where locktype = 'advisory' and granted and database =
         (select oid from pg_database where datname = current_database())";
     crate::support::node::eventually("the other migration runs", || async {
-        (sql(&app.settings.database_url, held).await[0][0] != "0").then_some(())
+        (sql(&node.settings.database_url, held).await[0][0] != "0").then_some(())
     })
     .await;
-    let (status, text) = app.run(&["migrate"]).await;
+    let (status, text) = node.run(&["migrate"]).await;
     assert_eq!(status, 0, "{text}");
     assert!(text.contains("waiting for another migration"), "{text}");
     other.await.unwrap();
-    app.finish().await;
+    node.finish().await;
 }

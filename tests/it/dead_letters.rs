@@ -8,24 +8,24 @@ use grandstand::redis::keys::PartitionKeys;
 use serde_json::json;
 
 /// Appends an entry to the journal of the match.
-async fn append(app: &TestNode, event: &str, fields: &[(&str, &[u8])]) {
-    let id: MatchId = event.parse().unwrap();
+async fn append(node: &TestNode, fixture: &str, fields: &[(&str, &[u8])]) {
+    let id: MatchId = fixture.parse().unwrap();
     let journal = PartitionKeys(id.partition()).journal();
     let fields: Vec<(&str, Value)> =
         fields.iter().map(|(name, value)| (*name, Value::Bytes(value.to_vec().into()))).collect();
-    let raw = app.raw().await;
+    let raw = node.raw().await;
     let _: String = raw.xadd(journal, false, None::<()>, "*", fields).await.unwrap();
 }
 
-async fn letters(app: &TestNode) -> Vec<Vec<String>> {
+async fn letters(node: &TestNode) -> Vec<Vec<String>> {
     let all = "select partition || '/' || epoch || '/' || journal_id, reason from dead_letters
         order by at, journal_id";
-    sql(&app.settings.database_url, all).await
+    sql(&node.settings.database_url, all).await
 }
 
-async fn waiting(app: &TestNode, count: usize) -> Vec<Vec<String>> {
+async fn waiting(node: &TestNode, count: usize) -> Vec<Vec<String>> {
     eventually(&format!("{count} dead letters"), || async {
-        Some(letters(app).await).filter(|found| found.len() == count)
+        Some(letters(node).await).filter(|found| found.len() == count)
     })
     .await
 }
@@ -33,8 +33,8 @@ async fn waiting(app: &TestNode, count: usize) -> Vec<Vec<String>> {
 /// The rule: an entry that can't be taken is kept with its reason, and stops nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
     let site =
         json!({"id": uuid::Uuid::now_v7(), "version": 1, "plan": crate::support::node::plan()});
     let null = site.to_string().replace("Test Ground", "a\\u0000b");
@@ -50,60 +50,60 @@ async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
         &[("v", b"1"), ("t", b"site"), ("doc", null.as_bytes())],
     ];
     for fields in poison {
-        append(&app, &event.id, fields).await;
+        append(&node, &fixture.id, fields).await;
     }
-    let fan = app.user("fan").await;
-    let reservation = fan.reserve(&event.id, &[1]).await;
+    let fan = node.user("fan").await;
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
-    let found = waiting(&app, poison.len()).await;
+    let found = waiting(&node, poison.len()).await;
     assert!(found.iter().all(|letter| !letter[1].is_empty()), "{found:?}");
-    let id: MatchId = event.id.parse().unwrap();
+    let id = fixture.match_id();
     let stream = PartitionKeys(id.partition()).dead_letters();
-    let count: u64 = app.raw().await.xlen(stream).await.unwrap();
+    let count: u64 = node.raw().await.xlen(stream).await.unwrap();
     assert_eq!(count, poison.len() as u64, "each is in the stream as well");
-    let metrics = reqwest::get(format!("{}/metrics", app.node().url())).await.unwrap();
+    let metrics = reqwest::get(format!("{}/metrics", node.url())).await.unwrap();
     assert!(metrics.text().await.unwrap().contains("grandstand_dead_letters_total"));
-    sql(&app.settings.database_url, "delete from dead_letters").await;
-    app.finish().await;
+    sql(&node.settings.database_url, "delete from dead_letters").await;
+    node.finish().await;
 }
 
 /// The rule: when the cause is mended, a letter is replayed, and the books agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_repaired_and_replayed() {
-    let app = TestNode::start().await;
-    let (event, database) = (app.open_match().await, app.settings.database_url.clone());
-    assert_eq!(app.run(&["dead-letters", "list"]).await.0, 0);
+    let node = TestNode::start().await;
+    let (fixture, database) = (node.open_match().await, node.settings.database_url.clone());
+    assert_eq!(node.run(&["dead-letters", "list"]).await.0, 0);
     // The data is in the way: PostgreSQL has the e-mail of somebody else.
     let thief = uuid::Uuid::now_v7();
     let account =
         format!("insert into accounts values ('{thief}', 'late@test.example', 'x', 'USER', now())");
     sql(&database, &account).await;
-    app.user("late").await;
+    node.user("late").await;
     // The entry itself is wrong.
     let blocked: &[(&str, &[u8])] =
         &[("v", b"1"), ("t", b"seats_blocked"), ("match", b"?"), ("seats", b"25")];
-    append(&app, &event.id, blocked).await;
+    append(&node, &fixture.id, blocked).await;
     // The rest goes on.
-    app.user("other").await;
-    let found = waiting(&app, 2).await;
-    let (status, text) = app.run(&["dead-letters", "list"]).await;
+    node.user("other").await;
+    let found = waiting(&node, 2).await;
+    let (status, text) = node.run(&["dead-letters", "list"]).await;
     assert_eq!(status, 1, "{text}");
     for part in ["seats_blocked", "account", "2 dead letters", &found[0][0], &found[1][1]] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     // Nothing is mended: both are refused again, under new names.
-    let (status, text) = app.run(&["dead-letters", "replay", "--all"]).await;
+    let (status, text) = node.run(&["dead-letters", "replay", "--all"]).await;
     assert!(status == 1 && text.contains("refused again"), "{status} {text}");
-    let again = waiting(&app, 2).await;
+    let again = waiting(&node, 2).await;
     assert!(again.iter().all(|letter| !found.contains(letter)), "{found:?} then {again:?}");
-    let (status, text) = app.run(&["dead-letters", "replay", "1/1/1-1"]).await;
+    let (status, text) = node.run(&["dead-letters", "replay", "1/1/1-1"]).await;
     assert!(status == 1 && text.contains("there is no dead letter"), "{status} {text}");
 
-    let id: MatchId = event.id.parse().unwrap();
-    let admin = app.admin().await;
-    let block = format!("/api/admin/matches/{}/block", event.id);
+    let id = fixture.match_id();
+    let admin = node.admin().await;
+    let block = format!("/api/admin/matches/{}/block", fixture.id);
     admin.post(&block, &json!({"seatIds": [25]})).await.expect(200);
     let repair = format!(
         "delete from accounts where id = '{thief}';
@@ -112,50 +112,52 @@ async fn a_dead_letter_is_repaired_and_replayed() {
             (fields::jsonb || '{{\"match\": \"{}\"}}')::json where fields ->> 'match' = '?'",
         id.key()
     );
-    app.verify().await;
+    node.verify().await;
     sql(&database, &repair).await;
-    let (status, text) = app.run(&["dead-letters", "replay", "--all"]).await;
+    let (status, text) = node.run(&["dead-letters", "replay", "--all"]).await;
     assert!(
         status == 0 && text.contains("2 dead letters are in PostgreSQL now"),
         "{status} {text}"
     );
-    assert_eq!(letters(&app).await, Vec::<Vec<String>>::new());
+    assert_eq!(letters(&node).await, Vec::<Vec<String>>::new());
     let kept = sql(&database, "select count(*) from accounts where email = 'late@test.example'");
     assert_eq!(kept.await, [["1"]]);
-    assert_eq!(app.run(&["dead-letters", "list"]).await.0, 0);
-    app.finish().await;
+    assert_eq!(node.run(&["dead-letters", "list"]).await.0, 0);
+    node.finish().await;
 }
 
 /// The rule: a letter is put back once, also when two ask, and also when Redis has lost its copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_replayed_once() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    append(&app, &event.id, &[("v", b"1"), ("t", b"nothing known")]).await;
-    waiting(&app, 1).await;
-    let letter = app.node().services.store.dead_letters().await.unwrap().remove(0);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    append(&node, &fixture.id, &[("v", b"1"), ("t", b"nothing known")]).await;
+    waiting(&node, 1).await;
+    let letter = node.store().dead_letters().await.unwrap().remove(0);
     let stream = PartitionKeys(letter.partition).dead_letters();
-    let raw = app.raw().await;
+    let raw = node.raw().await;
     let found: Vec<(String, std::collections::HashMap<String, String>)> =
         raw.xrange_values(stream.clone(), "-", "+", None).await.unwrap();
-    let (engine, fields) = (&app.node().services.engine, &letter.fields);
-    let replay = || engine.replay_dead_letter(letter.partition, &found[0].0, letter.place, fields);
+    let (engine, fields) = (node.engine(), &letter.fields);
+    let replay =
+        || engine.replay_dead_letter(letter.partition, &found[0].0, letter.position, fields);
     let both = tokio::join!(replay(), replay());
     assert_eq!([both.0.unwrap(), both.1.unwrap()].iter().filter(|put| **put).count(), 1);
     // It is refused again: one letter, under a new name.
     let again = eventually("it is back", || async {
-        let found = letters(&app).await;
-        (found.len() == 1 && !found[0][0].ends_with(&letter.place.id.to_string())).then_some(found)
+        let found = letters(&node).await;
+        (found.len() == 1 && !found[0][0].ends_with(&letter.position.id.to_string()))
+            .then_some(found)
     })
     .await;
     let _: i64 = raw.del(stream).await.unwrap();
-    let (status, text) = app.run(&["dead-letters", "replay", &again[0][0]]).await;
+    let (status, text) = node.run(&["dead-letters", "replay", &again[0][0]]).await;
     assert!(status == 1 && text.contains("refused again"), "{status} {text}");
-    let last = waiting(&app, 1).await;
+    let last = waiting(&node, 1).await;
     assert_ne!(last[0][0], again[0][0]);
     let was = "select fields ->> 'was' from dead_letters";
-    let first = letter.place.to_string();
-    assert_eq!(sql(&app.settings.database_url, was).await, [[first]], "the first place stays");
+    let first = letter.position.to_string();
+    assert_eq!(sql(&node.settings.database_url, was).await, [[first]], "the first place stays");
     engine.close_partition(letter.partition).await.unwrap();
     let put = replay().await;
     assert!(put.is_err() || !put.unwrap(), "not_loaded or gone, never replayed");
@@ -163,40 +165,40 @@ async fn a_dead_letter_is_replayed_once() {
         engine.epoch(letter.partition).await.ok()?
     })
     .await;
-    sql(&app.settings.database_url, "delete from dead_letters").await;
-    app.finish().await;
+    sql(&node.settings.database_url, "delete from dead_letters").await;
+    node.finish().await;
 }
 
 /// The rule: a letter that nobody wants is forgotten, everywhere, and the others stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_dropped() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
     for kind in [&b"nothing known"[..], b"nothing known either"] {
-        append(&app, &event.id, &[("v", b"1"), ("t", kind)]).await;
+        append(&node, &fixture.id, &[("v", b"1"), ("t", kind)]).await;
     }
-    let found = waiting(&app, 2).await;
-    let (status, text) = app.run(&["dead-letters", "drop", "0/1/1-1"]).await;
+    let found = waiting(&node, 2).await;
+    let (status, text) = node.run(&["dead-letters", "drop", "0/1/1-1"]).await;
     assert!(status != 0 && text.contains("there is no dead letter 0/1/1-1"), "{status} {text}");
-    let (status, text) = app.run(&["dead-letters", "drop", &found[0][0]]).await;
+    let (status, text) = node.run(&["dead-letters", "drop", &found[0][0]]).await;
     assert!(status == 0 && text.contains("1 dead letters are forgotten"), "{status} {text}");
-    assert_eq!(letters(&app).await, found[1..]);
-    let id: MatchId = event.id.parse().unwrap();
+    assert_eq!(letters(&node).await, found[1..]);
+    let id = fixture.match_id();
     let count: u64 =
-        app.raw().await.xlen(PartitionKeys(id.partition()).dead_letters()).await.unwrap();
+        node.raw().await.xlen(PartitionKeys(id.partition()).dead_letters()).await.unwrap();
     assert_eq!(count, 1);
-    let (status, text) = app.run(&["dead-letters", "drop", &found[1][0]]).await;
+    let (status, text) = node.run(&["dead-letters", "drop", &found[1][0]]).await;
     assert!(status == 0, "{text}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an older and a newer release read each other's entries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
-    let app = TestNode::start().await;
-    let (event, database) = (app.open_match().await, app.settings.database_url.clone());
-    let id: MatchId = event.id.parse().unwrap();
-    app.verify().await;
+    let node = TestNode::start().await;
+    let (fixture, database) = (node.open_match().await, node.settings.database_url.clone());
+    let id = fixture.match_id();
+    node.verify().await;
     let account = |name: &str| {
         let id = uuid::Uuid::now_v7();
         json!({"id": id, "email": format!("{name}@test.example"), "passwordHash": "x",
@@ -204,11 +206,11 @@ async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
         .to_string()
     };
     // A past form without a number; a newer minor form with a field that nobody here knows.
-    append(&app, &event.id, &[("t", b"account"), ("doc", account("past").as_bytes())]).await;
+    append(&node, &fixture.id, &[("t", b"account"), ("doc", account("past").as_bytes())]).await;
     let newer = account("newer");
     let newer: [(&str, &[u8]); 4] =
         [("v", b"1.7"), ("t", b"account"), ("doc", newer.as_bytes()), ("unheard", b"5")];
-    append(&app, &event.id, &newer).await;
+    append(&node, &fixture.id, &newer).await;
     // A payment of a past form: no method, key, version or time.
     let new = || grandstand::domain::ids::PaymentId::new(id.partition()).key();
     let (payment, reservation, user, key) = (new(), new(), new(), id.key());
@@ -221,11 +223,11 @@ async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
         ("seats", b"7,8"),
         ("amount", b"20000"),
     ];
-    append(&app, &event.id, &past).await;
+    append(&node, &fixture.id, &past).await;
     // What a later release must read: parked, not lost.
-    append(&app, &event.id, &[("v", b"2"), ("t", b"account"), ("doc", b"?")]).await;
-    append(&app, &event.id, &[("v", b"1.9"), ("t", b"seats_painted"), ("colour", b"red")]).await;
-    let parked = waiting(&app, 2).await;
+    append(&node, &fixture.id, &[("v", b"2"), ("t", b"account"), ("doc", b"?")]).await;
+    append(&node, &fixture.id, &[("v", b"1.9"), ("t", b"seats_painted"), ("colour", b"red")]).await;
+    let parked = waiting(&node, 2).await;
     assert!(parked[0][1].contains("newer") && parked[1][1].contains("unknown kind"), "{parked:?}");
     let kept = "select (select count(*) from accounts where password_hash = 'x'),
         (select count(*) from claims), (select begun_at > now() - interval '1 hour' from payments)";
@@ -237,5 +239,5 @@ async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
     let all = "select fields ->> 'colour' from dead_letters order by at, journal_id";
     assert_eq!(sql(&database, all).await, [[""], ["red"]], "nothing of it is lost");
     // None of this is in Redis: the books are not compared.
-    app.node.unwrap().stop().await;
+    node.running.unwrap().stop().await;
 }

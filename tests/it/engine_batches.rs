@@ -4,7 +4,7 @@ use crate::support::engine::Step::{Begin, Forget, Hold, HoldLate, Pass, Queue, R
 use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
 use crate::support::events::EventStream;
 use crate::support::node::{TestNode, eventually};
-use crate::table::word;
+use crate::support::table::word;
 use fred::prelude::*;
 use grandstand::domain::ids::{HoldId, ReservationId};
 use grandstand::domain::ids::{PaymentId, UserId};
@@ -125,7 +125,7 @@ async fn an_answer_that_nothing_is_loaded_is_not_kept() {
         || bed.engine.hold(scene.id(), scene.me, seats(&[1]), PRICE, &[], operation("k", "a"));
     assert!(matches!(hold().await, Err(EngineError::NotLoaded)));
     let fields: Vec<(String, String)> =
-        scene.event.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        scene.fixture.meta().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let key = grandstand::redis::keys::MatchKeys(scene.id()).meta();
     let _: i64 = bed.raw.hset(key, fields).await.unwrap();
     hold().await.unwrap();
@@ -347,7 +347,7 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     bed.assert_sound().await;
     // And when it gets more time than it had.
     let (id, me, mine) = (scene.id(), scene.me, scene.reservation);
-    bed.engine.stretch_reservation(id, me, mine, 86_400_000).await.unwrap();
+    bed.engine.extend_reservation(id, me, mine, 86_400_000).await.unwrap();
     bed.assert_sound().await;
 }
 
@@ -366,13 +366,13 @@ async fn a_pass_is_used_up_within_a_batch() {
 /// The rule: a hold that nobody asks for ends on the map within a second of its deadline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
-    let app = TestNode::start_with(|settings| settings.hold_ttl_ms = 700).await;
-    let event = app.open_match().await;
-    let buyer = app.user("buyer").await;
-    let url = format!("{}{}", buyer.url, event.path("/blocks/1/seats/events"));
+    let node = TestNode::start_with(|settings| settings.hold_ttl_ms = 700).await;
+    let fixture = node.open_match().await;
+    let buyer = node.user("buyer").await;
+    let url = format!("{}{}", buyer.url, fixture.path("/blocks/1/seats/events"));
     let mut map = EventStream::open(&url, None).await;
     map.wait_for(3, "AVAILABLE").await;
-    buyer.hold(&event.id, &[3]).await.expect(201);
+    buyer.hold(&fixture.id, &[3]).await.expect(201);
     let held = Instant::now();
     map.wait_for(3, "HOLD").await;
     map.wait_for(3, "AVAILABLE").await;
@@ -380,12 +380,12 @@ async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     // One second is the promise; another one for a machine that compiles meanwhile.
     assert!(late < Duration::from_secs(2), "late by {late:?}");
     assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
-    let engine = &app.node().services.engine;
+    let engine = node.engine();
     eventually("no deadline is left", || async {
         let now = engine.now_ms(PARTITION).await.ok()?;
         let due = engine.due(PARTITION, now, 0, 10).await.ok()?;
         due.is_empty().then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }

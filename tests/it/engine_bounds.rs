@@ -9,7 +9,7 @@ use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::snapshot::parse_told;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -183,7 +183,7 @@ async fn nothing_large_is_freed_while_others_wait() {
     assert!(warned().await);
     let scene = bed.at(&[]).await;
     bed.command("CONFIG", &["RESETSTAT"]).await;
-    bed.engine.delete_match(&scene.event).await.unwrap();
+    bed.engine.delete_match(&scene.fixture).await.unwrap();
     assert_eq!(calls(&bed.raw, "del").await, 0);
 }
 
@@ -191,26 +191,27 @@ async fn nothing_large_is_freed_while_others_wait() {
 /// before anything is searched or sent to Redis; a key still gets its first answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wish_that_can_not_come_true_costs_no_search_and_no_batch() {
-    let app = TestNode::start().await;
-    let (event, admin, fan) = (app.open_match().await, app.admin().await, app.user("fan").await);
-    let raw = app.raw().await;
-    let path = event.path("/holds");
+    let node = TestNode::start().await;
+    let (fixture, admin, fan) =
+        (node.open_match().await, node.admin().await, node.user("fan").await);
+    let raw = node.raw().await;
+    let path = fixture.path("/holds");
     let best = |count: u32| json!({"bestAvailable": {"count": count, "adjacent": false}});
     let before = calls(&raw, "fcall").await;
     fan.post(&path, &best(5)).await.refused(409, "SEAT_LIMIT");
-    fan.hold(&event.id, &[1, 2, 3, 4, 5]).await.refused(409, "SEAT_LIMIT");
-    assert_eq!(app.node().services.hub.running(), 0, "no map was made to search in");
+    fan.hold(&fixture.id, &[1, 2, 3, 4, 5]).await.refused(409, "SEAT_LIMIT");
+    assert_eq!(node.services().hub.running(), 0, "no map was made to search in");
     assert_eq!(calls(&raw, "fcall").await, before);
     let held = fan.post_with_key(&path, &best(2), "the-key").await.expect(201);
     admin
-        .post(&event.path("/close").replace("/api/", "/api/admin/"), &Value::Null)
+        .post(&fixture.path("/close").replace("/api/", "/api/admin/"), &Value::Null)
         .await
         .expect(200);
     let before = calls(&raw, "fcall").await;
     fan.post(&path, &best(2)).await.refused(409, "MATCH_NOT_OPEN");
-    fan.hold(&event.id, &[9]).await.refused(409, "MATCH_NOT_OPEN");
+    fan.hold(&fixture.id, &[9]).await.refused(409, "MATCH_NOT_OPEN");
     assert_eq!(calls(&raw, "fcall").await, before);
     assert_eq!(fan.post_with_key(&path, &best(2), "the-key").await.expect(201), held);
     fan.post_with_key(&path, &best(1), "another").await.refused(409, "MATCH_NOT_OPEN");
-    app.finish().await;
+    node.finish().await;
 }

@@ -3,7 +3,7 @@
 use crate::support::engine::Step::{Block, Forget, Hold, Reserve};
 use crate::support::engine::{PARTITION, TestEngine, seats};
 use crate::support::partition::open_partition;
-use crate::table::word;
+use crate::support::table::word;
 use fred::prelude::*;
 use grandstand::domain::account::{Account, Role};
 use grandstand::domain::catalog::{Match, MatchStatus, Site};
@@ -78,7 +78,7 @@ async fn of_two_changes_at_once_one_wins() {
     let bed = TestEngine::start().await;
     let other = bed.another(crate::support::engine::limits()).await;
     let scene = bed.at(&[]).await;
-    let next = Match { version: 2, ..scene.event.clone() };
+    let next = Match { version: 2, ..scene.fixture.clone() };
     let (one, two) = tokio::join!(
         bed.engine.put_match(&next, Operation::default()),
         other.put_match(&next, Operation::default()),
@@ -93,7 +93,7 @@ async fn of_two_changes_at_once_one_wins() {
 async fn a_deleted_match_leaves_nothing_behind() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Block]).await;
-    bed.engine.delete_match(&scene.event).await.unwrap();
+    bed.engine.delete_match(&scene.fixture).await.unwrap();
     let left: i64 = bed.raw.exists(MatchKeys(scene.id()).all()).await.unwrap();
     assert_eq!(left, 0);
     assert!(bed.engine.fixture(scene.id()).await.unwrap().is_none());
@@ -117,7 +117,7 @@ async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
         "NotLoaded"
     );
     assert_eq!(said(engine.snapshot(id).await), "NotLoaded");
-    assert_eq!(said(engine.delete_match(&scene.event).await), "NotLoaded");
+    assert_eq!(said(engine.delete_match(&scene.fixture).await), "NotLoaded");
     assert_eq!(bed.seats(id).await, "1H 2H");
     open_partition(engine, 2).await;
     assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "done");
@@ -255,7 +255,7 @@ async fn a_worker_without_the_lease_writes_nothing() {
 }
 
 fn one_match() -> Load {
-    let matches = vec![crate::support::engine::event(MatchStatus::Open, false)];
+    let matches = vec![crate::support::engine::fixture(MatchStatus::Open, false)];
     Load { accounts: vec![], sites: vec![], matches, reservations: vec![], blocked: vec![] }
 }
 
@@ -286,14 +286,14 @@ async fn a_snapshot_says_where_it_stands() {
 async fn an_id_of_no_partition_names_nothing() {
     let bed = TestEngine::start().await;
     let (engine, nowhere) = (&bed.engine, Partition(4000));
-    let event = grandstand::domain::ids::MatchId::new(nowhere);
+    let fixture = grandstand::domain::ids::MatchId::new(nowhere);
     let me = UserId::new(PARTITION);
-    let hold = engine.hold(event, me, seats(&[1]), 1, &[], Operation::default());
+    let hold = engine.hold(fixture, me, seats(&[1]), 1, &[], Operation::default());
     assert!(hold.await.is_err());
     let payment = grandstand::domain::ids::PaymentId::new(nowhere);
     assert_eq!(engine.reservation_of_payment(me, payment).await.unwrap(), None);
     assert!(engine.site(SiteId::new(nowhere)).await.unwrap().is_none());
-    assert!(engine.fixture(event).await.unwrap().is_none());
+    assert!(engine.fixture(fixture).await.unwrap().is_none());
     let claim = grandstand::domain::ids::ReservationId::new(nowhere);
     assert!(engine.claim(me, claim).await.unwrap().is_none());
 }

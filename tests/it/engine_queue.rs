@@ -91,7 +91,7 @@ async fn numbers_are_unique_when_many_join_at_once() {
 async fn people_are_let_in_in_order_and_at_the_set_rate() {
     let bed = TestEngine::start().await;
     let mut scene = bed.at(&[Queue]).await;
-    scene.change(|event| event.queue.admit_per_minute = 600).await;
+    scene.change(|fixture| fixture.queue.admit_per_minute = 600).await;
     let users = joined(&scene, 25).await;
     let (engine, id) = (&bed.engine, scene.id());
     // A second's worth at the start, then what time gives: 10 people per second.
@@ -119,7 +119,7 @@ async fn a_slow_rate_lets_people_in_too() {
     let bed = TestEngine::start().await;
     for rate in [1, 2, 3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61] {
         let mut scene = bed.at(&[Queue]).await;
-        scene.change(|event| event.queue.admit_per_minute = rate).await;
+        scene.change(|fixture| fixture.queue.admit_per_minute = rate).await;
         joined(&scene, 2).await;
         assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 1, "{rate} per minute");
     }
@@ -131,19 +131,19 @@ async fn nobody_is_let_in_before_or_during_a_pause() {
     let bed = TestEngine::start().await;
     let mut scene = bed.at(&[Queue]).await;
     joined(&scene, 3).await;
-    scene.change(|event| event.status = MatchStatus::Closed).await;
+    scene.change(|fixture| fixture.status = MatchStatus::Closed).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "closed");
-    scene.change(|event| event.status = MatchStatus::Open).await;
+    scene.change(|fixture| fixture.status = MatchStatus::Open).await;
     joined(&scene, 3).await;
-    scene.change(|event| event.queue.paused = true).await;
+    scene.change(|fixture| fixture.queue.paused = true).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "paused");
-    scene.change(|event| event.queue.paused = false).await;
-    scene.change(|event| event.queue.opens_at = "2999-01-01T00:00:00Z".parse().ok()).await;
+    scene.change(|fixture| fixture.queue.paused = false).await;
+    scene.change(|fixture| fixture.queue.opens_at = "2999-01-01T00:00:00Z".parse().ok()).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "before its time");
     assert_eq!(passes(&scene).await, 0);
     // That people come and go is told nevertheless, and nothing twice.
     assert_eq!(bed.changes(scene.id()).await, ["0 3 0"]);
-    scene.change(|event| event.queue.opens_at = "2020-01-01T00:00:00Z".parse().ok()).await;
+    scene.change(|fixture| fixture.queue.opens_at = "2020-01-01T00:00:00Z".parse().ok()).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 3);
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "nobody waits");
 }
@@ -154,10 +154,10 @@ async fn a_pass_that_ends_makes_room_for_the_next() {
     let bed = TestEngine::start().await;
     let mut scene = bed.at(&[Queue]).await;
     scene
-        .change(|event| {
-            event.queue.admit_per_minute = 60_000;
-            event.queue.max_active = 3;
-            event.queue.pass_ttl_ms = 400;
+        .change(|fixture| {
+            fixture.queue.admit_per_minute = 60_000;
+            fixture.queue.max_active = 3;
+            fixture.queue.pass_ttl_ms = 400;
         })
         .await;
     let users = joined(&scene, 9).await;
@@ -203,9 +203,9 @@ async fn a_queue_ends_with_the_sale() {
         let queue: i64 = bed.raw.exists(keys.queue()).await.unwrap();
         queue + bed.raw.exists::<i64, _>(keys.passes()).await.unwrap()
     };
-    scene.change(|event| event.queue.paused = true).await;
+    scene.change(|fixture| fixture.queue.paused = true).await;
     assert_eq!(there().await, 2, "a pause is no end");
-    scene.change(|event| event.status = MatchStatus::Closed).await;
+    scene.change(|fixture| fixture.status = MatchStatus::Closed).await;
     assert_eq!(there().await, 0);
     let refused = bed.engine.join_queue(scene.id(), user()).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff { .. }))));

@@ -5,9 +5,9 @@ use crate::support::engine::Step::{
     Request, Reserve, ReserveLate,
 };
 use crate::support::engine::{PRICE, TestEngine, seats};
-use crate::table::Call;
-use crate::table::Who::{Me, Other};
-use crate::table::{Case, check};
+use crate::support::table::Call;
+use crate::support::table::Who::{Me, Other};
+use crate::support::table::{Case, check};
 use grandstand::domain::ids::SeatId;
 use grandstand::engine::batch::Operation;
 use grandstand::engine::error::{EngineError, Refusal};
@@ -86,12 +86,19 @@ async fn a_reservation_is_cancelled_by_its_owner_as_far_as_it_can_be() {
         case("not mine", &[Hold, Reserve], Call::Cancel(Other), "NotFound", "1P 2P", &[]),
         case("again, not mine", &[Hold, Reserve, Cancel], Call::Cancel(Other), "NotFound", "", &[]),
         case("again", &[Hold, Reserve, Cancel], mine, "cancelled", "", &[]),
-        case("late", &[Hold, ReserveLate], mine, "NotCancellable(\"EXPIRED\")", "", &["A1,2"]),
+        case(
+            "late",
+            &[Hold, ReserveLate],
+            mine,
+            "NotCancellable(Ended(Some(Expired)))",
+            "",
+            &["A1,2"],
+        ),
         case(
             "lost",
             &[Hold, Reserve, Request, Begin, Lose],
             mine,
-            "NotCancellable(\"LOST\")",
+            "NotCancellable(Ended(Some(Lost)))",
             "1O",
             &[],
         ),

@@ -5,9 +5,9 @@ use crate::support::engine::Step::{
     Reserve, ReserveLate,
 };
 use crate::support::engine::{PRICE, TestEngine, seats};
-use crate::table::Call::{self, ExpireHold, ExpireReservation};
-use crate::table::Who::{Me, Other};
-use crate::table::{Case, check};
+use crate::support::table::Call::{self, ExpireHold, ExpireReservation};
+use crate::support::table::Who::{Me, Other};
+use crate::support::table::{Case, check};
 use grandstand::domain::ids::SeatId;
 use grandstand::engine::batch::Operation;
 

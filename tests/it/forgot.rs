@@ -2,85 +2,66 @@
 //! Redis is the one that knows then: no sold seat is free, and payments wait for the restore.
 
 use crate::support::client::Client;
-use crate::support::node::{TestMatch, TestNode, eventually};
-use crate::support::postgres::{self, sql};
-use grandstand::domain::ids::MatchId;
-use grandstand::embedded::{Fsync, PrivatePostgres};
-use grandstand::node::{Node, NodeRole};
+use crate::support::node::eventually;
+use crate::support::postgres::sql;
+use crate::support::sale::Sale;
+use grandstand::config::Settings;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
-struct Bed {
-    app: TestNode,
-    postgres: PrivatePostgres,
-    event: TestMatch,
-    fan: Client,
-    dir: TempDir,
+async fn start() -> Sale {
+    let change = |settings: &mut Settings| {
+        settings.max_seats_per_user = 25;
+        settings.reconcile_after_ms = 300;
+    };
+    Sale::with(change).own_postgres().start().await
 }
 
-impl Bed {
-    async fn start() -> Self {
-        let dir = TempDir::new().unwrap();
-        let postgres = postgres::private(dir.path()).await;
-        let app = TestNode::start_on(postgres.url(), Fsync::Never, |settings| {
-            settings.max_seats_per_user = 25;
-            settings.reconcile_after_ms = 300;
-        })
-        .await;
-        let event = app.open_match().await;
-        let fan = app.user("fan").await;
-        app.verify().await;
-        Self { app, postgres, event, fan, dir }
-    }
-
+impl Sale {
     /// Copies the files of PostgreSQL as they are this moment, as a backup does.
     async fn back_up(&mut self) -> PathBuf {
-        self.app.verify().await;
+        self.node.verify().await;
         let backup = self.dir.path().join("backup");
-        self.postgres.kill().await;
+        self.postgres().kill().await;
         copy(&self.dir.path().join("postgres"), &backup);
-        self.postgres.restart().await.unwrap();
+        self.postgres().restart().await.unwrap();
         backup
     }
 
     async fn put_back(&mut self, backup: &Path) {
-        self.app.verify().await;
+        self.node.verify().await;
         let data = self.dir.path().join("postgres");
-        self.postgres.kill().await;
+        self.postgres().kill().await;
         std::fs::remove_dir_all(&data).unwrap();
         copy(backup, &data);
-        self.postgres.restart().await.unwrap();
+        self.postgres().restart().await.unwrap();
     }
 
     async fn buy(&self, seats: &[u32]) -> Value {
-        let reservation = self.fan.reserve(&self.event.id, seats).await;
+        let reservation = self.fan.reserve(&self.fixture.id, seats).await;
         self.pay(&reservation).await;
         reservation
     }
 
     async fn pay(&self, reservation: &Value) {
         let payment = self.fan.request_payment(reservation).await;
-        let key = self.app.pay_at_gateway(&payment, "approve").await;
+        let key = self.node.pay_at_gateway(&payment, "approve").await;
         eventually("the payment is kept", || async {
             (self.fan.confirm(&payment, &key).await.status == 200).then_some(())
         })
         .await;
     }
 
-    async fn cancel(&self, reservation: &Value, seats: &Value) {
-        let path = format!("/api/reservations/{}/cancel", reservation["id"].as_str().unwrap());
+    async fn cancel_until_done(&self, reservation: &Value, seats: &Value) {
         eventually("the money is back", || async {
-            (self.fan.post(&path, seats).await.status == 200).then_some(())
+            (self.cancel(reservation, seats).await.status == 200).then_some(())
         })
         .await;
     }
 
     /// What is lost, as Redis tells every node.
     async fn halted(&self) -> Option<String> {
-        let id: MatchId = self.event.id.parse().unwrap();
-        let engine = &self.app.node().services.engine;
-        engine.partition_state(id.partition()).await.unwrap().halted
+        self.engine().partition_state(self.partition()).await.unwrap().halted
     }
 
     async fn is_halted(&self) {
@@ -90,18 +71,6 @@ impl Bed {
     async fn goes_on(&self) {
         eventually("payments go on", || async { self.halted().await.is_none().then_some(()) })
             .await;
-    }
-
-    async fn restart_node(&mut self) {
-        self.app.node.take().unwrap().stop().await;
-        let node = Node::start(&self.app.settings, NodeRole::All).await.unwrap();
-        self.fan = Client::new(node.url(), self.fan.token.clone());
-        self.app.node = Some(node);
-    }
-
-    async fn finish(self) {
-        self.app.finish().await;
-        self.postgres.stop().await.unwrap();
     }
 }
 
@@ -114,123 +83,128 @@ fn copy(from: &Path, to: &Path) {
 /// everything else goes on, and the restore writes again what Redis has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_that_is_put_back_frees_no_sold_seat() {
-    let mut bed = Bed::start().await;
-    bed.buy(&[1]).await;
-    let given_back = bed.buy(&[2]).await;
-    let part = bed.buy(&[3, 4]).await;
-    let backup = bed.back_up().await;
+    let mut sale = start().await;
+    sale.buy(&[1]).await;
+    let given_back = sale.buy(&[2]).await;
+    let part = sale.buy(&[3, 4]).await;
+    let backup = sale.back_up().await;
     // What the backup does not have: sales, refunds, a blocked seat, an account.
-    bed.buy(&[5, 6]).await;
-    bed.cancel(&given_back, &Value::Null).await;
-    bed.buy(&[2]).await;
-    bed.cancel(&part, &json!({"seatIds": [4]})).await;
-    bed.buy(&[4]).await;
+    sale.buy(&[5, 6]).await;
+    sale.cancel_until_done(&given_back, &Value::Null).await;
+    sale.buy(&[2]).await;
+    sale.cancel_until_done(&part, &json!({"seatIds": [4]})).await;
+    sale.buy(&[4]).await;
     let seats = json!({"seatIds": [20]});
-    bed.app.admin().await.post(&admin(&bed, "block"), &seats).await.expect(200);
-    let newcomer = bed.app.user("newcomer").await;
-    bed.put_back(&backup).await;
+    sale.node
+        .admin()
+        .await
+        .post(&format!("/api/admin/matches/{}/block", sale.fixture.id), &seats)
+        .await
+        .expect(200);
+    let newcomer = sale.node.user("newcomer").await;
+    sale.put_back(&backup).await;
 
-    bed.is_halted().await;
+    sale.is_halted().await;
     eventually("readiness names the partition", || async {
-        let ready = bed.app.guest().get("/health/ready").await.expect(200);
+        let ready = sale.node.guest().get("/health/ready").await.expect(200);
         let mut states = ready["partitions"].as_array()?.iter();
-        states.find(|one| one["state"].as_str().is_some_and(|text| text.contains("lost")))?;
+        states.find(|partition| {
+            partition["state"].as_str().is_some_and(|text| text.contains("lost"))
+        })?;
         Some(())
     })
     .await;
     // Also after a restart, and not by a rebuild: the seats stay as they were sold.
-    bed.restart_node().await;
-    bed.is_halted().await;
-    let (code, text) = bed.app.run(&["rebuild"]).await;
+    sale.restart_node().await;
+    sale.is_halted().await;
+    let (code, text) = sale.node.run(&["rebuild"]).await;
     assert!(code == 1 && text.contains("grandstand restore"), "{code}: {text}");
-    let newcomer = Client::new(bed.app.node().url(), newcomer.token);
+    let newcomer = Client::new(sale.node.url(), newcomer.token);
     let lost =
-        newcomer.hold(&bed.event.id, &[1, 2, 3, 4, 5, 6, 20]).await.refused(409, "SEAT_TAKEN");
+        newcomer.hold(&sale.fixture.id, &[1, 2, 3, 4, 5, 6, 20]).await.refused(409, "SEAT_TAKEN");
     assert_eq!(lost["lost"], json!([1, 2, 3, 4, 5, 6, 20]));
     // Holds go on, and nobody is charged.
-    let reservation = bed.fan.reserve(&bed.event.id, &[10]).await;
-    let payment = bed.fan.request_payment(&reservation).await;
-    let key = bed.app.pay_at_gateway(&payment, "approve").await;
-    bed.fan.confirm(&payment, &key).await.refused(503, "PAYMENTS_PAUSED");
+    let reservation = sale.fan.reserve(&sale.fixture.id, &[10]).await;
+    let payment = sale.fan.request_payment(&reservation).await;
+    let key = sale.node.pay_at_gateway(&payment, "approve").await;
+    sale.fan.confirm(&payment, &key).await.refused(503, "PAYMENTS_PAUSED");
 
-    let (code, dry) = bed.app.run(&["restore", "--dry-run"]).await;
+    let (code, dry) = sale.node.run(&["restore", "--dry-run"]).await;
     assert_eq!(code, 0, "{dry}");
     for wanted in ["reservation", "account", "newcomer@test.example", "1 seats blocked"] {
         assert!(dry.contains(wanted), "no {wanted} in {dry}");
     }
-    assert!(bed.halted().await.is_some(), "a dry run writes nothing");
-    let (code, text) = bed.app.run(&["restore"]).await;
+    assert!(sale.halted().await.is_some(), "a dry run writes nothing");
+    let (code, text) = sale.node.run(&["restore"]).await;
     assert_eq!(code, 0, "{text}");
-    bed.goes_on().await;
+    sale.goes_on().await;
     eventually("the payment goes on", || async {
-        (bed.fan.confirm(&payment, &key).await.status == 200).then_some(())
+        (sale.fan.confirm(&payment, &key).await.status == 200).then_some(())
     })
     .await;
-    let statuses = bed.app.wait_for_books().await;
+    let statuses = sale.node.wait_for_books().await;
     assert_eq!(statuses.iter().filter(|status| *status == "PAID").count(), 6, "{statuses:?}");
-    let (code, text) = bed.app.run(&["restore"]).await;
+    let (code, text) = sale.node.run(&["restore"]).await;
     assert!(code == 0 && text == "0 partitions restored\n", "{code}: {text}");
-    bed.finish().await;
+    sale.finish().await;
 }
 
 /// The rule: an empty database in the place of the real one is not the first start of something.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_is_filled_from_redis() {
-    let mut bed = Bed::start().await;
-    bed.buy(&[1, 2]).await;
-    let other = bed.app.user("other").await;
-    bed.app.verify().await;
-    bed.app.node.take().unwrap().stop().await;
+    let mut sale = start().await;
+    sale.buy(&[1, 2]).await;
+    let other = sale.node.user("other").await;
+    sale.node.verify().await;
+    sale.node.stop_node().await;
     let tables = "select string_agg(tablename, ', ') from pg_tables
         where schemaname = 'public' and tablename <> 'refinery_schema_history'";
-    let tables = sql(&bed.app.settings.database_url, tables).await;
-    sql(&bed.app.settings.database_url, &format!("truncate {}", tables[0][0])).await;
-    let node = Node::start(&bed.app.settings, NodeRole::All).await.unwrap();
-    bed.fan = Client::new(node.url(), bed.fan.token.clone());
-    bed.app.node = Some(node);
-    bed.is_halted().await;
-    let other = Client::new(bed.app.node().url(), other.token);
-    other.hold(&bed.event.id, &[1]).await.refused(409, "SEAT_TAKEN");
-    let (code, text) = bed.app.run(&["restore"]).await;
+    let tables = sql(&sale.node.settings.database_url, tables).await;
+    sql(&sale.node.settings.database_url, &format!("truncate {}", tables[0][0])).await;
+    sale.start_node().await;
+    sale.is_halted().await;
+    let other = Client::new(sale.node.url(), other.token);
+    other.hold(&sale.fixture.id, &[1]).await.refused(409, "SEAT_TAKEN");
+    let (code, text) = sale.node.run(&["restore"]).await;
     assert_eq!(code, 0, "{text}");
-    bed.goes_on().await;
-    bed.buy(&[3]).await;
-    assert_eq!(bed.app.wait_for_books().await, ["PAID", "PAID"]);
-    bed.finish().await;
+    sale.goes_on().await;
+    sale.buy(&[3]).await;
+    assert_eq!(sale.node.wait_for_books().await, ["PAID", "PAID"]);
+    sale.finish().await;
 }
 
 /// The rule: a sale whose claim PostgreSQL forgot while it was being paid for ends as a sale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_under_way_is_restored() {
-    let mut bed = Bed::start().await;
-    let backup = bed.back_up().await;
-    let reservation = bed.fan.reserve(&bed.event.id, &[1]).await;
-    let payment = bed.fan.request_payment(&reservation).await;
-    let key = bed.app.pay_at_gateway(&payment, "approve").await;
-    bed.app.fault(&json!({"call": "confirm", "kind": "dropAfter", "count": 1})).await;
-    bed.app.fault(&json!({"call": "lookup", "kind": "errorBefore"})).await;
+    let mut sale = start().await;
+    let backup = sale.back_up().await;
+    let reservation = sale.fan.reserve(&sale.fixture.id, &[1]).await;
+    let payment = sale.fan.request_payment(&reservation).await;
+    let key = sale.node.pay_at_gateway(&payment, "approve").await;
+    sale.node.fault(&json!({"call": "confirm", "kind": "dropAfter", "count": 1})).await;
+    sale.node.fault(&json!({"call": "lookup", "kind": "errorBefore"})).await;
     eventually("it is under way", || async {
-        (bed.fan.confirm(&payment, &key).await.status == 202).then_some(())
+        (sale.fan.confirm(&payment, &key).await.status == 202).then_some(())
     })
     .await;
-    bed.put_back(&backup).await;
-    bed.is_halted().await;
-    let (code, text) = bed.app.run(&["restore"]).await;
+    sale.put_back(&backup).await;
+    sale.is_halted().await;
+    let (code, text) = sale.node.run(&["restore"]).await;
     assert!(code == 0 && text.contains("PAYING"), "{code}: {text}");
-    bed.app.clear_faults().await;
-    bed.app.wait_for_status(&bed.fan, &reservation, "CONFIRMED").await;
-    assert_eq!(bed.app.wait_for_books().await, ["PAID"]);
-    bed.finish().await;
+    sale.node.clear_faults().await;
+    sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
+    assert_eq!(sale.node.wait_for_books().await, ["PAID"]);
+    sale.finish().await;
 }
 
 /// The rule: every command of the restore drill in docs/OPERATIONS.md works as it stands there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_restore_drill_works_as_it_is_written() {
-    let mut bed = Bed::start().await;
-    let backup = bed.back_up().await;
-    bed.buy(&[1, 2]).await;
-    bed.put_back(&backup).await;
-    bed.is_halted().await;
+    let mut sale = start().await;
+    let backup = sale.back_up().await;
+    sale.buy(&[1, 2]).await;
+    sale.put_back(&backup).await;
+    sale.is_halted().await;
     let page = include_str!("../../docs/OPERATIONS.md");
     let drill = page.split("### The restore drill").nth(1).expect("the drill is on the page");
     let drill = drill.split("\n#").next().unwrap();
@@ -239,21 +213,17 @@ async fn the_restore_drill_works_as_it_is_written() {
     for line in commands {
         let line = line.split('#').next().unwrap();
         let arguments: Vec<&str> = line.split_whitespace().collect();
-        let (code, text) = bed.app.run(&arguments).await;
+        let (code, text) = sale.node.run(&arguments).await;
         // Before the restore `verify` says what does not agree, with status 1.
         let restored = ran.contains(&"restore".to_owned());
         let expected = i32::from(arguments[0] == "verify" && !restored);
         assert_eq!(code, expected, "{line}: {text}");
         ran.push(arguments.join(" "));
         if arguments == ["restore"] {
-            bed.goes_on().await;
-            bed.app.verify().await;
+            sale.goes_on().await;
+            sale.node.verify().await;
         }
     }
     assert_eq!(ran, ["verify", "restore --dry-run", "restore", "verify", "verify --gateway"]);
-    bed.finish().await;
-}
-
-fn admin(bed: &Bed, rest: &str) -> String {
-    format!("/api/admin/matches/{}/{rest}", bed.event.id)
+    sale.finish().await;
 }

@@ -1,41 +1,19 @@
 //! Every fault that the gateway can show, for the confirmation and for the cancellation: what the
 //! buyer is told, and that the books agree when it is over.
 
-use crate::support::client::Client;
-use crate::support::node::{TestMatch, TestNode, eventually};
+use crate::support::node::{TestNode, eventually};
+use crate::support::sale::{Sale, path_of};
+use grandstand::config::Settings;
 use grandstand::gateway::emulator::EmulatorSettings;
 use serde_json::{Value, json};
 
-struct Bed {
-    app: TestNode,
-    event: TestMatch,
-    fan: Client,
-}
-
-impl Bed {
-    async fn start(gateway: EmulatorSettings) -> Self {
-        let change = |settings: &mut grandstand::config::Settings| {
-            settings.reconcile_after_ms = 200;
-            settings.toss_timeout_ms = 1500;
-            settings.max_seats_per_user = 20;
-        };
-        let app = TestNode::start_with_gateway(change, gateway).await;
-        let event = app.open_match().await;
-        let fan = app.user("fan").await;
-        Self { app, event, fan }
-    }
-
-    async fn ready(&self, seat: u32, confirm: &str) -> (Value, Value, String) {
-        let reservation = self.fan.reserve(&self.event.id, &[seat]).await;
-        let payment = self.fan.request_payment(&reservation).await;
-        let key = self.app.pay_at_gateway(&payment, confirm).await;
-        (reservation, payment, key)
-    }
-
-    async fn cancel(&self, reservation: &Value) -> crate::support::client::Answer {
-        let path = format!("/api/reservations/{}/cancel", reservation["id"].as_str().unwrap());
-        self.fan.post(&path, &Value::Null).await
-    }
+async fn start(gateway: EmulatorSettings) -> Sale {
+    let change = |settings: &mut Settings| {
+        settings.reconcile_after_ms = 200;
+        settings.toss_timeout_ms = 1500;
+        settings.max_seats_per_user = 20;
+    };
+    Sale::with(change).gateway(gateway).start().await
 }
 
 /// Kind of the fault, how often, and whether the caller hears the outcome at once.
@@ -56,55 +34,55 @@ fn fault(call: &str, kind: &str, count: u32) -> Value {
 /// The rule: whatever becomes of the call, a payment that was agreed to is a sale in the end, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_confirmation_ends_in_one_sale() {
-    let bed = Bed::start(EmulatorSettings::default()).await;
+    let sale = start(EmulatorSettings::default()).await;
     let latency = json!({"call": "confirm", "kind": "latency", "minMs": 0, "maxMs": 400});
     for (number, (kind, count, at_once)) in FAULTS.iter().enumerate() {
-        let (reservation, payment, key) = bed.ready(number as u32 + 1, "approve").await;
-        bed.app.fault(&latency).await;
-        bed.app.fault(&fault("confirm", kind, *count)).await;
-        let answer = bed.fan.confirm(&payment, &key).await;
+        let (reservation, payment, key) = sale.ready(&[number as u32 + 1]).await;
+        sale.node.fault(&latency).await;
+        sale.node.fault(&fault("confirm", kind, *count)).await;
+        let answer = sale.fan.confirm(&payment, &key).await;
         assert_eq!(answer.status, if *at_once { 200 } else { 202 }, "{kind}: {}", answer.body);
-        bed.app.wait_for_status(&bed.fan, &reservation, "CONFIRMED").await;
-        bed.app.clear_faults().await;
+        sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
+        sale.node.clear_faults().await;
     }
     // One that takes longer than we wait: the money moves after we have stopped listening.
-    let (reservation, payment, key) = bed.ready(11, "approve").await;
+    let (reservation, payment, key) = sale.ready(&[11]).await;
     let slow = json!({"call": "confirm", "kind": "latency", "minMs": 2500, "count": 1});
-    bed.app.fault(&slow).await;
-    bed.fan.confirm(&payment, &key).await.expect(202);
-    bed.app.wait_for_status(&bed.fan, &reservation, "CONFIRMED").await;
-    let kept = bed.app.wait_for_books().await;
+    sale.node.fault(&slow).await;
+    sale.fan.confirm(&payment, &key).await.expect(202);
+    sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
+    let kept = sale.node.wait_for_books().await;
     assert_eq!(kept, vec!["PAID"; FAULTS.len() + 1]);
-    bed.app.finish().await;
+    sale.finish().await;
 }
 
 /// The rule: whatever becomes of the call, a refund that has begun gives the money back, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_cancellation_ends_with_the_money_back() {
-    let bed = Bed::start(EmulatorSettings::default()).await;
+    let sale = start(EmulatorSettings::default()).await;
     let latency = json!({"call": "cancel", "kind": "latency", "minMs": 0, "maxMs": 400});
     for (number, (kind, count, at_once)) in FAULTS.iter().enumerate() {
-        let (reservation, payment, key) = bed.ready(number as u32 + 1, "approve").await;
-        bed.fan.confirm(&payment, &key).await.expect(200);
-        bed.app.fault(&latency).await;
-        bed.app.fault(&fault("cancel", kind, *count)).await;
-        let answer = bed.cancel(&reservation).await;
+        let (reservation, payment, key) = sale.ready(&[number as u32 + 1]).await;
+        sale.fan.confirm(&payment, &key).await.expect(200);
+        sale.node.fault(&latency).await;
+        sale.node.fault(&fault("cancel", kind, *count)).await;
+        let answer = sale.cancel(&reservation, &Value::Null).await;
         assert_eq!(answer.status, if *at_once { 200 } else { 202 }, "{kind}: {}", answer.body);
-        bed.app.wait_for_status(&bed.fan, &reservation, "CANCELLED").await;
-        bed.app.clear_faults().await;
+        sale.node.wait_for_status(&sale.fan, &reservation, "CANCELLED").await;
+        sale.node.clear_faults().await;
     }
-    let (reservation, payment, key) = bed.ready(11, "approve").await;
-    bed.fan.confirm(&payment, &key).await.expect(200);
+    let (reservation, payment, key) = sale.ready(&[11]).await;
+    sale.fan.confirm(&payment, &key).await.expect(200);
     let slow = json!({"call": "cancel", "kind": "latency", "minMs": 2500, "count": 1});
-    bed.app.fault(&slow).await;
-    bed.cancel(&reservation).await.expect(202);
-    bed.app.wait_for_status(&bed.fan, &reservation, "CANCELLED").await;
-    let kept = bed.app.wait_for_books().await;
+    sale.node.fault(&slow).await;
+    sale.cancel(&reservation, &Value::Null).await.expect(202);
+    sale.node.wait_for_status(&sale.fan, &reservation, "CANCELLED").await;
+    let kept = sale.node.wait_for_books().await;
     assert_eq!(kept, vec!["REFUNDED"; FAULTS.len() + 1]);
-    for payment in bed.app.ledger_entries().await {
+    for payment in sale.node.ledger_entries().await {
         assert_eq!(payment["cancels"].as_array().unwrap().len(), 1, "{payment}");
     }
-    bed.app.finish().await;
+    sale.finish().await;
 }
 
 /// The rule: a consent that was not used in its time is worth nothing: the buyer may try again, and
@@ -112,57 +90,57 @@ async fn every_fault_of_a_cancellation_ends_with_the_money_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consent_lasts_for_the_window_of_the_gateway() {
     let gateway = EmulatorSettings { approval_window_ms: 1000, ..EmulatorSettings::default() };
-    let bed = Bed::start(gateway).await;
-    let (reservation, payment, key) = bed.ready(1, "approve").await;
+    let sale = start(gateway).await;
+    let (reservation, payment, key) = sale.ready(&[1]).await;
     eventually("the window is over", || async {
-        (bed.app.ledger().await == ["EXPIRED"] || {
+        (sale.node.ledger().await == ["EXPIRED"] || {
             let order = payment["orderId"].as_str().unwrap();
-            let url = format!("{}/v1/payments/orders/{order}", bed.app.emulator.url());
+            let url = format!("{}/v1/payments/orders/{order}", sale.node.emulator.url());
             let ask = reqwest::Client::new().get(url);
-            let ask = ask.basic_auth(&bed.app.settings.toss_secret_key, Some(""));
+            let ask = ask.basic_auth(&sale.node.settings.toss_secret_key, Some(""));
             let found: Value = ask.send().await.unwrap().json().await.unwrap();
             found["status"] == "EXPIRED"
         })
         .then_some(())
     })
     .await;
-    let declined = bed.fan.confirm(&payment, &key).await.refused(402, "PAYMENT_DECLINED");
+    let declined = sale.fan.confirm(&payment, &key).await.refused(402, "PAYMENT_DECLINED");
     assert_eq!(declined["gatewayCode"], "NOT_FOUND_PAYMENT_SESSION");
     // A fault that the gateway repeats for days: the end of the window settles it.
-    let payment = bed.fan.request_payment(&reservation).await;
-    let key = bed.app.pay_at_gateway(&payment, "approve").await;
-    bed.app.fault(&fault("confirm", "providerError", 1)).await;
-    bed.fan.confirm(&payment, &key).await.expect(202);
-    bed.app.wait_for_status(&bed.fan, &reservation, "PENDING").await;
-    let payment = bed.fan.request_payment(&reservation).await;
-    let key = bed.app.pay_at_gateway(&payment, "approve").await;
-    bed.fan.confirm(&payment, &key).await.expect(200);
-    let mut kept = bed.app.wait_for_books().await;
+    let payment = sale.fan.request_payment(&reservation).await;
+    let key = sale.node.pay_at_gateway(&payment, "approve").await;
+    sale.node.fault(&fault("confirm", "providerError", 1)).await;
+    sale.fan.confirm(&payment, &key).await.expect(202);
+    sale.node.wait_for_status(&sale.fan, &reservation, "PENDING").await;
+    let payment = sale.fan.request_payment(&reservation).await;
+    let key = sale.node.pay_at_gateway(&payment, "approve").await;
+    sale.fan.confirm(&payment, &key).await.expect(200);
+    let mut kept = sale.node.wait_for_books().await;
     kept.sort();
     assert_eq!(kept, ["FAILED", "FAILED", "PAID"]);
-    bed.app.finish().await;
+    sale.finish().await;
 }
 
 /// The rule: a buyer who leaves the gateway's page costs nobody anything: the seats are free when
 /// the time to pay is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_its_buyer_abandons_ends_with_the_time_to_pay() {
-    let app = TestNode::start_with(|settings| settings.payment_ttl_ms = 500).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let reservation = fan.reserve(&event.id, &[1]).await;
+    let node = TestNode::start_with(|settings| settings.payment_ttl_ms = 500).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
     let payment = fan.request_payment(&reservation).await;
-    let path = format!("/api/reservations/{}", reservation["id"].as_str().unwrap());
+    let path = path_of(&reservation);
     eventually("the time to pay is over", || async {
         (fan.get(&path).await.body["data"]["status"] == "EXPIRED").then_some(())
     })
     .await;
     // He comes back to the page and agrees after all.
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.refused(409, "RESERVATION_EXPIRED");
-    app.user("other").await.hold(&event.id, &[1]).await.expect(201);
-    assert_eq!(app.ledger().await, ["IN_PROGRESS"], "nothing was charged");
-    app.finish().await;
+    node.user("other").await.hold(&fixture.id, &[1]).await.expect(201);
+    assert_eq!(node.ledger().await, ["IN_PROGRESS"], "nothing was charged");
+    node.finish().await;
 }
 
 /// The rule: webhooks settle what is unknown at once, though they come twice, late, in another
@@ -170,41 +148,41 @@ async fn a_payment_that_its_buyer_abandons_ends_with_the_time_to_pay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn webhooks_settle_payments_in_whatever_order_they_come() {
     let gateway = EmulatorSettings { webhook_time_factor: 0.001, ..EmulatorSettings::default() };
-    let change = |settings: &mut grandstand::config::Settings| {
+    let change = |settings: &mut Settings| {
         // Nobody else settles them in the time of the test.
         settings.reconcile_after_ms = 3_600_000;
         settings.toss_timeout_ms = 1500;
     };
-    let app = TestNode::start_with_gateway(change, gateway).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    app.send_webhooks().await;
-    app.fault(&json!({"kind": "duplicate", "copies": 3})).await;
-    app.fault(&json!({"kind": "reorder", "count": 1})).await;
+    let node = TestNode::start_with_gateway(change, gateway).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    node.send_webhooks().await;
+    node.fault(&json!({"kind": "duplicate", "copies": 3})).await;
+    node.fault(&json!({"kind": "reorder", "count": 1})).await;
     let mut reservations = Vec::new();
     for seat in 1..=3 {
-        let reservation = fan.reserve(&event.id, &[seat]).await;
+        let reservation = fan.reserve(&fixture.id, &[seat]).await;
         let payment = fan.request_payment(&reservation).await;
-        let key = app.pay_at_gateway(&payment, "approve").await;
-        app.fault(&fault("confirm", "dropAfter", 1)).await;
+        let key = node.pay_at_gateway(&payment, "approve").await;
+        node.fault(&fault("confirm", "dropAfter", 1)).await;
         fan.confirm(&payment, &key).await.expect(202);
         reservations.push(reservation);
     }
     for reservation in &reservations {
-        app.wait_for_status(&fan, reservation, "CONFIRMED").await;
+        node.wait_for_status(&fan, reservation, "CONFIRMED").await;
     }
-    assert_eq!(app.wait_for_books().await, ["PAID"; 3]);
+    assert_eq!(node.wait_for_books().await, ["PAID"; 3]);
     // News of a sale that is cancelled by now change nothing.
     let path = format!("/api/reservations/{}/cancel", reservations[0]["id"].as_str().unwrap());
     fan.post(&path, &Value::Null).await.expect(200);
-    let order = app.ledger_entries().await[0]["orderId"].clone();
+    let order = node.ledger_entries().await[0]["orderId"].clone();
     let late = json!({"eventType": "PAYMENT_STATUS_CHANGED",
         "data": {"orderId": order, "status": "DONE"}});
     for _ in 0..3 {
-        app.guest().post("/api/payments/webhooks/toss", &late).await.expect(200);
+        node.guest().post("/api/payments/webhooks/toss", &late).await.expect(200);
     }
-    let mut kept = app.wait_for_books().await;
+    let mut kept = node.wait_for_books().await;
     kept.sort();
     assert_eq!(kept, ["PAID", "PAID", "REFUNDED"]);
-    app.finish().await;
+    node.finish().await;
 }

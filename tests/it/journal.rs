@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) const PARTITION: Partition = Partition(0);
 
 /// A database, and entries that go into it one after the other.
-pub(crate) struct Bed {
+pub(crate) struct JournalWriter {
     pub store: Store,
     pub url: String,
     id: StreamId,
@@ -25,7 +25,7 @@ pub(crate) struct Bed {
     applied: StreamId,
 }
 
-impl Bed {
+impl JournalWriter {
     pub(crate) async fn start() -> Self {
         let url = postgres::database().await;
         let store = Store::new(&url, 2).unwrap();
@@ -110,7 +110,7 @@ async fn repeated_and_reordered_entries_change_nothing() {
     use PaymentStep::{
         Approved, Begun, Declined, Lost, RefundBegun, RefundRefused, Refunded, Withdrawn,
     };
-    let mut bed = Bed::start().await;
+    let mut writer = JournalWriter::start().await;
     // What happened in order; what then comes once more, as old as it was; how it stands.
     let table: &[(&[PaymentStep], &[PaymentStep], [&str; 3])] = &[
         (&[Begun], &[Begun], ["PAYING", "IN_PROGRESS", "2"]),
@@ -142,14 +142,14 @@ async fn repeated_and_reordered_entries_change_nothing() {
     for (number, (steps, late, wanted)) in table.iter().enumerate() {
         let seats = [2 * number as u32 + 1, 2 * number as u32 + 2];
         let fact = sale(MatchId::new(PARTITION), &seats, 1_000_000);
-        let first = bed.next();
-        bed.steps(&fact, steps).await;
+        let first = writer.next();
+        writer.steps(&fact, steps).await;
         for step in *late {
-            bed.late(first, *step, &fact).await.unwrap();
-            assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}, then {step:?} again");
+            writer.late(first, *step, &fact).await.unwrap();
+            assert_eq!(writer.stands(&fact).await, *wanted, "{steps:?}, then {step:?} again");
         }
     }
-    let refunding = sql(&bed.url, "select count(*) from payments where refunding").await;
+    let refunding = sql(&writer.url, "select count(*) from payments where refunding").await;
     assert_eq!(refunding, [["0"]]);
 }
 
@@ -157,10 +157,10 @@ async fn repeated_and_reordered_entries_change_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
     use PaymentStep::{Approved, Begun, RefundBegun, RefundDone, RefundRefused};
-    let mut bed = Bed::start().await;
+    let mut writer = JournalWriter::start().await;
     for (end, seat) in [(RefundRefused, 1), (RefundDone, 3)] {
         let fact = sale(MatchId::new(PARTITION), &[seat, seat + 1], 1_000_000);
-        bed.steps(&fact, &[Begun, Approved]).await;
+        writer.steps(&fact, &[Begun, Approved]).await;
         let part = |refund| Money {
             attempt: 1,
             refund,
@@ -169,17 +169,17 @@ async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
             ..Money::default()
         };
         let first = PaymentFact { money: part(1), at: 2_000_000, ..fact.clone() };
-        let of_first = bed.next();
-        bed.steps(&first, &[RefundBegun, end]).await;
+        let of_first = writer.next();
+        writer.steps(&first, &[RefundBegun, end]).await;
         let second = PaymentFact { money: part(2), at: 3_000_000, ..fact.clone() };
-        bed.steps(&second, &[RefundBegun]).await;
-        bed.late(of_first, end, &first).await.unwrap();
+        writer.steps(&second, &[RefundBegun]).await;
+        writer.late(of_first, end, &first).await.unwrap();
         let under_way = format!(
             "select p.refunding, r.status from payments p join refunds r on r.payment_id = p.id
              where p.id = '{}' and r.number = 2",
             fact.payment
         );
-        assert_eq!(sql(&bed.url, &under_way).await, [["t", "BEGUN"]], "{end:?}");
+        assert_eq!(sql(&writer.url, &under_way).await, [["t", "BEGUN"]], "{end:?}");
     }
 }
 
@@ -187,18 +187,18 @@ async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
     use PaymentStep::{Approved, Begun, Declined, Withdrawn};
-    let mut bed = Bed::start().await;
+    let mut writer = JournalWriter::start().await;
     let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
     let second = PaymentFact { payment: PaymentId::new(PARTITION), at: 2_000, ..first.clone() };
-    bed.steps(&second, &[Begun, Approved]).await;
+    writer.steps(&second, &[Begun, Approved]).await;
     for step in [Declined, Withdrawn] {
-        bed.step(step, &first).await.unwrap();
-        assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
+        writer.step(step, &first).await.unwrap();
+        assert_eq!(writer.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
     }
     for step in [Begun, Approved] {
-        let refused = bed.step(step, &first).await;
+        let refused = writer.step(step, &first).await;
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
-        assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
+        assert_eq!(writer.stands(&second).await, ["CONFIRMED", "PAID", "2"], "{step:?}");
     }
 }
 
@@ -211,22 +211,22 @@ pub(crate) fn ids(numbers: &[u32]) -> Vec<SeatId> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_is_claimed_once() {
     use PaymentStep::{Approved, Begun};
-    let mut bed = Bed::start().await;
-    let event = MatchId::new(PARTITION);
-    let (winner, loser) = (sale(event, &[1, 2], 1), sale(event, &[2, 3], 2));
-    bed.steps(&winner, &[Begun, Approved]).await;
-    bed.step(Begun, &loser).await.unwrap();
-    assert_eq!(bed.stands(&loser).await, ["CANCELLED", "LOST", "0"]);
+    let mut writer = JournalWriter::start().await;
+    let fixture = MatchId::new(PARTITION);
+    let (winner, loser) = (sale(fixture, &[1, 2], 1), sale(fixture, &[2, 3], 2));
+    writer.steps(&winner, &[Begun, Approved]).await;
+    writer.step(Begun, &loser).await.unwrap();
+    assert_eq!(writer.stands(&loser).await, ["CANCELLED", "LOST", "0"]);
     // Paid for without a claim: nobody's word for it is enough.
-    let thief = sale(event, &[2], 3);
-    let refused = bed.step(Approved, &thief).await;
+    let thief = sale(fixture, &[2], 3);
+    let refused = writer.step(Approved, &thief).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
-    assert_eq!(bed.stands(&winner).await, ["CONFIRMED", "PAID", "2"]);
+    assert_eq!(writer.stands(&winner).await, ["CONFIRMED", "PAID", "2"]);
     let (client, connection) =
-        tokio_postgres::connect(&bed.url, tokio_postgres::NoTls).await.unwrap();
+        tokio_postgres::connect(&writer.url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let again = "insert into claims (match_id, seat_id, reservation_id) values ($1, 2, $2)";
-    let again = client.execute(again, &[&event.0, &loser.reservation.0]).await.unwrap_err();
+    let again = client.execute(again, &[&fixture.0, &loser.reservation.0]).await.unwrap_err();
     assert_eq!(again.code().unwrap().code(), "23505", "{again}");
 }
 
@@ -234,21 +234,21 @@ async fn a_seat_is_claimed_once() {
 /// on: a worker may die between any two of its steps, or hang and come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_goes_on_where_another_died_between_its_steps() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    app.without_worker().await;
-    let fan = crate::support::client::Client::new(app.node().url(), fan.token.clone());
-    let id: MatchId = event.id.parse().unwrap();
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    node.without_worker().await;
+    let fan = crate::support::client::Client::new(node.url(), fan.token.clone());
+    let id = fixture.match_id();
     let partition = id.partition();
-    let workers = app.node().workers.clone();
+    let workers = node.workers().clone();
     let journal = Journal::open(workers.engine.redis(), partition).await.unwrap();
     let lease = workers.engine.take_lease(partition, "one that dies", 60_000).await.unwrap();
     let lease = lease.expect("nobody owns it");
-    let place = workers.place(partition).await.unwrap();
-    let reservation = fan.reserve(&event.id, &[1, 2]).await;
+    let place = workers.position(partition).await.unwrap();
+    let reservation = fan.reserve(&fixture.id, &[1, 2]).await;
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     // Committed, and dead before it could trim and announce: nothing is told, nothing is lost.
     let confirming = tokio::spawn({
         let (fan, payment, key) = (fan.clone(), payment.clone(), key.clone());
@@ -263,14 +263,17 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
         entries.iter().map(|(id, fields)| (*id, Fact::parse(*id, fields).unwrap())).collect();
     let upto = Position { id: entries.last().unwrap().0, ..place };
     workers.store.apply(partition, place, upto.id, &facts).await.unwrap();
-    assert!(journal.has(upto.id).await.unwrap(), "an entry that was not trimmed");
+    assert!(
+        workers.engine.journal_has(partition, upto.id).await.unwrap(),
+        "an entry that was not trimmed"
+    );
     // One that hung takes the same entries from the same place: PostgreSQL is not there any more.
     let late = workers.drain_once(&journal, &lease, place).await.unwrap_err();
     assert!(late.to_string().contains("PostgreSQL has the journal up to"), "{late:#}");
     workers.engine.end_lease(&lease).await.unwrap();
     confirming.await.unwrap();
     // A third one begins at the place in PostgreSQL.
-    let worker = Node::start(&app.settings, NodeRole::Worker).await.unwrap();
+    let worker = Node::start(&node.settings, NodeRole::Worker).await.unwrap();
     let answer = eventually("the sale is confirmed", || async {
         let answer = fan.confirm(&payment, &key).await;
         (answer.status == 200).then_some(answer.body)
@@ -284,10 +287,10 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     assert!(matches!(late, Err(EngineError::Fenced)), "{late:?}");
     let rows = "select (select count(*) from claims), (select status from payments),
         (select status from reservations)";
-    assert_eq!(sql(&app.settings.database_url, rows).await, [["2", "PAID", "CONFIRMED"]]);
-    assert_eq!(app.ledger().await, ["DONE"]);
+    assert_eq!(sql(&node.settings.database_url, rows).await, [["2", "PAID", "CONFIRMED"]]);
+    assert_eq!(node.ledger().await, ["DONE"]);
     worker.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a PostgreSQL that could forget a sale is refused, by a node and by a worker.
@@ -297,8 +300,8 @@ async fn a_database_that_could_forget_is_refused() {
     let settings = PostgresSettings { durable: true, max_connections: 20 };
     let postgres = PrivatePostgres::start(dir.path(), settings).await.unwrap();
     Store::new(&postgres.url(), 1).unwrap().migrate().await.unwrap();
-    let app = TestNode::start().await;
-    let mut settings = app.settings.clone();
+    let node = TestNode::start().await;
+    let mut settings = node.settings.clone();
     settings.database_url = postgres.url();
     settings.allow_unsafe_database = false;
     for name in ["fsync", "full_page_writes", "synchronous_commit"] {
@@ -319,6 +322,6 @@ async fn a_database_that_could_forget_is_refused() {
         })
         .await;
     }
-    app.finish().await;
+    node.finish().await;
     postgres.stop().await.unwrap();
 }

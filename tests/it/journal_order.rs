@@ -1,6 +1,6 @@
 //! The order of the journal decides in PostgreSQL: not a clock, and not when an entry is heard.
 
-use crate::journal::{Bed, PARTITION, ids, sale};
+use crate::journal::{JournalWriter, PARTITION, ids, sale};
 use crate::support::postgres::sql;
 use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, PaymentId, SeatId};
@@ -19,7 +19,7 @@ fn part_of(fact: &PaymentFact, refund: u32, seat: u32) -> Money {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_set_back_changes_no_order() {
     use PaymentStep::{Approved, Begun, Declined, RefundBegun, RefundDone, Refunded, Withdrawn};
-    let mut bed = Bed::start().await;
+    let mut writer = JournalWriter::start().await;
     let table: &[(&[PaymentStep], [&str; 3])] = &[
         (&[Begun, Declined], ["PENDING", "FAILED", "0"]),
         (&[Begun, Withdrawn, Begun], ["PAYING", "IN_PROGRESS", "2"]),
@@ -37,18 +37,18 @@ async fn a_clock_that_is_set_back_changes_no_order() {
             if *step == RefundDone {
                 fact.seats.remove(0);
             }
-            bed.step(*step, &fact).await.unwrap();
+            writer.step(*step, &fact).await.unwrap();
         }
-        assert_eq!(bed.stands(&fact).await, *wanted, "{steps:?}");
+        assert_eq!(writer.stands(&fact).await, *wanted, "{steps:?}");
     }
     let first = sale(MatchId::new(PARTITION), &[101, 102], 2_000_000);
     let second = PaymentFact { payment: PaymentId::new(PARTITION), at: 1_000_000, ..first.clone() };
     for (step, fact) in [(Begun, &first), (Declined, &first), (Begun, &second)] {
-        bed.step(step, fact).await.unwrap();
+        writer.step(step, fact).await.unwrap();
     }
-    bed.step(Approved, &second).await.unwrap();
-    assert_eq!(bed.stands(&second).await, ["CONFIRMED", "PAID", "2"], "the newest payment");
-    let kept = bed.store.reservation(first.reservation).await.unwrap().unwrap();
+    writer.step(Approved, &second).await.unwrap();
+    assert_eq!(writer.stands(&second).await, ["CONFIRMED", "PAID", "2"], "the newest payment");
+    let kept = writer.store.reservation(first.reservation).await.unwrap().unwrap();
     assert_eq!(kept.payment.unwrap().id, second.payment);
 }
 
@@ -57,22 +57,22 @@ async fn a_clock_that_is_set_back_changes_no_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_number_of_a_refund_is_used_once() {
     use PaymentStep::{Approved, Begun, RefundBegun, RefundDone, RefundRefused};
-    let mut bed = Bed::start().await;
+    let mut writer = JournalWriter::start().await;
     for (end, seat) in [(RefundRefused, 1), (RefundDone, 3), (RefundBegun, 5)] {
         let fact = sale(MatchId::new(PARTITION), &[seat, seat + 1], 1_000_000);
-        bed.steps(&fact, &[Begun, Approved]).await;
+        writer.steps(&fact, &[Begun, Approved]).await;
         let part = |seat| PaymentFact { money: part_of(&fact, 1, seat), ..fact.clone() };
-        bed.steps(&part(seat), &[RefundBegun, end]).await;
-        let refused = bed.step(RefundBegun, &part(seat + 1)).await;
+        writer.steps(&part(seat), &[RefundBegun, end]).await;
+        let refused = writer.step(RefundBegun, &part(seat + 1)).await;
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{end:?}: {refused:?}");
-        bed.step(RefundBegun, &part(seat)).await.unwrap();
+        writer.step(RefundBegun, &part(seat)).await.unwrap();
         let rows = format!(
             "select p.refunding, r.number, array_to_string(r.seats, ',')
              from payments p join refunds r on r.payment_id = p.id where p.id = '{}'",
             fact.payment
         );
         let under_way = if end == RefundBegun { "t" } else { "f" };
-        assert_eq!(sql(&bed.url, &rows).await, [[under_way, "1", &seat.to_string()]], "{end:?}");
+        assert_eq!(sql(&writer.url, &rows).await, [[under_way, "1", &seat.to_string()]], "{end:?}");
     }
 }
 
@@ -81,36 +81,37 @@ async fn a_number_of_a_refund_is_used_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_begin_of_an_earlier_payment_claims_nothing() {
     use PaymentStep::{Begun, Declined};
-    let mut bed = Bed::start().await;
+    let mut writer = JournalWriter::start().await;
     let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
     let second = PaymentFact { payment: PaymentId::new(PARTITION), ..first.clone() };
-    let lost = bed.next();
-    bed.entry(Fact::Late(lost, Box::new(Fact::SeatsBlocked(first.match_id, vec![], true))))
+    let lost = writer.next();
+    writer
+        .entry(Fact::Late(lost, Box::new(Fact::SeatsBlocked(first.match_id, vec![], true))))
         .await
         .unwrap();
-    bed.steps(&second, &[Begun, Declined]).await;
-    bed.late(lost, Begun, &first).await.unwrap();
-    assert_eq!(bed.stands(&second).await, ["PENDING", "FAILED", "0"]);
-    assert_eq!(bed.stands(&first).await, [""; 3], "no row");
+    writer.steps(&second, &[Begun, Declined]).await;
+    writer.late(lost, Begun, &first).await.unwrap();
+    assert_eq!(writer.stands(&second).await, ["PENDING", "FAILED", "0"]);
+    assert_eq!(writer.stands(&first).await, [""; 3], "no row");
 }
 
 /// The rule: of what is said of a seat that is blocked, or of a match that is deleted, the last
 /// word counts, also when an earlier one comes late out of a dead letter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_does_not_win_over_what_was_said_since() {
-    let mut bed = Bed::start().await;
-    let event = MatchId::new(PARTITION);
-    let blocked = |seats: &[u32], blocked| Fact::SeatsBlocked(event, ids(seats), blocked);
-    let document = json!({"id": event.0, "siteId": event.0, "stadium": "S", "homeTeam": "A",
+    let mut writer = JournalWriter::start().await;
+    let fixture = MatchId::new(PARTITION);
+    let blocked = |seats: &[u32], blocked| Fact::SeatsBlocked(fixture, ids(seats), blocked);
+    let document = json!({"id": fixture.0, "siteId": fixture.0, "stadium": "S", "homeTeam": "A",
         "awayTeam": "B", "startsAt": "2030-05-05T05:00:00Z", "status": "DRAFT", "queue": {},
         "version": 1});
     let made = || Fact::Match(Box::new(serde_json::from_value(document.clone()).unwrap()));
-    let first = bed.next();
+    let first = writer.next();
     for fact in [blocked(&[1, 2], true), blocked(&[2, 3], false), blocked(&[3], true)] {
-        bed.entry(fact).await.unwrap();
+        writer.entry(fact).await.unwrap();
     }
-    bed.entry(made()).await.unwrap();
-    bed.entry(Fact::MatchDeleted(event)).await.unwrap();
+    writer.entry(made()).await.unwrap();
+    writer.entry(Fact::MatchDeleted(fixture)).await.unwrap();
     let seats = "select string_agg(seat_id::text, ',' order by seat_id) from blocked_seats";
     let table = [
         (blocked(&[2, 3], false), "1,3"),
@@ -119,8 +120,8 @@ async fn a_dead_letter_does_not_win_over_what_was_said_since() {
         (made(), "1,3,4"),
     ];
     for (fact, wanted) in table {
-        bed.entry(Fact::Late(first, Box::new(fact.clone()))).await.unwrap();
-        assert_eq!(sql(&bed.url, seats).await, [[wanted]], "{fact:?}");
+        writer.entry(Fact::Late(first, Box::new(fact.clone()))).await.unwrap();
+        assert_eq!(sql(&writer.url, seats).await, [[wanted]], "{fact:?}");
     }
-    assert_eq!(sql(&bed.url, "select count(*) from matches").await, [["0"]]);
+    assert_eq!(sql(&writer.url, "select count(*) from matches").await, [["0"]]);
 }

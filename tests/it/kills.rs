@@ -49,7 +49,7 @@ impl Process {
 
 /// What is to be done with a reservation that a process is killed over.
 struct Scene {
-    app: TestNode,
+    node: TestNode,
     fan: Client,
     reservation: Value,
     payment: Value,
@@ -59,26 +59,26 @@ struct Scene {
 impl Scene {
     /// A buyer before the confirmation, and no node.
     async fn start() -> Self {
-        let app = TestNode::start_with(|settings| {
+        let node = TestNode::start_with(|settings| {
             settings.reconcile_after_ms = 200;
             settings.payment_ttl_ms = 60_000;
         })
         .await;
-        let event = app.open_match().await;
-        let fan = app.user("fan").await;
-        let reservation = fan.reserve(&event.id, &[1, 2]).await;
+        let fixture = node.open_match().await;
+        let fan = node.user("fan").await;
+        let reservation = fan.reserve(&fixture.id, &[1, 2]).await;
         let payment = fan.request_payment(&reservation).await;
-        let key = app.pay_at_gateway(&payment, "approve").await;
-        Self { app, fan, reservation, payment, key }
+        let key = node.pay_at_gateway(&payment, "approve").await;
+        Self { node, fan, reservation, payment, key }
     }
 
     /// Stops the node of the test and sends `call` to a process that dies at `place`.
     async fn kill_at(&mut self, place: &str, call: impl AsyncFn(&Client, &Self)) {
-        self.app.verify().await;
-        let node = self.app.node.take().unwrap();
+        self.node.verify().await;
+        let node = self.node.running.take().unwrap();
         let engine = node.services.engine.clone();
         node.stop().await;
-        let raw = self.app.raw().await;
+        let raw = self.node.raw().await;
         let end_leases = async || {
             for partition in engine.partitions() {
                 let _: i64 = raw.del(PartitionKeys(partition).lease()).await.unwrap();
@@ -86,14 +86,14 @@ impl Scene {
         };
         // Nobody waits for the leases of the dead here: how long that takes is another test's.
         end_leases().await;
-        let mut process = Process::start(&self.app.settings, place).await;
+        let mut process = Process::start(&self.node.settings, place).await;
         let client = Client::new(process.url.clone(), self.fan.token.clone());
         call(&client, self).await;
         process.is_killed().await;
         end_leases().await;
-        let node = self.app.another_node(NodeRole::All).await;
+        let node = self.node.another_node(NodeRole::All).await;
         self.fan = Client::new(node.url(), self.fan.token.clone());
-        self.app.node = Some(node);
+        self.node.running = Some(node);
     }
 
     async fn confirm(&self, client: &Client) -> reqwest::Result<reqwest::Response> {
@@ -110,8 +110,8 @@ impl Scene {
             (answer.status() == 200).then_some(())
         })
         .await;
-        assert_eq!(self.app.wait_for_books().await, ["PAID"]);
-        assert_eq!(self.app.ledger().await, ["DONE"]);
+        assert_eq!(self.node.wait_for_books().await, ["PAID"]);
+        assert_eq!(self.node.ledger().await, ["DONE"]);
     }
 }
 
@@ -124,7 +124,7 @@ async fn confirmation_killed_at(place: &str) {
         })
         .await;
     scene.sold_in_the_end().await;
-    scene.app.finish().await;
+    scene.node.finish().await;
 }
 
 macro_rules! killed {
@@ -162,10 +162,10 @@ async fn refund_killed_at(place: &str) {
             let _ = client.request(reqwest::Method::POST, &path).send().await;
         })
         .await;
-    scene.app.wait_for_status(&scene.fan, &scene.reservation, "CANCELLED").await;
-    assert_eq!(scene.app.wait_for_books().await, ["REFUNDED"]);
-    assert_eq!(scene.app.ledger().await, ["CANCELED"]);
-    scene.app.finish().await;
+    scene.node.wait_for_status(&scene.fan, &scene.reservation, "CANCELLED").await;
+    assert_eq!(scene.node.wait_for_books().await, ["REFUNDED"]);
+    assert_eq!(scene.node.ledger().await, ["CANCELED"]);
+    scene.node.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

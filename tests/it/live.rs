@@ -4,7 +4,6 @@ use crate::support::client::{Answer, Client};
 use crate::support::events::EventStream;
 use crate::support::node::{TestMatch, TestNode, eventually, plan};
 use fred::prelude::*;
-use grandstand::domain::ids::MatchId;
 use grandstand::domain::position::EventId;
 use grandstand::embedded::Fsync;
 use grandstand::node::NodeRole;
@@ -13,40 +12,40 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-fn block(url: &str, event: &TestMatch, block: u32) -> String {
-    format!("{url}{}", event.path(&format!("/blocks/{block}/seats/events")))
+fn block(url: &str, fixture: &TestMatch, block: u32) -> String {
+    format!("{url}{}", fixture.path(&format!("/blocks/{block}/seats/events")))
 }
 
 /// The seats of block 1 as the API tells them now.
-async fn states(client: &Client, event: &TestMatch) -> BTreeMap<u64, String> {
-    let data = client.get(&event.path("/blocks/1/seats")).await.expect(200);
+async fn states(client: &Client, fixture: &TestMatch) -> BTreeMap<u64, String> {
+    let data = client.get(&fixture.path("/blocks/1/seats")).await.expect(200);
     let seats = data["seats"].as_array().unwrap().iter();
     seats
         .map(|one| (one["id"].as_u64().unwrap(), one["state"].as_str().unwrap().to_owned()))
         .collect()
 }
 
-fn raw_key(event: &TestMatch) -> String {
-    MatchKeys(event.id.parse::<MatchId>().unwrap()).changes()
+fn raw_key(fixture: &TestMatch) -> String {
+    MatchKeys(fixture.match_id()).changes()
 }
 
 /// The rule: a snapshot first, then changes; folded, they are what the API says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    fan.hold(&event.id, &[5]).await.expect(201);
-    let mut map = EventStream::open(&block(&fan.url, &event, 1), None).await;
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    fan.hold(&fixture.id, &[5]).await.expect(201);
+    let mut map = EventStream::open(&block(&fan.url, &fixture, 1), None).await;
     let first = map.next().await.unwrap();
     assert_eq!((first.name.as_str(), map.seats.len()), ("snapshot", 20));
     let mut versions = vec![first.data["version"].as_u64().unwrap()];
     let mut last = first.id.parse::<EventId>().unwrap().position;
-    let hold = fan.hold(&event.id, &[6, 7]).await.expect(201);
-    fan.hold(&event.id, &[21]).await.expect(201);
-    let path = event.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
+    let hold = fan.hold(&fixture.id, &[6, 7]).await.expect(201);
+    fan.hold(&fixture.id, &[21]).await.expect(201);
+    let path = fixture.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
     fan.delete(&path).await.expect(204);
-    fan.hold(&event.id, &[8]).await.expect(201);
+    fan.hold(&fixture.id, &[8]).await.expect(201);
     while map.seats.get(&8).map(String::as_str) != Some("HOLD") {
         let next = map.next().await.unwrap();
         assert_eq!(next.name, "changes");
@@ -58,27 +57,27 @@ async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
         last = at;
     }
     assert!(versions.is_sorted(), "{versions:?}");
-    assert_eq!(map.seats, states(&fan, &event).await);
-    app.finish().await;
+    assert_eq!(map.seats, states(&fan, &fixture).await);
+    node.finish().await;
 }
 
 /// The rule: who returns with an id gets what it missed and nothing else, by header or by query.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_return_with_an_id_brings_only_what_was_missed() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let url = block(&fan.url, &event, 1);
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let url = block(&fan.url, &fixture, 1);
     let mut map = EventStream::open(&url, None).await;
-    fan.hold(&event.id, &[1]).await.expect(201);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     map.wait_for(1, "HOLD").await;
     let (seen, id) = (map.seats.clone(), map.last_id.clone());
     drop(map);
     for seat in [2, 3, 4] {
-        fan.hold(&event.id, &[seat]).await.expect(201);
+        fan.hold(&fixture.id, &[seat]).await.expect(201);
     }
     eventually("the map knows", || async {
-        (states(&fan, &event).await[&4] == "HOLD").then_some(())
+        (states(&fan, &fixture).await[&4] == "HOLD").then_some(())
     })
     .await;
     for by_header in [true, false] {
@@ -101,20 +100,20 @@ async fn a_return_with_an_id_brings_only_what_was_missed() {
         let quiet = tokio::time::timeout(Duration::from_millis(300), idle.next()).await;
         assert!(quiet.is_err(), "{quiet:?}");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an id that says nothing to this server brings a snapshot, never an error or a hole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_id_brings_a_snapshot() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
     // A change that no node has in memory: nobody watches yet.
-    fan.hold(&event.id, &[20]).await.expect(201);
-    let url = block(&fan.url, &event, 1);
+    fan.hold(&fixture.id, &[20]).await.expect(201);
+    let url = block(&fan.url, &fixture, 1);
     let mut map = EventStream::open(&url, None).await;
-    fan.hold(&event.id, &[1]).await.expect(201);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     map.wait_for(1, "HOLD").await;
     let (epoch, place) = map.last_id.split_once('-').unwrap();
     let other_epoch = format!("{}-{place}", epoch.parse::<u64>().unwrap() + 1);
@@ -128,105 +127,105 @@ async fn an_unknown_id_brings_a_snapshot() {
         let first = back.next().await.unwrap();
         assert_eq!((first.name.as_str(), back.seats[&1].as_str()), ("snapshot", "HOLD"), "{id}");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: all nodes tell the same ids and states, and an id of one is good at another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_tell_the_same_and_a_client_may_change_over() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let second = app.another_node(NodeRole::Api).await;
-    let (here, there) = (block(&fan.url, &event, 1), block(&second.url(), &event, 1));
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let second = node.another_node(NodeRole::Api).await;
+    let (here, there) = (block(&fan.url, &fixture, 1), block(&second.url(), &fixture, 1));
     let mut one = EventStream::open(&here, None).await;
     let mut two = EventStream::open(&there, None).await;
     for seat in 1..=12_u32 {
-        fan.hold(&event.id, &[seat]).await.expect(201);
+        fan.hold(&fixture.id, &[seat]).await.expect(201);
     }
     one.wait_for(12, "HOLD").await;
     two.wait_for(12, "HOLD").await;
     assert_eq!((&one.seats, &one.last_id), (&two.seats, &two.last_id));
     drop(one);
-    fan.hold(&event.id, &[13]).await.expect(201);
+    fan.hold(&fixture.id, &[13]).await.expect(201);
     two.wait_for(13, "HOLD").await;
     // From the first node's id on the second node, and the other way round.
     let id = two.last_id.clone();
     let mut moved = EventStream::open(&here, Some(&id)).await;
     moved.seats = two.seats.clone();
-    fan.hold(&event.id, &[14]).await.expect(201);
+    fan.hold(&fixture.id, &[14]).await.expect(201);
     while moved.seats[&14] != "HOLD" {
         assert_eq!(moved.next().await.unwrap().name, "changes");
     }
-    assert_eq!(moved.seats, states(&fan, &event).await);
+    assert_eq!(moved.seats, states(&fan, &fixture).await);
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a hole in the stream leads to a new snapshot, never to a wrong map.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trimmed_stream_leads_to_a_new_snapshot() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let mut map = EventStream::open(&block(&fan.url, &event, 1), None).await;
-    fan.hold(&event.id, &[1]).await.expect(201);
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let mut map = EventStream::open(&block(&fan.url, &fixture, 1), None).await;
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     map.wait_for(1, "HOLD").await;
     // An entry that this node never reads: its changes are in Redis, the stream lacks them.
-    let raw = app.raw().await;
-    let id: MatchId = event.id.parse().unwrap();
+    let raw = node.raw().await;
+    let id = fixture.match_id();
     let _: i64 = raw.hset(MatchKeys(id).seats(), ("2", "B")).await.unwrap();
     let _: i64 = raw.hincrby(MatchKeys(id).meta(), "version", 1).await.unwrap();
-    let _: i64 = raw.xtrim(raw_key(&event), ("MAXLEN", "=", 0)).await.unwrap();
-    fan.hold(&event.id, &[3]).await.expect(201);
+    let _: i64 = raw.xtrim(raw_key(&fixture), ("MAXLEN", "=", 0)).await.unwrap();
+    fan.hold(&fixture.id, &[3]).await.expect(201);
     map.wait_for(3, "HOLD").await;
     assert_eq!(map.seats[&2], "BLOCKED");
-    assert_eq!(map.seats, states(&fan, &event).await);
-    let _: i64 = raw.del(raw_key(&event)).await.unwrap();
-    fan.hold(&event.id, &[4]).await.expect(201);
+    assert_eq!(map.seats, states(&fan, &fixture).await);
+    let _: i64 = raw.del(raw_key(&fixture)).await.unwrap();
+    fan.hold(&fixture.id, &[4]).await.expect(201);
     map.wait_for(4, "HOLD").await;
     // The books know nothing of what was written by hand: an administrator gives it back.
-    let unblock = format!("/api/admin/matches/{}/unblock", event.id);
-    app.admin().await.post(&unblock, &json!({"seatIds": [2]})).await.expect(200);
+    let unblock = format!("/api/admin/matches/{}/unblock", fixture.id);
+    node.admin().await.post(&unblock, &json!({"seatIds": [2]})).await.expect(200);
     map.wait_for(2, "AVAILABLE").await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: after a kill of Redis a client that stays connected ends with the state in Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_goes_on_after_a_restart_of_redis() {
     let database = crate::support::postgres::database().await;
-    let mut app = TestNode::start_on(database, Fsync::Always, |settings| {
+    let mut node = TestNode::start_on(database, Fsync::Always, |settings| {
         settings.max_seats_per_user = 20;
     })
     .await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let mut map = EventStream::open(&block(&fan.url, &event, 1), None).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let mut map = EventStream::open(&block(&fan.url, &fixture, 1), None).await;
     for round in 0..2_u32 {
-        fan.hold(&event.id, &[1 + round]).await.expect(201);
+        fan.hold(&fixture.id, &[1 + round]).await.expect(201);
         map.wait_for(u64::from(1 + round), "HOLD").await;
-        app.redis.kill().await;
-        app.redis.restart().await.unwrap();
+        node.redis.kill().await;
+        node.redis.restart().await.unwrap();
         let seat = 11 + round;
         eventually("holds go on", || async {
-            (fan.hold(&event.id, &[seat]).await.status == 201).then_some(())
+            (fan.hold(&fixture.id, &[seat]).await.status == 201).then_some(())
         })
         .await;
         map.wait_for(u64::from(seat), "HOLD").await;
     }
-    assert_eq!(map.seats, states(&fan, &event).await);
-    app.finish().await;
+    assert_eq!(map.seats, states(&fan, &fixture).await);
+    node.finish().await;
 }
 
 /// The rule: the whole match and some of its blocks are told with one letter per seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_is_watched_whole_or_by_blocks() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    fan.hold(&event.id, &[2, 21]).await.expect(201);
-    let base = format!("{}{}", fan.url, event.path("/seats/events"));
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    fan.hold(&fixture.id, &[2, 21]).await.expect(201);
+    let base = format!("{}{}", fan.url, fixture.path("/seats/events"));
     let one = json!({"id": 1, "states": "AHAAAAAAAAAAAAAAAAAA"});
     let two = json!({"id": 2, "states": "HAAAA"});
     let scopes = [
@@ -242,41 +241,41 @@ async fn a_match_is_watched_whole_or_by_blocks() {
         assert_eq!((first.name.as_str(), &first.data["blocks"]), ("snapshot", &json!(blocks)));
         streams.push(stream);
     }
-    fan.hold(&event.id, &[3]).await.expect(201);
-    fan.hold(&event.id, &[22]).await.expect(201);
+    fan.hold(&fixture.id, &[3]).await.expect(201);
+    fan.hold(&fixture.id, &[22]).await.expect(201);
     for ((query, _), stream) in scopes.iter().zip(&mut streams) {
         let wanted = if *query == "?blocks=1" { 3 } else { 22 };
         stream.wait_for(wanted, "HOLD").await;
         let saw_first = stream.seats.contains_key(&3);
         assert_eq!(saw_first, *query != "?blocks=2", "{query}");
     }
-    let now = fan.get(&event.path("/seats")).await.expect(200);
+    let now = fan.get(&fixture.path("/seats")).await.expect(200);
     assert_eq!(now["blocks"][0]["states"], "AHHAAAAAAAAAAAAAAAAA");
     for (query, code) in
         [("?blocks=9", 404), ("?blocks=", 400), ("?blocks=x", 400), ("?what=1", 400)]
     {
-        let answer = fan.get(&event.path(&format!("/seats/events{query}"))).await;
+        let answer = fan.get(&fixture.path(&format!("/seats/events{query}"))).await;
         assert_eq!(answer.status, code, "{query}: {}", answer.body);
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: streams end cleanly when the node stops, soon, and with a time to come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_end_cleanly_when_the_node_stops() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let url = block(&app.node().url(), &event, 1);
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let url = block(&node.url(), &fixture, 1);
     let response = reqwest::get(&url).await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     let mut map = EventStream::open(&url, None).await;
     map.next().await.unwrap();
-    let node = app.node.take().unwrap();
+    let running = node.running.take().unwrap();
     let (ended, whole, stopped) = tokio::join!(
         map.next(),
         response.text(),
-        tokio::time::timeout(Duration::from_secs(8), node.stop()),
+        tokio::time::timeout(Duration::from_secs(8), running.stop()),
     );
     assert!(ended.is_none(), "{ended:?}");
     let whole = whole.expect("the body ends as it should, not by a cut");
@@ -284,21 +283,21 @@ async fn streams_end_cleanly_when_the_node_stops() {
         whole.strip_prefix("retry: ").unwrap().lines().next().unwrap().parse().unwrap();
     assert!((1000..=5000).contains(&retry), "{retry}");
     stopped.expect("the node stops without waiting for its streams");
-    app.emulator.stop().await;
+    node.emulator.stop().await;
 }
 
 /// The rule: an address has so many streams; one that ends makes room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stream_too_many_is_refused_until_another_ends() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.calls_per_second = 10_000;
         settings.rates.streams_per_address = 2;
     })
     .await;
-    let event = app.open_match().await;
-    let guest = app.guest();
-    let path = event.path("/blocks/1/seats/events");
+    let fixture = node.open_match().await;
+    let guest = node.guest();
+    let path = fixture.path("/blocks/1/seats/events");
     let first = guest.request(reqwest::Method::GET, &path).send().await.unwrap();
     let second = guest.request(reqwest::Method::GET, &path).send().await.unwrap();
     assert_eq!(
@@ -315,25 +314,26 @@ async fn one_stream_too_many_is_refused_until_another_ends() {
     })
     .await;
     drop(first);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: everybody who waits sees the line move in the same frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_line_of_a_waiting_room_is_told_live() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (admin, fan, other) = (app.admin().await, app.user("fan").await, app.user("other").await);
-    let path = event.path("/queue/events");
-    app.guest().get(&path).await.refused(409, "QUEUE_OFF");
-    let queue = format!("/api/admin/matches/{}/queue", event.id);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (admin, fan, other) =
+        (node.admin().await, node.user("fan").await, node.user("other").await);
+    let path = fixture.path("/queue/events");
+    node.guest().get(&path).await.refused(409, "QUEUE_OFF");
+    let queue = format!("/api/admin/matches/{}/queue", fixture.id);
     let settings =
         |paused: bool| json!({"enabled": true, "paused": paused, "admitPerMinute": 6000});
     admin.put(&queue, &settings(true)).await.expect(200);
-    fan.hold(&event.id, &[1]).await.refused(403, "PASS_REQUIRED");
+    fan.hold(&fixture.id, &[1]).await.refused(403, "PASS_REQUIRED");
     let mut line = EventStream::open(&format!("{}{path}", fan.url), None).await;
     assert_eq!(line.next().await.unwrap().data["serving"], 0);
-    let join = event.path("/queue");
+    let join = fixture.path("/queue");
     fan.get(&join).await.refused(404, "NOT_IN_QUEUE");
     for (client, number) in [(&fan, 1), (&other, 2), (&fan, 1)] {
         let place = client.post(&join, &Value::Null).await.expect(201);
@@ -348,52 +348,53 @@ async fn the_line_of_a_waiting_room_is_told_live() {
     let place = fan.get(&join).await.expect(200);
     assert_eq!(place["state"], "ADMITTED");
     assert!(place["passExpiresAt"].is_string());
-    fan.hold(&event.id, &[1]).await.expect(201);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     other.delete(&join).await.expect(204);
-    other.hold(&event.id, &[2]).await.refused(403, "PASS_REQUIRED");
-    app.finish().await;
+    other.hold(&fixture.id, &[2]).await.refused(403, "PASS_REQUIRED");
+    node.finish().await;
 }
 
 /// The rule: a node that starts later shows the line where it stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_starts_later_knows_the_line() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (admin, fan, other) = (app.admin().await, app.user("fan").await, app.user("other").await);
-    let queue = format!("/api/admin/matches/{}/queue", event.id);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (admin, fan, other) =
+        (node.admin().await, node.user("fan").await, node.user("other").await);
+    let queue = format!("/api/admin/matches/{}/queue", fixture.id);
     let settings = json!({"enabled": true, "admitPerMinute": 1});
     admin.put(&queue, &settings).await.expect(200);
     for client in [&fan, &other] {
-        client.post(&event.path("/queue"), &Value::Null).await.expect(201);
+        client.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
     }
     eventually("the first one is in", || async {
-        let place = fan.get(&event.path("/queue")).await.body;
+        let place = fan.get(&fixture.path("/queue")).await.body;
         (place["data"]["state"] == "ADMITTED").then_some(())
     })
     .await;
-    let second = app.another_node(NodeRole::Api).await;
-    let url = format!("{}{}", second.url(), event.path("/queue/events"));
+    let second = node.another_node(NodeRole::Api).await;
+    let url = format!("{}{}", second.url(), fixture.path("/queue/events"));
     let first = EventStream::open(&url, None).await.next().await.unwrap();
     assert_eq!((&first.data["serving"], &first.data["waiting"]), (&json!(1), &json!(1)));
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a map that nobody could make says why; one match does not disturb another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_without_its_run_time_fields_is_not_shown_as_free() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let admin = node.admin().await;
     let other = admin.post("/api/admin/sites", &plan()).await.expect(201);
     assert!(other["id"].is_string());
-    let raw = app.raw().await;
-    let id: MatchId = event.id.parse().unwrap();
+    let raw = node.raw().await;
+    let id = fixture.match_id();
     let _: i64 = raw.del(MatchKeys(id).meta()).await.unwrap();
     for path in ["/seats", "/blocks/1/seats", "/seats/events", "/blocks/1/seats/events"] {
-        let answer: Answer = admin.get(&event.path(path)).await;
+        let answer: Answer = admin.get(&fixture.path(path)).await;
         assert!(answer.headers.contains_key("retry-after"));
         answer.refused(503, "NOT_LOADED");
     }
-    admin.hold(&event.id, &[1]).await.refused(503, "NOT_LOADED");
+    admin.hold(&fixture.id, &[1]).await.refused(503, "NOT_LOADED");
 }

@@ -5,8 +5,7 @@ use crate::support::client::Client;
 use crate::support::events::{Event, EventStream};
 use crate::support::node::{TestMatch, TestNode};
 use fred::prelude::*;
-use grandstand::domain::ids::MatchId;
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::snapshot::parse_told;
 use grandstand::node::NodeRole;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
@@ -28,13 +27,13 @@ struct Book {
 }
 
 impl Book {
-    async fn open(app: &TestNode, event: &TestMatch) -> Self {
-        let id: MatchId = event.id.parse().unwrap();
+    async fn open(node: &TestNode, fixture: &TestMatch) -> Self {
+        let id = fixture.match_id();
         let map: BTreeMap<u64, String> =
             (1..=25).map(|seat| (seat, "AVAILABLE".to_owned())).collect();
         let maps = HashMap::from([(0, map.clone())]);
         let key = MatchKeys(id).changes();
-        Self { raw: app.raw().await, key, at: "-".to_owned(), map, maps, last: 0 }
+        Self { raw: node.raw().await, key, at: "-".to_owned(), map, maps, last: 0 }
     }
 
     /// Reads what is new; with `cut`, nobody else can read it any more.
@@ -123,22 +122,27 @@ fn note(told: &mut Told, event: &Event, stream: &EventStream) {
 }
 
 /// Sells everything, and gives half of it back.
-async fn sell_out_and_refund(app: &TestNode, event: &TestMatch, fans: &[Client], book: &mut Book) {
+async fn sell_out_and_refund(
+    node: &TestNode,
+    fixture: &TestMatch,
+    fans: &[Client],
+    book: &mut Book,
+) {
     let mut sold = Vec::new();
     for (number, fan) in fans.iter().enumerate() {
         let seats: Vec<u32> = (0..5).map(|seat| (number * 5 + seat + 1) as u32).collect();
-        let hold = fan.hold(&event.id, &seats).await.expect(201);
+        let hold = fan.hold(&fixture.id, &seats).await.expect(201);
         if number % 2 == 0 {
             // Somebody changes their mind first.
-            let path = event.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
+            let path = fixture.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
             fan.delete(&path).await.expect(204);
             book.read(number == 2).await;
-            fan.hold(&event.id, &seats).await.expect(201);
+            fan.hold(&fixture.id, &seats).await.expect(201);
         }
-        let body = json!({"matchId": event.id, "seatIds": seats});
+        let body = json!({"matchId": fixture.id, "seatIds": seats});
         let reservation = fan.post("/api/reservations", &body).await.expect(201);
         let payment = fan.request_payment(&reservation).await;
-        let key = app.pay_at_gateway(&payment, "approve").await;
+        let key = node.pay_at_gateway(&payment, "approve").await;
         fan.confirm(&payment, &key).await.expect(200);
         sold.push((fan, reservation));
         book.read(number == 3).await;
@@ -154,16 +158,16 @@ async fn sell_out_and_refund(app: &TestNode, event: &TestMatch, fans: &[Client],
 /// two nodes, for the quick, the slow, those who return, and with a stream that is cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_map_that_a_client_ever_had_was_that_of_redis() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match().await;
-    let second = app.another_node(NodeRole::Api).await;
-    let mut book = Book::open(&app, &event).await;
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match().await;
+    let second = node.another_node(NodeRole::Api).await;
+    let mut book = Book::open(&node, &fixture).await;
     let mut fans = Vec::new();
     for number in 0..5 {
-        fans.push(app.user(&format!("fan{number}")).await);
+        fans.push(node.user(&format!("fan{number}")).await);
     }
-    let path = event.path("/blocks/1/seats/events");
-    let urls = [format!("{}{path}", app.node().url()), format!("{}{path}", second.url())];
+    let path = fixture.path("/blocks/1/seats/events");
+    let urls = [format!("{}{path}", node.url()), format!("{}{path}", second.url())];
     let turned = [urls[1].clone(), urls[0].clone()];
     let last = watch::Sender::new(0);
     let habits =
@@ -173,7 +177,7 @@ async fn every_map_that_a_client_ever_had_was_that_of_redis() {
         .flat_map(|urls| habits.map(|habit| (urls.clone(), habit)))
         .map(|(urls, habit)| (habit, tokio::spawn(follow(urls, habit, last.subscribe()))))
         .collect();
-    sell_out_and_refund(&app, &event, &fans, &mut book).await;
+    sell_out_and_refund(&node, &fixture, &fans, &mut book).await;
     book.read(false).await;
     last.send_replace(book.last);
     for (habit, client) in clients {
@@ -189,5 +193,5 @@ async fn every_map_that_a_client_ever_had_was_that_of_redis() {
         assert!(map.iter().all(|(seat, state)| book.map[seat] == *state), "{habit:?} at the end");
     }
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }

@@ -39,44 +39,44 @@ impl Listener {
     }
 }
 
-fn url(app: &TestNode, event: &TestMatch) -> String {
-    format!("{}{}", app.node().url(), event.path("/blocks/1/seats/events"))
+fn url(node: &TestNode, fixture: &TestMatch) -> String {
+    format!("{}{}", node.url(), fixture.path("/blocks/1/seats/events"))
 }
 
 /// The rule: curl reads the stream as it comes, and its end is a clean one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_reads_a_stream_in_three_versions_of_http() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
     let here = PathBuf::from(".");
     let mut listeners = Vec::new();
     for (version, seat) in [("--http1.1", 1), ("--http1.0", 2), ("--http2-prior-knowledge", 3)] {
-        let url = url(&app, &event);
+        let url = url(&node, &fixture);
         let arguments = ["--silent", "--show-error", "--no-buffer", "--fail", version, &url];
         let mut curl = Listener::start("curl", &arguments, &here);
         curl.line_with("retry: ").await;
         curl.line_with("event: snapshot").await;
         curl.line_with("event: match").await;
-        fan.hold(&event.id, &[seat]).await.expect(201);
+        fan.hold(&fixture.id, &[seat]).await.expect(201);
         curl.line_with("event: changes").await;
         let data = curl.line_with("data: ").await;
         assert!(data.contains(&format!("{{\"seatId\":{seat},\"state\":\"HOLD\"}}")), "{data}");
         listeners.push((version, curl));
     }
-    let close = format!("/api/admin/matches/{}/close", event.id);
-    app.admin().await.post(&close, &Value::Null).await.expect(200);
+    let close = format!("/api/admin/matches/{}/close", fixture.id);
+    node.admin().await.post(&close, &Value::Null).await.expect(200);
     for (_, curl) in &mut listeners {
         curl.line_with("\"status\":\"CLOSED\"").await;
         curl.line_with("event: heartbeat").await;
     }
-    app.node.take().unwrap().stop().await;
+    node.running.take().unwrap().stop().await;
     for (version, mut curl) in listeners {
         while curl.lines.next_line().await.unwrap().is_some() {}
         let status = curl.child.wait().await.unwrap();
         assert!(status.success(), "{version} ended with {status}: the stream was cut");
     }
-    app.emulator.stop().await;
+    node.emulator.stop().await;
 }
 
 /// Installs what `tests/clients/package-lock.json` names, once.
@@ -101,10 +101,10 @@ async fn clients() -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_source_of_node_follows_a_match_and_comes_back() {
     let dir = clients().await;
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let url = url(&app, &event);
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let url = url(&node, &fixture);
     let mut source = Listener::start("node", &["eventsource.mjs", &url], &dir);
     let first = source.line_with("snapshot").await;
     let first: Value = serde_json::from_str(&first).unwrap();
@@ -112,17 +112,17 @@ async fn an_event_source_of_node_follows_a_match_and_comes_back() {
     source.line_with("\"name\":\"match\"").await;
     // A comment would be invisible to it.
     source.line_with("\"name\":\"heartbeat\"").await;
-    fan.hold(&event.id, &[1]).await.expect(201);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     let line = source.line_with("changes").await;
     assert!(line.contains("\"seatId\":1"), "{line}");
     // The node ends and starts again at the same address; the client waits as `retry` says.
-    let address = app.node().address;
-    app.node.take().unwrap().stop().await;
-    app.settings.listen = address.to_string();
-    app.node = Some(app.another_node(grandstand::node::NodeRole::All).await);
-    fan.hold(&event.id, &[2]).await.expect(201);
+    let address = node.running().address;
+    node.running.take().unwrap().stop().await;
+    node.settings.listen = address.to_string();
+    node.running = Some(node.another_node(grandstand::node::NodeRole::All).await);
+    fan.hold(&fixture.id, &[2]).await.expect(201);
     let line = source.line_with("\"seatId\":2").await;
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["name"], "changes", "it came back with its last id: {line}");
-    app.finish().await;
+    node.finish().await;
 }

@@ -4,7 +4,6 @@ use crate::support::events::EventStream;
 use crate::support::node::{TestNode, eventually, eventually_within};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
-use grandstand::domain::ids::MatchId;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::json;
 use std::time::Duration;
@@ -16,8 +15,8 @@ struct Replica {
 }
 
 impl Replica {
-    async fn of(app: &TestNode, keys: Vec<String>) -> Self {
-        let replica = Self { raw: app.raw().await, keys };
+    async fn of(node: &TestNode, keys: Vec<String>) -> Self {
+        let replica = Self { raw: node.raw().await, keys };
         for key in &replica.keys {
             replica.copy(key, &format!("{key}:replica")).await;
         }
@@ -44,23 +43,23 @@ impl Replica {
 /// change, for who watches, for who asks, and for who returns with the id of a lost change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_notices_that_redis_has_lost_entries() {
-    let app = TestNode::start().await;
-    let (event, fan) = (app.open_match().await, app.user("fan").await);
-    let id: MatchId = event.id.parse().unwrap();
+    let node = TestNode::start().await;
+    let (fixture, fan) = (node.open_match().await, node.user("fan").await);
+    let id = fixture.match_id();
     let (keys, of) = (MatchKeys(id), PartitionKeys(id.partition()));
-    fan.hold(&event.id, &[1]).await.expect(201);
-    let url = format!("{}{}", fan.url, event.path("/blocks/1/seats/events"));
+    fan.hold(&fixture.id, &[1]).await.expect(201);
+    let url = format!("{}{}", fan.url, fixture.path("/blocks/1/seats/events"));
     let mut map = EventStream::open(&url, None).await;
     map.wait_for(1, "HOLD").await;
     let behind = vec![keys.changes(), keys.seats(), keys.meta(), of.claims()];
-    let replica = Replica::of(&app, behind).await;
-    fan.hold(&event.id, &[2]).await.expect(201);
+    let replica = Replica::of(&node, behind).await;
+    fan.hold(&fixture.id, &[2]).await.expect(201);
     map.wait_for(2, "HOLD").await;
     let lost = map.last_id.clone();
     replica.take_over().await;
     // Two seconds, and as much for a busy machine.
     eventually_within(Duration::from_secs(4), "the map is right again", async || {
-        let data = fan.get(&event.path("/blocks/1/seats")).await.expect(200);
+        let data = fan.get(&fixture.path("/blocks/1/seats")).await.expect(200);
         (data["seats"][1]["state"] == "AVAILABLE" && data["seats"][0]["state"] == "HOLD")
             .then_some(())
     })
@@ -69,31 +68,31 @@ async fn a_map_notices_that_redis_has_lost_entries() {
     let mut back = EventStream::open(&url, Some(&lost)).await;
     assert_eq!(back.next().await.unwrap().name, "snapshot");
     // And it goes on from there.
-    fan.hold(&event.id, &[3]).await.expect(201);
+    fan.hold(&fixture.id, &[3]).await.expect(201);
     map.wait_for(3, "HOLD").await;
     back.wait_for(3, "HOLD").await;
     drop(back);
     let mut late = EventStream::open(&url, Some(&lost)).await;
     late.wait_for(2, "AVAILABLE").await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the same of the catalogue, which notices tell of.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_notices_that_redis_has_lost_notices() {
-    let app = TestNode::start().await;
-    let (event, admin) = (app.open_match().await, app.admin().await);
-    let id: MatchId = event.id.parse().unwrap();
+    let node = TestNode::start().await;
+    let (fixture, admin) = (node.open_match().await, node.admin().await);
+    let id = fixture.match_id();
     let of = PartitionKeys(id.partition());
     let name = async || {
-        let data = app.guest().get(&event.path("")).await.expect(200);
+        let data = node.guest().get(&fixture.path("")).await.expect(200);
         data["homeTeam"].as_str().unwrap().to_owned()
     };
-    let second = app.another_node(grandstand::node::NodeRole::Api).await;
-    let replica = Replica::of(&app, vec![of.matches(), of.notices()]).await;
-    let body = json!({"siteId": event.site_id, "homeTeam": "KT Wiz", "awayTeam": "Doosan Bears",
+    let second = node.another_node(grandstand::node::NodeRole::Api).await;
+    let replica = Replica::of(&node, vec![of.matches(), of.notices()]).await;
+    let body = json!({"siteId": fixture.site_id, "homeTeam": "KT Wiz", "awayTeam": "Doosan Bears",
         "startsAt": "2030-05-05T05:00:00Z"});
-    let path = format!("/api/admin/matches/{}", event.id);
+    let path = format!("/api/admin/matches/{}", fixture.id);
     admin.put(&path, &body).await.expect(200);
     eventually("the notice is read", async || {
         let known = second.services.catalog.fixture(id)?;
@@ -108,5 +107,5 @@ async fn a_node_notices_that_redis_has_lost_notices() {
     admin.put(&path, &body).await.expect(200);
     assert_eq!(name().await, "KT Wiz");
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 const A_WHILE: Duration = Duration::from_secs(20);
 
-async fn open(node: &Node, event: &TestMatch, rest: &str) -> EventStream {
-    EventStream::open(&format!("{}{}", node.url(), event.path(rest)), None).await
+async fn open(node: &Node, fixture: &TestMatch, rest: &str) -> EventStream {
+    EventStream::open(&format!("{}{}", node.url(), fixture.path(rest)), None).await
 }
 
 /// Reads on until the match is told as it should be.
@@ -23,12 +23,12 @@ async fn told(stream: &mut EventStream, so: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-async fn set_queue(admin: &Client, event: &TestMatch, settings: Value) {
-    admin.put(&format!("/api/admin/matches/{}/queue", event.id), &settings).await.expect(200);
+async fn set_queue(admin: &Client, fixture: &TestMatch, settings: Value) {
+    admin.put(&format!("/api/admin/matches/{}/queue", fixture.id), &settings).await.expect(200);
 }
 
-async fn turn(admin: &Client, event: &TestMatch, verb: &str) {
-    let path = format!("/api/admin/matches/{}/{verb}", event.id);
+async fn turn(admin: &Client, fixture: &TestMatch, verb: &str) {
+    let path = format!("/api/admin/matches/{}/{verb}", fixture.id);
     admin.post(&path, &Value::Null).await.expect(200);
 }
 
@@ -36,19 +36,19 @@ async fn turn(admin: &Client, event: &TestMatch, verb: &str) {
 /// every node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
-    let app = TestNode::start().await;
-    let second = app.another_node(NodeRole::Api).await;
-    let (admin, event) = (app.admin().await, app.open_match().await);
+    let node = TestNode::start().await;
+    let second = node.another_node(NodeRole::Api).await;
+    let (admin, fixture) = (node.admin().await, node.open_match().await);
     eventually("the second node knows the match", || async {
-        let answer = Client::new(second.url(), None).get(&event.path("")).await;
+        let answer = Client::new(second.url(), None).get(&fixture.path("")).await;
         (answer.body["data"]["status"] == "OPEN").then_some(())
     })
     .await;
-    let known = admin.get(&event.path("")).await.expect(200);
+    let known = admin.get(&fixture.path("")).await.expect(200);
     let mut streams = Vec::new();
-    for node in [app.node(), &second] {
+    for each in [node.running(), &second] {
         for rest in ["/seats/events", "/seats/events?blocks=2", "/blocks/1/seats/events"] {
-            let mut stream = open(node, &event, rest).await;
+            let mut stream = open(each, &fixture, rest).await;
             let first: Vec<Event> = vec![
                 stream.next_of_all(A_WHILE).await.unwrap(),
                 stream.next_of_all(A_WHILE).await.unwrap(),
@@ -62,15 +62,15 @@ async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
             streams.push(stream);
         }
     }
-    turn(&admin, &event, "close").await;
+    turn(&admin, &fixture, "close").await;
     for stream in &mut streams {
         told(stream, |event| event["status"] == "CLOSED").await;
     }
-    let body = json!({"siteId": event.site_id, "homeTeam": "LG Twins", "awayTeam": "KT Wiz",
+    let body = json!({"siteId": fixture.site_id, "homeTeam": "LG Twins", "awayTeam": "KT Wiz",
         "startsAt": "2031-06-06T06:00:00Z"});
-    admin.put(&format!("/api/admin/matches/{}", event.id), &body).await.expect(200);
-    turn(&admin, &event, "open").await;
-    set_queue(&admin, &event, json!({"enabled": true, "paused": true})).await;
+    admin.put(&format!("/api/admin/matches/{}", fixture.id), &body).await.expect(200);
+    turn(&admin, &fixture, "open").await;
+    set_queue(&admin, &fixture, json!({"enabled": true, "paused": true})).await;
     for stream in &mut streams {
         let now = told(stream, |event| event["queue"]["enabled"] == true).await;
         assert_eq!((&now["status"], &now["awayTeam"]), (&json!("OPEN"), &json!("KT Wiz")));
@@ -78,22 +78,23 @@ async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
         assert_eq!(now["queue"]["paused"], true);
     }
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: who returns is told the match as it is now, whether or not a seat has changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_returns_is_told_the_match_as_it_is_now() {
-    let app = TestNode::start().await;
-    let (admin, event, fan) = (app.admin().await, app.open_match().await, app.user("fan").await);
-    let url = format!("{}{}", fan.url, event.path("/blocks/1/seats/events"));
+    let node = TestNode::start().await;
+    let (admin, fixture, fan) =
+        (node.admin().await, node.open_match().await, node.user("fan").await);
+    let url = format!("{}{}", fan.url, fixture.path("/blocks/1/seats/events"));
     let mut map = EventStream::open(&url, None).await;
-    fan.hold(&event.id, &[1]).await.expect(201);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
     map.wait_for(1, "HOLD").await;
     let before = map.last_id.clone();
     drop(map);
-    fan.hold(&event.id, &[2]).await.expect(201);
-    turn(&admin, &event, "close").await;
+    fan.hold(&fixture.id, &[2]).await.expect(201);
+    turn(&admin, &fixture, "close").await;
     let now = eventually("the seat is known", || async {
         let mut back = EventStream::open(&url, Some(&before)).await;
         let first = back.next_of_all(A_WHILE).await.unwrap();
@@ -107,26 +108,27 @@ async fn who_returns_is_told_the_match_as_it_is_now() {
     let mut idle = EventStream::open(&url, Some(&now)).await;
     let first = idle.next_of_all(A_WHILE).await.unwrap();
     assert_eq!((first.name.as_str(), &first.data["status"]), ("match", &json!("CLOSED")));
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: whoever waits in line is told the end of it: no seats, no sale, no line. A time to
 /// wait is told only while people are let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_line_is_told_to_those_who_wait() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
-    let (admin, event, fan) = (app.admin().await, app.open_match().await, app.user("fan").await);
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let (admin, fixture, fan) =
+        (node.admin().await, node.open_match().await, node.user("fan").await);
     let seats: Vec<u32> = (1..=25).collect();
-    let hold = fan.hold(&event.id, &seats).await.expect(201);
+    let hold = fan.hold(&fixture.id, &seats).await.expect(201);
     let quick = json!({"enabled": true, "admitPerMinute": 60});
-    set_queue(&admin, &event, quick.clone()).await;
+    set_queue(&admin, &fixture, quick.clone()).await;
     let mut people = Vec::new();
     for number in 0..9 {
-        let one = app.user(&format!("one{number}")).await;
-        one.post(&event.path("/queue"), &Value::Null).await.expect(201);
+        let one = node.user(&format!("one{number}")).await;
+        one.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
         people.push(one);
     }
-    let mut line = open(app.node(), &event, "/queue/events").await;
+    let mut line = open(node.running(), &fixture, "/queue/events").await;
     let first = line.next().await.unwrap();
     assert_eq!((first.name.as_str(), &first.data["soldOut"]), ("serving", &json!(true)));
     let now = told(&mut line, |_| true).await;
@@ -134,9 +136,9 @@ async fn the_end_of_a_line_is_told_to_those_who_wait() {
     // They go on to be let in, and the pace is known; but there is nothing to wait for.
     while line.next().await.unwrap().data["serving"].as_u64().unwrap() < 8 {}
     let last = people.last().unwrap();
-    let at_8 = last.get(&event.path("/queue")).await.body;
+    let at_8 = last.get(&fixture.path("/queue")).await.body;
     assert_eq!(at_8["data"]["eta"], Value::Null, "{at_8}");
-    let path = event.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
+    let path = fixture.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
     fan.delete(&path).await.expect(204);
     let free = loop {
         let frame = line.next().await.unwrap().data;
@@ -145,52 +147,52 @@ async fn the_end_of_a_line_is_told_to_those_who_wait() {
         }
     };
     assert!(free["eta"]["p50Seconds"].is_u64(), "{free}");
-    set_queue(&admin, &event, json!({"enabled": true, "paused": true})).await;
+    set_queue(&admin, &fixture, json!({"enabled": true, "paused": true})).await;
     told(&mut line, |event| event["queue"]["paused"] == true).await;
-    let mut again = open(app.node(), &event, "/queue/events").await;
+    let mut again = open(node.running(), &fixture, "/queue/events").await;
     let frame = again.next().await.unwrap().data;
     assert_eq!(frame["eta"], Value::Null, "nobody is let in: {frame}");
-    turn(&admin, &event, "close").await;
+    turn(&admin, &fixture, "close").await;
     told(&mut line, |event| event["status"] == "CLOSED").await;
-    turn(&admin, &event, "open").await;
-    set_queue(&admin, &event, json!({"enabled": false})).await;
+    turn(&admin, &fixture, "open").await;
+    set_queue(&admin, &fixture, json!({"enabled": false})).await;
     told(&mut line, |event| event["queue"]["enabled"] == false).await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: how many wait is told also while nobody is let in; who looks at the seats meanwhile
 /// needs no second stream for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_many_wait_is_told_while_the_line_stands() {
-    let app = TestNode::start().await;
-    let (admin, event) = (app.admin().await, app.open_match().await);
-    set_queue(&admin, &event, json!({"enabled": true, "paused": true})).await;
+    let node = TestNode::start().await;
+    let (admin, fixture) = (node.admin().await, node.open_match().await);
+    set_queue(&admin, &fixture, json!({"enabled": true, "paused": true})).await;
     let mut streams = [
-        open(app.node(), &event, "/queue/events").await,
-        open(app.node(), &event, "/seats/events").await,
-        open(app.node(), &event, "/blocks/1/seats/events").await,
+        open(node.running(), &fixture, "/queue/events").await,
+        open(node.running(), &fixture, "/seats/events").await,
+        open(node.running(), &fixture, "/blocks/1/seats/events").await,
     ];
-    let (anna, ben) = (app.user("anna").await, app.user("ben").await);
-    anna.post(&event.path("/queue"), &Value::Null).await.expect(201);
-    ben.post(&event.path("/queue"), &Value::Null).await.expect(201);
+    let (anna, ben) = (node.user("anna").await, node.user("ben").await);
+    anna.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
+    ben.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
     for stream in &mut streams {
         while stream.next_named("serving").await.data["waiting"] != 2 {}
     }
-    anna.delete(&event.path("/queue")).await.expect(204);
+    anna.delete(&fixture.path("/queue")).await.expect(204);
     for stream in &mut streams {
         while stream.next_named("serving").await.data["waiting"] != 1 {}
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a stream that has nothing to tell says every 15 seconds that it lives, as an event
 /// that browsers see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_stream_says_that_it_lives() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let mut map = open(app.node(), &event, "/seats/events").await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let mut map = open(node.running(), &fixture, "/seats/events").await;
     let quiet = map.next_named("heartbeat").await;
     assert_eq!((quiet.id.as_str(), &quiet.data), ("", &json!({})));
-    app.finish().await;
+    node.finish().await;
 }

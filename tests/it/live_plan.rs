@@ -21,17 +21,17 @@ fn another_plan() -> Value {
 }
 
 /// A draft at a site, both by their ids.
-async fn draft(app: &TestNode, admin: &Client) -> (String, String) {
+async fn draft(node: &TestNode, admin: &Client) -> (String, String) {
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let site = site["id"].as_str().unwrap().to_owned();
-    let event = admin.post("/api/admin/matches", &match_at(&site)).await.expect(201);
-    let event = event["id"].as_str().unwrap().to_owned();
+    let fixture = admin.post("/api/admin/matches", &match_at(&site)).await.expect(201);
+    let fixture = fixture["id"].as_str().unwrap().to_owned();
     eventually("every node knows the match", || async {
-        let answer = app.guest().get(&format!("/api/matches/{event}/seats")).await;
+        let answer = node.guest().get(&format!("/api/matches/{fixture}/seats")).await;
         (answer.status == 200).then_some(())
     })
     .await;
-    (site, event)
+    (site, fixture)
 }
 
 fn match_at(site: &str) -> Value {
@@ -48,9 +48,9 @@ struct Watched {
 }
 
 impl Watched {
-    async fn at(node: &Node, event: &str) -> Self {
+    async fn at(node: &Node, fixture: &str) -> Self {
         let node = Client::new(node.url(), None);
-        let path = format!("/api/matches/{event}/seats");
+        let path = format!("/api/matches/{fixture}/seats");
         let answer = eventually("the node knows the match", || async {
             let answer = node.get(&path).await;
             (answer.status == 200).then_some(answer)
@@ -70,8 +70,8 @@ impl Watched {
         };
         let last = self.stream.last_id.clone();
         // The stream ends, or tells all of the new map.
-        if let Some(event) = self.stream.next().await {
-            assert_eq!((event.name.as_str(), sizes(&event.data)), ("snapshot", vec![10, 5]));
+        if let Some(fixture) = self.stream.next().await {
+            assert_eq!((fixture.name.as_str(), sizes(&fixture.data)), ("snapshot", vec![10, 5]));
         }
         let data = self.node.get(&self.path).await.expect(200);
         assert_eq!(sizes(&data), [10, 5]);
@@ -86,11 +86,11 @@ impl Watched {
 }
 
 /// The best seats of the expensive block are those of the new plan, at its price.
-async fn sells_the_new_plan(app: &TestNode, admin: &Client, event: &str) {
-    admin.post(&format!("/api/admin/matches/{event}/open"), &Value::Null).await.expect(200);
-    let fan = app.user("fan").await;
+async fn sells_the_new_plan(node: &TestNode, admin: &Client, fixture: &str) {
+    admin.post(&format!("/api/admin/matches/{fixture}/open"), &Value::Null).await.expect(200);
+    let fan = node.user("fan").await;
     let body = json!({"bestAvailable": {"count": 2, "grade": "RED"}});
-    let hold = fan.post(&format!("/api/matches/{event}/holds"), &body).await.expect(201);
+    let hold = fan.post(&format!("/api/matches/{fixture}/holds"), &body).await.expect(201);
     assert_eq!(hold["amount"], 100_000, "{hold}");
     for seat in hold["seats"].as_array().unwrap() {
         assert!((101..=105).contains(&seat["seatId"].as_u64().unwrap()), "{hold}");
@@ -101,47 +101,47 @@ async fn sells_the_new_plan(app: &TestNode, admin: &Client, event: &str) {
 /// The rule: a new plan of the site reaches every map, ETag and stream of its drafts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_plan_of_a_site_begins_all_maps_of_its_drafts_again() {
-    let app = TestNode::start().await;
-    let second = app.another_node(NodeRole::Api).await;
-    let admin = app.admin().await;
-    let (site, event) = draft(&app, &admin).await;
-    let here = Watched::at(app.node(), &event).await;
-    let there = Watched::at(&second, &event).await;
+    let node = TestNode::start().await;
+    let second = node.another_node(NodeRole::Api).await;
+    let admin = node.admin().await;
+    let (site, fixture) = draft(&node, &admin).await;
+    let here = Watched::at(node.running(), &fixture).await;
+    let there = Watched::at(&second, &fixture).await;
     admin.put(&format!("/api/admin/sites/{site}"), &another_plan()).await.expect(200);
     here.begins_again().await;
     there.begins_again().await;
-    sells_the_new_plan(&app, &admin, &event).await;
+    sells_the_new_plan(&node, &admin, &fixture).await;
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the same when the draft moves to another site.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_that_moves_to_another_site_begins_its_map_again() {
-    let app = TestNode::start().await;
-    let second = app.another_node(NodeRole::Api).await;
-    let admin = app.admin().await;
-    let (_, event) = draft(&app, &admin).await;
-    let here = Watched::at(app.node(), &event).await;
-    let there = Watched::at(&second, &event).await;
+    let node = TestNode::start().await;
+    let second = node.another_node(NodeRole::Api).await;
+    let admin = node.admin().await;
+    let (_, fixture) = draft(&node, &admin).await;
+    let here = Watched::at(node.running(), &fixture).await;
+    let there = Watched::at(&second, &fixture).await;
     let other = admin.post("/api/admin/sites", &another_plan()).await.expect(201);
     let body = match_at(other["id"].as_str().unwrap());
-    admin.put(&format!("/api/admin/matches/{event}"), &body).await.expect(200);
+    admin.put(&format!("/api/admin/matches/{fixture}"), &body).await.expect(200);
     here.begins_again().await;
     there.begins_again().await;
-    sells_the_new_plan(&app, &admin, &event).await;
+    sells_the_new_plan(&node, &admin, &fixture).await;
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: whether a site is in use is asked of Redis: a node that has not heard yet that another
 /// one opened a match still refuses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_of_an_open_match_is_in_use_whatever_this_node_has_heard() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
-    let (site, event) = draft(&app, &admin).await;
-    let (raw, id) = (app.raw().await, event.parse::<MatchId>().unwrap());
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    let (site, fixture) = draft(&node, &admin).await;
+    let (raw, id) = (node.raw().await, fixture.parse::<MatchId>().unwrap());
     let key = PartitionKeys(id.partition()).matches();
     let document: String = raw.hget(&key, id.key()).await.unwrap();
     // Without a notice, as if it were still on its way.
@@ -152,16 +152,16 @@ async fn a_site_of_an_open_match_is_in_use_whatever_this_node_has_heard() {
     admin.put(&path, &another_plan()).await.refused(409, "SITE_IN_USE");
     let _: i64 = raw.hset(&key, (id.key(), document)).await.unwrap();
     admin.put(&path, &another_plan()).await.expect(200);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a document that could not be read when its notice came is read again until it can be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notice_is_followed_until_that_has_worked() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
-    let (_, event) = draft(&app, &admin).await;
-    let (raw, id) = (app.raw().await, event.parse::<MatchId>().unwrap());
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    let (_, fixture) = draft(&node, &admin).await;
+    let (raw, id) = (node.raw().await, fixture.parse::<MatchId>().unwrap());
     let keys = PartitionKeys(id.partition());
     let (key, aside) = (keys.matches(), format!("{}:aside", keys.matches()));
     let document: String = raw.hget(&key, id.key()).await.unwrap();
@@ -189,10 +189,10 @@ async fn a_notice_is_followed_until_that_has_worked() {
     let _: i64 = raw.del(&key).await.unwrap();
     let _: () = raw.rename(&aside, &key).await.unwrap();
     eventually("the node knows the change", || async {
-        let answer = app.guest().get(&format!("/api/matches/{event}")).await;
+        let answer = node.guest().get(&format!("/api/matches/{fixture}")).await;
         (answer.body["data"]["homeTeam"] == "KT Wiz").then_some(())
     })
     .await;
     let _: i64 = raw.hset(&key, (id.key(), document)).await.unwrap();
-    app.finish().await;
+    node.finish().await;
 }

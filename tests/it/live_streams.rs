@@ -2,7 +2,7 @@
 
 use crate::support::events::EventStream;
 use crate::support::node::{TestMatch, TestNode, eventually};
-use grandstand::domain::ids::{MatchId, SeatId};
+use grandstand::domain::ids::SeatId;
 use grandstand::node::NodeRole;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 /// Seats of the large block: a change of all of them is more than a connection takes at once.
 const MANY: u32 = 4000;
 
-fn whole(url: &str, event: &TestMatch) -> String {
-    format!("{url}{}", event.path("/seats/events"))
+fn whole(url: &str, fixture: &TestMatch) -> String {
+    format!("{url}{}", fixture.path("/seats/events"))
 }
 
-async fn large_match(app: &TestNode) -> TestMatch {
+async fn large_match(node: &TestNode) -> TestMatch {
     let row = |row: u32| {
         json!({"label": row.to_string(), "firstSeatId": 1 + row * 200, "seats": 200,
             "from": [0.0, f64::from(row) + 1.0], "to": [199.0, f64::from(row) + 1.0]})
@@ -31,7 +31,7 @@ async fn large_match(app: &TestNode) -> TestMatch {
             {"id": 1, "name": "101", "grade": "BLUE",
              "outline": [[-1.0, 0.0], [200.0, 0.0], [200.0, 99.0], [-1.0, 99.0]], "rows": rows}]}]}]
     });
-    let admin = app.admin().await;
+    let admin = node.admin().await;
     let site = admin.post("/api/admin/sites", &plan).await.expect(201);
     let body = json!({"siteId": site["id"], "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
         "startsAt": "2030-05-05T05:00:00Z"});
@@ -71,17 +71,17 @@ fn unchunked(mut body: &str) -> String {
 /// not everything that came meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
-    let app = TestNode::start().await;
-    let event = large_match(&app).await;
-    let id: MatchId = event.id.parse().unwrap();
-    let path = event.path("/seats/events");
+    let node = TestNode::start().await;
+    let fixture = large_match(&node).await;
+    let id = fixture.match_id();
+    let path = fixture.path("/seats/events");
     let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
-    let mut slow = raw(app.node().address, &request).await;
-    let mut quick = EventStream::open(&whole(&app.node().url(), &event), None).await;
+    let mut slow = raw(node.running().address, &request).await;
+    let mut quick = EventStream::open(&whole(&node.url(), &fixture), None).await;
     quick.next().await.unwrap();
     // Let it have the head, so that it is among those who are told.
     slow.readable().await.unwrap();
-    let engine = &app.node().services.engine;
+    let engine = node.engine();
     let seats: Vec<SeatId> = (1..=MANY).map(SeatId).collect();
     let mut told = 0;
     for _ in 0..10 {
@@ -99,8 +99,10 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
         slow.read_to_string(&mut text).await.unwrap();
         text
     });
-    let admin = app.admin().await;
-    admin.post(&format!("/api/admin/matches/{}/unblock", event.id), &json!({"seatIds": [7]})).await;
+    let admin = node.admin().await;
+    admin
+        .post(&format!("/api/admin/matches/{}/unblock", fixture.id), &json!({"seatIds": [7]}))
+        .await;
     quick.wait_for(7, "AVAILABLE").await;
     tokio::time::timeout(Duration::from_secs(10), async {
         // The reader has caught up when it is told of single seats again.
@@ -116,7 +118,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
     })
     .await
     .unwrap();
-    app.finish().await;
+    node.finish().await;
     let text = reading.await.unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -134,26 +136,26 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
 /// connection; HEAD gives the head alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_comes_after_other_answers_on_the_same_connection() {
-    let app = TestNode::start().await;
-    let event = large_match(&app).await;
-    let (seats, events) = (event.path("/seats"), event.path("/seats/events"));
+    let node = TestNode::start().await;
+    let fixture = large_match(&node).await;
+    let (seats, events) = (fixture.path("/seats"), fixture.path("/seats/events"));
     // Three requests at once: two answers must be whole before the stream begins.
     let requests = format!(
         "GET {seats} HTTP/1.1\r\nhost: t\r\n\r\nHEAD {events} HTTP/1.1\r\nhost: t\r\n\r\n\
          GET {seats} HTTP/1.1\r\nhost: t\r\n\r\nGET {events} HTTP/1.1\r\nhost: t\r\n\r\n"
     );
-    let stream = raw(app.node().address, &requests).await;
+    let stream = raw(node.running().address, &requests).await;
     let reading = tokio::spawn(async move {
         let (mut stream, mut text) = (stream, String::new());
         stream.read_to_string(&mut text).await.unwrap();
         text
     });
     eventually("somebody watches", || async {
-        let id: MatchId = event.id.parse().unwrap();
-        (app.node().services.hub.feed(id).await.ok()?.watchers() == 1).then_some(())
+        let id = fixture.match_id();
+        (node.services().hub.feed(id).await.ok()?.watchers() == 1).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
     let text = reading.await.unwrap();
     assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), 4, "{}", text.len());
     let (_, stream) = text.rsplit_once("HTTP/1.1 200 OK\r\n").unwrap();
@@ -168,10 +170,10 @@ async fn a_stream_comes_after_other_answers_on_the_same_connection() {
 /// The rule: the streams of a match that is deleted end, and who returns is told that it is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_streams_of_a_deleted_match_end() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
-    let event = app.open_match().await;
-    let body = json!({"siteId": event.site_id, "homeTeam": "LG Twins",
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    let fixture = node.open_match().await;
+    let body = json!({"siteId": fixture.site_id, "homeTeam": "LG Twins",
         "awayTeam": "Doosan Bears", "startsAt": "2030-05-06T05:00:00Z"});
     let draft = admin.post("/api/admin/matches", &body).await.expect(201);
     let draft = draft["id"].as_str().unwrap();
@@ -182,33 +184,33 @@ async fn the_streams_of_a_deleted_match_end() {
     assert!(map.next().await.is_none(), "it ends");
     let path = format!("/api/matches/{draft}/seats/events");
     admin.get(&path).await.refused(404, "MATCH_NOT_FOUND");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a node that was not there when something changed still tells only what was missed;
 /// the whole map as an answer is a place to go on from, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_return_to_a_node_that_starts_later_brings_only_what_was_missed() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    fan.hold(&event.id, &[1]).await.expect(201);
-    let mut map = EventStream::open(&whole(&fan.url, &event), None).await;
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    fan.hold(&fixture.id, &[1]).await.expect(201);
+    let mut map = EventStream::open(&whole(&fan.url, &fixture), None).await;
     map.next().await.unwrap();
-    fan.hold(&event.id, &[2]).await.expect(201);
+    fan.hold(&fixture.id, &[2]).await.expect(201);
     map.wait_for(2, "HOLD").await;
     let id = map.last_id.clone();
-    let answer = fan.get(&event.path("/seats")).await;
+    let answer = fan.get(&fixture.path("/seats")).await;
     let tag = answer.headers["etag"].to_str().unwrap().to_owned();
     assert_eq!(tag, format!("W/\"{id}\""));
-    let path = event.path("/seats");
+    let path = fixture.path("/seats");
     let same = fan.request(reqwest::Method::GET, &path).header("if-none-match", &tag);
     assert_eq!(same.send().await.unwrap().status(), 304);
     for seat in [3, 4, 5] {
-        fan.hold(&event.id, &[seat]).await.expect(201);
+        fan.hold(&fixture.id, &[seat]).await.expect(201);
     }
-    let second = app.another_node(NodeRole::Api).await;
-    let mut back = EventStream::open(&whole(&second.url(), &event), Some(&id)).await;
+    let second = node.another_node(NodeRole::Api).await;
+    let mut back = EventStream::open(&whole(&second.url(), &fixture), Some(&id)).await;
     let first = back.next().await.unwrap();
     assert_eq!(first.name, "changes", "the second node read the past in the stream");
     let changes = first.data["changes"].as_array().unwrap();
@@ -216,5 +218,5 @@ async fn a_return_to_a_node_that_starts_later_brings_only_what_was_missed() {
     // It may have merged what lies close together: that is told whole.
     assert!(seats.ends_with(&[3, 4, 5]) && !seats.contains(&6), "{seats:?}");
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }

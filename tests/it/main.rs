@@ -17,8 +17,6 @@ mod api_keys;
 mod api_messages;
 mod api_text;
 mod api_users;
-#[cfg(target_os = "linux")]
-mod beds;
 mod chaos;
 mod clock;
 mod clock_shared;
@@ -54,7 +52,6 @@ mod live_plan;
 mod live_streams;
 mod memory_full;
 mod model;
-mod model_system;
 mod money;
 mod outage;
 mod outage_backlog;
@@ -70,7 +67,8 @@ mod retention;
 mod rolling;
 mod seat_labels;
 mod sentinel;
-mod table;
+#[cfg(target_os = "linux")]
+mod servers;
 mod takeover;
 mod told_again;
 mod two_masters;

@@ -2,7 +2,9 @@
 //! model: replies, seats, claims, deadlines, counts per user and the fold of the stream must agree
 //! after each step.
 
-use crate::model_system::System;
+use crate::support::model_system::{
+    HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_USER, System, USERS,
+};
 use futures::future::join_all;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::model::{Command, Model, Outcome};
@@ -10,12 +12,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use std::collections::BTreeMap;
 
-pub(crate) const SEATS: u32 = 12;
-pub(crate) const USERS: usize = 4;
-/// Long against the real time of a case, so that only steps of the clock let anything expire.
-pub(crate) const HOLD_TTL_MS: i64 = 1_000_000;
-pub(crate) const PAYMENT_TTL_MS: i64 = 2_000_000;
-pub(crate) const SEATS_PER_USER: usize = 5;
 /// Cases × steps × commands of a step: well over 10,000 transitions.
 const CASES: u32 = 60;
 const STEPS: usize = 60;

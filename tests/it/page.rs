@@ -19,8 +19,8 @@ async fn ask(guest: &Client, path: &str, header: &str, value: &str) -> reqwest::
 /// The rule: a browser gets each part as it was built, and nothing when it has the newest already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
-    let app = TestNode::start().await;
-    let guest = app.guest();
+    let node = TestNode::start().await;
+    let guest = node.guest();
     for (path, kind, built) in PARTS {
         let plain = ask(&guest, path, "accept-encoding", "identity").await;
         assert_eq!(plain.status(), 200);
@@ -43,5 +43,5 @@ async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
         assert_eq!(known.status(), 304, "{path}");
         assert!(known.bytes().await.unwrap().is_empty());
     }
-    app.finish().await;
+    node.finish().await;
 }

@@ -8,52 +8,52 @@ use grandstand::node::NodeRole;
 /// The rule: what a confirmation answers with 200 is sold on the map and kept in PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_is_sold_from_hold_to_confirmation() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (buyer, other) = (app.user("buyer").await, app.user("other").await);
-    let url = format!("{}{}", other.url, event.path("/blocks/1/seats/events"));
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (buyer, other) = (node.user("buyer").await, node.user("other").await);
+    let url = format!("{}{}", other.url, fixture.path("/blocks/1/seats/events"));
     let mut map = EventStream::open(&url, None).await;
     map.wait_for(3, "AVAILABLE").await;
 
-    let reservation = buyer.reserve(&event.id, &[3, 4]).await;
+    let reservation = buyer.reserve(&fixture.id, &[3, 4]).await;
     map.wait_for(3, "PENDING").await;
-    let lost = other.hold(&event.id, &[4, 5]).await.refused(409, "SEAT_TAKEN");
+    let lost = other.hold(&fixture.id, &[4, 5]).await.refused(409, "SEAT_TAKEN");
     assert_eq!(lost["lost"], serde_json::json!([4]));
 
     let payment = buyer.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     let answer = buyer.confirm(&payment, &key).await.expect(200);
     assert_eq!(answer["persisted"], true);
     assert_eq!(answer["reservation"]["status"], "CONFIRMED");
     map.wait_for(4, "OCCUPIED").await;
 
-    let found = app.verify().await;
+    let found = node.verify().await;
     assert_eq!((found.seats, found.disagreements.len()), (2, 0));
     // When it was made stays the same, also for a Redis that knows it from PostgreSQL alone.
     let path = format!("/api/reservations/{}", reservation["id"].as_str().unwrap());
     let made = reservation["createdAt"].as_str().expect("the time of the reservation");
     assert_eq!(buyer.get(&path).await.expect(200)["createdAt"], made);
-    assert_eq!(app.run(&["rebuild"]).await.0, 0);
+    assert_eq!(node.run(&["rebuild"]).await.0, 0);
     let rebuilt = crate::support::node::eventually("it is loaded again", || async {
         let answer = buyer.get(&path).await;
         (answer.status == 200).then(|| answer.body["data"]["createdAt"].clone())
     });
     assert_eq!(rebuilt.await, made);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a key whose call has no answer yet is refused on its node; another node gives the one
 /// answer, and the effect is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_in_flight_is_refused_and_has_one_effect_across_nodes() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let (path, body) = (event.path("/holds"), serde_json::json!({"seatIds": [1, 2]}));
-    let second = app.another_node(NodeRole::Api).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let (path, body) = (fixture.path("/holds"), serde_json::json!({"seatIds": [1, 2]}));
+    let second = node.another_node(NodeRole::Api).await;
     let elsewhere = Client::new(second.url(), fan.token.clone());
-    elsewhere.get(&event.path("")).await.expect(200);
-    app.redis.freeze();
+    elsewhere.get(&fixture.path("")).await.expect(200);
+    node.redis.freeze();
     let call = |client: &Client| {
         let (client, path, body) = (client.clone(), path.clone(), body.clone());
         tokio::spawn(async move { client.post_with_key(&path, &body, "one").await })
@@ -63,10 +63,10 @@ async fn a_key_in_flight_is_refused_and_has_one_effect_across_nodes() {
     let refused = refused.unwrap();
     assert!(refused.headers.contains_key("retry-after"));
     refused.refused(409, "IDEMPOTENCY_KEY_IN_USE");
-    app.redis.thaw();
+    node.redis.thaw();
     let first = left.remove(0).await.unwrap().expect(201);
     assert_eq!(there.await.unwrap().expect(201), first);
     assert_eq!(fan.post_with_key(&path, &body, "one").await.expect(201), first);
     second.stop().await;
-    app.finish().await;
+    node.finish().await;
 }

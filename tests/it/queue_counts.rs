@@ -2,17 +2,17 @@
 
 use crate::support::events::{Event, EventStream};
 use crate::support::node::{TestMatch, TestNode, eventually_within};
-use grandstand::domain::ids::{MatchId, UserId};
+use grandstand::domain::ids::UserId;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-async fn set_queue(app: &TestNode, event: &TestMatch, settings: &Value) {
-    let path = format!("/api/admin/matches/{}/queue", event.id);
-    app.admin().await.put(&path, settings).await.expect(200);
+async fn set_queue(node: &TestNode, fixture: &TestMatch, settings: &Value) {
+    let path = format!("/api/admin/matches/{}/queue", fixture.id);
+    node.admin().await.put(&path, settings).await.expect(200);
 }
 
-async fn watch(app: &TestNode, event: &TestMatch) -> EventStream {
-    let url = format!("{}{}", app.node().url(), event.path("/queue/events"));
+async fn watch(node: &TestNode, fixture: &TestMatch) -> EventStream {
+    let url = format!("{}{}", node.url(), fixture.path("/queue/events"));
     EventStream::open(&url, None).await
 }
 
@@ -38,17 +38,17 @@ async fn wait(
 /// come and when they go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_wait_are_counted_while_nobody_is_let_in() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let id: MatchId = event.id.parse().unwrap();
-    let engine = &app.node().services.engine;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let id = fixture.match_id();
+    let engine = node.engine();
     for settings in [
         json!({"enabled": true, "admitPerMinute": 600, "paused": true}),
         json!({"enabled": true, "admitPerMinute": 600, "opensAt": "2999-01-01T00:00:00Z"}),
         json!({"enabled": true, "admitPerMinute": 600, "maxActive": 1, "paused": true}),
     ] {
-        set_queue(&app, &event, &settings).await;
-        let mut line = watch(&app, &event).await;
+        set_queue(&node, &fixture, &settings).await;
+        let mut line = watch(&node, &fixture).await;
         let users: Vec<UserId> = (0..30).map(|_| UserId::new(id.partition())).collect();
         for user in &users {
             engine.join_queue(id, *user).await.unwrap();
@@ -65,33 +65,34 @@ async fn those_who_wait_are_counted_while_nobody_is_let_in() {
         }
         wait(&mut line, soon, "nobody waits", is(0)).await;
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the pace that was measured is that of the last minute, also when nobody was let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pace_ages_when_nobody_is_let_in() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let id: MatchId = event.id.parse().unwrap();
-    let engine = &app.node().services.engine;
-    set_queue(&app, &event, &json!({"enabled": true, "admitPerMinute": 600})).await;
-    let mut line = watch(&app, &event).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let id = fixture.match_id();
+    let engine = node.engine();
+    set_queue(&node, &fixture, &json!({"enabled": true, "admitPerMinute": 600})).await;
+    let mut line = watch(&node, &fixture).await;
     for _ in 0..200 {
         engine.join_queue(id, UserId::new(id.partition())).await.unwrap();
     }
     let pace = |event: &Event| event.data["admittedPerMinute"].as_u64();
     wait(&mut line, Duration::from_secs(15), "a pace", |one| pace(one).is_some_and(|p| p > 300))
         .await;
-    set_queue(&app, &event, &json!({"enabled": true, "admitPerMinute": 600, "paused": true})).await;
+    set_queue(&node, &fixture, &json!({"enabled": true, "admitPerMinute": 600, "paused": true}))
+        .await;
     wait(&mut line, Duration::from_secs(30), "a lower pace", |one| {
         pace(one).is_some_and(|pace| pace < 250) && one.data["waiting"].as_u64() > Some(0)
     })
     .await;
     eventually_within(Duration::from_secs(1), "who asks is told the same", || async {
-        let feed = app.node().services.hub.feed(id).await.unwrap();
+        let feed = node.services().hub.feed(id).await.unwrap();
         feed.eta(10).is_none_or(|eta| eta.p50_seconds > 2).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }

@@ -5,102 +5,102 @@ use crate::support::node::{TestMatch, TestNode, eventually};
 use serde_json::{Value, json};
 
 /// A match in which no single seat may be left alone.
-async fn strict_match(app: &TestNode) -> TestMatch {
-    let event = app.open_match().await;
-    let admin = app.admin().await;
-    let body = json!({"siteId": event.site_id, "homeTeam": "A", "awayTeam": "B",
+async fn strict_match(node: &TestNode) -> TestMatch {
+    let fixture = node.open_match().await;
+    let admin = node.admin().await;
+    let body = json!({"siteId": fixture.site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T05:00:00Z", "orphanRule": true});
     let made = admin.post("/api/admin/matches", &body).await.expect(201);
     let id = made["id"].as_str().unwrap().to_owned();
     admin.post(&format!("/api/admin/matches/{id}/open"), &Value::Null).await.expect(200);
-    TestMatch { id, ..event }
+    TestMatch { id, ..fixture }
 }
 
-async fn blocked(app: &TestNode, event: &TestMatch, seats: &[u32]) {
-    let path = format!("/api/admin/matches/{}/block", event.id);
-    app.admin().await.post(&path, &json!({"seatIds": seats})).await.expect(200);
+async fn blocked(node: &TestNode, fixture: &TestMatch, seats: &[u32]) {
+    let path = format!("/api/admin/matches/{}/block", fixture.id);
+    node.admin().await.post(&path, &json!({"seatIds": seats})).await.expect(200);
 }
 
 /// The rule: a seat that two chosen ones leave alone between them is one orphan.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orphan_between_two_chosen_seats_is_named_once() {
-    let app = TestNode::start().await;
-    let event = strict_match(&app).await;
-    let fan = app.user("fan").await;
-    let problem = fan.hold(&event.id, &[4, 6]).await.refused(409, "ORPHAN_SEAT");
+    let node = TestNode::start().await;
+    let fixture = strict_match(&node).await;
+    let fan = node.user("fan").await;
+    let problem = fan.hold(&fixture.id, &[4, 6]).await.refused(409, "ORPHAN_SEAT");
     assert_eq!(problem["orphans"], json!([5]));
-    let problem = fan.hold(&event.id, &[2, 4]).await.refused(409, "ORPHAN_SEAT");
+    let problem = fan.hold(&fixture.id, &[2, 4]).await.refused(409, "ORPHAN_SEAT");
     assert_eq!(problem["orphans"], json!([1, 3]));
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: what no choice of as many seats there could do better is let through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_choice_that_leaves_no_more_alone_than_any_other_is_let_through() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = strict_match(&app).await;
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = strict_match(&node).await;
     // Row 1 is 1 to 10: free are 3 and 4; 6, 7 and 8; 10.
-    blocked(&app, &event, &[1, 2, 5, 9]).await;
-    let fan = app.user("fan").await;
-    let alone = fan.hold(&event.id, &[7]).await.refused(409, "ORPHAN_SEAT");
+    blocked(&node, &fixture, &[1, 2, 5, 9]).await;
+    let fan = node.user("fan").await;
+    let alone = fan.hold(&fixture.id, &[7]).await.refused(409, "ORPHAN_SEAT");
     assert_eq!(alone["orphans"], json!([6, 8]), "at the end of the three, two stay together");
     for seats in [vec![3], vec![6, 8], vec![10]] {
-        fan.hold(&event.id, &seats).await.expect(201);
+        fan.hold(&fixture.id, &seats).await.expect(201);
     }
     // Row 2 is 11 to 20, all free: of two seats apart, one choice leaves nobody alone.
-    let apart = fan.hold(&event.id, &[11, 13]).await.refused(409, "ORPHAN_SEAT");
+    let apart = fan.hold(&fixture.id, &[11, 13]).await.refused(409, "ORPHAN_SEAT");
     assert_eq!(apart["orphans"], json!([12]));
-    fan.hold(&event.id, &(11..=19).collect::<Vec<u32>>()).await.expect(201);
-    app.finish().await;
+    fan.hold(&fixture.id, &(11..=19).collect::<Vec<u32>>()).await.expect(201);
+    node.finish().await;
 }
 
 /// The rule: who asks for seats that are his already is told so, and which hold has them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn my_own_seats_are_not_someone_elses() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 3).await;
-    let event = app.open_match().await;
-    let (fan, other) = (app.user("fan").await, app.user("other").await);
-    let mine = fan.hold(&event.id, &[1, 2, 3]).await.expect(201);
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 3).await;
+    let fixture = node.open_match().await;
+    let (fan, other) = (node.user("fan").await, node.user("other").await);
+    let mine = fan.hold(&fixture.id, &[1, 2, 3]).await.expect(201);
     // Also when there is no room for more: these are no more.
     for (seats, own) in [(vec![2], json!([2])), (vec![3, 2], json!([3, 2]))] {
-        let problem = fan.hold(&event.id, &seats).await.refused(409, "ALREADY_HELD");
+        let problem = fan.hold(&fixture.id, &seats).await.refused(409, "ALREADY_HELD");
         assert_eq!((&problem["holdId"], &problem["seatIds"]), (&mine["holdId"], &own));
     }
-    let path = event.path("/allocation/seats/1/hold");
+    let path = fixture.path("/allocation/seats/1/hold");
     fan.post(&path, &Value::Null).await.refused(409, "ALREADY_HELD");
-    other.hold(&event.id, &[2, 4]).await.refused(409, "SEAT_TAKEN");
+    other.hold(&fixture.id, &[2, 4]).await.refused(409, "SEAT_TAKEN");
 
-    fan.post(&event.path("/allocation/seats/1/release"), &Value::Null).await.expect(204);
-    other.hold(&event.id, &[4]).await.expect(201);
-    let problem = fan.hold(&event.id, &[2, 4]).await;
+    fan.post(&fixture.path("/allocation/seats/1/release"), &Value::Null).await.expect(204);
+    other.hold(&fixture.id, &[4]).await.expect(201);
+    let problem = fan.hold(&fixture.id, &[2, 4]).await;
     let problem = match problem.status {
         409 if problem.body["code"] == "SEAT_LIMIT" => {
-            fan.post(&event.path("/allocation/seats/3/release"), &Value::Null).await.expect(204);
-            fan.hold(&event.id, &[2, 4]).await
+            fan.post(&fixture.path("/allocation/seats/3/release"), &Value::Null).await.expect(204);
+            fan.hold(&fixture.id, &[2, 4]).await
         }
         _ => problem,
     };
     let problem = problem.refused(409, "SEAT_TAKEN");
     assert_eq!(problem["lost"], json!([4]), "the own seat is not lost");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: seats of an open or paid reservation of mine lead to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_that_i_have_reserved_lead_to_the_reservation() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let one = fan.reserve(&event.id, &[1, 2]).await;
-    let hold = |seats: &'static [u32]| fan.hold(&event.id, seats);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let one = fan.reserve(&fixture.id, &[1, 2]).await;
+    let hold = |seats: &'static [u32]| fan.hold(&fixture.id, seats);
     let problem = hold(&[2]).await.refused(409, "ALREADY_RESERVED");
     assert_eq!((&problem["reservationId"], &problem["seatIds"]), (&one["id"], &json!([2])));
     let payment = fan.request_payment(&one).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
     let problem = hold(&[1]).await.refused(409, "ALREADY_RESERVED");
     assert_eq!(problem["reservationId"], one["id"]);
-    app.finish().await;
+    node.finish().await;
 }
 
 async fn cancel(fan: &Client, one: &Value, body: &Value) -> crate::support::client::Answer {
@@ -114,13 +114,13 @@ fn detail(problem: &Value) -> &str {
 /// The rule: each reason not to cancel has its own sentence, and a code where one must wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_reason_not_to_cancel_is_told_apart() {
-    let app = TestNode::start_with(|settings| settings.reconcile_after_ms = 60_000).await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
+    let node = TestNode::start_with(|settings| settings.reconcile_after_ms = 60_000).await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
     let sold = async |seats: &[u32]| {
-        let one = fan.reserve(&event.id, seats).await;
+        let one = fan.reserve(&fixture.id, seats).await;
         let payment = fan.request_payment(&one).await;
-        let key = app.pay_at_gateway(&payment, "approve").await;
+        let key = node.pay_at_gateway(&payment, "approve").await;
         fan.confirm(&payment, &key).await.expect(200);
         one
     };
@@ -128,54 +128,54 @@ async fn each_reason_not_to_cancel_is_told_apart() {
     let foreign = cancel(&fan, &one, &json!({"seatIds": [9]})).await.refused(403, "NOT_YOURS");
     assert!(detail(&foreign).contains("part of this reservation"), "{foreign}");
 
-    app.fault(&json!({"call": "cancel", "kind": "refuse", "code": "EXCEED_MAX_REFUND_DUE",
+    node.fault(&json!({"call": "cancel", "kind": "refuse", "code": "EXCEED_MAX_REFUND_DUE",
         "count": 1}))
         .await;
     let kept = cancel(&fan, &one, &Value::Null).await.refused(409, "REFUND_REFUSED");
     assert!(detail(&kept).contains("stays yours"), "{kept}");
 
-    app.fault(&json!({"call": "cancel", "kind": "dropBefore"})).await;
+    node.fault(&json!({"call": "cancel", "kind": "dropBefore"})).await;
     cancel(&fan, &one, &json!({"seatIds": [1]})).await.expect(202);
     let busy = cancel(&fan, &one, &json!({"seatIds": [2]})).await.refused(409, "REFUND_UNDER_WAY");
     assert!(detail(&busy).contains("money"), "{busy}");
-    app.clear_faults().await;
+    node.clear_faults().await;
     eventually("the money of the first seat is back", || async {
         let answer = cancel(&fan, &one, &json!({"seatIds": [1]})).await;
         (answer.status == 200).then_some(())
     })
     .await;
 
-    let open = fan.reserve(&event.id, &[3, 4]).await;
+    let open = fan.reserve(&fixture.id, &[3, 4]).await;
     let part = cancel(&fan, &open, &json!({"seatIds": [3]})).await.refused(409, "NOT_CANCELLABLE");
     assert!(detail(&part).contains("without seatIds"), "{part}");
     let payment = fan.request_payment(&open).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
-    app.fault(&json!({"call": "confirm", "kind": "dropBefore", "count": 1})).await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
+    node.fault(&json!({"call": "confirm", "kind": "dropBefore", "count": 1})).await;
     fan.confirm(&payment, &key).await.expect(202);
     let paying = cancel(&fan, &open, &Value::Null).await.refused(409, "NOT_CANCELLABLE");
     assert!(detail(&paying).contains("payment"), "{paying}");
     assert_ne!(detail(&paying), detail(&part));
     fan.confirm(&payment, &key).await;
-    app.clear_faults().await;
-    app.finish().await;
+    node.clear_faults().await;
+    node.finish().await;
 }
 
 /// The rule: each reason not to take a payment has its own sentence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_reason_not_to_pay_has_its_own_sentence() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let one = fan.reserve(&event.id, &[1]).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let one = fan.reserve(&fixture.id, &[1]).await;
     let first = fan.request_payment(&one).await;
     let second = fan.request_payment(&one).await;
-    let key = app.pay_at_gateway(&second, "decline").await;
+    let key = node.pay_at_gateway(&second, "decline").await;
     fan.confirm(&second, &key).await.refused(402, "PAYMENT_DECLINED");
     let mut said = vec![];
     let mut note = |problem: Value| said.push(detail(&problem).to_owned());
     note(fan.confirm(&second, &key).await.refused(409, "RESERVATION_NOT_PENDING"));
     let payment = fan.request_payment(&one).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
     note(fan.confirm(&payment, "another-key").await.refused(409, "RESERVATION_NOT_PENDING"));
     let body = json!({"reservationId": one["id"], "method": "CARD"});
@@ -187,41 +187,41 @@ async fn each_reason_not_to_pay_has_its_own_sentence() {
     let gone = gone.refused(409, "RESERVATION_NOT_PENDING");
     assert!(detail(&gone).contains("cancelled"), "{gone}");
     drop(first);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a match that is not on sale says whether that is still to come or over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn not_on_sale_says_whether_yet_or_any_more() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (fan, admin) = (app.user("fan").await, app.admin().await);
-    let body = json!({"siteId": event.site_id, "homeTeam": "A", "awayTeam": "B",
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (fan, admin) = (node.user("fan").await, node.admin().await);
+    let body = json!({"siteId": fixture.site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T05:00:00Z"});
     let draft = admin.post("/api/admin/matches", &body).await.expect(201);
     let yet = fan.hold(draft["id"].as_str().unwrap(), &[1]).await.refused(409, "MATCH_NOT_OPEN");
     assert!(detail(&yet).contains("not begun"), "{yet}");
     let queue = json!({"enabled": true});
-    let path = format!("/api/admin/matches/{}", event.id);
+    let path = format!("/api/admin/matches/{}", fixture.id);
     admin.put(&format!("{path}/queue"), &queue).await.expect(200);
     admin.post(&format!("{path}/close"), &Value::Null).await.expect(200);
-    let over = fan.hold(&event.id, &[1]).await.refused(409, "MATCH_NOT_OPEN");
+    let over = fan.hold(&fixture.id, &[1]).await.refused(409, "MATCH_NOT_OPEN");
     assert!(detail(&over).contains("ended"), "{over}");
     // A waiting room that is not needed any more is not one in which to choose seats at once.
-    let queue = fan.post(&event.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
+    let queue = fan.post(&fixture.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
     assert!(detail(&queue).contains("ended"), "{queue}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: an administrator is told why seats can't change: to block they must be free, to give
 /// them back they must be blocked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_that_cannot_be_blocked_or_given_back_are_named_with_the_reason() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let (fan, admin) = (app.user("fan").await, app.admin().await);
-    fan.hold(&event.id, &[1]).await.expect(201);
-    let path = |verb: &str| format!("/api/admin/matches/{}/{verb}", event.id);
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (fan, admin) = (node.user("fan").await, node.admin().await);
+    fan.hold(&fixture.id, &[1]).await.expect(201);
+    let path = |verb: &str| format!("/api/admin/matches/{}/{verb}", fixture.id);
     let body = json!({"seatIds": [1, 2, 1]});
     let block = admin.post(&path("block"), &body).await.refused(409, "SEAT_TAKEN");
     let unblock = admin.post(&path("unblock"), &body).await.refused(409, "SEAT_TAKEN");
@@ -230,5 +230,5 @@ async fn seats_that_cannot_be_blocked_or_given_back_are_named_with_the_reason() 
     let missing = json!({"seatIds": [99, 99, 98]});
     let missing = admin.post(&path("block"), &missing).await.refused(404, "SEAT_NOT_FOUND");
     assert_eq!(missing["seatIds"], json!([99, 98]));
-    app.finish().await;
+    node.finish().await;
 }

@@ -4,7 +4,7 @@
 use crate::support::client::Client;
 use crate::support::node::{TestMatch, TestNode};
 use crate::support::postgres;
-use crate::support::sale::confirm_within;
+use crate::support::purchases::confirm_within;
 use grandstand::embedded::{Fsync, PrivatePostgres, PrivateRedis, RedisSettings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -16,18 +16,18 @@ use tokio::process::Child;
 
 const ROUNDS: usize = 5;
 
-struct Bed {
-    app: TestNode,
+struct Recovery {
+    node: TestNode,
     redis: PrivateRedis,
     postgres: PrivatePostgres,
-    event: TestMatch,
+    fixture: TestMatch,
     fan: Client,
     seat: u32,
     _dir: TempDir,
 }
 
-async fn worker(app: &TestNode) -> Child {
-    let mut command = app.binary(&["serve", "--role", "worker"]);
+async fn worker(node: &TestNode) -> Child {
+    let mut command = node.binary(&["serve", "--role", "worker"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next_line().await.unwrap().expect("the worker starts");
@@ -38,29 +38,29 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_raw(child.id().unwrap() as i32).unwrap(), signal).unwrap();
 }
 
-impl Bed {
+impl Recovery {
     async fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let postgres = postgres::private(dir.path()).await;
         let settings = RedisSettings { fsync: Fsync::Always };
         let redis = PrivateRedis::start(&dir.path().join("redis"), settings).await.unwrap();
-        let mut app = TestNode::start_on_redis(redis.url(), |settings| {
+        let mut node = TestNode::start_on_redis(redis.url(), |settings| {
             settings.database_url = postgres.url();
             settings.max_seats_per_user = 25;
             settings.partitions = 16;
         })
         .await;
-        let event = app.open_match().await;
-        let fan = app.user("fan").await;
-        app.without_worker().await;
-        let fan = Client::new(app.node().url(), fan.token.clone());
-        Self { app, redis, postgres, event, fan, seat: 0, _dir: dir }
+        let fixture = node.open_match().await;
+        let fan = node.user("fan").await;
+        node.without_worker().await;
+        let fan = Client::new(node.url(), fan.token.clone());
+        Self { node, redis, postgres, fixture, fan, seat: 0, _dir: dir }
     }
 
     /// A payment that only waits for its confirmation.
     async fn ready(&mut self) -> (Value, String) {
         self.seat += 1;
-        let (_, payment, key) = self.app.ready_to_pay(&self.fan, &self.event, self.seat).await;
+        let (_, payment, key) = self.node.ready_to_pay(&self.fan, &self.fixture, self.seat).await;
         (payment, key)
     }
 
@@ -80,34 +80,34 @@ fn tell(what: &str, mut times: Vec<Duration>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow: make chaos"]
 async fn recovery_is_measured() {
-    let mut bed = Bed::start().await;
-    let mut workers = vec![worker(&bed.app).await, worker(&bed.app).await];
-    let ready = bed.ready().await;
-    bed.pay(&ready, Instant::now()).await;
+    let mut sale = Recovery::start().await;
+    let mut workers = vec![worker(&sale.node).await, worker(&sale.node).await];
+    let ready = sale.ready().await;
+    sale.pay(&ready, Instant::now()).await;
     let mut times = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        let ready = bed.ready().await;
+        let ready = sale.ready().await;
         let killed = Instant::now();
-        bed.redis.kill().await;
-        bed.redis.restart().await.unwrap();
-        times[0].push(bed.pay(&ready, killed).await);
+        sale.redis.kill().await;
+        sale.redis.restart().await.unwrap();
+        times[0].push(sale.pay(&ready, killed).await);
 
-        let ready = bed.ready().await;
-        bed.postgres.kill().await;
+        let ready = sale.ready().await;
+        sale.postgres.kill().await;
         tokio::time::sleep(Duration::from_secs(3)).await; // long enough to be noticed everywhere
-        bed.postgres.restart().await.unwrap();
-        times[1].push(bed.pay(&ready, Instant::now()).await);
+        sale.postgres.restart().await.unwrap();
+        times[1].push(sale.pay(&ready, Instant::now()).await);
 
         for (number, by) in [(2, Signal::KILL), (3, Signal::TERM)] {
-            let ready = bed.ready().await;
+            let ready = sale.ready().await;
             // Until the other one is known to stand by.
             tokio::time::sleep(Duration::from_millis(500)).await;
             let mut victim = workers.remove(0);
             let ended = Instant::now();
             signal(&victim, by);
-            times[number].push(bed.pay(&ready, ended).await);
+            times[number].push(sale.pay(&ready, ended).await);
             victim.wait().await.unwrap();
-            workers.push(worker(&bed.app).await);
+            workers.push(worker(&sale.node).await);
         }
     }
     let [redis, postgres, killed, stopped] = times;
@@ -115,7 +115,7 @@ async fn recovery_is_measured() {
     tell("PostgreSQL back, since it is back", postgres);
     tell("a worker killed, another stands by", killed);
     tell("a worker stopped with SIGTERM, the same", stopped);
-    bed.app.finish().await;
+    sale.node.finish().await;
     for mut worker in workers {
         worker.kill().await.unwrap();
     }

@@ -24,38 +24,38 @@ async fn start() -> TestNode {
     .await
 }
 
-fn id(event: &TestMatch) -> MatchId {
-    event.id.parse().unwrap()
+fn id(fixture: &TestMatch) -> MatchId {
+    fixture.id.parse().unwrap()
 }
 
-async fn buy(app: &TestNode, fan: &Client, event: &TestMatch, seats: &[u32]) -> Value {
-    let reservation = fan.reserve(&event.id, seats).await;
+async fn buy(node: &TestNode, fan: &Client, fixture: &TestMatch, seats: &[u32]) -> Value {
+    let reservation = fan.reserve(&fixture.id, seats).await;
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     assert_eq!(fan.confirm(&payment, &key).await.expect(200)["persisted"], true);
     reservation
 }
 
 /// Closes a match that was long ago.
-async fn end(admin: &Client, event: &TestMatch) {
-    admin.post(&format!("/api/admin/matches/{}/close", event.id), &Value::Null).await.expect(200);
-    let body = json!({"siteId": event.site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+async fn end(admin: &Client, fixture: &TestMatch) {
+    admin.post(&format!("/api/admin/matches/{}/close", fixture.id), &Value::Null).await.expect(200);
+    let body = json!({"siteId": fixture.site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
         "startsAt": "2020-05-05T05:00:00Z"});
-    admin.put(&format!("/api/admin/matches/{}", event.id), &body).await.expect(200);
+    admin.put(&format!("/api/admin/matches/{}", fixture.id), &body).await.expect(200);
 }
 
 /// One step of the worker.
-async fn retire(app: &TestNode, event: &TestMatch) {
-    app.node().workers.retire_once(id(event).partition()).await.unwrap();
+async fn retire(node: &TestNode, fixture: &TestMatch) {
+    node.workers().retire_once(id(fixture).partition()).await.unwrap();
 }
 
-async fn is_archived(app: &TestNode, event: &TestMatch) -> bool {
-    app.node().services.engine.fixture(id(event)).await.unwrap().unwrap().archived
+async fn is_archived(node: &TestNode, fixture: &TestMatch) -> bool {
+    node.engine().fixture(id(fixture)).await.unwrap().unwrap().archived
 }
 
 /// What Redis has of a match beside its document.
-async fn left(raw: &fred::clients::Client, event: MatchId) -> HashMap<String, String> {
-    let keys = MatchKeys(event);
+async fn left(raw: &fred::clients::Client, fixture: MatchId) -> HashMap<String, String> {
+    let keys = MatchKeys(fixture);
     for key in [keys.seats(), keys.changes(), keys.queue(), keys.passes()] {
         let there: i64 = raw.exists(key.clone()).await.unwrap();
         if there > 0 {
@@ -65,100 +65,102 @@ async fn left(raw: &fred::clients::Client, event: MatchId) -> HashMap<String, St
     raw.hgetall(keys.meta()).await.unwrap()
 }
 
-async fn wait_until_gone(app: &TestNode, event: &TestMatch) {
-    let raw = app.raw().await;
+async fn wait_until_gone(node: &TestNode, fixture: &TestMatch) {
+    let raw = node.raw().await;
     let gone = HashMap::from([("status".to_owned(), "ARCHIVED".to_owned())]);
     eventually("the match has left Redis", || async {
-        retire(app, event).await;
-        (left(&raw, id(event)).await == gone).then_some(())
+        retire(node, fixture).await;
+        (left(&raw, id(fixture)).await == gone).then_some(())
     })
     .await;
 }
 
-async fn claims(app: &TestNode, partition: Partition) -> usize {
-    app.node().services.engine.claims_in(partition).await.unwrap().len()
+async fn claims(node: &TestNode, partition: Partition) -> usize {
+    node.engine().claims_in(partition).await.unwrap().len()
 }
 
 /// The rule: what was sold is readable for ever, and Redis has none of it after a while; the next
 /// match of the same people stays as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
-    let app = start().await;
-    let (event, admin) = (app.open_match().await, app.admin().await);
+    let node = start().await;
+    let (fixture, admin) = (node.open_match().await, node.admin().await);
     // Another one in the same partition, so that records of both stand in one field.
     let next = loop {
-        let next = app.open_match().await;
-        if id(&next).partition() == id(&event).partition() {
+        let next = node.open_match().await;
+        if id(&next).partition() == id(&fixture).partition() {
             break next;
         }
     };
-    let (fan, friend) = (app.user("fan").await, app.user("friend").await);
-    let bought = buy(&app, &fan, &event, &[1, 2]).await;
-    buy(&app, &friend, &event, &[3]).await;
-    buy(&app, &fan, &next, &[1]).await;
-    let block = format!("/api/admin/matches/{}/block", event.id);
+    let (fan, friend) = (node.user("fan").await, node.user("friend").await);
+    let bought = buy(&node, &fan, &fixture, &[1, 2]).await;
+    buy(&node, &friend, &fixture, &[3]).await;
+    buy(&node, &fan, &next, &[1]).await;
+    let block = format!("/api/admin/matches/{}/block", fixture.id);
     admin.post(&block, &json!({"seatIds": [9]})).await.expect(200);
     let path = format!("/api/reservations/{}", bought["id"].as_str().unwrap());
     let before = fan.get(&path).await.expect(200);
-    retire(&app, &event).await;
-    assert!(!is_archived(&app, &event).await, "it is on sale");
+    retire(&node, &fixture).await;
+    assert!(!is_archived(&node, &fixture).await, "it is on sale");
 
-    end(&admin, &event).await;
-    wait_until_gone(&app, &event).await;
-    assert_eq!(claims(&app, id(&event).partition()).await, 1, "that of the next match");
+    end(&admin, &fixture).await;
+    wait_until_gone(&node, &fixture).await;
+    assert_eq!(claims(&node, id(&fixture).partition()).await, 1, "that of the next match");
 
-    let seen = fan.get(&event.path("")).await.expect(200);
+    let seen = fan.get(&fixture.path("")).await.expect(200);
     assert_eq!((&seen["status"], &seen["seatsLeft"]), (&json!("CLOSED"), &Value::Null));
     let list = fan.get("/api/matches?status=CLOSED").await.expect(200);
-    assert_eq!(list["matches"][0]["id"], json!(event.id));
+    assert_eq!(list["matches"][0]["id"], json!(fixture.id));
     assert_eq!(fan.get(&path).await.expect(200), before);
     let mine = fan.get("/api/reservations").await.expect(200);
     assert_eq!(mine["reservations"].as_array().unwrap().len(), 2);
-    fan.hold(&event.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
+    fan.hold(&fixture.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
     fan.post(&format!("{path}/cancel"), &Value::Null).await.refused(410, "MATCH_ARCHIVED");
-    fan.post(&event.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
+    fan.post(&fixture.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
     for seats in ["/seats", "/blocks/1/seats", "/seats/events", "/blocks/1/seats/events"] {
-        fan.get(&event.path(seats)).await.refused(410, "MATCH_ARCHIVED");
+        fan.get(&fixture.path(seats)).await.refused(410, "MATCH_ARCHIVED");
     }
     admin.post(&block, &json!({"seatIds": [5]})).await.refused(410, "MATCH_ARCHIVED");
-    let open = format!("/api/admin/matches/{}/open", event.id);
+    let open = format!("/api/admin/matches/{}/open", fixture.id);
     admin.post(&open, &Value::Null).await.refused(410, "MATCH_ARCHIVED");
 
-    assert_eq!(app.run(&["rebuild"]).await.0, 0);
+    assert_eq!(node.run(&["rebuild"]).await.0, 0);
     eventually("it is loaded again", || async {
-        (fan.get(&path).await.status == 200 && claims(&app, id(&event).partition()).await == 1)
+        (fan.get(&path).await.status == 200 && claims(&node, id(&fixture).partition()).await == 1)
             .then_some(())
     })
     .await;
     let meta: Option<String> =
-        app.raw().await.hget(MatchKeys(id(&event)).meta(), "status").await.unwrap();
+        node.raw().await.hget(MatchKeys(id(&fixture)).meta(), "status").await.unwrap();
     assert_eq!(meta.as_deref(), Some("ARCHIVED"));
-    fan.hold(&event.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
+    fan.hold(&fixture.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
     assert_eq!(fan.get(&path).await.expect(200), before);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a match in which a payment is open stays until that is settled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_with_an_open_payment_stays() {
-    let app = start().await;
-    let (event, admin, fan) = (app.open_match().await, app.admin().await, app.user("fan").await);
-    buy(&app, &fan, &event, &[1]).await;
-    let reservation = fan.reserve(&event.id, &[2]).await;
+    let node = start().await;
+    let (fixture, admin, fan) =
+        (node.open_match().await, node.admin().await, node.user("fan").await);
+    buy(&node, &fan, &fixture, &[1]).await;
+    let reservation = fan.reserve(&fixture.id, &[2]).await;
     let payment = fan.request_payment(&reservation).await;
-    let engine = &app.node().services.engine;
-    let claims = engine.claims_in(id(&event).partition()).await.unwrap();
+    let engine = node.engine();
+    let claims = engine.claims_in(id(&fixture).partition()).await.unwrap();
     let claim = claims.iter().find(|claim| claim.seats == seats(&[2])).unwrap();
     let paying = claim.payment.clone().unwrap().id;
-    let begun = engine.begin_payment(id(&event), claim.user, claim.id, paying, PRICE, "key").await;
+    let begun =
+        engine.begin_payment(id(&fixture), claim.user, claim.id, paying, PRICE, "key").await;
     begun.unwrap();
-    end(&admin, &event).await;
+    end(&admin, &fixture).await;
     for _ in 0..3 {
-        retire(&app, &event).await;
+        retire(&node, &fixture).await;
     }
-    assert!(!is_archived(&app, &event).await, "a payment has no outcome");
+    assert!(!is_archived(&node, &fixture).await, "a payment has no outcome");
     let attempt = Attempt {
-        match_id: id(&event),
+        match_id: id(&fixture),
         user: claim.user,
         reservation: claim.id,
         payment: paying,
@@ -169,70 +171,71 @@ async fn a_match_with_an_open_payment_stays() {
         payment_key: "key".to_owned(),
     };
     engine.settle_payment(&attempt, Outcome::Declined("NO".to_owned())).await.unwrap();
-    app.verify().await;
-    retire(&app, &event).await;
-    assert!(!is_archived(&app, &event).await, "a reservation may still be paid");
+    node.verify().await;
+    retire(&node, &fixture).await;
+    assert!(!is_archived(&node, &fixture).await, "a reservation may still be paid");
     let cancel = format!("/api/reservations/{}/cancel", payment["reservationId"].as_str().unwrap());
     fan.post(&cancel, &Value::Null).await.expect(200);
-    wait_until_gone(&app, &event).await;
-    app.finish().await;
+    wait_until_gone(&node, &fixture).await;
+    node.finish().await;
 }
 
 /// The rule: nothing leaves Redis that PostgreSQL does not have.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_that_postgresql_does_not_have_keeps_its_match() {
-    let app = start().await;
-    let (event, admin, fan) = (app.open_match().await, app.admin().await, app.user("fan").await);
-    buy(&app, &fan, &event, &[1]).await;
+    let node = start().await;
+    let (fixture, admin, fan) =
+        (node.open_match().await, node.admin().await, node.user("fan").await);
+    buy(&node, &fan, &fixture, &[1]).await;
     let set = async |status: &str| {
         let text = format!("update reservations set status = '{status}'");
-        sql(&app.settings.database_url, &text).await;
+        sql(&node.settings.database_url, &text).await;
     };
     set("PAYING").await;
-    end(&admin, &event).await;
+    end(&admin, &fixture).await;
     for _ in 0..3 {
-        retire(&app, &event).await;
+        retire(&node, &fixture).await;
     }
-    assert!(!is_archived(&app, &event).await);
+    assert!(!is_archived(&node, &fixture).await);
     set("CONFIRMED").await;
     eventually("it is archived", || async {
-        retire(&app, &event).await;
-        is_archived(&app, &event).await.then_some(())
+        retire(&node, &fixture).await;
+        is_archived(&node, &fixture).await.then_some(())
     })
     .await;
     set("PAYING").await;
     for _ in 0..3 {
-        retire(&app, &event).await;
+        retire(&node, &fixture).await;
     }
-    assert_eq!(claims(&app, id(&event).partition()).await, 1);
+    assert_eq!(claims(&node, id(&fixture).partition()).await, 1);
     set("CONFIRMED").await;
-    wait_until_gone(&app, &event).await;
-    assert_eq!(claims(&app, id(&event).partition()).await, 0);
-    app.finish().await;
+    wait_until_gone(&node, &fixture).await;
+    assert_eq!(claims(&node, id(&fixture).partition()).await, 0);
+    node.finish().await;
 }
 
 /// The rule: a match has its time after its start, however long it is closed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_stays_for_its_time() {
-    let app = TestNode::start().await;
-    let (event, admin) = (app.open_match().await, app.admin().await);
-    let close = format!("/api/admin/matches/{}/close", event.id);
+    let node = TestNode::start().await;
+    let (fixture, admin) = (node.open_match().await, node.admin().await);
+    let close = format!("/api/admin/matches/{}/close", fixture.id);
     admin.post(&close, &Value::Null).await.expect(200);
-    retire(&app, &event).await;
-    assert!(!is_archived(&app, &event).await, "its start is to come");
+    retire(&node, &fixture).await;
+    assert!(!is_archived(&node, &fixture).await, "its start is to come");
     let days = |days: i64| {
         let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
-        json!({"siteId": event.site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+        json!({"siteId": fixture.site_id, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
             "startsAt": at.to_string()})
     };
-    let path = format!("/api/admin/matches/{}", event.id);
+    let path = format!("/api/admin/matches/{}", fixture.id);
     admin.put(&path, &days(6)).await.expect(200);
-    retire(&app, &event).await;
-    assert!(!is_archived(&app, &event).await, "its start was six days ago");
+    retire(&node, &fixture).await;
+    assert!(!is_archived(&node, &fixture).await, "its start was six days ago");
     admin.put(&path, &days(8)).await.expect(200);
-    retire(&app, &event).await;
-    assert!(is_archived(&app, &event).await);
-    app.finish().await;
+    retire(&node, &fixture).await;
+    assert!(is_archived(&node, &fixture).await);
+    node.finish().await;
 }
 
 /// The rule: only sales of an archived match leave, and nothing else happens in it.
@@ -244,9 +247,9 @@ async fn an_archived_match_takes_no_commands() {
     assert!(!engine.archive_claim(id, me, mine).await.unwrap(), "it is on sale");
     let mut refunding = bed.at(&[Hold, Reserve, Request, Begin, Approve, Cancel]).await;
     for one in [&mut scene, &mut refunding] {
-        one.change(|event| {
-            event.status = MatchStatus::Closed;
-            event.archived = true;
+        one.change(|fixture| {
+            fixture.status = MatchStatus::Closed;
+            fixture.archived = true;
         })
         .await;
     }
@@ -276,19 +279,19 @@ async fn an_archived_match_takes_no_commands() {
 /// gateway is cancelled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_of_a_match_that_has_left_redis_ends_when_its_money_is_back() {
-    let app = start().await;
-    app.send_webhooks().await;
-    let (event, fan) = (app.open_match().await, app.user("fan").await);
-    let reservation = buy(&app, &fan, &event, &[1, 2]).await;
-    end(&app.admin().await, &event).await;
-    wait_until_gone(&app, &event).await;
-    let key = app.ledger_entries().await[0]["paymentKey"].as_str().unwrap().to_owned();
-    let url = format!("{}/v1/payments/{key}/cancel", app.emulator.url());
+    let node = start().await;
+    node.send_webhooks().await;
+    let (fixture, fan) = (node.open_match().await, node.user("fan").await);
+    let reservation = buy(&node, &fan, &fixture, &[1, 2]).await;
+    end(&node.admin().await, &fixture).await;
+    wait_until_gone(&node, &fixture).await;
+    let key = node.ledger_entries().await[0]["paymentKey"].as_str().unwrap().to_owned();
+    let url = format!("{}/v1/payments/{key}/cancel", node.emulator.url());
     let request = reqwest::Client::new().post(url);
-    let request = request.basic_auth(&app.settings.toss_secret_key, Some(""));
+    let request = request.basic_auth(&node.settings.toss_secret_key, Some(""));
     let answer = request.json(&json!({"cancelReason": "in the console"})).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    app.wait_for_status(&fan, &reservation, "CANCELLED").await;
-    app.wait_for_books().await;
-    app.finish().await;
+    node.wait_for_status(&fan, &reservation, "CANCELLED").await;
+    node.wait_for_books().await;
+    node.finish().await;
 }

@@ -18,8 +18,8 @@ struct Process {
 }
 
 impl Process {
-    async fn start(app: &TestNode, listen: &str) -> Self {
-        let mut command = app.binary(&["serve", "--role", "all", "--rate-limits", "off"]);
+    async fn start(node: &TestNode, listen: &str) -> Self {
+        let mut command = node.binary(&["serve", "--role", "all", "--rate-limits", "off"]);
         command.env("GRANDSTAND_LISTEN", listen).env("GRANDSTAND_DRAIN_MS", "500");
         command.env("GRANDSTAND_MAX_SEATS_PER_USER", "25");
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -30,12 +30,12 @@ impl Process {
     }
 
     /// Ends in good order, and another takes its place.
-    async fn replace(&mut self, app: &TestNode) {
+    async fn replace(&mut self, node: &TestNode) {
         let pid = Pid::from_raw(self.child.id().unwrap() as i32).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         assert!(self.child.wait().await.unwrap().success(), "it ends in good order");
         let listen = self.url.strip_prefix("http://").unwrap().to_owned();
-        *self = Self::start(app, &listen).await;
+        *self = Self::start(node, &listen).await;
     }
 }
 
@@ -55,8 +55,8 @@ async fn ready_node(urls: &[String], token: &Option<String>) -> Client {
 /// Buys seats one after the other until all are sold; how many answers were a 503. Everything else
 /// that is no success ends the test.
 async fn buyer(
-    app: Arc<TestNode>,
-    event: Arc<TestMatch>,
+    node: Arc<TestNode>,
+    fixture: Arc<TestMatch>,
     urls: Vec<String>,
     token: Option<String>,
     seats: Arc<AtomicU32>,
@@ -70,8 +70,8 @@ async fn buyer(
         }
         let mut payment = json!(null);
         let steps = [
-            (event.path("/holds"), json!({"seatIds": [seat]})),
-            ("/api/reservations".to_owned(), json!({"matchId": event.id, "seatIds": [seat]})),
+            (fixture.path("/holds"), json!({"seatIds": [seat]})),
+            ("/api/reservations".to_owned(), json!({"matchId": fixture.id, "seatIds": [seat]})),
             ("/api/payments/request".to_owned(), json!({"method": "CARD"})),
             ("/api/payments/confirm".to_owned(), json!({})),
         ];
@@ -82,7 +82,7 @@ async fn buyer(
             }
             if number == 3 {
                 payment = last.clone();
-                let key = app.pay_at_gateway(&payment, "approve").await;
+                let key = node.pay_at_gateway(&payment, "approve").await;
                 body = json!({"paymentId": payment["id"], "paymentKey": key,
                     "orderId": payment["orderId"], "amount": payment["amount"]});
             }
@@ -111,20 +111,19 @@ async fn buyer(
 /// The rule: people buy through a restart of every process, one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_costs_nobody_an_error() {
-    let mut app = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
-    let event = Arc::new(app.open_match().await);
-    let fan = app.user("fan").await;
-    app.verify().await;
-    let node = app.node.take().unwrap();
+    let mut node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let fixture = Arc::new(node.open_match().await);
+    let fan = node.user("fan").await;
+    node.verify().await;
     let mut processes =
-        [Process::start(&app, "127.0.0.1:0").await, Process::start(&app, "127.0.0.1:0").await];
-    node.stop().await;
+        [Process::start(&node, "127.0.0.1:0").await, Process::start(&node, "127.0.0.1:0").await];
+    node.stop_node().await;
     let urls: Vec<String> = processes.iter().map(|process| process.url.clone()).collect();
-    let (app, stop) = (Arc::new(app), Arc::new(AtomicBool::new(false)));
+    let (node, stop) = (Arc::new(node), Arc::new(AtomicBool::new(false)));
     let seats = Arc::new(AtomicU32::new(1));
     let buying = tokio::spawn(buyer(
-        app.clone(),
-        event.clone(),
+        node.clone(),
+        fixture.clone(),
         urls,
         fan.token.clone(),
         seats.clone(),
@@ -132,7 +131,7 @@ async fn a_rolling_restart_costs_nobody_an_error() {
     ));
     for process in &mut processes {
         let before = seats.load(Ordering::Relaxed);
-        process.replace(&app).await;
+        process.replace(&node).await;
         eventually("people buy again", || async {
             let now = seats.load(Ordering::Relaxed);
             (now > before + 1 || now > 25).then_some(())
@@ -145,8 +144,8 @@ async fn a_rolling_restart_costs_nobody_an_error() {
     for mut process in processes {
         process.child.kill().await.unwrap();
     }
-    let mut app = Arc::into_inner(app).expect("nobody else has it");
-    app.node = Some(app.another_node(grandstand::node::NodeRole::All).await);
-    app.wait_for_books().await;
-    app.finish().await;
+    let mut node = Arc::into_inner(node).expect("nobody else has it");
+    node.running = Some(node.another_node(grandstand::node::NodeRole::All).await);
+    node.wait_for_books().await;
+    node.finish().await;
 }

@@ -42,10 +42,10 @@ fn texts(seats: &Value, field: &str) -> Vec<String> {
 /// The rule: each seat of a site has a text of its own, in Korean and in English.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eleven_seats_have_eleven_texts_in_each_language() {
-    let app = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let event = app.open_match_at(&stadium()).await;
-    let fan = app.user("fan").await;
-    let hold = fan.hold(&event.id, &SEATS).await.expect(201);
+    let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
+    let fixture = node.open_match_at(&stadium()).await;
+    let fan = node.user("fan").await;
+    let hold = fan.hold(&fixture.id, &SEATS).await.expect(201);
     let (english, korean) = (texts(&hold["seats"], "label"), texts(&hold["seats"], "labelKo"));
     for list in [&english, &korean] {
         assert_eq!(list.iter().collect::<HashSet<_>>().len(), SEATS.len(), "{list:?}");
@@ -55,29 +55,29 @@ async fn eleven_seats_have_eleven_texts_in_each_language() {
     assert_eq!(korean[10], "외야 그린석 102 블록 1열 1번");
 
     // The reservation, and whatever is made of it, say the same.
-    let body = json!({"matchId": event.id, "holdId": hold["holdId"]});
+    let body = json!({"matchId": fixture.id, "holdId": hold["holdId"]});
     let reservation = fan.post("/api/reservations", &body).await.expect(201);
     assert_eq!(reservation["seats"], hold["seats"]);
     let mine = fan.get("/api/reservations").await.expect(200);
     assert_eq!(mine["reservations"][0]["seats"], hold["seats"]);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: the map, the list and the offers name a seat as its ticket does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_map_and_the_offers_say_what_the_ticket_says() {
-    let app = TestNode::start().await;
-    let event = app.open_match_at(&stadium()).await;
-    let (fan, other) = (app.user("fan").await, app.user("other").await);
-    let held = fan.hold(&event.id, &[200]).await.expect(201);
-    let refused = other.hold(&event.id, &[200]).await.refused(409, "SEAT_TAKEN");
+    let node = TestNode::start().await;
+    let fixture = node.open_match_at(&stadium()).await;
+    let (fan, other) = (node.user("fan").await, node.user("other").await);
+    let held = fan.hold(&fixture.id, &[200]).await.expect(201);
+    let refused = other.hold(&fixture.id, &[200]).await.refused(409, "SEAT_TAKEN");
     let offer = &refused["alternatives"][0];
     let seat = u32::try_from(offer["seatIds"][0].as_u64().unwrap()).unwrap();
-    let other_held = other.hold(&event.id, &[seat]).await.expect(201);
+    let other_held = other.hold(&fixture.id, &[seat]).await.expect(201);
     assert_eq!(offer["labels"][0], other_held["seats"][0]["label"]);
     assert_eq!(offer["labelsKo"][0], other_held["seats"][0]["labelKo"]);
 
-    let site = app.guest().get(&format!("/api/sites/{}", event.site_id)).await.expect(200);
+    let site = node.guest().get(&format!("/api/sites/{}", fixture.site_id)).await.expect(200);
     for (language, field) in [("en", "label"), ("ko", "labelKo")] {
         let words = &site["labels"][language];
         let part = |name: &str| words[name].as_str().unwrap_or_default();
@@ -86,18 +86,18 @@ async fn the_map_and_the_offers_say_what_the_ticket_says() {
         let text = format!("{block}{}1{}1{}", part("row"), part("seat"), part("end"));
         assert_eq!(held["seats"][0][field], text, "{language}");
     }
-    let path = format!("/api/sites/{}/blocks/200/seats", event.site_id);
-    let seats = app.guest().get(&path).await.expect(200);
+    let path = format!("/api/sites/{}/blocks/200/seats", fixture.site_id);
+    let seats = node.guest().get(&path).await.expect(200);
     assert_eq!(seats["seats"][0]["label"], held["seats"][0]["label"]);
     assert_eq!(seats["seats"][0]["labelKo"], held["seats"][0]["labelKo"]);
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a plan in which two tickets would read alike is refused, with the place of the second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_with_two_seats_of_one_text_is_refused_with_a_pointer() {
-    let app = TestNode::start().await;
-    let admin = app.admin().await;
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
     let mut alike = stadium();
     alike["areas"][1]["name"] = json!("1루 (Third base)");
     let problem = admin.post("/api/admin/sites", &alike).await.refused(400, "VALIDATION");
@@ -116,5 +116,5 @@ async fn a_plan_with_two_seats_of_one_text_is_refused_with_a_pointer() {
     alike["areas"][1]["sections"][0]["blocks"][0]["rows"][0]["firstNumber"] = json!(3);
     alike["areas"][1]["sections"][1]["blocks"][0]["rows"][0]["firstNumber"] = json!(3);
     admin.post("/api/admin/sites", &alike).await.expect(201);
-    app.finish().await;
+    node.finish().await;
 }

@@ -13,9 +13,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
 /// A worker that has said that it is ready.
-async fn worker(app: &TestNode) -> Child {
+async fn worker(node: &TestNode) -> Child {
     let mut child =
-        app.binary(&["serve", "--role", "worker"]).stdout(Stdio::piped()).spawn().unwrap();
+        node.binary(&["serve", "--role", "worker"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next_line().await.unwrap().unwrap();
     assert!(first.starts_with("listening on "), "{first}");
@@ -27,10 +27,10 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-async fn buy(app: &TestNode, event: &str, fan: &Client, seat: u32) {
-    let reservation = fan.reserve(event, &[seat]).await;
+async fn buy(node: &TestNode, fixture: &str, fan: &Client, seat: u32) {
+    let reservation = fan.reserve(fixture, &[seat]).await;
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     eventually(&format!("seat {seat} is sold"), || async {
         let answer = fan.confirm(&payment, &key).await;
         (answer.status == 200).then_some(())
@@ -41,20 +41,20 @@ async fn buy(app: &TestNode, event: &str, fan: &Client, seat: u32) {
 /// The rule: a worker that is killed, or that hangs and comes back, is followed by another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
-    let mut app = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
-    let event = app.open_match().await;
-    let token = app.user("fan").await.token;
-    app.without_worker().await;
-    let fan = Client::new(app.node().url(), token);
-    let first = worker(&app).await;
-    buy(&app, &event.id, &fan, 1).await;
-    let second = worker(&app).await;
+    let mut node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
+    let fixture = node.open_match().await;
+    let token = node.user("fan").await.token;
+    node.without_worker().await;
+    let fan = Client::new(node.url(), token);
+    let first = worker(&node).await;
+    buy(&node, &fixture.id, &fan, 1).await;
+    let second = worker(&node).await;
     // It hangs in the middle of its work, with leases and connections.
     signal(&first, Signal::STOP);
-    buy(&app, &event.id, &fan, 2).await;
+    buy(&node, &fixture.id, &fan, 2).await;
     // It comes back, and thinks that nothing has happened.
     signal(&first, Signal::CONT);
-    buy(&app, &event.id, &fan, 3).await;
+    buy(&node, &fixture.id, &fan, 3).await;
     // Killed again and again, while people buy.
     let mut workers = vec![first, second];
     for seat in 4..8 {
@@ -64,17 +64,17 @@ async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
                 signal(&victim, Signal::KILL);
                 victim.wait().await
             },
-            buy(&app, &event.id, &fan, seat)
+            buy(&node, &fixture.id, &fan, seat)
         );
         assert!(!victim_ends.unwrap().success());
-        workers.push(worker(&app).await);
+        workers.push(worker(&node).await);
     }
-    app.verify().await;
+    node.verify().await;
     let kept = "select (select count(*) from claims), (select count(*) from payments),
         (select count(*) from reservations where status = 'CONFIRMED')";
-    assert_eq!(sql(&app.settings.database_url, kept).await, [["7", "7", "7"]]);
-    assert_eq!(app.ledger().await, ["DONE"; 7]);
-    app.finish().await;
+    assert_eq!(sql(&node.settings.database_url, kept).await, [["7", "7", "7"]]);
+    assert_eq!(node.ledger().await, ["DONE"; 7]);
+    node.finish().await;
     for mut worker in workers {
         worker.kill().await.unwrap();
     }
@@ -84,45 +84,45 @@ async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
 /// wait for the end of its leases.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_stops_gives_its_leases_up() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let token = app.user("fan").await.token;
-    app.without_worker().await;
-    let fan = Client::new(app.node().url(), token);
-    let mut first = worker(&app).await;
-    buy(&app, &event.id, &fan, 1).await;
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let token = node.user("fan").await.token;
+    node.without_worker().await;
+    let fan = Client::new(node.url(), token);
+    let mut first = worker(&node).await;
+    buy(&node, &fixture.id, &fan, 1).await;
     signal(&first, Signal::TERM);
     assert!(first.wait().await.unwrap().success());
-    let raw = app.raw().await;
-    for partition in app.node().services.engine.partitions() {
+    let raw = node.raw().await;
+    for partition in node.engine().partitions() {
         let lease: Option<String> = raw.get(PartitionKeys(partition).lease()).await.unwrap();
         assert_eq!(lease, None, "partition {partition} is still owned");
     }
-    let mut second = worker(&app).await;
-    buy(&app, &event.id, &fan, 2).await;
-    app.finish().await;
+    let mut second = worker(&node).await;
+    buy(&node, &fixture.id, &fan, 2).await;
+    node.finish().await;
     second.kill().await.unwrap();
 }
 
 /// The rule: a node starts although one partition is not loaded, and serves the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_starts_without_a_partition_that_is_not_loaded() {
-    let mut app = TestNode::start().await;
-    let events = app.match_in_each_partition().await;
-    let token = app.user("fan").await.token;
-    app.without_worker().await;
-    app.node().services.engine.close_partition(events[0].partition()).await.unwrap();
-    let node = app.another_node(NodeRole::Api).await;
-    let fan = Client::new(node.url(), token);
-    fan.hold(&events[0].id, &[1]).await.refused(503, "NOT_LOADED");
-    fan.hold(&events[1].id, &[1]).await.expect(201);
+    let mut node = TestNode::start().await;
+    let fixtures = node.match_in_each_partition().await;
+    let token = node.user("fan").await.token;
+    node.without_worker().await;
+    node.engine().close_partition(fixtures[0].partition()).await.unwrap();
+    let second = node.another_node(NodeRole::Api).await;
+    let fan = Client::new(second.url(), token);
+    fan.hold(&fixtures[0].id, &[1]).await.refused(503, "NOT_LOADED");
+    fan.hold(&fixtures[1].id, &[1]).await.expect(201);
     fan.get("/health/ready").await.expect(200);
-    let mut worker = worker(&app).await;
+    let mut worker = worker(&node).await;
     eventually("the partition is loaded", || async {
-        (fan.hold(&events[0].id, &[1]).await.status == 201).then_some(())
+        (fan.hold(&fixtures[0].id, &[1]).await.status == 201).then_some(())
     })
     .await;
-    node.stop().await;
-    app.finish().await;
+    second.stop().await;
+    node.finish().await;
     worker.kill().await.unwrap();
 }

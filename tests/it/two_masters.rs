@@ -39,42 +39,44 @@ async fn split(first: u16, dir: &Path) -> PrivateRedis {
 /// confirmed with 200 stands when one of them is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_masters_sell_no_seat_twice() {
-    let app = TestNode::start_with(|settings| settings.reconcile_after_ms = 500).await;
-    let event = app.open_match().await;
-    let (left, right) = (app.user("left").await, app.user("right").await);
-    app.verify().await;
+    let node = TestNode::start_with(|settings| settings.reconcile_after_ms = 500).await;
+    let fixture = node.open_match().await;
+    let (left, right) = (node.user("left").await, node.user("right").await);
+    node.verify().await;
     let dir = tempfile::TempDir::new().unwrap();
-    let port = app.settings.redis_url.rsplit(':').next().unwrap().parse().unwrap();
+    let port = node.settings.redis_url.rsplit(':').next().unwrap().parse().unwrap();
     let redis = split(port, dir.path()).await;
-    let settings = Settings { redis_url: redis.url(), ..app.settings.clone() };
-    let node = Node::start(&settings, NodeRole::All).await.unwrap();
-    let right = Client::new(node.url(), right.token.clone());
+    let settings = Settings { redis_url: redis.url(), ..node.settings.clone() };
+    let second = Node::start(&settings, NodeRole::All).await.unwrap();
+    let right = Client::new(second.url(), right.token.clone());
     let mut sold = Vec::new();
     for seat in 1..=4 {
-        let both =
-            tokio::join!(app.try_to_buy(&left, &event, seat), app.try_to_buy(&right, &event, seat));
+        let both = tokio::join!(
+            node.try_to_buy(&left, &fixture, seat),
+            node.try_to_buy(&right, &fixture, seat)
+        );
         assert_ne!(both, (200, 200), "seat {seat} is sold twice");
         if both.0 == 200 || both.1 == 200 {
             sold.push(seat);
         }
     }
     assert!(!sold.is_empty(), "nobody could buy anything");
-    node.stop().await;
+    second.stop().await;
     redis.stop().await.unwrap();
     // It finds that PostgreSQL has a later place than its own journal, and loads.
     eventually_within(HEALED, "the master that is left has all of PostgreSQL", || async {
-        let found = verify(&app.node().services.engine, &app.node().services.store).await.ok()?;
+        let found = verify(node.engine(), node.store()).await.ok()?;
         found.disagreements.is_empty().then_some(())
     })
     .await;
-    app.wait_for_books().await;
+    node.wait_for_books().await;
     eventually("the master that is left knows every sale", || async {
-        let map = left.get(&event.path("/blocks/1/seats")).await.expect(200);
+        let map = left.get(&fixture.path("/blocks/1/seats")).await.expect(200);
         let seats = map["seats"].as_array().unwrap();
         let is_sold =
             |seat: &u32| seats.iter().any(|one| one["id"] == *seat && one["state"] == "OCCUPIED");
         sold.iter().all(is_sold).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }

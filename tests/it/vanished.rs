@@ -3,7 +3,6 @@
 //! in a container with --cap-add NET_ADMIN --cap-add SYS_ADMIN).
 
 use crate::support::node::{TestNode, eventually, eventually_within};
-use grandstand::domain::ids::MatchId;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -65,22 +64,22 @@ impl Drop for Island {
 /// also while nothing happens in the match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_vanished_keeps_no_place() {
-    let app = TestNode::start_with(|settings| {
+    let node = TestNode::start_with(|settings| {
         settings.listen = "0.0.0.0:0".to_owned();
         settings.peer_timeout_ms = 4000;
     })
     .await;
-    let event = app.open_match().await;
-    let id: MatchId = event.id.parse().unwrap();
+    let fixture = node.open_match().await;
+    let id = fixture.match_id();
     let island = Island::new();
-    let port = app.node().address.port();
-    let url = format!("http://{}:{port}{}", island.shore(), event.path("/seats/events"));
+    let port = node.running().address.port();
+    let url = format!("http://{}:{port}{}", island.shore(), fixture.path("/seats/events"));
     let mut clients = vec![
         island.curl(&["--http1.1", &url]),
         island.curl(&["--http2-prior-knowledge", &url]),
         island.curl(&["--http1.0", &url]),
     ];
-    let feed = app.node().services.hub.feed(id).await.unwrap();
+    let feed = node.services().hub.feed(id).await.unwrap();
     let watchers = async |count: usize| (feed.watchers() == count).then_some(());
     eventually("all watch", || watchers(3)).await;
     // They live longer than the bound: that nothing happens is no reason to end a stream.
@@ -92,5 +91,5 @@ async fn who_has_vanished_keeps_no_place() {
         client.kill().unwrap();
         client.wait().unwrap();
     }
-    app.finish().await;
+    node.finish().await;
 }

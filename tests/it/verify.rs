@@ -10,10 +10,10 @@ use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
-async fn found(app: &TestNode) -> Verified {
-    let node = &app.node().services;
-    let mut found = verify(&node.engine, &node.store).await.unwrap();
-    verify_gateway(&node.store, &node.toss, 7, &mut found).await.unwrap();
+async fn found(node: &TestNode) -> Verified {
+    let services = node.services();
+    let mut found = verify(&services.engine, &services.store).await.unwrap();
+    verify_gateway(&services.store, &services.toss, 7, &mut found).await.unwrap();
     found
 }
 
@@ -23,22 +23,22 @@ fn kinds(found: &Verified) -> BTreeSet<&'static str> {
 
 /// Three sales, then a node without a worker: nobody mends what a test breaks. The reservations
 /// with the keys of their payments.
-async fn three_sales(app: &mut TestNode, event: &str) -> Vec<(Value, String)> {
-    let fan = app.user("fan").await;
+async fn three_sales(node: &mut TestNode, fixture: &str) -> Vec<(Value, String)> {
+    let fan = node.user("fan").await;
     let mut sold = Vec::new();
     for seat in [1, 2, 3] {
-        let reservation = fan.reserve(event, &[seat]).await;
+        let reservation = fan.reserve(fixture, &[seat]).await;
         let payment = fan.request_payment(&reservation).await;
-        let key = app.pay_at_gateway(&payment, "approve").await;
+        let key = node.pay_at_gateway(&payment, "approve").await;
         fan.confirm(&payment, &key).await.expect(200);
         sold.push((reservation, key));
     }
-    app.without_worker().await;
+    node.without_worker().await;
     sold
 }
 
 /// Breaks PostgreSQL in one way after the other.
-async fn break_database(app: &TestNode, id: MatchId, wanted: &mut BTreeSet<&'static str>) {
+async fn break_database(node: &TestNode, id: MatchId, wanted: &mut BTreeSet<&'static str>) {
     let stray = format!("insert into claims values ('{id}', 25, '{}')", uuid::Uuid::now_v7());
     let letter =
         "insert into dead_letters values (0, 1, '5-0', '{\"t\": \"account\"}', 'no', now())";
@@ -50,16 +50,16 @@ async fn break_database(app: &TestNode, id: MatchId, wanted: &mut BTreeSet<&'sta
         ("dead letter", letter),
     ];
     for (kind, statement) in ways {
-        sql(&app.settings.database_url, statement).await;
+        sql(&node.settings.database_url, statement).await;
         wanted.insert(kind);
-        assert_eq!(kinds(&found(app).await), *wanted);
+        assert_eq!(kinds(&found(node).await), *wanted);
     }
 }
 
 /// The rule: a command that can't do what it was told says so, and ends with another status than 0.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_settings_of_commands_are_named() {
-    let app = TestNode::start().await;
+    let node = TestNode::start().await;
     let table: [(&[&str], &str); 4] = [
         (&["rebuild", "--partition", "999"], "there is no partition 999"),
         (&["verify", "--gateway", "--toss-secret-key", ""], "GRANDSTAND_TOSS_SECRET_KEY"),
@@ -67,33 +67,33 @@ async fn wrong_settings_of_commands_are_named() {
         (&["verify", "--redis-url", "redis://:secret@127.0.0.1:1"], "at 127.0.0.1:1"),
     ];
     for (arguments, wanted) in table {
-        let (status, text) = app.run(arguments).await;
+        let (status, text) = node.run(arguments).await;
         assert!(status != 0 && text.contains(wanted), "{arguments:?}: {status} {text}");
         assert!(!text.contains("secret@"), "{text}");
     }
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: each kind of disagreement is found, and nothing where all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_disagreement_is_found() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let sold = three_sales(&mut app, &event.id).await;
-    let (status, text) = app.run(&["verify", "--gateway"]).await;
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let sold = three_sales(&mut node, &fixture.id).await;
+    let (status, text) = node.run(&["verify", "--gateway"]).await;
     assert_eq!(status, 0, "{text}");
     let summary = "1 matches, 3 taken seats, 3 payments at the gateway, 0 journal entries";
     assert!(text.contains(summary), "{text}");
 
-    let id: MatchId = event.id.parse().unwrap();
-    let (raw, keys) = (app.raw().await, PartitionKeys(id.partition()));
+    let id = fixture.match_id();
+    let (raw, keys) = (node.raw().await, PartitionKeys(id.partition()));
     let reservation: uuid::Uuid = sold[1].0["id"].as_str().unwrap().parse().unwrap();
     let claim = ReservationId(reservation).key();
     let mut wanted = BTreeSet::new();
 
     let _: i64 = raw.hdel(MatchKeys(id).seats(), "1").await.unwrap();
     wanted.insert("seat");
-    assert_eq!(kinds(&found(&app).await), wanted);
+    assert_eq!(kinds(&found(&node).await), wanted);
 
     let all: HashMap<String, String> = raw.hgetall(keys.claims()).await.unwrap();
     let (user, records) = all.iter().find(|(_, records)| records.contains(&claim)).unwrap();
@@ -107,23 +107,23 @@ async fn each_disagreement_is_found() {
     let cheap: Vec<String> = records.lines().map(cheaper).collect();
     let _: i64 = raw.hset(keys.claims(), (user.as_str(), cheap.join("\n"))).await.unwrap();
     wanted.insert("reservation");
-    assert_eq!(kinds(&found(&app).await), wanted);
+    assert_eq!(kinds(&found(&node).await), wanted);
 
-    break_database(&app, id, &mut wanted).await;
+    break_database(&node, id, &mut wanted).await;
 
     // The money of a sale went back without anybody's knowing.
-    let toss = &app.node().services.toss;
+    let toss = &node.services().toss;
     toss.cancel(&sold[2].1, "by-hand", "a test", None).await;
     wanted.insert("payment");
-    assert_eq!(kinds(&found(&app).await), wanted);
+    assert_eq!(kinds(&found(&node).await), wanted);
 
     let cap = ("MAXLEN", "=", 0_i64);
     let _: i64 = raw.xtrim(keys.journal(), cap).await.unwrap();
     wanted.insert("journal");
-    let last = found(&app).await;
+    let last = found(&node).await;
     assert_eq!(kinds(&last), wanted, "{}", last.table());
 
-    let (status, text) = app.run(&["verify", "--gateway"]).await;
+    let (status, text) = node.run(&["verify", "--gateway"]).await;
     assert_eq!(status, 1, "{text}");
     let head = text.lines().next().unwrap();
     assert!(head.starts_with("kind") && head.ends_with("what does not agree"), "{text}");
@@ -131,50 +131,50 @@ async fn each_disagreement_is_found() {
         assert!(text.lines().any(|line| line.starts_with(kind)), "no {kind} in:\n{text}");
     }
     assert!(text.contains("PAID in PostgreSQL, CANCELED at the gateway"), "{text}");
-    app.node.unwrap().stop().await;
+    node.running.unwrap().stop().await;
 }
 
 /// The rule: `rebuild` brings back what PostgreSQL knows, and then all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_mends_what_redis_has_wrong() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    let reservation = fan.reserve(&event.id, &[1, 2]).await;
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let reservation = fan.reserve(&fixture.id, &[1, 2]).await;
     let payment = fan.request_payment(&reservation).await;
-    let key = app.pay_at_gateway(&payment, "approve").await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
-    app.verify().await;
-    let id: MatchId = event.id.parse().unwrap();
-    let _: i64 = app.raw().await.hdel(MatchKeys(id).seats(), "1").await.unwrap();
-    assert_eq!(app.run(&["verify"]).await.0, 1);
+    node.verify().await;
+    let id = fixture.match_id();
+    let _: i64 = node.raw().await.hdel(MatchKeys(id).seats(), "1").await.unwrap();
+    assert_eq!(node.run(&["verify"]).await.0, 1);
     let partition = id.partition().to_string();
-    let (status, text) = app.run(&["rebuild", "--partition", &partition]).await;
+    let (status, text) = node.run(&["rebuild", "--partition", &partition]).await;
     assert!(status == 0 && text.contains("1 partitions loaded"), "{status} {text}");
-    let (status, text) = app.run(&["verify", "--gateway"]).await;
+    let (status, text) = node.run(&["verify", "--gateway"]).await;
     assert_eq!(status, 0, "{text}");
-    app.finish().await;
+    node.finish().await;
 }
 
 /// The rule: a seat that is taken for nobody is found, and a load of the partition frees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_that_is_taken_for_nobody_is_found() {
-    let app = TestNode::start().await;
-    let event = app.open_match().await;
-    let fan = app.user("fan").await;
-    fan.hold(&event.id, &[3]).await.expect(201);
-    assert!(found(&app).await.disagreements.is_empty());
-    let id: MatchId = event.id.parse().unwrap();
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    fan.hold(&fixture.id, &[3]).await.expect(201);
+    assert!(found(&node).await.disagreements.is_empty());
+    let id = fixture.match_id();
     let claims = PartitionKeys(id.partition()).claims();
-    let _: i64 = app.raw().await.del(claims).await.unwrap();
-    let wrong = found(&app).await;
+    let _: i64 = node.raw().await.del(claims).await.unwrap();
+    let wrong = found(&node).await;
     assert_eq!(kinds(&wrong), BTreeSet::from(["seat"]), "{}", wrong.table());
-    fan.hold(&event.id, &[3]).await.refused(409, "SEAT_TAKEN");
-    let (status, text) = app.run(&["rebuild"]).await;
+    fan.hold(&fixture.id, &[3]).await.refused(409, "SEAT_TAKEN");
+    let (status, text) = node.run(&["rebuild"]).await;
     assert_eq!(status, 0, "{text}");
     crate::support::node::eventually("the seat is free", || async {
-        (fan.hold(&event.id, &[3]).await.status == 201).then_some(())
+        (fan.hold(&fixture.id, &[3]).await.status == 201).then_some(())
     })
     .await;
-    app.finish().await;
+    node.finish().await;
 }

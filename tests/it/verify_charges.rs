@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// What disagrees, as kind, which one, and what.
-async fn disagreements(app: &TestNode) -> Vec<(&'static str, String, String)> {
-    let node = &app.node().services;
-    let mut found: Verified = verify(&node.engine, &node.store).await.unwrap();
-    verify_gateway(&node.store, &node.toss, 1, &mut found).await.unwrap();
+async fn disagreements(node: &TestNode) -> Vec<(&'static str, String, String)> {
+    let services = node.services();
+    let mut found: Verified = verify(&services.engine, &services.store).await.unwrap();
+    verify_gateway(&services.store, &services.toss, 1, &mut found).await.unwrap();
     found.disagreements.into_iter().map(|one| (one.kind, one.about, one.what)).collect()
 }
 
@@ -30,13 +30,13 @@ struct Sale {
 }
 
 /// Sales of these seats, then a node without a worker: nobody mends what a test breaks.
-async fn sales(app: &mut TestNode, event: &str, seats: &[u32]) -> Vec<Sale> {
-    let fan = app.user("fan").await;
+async fn sales(node: &mut TestNode, fixture: &str, seats: &[u32]) -> Vec<Sale> {
+    let fan = node.user("fan").await;
     let mut sold = Vec::new();
     for seat in seats {
-        let reservation = fan.reserve(event, &[*seat]).await;
+        let reservation = fan.reserve(fixture, &[*seat]).await;
         let payment = fan.request_payment(&reservation).await;
-        let key = app.pay_at_gateway(&payment, "approve").await;
+        let key = node.pay_at_gateway(&payment, "approve").await;
         fan.confirm(&payment, &key).await.expect(200);
         sold.push(Sale {
             reservation: ReservationId(reservation["id"].as_str().unwrap().parse().unwrap()),
@@ -45,21 +45,21 @@ async fn sales(app: &mut TestNode, event: &str, seats: &[u32]) -> Vec<Sale> {
             key,
         });
     }
-    app.without_worker().await;
+    node.without_worker().await;
     sold
 }
 
 /// PostgreSQL and Redis lose a sale.
-async fn lose(app: &TestNode, event: MatchId, sale: &Sale) {
+async fn lose(node: &TestNode, fixture: MatchId, sale: &Sale) {
     let id = sale.reservation;
     let statements = format!(
         "delete from claims where reservation_id = '{id}'; \
          delete from payments where reservation_id = '{id}'; \
          delete from reservations where id = '{id}'"
     );
-    sql(&app.settings.database_url, &statements).await;
-    let (raw, claims) = (app.raw().await, PartitionKeys(event.partition()).claims());
-    let _: i64 = raw.hdel(MatchKeys(event).seats(), sale.seat.as_str()).await.unwrap();
+    sql(&node.settings.database_url, &statements).await;
+    let (raw, claims) = (node.raw().await, PartitionKeys(fixture.partition()).claims());
+    let _: i64 = raw.hdel(MatchKeys(fixture).seats(), sale.seat.as_str()).await.unwrap();
     let all: HashMap<String, String> = raw.hgetall(claims.clone()).await.unwrap();
     let (user, records) = all.iter().find(|(_, records)| records.contains(&id.key())).unwrap();
     let left: Vec<_> = records.lines().filter(|one| !one.starts_with(&id.key())).collect();
@@ -67,13 +67,13 @@ async fn lose(app: &TestNode, event: MatchId, sale: &Sale) {
 }
 
 /// More charges of another shop that has the same account at the gateway than one page has.
-async fn charges_of_another_shop(app: &TestNode) {
-    let (http, toss) = (reqwest::Client::new(), &app.node().services.toss);
+async fn charges_of_another_shop(node: &TestNode) {
+    let (http, toss) = (reqwest::Client::new(), &node.services().toss);
     let pay = |number: u32| {
         let http = http.clone();
         async move {
             let order = format!("another-shop-{number}");
-            let url = format!("{}/_emulator/payments", app.emulator.url());
+            let url = format!("{}/_emulator/payments", node.emulator.url());
             let body = json!({"orderId": order, "amount": 1000});
             let answer = http.post(url).json(&body).send().await.unwrap();
             let key = answer.json::<Value>().await.unwrap()["paymentKey"].clone();
@@ -88,71 +88,71 @@ async fn charges_of_another_shop(app: &TestNode) {
 /// back; a charge that has its row, or that is not ours, is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_charge_that_no_row_has_is_found() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    charges_of_another_shop(&app).await;
-    let sold = sales(&mut app, &event.id, &[1, 2, 3]).await;
-    assert_eq!(disagreements(&app).await, vec![]);
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    charges_of_another_shop(&node).await;
+    let sold = sales(&mut node, &fixture.id, &[1, 2, 3]).await;
+    assert_eq!(disagreements(&node).await, vec![]);
 
     let lost = &sold[1];
-    lose(&app, event.id.parse().unwrap(), lost).await;
+    lose(&node, fixture.id.parse().unwrap(), lost).await;
     let named = |left: i64| {
         let what = format!(
             "charged {left} KRW, and no row of PostgreSQL has it: give it back at the gateway"
         );
         vec![("gateway", lost.order.clone(), what)]
     };
-    assert_eq!(disagreements(&app).await, named(10_000));
-    let (status, text) = app.run(&["verify", "--gateway", "--days", "365"]).await;
+    assert_eq!(disagreements(&node).await, named(10_000));
+    let (status, text) = node.run(&["verify", "--gateway", "--days", "365"]).await;
     assert!(status == 1 && text.contains(&lost.order), "{status} {text}");
 
-    let toss = &app.node().services.toss;
+    let toss = &node.services().toss;
     toss.cancel(&lost.key, "a-part", "a test", Some(4_000)).await;
-    assert_eq!(disagreements(&app).await, named(6_000));
+    assert_eq!(disagreements(&node).await, named(6_000));
     toss.cancel(&lost.key, "the-rest", "a test", None).await;
-    assert_eq!(disagreements(&app).await, vec![]);
-    app.finish().await;
+    assert_eq!(disagreements(&node).await, vec![]);
+    node.finish().await;
 }
 
 /// The rule: while the journal and PostgreSQL differ nobody is told to give money back, because a
 /// sale that Redis knows will be restored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_charge_is_to_go_back_before_the_journal_agrees() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let sold = sales(&mut app, &event.id, &[1]).await;
-    let id: MatchId = event.id.parse().unwrap();
-    lose(&app, id, &sold[0]).await;
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let sold = sales(&mut node, &fixture.id, &[1]).await;
+    let id = fixture.match_id();
+    lose(&node, id, &sold[0]).await;
     let cap = ("MAXLEN", "=", 0_i64);
     let journal = PartitionKeys(id.partition()).journal();
-    let _: i64 = app.raw().await.xtrim(journal, cap).await.unwrap();
-    let found = disagreements(&app).await;
+    let _: i64 = node.raw().await.xtrim(journal, cap).await.unwrap();
+    let found = disagreements(&node).await;
     let (_, about, what) = found.iter().find(|(kind, ..)| *kind == "gateway").unwrap();
     assert_eq!(*about, sold[0].order);
     let wanted = format!("mend the journal of partition {} first", id.partition());
     assert!(what.ends_with(&wanted), "{what}");
-    app.node.unwrap().stop().await;
+    node.running.unwrap().stop().await;
 }
 
 /// The rule: a list of charges that can't be read is one line, and days without sense are refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn charges_that_cannot_be_seen_are_one_line() {
-    let mut app = TestNode::start().await;
-    let event = app.open_match().await;
-    let sold = sales(&mut app, &event.id, &[1]).await;
-    lose(&app, event.id.parse().unwrap(), &sold[0]).await;
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let sold = sales(&mut node, &fixture.id, &[1]).await;
+    lose(&node, fixture.id.parse().unwrap(), &sold[0]).await;
     for call in ["transactions", "lookup"] {
-        app.fault(&json!({"call": call, "kind": "errorBefore", "count": 1})).await;
-        let found = disagreements(&app).await;
+        node.fault(&json!({"call": call, "kind": "errorBefore", "count": 1})).await;
+        let found = disagreements(&node).await;
         let [("gateway", about, what)] = &found[..] else { panic!("{call}: {found:?}") };
         assert_eq!(about, "-");
         assert!(what.starts_with("the charges within --days 1 could not all be seen"), "{what}");
     }
     for arguments in [&["--gateway", "--days", "0"][..], &["--gateway", "--days", "366"]] {
-        let (status, text) = app.run(&[&["verify"], arguments].concat()).await;
+        let (status, text) = node.run(&[&["verify"], arguments].concat()).await;
         assert!(status != 0 && text.contains("1..=365"), "{arguments:?}: {status} {text}");
     }
-    let (status, text) = app.run(&["verify", "--days", "3"]).await;
+    let (status, text) = node.run(&["verify", "--days", "3"]).await;
     assert!(status != 0 && text.contains("--gateway"), "{status} {text}");
-    app.finish().await;
+    node.finish().await;
 }

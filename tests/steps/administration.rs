@@ -1,22 +1,23 @@
-//! What administrators do, and nobody else.
+//! Steps of administrators.
 
 use crate::steps::World;
-use crate::steps::words::Seats;
+use crate::steps::refusals::assert_refused;
+use crate::steps::words::{Reason, Seats};
 use crate::support::client::Answer;
 use crate::support::node::{ADMIN, plan};
 use cucumber::{given, then, when};
+use grandstand::api::error::ErrorCode;
 use serde_json::{Value, json};
 
-/// The name under which the first administrator is known in the steps.
 #[given(expr = "{word} is the administrator")]
 async fn administrator(world: &mut World, name: String) {
-    let admin = world.app().await.guest().log_in(ADMIN.0, ADMIN.1).await;
+    let admin = world.start().await.guest().log_in(ADMIN.0, ADMIN.1).await;
     world.meet(&name, admin);
 }
 
-/// A step of the sale of the match: `open`, `close`.
+/// Calls `open`, `close`, `block` or `unblock` of the match.
 async fn sale(world: &World, name: &str, step: &str, body: &Value) -> Answer {
-    let path = format!("/api/admin/matches/{}/{step}", world.event().id);
+    let path = format!("/api/admin/matches/{}/{step}", world.fixture().id);
     world.client(name).post(&path, body).await
 }
 
@@ -74,7 +75,7 @@ async fn make_site_twice(world: &mut World, name: String, key: String) {
     assert_eq!(first, again);
 }
 
-/// A price below zero, two rows that share seats, and a grade that nobody knows.
+/// The plan has a price below zero, two rows that share seats, and an unknown grade.
 #[when(expr = "{word} tries to make a site with several mistakes")]
 async fn make_bad_site(world: &mut World, name: String) {
     let mut plan = plan();
@@ -101,59 +102,60 @@ async fn sites(world: &mut World, name: String, count: usize) {
 
 #[when(expr = "{word} tries to change the site of the match")]
 async fn try_change_site(world: &mut World, name: String) {
-    let path = format!("/api/admin/sites/{}", world.event().site_id);
+    let path = format!("/api/admin/sites/{}", world.fixture().site_id);
     let answer = world.client(&name).put(&path, &plan()).await;
     world.note(&name, answer);
 }
 
-#[when(expr = "{word} tries to take the site of the match away")]
+#[when(expr = "{word} tries to delete the site of the match")]
 async fn try_delete_site(world: &mut World, name: String) {
-    let path = format!("/api/admin/sites/{}", world.event().site_id);
+    let path = format!("/api/admin/sites/{}", world.fixture().site_id);
     let answer = world.client(&name).delete(&path).await;
     world.note(&name, answer);
 }
 
-#[when(expr = "{word} takes the site away again")]
+#[when(expr = "{word} deletes the site again")]
 async fn delete_site(world: &mut World, name: String) {
     let id = world.person(&name).seen["id"].as_str().unwrap().to_owned();
     world.client(&name).delete(&format!("/api/admin/sites/{id}")).await.expect(204);
 }
 
-fn one_match(world: &World) -> String {
-    format!("/api/admin/matches/{}", world.event().id)
+fn match_path(world: &World) -> String {
+    format!("/api/admin/matches/{}", world.fixture().id)
 }
 
 #[when(expr = "{word} moves the match to {string} with {string} as the guest")]
 async fn change_match(world: &mut World, name: String, starts_at: String, away: String) {
-    let body = json!({"siteId": world.event().site_id, "homeTeam": "LG Twins",
+    let body = json!({"siteId": world.fixture().site_id, "homeTeam": "LG Twins",
         "awayTeam": away, "startsAt": starts_at});
-    let data = world.client(&name).put(&one_match(world), &body).await.expect(200);
+    let data = world.client(&name).put(&match_path(world), &body).await.expect(200);
     let found = |name: &str| data[name].as_str().unwrap().to_owned();
     assert_eq!((found("startsAt"), found("awayTeam")), (starts_at, away));
 }
 
-#[when(expr = "{word} takes the match away")]
+#[when(expr = "{word} deletes the match")]
 async fn delete_match(world: &mut World, name: String) {
-    world.client(&name).delete(&one_match(world)).await.expect(204);
+    world.client(&name).delete(&match_path(world)).await.expect(204);
 }
 
-#[when(expr = "{word} tries to take the match away")]
+#[when(expr = "{word} tries to delete the match")]
 async fn try_delete_match(world: &mut World, name: String) {
-    let answer = world.client(&name).delete(&one_match(world)).await;
+    let answer = world.client(&name).delete(&match_path(world)).await;
     world.note(&name, answer);
 }
 
 #[then("nobody finds the match any more")]
 async fn match_gone(world: &mut World) {
-    world.node().guest().get(&world.path("")).await.refused(404, "MATCH_NOT_FOUND");
+    let answer = world.node().guest().get(&world.path("")).await;
+    assert_refused(&answer, ErrorCode::MatchNotFound);
 }
 
-/// Every call of the administration, by someone who may not.
-#[then(expr = "{word} may do nothing of an administrator's: {word}")]
-async fn may_not(world: &mut World, name: String, code: String) {
+#[then(expr = "every call of the administration is refused to {word} because {reason}")]
+async fn may_not(world: &mut World, name: String, reason: Reason) {
     let client = world.client(&name);
-    let (one, site) = (one_match(world), format!("/api/admin/sites/{}", world.event().site_id));
-    let event = json!({"siteId": world.event().site_id, "homeTeam": "A", "awayTeam": "B",
+    let (fixture, site) =
+        (match_path(world), format!("/api/admin/sites/{}", world.fixture().site_id));
+    let body = json!({"siteId": world.fixture().site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T05:00:00Z"});
     let seats = json!({"seatIds": [1]});
     let answers = [
@@ -162,14 +164,16 @@ async fn may_not(world: &mut World, name: String, code: String) {
         client.put(&site, &plan()).await,
         client.delete(&site).await,
         client.get("/api/admin/matches").await,
-        client.post("/api/admin/matches", &event).await,
-        client.put(&one, &event).await,
-        client.delete(&one).await,
-        client.post(&format!("{one}/open"), &Value::Null).await,
-        client.post(&format!("{one}/close"), &Value::Null).await,
-        client.post(&format!("{one}/block"), &seats).await,
-        client.post(&format!("{one}/unblock"), &seats).await,
-        client.put(&format!("{one}/queue"), &json!({"enabled": true})).await,
+        client.post("/api/admin/matches", &body).await,
+        client.put(&fixture, &body).await,
+        client.delete(&fixture).await,
+        client.post(&format!("{fixture}/open"), &Value::Null).await,
+        client.post(&format!("{fixture}/close"), &Value::Null).await,
+        client.post(&format!("{fixture}/block"), &seats).await,
+        client.post(&format!("{fixture}/unblock"), &seats).await,
+        client.put(&format!("{fixture}/queue"), &json!({"enabled": true})).await,
     ];
-    answers.iter().for_each(|one| crate::steps::answers::assert_refused(one, &code));
+    for answer in &answers {
+        assert_refused(answer, reason.0);
+    }
 }

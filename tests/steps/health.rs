@@ -1,12 +1,14 @@
-//! What the people who run a node look at.
+//! What operators of a node look at.
 
 use crate::steps::World;
+use crate::steps::refusals::assert_refused;
 use cucumber::{given, then};
+use grandstand::api::error::ErrorCode;
 use std::time::Duration;
 
 #[given("a node runs")]
 async fn runs(world: &mut World) {
-    world.app().await;
+    world.start().await;
 }
 
 #[then("it is alive and ready")]
@@ -44,7 +46,7 @@ async fn documents(world: &mut World) {
     let guest = world.node().guest();
     let answer = guest.get("/api-docs/openapi.json").await;
     assert_eq!(answer.status, 200);
-    assert!(answer.body["openapi"].as_str().is_some_and(|one| one.starts_with("3.1")));
+    assert!(answer.body["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     assert!(answer.body["paths"]["/api/payments/confirm"]["post"].is_object());
     assert_eq!(guest.get("/docs/").await.status, 200);
 }
@@ -57,9 +59,9 @@ async fn page(world: &mut World) {
     assert!(kind.starts_with("text/html"), "{kind}");
 }
 
-#[then("an address that leads nowhere is told as such")]
+#[then("it refuses an address that leads nowhere")]
 async fn nowhere(world: &mut World) {
     let guest = world.node().guest();
-    guest.get("/api/nowhere").await.refused(404, "NOT_FOUND");
-    guest.delete("/api/matches").await.refused(405, "METHOD_NOT_ALLOWED");
+    assert_refused(&guest.get("/api/nowhere").await, ErrorCode::NotFound);
+    assert_refused(&guest.delete("/api/matches").await, ErrorCode::MethodNotAllowed);
 }

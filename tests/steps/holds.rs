@@ -1,16 +1,19 @@
 //! Holds: a claim on seats for some minutes.
 
 use crate::steps::World;
+use crate::steps::refusals::assert_refused;
 use crate::steps::users::logged_in;
-use crate::steps::words::{People, Seats, Won};
+use crate::steps::words::{People, Seats, State, Won, milliseconds};
 use crate::support::client::Answer;
 use crate::support::node::eventually;
 use cucumber::{given, then, when};
 use futures::future::join_all;
+use grandstand::api::error::ErrorCode;
 use serde_json::{Value, json};
 
-#[given(expr = "a hold lasts {int} milliseconds")]
-async fn hold_time(world: &mut World, ms: u64) {
+#[given(expr = "a hold lasts {float} seconds")]
+async fn hold_time(world: &mut World, seconds: f64) {
+    let ms = milliseconds(seconds);
     world.set(move |settings| settings.hold_ttl_ms = ms);
 }
 
@@ -26,7 +29,7 @@ pub async fn hold(world: &mut World, name: String, seats: Seats) {
     keep(world, &name, 201);
 }
 
-/// Remembers the hold that the last answer gave.
+/// Remembers the hold in the last response.
 fn keep(world: &mut World, name: &str, status: u16) {
     let person = world.person_mut(name);
     let hold = person.answer().clone().expect(status);
@@ -35,7 +38,7 @@ fn keep(world: &mut World, name: &str, status: u16) {
 
 #[when(expr = "{word} tries to hold seat(s) {seats}")]
 async fn try_hold(world: &mut World, name: String, seats: Seats) {
-    let answer = world.client(&name).hold(&world.event().id, &seats.0).await;
+    let answer = world.client(&name).hold(&world.fixture().id, &seats.0).await;
     world.note(&name, answer);
 }
 
@@ -81,14 +84,13 @@ async fn with_key(world: &World, name: &str, seats: &Seats, key: &str) -> Answer
 async fn hold_at_once(world: &mut World, name: String, seats: Seats, key: String, times: usize) {
     let calls = (0..times).map(|_| with_key(world, &name, &seats, &key));
     let answers = join_all(calls).await;
-    // Those that came while the first had no answer yet are told so, and ask again.
+    // A call that came while the first was under way is refused; it is sent again.
     for answer in answers {
-        let answer = match answer.status {
-            409 => {
-                answer.refused(409, "IDEMPOTENCY_KEY_IN_USE");
-                with_key(world, &name, &seats, &key).await
-            }
-            _ => answer,
+        let answer = if answer.status == 409 {
+            assert_refused(&answer, ErrorCode::IdempotencyKeyInUse);
+            with_key(world, &name, &seats, &key).await
+        } else {
+            answer
         };
         world.note(&name, answer);
         keep(world, &name, 201);
@@ -99,12 +101,12 @@ async fn hold_at_once(world: &mut World, name: String, seats: Seats, key: String
 async fn same_hold(world: &mut World, name: String) {
     let holds = &world.person(&name).holds;
     assert!(holds.len() > 1, "only one answer");
-    assert!(holds.iter().all(|one| one == &holds[0]), "{holds:?}");
+    assert!(holds.iter().all(|hold| hold == &holds[0]), "{holds:?}");
 }
 
 #[when(expr = "{people} try to hold seat(s) {seats} at the same time")]
 async fn race(world: &mut World, names: People, seats: Seats) {
-    let id = &world.event().id;
+    let id = &world.fixture().id;
     let clients: Vec<_> = names.0.iter().map(|name| world.client(name)).collect();
     let answers = join_all(clients.iter().map(|client| client.hold(id, &seats.0))).await;
     world.race = answers;
@@ -120,7 +122,7 @@ async fn crowd(world: &mut World, count: usize, seats: Seats) {
 
 #[when(expr = "{word} tries to hold each of the seats {seats} at the same time")]
 async fn greedy(world: &mut World, name: String, seats: Seats) {
-    let (id, client) = (&world.event().id, world.client(&name));
+    let (id, client) = (&world.fixture().id, world.client(&name));
     let seats: Vec<[u32; 1]> = seats.0.iter().map(|seat| [*seat]).collect();
     let answers = join_all(seats.iter().map(|seat| client.hold(id, seat))).await;
     world.race = answers;
@@ -128,7 +130,7 @@ async fn greedy(world: &mut World, name: String, seats: Seats) {
 
 #[then(expr = "{int} of the attempts succeed")]
 async fn successes(world: &mut World, count: usize) {
-    let won = world.race.iter().filter(|one| one.status == 201).count();
+    let won = world.race.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(won, count, "{:?}", world.race);
 }
 
@@ -210,12 +212,12 @@ async fn price(world: &mut World, name: String, won: Won, minutes: i64) {
 #[then(expr = "{word}'s ticket(s) will say {string}")]
 async fn ticket_texts(world: &mut World, name: String, labels: String) {
     let seats = world.person(&name).hold()["seats"].as_array().unwrap();
-    let found: Vec<&str> = seats.iter().map(|one| one["label"].as_str().unwrap()).collect();
+    let found: Vec<&str> = seats.iter().map(|seat| seat["label"].as_str().unwrap()).collect();
     assert_eq!(found.join("; "), labels);
 }
 
-#[given(expr = "seat(s) {seats} show(s) as {word}")]
-#[then(expr = "seat(s) {seats} is/are {word} on the map")]
-async fn on_the_map(world: &mut World, seats: Seats, state: String) {
-    world.wait_for_seats(&seats.0, &state).await;
+#[given(expr = "seat(s) {seats} show(s) as {state}")]
+#[then(expr = "seat(s) {seats} is/are {state} on the map")]
+async fn on_the_map(world: &mut World, seats: Seats, state: State) {
+    world.wait_for_seats(&seats.0, state.0).await;
 }

@@ -2,7 +2,7 @@
 
 use crate::steps::World;
 use crate::steps::holds::deadline;
-use crate::steps::words::Seats;
+use crate::steps::words::{Sale, Seats, State};
 use crate::support::events::{Event, EventStream};
 use cucumber::{given, then, when};
 use serde_json::Value;
@@ -93,10 +93,10 @@ async fn resume_by_query(world: &mut World, name: String, block: u32) {
     open(world, &name, &rest, None).await;
 }
 
-#[then(expr = "{word} is told that the match is {word}")]
-async fn told(world: &mut World, name: String, status: String) {
+#[then(expr = "{word} is told that the match is {sale}")]
+async fn told(world: &mut World, name: String, sale: Sale) {
     let map = map(world, &name);
-    while map.next_named("match").await.data["status"] != status.as_str() {}
+    while map.next_named("match").await.data["status"] != sale.0 {}
 }
 
 #[then(expr = "{word} gets only the change(s) of seat(s) {seats}")]
@@ -113,18 +113,18 @@ async fn only_changes(world: &mut World, name: String, seats: Seats) {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
 }
 
-#[then(expr = "{word} gets the whole block anew")]
+#[then(expr = "{word} gets the whole block")]
 async fn snapshot(world: &mut World, name: String) {
     let event = next(world, &name).await;
     assert_eq!(event.name, "snapshot");
     assert!(event.data["seats"].as_array().is_some_and(|seats| !seats.is_empty()));
 }
 
-#[given(expr = "{word}'s map shows seat(s) {seats} as {word}")]
-#[then(expr = "{word}'s map shows seat(s) {seats} as {word}")]
-async fn shows(world: &mut World, name: String, seats: Seats, state: String) {
+#[given(expr = "{word}'s map shows seat(s) {seats} as {state}")]
+#[then(expr = "{word}'s map shows seat(s) {seats} as {state}")]
+async fn shows(world: &mut World, name: String, seats: Seats, state: State) {
     for seat in seats.0 {
-        wait_for(world, &name, u64::from(seat), &state).await;
+        wait_for(world, &name, u64::from(seat), state.0).await;
     }
 }
 
@@ -134,8 +134,8 @@ async fn nothing_of(world: &mut World, name: String, seats: Seats) {
     assert!(seats.0.iter().all(|seat| !map.seats.contains_key(&u64::from(*seat))));
 }
 
-/// The promise is one second; the other one is for a machine that is busy with other tests.
-#[then(expr = "{word}'s map shows seat {int} as AVAILABLE about a second after {word}'s deadline")]
+/// The promise is one second. The second one is for a machine that is busy with other tests.
+#[then(expr = "{word}'s map shows seat {int} as free about a second after {word}'s deadline")]
 async fn shows_in_time(world: &mut World, name: String, seat: u64, owner: String) {
     let deadline = deadline(world.person(&owner).hold());
     wait_for(world, &name, seat, "AVAILABLE").await;
@@ -151,12 +151,12 @@ async fn whole_match(world: &mut World, step: &cucumber::gherkin::Step) {
         table.rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let path = world.path("/seats");
     let guest = world.node().guest();
-    crate::support::node::eventually("the whole match looks as told", || async {
+    crate::support::node::eventually("the map is as in the table", || async {
         let data = guest.get(&path).await.expect(200);
         let blocks = data["blocks"].as_array().unwrap().iter();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let found: Vec<_> =
-            blocks.map(|one| (one["id"].to_string(), text(&one["states"]))).collect();
+            blocks.map(|block| (block["id"].to_string(), text(&block["states"]))).collect();
         (found == expected).then_some(())
     })
     .await;
@@ -165,7 +165,7 @@ async fn whole_match(world: &mut World, step: &cucumber::gherkin::Step) {
 #[then(expr = "{word}'s map gets newer and newer while {word} takes and gives back seat {int}")]
 async fn versions(world: &mut World, name: String, other: String, seat: u32) {
     let client = world.client(&other);
-    let id = world.event().id.clone();
+    let id = world.fixture().id.clone();
     let mut version = 0;
     for _ in 0..5 {
         let hold = client.hold(&id, &[seat]).await.expect(201);
@@ -176,7 +176,7 @@ async fn versions(world: &mut World, name: String, other: String, seat: u32) {
     }
 }
 
-/// The version of the next event, which is later than one seen before.
+/// The version of the next event, which is later than the version seen before.
 async fn later(world: &mut World, name: &str, before: u64) -> u64 {
     let version = next(world, name).await.data["version"].as_u64().unwrap();
     assert!(version > before, "{version} after {before}");

@@ -1,15 +1,17 @@
-//! Matches as fans find them.
+//! Steps of fans who look for matches.
 
 use crate::steps::World;
-use crate::steps::answers::assert_refused;
+use crate::steps::refusals::assert_refused;
+use crate::steps::words::Sale;
 use crate::support::node::{TestMatch, eventually, plan};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
+use grandstand::api::error::ErrorCode;
 use serde_json::{Value, json};
 
 /// A match that is not on sale yet.
 async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
-    let admin = world.app().await.admin().await;
+    let admin = world.start().await.admin().await;
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let body = json!({"siteId": site["id"], "homeTeam": home, "awayTeam": "Doosan Bears",
         "startsAt": starts_at});
@@ -20,31 +22,31 @@ async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
 
 #[given("a match is on sale")]
 async fn on_sale(world: &mut World) {
-    let event = world.app().await.open_match().await;
-    world.event = Some(event);
+    let fixture = world.start().await.open_match().await;
+    world.fixture = Some(fixture);
 }
 
 #[given("a match is still a draft")]
 async fn still_draft(world: &mut World) {
-    let event = draft(world, "LG Twins", "2030-05-05T05:00:00Z").await;
-    world.event = Some(event);
+    let fixture = draft(world, "LG Twins", "2030-05-05T05:00:00Z").await;
+    world.fixture = Some(fixture);
 }
 
 /// The table has the home team, the start and the status of each match.
 #[given("these matches:")]
 async fn these_matches(world: &mut World, step: &Step) {
     let rows = step.table.as_ref().expect("a table of matches").rows.clone();
-    let admin = world.app().await.admin().await;
+    let admin = world.start().await.admin().await;
     for row in rows.iter().skip(1) {
-        let event = draft(world, &row[0], &row[1]).await;
+        let fixture = draft(world, &row[0], &row[1]).await;
         let steps: &[&str] = match row[2].as_str() {
-            "DRAFT" => &[],
-            "OPEN" => &["open"],
-            "CLOSED" => &["open", "close"],
+            "draft" => &[],
+            "on sale" => &["open"],
+            "closed" => &["open", "close"],
             other => panic!("no such status: {other}"),
         };
         for step in steps {
-            let path = format!("/api/admin/matches/{}/{step}", event.id);
+            let path = format!("/api/admin/matches/{}/{step}", fixture.id);
             admin.post(&path, &Value::Null).await.expect(200);
         }
     }
@@ -56,9 +58,9 @@ async fn list(world: &mut World, name: String) {
     world.person_mut(&name).seen = data["matches"].clone();
 }
 
-#[when(expr = "{word} looks at the matches that are {word}")]
-async fn list_some(world: &mut World, name: String, status: String) {
-    let path = format!("/api/matches?status={status}");
+#[when(expr = "{word} looks at the matches that are {sale}")]
+async fn list_some(world: &mut World, name: String, sale: Sale) {
+    let path = format!("/api/matches?status={}", sale.0);
     let data = world.client(&name).get(&path).await.expect(200);
     world.person_mut(&name).seen = data["matches"].clone();
 }
@@ -82,7 +84,8 @@ async fn leaf(world: &mut World, name: String, limit: usize) {
 #[then(expr = "{word} sees these home teams, in this order:")]
 async fn home_teams(world: &mut World, step: &Step, name: String) {
     let seen = world.person(&name).seen.as_array().unwrap();
-    let found: Vec<&str> = seen.iter().map(|one| one["homeTeam"].as_str().unwrap()).collect();
+    let found: Vec<&str> =
+        seen.iter().map(|fixture| fixture["homeTeam"].as_str().unwrap()).collect();
     let table = step.table.as_ref().expect("a table of teams");
     let expected: Vec<&str> = table.rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(found, expected);
@@ -96,8 +99,9 @@ async fn no_match(world: &mut World, name: String) {
 #[when(expr = "{word} chooses the match")]
 async fn choose(world: &mut World, name: String) {
     let data = world.client(&name).get("/api/matches?status=OPEN").await.expect(200);
-    let id = world.event().id.clone();
-    let listed = data["matches"].as_array().unwrap().iter().any(|one| one["id"] == id.as_str());
+    let id = world.fixture().id.clone();
+    let listed =
+        data["matches"].as_array().unwrap().iter().any(|fixture| fixture["id"] == id.as_str());
     assert!(listed, "{data}");
     look_at(world, name).await;
 }
@@ -108,7 +112,7 @@ async fn look_at(world: &mut World, name: String) {
     world.person_mut(&name).seen = data;
 }
 
-#[then(expr = "{word} sees {string} against {string} at {string}, {int} seats, {word}")]
+#[then(expr = "{word} sees {string} against {string} at {string}, {int} seats, {sale}")]
 async fn see_match(
     world: &mut World,
     name: String,
@@ -116,25 +120,26 @@ async fn see_match(
     away: String,
     stadium: String,
     seats: u32,
-    status: String,
+    sale: Sale,
 ) {
     let seen = &world.person(&name).seen;
     assert_eq!(seen["homeTeam"], home);
     assert_eq!(seen["awayTeam"], away);
     assert_eq!(seen["stadium"], stadium);
     assert_eq!(seen["seats"], seats);
-    assert_eq!(seen["status"], status);
-    assert_eq!(seen["siteId"], world.event().site_id.as_str());
+    assert_eq!(seen["status"], sale.0);
+    assert_eq!(seen["siteId"], world.fixture().site_id.as_str());
 }
 
 #[then(expr = "the list of matches says within seconds that {int} seats are left")]
 async fn seats_left(world: &mut World, seats: u32) {
     let guest = world.node().guest();
-    let id = world.event().id.clone();
+    let id = world.fixture().id.clone();
     eventually("the list has the number of seats", || async {
         let data = guest.get("/api/matches").await.expect(200);
         let list = data["matches"].as_array().unwrap().clone();
-        list.iter().find(|one| one["id"] == id.as_str() && one["seatsLeft"] == seats).map(|_| ())
+        let is_it = |fixture: &Value| fixture["id"] == id.as_str() && fixture["seatsLeft"] == seats;
+        list.iter().any(is_it).then_some(())
     })
     .await;
 }
@@ -153,17 +158,17 @@ async fn no_seats_left(world: &mut World) {
     assert_eq!(data["seats"], 25);
 }
 
-#[then("nobody finds a match that never was")]
+#[then("nobody finds a match that does not exist")]
 async fn unknown(world: &mut World) {
     let path = "/api/matches/0190a000-0000-7000-8000-000000000000";
-    let answer = world.app().await.guest().get(path).await;
-    assert_refused(&answer, "MATCH_NOT_FOUND");
+    let answer = world.start().await.guest().get(path).await;
+    assert_refused(&answer, ErrorCode::MatchNotFound);
     let answer = world.node().guest().get(&format!("{path}/seats")).await;
-    assert_refused(&answer, "MATCH_NOT_FOUND");
+    assert_refused(&answer, ErrorCode::MatchNotFound);
 }
 
-#[then(expr = "the match is {word}")]
-async fn has_status(world: &mut World, status: String) {
+#[then(expr = "the match is {sale}")]
+async fn has_status(world: &mut World, sale: Sale) {
     let data = world.node().guest().get(&world.path("")).await.expect(200);
-    assert_eq!(data["status"], status);
+    assert_eq!(data["status"], sale.0);
 }

@@ -1,13 +1,13 @@
 //! The world of a scenario: a node, a match, and people by name. One file of steps per noun.
 
 mod administration;
-mod answers;
 mod health;
 mod holds;
 mod live_updates;
 mod matches;
 mod payments;
 mod queue;
+mod refusals;
 mod reservations;
 mod sites;
 mod users;
@@ -23,77 +23,78 @@ use std::fmt;
 
 type Change = Box<dyn FnOnce(&mut Settings)>;
 
-/// What a scenario has made so far.
+/// The state of a scenario.
 #[derive(Default, cucumber::World)]
 pub struct World {
-    app: Option<TestNode>,
+    node: Option<TestNode>,
     /// Settings for the node that has not started yet.
     changes: Vec<Change>,
     /// The match that the scenario is about.
-    event: Option<TestMatch>,
+    fixture: Option<TestMatch>,
     people: BTreeMap<String, Person>,
-    /// Answers to calls that people made at the same time.
+    /// The responses to calls that were made at the same time.
     race: Vec<Answer>,
 }
 
-/// Someone in the story.
+/// A person of the scenario.
 pub struct Person {
     pub client: Client,
     /// The tokens that renew the session, oldest first.
     pub renewals: Vec<String>,
     /// The same person on a second device.
     pub phone: Option<Client>,
-    /// What the last attempt brought.
+    /// The response to the last attempt.
     pub answer: Option<Answer>,
-    /// What the person looks at.
+    /// The last document that the person read.
     pub seen: Value,
     /// Holds, oldest first.
     pub holds: Vec<Value>,
     pub reservation: Value,
     pub payment: Value,
     pub payment_key: String,
-    /// Answers to confirmations that succeeded.
+    /// The responses to confirmations that succeeded.
     pub confirmed: Vec<Value>,
     pub map: Option<EventStream>,
 }
 
 impl fmt::Debug for World {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let people = self.people.iter().map(|(name, one)| (name, one.answer.as_ref()));
+        let people = self.people.iter().map(|(name, person)| (name, person.answer.as_ref()));
         formatter.debug_map().entries(people).finish()
     }
 }
 
 impl World {
-    /// Changes a setting of the node; before anything else happens.
+    /// Changes a setting of the node, before the node starts.
     pub fn set(&mut self, change: impl FnOnce(&mut Settings) + 'static) {
-        assert!(self.app.is_none(), "settings come before the first step that needs the node");
+        assert!(self.node.is_none(), "settings come before the first step that needs the node");
         self.changes.push(Box::new(change));
     }
 
-    /// The node; started by the first step that needs it.
-    pub async fn app(&mut self) -> &TestNode {
-        if self.app.is_none() {
+    /// The node. The first step that needs it starts it.
+    pub async fn start(&mut self) -> &TestNode {
+        if self.node.is_none() {
             let changes = std::mem::take(&mut self.changes);
-            let apply = |settings: &mut Settings| changes.into_iter().for_each(|one| one(settings));
-            self.app = Some(TestNode::start_with(apply).await);
+            let apply =
+                |settings: &mut Settings| changes.into_iter().for_each(|change| change(settings));
+            self.node = Some(TestNode::start_with(apply).await);
         }
         self.node()
     }
 
-    /// The node that runs already.
+    /// The node, which must have started.
     pub fn node(&self) -> &TestNode {
-        self.app.as_ref().expect("nothing has started yet")
+        self.node.as_ref().expect("nothing has started yet")
     }
 
     /// The match of the scenario.
-    pub fn event(&self) -> &TestMatch {
-        self.event.as_ref().expect("no match yet")
+    pub fn fixture(&self) -> &TestMatch {
+        self.fixture.as_ref().expect("no match yet")
     }
 
     /// A path below the match.
     pub fn path(&self, rest: &str) -> String {
-        self.event().path(rest)
+        self.fixture().path(rest)
     }
 
     pub fn person(&self, name: &str) -> &Person {
@@ -104,7 +105,7 @@ impl World {
         self.people.get_mut(name).unwrap_or_else(|| panic!("who is {name}?"))
     }
 
-    /// Adds a person, or gives a known one another client.
+    /// Adds a person, or gives a known person another client.
     pub fn meet(&mut self, name: &str, client: Client) -> &mut Person {
         let person = self.people.entry(name.to_owned());
         let person = person.or_insert_with(|| Person::new(client.clone()));
@@ -116,7 +117,7 @@ impl World {
         self.person(name).client.clone()
     }
 
-    /// Remembers what an attempt brought.
+    /// Remembers the response to an attempt.
     pub fn note(&mut self, name: &str, answer: Answer) {
         self.person_mut(name).answer = Some(answer);
     }
@@ -145,11 +146,11 @@ impl World {
         .await;
     }
 
-    /// The end of a scenario: the books must agree.
+    /// Ends a scenario: Redis and PostgreSQL must agree.
     pub async fn end(&mut self) {
         self.people.clear();
-        if let Some(app) = self.app.take() {
-            app.finish().await;
+        if let Some(node) = self.node.take() {
+            node.finish().await;
         }
     }
 }

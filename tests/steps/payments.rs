@@ -1,33 +1,34 @@
-//! Payments: the gateway's page, the confirmation, and what was charged in the end.
+//! Payments: the gateway's page, the confirmation, and the gateway's own books.
 
 use crate::steps::World;
-use crate::steps::answers::assert_refused;
+use crate::steps::refusals::assert_refused;
 use crate::steps::reservations::has_reserved;
-use crate::steps::words::{Seats, Won};
+use crate::steps::words::{Seats, Status, Won};
 use crate::support::client::Answer;
 use cucumber::{given, then, when};
 use futures::future::join_all;
+use grandstand::api::error::ErrorCode;
 use serde_json::{Value, json};
 
-#[given("the outcome of a payment is asked for soon")]
+#[given("the node soon asks the gateway for unknown outcomes")]
 async fn reconcile_soon(world: &mut World) {
     world.set(|settings| settings.reconcile_after_ms = 100);
 }
 
-/// The next call of this kind at the gateway fails; its effect has happened before.
-#[given("the line breaks after the gateway has charged")]
-#[when("the line breaks after the gateway has charged")]
+/// The next confirmation at the gateway is carried out, and its response is lost.
+#[given("the connection breaks after the gateway has charged")]
+#[when("the connection breaks after the gateway has charged")]
 async fn cut_after(world: &mut World) {
     fault(world, &json!({"call": "confirm", "kind": "dropAfter", "count": 1})).await;
 }
 
-#[given("the line breaks before the gateway can charge")]
+#[given("the connection breaks before the gateway can charge")]
 async fn cut_before(world: &mut World) {
     fault(world, &json!({"call": "confirm", "kind": "dropBefore", "count": 1})).await;
 }
 
 async fn fault(world: &mut World, fault: &Value) {
-    let url = format!("{}/_emulator/faults", world.app().await.emulator.url());
+    let url = format!("{}/_emulator/faults", world.start().await.emulator.url());
     let answer = reqwest::Client::new().post(url).json(fault).send().await.unwrap();
     assert!(answer.status().is_success(), "{answer:?}");
 }
@@ -48,7 +49,7 @@ async fn pay(world: &mut World, name: String) {
 #[given(expr = "{word} asks for a payment")]
 #[when(expr = "{word} asks for a payment")]
 async fn request(world: &mut World, name: String) {
-    try_request(world, name.clone(), "CARD".to_owned()).await;
+    try_request(world, name.clone(), "card".to_owned()).await;
     let person = world.person_mut(&name);
     person.payment = person.answer().clone().expect(201);
     assert_eq!(person.payment["status"], "READY");
@@ -63,7 +64,7 @@ async fn try_request(world: &mut World, name: String, method: String) {
 #[when(expr = "{word} tries to ask for a payment for the reservation of {word} by {word}")]
 async fn try_request_of(world: &mut World, name: String, owner: String, method: String) {
     let reservation = world.person(&owner).reservation["id"].clone();
-    let body = json!({"reservationId": reservation, "method": method});
+    let body = json!({"reservationId": reservation, "method": method.to_uppercase()});
     let answer = world.client(&name).post("/api/payments/request", &body).await;
     world.note(&name, answer);
 }
@@ -103,7 +104,7 @@ async fn confirm(world: &mut World, name: String) {
     keep(world, &name);
 }
 
-/// The last answer is that of a sale that nothing can undo but a refund.
+/// The last response is that of a sale that only a refund can undo.
 fn keep(world: &mut World, name: &str) {
     let person = world.person_mut(name);
     let data = person.answer().clone().expect(200);
@@ -161,12 +162,12 @@ async fn two_windows(world: &mut World, name: String) {
     world.race = answers;
 }
 
-#[then(expr = "{word} got the same answer each time")]
+#[then(expr = "{word} got the same response each time")]
 async fn same_answer(world: &mut World, name: String) {
     let confirmed = &world.person(&name).confirmed;
-    assert!(confirmed.len() > 1, "only one answer");
-    for one in confirmed {
-        assert_eq!(one, &confirmed[0]);
+    assert!(confirmed.len() > 1, "only one response");
+    for answer in confirmed {
+        assert_eq!(answer, &confirmed[0]);
     }
 }
 
@@ -178,18 +179,18 @@ async fn unknown(world: &mut World, name: String) {
     assert_eq!(data["reservation"]["status"], "PAYING", "{data}");
 }
 
-#[then(expr = "{word} is told that the card company said {word}")]
-async fn declined(world: &mut World, name: String, code: String) {
+#[then(expr = "{word} is told that the card company declined")]
+async fn declined(world: &mut World, name: String) {
     let answer = world.person(&name).answer();
-    assert_refused(answer, "PAYMENT_DECLINED");
-    assert_eq!(answer.body["gatewayCode"], code);
+    assert_refused(answer, ErrorCode::PaymentDeclined);
+    assert_eq!(answer.body["gatewayCode"], "REJECT_CARD_COMPANY");
 }
 
-#[then(expr = "{word}'s payment is {word}")]
-async fn has_status(world: &mut World, name: String, status: String) {
+#[then(expr = "{word}'s payment is {status}")]
+async fn has_status(world: &mut World, name: String, status: Status) {
     let id = world.person(&name).payment["id"].as_str().unwrap().to_owned();
     let data = world.client(&name).get(&format!("/api/payments/{id}")).await.expect(200);
-    assert_eq!(data["status"], status, "{data}");
+    assert_eq!(data["status"], status.0, "{data}");
 }
 
 #[when(expr = "{word} tries to look at the payment of {word}")]
@@ -199,7 +200,7 @@ async fn look_at(world: &mut World, name: String, owner: String) {
     world.note(&name, answer);
 }
 
-/// A message as the gateway sends it, whoever has sent it.
+/// Anybody can send a message in the form of the gateway's.
 #[when(expr = "a message says that {word} has paid")]
 async fn hint(world: &mut World, name: String) {
     let order = world.person(&name).payment["orderId"].clone();
@@ -208,14 +209,14 @@ async fn hint(world: &mut World, name: String) {
     world.node().guest().post("/api/payments/webhooks/toss", &body).await.expect(200);
 }
 
-/// The payments that the gateway knows with this status, and what was taken or given back.
+/// The total and the balance of each payment with this status in the gateway's own books.
 async fn ledger(world: &World, status: &str) -> Vec<(i64, i64)> {
     let url = format!("{}/_emulator/ledger", world.node().emulator.url());
     let books: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
     let all = books["payments"].as_array().unwrap().iter();
     let number = |value: &Value| value.as_i64().unwrap();
-    all.filter(|one| one["status"] == status)
-        .map(|one| (number(&one["totalAmount"]), number(&one["balanceAmount"])))
+    all.filter(|payment| payment["status"] == status)
+        .map(|payment| (number(&payment["totalAmount"]), number(&payment["balanceAmount"])))
         .collect()
 }
 

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 async fn turn(world: &World, settings: &Value) {
     let admin = world.node().admin().await;
-    let path = format!("/api/admin/matches/{}/queue", world.event().id);
+    let path = format!("/api/admin/matches/{}/queue", world.fixture().id);
     admin.put(&path, settings).await.expect(200);
 }
 
-/// Lets in so many at the same time, as fast as the rate allows.
+/// People are let in as fast as the rate allows, until this number have a pass.
 #[given(expr = "the match has a waiting room for {int} buyer(s) at a time")]
 async fn with_queue(world: &mut World, buyers: u32) {
     turn(world, &json!({"enabled": true, "admitPerMinute": 6000, "maxActive": buyers})).await;
@@ -23,13 +23,13 @@ async fn paused(world: &mut World) {
     turn(world, &json!({"enabled": true, "admitPerMinute": 6000, "paused": true})).await;
 }
 
-#[given("the match has a waiting room that is still shut")]
+#[given("the match has a waiting room that opens later")]
 async fn shut(world: &mut World) {
     let opens_at = "2030-05-04T05:00:00Z";
     turn(world, &json!({"enabled": true, "admitPerMinute": 6000, "opensAt": opens_at})).await;
 }
 
-#[when("the waiting room goes on")]
+#[when("the waiting room starts again")]
 async fn goes_on(world: &mut World) {
     turn(world, &json!({"enabled": true, "admitPerMinute": 6000})).await;
 }
@@ -40,7 +40,7 @@ async fn join(world: &mut World, name: String) {
     try_join(world, name.clone()).await;
     let place = world.person(&name).answer().clone().expect(201);
     let person = world.person_mut(&name);
-    // Who joins again compares with the first number.
+    // The first number is kept, to compare it with the number after joining again.
     if person.seen.is_null() {
         person.seen = place;
     }

@@ -2,14 +2,15 @@
 
 use crate::steps::World;
 use crate::steps::holds::{deadline, hold, wait_until};
-use crate::steps::words::{Seats, Won};
+use crate::steps::words::{Seats, Status, Won, milliseconds};
 use crate::support::client::Answer;
 use crate::support::node::eventually;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 
-#[given(expr = "a reservation lasts {int} milliseconds")]
-async fn reservation_time(world: &mut World, ms: u64) {
+#[given(expr = "a reservation lasts {float} seconds")]
+async fn reservation_time(world: &mut World, seconds: f64) {
+    let ms = milliseconds(seconds);
     world.set(move |settings| settings.payment_ttl_ms = ms);
 }
 
@@ -41,7 +42,7 @@ async fn try_reserve(world: &mut World, name: String) {
 #[when(expr = "{word} tries to reserve what {word} holds")]
 async fn try_reserve_of(world: &mut World, name: String, owner: String) {
     let hold = world.person(&owner).hold()["holdId"].clone();
-    let body = json!({"matchId": world.event().id, "holdId": hold});
+    let body = json!({"matchId": world.fixture().id, "holdId": hold});
     let answer = world.client(&name).post("/api/reservations", &body).await;
     world.note(&name, answer);
 }
@@ -54,7 +55,7 @@ async fn reserve_seats(world: &mut World, name: String, seats: Seats) {
 
 #[when(expr = "{word} tries to reserve seat(s) {seats}")]
 async fn try_reserve_seats(world: &mut World, name: String, seats: Seats) {
-    let body = json!({"matchId": world.event().id, "seatIds": seats.0});
+    let body = json!({"matchId": world.fixture().id, "seatIds": seats.0});
     let answer = world.client(&name).post("/api/reservations", &body).await;
     world.note(&name, answer);
 }
@@ -62,7 +63,7 @@ async fn try_reserve_seats(world: &mut World, name: String, seats: Seats) {
 #[when(expr = "{word} reserves them twice under the key {string}")]
 async fn reserve_twice(world: &mut World, name: String, key: String) {
     let hold = world.person(&name).hold()["holdId"].clone();
-    let body = json!({"matchId": world.event().id, "holdId": hold});
+    let body = json!({"matchId": world.fixture().id, "holdId": hold});
     let client = world.client(&name);
     let first = client.post_with_key("/api/reservations", &body, &key).await.expect(201);
     let again = client.post_with_key("/api/reservations", &body, &key).await.expect(201);
@@ -130,24 +131,24 @@ async fn over(world: &mut World, name: String) {
 async fn seats_and_price(world: &mut World, name: String, seats: Seats, won: Won) {
     let data = read(world, &name, &name).await.expect(200);
     let list = data["seats"].as_array().unwrap().iter();
-    let found: Vec<u64> = list.map(|one| one["seatId"].as_u64().unwrap()).collect();
+    let found: Vec<u64> = list.map(|seat| seat["seatId"].as_u64().unwrap()).collect();
     assert_eq!(found, seats.0.iter().map(|seat| u64::from(*seat)).collect::<Vec<_>>());
     assert_eq!(data["amount"], won.0);
 }
 
-#[then(expr = "{word}'s reservation is {word}")]
-async fn is(world: &mut World, name: String, status: String) {
+#[then(expr = "{word}'s reservation is {status}")]
+async fn is(world: &mut World, name: String, status: Status) {
     let data = read(world, &name, &name).await.expect(200);
-    assert_eq!(data["status"], status, "{data}");
+    assert_eq!(data["status"], status.0, "{data}");
 }
 
-#[then(expr = "{word}'s reservation becomes {word}")]
-async fn becomes(world: &mut World, name: String, status: String) {
+#[then(expr = "{word}'s reservation becomes {status}")]
+async fn becomes(world: &mut World, name: String, status: Status) {
     let world = &*world;
-    let what = format!("the reservation is {status}");
+    let what = format!("the reservation is {}", status.0);
     eventually(&what, || async {
         let data = read(world, &name, &name).await.expect(200);
-        (data["status"] == status).then_some(())
+        (data["status"] == status.0).then_some(())
     })
     .await;
 }
@@ -158,10 +159,10 @@ async fn listed(world: &mut World, name: String, count: usize) {
     let list = data["reservations"].as_array().unwrap();
     assert_eq!(list.len(), count, "{data}");
     let own = &world.person(&name).reservation["id"];
-    assert!(count == 0 || list.iter().any(|one| &one["id"] == own), "{data}");
+    assert!(count == 0 || list.iter().any(|reservation| &reservation["id"] == own), "{data}");
 }
 
-/// What the books hold of a reservation: status, seats, price.
+/// Status, seats and price of a reservation in PostgreSQL.
 async fn in_the_books(world: &World, name: &str) -> Option<(String, Vec<i32>, i64)> {
     let url = &world.node().settings.database_url;
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
@@ -176,11 +177,11 @@ async fn in_the_books(world: &World, name: &str) -> Option<(String, Vec<i32>, i6
     found
 }
 
-/// Asked once: what was answered with success is there already.
-#[then(expr = "{word}'s reservation is in the books: {word}, seat(s) {seats}, {won}")]
-async fn kept(world: &mut World, name: String, status: String, seats: Seats, won: Won) {
+/// Looks once, without waiting: a success response means that PostgreSQL has the sale already.
+#[then(expr = "{word}'s reservation is in the books: {status}, seat(s) {seats}, {won}")]
+async fn kept(world: &mut World, name: String, status: Status, seats: Seats, won: Won) {
     let expected = seats.0.iter().map(|seat| i32::try_from(*seat).unwrap()).collect();
-    assert_eq!(in_the_books(world, &name).await, Some((status, expected, won.0)));
+    assert_eq!(in_the_books(world, &name).await, Some((status.0.to_owned(), expected, won.0)));
 }
 
 #[then(expr = "{word}'s reservation is not in the books")]

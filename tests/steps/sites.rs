@@ -1,19 +1,20 @@
 //! Sites as fans walk through them.
 
 use crate::steps::World;
-use crate::steps::answers::assert_refused;
+use crate::steps::refusals::assert_refused;
 use crate::steps::words::Won;
 use cucumber::{then, when};
+use grandstand::api::error::ErrorCode;
 use serde_json::Value;
 
 fn site(world: &World, rest: &str) -> String {
-    format!("/api/sites/{}{rest}", world.event().site_id)
+    format!("/api/sites/{}{rest}", world.fixture().site_id)
 }
 
 /// The id of the entry with this name.
 fn named(list: &Value, name: &str) -> u64 {
-    let mut found = list.as_array().unwrap().iter().filter(|one| one["name"] == name);
-    let id = found.next().and_then(|one| one["id"].as_u64());
+    let mut found = list.as_array().unwrap().iter().filter(|entry| entry["name"] == name);
+    let id = found.next().and_then(|entry| entry["id"].as_u64());
     id.unwrap_or_else(|| panic!("there is no {name} in {list}"))
 }
 
@@ -41,7 +42,7 @@ async fn see_count(world: &mut World, name: String, count: usize) {
 #[then(expr = "{word} sees seat {int} in row {string}, number {int}, for {won}")]
 async fn see_seat(world: &mut World, name: String, id: u32, row: String, number: u32, won: Won) {
     let seats = world.person(&name).seen.as_array().unwrap();
-    let seat = seats.iter().find(|one| one["id"] == id).expect("no such seat");
+    let seat = seats.iter().find(|seat| seat["id"] == id).expect("no such seat");
     assert_eq!(seat["row"], row);
     assert_eq!(seat["number"], number);
     assert_eq!(seat["price"], won.0);
@@ -74,18 +75,18 @@ async fn not_modified(world: &mut World, name: String) {
     assert_eq!(response.bytes().await.unwrap().len(), 0);
 }
 
-#[then("nobody finds a part of the site that never was")]
+#[then("nobody finds a part of the site that does not exist")]
 async fn unknown(world: &mut World) {
     let guest = world.node().guest();
     let missing = [
-        ("/areas/99/sections", "AREA_NOT_FOUND"),
-        ("/sections/99/blocks", "SECTION_NOT_FOUND"),
-        ("/blocks/99/seats", "BLOCK_NOT_FOUND"),
+        ("/areas/99/sections", ErrorCode::AreaNotFound),
+        ("/sections/99/blocks", ErrorCode::SectionNotFound),
+        ("/blocks/99/seats", ErrorCode::BlockNotFound),
     ];
     for (path, code) in missing {
         assert_refused(&guest.get(&site(world, path)).await, code);
     }
     let path = "/api/sites/0190a000-0000-7000-8000-000000000000";
-    assert_refused(&guest.get(path).await, "SITE_NOT_FOUND");
-    assert_refused(&guest.get(&world.path("/blocks/99/seats")).await, "BLOCK_NOT_FOUND");
+    assert_refused(&guest.get(path).await, ErrorCode::SiteNotFound);
+    assert_refused(&guest.get(&world.path("/blocks/99/seats")).await, ErrorCode::BlockNotFound);
 }

@@ -1,10 +1,12 @@
 //! Accounts and sessions.
 
 use crate::steps::World;
+use crate::steps::refusals::assert_refused;
 use crate::steps::words::People;
 use crate::support::client::Client;
 use cucumber::{given, then, when};
 use fred::prelude::*;
+use grandstand::api::error::ErrorCode;
 use grandstand::domain::ids::SessionId;
 use grandstand::redis::keys::session;
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ fn with_token(client: &Client, session: &Value) -> Client {
 #[given(expr = "{people} is/are (a )visitor(s)")]
 async fn visitors(world: &mut World, names: People) {
     for name in names.0 {
-        let guest = world.app().await.guest();
+        let guest = world.start().await.guest();
         world.meet(&name, guest);
     }
 }
@@ -48,7 +50,7 @@ async fn sign_up(world: &mut World, name: String) {
 
 #[when(expr = "{word} tries to sign up with the e-mail {string} and the password {string}")]
 async fn try_sign_up(world: &mut World, name: String, email: String, password: String) {
-    let guest = world.app().await.guest();
+    let guest = world.start().await.guest();
     let body = json!({"email": email, "password": password});
     let answer = guest.post("/api/users/sign-up", &body).await;
     if !world.people.contains_key(&name) {
@@ -66,7 +68,7 @@ async fn log_in(world: &mut World, name: String) {
     keep(world, &name, &session);
 }
 
-/// The person goes on with the tokens of this session.
+/// From now on the person uses the tokens of this session.
 fn keep(world: &mut World, name: &str, session: &Value) {
     let client = with_token(&world.client(name), session);
     let person = world.meet(name, client);
@@ -75,7 +77,7 @@ fn keep(world: &mut World, name: &str, session: &Value) {
 
 #[when(expr = "{word} tries to log in with the password {string}")]
 async fn try_log_in(world: &mut World, name: String, password: String) {
-    let guest = world.app().await.guest();
+    let guest = world.start().await.guest();
     let body = json!({"email": email(&name), "password": password});
     let answer = guest.post("/api/users/log-in", &body).await;
     world.note(&name, answer);
@@ -112,7 +114,7 @@ async fn log_out_phone(world: &mut World, name: String) {
 #[then(expr = "{word} is asked to log in on the phone")]
 async fn asked_on_phone(world: &mut World, name: String) {
     let phone = world.person(&name).phone.clone().expect("a phone");
-    phone.get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    assert_refused(&phone.get("/api/users/me").await, ErrorCode::Unauthorized);
 }
 
 #[when(expr = "{word} logs out")]
@@ -127,7 +129,7 @@ async fn renew(world: &mut World, name: String) {
     keep(world, &name, &session);
 }
 
-/// As Redis has it then: the grace of each used token has ended.
+/// Does not wait: it ends the grace of each used token in Redis.
 #[when(expr = "more than 10 seconds have passed since the renewals of {word}")]
 async fn past_grace(world: &mut World, name: String) {
     let token = world.person(&name).renewals[0].clone();
@@ -169,5 +171,6 @@ async fn known(world: &mut World, name: String) {
 
 #[then(expr = "{word} is asked to log in")]
 async fn asked_to_log_in(world: &mut World, name: String) {
-    world.client(&name).get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    let answer = world.client(&name).get("/api/users/me").await;
+    assert_refused(&answer, ErrorCode::Unauthorized);
 }

@@ -70,13 +70,6 @@ impl TestNode {
         });
         Some(kept.collect())
     }
-
-    /// Every payment in the gateway's own books.
-    pub async fn ledger_entries(&self) -> Vec<Value> {
-        let url = format!("{}/_emulator/ledger", self.emulator.url());
-        let books: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-        books["payments"].as_array().unwrap().clone()
-    }
 }
 
 fn agree(payment: &Value, kept: Option<&Kept>) {

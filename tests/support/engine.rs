@@ -67,17 +67,17 @@ impl TestEngine {
 
     /// A match on sale.
     pub async fn open_match(&self) -> MatchId {
-        let event = event(MatchStatus::Open, false);
-        self.engine.put_match(&event, Operation::default()).await.unwrap()
+        let fixture = fixture(MatchStatus::Open, false);
+        self.engine.put_match(&fixture, Operation::default()).await.unwrap()
     }
 
     /// A match in which the steps have been taken.
     pub async fn at(&self, steps: &[Step]) -> Scene<'_> {
-        let event = event(MatchStatus::Open, false);
-        self.engine.put_match(&event, Operation::default()).await.unwrap();
+        let fixture = fixture(MatchStatus::Open, false);
+        self.engine.put_match(&fixture, Operation::default()).await.unwrap();
         let mut scene = Scene {
             bed: self,
-            event,
+            fixture,
             me: UserId::new(PARTITION),
             other: UserId::new(PARTITION),
             hold: HoldId::new(PARTITION),
@@ -216,7 +216,7 @@ async fn connect(redis: &PrivateRedis, limits: Limits) -> Engine {
 }
 
 /// A match in a status.
-pub fn event(status: MatchStatus, queue: bool) -> Match {
+pub fn fixture(status: MatchStatus, queue: bool) -> Match {
     Match {
         id: MatchId::new(PARTITION),
         version: 1,
@@ -270,7 +270,7 @@ pub enum Step {
 /// A match in some state, with the ids of what happened in it.
 pub struct Scene<'a> {
     pub bed: &'a TestEngine,
-    pub event: Match,
+    pub fixture: Match,
     pub me: UserId,
     pub other: UserId,
     pub hold: HoldId,
@@ -280,7 +280,7 @@ pub struct Scene<'a> {
 
 impl Scene<'_> {
     pub fn id(&self) -> MatchId {
-        self.event.id
+        self.fixture.id
     }
 
     /// The attempt with this number to pay the two seats of the scene.
@@ -315,8 +315,8 @@ impl Scene<'_> {
                 let part = [(SeatId(1), PRICE)];
                 engine.cancel(self.id(), self.me, self.reservation, &part).await.unwrap();
             }
-            Step::Close => self.change(|event| event.status = MatchStatus::Closed).await,
-            Step::Queue => self.change(|event| event.queue.enabled = true).await,
+            Step::Close => self.change(|fixture| fixture.status = MatchStatus::Closed).await,
+            Step::Queue => self.change(|fixture| fixture.queue.enabled = true).await,
             Step::Pass => {
                 let until = engine.now_ms(PARTITION).await.unwrap() + 60_000;
                 let pass = (until as f64, self.me.key());
@@ -350,7 +350,7 @@ impl Scene<'_> {
             Step::Decline => drop(settle(Outcome::Declined("NO".to_owned())).await.unwrap()),
             Step::Withdraw => drop(settle(Outcome::Withdrawn(1000)).await.unwrap()),
             Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
-            Step::Ask => assert!(engine.ask_payment(&attempt).await.unwrap()),
+            Step::Ask => assert!(engine.mark_asked(&attempt).await.unwrap()),
             Step::Refund => {
                 engine.settle_refund(id, self.me, one, &refund, None).await.unwrap();
             }
@@ -383,8 +383,8 @@ impl Scene<'_> {
     }
 
     pub async fn change(&mut self, edit: impl FnOnce(&mut Match)) {
-        edit(&mut self.event);
-        self.event.version += 1;
-        self.bed.engine.put_match(&self.event, Operation::default()).await.unwrap();
+        edit(&mut self.fixture);
+        self.fixture.version += 1;
+        self.bed.engine.put_match(&self.fixture, Operation::default()).await.unwrap();
     }
 }

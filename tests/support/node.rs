@@ -3,31 +3,37 @@
 use crate::support::client::Client;
 use crate::support::postgres;
 use clap::Parser;
+use grandstand::api::Services;
 use grandstand::commands::verify::{Verified, verify};
 use grandstand::config::Settings;
+use grandstand::domain::ids::{MatchId, Partition};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand::engine::Engine;
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
 use grandstand::node::{Node, NodeRole};
+use grandstand::store::Store;
+use grandstand::workers::Workers;
 use serde_json::{Value, json};
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
 pub const ADMIN: (&str, &str) = ("admin@test.example", "an-admin-of-tests");
 const SECRET: &str = "test_sk_of_the_tests";
 
-/// The settings of a test, before it changes some.
+/// The settings that a test starts from.
 #[derive(Parser)]
 struct Defaults {
     #[command(flatten)]
     settings: Settings,
 }
 
-/// The Redis of a node under test. It is used like a `PrivateRedis`; a test that keeps its servers
-/// itself (a cluster, Sentinels) must not ask for it.
+/// The Redis of a node under test, used like a `PrivateRedis`. It is empty in a test that starts its
+/// own Redis servers (a cluster, Sentinels), which must not use it.
 pub struct OwnRedis(Option<PrivateRedis>);
 
-const KEPT_BY_THE_TEST: &str = "the test keeps the Redis of this node itself";
+const KEPT_BY_THE_TEST: &str = "the test has started the Redis of this node itself";
 
 impl Deref for OwnRedis {
     type Target = PrivateRedis;
@@ -44,17 +50,17 @@ impl DerefMut for OwnRedis {
 }
 
 /// Which Redis a node under test gets.
-enum RedisChoice {
-    /// One of its own, which writes to the disk as said.
+pub enum RedisChoice {
+    /// A server of its own, which writes to the disk as often as this says.
     Own(Fsync),
-    /// The one at this URL.
+    /// The server at this URL.
     At(String),
 }
 
 /// A node with its own Redis, database and emulator of payments.
 pub struct TestNode {
     /// `None` only while a test has stopped it.
-    pub node: Option<Node>,
+    pub running: Option<Node>,
     pub redis: OwnRedis,
     pub emulator: Emulator,
     pub settings: Settings,
@@ -81,7 +87,7 @@ impl TestNode {
         Self::start_all(postgres::database().await, redis, change, gateway).await
     }
 
-    /// A node on a database of the test's own, and a Redis that writes to the disk as said.
+    /// A node on this database, and on a Redis that writes to the disk as often as `fsync` says.
     pub async fn start_on(
         database: String,
         fsync: Fsync,
@@ -91,13 +97,13 @@ impl TestNode {
         Self::start_all(database, redis, change, EmulatorSettings::default()).await
     }
 
-    /// A node on a Redis that the test keeps itself: a cluster, Sentinels, one behind a proxy.
+    /// A node on a Redis that the test has started: a cluster, Sentinels, a server behind a proxy.
     pub async fn start_on_redis(url: String, change: impl FnOnce(&mut Settings)) -> Self {
         let (database, redis) = (postgres::database().await, RedisChoice::At(url));
         Self::start_all(database, redis, change, EmulatorSettings::default()).await
     }
 
-    async fn start_all(
+    pub async fn start_all(
         database: String,
         redis: RedisChoice,
         change: impl FnOnce(&mut Settings),
@@ -135,12 +141,32 @@ impl TestNode {
         settings.rates.rate_limits = "off".to_owned();
         change(&mut settings);
         let node = Node::start(&settings, NodeRole::All).await.unwrap();
-        Self { node: Some(node), redis: OwnRedis(redis), emulator, settings, _dir: dir }
+        Self { running: Some(node), redis: OwnRedis(redis), emulator, settings, _dir: dir }
     }
 
-    /// The node that runs.
-    pub fn node(&self) -> &Node {
-        self.node.as_ref().expect("the node is stopped")
+    /// The node, which must not be stopped.
+    pub fn running(&self) -> &Node {
+        self.running.as_ref().expect("the node is stopped")
+    }
+
+    pub fn services(&self) -> &Services {
+        &self.running().services
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.services().engine
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.services().store
+    }
+
+    pub fn workers(&self) -> &Arc<Workers> {
+        &self.running().workers
+    }
+
+    pub fn url(&self) -> String {
+        self.running().url()
     }
 
     /// Another node on the same servers.
@@ -148,12 +174,22 @@ impl TestNode {
         Node::start(&self.settings, role).await.unwrap()
     }
 
-    /// Ends the node and goes on with one that has no worker, so that only what a test does itself
-    /// takes the journal to PostgreSQL.
+    /// Stops the node. Its servers go on.
+    pub async fn stop_node(&mut self) {
+        self.running.take().expect("the node is stopped already").stop().await;
+    }
+
+    /// Starts the node again after `stop_node`.
+    pub async fn start_node(&mut self) {
+        self.running = Some(self.another_node(NodeRole::All).await);
+    }
+
+    /// Replaces the node by a node without a worker: only the test itself then takes entries of
+    /// the journal to PostgreSQL.
     pub async fn without_worker(&mut self) {
         self.verify().await;
-        self.node.take().unwrap().stop().await;
-        self.node = Some(self.another_node(NodeRole::Api).await);
+        self.stop_node().await;
+        self.running = Some(self.another_node(NodeRole::Api).await);
     }
 
     /// The binary with the settings of this installation.
@@ -176,7 +212,7 @@ impl TestNode {
         command
     }
 
-    /// Runs a command of the binary to its end: exit status and what it printed.
+    /// Runs a command of the binary to its end; its exit status and its output.
     pub async fn run(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.binary(arguments).output().await.unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -184,9 +220,9 @@ impl TestNode {
         (output.status.code().unwrap_or(-1), format!("{text}{errors}"))
     }
 
-    /// Somebody without an account.
+    /// A client without an account.
     pub fn guest(&self) -> Client {
-        Client::new(self.node().url(), None)
+        Client::new(self.url(), None)
     }
 
     /// The first administrator.
@@ -221,40 +257,23 @@ impl TestNode {
         TestMatch { id, site_id }
     }
 
-    /// A payment key as the pay page of the gateway gives it, for a confirmation that ends as said:
-    /// `approve` or `decline`.
-    pub async fn pay_at_gateway(&self, payment: &Value, confirm: &str) -> String {
-        let body = json!({"orderId": payment["orderId"], "amount": payment["amount"],
-            "confirm": confirm});
-        let url = format!("{}/_emulator/payments", self.emulator.url());
-        let answer: Value = reqwest::Client::new()
-            .post(url)
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        answer["paymentKey"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-    }
-
     /// Compares Redis with PostgreSQL once all partitions are loaded and the journal is drained.
     pub async fn verify(&self) -> Verified {
-        let app = &self.node().services;
+        let (engine, store) = (self.engine(), self.store());
         eventually("the journal is drained", || async {
-            let found = verify(&app.engine, &app.store).await.ok()?;
-            let loading = found.disagreements.iter().any(|one| one.what == "not loaded in Redis");
+            let found = verify(engine, store).await.ok()?;
+            let mut faults = found.disagreements.iter();
+            let loading = faults.any(|fault| fault.what == "not loaded in Redis");
             (found.backlog == 0 && !loading).then_some(found)
         })
         .await
     }
 
-    /// Ends the test: the books must agree.
+    /// Ends the test: Redis and PostgreSQL must agree.
     pub async fn finish(mut self) {
         let found = self.verify().await;
         assert_eq!(found.disagreements, vec![], "Redis and PostgreSQL disagree");
-        if let Some(node) = self.node.take() {
+        if let Some(node) = self.running.take() {
             node.stop().await;
         }
         self.emulator.stop().await;
@@ -265,40 +284,12 @@ impl TestNode {
 }
 
 impl TestNode {
-    /// What goes wrong with the next calls of the gateway: `{"call":"confirm","kind":"dropAfter"}`.
-    pub async fn fault(&self, fault: &Value) {
-        let url = format!("{}/_emulator/faults", self.emulator.url());
-        let answer = reqwest::Client::new().post(url).json(fault).send().await.unwrap();
-        assert_eq!(answer.status(), 204, "{fault}");
-    }
-
-    /// Lets the gateway tell this node of each change.
-    pub async fn send_webhooks(&self) {
-        let url = format!("{}/_emulator/webhook", self.emulator.url());
-        let to = json!({"url": format!("{}/api/payments/webhooks/toss", self.node().url())});
-        assert_eq!(reqwest::Client::new().put(url).json(&to).send().await.unwrap().status(), 204);
-    }
-
-    /// Ends all faults of the gateway.
-    pub async fn clear_faults(&self) {
-        let url = format!("{}/_emulator/faults", self.emulator.url());
-        reqwest::Client::new().delete(url).send().await.unwrap();
-    }
-
-    /// The status of each payment in the gateway's own books.
-    pub async fn ledger(&self) -> Vec<String> {
-        let url = format!("{}/_emulator/ledger", self.emulator.url());
-        let books: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-        let payments = books["payments"].as_array().unwrap();
-        payments.iter().map(|one| one["status"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// A client of this Redis that no part of the node shares.
+    /// A connection to Redis of the test's own.
     pub async fn raw(&self) -> grandstand::redis::Link {
         grandstand::redis::connect(&self.settings.redis_url).await.unwrap()
     }
 
-    /// Waits until a reservation has a status; its last answer.
+    /// Waits until a reservation has this status; the reservation.
     pub async fn wait_for_status(
         &self,
         client: &Client,
@@ -321,6 +312,14 @@ pub struct TestMatch {
 }
 
 impl TestMatch {
+    pub fn match_id(&self) -> MatchId {
+        self.id.parse().unwrap()
+    }
+
+    pub fn partition(&self) -> Partition {
+        self.match_id().partition()
+    }
+
     /// A path below the match.
     pub fn path(&self, rest: &str) -> String {
         format!("/api/matches/{}{rest}", self.id)
@@ -353,7 +352,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl 
     eventually_within(Duration::from_secs(15), what, ask).await
 }
 
-/// Waits until `ask` gives something, at most so long.
+/// Waits until `ask` gives something, at most this time.
 pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     time: Duration,
     what: &str,
@@ -364,7 +363,7 @@ pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
+        assert!(tokio::time::Instant::now() < deadline, "this did not happen: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

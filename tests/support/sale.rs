@@ -1,182 +1,237 @@
-//! Sales while something is broken: purchases that may fail at each step, and a fan who holds a
-//! seat again and again.
+//! A sale under test: a node with an open match and a fan who buys there.
 
 use crate::support::client::{Answer, Client};
-use crate::support::node::{TestMatch, TestNode, plan};
+use crate::support::node::{RedisChoice, TestMatch, TestNode, eventually, plan};
+use crate::support::postgres;
+use grandstand::config::Settings;
 use grandstand::domain::ids::{MatchId, Partition};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use grandstand::embedded::{Fsync, PrivatePostgres};
+use grandstand::engine::Engine;
+use grandstand::gateway::emulator::EmulatorSettings;
+use serde_json::Value;
+use std::sync::Arc;
+use tempfile::TempDir;
 
-/// Between two holds of a `Seller`.
-const PAUSE: Duration = Duration::from_millis(20);
+/// A node, an open match at the small site, and a fan who buys there.
+pub struct Sale {
+    pub node: TestNode,
+    pub fixture: TestMatch,
+    pub fan: Client,
+    /// `None` when the sale uses the PostgreSQL of all tests.
+    postgres: Option<PrivatePostgres>,
+    /// The files of PostgreSQL.
+    pub dir: TempDir,
+}
 
-impl TestNode {
-    /// An open match in each partition, in order.
-    pub async fn match_in_each_partition(&self) -> Vec<TestMatch> {
-        let admin = self.admin().await;
-        let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
-        let body = json!({"siteId": site["id"], "homeTeam": "LG Twins",
-            "awayTeam": "Doosan Bears", "startsAt": "2030-05-05T05:00:00Z"});
-        let mut events = BTreeMap::new();
-        while events.len() < usize::from(self.settings.partitions) {
-            // It comes into some partition, and stays a draft when that has one already.
-            let event = admin.post("/api/admin/matches", &body).await.expect(201);
-            let id = event["id"].as_str().unwrap().to_owned();
-            let site_id = site["id"].as_str().unwrap().to_owned();
-            let event = TestMatch { id, site_id };
-            events.entry(event.partition()).or_insert(event);
-        }
-        for event in events.values() {
-            let path = format!("/api/admin/matches/{}/open", event.id);
-            admin.post(&path, &Value::Null).await.expect(200);
-        }
-        events.into_values().collect()
+/// The parts of a sale that differ from test to test.
+pub struct SaleBuilder<'a> {
+    change: Box<dyn FnOnce(&mut Settings) + 'a>,
+    gateway: EmulatorSettings,
+    redis: RedisChoice,
+    plan: Value,
+    own_postgres: bool,
+}
+
+impl SaleBuilder<'_> {
+    /// The gateway behaves as these settings say.
+    pub fn gateway(self, gateway: EmulatorSettings) -> Self {
+        Self { gateway, ..self }
     }
 
-    /// Buys a seat; the status of the last answer: 200 when it is sold and kept.
-    pub async fn try_to_buy(&self, fan: &Client, event: &TestMatch, seat: u32) -> u16 {
-        let hold = fan.hold(&event.id, &[seat]).await;
-        if hold.status != 201 {
-            return hold.status;
-        }
-        let body = json!({"matchId": event.id, "holdId": hold.body["data"]["holdId"]});
-        let reservation = fan.post("/api/reservations", &body).await;
-        if reservation.status != 201 {
-            return reservation.status;
-        }
-        let body = json!({"reservationId": reservation.body["data"]["id"], "method": "CARD"});
-        let payment = fan.post("/api/payments/request", &body).await;
-        if payment.status != 201 {
-            return payment.status;
-        }
-        let payment = &payment.body["data"];
-        let key = self.pay_at_gateway(payment, "approve").await;
-        confirm_within(Duration::from_secs(20), fan, payment, &key).await
+    /// Redis writes each command to the disk, so that a kill loses nothing.
+    pub fn durable_redis(self) -> Self {
+        Self { redis: RedisChoice::Own(Fsync::Always), ..self }
     }
 
-    /// Buys the first of these seats that can be bought, within this time. One that a purchase
-    /// failed for may stay taken for a while, so the next one is tried.
-    pub async fn buy_one_of(
+    /// The node uses the Redis at this URL, which the test has started.
+    pub fn redis_at(self, url: String) -> Self {
+        Self { redis: RedisChoice::At(url), ..self }
+    }
+
+    /// The match is at a site with this plan.
+    pub fn plan(self, plan: Value) -> Self {
+        Self { plan, ..self }
+    }
+
+    /// The node has a PostgreSQL that the test may kill.
+    pub fn own_postgres(self) -> Self {
+        Self { own_postgres: true, ..self }
+    }
+
+    pub async fn start(self) -> Sale {
+        let dir = TempDir::new().unwrap();
+        let (database, postgres) = if self.own_postgres {
+            let postgres = postgres::private(dir.path()).await;
+            (postgres.url(), Some(postgres))
+        } else {
+            (postgres::database().await, None)
+        };
+        let node = TestNode::start_all(database, self.redis, self.change, self.gateway).await;
+        let fixture = node.open_match_at(&self.plan).await;
+        let fan = node.user("fan").await;
+        node.verify().await;
+        Sale { node, fixture, fan, postgres, dir }
+    }
+}
+
+impl Sale {
+    /// A sale on a node with settings that the test changes.
+    pub fn with<'a>(change: impl FnOnce(&mut Settings) + 'a) -> SaleBuilder<'a> {
+        SaleBuilder {
+            change: Box::new(change),
+            gateway: EmulatorSettings::default(),
+            redis: RedisChoice::Own(Fsync::Never),
+            plan: plan(),
+            own_postgres: false,
+        }
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        self.node.engine()
+    }
+
+    pub fn match_id(&self) -> MatchId {
+        self.fixture.match_id()
+    }
+
+    /// The partition of the match.
+    pub fn partition(&self) -> Partition {
+        self.fixture.partition()
+    }
+
+    /// The epoch of the partition of the match; none while the partition is not loaded.
+    pub async fn epoch(&self) -> Option<u64> {
+        self.engine().epoch(self.partition()).await.ok()?
+    }
+
+    pub fn postgres(&mut self) -> &mut PrivatePostgres {
+        self.postgres.as_mut().expect("the sale has no PostgreSQL of its own")
+    }
+
+    /// A reservation of these seats, a payment for it, and its key at the gateway.
+    pub async fn ready(&self, seats: &[u32]) -> (Value, Value, String) {
+        self.ready_to_end(seats, "approve").await
+    }
+
+    /// The same for a payment whose confirmation ends as `confirm` says (see `pay_at_gateway`).
+    pub async fn ready_to_end(&self, seats: &[u32], confirm: &str) -> (Value, Value, String) {
+        self.ready_of(&self.fan, seats, confirm).await
+    }
+
+    /// The same for another fan.
+    pub async fn ready_of(
         &self,
-        time: Duration,
         fan: &Client,
-        event: &TestMatch,
-        seats: std::ops::Range<u32>,
-    ) {
-        let begun = Instant::now();
-        for seat in seats.cycle() {
-            let status = self.try_to_buy(fan, event, seat).await;
-            if status == 200 {
-                return;
-            }
-            assert!(begun.elapsed() < time, "nothing can be bought: {status}");
-            tokio::time::sleep(10 * PAUSE).await;
-        }
-    }
-
-    /// A reservation of a seat, a payment for it, and the key of the gateway.
-    pub async fn ready_to_pay(
-        &self,
-        fan: &Client,
-        event: &TestMatch,
-        seat: u32,
+        seats: &[u32],
+        confirm: &str,
     ) -> (Value, Value, String) {
-        let reservation = fan.reserve(&event.id, &[seat]).await;
+        let reservation = fan.reserve(&self.fixture.id, seats).await;
         let payment = fan.request_payment(&reservation).await;
-        let key = self.pay_at_gateway(&payment, "approve").await;
+        let key = self.node.pay_at_gateway(&payment, confirm).await;
         (reservation, payment, key)
     }
 
-    /// Buys a seat while nothing is broken.
-    pub async fn buy(&self, fan: &Client, event: &TestMatch, seat: u32) -> Value {
-        let (reservation, payment, key) = self.ready_to_pay(fan, event, seat).await;
-        assert_eq!(confirm_within(Duration::from_secs(10), fan, &payment, &key).await, 200);
+    /// The reservation of these seats, which the fan has bought.
+    pub async fn sold(&self, seats: &[u32]) -> Value {
+        self.sold_to(&self.fan, seats).await
+    }
+
+    pub async fn sold_to(&self, fan: &Client, seats: &[u32]) -> Value {
+        let (reservation, payment, key) = self.ready_of(fan, seats, "approve").await;
+        fan.confirm(&payment, &key).await.expect(200);
         reservation
     }
-}
 
-impl TestMatch {
-    /// The partition that the match is in.
-    pub fn partition(&self) -> Partition {
-        self.id.parse::<MatchId>().unwrap().partition()
+    /// Cancels a reservation of the fan, or the seats that the body names.
+    pub async fn cancel(&self, reservation: &Value, body: &Value) -> Answer {
+        self.fan.post(&format!("{}/cancel", path_of(reservation)), body).await
     }
-}
 
-/// Confirms again and again while the answer is 202 (not kept yet) or 503 (not now); the status of
-/// the last answer, which is one of these two only when the time is over.
-pub async fn confirm_within(time: Duration, fan: &Client, payment: &Value, key: &str) -> u16 {
-    let begun = Instant::now();
-    loop {
-        let status = fan.confirm(payment, key).await.status;
-        if ![202, 503].contains(&status) || begun.elapsed() > time {
-            return status;
+    /// The state of a seat of block 1 on the map; none while the map cannot be read.
+    pub async fn state(&self, seat: usize) -> Option<String> {
+        let answer = self.fan.get(&self.fixture.path("/blocks/1/seats")).await;
+        Some(answer.body["data"]["seats"][seat - 1]["state"].as_str()?.to_owned())
+    }
+
+    /// Waits until the map shows the seat in this state.
+    pub async fn wait_for_seat(&self, seat: usize, state: &str) {
+        eventually(&format!("seat {seat} is {state}"), || async {
+            (self.state(seat).await? == state).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the gateway has charged, once.
+    pub async fn wait_for_charge(&self) {
+        eventually("the gateway has taken the money", || async {
+            (self.node.ledger().await == ["DONE"]).then_some(())
+        })
+        .await;
+    }
+
+    /// Starts the node again after `stop_node`.
+    pub async fn start_node(&mut self) {
+        self.node.start_node().await;
+        self.follow_node();
+    }
+
+    pub async fn restart_node(&mut self) {
+        self.node.stop_node().await;
+        self.start_node().await;
+    }
+
+    /// From here on only the test itself takes entries of the journal to PostgreSQL.
+    pub async fn without_worker(&mut self) {
+        self.node.without_worker().await;
+        self.follow_node();
+    }
+
+    /// The fan calls the node that runs now, which has another port.
+    fn follow_node(&mut self) {
+        self.fan = Client::new(self.node.url(), self.fan.token.clone());
+    }
+
+    /// Ends the sale: Redis and PostgreSQL must agree.
+    pub async fn finish(self) {
+        self.node.finish().await;
+        if let Some(postgres) = self.postgres {
+            postgres.stop().await.unwrap();
         }
-        tokio::time::sleep(PAUSE).await;
     }
-}
 
-/// Waits until a hold of the seat succeeds, and gives it back.
-pub async fn sells_within(time: Duration, fan: &Client, event: &TestMatch, seat: u32) {
-    let begun = Instant::now();
-    loop {
-        let answer = hold_and_release(fan, event, seat).await;
-        if answer.status == 201 {
-            return;
+    /// Ends the sale of a test that has made Redis wrong on purpose: nothing is compared.
+    pub async fn finish_unequal(mut self) {
+        self.node.stop_node().await;
+        if let Some(postgres) = self.postgres {
+            postgres.stop().await.unwrap();
         }
-        let (partition, body) = (event.partition(), answer.body);
-        assert!(begun.elapsed() < time, "partition {partition} does not sell: {body}");
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// The answer to the hold.
-async fn hold_and_release(fan: &Client, event: &TestMatch, seat: u32) -> Answer {
-    let hold = fan.hold(&event.id, &[seat]).await;
-    if let Some(id) = hold.body["data"]["holdId"].as_str() {
-        fan.delete(&event.path(&format!("/holds/{id}"))).await;
-    }
-    hold
+/// The address of a reservation.
+pub fn path_of(reservation: &Value) -> String {
+    format!("/api/reservations/{}", reservation["id"].as_str().unwrap())
 }
 
-/// A fan who holds one seat and gives it back, again and again.
-pub struct Seller {
-    stop: CancellationToken,
-    task: JoinHandle<Vec<u16>>,
+/// The seats of a reservation.
+pub fn seats_of(reservation: &Value) -> Vec<u64> {
+    let seats = reservation["seats"].as_array().unwrap().iter();
+    seats.map(|seat| seat["seatId"].as_u64().unwrap()).collect()
 }
 
-impl Seller {
-    pub fn start(fan: &Client, event: &TestMatch, seat: u32) -> Self {
-        let stop = CancellationToken::new();
-        let (fan, stopped) = (fan.clone(), stop.clone());
-        let event = TestMatch { id: event.id.clone(), site_id: event.site_id.clone() };
-        let task = tokio::spawn(async move {
-            let mut statuses = Vec::new();
-            while !stopped.is_cancelled() {
-                statuses.push(hold_and_release(&fan, &event, seat).await.status);
-                tokio::time::sleep(PAUSE).await;
-            }
-            statuses
-        });
-        Self { stop, task }
-    }
+/// Confirms again while payments are paused; the data of the first other response, a success.
+pub async fn confirm_when_payments_go_on(fan: &Client, payment: &Value, key: &str) -> Value {
+    eventually("payments go on", || async {
+        let answer = fan.confirm(payment, key).await;
+        (answer.status != 503).then(|| answer.expect(200))
+    })
+    .await
+}
 
-    /// Ends it; the status of the answer to each hold.
-    pub async fn stop(self) -> Vec<u16> {
-        self.stop.cancel();
-        self.task.await.unwrap()
-    }
-
-    /// Ends it; all its holds must have succeeded.
-    pub async fn never_stopped(self, partition: Partition) {
-        let statuses = self.stop().await;
-        let failed = statuses.iter().filter(|status| **status != 201).count();
-        assert!(
-            statuses.len() > 10 && failed == 0,
-            "partition {partition}: {failed} of {} holds failed: {statuses:?}",
-            statuses.len()
-        );
-    }
+/// Confirms again until PostgreSQL has the sale.
+pub async fn confirm_until_persisted(fan: &Client, payment: &Value, key: &str) {
+    eventually("PostgreSQL has the sale", || async {
+        (fan.confirm(payment, key).await.status == 200).then_some(())
+    })
+    .await;
 }

@@ -47,9 +47,9 @@ impl PrivateSentinel {
             }
         });
         let sentinels = join_all(starts).await;
-        let bed = Self { servers, sentinels, _dir: dir };
-        bed.wait_until_well().await;
-        bed
+        let sale = Self { servers, sentinels, _dir: dir };
+        sale.wait_until_well().await;
+        sale
     }
 
     /// `redis-sentinel://127.0.0.1:PORT?node=…&sentinelServiceName=grandstand`.

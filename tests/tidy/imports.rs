@@ -89,9 +89,26 @@ pub(crate) fn check(source: &Source) -> Vec<Fault> {
         Ok(tree) => tree,
         Err(error) => return vec![Fault::new(source, 1, format!("is not Rust: {error}"))],
     };
-    let mut paths = Paths { module: module_of(&source.path), in_tests: 0, found: Vec::new() };
+    let mut paths = Paths::of(source);
     paths.visit_file(&tree);
     paths.found.iter().filter_map(|path| fault(source, path)).collect()
+}
+
+/// The paths of a file that begin with `crate`, without those of its tests.
+pub(crate) fn of(source: &Source) -> Vec<Vec<String>> {
+    let mut paths = Paths { without_tests: true, ..Paths::of(source) };
+    if let Ok(tree) = syn::parse_file(&source.text) {
+        paths.visit_file(&tree);
+    }
+    paths.found.retain(|path| path[0] == "crate");
+    paths.found
+}
+
+/// The names that one `use` takes, with their paths as they are written.
+pub(crate) fn names_of(item: &syn::ItemUse) -> Vec<Vec<String>> {
+    let mut paths = Paths::default();
+    paths.tree(&item.tree, &[]);
+    paths.found
 }
 
 fn fault(source: &Source, path: &[String]) -> Option<Fault> {
@@ -119,7 +136,7 @@ fn fault(source: &Source, path: &[String]) -> Option<Fault> {
     let folder = module_of(&source.path).first()?.clone();
     let (_, allowed) = MAY.iter().find(|(name, _)| *name == folder)?;
     let inside = path[1..].join("::");
-    let may = |one: &&str| inside == *one || inside.starts_with(&format!("{one}::"));
+    let may = |name: &&str| inside == *name || inside.starts_with(&format!("{name}::"));
     if path[1] == folder || allowed.iter().any(may) {
         return None;
     }
@@ -131,8 +148,8 @@ fn fault(source: &Source, path: &[String]) -> Option<Fault> {
 }
 
 /// `src/a/b.rs` is module a::b, `src/a/mod.rs` is a, `src/lib.rs` is the root.
-fn module_of(path: &str) -> Vec<String> {
-    let inner = path.trim_start_matches("src/").trim_end_matches(".rs");
+pub(crate) fn module_of(path: &str) -> Vec<String> {
+    let inner = path.split_once("src/").map_or(path, |(_, inner)| inner).trim_end_matches(".rs");
     let mut parts: Vec<String> = inner.split('/').map(str::to_owned).collect();
     if parts.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
         parts.pop();
@@ -141,15 +158,24 @@ fn module_of(path: &str) -> Vec<String> {
 }
 
 /// All paths of a file, from `crate` on where they are ours.
+#[derive(Default)]
 struct Paths {
     module: Vec<String>,
     /// Depth of modules called `tests`.
     in_tests: usize,
+    without_tests: bool,
     found: Vec<Vec<String>>,
 }
 
 impl Paths {
+    fn of(source: &Source) -> Self {
+        Self { module: module_of(&source.path), ..Self::default() }
+    }
+
     fn add(&mut self, path: Vec<String>) {
+        if self.in_tests > 0 && self.without_tests {
+            return;
+        }
         if self.in_tests > 0 && path.get(1).is_some_and(|folder| folder == TESTS_MAY) {
             return;
         }
@@ -172,7 +198,9 @@ impl Paths {
             syn::UseTree::Name(name) => self.add(with(&name.ident)),
             syn::UseTree::Rename(rename) => self.add(with(&rename.ident)),
             syn::UseTree::Glob(_) => self.add(before.to_vec()),
-            syn::UseTree::Group(group) => group.items.iter().for_each(|one| self.tree(one, before)),
+            syn::UseTree::Group(group) => {
+                group.items.iter().for_each(|item| self.tree(item, before));
+            }
         }
     }
 }

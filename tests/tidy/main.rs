@@ -3,8 +3,10 @@
 
 mod documents;
 mod imports;
+mod language;
 mod lua;
 mod shape;
+mod siblings;
 
 use grandstand::api::error::ErrorCode;
 use std::fmt;
@@ -69,7 +71,7 @@ pub(crate) fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
     }
     found.sort();
     let fits = |path: &PathBuf| {
-        path.extension().is_some_and(|ending| endings.iter().any(|one| *one == ending))
+        path.extension().is_some_and(|ending| endings.iter().any(|known| *known == ending))
     };
     let name = |path: &Path| {
         let parts = path.components().skip(root().components().count());
@@ -97,7 +99,26 @@ fn none(mut faults: Vec<Fault>) {
 }
 
 fn rust() -> Vec<Source> {
-    files(&["src", "tests", "benches"], &["rs"])
+    files(&["src", "crates", "tests", "benches"], &["rs"])
+}
+
+/// The documents, those beside the code too.
+fn documents() -> Vec<Source> {
+    let mut all = files(&["docs", "lua"], &["md"]);
+    all.extend(["README.md", "CHANGELOG.md", "web/README.md"].map(read));
+    all
+}
+
+/// Everything that people read.
+fn written() -> Vec<Source> {
+    let mut all = rust();
+    all.extend(files(&["lua", "tests"], &["lua", "c", "mjs", "toml"]));
+    all.extend(files(&["features", "web/src", "web/tests"], &["feature", "ts", "tsx", "css"]));
+    let scripts = ["bench", "mutants", "setup", "setup_test", "stage", "web_test"];
+    all.extend(scripts.map(|name| read(&format!("scripts/{name}"))));
+    all.extend(["Makefile", "Cargo.toml", "Dockerfile", ".ci/run"].map(read));
+    all.extend(documents());
+    all
 }
 
 fn each(sources: &[Source], check: fn(&Source) -> Vec<Fault>) -> Vec<Fault> {
@@ -107,6 +128,28 @@ fn each(sources: &[Source], check: fn(&Source) -> Vec<Fault>) -> Vec<Fault> {
 #[test]
 fn every_module_imports_only_what_its_layer_may() {
     none(each(&files(&["src"], &["rs"]), imports::check));
+}
+
+#[test]
+fn files_of_a_folder_do_not_import_each_other_in_a_circle() {
+    none(siblings::check(&files(&["src", "crates"], &["rs"])));
+}
+
+#[test]
+fn what_people_read_is_plain_english() {
+    none(each(&written(), language::check_phrases));
+}
+
+#[test]
+fn names_say_what_they_name() {
+    let mut faults = each(&rust(), language::check_names);
+    faults.extend(each(&files(&["src", "crates"], &["rs"]), language::check_durations));
+    none(faults);
+}
+
+#[test]
+fn lines_of_documents_are_short() {
+    none(each(&documents(), language::check_markdown));
 }
 
 #[test]
@@ -142,7 +185,8 @@ fn headers_of_scripts_name_all_replies_and_nothing_else() {
     let scripts = lua::top_level(files(&["lua"], &["lua"]));
     let mut faults: Vec<Fault> =
         scripts.iter().flat_map(|script| lua::check_replies(script, &library)).collect();
-    faults.extend(each(&files(&["lua/seat"], &["lua"]), lua::check_command_replies));
+    let commands = files(&["lua/seat"], &["lua"]);
+    faults.extend(commands.iter().flat_map(|file| lua::check_command_replies(file, &library)));
     none(faults);
 }
 

@@ -139,7 +139,7 @@ impl<'ast> Visit<'ast> for Texts {
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         type Arguments = syn::punctuated::Punctuated<syn::Expr, syn::Token![,]>;
         if let Ok(arguments) = item.parse_body_with(Arguments::parse_terminated) {
-            arguments.iter().for_each(|one| self.visit_expr(one));
+            arguments.iter().for_each(|argument| self.visit_expr(argument));
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{ApiError, ErrorCode};
 use crate::checkout::CheckoutError;
+use crate::domain::claim::EndReason;
 use crate::domain::ids::{HoldId, ReservationId, SeatId};
-use crate::engine::error::{EngineError, NotPending, Refusal};
+use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
 use crate::store::StoreError;
 
 impl From<Refusal> for ApiError {
@@ -20,14 +21,20 @@ impl From<Refusal> for ApiError {
             Refusal::Orphan(alone) => {
                 Self::from(ErrorCode::OrphanSeat).with(|members| members.orphans = Some(alone))
             }
-            Refusal::NotFound => ErrorCode::HoldNotFound.into(),
+            Refusal::NotFound(noun) => match noun {
+                Noun::Hold => ErrorCode::HoldNotFound,
+                Noun::Reservation => ErrorCode::ReservationNotFound,
+                Noun::Site => ErrorCode::SiteNotFound,
+                Noun::Match => ErrorCode::MatchNotFound,
+            }
+            .into(),
             Refusal::NotYours => ErrorCode::NotYours.into(),
             Refusal::AlreadyReserved => ErrorCode::AlreadyReserved.into(),
             Refusal::HoldExpired(lost) => {
                 Self::from(ErrorCode::HoldExpired).with(|members| members.lost = Some(lost))
             }
             Refusal::NotPending(why) => not_pending(why),
-            Refusal::ReservationEnded(reason) => reservation_ended(&reason),
+            Refusal::ReservationEnded(reason) => reservation_ended(reason),
             Refusal::AmountMismatch => ErrorCode::AmountMismatch.into(),
             Refusal::PaymentFailed => Self::new(
                 ErrorCode::ReservationNotPending,
@@ -39,7 +46,7 @@ impl From<Refusal> for ApiError {
                 "A payment for this reservation is under way. Wait for its outcome.",
             ),
             Refusal::RefundUnderWay => ErrorCode::RefundUnderWay.into(),
-            Refusal::NotCancellable(reason) => not_cancellable(&reason),
+            Refusal::NotCancellable(reason) => not_cancellable(reason),
             Refusal::PriceChanged => ErrorCode::PriceChanged.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
@@ -100,21 +107,27 @@ fn not_pending(why: NotPending) -> ApiError {
     ApiError::new(ErrorCode::ReservationNotPending, detail)
 }
 
-fn reservation_ended(reason: &str) -> ApiError {
+fn reservation_ended(reason: EndReason) -> ApiError {
     let detail = match reason {
-        "EXPIRED" => return ErrorCode::ReservationExpired.into(),
-        "CANCELLED" | "REFUNDED" => "This reservation was cancelled.",
-        "LOST" => "An earlier sale has the seats of this reservation, so it has ended.",
-        _ => "This reservation has ended.",
+        EndReason::Expired => return ErrorCode::ReservationExpired.into(),
+        EndReason::Cancelled | EndReason::Refunded => "This reservation was cancelled.",
+        EndReason::Lost => "An earlier sale has the seats of this reservation, so it has ended.",
+        EndReason::Reserved | EndReason::Released => "This reservation has ended.",
     };
     ApiError::new(ErrorCode::ReservationNotPending, detail)
 }
 
-fn not_cancellable(reason: &str) -> ApiError {
+fn not_cancellable(reason: NotCancellable) -> ApiError {
     let detail = match reason {
-        "PENDING" => "Before it is paid a reservation is cancelled whole, without seatIds.",
-        "EXPIRED" => "The time to pay is over: the seats are free again and nothing was charged.",
-        _ => "This reservation has ended before: there is nothing to cancel.",
+        NotCancellable::PartOfUnpaid => {
+            "Before it is paid a reservation is cancelled whole, without seatIds."
+        }
+        NotCancellable::Ended(Some(EndReason::Expired)) => {
+            "The time to pay is over: the seats are free again and nothing was charged."
+        }
+        NotCancellable::Ended(_) => {
+            "This reservation has ended before: there is nothing to cancel."
+        }
     };
     ApiError::new(ErrorCode::NotCancellable, detail)
 }
@@ -144,7 +157,7 @@ impl From<CheckoutError> for ApiError {
             }
             CheckoutError::PaidTooLate => ErrorCode::PaidTooLate.into(),
             CheckoutError::NoReservation => ErrorCode::ReservationNotFound.into(),
-            CheckoutError::EndedBefore => not_cancellable("ENDED"),
+            CheckoutError::EndedBefore => not_cancellable(NotCancellable::Ended(None)),
             CheckoutError::SeatsNotInReservation => Self::new(
                 ErrorCode::NotYours,
                 "Not all of these seats are part of this reservation. Nothing was cancelled.",

@@ -82,7 +82,9 @@ async fn what_was_lost(
     for _ in 0..3 {
         let state = services.engine.partition_state(partition).await?;
         let place = services.store.position(partition).await?;
-        let Agreement::DatabaseLost { told, place } = Agreement::of(&state, place, true) else {
+        let Agreement::DatabaseLost { announced: told, found: place } =
+            Agreement::of(&state, place, true)
+        else {
             return Ok(None);
         };
         // What a load has emptied would be written as deleted, for good.

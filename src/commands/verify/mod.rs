@@ -111,10 +111,10 @@ async fn journal(
     match agreement {
         Agreement::Same => {}
         Agreement::NotLoaded => wrong("not loaded in Redis".to_owned()),
-        Agreement::RedisLost { known } => {
+        Agreement::RedisLost { committed: known } => {
             wrong(format!("PostgreSQL has it up to {known}, and Redis has lost that entry"));
         }
-        Agreement::DatabaseLost { told, place } => {
+        Agreement::DatabaseLost { announced: told, found: place } => {
             let place = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
             wrong(format!("PostgreSQL had it up to {told} and has {place}: grandstand restore"));
         }

@@ -7,7 +7,7 @@ use crate::domain::ids::{MatchId, SeatId, UserId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::batch::Operation;
-use crate::engine::seats::parse_told;
+use crate::engine::snapshot::parse_told;
 use crate::live::catalog::KnownSite;
 use crate::load::dice::Dice;
 use crate::load::fanout::crowd::{Seen, mark};

@@ -1,10 +1,9 @@
-//! The scripts on a real Redis, asked as the model is asked. The clock is moved by moving all
-//! deadlines: nothing else in Redis is absolute.
+//! Runs the commands of the model on the scripts of a real Redis. The clock moves by moving all
+//! deadlines, because nothing else in Redis is an absolute time.
 
-use crate::model::{HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_USER, USERS};
 use fred::prelude::*;
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
-use grandstand::domain::claim::ClaimState;
+use grandstand::domain::claim::{ClaimState, EndReason};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
@@ -12,18 +11,26 @@ use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State}
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::Limits;
+use grandstand::engine::claims::Found;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
-use grandstand::engine::reservations::{Cancelled, Found, Source};
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::reservations::{Cancelled, Source};
+use grandstand::engine::snapshot::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::MatchKeys;
 use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
 
+pub const SEATS: u32 = 12;
+pub const USERS: usize = 4;
+/// Long against the real time of a case, so that only steps of the clock let anything expire.
+pub const HOLD_TTL_MS: i64 = 1_000_000;
+pub const PAYMENT_TTL_MS: i64 = 2_000_000;
+pub const SEATS_PER_USER: usize = 5;
+
 /// The scripts on a real Redis, with the ids behind the numbers of the model.
-pub(crate) struct System {
+pub struct System {
     engine: Engine,
     raw: Link,
     match_id: MatchId,
@@ -37,7 +44,7 @@ pub(crate) struct System {
 }
 
 impl System {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let settings = RedisSettings { fsync: Fsync::Never };
         let redis = PrivateRedis::start(dir.path(), settings).await.unwrap();
@@ -66,11 +73,11 @@ impl System {
     }
 
     /// A new match for each case.
-    pub(crate) async fn begin(&mut self) {
+    pub async fn begin(&mut self) {
         let _: () = self.raw.flushall(false).await.unwrap();
         self.match_id = MatchId::new(Partition(0));
         crate::support::partition::open_partition(&self.engine, 1).await;
-        let event = Match {
+        let fixture = Match {
             id: self.match_id,
             version: 1,
             site_id: SiteId::new(Partition(0)),
@@ -84,14 +91,14 @@ impl System {
             moved: false,
             archived: false,
         };
-        self.engine.put_match(&event, Default::default()).await.unwrap();
+        self.engine.put_match(&fixture, Default::default()).await.unwrap();
         self.claims.clear();
         self.payments.clear();
         self.folded.clear();
         self.folded_upto = "0-0".to_owned();
     }
 
-    pub(crate) async fn advance(&self, ms: i64) {
+    pub async fn advance(&self, ms: i64) {
         let script = "for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do \
             local text = redis.call('HGET', KEYS[1], user); \
             text = text:gsub('[^\\n]+', function(line) \
@@ -107,7 +114,7 @@ impl System {
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
     }
 
-    pub(crate) async fn run(
+    pub async fn run(
         &self,
         command: &Command,
         prices: &BTreeMap<SeatId, i64>,
@@ -194,7 +201,7 @@ impl System {
             }
             Command::Ask { payment, attempt } => {
                 let attempt = self.attempt(*payment, *attempt, model);
-                Ran::of(engine.ask_payment(&attempt).await, |asked| {
+                Ran::of(engine.mark_asked(&attempt).await, |asked| {
                     Ran::word(if asked { "asked" } else { "over" })
                 })
             }
@@ -245,7 +252,7 @@ impl System {
     }
 
     /// Everything that can be seen must be as the model says.
-    pub(crate) async fn compare(&mut self, model: &Model) {
+    pub async fn compare(&mut self, model: &Model) {
         let now = self.engine.now_ms(self.match_id.partition()).await.unwrap();
         let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
         let mut counted = [0; USERS];
@@ -314,7 +321,7 @@ impl System {
 
 /// What a command did.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub struct Ran {
     pub reply: Reply,
     pub claim: Option<ReservationId>,
     pub payment: Option<PaymentId>,
@@ -338,14 +345,14 @@ impl Ran {
         let (word, seats) = match refusal {
             Refusal::SeatLimit => ("seat_limit", vec![]),
             Refusal::Taken(seats) => ("taken", seats),
-            Refusal::NotFound => ("not_found", vec![]),
+            Refusal::NotFound(_) => ("not_found", vec![]),
             Refusal::NotYours => ("not_yours", vec![]),
             Refusal::AlreadyReserved => ("already_reserved", vec![]),
             Refusal::HoldExpired(seats) => ("expired", seats),
             Refusal::AlreadyHeld(_, seats) => ("already_held", seats),
             Refusal::ReservedByYou(_, seats) => ("reserved_by_you", seats),
             Refusal::NotPending(_) => ("not_pending", vec![]),
-            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => ("ended EXPIRED", vec![]),
+            Refusal::ReservationEnded(EndReason::Expired) => ("ended EXPIRED", vec![]),
             Refusal::ReservationEnded(_) => ("ended", vec![]),
             Refusal::AmountMismatch => ("amount_mismatch", vec![]),
             Refusal::PaymentFailed => ("failed", vec![]),

@@ -1,22 +1,21 @@
 //! What people are told when something is refused.
 
 use crate::steps::World;
-use crate::steps::words::Seats;
+use crate::steps::words::{Reason, Seats};
 use crate::support::client::Answer;
 use cucumber::gherkin::Step;
 use cucumber::then;
 use grandstand::api::error::ErrorCode;
 use serde_json::json;
 
-/// A refusal with this code and its status.
-pub fn assert_refused(answer: &Answer, code: &str) {
-    let known: ErrorCode = serde_json::from_value(json!(code)).expect("a code of the API");
-    answer.clone().refused(known.status().as_u16(), code);
+/// The response is a refusal with this code and its status.
+pub fn assert_refused(answer: &Answer, code: ErrorCode) {
+    answer.clone().refused(code.status().as_u16(), &code.to_string());
 }
 
-#[then(expr = "{word} is refused with {word}")]
-async fn refused(world: &mut World, name: String, code: String) {
-    assert_refused(world.person(&name).answer(), &code);
+#[then(expr = "{word} is refused because {reason}")]
+async fn refused(world: &mut World, name: String, reason: Reason) {
+    assert_refused(world.person(&name).answer(), reason.0);
 }
 
 #[then(expr = "{word} is told that seat(s) {seats} is/are gone")]
@@ -28,11 +27,12 @@ async fn lost(world: &mut World, name: String, seats: Seats) {
 async fn wrong_fields(world: &mut World, step: &Step, name: String) {
     let body = &world.person(&name).answer().body;
     let errors = body["errors"].as_array().expect("no errors");
-    let found: Vec<&str> = errors.iter().filter_map(|one| one["field"].as_str()).collect();
+    let found: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
     let table = step.table.as_ref().expect("a table of fields");
     let expected: Vec<&str> = table.rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(found, expected, "{body}");
-    assert!(errors.iter().all(|one| one["message"].as_str().is_some_and(|text| text.len() > 5)));
+    let explains = |text: &str| text.len() > 5;
+    assert!(errors.iter().all(|error| error["message"].as_str().is_some_and(explains)), "{body}");
 }
 
 #[then(expr = "{word} is asked to come back later")]
@@ -43,9 +43,9 @@ async fn come_back(world: &mut World, name: String) {
     assert!(after.is_some_and(|seconds| seconds.parse::<u64>().is_ok()), "{after:?}");
 }
 
-#[then(expr = "exactly one of them succeeds, and the others are refused with {word}")]
-async fn one_wins(world: &mut World, code: String) {
-    let (won, lost): (Vec<_>, Vec<_>) = world.race.iter().partition(|one| one.status < 300);
+#[then(expr = "exactly one of them succeeds, and the others are refused because {reason}")]
+async fn one_wins(world: &mut World, reason: Reason) {
+    let (won, lost): (Vec<_>, Vec<_>) = world.race.iter().partition(|answer| answer.status < 300);
     assert_eq!(won.len(), 1, "{:?}", world.race);
-    lost.into_iter().for_each(|one| assert_refused(one, &code));
+    lost.into_iter().for_each(|answer| assert_refused(answer, reason.0));
 }
