@@ -24,8 +24,8 @@ use tokio_util::task::TaskTracker;
 /// How long a step waits for PostgreSQL to have a claim, an outcome or a refund. Shorter: a slow
 /// commit pauses payments. Longer: buyers wait longer before they hear that PostgreSQL is away.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(3);
-/// The time to pay that a reservation gets at least when its payment is paused, because the fault
-/// is ours.
+/// The time to pay that a reservation gets at least when its payment is paused or withdrawn,
+/// because the fault is ours. Shorter: buyers lose their seats while PostgreSQL is away.
 pub const EXTRA_TIME_MS: u64 = 120_000;
 
 /// Why a confirmation or a cancellation did not happen. The money is where it was, except after

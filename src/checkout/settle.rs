@@ -73,8 +73,7 @@ pub(super) fn has_charged(found: &GatewayPayment, attempt: &Attempt) -> bool {
 }
 
 impl Settlement {
-    /// Its calls to the gateway are calls in the background: when they fail, no new payment is held
-    /// back.
+    /// With the parts of a node. Failures of its calls to the gateway hold no new payment back.
     pub fn new(engine: &Arc<Engine>, store: &Store, toss: &Toss) -> Self {
         Self { engine: engine.clone(), store: store.clone(), toss: toss.in_background() }
     }
@@ -96,7 +95,8 @@ impl Settlement {
     /// # Errors
     /// Redis gave no reply.
     pub async fn look(&self, row: &PaymentRow, rumour: &Rumour) -> Result<Verdict, EngineError> {
-        // In a halted partition PostgreSQL has lost sales, so a missing row proves nothing.
+        // In a halted partition PostgreSQL has lost sales, so a row is no reason to give money
+        // back.
         if self.engine.partition_state(rumour.payment.partition()).await?.halted.is_some() {
             return Ok(Verdict::Later);
         }

@@ -4,6 +4,7 @@
 //! taken without a hold or reservation becomes free. The search only reads, and the scripts check
 //! every step again.
 
+use crate::checkout::EXTRA_TIME_MS;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
@@ -29,8 +30,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 /// The pause between two pages. It lets the commands of buyers go first.
 const PAGE_PAUSE: Duration = Duration::from_millis(2);
-/// The extra time of a reservation whose payment is withdrawn, because the fault is ours.
-const EXTRA_TIME_MS: u64 = 120_000;
 /// Payments or seats in one query to PostgreSQL.
 const ROWS_PER_QUERY: usize = 1000;
 

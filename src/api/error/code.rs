@@ -62,7 +62,7 @@ codes! {
     Malformed = 400: "The body is not JSON.",
     /// There is no token, it is too old, or the session has ended.
     Unauthorized = 401: "The session has ended. Log in again.",
-    /// E-mail or password is wrong; which one is not told.
+    /// E-mail or password is wrong; the response does not say which.
     BadCredentials = 401: "E-mail or password is not right. Check both, or sign up.",
     /// The gateway refused for good; `gatewayCode` says why (`VIRTUAL_ACCOUNT_NOT_ACCEPTED`: seats
     /// don't wait for a deposit).
@@ -75,7 +75,7 @@ codes! {
     /// The caller does not hold the seats.
     NotYours = 403: "These seats are not held by you.",
     /// There is no such address.
-    NotFound = 404: "There is nothing at this address; /docs lists what there is.",
+    NotFound = 404: "There is nothing at this address. The page /docs lists all addresses.",
     /// There is no such match.
     MatchNotFound = 404: "There is no match with this id.",
     /// There is no such site.
@@ -88,8 +88,8 @@ codes! {
     BlockNotFound = 404: "The site has no block with this id.",
     /// The site has no such seats; `seatIds` names them.
     SeatNotFound = 404: "Not all of these seats exist at the site of this match.",
-    /// No hold of this match ever had this id. (One that is over is given back with 204, and one
-    /// that became a reservation too, once that is some 10 minutes old.)
+    /// No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does
+    /// releasing a hold that became a reservation more than about 10 minutes ago.)
     HoldNotFound = 404: "There is no hold with this id.",
     /// The caller has no such reservation.
     ReservationNotFound = 404: "You have no reservation with this id.",
@@ -101,23 +101,23 @@ codes! {
     NotInQueue = 404: "You are not in the queue: join it first.",
     /// The address has other methods; the header `Allow` lists them.
     MethodNotAllowed = 405:
-        "This address does not know this method; the header allow lists those it knows.",
+        "This address does not have this method. The header allow lists the methods that it has.",
     /// The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any
     /// of them.
     AlreadyHeld = 409:
         "You hold these seats already. Reserve them, or give them back to choose others.",
     /// Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
     SeatTaken = 409: "Some of these seats are not free any more.",
-    /// No seats are left as `bestAvailable` wishes.
+    /// No seats are left that fit `bestAvailable`.
     SoldOut = 409: "There are no such seats any more. Seats may come back.",
-    /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as
-    /// many of the free seats side by side there could be taken without that.
+    /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the
+    /// same number of free seats side by side there leaves no seat alone.
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
     /// These would be more seats than one person may have in a match.
     SeatLimit = 409: "This would be more seats than one person may have in a match.",
     /// The match is not on sale yet, or not any more, as `detail` says.
     MatchNotOpen = 409: "Tickets of this match are not on sale at the moment.",
-    /// The hold has become a reservation; who asks for seats of a reservation of his own also gets
+    /// The hold has become a reservation; a caller whose own reservation has the seats also gets
     /// `reservationId` and `seatIds`.
     AlreadyReserved = 409: "These seats are part of a reservation already.",
     /// It is too late to reserve; `lost` names the seats when seats were given.
@@ -136,8 +136,8 @@ codes! {
     /// The reservation is paid, being paid or cancelled, or this payment was replaced by a later
     /// request or declined before, as `detail` says.
     ReservationNotPending = 409: "This reservation is not waiting for a payment.",
-    /// A payment is under way, the reservation is over, or only a part of what is not paid yet is
-    /// named, as `detail` says.
+    /// A payment is under way, the reservation has ended, or `seatIds` names a part of a
+    /// reservation that is not paid yet, as `detail` says.
     NotCancellable = 409:
         "This reservation can't be cancelled, or not in this way: before it is paid it is \
          cancelled whole, without seatIds.",
@@ -152,9 +152,9 @@ codes! {
     /// PostgreSQL has an earlier sale of the seats in `lost`; nothing was charged.
     SeatSold = 409:
         "These seats belong to an earlier sale. Nothing was charged; please choose others.",
-    /// The first call with this `Idempotency-Key` has no answer yet.
+    /// The first call with this `Idempotency-Key` has no response yet.
     IdempotencyKeyInUse = 409 after 1:
-        "A call with this Idempotency-Key is under way. Ask again in a moment.",
+        "A call with this Idempotency-Key is under way. Repeat in a moment.",
     /// There is an account with this e-mail.
     EmailTaken = 409: "There is an account with this e-mail. Log in instead.",
     /// The match has no queue, or its sale has ended, as `detail` says.
@@ -184,25 +184,25 @@ codes! {
     /// There are too many event streams from one address.
     TooManyStreams = 429: "Too many of these at once. Try again in a moment.",
     /// The server has a bug.
-    Internal = 500: "Something went wrong on our side. Say the requestId when you ask for help.",
+    Internal = 500: "Something went wrong on our side. Give the requestId when you ask for help.",
     /// This is more than this node can serve now.
     Overloaded = 503 after 1: "More people are here than can be served this second. Try again.",
-    /// Redis does not answer, or is out of memory.
+    /// Redis does not reply, or is out of memory.
     Unavailable = 503 after 2:
-        "The seats can't be reached this moment. Ask again with the same Idempotency-Key: nothing \
+        "The seats can't be reached at the moment. Repeat with the same Idempotency-Key: nothing \
          happens twice.",
     /// The seats of the match are being loaded.
     NotLoaded = 503 after 2: "The seats of this match are being loaded. Try again in a moment.",
-    /// There was no answer within 15 seconds.
+    /// There was no response within 15 seconds.
     Timeout = 503 after 2:
-        "This took too long. Ask again with the same Idempotency-Key: nothing happens twice.",
+        "This took too long. Repeat with the same Idempotency-Key: nothing happens twice.",
     /// PostgreSQL or the gateway is away; nothing was charged, and the time to pay was extended.
     PaymentsPaused = 503 after 5:
         "Payments are paused for a moment. Nothing was charged, and your seats stay yours: the \
          time to pay has been extended. Try again.",
-    /// PostgreSQL is away, and this is only there.
+    /// PostgreSQL is away, and only PostgreSQL has this.
     HistoryUnavailable = 503 after 5:
-        "What was bought earlier can't be read this moment. Try again.",
+        "Earlier purchases can't be read at the moment. Try again.",
     /// The process can't serve; the other members are those of `/health/ready`.
     NotReady = 503 after 2: "This process can't serve at the moment; the other members say why.",
 }

@@ -11,10 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All matches, DRAFT too. */
+        /** All matches, also DRAFT ones. */
         get: operations["listAllMatches"];
         put?: never;
-        /** Makes a match, DRAFT. */
+        /** Creates a DRAFT match. */
         post: operations["createMatch"];
         delete?: never;
         options?: never;
@@ -33,7 +33,7 @@ export interface paths {
         /** Changes a match. Its site can only be changed while it is DRAFT. */
         put: operations["replaceMatch"];
         post?: never;
-        /** Takes a DRAFT match away. */
+        /** Deletes a DRAFT match. */
         delete: operations["deleteMatch"];
         options?: never;
         head?: never;
@@ -49,7 +49,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes seats out of the sale; held or sold ones are refused. */
+        /** Takes seats out of the sale. Seats that are held or sold are refused. */
         post: operations["blockSeats"];
         delete?: never;
         options?: never;
@@ -66,7 +66,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Closes the sale: no new holds; what is held or reserved may still be paid in its time. */
+        /**
+         * Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
+         *     in time.
+         */
         post: operations["closeSale"];
         delete?: never;
         options?: never;
@@ -99,7 +102,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets the waiting room; what is left out takes its default. */
+        /** Sets the waiting room. A field that is left out gets its default. */
         put: operations["setQueue"];
         post?: never;
         delete?: never;
@@ -117,7 +120,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives blocked seats back to the sale. */
+        /** Puts blocked seats back on sale. */
         post: operations["unblockSeats"];
         delete?: never;
         options?: never;
@@ -135,7 +138,7 @@ export interface paths {
         /** All sites. */
         get: operations["listSites"];
         put?: never;
-        /** Makes a site from a plan (docs/SITE-PLAN.md). */
+        /** Creates a site from a plan (docs/SITE-PLAN.md). */
         post: operations["createSite"];
         delete?: never;
         options?: never;
@@ -154,7 +157,7 @@ export interface paths {
         /** Replaces the plan of a site that no match on sale uses. */
         put: operations["replaceSite"];
         post?: never;
-        /** Takes a site away that no match uses. */
+        /** Deletes a site that no match uses. */
         delete: operations["deleteSite"];
         options?: never;
         head?: never;
@@ -168,7 +171,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All matches in the order in which they start; a DRAFT one is not on sale yet. */
+        /** All matches in the order in which they start. A DRAFT match is not on sale yet. */
         get: operations["listMatches"];
         put?: never;
         post?: never;
@@ -221,7 +224,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives one held seat back. */
+        /** Releases one held seat. */
         post: operations["releaseSeat"];
         delete?: never;
         options?: never;
@@ -255,9 +258,9 @@ export interface paths {
         };
         /**
          * Live states of a block: `snapshot` {version, seats}, then `changes` {version, changes}.
-         * @description Behind the snapshot, and whenever it changes, comes `match`: a match without what is counted.
-         *     While there is a waiting room `serving` comes too, as on the stream of the queue. After 15
-         *     seconds of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
+         * @description After the snapshot, and whenever it changes, there is a `match`: the match without counts. While
+         *     there is a waiting room there is also `serving`, as on the stream of the queue. After 15 seconds
+         *     of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
          */
         get: operations["watchBlock"];
         put?: never;
@@ -275,7 +278,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My holds in a match that are in time: for a page that was loaded again, and for another device. */
+        /** My holds in a match that have not expired, for a page that was reloaded and for another device. */
         get: operations["listHolds"];
         put?: never;
         /** Holds seats, all or none. */
@@ -296,7 +299,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Gives the seats of a hold back. */
+        /** Releases the seats of a hold. */
         delete: operations["releaseHold"];
         options?: never;
         head?: never;
@@ -313,9 +316,9 @@ export interface paths {
         /** My place. */
         get: operations["getPlace"];
         put?: never;
-        /** Joins the queue; who is in it keeps the number. */
+        /** Joins the queue. A user who has joined before keeps their number. */
         post: operations["joinQueue"];
-        /** Leaves the queue, or gives the pass back. */
+        /** Leaves the queue, or returns the pass. */
         delete: operations["leaveQueue"];
         options?: never;
         head?: never;
@@ -330,10 +333,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The line, live: event `serving`. A time to wait is told only while people are let in.
-         * @description Behind the first one, and whenever it changes, comes `match`: a match without what is counted;
-         *     it tells that the sale or the waiting room has ended. After 15 seconds of silence there is a
-         *     `heartbeat` {}.
+         * The queue, live: event `serving`. It has a time to wait only while people are admitted.
+         * @description After the first `serving`, and whenever it changes, there is a `match`: the match without
+         *     counts, which says when the sale or the waiting room has ended. After 15 seconds of silence
+         *     there is a `heartbeat` {}.
          */
         get: operations["watchQueue"];
         put?: never;
@@ -353,7 +356,7 @@ export interface paths {
         };
         /**
          * The states of the whole match: one letter per seat in plan order, block by block. The ETag is
-         *     the id of an event: `seats/events?lastEventId=` goes on from there.
+         *     the id of an event, and `seats/events?lastEventId=` continues from there.
          */
         get: operations["getMatchStates"];
         put?: never;
@@ -372,8 +375,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Live states of the whole match, or of `blocks`: as above, with one letter per seat in the
-         *     snapshot.
+         * Live states of the whole match, or of `blocks`: the same events as for one block, with one
+         *     letter per seat in the snapshot.
          */
         get: operations["watchMatch"];
         put?: never;
@@ -394,8 +397,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Confirms a payment. 200 only when PostgreSQL has the sale; 202 while the outcome is unknown or
-         *     not yet persisted: ask for the reservation until it is CONFIRMED.
+         * Confirms a payment. 200 only when PostgreSQL has the sale. 202 while the outcome is unknown or
+         *     not yet persisted: then read the reservation until it is CONFIRMED.
          */
         post: operations["confirmPayment"];
         delete?: never;
@@ -432,8 +435,8 @@ export interface paths {
         put?: never;
         /**
          * A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
-         *     believed: it is compared with what is known, and leads to a look-up when it differs. The reply
-         *     does not wait for that.
+         *     believed: it is compared with the payment, and leads to a look-up at the gateway when the two
+         *     differ. The response does not wait for that.
          */
         post: operations["tossWebhook"];
         delete?: never;
@@ -466,7 +469,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My reservations: open ones first, then what was bought, newest first. */
+        /** My reservations, open and bought, the newest first. */
         get: operations["listReservations"];
         put?: never;
         /** Reserves held seats: the time to pay begins. */
@@ -504,8 +507,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancels a reservation of mine, or some seats of one that is paid; the money goes back first (202
-         *     while that is under way).
+         * Cancels a reservation of mine, or some seats of a paid reservation. The money goes back first
+         *     (202 while that is under way).
          */
         post: operations["cancelReservation"];
         delete?: never;
@@ -606,7 +609,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The server's clock: the one that decides deadlines, as the first partition has it. */
+        /** The clock of the first partition. Clocks of partitions decide deadlines. */
         get: operations["getTime"];
         put?: never;
         post?: never;
@@ -677,8 +680,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Exchanges the refresh token for new tokens. A token works again for 10 s after its first use,
-         *     for an answer that was lost and for a second tab; later it ends the session.
+         * Exchanges the refresh token for new tokens. A token may be used again for 10 s after its first
+         *     use, because the response may be lost and there may be a second tab. Later use ends the session.
          */
         post: operations["refreshSession"];
         delete?: never;
@@ -696,7 +699,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes an account. */
+        /** Creates an account. */
         post: operations["signUp"];
         delete?: never;
         options?: never;
@@ -729,8 +732,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This process can serve, as far as it knows from the last second; the details say what is
-         *     missing. 503: no partition serves, nothing is heard from Redis, or the process is stopping.
+         * Whether this process can serve, as of the last second; the details say what is missing. 503: no
+         *     partition serves, Redis does not reply, or the process is stopping.
          */
         get: operations["isReady"];
         put?: never;
@@ -762,14 +765,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Seats that can be had in the place of others. */
+        /** @description Free seats in the place of the seats that were lost. */
         Alternative: {
             /**
              * Format: int64
              * @description In KRW.
              */
             amount: number;
-            /** @description What their tickets say, in English. */
+            /** @description Their labels on tickets, in English. */
             labels: string[];
             /** @description The same in Korean. */
             labelsKo: string[];
@@ -793,11 +796,11 @@ export interface components {
         Areas: {
             areas: components["schemas"]["Named"][];
         };
-        /** @description What somebody would like. */
+        /** @description A wish for seats. */
         BestInput: {
             /** @description Side by side in one row (default), or the nearest split. */
             adjacent?: boolean;
-            /** @description 1 to 100, and not more than one person may have. */
+            /** @description 1 to 100, and not more seats than one person may have. */
             count: number;
             /** @description Only of this grade. */
             grade?: string | null;
@@ -836,7 +839,7 @@ export interface components {
         Blocks: {
             blocks: components["schemas"]["Named"][];
         };
-        /** @description Which seats of a reservation to give back. */
+        /** @description Which seats of a reservation to cancel. */
         CancelInput: {
             seatIds?: components["schemas"]["SeatId"][] | null;
         };
@@ -854,28 +857,28 @@ export interface components {
             seatId: components["schemas"]["SeatId"];
         };
         /**
-         * @description How a partition is.
+         * @description Whether a partition serves.
          * @enum {string}
          */
         Condition: "ok" | "not loaded" | "no answer" | "not heard" | "payments stopped: PostgreSQL has lost sales, run grandstand restore";
-        /** @description What the gateway gave the buyer. */
+        /** @description A confirmation, with the values that the gateway gave the buyer. */
         ConfirmInput: {
             /**
              * Format: int64
              * @description In KRW.
              */
             amount: number;
-            /** @description As the request for the payment gave it. */
+            /** @description The order of the requested payment. */
             orderId: string;
             /** Format: uuid */
             paymentId: string;
-            /** @description Any, when nothing is to be paid. */
+            /** @description Any key, when nothing is to be paid. */
             paymentKey: string;
         };
-        /** @description A confirmation. */
+        /** @description The result of a confirmation. */
         ConfirmView: {
             payment: components["schemas"]["PaymentView"] | null;
-            /** @description Whether PostgreSQL has it: then nothing can undo it but a refund. */
+            /** @description Whether PostgreSQL has the sale. Then only a refund can undo it. */
             persisted: boolean;
             reservation: components["schemas"]["ReservationView"];
         };
@@ -899,10 +902,10 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_ConfirmView: {
-            /** @description A confirmation. */
+            /** @description The result of a confirmation. */
             data: {
                 payment: components["schemas"]["PaymentView"] | null;
-                /** @description Whether PostgreSQL has it: then nothing can undo it but a refund. */
+                /** @description Whether PostgreSQL has the sale. Then only a refund can undo it. */
                 persisted: boolean;
                 reservation: components["schemas"]["ReservationView"];
             };
@@ -940,7 +943,7 @@ export interface components {
         Envelope_MatchList: {
             /** @description All matches. */
             data: {
-                /** @description False while a part of Redis does not answer: its matches are listed without `seatsLeft`. */
+                /** @description False while a part of Redis does not reply: its matches are listed without `seatsLeft`. */
                 counted: boolean;
                 matches: components["schemas"]["MatchView"][];
             };
@@ -951,10 +954,10 @@ export interface components {
         Envelope_MatchPage: {
             /** @description A page of matches. */
             data: {
-                /** @description False while a part of Redis does not answer: its matches are listed without `seatsLeft`. */
+                /** @description False while a part of Redis does not reply: its matches are listed without `seatsLeft`. */
                 counted: boolean;
                 matches: components["schemas"]["MatchView"][];
-                /** @description Pass it as `cursor` for the next page; none on the last one. */
+                /** @description The `cursor` of the next page; null on the last page. */
                 nextCursor: string | null;
             };
             /** Format: int32 */
@@ -976,13 +979,13 @@ export interface components {
                 maxSeatsPerUser: number;
                 /**
                  * Format: int32
-                 * @description Seats of the site; none while the site is not known.
+                 * @description The seats of the site; null while the site is not known.
                  */
                 seats: number | null;
                 /**
                  * Format: int32
-                 * @description Those of them that can be had, as of the last two seconds; none for a draft, for a
-                 *     match that is long over, and while Redis does not answer.
+                 * @description The seats that are free, at most two seconds ago; null for a draft, for an archived match,
+                 *     and while Redis does not reply.
                  */
                 seatsLeft: number | null;
             };
@@ -1031,7 +1034,7 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_PlaceView: {
-            /** @description My place in the line. */
+            /** @description My place in the queue. */
             data: {
                 /**
                  * Format: int64
@@ -1041,14 +1044,14 @@ export interface components {
                 eta: components["schemas"]["Eta"] | null;
                 /**
                  * Format: int64
-                 * @description My number; none once I am in.
+                 * @description My number; null once I am admitted.
                  */
                 number: number | null;
                 /** Format: date-time */
                 passExpiresAt: string | null;
                 /**
                  * Format: int64
-                 * @description The number up to which people are in.
+                 * @description The number up to which people are admitted.
                  */
                 serving: number;
                 state: components["schemas"]["PlaceState"];
@@ -1058,16 +1061,16 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_Ready: {
-            /** @description What a node needs, and whether it is there, as of about a second ago. */
+            /** @description Whether a node can serve, and what is missing, as of about a second ago. */
             data: {
                 /**
-                 * @description `ok`, or `away`: then payments are paused, a worker writes nothing, and everything else
-                 *     goes on.
+                 * @description `ok`, or `away`: then payments are paused, workers write nothing, and everything else
+                 *     continues.
                  */
                 database: string;
                 /**
-                 * @description Those that do not serve, or not all. Their matches answer 503, or their payments do; all
-                 *     others sell.
+                 * @description The partitions that do not serve everything. Their matches, or only their payments, respond
+                 *     with 503. All other partitions sell.
                  */
                 partitions: components["schemas"]["PartitionAway"][];
                 /** @description This process can serve: it is not stopping, and at least one partition serves. */
@@ -1083,9 +1086,9 @@ export interface components {
         Envelope_ReservationList: {
             /** @description My reservations. */
             data: {
-                /** @description False while what was bought earlier can't be read: only open reservations are listed then. */
+                /** @description False while PostgreSQL is away: then only open reservations are listed. */
                 history: boolean;
-                /** @description False while a part of Redis does not answer: open reservations in it are not listed then. */
+                /** @description False while a part of Redis does not reply: then its open reservations are not listed. */
                 open: boolean;
                 reservations: components["schemas"]["ReservationView"][];
             };
@@ -1153,7 +1156,7 @@ export interface components {
                 accessToken: string;
                 /**
                  * Format: int64
-                 * @description Life of the access token in seconds.
+                 * @description How long the access token lives, in seconds.
                  */
                 expiresIn: number;
                 refreshToken: string;
@@ -1216,7 +1219,7 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_Time: {
-            /** @description The time by which deadlines are decided. */
+            /** @description The time that decides deadlines. */
             data: {
                 /** Format: date-time */
                 now: string;
@@ -1237,7 +1240,7 @@ export interface components {
             status: number;
         };
         /**
-         * @description What kind of refusal it is, for programs: a code never changes its meaning.
+         * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
         ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "PASS_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "METHOD_NOT_ALLOWED" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
@@ -1250,7 +1253,7 @@ export interface components {
         };
         /** @description What is wrong with one field. */
         FieldError: {
-            /** @description Path of the field: `seatIds[2]`, or a JSON pointer inside a site plan. */
+            /** @description The path of the field: `seatIds[2]`, or a JSON pointer inside a site plan. */
             field: string;
             message: string;
         };
@@ -1315,11 +1318,11 @@ export interface components {
         };
         /** @description A match as an administrator gives it. */
         MatchInput: {
-            /** @description 1 to 100 characters, no control characters; spaces around it are taken off. */
+            /** @description 1 to 100 characters, no control characters; spaces around it are removed. */
             awayTeam: string;
-            /** @description 1 to 100 characters, no control characters; spaces around it are taken off. */
+            /** @description 1 to 100 characters, no control characters; spaces around it are removed. */
             homeTeam: string;
-            /** @description No choice by hand may leave a single seat alone; default false. */
+            /** @description Whether a choice by hand is refused when it would leave a single seat alone; default false. */
             orphanRule?: boolean;
             /** Format: uuid */
             siteId: string;
@@ -1328,7 +1331,7 @@ export interface components {
         };
         /** @description All matches. */
         MatchList: {
-            /** @description False while a part of Redis does not answer: its matches are listed without `seatsLeft`. */
+            /** @description False while a part of Redis does not reply: its matches are listed without `seatsLeft`. */
             counted: boolean;
             matches: components["schemas"]["MatchView"][];
         };
@@ -1360,10 +1363,10 @@ export interface components {
         };
         /** @description A page of matches. */
         MatchPage: {
-            /** @description False while a part of Redis does not answer: its matches are listed without `seatsLeft`. */
+            /** @description False while a part of Redis does not reply: its matches are listed without `seatsLeft`. */
             counted: boolean;
             matches: components["schemas"]["MatchView"][];
-            /** @description Pass it as `cursor` for the next page; none on the last one. */
+            /** @description The `cursor` of the next page; null on the last page. */
             nextCursor: string | null;
         };
         /**
@@ -1385,19 +1388,19 @@ export interface components {
             maxSeatsPerUser: number;
             /**
              * Format: int32
-             * @description Seats of the site; none while the site is not known.
+             * @description The seats of the site; null while the site is not known.
              */
             seats: number | null;
             /**
              * Format: int32
-             * @description Those of them that can be had, as of the last two seconds; none for a draft, for a
-             *     match that is long over, and while Redis does not answer.
+             * @description The seats that are free, at most two seconds ago; null for a draft, for an archived match,
+             *     and while Redis does not reply.
              */
             seatsLeft: number | null;
         };
         /** @description Members of a problem document that only some codes have. */
         Members: {
-            /** @description `SEAT_TAKEN`: up to three choices as good as the one that was lost. */
+            /** @description `SEAT_TAKEN`: up to three choices as good as the seats that were lost. */
             alternatives?: components["schemas"]["Alternative"][];
             /** @description `VALIDATION`: wrong fields, one entry each. */
             errors?: components["schemas"]["FieldError"][];
@@ -1419,7 +1422,7 @@ export interface components {
             reservationId?: string;
             /**
              * @description `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
-             *     those of the caller.
+             *     the seats of the caller.
              */
             seatIds?: components["schemas"]["SeatId"][];
         };
@@ -1441,7 +1444,7 @@ export interface components {
          * @default null
          */
         Nothing: unknown;
-        /** @description A partition that does not serve, or not all, and why. */
+        /** @description A partition that does not serve everything, and why. */
         PartitionAway: {
             /** Format: int32 */
             partition: number;
@@ -1478,11 +1481,11 @@ export interface components {
             status: components["schemas"]["PaymentStatus"];
         };
         /**
-         * @description Where one stands.
+         * @description Whether a user waits or may hold seats.
          * @enum {string}
          */
         PlaceState: "WAITING" | "ADMITTED";
-        /** @description My place in the line. */
+        /** @description My place in the queue. */
         PlaceView: {
             /**
              * Format: int64
@@ -1492,14 +1495,14 @@ export interface components {
             eta: components["schemas"]["Eta"] | null;
             /**
              * Format: int64
-             * @description My number; none once I am in.
+             * @description My number; null once I am admitted.
              */
             number: number | null;
             /** Format: date-time */
             passExpiresAt: string | null;
             /**
              * Format: int64
-             * @description The number up to which people are in.
+             * @description The number up to which people are admitted.
              */
             serving: number;
             state: components["schemas"]["PlaceState"];
@@ -1512,15 +1515,15 @@ export interface components {
         /** @description A problem document (RFC 9457). */
         Problem: components["schemas"]["Members"] & {
             code: components["schemas"]["ErrorCode"];
-            /** @description What happened and what to do, for people. */
+            /** @description What happened, and what to do, for people. */
             detail: string;
-            /** @description Names the request in the log of the server; also in the header `x-request-id`. */
+            /** @description The id of the request in the log of the server; also in the header `x-request-id`. */
             requestId: string;
             /** Format: int32 */
             status: number;
             /** @description The status in words. */
             title: string;
-            /** @description Names the kind of problem for ever: the code as a URN. */
+            /** @description The kind of problem, which never changes: the code as a URN. */
             type: string;
         };
         /** @description How the waiting room of a match lets people in. */
@@ -1565,16 +1568,16 @@ export interface components {
              */
             randomPreQueue?: false;
         };
-        /** @description What a node needs, and whether it is there, as of about a second ago. */
+        /** @description Whether a node can serve, and what is missing, as of about a second ago. */
         Ready: {
             /**
-             * @description `ok`, or `away`: then payments are paused, a worker writes nothing, and everything else
-             *     goes on.
+             * @description `ok`, or `away`: then payments are paused, workers write nothing, and everything else
+             *     continues.
              */
             database: string;
             /**
-             * @description Those that do not serve, or not all. Their matches answer 503, or their payments do; all
-             *     others sell.
+             * @description The partitions that do not serve everything. Their matches, or only their payments, respond
+             *     with 503. All other partitions sell.
              */
             partitions: components["schemas"]["PartitionAway"][];
             /** @description This process can serve: it is not stopping, and at least one partition serves. */
@@ -1595,9 +1598,9 @@ export interface components {
         };
         /** @description My reservations. */
         ReservationList: {
-            /** @description False while what was bought earlier can't be read: only open reservations are listed then. */
+            /** @description False while PostgreSQL is away: then only open reservations are listed. */
             history: boolean;
-            /** @description False while a part of Redis does not answer: open reservations in it are not listed then. */
+            /** @description False while a part of Redis does not reply: then its open reservations are not listed. */
             open: boolean;
             reservations: components["schemas"]["ReservationView"][];
         };
@@ -1637,7 +1640,7 @@ export interface components {
             /** Format: uuid */
             matchId: string;
         };
-        /** @description Seats out of one's holds. */
+        /** @description Seats out of any of my holds. */
         ReserveSeats: {
             /** Format: uuid */
             matchId: string;
@@ -1689,8 +1692,8 @@ export interface components {
          */
         SeatId: number;
         /**
-         * @description The label of a seat is: the text of its block, `row`, the label of its row, `seat`, its number,
-         *     `end`.
+         * @description The label of a seat is the text of its block, `row`, the label of its row, `seat`, its number
+         *     and `end`.
          */
         SeatLabels: components["schemas"]["LabelWords"] & {
             /** @description In the order of the plan. */
@@ -1706,11 +1709,11 @@ export interface components {
          * @enum {string}
          */
         SeatState: "AVAILABLE" | "HOLD" | "PENDING" | "OCCUPIED" | "BLOCKED";
-        /** @description A seat with its place. */
+        /** @description A seat with its row, number, grade and price. */
         SeatView: {
             grade: string;
             id: components["schemas"]["SeatId"];
-            /** @description What its ticket says, in English. */
+            /** @description The label on its ticket, in English. */
             label: string;
             /** @description The same in Korean. */
             labelKo: string;
@@ -1759,7 +1762,7 @@ export interface components {
             accessToken: string;
             /**
              * Format: int64
-             * @description Life of the access token in seconds.
+             * @description How long the access token lives, in seconds.
              */
             expiresIn: number;
             refreshToken: string;
@@ -1775,14 +1778,14 @@ export interface components {
         /** @description E-mail and password of a new account. */
         SignUpInput: {
             /**
-             * @description At most 254 characters; spaces around it are taken off.
+             * @description At most 254 characters; spaces around it are removed.
              * @example fan@grandstand.example
              */
             email: string;
             /** @example correct horse battery */
             password: string;
         };
-        /** @description What tickets call the seats of a site, in each language. */
+        /** @description The labels of the seats of a site on tickets, in each language. */
         SiteLabels: {
             en: components["schemas"]["SeatLabels"];
             ko: components["schemas"]["SeatLabels"];
@@ -1850,7 +1853,7 @@ export interface components {
             /** @description All of them or none. */
             seatIds: components["schemas"]["SeatId"][];
         };
-        /** @description The time by which deadlines are decided. */
+        /** @description The time that decides deadlines. */
         Time: {
             /** Format: date-time */
             now: string;
@@ -1862,10 +1865,10 @@ export interface components {
             id: string;
             role: components["schemas"]["Role"];
         };
-        /** @description What a webhook of the gateway may say; everything else in it is ignored. */
+        /** @description The parts of a webhook of the gateway that are read. Everything else in it is ignored. */
         WebhookInput: {
             data?: components["schemas"]["WebhookPayment"] | null;
-            /** @description News of a deposit have these two here. */
+            /** @description A message about a deposit has these two here. */
             orderId?: string | null;
             status?: string | null;
         };
@@ -2046,9 +2049,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2064,7 +2067,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first answer again. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2124,7 +2127,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet. */
+            /** @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2180,9 +2183,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2310,9 +2313,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2410,9 +2413,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2546,9 +2549,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2648,9 +2651,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2762,9 +2765,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -2886,9 +2889,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3022,9 +3025,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3092,9 +3095,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3110,7 +3113,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first answer again. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3161,7 +3164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet. */
+            /** @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3217,9 +3220,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3344,9 +3347,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3444,9 +3447,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3462,7 +3465,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["MatchStatus"];
-                /** @description `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description 1 to 100, default 50. */
                 limit?: number;
@@ -3511,9 +3514,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3583,9 +3586,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3659,7 +3662,7 @@ export interface operations {
             };
             /**
              * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
-             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as many of the free seats side by side there could be taken without that.
+             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              */
@@ -3691,9 +3694,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3754,7 +3757,7 @@ export interface operations {
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
-             *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (One that is over is given back with 204, and one that became a reservation too, once that is some 10 minutes old.)
+             *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does releasing a hold that became a reservation more than about 10 minutes ago.)
              */
             404: {
                 headers: {
@@ -3764,7 +3767,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`. */
+            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3802,9 +3805,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3888,9 +3891,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -3980,9 +3983,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4064,9 +4067,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4082,7 +4085,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first answer again. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4150,12 +4153,12 @@ export interface operations {
             /**
              * @description - `ALREADY_HELD`: The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any of them.
              *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
-             *     - `SOLD_OUT`: No seats are left as `bestAvailable` wishes.
-             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although as many of the free seats side by side there could be taken without that.
+             *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`.
+             *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
-             *     - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`.
-             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
+             *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
+             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
              */
             409: {
                 headers: {
@@ -4212,9 +4215,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4274,7 +4277,7 @@ export interface operations {
             };
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match.
-             *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (One that is over is given back with 204, and one that became a reservation too, once that is some 10 minutes old.)
+             *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does releasing a hold that became a reservation more than about 10 minutes ago.)
              */
             404: {
                 headers: {
@@ -4284,7 +4287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`. */
+            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4313,9 +4316,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4406,9 +4409,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4496,9 +4499,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4578,9 +4581,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4662,9 +4665,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4752,9 +4755,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4771,7 +4774,7 @@ export interface operations {
             query?: {
                 /** @description The id of the last event seen, as the header `Last-Event-ID`. */
                 lastEventId?: string;
-                /** @description Block ids by comma, at most 100: only these blocks of the match. */
+                /** @description Only these blocks of the match: at most 100 ids with commas between. */
                 blocks?: string;
             };
             header?: never;
@@ -4845,9 +4848,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -4993,11 +4996,11 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              *     - `PAYMENTS_PAUSED`: PostgreSQL or the gateway is away; nothing was charged, and the time to pay was extended.
-             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and this is only there.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {
                 headers: {
@@ -5013,7 +5016,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first answer again. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -5067,7 +5070,7 @@ export interface operations {
             /**
              * @description - `RESERVATION_EXPIRED`: It is too late to pay; nothing was charged.
              *     - `RESERVATION_NOT_PENDING`: The reservation is paid, being paid or cancelled, or this payment was replaced by a later request or declined before, as `detail` says.
-             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
+             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
              */
             409: {
                 headers: {
@@ -5124,10 +5127,10 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
-             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and this is only there.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {
                 headers: {
@@ -5211,9 +5214,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -5292,10 +5295,10 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
-             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and this is only there.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {
                 headers: {
@@ -5354,9 +5357,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -5372,7 +5375,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first answer again. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -5426,7 +5429,7 @@ export interface operations {
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
-             *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (One that is over is given back with 204, and one that became a reservation too, once that is some 10 minutes old.)
+             *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does releasing a hold that became a reservation more than about 10 minutes ago.)
              */
             404: {
                 headers: {
@@ -5437,10 +5440,10 @@ export interface operations {
                 };
             };
             /**
-             * @description - `ALREADY_RESERVED`: The hold has become a reservation; who asks for seats of a reservation of his own also gets `reservationId` and `seatIds`.
+             * @description - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              *     - `HOLD_EXPIRED`: It is too late to reserve; `lost` names the seats when seats were given.
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
-             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
+             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
              */
             409: {
                 headers: {
@@ -5497,9 +5500,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -5578,10 +5581,10 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
-             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and this is only there.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {
                 headers: {
@@ -5671,7 +5674,7 @@ export interface operations {
             };
             /**
              * @description - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
-             *     - `NOT_CANCELLABLE`: A payment is under way, the reservation is over, or only a part of what is not paid yet is named, as `detail` says.
+             *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
              *     - `REFUND_REFUSED`: The gateway keeps the money; the reservation stays.
              */
@@ -5730,10 +5733,10 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
-             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and this is only there.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {
                 headers: {
@@ -5812,9 +5815,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -5884,9 +5887,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -5960,9 +5963,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6036,9 +6039,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6112,9 +6115,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6164,9 +6167,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6212,7 +6215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `BAD_CREDENTIALS`: E-mail or password is wrong; which one is not told. */
+            /** @description - `BAD_CREDENTIALS`: E-mail or password is wrong; the response does not say which. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6259,9 +6262,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6318,9 +6321,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6379,9 +6382,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6474,9 +6477,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
@@ -6492,7 +6495,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first answer again. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -6526,7 +6529,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no answer yet.
+             * @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
              *     - `EMAIL_TAKEN`: There is an account with this e-mail.
              */
             409: {
@@ -6584,9 +6587,9 @@ export interface operations {
             };
             /**
              * @description - `OVERLOADED`: This is more than this node can serve now.
-             *     - `UNAVAILABLE`: Redis does not answer, or is out of memory.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
-             *     - `TIMEOUT`: There was no answer within 15 seconds.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
              */
             503: {
                 headers: {
