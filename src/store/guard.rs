@@ -144,8 +144,8 @@ impl Guard {
         self.set(fact.payment, fact.reservation, known, !owed);
     }
 
-    /// Whether the payment of this step begins with it. An approval counts as the begin of a payment
-    /// whose real begin the journal has lost.
+    /// Whether the payment of this step begins with it. An approval counts as the begin of a
+    /// payment whose real begin the journal has lost.
     pub(super) fn begins(&self, entry: JournalStep<'_>) -> bool {
         let unknown = !self.payments.contains_key(&entry.fact.payment);
         entry.step == PaymentStep::Begun || entry.step == PaymentStep::Approved && unknown
@@ -231,7 +231,8 @@ impl Known {
     }
 }
 
-/// Decides about a later step of a payment. `taken`: another payment of the reservation has its seats.
+/// Decides about a later step of a payment. `taken`: another payment of the reservation has its
+/// seats.
 fn rule_next(entry: JournalStep<'_>, known: Known, taken: bool) -> Ruling {
     use PaymentRowStatus as Status;
     use PaymentStep::{
