@@ -155,7 +155,7 @@ impl Hub {
     }
 
     /// Takes an entry of the stream of a match.
-    pub fn hear(&self, id: MatchId, at: StreamId, fields: Fields) {
+    pub fn take_entry(&self, id: MatchId, at: StreamId, fields: Fields) {
         self.send(id, Message::Entry(at, fields));
     }
 

@@ -147,8 +147,10 @@ fn listener(services: &Arc<Services>) -> Listener {
     let refresh =
         Refresh::new(services.catalog.clone(), services.hub.clone(), services.stop.clone());
     Arc::new(move |told| match told {
-        Notice::Changes(id, at, fields) => services.hub.hear(id, at, fields),
-        Notice::Persisted(partition, fields) => services.persisted.hear(partition, &fields),
+        Notice::Changes(id, at, fields) => services.hub.take_entry(id, at, fields),
+        Notice::Persisted(partition, fields) => {
+            services.persisted.take_announcement(partition, &fields)
+        }
         Notice::SessionEnded(session) => services.tokens.end(session),
         Notice::SiteChanged(id) => refresh.site(id),
         Notice::MatchChanged(id) => refresh.fixture(id),

@@ -42,7 +42,7 @@ impl Persisted {
     }
 
     /// Takes an announcement.
-    pub fn hear(&self, partition: Partition, fields: &Fields) {
+    pub fn take_announcement(&self, partition: Partition, fields: &Fields) {
         let Some(sender) = self.partitions.get(usize::from(partition.0)) else { return };
         let Some(upto) = fields.get("upto").and_then(|id| id.parse().ok()) else { return };
         let epoch = fields.get("epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
@@ -118,7 +118,7 @@ mod tests {
         let announce = |epoch: &str, upto: &str| {
             let fields = [("epoch", epoch), ("upto", upto), ("lost", "")];
             let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            persisted.hear(partition, &Fields::from(fields));
+            persisted.take_announcement(partition, &Fields::from(fields));
         };
         let verdict = async |id: &str| {
             let (id, payment) = (id.parse().unwrap(), PaymentId::new(partition));
