@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
 use grandstand::commands::dev::Dev;
-use grandstand::commands::{dead_letters, demo, restore, verify};
+use grandstand::commands::{dead_letters, demo, rebuild, restore, verify};
 use grandstand::config::{Settings, read_file};
 use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
 use grandstand::node::{Node, NodeRole};
@@ -240,7 +240,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
-            let rebuilt = grandstand::node::rebuild(&settings, partition).await?;
+            let rebuilt = rebuild::rebuild(&settings, partition).await?;
             println!("{rebuilt} partitions loaded from PostgreSQL");
         }
         Command::Restore { dry_run, partition, settings } => {

@@ -3,5 +3,6 @@
 pub mod dead_letters;
 pub mod demo;
 pub mod dev;
+pub mod rebuild;
 pub mod restore;
 pub mod verify;

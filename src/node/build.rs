@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 /// How long a start waits for a server of Redis that does not answer.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) async fn build(
+pub(crate) async fn build(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Arc<Services>, Arc<Workers>)> {

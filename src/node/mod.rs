@@ -1,14 +1,13 @@
 //! The composition root: builds the parts of a node, starts its tasks, stops them in order.
 
 mod build;
-mod rebuild;
 
-pub use rebuild::rebuild;
+pub(crate) use build::build;
 
 use crate::api::{Services, health, hints, router, serve, worker_router};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
-use crate::node::build::{Waiting, build, first_administrator, wait_until_loaded};
+use crate::node::build::{Waiting, first_administrator, wait_until_loaded};
 use crate::stream::backlog::MEASURE_EVERY;
 use crate::stream::tail::{Listener, Tail, Told};
 use crate::workers::Workers;

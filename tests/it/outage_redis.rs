@@ -264,7 +264,7 @@ async fn a_seat_that_redis_forgot_is_not_sold_again() {
     // A rebuild brings the sale back to the map; it is done while no worker has a lease.
     bed.app.node.take().unwrap().stop().await;
     let rebuilt = eventually("the leases have ended", || async {
-        grandstand::node::rebuild(&bed.app.settings, None).await.ok()
+        grandstand::commands::rebuild::rebuild(&bed.app.settings, None).await.ok()
     })
     .await;
     assert_eq!(rebuilt, 2);
