@@ -52,7 +52,7 @@ bench: ## The benches (ARGS=engine_hold for one)
 
 load: ## A load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
 	@scripts/setup run
-	@$(CARGO) build --locked --release --bin grandstand
+	@$(CARGO) build --locked --release --bin grandstand --bin grandstand-load
 	@exec $(target_dir)/release/grandstand load $(SCENARIO) --embedded $(ARGS)
 
 lint: ## Clippy and the documentation, warnings are errors

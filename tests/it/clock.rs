@@ -8,12 +8,12 @@ use crate::support::node::{TestMatch, TestNode, eventually};
 use fred::prelude::*;
 use fred::types::Expiration;
 use grandstand::domain::ids::{MatchId, Partition};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::clock::Tick;
 use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use grandstand::workers::expiry::expire_due;
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 

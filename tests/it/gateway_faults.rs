@@ -3,7 +3,7 @@
 
 use crate::support::client::Client;
 use crate::support::node::{TestMatch, TestNode, eventually};
-use grandstand::gateway::emulator::EmulatorSettings;
+use grandstand_emulator::EmulatorSettings;
 use serde_json::{Value, json};
 
 struct Bed {

@@ -10,7 +10,6 @@ use grandstand::domain::ids::{
 };
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
 use grandstand::domain::money::{Attempt, Refund};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::Limits;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
@@ -19,6 +18,7 @@ use grandstand::engine::seats::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::MatchKeys;
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
 

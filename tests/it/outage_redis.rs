@@ -8,9 +8,9 @@ use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::ids::{MatchId, Partition, UserId};
 use grandstand::domain::position::EventId;
-use grandstand::embedded::Fsync;
 use grandstand::node::{Node, NodeRole};
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use grandstand_embedded::Fsync;
 use serde_json::Value;
 
 struct Bed {

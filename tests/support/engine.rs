@@ -9,13 +9,13 @@ use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::payments::Outcome;
 use grandstand::engine::reservations::Source;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tempfile::TempDir;
