@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for every role: `serve --role api|worker`, `migrate`, `demo`, `toss-emulator`; and `load` for tests.
+# One image for every role: `serve --role api|worker`, `migrate`, `demo`, `toss-emulator`, `load`.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

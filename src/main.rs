@@ -98,7 +98,7 @@ enum Command {
     },
     /// Prints the OpenAPI document of this release.
     Openapi,
-    /// Load tests of a running installation, or of a private one.
+    /// Runs load tests on a running installation, or on a private one.
     #[command(disable_help_flag = true)]
     Load {
         /// Arguments of the load test. `grandstand load --help` explains them.

@@ -35,7 +35,7 @@ pub(crate) struct LoadArguments {
     /// Seconds in which people arrive.
     #[arg(long, value_parser = positive)]
     pub(crate) duration: Option<f64>,
-    /// Number of matches. The people spread over them; each match belongs to another partition.
+    /// Number of matches. The people spread over them. Each match has a partition of its own.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub(crate) matches: u32,
     /// Number of connections, which is also the largest number of requests in flight.

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Load tests of a running installation, or of a private one.
+/// Runs load tests on a running installation, or on a private one.
 #[derive(Parser)]
 #[command(name = "grandstand load", bin_name = "grandstand load", version)]
 struct Cli {
