@@ -1,10 +1,10 @@
-# `make` lists what there is. Works with GNU make 3.81, which macOS has.
+# `make` lists the targets. Works with GNU make 3.81, because macOS has that.
 
 CARGO ?= cargo
-# More arguments for the program that a target starts: make run ARGS=--fresh
+# Extra arguments for the program that a target starts: make run ARGS=--fresh
 ARGS ?=
-# The profile of `make run`. A first build with `dev` takes a fraction of the time of `release`,
-# and it is shared with the tests. For the full speed: make run PROFILE=release
+# The profile of `make run`. A first build with `dev` is several times faster than with `release`,
+# and the tests share it. For full speed: make run PROFILE=release
 PROFILE ?= dev
 LISTEN ?= 127.0.0.1:8080
 SCENARIO ?= rush
@@ -17,54 +17,56 @@ stage := scripts/stage
 .NOTPARALLEL:
 .PHONY: help run test api features chaos bench load lint fmt doc clean
 
-help: ## This list
+help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-run: ## Start all on http://127.0.0.1:8080: servers, demo and page (ARGS=--fresh, PROFILE=release)
+run: ## Start everything on http://127.0.0.1:8080 with demo data (ARGS=--fresh, PROFILE=release)
 	@scripts/setup run
 	@$(CARGO) build --locked --profile $(PROFILE) --bin grandstand
 	@exec $(binary) dev --listen $(LISTEN) $(ARGS)
 
-test: ## All that must pass: format, lints, tests, features, scripts and browser tests
+test: ## Run everything that must pass: format, lints, tests, features, scripts, browser tests
 	@$(stage) setup scripts/setup test
 	@$(stage) format $(CARGO) fmt --all --check
 	@$(stage) lint $(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(stage) tests $(CARGO) test --locked --no-fail-fast
 	@$(stage) scripts scripts/setup_test
+	@$(stage) commits scripts/commits_test
 	@if [ -f web/package.json ]; then $(stage) browser scripts/web_test; fi
 
-api: ## The description of the API and the types of the page, after a change of the API
+api: ## Generate web/openapi.json and the page's types, after a change of the API
 	@$(CARGO) run --locked --quiet --bin grandstand -- openapi > web/openapi.json.new
 	@mv web/openapi.json.new web/openapi.json
-	@cd web && npm run --silent api
+	@cd web && if [ ! -d node_modules ]; then npm ci --no-audit --no-fund; fi && npm run --silent api
 
-features: ## The features alone, as scenarios (ARGS="-- --name 'a part of its name'")
+features: ## Run the scenarios of features/ only (ARGS="-- --name 'a part of its name'")
 	@scripts/setup run
 	@$(CARGO) test --locked --test cucumber $(ARGS)
 
-chaos: ## The same failures again and again, half an hour or more (ARGS=kills for a part of the name)
+chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests with this in their name)
 	@scripts/setup run
 	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
 
-bench: ## The benches (ARGS=engine_hold for one)
+bench: ## Run the benches (ARGS=engine_hold for one of them)
 	@scripts/setup run
 	@$(CARGO) bench --locked $(if $(ARGS),--bench $(ARGS))
 
-load: ## A load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
+load: ## Run a load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
 	@scripts/setup run
 	@$(CARGO) build --locked --release --bin grandstand --bin grandstand-load
 	@exec $(target_dir)/release/grandstand load $(SCENARIO) --embedded $(ARGS)
 
-lint: ## Clippy and the documentation, warnings are errors
+lint: ## Run clippy and build the documentation; warnings are errors
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 
-fmt: ## Format the code
+fmt: ## Format the code, and check the subjects of the commits that are not on main yet
 	@$(CARGO) fmt --all
+	@scripts/commits
 
-doc: ## The documentation of the code, in the browser
+doc: ## Open the documentation of the code in the browser
 	@$(CARGO) doc --locked --no-deps --document-private-items --open
 
-clean: ## Remove what was built; the data in .grandstand stay
+clean: ## Remove all build output; the data in .grandstand stays
 	@$(CARGO) clean
 	@rm -rf web/node_modules .schemathesis

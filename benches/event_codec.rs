@@ -6,7 +6,7 @@ use grandstand::domain::claim::join_seats;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::PlanIndex;
 use grandstand::domain::position::{EventId, Position, StreamId};
-use grandstand::engine::seats::{parse_states, parse_told};
+use grandstand::engine::snapshot::{parse_states, parse_told};
 use grandstand::live::frame::{Scope, changes, event, states};
 use std::hint::black_box;
 

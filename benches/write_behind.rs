@@ -133,7 +133,7 @@ async fn empty(servers: &Servers, partition: Partition) {
     let workers = &servers.workers;
     let (journal, lease) = servers.journal(partition).await;
     let newest = journal.newest().await.expect("a reply");
-    let mut place = workers.place(partition).await.expect("a position");
+    let mut place = workers.position(partition).await.expect("a position");
     while place.id < newest {
         place = workers.drain_once(&journal, &lease, place).await.expect("a step");
     }

@@ -7,7 +7,7 @@
 -- Cost: O(1)
 local now = clock_now(clock_read(KEYS[4]))
 local ring = operation_ring({ KEYS[1], KEYS[2], KEYS[3] }, now)
-local mark = 'k:' .. ARGV[1]
+local mark = NOTE.KEY .. ARGV[1]
 local answer = operation_replay(operation_find(ring, mark), ARGV[2])
 if answer then return answer end
 -- all checked: write

@@ -1,5 +1,6 @@
-//! Every setting: by flag, by environment, by file (`--config`, TOML, keys as the flags), in that
-//! order of precedence. The only place that reads the environment.
+//! Every setting of a node. A flag wins over the environment, and the environment over the file
+//! (`--config`, TOML, keys named like the flags). Apart from the search for private servers in
+//! `embedded`, nothing else reads the environment.
 
 use crate::engine::batch::Limits;
 use clap::Args;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 /// Settings of a node.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free port.
     #[arg(long, env = "GRANDSTAND_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: String,
     /// Redis: redis://HOST:PORT, redis-sentinel://…, redis-cluster://….
@@ -25,51 +26,52 @@ pub struct Settings {
         default_value = "postgres://grandstand@127.0.0.1:5432/grandstand"
     )]
     pub database_url: String,
-    /// Addresses of load balancers, by comma: the address of a caller is then what they say in
-    /// X-Forwarded-For. Never name one that strangers can reach the node from.
+    /// Addresses of load balancers, separated by commas. The address of a caller is then taken from
+    /// their X-Forwarded-For. Never list an address from which strangers can reach the node.
     #[arg(long, env = "GRANDSTAND_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpAddr>,
     /// Connections to PostgreSQL; more than 16 only wait for each other.
     #[arg(long, env = "GRANDSTAND_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: usize,
-    /// Lets PostgreSQL run without fsync: tests only, a sale can be lost.
+    /// Accept a PostgreSQL without fsync: tests only, because it can lose a sale.
     #[arg(long, env = "GRANDSTAND_ALLOW_UNSAFE_DATABASE", hide = true,
         value_parser = BoolishValueParser::new())]
     pub allow_unsafe_database: bool,
-    /// Secret of the access tokens, 32 characters or more.
+    /// Secret that signs the access tokens, 32 characters or more.
     #[arg(long, env = "GRANDSTAND_JWT_SECRET", hide_env_values = true, default_value = "")]
     pub jwt_secret: String,
-    /// Life of an access token in ms: longer means that a lost one works longer.
+    /// Lifetime of an access token in ms. A stolen token works for this time.
     #[arg(long, env = "GRANDSTAND_ACCESS_TTL_MS", default_value_t = 900_000,
         value_parser = value_parser!(u64).range(1_000..=43_200_000))]
     pub access_ttl_ms: u64,
-    /// Life of a session in ms.
+    /// Lifetime of a session in ms.
     #[arg(long, env = "GRANDSTAND_REFRESH_TTL_MS", default_value_t = 1_209_600_000)]
     pub refresh_ttl_ms: u64,
-    /// Base of the API of Toss Payments.
+    /// Base URL of the API of Toss Payments.
     #[arg(long, env = "GRANDSTAND_TOSS_BASE_URL", default_value = "https://api.tosspayments.com")]
     pub toss_base_url: String,
     /// Secret key at Toss Payments.
     #[arg(long, env = "GRANDSTAND_TOSS_SECRET_KEY", hide_env_values = true, default_value = "")]
     pub toss_secret_key: String,
-    /// Page on which people pay (the emulator has one); empty: the browser uses Toss's own SDK.
+    /// Page on which people pay (the emulator has one). When empty, the browser uses the SDK of
+    /// Toss.
     #[arg(long, env = "GRANDSTAND_TOSS_CHECKOUT_URL", default_value = "")]
     pub toss_checkout_url: String,
-    /// Longest wait for an answer of Toss in ms; then the outcome counts as unknown.
+    /// Longest wait for a response of Toss in ms. After it the outcome counts as unknown.
     #[arg(long, env = "GRANDSTAND_TOSS_TIMEOUT_MS", default_value_t = 10_000)]
     pub toss_timeout_ms: u64,
-    /// The first administrator, made at start when missing.
+    /// E-mail of the first administrator, who is created at the start if missing.
     #[arg(long, env = "GRANDSTAND_ADMIN_EMAIL", default_value = "")]
     pub admin_email: String,
-    /// The password of the first administrator.
+    /// Password of the first administrator.
     #[arg(long, env = "GRANDSTAND_ADMIN_PASSWORD", hide_env_values = true, default_value = "")]
     pub admin_password: String,
-    /// Partitions, 1 to 4,096; fixed at first start. More spread the load of many matches over more
-    /// Redis nodes and workers; each costs a few connections.
+    /// Number of partitions, 1 to 4,096, fixed at the first start. More partitions spread many
+    /// matches over more Redis nodes and workers; each costs a few connections.
     #[arg(long, env = "GRANDSTAND_PARTITIONS", default_value_t = 16,
         value_parser = value_parser!(u16).range(1..=4096))]
     pub partitions: u16,
-    /// Time to reserve what one holds, in ms: too short loses honest buyers, too long feeds
+    /// Time to reserve held seats, in ms. A short time loses honest buyers, a long time helps
     /// hoarders.
     #[arg(long, env = "GRANDSTAND_HOLD_TTL_MS", default_value_t = 300_000,
         value_parser = value_parser!(u64).range(100..=86_400_000))]
@@ -82,65 +84,65 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_MAX_SEATS_PER_USER", default_value_t = 4,
         value_parser = value_parser!(u32).range(1..=100))]
     pub max_seats_per_user: u32,
-    /// Payments without an outcome for so long (ms) are asked about at the gateway.
+    /// Age in ms at which the gateway is asked about a payment without an outcome.
     #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
         value_parser = value_parser!(i64).range(0..=3_600_000))]
     pub reconcile_after_ms: i64,
-    /// How often the charges at the gateway are compared with the sales, in ms: what a webhook did
-    /// not tell is found within this time. Each comparison is a call or a few.
+    /// Interval in ms at which charges at the gateway are compared with sales. A charge without a
+    /// webhook is found within this time. Each comparison makes one or a few calls.
     #[arg(long, env = "GRANDSTAND_COMPARE_CHARGES_MS", default_value_t = 60_000,
         value_parser = value_parser!(u64).range(100..=86_400_000))]
     pub compare_charges_ms: u64,
-    /// How long a closed match stays in Redis after its start, in ms: then its sales are in
+    /// How long a closed match stays in Redis after its start, in ms. After that its sales are in
     /// PostgreSQL alone.
     #[arg(long, env = "GRANDSTAND_KEEP_MATCH_MS", default_value_t = 604_800_000,
         value_parser = value_parser!(u64).range(0..=315_360_000_000))]
     pub keep_match_ms: u64,
-    /// After SIGTERM requests are still taken for this time (ms), while `/health/ready` says
+    /// Time in ms for which requests are still served after SIGTERM, while `/health/ready` returns
     /// 503, so that the load balancer can notice.
     #[arg(long, env = "GRANDSTAND_DRAIN_MS", default_value_t = 2_000,
         value_parser = value_parser!(u64).range(0..=600_000))]
     pub drain_ms: u64,
-    /// A connection whose other side sends no word for this time (ms), and acknowledges nothing, is
-    /// closed.
+    /// Time in ms after which a connection is closed whose other side sends and acknowledges
+    /// nothing.
     #[arg(long, env = "GRANDSTAND_PEER_TIMEOUT_MS", default_value_t = 45_000,
         value_parser = value_parser!(u32).range(3_000..=600_000))]
     pub peer_timeout_ms: u32,
-    /// How long a command waits for what only a worker does, in ms.
+    /// How long a command such as `restore` waits for a worker, in ms.
     #[arg(long, env = "GRANDSTAND_COMMAND_WAIT_MS", default_value_t = 60_000,
         value_parser = value_parser!(u64).range(0..=86_400_000))]
     pub command_wait_ms: u64,
-    /// Ends the process at a place of the way of money (src/failpoint.rs): tests only.
+    /// Kills the process at a failpoint (src/failpoint.rs): tests only.
     #[arg(long, env = "GRANDSTAND_DIE_AT", hide = true, default_value = "")]
     pub die_at: String,
-    /// Journal entries of one partition that PostgreSQL may be behind before payments pause: each
-    /// is about 210 bytes in the memory of Redis.
+    /// Journal entries of one partition that PostgreSQL may be behind before payments pause. Each
+    /// takes about 210 bytes of Redis.
     #[arg(long, env = "GRANDSTAND_JOURNAL_ENTRIES_MAX", default_value_t = 100_000)]
     pub journal_entries_max: u64,
-    /// Age of the oldest of them, in ms, at which payments pause.
+    /// Age in ms of the oldest such entry at which payments pause.
     #[arg(long, env = "GRANDSTAND_JOURNAL_AGE_MS_MAX", default_value_t = 5_000)]
     pub journal_age_ms_max: u64,
     #[command(flatten)]
     pub rates: Rates,
-    /// Which log lines: `info`, `debug`, `grandstand=debug`.
+    /// Filter of the log lines: `info`, `debug`, `grandstand=debug`.
     #[arg(long, env = "GRANDSTAND_LOG", default_value = "info,fred=warn")]
     pub log: String,
-    /// Logs as JSON.
+    /// Write the logs as JSON.
     #[arg(long, env = "GRANDSTAND_LOG_JSON",
         value_parser = BoolishValueParser::new())]
     pub log_json: bool,
 }
 
-/// Rate limits, each of its own; over the limit is 429 with `Retry-After`.
+/// Rate limits. Each counts separately; a call over the limit gets 429 with `Retry-After`.
 #[derive(Debug, Clone, Args)]
 pub struct Rates {
-    /// `off` turns all rate limits off (load tests).
+    /// `off` turns all rate limits off, for load tests.
     #[arg(long, env = "GRANDSTAND_RATE_LIMITS", default_value = "on",
         value_parser = ["on", "off"])]
     pub rate_limits: String,
-    /// Wrong log-ins of an account from one address per minute. Ten times as many in an hour are
-    /// the bound of an address for all accounts, and of an account for all addresses where its
-    /// owner has not been.
+    /// Wrong log-ins per minute for one account from one address. Ten times as many per hour are
+    /// allowed from one address for all accounts, and for one account from all addresses that its
+    /// owner has not used.
     #[arg(long, env = "GRANDSTAND_LOG_INS_PER_MINUTE", default_value_t = 10)]
     pub log_ins_per_minute: u32,
     /// Sign-ups and log-ins per address and minute.
@@ -164,7 +166,7 @@ pub struct Rates {
 }
 
 impl Settings {
-    /// The bounds that go to the scripts.
+    /// The limits that the scripts check.
     pub fn limits(&self) -> Limits {
         Limits {
             hold_ttl_ms: self.hold_ttl_ms,
@@ -173,7 +175,7 @@ impl Settings {
         }
     }
 
-    /// Refuses what would run, but not safely.
+    /// Refuses settings with which a node would start, but not run safely.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.jwt_secret.len() < 32 {
             anyhow::bail!(
@@ -196,7 +198,7 @@ impl Settings {
     }
 }
 
-/// Values of a settings file, by the id of the flag (`hold_ttl_ms`).
+/// The values of a settings file, by the id of the flag (`hold_ttl_ms`).
 pub fn read_file(path: &PathBuf) -> anyhow::Result<Vec<(String, String)>> {
     use anyhow::Context as _;
     let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;

@@ -1,40 +1,41 @@
-//! Places at which a test kills or pauses the process, to prove that another one goes on from
-//! there, and that this one does no harm when it wakes. Off unless a process is started with
-//! `GRANDSTAND_DIE_AT`.
+//! Failpoints: points in the code at which a test kills or pauses the process. The test proves that
+//! another process goes on from there, and that a paused process does no harm when it wakes. They
+//! are off unless a process is started with `GRANDSTAND_DIE_AT`.
 
 use rustix::process::{Signal, getpid, kill_process};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-static PLACE: OnceLock<String> = OnceLock::new();
-/// A process that was paused goes on when it is woken, and is not paused again.
+static ARMED: OnceLock<String> = OnceLock::new();
+/// A process that wakes after a pause goes on, and is not paused again.
 static REACHED: AtomicBool = AtomicBool::new(false);
 
-/// In front of a place: the process is paused there, in the place of being killed.
-const PAUSE: &str = "pause:";
+/// This prefix of a failpoint pauses the process instead of killing it.
+const PAUSE_PREFIX: &str = "pause:";
 
-/// From now on the process ends, as by `kill -9`, when it comes to `place`; with `pause:` in front
-/// it stops there, as by `kill -STOP`; empty: nowhere.
-pub fn arm(place: &str) {
-    if !place.is_empty() {
-        tracing::warn!(place, "this process will end or stop there");
-        let _ = PLACE.set(place.to_owned());
+/// Arms a failpoint: the process ends there, as by `kill -9`. With `pause:` in front it stops
+/// there, as by `kill -STOP`. An empty text arms nothing.
+pub fn arm(failpoint: &str) {
+    if !failpoint.is_empty() {
+        tracing::warn!(failpoint, "this process will end or stop there");
+        let _ = ARMED.set(failpoint.to_owned());
     }
 }
 
-/// The process is at `place`.
-pub fn reached(place: &str) {
-    reached_if(place, || true);
+/// Ends or stops the process if this failpoint is armed.
+pub fn reached(failpoint: &str) {
+    reached_if(failpoint, || true);
 }
 
-/// The process is at `place` if `here` says so, which is asked only when it matters.
-pub fn reached_if(place: &str, here: impl FnOnce() -> bool) {
-    let Some(armed) = PLACE.get() else { return };
-    let (signal, wanted) = match armed.strip_prefix(PAUSE) {
+/// Ends or stops the process if this failpoint is armed and `condition` holds. The condition is
+/// evaluated only then.
+pub fn reached_if(failpoint: &str, condition: impl FnOnce() -> bool) {
+    let Some(armed) = ARMED.get() else { return };
+    let (signal, wanted) = match armed.strip_prefix(PAUSE_PREFIX) {
         Some(wanted) => (Signal::STOP, wanted),
         None => (Signal::KILL, armed.as_str()),
     };
-    if wanted == place && here() && !REACHED.swap(true, Ordering::Relaxed) {
+    if wanted == failpoint && condition() && !REACHED.swap(true, Ordering::Relaxed) {
         let _ = kill_process(getpid(), signal);
     }
 }

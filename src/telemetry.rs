@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::reload::Handle;
 
-/// Counters that are there before anything was counted: a first event that makes its counter is no
-/// increase to whoever watches.
-const FROM_THE_START: [&str; 12] = [
+/// Counters that exist before anything was counted. A counter that appears with its first event
+/// shows no increase, so an alert would miss that event.
+const COUNTERS_FROM_THE_START: [&str; 12] = [
     "grandstand_connections_refused_total",
     "grandstand_dead_letters_total",
     "grandstand_frames_total",
@@ -25,16 +25,17 @@ const FROM_THE_START: [&str; 12] = [
 ];
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
-static QUIET: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+static SILENCE: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Logs to stderr; `json` for machines. The filter comes from `GRANDSTAND_LOG` (default `info`).
+/// Starts the logs on stderr; with `json` each line is JSON. The filter comes from
+/// `GRANDSTAND_LOG`.
 pub fn init_logs(filter: &str, json: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    // A second call (tests start several nodes in one process) keeps the first one.
+    // A second call changes nothing: tests start several nodes in one process.
     let _ = if json {
         let builder = builder.json().with_filter_reloading();
         keep(builder.reload_handle());
@@ -47,15 +48,16 @@ pub fn init_logs(filter: &str, json: bool) {
 }
 
 fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {
-    let _ = QUIET.set(Box::new(move || {
+    let _ = SILENCE.set(Box::new(move || {
         let _ = handle.reload(EnvFilter::new("error"));
     }));
 }
 
-/// From here on only errors are logged: what stops together loses its connections, and says so.
+/// From here on only errors are logged. Parts that stop together lose their connections to each
+/// other, and would log that.
 pub fn quiet() {
-    if let Some(quiet) = QUIET.get() {
-        quiet();
+    if let Some(silence) = SILENCE.get() {
+        silence();
     }
 }
 
@@ -68,14 +70,14 @@ pub fn metrics() -> &'static PrometheusHandle {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
             .and_then(|builder| builder.set_buckets_for_metric(batch, &commands));
-        // It errs only for an empty list.
+        // It fails only for an empty list.
         let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
         let handle = recorder.handle();
         let about = Metadata::new("grandstand", Level::INFO, None);
-        for name in FROM_THE_START {
+        for name in COUNTERS_FROM_THE_START {
             drop(recorder.register_counter(&Key::from_static_name(name), &about));
         }
-        // Another recorder can only be there in a program that embeds this library.
+        // It fails only in a program that embeds this library and has a recorder of its own.
         let _ = metrics::set_global_recorder(recorder);
         handle
     })
@@ -84,10 +86,10 @@ pub fn metrics() -> &'static PrometheusHandle {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn counters_are_there_before_anything_was_counted() {
+    fn counters_exist_before_anything_was_counted() {
         let page = super::metrics().render();
-        // Other tests of this process may count meanwhile.
-        for name in super::FROM_THE_START {
+        // Any value is right, because other tests of this process may count meanwhile.
+        for name in super::COUNTERS_FROM_THE_START {
             assert!(page.contains(&format!("\n{name} ")), "{name} is missing in {page}");
         }
     }

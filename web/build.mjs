@@ -1,5 +1,5 @@
-// Builds the page into dist/. `--check` builds into memory and fails when dist/ is out of date;
-// `--watch` builds again on each change.
+// Builds the page into dist/. `--check` builds in memory and fails if dist/ is out of date. `--watch`
+// builds again after each change.
 
 import { build, context } from 'esbuild';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
@@ -34,7 +34,7 @@ async function check() {
   for (const [path, contents] of wanted) {
     const built = await readFile(path).catch(() => null);
     if (built?.equals(contents)) continue;
-    console.error(`${path} is not what the sources make: run "npm run build" and commit dist/`);
+    console.error(`${path} does not match the sources: run "npm run build" and commit dist/`);
     process.exitCode = 1;
   }
 }

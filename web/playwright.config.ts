@@ -6,7 +6,7 @@ import { chromium } from './tests/support/chromium';
 export default defineConfig({
   testDir: 'tests',
   testIgnore: process.env.TOOLS ? [] : 'tools/**',
-  // Long, for machines that draw in software and compile meanwhile; waits end on conditions.
+  // Long, for machines that draw in software and compile meanwhile. It costs nothing, because waits end on conditions.
   timeout: 120_000,
   expect: { timeout: 20_000 },
   workers: 1,

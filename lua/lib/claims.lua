@@ -1,83 +1,103 @@
--- The claims of users in the book: which still stand, and how they end.
+-- The claims of users in a batch: finding them, and ending them.
+local NO_CLAIMS = {}
 
--- All claims of a user in this partition; those that ended in this batch say that they are over.
--- They stay text until somebody asks for them.
-local function claims_of(user)
-  local claims = book.claims[user]
+-- All claims of a user in this partition. Those that have ended in this batch are still in the
+-- list, and are `over`.
+local function claims_of(batch, user)
+  local claims = batch.claims[user]
   if claims then return claims end
-  local text = book.text[user]
-  if text == nil then text = redis.call('HGET', book.key.claims, user) end
+  local text = batch.records[user]
+  if text == nil then text = redis.call('HGET', batch.key.claims, user) end
   if not text then return NO_CLAIMS end
-  claims = claims_parse(user, text)
-  book.claims[user] = claims
+  claims = records_parse(user, text)
+  batch.claims[user] = claims
   return claims
 end
 
--- A reservation has at least these ms more; answers until when.
-local function claim_stretch(claim, ms)
-  claim_changed(claim)
-  local least = whole(book.now + ms)
+-- Gives a reservation at least this many ms from now, and returns its deadline.
+local function extend_claim(batch, claim, ms)
+  claim_changed(batch, claim)
+  local least = whole(batch.now + ms)
   if claim.deadline < least then claim.deadline = least end
-  due_at(claim.deadline, claim.user)
+  due_at(batch, claim.deadline, claim.user)
   return claim.deadline
 end
 
--- A claim leaves its seats to whoever takes them next; why it did is remembered for a while. Not
--- of a hold: one that is gone is gone, unless a reservation took it over.
-local function claim_over(match, claim, reason)
-  if claim.state ~= 'H' or reason == 'RESERVED' then
-    book.ended['e:' .. claim.id] = reason .. ' ' .. claim.user .. ' ' .. claim_text(claim)
-    if claim.payment ~= '' then book.ended['p:' .. claim.payment] = claim.id end
+-- Ends a claim whose seats go to another claim. The reason is remembered for a while. That of a
+-- hold is not, unless the hold became a reservation: any other hold that is not there was given
+-- back or has expired.
+local function end_claim_keep_seats(batch, match, claim, reason)
+  if claim.state ~= CLAIM.HOLD or reason == ENDED.RESERVED then
+    batch.notes[NOTE.ENDED .. claim.id] = reason .. ' ' .. claim.user .. ' ' .. record_text(claim)
+    if claim.payment ~= '' then batch.notes[NOTE.PAYMENT .. claim.payment] = claim.id end
   end
   next_version(match)
   claim.over = true
-  user_changed(claim.user)
+  user_changed(batch, claim.user)
 end
 
--- Ends a claim: its seats become free.
-local function claim_end(match, claim, reason)
-  local seat, count = match.seat, 0
-  for name in claim.seats:gmatch('[^,]+') do
-    seat[name], count = false, count + 1
+-- Ends a claim and frees its seats.
+local function end_claim(batch, match, claim, reason)
+  local changed, count = match.changed, 0
+  for seat in claim.seats:gmatch('[^,]+') do
+    changed[seat], count = false, count + 1
   end
-  book.moved = book.moved + count
-  claim_over(match, claim, reason)
+  batch.seats_moved = batch.seats_moved + count
+  end_claim_keep_seats(batch, match, claim, reason)
 end
 
--- Whether a claim of this match still stands. One whose deadline has passed ends here (lazy
--- expiry).
-local function claim_stands(match, claim)
-  if claim.over or claim.match ~= match.id then return false end
-  if claim.deadline <= book.now_text and (claim.state == 'H' or claim.state == 'P') then
-    claim_end(match, claim, 'EXPIRED')
-    return false
-  end
-  return true
+local function is_live(match, claim)
+  return not claim.over and claim.match == match.id
 end
 
--- The live one of these claims that has this id in this match, or nil. It is also how a command
--- finds what an earlier call of it has made.
-local function claim_of(match, claims, id)
-  for place = 1, #claims do
-    local claim = claims[place]
-    if claim.id == id then return claim_stands(match, claim) and claim or nil end
+-- Ends a claim whose deadline has passed, because nobody may have swept it yet.
+local function expire_if_due(batch, match, claim)
+  if claim.deadline > batch.now_text or not is_live(match, claim) then return end
+  if claim.state == CLAIM.HOLD or claim.state == CLAIM.PENDING then
+    end_claim(batch, match, claim, ENDED.EXPIRED)
   end
 end
 
--- Whether one of these claims has this id in another match.
-local function claim_elsewhere(match, claims, id)
+-- The live claim with this id in this match, or nil. In this way a command also finds the claim
+-- that an earlier call of the same command has made.
+local function find_claim(batch, match, claims, id)
+  for number = 1, #claims do
+    local claim = claims[number]
+    if claim.id == id then
+      expire_if_due(batch, match, claim)
+      return is_live(match, claim) and claim or nil
+    end
+  end
+end
+
+local function is_in_another_match(match, claims, id)
   for _, claim in ipairs(claims) do
     if claim.id == id and not claim.over then return claim.match ~= match.id end
   end
 end
 
--- Why a claim of a user that is not live any more ended (RESERVED, EXPIRED, CANCELLED…), and what
--- it was; nil when nobody remembers it, or not as his.
-local function claim_ended(match, user, id)
-  local text = book.ended['e:' .. id] or operation_find(book.ring, 'e:' .. id)
+-- Why a claim of this user has ended (RESERVED, EXPIRED, CANCELLED…), and the claim as it was. Nil
+-- when nobody remembers it, or when it was a claim of another user or match.
+local function ended_claim(batch, match, user, id)
+  local note = NOTE.ENDED .. id
+  local text = batch.notes[note] or operation_find(batch.ring, note)
   if not text then return nil end
-  local reason, whose, record = text:match('^(%S+) (%S+) (.*)$')
-  local claim = claim_parse(whose, record)
-  if claim.match ~= match.id or whose ~= user then return nil end
+  local reason, owner, record = text:match('^(%S+) (%S+) (.*)$')
+  local claim = record_parse(owner, record)
+  if claim.match ~= match.id or owner ~= user then return nil end
   return reason, claim
+end
+
+-- The live hold with this id, or nil and the reply of a command on a hold that is not there.
+-- `when_gone` is the reply when the hold was given back or has expired. The node has verified from
+-- the id that the hold was issued to this user (`owned` in src/engine/reply.rs).
+local function find_hold(batch, match, claims, user, id, when_gone)
+  local hold = find_claim(batch, match, claims, id)
+  if hold then
+    if hold.state ~= CLAIM.HOLD then return nil, 'already_reserved' end
+    return hold
+  end
+  if is_in_another_match(match, claims, id) then return nil, 'not_found' end
+  local reason = ended_claim(batch, match, user, id)
+  return nil, reason == ENDED.RESERVED and 'already_reserved' or when_gone
 end

@@ -1,46 +1,38 @@
--- Money of a claim: how far its payment has come. One text behind the record (and in facts), joined
--- by ';': attempt (each begin raises it), number of the last refund, what that one gives back in
--- KRW, its seats by comma, given back before in KRW, those seats. domain/money.rs reads it too.
+-- How far the payment of a claim has come. It is one text at the end of the record (and in facts),
+-- with ';' between its fields: attempt (each begin raises it), number of the last refund, amount of
+-- that refund in KRW, its seats by comma, amount of all earlier refunds in KRW, their seats.
+-- `src/domain/money.rs` reads the same form.
 local function money_of(claim)
   local field = {}
-  for part in (claim.more .. ';'):gmatch('([^;]*);') do field[#field + 1] = part end
+  for part in (claim.money .. ';'):gmatch('([^;]*);') do field[#field + 1] = part end
   return {
     attempt = tonumber(field[1]) or 0, refund = tonumber(field[2]) or 0, part = field[3] or '0',
     part_seats = field[4] or '', back = field[5] or '0', back_seats = field[6] or '',
   }
 end
 
-local function money_write(claim, money)
-  claim_changed(claim)
-  claim.more = whole(money.attempt)
-  if money.refund > 0 then
-    claim.more = table.concat({
-      claim.more, whole(money.refund), money.part, money.part_seats, money.back, money.back_seats,
-    }, ';')
-  end
+local function money_text(money)
+  if money.refund == 0 then return whole(money.attempt) end
+  return table.concat({
+    whole(money.attempt), whole(money.refund), money.part, money.part_seats, money.back,
+    money.back_seats,
+  }, ';')
 end
 
--- What a caller knows of a payment whose reservation may be gone, as if it were its claim.
--- second: amount, method, payment key and money by '|'; seats: those that were paid for.
-local function claim_told(match, command)
-  local amount, method, key, more = second_of[command]:match('^(%d+)|([^|]*)|([^|]*)|([^|]*)$')
+local function set_money(batch, claim, money)
+  claim_changed(batch, claim)
+  claim.money = money_text(money)
+end
+
+-- The claim as the arguments of a command describe it, because Redis may not have the reservation
+-- of the payment any more.
+local function claim_from_arguments(batch, match, command)
+  local arguments = batch.arguments
   return {
-    payment = source_of[command], id = id_of[command], match = match.id, user = user_of[command],
-    seats = table.concat(seats_of(match, command), ','), amount = amount, method = method,
-    payment_key = key, more = more, version = match.version,
+    id = batch.id_of[command], user = batch.user_of[command], match = match.id,
+    seats = table.concat(seats_of(batch, match, command), ','),
+    payment = arguments.payment[command], amount = arguments.amount[command],
+    method = arguments.method[command], payment_key = arguments.payment_key[command],
+    money = arguments.money[command], version = match.version,
   }
-end
-
-local function payment_fact(command, reply, kind, claim, code)
-  local fields = {
-    't', kind, 'payment', claim.payment, 'reservation', claim.id, 'match', claim.match,
-    'user', claim.user, 'seats', claim.seats, 'amount', claim.amount,
-    'method', claim.method, 'key', claim.payment_key,
-    'version', whole(claim.version), 'at', whole(book.now), 'money', claim.more,
-  }
-  if code then
-    fields[#fields + 1] = 'code'
-    fields[#fields + 1] = code
-  end
-  return fact(command, reply, fields)
 end

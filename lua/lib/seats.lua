@@ -1,81 +1,72 @@
--- Seats in the book: who has one, how many a user has, and a new claim on some.
--- The seats that a command names stand in one list per match, with what was found at each place.
--- This gives those of a command as a list of their own.
-local function seats_of(match, command)
-  local seats = {}
-  for number = 1, count_of[command] do
-    local place = from_of[command] + number
-    local seat = match.names[place]
+-- The seats of a match in a batch: who has one, and a new claim on some.
+
+-- The seats that a command names, as a list.
+local function seats_of(batch, match, command)
+  local seats, before = {}, batch.seats_before_of[command]
+  for number = 1, batch.seat_count_of[command] do
+    local seat = match.names[before + number]
     seats[number] = seat
-    match.looked[seat] = match.found[place]
+    match.stored[seat] = match.found[before + number]
   end
   return seats
 end
 
--- Looked for as a whole number between commas (44), without making a text for it: a batch may ask
--- this for thousands of seats.
-local function has_seat(claim, seat)
-  local seats = claim.seats
-  local from, to = seats:find(seat, 1, true)
-  while from do
-    local after = seats:byte(to + 1)
-    if (from == 1 or seats:byte(from - 1) == 44) and (not after or after == 44) then return true end
-    from, to = seats:find(seat, to + 1, true)
-  end
-  return false
-end
-
--- State letter of a seat with this value, and the live claim that has it. A seat of a user who has
--- no claim on it counts as taken: nothing is ever free by accident.
-local function state_of(match, seat, value)
-  if not value then return 'A' end
+-- The state of a seat with this value, and the live claim that has the seat. A seat of a user who
+-- has no claim on it counts as taken, because nothing may become free by accident.
+local function state_of(batch, match, seat, value)
+  if not value then return SEAT.AVAILABLE end
   local letter, user = value:sub(1, 1), value:sub(2)
   if user == '' then return letter end
-  for _, claim in ipairs(claims_of(user)) do
-    if has_seat(claim, seat) and claim_stands(match, claim) then return letter, claim end
+  for _, claim in ipairs(claims_of(batch, user)) do
+    if has_seat(claim.seats, seat) then
+      expire_if_due(batch, match, claim)
+      if is_live(match, claim) then return letter, claim end
+    end
   end
-  return match.seat[seat] == false and 'A' or letter
+  return match.changed[seat] == false and SEAT.AVAILABLE or letter
 end
 
-local function seat_of(match, seat)
-  local value = match.seat[seat]
-  if value == nil then value = match.looked[seat] end
+-- The value of a seat in this batch; false or nil when it is free.
+local function seat_value(match, seat)
+  local value = match.changed[seat]
+  if value == nil then value = match.stored[seat] end
   if value == nil then
     value = redis.call('HGET', match.key.seats, seat)
-    match.looked[seat] = value
+    match.stored[seat] = value
   end
-  return state_of(match, seat, value)
+  return value
 end
 
-local function seats_counted(match, claims)
+local function seat_state(batch, match, seat)
+  return state_of(batch, match, seat, seat_value(match, seat))
+end
+
+-- How many seats the claims of a user have in this match.
+local function seats_held(batch, match, claims)
   local count = 0
-  for place = 1, #claims do
-    if claim_stands(match, claims[place]) then count = count + seat_count(claims[place]) end
+  for number = 1, #claims do
+    local claim = claims[number]
+    expire_if_due(batch, match, claim)
+    if is_live(match, claim) then count = count + seat_count(claim.seats) end
   end
   return count
 end
 
--- A new claim among those of the user of a command takes seats: all that the list has from `first`
--- to `last`.
-local function claim_make(match, command, claims, state, list, first, last, amount)
-  local id, user, seats = id_of[command], user_of[command], table.concat(list, ',', first, last)
-  local text = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline[state] .. '|' .. seats
-    .. '|' .. whole(next_version(match)) .. '|' .. amount
-  local value = state .. user
+-- Makes the claim of a command on the seats of a list from `first` to `last`, and returns its
+-- record.
+local function make_claim(batch, match, command, state, list, first, last, amount)
+  local id, user = batch.id_of[command], batch.user_of[command]
+  local claims, deadline = claims_of(batch, user), batch.deadline_of[state]
+  local record = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline .. '|'
+    .. table.concat(list, ',', first, last) .. '|' .. whole(next_version(match)) .. '|' .. amount
   if claims == NO_CLAIMS then
-    book.text[user] = text
+    batch.records[user] = record
   else
-    claims[#claims + 1] = claim_parse(user, text)
+    claims[#claims + 1] = record_parse(user, record)
   end
-  user_changed(user)
-  due_at(deadline[state], user)
-  local seat = match.seat
-  for place = first, last do seat[list[place]] = value end
-  return text
-end
-
--- A durable fact for the journal; its id will follow the reply of the command.
-local function fact(command, reply, fields)
-  book.facts[#book.facts + 1] = { command = command, fields = fields }
-  return reply
+  user_changed(batch, user)
+  due_at(batch, deadline, user)
+  local changed, value = match.changed, state .. user
+  for number = first, last do changed[list[number]] = value end
+  return record
 end

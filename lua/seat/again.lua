@@ -1,99 +1,111 @@
--- again, free: what a look at PostgreSQL has found to be missing there, or to belong to nobody
--- here.
--- Replies: again: gone waits told
--- Replies: free: kept freed
-local function seen(claim, changed)
+-- tell_again, free_seats: repairs of what the workers have found by comparing with PostgreSQL.
+-- tell_again: id: the reservation; payment; step: begin, outcome or refund; attempt (outcome) or
+-- refund, its number; for a refund also seats, amount, method, payment_key and money, as PostgreSQL
+-- has the reservation. free_seats: seats; seat_value: their value in Redis; the user in it, if any.
+-- Replies: tell_again: gone waits told
+-- Replies: free_seats: kept freed
+
+-- The claim with some fields changed. The claim itself stays as it is.
+local function claim_with(claim, changed)
   return setmetatable(changed, { __index = claim })
 end
 
--- The sale as it was made, then what has gone back of it, then what is on its way back. Several
+local function tell(batch, command, kind, claim)
+  return reply_with_payment_fact(batch, command, 'told', kind, claim)
+end
+
+local function tell_refund_under_way(batch, command, claim)
+  if claim.state == CLAIM.REFUNDING then tell(batch, command, 'refund_begun', claim) end
+end
+
+-- Tells the sale as it was made, then the refunds that are done, then the refund under way. Several
 -- refunds that are done are told as one, under the number of the last of them.
-local function tell_sale(command, claim)
+local function tell_sale(batch, command, claim)
   local money = money_of(claim)
-  local comma = money.back_seats == '' and '' or ','
-  local sold = seen(claim, {
-    seats = claim.seats .. comma .. money.back_seats,
-    amount = whole(claim.amount + money.back), more = whole(money.attempt),
+  local sold = claim_with(claim, {
+    seats = join_seats(claim.seats, money.back_seats),
+    amount = whole(claim.amount + money.back), money = whole(money.attempt),
   })
-  payment_fact(command, 'told', 'payment_approved', sold)
+  tell(batch, command, 'payment_approved', sold)
   if money.back_seats ~= '' then
-    local last = claim.state == 'R' and money.refund - 1 or money.refund
-    local back = { sold.more, whole(last), money.back, money.back_seats, '0', '' }
-    sold.more = table.concat(back, ';')
-    payment_fact(command, 'told', 'refund_begun', sold)
-    payment_fact(command, 'told', 'refund_done', seen(claim, { more = sold.more }))
+    local last = claim.state == CLAIM.REFUNDING and money.refund - 1 or money.refund
+    local done = money_text({
+      attempt = money.attempt, refund = last, part = money.back, part_seats = money.back_seats,
+      back = '0', back_seats = '',
+    })
+    tell(batch, command, 'refund_begun', claim_with(sold, { money = done }))
+    tell(batch, command, 'refund_done', claim_with(claim, { money = done }))
   end
-  if claim.state == 'R' then payment_fact(command, 'told', 'refund_begun', claim) end
+  tell_refund_under_way(batch, command, claim)
 end
 
--- The end of a refund that is over here: its seats have left the sale, or they have stayed in it.
-local function tell_refund(match, command, claim)
-  local kept = claim_told(match, command)
-  local part = money_of(kept)
+-- Tells the end of a refund: its seats have left the sale, or they have stayed in it.
+local function tell_refund(batch, match, command, claim)
+  local stored = claim_from_arguments(batch, match, command)
+  local money = money_of(stored)
   local gone = {}
-  for seat in part.part_seats:gmatch('[^,]+') do gone[seat] = not has_seat(claim, seat) end
-  if gone[part.part_seats:match('%d+')] then
-    kept.seats, kept.amount = seats_without(kept, gone), whole(kept.amount - part.part)
-    payment_fact(command, 'told', 'refund_done', kept)
+  for seat in money.part_seats:gmatch('[^,]+') do gone[seat] = not has_seat(claim.seats, seat) end
+  if gone[money.part_seats:match('%d+')] then
+    stored.seats = seats_without(stored.seats, gone)
+    stored.amount = whole(stored.amount - money.part)
+    tell(batch, command, 'refund_done', stored)
   else
-    payment_fact(command, 'told', 'refund_refused', kept)
+    tell(batch, command, 'refund_refused', stored)
   end
-  if claim.state == 'R' then payment_fact(command, 'told', 'refund_begun', claim) end
+  tell_refund_under_way(batch, command, claim)
 end
 
--- PostgreSQL has all of the journal, and a payment waits there for a step that was taken here: its
--- fact is written again, because the first one had no effect. source: the payment; first: begin,
--- outcome and the attempt, or refund and its number; seats and second: the reservation and its
--- money in PostgreSQL, as `claim_told` reads them (refund)
-commands.again = function(match, command, claims)
-  local claim = claim_of(match, claims, id_of[command])
-  if not claim or claim.payment ~= source_of[command] then return 'gone' end
-  local kind, number = first_of[command]:match('^(%a+) (%d+)$')
-  local money, sold = money_of(claim), claim.state == 'C' or claim.state == 'R'
-  if kind == 'begin' then
-    local step = claim.state == 'Y' and 'payment_begun' or claim.state == 'R' and 'refund_begun'
-    if not step then return 'waits' end
+-- PostgreSQL has all of the journal, and a payment there waits for a step that was taken here. The
+-- fact of the step is written again, because the first one had no effect.
+commands.tell_again = function(batch, match, command, claims)
+  local arguments = batch.arguments
+  local payment, step = arguments.payment[command], arguments.step[command]
+  local attempt, refund = arguments.attempt[command], arguments.refund[command]
+  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  if not claim or claim.payment ~= payment then return 'gone' end
+  local money, state = money_of(claim), claim.state
+  if step == 'begin' then
+    local kind = state == CLAIM.PAYING and 'payment_begun'
+      or state == CLAIM.REFUNDING and 'refund_begun'
+    if not kind then return 'waits' end
     -- all checked: write
-    return payment_fact(command, 'told', step, claim)
+    return reply_with_payment_fact(batch, command, 'told', kind, claim)
   end
-  if claim.state == 'Y' then return 'waits' end
-  if kind == 'refund' then
-    local last = tonumber(number)
-    local over = money.refund > last or money.refund == last and claim.state == 'C'
+  if state == CLAIM.PAYING then return 'waits' end
+  if step == 'refund' then
+    local over = money.refund > refund
+      or money.refund == refund and state == CLAIM.CONFIRMED
     if not over then return 'waits' end
     -- all checked: write
-    tell_refund(match, command, claim)
+    tell_refund(batch, match, command, claim)
     return 'told'
   end
-  -- Redis may have lost the begin of that attempt: what it knows of an earlier one says nothing.
-  if money.attempt < tonumber(number) then return 'waits' end
+  -- Redis may have lost the begin of that attempt. An earlier attempt says nothing about it.
+  if money.attempt < attempt then return 'waits' end
   -- all checked: write
-  if sold then
-    tell_sale(command, claim)
-  elseif claim.payment_state == 'R' then
-    payment_fact(command, 'told', 'payment_withdrawn', claim)
+  if state == CLAIM.CONFIRMED or state == CLAIM.REFUNDING then
+    tell_sale(batch, command, claim)
+  elseif claim.payment_state == PAYMENT.READY then
+    tell(batch, command, 'payment_withdrawn', claim)
   else
-    payment_fact(command, 'told', 'payment_declined', claim)
+    tell(batch, command, 'payment_declined', claim)
   end
   return 'told'
 end
 
--- Seats that a user has without a hold or reservation that names them, or that are sold to nobody
--- here and in PostgreSQL, are free again. Each is looked at again here, where nothing can change
--- meanwhile. first: the value of the seats; the user, if the value names one
-commands.free = function(match, command)
-  local found = {}
-  for _, seat in ipairs(seats_of(match, command)) do
-    local value = match.seat[seat]
-    if value == nil then value = match.looked[seat] end
-    local _, claim = state_of(match, seat, value)
-    if value == first_of[command] and not claim and match.seat[seat] == nil then
-      found[#found + 1] = seat
-    end
+-- Frees seats of a user who has no hold or reservation on them, and seats that are sold to nobody
+-- here and in PostgreSQL. Each seat is checked again here, where nothing can change meanwhile.
+commands.free_seats = function(batch, match, command)
+  local wanted, found = batch.arguments.seat_value[command], {}
+  for _, seat in ipairs(seats_of(batch, match, command)) do
+    local value = seat_value(match, seat)
+    local _, claim = state_of(batch, match, seat, value)
+    local untouched = match.changed[seat] == nil
+    if value == wanted and not claim and untouched then found[#found + 1] = seat end
   end
   if #found == 0 then return 'kept' end
   -- all checked: write
   next_version(match)
-  for _, seat in ipairs(found) do match.seat[seat] = false end
+  for _, seat in ipairs(found) do match.changed[seat] = false end
   return 'freed'
 end

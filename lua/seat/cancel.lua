@@ -1,36 +1,36 @@
--- cancel, refund, expire: the ways in which a reservation or a hold ends without a sale, and in
--- which seats leave one that is sold.
+-- cancel, settle_refund, expire: a reservation or a hold ends without a sale, or seats leave a
+-- sale.
+-- id: the claim. cancel: seats: those to cancel, none for all; prices: in KRW, in the order of the
+-- seats, by comma. settle_refund: payment; refund: its number; outcome: done, or refused when the
+-- gateway will not give the money back; code of the gateway.
 -- Replies: cancel: archived not_found cancelled not_cancellable paying not_yours refunding
--- Replies: refund: ended kept refunded
+-- Replies: settle_refund: ended kept refunded
 -- Replies: expire: kept expired
-local function seat_set(text)
-  local set = {}
-  for seat in text:gmatch('[^,]+') do set[seat] = true end
-  return set
-end
 
--- Which seats of a reservation a cancel is about, by comma, and what they cost; all without names.
-local function cancel_choice(match, claim, command)
-  if count_of[command] == 0 then return claim.seats, claim.amount end
-  local named, chosen, amount = seats_of(match, command), {}, 0
+-- The seats that a cancel is about, by comma, and their amount; or nil, nil and a reply.
+local function cancel_choice(batch, match, command, claim)
+  if batch.seat_count_of[command] == 0 then return claim.seats, claim.amount end
+  local named, chosen = seats_of(batch, match, command), {}
   local wanted = seat_set(table.concat(named, ','))
   for seat in claim.seats:gmatch('[^,]+') do
     if wanted[seat] then chosen[#chosen + 1] = seat end
   end
   if #chosen == #named then
-    if #chosen == seat_count(claim) then return claim.seats, claim.amount end
-    for price in (first_of[command] or ''):gmatch('%d+') do amount = amount + price end
+    if #chosen == seat_count(claim.seats) then return claim.seats, claim.amount end
+    local amount = 0
+    for price in batch.arguments.prices[command]:gmatch('%d+') do amount = amount + price end
     if amount > tonumber(claim.amount) then return nil, nil, 'not_cancellable AMOUNT' end
     return table.concat(chosen, ','), whole(amount)
   end
-  local back = seat_set(money_of(claim).back_seats)
+  local refunded = seat_set(money_of(claim).back_seats)
   for _, seat in ipairs(named) do
-    if not back[seat] then return nil, nil, 'not_yours' end
+    if not refunded[seat] then return nil, nil, 'not_yours' end
   end
   return nil, nil, 'cancelled'
 end
 
--- What a refund gives back: `all` that is left, or a `part`; in KRW, and which seats.
+-- What the refund under way gives back: `all` that is left of the sale, or a `part` of it; in KRW,
+-- and for which seats.
 local function refunding(claim, money)
   local all = money.part_seats == claim.seats
   return 'refunding ' .. claim.payment .. ' ' .. claim.payment_key .. ' ' .. whole(money.refund)
@@ -38,78 +38,79 @@ local function refunding(claim, money)
 end
 
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
--- seats: those to cancel, none for all; first: their prices in KRW by comma
-commands.cancel = function(match, command, claims)
-  if match.status == 'ARCHIVED' then return 'archived' end
-  local claim = claim_of(match, claims, id_of[command])
+commands.cancel = function(batch, match, command, claims)
+  if match.status == MATCH.ARCHIVED then return 'archived' end
+  local id, user = batch.id_of[command], batch.user_of[command]
+  local claim = find_claim(batch, match, claims, id)
   if not claim then
-    local reason = claim_ended(match, user_of[command], id_of[command])
+    local reason = ended_claim(batch, match, user, id)
     if not reason then return 'not_found' end
-    if reason == 'CANCELLED' or reason == 'REFUNDED' then return 'cancelled' end
+    if reason == ENDED.CANCELLED or reason == ENDED.REFUNDED then return 'cancelled' end
     return 'not_cancellable ' .. reason
   end
-  if claim.state == 'H' then return 'not_found' end
-  if claim.state == 'Y' then return 'paying' end
+  if claim.state == CLAIM.HOLD then return 'not_found' end
+  if claim.state == CLAIM.PAYING then return 'paying' end
   local money = money_of(claim)
-  local seats, amount, refused = cancel_choice(match, claim, command)
+  local seats, amount, refused = cancel_choice(batch, match, command, claim)
   if refused then return refused end
-  if claim.state == 'R' then
+  if claim.state == CLAIM.REFUNDING then
     if money.part_seats ~= seats then return 'not_cancellable REFUNDING' end
     return refunding(claim, money)
   end
-  if claim.state == 'P' and seats ~= claim.seats then return 'not_cancellable PENDING' end
+  local unpaid = claim.state == CLAIM.PENDING
+  if unpaid and seats ~= claim.seats then return 'not_cancellable PENDING' end
   -- all checked: write
-  if claim.state == 'P' then
-    claim_end(match, claim, 'CANCELLED')
+  if unpaid then
+    end_claim(batch, match, claim, ENDED.CANCELLED)
     return 'cancelled'
   end
   money.refund, money.part, money.part_seats = money.refund + 1, amount, seats
-  money_write(claim, money)
-  claim.state = 'R'
-  return payment_fact(command, refunding(claim, money), 'refund_begun', claim)
+  set_money(batch, claim, money)
+  claim.state = CLAIM.REFUNDING
+  return reply_with_payment_fact(batch, command, refunding(claim, money), 'refund_begun', claim)
 end
 
--- The money of some seats is back: they are free, the others stay sold.
-local function refund_part(match, command, claim, money)
-  for seat in money.part_seats:gmatch('[^,]+') do match.seat[seat] = false end
-  claim_changed(claim)
-  claim.seats = seats_without(claim, seat_set(money.part_seats))
-  claim.state, claim.version = 'C', next_version(match)
+-- The money of some seats is back: these are free, the others stay sold.
+local function refund_part(batch, match, command, claim, money)
+  for seat in money.part_seats:gmatch('[^,]+') do match.changed[seat] = false end
+  claim_changed(batch, claim)
+  claim.seats = seats_without(claim.seats, seat_set(money.part_seats))
+  claim.state, claim.version = CLAIM.CONFIRMED, next_version(match)
   claim.amount = whole(claim.amount - money.part)
-  local reply = payment_fact(command, 'refunded', 'refund_done', claim)
-  local comma = money.back_seats == '' and '' or ','
+  local reply = reply_with_payment_fact(batch, command, 'refunded', 'refund_done', claim)
   money.back = whole(money.back + money.part)
-  money.back_seats = money.back_seats .. comma .. money.part_seats
+  money.back_seats = join_seats(money.back_seats, money.part_seats)
   money.part, money.part_seats = '0', ''
-  money_write(claim, money)
+  set_money(batch, claim, money)
   return reply
 end
 
--- source: the payment; first: `done`, or `refused` when the gateway will not give the money back,
--- and the number of the refund; second: code of the gateway
-commands.refund = function(match, command, claims)
-  local kind, number = first_of[command]:match('^(%a+) (%d+)$')
-  local claim = claim_of(match, claims, id_of[command])
-  local waits = claim and claim.payment == source_of[command] and claim.state == 'R'
+commands.settle_refund = function(batch, match, command, claims)
+  local arguments = batch.arguments
+  local payment, refund = arguments.payment[command], arguments.refund[command]
+  local outcome, code = arguments.outcome[command], arguments.code[command]
+  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  local waits = claim and claim.payment == payment and claim.state == CLAIM.REFUNDING
   if not waits then return 'ended' end
   local money = money_of(claim)
-  if money.refund ~= tonumber(number) then return 'ended' end
+  if money.refund ~= refund then return 'ended' end
   -- all checked: write
-  if kind == 'refused' then
-    claim_changed(claim)
-    claim.state = 'C'
-    local reply = payment_fact(command, 'kept', 'refund_refused', claim, second_of[command])
+  if outcome == 'refused' then
+    claim_changed(batch, claim)
+    claim.state = CLAIM.CONFIRMED
+    local reply = reply_with_payment_fact(batch, command, 'kept', 'refund_refused', claim, code)
     money.part, money.part_seats = '0', ''
-    money_write(claim, money)
+    set_money(batch, claim, money)
     return reply
   end
   if money.part_seats ~= claim.seats then
-    return refund_part(match, command, claim, money)
+    return refund_part(batch, match, command, claim, money)
   end
-  claim_end(match, claim, 'REFUNDED')
-  return payment_fact(command, 'refunded', 'payment_refunded', claim)
+  end_claim(batch, match, claim, ENDED.REFUNDED)
+  return reply_with_payment_fact(batch, command, 'refunded', 'payment_refunded', claim)
 end
 
-commands.expire = function(match, command, claims)
-  return claim_of(match, claims, id_of[command]) and 'kept' or 'expired'
+-- Looking for a claim ends it when its deadline has passed.
+commands.expire = function(batch, match, command, claims)
+  return find_claim(batch, match, claims, batch.id_of[command]) and 'kept' or 'expired'
 end

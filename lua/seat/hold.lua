@@ -1,101 +1,110 @@
--- hold, best: AVAILABLE → HOLD for all seats of a choice, or for none.
+-- hold, hold_best: AVAILABLE → HOLD for all seats of a choice, or for none.
+-- id: the new hold. hold: amount in KRW; orphans: the seats that must not be left alone, when the
+-- match has that rule. hold_best: seats: choice after choice, the best first; choice_size: seats of
+-- a choice; amounts: amount of each choice in KRW, by comma.
 -- Replies: hold: held already_held already_reserved not_open pass_required seat_limit taken orphan
--- Replies: best: held not_open pass_required seat_limit none
-local function has_pass(match, user)
+-- Replies: hold_best: held not_open pass_required seat_limit none
+local function has_pass(batch, match, user)
   if match.passes_used[user] then return false end
   local expires = redis.call('ZSCORE', match.key.passes, user)
-  return expires and tonumber(expires) > book.now
+  return expires and tonumber(expires) > batch.now
 end
 
-local function refuse_buyer(match, user, claims, count)
-  if match.status ~= 'OPEN' then return 'not_open ' .. match.status end
-  if match.queue and not has_pass(match, user) then return 'pass_required' end
-  if seats_counted(match, claims) + count > limit.seats_per_user then return 'seat_limit' end
+local function refuse_buyer(batch, match, user, claims, count)
+  if match.status ~= MATCH.OPEN then return 'not_open ' .. match.status end
+  if match.queue and not has_pass(batch, match, user) then return 'pass_required' end
+  if seats_held(batch, match, claims) + count > batch.seats_per_user then return 'seat_limit' end
 end
 
--- The first place from `first` to `last` whose seat is not free, and the claim on it; or nil.
-local function taken_at(match, first, last)
-  local names, found, changed = match.names, match.found, match.seat
-  for place = first, last do
-    local seat = names[place]
+-- The number of the first seat from `first` to `last` that is not free, and the claim on it; or
+-- nil.
+local function find_taken(batch, match, first, last)
+  local names, found, changed = match.names, match.found, match.changed
+  for number = first, last do
+    local seat = names[number]
     local value = changed[seat]
-    if value == nil then value = found[place] end
+    if value == nil then value = found[number] end
     if value then
-      local state, claim = state_of(match, seat, value)
-      if state ~= 'A' then return place, claim end
+      local state, claim = state_of(batch, match, seat, value)
+      if state ~= SEAT.AVAILABLE then return number, claim end
     end
   end
 end
 
--- Those of the seats from `first` to `last` that others have, by comma, or nil; and when it is the
--- user himself who has some, the first such claim, and the seats that it has of these.
-local function taken(match, user, first, last)
-  local lost, own, mine = {}, nil, {}
-  local place, claim = taken_at(match, first, last)
-  while place do
+-- Looks at the seats from `first` to `last`. Returns those that other users have, by comma, or nil;
+-- then the first claim of this user on some of the seats, and the seats that it has.
+local function taken_seats(batch, match, user, first, last)
+  local others, own, own_seats = {}, nil, {}
+  local number, claim = find_taken(batch, match, first, last)
+  while number do
     if not claim or claim.user ~= user then
-      lost[#lost + 1] = match.names[place]
+      others[#others + 1] = match.names[number]
     elseif not own or own == claim then
-      own, mine[#mine + 1] = claim, match.names[place]
+      own, own_seats[#own_seats + 1] = claim, match.names[number]
     end
-    place, claim = taken_at(match, place + 1, last)
+    number, claim = find_taken(batch, match, number + 1, last)
   end
-  return #lost > 0 and table.concat(lost, ',') or nil, own, table.concat(mine, ',')
+  return #others > 0 and table.concat(others, ',') or nil, own, table.concat(own_seats, ',')
 end
 
--- Seats that the choice would leave alone although another choice of as many of these seats side by
--- side leaves none. `beside` names those that may be, as seat:near:beyond. `near` is its neighbour
--- that is not chosen, `-` for none; `beyond` are the first seats behind the chosen ones that it
--- lies at. When none of them is free it is the last seat that is left here, whatever is chosen.
-local function orphans(match, beside)
-  local found = {}
-  for seat, near, beyond in beside:gmatch('(%d+):([%d-]+):([%d+]+)') do
-    local alone = near == '-' or seat_of(match, near) ~= 'A'
-    if alone and seat_of(match, seat) == 'A' then
-      local others = false
-      for other in beyond:gmatch('%d+') do others = others or seat_of(match, other) == 'A' end
-      if others then found[#found + 1] = seat end
+-- The seats that this choice would leave alone, although another choice of as many seats side by
+-- side would leave none. `orphans` has the seats that may be left alone, each as seat:near:beyond.
+-- `near` is its neighbour that is not chosen, or `-`. `beyond` are the first seats behind the
+-- chosen ones. When none of these is free, the seat is the last one left here, whatever is chosen.
+local function seats_left_alone(batch, match, orphans)
+  local left_alone = {}
+  local function is_free(seat) return seat_state(batch, match, seat) == SEAT.AVAILABLE end
+  for seat, near, beyond in orphans:gmatch('(%d+):([%d-]+):([%d+]+)') do
+    if (near == '-' or not is_free(near)) and is_free(seat) then
+      local another_choice = false
+      for other in beyond:gmatch('%d+') do another_choice = another_choice or is_free(other) end
+      if another_choice then left_alone[#left_alone + 1] = seat end
     end
   end
-  return found
+  return left_alone
 end
 
--- first: amount; second: possible orphans when the match has the orphan rule
-commands.hold = function(match, command, claims)
-  local count, first, beside = count_of[command], from_of[command] + 1, second_of[command]
+commands.hold = function(batch, match, command, claims)
+  local id, user = batch.id_of[command], batch.user_of[command]
+  local amount = batch.arguments.amount[command]
+  local orphans = batch.arguments.orphans[command]
+  local count, first = batch.seat_count_of[command], batch.seats_before_of[command] + 1
   local last = first + count - 1
-  local made = claim_of(match, claims, id_of[command])
-  if made then return 'held ' .. claim_text(made) end
-  local lost, own, mine = taken(match, user_of[command], first, last)
-  if own and not lost then
-    if own.state == 'H' then return 'already_held ' .. own.id .. ' ' .. mine end
-    return 'already_reserved ' .. own.id .. ' ' .. mine
+  local made = find_claim(batch, match, claims, id)
+  if made then return 'held ' .. record_text(made) end
+  local others, own, own_seats = taken_seats(batch, match, user, first, last)
+  if own and not others then
+    if own.state == CLAIM.HOLD then return 'already_held ' .. own.id .. ' ' .. own_seats end
+    return 'already_reserved ' .. own.id .. ' ' .. own_seats
   end
-  local refused = refuse_buyer(match, user_of[command], claims, count)
+  local refused = refuse_buyer(batch, match, user, claims, count)
   if refused then return refused end
-  if lost then return 'taken ' .. lost end
-  if beside then
-    local alone = orphans(match, beside)
-    if #alone > 0 then return 'orphan ' .. table.concat(alone, ',') end
+  if others then return 'taken ' .. others end
+  if orphans then
+    local left_alone = seats_left_alone(batch, match, orphans)
+    if #left_alone > 0 then return 'orphan ' .. table.concat(left_alone, ',') end
   end
   -- all checked: write
-  local amount = first_of[command]
-  return 'held ' .. claim_make(match, command, claims, 'H', match.names, first, last, amount)
+  return 'held '
+    .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount)
 end
 
--- first: amount of each choice, by comma; second: seats of a choice; seats: choice after choice,
--- the best first. Takes the first one that is still whole.
-commands.best = function(match, command, claims)
-  local made = claim_of(match, claims, id_of[command])
-  if made then return 'held ' .. claim_text(made) end
-  local size, first = tonumber(second_of[command]), from_of[command] + 1
-  local refused = refuse_buyer(match, user_of[command], claims, size)
+-- Takes the first choice of which all seats are free.
+commands.hold_best = function(batch, match, command, claims)
+  local id, user = batch.id_of[command], batch.user_of[command]
+  local amounts = batch.arguments.amounts[command]
+  local size = batch.arguments.choice_size[command]
+  local made = find_claim(batch, match, claims, id)
+  if made then return 'held ' .. record_text(made) end
+  local refused = refuse_buyer(batch, match, user, claims, size)
   if refused then return refused end
-  for amount in (first_of[command] or ''):gmatch('%d+') do
+  local first = batch.seats_before_of[command] + 1
+  for amount in amounts:gmatch('%d+') do
     local last = first + size - 1
     -- all checked: write
-    if not taken_at(match, first, last) then
-      return 'held ' .. claim_make(match, command, claims, 'H', match.names, first, last, amount)
+    if not find_taken(batch, match, first, last) then
+      return 'held '
+        .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount)
     end
     first = last + 1
   end

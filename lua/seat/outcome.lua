@@ -1,95 +1,106 @@
--- ask, outcome: PAYING → OCCUPIED, or back to PENDING, or over. Both name the attempt that they are
--- about: what is said of an earlier attempt changes nothing.
--- Replies: ask: over asked
--- Replies: outcome: confirmed owed pending ended asked lost expired
-local function is_paying(claim, command, attempt)
-  return claim and claim.payment == source_of[command] and claim.state == 'Y'
-    and money_of(claim).attempt == tonumber(attempt)
+-- mark_asked, settle_payment: PAYING → OCCUPIED, or back to PENDING, or over. Both name the attempt
+-- that they are about: messages about an earlier attempt change nothing.
+-- id: the reservation; payment, attempt. settle_payment: outcome: approved | declined | withdrawn |
+-- lost. approved: seats, amount, method, payment_key and money of the payment. declined: code of
+-- the gateway. withdrawn: extra_ms to give back. lost: seats: those that an earlier sale has.
+-- Replies: mark_asked: over asked
+-- Replies: settle_payment: confirmed owed pending ended asked lost expired
+local function is_paying(batch, claim, command)
+  return claim and claim.payment == batch.arguments.payment[command]
+    and claim.state == CLAIM.PAYING
+    and money_of(claim).attempt == batch.arguments.attempt[command]
 end
 
--- The gateway is about to be asked for the money of an attempt that another one began: from here on
--- nobody can take the attempt back. source: the payment; first: attempt
-commands.ask = function(match, command, claims)
-  local claim = claim_of(match, claims, id_of[command])
-  if not is_paying(claim, command, first_of[command]) then return 'over' end
+-- The reconciler is about to ask the gateway for the money of an attempt that another process
+-- began. From here on nobody can withdraw the attempt.
+commands.mark_asked = function(batch, match, command, claims)
+  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  if not is_paying(batch, claim, command) then return 'over' end
   -- all checked: write
-  claim_changed(claim)
-  claim.payment_state = 'A'
+  claim_changed(batch, claim)
+  claim.payment_state = PAYMENT.ASKED
   return 'asked'
 end
 
--- Seats that an earlier sale has in PostgreSQL show as sold, though Redis has forgotten to whom.
-local function outcome_lost(match, claim, sold)
-  claim_end(match, claim, 'LOST')
+local function confirm(batch, match, claim)
+  claim.state, claim.payment_state = CLAIM.CONFIRMED, PAYMENT.PAID
+  claim.deadline = '0'
+  claim.version = next_version(match)
+  local value = SEAT.OCCUPIED .. claim.user
+  for seat in claim.seats:gmatch('[^,]+') do match.changed[seat] = value end
+  batch.seats_moved = batch.seats_moved + seat_count(claim.seats)
+  match.passes_used[claim.user] = true
+end
+
+-- Seats that an earlier sale has in PostgreSQL show as sold, although Redis has forgotten to whom.
+local function lose(batch, match, claim, sold)
+  end_claim(batch, match, claim, ENDED.LOST)
   for _, seat in ipairs(sold) do
-    if seat_of(match, seat) == 'A' then match.seat[seat] = 'O' end
+    if seat_state(batch, match, seat) == SEAT.AVAILABLE then match.changed[seat] = SEAT.OCCUPIED end
   end
   return 'lost'
 end
 
--- After a payment that took no money: back to PENDING with what is left of its time, or with
--- `extra_ms` when the fault was ours; without time left the seats become free.
-local function outcome_unpaid(match, claim, extra_ms)
-  claim.state = 'P'
-  if claim_stretch(claim, extra_ms) > book.now_text then return 'pending ' .. claim.deadline end
-  claim_end(match, claim, 'EXPIRED')
+-- After a payment that took no money: back to PENDING with the rest of its time, or with `extra_ms`
+-- when the fault is on our side. Without any time left, the seats become free.
+local function back_to_pending(batch, match, claim, extra_ms)
+  claim.state = CLAIM.PENDING
+  if extend_claim(batch, claim, extra_ms) > batch.now_text then
+    return 'pending ' .. claim.deadline
+  end
+  end_claim(batch, match, claim, ENDED.EXPIRED)
   return 'expired'
 end
 
--- The reservation does not wait for this attempt. Money that has moved all the same goes back: the
--- journal knows that from here on, and this payment never begins again.
-local function outcome_late(match, claim, command, approved)
-  local reason, last = claim_ended(match, user_of[command], id_of[command])
-  local mine = claim and claim.payment == source_of[command]
-  local given_back = reason == 'REFUNDED' and last.payment == source_of[command]
-  -- A later attempt asks the gateway itself, and will hear of the money.
-  local begun_again = mine and claim.state == 'Y'
-  if not approved or given_back or begun_again then
-    if mine and not begun_again then
-      return 'pending ' .. claim.deadline
-    end
+-- The reservation does not wait for this attempt. Money that was charged all the same goes back:
+-- the journal says so from here on, and this payment never begins again.
+local function settle_late(batch, match, command, claim, outcome)
+  local payment = batch.arguments.payment[command]
+  local reason, ended = ended_claim(batch, match, batch.user_of[command], batch.id_of[command])
+  local on_payment = claim and claim.payment == payment
+  local refunded = reason == ENDED.REFUNDED and ended.payment == payment
+  -- A later attempt asks the gateway itself, and will find the money.
+  local begun_again = on_payment and claim.state == CLAIM.PAYING
+  if outcome ~= 'approved' or refunded or begun_again then
+    if on_payment and not begun_again then return 'pending ' .. claim.deadline end
     return 'ended ' .. (reason or 'UNKNOWN')
   end
   -- all checked: write
-  if mine then
-    claim_changed(claim)
-    claim.payment_state = 'F'
+  if on_payment then
+    claim_changed(batch, claim)
+    claim.payment_state = PAYMENT.FAILED
   end
-  return payment_fact(command, 'owed', 'refund_owed', claim_told(match, command))
+  local charged = claim_from_arguments(batch, match, command)
+  return reply_with_payment_fact(batch, command, 'owed', 'refund_owed', charged)
 end
 
--- source: the payment; first: approved | declined | withdrawn | lost, and the attempt; second: what
--- `claim_told` reads (approved), code of the gateway (declined), time to give back in ms
--- (withdrawn); seats: those paid for (approved), those already sold (lost)
-commands.outcome = function(match, command, claims)
-  local kind, attempt = first_of[command]:match('^(%a+) (%d+)$')
-  local claim, approved = claim_of(match, claims, id_of[command]), kind == 'approved'
-  if not is_paying(claim, command, attempt) then
-    local kept = claim and (claim.state == 'C' or claim.state == 'R')
-    if kept and claim.payment == source_of[command] then return 'confirmed' end
-    return outcome_late(match, claim, command, approved)
+commands.settle_payment = function(batch, match, command, claims)
+  local arguments = batch.arguments
+  local payment, outcome = arguments.payment[command], arguments.outcome[command]
+  local code, extra_ms = arguments.code[command], arguments.extra_ms[command]
+  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  if not is_paying(batch, claim, command) then
+    local sold = claim and (claim.state == CLAIM.CONFIRMED or claim.state == CLAIM.REFUNDING)
+    if sold and claim.payment == payment then return 'confirmed' end
+    return settle_late(batch, match, command, claim, outcome)
   end
-  if kind == 'withdrawn' and claim.payment_state == 'A' then return 'asked' end
+  if outcome == 'withdrawn' and claim.payment_state == PAYMENT.ASKED then return 'asked' end
   -- all checked: write
-  claim_changed(claim)
-  if approved then
-    claim.state, claim.payment_state, claim.deadline = 'C', 'P', '0'
-    claim.version = next_version(match)
-    for seat in claim.seats:gmatch('[^,]+') do match.seat[seat] = 'O' .. claim.user end
-    book.moved = book.moved + seat_count(claim)
-    match.passes_used[claim.user] = true
-    return payment_fact(command, 'confirmed', 'payment_approved', claim)
+  claim_changed(batch, claim)
+  if outcome == 'approved' then
+    confirm(batch, match, claim)
+    return reply_with_payment_fact(batch, command, 'confirmed', 'payment_approved', claim)
   end
-  if kind == 'withdrawn' then
-    claim.payment_state = 'R'
-    local reply = outcome_unpaid(match, claim, second_of[command])
-    return payment_fact(command, reply, 'payment_withdrawn', claim)
+  if outcome == 'withdrawn' then
+    claim.payment_state = PAYMENT.READY
+    local reply = back_to_pending(batch, match, claim, extra_ms)
+    return reply_with_payment_fact(batch, command, reply, 'payment_withdrawn', claim)
   end
-  claim.payment_state = 'F'
-  if kind == 'lost' then
-    local sold = seats_of(match, command)
-    return payment_fact(command, outcome_lost(match, claim, sold), 'payment_lost', claim)
+  claim.payment_state = PAYMENT.FAILED
+  if outcome == 'lost' then
+    local reply = lose(batch, match, claim, seats_of(batch, match, command))
+    return reply_with_payment_fact(batch, command, reply, 'payment_lost', claim)
   end
-  local reply = outcome_unpaid(match, claim, 0)
-  return payment_fact(command, reply, 'payment_declined', claim, second_of[command])
+  local reply = back_to_pending(batch, match, claim, 0)
+  return reply_with_payment_fact(batch, command, reply, 'payment_declined', claim, code)
 end

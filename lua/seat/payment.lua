@@ -1,76 +1,88 @@
--- request, begin, stretch, forget: a reservation on its way through one payment.
--- A reservation that is PAYING has no deadline: only an outcome moves it on.
--- Replies: request: ended not_found ready not_pending
--- Replies: begin: ended not_found amount_mismatch in_progress paid not_pending failed halted begun
--- Replies: stretch: ended not_found not_pending pending
--- Replies: forget: known forgotten
-local function own_claim(match, command, claims)
-  local claim = claim_of(match, claims, id_of[command])
+-- request_payment, begin_payment, extend, record_orphan: a reservation on its way through one
+-- payment. A reservation that is PAYING has no deadline: only an outcome moves it on.
+-- id: the reservation. payment: the id of the payment (all but extend). request_payment: method.
+-- begin_payment: amount in KRW, payment_key. extend: extra_ms. record_orphan: fact: its kind;
+-- seats, amount, method, payment_key and money: the payment as PostgreSQL has it.
+-- Replies: request_payment: ended not_found ready not_pending
+-- Replies: begin_payment: ended not_found amount_mismatch in_progress paid
+-- Replies: begin_payment: not_pending failed halted begun
+-- Replies: extend: ended not_found not_pending pending
+-- Replies: record_orphan: known recorded
+local function own_claim(batch, match, command, claims)
+  local id = batch.id_of[command]
+  local claim = find_claim(batch, match, claims, id)
   if claim then return claim end
-  local reason = claim_ended(match, user_of[command], id_of[command])
+  local reason = ended_claim(batch, match, batch.user_of[command], id)
   return nil, reason and 'ended ' .. reason or 'not_found'
 end
 
--- The letter of its state says why: Y paying, C paid, R refund under way; P: another payment was
--- requested since.
+-- The letter of the state tells the node why. PENDING means that another payment was requested
+-- since.
 local function not_pending(claim)
   return 'not_pending ' .. claim.state
 end
 
--- source: the new payment; first: method
-commands.request = function(match, command, claims)
-  local claim, refused = own_claim(match, command, claims)
+commands.request_payment = function(batch, match, command, claims)
+  local payment = batch.arguments.payment[command]
+  local method = batch.arguments.method[command]
+  local claim, refused = own_claim(batch, match, command, claims)
   if refused then return refused end
-  local reply = 'ready ' .. source_of[command] .. ' ' .. claim.amount
-  if claim.payment == source_of[command] then return reply end
-  if claim.state ~= 'P' then return not_pending(claim) end
+  local reply = 'ready ' .. payment .. ' ' .. claim.amount
+  if claim.payment == payment then return reply end
+  if claim.state ~= CLAIM.PENDING then return not_pending(claim) end
   -- all checked: write
-  claim_changed(claim)
-  claim.payment, claim.method, claim.payment_state = source_of[command], first_of[command], 'R'
-  claim.payment_key = ''
+  claim_changed(batch, claim)
+  claim.payment, claim.method, claim.payment_key = payment, method, ''
+  claim.payment_state = PAYMENT.READY
   return reply
 end
 
--- source: the payment; first: amount; second: payment key
-commands.begin = function(match, command, claims)
-  local claim, refused = own_claim(match, command, claims)
+commands.begin_payment = function(batch, match, command, claims)
+  local payment = batch.arguments.payment[command]
+  local amount = batch.arguments.amount[command]
+  local payment_key = batch.arguments.payment_key[command]
+  local claim, refused = own_claim(batch, match, command, claims)
   if refused then return refused end
-  if claim.payment ~= source_of[command] then return not_pending(claim) end
-  -- What is given back of a sale does not change what was charged for it.
+  if claim.payment ~= payment then return not_pending(claim) end
+  -- Refunds of a sale do not change the amount that was charged for it.
   local money = money_of(claim)
   local charged = whole(claim.amount + money.back)
-  if charged ~= first_of[command] then return 'amount_mismatch ' .. charged end
-  local same = claim.payment_key == second_of[command]
-  if claim.state == 'Y' then return same and 'in_progress' or not_pending(claim) end
-  if claim.state == 'C' then return same and 'paid' or not_pending(claim) end
-  if claim.state ~= 'P' then return not_pending(claim) end
-  if claim.payment_state == 'F' then return 'failed' end
-  -- PostgreSQL, which has the last word on a sale, has lost some.
-  if match.halted then return 'halted' end
+  if charged ~= amount then return 'amount_mismatch ' .. charged end
+  local same_key = claim.payment_key == payment_key
+  if claim.state == CLAIM.PAYING and same_key then return 'in_progress' end
+  if claim.state == CLAIM.CONFIRMED and same_key then return 'paid' end
+  if claim.state ~= CLAIM.PENDING then return not_pending(claim) end
+  if claim.payment_state == PAYMENT.FAILED then return 'failed' end
+  -- PostgreSQL, which decides about sales, has lost some of them.
+  if batch.halted then return 'halted' end
   -- all checked: write
   money.attempt = money.attempt + 1
-  money_write(claim, money)
-  claim.state, claim.payment_state, claim.payment_key = 'Y', 'I', second_of[command] or ''
+  set_money(batch, claim, money)
+  claim.state, claim.payment_key = CLAIM.PAYING, payment_key
+  claim.payment_state = PAYMENT.IN_PROGRESS
   local reply = 'begun ' .. whole(money.attempt)
-  return payment_fact(command, reply, 'payment_begun', claim)
+  return reply_with_payment_fact(batch, command, reply, 'payment_begun', claim)
 end
 
--- stretch: a PENDING reservation gets at least `first` ms more, when the fault is ours
-commands.stretch = function(match, command, claims)
-  local claim, refused = own_claim(match, command, claims)
+-- Gives a PENDING reservation at least `extra_ms` more, when the fault is on our side.
+commands.extend = function(batch, match, command, claims)
+  local extra_ms = batch.arguments.extra_ms[command]
+  local claim, refused = own_claim(batch, match, command, claims)
   if refused then return refused end
-  if claim.state ~= 'P' then return not_pending(claim) end
+  if claim.state ~= CLAIM.PENDING then return not_pending(claim) end
   -- all checked: write
-  return 'pending ' .. claim_stretch(claim, first_of[command])
+  return 'pending ' .. extend_claim(batch, claim, extra_ms)
 end
 
--- forget: what became of a payment whose reservation is gone or has moved on to another payment,
--- for the journal. source: the payment; first: kind of the fact; the rest as `claim_told` reads it.
-commands.forget = function(match, command, claims)
-  local claim = claim_of(match, claims, id_of[command])
-  -- A reservation that is on this very payment has its say itself.
-  local mine = claim and claim.payment == source_of[command]
-  if mine and claim.state ~= 'P' then return 'known' end
+-- Writes to the journal what has become of a payment whose reservation is gone, or is on another
+-- payment by now.
+commands.record_orphan = function(batch, match, command, claims)
+  local payment = batch.arguments.payment[command]
+  local fact = batch.arguments.fact[command]
+  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  -- A reservation that is on this very payment writes its own facts.
+  if claim and claim.payment == payment and claim.state ~= CLAIM.PENDING then return 'known' end
   -- all checked: write
-  return payment_fact(command, 'forgotten', first_of[command], claim_told(match, command))
+  local orphan = claim_from_arguments(batch, match, command)
+  return reply_with_payment_fact(batch, command, 'recorded', fact, orphan)
 end

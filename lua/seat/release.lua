@@ -1,46 +1,43 @@
--- release: HOLD → AVAILABLE, the whole hold by its id, or one seat of whichever hold has it (first:
--- its price in KRW).
--- Replies: release: not_found not_yours already_reserved price_changed released
-local function release_seat(match, command)
-  local user, seat = user_of[command], seats_of(match, command)[1]
-  local state, claim = seat_of(match, seat)
-  -- Who released it is remembered for a while, so that a repeated call gets the first answer.
-  local note = 'r:' .. match.id .. ':' .. seat
-  if state == 'A' then
-    local by = book.ended[note] or operation_find(book.ring, note)
-    return by == user and 'released' or 'not_yours'
-  end
-  if not claim or claim.user ~= user then return 'not_yours' end
-  if claim.state ~= 'H' then return 'already_reserved' end
-  local last = claim.seats == seat
-  local left = claim.amount - first_of[command]
-  if left < 0 and not last then return 'price_changed' end
+-- release, release_seat: HOLD → AVAILABLE.
+-- release: the whole hold with this id. release_seat: one seat, whichever hold of the user has it;
+-- prices: the price of the seat in KRW.
+-- Replies: release: not_found already_reserved released
+-- Replies: release_seat: not_yours already_reserved price_changed released
+commands.release = function(batch, match, command, claims)
+  local id, user = batch.id_of[command], batch.user_of[command]
+  local hold, reply = find_hold(batch, match, claims, user, id, 'released')
+  if not hold then return reply end
   -- all checked: write
-  book.ended[note] = user
-  if last then
-    claim_end(match, claim, 'RELEASED')
-    return 'released'
-  end
-  claim_changed(claim)
-  claim.seats = seats_without(claim, { [seat] = true })
-  claim.amount = whole(left)
-  next_version(match)
-  match.seat[seat] = false
+  end_claim(batch, match, hold, ENDED.RELEASED)
   return 'released'
 end
 
--- That the hold was once made for this user says its id, which the node has checked: one that is
--- not there any more, and that no reservation took over, has been given back.
-commands.release = function(match, command, claims)
-  if id_of[command] == '' then return release_seat(match, command) end
-  local claim = claim_of(match, claims, id_of[command])
-  if not claim then
-    if claim_elsewhere(match, claims, id_of[command]) then return 'not_found' end
-    local reason = claim_ended(match, user_of[command], id_of[command])
-    return reason == 'RESERVED' and 'already_reserved' or 'released'
+commands.release_seat = function(batch, match, command)
+  local user, seat = batch.user_of[command], seats_of(batch, match, command)[1]
+  local price = batch.arguments.prices[command]
+  local state, claim = seat_state(batch, match, seat)
+  -- Who has released the seat is remembered for a while, so that a repeated call gets the same
+  -- reply.
+  local note = NOTE.RELEASED .. match.id .. ':' .. seat
+  if state == SEAT.AVAILABLE then
+    local released_by = batch.notes[note] or operation_find(batch.ring, note)
+    return released_by == user and 'released' or 'not_yours'
   end
-  if claim.state ~= 'H' then return 'already_reserved' end
+  if not claim or claim.user ~= user then return 'not_yours' end
+  if claim.state ~= CLAIM.HOLD then return 'already_reserved' end
+  local is_last = claim.seats == seat
+  local amount_left = claim.amount - price
+  if amount_left < 0 and not is_last then return 'price_changed' end
   -- all checked: write
-  claim_end(match, claim, 'RELEASED')
+  batch.notes[note] = user
+  if is_last then
+    end_claim(batch, match, claim, ENDED.RELEASED)
+    return 'released'
+  end
+  claim_changed(batch, claim)
+  claim.seats = seats_without(claim.seats, { [seat] = true })
+  claim.amount = whole(amount_left)
+  next_version(match)
+  match.changed[seat] = false
   return 'released'
 end

@@ -8,9 +8,10 @@ use crate::domain::claim::{ClaimState, PaymentStatus, Reservation, ReservationSt
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::money::{Attempt, Refund};
 use crate::domain::position::StreamId;
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::claims::Found;
+use crate::engine::error::{EngineError, NotCancellable, Refusal};
 use crate::engine::payments::{Begun, Outcome, Settled};
-use crate::engine::reservations::{Cancelled, Found};
+use crate::engine::reservations::Cancelled;
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, Outcome as Gateway};
 use crate::store::{ClaimRow, RefundRow};
@@ -101,7 +102,7 @@ async fn confirm_now(
     // What costs nothing needs no gateway.
     let paused = behind || amount > 0 && !services.toss.admits_new_payment();
     if paused && one.status == ReservationStatus::Pending {
-        services.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
+        services.engine.extend_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
         return Err(ErrorCode::PaymentsPaused.into());
     }
     failpoint::reached("begin.before");
@@ -111,7 +112,7 @@ async fn confirm_now(
         .await;
     failpoint::reached("begin.after");
     if let Err(EngineError::Refused(Refusal::PaymentsHalted)) = begun {
-        services.engine.stretch_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
+        services.engine.extend_reservation(one.match_id, user.id, one.id, EXTRA_MS).await?;
     }
     match begun? {
         Begun::Paid => persisted_earlier(services, one).await,
@@ -314,8 +315,8 @@ async fn cancel_now(
     let cancelled = services.engine.cancel(one.match_id, user.id, one.id, seats).await;
     let cancelled = cancelled.map_err(|error| match error {
         // It is kept in PostgreSQL and over in Redis: cancelled before, or lost.
-        EngineError::Refused(Refusal::NotFound) => {
-            Refusal::NotCancellable("ENDED".to_owned()).into()
+        EngineError::Refused(Refusal::NotFound(_)) => {
+            Refusal::NotCancellable(NotCancellable::Ended(None)).into()
         }
         EngineError::Refused(Refusal::NotYours) => ApiError::not_in_reservation(),
         other => ApiError::from(other),

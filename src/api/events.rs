@@ -7,9 +7,9 @@ use crate::api::seats::checked_block;
 use crate::api::serve::PeerAddress;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::domain::position::EventId;
-use crate::live::feed::Watching;
 use crate::live::frame::{Frame, Scope, Subject};
-use crate::live::shard::{STILL_HERE, Watcher};
+use crate::live::match_feed::Watching;
+use crate::live::shard::{HEARTBEAT_FRAME, Watcher};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -143,7 +143,8 @@ pub async fn open(
     let watching = Watching::new(services.hub.feed(id).await?);
     let last = last_event_id(headers, last);
     let ends_at = Instant::now() + jittered(LIFE);
-    let watcher = Watcher { watching, subject, last, place, connection: None, ends_at };
+    let watcher =
+        Watcher { watching, subject, last, stream_slot: place, connection_slot: None, ends_at };
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(EventStream(Arc::new(Mutex::new(Some(watcher)))));
     let set = [
@@ -178,8 +179,8 @@ pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
             let Some(mut cursor) = cursor else {
                 let mut cursor = watcher.watching.cursor();
                 let newcomers = [watcher.last];
-                let tide = watcher.watching.advance(&watcher.subject, &mut cursor, &newcomers);
-                let first = tide.first.into_iter().map(|frame| frame.text());
+                let update = watcher.watching.advance(&watcher.subject, &mut cursor, &newcomers);
+                let first = update.for_newcomers.into_iter().map(|frame| frame.text());
                 let all: Vec<Bytes> = std::iter::once(retry().text()).chain(first).collect();
                 return Some((all.concat().into(), (watcher, stop, Some(cursor))));
             };
@@ -189,7 +190,7 @@ pub fn body(watcher: Watcher, stop: CancellationToken) -> Body {
                 () = stop.cancelled() => return None,
                 () = tokio::time::sleep_until(watcher.ends_at.into()) => return None,
             };
-            let frame = next.unwrap_or_else(|_| Some(STILL_HERE.clone()))?;
+            let frame = next.unwrap_or_else(|_| Some(HEARTBEAT_FRAME.clone()))?;
             Some((frame.text(), (watcher, stop, Some(cursor))))
         })
         .map(Ok::<Bytes, Infallible>),
@@ -203,9 +204,9 @@ async fn next(watcher: &Watcher, cursor: &mut u64) -> Option<Frame> {
         if watcher.watching.is_over() {
             return None;
         }
-        let tide = watcher.watching.advance(&watcher.subject, cursor, &[]);
-        if tide.told.is_some() {
-            return tide.told;
+        let update = watcher.watching.advance(&watcher.subject, cursor, &[]);
+        if update.for_watchers.is_some() {
+            return update.for_watchers;
         }
     }
 }

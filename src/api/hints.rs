@@ -5,7 +5,7 @@
 use crate::api::Services;
 use crate::checkout::settle::{Rumour, Verdict, agrees};
 use crate::domain::ids::PaymentId;
-use crate::store::payment_rows::Standing;
+use crate::store::payments::Standing;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::domain::plan::Label;
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
-use crate::engine::seats::Granted;
+use crate::engine::reply::Granted;
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};

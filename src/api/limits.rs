@@ -3,7 +3,7 @@
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::guesses::{Guess, Guesses};
 use crate::config::Rates;
-use crate::live::places::{Full, Place, Places};
+use crate::live::slots::{Full, Slot, Slots};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::net::IpAddr;
@@ -20,8 +20,8 @@ pub struct RateLimits {
     account_calls: DefaultKeyedRateLimiter<IpAddr>,
     seat_calls: DefaultKeyedRateLimiter<u128>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
-    streams: Places,
-    connections: Places,
+    streams: Slots,
+    connections: Slots,
 }
 
 fn quota(count: u32, per_second: bool) -> Quota {
@@ -45,8 +45,8 @@ impl RateLimits {
             account_calls: RateLimiter::keyed(quota(rates.account_calls_per_minute, false)),
             seat_calls: RateLimiter::keyed(quota(rates.seat_calls_per_second, true)),
             calls: RateLimiter::keyed(quota(rates.calls_per_second, true)),
-            streams: Places::new(per_address, total, metrics::gauge!("grandstand_streams")),
-            connections: Places::new(
+            streams: Slots::new(per_address, total, metrics::gauge!("grandstand_streams")),
+            connections: Slots::new(
                 limit(rates.connections_per_address),
                 CONNECTIONS,
                 metrics::gauge!("grandstand_connections"),
@@ -91,7 +91,7 @@ impl RateLimits {
     }
 
     /// A place for an event stream; it is free again when the value is dropped.
-    pub fn stream(&self, address: IpAddr) -> Result<Place, ApiError> {
+    pub fn stream(&self, address: IpAddr) -> Result<Slot, ApiError> {
         self.streams.take(Some(address)).map_err(|full| match full {
             Full::Address => ApiError::too_many(ErrorCode::TooManyStreams, 10),
             Full::Node => ErrorCode::Overloaded.into(),
@@ -100,7 +100,7 @@ impl RateLimits {
 
     /// A place for a connection, until it is dropped; `None` when there is none. Without an address
     /// it is that of a proxy, which has the connections of many.
-    pub fn connection(&self, address: Option<IpAddr>) -> Option<Place> {
+    pub fn connection(&self, address: Option<IpAddr>) -> Option<Slot> {
         self.connections.take(address).ok()
     }
 

@@ -11,8 +11,9 @@ use crate::api::holds::{
 use crate::api::payments::PaymentView;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
+use crate::engine::claims::Found;
 use crate::engine::error::EngineError;
-use crate::engine::reservations::{Found, Source};
+use crate::engine::reservations::Source;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};

@@ -6,8 +6,8 @@ use crate::api::Services;
 use crate::api::events::{self, EventStream};
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
-use crate::live::places::Place;
 use crate::live::shard::Watcher;
+use crate::live::slots::Slot;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Version, header};
 use axum::response::Response;
@@ -135,7 +135,7 @@ impl Serving {
         self: Arc<Self>,
         stream: TcpStream,
         address: IpAddr,
-        place: Place,
+        place: Slot,
     ) -> Result<(), BoxError> {
         // A socket that is gone already is noticed by hyper.
         let _ = stream.set_nodelay(true);
@@ -153,7 +153,7 @@ impl Serving {
         if let Some((stream, mut taken)) = self.http1(stream, address).await? {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
-            taken.watcher.connection = Some(place);
+            taken.watcher.connection_slot = Some(place);
             hub.shards.take(stream, taken.head, taken.watcher);
         }
         Ok(())

@@ -3,14 +3,15 @@
 //! money in it is settled here: by a refund in full, or by the end of the reservation.
 
 use crate::domain::claim::ClaimState;
+use crate::domain::fact::PaymentStep;
 use crate::domain::ids::PaymentId;
 use crate::domain::money::{Attempt, Money};
 use crate::engine::Engine;
+use crate::engine::claims::Found;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Outcome, Settled};
-use crate::engine::reservations::Found;
 use crate::gateway::toss::{CancelOutcome, GatewayPayment, GatewayStatus, Lookup, Toss};
-use crate::store::payment_rows::{PaymentRow, Standing};
+use crate::store::payments::{PaymentRow, Standing};
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -197,7 +198,7 @@ impl Settlement {
         if live {
             match self.engine.cancel(attempt.match_id, user, attempt.reservation, &[]).await {
                 Ok(_) => return Ok(Verdict::Settled),
-                Err(EngineError::Refused(Refusal::Archived | Refusal::NotFound)) => {}
+                Err(EngineError::Refused(Refusal::Archived | Refusal::NotFound(_))) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -209,7 +210,8 @@ impl Settlement {
             part_seats: attempt.seats.clone(),
             ..Money::default()
         };
-        let told = self.engine.forget_payment(attempt, "payment_refunded", &money).await?;
+        let told =
+            self.engine.record_orphan_payment(attempt, PaymentStep::Refunded, &money).await?;
         Ok(if told { Verdict::Settled } else { Verdict::Later })
     }
 }

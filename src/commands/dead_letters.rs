@@ -16,7 +16,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Returns the name of a letter: partition, epoch and journal id.
 pub fn name_of(letter: &DeadLetter) -> String {
-    format!("{}/{}/{}", letter.partition, letter.place.epoch, letter.place.id)
+    format!("{}/{}/{}", letter.partition, letter.position.epoch, letter.position.id)
 }
 
 /// Returns a table for people, with a line per letter.
@@ -118,14 +118,16 @@ async fn end_in(
     let mut in_redis = journal.dead_letters().await?;
     let in_table = store.dead_letters().await?;
     for letter in letters.iter().filter(|letter| in_table.contains(letter)) {
-        let place: Position = letter.place;
-        let id = match in_redis.remove(&place) {
+        let position: Position = letter.position;
+        let id = match in_redis.remove(&position) {
             Some(id) => id,
-            None => journal.keep_dead_letter(place, &letter.fields, &letter.reason).await?,
+            None => journal.keep_dead_letter(position, &letter.fields, &letter.reason).await?,
         };
         match end_as {
-            End::Replay => engine.replay_dead_letter(partition, &id, place, &letter.fields).await?,
-            End::Drop => engine.drop_dead_letter(partition, &id, place).await?,
+            End::Replay => {
+                engine.replay_dead_letter(partition, &id, position, &letter.fields).await?
+            }
+            End::Drop => engine.drop_dead_letter(partition, &id, position).await?,
         };
     }
     drained(engine, store, journal, letters).await
@@ -142,10 +144,11 @@ async fn drained(
     let newest = journal.newest().await?;
     let (mut is_announced, begun) = (false, Instant::now());
     loop {
-        let place = store.position(partition).await?;
-        let place = place.with_context(|| format!("partition {partition} has no position yet"))?;
+        let position = store.position(partition).await?;
+        let position =
+            position.with_context(|| format!("partition {partition} has no position yet"))?;
         let epoch = engine.epoch(partition).await?;
-        if place.id >= newest || epoch != Some(place.epoch) {
+        if position.id >= newest || epoch != Some(position.epoch) {
             return Ok(());
         }
         ensure!(

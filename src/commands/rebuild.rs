@@ -27,7 +27,7 @@ pub async fn rebuild(settings: &Settings, only: Option<u16>) -> anyhow::Result<u
     let is_wanted = |partition: &Partition| only.is_none_or(|only| only == partition.0);
     for partition in services.engine.partitions().filter(is_wanted) {
         let journal = Journal::open(services.engine.redis(), partition).await?;
-        refuse_when_lost(&workers, &journal, partition).await?;
+        refuse_when_lost(&workers, partition).await?;
         let seconds = LOAD_TIMEOUT.as_secs();
         eprintln!("loading partition {partition} from PostgreSQL, within {seconds} s");
         services.engine.close_partition(partition).await?;
@@ -52,16 +52,12 @@ pub async fn rebuild(settings: &Settings, only: Option<u16>) -> anyhow::Result<u
 
 /// Fails when PostgreSQL has lost data of this partition, because a rebuild would delete them from
 /// Redis too.
-async fn refuse_when_lost(
-    workers: &Workers,
-    journal: &Journal,
-    partition: Partition,
-) -> anyhow::Result<()> {
+async fn refuse_when_lost(workers: &Workers, partition: Partition) -> anyhow::Result<()> {
     // A running worker moves both sides, so only a loss that is found three times counts.
     for _ in 0..3 {
-        let agreement = workers.agreement(journal, partition).await?;
-        let Agreement::DatabaseLost { told, .. } = agreement else { return Ok(()) };
-        tracing::debug!(%partition, %told, "PostgreSQL is behind the position that Redis knows");
+        let agreement = workers.agreement(partition).await?;
+        let Agreement::DatabaseLost { announced, .. } = agreement else { return Ok(()) };
+        tracing::debug!(%partition, %announced, "PostgreSQL is behind the position that Redis knows");
     }
     anyhow::bail!(
         "PostgreSQL has lost data that partition {partition} of Redis still has, and a rebuild \

@@ -16,6 +16,113 @@ pub enum ClaimState {
     Refunding,
 }
 
+impl ClaimState {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Hold, Self::Pending, Self::Paying, Self::Confirmed, Self::Refunding];
+
+    /// The letter in a record: `CLAIM` in `lua/lib/states.lua`.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::Hold => "H",
+            Self::Pending => "P",
+            Self::Paying => "Y",
+            Self::Confirmed => "C",
+            Self::Refunding => "R",
+        }
+    }
+
+    /// Reads the letter; `None` for any other.
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.letter() == letter)
+    }
+}
+
+/// How far the payment of a claim is, as its record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentState {
+    Ready,
+    InProgress,
+    /// In progress, and the reconciler asks the gateway for its outcome.
+    Asked,
+    Paid,
+    Failed,
+}
+
+impl PaymentState {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Ready, Self::InProgress, Self::Asked, Self::Paid, Self::Failed];
+
+    /// The letter in a record: `PAYMENT` in `lua/lib/states.lua`.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::Ready => "r",
+            Self::InProgress => "i",
+            Self::Asked => "a",
+            Self::Paid => "p",
+            Self::Failed => "f",
+        }
+    }
+
+    /// Reads the letter; `None` for any other.
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.letter() == letter)
+    }
+
+    /// The status that the API shows.
+    pub fn status(self) -> PaymentStatus {
+        match self {
+            Self::Ready => PaymentStatus::Ready,
+            Self::InProgress | Self::Asked => PaymentStatus::InProgress,
+            Self::Paid => PaymentStatus::Paid,
+            Self::Failed => PaymentStatus::Failed,
+        }
+    }
+}
+
+/// Why a claim has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// A reservation took over the seats of the hold.
+    Reserved,
+    Released,
+    Expired,
+    Cancelled,
+    Refunded,
+    /// An earlier sale has the seats.
+    Lost,
+}
+
+impl EndReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::Reserved,
+        Self::Released,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Refunded,
+        Self::Lost,
+    ];
+
+    /// The word in Redis: `ENDED` in `lua/lib/states.lua`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reserved => "RESERVED",
+            Self::Released => "RELEASED",
+            Self::Expired => "EXPIRED",
+            Self::Cancelled => "CANCELLED",
+            Self::Refunded => "REFUNDED",
+            Self::Lost => "LOST",
+        }
+    }
+
+    /// Reads the word; `None` for any other.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}
+
 /// The status of a reservation in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -100,27 +207,19 @@ pub struct ClaimPayment {
 /// What became of a claim that is not live any more, as far as Redis remembers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndedClaim {
-    /// RESERVED, EXPIRED, CANCELLED, REFUNDED or LOST.
-    pub reason: String,
+    pub reason: EndReason,
     pub claim: Claim,
 }
 
 impl Claim {
-    /// Reads the record that `lua/lib/claim.lua` writes; `None` when the text is not one.
+    /// Reads the record that `lua/lib/record.lua` writes; `None` when the text is not one.
     pub fn parse(user: UserId, text: &str) -> Option<Self> {
         let field: Vec<&str> = text.split('|').collect();
         let [id, state, match_id, deadline, seats, version, amount, ref paying @ ..] = field[..]
         else {
             return None;
         };
-        let state = match state {
-            "H" => ClaimState::Hold,
-            "P" => ClaimState::Pending,
-            "Y" => ClaimState::Paying,
-            "C" => ClaimState::Confirmed,
-            "R" => ClaimState::Refunding,
-            _ => return None,
-        };
+        let state = ClaimState::from_letter(state)?;
         let amount = amount.parse().ok()?;
         let payment = match paying {
             [] => None,
@@ -129,7 +228,7 @@ impl Claim {
                 Some(ClaimPayment {
                     id: PaymentId::from_key(id)?,
                     method: method.to_owned(),
-                    status: payment_status(status)?,
+                    status: PaymentState::from_letter(status)?.status(),
                     key: key.to_owned(),
                     amount: amount + money.back,
                     money,
@@ -167,26 +266,20 @@ impl EndedClaim {
         let (reason, rest) = text.split_once(' ')?;
         let (user, record) = rest.split_once(' ')?;
         let claim = Claim::parse(UserId::from_key(user)?, record)?;
-        Some(Self { reason: reason.to_owned(), claim })
+        Some(Self { reason: EndReason::from_word(reason)?, claim })
     }
 
     /// The status of the reservation that this claim was; `None` for a hold.
     pub fn reservation_status(&self) -> Option<ReservationStatus> {
         self.claim.reservation_status()?;
-        Some(match self.reason.as_str() {
-            "EXPIRED" => ReservationStatus::Expired,
-            _ => ReservationStatus::Cancelled,
+        Some(match self.reason {
+            EndReason::Expired => ReservationStatus::Expired,
+            EndReason::Reserved
+            | EndReason::Released
+            | EndReason::Cancelled
+            | EndReason::Refunded
+            | EndReason::Lost => ReservationStatus::Cancelled,
         })
-    }
-}
-
-fn payment_status(letter: &str) -> Option<PaymentStatus> {
-    match letter {
-        "R" => Some(PaymentStatus::Ready),
-        "I" | "A" => Some(PaymentStatus::InProgress),
-        "P" => Some(PaymentStatus::Paid),
-        "F" => Some(PaymentStatus::Failed),
-        _ => None,
     }
 }
 

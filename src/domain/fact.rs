@@ -60,6 +60,43 @@ pub enum PaymentStep {
     Refunded,
 }
 
+impl PaymentStep {
+    /// All steps.
+    pub const ALL: [Self; 10] = [
+        Self::Begun,
+        Self::Approved,
+        Self::Declined,
+        Self::Withdrawn,
+        Self::Lost,
+        Self::RefundOwed,
+        Self::RefundBegun,
+        Self::RefundRefused,
+        Self::RefundDone,
+        Self::Refunded,
+    ];
+
+    /// The kind of its fact in the journal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Begun => "payment_begun",
+            Self::Approved => "payment_approved",
+            Self::Declined => "payment_declined",
+            Self::Withdrawn => "payment_withdrawn",
+            Self::Lost => "payment_lost",
+            Self::RefundOwed => "refund_owed",
+            Self::RefundBegun => "refund_begun",
+            Self::RefundRefused => "refund_refused",
+            Self::RefundDone => "refund_done",
+            Self::Refunded => "payment_refunded",
+        }
+    }
+
+    /// Reads the kind; `None` for a fact that is not about a payment.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.word() == word)
+    }
+}
+
 /// A payment at the moment of a step.
 #[derive(Debug, Clone)]
 pub struct PaymentFact {
@@ -136,25 +173,17 @@ impl Fact {
             }
             "seats_blocked" | "seats_unblocked" => {
                 let seats = parse_seats(text(fields, "seats")?).ok_or(BadFact::Field("seats"))?;
-                let event = key(fields, "match", MatchId::from_key)?;
-                return Ok(Self::SeatsBlocked(event, seats, kind == "seats_blocked"));
+                let fixture = key(fields, "match", MatchId::from_key)?;
+                return Ok(Self::SeatsBlocked(fixture, seats, kind == "seats_blocked"));
             }
             "dead_letter_replayed" => {
                 let id = text(fields, "entry")?.parse().map_err(|_| BadFact::Field("entry"))?;
                 let epoch = number(fields, "epoch")? as u64;
                 return Ok(Self::DeadLetterReplayed(Position { epoch, id }));
             }
-            "payment_begun" => PaymentStep::Begun,
-            "payment_approved" => PaymentStep::Approved,
-            "payment_declined" => PaymentStep::Declined,
-            "payment_withdrawn" => PaymentStep::Withdrawn,
-            "payment_lost" => PaymentStep::Lost,
-            "refund_owed" => PaymentStep::RefundOwed,
-            "refund_done" => PaymentStep::RefundDone,
-            "refund_begun" => PaymentStep::RefundBegun,
-            "refund_refused" => PaymentStep::RefundRefused,
-            "payment_refunded" => PaymentStep::Refunded,
-            other => return Err(BadFact::Kind(other.to_owned())),
+            other => {
+                PaymentStep::from_word(other).ok_or_else(|| BadFact::Kind(other.to_owned()))?
+            }
         };
         Ok(Self::Payment(step, Box::new(PaymentFact::parse(id, fields)?)))
     }

@@ -3,9 +3,10 @@
 use crate::domain::account::Account;
 use crate::domain::ids::{Partition, SessionId, UserId};
 use crate::engine::batch::Operation;
+use crate::engine::document::{decode, encode};
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::bad;
 use crate::engine::{Engine, NOTICE_TTL_MS};
 use crate::redis::keys::{PartitionKeys, session};
 use fred::prelude::*;
@@ -110,12 +111,4 @@ impl Engine {
         let _: String = self.call(id.partition(), &SCRIPTS.session_end, names, arguments).await?;
         Ok(())
     }
-}
-
-pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<String, EngineError> {
-    serde_json::to_string(value).map_err(|error| bad(&error.to_string()))
-}
-
-pub(super) fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, EngineError> {
-    serde_json::from_str(text).map_err(|error| bad(&error.to_string()))
 }

@@ -1,25 +1,32 @@
-//! The batcher: one per partition. It takes whatever commands wait and sends them as one call,
-//! while at most two calls are in flight: no timer, so an idle system answers at once and a busy
-//! one batches by itself.
+//! The batcher: one per partition. It sends all commands that wait as one call, and has at most two
+//! calls in flight. It needs no timer: an idle system sends each command at once, and a busy one
+//! collects the commands that arrive during a call.
 
-use crate::domain::ids::{MatchId, Partition, SeatId};
+use crate::domain::ids::{MatchId, Partition};
+use crate::engine::columns::{Argument, Columns};
+use crate::engine::command::SeatCommand;
 use crate::engine::error::EngineError;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::waiting::{Entrance, Lines, Waiting, lines};
 use crate::redis::Redis;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::{Client, Key, Value};
-use rmp::encode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
-/// Calls in flight per partition: one runs while the next one travels.
-const CALLS_IN_FLIGHT: usize = 2;
-/// The line of a command that a call did not come to.
+/// Calls in flight per partition: one runs while the next one travels. With one call only, Redis
+/// would be idle meanwhile; with more, batches would be smaller and each has an fsync of its own.
+const CALLS_IN_FLIGHT_MAX: usize = 2;
+/// The reply of a command that its call did not run any more.
 const LATER: &str = "later";
-/// A command without an answer is asked again under its id for so long.
-const ANSWER: Duration = Duration::from_millis(4000);
+/// How long a batch with an unknown outcome is tried again. It stays well below the 15 seconds that
+/// a request has, so that the client gets an error and not a timeout.
+const RETRY_TIMEOUT: Duration = Duration::from_millis(4000);
+/// The pause before the first retry, which doubles with each one.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause between two retries.
+const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The times and bounds that the scripts get with each call.
 #[derive(Debug, Clone, Copy)]
@@ -32,65 +39,15 @@ pub struct Limits {
 }
 
 /// An Idempotency-Key of a client, already hashed with its user and route, and the hash of the
-/// body.
+/// body. An empty key means that there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Operation {
     pub key: String,
     pub fingerprint: String,
 }
 
-/// One command of a batch; the meaning of the fields is in the header of each script.
-#[derive(Debug, Clone)]
-pub struct Command {
-    pub name: &'static str,
-    pub match_id: MatchId,
-    pub operation: Operation,
-    pub id: String,
-    pub user: String,
-    pub source: String,
-    pub first: String,
-    pub second: String,
-    pub seats: Vec<SeatId>,
-}
-
-impl Command {
-    /// A command on the claim `id` of a match; all other fields empty.
-    pub fn new(name: &'static str, match_id: MatchId, id: String) -> Self {
-        Self {
-            name,
-            match_id,
-            operation: Operation::default(),
-            id,
-            user: String::new(),
-            source: String::new(),
-            first: String::new(),
-            second: String::new(),
-            seats: Vec::new(),
-        }
-    }
-
-    /// Commands that only free memory still run when Redis has none left.
-    fn frees(&self) -> bool {
-        matches!(
-            self.name,
-            "release"
-                | "expire"
-                | "cancel"
-                | "refund"
-                | "ask"
-                | "outcome"
-                | "unblock"
-                | "free"
-                | "archive"
-        )
-    }
-
-    /// Commands that free or settle do not wait behind those that want seats: a crowd must not
-    /// keep seats from coming back, nor a charged payment from its outcome.
-    pub(super) fn goes_first(&self) -> bool {
-        self.frees() || matches!(self.name, "ask" | "stretch" | "forget")
-    }
-}
+/// The reply of one command.
+pub(super) type Reply = Result<String, EngineError>;
 
 /// The batchers of all partitions.
 pub struct Batcher {
@@ -110,25 +67,37 @@ impl Batcher {
         Self { entrances: entrances.collect() }
     }
 
-    /// Runs a command as part of the next batch of its partition; answers the line of the script.
-    pub async fn run(&self, command: Command) -> Result<String, EngineError> {
-        let partition = command.match_id.partition();
+    /// Runs a command as part of the next batch of its partition, and returns its reply.
+    pub async fn run(&self, match_id: MatchId, command: SeatCommand) -> Reply {
+        self.run_once(match_id, command, Operation::default()).await
+    }
+
+    /// Runs a command under an Idempotency-Key: a later command under the same key gets the same
+    /// reply.
+    pub async fn run_once(
+        &self,
+        match_id: MatchId,
+        command: SeatCommand,
+        operation: Operation,
+    ) -> Reply {
+        let partition = match_id.partition();
         let entrance =
             self.entrances.get(usize::from(partition.0)).ok_or(EngineError::NotLoaded)?;
-        let (answer, answered) = oneshot::channel();
-        entrance.enter(Waiting::new(command, answer))?;
-        answered.await.unwrap_or(Err(EngineError::Overloaded))
+        let operation = (!operation.key.is_empty()).then_some(operation);
+        let (waiting, reply) = Waiting::new(match_id, command, operation);
+        entrance.enter(waiting)?;
+        reply.await.unwrap_or(Err(EngineError::Overloaded))
     }
 }
 
 async fn run(mut lines: Lines, caller: Caller) {
-    let calls = Arc::new(Semaphore::new(CALLS_IN_FLIGHT));
+    let calls = Arc::new(Semaphore::new(CALLS_IN_FLIGHT_MAX));
     loop {
         let Ok(call) = calls.clone().acquire_owned().await else { return };
         let Some(batch) = lines.batch().await else { return };
         let caller = caller.clone();
         tokio::spawn(async move {
-            caller.answer_all(batch).await;
+            caller.run(batch).await;
             drop(call);
         });
     }
@@ -142,136 +111,146 @@ struct Caller {
 }
 
 impl Caller {
-    async fn answer_all(&self, batch: Vec<Waiting>) {
-        let commands: Vec<&Command> = batch.iter().map(|waiting| &waiting.command).collect();
-        let answers = self.ask_until_answered(&commands).await;
-        match answers {
-            Ok(lines) => {
-                for (waiting, line) in batch.into_iter().zip(lines) {
-                    let _ = waiting.answer.send(line);
+    /// Runs a batch, and gives each command its reply.
+    async fn run(&self, batch: Vec<Waiting>) {
+        let commands: Vec<&Waiting> = batch.iter().collect();
+        match self.run_until_known(&commands).await {
+            Ok(replies) => {
+                for (waiting, reply) in batch.into_iter().zip(replies) {
+                    let _ = waiting.reply.send(reply);
                 }
             }
             Err(error) => {
-                tracing::warn!(partition = %self.partition, %error, "a batch has no answer");
+                tracing::warn!(partition = %self.partition, %error, "a batch got no reply");
                 for waiting in batch {
-                    let _ = waiting.answer.send(Err(error.again()));
+                    let _ = waiting.reply.send(Err(error.again()));
                 }
             }
         }
     }
 
-    /// Asks again under the same ids while the outcome is unknown: each command knows its own
-    /// earlier effect, so asking twice does nothing twice.
-    async fn ask_until_answered(
-        &self,
-        commands: &[&Command],
-    ) -> Result<Vec<Result<String, EngineError>>, EngineError> {
+    /// Tries again while the outcome is unknown. Retries use the same ids, and each command knows
+    /// its own earlier effect, so nothing happens twice.
+    async fn run_until_known(&self, commands: &[&Waiting]) -> Result<Vec<Reply>, EngineError> {
         let started = Instant::now();
-        let mut pause = Duration::from_millis(20);
+        let mut pause = RETRY_PAUSE;
         loop {
-            match self.ask(commands, false).await {
-                Ok(lines) => return Ok(lines.into_iter().map(Ok).collect()),
-                Err(EngineError::OutOfMemory) => return self.ask_freeing(commands).await,
+            match self.run_all(commands, false).await {
+                Ok(replies) => return Ok(replies.into_iter().map(Ok).collect()),
+                Err(EngineError::OutOfMemory) => return self.run_freeing(commands).await,
                 Err(EngineError::BadReply(_)) if commands.len() > 1 => {
-                    return Ok(self.ask_one_by_one(commands).await);
+                    return Ok(self.run_one_by_one(commands).await);
                 }
-                Err(EngineError::Unavailable(_)) if started.elapsed() + pause < ANSWER => {
+                Err(EngineError::Unavailable(_)) if started.elapsed() + pause < RETRY_TIMEOUT => {
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_millis(500));
+                    pause = (pause * 2).min(LONGEST_RETRY_PAUSE);
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// A script has failed, and does so again: only the command that it fails at may be lost. Each
-    /// is asked under its own id, so it does no harm when the batch had an effect.
-    async fn ask_one_by_one(&self, commands: &[&Command]) -> Vec<Result<String, EngineError>> {
-        let mut lines = Vec::with_capacity(commands.len());
+    /// A script that has failed fails again at the same command, and only that command may be lost.
+    /// Each command runs under its own id, so this is harmless when the batch had an effect.
+    async fn run_one_by_one(&self, commands: &[&Waiting]) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(commands.len());
         let started = Instant::now();
         for command in commands {
-            if started.elapsed() >= ANSWER {
-                lines.push(Err(EngineError::Unavailable("no time is left to ask".to_owned())));
+            if started.elapsed() >= RETRY_TIMEOUT {
+                replies.push(Err(EngineError::Unavailable("no time is left to ask".to_owned())));
                 continue;
             }
-            let line = Box::pin(self.ask_until_answered(std::slice::from_ref(command))).await;
-            lines.push(line.and_then(|lines| {
-                lines.into_iter().next().unwrap_or_else(|| {
+            let reply = Box::pin(self.run_until_known(std::slice::from_ref(command))).await;
+            replies.push(reply.and_then(|replies| {
+                replies.into_iter().next().unwrap_or_else(|| {
                     Err(EngineError::BadReply("no line for a command".to_owned()))
                 })
             }));
         }
-        lines
+        replies
     }
 
-    /// Out of memory: a batch is refused before it starts, so what only frees goes alone.
-    async fn ask_freeing(
-        &self,
-        commands: &[&Command],
-    ) -> Result<Vec<Result<String, EngineError>>, EngineError> {
-        let freeing: Vec<&Command> =
-            commands.iter().copied().filter(|command| command.frees()).collect();
-        let lines = if freeing.is_empty() { vec![] } else { self.ask(&freeing, true).await? };
-        let mut lines = lines.into_iter();
+    /// Redis has no memory left and refuses a batch before it starts. The commands that only free
+    /// memory run alone.
+    async fn run_freeing(&self, commands: &[&Waiting]) -> Result<Vec<Reply>, EngineError> {
+        let frees = |waiting: &&Waiting| waiting.command.frees_memory();
+        let freeing: Vec<&Waiting> = commands.iter().copied().filter(frees).collect();
+        let replies =
+            if freeing.is_empty() { vec![] } else { self.run_all(&freeing, true).await? };
+        let mut replies = replies.into_iter();
         Ok(commands
             .iter()
-            .map(|command| {
-                let line = if command.frees() { lines.next() } else { None };
-                line.ok_or(EngineError::OutOfMemory)
+            .map(|waiting| {
+                let reply = if frees(waiting) { replies.next() } else { None };
+                reply.ok_or(EngineError::OutOfMemory)
             })
             .collect())
     }
 
-    /// A call that has moved many seats leaves the rest of its commands to the next one. Each call
-    /// takes at least one of them.
-    async fn ask(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
-        let mut lines = self.call(commands, freeing).await?;
+    /// Calls until all commands have run: a call that has moved many seats leaves the rest of its
+    /// commands to the next one. Each call runs at least one command.
+    async fn run_all(
+        &self,
+        commands: &[&Waiting],
+        freeing: bool,
+    ) -> Result<Vec<String>, EngineError> {
+        let mut replies = self.call(commands, freeing).await?;
         loop {
             let late: Vec<usize> =
-                (0..lines.len()).filter(|number| lines[*number] == LATER).collect();
+                (0..replies.len()).filter(|number| replies[*number] == LATER).collect();
             if late.is_empty() {
-                return Ok(lines);
+                return Ok(replies);
             }
-            let rest: Vec<&Command> = late.iter().map(|number| commands[*number]).collect();
-            for (number, line) in late.into_iter().zip(self.call(&rest, freeing).await?) {
-                lines[number] = line;
+            let rest: Vec<&Waiting> = late.iter().map(|number| commands[*number]).collect();
+            for (number, reply) in late.into_iter().zip(self.call(&rest, freeing).await?) {
+                replies[number] = reply;
             }
         }
     }
 
-    async fn call(&self, commands: &[&Command], freeing: bool) -> Result<Vec<String>, EngineError> {
+    async fn call(&self, commands: &[&Waiting], freeing: bool) -> Result<Vec<String>, EngineError> {
         let (keys, arguments) = arguments_of(self.partition, self.limits, commands);
         let run = |client: Client| {
             let (keys, arguments) = (keys.clone(), arguments.clone());
             async move { SCRIPTS.seat_batch.call(&client, freeing, keys, arguments).await }
         };
         let reply = self.redis.run(self.partition, run).await?;
-        let lines: Vec<String> = reply.split('\n').map(str::to_owned).collect();
-        if lines.len() != commands.len() {
-            let text = format!("{} lines for {} commands", lines.len(), commands.len());
+        let replies: Vec<String> = reply.split('\n').map(str::to_owned).collect();
+        if replies.len() != commands.len() {
+            let text = format!("{} lines for {} commands", replies.len(), commands.len());
             return Err(EngineError::BadReply(text));
         }
         metrics::histogram!("grandstand_batch_commands").record(commands.len() as f64);
-        Ok(lines)
+        Ok(replies)
     }
 }
 
-/// KEYS and ARGV as the header of `lua/seat_batch.lua` says.
+/// KEYS and ARGV, as the header of `lua/seat_batch.lua` lists them.
 fn arguments_of(
     partition: Partition,
     limits: Limits,
-    commands: &[&Command],
+    commands: &[&Waiting],
 ) -> (Vec<Key>, Vec<Value>) {
     let of = PartitionKeys(partition);
     let mut keys = vec![of.partition(), of.claims(), of.due(), of.journal()];
     keys.extend(of.operations());
     let mut matches: Vec<MatchId> = Vec::new();
-    for command in commands {
-        if !matches.contains(&command.match_id) {
-            let of = MatchKeys(command.match_id);
+    for waiting in commands {
+        if !matches.contains(&waiting.match_id) {
+            let of = MatchKeys(waiting.match_id);
             keys.extend([of.meta(), of.seats(), of.passes(), of.changes()]);
-            matches.push(command.match_id);
+            matches.push(waiting.match_id);
         }
+    }
+    let mut columns = Columns::new(commands.len(), matches.len());
+    for waiting in commands {
+        let place = matches.iter().position(|id| *id == waiting.match_id).unwrap_or_default();
+        let mut row = columns.add(waiting.command.name(), place);
+        waiting.command.encode(&mut row);
+        if let Some(Operation { key, fingerprint }) = &waiting.operation {
+            row.text(Argument::Operation, key).text(Argument::Fingerprint, fingerprint);
+        }
+        row.end();
     }
     let mut arguments: Vec<Value> = vec![
         limits.hold_ttl_ms.to_string().into(),
@@ -280,78 +259,6 @@ fn arguments_of(
         matches.len().to_string().into(),
     ];
     arguments.extend(matches.iter().map(|id| Value::from(id.key())));
-    let packed = pack(commands, &matches).expect("a list in memory takes all that is written");
-    arguments.extend(packed.into_iter().map(|column| Value::Bytes(column.into())));
+    arguments.extend(columns.finish().map(|column| Value::Bytes(column.into())));
     (keys.into_iter().map(Key::from).collect(), arguments)
-}
-
-type Packed = Result<Vec<u8>, encode::ValueWriteError>;
-
-/// The commands in MessagePack, column by column, so that a script reads a column without going
-/// through the commands: six that each of them has a value in, and the rest in one list.
-fn pack(
-    commands: &[&Command],
-    matches: &[MatchId],
-) -> Result<[Vec<u8>; 7], encode::ValueWriteError> {
-    let place = |command: &Command| {
-        matches.iter().position(|id| *id == command.match_id).unwrap_or_default()
-    };
-    let texts = |of: fn(&Command) -> &str| -> Packed {
-        let mut column = Vec::with_capacity(commands.len() * 24);
-        commands.iter().try_for_each(|command| encode::write_str(&mut column, of(command)))?;
-        Ok(column)
-    };
-    let numbers = |of: &mut dyn FnMut(&Command) -> usize| -> Packed {
-        let mut column = Vec::with_capacity(commands.len() * 2);
-        for command in commands {
-            encode::write_uint(&mut column, of(command) as u64)?;
-        }
-        Ok(column)
-    };
-    let mut seats = vec![0; matches.len()];
-    let mut before = |command: &Command| {
-        let of_match = &mut seats[place(command)];
-        *of_match += command.seats.len();
-        *of_match - command.seats.len()
-    };
-    Ok([
-        texts(|command| command.name)?,
-        numbers(&mut |command| place(command) + 1)?,
-        texts(|command| &command.id)?,
-        texts(|command| &command.user)?,
-        numbers(&mut |command| command.seats.len())?,
-        numbers(&mut before)?,
-        pack_rest(commands, matches)?,
-    ])
-}
-
-/// What few commands have, by their numbers, and the seats of all commands of a match.
-fn pack_rest(commands: &[&Command], matches: &[MatchId]) -> Packed {
-    let mut list = Vec::with_capacity(commands.len() * 32);
-    encode::write_array_len(&mut list, (5 + matches.len()) as u32)?;
-    let sparse: [fn(&Command) -> &str; 5] = [
-        |command| &command.first,
-        |command| &command.second,
-        |command| &command.source,
-        |command| &command.operation.key,
-        |command| &command.operation.fingerprint,
-    ];
-    for of in sparse {
-        let some = || (1_u64..).zip(commands).filter(|(_, command)| !of(command).is_empty());
-        encode::write_map_len(&mut list, some().count() as u32)?;
-        for (number, command) in some() {
-            encode::write_uint(&mut list, number)?;
-            encode::write_str(&mut list, of(command))?;
-        }
-    }
-    let mut digits = itoa::Buffer::new();
-    for id in matches {
-        let mine = || commands.iter().filter(|command| command.match_id == *id);
-        let seats: usize = mine().map(|command| command.seats.len()).sum();
-        encode::write_array_len(&mut list, seats as u32)?;
-        for seat in mine().flat_map(|command| &command.seats) {
-            encode::write_str(&mut list, digits.format(seat.0))?;
-        }
-    }
-    Ok(list)
 }

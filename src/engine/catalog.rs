@@ -2,24 +2,25 @@
 
 use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
-use crate::engine::accounts::{decode, encode};
 use crate::engine::batch::Operation;
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::document::{decode, encode};
+use crate::engine::error::{EngineError, Noun, Refusal};
+use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::bad;
 use crate::engine::{Engine, NOTICE_TTL_MS};
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use std::collections::HashMap;
 
 impl Engine {
-    /// Makes a site (version 1) or replaces it (version one above that in Redis); answers its id.
+    /// Creates a site (version 1) or replaces it (its version is one above that in Redis). Returns
+    /// its id, which is that of the first call under an Idempotency-Key.
     ///
     /// Refusals: `ExistsDifferent`, `Stale`, `NotFound`.
     pub async fn put_site(&self, site: &Site, operation: Operation) -> Result<SiteId, EngineError> {
         let keys = PartitionKeys(site.id.partition());
         let put = Put {
-            kind: "site",
+            kind: Noun::Site,
             partition: site.id.partition(),
             id: site.id.key(),
             documents: keys.sites(),
@@ -33,8 +34,8 @@ impl Engine {
         SiteId::from_key(&id).ok_or_else(|| bad(&id))
     }
 
-    /// Makes or replaces a match, with its run-time fields; answers its id. As `put_site`. The
-    /// queue and the passes of a match that is closed leave.
+    /// Creates or replaces a match with its run-time fields, as `put_site` does with a site. When
+    /// the match is closed, its queue and its passes are deleted.
     pub async fn put_match(
         &self,
         fixture: &Match,
@@ -42,7 +43,7 @@ impl Engine {
     ) -> Result<MatchId, EngineError> {
         let keys = MatchKeys(fixture.id);
         let put = Put {
-            kind: "match",
+            kind: Noun::Match,
             partition: fixture.id.partition(),
             id: fixture.id.key(),
             documents: PartitionKeys(fixture.id.partition()).matches(),
@@ -57,7 +58,7 @@ impl Engine {
         };
         let id = self.put_document(put, operation).await?;
         if fixture.status == MatchStatus::Closed && fixture.queue.enabled {
-            // Nobody waits any more, which those who watch the line are told.
+            // Nobody waits any more, and this tells the people who watch the queue.
             self.admit(fixture.id).await?;
         }
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
@@ -70,7 +71,7 @@ impl Engine {
         names.push(keys.partition());
         names.extend(put.gone);
         let mut arguments = vec![
-            put.kind.to_owned(),
+            put.kind.to_string(),
             put.id,
             (put.version - 1).to_string(),
             put.document,
@@ -84,40 +85,41 @@ impl Engine {
         let line: String = self.call(put.partition, &SCRIPTS.catalog_put, names, arguments).await?;
         match line.split_once(' ') {
             Some(("stored", id)) => Ok(id.to_owned()),
-            _ => Err(refusal(&line)),
+            _ => Err(refusal(&line, put.kind)),
         }
     }
 
     /// Takes a site out of the catalogue. Refusals: `NotFound`, `Stale`.
     pub async fn delete_site(&self, site: &Site) -> Result<(), EngineError> {
-        let documents = PartitionKeys(site.id.partition()).sites();
-        let id = site.id.key();
-        self.delete("site", site.id.partition(), id, documents, site.version, vec![]).await
+        let (partition, id) = (site.id.partition(), site.id.key());
+        let documents = PartitionKeys(partition).sites();
+        let arguments = vec![Noun::Site.to_string(), id, site.version.to_string()];
+        self.delete(Noun::Site, partition, documents, arguments, vec![]).await
     }
 
     /// Takes a match out of the catalogue, with all its keys. Refusals: `NotFound`, `Stale`.
     pub async fn delete_match(&self, fixture: &Match) -> Result<(), EngineError> {
-        let documents = PartitionKeys(fixture.id.partition()).matches();
-        let more = MatchKeys(fixture.id).all();
-        let id = fixture.id.key();
-        self.delete("match", fixture.id.partition(), id, documents, fixture.version, more).await
+        let (partition, id) = (fixture.id.partition(), fixture.id.key());
+        let documents = PartitionKeys(partition).matches();
+        let arguments = vec![Noun::Match.to_string(), id, fixture.version.to_string()];
+        let keys_of_match = MatchKeys(fixture.id).all();
+        self.delete(Noun::Match, partition, documents, arguments, keys_of_match).await
     }
 
     async fn delete(
         &self,
-        kind: &str,
+        noun: Noun,
         partition: Partition,
-        id: String,
         documents: String,
-        version: u64,
-        more: Vec<String>,
+        mut arguments: Vec<String>,
+        keys_of_match: Vec<String>,
     ) -> Result<(), EngineError> {
         let keys = PartitionKeys(partition);
         let mut names = vec![documents, keys.journal(), keys.notices(), keys.partition()];
-        names.extend(more);
-        let arguments = vec![kind.to_owned(), id, version.to_string(), NOTICE_TTL_MS.to_string()];
-        let line: String = self.call(partition, &SCRIPTS.catalog_delete, names, arguments).await?;
-        if line == "deleted" { Ok(()) } else { Err(refusal(&line)) }
+        names.extend(keys_of_match);
+        arguments.push(NOTICE_TTL_MS.to_string());
+        let reply: String = self.call(partition, &SCRIPTS.catalog_delete, names, arguments).await?;
+        if reply == "deleted" { Ok(()) } else { Err(refusal(&reply, noun)) }
     }
 
     /// A site as Redis has it now.
@@ -136,14 +138,14 @@ impl Engine {
         text.map(|text| decode(&text)).transpose()
     }
 
-    /// All matches of a partition; none where it is not loaded.
+    /// All matches of a partition; none when it is not loaded.
     pub async fn matches(&self, partition: Partition) -> Result<Vec<Match>, EngineError> {
         let key = PartitionKeys(partition).matches();
         let found: HashMap<String, String> = self.client(partition)?.hgetall(key).await?;
         found.values().map(|text| decode(text)).collect()
     }
 
-    /// All sites and matches of a partition; none where it is not loaded.
+    /// All sites and matches of a partition; none when it is not loaded.
     pub async fn catalog(
         &self,
         partition: Partition,
@@ -156,8 +158,9 @@ impl Engine {
     }
 }
 
+/// A document to store.
 struct Put {
-    kind: &'static str,
+    kind: Noun,
     partition: Partition,
     id: String,
     documents: String,
@@ -165,15 +168,16 @@ struct Put {
     version: u64,
     document: String,
     fields: Vec<(&'static str, String)>,
-    /// Keys that leave with this change.
+    /// Keys that this change deletes.
     gone: Vec<String>,
 }
 
-fn refusal(line: &str) -> EngineError {
-    match line {
+/// The refusals of `catalog_put.lua` and `catalog_delete.lua`.
+fn refusal(reply: &str, noun: Noun) -> EngineError {
+    match reply {
         "not_loaded" => EngineError::NotLoaded,
         "exists_different" => Refusal::ExistsDifferent.into(),
-        "missing" => Refusal::NotFound.into(),
+        "missing" => Refusal::NotFound(noun).into(),
         "stale" => Refusal::Stale.into(),
         other => bad(other),
     }

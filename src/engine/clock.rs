@@ -4,8 +4,8 @@
 use crate::domain::ids::Partition;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
+use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::bad;
 use crate::redis::keys::PartitionKeys;
 
 /// What the clock of a partition shows.

@@ -1,5 +1,6 @@
-//! What an engine function answers when it does not do what it was asked to.
+//! Why an engine function has not done what it was asked to do.
 
+use crate::domain::claim::EndReason;
 use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use fred::error::{Error, ErrorKind};
 
@@ -24,8 +25,8 @@ pub enum Refusal {
     /// Some of the seats that were asked for, and the reservation of the same user that has them.
     #[error("the user has reserved these seats already")]
     ReservedByYou(ReservationId, Vec<SeatId>),
-    #[error("there is no such thing")]
-    NotFound,
+    #[error("there is no such {0}")]
+    NotFound(Noun),
     #[error("it belongs to someone else")]
     NotYours,
     #[error("the hold has become a reservation")]
@@ -34,8 +35,8 @@ pub enum Refusal {
     HoldExpired(Vec<SeatId>),
     #[error("the reservation is not waiting for this payment: {0:?}")]
     NotPending(NotPending),
-    #[error("the reservation has ended: {0}")]
-    ReservationEnded(String),
+    #[error("the reservation has ended: {}", .0.word())]
+    ReservationEnded(EndReason),
     #[error("the amount is not that of the reservation")]
     AmountMismatch,
     #[error("the price is not that of the hold or reservation: the node has an old plan")]
@@ -48,9 +49,8 @@ pub enum Refusal {
     Paying,
     #[error("the money of other seats is on its way back")]
     RefundUnderWay,
-    /// PENDING: only a part of what is not paid was named. Else how it has ended.
-    #[error("it can't be cancelled: {0}")]
-    NotCancellable(String),
+    #[error("the reservation can't be cancelled: {0:?}")]
+    NotCancellable(NotCancellable),
     #[error("the e-mail address has an account")]
     EmailTaken,
     #[error("someone else has changed it in the meantime")]
@@ -65,17 +65,46 @@ pub enum Refusal {
     TokenUnknown,
 }
 
-/// What a reservation does that does not wait for a payment, or for this one.
+/// What a command did not find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Hold,
+    Reservation,
+    Site,
+    Match,
+}
+
+impl std::fmt::Display for Noun {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Hold => "hold",
+            Self::Reservation => "reservation",
+            Self::Site => "site",
+            Self::Match => "match",
+        })
+    }
+}
+
+/// Why a reservation cannot be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotCancellable {
+    /// It is not paid, and only some of its seats were named.
+    PartOfUnpaid,
+    /// It has ended; `None` when only PostgreSQL remembers the reservation.
+    Ended(Option<EndReason>),
+}
+
+/// Why a reservation does not wait for this payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotPending {
-    /// It waits for another payment, which was requested since.
+    /// It waits for another payment, which was requested later.
     Replaced,
     Paying,
     Paid,
     Refunding,
 }
 
-/// Why an engine function has no answer.
+/// Why an engine function has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(transparent)]
@@ -83,15 +112,15 @@ pub enum EngineError {
     /// The match or its partition is not in Redis: it is being rebuilt.
     #[error("not loaded")]
     NotLoaded,
-    /// The lease of the partition is another worker's by now: nothing was written.
+    /// Another worker has the lease of the partition by now. Nothing was written.
     #[error("another worker owns the partition")]
     Fenced,
-    /// More commands wait than can be served in time; this one was not sent.
+    /// More commands wait than can be served in time. This command was not sent.
     #[error("too many commands wait")]
     Overloaded,
     #[error("Redis is out of memory")]
     OutOfMemory,
-    /// Redis did not answer; whether the step happened is unknown.
+    /// Redis did not reply, so it is unknown whether the step happened.
     #[error("Redis does not answer: {0}")]
     Unavailable(String),
     #[error("unexpected answer of a script: {0}")]

@@ -3,10 +3,12 @@
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
-use crate::domain::claim::{PaymentStatus, Reservation, ReservationStatus, join_seats};
+use crate::domain::claim::{
+    ClaimState, PaymentState, PaymentStatus, Reservation, ReservationStatus, join_seats,
+};
 use crate::domain::ids::{MatchId, SeatId};
 use crate::engine::Engine;
-use crate::engine::accounts::encode;
+use crate::engine::document::encode;
 use crate::engine::error::EngineError;
 use crate::engine::leases::Lease;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
@@ -132,21 +134,23 @@ impl Engine {
     }
 }
 
-/// The record that `lua/lib/claim.lua` reads.
-fn record(one: &Reservation, version: u64) -> String {
-    let state = match (one.status, one.refunding) {
-        (ReservationStatus::Confirmed, true) => "R",
-        (ReservationStatus::Confirmed, false) => "C",
-        _ => "Y",
+/// The record that `lua/lib/record.lua` reads.
+fn record(reservation: &Reservation, version: u64) -> String {
+    let state = match (reservation.status, reservation.refunding) {
+        (ReservationStatus::Confirmed, true) => ClaimState::Refunding,
+        (ReservationStatus::Confirmed, false) => ClaimState::Confirmed,
+        _ => ClaimState::Paying,
     };
-    let (id, match_id, seats) = (one.id.key(), one.match_id.key(), join_seats(&one.seats));
-    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{}", one.amount);
-    let Some(payment) = &one.payment else { return head };
-    let status = match payment.status {
-        PaymentStatus::Paid => "P",
-        // Asked: who began it may be gone, and only the reconciler goes on from here.
-        _ => "A",
+    let (id, match_id) = (reservation.id.key(), reservation.match_id.key());
+    let (state, seats) = (state.letter(), join_seats(&reservation.seats));
+    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{}", reservation.amount);
+    let Some(payment) = &reservation.payment else { return head };
+    let state = match payment.status {
+        PaymentStatus::Paid => PaymentState::Paid,
+        // The process that began it may be gone, and only the reconciler goes on from here.
+        _ => PaymentState::Asked,
     };
+    let state = state.letter();
     let (id, method, key) = (payment.id.key(), &payment.method, &payment.key);
-    format!("{head}|{id}|{method}|{status}|{key}|{}", payment.money.text())
+    format!("{head}|{id}|{method}|{state}|{key}|{}", payment.money.text())
 }

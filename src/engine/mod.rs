@@ -4,7 +4,11 @@ pub mod accounts;
 pub mod archive;
 pub mod batch;
 pub mod catalog;
+pub mod claims;
 pub mod clock;
+mod columns;
+pub mod command;
+mod document;
 pub mod error;
 pub mod inspect;
 pub mod leases;
@@ -12,10 +16,13 @@ pub mod load;
 pub mod partitions;
 pub mod payments;
 pub mod queue;
+pub mod reply;
 pub mod reservations;
 pub mod scripts;
+#[cfg(test)]
+mod seam;
 pub mod seats;
-mod snapshot;
+pub mod snapshot;
 mod waiting;
 
 use crate::domain::ids::{MatchId, Partition};

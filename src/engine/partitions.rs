@@ -2,12 +2,13 @@
 
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::fact::Fields;
-use crate::domain::ids::{Partition, UserId};
+use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
+use crate::engine::claims::readable;
 use crate::engine::error::EngineError;
+use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::bad;
 use crate::redis::RawFields;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
@@ -15,11 +16,10 @@ use fred::types::{ClusterHash, CustomCommand};
 
 /// How claims and seats are kept; `lua/seat_batch.lua` asks for the same. A release that keeps them
 /// in another way takes another number: what it finds is then loaded anew from PostgreSQL.
-pub(super) const LAYOUT: &str = "4";
+pub(super) const LAYOUT: &str = "5";
 
-/// How long an answer under an Idempotency-Key is kept at the least, as `lua/lib/operation.lua` has
-/// it.
-const ANSWERS_MS: u64 = 1_500_000;
+/// How long a reply under an Idempotency-Key is kept at least: a period of `lua/lib/operation.lua`.
+pub(super) const ANSWER_TTL_MS: u64 = 1_500_000;
 
 /// A deadline that has passed, and the users of one batch who got a claim with it.
 #[derive(Debug, Clone)]
@@ -114,11 +114,11 @@ impl Engine {
             }
         }
         let limits = self.limits();
-        if limits.hold_ttl_ms + limits.payment_ttl_ms + 600_000 > ANSWERS_MS {
+        if limits.hold_ttl_ms + limits.payment_ttl_ms + 600_000 > ANSWER_TTL_MS {
             warnings.push(format!(
                 "answers under an Idempotency-Key are kept for {} minutes: with these times to \
                  hold and to pay, a buyer may come back later than that",
-                ANSWERS_MS / 60_000
+                ANSWER_TTL_MS / 60_000
             ));
         }
         warnings
@@ -248,17 +248,4 @@ async fn read_setting(client: &Client, name: &str) -> Option<String> {
     let command = CustomCommand::new_static("CONFIG", ClusterHash::Random, false);
     let pair: Vec<String> = client.custom(command, vec!["GET", name]).await.ok()?;
     pair.into_iter().nth(1)
-}
-
-/// The claims of a user; what can't be read is left out, and said in the log.
-pub(super) fn readable(user: &str, text: Option<&str>) -> Vec<Claim> {
-    let owner = UserId::from_key(user);
-    let read = |record: &str| {
-        let claim = owner.and_then(|owner| Claim::parse(owner, record));
-        if claim.is_none() {
-            tracing::error!(user, record, "a claim that can't be read: see grandstand verify");
-        }
-        claim
-    };
-    text.unwrap_or_default().lines().filter_map(read).collect()
 }

@@ -1,20 +1,21 @@
-//! Payments: request, begin, outcome, refund. Money itself moves in `api` and `workers`, between
-//! these steps.
+//! Payments: request, begin, outcome, refund. The money itself moves between these steps, in
+//! `checkout` and `workers`.
 
-use crate::domain::claim::Claim;
+use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money, Refund};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::batch::{Command, Operation};
-use crate::engine::error::EngineError;
-use crate::engine::seats::{bad, refusal};
+use crate::engine::batch::Operation;
+use crate::engine::command::{MissedStep, SeatCommand};
+use crate::engine::error::{EngineError, Noun};
+use crate::engine::reply::{bad, done_with, first_word, refusal};
 use uuid::Uuid;
 
-/// What `begin` answers.
+/// What has become of a begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// The claim is in the journal; the gateway may be asked once PostgreSQL has it.
+    /// The begin is in the journal. The gateway may be asked once PostgreSQL has it.
     Now { attempt: u32, journal: StreamId },
     /// The same payment began before and has no outcome yet.
     InProgress,
@@ -28,7 +29,7 @@ pub enum Outcome {
     Approved,
     /// The gateway refused for good, with its code.
     Declined(String),
-    /// The gateway was not asked; the reservation gets at least so many ms more.
+    /// The gateway was not asked. The reservation gets at least this many ms from now.
     Withdrawn(u64),
     /// PostgreSQL has an earlier sale of these seats.
     Lost(Vec<SeatId>),
@@ -49,20 +50,9 @@ pub enum Settled {
     Owed,
 }
 
-/// Which step PostgreSQL has missed.
-#[derive(Debug, Clone, Copy)]
-pub enum Again<'a> {
-    /// The begin of a payment, or of a refund: whichever is under way.
-    Begin,
-    /// The outcome of a payment, with the refunds since.
-    Outcome,
-    /// The end of this refund.
-    Refund(&'a Money),
-}
-
 impl Engine {
-    /// A new payment for a PENDING reservation, which replaces the one before; answers its
-    /// id, which is that of the first call under an Idempotency-Key.
+    /// A new payment for a PENDING reservation, which replaces the one before. Returns its id,
+    /// which is that of the first call under an Idempotency-Key.
     ///
     /// Refusals: `ExistsDifferent`, `NotFound`, `ReservationEnded`, `NotPending`.
     pub async fn request_payment(
@@ -75,36 +65,16 @@ impl Engine {
         operation: Operation,
     ) -> Result<PaymentId, EngineError> {
         self.mark_operation(user, &operation).await?;
-        let mut command = Command::new("request", match_id, reservation.key());
-        command.user = user.key();
-        command.source = payment.key();
-        command.first = method;
-        command.operation = operation;
-        let line = self.batcher.run(command).await?;
-        let part: Vec<&str> = line.split(' ').collect();
+        let command = SeatCommand::RequestPayment { reservation, user, payment, method };
+        let reply = self.batcher.run_once(match_id, command, operation).await?;
+        let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
-            ["ready", payment, _] => PaymentId::from_key(payment).ok_or_else(|| bad(&line)),
-            _ => Err(refusal(&line)),
+            ["ready", payment, _] => PaymentId::from_key(payment).ok_or_else(|| bad(&reply)),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
     }
 
-    /// The reservation of a payment of a user, while Redis knows it: live, or ended not long ago.
-    pub async fn reservation_of_payment(
-        &self,
-        user: UserId,
-        payment: PaymentId,
-    ) -> Result<Option<ReservationId>, EngineError> {
-        let partition = payment.partition();
-        let is_on = |claim: &Claim| claim.payment.as_ref().is_some_and(|one| one.id == payment);
-        let live = self.claims_of(partition, user).await?;
-        if let Some(claim) = live.iter().find(|claim| is_on(claim)) {
-            return Ok(Some(claim.id));
-        }
-        let ended = self.remembered(partition, format!("p:{}", payment.key())).await?;
-        Ok(ended.and_then(|id| ReservationId::from_key(&id)))
-    }
-
-    /// PENDING → PAYING: from here on no deadline frees the seats.
+    /// PENDING → PAYING: from here on no deadline frees the seats. `amount` is in KRW.
     ///
     /// Refusals: `NotFound`, `ReservationEnded`, `NotPending`, `AmountMismatch`, `PaymentFailed`,
     /// `PaymentsHalted`.
@@ -117,145 +87,112 @@ impl Engine {
         amount: i64,
         payment_key: &str,
     ) -> Result<Begun, EngineError> {
-        let mut command = Command::new("begin", match_id, reservation.key());
-        command.user = user.key();
-        command.source = payment.key();
-        command.first = amount.to_string();
-        command.second = payment_key.to_owned();
-        // A call that the batcher repeats gets its first reply, and not that somebody has begun.
+        let payment_key = payment_key.to_owned();
+        let command = SeatCommand::BeginPayment { reservation, user, payment, amount, payment_key };
+        // A call that the batcher repeats gets its first reply, and not that another one has begun.
         let (key, fingerprint) = (format!("b:{}", Uuid::now_v7().simple()), "b".to_owned());
-        command.operation = Operation { key, fingerprint };
-        let line = self.batcher.run(command).await?;
-        let part: Vec<&str> = line.split(' ').collect();
+        let operation = Operation { key, fingerprint };
+        let reply = self.batcher.run_once(match_id, command, operation).await?;
+        let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
             ["begun", attempt, id] => {
-                let attempt = attempt.parse().map_err(|_| bad(&line))?;
-                Ok(Begun::Now { attempt, journal: id.parse().map_err(|_| bad(&line))? })
+                let attempt = attempt.parse().map_err(|_| bad(&reply))?;
+                Ok(Begun::Now { attempt, journal: id.parse().map_err(|_| bad(&reply))? })
             }
             ["in_progress"] => Ok(Begun::InProgress),
             ["paid"] => Ok(Begun::Paid),
-            _ => Err(refusal(&line)),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
     }
 
-    /// Before the gateway is asked for the money of an attempt that another process began: from
-    /// here on it can't be taken back. `false` when the reservation does not wait for it any more.
-    pub async fn ask_payment(&self, attempt: &Attempt) -> Result<bool, EngineError> {
-        let mut command = command("ask", attempt);
-        command.first = attempt.number.to_string();
-        match self.batcher.run(command).await?.as_str() {
+    /// Marks an attempt that another process began, before the gateway is asked for its money: from
+    /// here on the attempt cannot be withdrawn. Returns `false` when the reservation does not wait
+    /// for it any more.
+    pub async fn mark_asked(&self, attempt: &Attempt) -> Result<bool, EngineError> {
+        let command = SeatCommand::MarkAsked { attempt: attempt.clone() };
+        match self.batcher.run(attempt.match_id, command).await?.as_str() {
             "asked" => Ok(true),
             "over" => Ok(false),
-            line => Err(refusal(line)),
+            reply => Err(refusal(reply, Noun::Reservation)),
         }
     }
 
-    /// The outcome of an attempt moves its reservation on; repeated, or after a later attempt has
-    /// begun, it changes nothing.
+    /// Moves a reservation on by the outcome of an attempt. An outcome that is repeated, or that
+    /// comes after a later attempt has begun, changes nothing.
     pub async fn settle_payment(
         &self,
         attempt: &Attempt,
         outcome: Outcome,
     ) -> Result<Settled, EngineError> {
-        let mut command = command("outcome", attempt);
-        let word = match outcome {
-            Outcome::Approved => {
-                let money = Money { attempt: attempt.number, ..Money::default() };
-                tell(&mut command, attempt, &money);
-                "approved"
-            }
-            Outcome::Declined(code) => {
-                command.second = code;
-                "declined"
-            }
-            Outcome::Withdrawn(extra_ms) => {
-                command.second = extra_ms.to_string();
-                "withdrawn"
-            }
-            Outcome::Lost(seats) => {
-                command.seats = seats;
-                "lost"
-            }
-        };
-        command.first = format!("{word} {}", attempt.number);
-        let line = self.batcher.run(command).await?;
-        let part: Vec<&str> = line.split(' ').collect();
+        let command = SeatCommand::SettlePayment { attempt: attempt.clone(), outcome };
+        let reply = self.batcher.run(attempt.match_id, command).await?;
+        let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
             ["confirmed", ref rest @ ..] => {
                 Ok(Settled::Confirmed(rest.first().and_then(|id| id.parse().ok())))
             }
             ["pending", deadline, ..] => {
-                Ok(Settled::Pending(deadline.parse().map_err(|_| bad(&line))?))
+                Ok(Settled::Pending(deadline.parse().map_err(|_| bad(&reply))?))
             }
             ["expired" | "lost" | "ended", ..] => Ok(Settled::Over),
             ["asked"] => Ok(Settled::Asked),
             ["owed", ..] => Ok(Settled::Owed),
-            _ => Err(refusal(&line)),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
     }
 
-    /// Notes what became of a payment whose reservation is gone or has moved on, so that PostgreSQL
-    /// hears of it: `fact` is its kind in the journal. `false` when the reservation is still on
-    /// this payment, and has its say itself.
-    pub async fn forget_payment(
+    /// Writes to the journal what has become of a payment whose reservation is gone or has moved
+    /// on, so that PostgreSQL gets it. Returns `false` when the reservation is still on this
+    /// payment, and writes its own facts.
+    pub async fn record_orphan_payment(
         &self,
         attempt: &Attempt,
-        fact: &str,
+        fact: PaymentStep,
         money: &Money,
     ) -> Result<bool, EngineError> {
-        let mut command = command("forget", attempt);
-        command.first = fact.to_owned();
-        tell(&mut command, attempt, money);
-        let line = self.batcher.run(command).await?;
-        match line.split(' ').next() {
-            Some("forgotten") => Ok(true),
-            Some("known") => Ok(false),
-            _ => Err(refusal(&line)),
+        let (attempt, money) = (attempt.clone(), money.clone());
+        let match_id = attempt.match_id;
+        let command = SeatCommand::RecordOrphan { attempt, fact, money };
+        let reply = self.batcher.run(match_id, command).await?;
+        match first_word(&reply) {
+            "recorded" => Ok(true),
+            "known" => Ok(false),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
     }
 
-    /// PostgreSQL has all of the journal, and has missed a step of a payment: has the fact written
-    /// again as it stands now. `false` when Redis has not taken the step, or knows nothing of the
-    /// payment.
+    /// Writes the fact of a step again as it stands now, because PostgreSQL has all of the journal
+    /// and has missed the step. Returns `false` when Redis has not taken the step, or does not know
+    /// the payment.
     pub async fn tell_again(
         &self,
         attempt: &Attempt,
-        what: Again<'_>,
+        step: MissedStep,
     ) -> Result<bool, EngineError> {
-        let mut command = command("again", attempt);
-        command.first = match what {
-            Again::Begin => "begin 0".to_owned(),
-            Again::Outcome => format!("outcome {}", attempt.number),
-            Again::Refund(money) => {
-                tell(&mut command, attempt, money);
-                format!("refund {}", money.refund)
-            }
-        };
-        let line = self.batcher.run(command).await?;
-        match line.split(' ').next() {
-            Some("told") => Ok(true),
-            Some("gone" | "waits") => Ok(false),
-            _ => Err(refusal(&line)),
+        let command = SeatCommand::TellAgain { attempt: attempt.clone(), step };
+        let reply = self.batcher.run(attempt.match_id, command).await?;
+        match first_word(&reply) {
+            "told" => Ok(true),
+            "gone" | "waits" => Ok(false),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
     }
 
-    /// Gives a PENDING reservation at least `extra_ms` more, when the fault is ours.
-    pub async fn stretch_reservation(
+    /// Gives a PENDING reservation at least `extra_ms` from now, when the fault is on our side.
+    pub async fn extend_reservation(
         &self,
         match_id: MatchId,
         user: UserId,
         reservation: ReservationId,
         extra_ms: u64,
     ) -> Result<(), EngineError> {
-        let mut command = Command::new("stretch", match_id, reservation.key());
-        command.user = user.key();
-        command.first = extra_ms.to_string();
-        let line = self.batcher.run(command).await?;
-        if line.starts_with("pending ") { Ok(()) } else { Err(refusal(&line)) }
+        let command = SeatCommand::Extend { reservation, user, extra_ms };
+        done_with(&self.batcher.run(match_id, command).await?, "pending", Noun::Reservation)
     }
 
-    /// The money of a refund is back (or, with a code, will not come back): its seats are free (or
-    /// stay sold). `None` when the reservation does not wait for this refund.
+    /// Ends a refund: its money is back and its seats are free, or (with the code of the gateway)
+    /// its money will not come back and its seats stay sold. Returns `None` when the reservation
+    /// does not wait for this refund.
     pub async fn settle_refund(
         &self,
         match_id: MatchId,
@@ -264,32 +201,14 @@ impl Engine {
         refund: &Refund,
         refused: Option<String>,
     ) -> Result<Option<StreamId>, EngineError> {
-        let mut command = Command::new("refund", match_id, reservation.key());
-        command.user = user.key();
-        command.source = refund.payment.key();
-        let word = if refused.is_some() { "refused" } else { "done" };
-        command.first = format!("{word} {}", refund.number);
-        command.second = refused.unwrap_or_default();
-        let line = self.batcher.run(command).await?;
-        let part: Vec<&str> = line.split(' ').collect();
+        let (payment, refund) = (refund.payment, refund.number);
+        let command = SeatCommand::SettleRefund { reservation, user, payment, refund, refused };
+        let reply = self.batcher.run(match_id, command).await?;
+        let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
             ["refunded" | "kept", id] => Ok(id.parse().ok()),
             ["ended"] => Ok(None),
-            _ => Err(refusal(&line)),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
     }
-}
-
-fn command(name: &'static str, attempt: &Attempt) -> Command {
-    let mut command = Command::new(name, attempt.match_id, attempt.reservation.key());
-    command.user = attempt.user.key();
-    command.source = attempt.payment.key();
-    command
-}
-
-/// What `claim_told` of `lua/lib/money.lua` reads.
-fn tell(command: &mut Command, attempt: &Attempt, money: &Money) {
-    let Attempt { amount, method, payment_key, .. } = attempt;
-    command.second = format!("{amount}|{method}|{payment_key}|{}", money.text());
-    command.seats.clone_from(&attempt.seats);
 }

@@ -3,8 +3,8 @@
 use crate::domain::ids::{MatchId, UserId};
 use crate::engine::Engine;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::bad;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::types::Value;
 

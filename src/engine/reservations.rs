@@ -1,19 +1,16 @@
-//! Reservations: from a hold to PENDING, cancelled, and what Redis knows of them.
+//! Reservations: from a hold to PENDING, and cancelled.
 
-use crate::domain::claim::{
-    Claim, ClaimState, EndedClaim, Reservation, ReservationStatus, parse_seats,
-};
-use crate::domain::ids::{HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::claim::parse_seats;
+use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::batch::{Command, Operation};
-use crate::engine::error::EngineError;
-use crate::engine::partitions::readable;
+use crate::engine::batch::Operation;
+use crate::engine::command::SeatCommand;
+use crate::engine::error::{EngineError, Noun};
+use crate::engine::reply::{Granted, bad, granted, owned, refusal};
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::{Granted, bad, granted, owned, refusal};
 use crate::redis::keys::PartitionKeys;
-use fred::prelude::*;
 
 /// What a reservation is made of.
 #[derive(Debug, Clone)]
@@ -24,7 +21,7 @@ pub enum Source {
     Seats(Vec<(SeatId, i64)>),
 }
 
-/// What became of the wish to cancel.
+/// What has become of a cancel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
     /// Nothing was paid; the seats are free.
@@ -57,26 +54,21 @@ impl Engine {
     ) -> Result<(ReservationId, Granted), EngineError> {
         self.mark_operation(user, &operation).await?;
         let id = ReservationId::new(match_id.partition());
-        let mut command = Command::new("reserve", match_id, id.key());
-        command.user = user.key();
-        command.operation = operation;
-        match source {
+        let command = match source {
             Source::Hold(hold) => {
                 owned(hold, match_id, user)?;
-                command.source = hold.key();
+                SeatCommand::Reserve { id, user, hold }
             }
-            Source::Seats(seats) => {
-                command.first = prices(&seats);
-                command.seats = seats.into_iter().map(|(seat, _)| seat).collect();
-            }
-        }
-        let line = self.batcher.run(command).await?;
-        let granted = granted(&line, "reserved", user)?;
+            Source::Seats(seats) => SeatCommand::ReserveSeats { id, user, seats },
+        };
+        let reply = self.batcher.run_once(match_id, command, operation).await?;
+        let granted = granted(&reply, "reserved", user, Noun::Hold)?;
         Ok((granted.claim, granted))
     }
 
-    /// Binds an Idempotency-Key to its body in the partition of its user: the body names the
-    /// partition in which the answer is kept, and another body may name another one.
+    /// Binds an Idempotency-Key to its body in the partition of its user. The reply is kept in the
+    /// partition that the body names, so another body could name another partition and would not be
+    /// noticed there.
     pub(super) async fn mark_operation(
         &self,
         user: UserId,
@@ -93,7 +85,7 @@ impl Engine {
             self.call(user.partition(), &SCRIPTS.operation_mark, names, arguments).await?;
         match word.as_str() {
             "marked" => Ok(()),
-            _ => Err(refusal(&word)),
+            _ => Err(refusal(&word, Noun::Reservation)),
         }
     }
 
@@ -109,121 +101,24 @@ impl Engine {
         id: ReservationId,
         seats: &[(SeatId, i64)],
     ) -> Result<Cancelled, EngineError> {
-        let mut command = Command::new("cancel", match_id, id.key());
-        command.user = user.key();
-        command.first = prices(seats);
-        command.seats = seats.iter().map(|(seat, _)| *seat).collect();
-        let line = self.batcher.run(command).await?;
-        let part: Vec<&str> = line.split(' ').collect();
+        let command = SeatCommand::Cancel { reservation: id, user, seats: seats.to_vec() };
+        let reply = self.batcher.run(match_id, command).await?;
+        let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
             ["cancelled"] => Ok(Cancelled::Now),
             ["refunding", payment, key, number, which, part, seats, ref rest @ ..] => {
-                let part = part.parse().map_err(|_| bad(&line))?;
-                let seats = parse_seats(seats).ok_or_else(|| bad(&line))?;
+                let part = part.parse().map_err(|_| bad(&reply))?;
+                let seats = parse_seats(seats).ok_or_else(|| bad(&reply))?;
                 let refund = Refund {
-                    payment: PaymentId::from_key(payment).ok_or_else(|| bad(&line))?,
-                    number: number.parse().map_err(|_| bad(&line))?,
+                    payment: PaymentId::from_key(payment).ok_or_else(|| bad(&reply))?,
+                    number: number.parse().map_err(|_| bad(&reply))?,
                     amount: (which == "part").then_some(part),
                 };
                 let journal = rest.first().and_then(|id| id.parse().ok());
                 let payment_key = key.to_owned();
                 Ok(Cancelled::Refunding { refund, part, seats, payment_key, journal })
             }
-            _ => Err(refusal(&line)),
+            _ => Err(refusal(&reply, Noun::Reservation)),
         }
-    }
-
-    /// A hold or reservation of a user, live or ended not long ago.
-    pub async fn claim(
-        &self,
-        user: UserId,
-        id: ReservationId,
-    ) -> Result<Option<Found>, EngineError> {
-        let live = self.claims_of(id.partition(), user).await?;
-        if let Some(claim) = live.into_iter().find(|claim| claim.id == id) {
-            return Ok(Some(Found::Live(claim)));
-        }
-        let ended = self.remembered(id.partition(), format!("e:{}", id.key())).await?;
-        let ended = ended.and_then(|text| EndedClaim::parse(&text));
-        Ok(ended.filter(|ended| ended.claim.user == user).map(Found::Ended))
-    }
-
-    /// The reservations and holds of a user in the matches of a partition, as far as they are live.
-    pub async fn claims_of(
-        &self,
-        partition: Partition,
-        user: UserId,
-    ) -> Result<Vec<Claim>, EngineError> {
-        let Ok(client) = self.client(partition) else { return Ok(vec![]) };
-        let text: Option<String> =
-            client.hget(PartitionKeys(partition).claims(), user.key()).await?;
-        Ok(readable(&user.key(), text.as_deref()))
-    }
-
-    /// What the scripts remember for a while under a name.
-    pub(super) async fn remembered(
-        &self,
-        partition: Partition,
-        name: String,
-    ) -> Result<Option<String>, EngineError> {
-        let Ok(client) = self.client(partition) else { return Ok(None) };
-        for ring in PartitionKeys(partition).operations() {
-            let text: Option<String> = client.hget(ring, &name).await?;
-            if text.is_some() {
-                return Ok(text);
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn prices(seats: &[(SeatId, i64)]) -> String {
-    let prices: Vec<String> = seats.iter().map(|(_, price)| price.to_string()).collect();
-    prices.join(",")
-}
-
-/// A claim that Redis knows.
-#[derive(Debug, Clone)]
-pub enum Found {
-    Live(Claim),
-    Ended(EndedClaim),
-}
-
-impl Found {
-    /// The record, live or not.
-    pub fn claim(&self) -> &Claim {
-        match self {
-            Self::Live(claim) => claim,
-            Self::Ended(ended) => &ended.claim,
-        }
-    }
-
-    /// The reservation that this is; `None` for a hold. `now_ms`: the clock of its partition,
-    /// because a deadline that has passed counts before anybody has swept it.
-    pub fn reservation(&self, now_ms: i64) -> Option<Reservation> {
-        let claim = self.claim();
-        let status = match self {
-            Self::Live(claim) => claim.reservation_status()?,
-            Self::Ended(ended) => ended.reservation_status()?,
-        };
-        let late = claim.state == ClaimState::Pending && claim.deadline <= now_ms;
-        let status = if late && status == ReservationStatus::Pending {
-            ReservationStatus::Expired
-        } else {
-            status
-        };
-        let open = status == ReservationStatus::Pending;
-        Some(Reservation {
-            id: claim.id,
-            match_id: claim.match_id,
-            user: claim.user,
-            status,
-            seats: claim.seats.clone(),
-            amount: claim.amount,
-            expires_at: open.then_some(claim.deadline),
-            created_at: claim.id.made_at(),
-            payment: claim.payment.clone(),
-            refunding: claim.state == ClaimState::Refunding,
-        })
     }
 }

@@ -131,17 +131,19 @@ impl Library {
 }
 
 /// The parts of the library, each before those that use it.
-const SEAT_BATCH: &[&str] = &[
+pub(super) const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/lib/clock.lua"),
+    include_str!("../../lua/lib/text.lua"),
     include_str!("../../lua/lib/operation.lua"),
-    include_str!("../../lua/lib/claim.lua"),
-    include_str!("../../lua/lib/commands.lua"),
-    include_str!("../../lua/lib/book.lua"),
+    include_str!("../../lua/lib/states.lua"),
+    include_str!("../../lua/lib/record.lua"),
+    include_str!("../../lua/lib/batch.lua"),
     include_str!("../../lua/lib/claims.lua"),
     include_str!("../../lua/lib/seats.lua"),
+    include_str!("../../lua/lib/facts.lua"),
     include_str!("../../lua/lib/money.lua"),
-    include_str!("../../lua/lib/book_write.lua"),
-    include_str!("../../lua/lib/book_read.lua"),
+    include_str!("../../lua/lib/batch_write.lua"),
+    include_str!("../../lua/lib/batch_read.lua"),
     include_str!("../../lua/seat/hold.lua"),
     include_str!("../../lua/seat/release.lua"),
     include_str!("../../lua/seat/reserve.lua"),

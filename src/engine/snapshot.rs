@@ -5,8 +5,8 @@ use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
+use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::engine::seats::{Snapshot, bad, parse_states, parse_told};
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
@@ -19,6 +19,19 @@ const SEATS_AT_ONCE: usize = 4_000;
 const STEP: u64 = 1_000;
 /// The stream has 10,000 entries at the least, so a second try is rare and a third one odd.
 const TRIES: usize = 3;
+
+/// All seats of a match that are not AVAILABLE, and where they stand so.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub position: Position,
+    pub version: u64,
+    /// Seat id and state letter.
+    pub taken: Vec<(SeatId, u8)>,
+    /// The number up to which people were let in from the queue.
+    pub serving: u64,
+    /// People in the queue.
+    pub waiting: u64,
+}
 
 impl Engine {
     /// All taken seats of a match, as they stand at one place of its stream.
@@ -128,4 +141,27 @@ fn follow(
     }
     snapshot.position.id = id.parse::<StreamId>().ok()?;
     Some(())
+}
+
+/// Seats with their state letter, `101H,102O`, as snapshots carry them.
+pub fn parse_states(text: &str) -> Option<Vec<(SeatId, u8)>> {
+    let parts = text.split(',').filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (id, letter) = part.split_at(part.len() - 1);
+            Some((SeatId(id.parse().ok()?), letter.as_bytes()[0]))
+        })
+        .collect()
+}
+
+/// State letters with the seats that are so now, as a stream entry tells them: `H101,102;A103`.
+pub fn parse_told(text: &str) -> Option<Vec<(SeatId, u8)>> {
+    let mut told = Vec::with_capacity(text.len() / 6);
+    for part in text.split(';').filter(|part| !part.is_empty()) {
+        let (letter, seats) = part.split_at_checked(1)?;
+        for seat in seats.split(',') {
+            told.push((SeatId(seat.parse().ok()?), letter.as_bytes()[0]));
+        }
+    }
+    Some(told)
 }

@@ -1,41 +1,46 @@
-//! The commands that wait for one partition, in two lines: those that free or settle do not wait
-//! behind the crowd that wants seats.
+//! The commands that wait for one partition, in two lines: commands that free seats or settle
+//! payments do not wait behind the crowd that wants seats.
 
-use crate::engine::batch::Command;
+use crate::domain::ids::MatchId;
+use crate::engine::batch::{Operation, Reply};
+use crate::engine::command::SeatCommand;
 use crate::engine::error::EngineError;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Commands of one call, which is one fsync: more gains little, and 512 hold Redis for 3 to 5 ms.
-/// Lua's stack takes a column of less than 8,000.
+/// Commands of one call, which is one fsync. A larger number gains little, and 512 commands occupy
+/// Redis for 3 to 5 ms. Lua's stack takes a column of fewer than 8,000 values.
 const COMMANDS_PER_CALL: usize = 512;
-/// Seats of one call; the next command waits for another one. That is 3 for each of 512 commands,
-/// so that a rush of people who want two or three seats still fills its calls. 2,048 seats in 512
-/// holds held Redis for 9 to 13 ms on a busy machine, and the time grows with the seats. Calls of
-/// 384 holds of 4 seats take 4 to 7 ms of its processor: none is longer than 10 ms, whatever is
-/// asked.
+/// Seats of one call; the next command waits for another call. It is 3 seats for each of 512
+/// commands, so that a rush of people who want two or three seats still fills its calls. A call of
+/// 2,048 seats in 512 holds occupied Redis for 9 to 13 ms on a busy machine, and the time grows
+/// with the number of seats. Calls of 384 holds of 4 seats take 4 to 7 ms of its processor, so that
+/// no call is longer than 10 ms.
 const SEATS_PER_CALL: usize = 1_536;
-/// A seat that is reserved by its name counts as so many, because it is looked up in the claims of
-/// its user, and leaves one of them.
-const RESERVED_BY_NAME: usize = 4;
 /// Commands that wait in each line; one more is refused at once.
-const COMMANDS_WAITING: usize = 10_000;
-/// A command that has waited so long is not sent any more.
-const WAIT: Duration = Duration::from_millis(2000);
+const COMMANDS_WAITING_MAX: usize = 10_000;
+/// A command that has waited this long is refused as overloaded, because its caller has probably
+/// given up, and sending it would only make the others wait.
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(2000);
 
-/// A command that waits for its answer.
+/// A command that waits for its reply.
 pub(super) struct Waiting {
-    pub command: Command,
-    pub answer: oneshot::Sender<Result<String, EngineError>>,
+    pub match_id: MatchId,
+    pub command: SeatCommand,
+    pub operation: Option<Operation>,
+    pub reply: oneshot::Sender<Reply>,
     since: Instant,
 }
 
 impl Waiting {
+    /// A command from now on, and where its reply will arrive.
     pub(super) fn new(
-        command: Command,
-        answer: oneshot::Sender<Result<String, EngineError>>,
-    ) -> Self {
-        Self { command, answer, since: Instant::now() }
+        match_id: MatchId,
+        command: SeatCommand,
+        operation: Option<Operation>,
+    ) -> (Self, oneshot::Receiver<Reply>) {
+        let (reply, receiver) = oneshot::channel();
+        (Self { match_id, command, operation, reply, since: Instant::now() }, receiver)
     }
 }
 
@@ -61,8 +66,8 @@ pub(super) struct Lines {
 
 /// Both ends.
 pub(super) fn lines() -> (Entrance, Lines) {
-    let (first, first_queue) = mpsc::channel(COMMANDS_WAITING);
-    let (others, other_queue) = mpsc::channel(COMMANDS_WAITING);
+    let (first, first_queue) = mpsc::channel(COMMANDS_WAITING_MAX);
+    let (others, other_queue) = mpsc::channel(COMMANDS_WAITING_MAX);
     let line = |queue| Line { queue, next: None };
     let lines = Lines { first: line(first_queue), others: line(other_queue) };
     (Entrance { first, others }, lines)
@@ -70,19 +75,19 @@ pub(super) fn lines() -> (Entrance, Lines) {
 
 struct Line {
     queue: mpsc::Receiver<Waiting>,
-    /// The one that did not fit into the batch before.
+    /// The command that did not fit into the batch before.
     next: Option<Waiting>,
 }
 
 impl Line {
-    /// The next one that is in time; the others are refused.
+    /// The next command that is in time. Those that have waited too long are refused.
     fn next(&mut self) -> Option<Waiting> {
         loop {
-            let one = self.next.take().or_else(|| self.queue.try_recv().ok())?;
-            if one.since.elapsed() < WAIT {
-                return Some(one);
+            let waiting = self.next.take().or_else(|| self.queue.try_recv().ok())?;
+            if waiting.since.elapsed() < QUEUE_TIMEOUT {
+                return Some(waiting);
             }
-            let _ = one.answer.send(Err(EngineError::Overloaded));
+            let _ = waiting.reply.send(Err(EngineError::Overloaded));
         }
     }
 }
@@ -95,29 +100,24 @@ struct Batch {
 }
 
 impl Batch {
-    /// Takes commands while there are fewer than `commands` and `seats`; the first one always, so
-    /// that one with more seats than that is not left standing.
+    /// Takes commands up to these numbers of commands and seats. It always takes the first command,
+    /// because a command with more seats than that would otherwise never run.
     fn fill(&mut self, line: &mut Line, commands: usize, seats: usize) {
         while self.commands.len() < commands {
-            let Some(one) = line.next() else { return };
-            let wanted = match (one.command.seats.len(), one.command.name) {
-                // The script counts those of a claim that is named by its id.
-                (0, _) => 1,
-                (named, "reserve") => named * RESERVED_BY_NAME,
-                (named, _) => named,
-            };
-            if self.seats + wanted > seats && !self.commands.is_empty() {
-                line.next = Some(one);
+            let Some(waiting) = line.next() else { return };
+            let cost = waiting.command.cost_in_seats();
+            if self.seats + cost > seats && !self.commands.is_empty() {
+                line.next = Some(waiting);
                 return;
             }
-            self.seats += wanted;
-            self.commands.push(one);
+            self.seats += cost;
+            self.commands.push(waiting);
         }
     }
 }
 
 impl Lines {
-    /// The next batch, as soon as there is one; `None` when nobody can come any more.
+    /// The next batch, as soon as there is one; `None` when the batcher is gone.
     pub(super) async fn batch(&mut self) -> Option<Vec<Waiting>> {
         loop {
             let mut batch = Batch::default();
@@ -130,8 +130,8 @@ impl Lines {
                 return Some(batch.commands);
             }
             tokio::select! {
-                one = self.first.queue.recv() => self.first.next = Some(one?),
-                one = self.others.queue.recv() => self.others.next = Some(one?),
+                waiting = self.first.queue.recv() => self.first.next = Some(waiting?),
+                waiting = self.others.queue.recv() => self.others.next = Some(waiting?),
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The catalogue as this node knows it: read whole when a partition is first seen, then document by
-//! document as notices say that one has changed.
+//! The catalogue as this node knows it. The documents of a partition are read when the partition is
+//! first seen. Later a notice names each document that has changed, and it is read again.
 
 use crate::domain::best::Ranking;
 use crate::domain::catalog::{Match, Site};
@@ -12,12 +12,12 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A site with what is derived from its plan.
+/// A site, with the index and the ranking of its plan.
 pub struct KnownSite {
     pub site: Site,
     pub index: PlanIndex,
     pub ranking: Ranking,
-    /// What the plan is told apart by (`SiteId::plan_mark`).
+    /// Distinguishes this version of the plan from others (`SiteId::plan_mark`).
     mark: u32,
 }
 
@@ -26,16 +26,16 @@ pub struct Catalog {
     engine: Arc<Engine>,
     sites: RwLock<HashMap<SiteId, Arc<KnownSite>>>,
     matches: RwLock<HashMap<MatchId, Arc<Match>>>,
-    /// By partition: one read of its documents ends before the next begins, because a whole
-    /// partition that was read a moment ago must not take out a document that has come since.
-    turns: Vec<tokio::sync::Mutex<()>>,
+    /// By partition: the lock under which its documents are read. Without it, a slow read of the
+    /// whole partition could remove a document that a later read has brought.
+    reading: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Catalog {
     /// An empty cache.
     pub fn new(engine: Arc<Engine>) -> Self {
-        let turns = engine.partitions().map(|_| tokio::sync::Mutex::default()).collect();
-        Self { engine, sites: RwLock::default(), matches: RwLock::default(), turns }
+        let reading = engine.partitions().map(|_| tokio::sync::Mutex::default()).collect();
+        Self { engine, sites: RwLock::default(), matches: RwLock::default(), reading }
     }
 
     /// A site by its id.
@@ -62,19 +62,19 @@ impl Catalog {
         list
     }
 
-    /// The matches of all partitions as Redis has them now: what may not depend on whether a notice
-    /// has come through is decided with these.
+    /// The matches of all partitions as Redis has them now, for decisions that must not depend on
+    /// whether a notice has arrived.
     pub async fn matches_now(&self) -> Result<Vec<Match>, EngineError> {
-        let asking = self.engine.partitions().map(async |one| {
-            let matches = self.engine.matches(one).await?;
-            self.loaded(one).await.map(|()| matches)
+        let reading = self.engine.partitions().map(async |partition| {
+            let matches = self.engine.matches(partition).await?;
+            self.assert_loaded(partition).await.map(|()| matches)
         });
-        Ok(try_join_all(asking).await?.into_iter().flatten().collect())
+        Ok(try_join_all(reading).await?.into_iter().flatten().collect())
     }
 
-    /// Refuses a partition that is not loaded. To be asked after a read that found nothing: then
-    /// the partition was loaded when it was read, and there is nothing.
-    async fn loaded(&self, partition: Partition) -> Result<(), EngineError> {
+    /// Refuses a partition that is not loaded. It is called after the read: then a read that found
+    /// nothing really means that there is nothing.
+    async fn assert_loaded(&self, partition: Partition) -> Result<(), EngineError> {
         match self.engine.epoch(partition).await? {
             Some(_) => Ok(()),
             None => Err(EngineError::NotLoaded),
@@ -86,16 +86,16 @@ impl Catalog {
         self.sites.read().values().cloned().collect()
     }
 
-    /// Nothing of a partition that does not exist waits for its turn.
-    async fn turn(&self, partition: Partition) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        Some(self.turns.get(usize::from(partition.0))?.lock().await)
+    /// Locks the documents of a partition for reading; `None` for a partition that does not exist.
+    async fn lock(&self, partition: Partition) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        Some(self.reading.get(usize::from(partition.0))?.lock().await)
     }
 
-    /// Reads all documents of a partition anew; what is not there any more is forgotten.
+    /// Reads all documents of a partition again, and forgets the documents that are gone.
     pub async fn reload(&self, partition: Partition) -> Result<(), EngineError> {
-        let _turn = self.turn(partition).await;
+        let _lock = self.lock(partition).await;
         let (sites, matches) = self.engine.catalog(partition).await?;
-        self.loaded(partition).await?;
+        self.assert_loaded(partition).await?;
         let known = sites.into_iter().map(|site| (site.id, Arc::new(KnownSite::new(site))));
         let known: Vec<_> = known.collect();
         let mut all = self.sites.write();
@@ -108,12 +108,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Reads one site anew.
+    /// Reads one site again.
     pub async fn refresh_site(&self, id: SiteId) -> Result<(), EngineError> {
-        let _turn = self.turn(id.partition()).await;
+        let _lock = self.lock(id.partition()).await;
         match self.engine.site(id).await? {
             None => {
-                self.loaded(id.partition()).await?;
+                self.assert_loaded(id.partition()).await?;
                 self.sites.write().remove(&id);
             }
             Some(site) => {
@@ -128,12 +128,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Reads one match anew.
+    /// Reads one match again.
     pub async fn refresh_match(&self, id: MatchId) -> Result<(), EngineError> {
-        let _turn = self.turn(id.partition()).await;
+        let _lock = self.lock(id.partition()).await;
         match self.engine.fixture(id).await? {
             None => {
-                self.loaded(id.partition()).await?;
+                self.assert_loaded(id.partition()).await?;
                 self.matches.write().remove(&id);
             }
             Some(fixture) => {
@@ -155,8 +155,8 @@ impl KnownSite {
         Self { site, index, ranking, mark }
     }
 
-    /// The mark of the plan in the map of a match; 0 while it is the first one that the match has
-    /// had, because there is no other to tell it from.
+    /// The mark of the plan in the map of a match. It is 0 while the match has its first plan,
+    /// because there is no other plan to distinguish it from.
     pub(super) fn mark_for(&self, fixture: &Match) -> u32 {
         if self.site.version <= 1 && !fixture.moved { 0 } else { self.mark }
     }

@@ -1,4 +1,4 @@
-//! Frames of the event stream, encoded once per (match, scope) and shared.
+//! Frames of the event streams: each is encoded once per match and scope, and shared.
 
 use crate::domain::ids::{BlockId, SeatId};
 use crate::domain::plan::PlanIndex;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::ops::Range;
 use utoipa::ToSchema;
 
-/// Events in bytes that all their watchers share: a chunk of HTTP/1.1 with the events inside. So a
+/// Events as bytes that all watchers share: a chunk of HTTP/1.1 with the events inside. So a
 /// connection of HTTP/1.1 gets them in one write, without a copy.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -39,7 +39,7 @@ impl Frame {
     }
 }
 
-/// What one watches of a match.
+/// The part of a match that a stream shows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     Seats(Scope),
@@ -47,7 +47,7 @@ pub enum Subject {
     Line,
 }
 
-/// The seats that one sees of a match.
+/// The seats of a match that a stream or a response shows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// All seats, one character each.
@@ -59,10 +59,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether a seat at this place of the plan is in the scope.
-    pub fn has(&self, index: &PlanIndex, place: u32) -> bool {
+    /// Whether the seat at this index of the plan is in the scope.
+    pub fn has(&self, index: &PlanIndex, seat: u32) -> bool {
         let within =
-            |block: &BlockId| index.block_range(*block).is_some_and(|range| range.contains(&place));
+            |block: &BlockId| index.block_range(*block).is_some_and(|range| range.contains(&seat));
         match self {
             Self::Match => true,
             Self::Block(block) => within(block),
@@ -82,7 +82,7 @@ pub struct SeatNow {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BlockNow {
     pub id: BlockId,
-    /// A available, H hold, P pending, O occupied, B blocked.
+    /// A: available, H: hold, P: pending, O: occupied, B: blocked.
     pub states: String,
 }
 
@@ -107,7 +107,7 @@ struct Changes {
     changes: Vec<SeatChange>,
 }
 
-/// The states of a scope out of the letters of all seats.
+/// The states of the seats of a scope; `letters` has the states of all seats.
 pub fn states(index: &PlanIndex, letters: &[u8], version: u64, scope: &Scope) -> States {
     let block = |id: BlockId| BlockNow {
         id,
@@ -126,9 +126,9 @@ pub fn states(index: &PlanIndex, letters: &[u8], version: u64, scope: &Scope) ->
         }
         Scope::Block(id) => {
             let range = index.block_range(*id).unwrap_or(0..0);
-            let seats = range.map(|place| SeatNow {
-                id: index.seat_at(place),
-                state: state(letters[place as usize]),
+            let seats = range.map(|seat| SeatNow {
+                id: index.seat_at(seat),
+                state: state(letters[seat as usize]),
             });
             States::Seats { version, seats: seats.collect() }
         }
@@ -136,11 +136,11 @@ pub fn states(index: &PlanIndex, letters: &[u8], version: u64, scope: &Scope) ->
 }
 
 fn state(letter: u8) -> SeatState {
-    // A letter of a newer release: shown as something that can't be had.
+    // An unknown letter is of a newer release: such a seat is shown as not for sale.
     SeatState::from_letter(letter).unwrap_or(SeatState::Blocked)
 }
 
-/// The event `changes`, or none when nothing of it is in the scope.
+/// The event `changes`; `None` when no changed seat is in the scope.
 pub fn changes(
     index: &PlanIndex,
     id: EventId,
@@ -148,9 +148,9 @@ pub fn changes(
     changed: &[(u32, u8)],
     scope: &Scope,
 ) -> Option<String> {
-    let seen = changed.iter().filter(|(place, _)| scope.has(index, *place));
+    let seen = changed.iter().filter(|(seat, _)| scope.has(index, *seat));
     let changes: Vec<SeatChange> = seen
-        .map(|(place, letter)| SeatChange { seat_id: index.seat_at(*place), state: state(*letter) })
+        .map(|(seat, letter)| SeatChange { seat_id: index.seat_at(*seat), state: state(*letter) })
         .collect();
     if changes.is_empty() {
         return None;
@@ -160,7 +160,7 @@ pub fn changes(
 
 /// The text of one event of the stream.
 pub fn event(name: &str, id: Option<EventId>, data: &impl Serialize) -> String {
-    // Our own types always encode; an empty object would be the visible sign of a bug.
+    // These types always encode. An empty object would be the visible sign of a bug.
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
     let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
     format!("{id}event: {name}\ndata: {data}\n\n")

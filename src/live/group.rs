@@ -1,11 +1,11 @@
-//! The connections of one shard that watch the same. All of them stand at the same place and get
-//! the same bytes; one that can't take them owes, gets nothing until it is writable again, and then
-//! a snapshot: what nobody reads never piles up.
+//! The connections of one shard that watch the same subject. All of them have the same cursor and
+//! get the same bytes. A connection that can't take all bytes of a frame gets nothing more until it
+//! is writable again, and then a snapshot. So unread frames never pile up.
 
 use crate::domain::position::EventId;
-use crate::live::feed::{Feed, Watching};
 use crate::live::frame::{Frame, LAST_CHUNK, Subject};
-use crate::live::places::Place;
+use crate::live::match_feed::{MatchFeed, Watching};
+use crate::live::slots::Slot;
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, LazyLock};
@@ -13,26 +13,28 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
-/// An event in so long a silence keeps proxies from cutting a stream, and tells a browser that the
-/// stream lives. A little less than the 15 seconds that are promised, because it is looked at once
-/// a second.
-const HEARTBEAT: Duration = Duration::from_secs(14);
-/// Who takes nothing for so long is gone, whatever its connection says.
-const STUCK: Duration = Duration::from_secs(60);
-/// Connections between two breaks for the other tasks of the thread.
-const AT_A_TIME: usize = 128;
+/// After this time without an event a heartbeat is sent. It keeps proxies from closing the stream,
+/// and shows a browser that the stream is alive. The API promises 15 s; it is a second less because
+/// the time is checked once a second.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(14);
+/// A connection that takes no bytes for this time is closed, whatever its state says. A shorter
+/// time loses browsers that sleep for a moment, a longer one keeps the slots of dead ones.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections that are served before the other tasks of the thread get their turn. More delay
+/// these tasks; fewer make the frame of a large crowd late.
+const CONNECTIONS_PER_TURN: usize = 128;
 
-/// The event that a silence is filled with. Browsers drop comments, and events without data.
-pub static STILL_HERE: LazyLock<Frame> =
+/// The heartbeat. Browsers drop comments, and events without data.
+pub static HEARTBEAT_FRAME: LazyLock<Frame> =
     LazyLock::new(|| Frame::new("event: heartbeat\ndata: {}\n\n"));
 
-/// The writing end of a connection. The tests of the orders of events have one without a network.
+/// The writing end of a connection. `shuffle.rs` tests with a pipe that has no network.
 pub trait Pipe: Send + 'static {
-    /// Writes what can be taken now.
+    /// Writes as many bytes as the connection takes now.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
-    /// Whether a write would be taken now.
+    /// Whether the connection takes bytes now.
     fn writable(&self) -> bool;
-    /// Whether the other side has gone; what it sent is dropped.
+    /// Whether the other side has closed the connection. Bytes that it sent are dropped.
     fn is_gone(&self) -> bool;
 }
 
@@ -54,32 +56,33 @@ impl Pipe for TcpStream {
     }
 }
 
-/// Somebody who is about to watch.
+/// A client that is about to watch.
 pub struct Watcher {
     pub watching: Watching,
     pub subject: Subject,
-    /// Where it stands, as it says.
+    /// The last event that it has seen, as it says.
     pub last: Option<EventId>,
-    pub place: Place,
-    /// The place among the connections of the node.
-    pub connection: Option<Place>,
+    /// Its slot among the event streams of the node.
+    pub stream_slot: Slot,
+    /// Its slot among the connections of the node.
+    pub connection_slot: Option<Slot>,
     pub ends_at: Instant,
 }
 
 /// A connection.
 struct Member<P> {
     pipe: P,
-    debt: Option<Box<Debt>>,
+    unsent: Option<Box<Unsent>>,
     ends_at: Instant,
     _watching: Watching,
-    _places: (Place, Option<Place>),
+    _slots: (Slot, Option<Slot>),
 }
 
-/// What a connection could not take.
-struct Debt {
-    /// The rest of a frame that was begun.
+/// The state of a connection that could not take all bytes of a frame.
+struct Unsent {
+    /// The rest of a frame that was sent in part.
     rest: Bytes,
-    /// When it last took anything.
+    /// When the connection last took bytes.
     since: Instant,
 }
 
@@ -92,37 +95,40 @@ impl<P: Pipe> Member<P> {
             Err(_) => return false,
         };
         if sent < bytes.len() {
-            // A frame that was not begun is not owed: a snapshot will say the same.
+            // A frame that was not begun is dropped, because a snapshot follows later.
             let rest = if sent == 0 { Bytes::new() } else { bytes.slice(sent..) };
-            self.debt = Some(Box::new(Debt { rest, since: now }));
+            self.unsent = Some(Box::new(Unsent { rest, since: now }));
         }
         true
     }
 
-    /// Writes what is owed; whether nothing is owed any more. An error: the connection is gone.
-    fn pay(&mut self, now: Instant) -> io::Result<bool> {
-        let Some(debt) = &mut self.debt else { return Ok(false) };
+    /// Writes the rest of a frame; returns whether the connection has taken all of it.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    fn send_rest(&mut self, now: Instant) -> io::Result<bool> {
+        let Some(unsent) = &mut self.unsent else { return Ok(false) };
         if !self.pipe.writable() {
-            let stuck = now.saturating_duration_since(debt.since) > STUCK;
+            let stuck = now.saturating_duration_since(unsent.since) > WRITE_TIMEOUT;
             return if stuck { Err(ErrorKind::TimedOut.into()) } else { Ok(false) };
         }
-        while !debt.rest.is_empty() {
-            match self.pipe.try_write(&debt.rest) {
+        while !unsent.rest.is_empty() {
+            match self.pipe.try_write(&unsent.rest) {
                 Ok(sent) => {
-                    debt.rest = debt.rest.slice(sent..);
-                    debt.since = now;
+                    unsent.rest = unsent.rest.slice(sent..);
+                    unsent.since = now;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        self.debt = None;
+        self.unsent = None;
         Ok(true)
     }
 
-    /// Ends the stream as it should be, where that can be done.
+    /// Ends the stream with the last chunk, unless it is in the middle of a frame.
     fn end(&self) {
-        if self.debt.as_ref().is_none_or(|debt| debt.rest.is_empty()) {
+        if self.unsent.as_ref().is_none_or(|unsent| unsent.rest.is_empty()) {
             let _ = self.pipe.try_write(&LAST_CHUNK);
         }
     }
@@ -130,20 +136,20 @@ impl<P: Pipe> Member<P> {
 
 /// The connections that watch one subject of one match.
 pub(super) struct Group<P> {
-    feed: Arc<Feed>,
+    feed: Arc<MatchFeed>,
     subject: Subject,
     cursor: u64,
     members: Vec<Member<P>>,
-    told_at: Instant,
+    written_at: Instant,
 }
 
 impl<P: Pipe> Group<P> {
-    pub(super) fn new(feed: Arc<Feed>, subject: Subject) -> Self {
+    pub(super) fn new(feed: Arc<MatchFeed>, subject: Subject) -> Self {
         let cursor = feed.cursor();
-        Self { feed, subject, cursor, members: Vec::new(), told_at: Instant::now() }
+        Self { feed, subject, cursor, members: Vec::new(), written_at: Instant::now() }
     }
 
-    pub(super) fn is_of(&self, feed: &Arc<Feed>) -> bool {
+    pub(super) fn is_of(&self, feed: &Arc<MatchFeed>) -> bool {
         Arc::ptr_eq(&self.feed, feed)
     }
 
@@ -151,28 +157,28 @@ impl<P: Pipe> Group<P> {
         self.members.is_empty()
     }
 
-    /// Takes new connections, each with the head of its answer, and tells the others meanwhile.
-    pub(super) async fn welcome(&mut self, newcomers: Vec<(P, Bytes, Watcher)>) {
+    /// Takes new connections, each with the head of its response, and brings the others up to date.
+    pub(super) async fn add(&mut self, newcomers: Vec<(P, Bytes, Watcher)>) {
         let now = Instant::now();
         let mut joining = Vec::new();
         for (pipe, head, watcher) in newcomers {
-            let Watcher { watching, last, place, connection, ends_at, .. } = watcher;
-            let places = (place, connection);
+            let Watcher { watching, last, stream_slot, connection_slot, ends_at, .. } = watcher;
+            let slots = (stream_slot, connection_slot);
             let mut member =
-                Member { pipe, debt: None, ends_at, _watching: watching, _places: places };
+                Member { pipe, unsent: None, ends_at, _watching: watching, _slots: slots };
             if member.send(&head, now) {
                 joining.push((member, last));
             }
         }
         self.advance(joining).await;
-        // It may have ended while they were on their way here, and will not ring again.
+        // The feed may have ended before these connections came, and it does not notify twice.
         if self.feed.is_over() {
             self.end();
         }
     }
 
-    /// Tells what is new.
-    pub(super) async fn tell(&mut self) {
+    /// Sends the flushes that the connections have not seen.
+    pub(super) async fn update(&mut self) {
         if self.feed.is_over() {
             self.end();
             return;
@@ -182,19 +188,19 @@ impl<P: Pipe> Group<P> {
 
     async fn advance(&mut self, joining: Vec<(Member<P>, Option<EventId>)>) {
         let lasts: Vec<Option<EventId>> = joining.iter().map(|(_, last)| *last).collect();
-        let tide = self.feed.advance(&self.subject, &mut self.cursor, &lasts);
-        if let Some(frame) = tide.told {
+        let update = self.feed.advance(&self.subject, &mut self.cursor, &lasts);
+        if let Some(frame) = update.for_watchers {
             self.write(frame.chunk()).await;
         }
         let mut since_break = 0;
-        for ((mut member, _), first) in joining.into_iter().zip(tide.first) {
-            // One that owes already gets its snapshot later.
-            let open = member.debt.is_some() || member.send(first.chunk(), Instant::now());
+        for ((mut member, _), first) in joining.into_iter().zip(update.for_newcomers) {
+            // A connection with unsent bytes gets a snapshot later.
+            let open = member.unsent.is_some() || member.send(first.chunk(), Instant::now());
             if open {
                 self.members.push(member);
             }
             since_break += 1;
-            if since_break % AT_A_TIME == 0 {
+            if since_break % CONNECTIONS_PER_TURN == 0 {
                 tokio::task::yield_now().await;
             }
         }
@@ -202,29 +208,29 @@ impl<P: Pipe> Group<P> {
 
     async fn write(&mut self, bytes: &Bytes) {
         let now = Instant::now();
-        self.told_at = now;
-        let (mut at, mut told) = (0, 0_u64);
+        self.written_at = now;
+        let (mut at, mut sent) = (0, 0_u64);
         while let Some(member) = self.members.get_mut(at) {
-            if member.debt.is_none() {
-                told += 1;
+            if member.unsent.is_none() {
+                sent += 1;
                 if !member.send(bytes, now) {
                     self.members.swap_remove(at);
                     continue;
                 }
             }
             at += 1;
-            if at % AT_A_TIME == 0 {
+            if at % CONNECTIONS_PER_TURN == 0 {
                 tokio::task::yield_now().await;
             }
         }
-        metrics::counter!("grandstand_frames_total").increment(told);
+        metrics::counter!("grandstand_frames_total").increment(sent);
     }
 
-    /// Lets the connections that owe pay, and brings those that have up to date.
-    pub(super) async fn collect(&mut self) {
+    /// Sends unsent bytes. A connection that has taken all of them gets a snapshot.
+    pub(super) async fn retry(&mut self) {
         let (now, mut at, mut joining) = (Instant::now(), 0, Vec::new());
         while let Some(member) = self.members.get_mut(at) {
-            match member.pay(now) {
+            match member.send_rest(now) {
                 Ok(false) => at += 1,
                 Ok(true) => joining.push((self.members.swap_remove(at), None)),
                 Err(_) => drop(self.members.swap_remove(at)),
@@ -236,12 +242,13 @@ impl<P: Pipe> Group<P> {
         }
     }
 
-    /// Whether a connection could not take all of a frame.
-    pub(super) fn owes(&self) -> bool {
-        self.members.iter().any(|member| member.debt.is_some())
+    /// Whether a connection has unsent bytes.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.members.iter().any(|member| member.unsent.is_some())
     }
 
-    /// Once a second: who has gone leaves, whose time is over is ended, a silence is filled.
+    /// Removes connections that are gone or whose time is over, and sends a heartbeat when it is
+    /// due. Called once a second.
     pub(super) async fn inspect(&mut self) {
         let now = Instant::now();
         self.members.retain(|member| {
@@ -251,8 +258,8 @@ impl<P: Pipe> Group<P> {
             }
             !over && !member.pipe.is_gone()
         });
-        if now.saturating_duration_since(self.told_at) >= HEARTBEAT {
-            self.write(STILL_HERE.chunk()).await;
+        if now.saturating_duration_since(self.written_at) >= HEARTBEAT_INTERVAL {
+            self.write(HEARTBEAT_FRAME.chunk()).await;
         }
     }
 

@@ -1,14 +1,14 @@
-//! The hub of one node: the maps of the matches that someone watches, fed by the readers of the
-//! partitions. A match that nobody watches costs nothing.
+//! The hub of one node: the feeds of the matches that somebody watches. The readers of the
+//! partitions bring it the entries of their streams. A match that nobody watches costs nothing.
 
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::live::catalog::Catalog;
-use crate::live::feed::Feed;
-use crate::live::pace::Pace;
+use crate::live::flush_schedule::FlushSchedule;
+use crate::live::match_feed::MatchFeed;
 use crate::live::shard::Shards;
 use crate::stream::tail::Tail;
 use parking_lot::Mutex;
@@ -17,38 +17,45 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-/// Entries of the stream that are read when a map starts, for those who return to it.
-const HISTORY: u64 = 2000;
-/// A map that nobody has asked for in so long is dropped.
-const IDLE: Duration = Duration::from_secs(60);
+/// Entries that are read when a feed starts, so that clients that return need no snapshot. More
+/// delay the start.
+const HISTORY_ENTRIES_MAX: u64 = 2000;
+/// A feed that nobody has used for this time is dropped. A shorter time reads more snapshots, a
+/// longer one keeps maps in memory.
+const FEED_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The first pause before another attempt to read a snapshot; it doubles up to the longest pause.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Messages that a feed takes at once. More lock its map for longer.
+const MESSAGES_MAX: usize = 1000;
 
 enum Message {
     Entry(StreamId, Fields),
-    /// The match has changed besides its seats, and the map knows.
+    /// The match has changed besides its seats, and the feed has the change.
     Changed,
-    /// Start anew from a snapshot.
+    /// Start again from a snapshot.
     Reset,
 }
 
 struct Running {
-    feed: Arc<Feed>,
+    feed: Arc<MatchFeed>,
     sender: mpsc::UnboundedSender<Message>,
 }
 
-/// All maps of the node.
+/// All feeds of the node.
 pub struct Hub {
     engine: Arc<Engine>,
     catalog: Arc<Catalog>,
     tail: OnceLock<Tail>,
     running: Mutex<HashMap<MatchId, Running>>,
-    /// One start at a time: two for one match would follow its stream twice.
+    /// One feed starts at a time: two for one match would follow its stream twice.
     starting: AsyncMutex<()>,
-    /// The event streams that were taken over.
+    /// The event streams.
     pub shards: Shards,
 }
 
 impl Hub {
-    /// A hub without maps.
+    /// A hub without feeds.
     pub fn new(engine: Arc<Engine>, catalog: Arc<Catalog>) -> Self {
         Self {
             engine,
@@ -60,18 +67,18 @@ impl Hub {
         }
     }
 
-    /// The readers, once they run: they need the hub first.
+    /// Takes the readers of the streams. They start after the hub, because they need it.
     pub fn set_tail(&self, tail: Tail) {
         let _ = self.tail.set(tail);
     }
 
-    /// Whether the streams of a partition were heard of within a time.
+    /// Whether the streams of a partition were read within this time.
     pub fn hears(&self, partition: Partition, within: Duration) -> bool {
         self.tail.get().is_some_and(|tail| tail.hears(partition, within))
     }
 
-    /// The map of a match, started when it does not run yet.
-    pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<Feed>, EngineError> {
+    /// The feed of a match; it starts when it does not run yet.
+    pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<MatchFeed>, EngineError> {
         if let Some(feed) = self.current(id) {
             return Ok(feed);
         }
@@ -81,45 +88,44 @@ impl Hub {
                 return Ok(feed);
             }
             self.end(id);
-            let (event, site) = self.catalog.fixture_with_site(id).ok_or(Refusal::NotFound)?;
-            if event.archived {
+            let (fixture, site) =
+                self.catalog.fixture_with_site(id).ok_or(Refusal::NotFound(Noun::Match))?;
+            if fixture.archived {
                 return Err(Refusal::Archived.into());
             }
             let snapshot = self.engine.snapshot(id).await?;
-            let before = self.engine.changes_before(id, snapshot.position.id, HISTORY).await?;
-            let feed = Arc::new(Feed::new(&event, site, &snapshot, &before));
+            let upto = snapshot.position.id;
+            let before = self.engine.changes_before(id, upto, HISTORY_ENTRIES_MAX).await?;
+            let feed = Arc::new(MatchFeed::new(&fixture, site, &snapshot, &before));
             let (sender, receiver) = mpsc::unbounded_channel();
             self.running.lock().insert(id, Running { feed: feed.clone(), sender });
-            self.follow(id, snapshot.position.id);
+            self.follow(id, upto);
             tokio::spawn(run(self.clone(), feed.clone(), receiver));
-            // The match or its plan may have changed meanwhile, so both are looked at once more.
+            // The match or its plan may have changed meanwhile, so both are read once more.
             self.follow_match(&feed);
         }
     }
 
-    /// The map of a match that runs, unless the match has another plan by now.
-    fn current(&self, id: MatchId) -> Option<Arc<Feed>> {
+    /// The running feed of a match, unless the match has another plan now.
+    fn current(&self, id: MatchId) -> Option<Arc<MatchFeed>> {
         let feed = self.running.lock().get(&id)?.feed.clone();
         feed.touch();
         (!self.is_outdated(&feed)).then_some(feed)
     }
 
-    /// Whether the match has gone, or has another plan than the map. While the site of a match is
-    /// not known, which passes, the map stays.
-    fn is_outdated(&self, feed: &Feed) -> bool {
-        let Some(event) = self.catalog.fixture(feed.match_id) else { return true };
-        event.archived
-            || self
-                .catalog
-                .site(event.site_id)
-                .is_some_and(|site| site.mark_for(&event) != feed.plan())
+    /// Whether the match is gone, or has another plan than the feed. The feed stays while this node
+    /// does not know the site of the match, because that passes.
+    fn is_outdated(&self, feed: &MatchFeed) -> bool {
+        let Some(fixture) = self.catalog.fixture(feed.match_id) else { return true };
+        let site = self.catalog.site(fixture.site_id);
+        fixture.archived || site.is_some_and(|site| site.mark_for(&fixture) != feed.plan())
     }
 
-    /// The catalogue has changed: maps of other plans, and of matches that have gone, end with
-    /// their streams. Who comes back finds a new map, and gets a snapshot of it. The watchers of
-    /// the others are told what has changed of their match.
+    /// Takes over a change of the catalogue. Feeds of another plan, and of matches that are gone,
+    /// end with their streams. A client that comes back starts a new feed, and gets a snapshot. The
+    /// other feeds send the change of their match to their watchers.
     pub fn follow_catalog(&self) {
-        let feeds: Vec<Arc<Feed>> =
+        let feeds: Vec<Arc<MatchFeed>> =
             self.running.lock().values().map(|running| running.feed.clone()).collect();
         for feed in feeds {
             if self.is_outdated(&feed) {
@@ -130,7 +136,7 @@ impl Hub {
         }
     }
 
-    fn follow_match(&self, feed: &Feed) {
+    fn follow_match(&self, feed: &MatchFeed) {
         if feed.follow(&self.catalog) {
             self.send(feed.match_id, Message::Changed);
         }
@@ -148,17 +154,17 @@ impl Hub {
         }
     }
 
-    /// Takes an entry of a match's stream.
+    /// Takes an entry of the stream of a match.
     pub fn hear(&self, id: MatchId, at: StreamId, fields: Fields) {
         self.send(id, Message::Entry(at, fields));
     }
 
-    /// The stream of a match has lost entries: its map starts again.
+    /// Resets the feed of a match, because the stream of the match has lost entries.
     pub fn restart(&self, id: MatchId) {
         self.send(id, Message::Reset);
     }
 
-    /// The partition stands in an epoch: its maps of another one start anew.
+    /// Resets all feeds of this partition that belong to a different epoch.
     pub fn reset(&self, partition: Partition, epoch: u64) {
         for (id, running) in self.running.lock().iter() {
             if id.partition() == partition && running.feed.epoch() != epoch {
@@ -167,26 +173,26 @@ impl Hub {
         }
     }
 
-    /// Ends the map of a match with its streams.
+    /// Ends the feed of a match and its streams.
     fn end(&self, id: MatchId) {
         let Some(running) = self.running.lock().remove(&id) else { return };
         if let Some(tail) = self.tail.get() {
             tail.unwatch(id);
         }
         running.feed.end();
-        self.shards.ring(id);
+        self.shards.notify(id);
     }
 
-    /// Whether a map is the one that runs.
-    fn runs(&self, feed: &Arc<Feed>) -> bool {
+    /// Whether a feed is the running feed of its match.
+    fn runs(&self, feed: &Arc<MatchFeed>) -> bool {
         let running = self.running.lock();
-        running.get(&feed.match_id).is_some_and(|one| Arc::ptr_eq(&one.feed, feed))
+        running.get(&feed.match_id).is_some_and(|running| Arc::ptr_eq(&running.feed, feed))
     }
 
-    /// Drops the maps that nobody has used for a while.
+    /// Drops the feeds that nobody has used for a minute.
     pub fn drop_idle(&self) {
         self.running.lock().retain(|id, running| {
-            let idle = running.feed.idle_since().is_some_and(|at| at.elapsed() > IDLE);
+            let idle = running.feed.idle_since().is_some_and(|at| at.elapsed() > FEED_IDLE_TIMEOUT);
             if idle && let Some(tail) = self.tail.get() {
                 tail.unwatch(*id);
             }
@@ -194,64 +200,64 @@ impl Hub {
         });
     }
 
-    /// How many maps run.
+    /// The number of running feeds.
     pub fn running(&self) -> usize {
         self.running.lock().len()
     }
 }
 
-/// Feeds one map until it is dropped.
-async fn run(hub: Arc<Hub>, feed: Arc<Feed>, mut receiver: mpsc::UnboundedReceiver<Message>) {
-    let mut pace = Pace::new(Instant::now());
+/// Runs one feed until it is dropped.
+async fn run(hub: Arc<Hub>, feed: Arc<MatchFeed>, mut receiver: mpsc::UnboundedReceiver<Message>) {
+    let mut schedule = FlushSchedule::new(Instant::now());
     let mut messages = Vec::new();
     loop {
-        let due = feed.has_news().then(|| pace.due(feed.watchers()));
+        let due = feed.has_changes().then(|| schedule.due(feed.watchers()));
         if due.is_some_and(|due| due <= Instant::now()) {
             feed.flush();
-            hub.shards.ring(feed.match_id);
-            pace.told(Instant::now());
+            hub.shards.notify(feed.match_id);
+            schedule.flushed(Instant::now());
             continue;
         }
-        let heard = receiver.recv_many(&mut messages, 1000);
-        let heard = match due {
-            None => heard.await,
-            Some(due) => match tokio::time::timeout_at(due.into(), heard).await {
-                Ok(heard) => heard,
+        let received = receiver.recv_many(&mut messages, MESSAGES_MAX);
+        let received = match due {
+            None => received.await,
+            Some(due) => match tokio::time::timeout_at(due.into(), received).await {
+                Ok(received) => received,
                 Err(_) => continue,
             },
         };
-        if heard == 0 {
+        if received == 0 {
             return;
         }
-        let (mut entries, mut anew) = (Vec::new(), false);
+        let (mut entries, mut reset) = (Vec::new(), false);
         for message in messages.drain(..) {
             match message {
                 Message::Entry(id, fields) => entries.push((id, fields)),
                 Message::Changed => {}
-                Message::Reset => anew = true,
+                Message::Reset => reset = true,
             }
         }
-        if anew || feed.hear(&entries).is_err() {
+        if reset || feed.apply(&entries).is_err() {
             start_again(&hub, &feed).await;
         }
     }
 }
 
-/// Tries until Redis gives a snapshot, or until nobody wants the map any more.
-async fn start_again(hub: &Hub, feed: &Arc<Feed>) {
-    let mut pause = Duration::from_millis(50);
+/// Resets a feed: tries until Redis returns a snapshot, or until nobody needs the feed any more.
+async fn start_again(hub: &Hub, feed: &Arc<MatchFeed>) {
+    let mut pause = RETRY_PAUSE;
     while hub.runs(feed) {
         match hub.engine.snapshot(feed.match_id).await {
             Ok(snapshot) => {
                 feed.reset(&snapshot);
                 hub.follow(feed.match_id, snapshot.position.id);
-                hub.shards.ring(feed.match_id);
+                hub.shards.notify(feed.match_id);
                 return;
             }
             Err(error) => {
                 tracing::warn!(id = %feed.match_id, %error, "no snapshot of the match yet");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
+                pause = (pause * 2).min(RETRY_PAUSE_MAX);
             }
         }
     }

@@ -1,24 +1,24 @@
-//! The line of a waiting room as everybody sees it: one frame serves all who wait.
+//! The line of a waiting room as everybody sees it. One frame serves everybody who waits.
 
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// The pace is measured over the last minute, by the clock of this process: that of Redis may be
-/// set, and then the ids of its streams stand still.
-const PACE: Duration = Duration::from_secs(60);
-/// No pace from less: two admissions a moment apart say nothing.
-const PACE_MIN: Duration = Duration::from_secs(5);
-/// A wait longer than this is only "more than": nobody can promise it.
+/// The time over which admissions are counted. It is measured by the clock of this process, because
+/// the clock of Redis may be set back, and then the ids of its streams stand still.
+const RATE_WINDOW: Duration = Duration::from_secs(60);
+/// The shortest time that gives a rate: two admissions within a moment tell nothing.
+const RATE_WINDOW_MIN: Duration = Duration::from_secs(5);
+/// The longest wait that is shown. A longer one is shown as this, because nobody can promise it.
 const WAIT_SECONDS_MAX: u64 = 7_200;
 
-/// How far the line has come, and how fast it has moved.
+/// The state of a waiting line, and how fast it moves.
 #[derive(Debug, Clone, Default)]
 pub struct Line {
     pub serving: u64,
     pub waiting: u64,
-    /// When people were let in, and how many. The last one stays, however long ago it was.
+    /// When people were let in, and how many. The last admission stays, however old it is.
     admitted: VecDeque<(Instant, u64)>,
 }
 
@@ -38,14 +38,14 @@ pub struct LineView {
     waiting: u64,
     #[schema(required)]
     admitted_per_minute: Option<u64>,
-    /// For someone who joins now.
+    /// The wait of somebody who joins now.
     #[schema(required)]
     eta: Option<Eta>,
     sold_out: bool,
 }
 
 impl Line {
-    /// The line as everybody sees it. While it does not move nobody can say how long it takes.
+    /// The line as everybody sees it. There is no estimate while the line does not move.
     pub fn view(&self, sold_out: bool, moves: bool, now: Instant) -> LineView {
         LineView {
             serving: self.serving,
@@ -56,13 +56,13 @@ impl Line {
         }
     }
 
-    /// The line where it stands, with nothing measured yet.
+    /// A line with these numbers, and without any admission yet.
     pub fn at(serving: u64, waiting: u64) -> Self {
         Self { serving, waiting, admitted: VecDeque::new() }
     }
 
-    /// Takes an entry of the stream: number served, people waiting, people let in now.
-    pub fn hear(&mut self, text: &str, now: Instant) {
+    /// Applies an entry of the stream: number served, people waiting, people let in now.
+    pub fn apply(&mut self, text: &str, now: Instant) {
         let mut part = text.split(' ').filter_map(|part| part.parse::<u64>().ok());
         let (Some(serving), Some(waiting), Some(count)) = (part.next(), part.next(), part.next())
         else {
@@ -73,33 +73,35 @@ impl Line {
         if count > 0 {
             self.admitted.push_back((now, count));
         }
-        while self.admitted.len() > 1 && self.admitted.front().is_some_and(|one| is_old(one, now)) {
+        while self.admitted.len() > 1
+            && self.admitted.front().is_some_and(|first| is_old(first, now))
+        {
             self.admitted.pop_front();
         }
     }
 
-    /// People let in per minute, as measured up to now; `None` when too little was seen, and when
-    /// there was nobody to let in.
+    /// People let in per minute, as measured up to now. `None` when the measured time is too short,
+    /// and when nobody waits.
     pub fn admitted_per_minute(&self, now: Instant) -> Option<u64> {
         if self.admitted.back().is_some_and(|last| is_old(last, now)) {
             return (self.waiting > 0).then_some(0);
         }
-        let mut recent = self.admitted.iter().skip_while(|one| is_old(one, now));
-        // The first admission opens the span, so it does not count into it.
+        let mut recent = self.admitted.iter().skip_while(|admission| is_old(admission, now));
+        // The span begins with the first admission, so this admission is not counted.
         let span = now.saturating_duration_since(recent.next()?.0);
-        if span < PACE_MIN {
+        if span < RATE_WINDOW_MIN {
             return None;
         }
         let count: u64 = recent.map(|(_, count)| count).sum();
-        Some((count as f64 * PACE.as_secs_f64() / span.as_secs_f64()).round() as u64)
+        Some((count as f64 * RATE_WINDOW.as_secs_f64() / span.as_secs_f64()).round() as u64)
     }
 
-    /// How long someone with so many people in front will wait: a range, capped, or nothing.
+    /// How long somebody with `ahead` people in front will wait; `None` when nobody can say.
     pub fn eta(&self, ahead: u64, now: Instant) -> Option<Eta> {
-        let pace = self.admitted_per_minute(now).filter(|pace| *pace > 0)?;
-        let seconds = (ahead + 1) * 60 / pace;
-        // The pace of the next minutes is that of the last one give or take; 1.5 covers a third
-        // off.
+        let rate = self.admitted_per_minute(now).filter(|rate| *rate > 0)?;
+        let seconds = (ahead + 1) * 60 / rate;
+        // The rate of the next minutes is about that of the last minute. A factor of 1.5 covers a
+        // rate that is a third lower.
         Some(Eta {
             p50_seconds: seconds.min(WAIT_SECONDS_MAX),
             p90_seconds: (seconds * 3 / 2 + 1).min(WAIT_SECONDS_MAX),
@@ -108,7 +110,7 @@ impl Line {
 }
 
 fn is_old((at, _): &(Instant, u64), now: Instant) -> bool {
-    now.saturating_duration_since(*at) > PACE
+    now.saturating_duration_since(*at) > RATE_WINDOW
 }
 
 #[cfg(test)]
@@ -116,12 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_is_measured_and_never_made_up() {
+    fn a_rate_is_measured_and_never_guessed() {
         let (mut line, begin) = (Line::default(), Instant::now());
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
         assert_eq!(line.eta(100, at(0)), None);
         for second in 0..=10 {
-            line.hear(&format!("{} 90 10", second * 10), at(second));
+            line.apply(&format!("{} 90 10", second * 10), at(second));
         }
         assert_eq!(line.admitted_per_minute(at(10)), Some(600));
         let eta = line.eta(99, at(10)).unwrap();
@@ -130,19 +132,19 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_that_of_the_last_minute_and_ends_with_the_line() {
+    fn the_rate_is_that_of_the_last_minute_and_ends_with_the_line() {
         let (mut line, begin) = (Line::default(), Instant::now());
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
         for second in 0..=10 {
-            line.hear(&format!("{} 90 10", second * 10), at(second));
+            line.apply(&format!("{} 90 10", second * 10), at(second));
         }
-        line.hear("100 91 0", at(15));
+        line.apply("100 91 0", at(15));
         assert_eq!((line.waiting, line.admitted_per_minute(at(20))), (91, Some(300)));
         assert_eq!(line.admitted_per_minute(at(60)), Some(100));
         assert_eq!((line.admitted_per_minute(at(80)), line.eta(5, at(80))), (Some(0), None));
-        line.hear("100 91 0", at(200));
+        line.apply("100 91 0", at(200));
         assert_eq!(line.admitted_per_minute(at(200)), Some(0), "nobody was let in for long");
-        line.hear("100 0 0", at(201));
+        line.apply("100 0 0", at(201));
         assert_eq!(line.admitted_per_minute(at(201)), None, "there is nobody to let in");
     }
 }

@@ -1,5 +1,5 @@
-//! What is told of a match besides its seats: by the API when it is asked, and by every event
-//! stream of the match when it begins and when something of it changes.
+//! A match as everybody sees it, without its seats. The API returns it, and every event stream of
+//! the match sends it at its start and when the match changes.
 
 use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
 use crate::domain::ids::{MatchId, SiteId};
@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 pub struct MatchNow {
     #[schema(value_type = uuid::Uuid)]
     pub id: MatchId,
-    /// Grows with each change of the match.
+    /// Rises with each change of the match.
     pub version: u64,
     #[schema(value_type = uuid::Uuid)]
     pub site_id: SiteId,
-    /// The version of the site's plan and prices; none while the site is not known.
+    /// The version of the site's plan and prices; null while this node does not know the site.
     #[schema(required)]
     pub plan_version: Option<u64>,
     pub stadium: String,
@@ -27,12 +27,12 @@ pub struct MatchNow {
     pub starts_at: jiff::Timestamp,
     pub status: MatchStatus,
     pub queue: QueueSettings,
-    /// No choice by hand may leave a single seat alone.
+    /// Whether a hold that leaves a single free seat alone is refused.
     pub orphan_rule: bool,
 }
 
 impl MatchNow {
-    /// A match with the site that the node knows.
+    /// The match, with the version of its site if this node knows the site.
     pub fn of(fixture: &Match, site: Option<&KnownSite>) -> Self {
         Self {
             id: fixture.id,
@@ -49,20 +49,20 @@ impl MatchNow {
         }
     }
 
-    /// Whether the waiting room lets people in, as far as its settings say.
+    /// Whether the settings let people in from the waiting room.
     pub(super) fn lets_in(&self) -> bool {
         self.status == MatchStatus::Open && self.queue.enabled && !self.queue.paused
     }
 }
 
-/// A match as its watchers are told, encoded once for all of them.
-pub(super) struct Told {
+/// The event `match`, encoded once for all watchers.
+pub(super) struct MatchEvent {
     pub now: MatchNow,
-    /// The event `match`. It has no id, because it is no place to resume from.
+    /// The text of the event. It has no id, because no stream can be resumed from it.
     pub text: String,
 }
 
-impl Told {
+impl MatchEvent {
     pub(super) fn new(now: MatchNow) -> Self {
         let text = frame::event("match", None, &now);
         Self { now, text }

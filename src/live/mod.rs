@@ -1,19 +1,19 @@
-//! Tell: what this node knows and shows. The catalogue, the seat maps of the matches that someone
-//! watches, and the frames that go to browsers.
+//! Tell: the catalogue of this node, the seat maps of the matches that somebody watches, and the
+//! frames that go to browsers.
 
 pub mod catalog;
-pub mod feed;
+mod flush_schedule;
 pub mod frame;
 mod group;
 pub mod hub;
 pub mod line;
-mod map;
+pub mod match_feed;
 pub mod match_now;
-mod pace;
-mod past;
-pub mod places;
+mod recent_flushes;
 pub mod refresh;
+mod seat_map;
 pub mod shard;
 #[cfg(test)]
 mod shuffle;
+pub mod slots;
 mod sync;

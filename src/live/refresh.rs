@@ -1,5 +1,5 @@
-//! Keeps the catalogue of a node up to date. What a notice names is read again until that has
-//! worked: a node that went on with an old document would sell at old prices.
+//! Keeps the catalogue of a node up to date. A document that a notice names is read until the read
+//! has worked, because a node with an old document would sell at old prices.
 
 use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::engine::error::EngineError;
@@ -11,17 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The pause after a read that failed; it doubles up to the longest one.
-const PAUSE: Duration = Duration::from_millis(50);
-/// A node notices within so long that Redis is back. Shorter pauses would only add to its load.
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// The pause after a read that failed; it doubles up to the longest pause.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause: a node notices within this time that Redis is back. A shorter one would only
+/// add to the load of Redis.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Reads documents of the catalogue again, one task per partition that has any to read: so the
-/// reads of a partition never overtake each other.
+/// Reads documents of the catalogue again. Each partition with documents to read has one task, so
+/// that the reads of a partition never overtake each other.
 pub struct Refresh {
     catalog: Arc<Catalog>,
     hub: Arc<Hub>,
-    /// What is still to be read. A partition is in it while its task runs.
+    /// The documents that are still to be read. A partition is in the map while its task runs.
     wanted: Mutex<HashMap<Partition, Wanted>>,
     stop: CancellationToken,
 }
@@ -34,7 +35,7 @@ struct Wanted {
 }
 
 impl Refresh {
-    /// Nothing to read yet; at `stop` the tasks end.
+    /// Nothing to read yet. The tasks end at `stop`.
     pub fn new(catalog: Arc<Catalog>, hub: Arc<Hub>, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self { catalog, hub, wanted: Mutex::default(), stop })
     }
@@ -68,12 +69,12 @@ impl Refresh {
     }
 
     async fn run(self: Arc<Self>, partition: Partition) {
-        let mut pause = PAUSE;
+        let mut pause = RETRY_PAUSE;
         while let Some(wanted) = self.next(partition) {
             match self.read(partition, &wanted).await {
                 Ok(()) => {
                     self.hub.follow_catalog();
-                    pause = PAUSE;
+                    pause = RETRY_PAUSE;
                 }
                 Err(error) => {
                     tracing::warn!(%partition, %error, "the catalogue of this node is behind");
@@ -82,13 +83,13 @@ impl Refresh {
                         () = tokio::time::sleep(pause) => {}
                         () = self.stop.cancelled() => return,
                     }
-                    pause = (pause * 2).min(PAUSE_MAX);
+                    pause = (pause * 2).min(RETRY_PAUSE_MAX);
                 }
             }
         }
     }
 
-    /// What is to be read now; `None` ends the task.
+    /// Takes the documents that are to be read now; `None` ends the task.
     fn next(&self, partition: Partition) -> Option<Wanted> {
         let mut all = self.wanted.lock();
         let wanted = std::mem::take(all.get_mut(&partition)?);

@@ -1,11 +1,11 @@
-//! The event streams of HTTP/1.1: bare connections, spread over a few tasks. Each task writes the
-//! same bytes to all connections that watch the same; a task per connection would cost its wake
-//! and its buffers for each frame.
+//! The event streams of HTTP/1.1: bare connections, spread over a few tasks, the shards. Each task
+//! writes the same bytes to all connections with the same subject. A task per connection would cost
+//! a wake-up and buffers per frame and connection.
 
 use crate::domain::ids::MatchId;
 use crate::live::frame::Subject;
 use crate::live::group::Group;
-pub use crate::live::group::{Pipe, STILL_HERE, Watcher};
+pub use crate::live::group::{HEARTBEAT_FRAME, Pipe, Watcher};
 use crate::live::sync::Mutex;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -18,12 +18,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// More tasks than cores only take turns, and a few are enough to fill a network.
+/// The most shards. More tasks than cores only take turns, and a few can fill a network.
 const SHARDS_MAX: usize = 4;
-/// How often connections are looked at that nothing is written to.
-const INSPECTION: Duration = Duration::from_secs(1);
-/// How often connections are looked at that could not take a frame.
-const COLLECTION: Duration = Duration::from_millis(50);
+/// How often all connections are checked: for connections that are gone, and for heartbeats.
+const INSPECT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a connection with unsent bytes is tried again. Slow browsers see changes this much
+/// later; a shorter interval costs time for each of them.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All shards of a node.
 pub struct Shards {
@@ -43,42 +44,42 @@ impl Shards {
     /// Starts the tasks; at `stop` all streams end.
     pub fn start(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let run = |shard: &Arc<Shard<TcpStream>>| {
-            let desk = Desk::new(shard.clone());
-            tokio::spawn(desk.run(stop.clone()))
+            let task = ShardTask::new(shard.clone());
+            tokio::spawn(task.run(stop.clone()))
         };
         self.shards.iter().map(run).collect()
     }
 
-    /// Takes a connection over; `head` goes out first.
+    /// Takes a connection over. `head` is sent first.
     pub fn take(&self, stream: TcpStream, head: Bytes, watcher: Watcher) {
         let next = self.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
         self.shards[next].take(stream, head, watcher);
     }
 
-    /// A map has something to tell.
-    pub fn ring(&self, id: MatchId) {
+    /// Tells all shards that the feed of a match has flushed, started again, or ended.
+    pub fn notify(&self, id: MatchId) {
         for shard in &self.shards {
-            shard.ring(id);
+            shard.notify(id);
         }
     }
 }
 
-/// What others tell the task of a shard.
+/// The inbox of a shard's task, with the signal that wakes the task.
 pub(super) struct Shard<P> {
     inbox: Mutex<Inbox<P>>,
-    bell: Notify,
+    wake: Notify,
 }
 
 struct Inbox<P> {
     /// `None` once the shard has ended: a connection that comes later ends at once.
     newcomers: Option<Vec<(P, Bytes, Watcher)>>,
-    rung: Vec<MatchId>,
+    flushed: Vec<MatchId>,
 }
 
 impl<P> Default for Shard<P> {
     fn default() -> Self {
-        let inbox = Inbox { newcomers: Some(Vec::new()), rung: Vec::new() };
-        Self { inbox: Mutex::new(inbox), bell: Notify::new() }
+        let inbox = Inbox { newcomers: Some(Vec::new()), flushed: Vec::new() };
+        Self { inbox: Mutex::new(inbox), wake: Notify::new() }
     }
 }
 
@@ -87,63 +88,63 @@ impl<P: Pipe> Shard<P> {
         if let Some(newcomers) = &mut self.inbox.lock().newcomers {
             newcomers.push((pipe, head, watcher));
         }
-        self.bell.notify_one();
+        self.wake.notify_one();
     }
 
-    pub(super) fn ring(&self, id: MatchId) {
+    pub(super) fn notify(&self, id: MatchId) {
         let mut inbox = self.inbox.lock();
-        if !inbox.rung.contains(&id) {
-            inbox.rung.push(id);
+        if !inbox.flushed.contains(&id) {
+            inbox.flushed.push(id);
         }
         drop(inbox);
-        self.bell.notify_one();
+        self.wake.notify_one();
     }
 }
 
-/// What the task of a shard works with.
-pub(super) struct Desk<P> {
+/// The task of a shard.
+pub(super) struct ShardTask<P> {
     shard: Arc<Shard<P>>,
     groups: HashMap<MatchId, HashMap<Subject, Group<P>>>,
-    /// Whether a connection may owe something.
-    owing: bool,
+    /// Whether a connection may have unsent bytes.
+    has_unsent: bool,
 }
 
-impl<P: Pipe> Desk<P> {
+impl<P: Pipe> ShardTask<P> {
     pub(super) fn new(shard: Arc<Shard<P>>) -> Self {
-        Self { shard, groups: HashMap::new(), owing: false }
+        Self { shard, groups: HashMap::new(), has_unsent: false }
     }
 
     async fn run(mut self, stop: CancellationToken) {
-        let mut inspection = interval(INSPECTION);
-        inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut collection = interval(COLLECTION);
-        collection.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut inspections = interval(INSPECT_INTERVAL);
+        inspections.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut retries = interval(RETRY_INTERVAL);
+        retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return self.end(),
                 () = self.wait() => self.turn().await,
-                _ = inspection.tick() => self.inspect().await,
-                _ = collection.tick(), if self.owing => self.collect().await,
+                _ = inspections.tick() => self.inspect().await,
+                _ = retries.tick(), if self.has_unsent => self.retry().await,
             }
         }
     }
 
-    /// Waits until somebody told something.
+    /// Waits until the inbox gets something.
     pub(super) async fn wait(&self) {
-        self.shard.bell.notified().await;
+        self.shard.wake.notified().await;
     }
 
-    /// Does what was told: new connections, and maps with news.
+    /// Empties the inbox: takes new connections, and sends new flushes.
     pub(super) async fn turn(&mut self) {
-        let (newcomers, rung) = {
+        let (newcomers, flushed) = {
             let mut inbox = self.shard.inbox.lock();
             let newcomers = inbox.newcomers.as_mut().map(std::mem::take).unwrap_or_default();
-            (newcomers, std::mem::take(&mut inbox.rung))
+            (newcomers, std::mem::take(&mut inbox.flushed))
         };
-        for id in rung {
+        for id in flushed {
             for group in self.groups.get_mut(&id).into_iter().flat_map(HashMap::values_mut) {
-                group.tell().await;
-                self.owing |= group.owes();
+                group.update().await;
+                self.has_unsent |= group.has_unsent();
             }
         }
         let mut by_subject: HashMap<(MatchId, Subject), Vec<_>> = HashMap::new();
@@ -153,16 +154,11 @@ impl<P: Pipe> Desk<P> {
             by_subject.entry(key).or_default().push(newcomer);
         }
         for ((id, subject), newcomers) in by_subject {
-            self.welcome(id, subject, newcomers).await;
+            self.add(id, subject, newcomers).await;
         }
     }
 
-    async fn welcome(
-        &mut self,
-        id: MatchId,
-        subject: Subject,
-        newcomers: Vec<(P, Bytes, Watcher)>,
-    ) {
+    async fn add(&mut self, id: MatchId, subject: Subject, newcomers: Vec<(P, Bytes, Watcher)>) {
         let Some((_, _, first)) = newcomers.first() else { return };
         let feed = first.watching.feed().clone();
         let groups = self.groups.entry(id).or_default();
@@ -170,21 +166,21 @@ impl<P: Pipe> Desk<P> {
             .entry(subject.clone())
             .or_insert_with(|| Group::new(feed.clone(), subject.clone()));
         if !group.is_of(&feed) {
-            // The map was dropped and made again: because nobody watched it, because the match
-            // has another plan, or because the match has gone.
+            // The match has a new feed, because nobody watched the old one, or because the match
+            // got another plan or was deleted.
             group.end();
             *group = Group::new(feed, subject);
         }
-        group.welcome(newcomers).await;
-        self.owing |= group.owes();
+        group.add(newcomers).await;
+        self.has_unsent |= group.has_unsent();
     }
 
-    /// Looks at the connections that could not take a frame.
-    pub(super) async fn collect(&mut self) {
-        self.owing = false;
+    /// Sends unsent bytes again.
+    pub(super) async fn retry(&mut self) {
+        self.has_unsent = false;
         for group in self.groups.values_mut().flat_map(HashMap::values_mut) {
-            group.collect().await;
-            self.owing |= group.owes();
+            group.retry().await;
+            self.has_unsent |= group.has_unsent();
         }
     }
 
@@ -198,7 +194,7 @@ impl<P: Pipe> Desk<P> {
         self.groups.retain(|_, groups| !groups.is_empty());
     }
 
-    /// Ends all streams, and those that come later.
+    /// Ends all streams, and the streams that come later.
     pub(super) fn end(&mut self) {
         self.shard.inbox.lock().newcomers = None;
         for group in self.groups.values_mut().flat_map(HashMap::values_mut) {

@@ -1,16 +1,16 @@
-//! Tests of the order of events: a map that changes, connections that come, are slow, and go, in
-//! the orders that `shuttle` thinks of. The parts are the real ones; only the network is not.
+//! Tests of the order of events: a map changes while connections come, are slow, and go, in orders
+//! that `shuttle` chooses. All parts but the network are the real ones.
 
 use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{EventId, Position, StreamId};
-use crate::engine::seats::Snapshot;
+use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::KnownSite;
-use crate::live::feed::{Feed, Watching};
 use crate::live::frame::{LAST_CHUNK, Scope, Subject};
-use crate::live::places::Places;
-use crate::live::shard::{Desk, Pipe, Shard, Watcher};
+use crate::live::match_feed::{MatchFeed, Watching};
+use crate::live::shard::{Pipe, Shard, ShardTask, Watcher};
+use crate::live::slots::Slots;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use shuttle::sync::atomic::{AtomicBool, Ordering};
@@ -21,24 +21,26 @@ use std::time::{Duration, Instant};
 
 const SEATS: usize = 4;
 const CHANGES: u64 = 5;
-/// Orders that are tried.
+/// Orders that each test tries.
 const ORDERS: usize = 3000;
 
 static HEAD: Bytes = Bytes::from_static(b"3\r\n:\n\n\r\n");
 
-/// A connection without a network: what it takes now, and what it took.
+/// A connection without a network.
 #[derive(Clone)]
-struct TestPipe(Arc<Mutex<Taken>>);
+struct TestPipe(Arc<Mutex<PipeState>>);
 
-struct Taken {
+struct PipeState {
+    /// The number of bytes that it takes now.
     room: usize,
     gone: bool,
+    /// The bytes that it has taken.
     bytes: Vec<u8>,
 }
 
 impl TestPipe {
     fn new(room: usize) -> Self {
-        Self(Arc::new(Mutex::new(Taken { room, gone: false, bytes: vec![] })))
+        Self(Arc::new(Mutex::new(PipeState { room, gone: false, bytes: vec![] })))
     }
 
     fn make_room(&self, room: usize) {
@@ -48,22 +50,22 @@ impl TestPipe {
 
 impl Pipe for TestPipe {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut taken = self.0.lock().unwrap();
-        if taken.gone {
+        let mut state = self.0.lock().unwrap();
+        if state.gone {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let count = bytes.len().min(taken.room);
+        let count = bytes.len().min(state.room);
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        taken.room -= count;
-        taken.bytes.extend_from_slice(&bytes[..count]);
+        state.room -= count;
+        state.bytes.extend_from_slice(&bytes[..count]);
         Ok(count)
     }
 
     fn writable(&self) -> bool {
-        let taken = self.0.lock().unwrap();
-        taken.gone || taken.room > 0
+        let state = self.0.lock().unwrap();
+        state.gone || state.room > 0
     }
 
     fn is_gone(&self) -> bool {
@@ -85,7 +87,7 @@ fn site() -> std::sync::Arc<KnownSite> {
     std::sync::Arc::new(KnownSite::new(Site { id: SiteId::new(Partition(0)), version: 1, plan }))
 }
 
-fn event(site: &KnownSite) -> Match {
+fn fixture(site: &KnownSite) -> Match {
     Match {
         id: MatchId::new(Partition(0)),
         version: 1,
@@ -102,7 +104,7 @@ fn event(site: &KnownSite) -> Match {
     }
 }
 
-/// Change `number`: one seat after the other is held, then given back.
+/// Change `number`: the seats are held one after the other, then given back.
 fn entry(number: u64) -> (StreamId, Fields) {
     let (seat, letter) = (number as usize % SEATS + 1, letter(number));
     let text = |name: &str, value: String| (name.to_owned(), value);
@@ -118,7 +120,7 @@ fn letter(number: u64) -> char {
     if (number as usize / SEATS).is_multiple_of(2) { 'H' } else { 'A' }
 }
 
-/// The letters of all seats after so many changes.
+/// The letters of all seats after this number of changes.
 fn truth(changes: u64) -> String {
     let mut letters = ['A'; SEATS];
     for number in 1..=changes {
@@ -139,7 +141,8 @@ fn snapshot(changes: u64) -> Snapshot {
     }
 }
 
-/// What a client makes of its bytes: every chunk whole, no version back, each frame true, an end.
+/// Reads the bytes of a client as a browser would, and returns the letters at the end. All chunks
+/// must be whole, no version may go back, each frame must be true, and the stream must end.
 fn read(bytes: &[u8], from: u64) -> String {
     let mut rest = bytes.strip_suffix(&LAST_CHUNK[..]).expect("the stream ends as it should");
     let (mut map, mut version): (Vec<u8>, u64) = (truth(from).into_bytes(), from);
@@ -150,7 +153,7 @@ fn read(bytes: &[u8], from: u64) -> String {
         let text = std::str::from_utf8(&rest[end + 2..end + 2 + size]).unwrap();
         assert_eq!(&rest[end + 2 + size..end + 4 + size], b"\r\n");
         rest = &rest[end + 4 + size..];
-        // What is told of the seats comes first; the match, and heartbeats, are not looked at.
+        // Events of seats come first in a frame. The match and heartbeats are not checked.
         let Some((_, data)) = text.strip_prefix("id: ").and_then(|text| text.split_once("data: "))
         else {
             continue;
@@ -162,9 +165,9 @@ fn read(bytes: &[u8], from: u64) -> String {
             None => map = data["blocks"][0]["states"].as_str().unwrap().as_bytes().to_vec(),
             Some(changes) => {
                 assert!(now >= version, "version {now} after {version}");
-                for one in changes {
-                    let seat = one["seatId"].as_u64().unwrap() as usize - 1;
-                    map[seat] = one["state"].as_str().unwrap().as_bytes()[0];
+                for change in changes {
+                    let seat = change["seatId"].as_u64().unwrap() as usize - 1;
+                    map[seat] = change["state"].as_str().unwrap().as_bytes()[0];
                 }
             }
         }
@@ -174,7 +177,7 @@ fn read(bytes: &[u8], from: u64) -> String {
     String::from_utf8(map).unwrap()
 }
 
-fn watcher(feed: &std::sync::Arc<Feed>, places: &Places, last: Option<u64>) -> Watcher {
+fn watcher(feed: &std::sync::Arc<MatchFeed>, slots: &Slots, last: Option<u64>) -> Watcher {
     Watcher {
         watching: Watching::new(feed.clone()),
         subject: Subject::Seats(Scope::Match),
@@ -182,35 +185,35 @@ fn watcher(feed: &std::sync::Arc<Feed>, places: &Places, last: Option<u64>) -> W
             position: Position { epoch: 1, id: StreamId { ms, seq: 0 } },
             plan: feed.plan(),
         }),
-        place: places.take(None).expect("a place"),
-        connection: None,
+        stream_slot: slots.take(None).expect("a slot"),
+        connection_slot: None,
         ends_at: Instant::now() + Duration::from_secs(600),
     }
 }
 
 fn publisher(
-    feed: std::sync::Arc<Feed>,
+    feed: std::sync::Arc<MatchFeed>,
     shard: std::sync::Arc<Shard<TestPipe>>,
     id: MatchId,
 ) -> JoinHandle<()> {
     shuttle::thread::spawn(move || {
         for number in 1..=CHANGES {
-            feed.hear(&[entry(number)]).unwrap();
+            feed.apply(&[entry(number)]).unwrap();
             if number == 3 {
-                // As after a gap: everybody starts anew.
+                // As after a gap: everybody gets a snapshot.
                 feed.reset(&snapshot(number));
-                shard.ring(id);
+                shard.notify(id);
             }
-            // The first two are told together.
+            // The first two changes go out in one flush.
             if number != 1 {
                 feed.flush();
-                shard.ring(id);
+                shard.notify(id);
             }
         }
     })
 }
 
-/// One connection takes a little at a time, another one breaks.
+/// One connection takes a little at a time, and another breaks.
 fn network(slow: TestPipe, leaving: TestPipe) -> JoinHandle<()> {
     shuttle::thread::spawn(move || {
         for room in [7, 40, 200] {
@@ -221,33 +224,33 @@ fn network(slow: TestPipe, leaving: TestPipe) -> JoinHandle<()> {
     })
 }
 
-/// As the task of a shard, but it looks at slow connections at each turn.
-fn task(mut desk: Desk<TestPipe>, done: Arc<AtomicBool>) -> JoinHandle<Desk<TestPipe>> {
+/// The task of a shard, but it tries slow connections again at each turn.
+fn run(mut task: ShardTask<TestPipe>, done: Arc<AtomicBool>) -> JoinHandle<ShardTask<TestPipe>> {
     shuttle::thread::spawn(move || {
         shuttle::future::block_on(async {
             loop {
                 let last = done.load(Ordering::SeqCst);
-                desk.turn().await;
-                desk.collect().await;
+                task.turn().await;
+                task.retry().await;
                 if last {
-                    return desk;
+                    return task;
                 }
-                desk.wait().await;
+                task.wait().await;
             }
         })
     })
 }
 
-/// One story: a map goes through its changes while connections come, are slow, and go.
-fn story(site: &std::sync::Arc<KnownSite>) {
-    let event = event(site);
-    let (id, feed) = (event.id, Feed::new(&event, site.clone(), &snapshot(0), &[]));
+/// One run: a map goes through its changes while connections come, are slow, and go.
+fn run_once(site: &std::sync::Arc<KnownSite>) {
+    let fixture = fixture(site);
+    let (id, feed) = (fixture.id, MatchFeed::new(&fixture, site.clone(), &snapshot(0), &[]));
     let feed = std::sync::Arc::new(feed);
     let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-    let places = Places::new(10, 10, metrics::Gauge::noop());
+    let slots = Slots::new(10, 10, metrics::Gauge::noop());
     let done = Arc::new(AtomicBool::new(false));
     let come = |pipe: &TestPipe, last: Option<u64>| {
-        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &places, last));
+        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &slots, last));
     };
     let (quick, slow, leaving) = (TestPipe::new(9999), TestPipe::new(30), TestPipe::new(9999));
     let (late, back) = (TestPipe::new(9999), TestPipe::new(9999));
@@ -257,16 +260,16 @@ fn story(site: &std::sync::Arc<KnownSite>) {
 
     let publisher = publisher(feed.clone(), shard.clone(), id);
     let network = network(slow.clone(), leaving.clone());
-    let task = task(Desk::new(shard.clone()), done.clone());
+    let task = run(ShardTask::new(shard.clone()), done.clone());
     come(&late, None);
     come(&back, Some(1));
     publisher.join().unwrap();
     network.join().unwrap();
     slow.make_room(9999);
     done.store(true, Ordering::SeqCst);
-    shard.ring(id);
-    let mut desk = task.join().unwrap();
-    desk.end();
+    shard.notify(id);
+    let mut task = task.join().unwrap();
+    task.end();
     for (name, pipe, from) in
         [("quick", &quick, 0), ("slow", &slow, 0), ("late", &late, 0), ("back", &back, 1)]
     {
@@ -280,46 +283,46 @@ fn story(site: &std::sync::Arc<KnownSite>) {
     }
     assert_eq!(feed.watchers(), 0, "all have left");
     come(&quick, None);
-    assert_eq!(feed.watchers(), 0, "who comes after the end is not kept");
+    assert_eq!(feed.watchers(), 0, "a connection that comes after the end is not kept");
 }
 
-/// The rule: whatever the order, each client ends with the state, whole frames, and no mixture.
+/// The rule: in any order, each client gets whole frames, and ends with the last state.
 #[test]
 fn every_order_of_events_ends_with_the_state() {
     let site = site();
-    shuttle::check_pct(move || story(&site), ORDERS, 3);
+    shuttle::check_pct(move || run_once(&site), ORDERS, 3);
 }
 
-/// The rule: nobody waits for a change to be seen: who comes, and each change, wakes the shard.
+/// The rule: a new connection and each flush wake the shard, so that nobody waits for an interval.
 #[test]
-fn nobody_waits_to_be_seen() {
+fn a_connection_and_a_flush_wake_the_shard() {
     let site = site();
-    let story = move || {
-        let event = event(&site);
-        let (id, feed) = (event.id, Feed::new(&event, site.clone(), &snapshot(0), &[]));
+    let run_once = move || {
+        let fixture = fixture(&site);
+        let (id, feed) = (fixture.id, MatchFeed::new(&fixture, site.clone(), &snapshot(0), &[]));
         let feed = std::sync::Arc::new(feed);
         let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-        let (places, done) =
-            (Places::new(10, 10, metrics::Gauge::noop()), Arc::new(AtomicBool::new(false)));
-        let task = task(Desk::new(shard.clone()), done.clone());
+        let (slots, done) =
+            (Slots::new(10, 10, metrics::Gauge::noop()), Arc::new(AtomicBool::new(false)));
+        let task = run(ShardTask::new(shard.clone()), done.clone());
         let pipe = TestPipe::new(9999);
         let holds = |text: &str| {
             let bytes = pipe.0.lock().unwrap().bytes.clone();
             String::from_utf8(bytes).unwrap().contains(text)
         };
-        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &places, None));
+        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &slots, None));
         while !holds("event: snapshot") {
             shuttle::thread::yield_now();
         }
-        feed.hear(&[entry(1)]).unwrap();
+        feed.apply(&[entry(1)]).unwrap();
         feed.flush();
-        shard.ring(id);
+        shard.notify(id);
         while !holds("event: changes") {
             shuttle::thread::yield_now();
         }
         done.store(true, Ordering::SeqCst);
-        shard.ring(id);
+        shard.notify(id);
         task.join().unwrap().end();
     };
-    shuttle::check_random(story, ORDERS);
+    shuttle::check_random(run_once, ORDERS);
 }

@@ -1,5 +1,5 @@
-//! The lock of a map. In the unit tests it is that of `shuttle`, which tries the orders in which
-//! threads can take it.
+//! The lock of a map. In the unit tests it is the lock of `shuttle`, which tries the orders in
+//! which threads can take it.
 
 #[cfg(not(test))]
 pub(super) use parking_lot::Mutex;

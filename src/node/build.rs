@@ -44,7 +44,7 @@ pub(crate) async fn build(
         limits: settings.limits(),
     });
     let where_to = || {
-        let place = crate::redis::place(&settings.redis_url);
+        let place = crate::redis::address(&settings.redis_url);
         format!("connecting to Redis at {place} (GRANDSTAND_REDIS_URL)")
     };
     let engine = Arc::new(engine.await.with_context(where_to)?);

@@ -8,8 +8,8 @@ use crate::api::{Services, health, hints, router, serve, worker_router};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
 use crate::node::build::{Waiting, first_administrator, wait_until_loaded};
-use crate::stream::backlog::MEASURE_EVERY;
-use crate::stream::tail::{Listener, Tail, Told};
+use crate::stream::backlog::MEASURE_INTERVAL;
+use crate::stream::tail::{Listener, Notice, Tail};
 use crate::workers::Workers;
 use clap::ValueEnum;
 use std::net::SocketAddr;
@@ -147,13 +147,13 @@ fn listener(services: &Arc<Services>) -> Listener {
     let refresh =
         Refresh::new(services.catalog.clone(), services.hub.clone(), services.stop.clone());
     Arc::new(move |told| match told {
-        Told::Changes(id, at, fields) => services.hub.hear(id, at, fields),
-        Told::Persisted(partition, fields) => services.persisted.hear(partition, &fields),
-        Told::SessionEnded(session) => services.tokens.end(session),
-        Told::SiteChanged(id) => refresh.site(id),
-        Told::MatchChanged(id) => refresh.fixture(id),
-        Told::Lost(id) => services.hub.restart(id),
-        Told::Epoch(partition, epoch) => {
+        Notice::Changes(id, at, fields) => services.hub.hear(id, at, fields),
+        Notice::Persisted(partition, fields) => services.persisted.hear(partition, &fields),
+        Notice::SessionEnded(session) => services.tokens.end(session),
+        Notice::SiteChanged(id) => refresh.site(id),
+        Notice::MatchChanged(id) => refresh.fixture(id),
+        Notice::Lost(id) => services.hub.restart(id),
+        Notice::Epoch(partition, epoch) => {
             services.persisted.forget(partition);
             if let Some(epoch) = epoch {
                 refresh.partition(partition);
@@ -181,7 +181,7 @@ async fn measure_backlogs(services: Arc<Services>, stop: CancellationToken) {
             tracing::warn!(%error, "the journals can't be measured");
         }
         tokio::select! {
-            () = tokio::time::sleep(MEASURE_EVERY) => {}
+            () = tokio::time::sleep(MEASURE_INTERVAL) => {}
             () = stop.cancelled() => return,
         }
     }

@@ -1,5 +1,5 @@
-//! Finds out which server has which partition: by the URL alone, by asking sentinels for their
-//! master, or by asking the nodes of a cluster for the owners of the slots.
+//! Finds out which server has which partition: from the URL alone, from the sentinels, which name
+//! their master, or from the nodes of a cluster, which name the owners of the slots.
 
 use crate::domain::ids::Partition;
 use crate::redis::COMMAND_TIMEOUT_MS;
@@ -12,8 +12,9 @@ use futures::future::join_all;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A server that takes longer to say what it knows is passed over this time.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// A server that takes longer to reply is skipped this time. A longer timeout delays a failover, a
+/// shorter one skips busy servers.
+const REPLY_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// The configuration of a plain client for one server, with the credentials of the URL.
 pub(super) fn config_for(config: &Config, server: &Server) -> Config {
@@ -21,8 +22,8 @@ pub(super) fn config_for(config: &Config, server: &Server) -> Config {
     Config { server, ..config.clone() }
 }
 
-/// The owner of each partition, by number; `None` where nobody could say.
-/// `known`: open connections to servers of the installation, which are asked first.
+/// The owner of each partition, by number; `None` where no server knows it.
+/// `known`: open connections to servers of the installation. They are asked first.
 pub(super) async fn owners(
     config: &Config,
     partitions: u16,
@@ -43,7 +44,7 @@ fn custom(name: &'static str) -> CustomCommand {
     CustomCommand::new_static(name, ClusterHash::Random, false)
 }
 
-/// Asks on a connection of its own, which is closed afterwards.
+/// Sends one command on a connection of its own.
 async fn ask_once<R: fred::types::FromValue>(
     config: Config,
     command: &'static str,
@@ -53,15 +54,14 @@ async fn ask_once<R: fred::types::FromValue>(
         let link = Link::open(config, COMMAND_TIMEOUT_MS).await?;
         link.custom::<R, _>(custom(command), arguments).await
     };
-    tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
+    tokio::time::timeout(REPLY_TIMEOUT, asked).await.ok()?.ok()
 }
 
-/// The master that the sentinel with the greatest configuration epoch names: one that was cut off
-/// may still name an earlier one.
+/// The master, as the sentinel with the greatest configuration epoch names it: a sentinel that was
+/// cut off may still name an earlier master.
 async fn master_of(config: &Config, sentinels: &[Server], service: &str) -> Option<Server> {
     let asking = sentinels.iter().map(|sentinel| {
-        // The sentinels of most installations have no password, the master's is not theirs, and
-        // none of them has databases.
+        // Most sentinels have no password, and never that of the master. They have no databases.
         let plain = Config {
             username: None,
             password: None,
@@ -70,8 +70,8 @@ async fn master_of(config: &Config, sentinels: &[Server], service: &str) -> Opti
         };
         ask_once::<HashMap<String, String>>(plain, "SENTINEL", vec!["MASTER", service])
     });
-    let said = join_all(asking).await.into_iter().flatten();
-    let known = said.filter_map(|fields| {
+    let replies = join_all(asking).await.into_iter().flatten();
+    let known = replies.filter_map(|fields| {
         let epoch: u64 = fields.get("config-epoch")?.parse().ok()?;
         let port: u16 = fields.get("port")?.parse().ok()?;
         Some((epoch, Server::new(fields.get("ip")?.clone(), port)))
@@ -104,13 +104,13 @@ async fn cluster_owners(
 async fn views_of(known: &HashMap<Server, Client>) -> Vec<(Server, String)> {
     let asking = known.iter().map(|(server, client)| async move {
         let nodes = client.custom::<String, _>(custom("CLUSTER"), vec!["NODES"]);
-        let text = tokio::time::timeout(PATIENCE, nodes).await.ok()?.ok()?;
+        let text = tokio::time::timeout(REPLY_TIMEOUT, nodes).await.ok()?.ok()?;
         Some((server.clone(), text))
     });
     join_all(asking).await.into_iter().flatten().collect()
 }
 
-/// What one line of CLUSTER NODES says of the slots of a master.
+/// The slots of a master, as one line of CLUSTER NODES has them.
 struct SlotClaim {
     server: Server,
     config_epoch: u64,
@@ -118,8 +118,8 @@ struct SlotClaim {
     ranges: Vec<(u16, u16)>,
 }
 
-/// `id host:port@bus,name flags master ping pong epoch state slots…`; `None` for a node without
-/// slots. `asked` is the server that said it: it may not know its own address.
+/// Reads `id host:port@bus,name flags master ping pong epoch state slots…`; `None` for a node
+/// without slots. `asked`: the server that replied, because a server may not know its own address.
 fn claim(asked: &Server, line: &str) -> Option<SlotClaim> {
     let field: Vec<&str> = line.split(' ').collect();
     let flags = field.get(2)?;
@@ -133,7 +133,7 @@ fn claim(asked: &Server, line: &str) -> Option<SlotClaim> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         Some((first.parse().ok()?, last.parse().ok()?))
     };
-    // A slot that is on its way is written as `[slot->-node]`, and stands in a range as well.
+    // A slot that is moving is written as `[slot->-node]`, and is in a range as well.
     let ranges: Vec<(u16, u16)> = field.get(8..)?.iter().filter_map(range).collect();
     let claim = SlotClaim {
         server: Server::new(host, port.parse().ok()?),
@@ -165,7 +165,7 @@ mod tests {
         view.lines().filter_map(|line| claim(&asked, line)).collect()
     }
 
-    /// The slot of `{0}` is 13907, that of `{1}` 9842.
+    /// The slot of `{0}` is 13907, the slot of `{1}` is 9842.
     #[test]
     fn the_owner_with_the_greatest_epoch_has_a_slot() {
         let old = "a 10.0.0.1:7001@17001 master - 0 0 3 connected 0-8000 13907\n\
@@ -178,7 +178,7 @@ mod tests {
             owner_of(Partition(number), claims).map(|server| server.to_string())
         };
         assert_eq!(owner(&all, 0).as_deref(), Some("10.0.0.1:7001"));
-        assert_eq!(owner(&all, 1).as_deref(), Some("10.0.0.9:7000"), "it is the one asked");
+        assert_eq!(owner(&all, 1).as_deref(), Some("10.0.0.9:7000"), "the server that was asked");
         let newer = "c 10.0.0.3:7003@17003 master - 0 0 4 connected 0-8000 13907";
         let both: Vec<SlotClaim> = claims(&format!("{old}\n{newer}"));
         assert_eq!(owner(&both, 0).as_deref(), Some("10.0.0.3:7003"));

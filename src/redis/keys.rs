@@ -1,5 +1,5 @@
-//! Every key. All keys of a partition carry its hash tag, so that one script may use them together
-//! on Redis Cluster too (docs/REDIS.md lists them with their types).
+//! The name of every key. All keys of a partition have its hash tag, so that one script may use
+//! them together on Redis Cluster too (docs/REDIS.md lists them with their types).
 
 use crate::domain::ids::{MatchId, Partition, SessionId};
 
@@ -12,8 +12,8 @@ impl PartitionKeys {
         format!("{{{}}}:{name}", self.0)
     }
 
-    /// HASH `epoch`, `partitions`, `layout`, and the clock: the partition is loaded when it is
-    /// there.
+    /// HASH `epoch`, `partitions`, `layout`, and the clock. The partition is loaded when the key
+    /// exists and has a layout.
     pub fn partition(self) -> String {
         self.key("partition")
     }
@@ -23,12 +23,13 @@ impl PartitionKeys {
         self.key("claims")
     }
 
-    /// ZSET of users who have a claim with a deadline, by the next one in ms.
+    /// ZSET by time in ms: one entry per batch and deadline, with the users whose claims may end
+    /// then.
     pub fn due(self) -> String {
         self.key("due")
     }
 
-    /// STREAM of durable facts; trimmed only up to what PostgreSQL has committed.
+    /// STREAM of durable facts; trimmed only up to the position that PostgreSQL has committed.
     pub fn journal(self) -> String {
         self.key("journal")
     }
@@ -38,7 +39,7 @@ impl PartitionKeys {
         self.key("dead_letters")
     }
 
-    /// STREAM of what PostgreSQL has committed; trimmed by length.
+    /// STREAM of announcements how far PostgreSQL has committed the journal; trimmed by length.
     pub fn persisted(self) -> String {
         self.key("persisted")
     }
@@ -48,7 +49,7 @@ impl PartitionKeys {
         self.key("notices")
     }
 
-    /// HASH ring of answers under an Idempotency-Key and of ended claims.
+    /// HASHES, used in turn, of results under an Idempotency-Key and of ended claims.
     pub fn operations(self) -> [String; 3] {
         [self.key("operations:0"), self.key("operations:1"), self.key("operations:2")]
     }
@@ -68,7 +69,7 @@ impl PartitionKeys {
         self.key("matches")
     }
 
-    /// STRING: which worker owns the partition.
+    /// STRING: the worker that owns the partition.
     pub fn lease(self) -> String {
         self.key("lease")
     }
@@ -88,12 +89,12 @@ impl MatchKeys {
         PartitionKeys(self.0.partition()).key(&format!("m:{}:{name}", self.0.key()))
     }
 
-    /// HASH of run-time fields; a match without it is not loaded.
+    /// HASH of run-time fields; a match without this key is not loaded.
     pub fn meta(&self) -> String {
         self.key("meta")
     }
 
-    /// HASH seat → state letter and user; only seats that are not AVAILABLE.
+    /// HASH seat → state letter and user, for seats that are not AVAILABLE.
     pub fn seats(&self) -> String {
         self.key("seats")
     }

@@ -1,5 +1,6 @@
-//! One connection to one server, with the settings that fred's defaults lack. It closes when it is
-//! dropped: a fred client that is only dropped keeps its task and its socket for ever.
+//! One connection to one server, with settings that differ from the defaults of fred. It closes
+//! when it is dropped: a client of fred that is only dropped keeps its task and its socket for
+//! ever.
 
 use crate::redis::COMMAND_TIMEOUT_MS;
 use fred::prelude::*;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// The kinds of URL: one server, Redis Cluster, Sentinel.
 const SCHEMES: [&str; 3] = ["redis://", "redis-cluster://", "redis-sentinel://"];
 
-/// An open connection. A clone of the client that is inside stops working when this is dropped.
+/// An open connection. Clones of its client stop working when it is dropped.
 pub struct Link {
     client: Client,
     task: ConnectHandle,
@@ -54,11 +55,11 @@ impl Link {
             .with_performance_config(|performance| {
                 performance.default_command_timeout = ms(timeout_ms);
             })
-            // Without a bound, because a client that has given up would never come back.
+            // Attempts are unlimited, because a client that has given up never comes back.
             .set_policy(ReconnectPolicy::new_exponential(0, 20, 1000, 2))
             .build()?;
-        // Whoever waits must listen before the task begins, or it may wait for ever. `init` listens
-        // first too, and leaves the task behind when nobody waits for it to the end.
+        // The wait must be registered before the task begins, or it may never end. `init` of fred
+        // does this too, but leaves the task behind when its caller stops waiting.
         let mut connected = pin!(client.wait_for_connect());
         let _ = futures::poll!(connected.as_mut());
         let link = Self { task: client.connect(), client: client.clone(), server };
@@ -66,17 +67,17 @@ impl Link {
         Ok(link)
     }
 
-    /// Whether the client has given up: it never reconnects after that.
+    /// Whether the client has given up. It never reconnects after that.
     pub(super) fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
 
-    /// Whether it was opened to this server.
+    /// Whether this connection was opened to `wanted`.
     pub(super) fn leads_to(&self, wanted: &Server) -> bool {
         matches!(&self.server, ServerConfig::Centralized { server } if server == wanted)
     }
 
-    /// The client, for one command or a few.
+    /// The client. A clone must not outlive the connection.
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -99,7 +100,7 @@ impl Drop for Link {
 /// A connection to the one server that a URL names, for tools and tests.
 ///
 /// # Errors
-/// The URL is not one of Redis, or the server does not answer.
+/// The URL is not a URL of Redis, or the server does not reply.
 pub async fn connect(url: &str) -> Result<Link, Error> {
     Link::open(config_of(url)?, COMMAND_TIMEOUT_MS).await
 }

@@ -1,10 +1,10 @@
-//! Which server has a partition now, and the clients for it. All that a process does with one
-//! partition goes to one server: the map is the same for commands, journal and streams.
+//! Knows which server has each partition, and has the clients for it. All commands of a process for
+//! one partition go to the same server, because commands, journal and streams use the same map.
 
 use crate::domain::ids::Partition;
 use crate::redis::discover::{config_for, owners};
 use crate::redis::link::{Link, config_of};
-use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS};
+use crate::redis::{BLOCK_TIMEOUT_MS, COMMAND_TIMEOUT_MS};
 use fred::prelude::*;
 use fred::types::config::{Server, ServerConfig};
 use fred::types::{ClusterHash, CustomCommand};
@@ -18,14 +18,14 @@ use tokio::sync::{Mutex, Notify, watch};
 /// Connections per server for commands; a partition always uses the same one, which keeps its
 /// order.
 const LINKS_PER_SERVER: usize = 2;
-/// How often the map is looked at when nothing points to a change.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Not more often than this, however many commands meet a change.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// The interval at which the map is read when nothing points to a change.
+const MAP_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest time between two reads of the map, however many commands meet a change.
+const MAP_PAUSE: Duration = Duration::from_millis(50);
 /// How long a command that met a change waits for the new map.
-const NEW_MAP: Duration = Duration::from_millis(1500);
-/// A command follows so many redirections at most.
-const REDIRECTIONS: usize = 4;
+const NEW_MAP_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The most redirections that a command follows.
+const REDIRECTIONS_MAX: usize = 4;
 
 /// All servers of one installation, as this process knows them. Clones share the connections, which
 /// close with the last clone.
@@ -36,11 +36,11 @@ struct Shared {
     config: Config,
     partitions: u16,
     state: RwLock<State>,
-    /// Somebody has met a change.
+    /// A command has met a change of the map.
     suspected: Notify,
-    /// Counts the looks at the map.
-    looks: watch::Sender<u64>,
-    /// A command that was sent to the target of a slot on its way has that connection for itself.
+    /// Counts the reads of the map.
+    map_reads: watch::Sender<u64>,
+    /// One command at a time goes to the target of a moving slot.
     asking: Mutex<()>,
 }
 
@@ -55,29 +55,29 @@ impl Redis {
     /// Connects to the servers that a URL leads to. A server that is away does not stop the others.
     ///
     /// # Errors
-    /// The URL is not one of Redis, or none of the servers answers.
+    /// The URL is not a URL of Redis, or no server replies.
     pub async fn connect(url: &str, partitions: u16) -> Result<Self, Error> {
         let redis = Self(Arc::new(Shared {
             config: config_of(url)?,
             partitions,
             state: RwLock::default(),
             suspected: Notify::new(),
-            looks: watch::Sender::new(0),
+            map_reads: watch::Sender::new(0),
             asking: Mutex::new(()),
         }));
-        let failed = redis.0.look().await;
+        let failed = redis.0.read_map().await;
         if redis.0.state.read().links.is_empty() {
             let nobody = || Error::new(ErrorKind::IO, "no server says who has the partitions");
             return Err(failed.unwrap_or_else(nobody));
         }
-        tokio::spawn(keep_looking(Arc::downgrade(&redis.0)));
+        tokio::spawn(keep_map(Arc::downgrade(&redis.0)));
         Ok(redis)
     }
 
-    /// The client for the commands of a partition. It follows no redirection: `run` does.
+    /// The client for the commands of a partition. It follows no redirections; `run` does.
     ///
     /// # Errors
-    /// No connection to the server that has the partition, or nobody knows which one that is.
+    /// There is no connection to the server that has the partition, or nobody knows this server.
     pub fn client(&self, partition: Partition) -> Result<Client, Error> {
         let state = self.0.state.read();
         let owner = state.owners.get(usize::from(partition.0)).and_then(Option::as_ref);
@@ -91,11 +91,11 @@ impl Redis {
         }
     }
 
-    /// Runs a step on the server that has a partition, and follows it when it moves. The step must
-    /// be one that may be sent twice: it has not run where it was redirected.
+    /// Runs a step on the server that has a partition, and follows the partition when it moves. A
+    /// step that is redirected has not run, but its commands are sent again, so that must be safe.
     ///
     /// # Errors
-    /// Those of the step; those of `client`.
+    /// The errors of the step and of `client`.
     pub async fn run<T, F>(
         &self,
         partition: Partition,
@@ -115,14 +115,14 @@ impl Redis {
             };
             redirections += 1;
             match Redirection::of(&error) {
-                _ if redirections > REDIRECTIONS => return Err(error),
+                _ if redirections > REDIRECTIONS_MAX => return Err(error),
                 Some(Redirection::Moved) => self.wait_for_new_map().await,
                 Some(Redirection::Ask(server)) => match self.ask(&server, &step).await {
                     Err(error) if Redirection::of(&error).is_some() => {}
                     done => return done,
                 },
                 None => {
-                    // A server that is gone or has become a replica: who has the partition now?
+                    // The server may be gone or a replica, so the map is read again.
                     self.0.suspected.notify_one();
                     return Err(error);
                 }
@@ -130,8 +130,8 @@ impl Redis {
         }
     }
 
-    /// Runs a step at the target of a slot that is on its way there: each command on a connection
-    /// of its own, because ASKING holds for the one command that follows it.
+    /// Runs a step at the target of a moving slot. Each step has a connection of its own, because
+    /// ASKING counts only for the next command of a connection.
     async fn ask<T, F>(&self, server: &Server, step: &impl Fn(Client) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
@@ -144,25 +144,25 @@ impl Redis {
     }
 
     async fn wait_for_new_map(&self) {
-        let mut looks = self.0.looks.subscribe();
-        // The look that is under way may have begun before the change: the one after it counts.
-        let wanted = *looks.borrow() + 2;
-        let looked = async {
-            while *looks.borrow_and_update() < wanted {
+        let mut map_reads = self.0.map_reads.subscribe();
+        // A read that is running may have begun before the change. The read after it counts.
+        let wanted = *map_reads.borrow() + 2;
+        let reading = async {
+            while *map_reads.borrow_and_update() < wanted {
                 self.0.suspected.notify_one();
-                if looks.changed().await.is_err() {
+                if map_reads.changed().await.is_err() {
                     return;
                 }
             }
         };
-        let _ = tokio::time::timeout(NEW_MAP, looked).await;
+        let _ = tokio::time::timeout(NEW_MAP_TIMEOUT, reading).await;
     }
 
-    /// A connection of its own for one blocking reader of a partition: nothing else may use it,
-    /// because a blocking read stalls all other commands of its client.
+    /// A connection for one blocking reader of a partition. Nothing else may use it, because a
+    /// blocking read delays all other commands of its client.
     ///
     /// # Errors
-    /// The server that has the partition does not accept it, or nobody knows which one that is.
+    /// The server that has the partition does not accept it, or nobody knows this server.
     pub async fn reader(&self, partition: Partition) -> Result<Link, Error> {
         let owner = {
             let state = self.0.state.read();
@@ -174,39 +174,40 @@ impl Redis {
             return Err(Error::new(ErrorKind::Cluster, text));
         };
         let opened =
-            Link::open(config_for(&self.0.config, &owner), BLOCK_MS + COMMAND_TIMEOUT_MS).await;
+            Link::open(config_for(&self.0.config, &owner), BLOCK_TIMEOUT_MS + COMMAND_TIMEOUT_MS)
+                .await;
         if opened.is_err() {
             self.0.suspected.notify_one();
         }
         opened
     }
 
-    /// Whether a reader still leads to the server that has the partition. One that does not reads
-    /// the log of a server that is out of office, and must be opened again.
+    /// Whether a reader still leads to the server that has the partition. If not, it reads the
+    /// streams of a former server, and must be opened again.
     pub fn leads_to(&self, partition: Partition, reader: &Link) -> bool {
         let state = self.0.state.read();
         let owner = state.owners.get(usize::from(partition.0)).and_then(Option::as_ref);
         owner.is_some_and(|owner| reader.leads_to(owner))
     }
 
-    /// A client of each server that has a partition, with its name.
+    /// A client for each server that has a partition, with the name of the server.
     pub fn all(&self) -> Vec<(String, Client)> {
         let state = self.0.state.read();
         let clients = state.links.iter();
         clients.map(|(server, links)| (server.to_string(), links[0].client().clone())).collect()
     }
 
-    /// Whether a failover may lose what a master has acknowledged: true of Sentinel and of Redis
-    /// Cluster.
+    /// Whether a failover may lose writes that the master has acknowledged. It may with Sentinel
+    /// and with Redis Cluster.
     pub fn fails_over(&self) -> bool {
         !matches!(self.0.config.server, ServerConfig::Centralized { .. })
     }
 }
 
 impl Shared {
-    /// Asks who has the partitions, opens what is missing and closes what is not used any more.
-    /// Returns why a server could not be reached.
-    async fn look(&self) -> Option<Error> {
+    /// Reads the map, opens missing connections and closes unused ones. Returns why a server could
+    /// not be reached.
+    async fn read_map(&self) -> Option<Error> {
         let known = {
             let state = self.state.read();
             let open = state.links.iter().filter(|(_, links)| !links[0].has_ended());
@@ -240,11 +241,11 @@ impl Shared {
             closed.extend(unused.iter().filter_map(|server| state.links.remove(server)));
         }
         close_later(closed);
-        self.looks.send_modify(|looks| *looks += 1);
+        self.map_reads.send_modify(|map_reads| *map_reads += 1);
         failed
     }
 
-    /// Servers that have a partition and no connection that works.
+    /// The servers that have a partition and no working connection.
     fn missing(&self, owners: &[Option<Server>]) -> HashSet<Server> {
         let state = self.state.read();
         let all = owners.iter().chain(&state.owners).flatten().cloned();
@@ -262,7 +263,7 @@ impl Shared {
     }
 }
 
-/// Commands that are on their way get their time.
+/// Closes connections after a while, so that running commands can end.
 fn close_later(links: Vec<[Arc<Link>; LINKS_PER_SERVER]>) {
     if !links.is_empty() {
         tokio::spawn(async move {
@@ -272,20 +273,20 @@ fn close_later(links: Vec<[Arc<Link>; LINKS_PER_SERVER]>) {
     }
 }
 
-async fn keep_looking(shared: Weak<Shared>) {
+async fn keep_map(shared: Weak<Shared>) {
     loop {
         let Some(servers) = shared.upgrade() else { return };
         let suspected = servers.suspected.notified();
-        let _ = tokio::time::timeout(LOOK_EVERY, suspected).await;
-        if let Some(error) = servers.look().await {
+        let _ = tokio::time::timeout(MAP_INTERVAL, suspected).await;
+        if let Some(error) = servers.read_map().await {
             tracing::debug!(%error, "a server of Redis can't be reached");
         }
         drop(servers);
-        tokio::time::sleep(LOOK_PAUSE).await;
+        tokio::time::sleep(MAP_PAUSE).await;
     }
 }
 
-/// What a server says of a slot that it does not have, or not alone.
+/// The reply of a server that does not have a slot, or whose slot is moving.
 enum Redirection {
     Moved,
     Ask(Server),

@@ -1,22 +1,19 @@
-//! One transaction of the write-behind worker: journal entries in, rows out, and the position of
-//! the partition with them. Effects of one batch are folded in memory first, so each table is
-//! written with one statement, whatever the size of the batch.
+//! One transaction of the write-behind worker: it writes the effects of journal entries and the
+//! new position of the partition. The effects of a batch are folded in memory first, so that each
+//! table is written with one statement, whatever the size of the batch.
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::fact::{Fact, PaymentStep};
-use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId, SiteId};
+use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{Position, StreamId};
-use crate::store::claims::{Fold, read_holders};
-use crate::store::dead_letters;
-use crate::store::guard::{Guard, Told};
-use crate::store::place::text_of;
-use crate::store::{Store, StoreError};
+use crate::store::claims::{Fold, Lost, read_holders};
+use crate::store::columns::position_in;
+use crate::store::guard::{Guard, JournalStep};
+use crate::store::{Store, StoreError, accounts, catalog, dead_letters};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use std::hash::Hash;
-use tokio_postgres::Row;
-use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 pub(super) const LOCK_POSITION: &str = "
@@ -25,67 +22,22 @@ pub(super) const LOCK_POSITION: &str = "
 const MOVE_POSITION: &str = "
     update partitions set journal_ms = $2, journal_seq = $3, updated_at = now() where number = $1";
 
-const ACCOUNTS: &str = "
-    insert into accounts (id, email, password_hash, role, created_at)
-    select id, email, hash, role, to_timestamp(at / 1000.0)
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[])
-        as t (id, email, hash, role, at)
-    on conflict (id) do nothing";
-
-const SITES: &str = "
-    insert into sites (id, version, document)
-    select * from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as t (id)
-    where not exists (select from deleted_documents where id = t.id)
-    on conflict (id) do update set version = excluded.version, document = excluded.document
-    where sites.version < excluded.version";
-
-const MATCHES: &str = "
-    insert into matches (id, site_id, version, document)
-    select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::jsonb[]) as t (id)
-    where not exists (select from deleted_documents where id = t.id)
-    on conflict (id) do update set site_id = excluded.site_id, version = excluded.version,
-        document = excluded.document
-    where matches.version < excluded.version";
-
-const DELETED: &str = "
-    insert into deleted_documents (id) select unnest($1::uuid[]) on conflict do nothing";
-
-// Of what is said of a seat only what stands last in the journal counts, whenever it is heard.
-const LAST_WORDS: &str = "
-    with word as (
-        insert into blocked_words (match_id, seat_id, place)
-        select m, s, place::bigint[] from unnest($1::uuid[], $2::int[], $3::text[])
-            as t (m, s, place)
-        on conflict (match_id, seat_id) do update set place = excluded.place
-        where blocked_words.place < excluded.place
-        returning match_id, seat_id)";
-
-const BLOCK: &str = "
-    insert into blocked_seats (match_id, seat_id)
-    select match_id, seat_id from word on conflict do nothing";
-
-const UNBLOCK: &str = "
-    delete from blocked_seats where (match_id, seat_id) in (select match_id, seat_id from word)";
-
-/// Payments refused because an earlier sale has these seats of theirs.
-pub type Lost = Vec<(PaymentId, Vec<SeatId>)>;
-
-/// What the journal says about accounts and the catalogue, the last word per id.
+/// What a batch says about accounts and the catalogue: the last statement per id.
 #[derive(Default)]
 struct Documents {
     accounts: HashMap<Uuid, Account>,
     sites: HashMap<SiteId, Option<Site>>,
     matches: HashMap<MatchId, Option<Match>>,
-    /// Whether the seat is blocked, and the place of what said so.
+    /// Whether the seat is blocked, and the position of the entry that says so.
     blocked: HashMap<(MatchId, SeatId), (Position, bool)>,
-    /// Dead letters that the journal has brought again.
+    /// Dead letters that were replayed: the journal has their facts again.
     replayed: Vec<Position>,
 }
 
-type Payments<'a> = Vec<Told<'a>>;
+type Steps<'a> = Vec<JournalStep<'a>>;
 
-/// A fact, and the place in the journal that it counts as.
-pub(super) type Placed<'a> = (Position, &'a Fact);
+/// A fact, and the position in the journal that it counts as.
+pub(super) type PositionedFact<'a> = (Position, &'a Fact);
 
 impl Store {
     /// Applies entries of one partition in order and moves its position from `from` to `upto`, in
@@ -93,7 +45,7 @@ impl Store {
     ///
     /// # Errors
     /// `Moved` when the position is not `from`: another worker has moved it, or PostgreSQL has lost
-    /// what it had. Nothing is applied then.
+    /// data. Nothing is applied then.
     pub async fn apply(
         &self,
         partition: Partition,
@@ -114,7 +66,7 @@ impl Store {
             Fact::Late(was, fact) => (*was, &**fact),
             fact => (Position { id: *id, ..from }, fact),
         });
-        let facts: Vec<Placed<'_>> = facts.collect();
+        let facts: Vec<PositionedFact<'_>> = facts.collect();
         let lost = write(&transaction, partition, &facts).await?;
         let moved: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&number, &(upto.ms as i64), &(upto.seq as i64)];
@@ -125,42 +77,35 @@ impl Store {
     }
 }
 
-/// Epoch and journal id in the first three columns of a row.
-pub(super) fn position_in(row: &Row) -> Position {
-    let number = |column: usize| row.get::<_, i64>(column) as u64;
-    Position { epoch: number(0), id: StreamId { ms: number(1), seq: number(2) } }
-}
-
 pub(super) async fn write(
     transaction: &Transaction<'_>,
     partition: Partition,
-    facts: &[Placed<'_>],
+    facts: &[PositionedFact<'_>],
 ) -> Result<Lost, StoreError> {
-    let (documents, payments) = sort(facts);
+    let (documents, steps) = sort(facts);
     dead_letters::remove(transaction, partition, &documents.replayed).await?;
     write_documents(transaction, documents).await?;
-    if payments.is_empty() {
+    if steps.is_empty() {
         return Ok(vec![]);
     }
-    let (expected, others): (Payments<'_>, Payments<'_>) =
-        payments.iter().copied().partition(|told| told.step == PaymentStep::Approved);
-    let (guard, mut holders) = futures::try_join!(
-        Guard::read(transaction, &payments),
-        read_holders(transaction, &others)
-    )?;
-    // An outcome that is expected, which is half of all entries, moves no seats.
-    let unexpected: Payments<'_> =
-        expected.into_iter().filter(|told| !guard.expects(told.fact)).collect();
+    let (approved, others): (Steps<'_>, Steps<'_>) =
+        steps.iter().copied().partition(|entry| entry.step == PaymentStep::Approved);
+    let (guard, mut holders) =
+        futures::try_join!(Guard::read(transaction, &steps), read_holders(transaction, &others))?;
+    // An outcome that is expected, which is half of all entries, moves no seats: its holders need
+    // not be read.
+    let unexpected: Steps<'_> =
+        approved.into_iter().filter(|entry| !guard.expects(entry.fact)).collect();
     holders.extend(read_holders(transaction, &unexpected).await?);
-    let fold = Fold::of(&payments, holders, guard)?;
+    let fold = Fold::of(&steps, holders, guard)?;
     fold.write(transaction).await?;
     Ok(fold.lost)
 }
 
-fn sort<'a>(facts: &[Placed<'a>]) -> (Documents, Payments<'a>) {
+fn sort<'a>(facts: &[PositionedFact<'a>]) -> (Documents, Steps<'a>) {
     let mut documents = Documents::default();
-    let mut payments = Vec::new();
-    for (place, fact) in facts {
+    let mut steps = Vec::new();
+    for (position, fact) in facts {
         match fact {
             Fact::Account(account) => {
                 documents.accounts.insert(account.id.0, account.clone());
@@ -180,31 +125,33 @@ fn sort<'a>(facts: &[Placed<'a>]) -> (Documents, Payments<'a>) {
             Fact::SeatsBlocked(fixture, seats, blocked) => {
                 for seat in seats {
                     let last = documents.blocked.entry((*fixture, *seat)).or_default();
-                    *last = (*last).max((*place, *blocked));
+                    *last = (*last).max((*position, *blocked));
                 }
             }
             Fact::DeadLetterReplayed(letter) => documents.replayed.push(*letter),
-            Fact::Payment(step, fact) => payments.push(Told { step: *step, fact, place: *place }),
-            // A letter in a letter: `apply` has taken the fact out of the only one that there is.
+            Fact::Payment(step, fact) => {
+                steps.push(JournalStep { step: *step, fact, position: *position });
+            }
+            // `apply` has already unpacked late facts, and no late fact contains another.
             Fact::Late(..) => {}
         }
     }
-    (documents, payments)
+    (documents, steps)
 }
 
-/// Takes the newest version of a document that was not deleted: a dead letter may bring an older
-/// one.
+/// Takes the newest version of a document, unless it was deleted. A replayed dead letter may bring
+/// an older version.
 fn put<K: Hash + Eq, V: Clone>(
     documents: &mut HashMap<K, Option<V>>,
     id: K,
-    one: &V,
+    document: &V,
     version: fn(&V) -> u64,
 ) {
     match documents.get(&id) {
         Some(None) => {}
-        Some(Some(kept)) if version(kept) > version(one) => {}
+        Some(Some(kept)) if version(kept) > version(document) => {}
         Some(Some(_)) | None => {
-            documents.insert(id, Some(one.clone()));
+            documents.insert(id, Some(document.clone()));
         }
     }
 }
@@ -213,68 +160,9 @@ async fn write_documents(
     transaction: &Transaction<'_>,
     documents: Documents,
 ) -> Result<(), StoreError> {
-    if !documents.accounts.is_empty() {
-        let list: Vec<Account> = documents.accounts.into_values().collect();
-        let ids: Vec<Uuid> = list.iter().map(|account| account.id.0).collect();
-        let emails: Vec<&str> = list.iter().map(|account| account.email.as_str()).collect();
-        let hashes: Vec<&str> = list.iter().map(|account| account.password_hash.as_str()).collect();
-        let roles: Vec<&str> = list.iter().map(|account| account.role.word()).collect();
-        let made: Vec<f64> = list.iter().map(|account| account.created_at as f64).collect();
-        transaction.execute(ACCOUNTS, &[&ids, &emails, &hashes, &roles, &made]).await?;
-    }
-    write_blocked(transaction, &documents.blocked).await?;
-    let (sites, gone) = split(documents.sites);
-    if !gone.is_empty() {
-        let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
-        transaction.execute(DELETED, &[&ids]).await?;
-        transaction.execute("delete from sites where id = any($1)", &[&ids]).await?;
-    }
-    if !sites.is_empty() {
-        let ids: Vec<Uuid> = sites.iter().map(|site| site.id.0).collect();
-        let versions: Vec<i64> = sites.iter().map(|site| site.version as i64).collect();
-        let documents: Vec<Json<&Site>> = sites.iter().map(Json).collect();
-        transaction.execute(SITES, &[&ids, &versions, &documents]).await?;
-    }
-    let (matches, gone) = split(documents.matches);
-    if !gone.is_empty() {
-        let ids: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
-        transaction.execute(DELETED, &[&ids]).await?;
-        transaction.execute("delete from matches where id = any($1)", &[&ids]).await?;
-    }
-    if !matches.is_empty() {
-        let ids: Vec<Uuid> = matches.iter().map(|fixture| fixture.id.0).collect();
-        let sites: Vec<Uuid> = matches.iter().map(|fixture| fixture.site_id.0).collect();
-        let versions: Vec<i64> = matches.iter().map(|fixture| fixture.version as i64).collect();
-        let documents: Vec<Json<&Match>> = matches.iter().map(Json).collect();
-        transaction.execute(MATCHES, &[&ids, &sites, &versions, &documents]).await?;
-    }
-    Ok(())
-}
-
-async fn write_blocked(
-    transaction: &Transaction<'_>,
-    blocked: &HashMap<(MatchId, SeatId), (Position, bool)>,
-) -> Result<(), StoreError> {
-    for (statement, wanted) in [(BLOCK, true), (UNBLOCK, false)] {
-        let words = || blocked.iter().filter(|(_, (_, blocked))| *blocked == wanted);
-        let matches: Vec<Uuid> = words().map(|((fixture, _), _)| fixture.0).collect();
-        let numbers: Vec<i32> = words().map(|((_, seat), _)| seat.0 as i32).collect();
-        let places: Vec<String> = words().map(|(_, (place, _))| text_of(*place)).collect();
-        if !matches.is_empty() {
-            let statement = format!("{LAST_WORDS} {statement}");
-            transaction.execute(&statement, &[&matches, &numbers, &places]).await?;
-        }
-    }
-    Ok(())
-}
-
-fn split<K, V>(map: HashMap<K, Option<V>>) -> (Vec<V>, Vec<K>) {
-    let (mut kept, mut gone) = (Vec::new(), Vec::new());
-    for (key, value) in map {
-        match value {
-            Some(value) => kept.push(value),
-            None => gone.push(key),
-        }
-    }
-    (kept, gone)
+    let list: Vec<Account> = documents.accounts.into_values().collect();
+    accounts::write(transaction, &list).await?;
+    catalog::write_blocked(transaction, &documents.blocked).await?;
+    catalog::write_sites(transaction, documents.sites).await?;
+    catalog::write_matches(transaction, documents.matches).await
 }

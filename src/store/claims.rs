@@ -1,27 +1,50 @@
-//! Claims: who has a seat in PostgreSQL, decided in the order of the journal. The primary key
-//! stands behind the decision: if it were ever wrong, the transaction would fail, not sell twice.
+//! Claims: the owner of each seat in PostgreSQL, decided in the order of the journal. The primary
+//! key is the safety net: if a decision were ever wrong, the transaction would fail, and no seat
+//! would be sold twice.
 
-use crate::domain::claim::{ReservationStatus, join_seats};
+use crate::domain::claim::ReservationStatus;
 use crate::domain::fact::{PaymentFact, PaymentStep};
-use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId};
-use crate::domain::position::Position;
-use crate::store::StoreError;
-use crate::store::apply::Lost;
-use crate::store::guard::{Guard, Ruling, Told};
-use crate::store::place::text_of;
-use crate::store::refunds::{self, Refund};
+use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId};
+use crate::store::columns::seat_in;
+use crate::store::guard::{Guard, JournalStep, Ruling};
+use crate::store::payments::{self, ChangedPayment};
+use crate::store::refunds::{self, ChangedRefund};
+use crate::store::status::PaymentRowStatus;
+use crate::store::{Store, StoreError, reservations};
 use deadpool_postgres::Transaction;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
+/// Payments that were refused because an earlier sale has some of their seats: these seats.
+pub type Lost = Vec<(PaymentId, Vec<SeatId>)>;
+
 type Seat = (MatchId, SeatId);
 
-// `lateral … limit 1` is one look into the index per seat, whatever the planner thinks of a table
-// that was empty a minute ago; a join would read all of it for each batch.
+// `lateral … limit 1` is one index lookup per seat. A join could read the whole table for each
+// batch, because the planner may still take it for the empty table of a minute ago.
 const HOLDERS: &str = "
-    select t.m, t.s, c.reservation_id from unnest($1::uuid[], $2::int[]) as t (m, s)
+    select t.match_id, t.seat_id, c.reservation_id
+    from unnest($1::uuid[], $2::int[]) as t (match_id, seat_id)
     cross join lateral (
-        select reservation_id from claims where match_id = t.m and seat_id = t.s limit 1) c";
+        select reservation_id from claims
+        where match_id = t.match_id and seat_id = t.seat_id limit 1) c";
+
+const CLAIMED_SEATS: &str = "
+    select c.seat_id from unnest($2::int[]) as t (seat)
+    cross join lateral (
+        select seat_id from claims where match_id = $1 and seat_id = t.seat limit 1) c";
+
+// One index lookup per match, however many seats are sold. Archived matches are left out because
+// they are in PostgreSQL alone.
+const CLAIMED_MATCHES: &str = "
+    with recursive claimed (id) as (
+        (select match_id from claims order by match_id limit 1)
+        union all
+        select (select match_id from claims where match_id > claimed.id order by match_id limit 1)
+        from claimed where claimed.id is not null)
+    select id from claimed where partition_of(id) = $1 and not exists (
+        select 1 from matches m
+        where m.id = claimed.id and (m.document ->> 'archived')::boolean)";
 
 const RELEASE: &str = "
     delete from claims where ctid = any (array(
@@ -34,42 +57,37 @@ const CLAIM: &str = "
     insert into claims (match_id, seat_id, reservation_id)
     select * from unnest($1::uuid[], $2::int[], $3::uuid[])";
 
-// Seats travel as text because unnest would flatten an array of arrays.
-const RESERVATIONS: &str = "
-    insert into reservations
-        (id, match_id, user_id, status, seats, amount, version, created_at, updated_at)
-    select id, match_id, user_id, status, string_to_array(seats, ',')::int[], amount, version,
-        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0)
-    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
-        $7::bigint[], $8::float8[], $9::float8[])
-        as t (id, match_id, user_id, status, seats, amount, version, made, at)
-    on conflict (id) do update set status = excluded.status, seats = excluded.seats,
-        amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at";
+impl Store {
+    /// The claimed seats among `seats`.
+    pub async fn claimed_among(
+        &self,
+        fixture: MatchId,
+        seats: &[SeatId],
+    ) -> Result<HashSet<SeatId>, StoreError> {
+        let connection = self.connection().await?;
+        let numbers: Vec<i32> = seats.iter().map(|seat| seat.0 as i32).collect();
+        let statement = connection.prepare_cached(CLAIMED_SEATS).await?;
+        let rows = connection.query(&statement, &[&fixture.0, &numbers]).await?;
+        Ok(rows.iter().map(|row| seat_in(row, "seat_id")).collect())
+    }
 
-// Money that is back stays back, whatever is heard late.
-const PAYMENTS: &str = "
-    insert into payments (id, reservation_id, order_id, payment_key, method, amount, status, code,
-        refunding, attempt, begun_at, updated_at, begun_place, last_place, written_at)
-    select id, reservation_id, order_id, key, method, amount, status, code, refunding, attempt,
-        to_timestamp(at / 1000.0), to_timestamp(at / 1000.0), begun::bigint[], last::bigint[],
-        now()
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-        $7::text[], $8::text[], $9::bool[], $10::int[], $11::float8[], $12::text[], $13::text[])
-        as t (id, reservation_id, order_id, key, method, amount, status, code, refunding, attempt,
-            at, begun, last)
-    on conflict (id) do update set payment_key = excluded.payment_key, status = excluded.status,
-        code = excluded.code, refunding = excluded.refunding, attempt = excluded.attempt,
-        updated_at = excluded.updated_at, written_at = excluded.written_at,
-        begun_place = greatest(payments.begun_place, excluded.begun_place),
-        last_place = greatest(payments.last_place, excluded.last_place)
-    where payments.status <> 'REFUNDED'";
+    /// The matches of a partition that have claims, without the archived ones.
+    pub(super) async fn claimed_matches(
+        &self,
+        partition: Partition,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let connection = self.connection().await?;
+        let rows = connection.query(CLAIMED_MATCHES, &[&i32::from(partition.0)]).await?;
+        Ok(rows.iter().map(|row| row.get("id")).collect())
+    }
+}
 
-/// Who has the seats that these payments are about.
+/// The owners of the seats that these steps are about.
 pub(super) async fn read_holders(
     transaction: &Transaction<'_>,
-    payments: &[Told<'_>],
+    steps: &[JournalStep<'_>],
 ) -> Result<HashMap<Seat, ReservationId>, StoreError> {
-    let seats: HashSet<Seat> = payments.iter().flat_map(|told| seats_of(told.fact)).collect();
+    let seats: HashSet<Seat> = steps.iter().flat_map(|entry| seats_of(entry.fact)).collect();
     let matches: Vec<Uuid> = seats.iter().map(|(id, _)| id.0).collect();
     let numbers: Vec<i32> = seats.iter().map(|(_, seat)| seat.0 as i32).collect();
     if seats.is_empty() {
@@ -78,55 +96,49 @@ pub(super) async fn read_holders(
     let statement = transaction.prepare_cached(HOLDERS).await?;
     let rows = transaction.query(&statement, &[&matches, &numbers]).await?;
     let holders = rows.iter().map(|row| {
-        let seat = (MatchId(row.get(0)), SeatId(row.get::<_, i32>(1) as u32));
-        (seat, ReservationId(row.get(2)))
+        let seat = (MatchId(row.get("match_id")), seat_in(row, "seat_id"));
+        (seat, ReservationId(row.get("reservation_id")))
     });
     Ok(holders.collect())
 }
 
-/// The seats of the reservation, and those that a refund takes out of it.
+/// The seats of the reservation, and the seats that a refund takes out of it.
 fn seats_of(fact: &PaymentFact) -> impl Iterator<Item = Seat> + '_ {
     let all = fact.seats.iter().chain(&fact.money.part_seats);
     all.map(|seat| (fact.match_id, *seat))
 }
 
-struct Row<'a> {
-    fact: &'a PaymentFact,
-    payment: &'static str,
-    refunding: bool,
-    /// Places in the journal: of the begin, when this batch has it, and of the last step.
-    begun: Option<Position>,
-    last: Position,
-}
-
-/// The effects of a batch, folded: the last state per row, and the change of holders.
+/// The effects of a batch, folded: the last state of each row, and the owners before and after.
 pub(super) struct Fold<'a> {
-    rows: HashMap<PaymentId, Row<'a>>,
+    payments: HashMap<PaymentId, ChangedPayment<'a>>,
     reservations: HashMap<ReservationId, (ReservationStatus, &'a PaymentFact)>,
-    refunds: HashMap<(PaymentId, u32), Refund<'a>>,
+    refunds: HashMap<(PaymentId, u32), ChangedRefund<'a>>,
     before: HashMap<Seat, ReservationId>,
     after: HashMap<Seat, ReservationId>,
     pub lost: Lost,
 }
 
 impl<'a> Fold<'a> {
-    /// Errs when a step contradicts what is kept: it must not be applied, and not be forgotten.
+    /// Folds the steps of a batch.
+    ///
+    /// # Errors
+    /// `Refused` when a step contradicts the rows: it must neither be applied nor be forgotten.
     pub(super) fn of(
-        payments: &[Told<'a>],
+        steps: &[JournalStep<'a>],
         holders: HashMap<Seat, ReservationId>,
         mut guard: Guard,
     ) -> Result<Self, StoreError> {
         let mut fold = Self {
-            rows: HashMap::new(),
+            payments: HashMap::new(),
             reservations: HashMap::new(),
             refunds: HashMap::new(),
             after: holders.clone(),
             before: holders,
             lost: vec![],
         };
-        for told in payments {
-            let fact = told.fact;
-            match guard.rule(*told) {
+        for entry in steps {
+            let fact = entry.fact;
+            match guard.rule(*entry) {
                 Ruling::Follows => {}
                 Ruling::FollowsWithoutClaim if fold.claim(fact) => {}
                 Ruling::FollowsWithoutClaim => {
@@ -136,47 +148,49 @@ impl<'a> Fold<'a> {
                 Ruling::Stale => continue,
                 Ruling::Contradicts(why) => return Err(StoreError::Refused(why)),
             }
-            fold.step(*told, guard.is_newest(*told), guard.begins(*told));
-            if let Some(row) = fold.rows.get(&fact.payment) {
-                guard.note(*told, row.payment, row.refunding);
+            fold.step(*entry, guard.is_newest(*entry), guard.begins(*entry));
+            if let Some(payment) = fold.payments.get(&fact.payment) {
+                guard.note(*entry, payment.status, payment.refunding);
             }
         }
         Ok(fold)
     }
 
-    /// `newest`: the reservation is on this payment. What is heard of an earlier one says nothing
-    /// about the reservation.
-    fn step(&mut self, told: Told<'a>, newest: bool, begins: bool) {
+    /// Applies a step. `newest`: this is the reservation's current payment; a step of an earlier
+    /// payment must not change the reservation. `begins`: the payment begins with this step.
+    fn step(&mut self, entry: JournalStep<'a>, newest: bool, begins: bool) {
+        use PaymentRowStatus::{Failed, InProgress, Lost, Paid, Refunded, Withdrawn};
         use ReservationStatus::{Cancelled, Confirmed, Paying, Pending};
-        let Told { step, fact, place } = told;
-        let (reservation, payment, refunding) = match step {
+        let JournalStep { step, fact, position } = entry;
+        let (reservation, status, refunding) = match step {
             PaymentStep::Begun => match self.claim(fact) {
-                true => (Paying, "IN_PROGRESS", false),
-                false => (Cancelled, "LOST", false),
+                true => (Paying, InProgress, false),
+                false => (Cancelled, Lost, false),
             },
-            PaymentStep::Approved => (Confirmed, "PAID", false),
-            PaymentStep::RefundOwed => (Cancelled, "PAID", true),
-            PaymentStep::RefundBegun => (Confirmed, "PAID", true),
-            PaymentStep::RefundRefused | PaymentStep::RefundDone => (Confirmed, "PAID", false),
-            PaymentStep::Declined => (Pending, "FAILED", false),
-            PaymentStep::Withdrawn => (Pending, "WITHDRAWN", false),
-            PaymentStep::Lost => (Cancelled, "FAILED", false),
-            PaymentStep::Refunded => (Cancelled, "REFUNDED", false),
+            PaymentStep::Approved => (Confirmed, Paid, false),
+            PaymentStep::RefundOwed => (Cancelled, Paid, true),
+            PaymentStep::RefundBegun => (Confirmed, Paid, true),
+            PaymentStep::RefundRefused | PaymentStep::RefundDone => (Confirmed, Paid, false),
+            PaymentStep::Declined => (Pending, Failed, false),
+            PaymentStep::Withdrawn => (Pending, Withdrawn, false),
+            PaymentStep::Lost => (Cancelled, Failed, false),
+            PaymentStep::Refunded => (Cancelled, Refunded, false),
         };
-        if let Some(refund) = Refund::of(step, fact) {
+        if let Some(refund) = ChangedRefund::of(step, fact) {
             self.refunds.insert((fact.payment, refund.number), refund);
         }
         if newest {
             self.release(reservation, fact);
             self.reservations.insert(fact.reservation, (reservation, fact));
         }
-        let before = self.rows.get(&fact.payment);
-        let begun = begins.then_some(place).or_else(|| before.and_then(|row| row.begun));
-        let last = before.map_or(place, |row| row.last.max(place));
-        self.rows.insert(fact.payment, Row { fact, payment, refunding, begun, last });
+        let before = self.payments.get(&fact.payment);
+        let begun = begins.then_some(position).or_else(|| before.and_then(|row| row.begun));
+        let last = before.map_or(position, |row| row.last.max(position));
+        let changed = ChangedPayment { fact, status, refunding, begun, last };
+        self.payments.insert(fact.payment, changed);
     }
 
-    /// The seats that a reservation does not have any more.
+    /// Releases the seats that a reservation no longer has.
     fn release(&mut self, status: ReservationStatus, fact: &PaymentFact) {
         let over = matches!(status, ReservationStatus::Pending | ReservationStatus::Cancelled);
         for seat in seats_of(fact).filter(|(_, seat)| over || !fact.seats.contains(seat)) {
@@ -186,7 +200,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// All seats for this reservation, or none and an entry in `lost`.
+    /// Claims all seats for this reservation, or none of them; then `lost` gets an entry.
     fn claim(&mut self, fact: &PaymentFact) -> bool {
         let sold: Vec<SeatId> = seats_of(fact)
             .filter(|seat| self.after.get(seat).is_some_and(|other| *other != fact.reservation))
@@ -201,80 +215,23 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        if self.rows.is_empty() {
+        if self.payments.is_empty() {
             return Ok(());
         }
         let gone = self.before.iter().filter(|(seat, holder)| self.after.get(seat) != Some(holder));
         let made = self.after.iter().filter(|(seat, holder)| self.before.get(seat) != Some(holder));
-        // A seat that changes hands is released before it is claimed; the rest travels together.
+        // Before the claims, because a seat that changes hands must be free before it is claimed.
+        // The other statements travel together.
         change(transaction, RELEASE, gone).await?;
+        let reservations: Vec<_> = self.reservations.values().copied().collect();
+        let payments: Vec<_> = self.payments.values().collect();
+        let refunds: Vec<_> = self.refunds.values().collect();
         futures::try_join!(
             change(transaction, CLAIM, made),
-            self.write_reservations(transaction),
-            self.write_payments(transaction),
-            refunds::write(transaction, self.refunds.values()),
+            reservations::write(transaction, &reservations),
+            payments::write(transaction, &payments),
+            refunds::write(transaction, &refunds),
         )?;
-        Ok(())
-    }
-
-    async fn write_reservations(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        let rows = || self.reservations.values();
-        let ids: Vec<Uuid> = rows().map(|(_, fact)| fact.reservation.0).collect();
-        let matches: Vec<Uuid> = rows().map(|(_, fact)| fact.match_id.0).collect();
-        let users: Vec<Uuid> = rows().map(|(_, fact)| fact.user.0).collect();
-        let status: Vec<&str> = rows().map(|(status, _)| status.word()).collect();
-        let seats: Vec<String> = rows().map(|(_, fact)| join_seats(&fact.seats)).collect();
-        let amounts: Vec<i64> = rows().map(|(_, fact)| fact.amount).collect();
-        let versions: Vec<i64> = rows().map(|(_, fact)| fact.version).collect();
-        let made: Vec<f64> = rows().map(|(_, fact)| fact.reservation.made_at() as f64).collect();
-        let at: Vec<f64> = rows().map(|(_, fact)| fact.at as f64).collect();
-        let statement = transaction.prepare_cached(RESERVATIONS).await?;
-        transaction
-            .execute(
-                &statement,
-                &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at],
-            )
-            .await?;
-        Ok(())
-    }
-
-    async fn write_payments(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        let rows: Vec<&Row> = self.rows.values().collect();
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.fact.payment.0).collect();
-        let reservations: Vec<Uuid> = rows.iter().map(|row| row.fact.reservation.0).collect();
-        let orders: Vec<String> = rows.iter().map(|row| row.fact.payment.order_id()).collect();
-        let keys: Vec<&str> = rows.iter().map(|row| row.fact.key.as_str()).collect();
-        let methods: Vec<&str> = rows.iter().map(|row| row.fact.method.as_str()).collect();
-        let amounts: Vec<i64> = rows.iter().map(|row| row.fact.amount).collect();
-        let status: Vec<&str> = rows.iter().map(|row| row.payment).collect();
-        let codes: Vec<Option<&str>> = rows.iter().map(|row| row.fact.code.as_deref()).collect();
-        let refunding: Vec<bool> = rows.iter().map(|row| row.refunding).collect();
-        let attempts: Vec<i32> = rows.iter().map(|row| row.fact.money.attempt as i32).collect();
-        let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
-        let begun: Vec<String> =
-            rows.iter().map(|row| row.begun.map_or_else(|| "{}".to_owned(), text_of)).collect();
-        let last: Vec<String> = rows.iter().map(|row| text_of(row.last)).collect();
-        let statement = transaction.prepare_cached(PAYMENTS).await?;
-        transaction
-            .execute(
-                &statement,
-                &[
-                    &ids,
-                    &reservations,
-                    &orders,
-                    &keys,
-                    &methods,
-                    &amounts,
-                    &status,
-                    &codes,
-                    &refunding,
-                    &attempts,
-                    &at,
-                    &begun,
-                    &last,
-                ],
-            )
-            .await?;
         Ok(())
     }
 }

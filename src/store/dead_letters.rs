@@ -1,11 +1,12 @@
-//! Journal entries that can't be applied, with the reason. They are written by the worker that
-//! found them, and go when the journal has brought them again.
+//! Dead letters as rows: journal entries that can't be applied, with the reason. The write-behind
+//! worker writes them, and removes them when the journal has them again.
 
 use crate::domain::fact::Fields;
 use crate::domain::ids::Partition;
 use crate::domain::position::Position;
 use crate::store::{Store, StoreError};
 use deadpool_postgres::Transaction;
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 const KEEP: &str = "
@@ -20,31 +21,31 @@ const REMOVE: &str = "
     delete from dead_letters where partition = $1
         and (epoch, journal_id) in (select * from unnest($2::bigint[], $3::text[]))";
 
-/// An entry that waits for somebody to act.
+/// A journal entry that waits for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     pub partition: Partition,
-    /// Where it stood in the journal.
-    pub place: Position,
-    /// The whole entry; somebody may have mended it.
+    /// Where the entry was in the journal.
+    pub position: Position,
+    /// The whole entry; an operator may have corrected it.
     pub fields: Fields,
     pub reason: String,
     pub since: jiff::Timestamp,
 }
 
 impl Store {
-    /// Keeps an entry that can't be applied, with the reason; `false` when it was there.
+    /// Writes a dead letter; `false` when it was already there.
     pub async fn keep_dead_letter(
         &self,
         partition: Partition,
-        place: Position,
+        position: Position,
         fields: &Fields,
         reason: &str,
     ) -> Result<bool, StoreError> {
         let connection = self.connection().await?;
-        let (number, epoch) = (i32::from(partition.0), place.epoch as i64);
-        let id = place.id.to_string();
-        // No text of PostgreSQL holds a NUL, and this entry may be here because of one.
+        let (number, epoch) = (i32::from(partition.0), position.epoch as i64);
+        let id = position.id.to_string();
+        // PostgreSQL refuses a text with a NUL, and a NUL may be why this entry is here.
         let reason = reason.replace('\0', "\\0");
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
             [&number, &epoch, &id, &Json(fields), &reason];
@@ -55,21 +56,26 @@ impl Store {
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
         let connection = self.connection().await?;
         let rows = connection.query(LIST, &[]).await?;
-        let letters = rows.iter().map(|row| DeadLetter {
-            partition: Partition(row.get::<_, i32>(0) as u16),
-            place: Position {
-                epoch: row.get::<_, i64>(1) as u64,
-                id: row.get::<_, &str>(2).parse().unwrap_or_default(),
-            },
-            fields: row.get::<_, Json<Fields>>(3).0,
-            reason: row.get(4),
-            since: row.get(5),
-        });
-        Ok(letters.collect())
+        Ok(rows.iter().map(DeadLetter::from_row).collect())
     }
 }
 
-/// Forgets letters that the journal has brought again.
+impl DeadLetter {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            partition: Partition(row.get::<_, i32>("partition") as u16),
+            position: Position {
+                epoch: row.get::<_, i64>("epoch") as u64,
+                id: row.get::<_, &str>("journal_id").parse().unwrap_or_default(),
+            },
+            fields: row.get::<_, Json<Fields>>("fields").0,
+            reason: row.get("reason"),
+            since: row.get("at"),
+        }
+    }
+}
+
+/// Removes letters that were replayed, because the journal has them again.
 pub(super) async fn remove(
     transaction: &Transaction<'_>,
     partition: Partition,

@@ -1,22 +1,23 @@
 //! Keep: PostgreSQL. The only folder with SQL. Requests only read; the write-behind worker writes.
 
+mod accounts;
 pub mod apply;
-mod claim_rows;
+pub mod audit;
+pub mod catalog;
 pub mod claims;
+mod columns;
+mod committed_payments;
 pub mod dead_letters;
 mod guard;
-mod kept;
-pub mod orphans;
-pub mod payment_rows;
 pub mod payments;
-mod place;
-pub mod position;
+mod position;
 mod refunds;
-pub mod reservations;
+mod reservations;
 pub mod restore;
+pub mod status;
 pub mod unsettled;
 
-pub use claim_rows::{ClaimRow, RefundRow};
+pub use committed_payments::{ClaimRow, RefundRow};
 
 use crate::domain::position::Position;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -30,37 +31,38 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// An arbitrary number that all processes of Grandstand lock while they migrate.
+/// The number of the lock that a process has while it migrates. It is arbitrary.
 const MIGRATION_LOCK: i64 = 0x6772_616e_6473;
 
-/// Why PostgreSQL did not do what it was asked to.
+/// Why PostgreSQL did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not reachable, or gone in the middle: ask again later.
+    /// It can't be reached, or was lost in the middle: ask again later.
     #[error("PostgreSQL can't be reached: {0}")]
     Away(String),
-    /// It understood and said no.
+    /// It refuses this data, and will refuse it again.
     #[error("PostgreSQL refuses: {0}")]
     Refused(String),
-    /// A table or column is not there: an older or newer release made the schema.
+    /// A table or column is missing: an older or newer release made the schema.
     #[error("the schema is not that of this release: {0}")]
     Schema(String),
-    /// The journal of a partition is not where the caller thinks.
-    #[error("PostgreSQL has the journal up to {}, not up to {expected}", place_text(*.found))]
+    /// The position of a partition is not the one that the caller expected.
+    #[error("PostgreSQL has the journal up to {}, not up to {expected}", position_text(*.found))]
     Moved { expected: Position, found: Option<Position> },
     #[error("{0}")]
     Setting(String),
 }
 
-fn place_text(place: Option<Position>) -> String {
-    place.map_or_else(|| "no place at all".to_owned(), |place| place.to_string())
+fn position_text(position: Option<Position>) -> String {
+    position.map_or_else(|| "no position at all".to_owned(), |position| position.to_string())
 }
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            // Only what is wrong with the data itself (classes 22 and 23) will be wrong again. All
-            // else passes: a lock, a time-out, a shut-down. An entry that is given up is lost.
+            // Only faults of the data itself (classes 22 and 23) come again. All others pass: a
+            // lock, a timeout, a shutdown. They must not refuse an entry, because a refused entry
+            // becomes a dead letter.
             Some(db) => {
                 let (code, text) = (db.code().code(), db.message());
                 match &code[..2] {
@@ -85,7 +87,7 @@ fn full_text(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The cause at the bottom: the layers above it only repeat that there was an error.
+/// The innermost cause: the layers above it only repeat that there was an error.
 fn root(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(inner) = last.source() {
@@ -94,45 +96,47 @@ fn root(error: &dyn std::error::Error) -> String {
     last.to_string()
 }
 
-fn place(config: &Config) -> String {
+/// Host and port of each server.
+fn address(config: &Config) -> String {
     let hosts = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(path) => path.display().to_string(),
     });
     let ports = config.get_ports().iter().copied().chain(std::iter::repeat(5432));
-    let places: Vec<String> =
+    let addresses: Vec<String> =
         hosts.zip(ports).map(|(host, port)| format!("{host}:{port}")).collect();
-    places.join(", ")
+    addresses.join(", ")
 }
 
 /// A pool of connections to PostgreSQL.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-    claim_rows: claim_rows::SharedWaiting,
+    /// The callers that wait for a committed payment.
+    committed: committed_payments::SharedWaiting,
     /// Host and port, for messages.
-    place: Arc<str>,
+    address: Arc<str>,
 }
 
 impl Store {
-    /// Makes the pool; does not connect yet, because a node starts without PostgreSQL too.
+    /// Makes the pool. It does not connect yet, because a node also starts without PostgreSQL.
     pub fn new(database_url: &str, connections: usize) -> Result<Self, StoreError> {
         let mut config = Config::from_str(database_url)
             .map_err(|error| StoreError::Setting(format!("database URL: {error}")))?;
         config.connect_timeout(Duration::from_secs(2));
         config.tcp_user_timeout(Duration::from_secs(5));
-        // A host that vanished after it took the last packet is noticed by this alone.
+        // Only keepalives notice a host that vanished after it acknowledged the last packet.
         config.keepalives_idle(Duration::from_secs(10));
         config.keepalives_interval(Duration::from_secs(2));
         config.keepalives_retries(3);
         config.application_name("grandstand");
         config.options(
-            // Statements are short: compiling one takes longer than running it.
+            // Statements are short: compiling a statement takes longer than running it.
             "-c jit=off -c statement_timeout=10s -c lock_timeout=5s \
              -c idle_in_transaction_session_timeout=10s",
         );
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let place = place(&config).into();
+        let address = address(&config).into();
         let manager = Manager::from_config(config, NoTls, recycling);
         let limit = Some(Duration::from_secs(2));
         let pool = Pool::builder(manager)
@@ -141,28 +145,30 @@ impl Store {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| StoreError::Setting(error.to_string()))?;
-        Ok(Self { pool, claim_rows: Default::default(), place })
+        Ok(Self { pool, committed: Default::default(), address })
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(|error| {
-            StoreError::Away(format!("{} (GRANDSTAND_DATABASE_URL): {}", self.place, root(&error)))
+            let (address, cause) = (&self.address, root(&error));
+            StoreError::Away(format!("{address} (GRANDSTAND_DATABASE_URL): {cause}"))
         })
     }
 
-    /// Answers when PostgreSQL does.
+    /// Returns when PostgreSQL has replied.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.connection().await?.simple_query("select 1").await?;
         Ok(())
     }
 
-    /// Brings the schema up to this release; several processes may try at once. No lock is waited
-    /// for longer than a minute, and that others migrate is said.
+    /// Brings the schema up to this release; several processes may try at once. It waits at most a
+    /// minute for each lock, and prints that it waits for another migration.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         connection.batch_execute("set statement_timeout = 0; set lock_timeout = '60s'").await?;
-        let row = connection.query_one("select pg_try_advisory_lock($1)", &[&MIGRATION_LOCK]);
-        if !row.await?.get::<_, bool>(0) {
+        let row =
+            connection.query_one("select pg_try_advisory_lock($1) as locked", &[&MIGRATION_LOCK]);
+        if !row.await?.get::<_, bool>("locked") {
             eprintln!("waiting for another migration of this database to end, at most 60 s");
             let lock = connection.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]);
             lock.await.map_err(|error| {
@@ -173,19 +179,20 @@ impl Store {
         }
         let done = embedded::migrations::runner().run_async(&mut **connection.as_mut()).await;
         connection.execute("select pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
-        // The connection has other time limits than the pool gives: it is not for reuse.
+        // Not back to the pool, because this connection has other timeouts.
         drop(Object::take(connection));
         done.map(|_| ()).map_err(|error| StoreError::Refused(full_text(&error)))
     }
 
-    /// A sale that is committed must be on disk: refuses a server that is set up to forget.
+    /// Refuses a server whose settings let it lose commits: a committed sale must be on disk.
     pub async fn assert_durable(&self) -> Result<(), StoreError> {
         let connection = self.connection().await?;
         for (setting, bad) in
             [("synchronous_commit", "off"), ("fsync", "off"), ("full_page_writes", "off")]
         {
-            let row = connection.query_one("select current_setting($1)", &[&setting]).await?;
-            let value: &str = row.get(0);
+            let row =
+                connection.query_one("select current_setting($1) as value", &[&setting]).await?;
+            let value: &str = row.get("value");
             if value == bad {
                 return Err(StoreError::Setting(format!(
                     "PostgreSQL runs with {setting} = {value}: a confirmed sale could be lost. \

@@ -1,14 +1,15 @@
-//! Refunds as rows: what goes back of a payment, by number, and how far it has come.
+//! Refunds as rows: each has its payment, its number and how far it has come.
 
 use crate::domain::claim::join_seats;
 use crate::domain::fact::{PaymentFact, PaymentStep};
 use crate::domain::ids::SeatId;
 use crate::domain::money::Money;
 use crate::store::StoreError;
+use crate::store::status::RefundRowStatus;
 use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
-const REFUNDS: &str = "
+const WRITE: &str = "
     insert into refunds (payment_id, number, seats, amount, status, code, begun_at, updated_at)
     select id, number, string_to_array(seats, ',')::int[], amount, status, code,
         to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
@@ -18,23 +19,23 @@ const REFUNDS: &str = "
         code = excluded.code, updated_at = excluded.updated_at
     where refunds.status <> 'DONE'";
 
-/// One refund after a step.
-pub(super) struct Refund<'a> {
+/// A refund after a step.
+pub(super) struct ChangedRefund<'a> {
     pub(super) number: u32,
     seats: &'a [SeatId],
     /// In KRW.
     amount: i64,
-    status: &'static str,
+    status: RefundRowStatus,
     fact: &'a PaymentFact,
 }
 
-impl<'a> Refund<'a> {
-    /// What a step says of a refund; `None` for steps that are not about one.
+impl<'a> ChangedRefund<'a> {
+    /// The refund that a step changes; `None` for a step that is not about a refund.
     pub(super) fn of(step: PaymentStep, fact: &'a PaymentFact) -> Option<Self> {
         let status = match step {
-            PaymentStep::RefundOwed | PaymentStep::RefundBegun => "BEGUN",
-            PaymentStep::RefundRefused => "REFUSED",
-            PaymentStep::RefundDone | PaymentStep::Refunded => "DONE",
+            PaymentStep::RefundOwed | PaymentStep::RefundBegun => RefundRowStatus::Begun,
+            PaymentStep::RefundRefused => RefundRowStatus::Refused,
+            PaymentStep::RefundDone | PaymentStep::Refunded => RefundRowStatus::Done,
             PaymentStep::Begun
             | PaymentStep::Approved
             | PaymentStep::Declined
@@ -44,7 +45,7 @@ impl<'a> Refund<'a> {
         let Money { refund, part, part_seats, .. } = &fact.money;
         let (number, seats, amount) = match step {
             PaymentStep::RefundOwed => (0, &fact.seats, fact.amount),
-            // Of a release that knew only one refund, of all.
+            // An old release wrote this fact. It had one refund per payment, of all seats.
             _ if part_seats.is_empty() => (1, &fact.seats, fact.amount),
             _ => (*refund, part_seats, *part),
         };
@@ -53,11 +54,10 @@ impl<'a> Refund<'a> {
 }
 
 /// Writes the refunds of a batch.
-pub(super) async fn write<'a>(
+pub(super) async fn write(
     transaction: &Transaction<'_>,
-    refunds: impl Iterator<Item = &'a Refund<'a>>,
+    rows: &[&ChangedRefund<'_>],
 ) -> Result<(), StoreError> {
-    let rows: Vec<&Refund> = refunds.collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -65,10 +65,10 @@ pub(super) async fn write<'a>(
     let numbers: Vec<i32> = rows.iter().map(|row| row.number as i32).collect();
     let seats: Vec<String> = rows.iter().map(|row| join_seats(row.seats)).collect();
     let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
-    let status: Vec<&str> = rows.iter().map(|row| row.status).collect();
+    let status: Vec<&str> = rows.iter().map(|row| row.status.word()).collect();
     let codes: Vec<Option<&str>> = rows.iter().map(|row| row.fact.code.as_deref()).collect();
     let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
-    let statement = transaction.prepare_cached(REFUNDS).await?;
+    let statement = transaction.prepare_cached(WRITE).await?;
     transaction
         .execute(&statement, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at])
         .await?;

@@ -1,25 +1,30 @@
-//! Reading what is kept: reservations and payments of people, accounts, the catalogue.
+//! Reservations as rows. PostgreSQL has those whose payment has begun.
 
-use crate::domain::claim::{
-    ClaimPayment, PaymentStatus, Reservation, ReservationStatus, parse_seats,
-};
-use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::claim::{ClaimPayment, Reservation, ReservationStatus, join_seats, parse_seats};
+use crate::domain::fact::PaymentFact;
+use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, UserId};
 use crate::domain::money::Money;
+use crate::store::columns::{number_in, seats_in};
+use crate::store::status::PaymentRowStatus;
 use crate::store::{Store, StoreError};
+use deadpool_postgres::Transaction;
+use std::collections::HashSet;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
-pub(super) const COLUMNS: &str = "
+const SELECT: &str = "
     select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount,
-        (extract(epoch from r.created_at) * 1000)::bigint,
-        p.id, p.method, p.status, p.payment_key, coalesce(p.refunding, false),
-        p.amount, p.attempt, f.last, f.part, f.part_seats, f.back, f.back_seats
+        (extract(epoch from r.created_at) * 1000)::bigint as created_at,
+        p.id as payment_id, p.method, p.status as payment_status, p.payment_key,
+        coalesce(p.refunding, false) as refunding, p.amount as payment_amount, p.attempt,
+        f.last_refund, f.part, f.part_seats, f.back, f.back_seats
     from reservations r
     left join lateral (
         select * from payments where reservation_id = r.id
         order by begun_place desc, begun_at desc, id desc limit 1
     ) p on true
     left join lateral (
-        select coalesce(max(number), 0) as last,
+        select coalesce(max(number), 0) as last_refund,
             coalesce(sum(amount) filter (where status = 'BEGUN'), 0)::bigint as part,
             string_agg(array_to_string(seats, ','), ',') filter (where status = 'BEGUN')
                 as part_seats,
@@ -29,110 +34,128 @@ pub(super) const COLUMNS: &str = "
         from refunds where payment_id = p.id
     ) f on true";
 
+// Seats travel as text because `unnest` would flatten an array of arrays.
+const WRITE: &str = "
+    insert into reservations
+        (id, match_id, user_id, status, seats, amount, version, created_at, updated_at)
+    select id, match_id, user_id, status, string_to_array(seats, ',')::int[], amount, version,
+        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0)
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
+        $7::bigint[], $8::float8[], $9::float8[])
+        as t (id, match_id, user_id, status, seats, amount, version, made, at)
+    on conflict (id) do update set status = excluded.status, seats = excluded.seats,
+        amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at";
+
 impl Store {
-    /// The kept reservations of a user, newest first, at most `count`.
+    /// Up to `count` reservations of a user, newest first.
     pub async fn reservations_of(
         &self,
         user: UserId,
         count: i64,
     ) -> Result<Vec<Reservation>, StoreError> {
         let connection = self.connection().await?;
-        let text = format!("{COLUMNS} where r.user_id = $1 order by r.created_at desc limit $2");
+        let text = format!("{SELECT} where r.user_id = $1 order by r.created_at desc limit $2");
         let statement = connection.prepare_cached(&text).await?;
         let rows = connection.query(&statement, &[&user.0, &count]).await?;
-        Ok(rows.iter().map(reservation).collect())
+        Ok(rows.iter().map(from_row).collect())
     }
 
-    /// One kept reservation.
+    /// One reservation.
     pub async fn reservation(&self, id: ReservationId) -> Result<Option<Reservation>, StoreError> {
         let connection = self.connection().await?;
-        let statement = connection.prepare_cached(&format!("{COLUMNS} where r.id = $1")).await?;
-        Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(reservation))
+        let statement = connection.prepare_cached(&format!("{SELECT} where r.id = $1")).await?;
+        Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(from_row))
     }
 
-    /// One kept payment, with its reservation as it is now.
-    pub async fn payment(
+    /// The reservations of a partition that have claims, PAYING and CONFIRMED, without those of
+    /// archived matches.
+    pub async fn claimed_reservations(
         &self,
-        id: PaymentId,
-    ) -> Result<Option<(Reservation, ClaimPayment)>, StoreError> {
+        partition: Partition,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        let matches = self.claimed_matches(partition).await?;
         let connection = self.connection().await?;
-        let row = connection
-            .query_opt(
-                "select reservation_id, method, status, payment_key, amount, attempt,
-                    coalesce((select sum(amount) from refunds
-                        where payment_id = $1 and status = 'DONE'), 0)::bigint
-                 from payments where id = $1",
-                &[&id.0],
-            )
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let (attempt, back) = (row.get::<_, i32>(5) as u32, row.get(6));
-        let payment = ClaimPayment {
-            id,
-            method: row.get(1),
-            status: payment_status(row.get(2)),
-            key: row.get(3),
-            amount: row.get(4),
-            money: Money { attempt, back, ..Money::default() },
-        };
-        let reservation = self.reservation(ReservationId(row.get(0))).await?;
-        Ok(reservation.map(|reservation| (reservation, payment)))
+        let text =
+            format!("{SELECT} where r.match_id = any ($1) and r.status in ('PAYING', 'CONFIRMED')");
+        Ok(connection.query(&text, &[&matches]).await?.iter().map(from_row).collect())
+    }
+
+    /// The CONFIRMED reservations among `ids`.
+    pub async fn confirmed(
+        &self,
+        ids: &[ReservationId],
+    ) -> Result<HashSet<ReservationId>, StoreError> {
+        let connection = self.connection().await?;
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let text = "select id from reservations where id = any ($1) and status = 'CONFIRMED'";
+        let rows = connection.query(text, &[&ids]).await?;
+        Ok(rows.iter().map(|row| ReservationId(row.get("id"))).collect())
     }
 }
 
-pub(super) fn reservation(row: &Row) -> Reservation {
-    let payment = row.get::<_, Option<uuid::Uuid>>(7).map(|id| ClaimPayment {
+fn from_row(row: &Row) -> Reservation {
+    let payment = row.get::<_, Option<Uuid>>("payment_id").map(|id| ClaimPayment {
         id: PaymentId(id),
-        method: row.get(8),
-        status: payment_status(row.get(9)),
-        key: row.get(10),
-        amount: row.get(12),
-        money: money(row),
+        method: row.get("method"),
+        status: row.get::<_, PaymentRowStatus>("payment_status").shown(),
+        key: row.get("payment_key"),
+        amount: row.get("payment_amount"),
+        money: money_in(row),
     });
-    let seats: Vec<i32> = row.get(4);
     Reservation {
-        id: ReservationId(row.get(0)),
-        match_id: MatchId(row.get(1)),
-        user: UserId(row.get(2)),
-        status: match row.get(3) {
-            "CONFIRMED" => ReservationStatus::Confirmed,
-            "CANCELLED" => ReservationStatus::Cancelled,
-            "PAYING" => ReservationStatus::Paying,
-            // What lives on in Redis alone; when Redis does not know it any more, it is over.
-            _ => ReservationStatus::Expired,
+        id: ReservationId(row.get("id")),
+        match_id: MatchId(row.get("match_id")),
+        user: UserId(row.get("user_id")),
+        status: match row.get("status") {
+            // A PENDING reservation lives in Redis alone. When Redis does not have it, it is over,
+            // and callers use this row only then.
+            ReservationStatus::Pending => ReservationStatus::Expired,
+            status => status,
         },
-        seats: seat_ids(seats),
-        amount: row.get(5),
+        seats: seats_in(row, "seats"),
+        amount: row.get("amount"),
         expires_at: None,
-        created_at: row.get(6),
+        created_at: row.get("created_at"),
         payment,
-        refunding: row.get(11),
+        refunding: row.get("refunding"),
     }
 }
 
-fn money(row: &Row) -> Money {
-    let seats = |column: usize| {
+fn money_in(row: &Row) -> Money {
+    let seats = |column: &str| {
         parse_seats(row.get::<_, Option<&str>>(column).unwrap_or_default()).unwrap_or_default()
     };
     Money {
-        attempt: row.get::<_, i32>(13) as u32,
-        refund: row.get::<_, i32>(14) as u32,
-        part: row.get(15),
-        part_seats: seats(16),
-        back: row.get(17),
-        back_seats: seats(18),
+        attempt: number_in(row, "attempt"),
+        refund: number_in(row, "last_refund"),
+        part: row.get("part"),
+        part_seats: seats("part_seats"),
+        back: row.get("back"),
+        back_seats: seats("back_seats"),
     }
 }
 
-pub(super) fn seat_ids(numbers: Vec<i32>) -> Vec<SeatId> {
-    numbers.into_iter().map(|number| SeatId(number as u32)).collect()
-}
-
-fn payment_status(word: &str) -> PaymentStatus {
-    match word {
-        "PAID" => PaymentStatus::Paid,
-        "REFUNDED" => PaymentStatus::Refunded,
-        "IN_PROGRESS" => PaymentStatus::InProgress,
-        _ => PaymentStatus::Failed,
-    }
+/// Writes the reservations of a batch: each with its status and the last fact about it.
+pub(super) async fn write(
+    transaction: &Transaction<'_>,
+    rows: &[(ReservationStatus, &PaymentFact)],
+) -> Result<(), StoreError> {
+    let facts = || rows.iter().map(|(_, fact)| fact);
+    let ids: Vec<Uuid> = facts().map(|fact| fact.reservation.0).collect();
+    let matches: Vec<Uuid> = facts().map(|fact| fact.match_id.0).collect();
+    let users: Vec<Uuid> = facts().map(|fact| fact.user.0).collect();
+    let status: Vec<&str> = rows.iter().map(|(status, _)| status.word()).collect();
+    let seats: Vec<String> = facts().map(|fact| join_seats(&fact.seats)).collect();
+    let amounts: Vec<i64> = facts().map(|fact| fact.amount).collect();
+    let versions: Vec<i64> = facts().map(|fact| fact.version).collect();
+    let made: Vec<f64> = facts().map(|fact| fact.reservation.made_at() as f64).collect();
+    let at: Vec<f64> = facts().map(|fact| fact.at as f64).collect();
+    let statement = transaction.prepare_cached(WRITE).await?;
+    transaction
+        .execute(
+            &statement,
+            &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at],
+        )
+        .await?;
+    Ok(())
 }

@@ -1,8 +1,10 @@
-//! What is not settled yet: payments without an outcome, and money on its way back.
+//! Payments that are not settled: they have no outcome yet, or their money is on its way back.
 
-use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
 use crate::domain::money::{Attempt, Money, Refund};
-use crate::store::reservations::seat_ids;
+use crate::store::columns::{number_in, seats_in};
+use crate::store::payments::attempt_in;
+use crate::store::status::PaymentRowStatus;
 use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
 
@@ -18,26 +20,27 @@ pub struct Unsettled {
 pub enum UnsettledState {
     /// Its outcome at the gateway.
     Outcome,
-    /// The claim was refused, and Redis may not know it yet: the seats that an earlier sale has.
-    /// The gateway must never be asked to charge such a payment.
+    /// Its end in Redis. PostgreSQL refused the claim because an earlier sale has these seats, and
+    /// Redis may not know that yet. The gateway must never be asked to charge such a payment.
     Lost(Vec<SeatId>),
-    /// Money on its way back, for these seats.
+    /// The money of this refund.
     Refund(Refund, Money),
 }
 
 const UNSETTLED: &str = "
-    select p.id, r.id, r.match_id, r.user_id, r.seats, r.amount, p.method, p.payment_key,
-        p.attempt, p.status, array(
-            select seat_id from claims where match_id = r.match_id and seat_id = any(r.seats)),
-        f.number, f.amount, f.seats
+    select p.id as payment_id, r.id as reservation_id, r.match_id, r.user_id, r.seats, r.amount,
+        p.method, p.payment_key, p.attempt, p.status, array(
+            select seat_id from claims where match_id = r.match_id and seat_id = any(r.seats)
+        ) as claimed_seats,
+        f.number as refund, f.amount as refund_amount, f.seats as refund_seats
     from payments p
     join reservations r on r.id = p.reservation_id
     left join refunds f on p.refunding and f.payment_id = p.id and f.status = 'BEGUN'
     where (p.status in ('IN_PROGRESS', 'LOST') or p.refunding)";
 
 impl Store {
-    /// Payments of some partitions that have been without an outcome for `age_ms` or longer by the
-    /// clock of PostgreSQL, which has also stamped them; the oldest first.
+    /// Up to `count` unsettled payments of some partitions, the oldest first, whose rows are at
+    /// least `age_ms` old. Both ends of the age are by the clock of PostgreSQL.
     pub async fn unsettled(
         &self,
         partitions: &[Partition],
@@ -52,61 +55,52 @@ impl Store {
              order by p.written_at limit $3"
         );
         let statement = connection.prepare_cached(&text).await?;
-        let numbers: Vec<i32> = partitions.iter().map(|one| i32::from(one.0)).collect();
+        let numbers: Vec<i32> = partitions.iter().map(|partition| partition.0.into()).collect();
         let rows = connection.query(&statement, &[&numbers, &(age_ms as f64), &count]).await?;
-        Ok(rows.iter().map(unsettled).collect())
+        Ok(rows.iter().map(Unsettled::from_row).collect())
     }
 
-    /// Whether a payment of a match waits for anything.
+    /// Whether a match has an unsettled payment.
     pub async fn is_unsettled(&self, match_id: MatchId) -> Result<bool, StoreError> {
         let connection = self.connection().await?;
-        let text = format!("select exists ({UNSETTLED} and r.match_id = $1)");
-        Ok(connection.query_one(&text, &[&match_id.0]).await?.get(0))
+        let text = format!("select exists ({UNSETTLED} and r.match_id = $1) as found");
+        Ok(connection.query_one(&text, &[&match_id.0]).await?.get("found"))
     }
 
     /// What one payment waits for now; `None` when it is settled.
     pub async fn unsettled_one(&self, id: PaymentId) -> Result<Option<Unsettled>, StoreError> {
         let connection = self.connection().await?;
         let statement = connection.prepare_cached(&format!("{UNSETTLED} and p.id = $1")).await?;
-        Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(unsettled))
+        Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(Unsettled::from_row))
     }
 }
 
-fn unsettled(row: &Row) -> Unsettled {
-    let attempt = attempt_of(row);
-    let state = match (row.get(9), row.get::<_, Option<i32>>(11)) {
-        (_, Some(number)) => {
-            let (part, part_seats) = (row.get(12), seat_ids(row.get(13)));
-            let whole = number == 0 || part_seats.len() == attempt.seats.len();
-            let amount = (!whole).then_some(part);
-            let refund = Refund { payment: attempt.payment, number: number as u32, amount };
-            let money = Money {
-                attempt: attempt.number,
-                refund: number as u32,
-                part,
-                part_seats,
-                ..Money::default()
-            };
-            UnsettledState::Refund(refund, money)
-        }
-        ("LOST", None) => UnsettledState::Lost(seat_ids(row.get(10))),
-        (_, None) => UnsettledState::Outcome,
-    };
-    Unsettled { attempt, state }
+impl Unsettled {
+    fn from_row(row: &Row) -> Self {
+        let attempt = attempt_in(row);
+        let refund: Option<i32> = row.get("refund");
+        let state = match (row.get("status"), refund) {
+            (_, Some(_)) => refund_in(row, &attempt),
+            (PaymentRowStatus::Lost, None) => UnsettledState::Lost(seats_in(row, "claimed_seats")),
+            (
+                PaymentRowStatus::InProgress
+                | PaymentRowStatus::Paid
+                | PaymentRowStatus::Failed
+                | PaymentRowStatus::Withdrawn
+                | PaymentRowStatus::Refunded,
+                None,
+            ) => UnsettledState::Outcome,
+        };
+        Self { attempt, state }
+    }
 }
 
-/// The attempt of a payment whose row begins with its columns: payment, reservation, match, user,
-/// seats, amount, method, key, attempt.
-pub(super) fn attempt_of(row: &Row) -> Attempt {
-    Attempt {
-        payment: PaymentId(row.get(0)),
-        reservation: ReservationId(row.get(1)),
-        match_id: MatchId(row.get(2)),
-        user: UserId(row.get(3)),
-        seats: seat_ids(row.get(4)),
-        amount: row.get(5),
-        method: row.get(6),
-        payment_key: row.get(7),
-        number: row.get::<_, i32>(8) as u32,
-    }
+fn refund_in(row: &Row, attempt: &Attempt) -> UnsettledState {
+    let (number, part) = (number_in(row, "refund"), row.get("refund_amount"));
+    let part_seats = seats_in(row, "refund_seats");
+    let whole = number == 0 || part_seats.len() == attempt.seats.len();
+    let refund = Refund { payment: attempt.payment, number, amount: (!whole).then_some(part) };
+    let money =
+        Money { attempt: attempt.number, refund: number, part, part_seats, ..Money::default() };
+    UnsettledState::Refund(refund, money)
 }

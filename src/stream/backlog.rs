@@ -1,5 +1,5 @@
-//! How far PostgreSQL is behind the journals, measured twice a second on each node. Above a limit
-//! payments are refused before anything is charged: the journal is kept in the memory of Redis.
+//! Measures how far PostgreSQL is behind the journals, twice a second on each node. Above a limit,
+//! payments are refused before anything is charged, because the journal takes memory of Redis.
 
 use crate::domain::ids::Partition;
 use crate::domain::position::StreamId;
@@ -12,54 +12,57 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A backlog is looked at so often.
-pub const MEASURE_EVERY: Duration = Duration::from_millis(500);
+/// The interval of measurements. A longer one lets a journal grow further before payments pause.
+pub const MEASURE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Looks that are remembered: an hour of them, if each finds a new entry. No journal may be so
-/// late.
-const LOOKS: usize = 7200;
+/// Measurements that are remembered: an hour of them, if each finds a new entry. Payments pause
+/// long before a journal is that late.
+const MEASUREMENTS_MAX: usize = 7200;
 
-/// What a journal may have that PostgreSQL has not.
+/// The limits above which payments pause.
 #[derive(Debug, Clone, Copy)]
 pub struct BacklogLimits {
-    /// Entries of one partition.
+    /// Entries of one partition that PostgreSQL does not have.
     pub entries: u64,
-    /// Milliseconds since a node saw the oldest of them first.
+    /// Milliseconds since this node first saw the oldest of them.
     pub age_ms: u64,
 }
 
-/// What one journal has that PostgreSQL has not.
+/// The entries of one journal that PostgreSQL does not have: their number, and the age of the
+/// oldest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub entries: u64,
     pub age_ms: u64,
 }
 
-/// The journals of all partitions.
+/// The backlogs of all partitions.
 pub struct Backlogs {
     redis: Redis,
     limits: BacklogLimits,
-    above: Vec<Above>,
+    journals: Vec<MeasuredJournal>,
 }
 
-/// The limits that a journal is above.
+/// The last measurements of one journal.
 #[derive(Debug, Default)]
-struct Above {
-    entries: AtomicBool,
-    any: AtomicBool,
-    /// The newest entry of each look that found one, and when that was: from then on, by the clock
-    /// of this process, everything up to it has been waiting.
+struct MeasuredJournal {
+    /// Whether it has more entries than it may.
+    is_too_long: AtomicBool,
+    /// Whether it is above any limit.
+    is_full: AtomicBool,
+    /// The newest entry of each measurement, and the time of the measurement by the clock of this
+    /// process. All entries up to this one have been waiting since then at least.
     seen: Mutex<VecDeque<(StreamId, Instant)>>,
 }
 
-impl Above {
-    /// How many ms this node has seen `oldest` waiting, now that `newest` is the newest entry.
+impl MeasuredJournal {
+    /// How long this node has seen `oldest` wait, in ms. `newest` is the newest entry now.
     fn age_ms(&self, oldest: StreamId, newest: StreamId) -> u64 {
         let mut seen = self.seen.lock();
         while seen.pop_front_if(|(id, _)| *id < oldest).is_some() {}
-        // A journal that began again under a clock that was set back has smaller ids.
+        // A journal that begins again after the clock was set back has smaller ids.
         while seen.pop_back_if(|(id, _)| *id > newest).is_some() {}
-        if seen.back().is_none_or(|(id, _)| *id < newest) && seen.len() < LOOKS {
+        if seen.back().is_none_or(|(id, _)| *id < newest) && seen.len() < MEASUREMENTS_MAX {
             seen.push_back((newest, Instant::now()));
         }
         seen.front().map_or(0, |(_, at)| at.elapsed().as_millis() as u64)
@@ -67,40 +70,40 @@ impl Above {
 }
 
 impl Backlogs {
-    /// No journal counts as full before it was measured.
+    /// Backlogs that were not measured yet: no journal counts as full.
     pub fn new(redis: Redis, partitions: u16, limits: BacklogLimits) -> Self {
-        let above = (0..partitions).map(|_| Above::default()).collect();
-        Self { redis, limits, above }
+        let journals = (0..partitions).map(|_| MeasuredJournal::default()).collect();
+        Self { redis, limits, journals }
     }
 
-    /// Whether the journal of a partition is above a limit: payments pause.
+    /// Whether the journal of a partition is above any limit, so that payments pause.
     pub fn full(&self, partition: Partition) -> bool {
-        self.above(partition).is_some_and(|above| above.any.load(Ordering::Relaxed))
+        self.journal(partition).is_some_and(|journal| journal.is_full.load(Ordering::Relaxed))
     }
 
-    /// Whether it has more entries than it may: nothing that can wait is written any more.
+    /// Whether the journal has more entries than it may. Then everything that can wait is refused.
     pub fn too_long(&self, partition: Partition) -> bool {
-        self.above(partition).is_some_and(|above| above.entries.load(Ordering::Relaxed))
+        self.journal(partition).is_some_and(|journal| journal.is_too_long.load(Ordering::Relaxed))
     }
 
-    fn above(&self, partition: Partition) -> Option<&Above> {
-        self.above.get(usize::from(partition.0))
+    fn journal(&self, partition: Partition) -> Option<&MeasuredJournal> {
+        self.journals.get(usize::from(partition.0))
     }
 
-    /// Measures all journals, for the limits and for the metrics. One that can't be measured stays
-    /// as it was, and does not keep the others from it.
+    /// Measures all journals, for the limits and for the metrics. A journal that can't be measured
+    /// keeps its last state, and does not stop the others.
     ///
     /// # Errors
-    /// The last reason why one could not be measured.
+    /// The last error of a measurement.
     pub async fn measure_once(&self) -> Result<(), Error> {
-        let all = (0..self.above.len() as u16).map(|number| self.measure(Partition(number)));
+        let all = (0..self.journals.len() as u16).map(|number| self.measure(Partition(number)));
         let (mut entries, mut age_ms, mut failed) = (0, 0, None);
-        for (above, found) in self.above.iter().zip(join_all(all).await) {
+        for (journal, found) in self.journals.iter().zip(join_all(all).await) {
             match found {
                 Ok(found) => {
                     entries += found.entries;
                     age_ms = age_ms.max(found.age_ms);
-                    self.note(above, found);
+                    self.note(journal, found);
                 }
                 Err(error) => failed = Some(error),
             }
@@ -110,17 +113,17 @@ impl Backlogs {
         failed.map_or(Ok(()), Err)
     }
 
-    fn note(&self, above: &Above, found: Backlog) {
+    fn note(&self, journal: &MeasuredJournal, found: Backlog) {
         let limits = self.limits;
-        let entries = found.entries > limits.entries;
-        let any = entries || found.age_ms > limits.age_ms;
-        above.entries.store(entries, Ordering::Relaxed);
-        if !above.any.swap(any, Ordering::Relaxed) && any {
+        let is_too_long = found.entries > limits.entries;
+        let is_full = is_too_long || found.age_ms > limits.age_ms;
+        journal.is_too_long.store(is_too_long, Ordering::Relaxed);
+        if !journal.is_full.swap(is_full, Ordering::Relaxed) && is_full {
             tracing::error!(?found, ?limits, "a journal is too long: payments pause");
         }
     }
 
-    /// What waits in one journal. Its first entry may be one that PostgreSQL has.
+    /// Measures one journal. It may begin with entries that PostgreSQL already has.
     async fn measure(&self, partition: Partition) -> Result<Backlog, Error> {
         let (keys, client) = (PartitionKeys(partition), self.redis.client(partition)?);
         let upto: Option<String> = client.hget(keys.partition(), "committed").await?;
@@ -133,7 +136,7 @@ impl Backlogs {
             client.xrevrange_values(keys.journal(), "+", "-", Some(1)).await?;
         let newest = newest.first().and_then(|(id, _)| id.parse().ok()).unwrap_or(oldest);
         let entries: u64 = client.xlen(keys.journal()).await?;
-        let age_ms = self.above(partition).map_or(0, |above| above.age_ms(oldest, newest));
+        let age_ms = self.journal(partition).map_or(0, |journal| journal.age_ms(oldest, newest));
         Ok(Backlog { entries, age_ms })
     }
 }
@@ -147,16 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_an_entry_is_how_long_it_was_seen_and_not_what_its_id_says() {
-        let above = Above::default();
-        assert!(above.age_ms(id(5), id(5)) < 50, "an id from 1970 is new to us");
+    fn the_age_of_an_entry_is_measured_from_its_first_sight_and_not_from_its_id() {
+        let journal = MeasuredJournal::default();
+        assert!(journal.age_ms(id(5), id(5)) < 50, "an id from 1970 is new to this node");
         std::thread::sleep(Duration::from_millis(60));
-        assert!(above.age_ms(id(5), id(9)) >= 60);
-        // PostgreSQL goes on: the next entry has waited since the second look.
-        assert!(above.age_ms(id(7), id(9)) < 50);
+        assert!(journal.age_ms(id(5), id(9)) >= 60);
+        // PostgreSQL goes on: the next entry has waited since the second measurement.
+        assert!(journal.age_ms(id(7), id(9)) < 50);
         std::thread::sleep(Duration::from_millis(60));
-        assert!(above.age_ms(id(8), id(20)) >= 60);
-        // The journal begins again while the clock of Redis is behind.
-        assert!(above.age_ms(id(2), id(3)) < 50);
+        assert!(journal.age_ms(id(8), id(20)) >= 60);
+        // The journal begins again after the clock of Redis was set back.
+        assert!(journal.age_ms(id(2), id(3)) < 50);
     }
 }

@@ -1,21 +1,21 @@
-//! The journal of a partition, for its worker: what is in it, and what is dead.
+//! The journal of a partition and its dead letters, for the worker that owns the partition.
 
 use crate::domain::fact::{Fields, NOT_TEXT};
 use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
 use crate::redis::keys::PartitionKeys;
-use crate::redis::{BLOCK_MS, Link, RawFields, Redis};
+use crate::redis::{BLOCK_TIMEOUT_MS, Link, RawFields, Redis};
 use fred::prelude::*;
 use std::collections::HashMap;
 
-/// Dead letters per look.
-const PAGE: u64 = 1000;
+/// Dead letters in one read. More block Redis for longer.
+const DEAD_LETTERS_PER_PAGE: u64 = 1000;
 
 /// Reader of one partition's journal.
 pub struct Journal {
     partition: Partition,
     redis: Redis,
-    /// For the blocking reads; it closes when the journal is dropped.
+    /// The connection for the blocking reads. It closes when the journal is dropped.
     reader: Link,
 }
 
@@ -32,21 +32,21 @@ impl Journal {
         self.redis.client(self.partition)
     }
 
-    /// Up to `count` entries behind `after`; waits up to a second for the first one.
+    /// Reads up to `count` entries behind `after`; waits up to a second for the first entry.
     pub async fn read(
         &self,
         after: StreamId,
         count: u64,
     ) -> Result<Vec<(StreamId, Fields)>, Error> {
         if !self.redis.leads_to(self.partition, &self.reader) {
-            return Err(Error::new(ErrorKind::Cluster, "another server has the partition by now"));
+            return Err(Error::new(ErrorKind::Cluster, "another server has the partition now"));
         }
         let key = PartitionKeys(self.partition).journal();
-        let answer: Result<HashMap<String, Vec<(String, RawFields)>>, Error> = self
+        let reply: Result<HashMap<String, Vec<(String, RawFields)>>, Error> = self
             .reader
-            .xread_map(Some(count), Some(BLOCK_MS), key.clone(), after.to_string())
+            .xread_map(Some(count), Some(BLOCK_TIMEOUT_MS), key.clone(), after.to_string())
             .await;
-        let mut streams = match answer {
+        let mut streams = match reply {
             Err(error) if *error.kind() == ErrorKind::Parse => return Ok(vec![]),
             other => other?,
         };
@@ -57,13 +57,16 @@ impl Journal {
             .collect())
     }
 
-    /// The dead letters of the partition: their ids in their stream, by their place in the journal.
+    /// The dead letters of the partition: the id of each in the stream of dead letters, by its
+    /// position in the journal.
     pub async fn dead_letters(&self) -> Result<HashMap<Position, String>, Error> {
         let key = PartitionKeys(self.partition).dead_letters();
         let (mut found, mut from) = (HashMap::new(), "-".to_owned());
         loop {
-            let page: Vec<(String, Fields)> =
-                self.client()?.xrange_values(key.clone(), from.as_str(), "+", Some(PAGE)).await?;
+            let page: Vec<(String, Fields)> = self
+                .client()?
+                .xrange_values(key.clone(), from.as_str(), "+", Some(DEAD_LETTERS_PER_PAGE))
+                .await?;
             let Some((last, _)) = page.last() else { return Ok(found) };
             from = format!("({last}");
             found.extend(page.into_iter().filter_map(|(id, fields)| {
@@ -73,11 +76,11 @@ impl Journal {
         }
     }
 
-    /// Keeps an entry that could not be applied, with the reason; answers its id in the stream of
-    /// dead letters.
+    /// Writes an entry that could not be applied, with the reason, to the stream of dead letters;
+    /// returns its id in that stream.
     pub async fn keep_dead_letter(
         &self,
-        place: Position,
+        position: Position,
         fields: &Fields,
         reason: &str,
     ) -> Result<String, Error> {
@@ -85,28 +88,15 @@ impl Journal {
         let parts: Vec<String> =
             fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let values = vec![
-            ("epoch", place.epoch.to_string()),
-            ("entry", place.id.to_string()),
+            ("epoch", position.epoch.to_string()),
+            ("entry", position.id.to_string()),
             ("reason", reason.to_owned()),
             ("fields", parts.join("\n")),
         ];
         self.client()?.xadd(key, false, None::<()>, "*", values).await
     }
 
-    /// Whether the log still has the entry up to which PostgreSQL has it. A log that lost its tail
-    /// in a failover goes on with greater ids, so the ids alone would not tell.
-    pub async fn has(&self, id: StreamId) -> Result<bool, Error> {
-        if id == StreamId::default() {
-            return Ok(true);
-        }
-        let key = PartitionKeys(self.partition).journal();
-        let id = id.to_string();
-        let found: Vec<(String, RawFields)> =
-            self.client()?.xrange_values(key, id.as_str(), id.as_str(), Some(1)).await?;
-        Ok(!found.is_empty())
-    }
-
-    /// The id of the newest entry ever appended; zero for a journal that never had one.
+    /// The id of the newest entry ever appended; the zero id for a journal that never had an entry.
     pub async fn newest(&self) -> Result<StreamId, Error> {
         let key = PartitionKeys(self.partition).journal();
         let client = self.client()?;
@@ -120,8 +110,8 @@ impl Journal {
     }
 }
 
-/// The scripts write text alone. What is none must not look like an empty journal: it is marked,
-/// and `Fact::parse` refuses it.
+/// The scripts write only text. An entry with other bytes must not look like an empty journal, so
+/// it is marked, and `Fact::parse` refuses it.
 fn text_of(fields: RawFields) -> Fields {
     let mut text = Fields::new();
     for (name, value) in fields {

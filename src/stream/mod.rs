@@ -1,4 +1,5 @@
-//! Remember: reading the logs that the scripts wrote.
+//! Remember: the streams that the scripts write. Reads journals and changes, measures how far
+//! PostgreSQL is behind, and writes dead letters.
 
 pub mod backlog;
 pub mod journal;

@@ -1,4 +1,5 @@
-//! What PostgreSQL has committed, as every node hears it from the workers.
+//! How far PostgreSQL has committed the journals. Workers announce it, and every node reads the
+//! announcements.
 
 use crate::domain::claim::parse_seats;
 use crate::domain::fact::Fields;
@@ -17,25 +18,25 @@ pub struct Persisted {
 struct State {
     epoch: u64,
     upto: StreamId,
-    /// Payments refused because an earlier sale has the seats; the last few thousand.
+    /// The last few thousand payments that were refused because an earlier sale has these seats.
     lost: HashMap<PaymentId, Vec<SeatId>>,
 }
 
-/// More are not remembered: their callers have long given up waiting.
-const LOST_MAX: usize = 4096;
+/// Refused payments that are remembered. The callers of older ones have long stopped waiting.
+const LOST_PAYMENTS_MAX: usize = 4096;
 
-/// What PostgreSQL says of a journal entry.
+/// What the announcements say of a journal entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Committed,
     /// An earlier sale has these seats.
     Lost(Vec<SeatId>),
-    /// Nothing was heard in time.
+    /// No announcement came in time.
     Unheard,
 }
 
 impl Persisted {
-    /// Nothing heard yet.
+    /// No announcements yet.
     pub fn new(partitions: u16) -> Self {
         Self { partitions: (0..partitions).map(|_| watch::Sender::default()).collect() }
     }
@@ -47,19 +48,19 @@ impl Persisted {
         let epoch = fields.get("epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
         let lost = fields.get("lost").map_or_else(Vec::new, |text| parse_lost(text));
         sender.send_modify(|state| {
-            // Ids of another epoch are those of another journal.
+            // Another epoch has another journal, with other ids.
             if state.epoch != epoch {
                 *state = State { epoch, ..State::default() };
             }
             state.upto = state.upto.max(upto);
-            if state.lost.len() + lost.len() > LOST_MAX {
+            if state.lost.len() + lost.len() > LOST_PAYMENTS_MAX {
                 state.lost.clear();
             }
             state.lost.extend(lost);
         });
     }
 
-    /// A partition begins anew (another epoch): ids of before say nothing any more.
+    /// Forgets the announcements of a partition, because a new epoch has another journal.
     pub fn forget(&self, partition: Partition) {
         if let Some(sender) = self.partitions.get(usize::from(partition.0)) {
             sender.send_modify(|state| *state = State::default());
@@ -112,21 +113,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_said_of_another_epoch_is_not_said_of_this_one() {
+    async fn an_announcement_of_another_epoch_does_not_count() {
         let (persisted, partition) = (Persisted::new(1), Partition(0));
-        let told = |epoch: &str, upto: &str| {
+        let announce = |epoch: &str, upto: &str| {
             let fields = [("epoch", epoch), ("upto", upto), ("lost", "")];
             let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
             persisted.hear(partition, &Fields::from(fields));
         };
-        let heard = async |id: &str| {
+        let verdict = async |id: &str| {
             let (id, payment) = (id.parse().unwrap(), PaymentId::new(partition));
             persisted.wait(partition, id, payment, Duration::ZERO).await
         };
-        told("1", "900-0");
-        assert_eq!(heard("800-0").await, Verdict::Committed);
-        told("2", "10-0");
-        assert_eq!(heard("800-0").await, Verdict::Unheard, "the ids have begun again");
-        assert_eq!(heard("10-0").await, Verdict::Committed);
+        announce("1", "900-0");
+        assert_eq!(verdict("800-0").await, Verdict::Committed);
+        announce("2", "10-0");
+        assert_eq!(verdict("800-0").await, Verdict::Unheard, "the ids have begun again");
+        assert_eq!(verdict("10-0").await, Verdict::Committed);
     }
 }

@@ -1,13 +1,13 @@
-//! One reader per partition and node. It follows the streams of changes of the matches that
-//! someone watches, and the two streams that concern every node: what PostgreSQL has committed, and
-//! notices (catalogue, ended sessions). It keeps the last id itself: nothing is lost between two
-//! reads or across a reconnect.
+//! One reader per partition and node. It follows the changes of the matches that somebody watches,
+//! and two streams that concern every node: `persisted` (how far PostgreSQL is) and `notices`
+//! (changes of the catalogue, ended sessions). It keeps its position in each stream itself, so
+//! nothing is lost between two reads or across a reconnect.
 
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SessionId, SiteId};
 use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
-use crate::redis::{BLOCK_MS, COMMAND_TIMEOUT_MS, Link, RawFields, Redis};
+use crate::redis::{BLOCK_TIMEOUT_MS, COMMAND_TIMEOUT_MS, Link, RawFields, Redis};
 use fred::prelude::*;
 use fred::types::ClientUnblockFlag;
 use parking_lot::Mutex;
@@ -17,37 +17,42 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Entries per stream and read.
-const ENTRIES: u64 = 1000;
-/// A blocking read that has not ended after so long may never end, or (when the clock of Redis went
-/// back) not for as long as that. Well below the time after which a node counts as deaf.
-const STUCK: Duration = Duration::from_millis(BLOCK_MS + COMMAND_TIMEOUT_MS);
-/// How often it is looked at whether this is still the same log.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Entries of one stream in one read. More make a larger reply at once.
+const ENTRIES_PER_READ: u64 = 1000;
+/// A blocking read that takes longer may never end, or only when the clock of Redis has caught up
+/// after it was set back. The timeout is well below the time after which a node counts as deaf.
+const READ_TIMEOUT: Duration = Duration::from_millis(BLOCK_TIMEOUT_MS + COMMAND_TIMEOUT_MS);
+/// How often the reader checks that its streams still have the entries that it has read. A longer
+/// interval delays the maps after a failover.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause after a failure.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-async fn unstuck<T>(reading: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn with_timeout<T>(reading: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let late = || Error::new(ErrorKind::Timeout, "a blocking read did not end");
-    tokio::time::timeout(STUCK, reading).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// What a reader tells its node.
+/// What a reader reports to its node.
 #[derive(Debug, Clone)]
-pub enum Told {
+pub enum Notice {
+    /// An entry of the changes of a match.
     Changes(MatchId, StreamId, Fields),
-    /// PostgreSQL has the journal up to an id; fields of the entry.
+    /// An entry of `persisted`: how far PostgreSQL has the journal.
     Persisted(Partition, Fields),
     SiteChanged(SiteId),
     MatchChanged(MatchId),
     SessionEnded(SessionId),
-    /// The epoch when it was first seen and each time it changes; `None`: not loaded. Also when
-    /// the streams of the partition have lost entries that were told.
+    /// The epoch of a partition, when it is first read and when it changes; `None` when the
+    /// partition is not loaded. It is also reported when `persisted` or `notices` have lost entries
+    /// that were reported.
     Epoch(Partition, Option<u64>),
-    /// The changes of a match have lost entries that were told.
+    /// The changes of a match have lost entries that were reported.
     Lost(MatchId),
 }
 
-/// Takes what a reader tells; must not block.
-pub type Listener = Arc<dyn Fn(Told) + Send + Sync>;
+/// Takes the notices of a reader. It must not block.
+pub type Listener = Arc<dyn Fn(Notice) + Send + Sync>;
 
 #[derive(Clone, Copy)]
 enum Order {
@@ -58,13 +63,13 @@ enum Order {
 /// The readers of all partitions.
 pub struct Tail {
     orders: Vec<mpsc::UnboundedSender<Order>>,
-    /// When each reader was last told what is in its streams, be it nothing.
+    /// When the last read of each reader ended, with or without entries.
     heard_at: Vec<Arc<Mutex<Instant>>>,
 }
 
 impl Tail {
-    /// Starts one reader per partition. Each connects by itself, so that a server which is away
-    /// keeps only its own partitions waiting.
+    /// Starts one reader per partition. Each has its own connection, so that a server which is away
+    /// delays only its own partitions.
     pub fn start(
         redis: &Redis,
         partitions: u16,
@@ -82,13 +87,13 @@ impl Tail {
         Self { orders, heard_at }
     }
 
-    /// Whether the reader of a partition was told within a time what is in its streams.
+    /// Whether a read of the streams of a partition has ended within this time.
     pub fn hears(&self, partition: Partition, within: Duration) -> bool {
         let heard_at = self.heard_at.get(usize::from(partition.0));
         heard_at.is_some_and(|at| at.lock().elapsed() < within)
     }
 
-    /// Follows the changes of a match from behind `from`.
+    /// Follows the changes of a match that come after `from`.
     pub fn watch(&self, id: MatchId, from: StreamId) {
         self.order(id, Order::Watch(id, from));
     }
@@ -100,32 +105,33 @@ impl Tail {
 
     fn order(&self, id: MatchId, order: Order) {
         if let Some(orders) = self.orders.get(usize::from(id.partition().0)) {
-            // A reader that has ended is being shut down: nobody listens any more.
+            // It fails only at the end of the process, when the reader has ended.
             let _ = orders.send(order);
         }
     }
 }
 
-/// Where a reader stands in a stream.
+/// The position of a reader in a stream.
 #[derive(Clone, Copy)]
-struct Place {
+struct Cursor {
     id: StreamId,
-    /// Whether an entry with this id was there when it was set.
+    /// Whether the stream had an entry with this id.
     is_entry: bool,
 }
 
 struct Reader {
     redis: Redis,
-    /// Closed and opened again after each failure, because a client that has failed once may stay
-    /// stuck, and because another server may have the partition by then.
+    /// Opened again after each failure, because a client that has failed may stay stuck, and
+    /// because another server may have the partition now.
     link: Option<Link>,
     partition: Partition,
     listener: Listener,
-    places: HashMap<String, Place>,
-    /// Whether the epoch was ever looked at.
-    known: bool,
+    /// By key of the stream.
+    cursors: HashMap<String, Cursor>,
+    /// Whether the epoch was ever read.
+    epoch_known: bool,
     epoch: Option<u64>,
-    looked_at: Option<Instant>,
+    checked_at: Option<Instant>,
     heard_at: Arc<Mutex<Instant>>,
 }
 
@@ -138,10 +144,10 @@ impl Reader {
             link: None,
             partition,
             listener,
-            places: HashMap::new(),
-            known: false,
+            cursors: HashMap::new(),
+            epoch_known: false,
             epoch: None,
-            looked_at: None,
+            checked_at: None,
             heard_at: Arc::new(Mutex::new(Instant::now())),
         }
     }
@@ -151,14 +157,14 @@ impl Reader {
             match self.read(&mut orders, &stop).await {
                 Ok(entries) => {
                     *self.heard_at.lock() = Instant::now();
-                    self.tell_all(entries);
+                    self.report(entries);
                 }
                 Err(error) => {
                     tracing::warn!(partition = %self.partition, %error, "reading streams failed");
                     self.link = None;
-                    // Another server may answer next: the next read begins with a look at it.
-                    self.looked_at = None;
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    // Another server may reply next, so the next read begins with a check.
+                    self.checked_at = None;
+                    tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
         }
@@ -167,7 +173,7 @@ impl Reader {
     async fn client(&mut self) -> Result<Client, Error> {
         let moved = |link: &Link| !self.redis.leads_to(self.partition, link);
         if self.link.as_ref().is_some_and(moved) {
-            (self.link, self.looked_at) = (None, None);
+            (self.link, self.checked_at) = (None, None);
         }
         if self.link.is_none() {
             self.link = Some(self.redis.reader(self.partition).await?);
@@ -182,18 +188,18 @@ impl Reader {
         stop: &CancellationToken,
     ) -> Result<Entries, Error> {
         let client = self.client().await?;
-        self.look_at_log(&client).await?;
+        self.check_streams(&client).await?;
         while let Ok(order) = orders.try_recv() {
             self.obey(order);
         }
         let (keys, ids): (Vec<String>, Vec<String>) =
-            self.places.iter().map(|(key, place)| (key.clone(), place.id.to_string())).unzip();
-        let reading = client.xread_map(Some(ENTRIES), Some(BLOCK_MS), keys, ids);
-        let reading = unstuck(reading);
+            self.cursors.iter().map(|(key, cursor)| (key.clone(), cursor.id.to_string())).unzip();
+        let reading = client.xread_map(Some(ENTRIES_PER_READ), Some(BLOCK_TIMEOUT_MS), keys, ids);
+        let reading = with_timeout(reading);
         tokio::pin!(reading);
-        // A new order must not wait for the end of a blocking read: the read is cut short.
-        let answer = tokio::select! {
-            answer = &mut reading => answer,
+        // An order ends the blocking read, because it must not wait.
+        let reply = tokio::select! {
+            reply = &mut reading => reply,
             order = orders.recv() => {
                 if let Some(order) = order { self.obey(order); }
                 let _ = client.unblock_self(Some(ClientUnblockFlag::Timeout)).await;
@@ -201,7 +207,7 @@ impl Reader {
             }
             () = stop.cancelled() => return Ok(Entries::new()),
         };
-        match answer {
+        match reply {
             Err(error) if *error.kind() == ErrorKind::Parse => Ok(Entries::new()),
             other => other,
         }
@@ -210,105 +216,106 @@ impl Reader {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Watch(id, from) => {
-                // Without any entry yet the place is the begin of the stream.
-                let place = Place { id: from, is_entry: from != StreamId::default() };
-                self.places.insert(MatchKeys(id).changes(), place);
+                // The zero id is the start of a stream, and not an entry.
+                let cursor = Cursor { id: from, is_entry: from != StreamId::default() };
+                self.cursors.insert(MatchKeys(id).changes(), cursor);
             }
             Order::Unwatch(id) => {
-                self.places.remove(&MatchKeys(id).changes());
+                self.cursors.remove(&MatchKeys(id).changes());
             }
         }
     }
 
-    /// After a wipe or a failover the streams begin again below the ids seen before, or lack the
-    /// last entries, and a read would wait for ever. That this is another log is said by the epoch,
-    /// or by a place whose entry is not there any more.
-    async fn look_at_log(&mut self, client: &Client) -> Result<(), Error> {
-        if self.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+    /// Checks that the streams are still the same. After a wipe or a failover they begin again with
+    /// smaller ids, or lack their last entries, and a read could wait for ever. Either the epoch
+    /// has changed then, or the entry at a cursor is missing.
+    async fn check_streams(&mut self, client: &Client) -> Result<(), Error> {
+        if self.checked_at.is_some_and(|at| at.elapsed() < CHECK_INTERVAL) {
             return Ok(());
         }
         let keys = PartitionKeys(self.partition);
-        // A partition that is closed keeps its epoch and has no layout.
+        // A closed partition has its epoch, but no layout.
         let (epoch, layout): (Option<u64>, Option<String>) =
             client.hmget(keys.partition(), vec!["epoch", "layout"]).await?;
         let epoch = epoch.filter(|_| layout.is_some());
-        let lost = self.lost_places(client).await?;
-        let mut another = !self.known || epoch != self.epoch;
+        let lost = self.lost_streams(client).await?;
+        let mut changed = !self.epoch_known || epoch != self.epoch;
         for key in lost {
             match match_of_changes(&key) {
                 Some(id) => {
-                    // The new snapshot will say from where to follow it.
-                    self.places.remove(&key);
-                    (self.listener)(Told::Lost(id));
+                    // The hub reads a snapshot, and then follows the match from there.
+                    self.cursors.remove(&key);
+                    (self.listener)(Notice::Lost(id));
                 }
-                None => another = true,
+                None => changed = true,
             }
         }
-        if another {
-            (self.known, self.epoch) = (true, epoch);
+        if changed {
+            (self.epoch_known, self.epoch) = (true, epoch);
             for key in [keys.persisted(), keys.notices()] {
-                let place = end_of(client, &key).await?;
-                self.places.insert(key, place);
+                let cursor = end_of(client, &key).await?;
+                self.cursors.insert(key, cursor);
             }
-            (self.listener)(Told::Epoch(self.partition, epoch));
+            (self.listener)(Notice::Epoch(self.partition, epoch));
         }
-        self.looked_at = Some(Instant::now());
+        self.checked_at = Some(Instant::now());
         Ok(())
     }
 
-    /// The streams that do not have the entry any more at which this reader stands.
-    async fn lost_places(&self, client: &Client) -> Result<Vec<String>, Error> {
-        let read = self.places.iter().filter(|(_, place)| place.is_entry);
-        let looks = read.map(async |(key, place)| {
-            let id = place.id.to_string();
+    /// The streams that no longer have the entry at the cursor of this reader.
+    async fn lost_streams(&self, client: &Client) -> Result<Vec<String>, Error> {
+        let read = self.cursors.iter().filter(|(_, cursor)| cursor.is_entry);
+        let checks = read.map(async |(key, cursor)| {
+            let id = cursor.id.to_string();
             let found: Vec<(String, RawFields)> =
                 client.xrange_values(key, &id, &id, Some(1)).await?;
             Ok::<_, Error>(found.is_empty().then(|| key.clone()))
         });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(futures::future::try_join_all(checks).await?.into_iter().flatten().collect())
     }
 
-    fn tell_all(&mut self, entries: Entries) {
+    fn report(&mut self, entries: Entries) {
         for (key, list) in entries {
             for (id, fields) in list {
                 let Ok(id) = id.parse::<StreamId>() else { continue };
-                // An order may have moved or removed the place while the read was under way.
-                match self.places.get_mut(&key) {
-                    Some(place) if place.id < id => *place = Place { id, is_entry: true },
+                // An order may have moved or removed the cursor during the read.
+                match self.cursors.get_mut(&key) {
+                    Some(cursor) if cursor.id < id => *cursor = Cursor { id, is_entry: true },
                     _ => continue,
                 }
-                if let Some(told) = self.understand(&key, id, fields) {
-                    (self.listener)(told);
+                if let Some(notice) = self.parse(&key, id, fields) {
+                    (self.listener)(notice);
                 }
             }
         }
     }
 
-    fn understand(&self, key: &str, id: StreamId, fields: Fields) -> Option<Told> {
+    fn parse(&self, key: &str, id: StreamId, fields: Fields) -> Option<Notice> {
         if let Some(match_id) = match_of_changes(key) {
-            return Some(Told::Changes(match_id, id, fields));
+            return Some(Notice::Changes(match_id, id, fields));
         }
         if key.ends_with(":persisted") {
-            return Some(Told::Persisted(self.partition, fields));
+            return Some(Notice::Persisted(self.partition, fields));
         }
         if let Some(site) = fields.get("site") {
-            return SiteId::from_key(site).map(Told::SiteChanged);
+            return SiteId::from_key(site).map(Notice::SiteChanged);
         }
-        if let Some(event) = fields.get("match") {
-            return MatchId::from_key(event).map(Told::MatchChanged);
+        if let Some(id) = fields.get("match") {
+            return MatchId::from_key(id).map(Notice::MatchChanged);
         }
-        fields.get("revoked").and_then(|id| SessionId::from_key(id)).map(Told::SessionEnded)
+        fields.get("revoked").and_then(|id| SessionId::from_key(id)).map(Notice::SessionEnded)
     }
 }
 
-/// The place before the last entry, so that the last one is told again: it is what stands. Notices
-/// are told from the start: ended sessions must be known to a node that starts late.
-async fn end_of(client: &Client, key: &str) -> Result<Place, Error> {
+/// A cursor before the last entry, so that the last entry, which is the current state, is reported.
+/// Notices are reported from the start, because a node that starts late must know the ended
+/// sessions.
+async fn end_of(client: &Client, key: &str) -> Result<Cursor, Error> {
     if key.ends_with(":notices") {
-        return Ok(Place { id: StreamId::default(), is_entry: false });
+        return Ok(Cursor { id: StreamId::default(), is_entry: false });
     }
     let last: Vec<(String, Fields)> = client.xrevrange_values(key, "+", "-", Some(1)).await?;
     let id: Option<StreamId> = last.first().and_then(|(id, _)| id.parse().ok());
     let before = |id: StreamId| StreamId { ms: id.ms.saturating_sub(1), seq: 0 };
-    Ok(Place { id: id.map_or(StreamId::default(), before), is_entry: false })
+    Ok(Cursor { id: id.map_or(StreamId::default(), before), is_entry: false })
 }

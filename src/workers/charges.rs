@@ -4,7 +4,7 @@
 use crate::checkout::settle::{Rumour, Settlement, Verdict, agrees};
 use crate::domain::ids::PaymentId;
 use crate::gateway::toss::{GatewayTransaction, Transactions};
-use crate::store::payment_rows::Standing;
+use crate::store::payments::Standing;
 use crate::workers::{Workers, pause};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};

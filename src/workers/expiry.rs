@@ -1,5 +1,5 @@
-//! Holds and reservations end at their deadline also when nobody asks for their seats. The look is
-//! read-only; the batch script checks each deadline again, so any number of workers may sweep.
+//! Ends holds and reservations at their deadline, also when nobody asks for their seats. The search
+//! only reads, and the batch script checks each deadline again. So any number of workers may do it.
 
 use crate::domain::ids::Partition;
 use crate::engine::Engine;
@@ -10,28 +10,30 @@ use futures::future::join_all;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-/// Deadlines per look, each of up to one batch of users.
-const LOOK: usize = 64;
-/// Users in one step: their claims end in less than 1 ms of Redis.
-const STEP: usize = 96;
-/// Between two steps. When very many are due at once, half of the time stays for the commands of
-/// others, and 24,000 still end in about a second (`benches/expiry_wave.rs`).
-const PAUSE: Duration = Duration::from_millis(1);
+/// Deadlines that are read at once. Each has up to one batch of users.
+const DEADLINES_PER_PAGE: usize = 64;
+/// Users whose claims end at once. They take less than 1 ms of Redis.
+const USERS_PER_STEP: usize = 96;
+/// The pause between two steps. When very many claims are due at once, it leaves half of the time
+/// of Redis to the commands of buyers, and 24,000 claims still end in about a second
+/// (`benches/expiry_wave.rs`).
+const STEP_PAUSE: Duration = Duration::from_millis(1);
 
 impl Workers {
-    /// Ends all claims whose deadline has passed; answers how many.
+    /// Ends all claims of a partition whose deadline has passed; returns how many.
     pub async fn expire_once(&self, partition: Partition) -> Result<usize, EngineError> {
         expire_due(&self.engine, partition).await
     }
 }
 
-/// Ends all claims of a partition whose deadline has passed by now; answers how many. A claim that
-/// can't be ended keeps its deadline, and does not keep others from ending.
+/// Ends all claims of a partition whose deadline has passed; returns how many. A claim that can't
+/// be ended keeps its deadline, and does not stop the others.
 pub async fn expire_due(engine: &Engine, partition: Partition) -> Result<usize, EngineError> {
     expire_until(engine, partition, engine.now_ms(partition).await?).await
 }
 
-/// The same by a clock that may be wrong: only the script's own says what has passed.
+/// Like `expire_due`, with the caller's clock. A wrong clock does no harm, because the script
+/// checks each deadline by the clock of the partition.
 pub async fn expire_until(
     engine: &Engine,
     partition: Partition,
@@ -39,8 +41,8 @@ pub async fn expire_until(
 ) -> Result<usize, EngineError> {
     let (mut ended, mut left, mut fault) = (0, 0, None);
     loop {
-        let due = engine.due(partition, now, left, LOOK).await?;
-        let more = due.len() == LOOK;
+        let due = engine.due(partition, now, left, DEADLINES_PER_PAGE).await?;
+        let more = due.len() == DEADLINES_PER_PAGE;
         let mut swept = sweep(engine, partition, &due).await?;
         ended += swept.ended;
         fault = swept.fault.take().or(fault);
@@ -59,24 +61,24 @@ pub async fn expire_until(
 #[derive(Default)]
 struct Swept {
     ended: usize,
-    /// Users with a claim that has not ended, though its deadline has passed.
+    /// Users with a claim that could not be ended, although its deadline has passed.
     kept: HashSet<String>,
     fault: Option<EngineError>,
 }
 
 async fn sweep(engine: &Engine, partition: Partition, due: &[Due]) -> Result<Swept, EngineError> {
     let mut all = Swept::default();
-    // By the deadlines themselves: a clock that another server has, or that was set back, must not
-    // pass over a claim whose deadline is then forgotten.
+    // By the deadlines and not by a clock. A clock that was set back, or that of another server,
+    // could pass over a claim whose deadline is then forgotten.
     let until = due.iter().map(Due::at).max().unwrap_or_default();
     let users: BTreeSet<&str> = due.iter().flat_map(Due::users).collect();
     let users: Vec<&str> = users.into_iter().collect();
-    for (number, step) in users.chunks(STEP).enumerate() {
+    for (number, step) in users.chunks(USERS_PER_STEP).enumerate() {
         if number > 0 {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(STEP_PAUSE).await;
         }
         let claims = engine.due_claims(partition, step, until).await?;
-        let sweeps = claims.iter().map(|one| engine.expire(one.match_id, one.user, one.id));
+        let sweeps = claims.iter().map(|claim| engine.expire(claim.match_id, claim.user, claim.id));
         for (claim, swept) in claims.iter().zip(join_all(sweeps).await) {
             if let Ok(true) = swept {
                 all.ended += 1;

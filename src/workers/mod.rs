@@ -1,5 +1,6 @@
-//! Background. Each worker is a `*_once()` function and a thin loop; one worker process is active
-//! per partition, by a lease in Redis that another takes over when it is not renewed.
+//! Background work. Each step is a `*_once()` function with a thin loop around it. One process
+//! works on a partition at a time: it has the lease of the partition in Redis, and another process
+//! takes over when the lease is not renewed.
 
 pub mod admission;
 pub mod charges;
@@ -19,60 +20,60 @@ use crate::live::catalog::Catalog;
 use crate::store::Store;
 use crate::stream::journal::Journal;
 use crate::workers::clock::Clocks;
-use crate::workers::orphans::{LOOK_EVERY, Looks};
+use crate::workers::orphans::{Findings, SEARCH_INTERVAL};
 use crate::workers::retention::Retired;
-use crate::workers::write_behind::ENTRIES;
+use crate::workers::write_behind::ENTRIES_PER_COMMIT;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// A worker that has not renewed its lease for this time has lost its partitions. Longer: payments
-/// wait longer after the death of a worker; shorter: a moment in which Redis stands still takes the
-/// partitions from a worker that lives, which costs a comparison and no more.
+/// A worker that has not renewed its lease for this time has lost its partition. With a longer one,
+/// payments wait longer after the death of a worker. With a shorter one, a brief stall of Redis
+/// takes the partition from a healthy worker, which costs only a comparison.
 const LEASE_TTL_MS: u64 = 600;
-/// Three renewals may be late before a lease ends.
-const RENEW_EVERY: Duration = Duration::from_millis(LEASE_TTL_MS / 4);
-/// How often a worker without a partition asks for it. A worker that stops gives its partitions up,
-/// so that this is how long payments wait then.
-const LEASE_EVERY: Duration = Duration::from_millis(120);
-/// How often due holds are looked for: half of what the map may be late.
-const EXPIRY_EVERY: Duration = Duration::from_millis(250);
-/// How often people are let in.
-const ADMISSION_EVERY: Duration = Duration::from_millis(250);
-/// How often payments without an outcome are looked for.
-const RECONCILE_EVERY: Duration = Duration::from_secs(5);
-/// After a failure.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The interval of renewals: three may be late before the lease ends.
+const RENEW_INTERVAL: Duration = Duration::from_millis(LEASE_TTL_MS / 4);
+/// How often a worker asks for a partition that it does not own. A worker that stops gives its
+/// leases up, and then payments wait for at most this time.
+const LEASE_INTERVAL: Duration = Duration::from_millis(120);
+/// The interval of the expiry search: half of the delay that the map may have.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
+/// The interval at which people are let out of the waiting rooms. A longer one lets them out in
+/// larger groups.
+const ADMISSION_INTERVAL: Duration = Duration::from_millis(250);
+/// The interval at which unsettled payments are read. A longer one settles unknown outcomes later.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
+/// The pause after a failure.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// What the workers work with.
+/// The parts and settings of the workers.
 pub struct Workers {
     pub engine: Arc<Engine>,
     pub catalog: Arc<Catalog>,
     pub store: Store,
     pub toss: Toss,
-    /// Payments without an outcome for so long are asked about at the gateway, in ms.
+    /// The age at which the gateway is asked about an unsettled payment, in ms.
     pub reconcile_after_ms: i64,
-    /// How often the charges at the gateway are compared with the rows.
+    /// The interval at which charges at the gateway are compared with the rows.
     pub charges_every: Duration,
-    /// Tests only: a database that may forget is written to.
+    /// Tests only: write to a PostgreSQL whose settings let it lose commits.
     pub allow_unsafe_database: bool,
-    /// Name of this process for its leases.
+    /// The name of this process in its leases.
     pub name: String,
     /// The partitions whose lease this process has.
     pub owned: Mutex<BTreeSet<Partition>>,
-    /// Those of them whose payments are stopped, because PostgreSQL has lost something.
+    /// The owned partitions whose payments are stopped, because PostgreSQL has lost data.
     pub halted: Mutex<BTreeSet<Partition>>,
-    /// What it has seen of their clocks.
     pub clocks: Clocks,
-    /// A closed match leaves Redis so long after its start, in ms.
+    /// How long a closed match stays in Redis after its start, in ms.
     pub keep_match_ms: i64,
     pub retired: Retired,
 }
 
 impl Workers {
-    /// A name for the leases of this process, unlike any other.
+    /// A name for the leases of this process that no other process has.
     pub fn new_name() -> String {
         UserId::new(Partition(0)).key()
     }
@@ -87,14 +88,14 @@ impl Workers {
         }
         tasks.push(tokio::spawn(self.clone().sweep_charges(stop.clone())));
         let reconciler = self.clone();
-        tasks.push(tokio::spawn(every(RECONCILE_EVERY, stop, "reconcile", move || {
+        tasks.push(tokio::spawn(every(RECONCILE_INTERVAL, stop, "reconcile", move || {
             let workers = reconciler.clone();
             async move { workers.reconcile_once().await.map(|_| ()) }
         })));
         tasks
     }
 
-    /// Everything that one partition needs, while its lease is ours.
+    /// Does all work of one partition while this process has its lease.
     async fn keep_partition(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
         while !stop.is_cancelled() {
             if let Some(lease) = self.lease(partition).await {
@@ -102,7 +103,7 @@ impl Workers {
                 self.owned.lock().insert(partition);
                 let ending = stop.child_token();
                 let lease = Arc::new(lease);
-                // A task of its own: a load keeps its task busy for longer than a lease.
+                // In a task of its own, because loading keeps a task busy for longer than a lease.
                 let renewing = self.clone().renew(lease.clone(), ending.clone());
                 let renewing = tokio::spawn(renewing);
                 let drained = self.write_behind(&lease, ending.clone());
@@ -112,12 +113,12 @@ impl Workers {
                 self.halted.lock().remove(&partition);
                 self.count_halted();
                 if let Err(error) = self.engine.end_lease(&lease).await {
-                    tracing::debug!(%partition, %error, "the lease ends by itself");
+                    tracing::debug!(%partition, %error, "the lease was not given up: it expires");
                 }
             } else if let Err(error) = self.watch_once(partition).await {
-                tracing::debug!(%partition, %error, "its clock can't be read");
+                tracing::debug!(%partition, %error, "the clock can't be read");
             }
-            pause(LEASE_EVERY, &stop).await;
+            pause(LEASE_INTERVAL, &stop).await;
         }
     }
 
@@ -125,18 +126,19 @@ impl Workers {
         match self.engine.take_lease(partition, &self.name, LEASE_TTL_MS).await {
             Ok(lease) => lease,
             Err(error) => {
-                tracing::warn!(%partition, %error, "no reply to the lease");
+                tracing::warn!(%partition, %error, "no reply to a request for the lease");
                 None
             }
         }
     }
 
-    /// Renews the lease until it has ended, or the worker stops. A renewal without a reply is tried
-    /// again while the lease still stands: what only the owner may write is fenced in any case.
+    /// Renews the lease until it has ended, or the worker stops. A renewal without a reply is
+    /// repeated while the lease still stands. That is safe, because Redis checks the token of the
+    /// lease with each write that only the owner may make.
     async fn renew(self: Arc<Self>, lease: Arc<Lease>, ending: CancellationToken) {
         let mut renewed_at = Instant::now();
         while !ending.is_cancelled() {
-            pause(RENEW_EVERY, &ending).await;
+            pause(RENEW_INTERVAL, &ending).await;
             if ending.is_cancelled() {
                 return;
             }
@@ -162,7 +164,7 @@ impl Workers {
             if let Err(error) = self.write_behind_until(lease, &ending).await {
                 let partition = lease.partition;
                 tracing::warn!(%partition, error = format!("{error:#}"), "write-behind waits");
-                pause(PAUSE, &ending).await;
+                pause(RETRY_PAUSE, &ending).await;
             }
         }
     }
@@ -180,43 +182,45 @@ impl Workers {
         if !self.allow_unsafe_database {
             self.store.assert_durable().await?;
         }
-        let mut place = self.place(lease.partition).await?;
-        // Who came before may have died between its commit and this.
-        self.tell(lease, place, &vec![]).await?;
+        let mut position = self.position(lease.partition).await?;
+        // The last worker may have died between its commit and its announcement.
+        self.announce(lease, position, &vec![]).await?;
         while !ending.is_cancelled() {
-            // A stop ends the wait for entries, and never a commit that is under way.
+            // A stop ends the wait for entries. It never ends a running commit.
             let entries = tokio::select! {
-                entries = journal.read(place.id, ENTRIES) => entries?,
+                entries = journal.read(position.id, ENTRIES_PER_COMMIT) => entries?,
                 () = ending.cancelled() => break,
             };
-            // Nothing came: is it still the same log, here and there?
-            if entries.is_empty() && !self.same_log(&journal, lease.partition, place).await? {
+            // When nothing comes, Redis or PostgreSQL may be another server with another journal.
+            if entries.is_empty() && !self.same_log(lease.partition, position).await? {
                 return Ok(());
             }
-            place = self.take(&journal, lease, place, &entries).await?;
+            position = self.take(&journal, lease, position, &entries).await?;
         }
         Ok(())
     }
 
-    /// Looks on through a change of the lease: what must be seen twice would never be settled else.
+    /// Searches while this process owns the partition. The findings outlive a change of the lease,
+    /// because a finding that must be made twice would otherwise never be settled.
     async fn look_for_orphans(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
-        let mut looks = Looks::default();
-        pause(LOOK_EVERY, &stop).await;
+        let mut findings = Findings::default();
+        pause(SEARCH_INTERVAL, &stop).await;
         while !stop.is_cancelled() {
             if self.owns(partition) {
-                let look = tokio::select! {
-                    look = self.orphans_once(partition, &mut looks) => look,
+                let searched = tokio::select! {
+                    searched = self.orphans_once(partition, &mut findings) => searched,
                     () = stop.cancelled() => return,
                 };
-                if let Err(error) = look {
-                    tracing::warn!(%partition, error = format!("{error:#}"), "a look has failed");
+                if let Err(error) = searched {
+                    let error = format!("{error:#}");
+                    tracing::warn!(%partition, error, "a search for orphans has failed");
                 }
             }
-            pause(LOOK_EVERY, &stop).await;
+            pause(SEARCH_INTERVAL, &stop).await;
         }
     }
 
-    /// Whether the lease of a partition is ours, as far as this process knows.
+    /// Whether this process has the lease of a partition, as far as it knows.
     fn owns(&self, partition: Partition) -> bool {
         self.owned.lock().contains(&partition)
     }
@@ -224,18 +228,18 @@ impl Workers {
     async fn sweep(&self, lease: &Lease, stop: CancellationToken) {
         let partition = lease.partition;
         while !stop.is_cancelled() {
-            // First, so that nothing ends by a clock that has jumped.
+            // The clock comes first, so that no claim ends by a clock that has jumped.
             if let Err(error) = self.tick_once(lease).await {
-                tracing::warn!(%partition, %error, "its clock was not ticked");
+                tracing::warn!(%partition, %error, "the clock was not ticked");
             }
             if let Err(error) = self.expire_once(partition).await {
                 tracing::warn!(%partition, %error, "expiry waits");
-                pause(PAUSE, &stop).await;
+                pause(RETRY_PAUSE, &stop).await;
             }
             if let Err(error) = self.admit_once(partition).await {
                 tracing::warn!(%partition, %error, "admission waits");
             }
-            pause(EXPIRY_EVERY.min(ADMISSION_EVERY), &stop).await;
+            pause(EXPIRY_INTERVAL.min(ADMISSION_INTERVAL), &stop).await;
         }
     }
 }

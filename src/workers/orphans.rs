@@ -1,102 +1,112 @@
-//! No seat and no money without an owner. A worker looks through the partitions that it owns, and
-//! compares what Redis has with what PostgreSQL has: a payment in Redis whose begin PostgreSQL has
-//! never taken is withdrawn, a fact that PostgreSQL has missed is told again, and a seat that
-//! nobody has is free again. The look is read-only, and every step is checked again by the script.
+//! Gives every seat and every payment an owner. A worker searches the partitions that it owns, and
+//! compares Redis with PostgreSQL. A payment in Redis whose begin never reached PostgreSQL is
+//! withdrawn. A fact that PostgreSQL has missed is written to the journal again. A seat that is
+//! taken without a hold or reservation becomes free. The search only reads, and the scripts check
+//! every step again.
 
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
 use crate::domain::money::Attempt;
 use crate::domain::position::Position;
-use crate::engine::payments::{Again, Outcome, Settled};
-use crate::store::orphans::{KeptState, KeptStatus};
+use crate::engine::command::MissedStep;
+use crate::engine::payments::{Outcome, Settled};
+use crate::store::payments::PaymentState;
+use crate::store::status::PaymentRowStatus as Status;
 use crate::workers::Workers;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// The time between two looks through a partition. Some findings count only when two looks in a row
-/// make them, so they are settled within 40 s. A shorter time would read the memory of Redis more
-/// often.
-pub const LOOK_EVERY: Duration = Duration::from_secs(20);
-/// PostgreSQL gets so long to read what the journal has; else the look ends, and the next one
-/// comes.
-const DRAIN: Duration = Duration::from_secs(5);
-/// Between two pages, so that the commands of others go first.
-const PAUSE: Duration = Duration::from_millis(2);
-/// What a reservation gets when its payment is withdrawn, because the fault is ours, in ms.
-const EXTRA_MS: u64 = 120_000;
-/// Payments and seats per question to PostgreSQL.
-const PAGE: usize = 1000;
+/// The time between two searches of a partition. Some findings count only when two searches in a
+/// row make them, so they are settled within 40 s. A shorter interval reads the memory of Redis
+/// more often.
+pub const SEARCH_INTERVAL: Duration = Duration::from_secs(20);
+/// How long a search waits until PostgreSQL has read the journal. After that it ends without a
+/// finding, and the next search comes.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the position of PostgreSQL is read during that wait.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+/// The pause between two pages. It lets the commands of buyers go first.
+const PAGE_PAUSE: Duration = Duration::from_millis(2);
+/// The extra time of a reservation whose payment is withdrawn, because the fault is ours.
+const EXTRA_TIME_MS: u64 = 120_000;
+/// Payments or seats in one query to PostgreSQL.
+const ROWS_PER_QUERY: usize = 1000;
 
-/// What the looks at one partition remember.
+/// What the searches of one partition remember.
 #[derive(Debug, Default)]
-pub struct Looks {
-    /// The epoch that all this is about.
+pub struct Findings {
+    /// The epoch in which all of this was found.
     epoch: u64,
-    /// Sales up to this version of a match are in PostgreSQL: what the look before the last has
-    /// seen. The last one may have passed over a sale that was made while it looked.
+    /// By match: sales up to this version are in PostgreSQL. It is the version that the search
+    /// before the last has seen, because the last search may have missed a sale that was made
+    /// while it ran.
     checked: HashMap<MatchId, u64>,
-    /// The greatest version of a sale that the last look has seen.
+    /// By match: the greatest version of a sale that the last search has seen.
     seen: HashMap<MatchId, u64>,
-    /// What the last look found without an owner: it counts when the next one finds it too.
+    /// Payments and seats that the last search found without an owner. They count when the next
+    /// search finds them too.
     payments: HashSet<(PaymentId, u32)>,
     seats: HashSet<(MatchId, SeatId, String)>,
-    /// Payments whose facts were told again: if that did not help, somebody has to look.
-    told: HashSet<(PaymentId, u32)>,
+    /// Payments whose facts were written again. If that did not help, an operator has to act.
+    repeated: HashSet<(PaymentId, u32)>,
 }
 
-/// What one look has found in Redis.
+/// What one search has found in Redis.
 #[derive(Default)]
 struct Found {
-    /// PAYING, refunding, or sold since the last look.
+    /// Claims that are PAYING, are refunded, or were sold since the last search.
     claims: Vec<Claim>,
-    /// The seats that holds and reservations name.
+    /// By match: the seats that holds and reservations have.
     named: HashMap<MatchId, HashSet<SeatId>>,
-    /// The greatest version of a sale in a match.
+    /// By match: the greatest version of a sale.
     versions: HashMap<MatchId, u64>,
 }
 
 impl Workers {
-    /// Looks through a partition once, and returns how many seats, payments and facts without an
-    /// owner it has seen to.
+    /// Searches a partition once; returns how many seats and payments it has settled.
     pub async fn orphans_once(
         &self,
         partition: Partition,
-        looks: &mut Looks,
+        findings: &mut Findings,
     ) -> anyhow::Result<usize> {
         let Some(epoch) = self.engine.epoch(partition).await? else { return Ok(0) };
-        if looks.epoch != epoch {
-            *looks = Looks { epoch, ..Looks::default() };
+        if findings.epoch != epoch {
+            *findings = Findings { epoch, ..Findings::default() };
         }
-        let found = self.look_at_claims(partition, looks).await?;
-        let seats = self.look_at_seats(partition, &found.named).await?;
-        // All that was seen has been written before this entry.
+        let found = self.search_claims(partition, findings).await?;
+        let seats = self.search_seats(partition, &found.named).await?;
+        // All that the search has read was written before this entry.
         let newest = Position { epoch, id: self.engine.journal_newest(partition).await? };
         let begun = Instant::now();
-        while self.place(partition).await? < newest {
-            if begun.elapsed() > DRAIN {
+        while self.position(partition).await? < newest {
+            if begun.elapsed() > DRAIN_TIMEOUT {
                 return Ok(0);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(DRAIN_INTERVAL).await;
         }
         if self.engine.epoch(partition).await? != Some(epoch) {
             return Ok(0);
         }
-        let settled = self.settle_payments(found, looks).await?;
-        let freed = self.free_seats(seats, looks).await?;
+        let settled = self.settle_payments(found, findings).await?;
+        let freed = self.free_seats(seats, findings).await?;
         let count = settled + freed;
         metrics::counter!("grandstand_orphans_total").increment(count as u64);
         Ok(count)
     }
 
-    async fn look_at_claims(&self, partition: Partition, looks: &Looks) -> anyhow::Result<Found> {
+    async fn search_claims(
+        &self,
+        partition: Partition,
+        findings: &Findings,
+    ) -> anyhow::Result<Found> {
         let (mut found, mut cursor) = (Found::default(), None);
         loop {
             let (claims, next) = self.engine.claims_page(partition, cursor).await?;
             for claim in claims {
                 let named = found.named.entry(claim.match_id).or_default();
                 named.extend(&claim.seats);
-                let checked = looks.checked.get(&claim.match_id).copied().unwrap_or_default();
+                let checked = findings.checked.get(&claim.match_id).copied().unwrap_or_default();
                 let wanted = match claim.state {
                     ClaimState::Hold | ClaimState::Pending => false,
                     ClaimState::Paying | ClaimState::Refunding => true,
@@ -114,13 +124,12 @@ impl Workers {
             if cursor.is_none() {
                 return Ok(found);
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(PAGE_PAUSE).await;
         }
     }
 
-    /// The seats of matches on sale that are taken, and that no hold or reservation names, with
-    /// their values.
-    async fn look_at_seats(
+    /// The taken seats of matches on sale that no hold or reservation has, with their values.
+    async fn search_seats(
         &self,
         partition: Partition,
         named: &HashMap<MatchId, HashSet<SeatId>>,
@@ -140,15 +149,19 @@ impl Workers {
                 if cursor.is_none() {
                     break;
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(PAGE_PAUSE).await;
             }
         }
         Ok(found)
     }
 
-    async fn settle_payments(&self, found: Found, looks: &mut Looks) -> anyhow::Result<usize> {
+    async fn settle_payments(
+        &self,
+        found: Found,
+        findings: &mut Findings,
+    ) -> anyhow::Result<usize> {
         let (mut settled, mut suspects) = (0, HashSet::new());
-        for page in found.claims.chunks(PAGE) {
+        for page in found.claims.chunks(ROWS_PER_QUERY) {
             let ids: Vec<PaymentId> =
                 page.iter().filter_map(|claim| Some(claim.payment.as_ref()?.id)).collect();
             let kept = self.store.payment_states(&ids).await?;
@@ -161,7 +174,7 @@ impl Workers {
                         self.settle_paying(
                             &attempt,
                             kept,
-                            looks.payments.contains(&suspect),
+                            findings.payments.contains(&suspect),
                             || {
                                 suspects.insert(suspect);
                             },
@@ -169,35 +182,38 @@ impl Workers {
                         .await?
                     }
                     ClaimState::Confirmed | ClaimState::Refunding => {
-                        self.tell_sale(claim, &attempt, kept, looks).await?
+                        self.repeat_sale(claim, &attempt, kept, findings).await?
                     }
                     ClaimState::Hold | ClaimState::Pending => false,
                 };
                 settled += usize::from(done);
             }
         }
-        looks.payments = suspects;
-        looks.checked = std::mem::replace(&mut looks.seen, found.versions);
+        findings.payments = suspects;
+        findings.checked = std::mem::replace(&mut findings.seen, found.versions);
         Ok(settled)
     }
 
-    /// A payment that waits in Redis. If PostgreSQL does not wait for it, the node that began it
-    /// has had much more time than it waits for the row, and never asks the gateway without the
-    /// row.
+    /// Settles a payment that waits for its outcome in Redis, and not in PostgreSQL. The node that
+    /// began it has long given up waiting for the row, and without the row it never asks the
+    /// gateway. `again`: the last search found it too.
     async fn settle_paying(
         &self,
         attempt: &Attempt,
-        kept: Option<KeptState>,
+        kept: Option<PaymentState>,
         again: bool,
         suspect: impl FnOnce(),
     ) -> anyhow::Result<bool> {
         let outcome = match kept {
-            Some(kept) if kept.status == KeptStatus::Waits => return Ok(false),
-            // Redis has lost the outcome.
-            Some(kept) if kept.status == KeptStatus::Paid && kept.attempt == attempt.number => {
-                Outcome::Approved
+            // The reconciler acts on it.
+            Some(PaymentState { status: Status::InProgress | Status::Lost, .. }) => {
+                return Ok(false);
             }
-            Some(_) | None => Outcome::Withdrawn(EXTRA_MS),
+            // Redis has lost the outcome.
+            Some(PaymentState {
+                status: Status::Paid | Status::Refunded, attempt: kept, ..
+            }) if kept == attempt.number => Outcome::Approved,
+            Some(_) | None => Outcome::Withdrawn(EXTRA_TIME_MS),
         };
         if !again {
             suspect();
@@ -205,85 +221,84 @@ impl Workers {
         }
         let settled = self.engine.settle_payment(attempt, outcome).await?;
         let payment = attempt.payment;
-        tracing::warn!(%payment, ?settled, "PostgreSQL did not wait for a payment");
+        tracing::warn!(%payment, ?settled, "a payment that only Redis waited for is settled");
         if settled == Settled::Asked {
-            // The gateway may have been asked: PostgreSQL hears of the begin, and the reconciler
-            // asks.
-            self.engine.tell_again(attempt, Again::Begin).await?;
+            // The gateway may have been asked. PostgreSQL gets the begin of the payment, and then
+            // the reconciler asks the gateway.
+            self.engine.tell_again(attempt, MissedStep::Begin).await?;
         }
         Ok(true)
     }
 
-    /// A sale in Redis, or one whose money is on its way back, of which PostgreSQL has missed a
-    /// fact.
-    async fn tell_sale(
+    /// Writes a fact of a sale, or of its refund, again when PostgreSQL has missed it.
+    async fn repeat_sale(
         &self,
         claim: &Claim,
         attempt: &Attempt,
-        kept: Option<KeptState>,
-        looks: &mut Looks,
+        kept: Option<PaymentState>,
+        findings: &mut Findings,
     ) -> anyhow::Result<bool> {
         let refund = claim.payment.as_ref().map_or(0, |payment| payment.money.refund);
         let what = match kept {
-            None => Again::Outcome,
+            None => MissedStep::Outcome,
             Some(kept) => match kept.status {
-                KeptStatus::Waits => Again::Outcome,
-                KeptStatus::Paid
+                Status::InProgress | Status::Lost => MissedStep::Outcome,
+                Status::Paid | Status::Refunded
                     if claim.state == ClaimState::Refunding
                         && !kept.refunding
                         && kept.last_refund < refund =>
                 {
-                    Again::Begin
+                    MissedStep::Begin
                 }
-                KeptStatus::Paid => return Ok(false),
-                KeptStatus::Ended => {
+                Status::Paid | Status::Refunded => return Ok(false),
+                Status::Failed | Status::Withdrawn => {
                     let payment = attempt.payment;
-                    tracing::error!(%payment, "sold in Redis, and not paid in PostgreSQL");
+                    tracing::error!(%payment, "a sale in Redis is not paid in PostgreSQL");
                     return Ok(false);
                 }
             },
         };
-        if looks.told.contains(&(attempt.payment, refund)) {
+        if findings.repeated.contains(&(attempt.payment, refund)) {
             return Ok(false);
         }
         let told = self.engine.tell_again(attempt, what).await?;
-        looks.told.insert((attempt.payment, refund));
+        findings.repeated.insert((attempt.payment, refund));
         tracing::warn!(payment = %attempt.payment, told, "PostgreSQL had missed a fact of a sale");
         Ok(told)
     }
 
-    /// Frees seats that nobody has, here and in PostgreSQL, when the look before found them as
-    /// well.
+    /// Frees seats that have no owner, neither in Redis nor in PostgreSQL, when the last search
+    /// found them too.
     async fn free_seats(
         &self,
         seats: HashSet<(MatchId, SeatId, String)>,
-        looks: &mut Looks,
+        findings: &mut Findings,
     ) -> anyhow::Result<usize> {
         let mut again: HashMap<(MatchId, &str), Vec<SeatId>> = HashMap::new();
-        for (fixture, seat, value) in seats.intersection(&looks.seats) {
+        for (fixture, seat, value) in seats.intersection(&findings.seats) {
             again.entry((*fixture, value)).or_default().push(*seat);
         }
         let mut freed = 0;
         for ((fixture, value), seats) in again {
-            for page in seats.chunks(PAGE) {
+            for page in seats.chunks(ROWS_PER_QUERY) {
                 let claimed = self.store.claimed_among(fixture, page).await?;
-                let nobodys: Vec<SeatId> =
+                let unowned: Vec<SeatId> =
                     page.iter().copied().filter(|seat| !claimed.contains(seat)).collect();
                 let sold_to_one = value.starts_with('O') && value.len() > 1;
                 if sold_to_one || !claimed.is_empty() {
                     let count = page.len();
                     tracing::error!(%fixture, count, "seats have no owner: grandstand verify");
                 }
-                if !sold_to_one && !nobodys.is_empty() {
-                    tracing::warn!(%fixture, seats = ?nobodys, "seats of nobody are free again");
-                    let count = nobodys.len();
-                    if self.engine.free_seats(fixture, value, nobodys).await? {
+                if !sold_to_one && !unowned.is_empty() {
+                    let (seats, count) = (&unowned, unowned.len());
+                    tracing::warn!(%fixture, ?seats, "seats without an owner are free again");
+                    if self.engine.free_seats(fixture, value, unowned).await? {
                         freed += count;
                     }
                 }
             }
         }
-        looks.seats = seats;
+        findings.seats = seats;
         Ok(freed)
     }
 }

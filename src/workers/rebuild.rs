@@ -1,10 +1,10 @@
-//! Redis and PostgreSQL each know something that the other once had: PostgreSQL the last entry of
-//! the journal that it committed, Redis the last one that it was told PostgreSQL has. Whoever is
-//! behind has lost something, and the other one knows what.
+//! Compares Redis with PostgreSQL, and loads a partition that Redis has lost. Each of the two knows
+//! how far the other was: PostgreSQL has the position of the last entry that it committed, and
+//! Redis has the position that the worker announced last. The one that is behind has lost data.
 //!
-//! What Redis has lost is loaded from PostgreSQL under a new epoch: sold stays sold, claimed stays
-//! PAYING, accounts and catalogue return; open holds are gone. What PostgreSQL has lost is never
-//! loaded: payments stop, and `grandstand restore` writes it again.
+//! Data that Redis has lost is loaded from PostgreSQL under a new epoch: sold seats stay sold,
+//! claimed seats stay PAYING, accounts and catalogue return, and open holds are gone. Data that
+//! PostgreSQL has lost is never loaded: payments stop, and `grandstand restore` writes it again.
 
 use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
@@ -15,35 +15,37 @@ use crate::failpoint;
 use crate::stream::journal::Journal;
 use crate::workers::Workers;
 
-/// The life of a lease while its partition is loaded.
-const LOAD_LEASE_MS: u64 = 10_000;
+/// The lifetime of a lease while its partition is loaded. It must outlast a moment in which
+/// neither server replies; after the death of a worker a longer one delays the next worker.
+const LOAD_LEASE_TTL_MS: u64 = 10_000;
 
-/// What Redis and PostgreSQL know of the journal of one partition.
+/// Whether Redis and PostgreSQL have the same journal of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// It is the same log.
+    /// They have the same journal.
     Same,
     /// Redis does not have the partition, or it is closed.
     NotLoaded,
-    /// Redis has lost what PostgreSQL committed.
-    RedisLost { known: Position },
-    /// PostgreSQL has lost what Redis was told it had.
-    DatabaseLost { told: Position, place: Option<Position> },
+    /// Redis has lost entries that PostgreSQL committed, up to this position.
+    RedisLost { committed: Position },
+    /// PostgreSQL has lost entries: it is at `found`, and the worker had announced `announced`.
+    DatabaseLost { announced: Position, found: Option<Position> },
 }
 
 impl Agreement {
-    /// `has`: the journal has the entry up to which PostgreSQL has it.
-    pub fn of(state: &PartitionState, place: Option<Position>, has: bool) -> Self {
-        // The epoch is in PostgreSQL before it is in Redis: one that is not there was there once.
-        if let Some(told) = state.told()
-            && place.is_none_or(|place| (place.epoch, place.id) < (told.epoch, told.id))
+    /// `position`: how far PostgreSQL is; `has`: the journal has the entry at this position.
+    pub fn of(state: &PartitionState, position: Option<Position>, has: bool) -> Self {
+        // An epoch is written to PostgreSQL before Redis. So when Redis has a later epoch than
+        // PostgreSQL, PostgreSQL has lost it.
+        if let Some(announced) = state.told()
+            && position.is_none_or(|position| position < announced)
         {
-            return Self::DatabaseLost { told, place };
+            return Self::DatabaseLost { announced, found: position };
         }
-        match place {
+        match position {
             _ if !state.open => Self::NotLoaded,
-            Some(place) if state.epoch != Some(place.epoch) || !has => {
-                Self::RedisLost { known: place }
+            Some(committed) if state.epoch != Some(committed.epoch) || !has => {
+                Self::RedisLost { committed }
             }
             Some(_) | None => Self::Same,
         }
@@ -51,70 +53,63 @@ impl Agreement {
 }
 
 impl Workers {
-    /// Compares what Redis and PostgreSQL know of a partition. It reads only.
-    pub async fn agreement(
-        &self,
-        journal: &Journal,
-        partition: Partition,
-    ) -> anyhow::Result<Agreement> {
-        // Redis first: what it was told before is in PostgreSQL by the time that is asked.
+    /// Compares Redis with PostgreSQL for one partition. It only reads.
+    pub async fn agreement(&self, partition: Partition) -> anyhow::Result<Agreement> {
+        // Redis is read first, because a position is announced after it was committed. The other
+        // way round, a commit in between would look like a loss of PostgreSQL.
         let state = self.engine.partition_state(partition).await?;
-        let place = self.store.position(partition).await?;
-        let has = match place {
-            Some(place) => journal.has(place.id).await?,
+        let position = self.store.position(partition).await?;
+        let has = match position {
+            Some(position) => self.engine.journal_has(partition, position.id).await?,
             None => true,
         };
-        Ok(Agreement::of(&state, place, has))
+        Ok(Agreement::of(&state, position, has))
     }
 
-    /// Loads the partition when it is missing or has lost its tail; returns whether it did.
+    /// Loads the partition when Redis does not have it or has lost the last entries of its journal;
+    /// returns whether it did.
     ///
     /// # Errors
-    /// PostgreSQL has lost something: the partition stays as it is, and new payments stop.
+    /// PostgreSQL has lost data: the partition stays as it is, and new payments stop.
     pub async fn load_once(&self, journal: &Journal, lease: &Lease) -> anyhow::Result<bool> {
         let partition = lease.partition;
-        match self.agreement(journal, partition).await? {
+        match self.agreement(partition).await? {
             Agreement::Same => {
                 self.resume(lease).await?;
                 return Ok(false);
             }
             Agreement::NotLoaded => {}
-            Agreement::RedisLost { known } => {
-                tracing::error!(%partition, %known,
-                    "Redis has lost what PostgreSQL knows: the partition is loaded again");
+            Agreement::RedisLost { committed } => {
+                tracing::error!(%partition, %committed,
+                    "Redis has lost data of the partition: it is loaded from PostgreSQL");
                 metrics::counter!("grandstand_partitions_rebuilt_total").increment(1);
             }
-            Agreement::DatabaseLost { told, place } => {
-                let place = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
-                let lost = format!("PostgreSQL had {told} and has {place}");
+            Agreement::DatabaseLost { announced, found } => {
+                let found = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+                let lost = format!("PostgreSQL had {announced} and has {found}");
                 self.stop_payments(lease, &lost).await?;
                 anyhow::bail!("{lost}: run `grandstand restore`");
             }
         }
-        // A load takes its time, and must not lose its lease to a moment in which nothing moves.
-        let life_ms = lease.life().as_millis() as u64;
-        self.engine.lengthen_lease(lease, life_ms.max(LOAD_LEASE_MS)).await?;
+        // A load takes seconds, and one late renewal must not end it.
+        let ttl_ms = lease.life().as_millis() as u64;
+        self.engine.lengthen_lease(lease, ttl_ms.max(LOAD_LEASE_TTL_MS)).await?;
         let loaded = self.load(journal, lease).await;
-        self.engine.lengthen_lease(lease, life_ms).await?;
+        self.engine.lengthen_lease(lease, ttl_ms).await?;
         loaded.map(|()| true)
     }
 
-    /// Whether this is still the log that PostgreSQL has up to `place`, on both sides.
-    pub async fn same_log(
-        &self,
-        journal: &Journal,
-        partition: Partition,
-        place: Position,
-    ) -> anyhow::Result<bool> {
-        let same = self.agreement(journal, partition).await? == Agreement::Same;
-        Ok(same && self.store.position(partition).await? == Some(place))
+    /// Whether Redis and PostgreSQL still have the same journal, and PostgreSQL is at `position`.
+    pub async fn same_log(&self, partition: Partition, position: Position) -> anyhow::Result<bool> {
+        let same = self.agreement(partition).await? == Agreement::Same;
+        Ok(same && self.store.position(partition).await? == Some(position))
     }
 
     async fn stop_payments(&self, lease: &Lease, lost: &str) -> anyhow::Result<()> {
         self.engine.halt(lease, Some(lost)).await?;
         if self.halted.lock().insert(lease.partition) {
             tracing::error!(partition = %lease.partition, lost,
-                "PostgreSQL has lost what Redis knows: payments stop until `grandstand restore`");
+                "PostgreSQL has lost data: payments stop until `grandstand restore`");
         }
         self.count_halted();
         Ok(())
@@ -124,7 +119,8 @@ impl Workers {
         let state = self.engine.partition_state(lease.partition).await?;
         if self.halted.lock().remove(&lease.partition) || state.halted.is_some() {
             self.engine.halt(lease, None).await?;
-            tracing::info!(partition = %lease.partition, "PostgreSQL has it again: payments go on");
+            let partition = lease.partition;
+            tracing::info!(%partition, "PostgreSQL has the lost data again: payments go on");
         }
         self.count_halted();
         Ok(())
@@ -141,11 +137,11 @@ impl Workers {
             failpoint::reached("load.close");
             self.engine.close_to_load(lease, known).await?;
         }
-        let place = self.store.position(partition).await?;
-        if let Some(place) = place {
-            self.drain_all(journal, partition, place, known.unwrap_or(place.epoch)).await?;
+        let position = self.store.position(partition).await?;
+        if let Some(position) = position {
+            self.drain_all(journal, partition, position, known.unwrap_or(position.epoch)).await?;
         }
-        let epoch = known.max(place.map(|place| place.epoch)).unwrap_or_default() + 1;
+        let epoch = known.max(position.map(|position| position.epoch)).unwrap_or_default() + 1;
         let load = self.read_kept(partition).await?;
         failpoint::reached("load.clear");
         self.engine.clear_partition(lease, &load.matches).await?;
@@ -160,21 +156,23 @@ impl Workers {
         Ok(())
     }
 
-    /// What the journal still has must be in PostgreSQL before the journal begins again. A log that
-    /// has lost its tail may have gone on below the place of PostgreSQL, because the clock of
-    /// another server was behind: it is read from its begin. `epoch` is that of the log: one of an
-    /// earlier epoch says nothing against what has come since.
+    /// Takes all that the journal still has to PostgreSQL, because the journal then begins again. A
+    /// journal that has lost its last entries may have gone on with ids below the position of
+    /// PostgreSQL, when the clock of the new server is behind. Such a journal is read from its
+    /// start. `epoch` is the epoch of the journal: entries of an earlier epoch change nothing that
+    /// a later one has changed.
     async fn drain_all(
         &self,
         journal: &Journal,
         partition: Partition,
-        mut place: Position,
+        mut position: Position,
         epoch: u64,
     ) -> anyhow::Result<()> {
-        let same = epoch == place.epoch && journal.has(place.id).await?;
-        let mut read = Position { epoch, id: if same { place.id } else { StreamId::default() } };
+        let same =
+            epoch == position.epoch && self.engine.journal_has(partition, position.id).await?;
+        let mut read = Position { epoch, id: if same { position.id } else { StreamId::default() } };
         while journal.newest().await? > read.id {
-            (place, read) = self.take_rest(journal, partition, place, read).await?;
+            (position, read) = self.take_rest(journal, partition, position, read).await?;
         }
         Ok(())
     }
@@ -200,35 +198,37 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_behind_has_lost_something() {
+    fn the_one_that_is_behind_has_lost_data() {
         let state = |epoch: u64, committed: u64, open: bool| PartitionState {
             epoch: Some(epoch),
             open,
             committed: StreamId { ms: committed, seq: 0 },
             halted: None,
         };
-        let lost = |told, place| Agreement::DatabaseLost { told, place };
+        let lost = |announced, found| Agreement::DatabaseLost { announced, found };
+        let redis_lost = |committed| Agreement::RedisLost { committed };
         let never = PartitionState::default();
-        for (known, place, has, agreement) in [
+        for (known, position, has, agreement) in [
             (state(2, 50, true), Some(at(2, 50)), true, Agreement::Same),
-            // Committed and not yet told.
+            // Committed and not yet announced.
             (state(2, 50, true), Some(at(2, 60)), true, Agreement::Same),
-            (state(2, 50, true), Some(at(2, 60)), false, Agreement::RedisLost { known: at(2, 60) }),
-            (state(1, 50, true), Some(at(2, 0)), true, Agreement::RedisLost { known: at(2, 0) }),
+            (state(2, 50, true), Some(at(2, 60)), false, redis_lost(at(2, 60))),
+            (state(1, 50, true), Some(at(2, 0)), true, redis_lost(at(2, 0))),
             (state(2, 50, true), Some(at(2, 40)), true, lost(at(2, 50), Some(at(2, 40)))),
-            // Also when the entry that PostgreSQL has was trimmed, and when the epoch is older.
+            // The same when the entry at this position was trimmed, and when the epoch is older.
             (state(2, 50, true), Some(at(2, 40)), false, lost(at(2, 50), Some(at(2, 40)))),
             (state(2, 0, true), Some(at(1, 90)), true, lost(at(2, 0), Some(at(1, 90)))),
             (state(2, 50, true), None, true, lost(at(2, 50), None)),
             (state(1, 0, true), None, true, lost(at(1, 0), None)),
-            // A partition that was closed still knows what PostgreSQL had.
+            // A partition that was closed still has the announced position.
             (state(2, 50, false), Some(at(2, 40)), true, lost(at(2, 50), Some(at(2, 40)))),
             (state(2, 50, false), Some(at(2, 50)), true, Agreement::NotLoaded),
             (state(2, 50, false), Some(at(3, 0)), true, Agreement::NotLoaded),
             (never.clone(), None, true, Agreement::NotLoaded),
             (never, Some(at(2, 50)), false, Agreement::NotLoaded),
         ] {
-            assert_eq!(Agreement::of(&known, place, has), agreement, "{known:?} {place:?} {has}");
+            let found = Agreement::of(&known, position, has);
+            assert_eq!(found, agreement, "{known:?} {position:?} {has}");
         }
     }
 }

@@ -3,9 +3,11 @@
 //! forgotten. Every step is idempotent and names its attempt; two reconcilers at once only ask
 //! twice.
 
+use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{Partition, PaymentId, SeatId};
 use crate::domain::money::{Attempt, Money, Refund};
-use crate::engine::payments::{Again, Outcome, Settled};
+use crate::engine::command::MissedStep;
+use crate::engine::payments::{Outcome, Settled};
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as Confirmed};
 use crate::store::unsettled::{Unsettled, UnsettledState};
@@ -63,7 +65,7 @@ impl Workers {
             return Ok(false);
         };
         // What PostgreSQL has not read yet is not missing in it.
-        let place = self.place(payment.partition()).await?;
+        let place = self.position(payment.partition()).await?;
         if place.id >= newest && self.tell_again(&attempt, &state).await? {
             return Ok(true);
         }
@@ -78,8 +80,10 @@ impl Workers {
     /// fact is written again. `false` when Redis waits as well.
     async fn tell_again(&self, attempt: &Attempt, state: &UnsettledState) -> anyhow::Result<bool> {
         let what = match state {
-            UnsettledState::Outcome => Again::Outcome,
-            UnsettledState::Refund(refund, money) if refund.number > 0 => Again::Refund(money),
+            UnsettledState::Outcome => MissedStep::Outcome,
+            UnsettledState::Refund(refund, money) if refund.number > 0 => {
+                MissedStep::Refund(money.clone())
+            }
             UnsettledState::Refund(..) | UnsettledState::Lost(_) => return Ok(false),
         };
         let told = self.engine.tell_again(attempt, what).await?;
@@ -93,7 +97,7 @@ impl Workers {
     async fn ask(&self, attempt: &Attempt) -> anyhow::Result<Option<Outcome>> {
         if attempt.amount == 0 {
             // What costs nothing is no business of the gateway.
-            let waits = self.engine.ask_payment(attempt).await?;
+            let waits = self.engine.mark_asked(attempt).await?;
             let withdrawn = || Outcome::Declined("WITHDRAWN".to_owned());
             return Ok(Some(if waits { Outcome::Approved } else { withdrawn() }));
         }
@@ -115,7 +119,7 @@ impl Workers {
             }
             // The buyer agreed and our call never arrived. Only what still waits for it is charged.
             GatewayStatus::InProgress | GatewayStatus::Ready => {
-                if !self.engine.ask_payment(attempt).await? {
+                if !self.engine.mark_asked(attempt).await? {
                     return Ok(Some(Outcome::Declined("WITHDRAWN".to_owned())));
                 }
                 let Attempt { payment_key, amount, number, .. } = attempt;
@@ -165,7 +169,7 @@ impl Workers {
             // A later attempt has the money, or it is back already: the journal tells.
             Settled::Over | Settled::Asked if approved => Ok(false),
             Settled::Over | Settled::Asked => {
-                self.forget(attempt, "payment_declined", &Money::default()).await
+                self.forget(attempt, PaymentStep::Declined, &Money::default()).await
             }
         }
     }
@@ -191,7 +195,7 @@ impl Workers {
                 metrics::counter!("grandstand_refunds_owed_refused_total").increment(1);
                 return Ok(false);
             }
-            return self.forget(attempt, "payment_refunded", money).await;
+            return self.forget(attempt, PaymentStep::Refunded, money).await;
         }
         let kept = refused.is_some();
         let Attempt { match_id, user, reservation, .. } = *attempt;
@@ -200,13 +204,13 @@ impl Workers {
             return Ok(true);
         }
         match refund.amount {
-            _ if kept => self.forget(attempt, "refund_refused", money).await,
-            None => self.forget(attempt, "payment_refunded", money).await,
+            _ if kept => self.forget(attempt, PaymentStep::RefundRefused, money).await,
+            None => self.forget(attempt, PaymentStep::Refunded, money).await,
             Some(part) => {
                 let mut left = attempt.clone();
                 left.seats.retain(|seat| !money.part_seats.contains(seat));
                 left.amount -= part;
-                self.forget(&left, "refund_done", money).await
+                self.forget(&left, PaymentStep::RefundDone, money).await
             }
         }
     }
@@ -215,13 +219,18 @@ impl Workers {
     async fn give_up(&self, attempt: &Attempt, sold: &[SeatId]) -> anyhow::Result<bool> {
         let lost = Outcome::Lost(sold.to_vec());
         self.engine.settle_payment(attempt, lost).await?;
-        self.forget(attempt, "payment_lost", &Money::default()).await
+        self.forget(attempt, PaymentStep::Lost, &Money::default()).await
     }
 
     /// The reservation does not wait for it any more: PostgreSQL hears of the end all the same.
-    async fn forget(&self, attempt: &Attempt, fact: &str, money: &Money) -> anyhow::Result<bool> {
+    async fn forget(
+        &self,
+        attempt: &Attempt,
+        fact: PaymentStep,
+        money: &Money,
+    ) -> anyhow::Result<bool> {
         let money = Money { attempt: attempt.number, ..money.clone() };
-        Ok(self.engine.forget_payment(attempt, fact, &money).await?)
+        Ok(self.engine.record_orphan_payment(attempt, fact, &money).await?)
     }
 
     async fn give_back(&self, attempt: &Attempt, refund: &Refund) -> CancelOutcome {

@@ -1,13 +1,13 @@
-//! A match that is over leaves Redis after a while, because PostgreSQL has its sales. First its
-//! document says that it is archived, which PostgreSQL and all nodes hear; then the records of its
-//! sales go, some at a time, and in the end its keys.
+//! Archives matches: a match that has been over for some days leaves Redis, because PostgreSQL has
+//! its sales. First its document is marked as archived, and the mark reaches PostgreSQL and all
+//! nodes. Then the records of its sales are removed, some at a time, and in the end its keys.
 
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition};
 use crate::engine::batch::Operation;
 use crate::engine::error::{EngineError, Refusal};
-use crate::workers::{LEASE_EVERY, Workers, pause};
+use crate::workers::{LEASE_INTERVAL, Workers, pause};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -16,37 +16,37 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The time between two searches for matches that are over. Nobody waits for them.
-const RETIRE_EVERY: Duration = Duration::from_secs(60);
-/// Records in one step: less than 1 ms of Redis.
-const STEP: usize = 96;
-/// Between two steps, so that most of the time stays for the commands of others.
+const RETIRE_INTERVAL: Duration = Duration::from_secs(60);
+/// Records that are removed at once. They take less than 1 ms of Redis.
+const RECORDS_PER_STEP: usize = 96;
+/// The pause between two steps. It leaves most of the time of Redis to the commands of buyers.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 
-/// The matches of which nothing is left in Redis, as far as this process knows.
+/// The matches that this process has removed from Redis, or found removed.
 #[derive(Debug, Default)]
 pub struct Retired(Mutex<HashSet<MatchId>>);
 
 impl Workers {
-    /// Retires matches while the partition is ours.
+    /// Retires matches, while this worker owns the partition.
     pub(super) async fn retire(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
         while !stop.is_cancelled() {
             if !self.owns(partition) {
-                pause(LEASE_EVERY, &stop).await;
+                pause(LEASE_INTERVAL, &stop).await;
                 continue;
             }
             tokio::select! {
                 done = self.retire_once(partition) => if let Err(error) = done {
-                    tracing::warn!(%partition, error = format!("{error:#}"), "retiring waits");
+                    tracing::warn!(%partition, error = format!("{error:#}"), "archiving waits");
                 },
                 () = stop.cancelled() => return,
             }
-            pause(RETIRE_EVERY, &stop).await;
+            pause(RETIRE_INTERVAL, &stop).await;
         }
     }
 
-    /// One step for all matches of a partition that are over: archives those that nothing is open
-    /// in, and removes what is left of those that PostgreSQL knows as archived. Answers how many
-    /// matches have left.
+    /// Does one step for all matches of a partition that are over. A match without open claims and
+    /// payments is archived. A match that PostgreSQL has as archived is removed. Returns how many
+    /// matches have left Redis.
     pub async fn retire_once(&self, partition: Partition) -> anyhow::Result<usize> {
         let over = self.over(partition).await?;
         if over.is_empty() {
@@ -66,19 +66,19 @@ impl Workers {
             cursor = next;
         }
         let mut left = 0;
-        for (id, event) in over.iter().filter(|(id, _)| !open.contains(*id)) {
+        for (id, fixture) in over.iter().filter(|(id, _)| !open.contains(*id)) {
             if archived.contains(id) {
                 self.engine.clear_match(*id).await?;
                 self.retired.0.lock().insert(*id);
                 left += 1;
-            } else if !event.archived && !self.store.is_unsettled(*id).await? {
-                self.archive(*id, event.version).await?;
+            } else if !fixture.archived && !self.store.is_unsettled(*id).await? {
+                self.archive(*id, fixture.version).await?;
             }
         }
         Ok(left)
     }
 
-    /// The closed matches that have been over for long enough, without those that are gone.
+    /// The closed matches that started more than `keep_match_ms` ago and are still in Redis.
     async fn over(
         &self,
         partition: Partition,
@@ -88,18 +88,18 @@ impl Workers {
             .catalog
             .matches()
             .into_iter()
-            .filter(|event| event.id.partition() == partition)
-            .filter(|event| event.status == MatchStatus::Closed)
-            .filter(|event| event.starts_at.as_millisecond() + self.keep_match_ms <= now)
-            .map(|event| (event.id, event))
+            .filter(|fixture| fixture.id.partition() == partition)
+            .filter(|fixture| fixture.status == MatchStatus::Closed)
+            .filter(|fixture| fixture.starts_at.as_millisecond() + self.keep_match_ms <= now)
+            .map(|fixture| (fixture.id, fixture))
             .collect();
         let retired = self.retired.0.lock();
         over.retain(|id, _| !retired.contains(id));
         Ok(over)
     }
 
-    /// Removes the sales of archived matches; answers the matches in which something stays: what is
-    /// no sale, or what PostgreSQL does not have as one.
+    /// Removes the sales of archived matches; returns the matches in which a claim stays, because
+    /// it is not a sale, or because PostgreSQL does not have it as a sale.
     async fn remove(
         &self,
         claims: Vec<Claim>,
@@ -110,17 +110,21 @@ impl Workers {
             return Ok(HashSet::new());
         }
         let sold = self.store.confirmed(&ids).await?;
-        let is_sale = |one: &Claim| one.state == ClaimState::Confirmed && sold.contains(&one.id);
+        let is_sale =
+            |claim: &Claim| claim.state == ClaimState::Confirmed && sold.contains(&claim.id);
         let mut open: HashSet<MatchId> =
-            claims.iter().filter(|one| !is_sale(one)).map(|one| one.match_id).collect();
-        let done: Vec<&Claim> =
-            claims.iter().filter(|one| archived.contains(&one.match_id) && is_sale(one)).collect();
-        for step in done.chunks(STEP) {
-            let removals =
-                step.iter().map(|one| self.engine.archive_claim(one.match_id, one.user, one.id));
-            for (one, removed) in step.iter().zip(join_all(removals).await) {
+            claims.iter().filter(|claim| !is_sale(claim)).map(|claim| claim.match_id).collect();
+        let done: Vec<&Claim> = claims
+            .iter()
+            .filter(|claim| archived.contains(&claim.match_id) && is_sale(claim))
+            .collect();
+        for step in done.chunks(RECORDS_PER_STEP) {
+            let removals = step
+                .iter()
+                .map(|sale| self.engine.archive_claim(sale.match_id, sale.user, sale.id));
+            for (sale, removed) in step.iter().zip(join_all(removals).await) {
                 if !removed? {
-                    open.insert(one.match_id);
+                    open.insert(sale.match_id);
                 }
             }
             tokio::time::sleep(STEP_PAUSE).await;
@@ -128,16 +132,17 @@ impl Workers {
         Ok(open)
     }
 
-    /// Marks a match as archived, if nobody has changed it since.
+    /// Marks a match as archived, unless somebody has changed it since.
     async fn archive(&self, id: MatchId, version: u64) -> anyhow::Result<()> {
-        let Some(event) = self.engine.fixture(id).await?.filter(|event| event.version == version)
+        let Some(fixture) =
+            self.engine.fixture(id).await?.filter(|fixture| fixture.version == version)
         else {
             return Ok(());
         };
-        let event = Match { version: version + 1, archived: true, ..event };
-        match self.engine.put_match(&event, Operation::default()).await {
+        let fixture = Match { version: version + 1, archived: true, ..fixture };
+        match self.engine.put_match(&fixture, Operation::default()).await {
             Ok(_) => tracing::info!(%id, "the match is archived: it leaves Redis"),
-            Err(EngineError::Refused(Refusal::Stale | Refusal::NotFound)) => return Ok(()),
+            Err(EngineError::Refused(Refusal::Stale | Refusal::NotFound(_))) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         Ok(self.catalog.refresh_match(id).await?)

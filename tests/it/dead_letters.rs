@@ -139,13 +139,15 @@ async fn a_dead_letter_is_replayed_once() {
     let found: Vec<(String, std::collections::HashMap<String, String>)> =
         raw.xrange_values(stream.clone(), "-", "+", None).await.unwrap();
     let (engine, fields) = (&app.node().services.engine, &letter.fields);
-    let replay = || engine.replay_dead_letter(letter.partition, &found[0].0, letter.place, fields);
+    let replay =
+        || engine.replay_dead_letter(letter.partition, &found[0].0, letter.position, fields);
     let both = tokio::join!(replay(), replay());
     assert_eq!([both.0.unwrap(), both.1.unwrap()].iter().filter(|put| **put).count(), 1);
     // It is refused again: one letter, under a new name.
     let again = eventually("it is back", || async {
         let found = letters(&app).await;
-        (found.len() == 1 && !found[0][0].ends_with(&letter.place.id.to_string())).then_some(found)
+        (found.len() == 1 && !found[0][0].ends_with(&letter.position.id.to_string()))
+            .then_some(found)
     })
     .await;
     let _: i64 = raw.del(stream).await.unwrap();
@@ -154,7 +156,7 @@ async fn a_dead_letter_is_replayed_once() {
     let last = waiting(&app, 1).await;
     assert_ne!(last[0][0], again[0][0]);
     let was = "select fields ->> 'was' from dead_letters";
-    let first = letter.place.to_string();
+    let first = letter.position.to_string();
     assert_eq!(sql(&app.settings.database_url, was).await, [[first]], "the first place stays");
     engine.close_partition(letter.partition).await.unwrap();
     let put = replay().await;

@@ -6,7 +6,7 @@ use crate::support::engine::Step::{
 };
 use crate::support::engine::{TestEngine, seats};
 use crate::table::{Call, Case, check};
-use grandstand::engine::payments::Again;
+use grandstand::engine::command::MissedStep;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 
 const PAYING: &[Step] = &[Hold, Reserve, Request, Begin];
@@ -72,7 +72,7 @@ async fn a_step_that_was_taken_is_told_again() {
     // Redis has lost the begin of a second attempt.
     let bed = TestEngine::start().await;
     let scene = bed.at(DECLINED).await;
-    assert!(!bed.engine.tell_again(&scene.attempt(2), Again::Outcome).await.unwrap());
+    assert!(!bed.engine.tell_again(&scene.attempt(2), MissedStep::Outcome).await.unwrap());
 }
 
 /// The rule: only seats that no claim of their user names are freed, and only with the value that

@@ -347,7 +347,7 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     bed.assert_sound().await;
     // And when it gets more time than it had.
     let (id, me, mine) = (scene.id(), scene.me, scene.reservation);
-    bed.engine.stretch_reservation(id, me, mine, 86_400_000).await.unwrap();
+    bed.engine.extend_reservation(id, me, mine, 86_400_000).await.unwrap();
     bed.assert_sound().await;
 }
 

@@ -9,7 +9,7 @@ use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::batch::{Limits, Operation};
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::snapshot::parse_told;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -31,7 +31,7 @@ const ASKED: &[Step] = &[Hold, Reserve, Request, Begin, Ask];
 const AGAIN: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw, Begin];
 const OWED: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw, Approve];
 const LATE: &[Step] = &[Hold, ReserveLate];
-const OVER: &str = "ReservationEnded(\"EXPIRED\")";
+const OVER: &str = "ReservationEnded(Expired)";
 const AMOUNT: i64 = 20_000;
 
 /// A line that changes no seat: they stay as they are, and nobody is told.
@@ -89,7 +89,7 @@ async fn a_payment_begins_once_with_the_right_amount() {
         same("unknown", &[], begin(Me, AMOUNT, KEY), "NotFound", ""),
         same("not mine", READY, begin(Other, AMOUNT, KEY), "NotFound", "1P 2P"),
         late("late", begin(Me, AMOUNT, KEY), OVER),
-        same("lost", LOST, begin(Me, AMOUNT, KEY), "ReservationEnded(\"LOST\")", "1O"),
+        same("lost", LOST, begin(Me, AMOUNT, KEY), "ReservationEnded(Lost)", "1O"),
         same("another payment", READY, BeginOther, "NotPending(Replaced)", "1P 2P"),
         same("amount before state", PAYING, begin(Me, 1, KEY), "AmountMismatch", "1P 2P"),
         same("amount", READY, begin(Me, AMOUNT - 1, KEY), "AmountMismatch", "1P 2P"),
@@ -245,7 +245,7 @@ async fn a_part_of_a_sale_is_cancelled_and_its_seats_are_free_when_the_money_is_
     let table = [
         same("not mine", SOLD, cancel(Other, &[1]), "NotFound", "1O 2O"),
         same("paying", PAYING, cancel(Me, &[1]), "Paying", "1P 2P"),
-        same("not paid", PENDING, cancel(Me, &[1]), "NotCancellable(\"PENDING\")", "1P 2P"),
+        same("not paid", PENDING, cancel(Me, &[1]), "NotCancellable(PartOfUnpaid)", "1P 2P"),
         same("not in it", SOLD, cancel(Me, &[3]), "NotYours", "1O 2O"),
         same("one not in it", SOLD, cancel(Me, &[1, 2, 3]), "NotYours", "1O 2O"),
         same("again", REFUNDING_PART, cancel(Me, &[1]), "refunding a part already", "1O 2O"),

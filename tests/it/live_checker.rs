@@ -6,7 +6,7 @@ use crate::support::events::{Event, EventStream};
 use crate::support::node::{TestMatch, TestNode};
 use fred::prelude::*;
 use grandstand::domain::ids::MatchId;
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::snapshot::parse_told;
 use grandstand::node::NodeRole;
 use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};

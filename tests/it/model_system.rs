@@ -4,17 +4,18 @@
 use crate::model::{HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_USER, USERS};
 use fred::prelude::*;
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
-use grandstand::domain::claim::ClaimState;
+use grandstand::domain::claim::{ClaimState, EndReason};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::engine::batch::Limits;
+use grandstand::engine::claims::Found;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::payments::{Begun, Outcome as Settle, Settled};
-use grandstand::engine::reservations::{Cancelled, Found, Source};
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::reservations::{Cancelled, Source};
+use grandstand::engine::snapshot::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::MatchKeys;
@@ -194,7 +195,7 @@ impl System {
             }
             Command::Ask { payment, attempt } => {
                 let attempt = self.attempt(*payment, *attempt, model);
-                Ran::of(engine.ask_payment(&attempt).await, |asked| {
+                Ran::of(engine.mark_asked(&attempt).await, |asked| {
                     Ran::word(if asked { "asked" } else { "over" })
                 })
             }
@@ -338,14 +339,14 @@ impl Ran {
         let (word, seats) = match refusal {
             Refusal::SeatLimit => ("seat_limit", vec![]),
             Refusal::Taken(seats) => ("taken", seats),
-            Refusal::NotFound => ("not_found", vec![]),
+            Refusal::NotFound(_) => ("not_found", vec![]),
             Refusal::NotYours => ("not_yours", vec![]),
             Refusal::AlreadyReserved => ("already_reserved", vec![]),
             Refusal::HoldExpired(seats) => ("expired", seats),
             Refusal::AlreadyHeld(_, seats) => ("already_held", seats),
             Refusal::ReservedByYou(_, seats) => ("reserved_by_you", seats),
             Refusal::NotPending(_) => ("not_pending", vec![]),
-            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => ("ended EXPIRED", vec![]),
+            Refusal::ReservationEnded(EndReason::Expired) => ("ended EXPIRED", vec![]),
             Refusal::ReservationEnded(_) => ("ended", vec![]),
             Refusal::AmountMismatch => ("amount_mismatch", vec![]),
             Refusal::PaymentFailed => ("failed", vec![]),

@@ -6,6 +6,7 @@ use crate::support::node::{TestMatch, TestNode, eventually};
 use fred::prelude::*;
 use futures::StreamExt as _;
 use grandstand::domain::claim::PaymentStatus;
+use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money};
 use grandstand::engine::batch::Operation;
@@ -297,7 +298,7 @@ async fn news_of_an_earlier_payment_leave_the_sale_by_a_later_one_alone() {
     };
     let money = Money { attempt: 1, ..Money::default() };
     let engine = &node.services.engine;
-    assert!(engine.forget_payment(&first, "payment_declined", &money).await.unwrap());
+    assert!(engine.record_orphan_payment(&first, PaymentStep::Declined, &money).await.unwrap());
     let settled = engine.settle_payment(&first, Outcome::Approved).await.unwrap();
     assert_eq!(settled, Settled::Owed);
     eventually("the journal is in PostgreSQL", || async {

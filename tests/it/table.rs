@@ -2,11 +2,13 @@
 
 use crate::support::engine::{KEY, PRICE, Scene, Step, TestEngine, seats};
 use grandstand::domain::best::Orphan;
+use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::{ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::batch::Operation;
+use grandstand::engine::command::MissedStep;
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::payments::{Again, Begun, Outcome, Settled};
+use grandstand::engine::payments::{Begun, Outcome, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
 
 /// Who calls.
@@ -111,6 +113,7 @@ pub(crate) fn word(reply: Result<String, EngineError>) -> String {
         Err(EngineError::Refused(Refusal::ReservedByYou(_, seats))) => {
             format!("ReservedByYou({seats:?})")
         }
+        Err(EngineError::Refused(Refusal::NotFound(_))) => "NotFound".to_owned(),
         Err(EngineError::Refused(refusal)) => format!("{refusal:?}"),
         Err(EngineError::NotLoaded) => "NotLoaded".to_owned(),
         Err(EngineError::Fenced) => "Fenced".to_owned(),
@@ -211,9 +214,9 @@ async fn tell_again(scene: &Scene<'_>, call: Call) -> Result<String, EngineError
     let part_seats = seats(&[1]);
     let money = Money { attempt: 1, refund, part: PRICE, part_seats, ..Money::default() };
     let what = match call {
-        Call::TellBegin => Again::Begin,
-        _ if refund > 0 => Again::Refund(&money),
-        _ => Again::Outcome,
+        Call::TellBegin => MissedStep::Begin,
+        _ if refund > 0 => MissedStep::Refund(money),
+        _ => MissedStep::Outcome,
     };
     let told = scene.bed.engine.tell_again(&scene.attempt(1), what).await;
     told.map(|told| if told { "told" } else { "waits" }.to_owned())
@@ -267,17 +270,18 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<String, EngineError> {
         Call::ApproveAt(number) => settle_at(scene.attempt(number), Outcome::Approved).await,
         Call::WithdrawAt(number) => settle_at(scene.attempt(number), Outcome::Withdrawn(1)).await,
         Call::Ask(number) => {
-            let asked = engine.ask_payment(&scene.attempt(number)).await;
+            let asked = engine.mark_asked(&scene.attempt(number)).await;
             asked.map(|asked| if asked { "asked" } else { "over" }.to_owned())
         }
         Call::Conclude(fact) => {
             let money = Money { attempt: 1, ..Money::default() };
-            let told = engine.forget_payment(&scene.attempt(1), fact, &money).await;
+            let step = PaymentStep::from_word(fact).expect("a fact about a payment");
+            let told = engine.record_orphan_payment(&scene.attempt(1), step, &money).await;
             told.map(|told| if told { "forgotten" } else { "known" }.to_owned())
         }
         Call::TellAgain(_) | Call::TellBegin => tell_again(scene, call).await,
         Call::Stretch(who) => {
-            let stretched = engine.stretch_reservation(id, user(scene, who), one, 1000).await;
+            let stretched = engine.extend_reservation(id, user(scene, who), one, 1000).await;
             stretched.map(|()| "pending".to_owned())
         }
         Call::Refund => refund(1, None).await,

@@ -12,7 +12,7 @@ use grandstand::node::{Node, NodeRole};
 use grandstand::redis::Link;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use grandstand::stream::journal::Journal;
-use grandstand::workers::orphans::Looks;
+use grandstand::workers::orphans::Findings;
 use serde_json::{Value as Json, json};
 
 struct Bed {
@@ -38,7 +38,7 @@ impl Bed {
         let journal = Journal::open(workers.engine.redis(), partition).await.unwrap();
         let lease = workers.engine.take_lease(partition, "by hand", 600_000).await.unwrap();
         let lease = lease.expect("nobody owns it");
-        let place = workers.place(partition).await.unwrap();
+        let place = workers.position(partition).await.unwrap();
         Hand { partition, journal, lease, place, raw: self.app.raw().await }
     }
 
@@ -256,7 +256,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     // The node is gone, and what it wrote as well.
     engine.begin_payment(event, me.parse().unwrap(), one, paid, 20_000, &key).await.unwrap();
     hand.lose(&bed.app, "payment_begun").await;
-    let mut looks = Looks::default();
+    let mut looks = Findings::default();
     assert_eq!(workers.orphans_once(hand.partition, &mut looks).await.unwrap(), 0);
     bed.app.wait_for_status(&bed.fan, &reservation, "PAYING").await;
     assert_eq!(workers.orphans_once(hand.partition, &mut looks).await.unwrap(), 1);
@@ -270,7 +270,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     let begun = hand.wait_for("payment_begun").await;
     hand.take(&bed.app).await;
     let waiting = node.services.store.unsettled_one(paid).await.unwrap().unwrap();
-    assert!(engine.ask_payment(&waiting.attempt).await.unwrap(), "{begun}");
+    assert!(engine.mark_asked(&waiting.attempt).await.unwrap(), "{begun}");
     let url = bed.app.settings.database_url.clone();
     sql(&url, "delete from payments; delete from reservations; delete from claims").await;
     for expected in [0, 1] {
@@ -292,11 +292,11 @@ async fn a_sale_that_postgresql_never_heard_of_is_told_again() {
     let mut bed = Bed::start().await;
     bed.sold(&[1, 2]).await;
     let mut hand = bed.by_hand().await;
-    let (workers, mut looks) = (bed.app.node().workers.clone(), Looks::default());
+    let (workers, mut looks) = (bed.app.node().workers.clone(), Findings::default());
     let url = bed.app.settings.database_url.clone();
     assert_eq!(workers.orphans_once(hand.partition, &mut looks).await.unwrap(), 0);
     sql(&url, "delete from payments; delete from reservations; delete from claims").await;
-    let mut looks = Looks::default();
+    let mut looks = Findings::default();
     assert_eq!(workers.orphans_once(hand.partition, &mut looks).await.unwrap(), 1);
     hand.take(&bed.app).await;
     assert_eq!(bed.app.wait_for_books().await, ["PAID"]);
@@ -327,7 +327,7 @@ async fn seats_of_nobody_are_free_again() {
         let all: std::collections::BTreeMap<u32, String> = hand.raw.hgetall(&seats).await.unwrap();
         all.into_iter().map(|(seat, value)| format!("{seat}{}", &value[..1])).collect::<Vec<_>>()
     };
-    let (workers, mut looks) = (bed.app.node().workers.clone(), Looks::default());
+    let (workers, mut looks) = (bed.app.node().workers.clone(), Findings::default());
     assert_eq!(workers.orphans_once(hand.partition, &mut looks).await.unwrap(), 0);
     assert_eq!(left().await, ["1H", "2P", "3H", "4O", "5O", "6O", "7B"]);
     // Somebody has a seat again that the first look found.

@@ -350,7 +350,7 @@ impl Scene<'_> {
             Step::Decline => drop(settle(Outcome::Declined("NO".to_owned())).await.unwrap()),
             Step::Withdraw => drop(settle(Outcome::Withdrawn(1000)).await.unwrap()),
             Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
-            Step::Ask => assert!(engine.ask_payment(&attempt).await.unwrap()),
+            Step::Ask => assert!(engine.mark_asked(&attempt).await.unwrap()),
             Step::Refund => {
                 engine.settle_refund(id, self.me, one, &refund, None).await.unwrap();
             }

@@ -199,15 +199,20 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Each command has a line `-- Replies: command: words`, with the words of the local functions of
-/// the file that it calls.
-pub(crate) fn check_command_replies(source: &Source) -> Vec<Fault> {
-    let blocks = blocks(&source.text);
+/// Each command has a line `-- Replies: command: words` (or several), with its own words and those
+/// of the functions that it calls, in its file or in the library.
+pub(crate) fn check_command_replies(source: &Source, library: &[Source]) -> Vec<Fault> {
+    let commands = blocks(&source.text);
+    let of_library = library.iter().flat_map(|part| blocks(&part.text));
+    let blocks: Vec<(String, String)> = commands.iter().cloned().chain(of_library).collect();
     let mut faults = Vec::new();
-    for (name, _) in blocks.iter().filter(|(name, _)| name.starts_with("commands.")) {
+    for (name, _) in commands.iter().filter(|(name, _)| name.starts_with("commands.")) {
         let (mut waiting, mut reached) = (vec![name.as_str()], BTreeSet::new());
         let mut done = BTreeSet::new();
-        while let Some(next) = waiting.pop().filter(|next| reached.insert(*next)) {
+        while let Some(next) = waiting.pop() {
+            if !reached.insert(next) {
+                continue;
+            }
             let Some((_, body)) = blocks.iter().find(|(name, _)| name == next) else { continue };
             done.extend(reply_words(body));
             let called = blocks.iter().filter(|(name, _)| body.contains(&format!("{name}(")));
@@ -215,9 +220,15 @@ pub(crate) fn check_command_replies(source: &Source) -> Vec<Fault> {
                 .extend(called.map(|(name, _)| name.as_str()).filter(|one| !reached.contains(one)));
         }
         let place = format!("-- Replies: {}:", name.trim_start_matches("commands."));
-        match header(&source.text).lines().find_map(|line| line.strip_prefix(place.as_str())) {
-            Some(said) => faults.extend(compare(source, &place, &said_words(said), &done)),
-            None => {
+        let header = header(&source.text);
+        let lines: Vec<&str> =
+            header.lines().filter_map(|line| line.strip_prefix(place.as_str())).collect();
+        match lines[..] {
+            [_, ..] => {
+                let said = lines.iter().flat_map(|line| said_words(line)).collect();
+                faults.extend(compare(source, &place, &said, &done));
+            }
+            [] => {
                 let words: Vec<String> = done.into_iter().collect();
                 let what = format!("{name} has no header `{place} {}`. Add it.", words.join(" "));
                 faults.push(Fault::at(source, &format!("{name} ="), what));
@@ -335,7 +346,7 @@ mod tests {
             if no then return no end\n  \
             return payment_fact(command, 'taken', 'payment_begun', found)\nend\n";
         let check =
-            |text: &str| check_command_replies(&Source::sample("lua/seat/a.lua", text)).len();
+            |text: &str| check_command_replies(&Source::sample("lua/seat/a.lua", text), &[]).len();
         assert_eq!(check(text), 0);
         assert_eq!(check(&text.replace("taken gone", "taken")), 1);
         assert_eq!(check(&text.replace("taken gone", "taken gone late")), 1);

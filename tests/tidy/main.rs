@@ -142,7 +142,8 @@ fn headers_of_scripts_name_all_replies_and_nothing_else() {
     let scripts = lua::top_level(files(&["lua"], &["lua"]));
     let mut faults: Vec<Fault> =
         scripts.iter().flat_map(|script| lua::check_replies(script, &library)).collect();
-    faults.extend(each(&files(&["lua/seat"], &["lua"]), lua::check_command_replies));
+    let commands = files(&["lua/seat"], &["lua"]);
+    faults.extend(commands.iter().flat_map(|file| lua::check_command_replies(file, &library)));
     none(faults);
 }
 

@@ -6,7 +6,7 @@ import { App } from './ui/app';
 
 void restoreSession();
 measureClock().catch(() => undefined);
-// A page that comes back from the browser's store has dead streams and spent buttons.
+// A page from the browser's back/forward cache has dead streams and disabled buttons.
 window.addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });

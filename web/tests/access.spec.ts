@@ -1,4 +1,4 @@
-// The page for people who use it otherwise than with a mouse, in English, by day.
+// The page without a mouse: keyboard, phone, accessibility rules. In English, in light colours.
 
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
@@ -64,7 +64,7 @@ test('the keyboard alone is enough to buy a seat', async ({ arrive }) => {
   await expect(page.getByTestId('ticket')).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('the map comes near with the keyboard, tells where one is, and takes a seat', async ({
+test('the keyboard zooms the map, the map names the block, and Enter chooses a seat', async ({
   arrive,
 }) => {
   const page = await arrive();
@@ -77,8 +77,8 @@ test('the map comes near with the keyboard, tells where one is, and takes a seat
   };
   await expect(nearer).toPass();
   const chosen = page.getByRole('region', { name: 'Your choice' }).locator('li');
-  // Enter comes nearer first, until seats are large enough. The middle of the map may be an aisle:
-  // then the next step is not.
+  // Enter zooms in until seats are large enough. If the middle of the map is an aisle, the next step
+  // reaches a seat.
   const choose = async () => {
     await page.keyboard.press('Enter');
     await page.waitForTimeout(600);
@@ -89,7 +89,7 @@ test('the map comes near with the keyboard, tells where one is, and takes a seat
   await expect.poll(choose, { intervals: [100] }).toBe(1);
 });
 
-test('without WebGL the list takes the place of the map', async ({ context }) => {
+test('without WebGL the list replaces the map', async ({ context }) => {
   await context.addInitScript(() => {
     HTMLCanvasElement.prototype.getContext = () => null;
   });
@@ -111,7 +111,7 @@ test('language and colours are switched and remembered', async ({ arrive }) => {
   await expect(page.locator('html')).toHaveAttribute('lang', 'ko');
 });
 
-test('nothing stands out of a phone, however narrow', async ({ arrive }) => {
+test('nothing is wider than a phone, however narrow', async ({ arrive }) => {
   for (const locale of ['en-GB', 'ko-KR']) {
     const viewport = { width: 320, height: 640 };
     const page = await arrive('/', { viewport, hasTouch: true, isMobile: true, locale });
@@ -145,18 +145,18 @@ async function audit(page: Page, place: string, themes = BOTH): Promise<void> {
   for (const colorScheme of themes) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await expect(page.locator('html')).toHaveAttribute('data-theme', colorScheme);
-    // Colours on their way from one theme to the other are nobody's.
+    // Colours during the change of the theme belong to neither theme.
     await page.evaluate(async () => {
       await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
       const running = document.getAnimations();
-      const ending = running.filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
-      await Promise.allSettled(ending.map((one) => one.finished));
+      const ending = running.filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
+      await Promise.allSettled(ending.map((animation) => animation.finished));
     });
     const rules = new AxeBuilder({ page })
-      // Hundreds of seats and blocks are all alike.
+      // A sample is enough, because hundreds of seats and blocks are alike.
       .exclude('.list-row:nth-child(n+4)')
       .exclude('.list-section:nth-child(n+2)');
-    // By night only the colours are others.
+    // The dark theme differs only in colours.
     if (colorScheme === 'dark') rules.withRules(['color-contrast']);
     const { violations } = await rules.analyze();
     const found = violations.flatMap((rule) =>
@@ -169,7 +169,7 @@ async function audit(page: Page, place: string, themes = BOTH): Promise<void> {
   }
 }
 
-test('each place passes the rules for accessible pages, in both themes', async ({
+test('each place of the page passes the accessibility rules, in both themes', async ({
   arrive,
   server,
 }) => {

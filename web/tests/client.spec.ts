@@ -1,12 +1,12 @@
-// A client that is made from the OpenAPI document: its types are those of src/api/schema.ts, and
-// each call below is checked against them before it is made.
+// A client with types from the OpenAPI document (src/api/schema.ts). The compiler checks each call
+// below against them.
 
 import { expect, request } from '@playwright/test';
 import createClient from 'openapi-fetch';
 import type { paths } from '../src/api/schema';
 import { test } from './support/fan';
 
-test('a client made from the description signs up, buys a ticket and reads it', async ({ server }) => {
+test('a client with types from the OpenAPI document signs up, buys a ticket and reads it', async ({ server }) => {
   const client = createClient<paths>({ baseUrl: server.url });
   const account = { email: `client-${Date.now()}@example.com`, password: 'a long password' };
   const signedUp = await client.POST('/api/users/sign-up', { body: account });

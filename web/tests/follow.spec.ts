@@ -1,4 +1,4 @@
-// What changes of a match besides its seats: the page follows, and nobody has to load it again.
+// Changes of a match besides its seats: the page follows them without a reload.
 
 import { expect, type Page } from '@playwright/test';
 import { draftMatch, openQueue, Person, plan, smallMatch } from './support/backstage';
@@ -10,7 +10,7 @@ const SECONDS = { timeout: 5000 };
 
 const notOnSale = (page: Page) => page.getByText('This match is not on sale now.');
 
-test('a sale that closes and opens is followed by those who look and those who wait', async ({
+test('people who look and people who wait see a sale close and open', async ({
   arrive,
   server,
 }) => {
@@ -32,14 +32,14 @@ test('a sale that closes and opens is followed by those who look and those who w
   await expect(looking.getByTestId('join')).toBeVisible(SECONDS);
   await looking.getByTestId('join').click();
   await signUp(looking);
-  await expect(looking.getByTestId('ahead')).toHaveText('Your turn is near');
+  await expect(looking.getByTestId('ahead')).toHaveText('It is almost your turn');
   await admin.call('POST', `/api/admin/matches/${match}/close`);
   await expect(looking.getByTestId('ahead')).toBeHidden(SECONDS);
   await expect(notOnSale(looking)).toBeVisible();
   await expect(live(looking)).toHaveText('Live');
 });
 
-test('the waiting room follows its organiser and those who come and go', async ({
+test('the waiting room follows its organiser and the people who come and go', async ({
   arrive,
   server,
 }) => {
@@ -55,9 +55,9 @@ test('the waiting room follows its organiser and those who come and go', async (
   await second.call('POST', `/api/matches/${match}/queue`);
   await expect(page.getByText('2 people are waiting')).toBeVisible(SECONDS);
   await openQueue(server.url, match, { paused: true });
-  await expect(page.getByText('Letting in is paused')).toBeVisible(SECONDS);
+  await expect(page.getByText('Admission is paused')).toBeVisible(SECONDS);
   await openQueue(server.url, match, { maxActive: 1 });
-  await expect(page.getByText('Letting in is paused')).toBeHidden(SECONDS);
+  await expect(page.getByText('Admission is paused')).toBeHidden(SECONDS);
   await first.call('POST', `/api/matches/${match}/holds`, { seatIds: [1, 2] });
   await expect(page.getByText('All seats are sold.')).toBeVisible(SECONDS);
   await expect(page.getByText('Estimated wait')).toBeHidden();
@@ -67,7 +67,7 @@ test('the waiting room follows its organiser and those who come and go', async (
   await expect(live(page)).toHaveText('Live');
 });
 
-test('a match that is moved to another day says so', async ({ arrive, server }) => {
+test('a match that is moved to another day shows the new day', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Move Town', 8);
   const page = await arrive(`/#/matches/${match}`);
   await expect(page.getByText('14:00')).toBeVisible();
@@ -84,7 +84,7 @@ test('a match that is moved to another day says so', async ({ arrive, server }) 
   await expect(page.getByText('18:30')).toBeVisible();
 });
 
-test('a new plan of the site is drawn, at its prices, while somebody looks', async ({
+test('a new plan of the site is drawn with its prices while somebody looks at the match', async ({
   arrive,
   server,
 }) => {
@@ -107,7 +107,7 @@ test('a new plan of the site is drawn, at its prices, while somebody looks', asy
   await expect(page.getByText('5 of 5 seats left')).toBeVisible({ timeout: 10_000 });
   await page.locator('.list-block').click();
   await expect(page.locator('.list-seat')).toHaveCount(5);
-  // Who comes later, or back, sees no older one.
+  // A fan who arrives later, or returns, does not see an older plan.
   await page.getByRole('link', { name: 'Back' }).click();
   await admin.call('PUT', `/api/admin/sites/${site}`, plan(6, 4000));
   await page.goto(`/#/matches/${match}`);
@@ -117,7 +117,7 @@ test('a new plan of the site is drawn, at its prices, while somebody looks', asy
   await expect(page.getByTestId('best')).toBeVisible(SECONDS);
 });
 
-test('who waits, and who reads the list, is told when the connection is lost', async ({
+test('the waiting room and the list say when the connection is lost', async ({
   arrive,
   server,
   baseURL,
@@ -131,7 +131,7 @@ test('who waits, and who reads the list, is told when the connection is lost', a
   await expect(reading.locator('.match-card', { hasText: 'Lost Town' })).toBeVisible();
   between.cut();
   for (const page of [waiting, reading]) {
-    await expect(page.getByRole('alert')).toContainText('as it was last known');
+    await expect(page.getByRole('alert')).toContainText('last known state');
   }
   between.mend();
   for (const page of [waiting, reading]) await expect(page.getByRole('alert')).toBeHidden();

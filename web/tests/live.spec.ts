@@ -14,12 +14,12 @@ import {
   test,
 } from './support/fan';
 
-/** What one fan does is on the maps of the others within so many milliseconds. */
+/** Within this time, in ms, a change by one fan is on the maps of the others. */
 const A_SECOND = 1000;
 
-const answered = (page: Page, method: string, path: string) =>
+const responseTo = (page: Page, method: string, path: string) =>
   page.waitForResponse(
-    (answer) => answer.request().method() === method && answer.url().includes(path),
+    (response) => response.request().method() === method && response.url().includes(path),
   );
 
 test('two fans see each other’s holds within a second', async ({ arrive }) => {
@@ -33,13 +33,13 @@ test('two fans see each other’s holds within a second', async ({ arrive }) => 
   const seat = freeSeats(ann).last();
   const name = await seatName(seat);
   await seat.click();
-  const held = answered(ann, 'POST', '/holds');
+  const held = responseTo(ann, 'POST', '/holds');
   await ann.getByTestId('hold').click();
   await held;
   await expect(seatNamed(ben, name)).toHaveClass(/seat-hold/, { timeout: A_SECOND });
   await expect(ann.getByTestId('held')).toContainText(name);
 
-  const givenBack = answered(ann, 'DELETE', '/holds/');
+  const givenBack = responseTo(ann, 'DELETE', '/holds/');
   await ann.getByTestId('give-back').click();
   await givenBack;
   await expect(seatNamed(ben, name)).toHaveClass(/seat-available/, { timeout: A_SECOND });
@@ -58,10 +58,10 @@ test('a seat that someone else takes leaves the choice', async ({ arrive }) => {
   await seatNamed(ann, name).click();
   await ann.getByTestId('hold').click();
   await expect(ben.getByRole('region', { name: 'Your choice' })).not.toContainText(name);
-  await expect(ben.getByText('taken by someone else')).toBeVisible();
+  await expect(ben.getByText('Someone else took')).toBeVisible();
 });
 
-test('a cut connection is shown, and the map is right again after it', async ({
+test('a cut connection is shown, and the map is correct again afterwards', async ({
   arrive,
   baseURL,
 }) => {
@@ -76,7 +76,7 @@ test('a cut connection is shown, and the map is right again after it', async ({
 
   between.cut();
   await expect(live(ann)).toHaveText('Disconnected');
-  await expect(ann.getByRole('alert')).toContainText('as they were last known');
+  await expect(ann.getByRole('alert')).toContainText('last known state of the seats');
   await seatNamed(ben, name).click();
   await ben.getByTestId('hold').click();
   await expect(ben.getByTestId('held')).toBeVisible();
@@ -88,7 +88,7 @@ test('a cut connection is shown, and the map is right again after it', async ({
   between.close();
 });
 
-test('a device without a network says so at once, and goes on when it has one', async ({ arrive }) => {
+test('a device without a network says so at once, and continues when it has one', async ({ arrive }) => {
   const page = await arrive();
   await openMatch(page);
   await page.context().setOffline(true);
@@ -98,12 +98,12 @@ test('a device without a network says so at once, and goes on when it has one', 
   await expect(live(page)).toHaveText('Live');
 });
 
-test('a network that swallows everything does not look alive', async ({ arrive, baseURL }) => {
+test('a network that swallows everything does not look live', async ({ arrive, baseURL }) => {
   const between = await line(baseURL ?? '');
   const page = await arrive(between.url);
   await openMatch(page);
   between.freeze();
-  // As a phone does that changes its network.
+  // A phone that changes its network fires this event.
   await page.evaluate(() => window.dispatchEvent(new Event('online')));
   await expect(live(page)).toHaveText('Disconnected');
   between.cut();
@@ -112,24 +112,24 @@ test('a network that swallows everything does not look alive', async ({ arrive, 
   between.close();
 });
 
-// The stream says nothing any more, and all else goes on as ever.
-test('a stream that is dead without a word does not look alive', async ({ arrive, baseURL }) => {
+// The stream sends nothing any more, while everything else works.
+test('a silent dead stream does not look live', async ({ arrive, baseURL }) => {
   const between = await line(baseURL ?? '');
   const page = await arrive(between.url);
   await openMatch(page);
   between.deafen('later');
-  // Two heartbeats of 15 seconds are missed.
+  // The page waits for two missed heartbeats of 15 seconds.
   await expect(live(page)).toHaveText('Disconnected', { timeout: 40_000 });
-  await expect(page.getByRole('alert')).toContainText('as they were last known');
+  await expect(page.getByRole('alert')).toContainText('last known state of the seats');
   between.mend();
-  // As a phone does that wakes up.
+  // A phone that wakes up fires this event.
   await page.evaluate(() => window.dispatchEvent(new Event('online')));
   await expect(live(page)).toHaveText('Live');
   await expect(page.getByRole('alert')).toBeHidden();
   between.close();
 });
 
-test('a stream that died while the tab slept is made good when it wakes up', async ({
+test('a stream that died while the tab slept is opened again when the tab wakes up', async ({
   arrive,
   baseURL,
 }) => {
@@ -157,7 +157,7 @@ test('a stream that died while the tab slept is made good when it wakes up', asy
   between.close();
 });
 
-test('a refusal that contradicts the map makes the map right', async ({ arrive, baseURL }) => {
+test('a refusal that contradicts the map corrects the map', async ({ arrive, baseURL }) => {
   const between = await line(baseURL ?? '');
   const [ann, ben] = [await arrive(between.url), await arrive()];
   await comeAsNewFan(ann);
@@ -172,12 +172,12 @@ test('a refusal that contradicts the map makes the map right', async ({ arrive, 
   await ben.getByTestId('hold').click();
   await expect(ben.getByTestId('held')).toBeVisible();
   await ann.getByTestId('hold').click();
-  await expect(ann.getByText('taken by someone else first')).toBeVisible();
+  await expect(ann.getByText('Someone else was faster')).toBeVisible();
   await expect(seatNamed(ann, name)).toHaveClass(/seat-hold/, { timeout: 6000 });
   between.close();
 });
 
-test('a server that starts again finds the page waiting, and the fan goes on', async ({
+test('the page waits for a server that restarts, and the fan continues', async ({
   arrive,
   server,
 }) => {
@@ -196,24 +196,24 @@ test('a server that starts again finds the page waiting, and the fan goes on', a
   await server.stop();
   for (const page of [ann, ben]) {
     await expect(live(page)).toHaveText('Disconnected');
-    await expect(page.getByRole('alert')).toContainText('as they were last known');
+    await expect(page.getByRole('alert')).toContainText('last known state of the seats');
   }
   await server.run({});
   for (const page of [ann, ben]) await expect(live(page)).toHaveText('Live');
 
-  // The hold outlived the servers, and so did the fan's session.
+  // The hold and the fan's session survived the restart.
   await expect(ann.getByTestId('held')).toContainText(name);
   await expect(seatNamed(ben, name)).toHaveClass(/seat-hold/);
   await ann.getByTestId('give-back').click();
   await expect(seatNamed(ben, name)).toHaveClass(/seat-available/);
 });
 
-test('time that runs out ends a hold, and a reservation', async ({ arrive, server }) => {
+test('a deadline ends a hold, and a reservation', async ({ arrive, server }) => {
   test.skip(!server.isOurs, 'needs a server where time is short');
   await server.stop();
   await server.run({ GRANDSTAND_HOLD_TTL_MS: '6000', GRANDSTAND_PAYMENT_TTL_MS: '6000' });
   const page = await arrive();
-  // A fan whose clock is wrong: the countdown is the server's.
+  // The clock of this fan is wrong, but the countdown follows the server's clock.
   await page.addInitScript(() => {
     const now = Date.now;
     Date.now = () => now() + 3_600_000;

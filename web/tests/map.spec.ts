@@ -1,4 +1,4 @@
-// The picture of the stadium: what eyes and fingers do with it.
+// The map of the stadium, with mouse and fingers.
 
 import { expect, type CDPSession, type Page } from '@playwright/test';
 import { openMatch, showList, test } from './support/fan';
@@ -17,7 +17,7 @@ async function spots(page: Page) {
   };
 }
 
-test('a click on a block comes near, one on a seat chooses it, one button goes back', async ({
+test('a click on a block zooms in, a click on a seat chooses it, a button shows the whole stadium', async ({
   arrive,
 }) => {
   const page = await arrive();
@@ -27,7 +27,7 @@ test('a click on a block comes near, one on a seat chooses it, one button goes b
   await page.mouse.click(block.x, block.y);
   await expect(here(page)).toContainText(/Block 2\d\d/);
 
-  // A seat says what it is before it is clicked.
+  // The map names a seat before the click.
   await expect(async () => {
     await page.mouse.move(middle.x + Math.random() * 40, middle.y + Math.random() * 40);
     await expect(page.locator('.tip')).toContainText(/\d+, row \d+, seat \d+/, { timeout: 300 });
@@ -58,7 +58,7 @@ test('the wheel zooms at the pointer, a drag moves the map', async ({ arrive }) 
   await expect(choice(page)).toHaveCount(0);
 });
 
-test('two fingers pinch the map near, and a finger takes only seats that it can hit', async ({
+test('two fingers zoom the map, and a finger chooses only seats that it can hit', async ({
   arrive,
 }) => {
   const page = await arrive('/', PHONE);
@@ -68,7 +68,7 @@ test('two fingers pinch the map near, and a finger takes only seats that it can 
   await pinch(fingers, block, 15, 150);
   await expect(here(page)).toContainText('Block');
 
-  // Seats are still too small for a finger: a tap comes nearer, the next one chooses.
+  // Seats are still too small for a finger, so a tap zooms in and the next tap chooses.
   await expect(async () => {
     await page.touchscreen.tap(block.x + Math.random() * 30, block.y - Math.random() * 60);
     await expect(choice(page)).toHaveCount(1, { timeout: 700 });
@@ -112,7 +112,7 @@ test('grades and prices are a legend and a filter', async ({ arrive }) => {
   await expect(blocks.filter({ hasText: 'Premium' })).toHaveCount(0);
 });
 
-test('the best seats are looked for where the fan wishes', async ({ arrive }) => {
+test('the best seats are searched where the fan wishes', async ({ arrive }) => {
   const page = await arrive();
   await openMatch(page);
   const form = page.getByRole('form', { name: 'Best seats for me' });
@@ -130,7 +130,7 @@ test('the best seats are looked for where the fan wishes', async ({ arrive }) =>
   await expect(page.getByTestId('held').locator('.lines li')).toHaveCount(3);
 });
 
-test('a map on which nothing moves asks for no frames', async ({ arrive }) => {
+test('a map at rest requests no frames', async ({ arrive }) => {
   const page = await arrive();
   await page.addInitScript(() => {
     const request = window.requestAnimationFrame.bind(window);

@@ -1,4 +1,4 @@
-// What is ours is ours on every device, and the page never takes its own last answer for all of it.
+// A fan's holds and reservations are the same on every device, whatever a single response says.
 
 import { expect, type Page } from '@playwright/test';
 import { Person, smallMatch } from './support/backstage';
@@ -22,19 +22,19 @@ async function twoDevices(
 
 const seat = (page: Page, number: number) =>
   page.locator('.list-seat').filter({ hasText: new RegExp(`^${number}$`) });
-const someoneElse = (page: Page) => page.getByText('taken by someone else');
+const someoneElse = (page: Page) => page.getByText(/Someone else (took|was faster)/);
 
-test('a seat that I take on another device is not somebody else’s', async ({ arrive, server }) => {
+test('a seat held on another device of the fan is not shown as somebody else’s', async ({ arrive, server }) => {
   const { match, page, phone } = await twoDevices(arrive, server.url, 'Twin Town');
   await seat(page, 2).click();
   await phone.call('POST', `/api/matches/${match}/holds`, { seatIds: [2] });
   await expect(page.getByTestId('held').locator('.lines li')).toHaveCount(1);
-  await expect(page.getByText('yours already')).toBeVisible();
+  await expect(page.getByText('You already hold')).toBeVisible();
   await expect(someoneElse(page)).toBeHidden();
   await expect(seat(page, 2)).toHaveClass(/seat-mine/);
 });
 
-test('who asks for seats that are his own is led to them', async ({ arrive, server }) => {
+test('a fan who asks for seats of their own is led to them', async ({ arrive, server }) => {
   const { match, page, phone } = await twoDevices(arrive, server.url, 'Same Town');
   await seat(page, 3).click();
   await page.route('**/holds', async (route) => {
@@ -44,12 +44,12 @@ test('who asks for seats that are his own is led to them', async ({ arrive, serv
     await route.continue();
   });
   await page.getByTestId('hold').click();
-  await expect(page.getByText('yours already')).toBeVisible();
+  await expect(page.getByText('You already hold')).toBeVisible();
   await expect(page.getByTestId('held').locator('.lines li')).toHaveCount(1);
   await expect(someoneElse(page)).toBeHidden();
 });
 
-test('a hold of another device is paid for together with this one', async ({ arrive, server }) => {
+test('holds of two devices are paid together', async ({ arrive, server }) => {
   const { match, page, phone } = await twoDevices(arrive, server.url, 'Both Town');
   await phone.call('POST', `/api/matches/${match}/holds`, { seatIds: [1] });
   await seat(page, 4).click();
@@ -71,7 +71,7 @@ test('an open reservation leads back to paying, from the match and from the list
   await page.getByTestId('go-on').click();
   await expect(ticket(page)).toHaveAttribute('data-status', 'PENDING');
   await page.getByRole('link', { name: 'My tickets' }).click();
-  await expect(page.getByTestId('go-on')).toHaveText('Go on to pay');
+  await expect(page.getByTestId('go-on')).toHaveText('Continue to payment');
   await page.getByTestId('go-on').click();
   await pay(page, 'approve');
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
@@ -88,7 +88,7 @@ test('a hold that another device turns into a reservation leads to it', async ({
   await expect(someoneElse(page)).toBeHidden();
 });
 
-test('the code of a ticket that was cancelled elsewhere goes', async ({ arrive, server }) => {
+test('the code of a ticket that was cancelled elsewhere disappears', async ({ arrive, server }) => {
   const { page, phone } = await twoDevices(arrive, server.url, 'Gone Town');
   await seat(page, 7).click();
   await page.getByTestId('hold').click();
@@ -102,13 +102,13 @@ test('the code of a ticket that was cancelled elsewhere goes', async ({ arrive, 
   await expect(ticket(page)).toHaveAttribute('data-status', 'CANCELLED');
 });
 
-test('a list of tickets that is looked at follows what is done elsewhere', async ({
+test('an open list of tickets follows changes on other devices', async ({
   arrive,
   server,
 }) => {
   const { match, page, phone } = await twoDevices(arrive, server.url, 'List Town');
   await page.getByRole('link', { name: 'My tickets' }).click();
-  await expect(page.getByText('You have no reservation yet.')).toBeVisible();
+  await expect(page.getByText('You have no reservations yet.')).toBeVisible();
   await phone.call('POST', `/api/matches/${match}/holds`, { seatIds: [8] });
   await phone.call('POST', '/api/reservations', { matchId: match, seatIds: [8] });
   await expect(page.getByTestId('go-on')).toBeVisible();

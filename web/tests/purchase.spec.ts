@@ -18,7 +18,7 @@ import {
 test('a fan buys two seats, finds the ticket, and cancels it', async ({ arrive }) => {
   const page = await arrive();
   await openMatch(page);
-  // Not logged in yet: the page asks, and goes on with what was wanted.
+  // The fan is not logged in yet: the page asks for a log-in, and then continues with the hold.
   await page.getByTestId('best').click();
   await signUp(page);
   const held = page.getByTestId('held');
@@ -47,7 +47,7 @@ test('a fan buys two seats, finds the ticket, and cancels it', async ({ arrive }
   await expect(ticket(page)).toHaveAttribute('data-status', 'CANCELLED');
 });
 
-test('a card that is declined costs nothing, and another one may pay', async ({ arrive }) => {
+test('a declined card costs nothing, and another card may pay', async ({ arrive }) => {
   const page = await arrive();
   await comeAsNewFan(page);
   await openMatch(page);
@@ -67,7 +67,7 @@ test('a card that is declined costs nothing, and another one may pay', async ({ 
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('a card that the card company turns down at once costs nothing', async ({ arrive }) => {
+test('a card that the card company refuses at once costs nothing', async ({ arrive }) => {
   const page = await arrive();
   await comeAsNewFan(page);
   await openMatch(page);
@@ -79,7 +79,7 @@ test('a card that the card company turns down at once costs nothing', async ({ a
   await expect(page.getByTestId('pay')).toBeVisible();
 });
 
-test('an outcome that nobody knows yet is waited for', async ({ arrive }) => {
+test('the page waits for an unknown outcome', async ({ arrive }) => {
   const page = await arrive();
   await comeAsNewFan(page);
   await openMatch(page);
@@ -87,7 +87,7 @@ test('an outcome that nobody knows yet is waited for', async ({ arrive }) => {
   await reserve(page);
   await page.getByTestId('pay').click();
   await page.waitForURL('**/pay?**');
-  // The gateway takes the money, and its answer is lost on the way.
+  // The gateway takes the money, and its response is lost.
   const fault = { call: 'confirm', kind: 'dropAfter', count: 1 };
   await page.request.post(new URL('/_emulator/faults', page.url()).href, { data: fault });
   await page.locator('button[formaction*="/pay/approve"]').click();
@@ -95,13 +95,13 @@ test('an outcome that nobody knows yet is waited for', async ({ arrive }) => {
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('paused payments are called that, and tried again', async ({ arrive }) => {
+test('paused payments are shown as paused, and tried again', async ({ arrive }) => {
   const page = await arrive();
   await comeAsNewFan(page);
   await openMatch(page);
   await holdBest(page);
   await reserve(page);
-  // The one answer in these tests that is not the server's: its database would have to be away.
+  // This response is made up, because the server sends it only while its database is away.
   let asked = 0;
   await page.context().route('**/api/payments/confirm', async (route) => {
     asked += 1;
@@ -114,7 +114,7 @@ test('paused payments are called that, and tried again', async ({ arrive }) => {
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('a hold is there after a reload and on another device, and is given back there', async ({
+test('a hold is there after a reload and on another device, and can be released there', async ({
   arrive,
 }) => {
   const desk = await arrive();
@@ -132,7 +132,7 @@ test('a hold is there after a reload and on another device, and is given back th
   await expect(desk.getByTestId('held')).toBeHidden();
 });
 
-test('who loses the race gets other seats with one click', async ({ arrive }) => {
+test('a fan who loses the race gets other seats with one click', async ({ arrive }) => {
   const [ann, ben] = [await arrive(), await arrive()];
   for (const page of [ann, ben]) {
     await comeAsNewFan(page);
@@ -142,7 +142,7 @@ test('who loses the race gets other seats with one click', async ({ arrive }) =>
   const name = await seatName(freeSeats(ann).last());
   await seatNamed(ann, name).click();
   await seatNamed(ben, name).click();
-  // Ben's call is let go only after Ann has the seat.
+  // Ben's call is sent only after Ann has the seat.
   let asked: () => void;
   const benAsked = new Promise<void>((resolve) => (asked = resolve));
   await ben.route('**/holds', async (route) => {
@@ -155,13 +155,13 @@ test('who loses the race gets other seats with one click', async ({ arrive }) =>
   await benAsked;
   await ann.getByTestId('hold').click();
 
-  await expect(ben.getByText('was taken by someone else first')).toBeVisible();
+  await expect(ben.getByText('Someone else was faster')).toBeVisible();
   await ben.unroute('**/holds');
   await ben.locator('.alternative').first().click();
   await expect(ben.getByTestId('held')).toBeVisible();
 });
 
-test('an expired access token is renewed unseen', async ({ arrive }) => {
+test('an expired access token is renewed unnoticed', async ({ arrive }) => {
   const page = await arrive();
   await comeAsNewFan(page);
   let refused = 0;
@@ -173,5 +173,5 @@ test('an expired access token is renewed unseen', async ({ arrive }) => {
   const renewed = page.waitForResponse('**/api/users/refresh');
   await page.getByRole('link', { name: 'My tickets' }).click();
   expect((await renewed).status()).toBe(200);
-  await expect(page.getByText('You have no reservation yet.')).toBeVisible();
+  await expect(page.getByText('You have no reservations yet.')).toBeVisible();
 });

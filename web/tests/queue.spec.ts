@@ -2,11 +2,11 @@ import { expect } from '@playwright/test';
 import { openQueue, Person, smallMatch } from './support/backstage';
 import { comeAsNewFan, holdBest, signUp, test } from './support/fan';
 
-test('the waiting room lets a fan in by turn', async ({ arrive, server }) => {
+test('the waiting room admits a fan when it is their turn', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Turn Town', 8);
   await openQueue(server.url, match, { maxActive: 1 });
   const before = [await Person.signUp(server.url), await Person.signUp(server.url)];
-  for (const one of before) await one.call('POST', `/api/matches/${match}/queue`);
+  for (const person of before) await person.call('POST', `/api/matches/${match}/queue`);
 
   const page = await arrive();
   await page.locator('.match-card', { hasText: 'Turn Town' }).click();
@@ -17,40 +17,40 @@ test('the waiting room lets a fan in by turn', async ({ arrive, server }) => {
   await expect(page.locator('.queue-me')).toBeVisible();
   await expect(page.getByText('Estimated wait')).toBeVisible();
 
-  // Who comes back has kept the place.
+  // A fan who comes back has kept the place.
   await page.reload();
   await expect(page.getByTestId('ahead')).toHaveText('1 person');
-  for (const one of before) await one.call('DELETE', `/api/matches/${match}/queue`);
-  await expect(page.getByText('You are in: choose your seats now.')).toBeVisible();
+  for (const person of before) await person.call('DELETE', `/api/matches/${match}/queue`);
+  await expect(page.getByText('It is your turn. Choose your seats now.')).toBeVisible();
   await holdBest(page);
 });
 
-test('who leaves the line has left it', async ({ arrive, server }) => {
+test('a fan can leave the line', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Leave Town', 8);
   await openQueue(server.url, match, { paused: true });
   const page = await arrive(`/#/matches/${match}`);
-  await expect(page.getByText('Letting in is paused')).toBeVisible();
+  await expect(page.getByText('Admission is paused')).toBeVisible();
   await page.getByTestId('join').click();
   await signUp(page);
-  await expect(page.getByTestId('ahead')).toHaveText('Your turn is near');
+  await expect(page.getByTestId('ahead')).toHaveText('It is almost your turn');
   page.once('dialog', (dialog) => void dialog.accept());
   await page.getByRole('button', { name: 'Leave the line' }).click();
   await expect(page.getByTestId('join')).toBeVisible();
 });
 
-test('a place that was just taken is not lost to an older answer', async ({ arrive, server }) => {
+test('an older response does not remove a place that was just taken', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Early Town', 8);
   await openQueue(server.url, match, { paused: true });
   const page = await arrive(`/#/matches/${match}`);
   const joined = page.waitForResponse(
-    (answer) => answer.request().method() === 'POST' && answer.url().endsWith('/queue'),
+    (response) => response.request().method() === 'POST' && response.url().endsWith('/queue'),
   );
   let late = 0;
   await page.route('**/queue', async (route) => {
     if (route.request().method() !== 'GET' || late > 0) return route.fallback();
     late += 1;
     await joined;
-    // What the server said before it knew of the place.
+    // The response from before the fan joined.
     await route.fulfill({ status: 404, json: { status: 404, code: 'NOT_IN_QUEUE' } });
   });
   await page.getByTestId('join').click();
@@ -71,7 +71,7 @@ test('a sold-out match says so in the waiting room and in the list', async ({ ar
   await page.reload();
   await expect(page.getByText('All seats are sold.')).toBeVisible();
   await page.getByRole('link', { name: 'Matches', exact: true }).click();
-  // The list may count as of two seconds ago, and looks again by itself.
+  // The counts of the list may be two seconds old, and the list loads again by itself.
   await expect(page.locator('.match-card', { hasText: 'Sold Town' })).toContainText('Sold out');
 });
 
@@ -85,7 +85,7 @@ test('the list of matches follows a sale while somebody reads it', async ({ arri
   await expect(card).toContainText('Sold out');
 });
 
-test('a waiting room that opens while fans choose takes them in', async ({ arrive, server }) => {
+test('a waiting room that opens while fans choose includes them', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Rush Town', 8);
   const page = await arrive(`/#/matches/${match}`);
   await comeAsNewFan(page);

@@ -1,4 +1,4 @@
-// Back from paying: whatever happens on the way, there is a way on.
+// The return from the pay page: whatever happens, the fan can continue.
 
 import { expect, type Page } from '@playwright/test';
 import { Person, smallMatch } from './support/backstage';
@@ -14,7 +14,7 @@ async function addressOfReturn(page: Page): Promise<string> {
   return address;
 }
 
-test('who closes the log-in window on the way back may still log in, and the payment goes on', async ({
+test('a fan who closes the log-in window on the way back may still log in and finish the payment', async ({
   arrive,
   server,
 }) => {
@@ -38,16 +38,16 @@ test('who closes the log-in window on the way back may still log in, and the pay
   }
 });
 
-test('a link back from paying that is broken says so, in the words of a payment', async ({ arrive }) => {
+test('a broken link back from the pay page says so, in words about the payment', async ({ arrive }) => {
   const page = await arrive('/?payment=nonsense&paymentKey=x&orderId=y&amount=1');
   await signUp(page);
   await expect(page.getByTestId('payment')).toContainText('payment');
   await expect(page.getByTestId('payment')).not.toContainText('password');
   await page.getByTestId('to-reservation').click();
-  await expect(page.getByText('You have no reservation yet.')).toBeVisible();
+  await expect(page.getByText('You have no reservations yet.')).toBeVisible();
 });
 
-test('a server that is away on the way back is waited for', async ({ arrive, server }) => {
+test('the page waits for a server that is away on the way back', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Away Town', 4);
   const page = await arrive(`/#/matches/${match}`);
   await comeAsNewFan(page);
@@ -65,7 +65,7 @@ test('a server that is away on the way back is waited for', async ({ arrive, ser
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('who goes back from the pay page can pay again', async ({ arrive, server }) => {
+test('a fan who goes back from the pay page can pay again', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Back Town', 4);
   const page = await arrive(`/#/matches/${match}`);
   await comeAsNewFan(page);
@@ -79,13 +79,13 @@ test('who goes back from the pay page can pay again', async ({ arrive, server })
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
-test('an answer to a hold that is cut off is asked for again', async ({ arrive, server }) => {
+test('the page repeats a hold whose response was cut off', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Cut Town', 4);
   const page = await arrive(`/#/matches/${match}`);
   const email = await comeAsNewFan(page);
   await page.route('**/holds', async (route) => {
     if (route.request().method() !== 'POST') return route.fallback();
-    // The server holds the seats; its answer never comes, however often it is asked for.
+    // The server holds the seats, but its response never arrives, at any try.
     await route.fetch();
     await route.abort('connectionreset');
   });
@@ -94,7 +94,7 @@ test('an answer to a hold that is cut off is asked for again', async ({ arrive, 
   await expect(page.getByText('You hold 2 seats.')).toBeVisible();
   await page.unroute('**/holds');
 
-  // The same with a reservation.
+  // The same for a reservation.
   await page.route('**/api/reservations', async (route) => {
     if (route.request().method() !== 'POST') return route.fallback();
     await route.fetch();
@@ -106,7 +106,7 @@ test('an answer to a hold that is cut off is asked for again', async ({ arrive, 
   expect(reservations).toHaveLength(1);
 });
 
-test('a key that is under way is waited for, and not shown', async ({ arrive, server }) => {
+test('the page waits for a key in flight, and shows no refusal', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Key Town', 4);
   const page = await arrive(`/#/matches/${match}`);
   await comeAsNewFan(page);
@@ -121,5 +121,5 @@ test('a key that is under way is waited for, and not shown', async ({ arrive, se
   });
   await page.getByTestId('best').click();
   await expect(page.getByTestId('held')).toBeVisible();
-  await expect(page.getByText('under way')).toBeHidden();
+  await expect(page.getByText('still in progress')).toBeHidden();
 });

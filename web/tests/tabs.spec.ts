@@ -1,4 +1,4 @@
-// Many tabs in one browser: over HTTP/1.1 all of them share six connections to the server.
+// Many tabs in one browser, which over HTTP/1.1 share six connections to the server.
 
 import { expect, type Page } from '@playwright/test';
 import { openQueue, Person, smallMatch } from './support/backstage';
@@ -30,7 +30,7 @@ async function tabs(first: Page, count: number, address: string): Promise<Page[]
   return all;
 }
 
-test('eight tabs in the waiting room leave room for everything else', async ({ arrive, server }) => {
+test('eight tabs in the waiting room leave connections for everything else', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Tab Town', 8);
   await openQueue(server.url, match, { paused: true });
   const first = await arrive(`/#/matches/${match}`);
@@ -44,7 +44,7 @@ test('eight tabs in the waiting room leave room for everything else', async ({ a
   await signUp(last);
   for (const page of all) await expect(page.getByText('2 people are waiting')).toBeVisible();
 
-  // The tab that keeps the stream goes away: another one goes on.
+  // The tab with the stream closes, and another tab takes over.
   await first.close();
   await openQueue(server.url, match, { paused: true, passTtlMs: 20_000 });
   const other = await Person.signUp(server.url);
@@ -70,7 +70,7 @@ test('eight tabs with the map show the same seats over one stream', async ({ arr
   await seats('6 of 8 seats left');
   for (const page of all) await expect(live(page)).toHaveText('Live');
 
-  // The one that keeps the stream is hidden: it lets go, and another one takes over.
+  // The tab with the stream is hidden, so it closes the stream, and another tab takes over.
   await turn(first, true);
   await expect(live(first)).toHaveText('Paused');
   const others = all.slice(1);
@@ -84,14 +84,14 @@ test('eight tabs with the map show the same seats over one stream', async ({ arr
   await expect.poll(() => streams(server.url)).toBe(1);
 });
 
-test('a tab that keeps the stream and does not move any more is left behind', async ({
+test('another tab takes the stream from a tab that hangs', async ({
   arrive,
   server,
 }) => {
   const match = await smallMatch(server.url, 'Dead Town', 8);
   const first = await arrive(`/#/matches/${match}`);
   await expect(live(first)).toHaveText('Live');
-  // It hangs for longer than another tab waits for its answer.
+  // It hangs for longer than the other tab waits for its reply.
   const hanging = first.evaluate(() => {
     const end = performance.now() + 12_000;
     while (performance.now() < end);
@@ -109,12 +109,12 @@ test('a tab that keeps the stream and does not move any more is left behind', as
   await expect.poll(() => streams(server.url)).toBe(1);
 });
 
-test('a browser without locks has one stream for each tab', async ({ arrive, server }) => {
+test('a browser without locks has a stream for each tab', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Plain Town', 8);
   await openQueue(server.url, match, { paused: true });
   const page = await arrive();
   await page.addInitScript(() => {
-    // As it is on a page without TLS.
+    // A page without TLS has no locks.
     delete (Navigator.prototype as { locks?: unknown }).locks;
   });
   await page.goto(`/#/matches/${match}`);
@@ -124,7 +124,7 @@ test('a browser without locks has one stream for each tab', async ({ arrive, ser
   await signUp(page);
   await expect(page.getByText('1 person is waiting')).toBeVisible();
   await expect.poll(() => streams(server.url)).toBe(1);
-  await page.getByRole('button', { name: 'See the seats while you wait' }).click();
+  await page.getByRole('button', { name: 'Look at the seats while you wait' }).click();
   await showList(page);
   await expect(live(page)).toHaveText('Live');
   await expect.poll(() => streams(server.url)).toBe(1);

@@ -1,4 +1,4 @@
-// What is written: one name for each seat, whole letters, and times that say which year and where.
+// Texts: one name for each seat, cuts between letters, and times with year and time zone.
 
 import { expect } from '@playwright/test';
 import { errorCodeValues } from '../src/api/schema';
@@ -17,7 +17,7 @@ const block = (id: number) => ({
   id, name: '101', grade: 'ONE', outline: OUTLINE, rows: [row(id * 100, 2)],
 });
 
-/** Blocks of one name, told apart only by their section and area. */
+/** Blocks with the same name, which differ only in section and area. */
 async function likeNames(url: string): Promise<string> {
   const admin = await Person.admin(url);
   const sections = (id: number) => [
@@ -40,7 +40,7 @@ async function likeNames(url: string): Promise<string> {
   return match.id;
 }
 
-test('the list, the panel and the ticket call a seat what the server calls it', async ({
+test('the list, the panel and the ticket use the server’s name for a seat', async ({
   arrive,
   server,
 }) => {
@@ -70,7 +70,7 @@ test('the list, the panel and the ticket call a seat what the server calls it', 
   await expect(ticket(page)).toContainText(/[13]루 응원석 \([12]\) 101 블록 1열 [12]번/);
 });
 
-test('a match of another year says which, and all times say where they are so', async ({
+test('a match of another year shows the year, and all times show their time zone', async ({
   arrive,
   server,
 }) => {
@@ -85,7 +85,7 @@ test('a match of another year says which, and all times say where they are so', 
   await expect(ticket(page)).toContainText(/2031년.*\(한국 시간\)/);
 });
 
-test('the gateway is told whole letters, both teams and how many seats', async ({ arrive, server }) => {
+test('the name of an order has whole letters, both teams and the number of seats', async ({ arrive, server }) => {
   const family = '👩‍👩‍👧‍👦';
   const match = await smallMatch(server.url, `Long ${family.repeat(12)}`, 4);
   const page = await arrive(`/#/matches/${match}`);
@@ -101,7 +101,7 @@ test('the gateway is told whole letters, both teams and how many seats', async (
   expect(cut).toBe(family.repeat(cut.length / family.length));
 });
 
-test('names are cut where letters end, and the short one is kept whole', () => {
+test('names are cut between letters, and the short name stays whole', () => {
   expect(orderName('LG', 'Doosan', '2 seats')).toBe('LG vs Doosan, 2 seats');
   const long = orderName('가'.repeat(90), 'Doosan', '4석');
   expect(long).toMatch(/^가+… vs Doosan, 4석$/);
@@ -111,7 +111,7 @@ test('names are cut where letters end, and the short one is kept whole', () => {
   }
 });
 
-test('each reader gets the half of a name that he reads', () => {
+test('each reader gets the part of a name in their language', () => {
   const table = [
     ['1루 홈 (Home)', '1루 홈', 'Home'],
     ['응원석 (1)', '응원석 (1)', '응원석 (1)'],
@@ -126,7 +126,7 @@ test('each reader gets the half of a name that he reads', () => {
   }
 });
 
-test('every code of the server has a sentence in both languages, wherever it comes up', () => {
+test('every code of the server has a sentence in both languages, at every place', () => {
   for (const [sentences, isOurs] of [[ko, /[가-힣]/], [en, /^[^가-힣]*[A-Za-z]{2}[^가-힣]*$/]] as const) {
     expect(Object.keys(sentences.codes).sort()).toEqual([...errorCodeValues].sort());
     const places = [undefined, ...(Object.keys(sentences.at) as Place[])];

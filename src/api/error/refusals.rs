@@ -1,8 +1,9 @@
 //! What the engine and the store refuse, in the words of the API.
 
 use super::{ApiError, ErrorCode};
+use crate::domain::claim::EndReason;
 use crate::domain::ids::SeatId;
-use crate::engine::error::{EngineError, NotPending, Refusal};
+use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
 use crate::store::StoreError;
 
 impl From<Refusal> for ApiError {
@@ -38,7 +39,13 @@ impl From<Refusal> for ApiError {
             Refusal::Orphan(alone) => {
                 Self::from(ErrorCode::OrphanSeat).with(|members| members.orphans = Some(alone))
             }
-            Refusal::NotFound => ErrorCode::HoldNotFound.into(),
+            Refusal::NotFound(noun) => match noun {
+                Noun::Hold => ErrorCode::HoldNotFound,
+                Noun::Reservation => ErrorCode::ReservationNotFound,
+                Noun::Site => ErrorCode::SiteNotFound,
+                Noun::Match => ErrorCode::MatchNotFound,
+            }
+            .into(),
             Refusal::NotYours => ErrorCode::NotYours.into(),
             Refusal::AlreadyReserved => ErrorCode::AlreadyReserved.into(),
             Refusal::HoldExpired(lost) => {
@@ -65,15 +72,17 @@ impl ApiError {
     fn of_payment(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotPending(why) => not_pending(why),
-            Refusal::ReservationEnded(reason) if reason == "EXPIRED" => {
-                ErrorCode::ReservationExpired.into()
-            }
+            Refusal::ReservationEnded(EndReason::Expired) => ErrorCode::ReservationExpired.into(),
             Refusal::ReservationEnded(reason) => Self::new(
                 ErrorCode::ReservationNotPending,
-                match reason.as_str() {
-                    "CANCELLED" | "REFUNDED" => "This reservation was cancelled.",
-                    "LOST" => "An earlier sale has the seats of this reservation, so it has ended.",
-                    _ => "This reservation has ended.",
+                match reason {
+                    EndReason::Cancelled | EndReason::Refunded => "This reservation was cancelled.",
+                    EndReason::Lost => {
+                        "An earlier sale has the seats of this reservation, so it has ended."
+                    }
+                    EndReason::Expired | EndReason::Reserved | EndReason::Released => {
+                        "This reservation has ended."
+                    }
                 },
             ),
             Refusal::AmountMismatch => ErrorCode::AmountMismatch.into(),
@@ -89,14 +98,16 @@ impl ApiError {
             Refusal::RefundUnderWay => ErrorCode::RefundUnderWay.into(),
             Refusal::NotCancellable(reason) => Self::new(
                 ErrorCode::NotCancellable,
-                match reason.as_str() {
-                    "PENDING" => {
+                match reason {
+                    NotCancellable::PartOfUnpaid => {
                         "Before it is paid a reservation is cancelled whole, without seatIds."
                     }
-                    "EXPIRED" => {
+                    NotCancellable::Ended(Some(EndReason::Expired)) => {
                         "The time to pay is over: the seats are free again and nothing was charged."
                     }
-                    _ => "This reservation has ended before: there is nothing to cancel.",
+                    NotCancellable::Ended(_) => {
+                        "This reservation has ended before: there is nothing to cancel."
+                    }
                 },
             ),
             Refusal::PriceChanged => ErrorCode::PriceChanged.into(),

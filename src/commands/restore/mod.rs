@@ -52,19 +52,19 @@ pub async fn restore(
     let mut restored = Restored::default();
     let is_wanted = |partition: &Partition| only.is_none_or(|only| only == partition.0);
     for partition in services.engine.partitions().filter(is_wanted) {
-        let Some((known, place)) = positions(services, partition).await? else { continue };
+        let Some((known, position)) = positions(services, partition).await? else { continue };
         restored.partitions += 1;
-        let place_text = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
+        let found = position.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
         restored.lines.push(Line {
             kind: "partition",
             about: partition.to_string(),
-            what: format!("PostgreSQL had the journal up to {known} and has {place_text}"),
+            what: format!("PostgreSQL had the journal up to {known} and has {found}"),
         });
         let plan = Plan::make(services, partition, known).await?;
         restored.lines.extend(plan.lines);
         if !dry_run {
             services.store.install(services.engine.partition_count()).await?;
-            services.store.restore(partition, place, known, &plan.restore).await?;
+            services.store.restore(partition, position, known, &plan.restore).await?;
         }
     }
     Ok(restored)
@@ -80,8 +80,9 @@ async fn positions(
     let mut lost = None;
     for _ in 0..3 {
         let state = services.engine.partition_state(partition).await?;
-        let place = services.store.position(partition).await?;
-        let Agreement::DatabaseLost { told, place } = Agreement::of(&state, place, true) else {
+        let position = services.store.position(partition).await?;
+        let Agreement::DatabaseLost { announced, found } = Agreement::of(&state, position, true)
+        else {
             return Ok(None);
         };
         // A load may have emptied the partition. Then the restore would write its documents as
@@ -89,9 +90,9 @@ async fn positions(
         anyhow::ensure!(
             state.open,
             "partition {partition} is closed, and a part of it may be missing, so its data cannot \
-             be used. Restore a backup of PostgreSQL that has the journal up to {told}."
+             be used. Restore a backup of PostgreSQL that has the journal up to {announced}."
         );
-        lost = Some((told, place));
+        lost = Some((announced, found));
     }
     Ok(lost)
 }

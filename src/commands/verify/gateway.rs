@@ -5,7 +5,8 @@ use crate::commands::verify::{Disagreement, Verified};
 use crate::domain::ids::PaymentId;
 use crate::gateway::toss::{GatewayPayment, GatewayStatus, Lookup, Toss, Transactions};
 use crate::store::Store;
-use crate::store::payments::KeptPayment;
+use crate::store::audit::KeptPayment;
+use crate::store::status::PaymentRowStatus as Status;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -132,12 +133,12 @@ fn advice(found: &GatewayPayment, id: PaymentId, verified: &Verified) -> String 
 
 /// Describes how a payment disagrees with the gateway, or returns `None` when they agree.
 fn compare(kept: &KeptPayment, found: Lookup) -> Option<String> {
-    let (status, amount) = (kept.status.as_str(), kept.amount);
+    let (status, amount) = (kept.status, kept.amount);
     let found = match found {
         Lookup::Found(found) => found,
         // The gateway does not know payments of free seats.
-        Lookup::NotFound if amount > 0 && matches!(status, "PAID" | "REFUNDED") => {
-            return Some(format!("{status} in PostgreSQL, unknown to the gateway"));
+        Lookup::NotFound if amount > 0 && matches!(status, Status::Paid | Status::Refunded) => {
+            return Some(format!("{} in PostgreSQL, unknown to the gateway", status.word()));
         }
         Lookup::NotFound | Lookup::Unknown { .. } => return None,
     };
@@ -145,19 +146,19 @@ fn compare(kept: &KeptPayment, found: Lookup) -> Option<String> {
     let left = amount - kept.back;
     let agrees = match status {
         // Only free seats are left of the sale.
-        "PAID" if left == 0 => found.status == GatewayStatus::Canceled,
-        "PAID" => has_money,
-        "REFUNDED" => found.status == GatewayStatus::Canceled,
-        // Declined, withdrawn or lost: the gateway must not have the money, whatever its status is.
-        _ => !has_money,
+        Status::Paid if left == 0 => found.status == GatewayStatus::Canceled,
+        Status::Paid => has_money,
+        Status::Refunded => found.status == GatewayStatus::Canceled,
+        // For the others, the gateway must not have the money, whatever its own status is.
+        Status::InProgress | Status::Lost | Status::Failed | Status::Withdrawn => !has_money,
     };
     if !agrees {
-        return Some(format!("{status} in PostgreSQL, {} at the gateway", found.status));
+        return Some(format!("{} in PostgreSQL, {} at the gateway", status.word(), found.status));
     }
-    if status == "PAID" && found.total_amount != amount {
+    if status == Status::Paid && found.total_amount != amount {
         return Some(format!("{amount} KRW in PostgreSQL, {} at the gateway", found.total_amount));
     }
-    if status == "PAID" && found.balance_amount != left {
+    if status == Status::Paid && found.balance_amount != left {
         return Some(format!("{left} KRW are left, {} at the gateway", found.balance_amount));
     }
     None

@@ -91,9 +91,9 @@ async fn agreement(
     let mut found = Agreement::Same;
     for _ in 0..3 {
         let state = engine.partition_state(partition).await?;
-        let place = store.position(partition).await?;
-        let upto = place.map_or(StreamId::default(), |place| place.id);
-        found = Agreement::of(&state, place, engine.journal_has(partition, upto).await?);
+        let position = store.position(partition).await?;
+        let upto = position.map_or(StreamId::default(), |position| position.id);
+        found = Agreement::of(&state, position, engine.journal_has(partition, upto).await?);
         if found == Agreement::Same {
             break;
         }
@@ -114,15 +114,17 @@ async fn journal(
     match agreement {
         Agreement::Same => {}
         Agreement::NotLoaded => wrong("not loaded in Redis".to_owned()),
-        Agreement::RedisLost { known } => {
-            wrong(format!("PostgreSQL has it up to {known}, and Redis has lost that entry"));
+        Agreement::RedisLost { committed } => {
+            wrong(format!("PostgreSQL has it up to {committed}, and Redis has lost that entry"));
         }
-        Agreement::DatabaseLost { told, place } => {
-            let place = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
-            wrong(format!("PostgreSQL had it up to {told} and has {place}: grandstand restore"));
+        Agreement::DatabaseLost { announced, found } => {
+            let found = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+            wrong(format!(
+                "PostgreSQL had it up to {announced} and has {found}: grandstand restore"
+            ));
         }
     }
-    let upto = store.position(partition).await?.map_or(StreamId::default(), |place| place.id);
+    let upto = store.position(partition).await?.map_or(StreamId::default(), |position| position.id);
     verified.backlog += engine.journal_backlog(partition, upto).await?;
     Ok(())
 }

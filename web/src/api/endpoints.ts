@@ -1,4 +1,4 @@
-// One function per call of the booking API that the page makes.
+// One function for each call of the API that the page makes.
 
 import { request } from './http';
 import { requestAsUser } from './session';
@@ -13,7 +13,7 @@ import type {
   Reservation,
 } from './types';
 
-/** A fresh UUIDv4; `crypto.randomUUID` is missing where the page is served without TLS. */
+/** A new UUIDv4. `crypto.randomUUID` is missing when the page is served without TLS. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -60,7 +60,7 @@ export const fetchHolds = (match: string) =>
 export const releaseHold = (match: string, hold: string) =>
   requestAsUser<void>(`/api/matches/${match}/holds/${hold}`, { method: 'DELETE' });
 
-/** Seats may come out of several holds: one reservation takes them all. */
+/** One reservation may take seats from several holds. */
 export const createReservation = (matchId: string, seatIds: number[], key: string) =>
   requestAsUser<Reservation>('/api/reservations', {
     method: 'POST',
@@ -93,7 +93,7 @@ export interface PaymentProof {
   amount: number;
 }
 
-/** No key: the payment id already makes a second confirmation harmless. */
+/** Needs no key, because the payment id already makes a second confirmation harmless. */
 export const confirmPayment = (proof: PaymentProof) =>
   requestAsUser<Confirmation>('/api/payments/confirm', { method: 'POST', body: proof, harmless: true });
 

@@ -1,20 +1,21 @@
-// One request: envelope, problem documents, and retries that can't do anything twice.
+// Requests: envelope, problem documents, and retries that can do nothing twice.
 
 import { asProblem, Problem, problemOf } from './problem';
 
 export interface RequestOptions {
   method?: 'GET' | 'POST' | 'DELETE';
   body?: unknown;
-  /** Sent as Idempotency-Key: the same key makes a second try harmless. */
+  /** Sent as Idempotency-Key, which makes a second try harmless. */
   key?: string;
-  /** A second try does no harm without a key too: it is answered with what is. */
+  /** A second try is harmless without a key: the response is the current state. */
   harmless?: boolean;
   token?: string | null;
   signal?: AbortSignal;
 }
 
 const TRIES = 3;
-const LONGEST_PATIENT_WAIT_SECONDS = 3;
+/** A longer wait is not worth it: the fan should read the refusal instead. */
+const RETRY_PAUSE_MAX_SECONDS = 3;
 const REQUEST_TIMEOUT_MS = 20_000;
 
 export async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
@@ -24,7 +25,7 @@ export async function request<T>(path: string, options: RequestOptions = {}): Pr
       return await requestOnce<T>(path, options);
     } catch (error) {
       const problem = asProblem(error);
-      const wait = patience(problem, attempt, performance.now() - started);
+      const wait = retryPause(problem, attempt, performance.now() - started);
       if (wait === null || !repeatable(options)) throw problem;
       await new Promise((resolve) => setTimeout(resolve, wait * 1000));
     }
@@ -42,7 +43,7 @@ async function requestOnce<T>(path: string, options: RequestOptions): Promise<T>
     headers,
     body: options.body === undefined ? undefined : JSON.stringify(options.body),
     signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
-    // The seat engine's answers are only right at the moment they are given.
+    // Responses are correct only at the moment at which they are sent.
     cache: (options.method ?? 'GET') === 'GET' ? 'no-cache' : 'no-store',
   });
   if (!response.ok) throw await problemOf(response);
@@ -56,17 +57,17 @@ function repeatable(options: RequestOptions): boolean {
   return options.method !== 'POST' || options.key !== undefined || options.harmless === true;
 }
 
-/** How long to wait before another try, or null when another try is of no use. */
-function patience(problem: Problem, attempt: number, passedMs: number): number | null {
+/** Seconds to wait before another try, or null if another try is useless. */
+function retryPause(problem: Problem, attempt: number, passedMs: number): number | null {
   const pause = 0.3 * attempt * (0.5 + Math.random());
   const asked = problem.retryAfterSeconds;
-  // The first try is still at work: its answer is ours, and comes in time.
+  // The first try is still in progress. Its response will be the response to ours.
   if (problem.code === 'IDEMPOTENCY_KEY_IN_USE') {
     return passedMs < REQUEST_TIMEOUT_MS ? (asked ?? 1) : null;
   }
   if (attempt === TRIES || problem.code === 'PAYMENTS_PAUSED') return null;
   if (problem.status === 0 || (problem.status >= 500 && asked === null)) return pause;
   if (problem.status !== 429 && problem.status !== 503) return null;
-  if (asked === null || asked > LONGEST_PATIENT_WAIT_SECONDS) return null;
+  if (asked === null || asked > RETRY_PAUSE_MAX_SECONDS) return null;
   return asked + pause;
 }

@@ -1,9 +1,9 @@
 import type { ErrorCode, Members } from './schema';
 
-/** A code of the server, or what stands for one where it sent none. */
+/** A code of the server, or a substitute if the response has none. */
 export type ProblemCode = ErrorCode | typeof NETWORK | `HTTP_${number}`;
 
-/** A refusal of the server (RFC 9457), or of the network when `status` is 0. */
+/** A refusal of the server (RFC 9457). If `status` is 0, the network failed. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -20,10 +20,10 @@ export class Problem extends Error {
   }
 }
 
-/** The members that some codes carry besides the standard ones. */
+/** The members that some codes have besides the standard ones. */
 export type ProblemMembers = Members & { requestId?: string };
 
-/** Whether it says nothing about what the server did: a cut answer, a time-out, a fault. */
+/** Whether the server may have done the work: after a cut response, a time-out or a fault. */
 export function isUnknown(problem: Problem): boolean {
   return problem.status === 0 || problem.status >= 500 || problem.code === 'IDEMPOTENCY_KEY_IN_USE';
 }

@@ -1,5 +1,5 @@
-// Who is logged in. The access token lives in memory only; the refresh token in
-// sessionStorage, so that it survives the trip to the pay page but not the tab.
+// The session of the fan. The access token is in memory only. The refresh token is in
+// sessionStorage, so that it survives the way to the pay page and back, but not the tab.
 
 import { signal } from '@preact/signals';
 import { request, type RequestOptions } from './http';
@@ -7,13 +7,13 @@ import { asProblem, isUnknown } from './problem';
 import type { Tokens, User } from './types';
 
 const STORED = 'grandstand.refresh';
-const RESTORE_AGAIN_MS = 2000;
+const RESTORE_PAUSE_MS = 2000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const user = signal<User | null>(null);
-/** False until a stored session has been tried: only then is "logged out" a fact. */
+/** False until a stored session has been tried. Before that nobody knows whether the fan is logged in. */
 export const sessionKnown = signal(false);
-/** A stored session could not be tried yet: the server can't be reached. */
+/** True while a stored session cannot be tried, because the server cannot be reached. */
 export const sessionAway = signal(false);
 
 let accessToken: string | null = null;
@@ -21,10 +21,10 @@ let refreshing: Promise<boolean> | null = null;
 
 export async function restoreSession(): Promise<void> {
   while (sessionStorage.getItem(STORED) && !(await refresh())) {
-    // Refused tokens are forgotten, so this one has met a network that is down.
+    // A refused token is removed, so if it is still there, the network is down.
     if (!sessionStorage.getItem(STORED)) break;
     sessionAway.value = true;
-    await pause(RESTORE_AGAIN_MS);
+    await pause(RESTORE_PAUSE_MS);
   }
   sessionKnown.value = true;
   sessionAway.value = false;
@@ -39,7 +39,7 @@ export async function signUp(email: string, password: string, key: string): Prom
   try {
     await request('/api/users/sign-up', { method: 'POST', body: { email, password }, key });
   } catch (error) {
-    // Whether there is an account now shows the log-in.
+    // The response was lost. A log-in shows whether the account exists.
     if (!isUnknown(asProblem(error))) throw error;
     return logIn(email, password).catch(() => {
       throw error;
@@ -49,12 +49,12 @@ export async function signUp(email: string, password: string, key: string): Prom
 }
 
 export async function logOut(): Promise<void> {
-  // The session ends here whatever the server says; it forgets the token by itself in time.
+  // The session ends on this device even if the call fails. The server's session expires by itself.
   await requestAsUser('/api/users/log-out', { method: 'POST' }).catch(() => undefined);
   forget();
 }
 
-/** A request as the user: on 401 the token is renewed, once, and the request sent again. */
+/** A request as the user. After a 401 it renews the token once and repeats the request. */
 export async function requestAsUser<T>(path: string, options: RequestOptions = {}): Promise<T> {
   const sentWith = accessToken;
   try {
@@ -68,7 +68,7 @@ export async function requestAsUser<T>(path: string, options: RequestOptions = {
   }
 }
 
-/** Requests that fail together share one renewal: a rotated token works only once. */
+/** Requests that fail together share one renewal, because a rotated token works only once. */
 function refresh(): Promise<boolean> {
   refreshing ??= renew().finally(() => {
     refreshing = null;
@@ -87,7 +87,7 @@ async function renew(): Promise<boolean> {
     await keep(await request<Tokens>('/api/users/refresh', { method: 'POST', body }));
     return true;
   } catch (error) {
-    // Only a refusal ends the session; a network that is down does not.
+    // Only a refusal ends the session, not a network that is down.
     if (asProblem(error).status === 401) forget();
     return false;
   }

@@ -1,5 +1,5 @@
-// The JSON of the booking API under the names that the page uses. The types come from schema.ts,
-// which is made from the OpenAPI document; only what has no schema there is written here.
+// The types of the API under the names that the page uses. They come from schema.ts, which is
+// generated from the OpenAPI document. Only types without a schema there are written here.
 
 import type {
   BestInput,
@@ -30,7 +30,7 @@ export type {
 } from './schema';
 
 export type SeatWord = SeatState;
-/** A match besides its seats, as its event streams tell it. */
+/** A match without its seats, as in the event `match`. */
 export type { MatchNow };
 export type Match = MatchView;
 export type Plan = SiteView;

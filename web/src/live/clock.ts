@@ -1,4 +1,4 @@
-// The server's clock. Deadlines are the server's, so a fan's wrong clock must not matter.
+// The server's clock. It decides deadlines, so a wrong clock of the fan's device must not matter.
 
 import { signal } from '@preact/signals';
 import { fetchTime } from '../api/endpoints';
@@ -9,7 +9,7 @@ let bestRoundTripMs = Infinity;
 /** The server's time now, in ms. */
 export const serverNow = (): number => Date.now() + offsetMs;
 
-/** Until the first measurement nothing may be called overdue. */
+/** False until the first measurement. Before that nothing may be shown as expired. */
 export const clockKnown = signal(false);
 
 /** Ticks once a second while a countdown is on the page. */
@@ -19,15 +19,15 @@ setInterval(() => {
   secondTick.value += 1;
 }, 1000);
 
-/** Measures the offset; of several measurements the one with the shortest trip is kept. */
+/** Measures the offset. The measurement with the shortest round trip wins. */
 export async function measureClock(signal?: AbortSignal): Promise<void> {
   const sentAt = performance.now();
   const { now } = await fetchTime(signal);
   const roundTripMs = performance.now() - sentAt;
   const measured = Date.parse(now) + roundTripMs / 2 - Date.now();
-  // Unless somebody has set the fan's clock meanwhile, a worse measurement says nothing.
-  const clockStands = Math.abs(measured - offsetMs) <= roundTripMs;
-  if (clockStands && roundTripMs > bestRoundTripMs * 1.5) return;
+  // A worse measurement is ignored, unless the clock of the device was set meanwhile.
+  const clockIsSteady = Math.abs(measured - offsetMs) <= roundTripMs;
+  if (clockIsSteady && roundTripMs > bestRoundTripMs * 1.5) return;
   bestRoundTripMs = Math.min(roundTripMs, bestRoundTripMs);
   offsetMs = measured;
   clockKnown.value = true;

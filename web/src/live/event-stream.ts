@@ -1,25 +1,25 @@
-// An EventSource that never gives up, and that knows whether it lives. The browser resumes by itself
-// after a cut, but not after an answer such as 503, and it never notices that the other side has gone
-// without a word. In both cases this opens a new one from the last id.
+// An EventSource that never gives up and notices when it is dead. The browser resumes by itself after
+// a cut. But it does not resume after a response such as 503, and it never notices when the other side
+// vanishes without closing the connection. In both cases this class opens a new one from the last id.
 
 export type StreamHealth = 'connecting' | 'live' | 'lost' | 'paused';
 
 export interface StreamHandlers {
-  /** By name of the event. */
+  /** Handlers by name of the event. */
   events: Record<string, (data: unknown, id: string) => void>;
   onHealth: (health: StreamHealth) => void;
-  /** The server has answered with something else than a stream. */
+  /** The server has refused to open a stream. */
   onRefused: () => void;
 }
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
-/** A stream that says nothing for so long after it was asked for is lost, and goes on to try. */
-const PATIENCE_MS = 5000;
-/** The server says something every 15 seconds: two of these were missed, and some more time. */
-export const SILENCE_MS = 33_000;
-/** A server ends streams that are this old on purpose, to share its clients out anew. */
-const OLD_MS = 60_000;
+/** A stream without an event within this time after its opening is shown as lost. It keeps trying. */
+const FIRST_EVENT_TIMEOUT_MS = 5000;
+/** The server sends an event at least every 15 seconds: this is two of these intervals and a margin. */
+export const SILENCE_TIMEOUT_MS = 33_000;
+/** A stream that ends after this time was ended by the server, to distribute its clients again. */
+const OLD_AGE_MS = 60_000;
 
 export class EventStream {
   private source: EventSource | null = null;
@@ -27,10 +27,10 @@ export class EventStream {
   private openedAt = Infinity;
   private health: StreamHealth = 'connecting';
   private openTimer: number | undefined;
-  private patienceTimer: number | undefined;
+  private firstEventTimer: number | undefined;
   private silenceTimer: number | undefined;
 
-  /** Goes on from `lastId`; without one it begins with a snapshot. */
+  /** Continues after `lastId`. Without an id the stream begins with a snapshot. */
   constructor(
     private readonly url: string,
     private readonly handlers: StreamHandlers,
@@ -39,7 +39,7 @@ export class EventStream {
     this.open();
   }
 
-  /** Opens anew: from the last id, or (`fresh`) with a snapshot. */
+  /** Opens the stream again: after the last id, or (`fresh`) with a snapshot. */
   reopen(fresh = false): void {
     if (fresh) this.lastId = '';
     this.open();
@@ -47,7 +47,7 @@ export class EventStream {
 
   close(): void {
     window.clearTimeout(this.openTimer);
-    window.clearTimeout(this.patienceTimer);
+    window.clearTimeout(this.firstEventTimer);
     window.clearTimeout(this.silenceTimer);
     this.source?.close();
     this.source = null;
@@ -55,12 +55,12 @@ export class EventStream {
 
   private open(): void {
     this.close();
-    // What was lost stays so until something is heard.
+    // A lost stream stays lost until an event arrives.
     this.say(this.health === 'lost' ? 'lost' : 'connecting');
     const from = this.lastId ? `?lastEventId=${encodeURIComponent(this.lastId)}` : '';
     const source = new EventSource(this.url + from);
     this.source = source;
-    this.patienceTimer = window.setTimeout(() => this.say('lost'), PATIENCE_MS);
+    this.firstEventTimer = window.setTimeout(() => this.say('lost'), FIRST_EVENT_TIMEOUT_MS);
     this.watchSilence();
     source.onopen = () => {
       this.openedAt = performance.now();
@@ -78,7 +78,7 @@ export class EventStream {
 
   private heard(): void {
     this.failures = 0;
-    window.clearTimeout(this.patienceTimer);
+    window.clearTimeout(this.firstEventTimer);
     this.watchSilence();
     this.say('live');
   }
@@ -88,12 +88,12 @@ export class EventStream {
     this.silenceTimer = window.setTimeout(() => {
       this.say('lost');
       this.open();
-    }, SILENCE_MS);
+    }, SILENCE_TIMEOUT_MS);
   }
 
   private failed(source: EventSource): void {
-    window.clearTimeout(this.patienceTimer);
-    const wasOld = performance.now() - this.openedAt > OLD_MS;
+    window.clearTimeout(this.firstEventTimer);
+    const wasOld = performance.now() - this.openedAt > OLD_AGE_MS;
     this.openedAt = Infinity;
     if (wasOld) {
       source.close();
@@ -103,7 +103,7 @@ export class EventStream {
     }
     this.say('lost');
     if (source.readyState !== EventSource.CLOSED) {
-      // The browser tries again by itself, and that may hang.
+      // The browser tries again by itself, but that may hang.
       this.watchSilence();
       return;
     }
@@ -115,7 +115,7 @@ export class EventStream {
     window.clearTimeout(this.silenceTimer);
     const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures);
     this.failures += 1;
-    // Jitter: a server that comes back must not meet everybody in one instant.
+    // Jitter, because otherwise all clients would return to a restarted server at once.
     this.openTimer = window.setTimeout(() => this.open(), ceiling * (0.5 + Math.random() / 2));
   }
 

@@ -1,5 +1,5 @@
-// What the server tells of one match, live, over one stream at a time: that of the seats (a snapshot,
-// then changes), or that of the line, which costs the server less and is enough for those who wait.
+// The live data of one match, over one stream at a time: the stream of the seats (a snapshot, then
+// changes), or that of the waiting room, which costs the server less and is enough for people who wait.
 
 import { queueEventsUrl, seatEventsUrl } from '../api/endpoints';
 import type { MatchNow, SeatMapChanges, SeatMapSnapshot, ServingFrame } from '../api/types';
@@ -8,7 +8,7 @@ import type { StreamHandlers, StreamHealth } from './event-stream';
 import { follows, parsePosition, type Position } from './position';
 import { openStream, type Stream } from './shared-stream';
 
-/** A tab that is hidden for so long gives its connection to others. */
+/** A tab that is hidden for this time closes its stream, so that other tabs can use the connection. */
 const HIDDEN_PAUSE_MS = 3000;
 
 export type Subject = 'seats' | 'line';
@@ -25,7 +25,7 @@ export interface FeedHandlers {
 export class MatchFeed {
   private stream: Stream | null = null;
   private subject: Subject | null = null;
-  /** Where our seats stand. */
+  /** The id of the last event that our seats include. */
   private seatsId = '';
   private position: Position | null = null;
   private health: StreamHealth = 'connecting';
@@ -41,7 +41,7 @@ export class MatchFeed {
     window.addEventListener('offline', this.onOffline);
   }
 
-  /** Follows the seats or the line from now on. */
+  /** Follows the seats or the waiting room from now on. */
   show(subject: Subject): void {
     if (this.subject === subject) return;
     this.subject = subject;
@@ -49,7 +49,7 @@ export class MatchFeed {
     if (!document.hidden) this.open();
   }
 
-  /** What the stream says is in doubt: asks for all that was missed. */
+  /** Opens the stream again, because it may have missed events. */
   reopen(): void {
     this.stream?.reopen();
   }
@@ -88,29 +88,29 @@ export class MatchFeed {
   }
 
   private say(health: StreamHealth): void {
-    // A clock may have been set while nobody looked.
+    // The clock of the device may have been set while the stream was away.
     if (health === 'live' && this.health !== 'live') measureClock().catch(() => undefined);
     this.health = health;
     this.to.health(health);
   }
 
   private takeSnapshot(data: SeatMapSnapshot, id: string): void {
-    this.stand(id);
+    this.moveTo(id);
     this.to.snapshot(data.blocks);
   }
 
   private takeChanges(data: SeatMapChanges, id: string): void {
     const next = parsePosition(id);
     if (next && this.position && !follows(next, this.position)) {
-      // Another epoch or a step back without a snapshot: what we show can't be trusted.
+      // After another epoch or a step back without a snapshot, our seats may be wrong.
       this.stream?.reopen(true);
       return;
     }
-    this.stand(id);
+    this.moveTo(id);
     this.to.changes(data.changes);
   }
 
-  private stand(id: string): void {
+  private moveTo(id: string): void {
     this.seatsId = id;
     this.position = parsePosition(id) ?? this.position;
   }
@@ -127,7 +127,7 @@ export class MatchFeed {
     }, HIDDEN_PAUSE_MS);
   };
 
-  /** The device may have slept, or have another network: what we have may be dead without a word. */
+  /** The device may have slept or changed its network, so the stream may be dead. */
   private readonly onReturn = (): void => {
     if (document.hidden || !this.subject) return;
     if (this.stream) this.stream.reopen();

@@ -1,12 +1,12 @@
-// One stream for all tabs of a browser that watch the same, because over HTTP/1.1 a browser has six
-// connections to a server, and everything else must fit beside the streams. The tab that has the lock
-// keeps the stream and passes on what it hears. When it closes, is hidden, or falls silent, another
-// tab takes over. Without locks (the browser gives none to a page without TLS) each tab has its own.
+// One stream for all tabs of a browser that watch the same match, because over HTTP/1.1 a browser has
+// only six connections to a server. The tab that has the lock keeps the stream and sends its events to
+// the others. When it closes, is hidden or falls silent, another tab takes over. Without locks (a page
+// without TLS has none) each tab has its own stream.
 
-import { EventStream, SILENCE_MS, type StreamHandlers, type StreamHealth } from './event-stream';
+import { EventStream, SILENCE_TIMEOUT_MS, type StreamHandlers, type StreamHealth } from './event-stream';
 
 export interface Stream {
-  /** Opens anew: from the last id, or (`fresh`) with a snapshot. */
+  /** Opens the stream again: after the last id, or (`fresh`) with a snapshot. */
   reopen: (fresh?: boolean) => void;
   close: () => void;
 }
@@ -20,17 +20,17 @@ type Message =
   | { kind: 'event'; name: string; data: unknown; id: string }
   | { kind: 'health'; health: StreamHealth }
   | { kind: 'refused' }
-  /** A tab asks the one that has the stream to open it anew. */
+  /** A tab asks the tab with the stream to open it again. */
   | { kind: 'reopen'; fresh: boolean };
 
-/** A tab that is asked, and has the stream, says something within so long. */
-const ANSWER_MS = 5000;
-/** A tab that has the stream notices sooner than this that nothing comes any more, and says so. */
-const SILENT_TAB_MS = SILENCE_MS + 12_000;
+/** A tab with the stream replies to another tab within this time. */
+const REPLY_TIMEOUT_MS = 5000;
+/** A tab with a dead stream notices that and says so before this time, so a silent tab is dead itself. */
+const TAB_TIMEOUT_MS = SILENCE_TIMEOUT_MS + 12_000;
 
 class SharedStream implements Stream {
   private readonly channel: BroadcastChannel;
-  /** The stream, while this tab has it. */
+  /** The stream, if this tab has it. */
   private own: EventStream | null = null;
   private turn: AbortController | null = null;
   private release: () => void = () => undefined;
@@ -46,7 +46,7 @@ class SharedStream implements Stream {
     this.channel.onmessage = (message) => this.take(message.data as Message);
     this.handlers.onHealth('connecting');
     this.queueUp();
-    // Should another tab have the stream: only a snapshot tells us all of what it has heard.
+    // If another tab has the stream, only a snapshot gives us everything that it has received.
     this.ask(true);
   }
 
@@ -67,7 +67,7 @@ class SharedStream implements Stream {
     window.clearTimeout(this.silenceTimer);
   }
 
-  /** Waits for the lock, or (`steal`) takes it from a tab that is silent. */
+  /** Waits for the lock, or (`steal`) takes it from a silent tab. */
   private queueUp(steal = false): void {
     this.turn?.abort();
     const turn = new AbortController();
@@ -76,7 +76,7 @@ class SharedStream implements Stream {
     navigator.locks
       .request(`stream:${this.url}`, options, () => (this.closed ? undefined : this.lead()))
       .catch(() => {
-        // Another tab took it from us, because we had been silent: from now on we listen to it.
+        // Another tab took the lock because this one was silent. From now on this tab listens to it.
         const taken = this.turn === turn && !this.closed;
         if (!taken) return;
         this.stop();
@@ -96,7 +96,7 @@ class SharedStream implements Stream {
       this.url,
       {
         events: Object.fromEntries(events),
-        // Each heartbeat and each try to connect is passed on: only a tab that is dead is silent.
+        // Heartbeats and attempts to connect are shared too, so only a dead tab is silent.
         onHealth: (health) => this.share({ kind: 'health', health }),
         onRefused: () => this.share({ kind: 'refused' }),
       },
@@ -121,14 +121,14 @@ class SharedStream implements Stream {
 
   private ask(fresh: boolean): void {
     this.channel.postMessage({ kind: 'reopen', fresh } satisfies Message);
-    this.expect(ANSWER_MS);
+    this.expect(REPLY_TIMEOUT_MS);
   }
 
   private take(message: Message): void {
     if (message.kind === 'reopen') {
       this.own?.reopen(message.fresh);
     } else if (!this.own) {
-      this.expect(SILENT_TAB_MS);
+      this.expect(TAB_TIMEOUT_MS);
       this.hear(message);
     }
   }
@@ -150,7 +150,7 @@ class SharedStream implements Stream {
     }
   }
 
-  /** Without a word of the other tab for so long, the stream is ours. */
+  /** If the other tab sends nothing within this time, this tab takes the stream. */
   private expect(withinMs: number): void {
     window.clearTimeout(this.silenceTimer);
     if (this.own) return;

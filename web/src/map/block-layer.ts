@@ -1,4 +1,4 @@
-// Field and blocks, seen from far: a block is as strong in colour as it has seats left.
+// Field and blocks at a small scale: the more seats a block has left, the stronger its colour.
 
 import { Color, Container, Graphics } from 'pixi.js';
 import type { SeatTable } from '../venue/seat-table';
@@ -13,7 +13,7 @@ const HOVER_PIXELS = 2;
 
 export class BlockLayer {
   readonly root = new Container();
-  /** Which ink reads best on each block: dark on light, light on dark. */
+  /** The readable text colour for each block: dark on light, light on dark. */
   readonly inks: string[] = [];
   private readonly shapes: FlatMesh;
   private readonly fills: FlatMesh;
@@ -47,7 +47,7 @@ export class BlockLayer {
     this.edges.stroke({ color: colors.ground, width: EDGE_METRES, alignment: 0.5 });
   }
 
-  /** Paints each block by its share of free seats; `near` (0 to 1) lets the seats take over. */
+  /** Paints each block by its share of free seats. The more `near` (0 to 1), the fainter it is behind its seats. */
   paint(freeInBlock: Int32Array, gradeShown: (grade: number) => boolean, near: number): void {
     const { ground, taken } = this;
     for (const block of this.table.blocks) {
@@ -63,12 +63,12 @@ export class BlockLayer {
       this.inks[block.index] = shown ? ink : this.inkSoft;
     }
     this.fills.flush();
-    // Its width is right for the scale of the moment only.
+    // Its width fits only the scale at which it was drawn.
     if (near > 0) this.hover.clear();
     this.edges.visible = near < 1;
   }
 
-  /** `pixel`: how long one pixel of the screen is, in metres. */
+  /** `pixel`: the size of a pixel of the screen in metres. */
   showHover(block: number | null, pixel = 0): void {
     this.hover.clear();
     if (block === null) return;

@@ -1,4 +1,4 @@
-// What part of the plan the canvas shows: a centre in metres and a scale in pixels per metre.
+// The part of the plan that the canvas shows: a centre in metres and a scale in pixels per metre.
 
 import type { Bounds } from '../venue/seat-table';
 
@@ -45,7 +45,7 @@ export class Camera {
     const wasWhole = this.scale <= this.smallestScale * 1.02;
     this.width = Math.max(1, width);
     this.height = Math.max(1, height);
-    // A flight goes on: it knows where it goes, and may just have left the whole view.
+    // A flight continues to its target, even if it has just begun at the whole view.
     if (this.flight) this.onMove();
     else if (wasWhole) this.set(this.whole());
     else this.set(this);
@@ -101,13 +101,13 @@ export class Camera {
     this.onMove();
   }
 
-  /** Moves a flight on; the caller draws frames while `flying`. */
+  /** Moves a flight forward. The caller draws frames while `flying`. */
   advance(now: number): void {
     if (!this.flight) return;
     const { from, to, startedAt } = this.flight;
     const time = Math.min(1, (now - startedAt) / FLIGHT_MS);
     const eased = 1 - (1 - time) ** 3;
-    // The scale moves by ratio, and the centre with it, so the flight looks straight.
+    // The scale changes by ratio, and the centre with it, so that the flight looks straight.
     const scale = from.scale * (to.scale / from.scale) ** eased;
     const shift = Math.abs(to.scale - from.scale) < 1e-6
       ? eased
@@ -171,7 +171,7 @@ export class Camera {
   private clamped(view: View): View {
     const { left, right, top, bottom } = this.bounds;
     const scale = this.clampScale(view.scale);
-    // Near the smallest scale the plan is drawn to the middle, so it can't be lost.
+    // Near the smallest scale the plan is pulled to the middle, so that it cannot leave the screen.
     const slackX = Math.max(0, (right - left) / 2 - (this.width / scale) * 0.25);
     const slackY = Math.max(0, (bottom - top) / 2 - (this.height / scale) * 0.25);
     const middleX = (left + right) / 2;

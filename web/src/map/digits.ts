@@ -3,7 +3,7 @@ import { Texture } from 'pixi.js';
 const CELL_WIDTH = 52;
 const CELL_HEIGHT = 96;
 
-/** The ten digits side by side: the seat shader writes seat numbers from it. */
+/** The ten digits side by side. The seat shader draws seat numbers from this texture. */
 export function digitsTexture(): Texture {
   const canvas = document.createElement('canvas');
   canvas.width = CELL_WIDTH * 10;

@@ -1,5 +1,5 @@
-// Polygons of one colour each, in one draw call and with the plainest shader there is:
-// they cover the whole screen, so each operation a pixel counts on a weak machine.
+// Polygons of one colour each, in one draw call, with the simplest possible shader. They cover the
+// whole screen, so each operation per pixel matters on a weak machine.
 
 import { Buffer, BufferUsage, earcut, Geometry, Mesh, Shader } from 'pixi.js';
 import type { PlanPoint } from '../api/types';
@@ -30,7 +30,7 @@ export class FlatMesh {
   readonly mesh: Mesh<Geometry, Shader>;
   private readonly colors: Buffer;
   private readonly bytes: Uint8Array;
-  /** First vertex of each polygon, and one more for the end. */
+  /** First vertex of each polygon, and at the end the number of vertices. */
   private readonly starts: number[] = [0];
   private dirty = true;
 

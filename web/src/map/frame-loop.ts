@@ -1,4 +1,4 @@
-// Frames on demand: a map on which nothing moves costs nothing.
+// Draws frames on demand, so that a map at rest costs nothing.
 
 export class FrameLoop {
   private frame = 0;
@@ -7,7 +7,7 @@ export class FrameLoop {
 
   constructor(private readonly drawFrame: (now: number) => void) {}
 
-  /** Asks for one frame, as soon as the screen takes it. */
+  /** Requests a frame as soon as possible. */
   request(): void {
     if (this.frame !== 0 || this.stopped) return;
     this.frame = requestAnimationFrame((now) => {
@@ -16,7 +16,7 @@ export class FrameLoop {
     });
   }
 
-  /** Asks for one frame that may come late. */
+  /** Requests a frame that may be late. */
   requestWithin(ms: number): void {
     if (this.timer !== 0 || this.stopped) return;
     this.timer = window.setTimeout(() => {

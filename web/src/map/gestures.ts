@@ -1,4 +1,4 @@
-// Pointer, wheel and keyboard on the canvas, turned into camera moves and taps.
+// Turns pointer, wheel and keyboard events on the canvas into camera moves and taps.
 
 import type { Camera } from './camera';
 
@@ -70,7 +70,7 @@ export class Gestures {
         this.camera.panBy(now.x - before.x, now.y - before.y);
         this.handlers.onLeave();
       } else {
-        // Within the slop the finger may still tap: keep the start, so no pan is lost.
+        // A short move may still become a tap. The start is kept, so that a pan loses nothing.
         return;
       }
     } else if (this.fingers.size === 2) {
@@ -112,7 +112,7 @@ export class Gestures {
   private readonly onWheel = (event: WheelEvent): void => {
     event.preventDefault();
     const { x, y } = this.at(event);
-    // A trackpad's pinch comes as a wheel with the control key, in much finer steps.
+    // A pinch on a trackpad arrives as a wheel event with the control key, in much finer steps.
     const speed = event.ctrlKey ? 0.012 : 0.0018;
     const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 30 : event.deltaY;
     this.camera.zoomAt(x, y, Math.exp(-Math.max(-300, Math.min(300, pixels)) * speed));

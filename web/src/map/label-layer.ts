@@ -1,4 +1,4 @@
-// Names of blocks with the seats left, and labels of rows when near; always upright, in screen pixels.
+// Names of blocks with their free seats, and labels of rows at a large scale. Always upright, in screen pixels.
 
 import { BitmapText, Container } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
@@ -15,7 +15,7 @@ interface BlockLabel {
   root: Container;
   name: BitmapText;
   left: BitmapText;
-  /** Size of the block in metres, to know whether its name fits. */
+  /** Size of the block in metres. The name is hidden when it does not fit. */
   metres: number;
 }
 
@@ -49,7 +49,7 @@ export class LabelLayer {
     for (const label of this.blocks) {
       const { x, y } = camera.toScreen(label.block.centre[0], label.block.centre[1]);
       const size = label.metres * camera.scale;
-      // Gone before the seats are fully there: text over seats can't be read.
+      // Fades out before the seats are fully visible, because text over seats is unreadable.
       label.root.alpha = 1 - near * 2;
       label.root.visible = label.root.alpha > 0 && size > 22 && inView(camera, x, y, 60);
       label.root.position.set(Math.round(x), Math.round(y));
@@ -114,7 +114,7 @@ function text(size: number, weight: '500' | '600' | '700'): BitmapText {
   return label;
 }
 
-/** Side of the square of the same area: arcs and corners have no honest box. */
+/** Side of a square with the same area, because the bounding box of an arc or corner is too large. */
 function shortSide(block: Block): number {
   let doubled = 0;
   const { outline } = block;

@@ -1,4 +1,4 @@
-// The colours of the map come from the style sheet, so light and dark are decided in one place.
+// The colours of the map come from the style sheet, so that one place decides light and dark.
 
 export interface MapColors {
   ground: string;

@@ -1,4 +1,4 @@
-// All seats of the plan: one mesh for each block, and the look that they share.
+// All seats of the plan: a mesh for each block, and the shader that they share.
 
 import { Color, Container, Shader, UniformGroup } from 'pixi.js';
 import type { Bounds, SeatTable } from '../venue/seat-table';
@@ -37,7 +37,7 @@ export class SeatLayer {
     this.root.addChild(...this.meshes.map((entry) => entry.mesh));
   }
 
-  /** Whether a change still glows, so that frames must go on. */
+  /** Whether a change still glows, so that more frames are needed. */
   get glowing(): boolean {
     return this.seconds() < this.glowUntil;
   }
@@ -61,7 +61,7 @@ export class SeatLayer {
     uniforms.uMine.set(rgb(colors.mine));
   }
 
-  /** Called once a frame, before it is drawn. */
+  /** Called before each frame. */
   prepare(camera: Camera, fade: number, numbers: number): void {
     this.root.visible = fade > 0.01;
     if (!this.root.visible) return;
@@ -76,7 +76,7 @@ export class SeatLayer {
     }
   }
 
-  /** Counted from the map's start: a day in seconds would not fit a shader's float. */
+  /** Seconds since the map was created, because larger numbers lose precision in a shader's float. */
   private seconds(): number {
     return (performance.now() - this.startedAt) / 1000;
   }

@@ -1,8 +1,8 @@
-// The seats of one block as one mesh. Blocks out of sight are not drawn, and a change of any
+// The seats of a block as one mesh. Blocks that are not visible are not drawn. A change of any
 // number of seats of a block is one write into one small buffer.
 //
-// Four plain vertices a seat, not instances: a quad is far too small an instance, and
-// drivers (software ones above all) pay for each.
+// A seat is four vertices and not an instance, because drivers (above all those in software) have a
+// cost per instance, and a quad is too small to be worth it.
 
 import { Buffer, BufferUsage, Color, Geometry, Mesh, type Shader } from 'pixi.js';
 import type { Block, SeatTable } from '../venue/seat-table';
@@ -66,7 +66,7 @@ export class SeatMesh {
     this.dirty = true;
   }
 
-  /** Sends what has changed to the graphics card. */
+  /** Sends changed data to the graphics card. */
   flush(): void {
     if (!this.dirty) return;
     this.live.update();

@@ -1,8 +1,8 @@
-// The look of a seat, in GLSL: every seat is a quad of four vertices that carry the same.
+// The shader of a seat, in GLSL. Every seat is a quad of four vertices with the same data.
 //
-// aCorner  which corner this vertex is
+// aCorner  the corner of this vertex
 // aSpot    centre (metres) and the vector along the row, half a seat long
-// aGrade   colour of the grade; aNumber the seat number that near seats show
+// aGrade   colour of the grade; aNumber the seat number, which is shown at a large scale
 // aState   state code, marks (bits below), unused, unused
 // aChanged when the seat last changed (seconds of uTime), for the short glow
 
@@ -83,7 +83,7 @@ float boxDistance(vec2 at, float half_, float radius) {
 
 float brightness(vec3 color) { return dot(color, vec3(0.299, 0.587, 0.114)); }
 
-// Digits stand upright on the screen, however the row lies.
+// Digits are upright on the screen, whatever the direction of the row.
 float digitInk(vec2 at, float number, vec2 stepX, vec2 stepY) {
   float digits = number > 99.5 ? 3.0 : number > 9.5 ? 2.0 : 1.0;
   float slot = floor(at.x + digits * 0.5);
@@ -98,7 +98,7 @@ void main() {
   float halfSeat = length(vAlong);
   vec2 along = vAlong / max(halfSeat, 0.001);
   vec2 upright = mat2(along, vec2(-along.y, along.x)) * vAt / vec2(0.54, 0.98);
-  // Steps of the texture must be taken before any branch, and not across digits.
+  // The derivatives of the texture must be computed before any branch, and not across digits.
   vec2 atlas = vec2(upright.x / 10.0, upright.y);
   vec2 stepX = dFdx(atlas);
   vec2 stepY = dFdy(atlas);

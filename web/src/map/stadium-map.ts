@@ -1,5 +1,5 @@
-// The stadium on a canvas: owns the renderer, the layers, the camera and the frame loop.
-// It knows nothing of the UI: it is told states, marks and filters, and reports taps.
+// The stadium on a canvas: owns the renderer, the layers, the camera and the frame loop. It knows
+// nothing of the UI: it receives states, marks and filters, and reports taps.
 
 import 'pixi.js/unsafe-eval';
 import { Container, Ticker, WebGLRenderer } from 'pixi.js';
@@ -19,26 +19,26 @@ import { drawing } from './web-gl';
 export interface MapHandlers {
   onSeat: (seat: number) => void;
   onHover: (seat: number, x: number, y: number) => void;
-  /** The block in the middle of the screen when it is near, else null. */
+  /** The block in the middle of the screen at a large scale, else null. */
   onPlace: (block: number | null) => void;
 }
 
-/** Scales (pixels per metre) between which blocks give way to seats. */
+/** Scales (pixels per metre) between which blocks fade out and seats fade in. */
 const SEATS_FROM = 6;
 const SEATS_FULL = 9;
 const NUMBERS_FROM = 30;
 const NUMBERS_FULL = 38;
-/** Below these a seat is too small for a mouse or a finger: a tap comes nearer instead. */
+/** Below these scales a seat is too small for a mouse or a finger, so a tap zooms in instead. */
 const CLICK_SEAT_FROM = 16;
 const TOUCH_SEAT_FROM = 40;
-/** Where a tap of a finger on too small a seat ends: seats as wide as a finger's tip. */
+/** A tap on a seat that is too small zooms to this scale, at which a seat is as wide as a fingertip. */
 const TOUCH_SCALE = 60;
-const COUNT_EVERY_MS = 250;
-/** Where a processor draws it pays for each pixel: a map in motion has fewer, one at rest all. */
+const COUNT_INTERVAL_MS = 250;
+/** Without a graphics card each pixel costs processor time, so a moving map has fewer pixels than one at rest. */
 const COARSE_RESOLUTION = 0.6;
-const SHARP_AFTER_MS = 150;
-/** How often changes of others are drawn where drawing is dear. */
-const MODEST_EVERY_MS = 180;
+const SHARPEN_PAUSE_MS = 150;
+/** Interval at which changes are drawn if drawing is expensive. */
+const MODEST_INTERVAL_MS = 180;
 
 export class StadiumMap {
   readonly camera: Camera;
@@ -59,7 +59,7 @@ export class StadiumMap {
   private movedAt = -Infinity;
   private lastView: View = { x: 0, y: 0, scale: 0 };
   private hovered = -1;
-  /** Where the mouse is: what lies under it changes when the map flies. */
+  /** The position of the mouse. The seat under it changes when the map flies. */
   private pointer: { x: number; y: number } | null = null;
   private flew = false;
   private marks = { selected: new Set<number>(), mine: new Set<number>() };
@@ -67,7 +67,7 @@ export class StadiumMap {
   private countedAt = -Infinity;
   private countsStale = true;
   private paintedNear = -1;
-  private placeTold: number | null = null;
+  private placeReported: number | null = null;
 
   static async create(
     canvas: HTMLCanvasElement,
@@ -86,7 +86,7 @@ export class StadiumMap {
       clearBeforeRender: true,
       preferWebGLVersion: 2,
     });
-    // Its clock would ask for 60 frames a second for ever, to look whether there is something to tidy.
+    // Otherwise Pixi's ticker would request 60 frames a second for ever, only to check for clean-up work.
     Ticker.system.autoStart = false;
     Ticker.system.stop();
     map.resize();
@@ -117,9 +117,9 @@ export class StadiumMap {
       const glow = !snapshot && !this.modest;
       for (const seat of changed) this.seats.setState(seat, states.codes[seat], glow);
       this.countsStale = true;
-      // From far only the counts show, and those may come late.
-      if (this.camera.scale <= SEATS_FROM) this.frames.requestWithin(COUNT_EVERY_MS);
-      else if (this.modest) this.frames.requestWithin(MODEST_EVERY_MS);
+      // At a small scale only the counts are visible, and these may be late.
+      if (this.camera.scale <= SEATS_FROM) this.frames.requestWithin(COUNT_INTERVAL_MS);
+      else if (this.modest) this.frames.requestWithin(MODEST_INTERVAL_MS);
       else this.frames.request();
     });
     this.gestures = new Gestures(canvas, this.camera, {
@@ -167,7 +167,7 @@ export class StadiumMap {
     this.frames.request();
   }
 
-  /** Reads the colours again, after the theme has changed. */
+  /** Reads the colours again after a change of the theme. */
   applyColors(): void {
     this.colors = readMapColors();
     if (this.renderer.background) this.renderer.background.color = this.colors.ground;
@@ -178,7 +178,7 @@ export class StadiumMap {
     this.frames.request();
   }
 
-  /** From the buttons and the keyboard, which point at nothing: towards seats, not at the field. */
+  /** Zooms by buttons and keyboard. They have no pointer, so this zooms towards seats, not to the field. */
   zoomBy(factor: number): void {
     const { x, y, scale } = this.camera;
     const nearest = factor > 1 ? this.finder.nearestBlock(x, y) : null;
@@ -192,7 +192,7 @@ export class StadiumMap {
 
   showBlock(block: number): void {
     const view = this.camera.fit(this.table.boxOf(this.table.blocks[block]));
-    // A large block still has to end at a scale where its seats can be tapped.
+    // Even for a large block, its seats must be large enough to tap at the end.
     this.camera.flyTo({ ...view, scale: Math.max(view.scale, CLICK_SEAT_FROM + 1) });
   }
 
@@ -227,7 +227,7 @@ export class StadiumMap {
   }
 
   private hover(x: number, y: number): void {
-    // In flight seats pass under the pointer; what it names must be what a click takes.
+    // During a flight seats move under the pointer. A seat is named only when a click would choose it.
     if (this.camera.flying) {
       this.setHovered(-1, x, y);
       return;
@@ -278,9 +278,9 @@ export class StadiumMap {
     this.seats.prepare(camera, near, ramp(camera.scale, NUMBERS_FROM, NUMBERS_FULL));
     this.labels.place(camera, near);
     this.renderer.render({ container: this.stage });
-    this.tellPlace(near);
+    this.reportPlace(near);
     if (camera.flying || (near > 0 && this.seats.glowing)) this.frames.request();
-    else if (this.countsStale) this.frames.requestWithin(COUNT_EVERY_MS);
+    else if (this.countsStale) this.frames.requestWithin(COUNT_INTERVAL_MS);
   }
 
   private sharpen(now: number): void {
@@ -288,23 +288,23 @@ export class StadiumMap {
     const last = this.lastView;
     if (x !== last.x || y !== last.y || scale !== last.scale) this.movedAt = now;
     this.lastView = { x, y, scale };
-    const rests = now - this.movedAt >= SHARP_AFTER_MS;
-    if (!rests) this.frames.requestWithin(SHARP_AFTER_MS);
+    const rests = now - this.movedAt >= SHARPEN_PAUSE_MS;
+    if (!rests) this.frames.requestWithin(SHARPEN_PAUSE_MS);
     const resolution = rests ? 1 : COARSE_RESOLUTION;
     if (this.renderer.resolution !== resolution) this.renderer.resize(width, height, resolution);
   }
 
-  private tellPlace(near: number): void {
+  private reportPlace(near: number): void {
     const { x, y } = this.camera;
     const place = near < 1 ? null : this.finder.blockNear(x, y);
-    if (place === this.placeTold) return;
-    this.placeTold = place;
+    if (place === this.placeReported) return;
+    this.placeReported = place;
     this.handlers.onPlace(place);
   }
 
-  /** Counts are text and colours of large shapes: a few times a second is as good as live. */
+  /** Counts are text and colours of large shapes, so a few updates per second look live. */
   private paintBlocks(now: number, near: number): void {
-    const due = this.countsStale && now - this.countedAt >= COUNT_EVERY_MS;
+    const due = this.countsStale && now - this.countedAt >= COUNT_INTERVAL_MS;
     if (!due && near === this.paintedNear) return;
     this.blocks.paint(this.states.freeInBlock, this.shownGrades, near);
     this.paintedNear = near;

@@ -1,10 +1,10 @@
-// What this device can draw.
+// Finds out what this device can draw.
 
 export type Drawing = 'none' | 'software' | 'full';
 
 let answer: Drawing | null = null;
 
-/** `software`: WebGL works, but a processor does it; the map then leaves out what only pleases. */
+/** `software`: WebGL works without a graphics card, so the map omits decoration. */
 export function drawing(): Drawing {
   answer ??= findOut();
   return answer;
@@ -15,7 +15,7 @@ function findOut(): Drawing {
   if (!gl) return 'none';
   const info = gl.getExtension('WEBGL_debug_renderer_info');
   const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  // The probe must not count among the few contexts that a page may have.
+  // The browser allows only a few contexts per page, so this one is given up.
   gl.getExtension('WEBGL_lose_context')?.loseContext();
   return /swiftshader|llvmpipe|software|basic render/i.test(name) ? 'software' : 'full';
 }

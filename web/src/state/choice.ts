@@ -1,4 +1,4 @@
-// What the fan has chosen but not yet asked for: seats, and which grades to show.
+// The fan's choice before a hold: seats, and the grades to show.
 
 import { computed, signal } from '@preact/signals';
 import { text } from '../text';
@@ -6,7 +6,7 @@ import type { SeatTable } from '../venue/seat-table';
 import { openMatch } from './match';
 import { tell } from './notices';
 
-/** How many seats one person may have. */
+/** How many seats a user may have. */
 export const seatLimit = computed(() => openMatch.value?.match.maxSeatsPerUser ?? 1);
 
 export const chosen = signal<readonly number[]>([]);
@@ -34,7 +34,7 @@ export function toggleSeat(seat: number): void {
   }
 }
 
-/** Takes seats out of the choice; which of them were in it. */
+/** Removes seats from the choice, and returns the removed ones. */
 export function loseSeats(lost: (seat: number) => boolean): number[] {
   const gone = chosen.value.filter(lost);
   if (gone.length > 0) chosen.value = chosen.value.filter((seat) => !lost(seat));

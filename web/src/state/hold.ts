@@ -1,5 +1,5 @@
-// Asking for seats, and what becomes of them. The answer to our own call is never all of the truth:
-// the server is asked what is ours, before anything is told.
+// Holding, releasing and reserving seats. The response to a call does not show what other tabs and
+// devices did. So the page reads the fan's holds and reservations before it reports a result.
 
 import { signal } from '@preact/signals';
 import {
@@ -23,7 +23,7 @@ import { enterQueueAgain } from './queue';
 import { go } from './route';
 
 export const alternatives = signal<Alternative[]>([]);
-/** The seats of a request on its way: shown as ours until the server says no. */
+/** The seats of a hold in flight. They are shown as the fan's until the server refuses. */
 export const asking = signal<readonly number[]>([]);
 
 export async function askForSeats(request: HoldRequest): Promise<void> {
@@ -39,7 +39,7 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
       : ownSeats.value.size > before;
   try {
     const held = await createHold(open.match.id, request, newKey());
-    // Another device may hold some too.
+    // Another device may hold seats too.
     if (!(await readOwn())) addHold(held);
     got(held.seats.length);
   } catch (error) {
@@ -60,7 +60,7 @@ function got(seats: number): void {
 async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
   const problem = asProblem(error);
   const known = await readOwn();
-  // The answer got lost on its way, and the seats are ours.
+  // The response was lost, but the seats were held.
   if (known && isUnknown(problem) && gotThem()) return got(hold.value?.seats.length ?? 0);
   const table = openMatch.value?.table;
   const own = loseOwn();
@@ -80,13 +80,13 @@ async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
   }
 }
 
-/** Takes what is ours out of the choice: it was chosen on another device. */
+/** Removes seats from the choice that the fan got on another device. */
 function loseOwn(): number {
   const table = openMatch.value?.table;
   return loseSeats((seat) => table !== undefined && ownSeats.value.has(table.ids[seat])).length;
 }
 
-/** Takes seats that are not free any more, by the live map, out of the choice. */
+/** Removes seats from the choice that are no longer free on the live map. */
 async function dropTakenSeats(): Promise<void> {
   const open = openMatch.value;
   if (!open || busy.value) return;
@@ -98,7 +98,7 @@ async function dropTakenSeats(): Promise<void> {
   if (own < lost.length) tell('bad', text.value.choose.gone(lost.length - own));
 }
 
-/** Compares choice and hold with what the live map has just said. */
+/** Compares choice and holds with the seats that have just changed on the live map. */
 export function followMap(changed: readonly number[]): void {
   void dropTakenSeats();
   const open = openMatch.value;
@@ -113,7 +113,7 @@ export async function giveBack(): Promise<void> {
   if (!match || !held || busy.value) return;
   busy.value = true;
   const given = await Promise.allSettled(held.holdIds.map((id) => releaseHold(match, id)));
-  const failed = given.find((one) => one.status === 'rejected');
+  const failed = given.find((release) => release.status === 'rejected');
   const known = await readOwn();
   if (!failed && !known) forgetOwn();
   if (failed && (hold.value || !known)) tellProblem(failed.reason);
@@ -131,9 +131,9 @@ export async function reserve(): Promise<void> {
     goToReservation(await createReservation(match, seats, newKey()));
   } catch (error) {
     await readOwn();
-    // An answer that got lost, another tab, another device: it is reserved, by us.
-    const made = openReservations.value.find((one) =>
-      one.seats.some((line) => seats.includes(line.seatId)),
+    // The response was lost, or another tab or device reserved the seats for this user.
+    const made = openReservations.value.find((reservation) =>
+      reservation.seats.some((line) => seats.includes(line.seatId)),
     );
     if (made) goToReservation(made);
     else tellProblem(error);

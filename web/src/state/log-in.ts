@@ -1,26 +1,26 @@
-// The log-in window, as a question that any action can ask.
+// The log-in window, which any action can ask for.
 
 import { effect, signal } from '@preact/signals';
 import { user } from '../api/session';
 
-type Answer = (loggedIn: boolean) => void;
+type Respond = (loggedIn: boolean) => void;
 
-export const logInAsked = signal<{ reason: string; answer: Answer } | null>(null);
+export const logInAsked = signal<{ reason: string; respond: Respond } | null>(null);
 
-/** Who logged in otherwise, in another question or by a session that came back, has answered. */
+/** A user who logged in elsewhere, or whose session was restored, needs no window. */
 effect(() => {
-  if (user.value) logInAsked.peek()?.answer(true);
+  if (user.value) logInAsked.peek()?.respond(true);
 });
 
-/** Resolves to true once somebody is logged in, to false when they close the window. */
+/** Resolves to true when the user is logged in, and to false when they close the window. */
 export function askLogIn(reason = ''): Promise<boolean> {
   if (user.value) return Promise.resolve(true);
-  // One window, one question: nobody waits for the answer to an earlier one.
-  logInAsked.value?.answer(false);
+  // There is only one window, so an earlier question ends now.
+  logInAsked.value?.respond(false);
   return new Promise((resolve) => {
     logInAsked.value = {
       reason,
-      answer: (loggedIn) => {
+      respond: (loggedIn) => {
         logInAsked.value = null;
         resolve(loggedIn);
       },

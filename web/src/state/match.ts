@@ -17,28 +17,28 @@ export interface OpenMatch {
   states: SeatStates;
 }
 
-const COUNT_EVERY_MS = 250;
-/** What contradicts the page is on its way to it for less than this, if its stream lives. */
-const DOUBT_MS = 2000;
-/** Another node may know a new plan a moment later than the one that told us of it. */
-const PLAN_TRIES = 20;
+const COUNT_INTERVAL_MS = 250;
+/** A live stream brings a change within this time after a refusal that depends on it. */
+const DOUBT_TIMEOUT_MS = 2000;
+/** The node that serves the plan may learn of it a moment after the node that announced it. */
+const PLAN_TRIES_MAX = 20;
 const PLAN_PAUSE_MS = 500;
 const tables = new Map<string, SeatTable>();
 
 export const openMatch = signal<OpenMatch | null>(null);
-/** Why there is no match to show, or no longer. */
+/** Why there is no match to show. */
 export const matchFailure = signal<unknown>(null);
 export const health = signal<StreamHealth>('connecting');
-/** The line of the waiting room, while there is one. */
+/** The state of the waiting room, if there is one. */
 export const serving = signal<ServingFrame | null>(null);
-/** Rises, a few times a second at most, when seats have changed: for counts and lists. */
+/** Increases when seats have changed, at most four times a second. Counts and lists depend on it. */
 export const seatsTick = signal(0);
 
 let feed: MatchFeed | null = null;
-/** None until the page has said what it shows. */
+/** Null until the page has said what it shows. */
 let subject: Subject | null = null;
 let tickTimer: number | undefined;
-/** Rises with each visit: what comes late of an earlier one is dropped. */
+/** Increases with each visit of a match, so that late responses to an earlier visit can be dropped. */
 let visit = 0;
 
 export async function enterMatch(id: string): Promise<void> {
@@ -64,7 +64,7 @@ export function leaveMatch(): void {
   health.value = 'connecting';
 }
 
-/** What the fan looks at: the seats, or the line of the waiting room. */
+/** Says what the fan looks at: the seats or the waiting room. */
 export function lookAt(what: Subject): void {
   subject = what;
   feed?.show(what);
@@ -90,7 +90,7 @@ function show(match: Match, table: SeatTable): void {
   if (subject) feed.show(subject);
 }
 
-/** Takes over what the server says of the match. */
+/** Applies a new state of the match. */
 function take(now: MatchNow): void {
   const open = openMatch.value;
   if (!open) return;
@@ -107,7 +107,7 @@ function take(now: MatchNow): void {
   if (before.status !== 'OPEN' && now.status === 'OPEN') tell('good', words.opened);
 }
 
-/** The match has another plan, or other prices: draws it, and follows its seats from the start. */
+/** Draws another plan or other prices of the match, and follows its seats from the start. */
 async function takePlan(match: Match): Promise<void> {
   const mine = visit;
   try {
@@ -116,12 +116,12 @@ async function takePlan(match: Match): Promise<void> {
     show(match, table);
     tell('info', text.value.sale.newPlan);
   } catch {
-    // The stream is opened again and tells of the plan once more.
+    // When the stream is opened again, it announces the plan again.
     if (mine === visit) feed?.reopen();
   }
 }
 
-/** Asks for the match where its stream can't tell of it. */
+/** Fetches the match, because its stream is not open. */
 export async function refreshMatch(): Promise<void> {
   const open = openMatch.value;
   if (!open) return;
@@ -135,13 +135,13 @@ export async function refreshMatch(): Promise<void> {
   }
 }
 
-/** A refusal says something else than the page: it is late, or its stream is dead without a word. */
+/** If a refusal contradicts the page for too long, the stream is dead and is opened again. */
 export function doubt(error: unknown): void {
   if (!contradicts(error)) return;
   const mine = visit;
   setTimeout(() => {
     if (mine === visit && contradicts(error)) feed?.reopen();
-  }, DOUBT_MS);
+  }, DOUBT_TIMEOUT_MS);
 }
 
 function contradicts(error: unknown): boolean {
@@ -165,13 +165,13 @@ function contradicts(error: unknown): boolean {
   }
 }
 
-/** The plan of a site, of this version or a later one; each is loaded once. */
+/** The plan of a site in this or a later version. Each version is loaded once. */
 export async function tableOf(site: string, version = 0): Promise<SeatTable> {
   for (let attempt = 1; ; attempt += 1) {
     const known = tables.get(site);
     if (known && known.plan.version >= version) return known;
     const plan = await fetchPlan(site);
-    if (plan.version >= version || attempt === PLAN_TRIES) {
+    if (plan.version >= version || attempt === PLAN_TRIES_MAX) {
       const table = new SeatTable(plan);
       tables.set(site, table);
       return table;
@@ -185,5 +185,5 @@ function tickSoon(): void {
   tickTimer = window.setTimeout(() => {
     tickTimer = undefined;
     seatsTick.value += 1;
-  }, COUNT_EVERY_MS);
+  }, COUNT_INTERVAL_MS);
 }

@@ -1,4 +1,4 @@
-// Short messages to the fan, read out by screen readers too.
+// Short messages for the fan. Screen readers read them too.
 
 import { signal } from '@preact/signals';
 import { asProblem } from '../api/problem';
@@ -11,7 +11,7 @@ export interface Notice {
   reference?: string;
 }
 
-const STAY_MS = 7000;
+const NOTICE_TTL_MS = 7000;
 let nextId = 1;
 
 export const notices = signal<Notice[]>([]);
@@ -21,7 +21,7 @@ export function tell(kind: Notice['kind'], message: string, reference?: string):
   nextId += 1;
   const others = notices.value.filter((other) => other.message !== message);
   notices.value = [...others.slice(-2), notice];
-  setTimeout(() => dismiss(notice.id), STAY_MS);
+  setTimeout(() => dismiss(notice.id), NOTICE_TTL_MS);
 }
 
 export function tellProblem(error: unknown, place?: Place): void {

@@ -1,4 +1,4 @@
-// The way to the pay page and back.
+// Going to the pay page and coming back.
 
 import { newKey, requestPayment } from '../api/endpoints';
 import { asProblem, isUnknown } from '../api/problem';
@@ -6,7 +6,7 @@ import type { Payment } from '../api/types';
 
 const STORED = 'grandstand.payment';
 
-/** The key of a request whose answer got lost: asked again, it is the same request. */
+/** The key of a request whose response was lost. With the same key, a repeated request is the same request. */
 let unanswered = { reservation: '', key: '' };
 
 async function paymentOf(reservation: string): Promise<Payment> {
@@ -20,14 +20,14 @@ async function paymentOf(reservation: string): Promise<Payment> {
   }
 }
 
-/** Asks for a payment and leaves for the pay page; false when the server names none. */
+/** Requests a payment and goes to the pay page. Returns false if the server names no page. */
 export async function goToPay(reservation: string, orderName: string): Promise<boolean> {
   const payment = await paymentOf(reservation);
   const free = payment.amount === 0;
   if (!free && !payment.checkoutUrl) return false;
   sessionStorage.setItem(`${STORED}.${payment.id}`, reservation);
   if (free) {
-    // The gateway takes no payment of nothing, so the way there and back is left out.
+    // The gateway accepts no payment of 0, so the page goes straight to the confirmation.
     const back = addressOfReturn(payment.id);
     back.searchParams.set('paymentKey', 'free-of-charge');
     back.searchParams.set('orderId', payment.orderId);
@@ -39,7 +39,7 @@ export async function goToPay(reservation: string, orderName: string): Promise<b
   return true;
 }
 
-/** The reservation that a payment of this tab was for. */
+/** The reservation of a payment that this tab requested. */
 export function reservationOf(payment: string): string | null {
   return sessionStorage.getItem(`${STORED}.${payment}`);
 }

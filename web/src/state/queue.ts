@@ -1,4 +1,4 @@
-// The waiting room of the match on the page, and our place in it.
+// The waiting room of the match on the page, and the user's place in it.
 
 import { computed, signal, untracked } from '@preact/signals';
 import { fetchQueuePlace, joinQueue, leaveQueue, newKey } from '../api/endpoints';
@@ -23,20 +23,20 @@ export const admitted = computed(
   () => !queueEnabled.value || (user.value !== null && place.value?.state === 'ADMITTED'),
 );
 
-/** People before us. `serving` comes to everybody at once; our own place only when we ask. */
+/** People ahead of the user. `serving` is sent to everybody, but the user's place only on request. */
 export const ahead = computed<number>(() => {
   const mine = place.value;
   if (!mine || mine.number === null) return 0;
   const now = Math.max(mine.serving, serving.value?.serving ?? 0);
-  // Some who stood before us may have left: the server counted them, the numbers don't show it.
+  // People ahead may have left. The server's count shows that, the numbers do not.
   return Math.max(0, Math.min(mine.ahead, mine.number - 1 - now));
 });
 
-/** Our share of the estimate for the whole line: both stand on the same measured pace. */
+/** The user's share of the estimate for all who wait, because both have the same pace. */
 export const estimate = computed<WaitEstimate | null>(() => {
   const line = serving.value;
   if (!line || (line.eta && line.waiting === 0)) return place.value?.eta ?? null;
-  // Not measured, or nobody is let in any more: what we were told before says nothing.
+  // The pace is unknown, or nobody is admitted any more, so an earlier estimate is worthless.
   if (!line.eta) return null;
   const share = Math.min(1, ahead.value / line.waiting);
   return { p50Seconds: line.eta.p50Seconds * share, p90Seconds: line.eta.p90Seconds * share };
@@ -44,9 +44,9 @@ export const estimate = computed<WaitEstimate | null>(() => {
 
 let checkTimer: number | undefined;
 
-/** Keeps our place up to date while there is a waiting room. */
+/** Keeps the user's place up to date while there is a waiting room. */
 export function watchPlace(match: string): () => void {
-  // Each frame asks once at the most: our place is looked at, and not followed.
+  // `peek`, so that a change of the place does not run this again: each event asks at most once.
   const stopWatching = serving.subscribe((line) => {
     const mine = place.peek();
     const reached = mine?.number != null && (line?.serving ?? 0) >= mine.number;
@@ -66,7 +66,7 @@ export function watchPlace(match: string): () => void {
   };
 }
 
-/** The farther back we stand the less often we ask: a million people wait here. */
+/** People far back ask less frequently, because a million people may wait here. */
 function checkDelayMs(): number {
   const base = place.value?.state === 'ADMITTED' || ahead.value > 100 ? 30_000 : 5000;
   const delay = base * (0.75 + Math.random() / 2);
@@ -74,11 +74,11 @@ function checkDelayMs(): number {
   return passEnds ? Math.min(delay, (secondsUntil(passEnds) + 1) * 1000) : delay;
 }
 
-/** Finds the place of a fan who comes back. */
+/** Reads the user's place, for example after they return to the page. */
 export async function checkPlace(match: string): Promise<void> {
   if (!user.value) return;
   const before = place.value;
-  // Overtaken by something that we did meanwhile: an older answer must not take our place away.
+  // A response that is older than an action of the user must not replace the result of that action.
   const isLate = () => place.value !== before;
   try {
     const now = await fetchQueuePlace(match);
@@ -114,7 +114,7 @@ export async function leave(match: string): Promise<void> {
   try {
     await leaveQueue(match);
   } catch (error) {
-    // Not in the line any more: that is what was asked for.
+    // 404: the user is not in the line any more, as requested.
     if (asProblem(error).status !== 404) {
       tellProblem(error);
       return;
@@ -123,7 +123,7 @@ export async function leave(match: string): Promise<void> {
   place.value = null;
 }
 
-/** A hold was refused for want of a pass: what we believed of our place is out of date. */
+/** A hold was refused because the user has no pass, so the known place is out of date. */
 export function enterQueueAgain(): void {
   place.value = null;
   const match = openMatch.value?.match;

@@ -1,4 +1,4 @@
-// Where in the page we are. The server serves one page, so places live behind the hash.
+// The current place in the page. It is in the hash of the address, because the server has only one page.
 
 import { signal } from '@preact/signals';
 
@@ -17,7 +17,7 @@ window.addEventListener('hashchange', () => {
 
 export function go(hash: string): void {
   if (location.search) {
-    // Leaving the return from the pay page: its proof must not stay in the address.
+    // The address has the proof of the payment here, and must not keep it.
     history.replaceState(null, '', `${location.pathname}${hash}`);
     route.value = readRoute();
   } else {

@@ -1,4 +1,4 @@
-// Times and labels as people read them.
+// Times and labels in the form that people read.
 
 import type { Alternative, SeatLine } from '../api/types';
 import { serverNow } from '../live/clock';
@@ -12,7 +12,7 @@ const locale = () => (language.value === 'ko' ? 'ko-KR' : 'en-GB');
 const yearOf = (moment: Date) =>
   new Intl.DateTimeFormat('en', { timeZone: KOREA, year: 'numeric' }).format(moment);
 
-/** The day, with its year unless it is this one. */
+/** The day. It includes the year unless that is the current year. */
 export function matchDay(moment: string): string {
   const day = new Date(moment);
   return new Intl.DateTimeFormat(locale(), {
@@ -24,7 +24,7 @@ export function matchDay(moment: string): string {
   }).format(day);
 }
 
-/** The time of the day, and where it is so. */
+/** The time of day with its time zone. */
 export function matchTime(moment: string): string {
   const time = new Intl.DateTimeFormat(locale(), {
     timeZone: KOREA,
@@ -44,22 +44,22 @@ export function clockText(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** What the ticket of a seat says, in the language of the page. */
+/** The name of a seat as on its ticket, in the language of the page. */
 export function seatText(table: SeatTable, seat: number): string {
   return table.label(seat, language.value);
 }
 
-/** The same, of a seat that the server named. */
+/** The same for a seat that the server named. */
 export function lineText(line: SeatLine): string {
   return language.value === 'ko' ? line.labelKo : line.label;
 }
 
-/** The same, of seats that the server offers. */
+/** The same for seats that the server offers. */
 export function offerTexts(offer: Alternative): string[] {
   return language.value === 'ko' ? offer.labelsKo : offer.labels;
 }
 
-/** The part of a reservation's id that a person can read out: `3F9A-01C4-77BE`. */
+/** The last part of a reservation's id, short enough to read aloud: `3F9A-01C4-77BE`. */
 export function reservationNumber(id: string): string {
   const tail = id.replaceAll('-', '').slice(-12).toUpperCase();
   return tail.match(/.{1,4}/g)?.join('-') ?? tail;

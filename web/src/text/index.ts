@@ -22,7 +22,7 @@ export function switchLanguage(): void {
   localStorage.setItem(STORED, language.value);
 }
 
-/** A sentence for people in the language of the page, for what was done there. */
+/** The sentence for an error, in the language of the page. `place` says what the fan was doing. */
 export function sentenceFor(error: unknown, place?: Place): string {
   return sentenceOf(text.value.problems, asProblem(error).code, place);
 }

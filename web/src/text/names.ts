@@ -1,11 +1,11 @@
-// Names of a plan that are in two languages, `한국어 (English)`, and names that are too long.
+// Names of a plan in two languages, `한국어 (English)`, and names that are too long.
 // The server has the same rule for tickets: src/domain/plan/label.rs.
 
 const HANGUL = /[가-힣]/;
-/** Two letters side by side make a word: `(1)` and `(A)` are parts of a Korean name. */
+/** Only two adjacent letters make a word, because `(1)` and `(A)` are parts of Korean names. */
 const ENGLISH_WORD = /[A-Za-z]{2}/;
 
-/** The half of a name that its reader reads. */
+/** The part of a name in the language of its reader. */
 export function halfOf(name: string, language: 'ko' | 'en'): string {
   const at = name.lastIndexOf(' (');
   if (at < 0 || !name.endsWith(')')) return name;
@@ -14,14 +14,14 @@ export function halfOf(name: string, language: 'ko' | 'en'): string {
   return language === 'ko' ? korean : english;
 }
 
-/** What a reader takes for one letter: an emoji may be eleven UTF-16 units long. */
+/** The letters as a reader counts them: an emoji may be eleven UTF-16 units long. */
 function letters(text: string): string[] {
-  // Firefox has it from 125 on; without it at least no character is cut in two.
+  // Firefox has it since 125. Without it, at least no code point is cut in two.
   if (!('Segmenter' in Intl)) return Array.from(text);
-  return Array.from(new Intl.Segmenter().segment(text), (one) => one.segment);
+  return Array.from(new Intl.Segmenter().segment(text), (part) => part.segment);
 }
 
-/** At most `most` UTF-16 units of a text, whole letters only, with `…` where something is missing. */
+/** Cuts a text to at most `most` UTF-16 units, between letters, and marks the cut with `…`. */
 function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   let kept = '';
@@ -32,14 +32,14 @@ function cut(text: string, most: number): string {
   return `${kept.trimEnd()}…`;
 }
 
-/** The longest name of an order that the gateway takes; it does not say in which units. */
-const ORDER_NAME_LONGEST = 100;
+/** The longest order name that the gateway accepts. It does not say in which units, so we count the smallest. */
+const ORDER_NAME_LENGTH_MAX = 100;
 
-/** What the buyer pays for, as the gateway shows it: both teams and how many seats, cut to fit. */
+/** The name of the order on the gateway's page: both teams and the number of seats, cut to fit. */
 export function orderName(home: string, away: string, seats: string): string {
-  const room = ORDER_NAME_LONGEST - ` vs , ${seats}`.length;
+  const room = ORDER_NAME_LENGTH_MAX - ` vs , ${seats}`.length;
   const half = Math.floor(room / 2);
-  // A short name leaves its room to the other.
+  // A short name leaves its space to the other name.
   const first = cut(home, Math.max(half, room - away.length));
   return `${first} vs ${cut(away, room - first.length)}, ${seats}`;
 }

@@ -1,5 +1,5 @@
-// Which sentence belongs to a refusal: one for each code of the server, and others where the same
-// code means something else to people.
+// The sentence for a refusal: one for each code of the server, and special ones for places where
+// the same code means something else to the fan.
 
 import type { ProblemCode } from '../api/problem';
 import type { ErrorCode } from '../api/types';
@@ -13,7 +13,7 @@ export interface Sentences {
   codes: Record<ErrorCode, string>;
   /** The server can't be reached. */
   NETWORK: string;
-  /** Something between us and the server refuses: too many requests, or a fault. */
+  /** A proxy between us and the server refuses the request: too many requests, or a fault. */
   TOO_MANY: string;
   AWAY: string;
   at: Record<Place, Partial<Record<Special, string>>>;
@@ -23,6 +23,6 @@ export function sentenceOf(sentences: Sentences, code: ProblemCode, place?: Plac
   const here = place && sentences.at[place][code as Special];
   if (here) return here;
   if (code === 'NETWORK') return sentences.NETWORK;
-  // A newer server has codes that this page does not know: it says no more than that.
+  // A newer server may send a code that this page does not know.
   return sentences.codes[code as ErrorCode] ?? (code === 'HTTP_429' ? sentences.TOO_MANY : sentences.AWAY);
 }

@@ -47,7 +47,7 @@ function Place() {
 
 let shown = '';
 
-/** A new place begins at its top, for eyes and for screen readers. */
+/** A new place starts at the top, for eyes and for screen readers. */
 function onRoute(): void {
   const here = location.hash;
   void route.value;
@@ -58,7 +58,7 @@ function onRoute(): void {
   shown = here || '#/';
 }
 
-/** The hash is our route, so the jump is made by hand. */
+/** Jumps without a link, because the hash of the address is our route. */
 function skip(event: Event): void {
   event.preventDefault();
   document.getElementById('main')?.focus();

@@ -7,11 +7,11 @@ const URGENT_SECONDS = 60;
 interface Props {
   until: string;
   label: string;
-  /** The whole time in seconds; without it, what was left when this was first shown. */
+  /** The whole time in seconds. By default, the time left when this was first shown. */
   whole?: number;
 }
 
-/** Time left until a deadline of the server, as digits and as a bar that empties. */
+/** Time left until a deadline of the server, as digits and as a shrinking bar. */
 export function Countdown({ until, label, whole }: Props) {
   void secondTick.value;
   const left = secondsUntil(until);

@@ -1,6 +1,6 @@
-// Where the keyboard goes when a part of the page appears.
+// Moves the focus to a part of the page when it appears.
 
-/** As a `ref`: one function for all, so that it runs when the element appears and not again. */
+/** Use as a `ref`. It is always the same function, so it runs only when the element appears. */
 export function focusWhenShown(element: HTMLElement | null): void {
   element?.focus();
 }

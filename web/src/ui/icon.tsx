@@ -1,4 +1,4 @@
-// The few icons of the page, as paths on a 24 by 24 grid.
+// The icons of the page, as paths on a 24 by 24 grid.
 
 const PATHS = {
   brand: 'M3 17c0-7 4-11 9-11s9 4 9 11h-4c0-5-2-7-5-7s-5 2-5 7zM10 17a2 2 0 0 1 4 0z',

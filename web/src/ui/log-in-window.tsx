@@ -8,10 +8,10 @@ import { Icon } from './icon';
 
 export function LogInWindow() {
   const asked = logInAsked.value;
-  return asked ? <Window reason={asked.reason} answer={asked.answer} /> : null;
+  return asked ? <Window reason={asked.reason} respond={asked.respond} /> : null;
 }
 
-function Window({ reason, answer }: { reason: string; answer: (loggedIn: boolean) => void }) {
+function Window({ reason, respond }: { reason: string; respond: (loggedIn: boolean) => void }) {
   const t = text.value;
   const dialog = useRef<HTMLDialogElement>(null);
   const isNew = useSignal(false);
@@ -30,7 +30,7 @@ function Window({ reason, answer }: { reason: string; answer: (loggedIn: boolean
     try {
       if (isNew.value) await signUp(email, password, newKey());
       else await logIn(email, password);
-      answer(true);
+      respond(true);
     } catch (problem) {
       error.value = sentenceFor(problem, 'account');
       busy.value = false;
@@ -38,11 +38,11 @@ function Window({ reason, answer }: { reason: string; answer: (loggedIn: boolean
   };
 
   return (
-    <dialog ref={dialog} class="window" aria-labelledby="log-in-title" onClose={() => answer(false)}>
+    <dialog ref={dialog} class="window" aria-labelledby="log-in-title" onClose={() => respond(false)}>
       <form onSubmit={submit} class="form">
         <div class="window-head">
           <h2 id="log-in-title">{isNew.value ? t.signUp : t.logIn}</h2>
-          <button type="button" class="plain" onClick={() => answer(false)} aria-label={t.close}>
+          <button type="button" class="plain" onClick={() => respond(false)} aria-label={t.close}>
             <Icon name="close" />
           </button>
         </div>

@@ -1,6 +1,6 @@
 import { text } from '../text';
 
-/** What is shown is what was last known. */
+/** Says that the page shows the last known state. */
 export function Lost() {
   return (
     <p class="banner" role="alert">

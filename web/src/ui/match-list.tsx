@@ -12,9 +12,9 @@ const ORDER = { OPEN: 0, DRAFT: 1, CLOSED: 2 } as const;
 export function MatchList() {
   const t = text.value;
   const { data, error, reload } = useLoaded(fetchMatches);
-  // Seats go while people read the list, and sales open and close.
+  // Loads again, because seats are sold and sales open and close while people read the list.
   useAgain(reload);
-  // A list that could not be refreshed is better than none, when it says so.
+  // An old list is better than none, if the page says that it is old.
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   const matches = [...(data.value ?? [])].sort(
     (a, b) => ORDER[a.status] - ORDER[b.status] || a.startsAt.localeCompare(b.startsAt),
@@ -59,7 +59,7 @@ function MatchCard({ match }: { match: Match }) {
       </div>
     </>
   );
-  // A draft has no seats to show yet.
+  // A draft has no seats yet.
   if (match.status === 'DRAFT') return <div class="match-card">{body}</div>;
   return (
     <a class="match-card match-card-open" href={`#/matches/${match.id}`}>
@@ -68,7 +68,7 @@ function MatchCard({ match }: { match: Match }) {
   );
 }
 
-/** On sale or not, and how many seats are left. */
+/** Whether the match is on sale, and how many seats are left. */
 function Sale({ match }: { match: Match }) {
   const t = text.value;
   const { seats, seatsLeft } = match;

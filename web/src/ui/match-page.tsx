@@ -17,7 +17,7 @@ import { StadiumView } from './stadium-view';
 import { useAgain } from './use-again';
 import { WaitingRoom } from './waiting-room';
 
-/** It stays while the match changes. */
+/** Stays mounted while the match changes. */
 const openId = computed(() => openMatch.value?.match.id);
 
 export function MatchPage({ id }: { id: string }) {
@@ -38,7 +38,7 @@ export function MatchPage({ id }: { id: string }) {
 
   const open = openMatch.value;
   useEffect(() => open?.states.subscribe(followMap), [open?.states]);
-  // Seats of another plan can't stay chosen.
+  // Chosen seats of an earlier plan may not exist any more.
   useEffect(
     () => () => {
       chosen.value = [];
@@ -50,7 +50,7 @@ export function MatchPage({ id }: { id: string }) {
     () => (queueEnabled.value ? watchPlace(id) : undefined),
     [id, queueEnabled.value],
   );
-  // A fan who already holds seats must be able to buy them whatever the queue says.
+  // A fan who already holds seats must be able to buy them without a pass.
   const waits = !admitted.value && !looking.value && !hold.value;
   useEffect(() => lookAt(waits ? 'line' : 'seats'), [waits, open?.states]);
   useSignalEffect(() => {
@@ -61,7 +61,7 @@ export function MatchPage({ id }: { id: string }) {
     void user.value;
     if (openId.value && sessionKnown.value) untracked(() => void findOwn());
   });
-  // Another device of ours may have done something meanwhile.
+  // Another device of the fan may have held or released seats meanwhile.
   useAgain(watchOwn, () => void findOwn());
   useReconnectNotice();
 
@@ -98,7 +98,7 @@ export function MatchPage({ id }: { id: string }) {
   );
 }
 
-/** Says so when a lost connection is back, and the seats are right again. */
+/** Announces that a lost connection is back and the seats are up to date. */
 function useReconnectNotice(): void {
   const wasLost = useSignal(false);
   useSignalEffect(() => {

@@ -1,4 +1,4 @@
-// Back from the pay page: confirm what was paid, and say honestly how it stands.
+// The return from the pay page: confirms the payment and shows its state.
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
@@ -10,7 +10,7 @@ import { reservationOf } from '../state/payment';
 import { go } from '../state/route';
 import { sentenceFor, text } from '../text';
 
-type Stand =
+type Step =
   | { name: 'confirming' }
   | { name: 'logIn' }
   | { name: 'away' }
@@ -18,31 +18,31 @@ type Stand =
   | { name: 'paused'; seconds: number }
   | { name: 'refused'; message: string };
 
-const POLL_MS = 1500;
+const POLL_INTERVAL_MS = 1500;
 const DEFAULT_PAUSE_SECONDS = 10;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function PaymentReturn({ query }: { query: URLSearchParams }) {
   const t = text.value;
-  const stand = useSignal<Stand>({ name: 'confirming' });
+  const step = useSignal<Step>({ name: 'confirming' });
   const reservation = useSignal<string | null>(reservationOf(query.get('payment') ?? ''));
 
-  // Read here, not in the effect: effects run late, and one confirmation is enough. Whoever logs in,
-  // here or at the top of the page, sets it going again.
+  // Read here and not in the effect, because effects run late and one confirmation is enough. A log-in
+  // anywhere on the page starts the effect again.
   const known = sessionKnown.value;
   const who = user.value?.id;
   useEffect(() => {
     if (!known) return;
     const run = { stopped: false };
     void settle(query, run, reservation, (next) => {
-      if (!run.stopped) stand.value = next;
+      if (!run.stopped) step.value = next;
     });
     return () => {
       run.stopped = true;
     };
   }, [known, who]);
 
-  const now: Stand = !known && sessionAway.value ? { name: 'away' } : stand.value;
+  const now: Step = !known && sessionAway.value ? { name: 'away' } : step.value;
   return (
     <div class="page narrow">
       <h1>{t.payment.title}</h1>
@@ -70,7 +70,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
           </>
         )}
         {now.name === 'refused' && <p class="banner banner-bad">{now.message}</p>}
-        {/* Not before it is asked for: who leaves takes the proof of the payment away. */}
+        {/* Hidden during the confirmation, because leaving removes the proof of the payment. */}
         {(now.name === 'waiting' || now.name === 'paused' || now.name === 'refused') && (
           <button
             class={now.name === 'refused' ? 'button primary' : 'button'}
@@ -97,7 +97,7 @@ async function settle(
   query: URLSearchParams,
   run: { stopped: boolean },
   reservation: { value: string | null },
-  show: (stand: Stand) => void,
+  show: (step: Step) => void,
 ): Promise<void> {
   const t = text.peek().payment;
   if (query.has('code') || !query.has('paymentKey')) {
@@ -129,7 +129,7 @@ async function settle(
       return;
     } catch (error) {
       const problem = asProblem(error);
-      // The session has ended meanwhile: a log-in begins this anew.
+      // The session has ended meanwhile. A log-in starts the effect again.
       if (problem.status === 401) {
         show({ name: 'logIn' });
         return;
@@ -146,12 +146,12 @@ async function settle(
   }
 }
 
-/** Only a pause that the server declares is called one: after a lost answer nobody knows. */
+/** Shows a pause only if the server declared it. After a lost response the outcome is unknown. */
 async function waitOut(
   declared: boolean,
   seconds: number,
   run: { stopped: boolean },
-  show: (stand: Stand) => void,
+  show: (step: Step) => void,
 ): Promise<void> {
   for (let left = seconds; left > 0 && !run.stopped; left -= 1) {
     show(declared ? { name: 'paused', seconds: left } : { name: 'waiting' });
@@ -162,9 +162,9 @@ async function waitOut(
 
 async function untilSettled(id: string, run: { stopped: boolean }): Promise<void> {
   while (!run.stopped) {
-    await pause(POLL_MS);
+    await pause(POLL_INTERVAL_MS);
     const now = await fetchReservation(id).catch(asProblem);
-    // The page of the reservation knows what to do without it.
+    // The page of the reservation handles both errors.
     if (now instanceof Problem ? now.status === 401 || now.status === 404 : now.status !== 'PAYING') return;
   }
 }

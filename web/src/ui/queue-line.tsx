@@ -2,11 +2,11 @@ import { useRef } from 'preact/hooks';
 
 const DOTS = 24;
 
-/** The line of people before us, as dots that move up to the gate. */
+/** The people ahead of the user, as dots that move to the gate. */
 export function QueueLine({ ahead }: { ahead: number }) {
   const longest = useRef(Math.max(1, ahead));
   longest.current = Math.max(longest.current, ahead);
-  // The whole way is as long as the line was when we first saw it.
+  // The whole way is the longest line that was seen so far.
   const share = 1 - ahead / longest.current;
   const me = Math.round((1 - share) * (DOTS - 1));
   return (

@@ -16,8 +16,8 @@ import { Ticket } from './ticket';
 import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
-/** Who waits for time or the gateway looks more often than who has a ticket. */
-const POLL_MS = 3000;
+/** While the reservation is not final, the page loads it more frequently than a ticket. */
+const POLL_INTERVAL_MS = 3000;
 
 interface Booked {
   reservation: Reservation;
@@ -33,8 +33,8 @@ export function ReservationPage({ id }: { id: string }) {
     return { reservation, match: await fetchMatch(reservation.matchId) };
   }, [id, who]);
   const status = data.value?.reservation.status;
-  // Time, the gateway, another tab or another device may move it on.
-  useAgain(reload, reload, status === 'PENDING' || status === 'PAYING' ? POLL_MS : undefined);
+  // A deadline, the gateway, another tab or another device may change it.
+  useAgain(reload, reload, status === 'PENDING' || status === 'PAYING' ? POLL_INTERVAL_MS : undefined);
 
   if (sessionKnown.value && !who) {
     return (
@@ -82,7 +82,7 @@ function State({ reservation, match }: Booked) {
 function PayPart({ reservation, match }: Booked) {
   const t = text.value;
   const busy = useSignal(false);
-  // A browser that goes back from the pay page shows this one as it was left.
+  // After "back" from the pay page, some browsers show this page in its old state.
   useEffect(() => {
     const back = () => (busy.value = false);
     window.addEventListener('pageshow', back);

@@ -1,4 +1,4 @@
-// The stadium without a picture: section, block, row, seat. For keyboards and screen readers.
+// The stadium as a list of sections, blocks, rows and seats, for keyboards and screen readers.
 
 import { useSignal } from '@preact/signals';
 import { chosen, gradeShown } from '../state/choice';
@@ -28,7 +28,7 @@ export function SeatList({ open }: { open: OpenMatch }) {
 
 interface BlocksProps {
   open: OpenMatch;
-  /** The block that we come back from: the keyboard goes on from there. */
+  /** The block that the user has just left. It gets the focus. */
   last: Block | null;
   onBlock: (block: Block) => void;
 }
@@ -123,7 +123,7 @@ function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
           <button
             key={seat}
             class={`list-seat seat-${isMine ? 'mine' : selected ? 'selected' : word.toLowerCase()}`}
-            // One stop for Tab in each row; arrows go on from there.
+            // Tab stops once in each row. Arrow keys move within it.
             tabIndex={offset === 0 ? 0 : -1}
             aria-pressed={selected || isMine}
             aria-disabled={!shown || (word !== 'AVAILABLE' && !selected)}

@@ -12,11 +12,11 @@ import { OpenReservations } from './open-reservations';
 
 export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
   const panel = useRef<HTMLElement>(null);
-  // What is new stands at the top: a hold, or seats offered instead of lost ones.
+  // New content is at the top: a hold, or alternatives for lost seats.
   useSignalEffect(() => {
     if (!hold.value && alternatives.value.length === 0) return;
     panel.current?.scrollTo({ top: 0 });
-    // The button that was pressed is about to go: the keyboard goes on from what came of it.
+    // The pressed button disappears, so its result gets the focus.
     if (panel.current?.contains(document.activeElement)) panel.current.focus();
   });
   if (hold.value) {

@@ -33,7 +33,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
     let gone = false;
     if (!canvas.current) return;
     void StadiumMap.create(canvas.current, open.table, open.states, {
-      // The sale may have opened or closed since the map was drawn.
+      // Read now, because the sale may have opened or closed since the map was drawn.
       onSeat: (seat) => openMatch.value && chooseSeat(openMatch.value, seat),
       onHover: (seat, x, y) => {
         pointed.value = seat < 0 ? null : { seat, x, y };
@@ -60,7 +60,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
     void theme.value;
     map.value?.applyColors();
   });
-  // Seats that the server picked may lie anywhere: go and show them.
+  // Seats that the server picked may be anywhere, so the map flies there.
   useSignalEffect(() => {
     if (!hold.value) return;
     map.value?.showSeats(hold.value.seats.flatMap((line) => open.table.indexOf(line.seatId) ?? []));
@@ -86,7 +86,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   );
 }
 
-/** Which block fills the screen: near, its name is out of sight. */
+/** The name of the block on the screen, because at a large scale the map does not show it. */
 function Here({ open, block }: { open: OpenMatch; block: number }) {
   void seatsTick.value;
   const t = text.value;
@@ -123,7 +123,7 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
   );
 }
 
-/** A tap or a press on a seat, on the map or in the list. */
+/** Handles a click, tap or key press on a seat, on the map or in the list. */
 export function chooseSeat(open: OpenMatch, seat: number): void {
   const t = text.value;
   if (busy.value) return;

@@ -1,12 +1,12 @@
 import { useEffect } from 'preact/hooks';
 
-const EVERY_MS = 10_000;
+const RELOAD_INTERVAL_MS = 10_000;
 
 /**
- * Looks again at what others may change: every ten seconds while the page is seen, and as soon as it
- * is seen again.
+ * Loads data again that others may change: every ten seconds while the page is visible, and when it
+ * becomes visible again.
  */
-export function useAgain(look: () => void, onSeen = look, everyMs = EVERY_MS): void {
+export function useAgain(look: () => void, onSeen = look, everyMs = RELOAD_INTERVAL_MS): void {
   useEffect(() => {
     const again = () => void (document.hidden || look());
     const seen = () => void (document.hidden || onSeen());

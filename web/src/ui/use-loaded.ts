@@ -7,7 +7,7 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** Loads once and again on demand; an answer that comes too late is dropped. */
+/** Loads once, and again on demand. A late response to an earlier load is dropped. */
 export function useLoaded<T>(load: () => Promise<T>, on: unknown[] = []): Loaded<T> {
   const data = useSignal<T | null>(null);
   const error = useSignal<unknown>(null);

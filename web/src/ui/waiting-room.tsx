@@ -32,7 +32,7 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
           </p>
         )}
         {waits ? <Place /> : <p>{t.queue.intro}</p>}
-        {/* Its room is kept until it is known: a button must not move away below a finger. */}
+        {/* Keeps its space while empty, so that the button below does not move under a finger. */}
         <p class="soft room-facts">
           <span>{now ? t.queue.waiting(now.waiting) : '\u00a0'}</span>
           {now && now.admittedPerMinute !== null && <span>{t.queue.rate(now.admittedPerMinute)}</span>}
@@ -64,11 +64,11 @@ export function WaitingRoom({ match, onLook }: { match: Match; onLook: () => voi
   );
 }
 
-/** Why nobody is let in yet: before the opening, or while the organiser has paused. */
+/** Why nobody is admitted: the sale is not open yet, or the organiser has paused. */
 function NotYet() {
   const t = text.value.queue;
   const queue = settings.value;
-  // The opening comes while people look on.
+  // Updates every second, because the sale opens while people watch.
   void secondTick.value;
   if (queue?.paused) return <p class="banner">{t.paused}</p>;
   if (!queue?.opensAt || Date.parse(queue.opensAt) <= serverNow()) return null;
@@ -86,7 +86,7 @@ function Place() {
   if (!mine) return null;
   const before = ahead.value;
   const nowServing = Math.max(mine.serving, serving.value?.serving ?? 0);
-  // There is nothing to be near to, and nothing to wait for that anybody could name.
+  // While nobody is admitted, there is neither a turn nor an estimate to show.
   const soldOut = serving.value?.soldOut === true;
   return (
     <>

@@ -9,8 +9,8 @@ export interface SeatSpot {
 }
 
 /**
- * Centres of the seats of a row: on the chord from `from` to `to`, or on the arc whose
- * middle stands `bow` metres off the chord, to the right of from → to (y grows downwards).
+ * Centres of the seats of a row: on the chord from `from` to `to`, or on an arc. The middle of the
+ * arc is `bow` metres from the chord, to the right of from → to (y grows downwards).
  */
 export function rowSpots(from: PlanPoint, to: PlanPoint, bow: number, seats: number): SeatSpot[] {
   const chordX = to[0] - from[0];
@@ -27,14 +27,14 @@ export function rowSpots(from: PlanPoint, to: PlanPoint, bow: number, seats: num
       return spot(from[0] + chordX * share, from[1] + chordY * share, alongX, alongY);
     });
   }
-  // Right of the way, on a plane whose y grows downwards, is (-alongY, alongX).
+  // If y grows downwards, the direction to the right of the chord is (-alongY, alongX).
   const rightX = -alongY;
   const rightY = alongX;
   const half = chord / 2;
   const radius = (half * half + bow * bow) / (2 * bow);
   const centreX = (from[0] + to[0]) / 2 + rightX * (bow - radius);
   const centreY = (from[1] + to[1]) / 2 + rightY * (bow - radius);
-  // The arc is walked by angle, so seats keep equal distances along it.
+  // Equal angles give equal distances between seats along the arc.
   const halfAngle = 2 * Math.atan(bow / half);
   return Array.from({ length: seats }, (_, index) => {
     const angle = halfAngle * ((2 * index) / (seats - 1) - 1);

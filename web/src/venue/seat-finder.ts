@@ -1,4 +1,4 @@
-// Which seat or block is under a point of the plan.
+// Finds the seat or block at a point of the plan.
 
 import type { PlanPoint } from '../api/types';
 import type { Block, SeatTable } from './seat-table';
@@ -36,7 +36,7 @@ export class SeatFinder {
     return best;
   }
 
-  /** Index of the block at a point, or of the one across the aisle. */
+  /** Index of the block at a point, or of the nearest block across the aisle. */
   blockNear(x: number, y: number): number | null {
     const block = this.blockAt(x, y);
     if (block) return block.index;
@@ -44,7 +44,7 @@ export class SeatFinder {
     return seat < 0 ? null : this.table.row(seat).block;
   }
 
-  /** The block whose middle is nearest; none when the point is on a block. */
+  /** The block with the nearest middle, or null if the point is on a block. */
   nearestBlock(x: number, y: number): Block | null {
     if (this.blockNear(x, y) !== null) return null;
     const away = ({ centre }: Block) => Math.hypot(centre[0] - x, centre[1] - y);

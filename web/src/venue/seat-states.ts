@@ -1,4 +1,4 @@
-// What every seat of the match is now, and how many are free in each block.
+// The current state of every seat of the match, and the number of free seats in each block.
 
 import type { SeatMapChanges, SeatMapSnapshot, SeatWord } from '../api/types';
 import type { SeatTable } from './seat-table';
@@ -14,7 +14,7 @@ export type SeatsListener = (changed: readonly number[], snapshot: boolean) => v
 export class SeatStates {
   readonly codes: Uint8Array;
   readonly freeInBlock: Int32Array;
-  /** False until the first snapshot: until then nothing is known to be free. */
+  /** False until the first snapshot. Before that no seat counts as free. */
   known = false;
   private readonly blockById: Map<number, number>;
   private readonly listeners = new Set<SeatsListener>();
@@ -64,7 +64,7 @@ export class SeatStates {
 
   private put(seat: number, code: number, changed: number[]): void {
     const before = this.codes[seat];
-    // A state of a newer server that this page doesn't know is not free.
+    // An unknown state of a newer server counts as not free.
     const after = code < 0 ? WORDS.indexOf('BLOCKED') : code;
     if (before === after) return;
     this.codes[seat] = after;

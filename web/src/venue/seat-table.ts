@@ -1,5 +1,5 @@
-// The plan, flattened: every seat has an index, in plan order, into plain arrays.
-// 25,000 seats as objects would cost the phone more than the map itself.
+// The plan as plain arrays: every seat has an index, in plan order. 25,000 objects for seats would
+// cost a phone more than the map itself.
 
 import type { Plan, PlanBlock, PlanPoint } from '../api/types';
 import { rowSpots } from './arc';
@@ -57,7 +57,7 @@ export class SeatTable {
   readonly ids: Int32Array;
   readonly x: Float32Array;
   readonly y: Float32Array;
-  /** Along the row, as long as half a seat is wide. */
+  /** A vector along the row, with half the width of a seat as its length. */
   readonly alongX: Float32Array;
   readonly alongY: Float32Array;
   readonly number: Uint32Array;
@@ -110,7 +110,7 @@ export class SeatTable {
     return this.blocks[this.row(seat).block];
   }
 
-  /** What the ticket says, in the server's words. */
+  /** The name of a seat on its ticket, in the server's words. */
   label(seat: number, language: 'ko' | 'en'): string {
     const { blocks, row, seat: word, end } = this.plan.labels[language];
     const { block, label } = this.row(seat);
@@ -125,7 +125,7 @@ export class SeatTable {
     return this.rows.slice(block.firstRow, block.firstRow + block.rows);
   }
 
-  /** What a block covers: its outline, or its seats where they stand out of it. */
+  /** The bounds of a block's outline and of all its seats, because seats may be outside the outline. */
   boxOf(block: Block): Bounds {
     const points: PlanPoint[] = [...block.outline];
     for (let seat = block.firstSeat; seat < block.firstSeat + block.seats; seat += 1) {
@@ -179,7 +179,7 @@ export class SeatTable {
 const SHARE_OF_GAP = 0.42;
 const WIDEST_HALF_SEAT = 0.45;
 
-/** Half the side of a seat of this block: what fits between neighbours and between rows. */
+/** Half the side of a seat of this block, so that it fits between its neighbours and between rows. */
 function halfSeat(block: PlanBlock): number {
   let gap = Infinity;
   let previous: PlanPoint | null = null;
@@ -207,7 +207,7 @@ function countSeats(plan: Plan): number {
   return count;
 }
 
-/** Centre of mass of a polygon: where its name reads best. */
+/** Centre of mass of a polygon, the best position for its name. */
 function centroid(outline: PlanPoint[]): PlanPoint {
   let area = 0;
   let x = 0;

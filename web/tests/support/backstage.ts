@@ -1,4 +1,4 @@
-// What happens beside the page: the organiser, and other fans who do without a browser.
+// People beside the page: the organiser, and other fans who use the API without a browser.
 
 import { request, type APIRequestContext } from '@playwright/test';
 
@@ -7,14 +7,14 @@ const PASSWORD = 'a long password';
 
 let people = 0;
 
-/** Somebody with an account who calls the API. */
+/** A person with an account who calls the API. */
 export class Person {
   private constructor(private readonly api: APIRequestContext) {}
 
   static async logIn(url: string, account: { email: string; password: string }): Promise<Person> {
     const guest = await request.newContext({ baseURL: url });
-    const answer = await guest.post('/api/users/log-in', { data: account });
-    const { accessToken } = (await answer.json()).data;
+    const response = await guest.post('/api/users/log-in', { data: account });
+    const { accessToken } = (await response.json()).data;
     await guest.dispose();
     const extraHTTPHeaders = { Authorization: `Bearer ${accessToken}` };
     return new Person(await request.newContext({ baseURL: url, extraHTTPHeaders }));
@@ -34,13 +34,13 @@ export class Person {
   }
 
   async call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, data?: unknown): Promise<any> {
-    const answer = await this.api.fetch(path, { method, data });
-    if (!answer.ok()) throw new Error(`${method} ${path}: ${await answer.text()}`);
-    return answer.status() === 204 ? null : (await answer.json()).data;
+    const response = await this.api.fetch(path, { method, data });
+    if (!response.ok()) throw new Error(`${method} ${path}: ${await response.text()}`);
+    return response.status() === 204 ? null : (await response.json()).data;
   }
 }
 
-/** A site with so many seats in one row, at one price. */
+/** A site with `seats` seats in one row, at one price. */
 export function plan(seats: number, price: number): object {
   const row = { label: '1', firstSeatId: 1, seats, from: [0, 10], to: [seats, 10] };
   const outline = [[-1, 8], [seats + 1, 8], [seats + 1, 12], [-1, 12]];
@@ -53,7 +53,7 @@ export function plan(seats: number, price: number): object {
   };
 }
 
-/** Makes a match at a site of its own; answers the ids of both. */
+/** Makes a match at a site of its own, and returns the ids of both. */
 export async function draftMatch(
   url: string,
   homeTeam: string,
@@ -70,7 +70,7 @@ export async function draftMatch(
   return { match: match.id, site: site.id };
 }
 
-/** Puts a match of its own on sale, with `seats` seats in one row; answers its id. */
+/** Puts a match of its own on sale, with `seats` seats in one row, and returns its id. */
 export async function smallMatch(url: string, homeTeam: string, seats: number): Promise<string> {
   const { match } = await draftMatch(url, homeTeam, plan(seats, 1000));
   await (await Person.admin(url)).call('POST', `/api/admin/matches/${match}/open`);

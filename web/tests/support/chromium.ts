@@ -7,7 +7,7 @@ const USUAL = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** The browser to test with: CHROMIUM, else a usual place, else Playwright's own. */
+/** The browser for the tests: CHROMIUM, else one in a usual place, else Playwright's own. */
 export function chromium(): string | undefined {
   return process.env.CHROMIUM ?? USUAL.find((path) => existsSync(path));
 }

@@ -1,4 +1,4 @@
-// A connection between browser and server that can be cut and mended.
+// A connection between browser and server that can be cut and restored.
 
 import { createServer, connect, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 export interface Line {
   url: string;
   cut: () => void;
-  /** Takes connections and bytes, and lets none through. */
+  /** Accepts connections and bytes, and forwards nothing. */
   freeze: () => void;
-  /** Lets nothing through on the event streams that are open now; with `also`, on later ones too. */
+  /** Forwards nothing on open event streams. With `later`, it also applies to streams that open later. */
   deafen: (also: 'now' | 'later') => void;
   mend: () => void;
   close: () => void;

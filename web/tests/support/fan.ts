@@ -1,4 +1,4 @@
-// A person at the page: what they do, by what they see.
+// A person at the page, who acts on what they see.
 
 import {
   expect,
@@ -28,7 +28,7 @@ export const test = base.extend<Fixtures, { server: Server }>({
     { scope: 'worker', timeout: 90_000 },
   ],
   baseURL: async ({ server }, use) => use(server.url),
-  /** Each call is another person: a context of its own, closed when the test ends. */
+  /** Each call is another person with a browser context of their own, which closes when the test ends. */
   arrive: async ({ browser }, use) => {
     const contexts: BrowserContext[] = [];
     await use(async (url = '/', options = {}) => {
@@ -40,7 +40,7 @@ export const test = base.extend<Fixtures, { server: Server }>({
   },
 });
 
-/** A page that fails the test on whatever the browser complains of. */
+/** A page that fails the test on errors and on violations of the Content Security Policy. */
 async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
   page.on('pageerror', (error) => {
@@ -68,7 +68,7 @@ export async function showList(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'List', exact: true }).click();
 }
 
-/** Opens the last block that has seats left: tests and invented fans start from the first. */
+/** Opens the last block with free seats, because other tests and simulated fans start at the first block. */
 export async function openBlock(page: Page): Promise<string> {
   await showList(page);
   const block = page.locator('.list-block:enabled').last();
@@ -93,7 +93,7 @@ export async function seatName(seat: Locator): Promise<string> {
 export const seatNamed = (page: Page, name: string): Locator =>
   page.locator(`.list-seat[aria-label^="${name},"]`);
 
-/** Fills the log-in window as somebody new. */
+/** Signs up as a new fan in the log-in window. */
 export async function signUp(page: Page): Promise<string> {
   fans += 1;
   const email = `fan-${Date.now()}-${fans}@example.com`;
@@ -105,7 +105,7 @@ export async function signUp(page: Page): Promise<string> {
   return email;
 }
 
-/** Answers the e-mail that the fan signed up with. */
+/** Signs up a new fan, and returns the e-mail address. */
 export async function comeAsNewFan(page: Page): Promise<string> {
   await page.getByRole('button', { name: 'Log in' }).click();
   return signUp(page);
@@ -131,7 +131,7 @@ export async function reserve(page: Page): Promise<void> {
 
 export type PayChoice = 'approve' | 'refused' | 'decline' | 'abandon';
 
-/** Goes to the pay page of the gateway's emulator and chooses there. */
+/** Goes to the pay page of the gateway's emulator and makes a choice there. */
 export async function pay(page: Page, choice: PayChoice): Promise<void> {
   await page.getByTestId('pay').click();
   await page.locator(`button[formaction*="/pay/${choice}"]`).click();

@@ -1,4 +1,4 @@
-// The real thing: `grandstand dev` with private servers of its own and the demo.
+// A real server: `grandstand dev` with private servers of its own and the demo.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,19 +29,19 @@ export class Server {
     return server;
   }
 
-  /** Whether it may be stopped and started: somebody else's may not. */
+  /** Whether a test may stop and start it. The server of GRANDSTAND_URL must not be stopped. */
   get isOurs(): boolean {
     return this.data !== null;
   }
 
-  /** Starts on the data that are there, on the same port. */
+  /** Starts with the existing data on the same port. */
   async run(settings: Record<string, string>): Promise<void> {
     const listen = new URL(this.url).host;
     const child = spawn(BINARY, ['dev', '--data', this.data ?? '', '--listen', listen], {
       env: {
         ...process.env,
         GRANDSTAND_RATE_LIMITS: 'off',
-        // So that a payment without an answer is settled while a test looks on.
+        // Short, so that a payment with an unknown outcome is settled while a test waits.
         GRANDSTAND_RECONCILE_AFTER_MS: '1000',
         GRANDSTAND_LOG: 'error,fred=off',
         ...settings,

@@ -1,9 +1,9 @@
-// How much of a frame the map takes while seats change: `npm run measure`. Not a test: it fails on
-// nothing, and prints.
+// Measures the time that the map takes of a frame while seats change: `npm run measure`. Not a test:
+// it checks nothing and prints the result.
 //
-// Changes are made up inside the page, so that no server takes part of the processor. What is
-// counted is the processor time of the page's own thread, by the browser's books: the graphics card
-// that a visitor has and this machine has not must not decide.
+// Changes are generated inside the page, so that no server uses the processor meanwhile. The result is
+// the processor time of the page's own thread, as the browser counts it, because the machine of a
+// visitor may have a graphics card and this one may not.
 
 import type { Page } from '@playwright/test';
 import { openMatch, test } from '../support/fan';
@@ -28,7 +28,7 @@ function madeUpStream(framesPerSecond: number): void {
   let last = 0;
   window.requestAnimationFrame = (draw) =>
     request((now) => {
-      // Several may ask for the same frame.
+      // Several callers may request the same frame.
       if (now !== last) window.framesDrawn += 1;
       last = now;
       draw(now);
@@ -95,7 +95,7 @@ async function measure(page: Page, name: string, changing: number, moving: boole
   await browser.send('Performance.enable', { timeDomain: 'threadTicks' });
   const read = async () => {
     const { metrics } = await browser.send('Performance.getMetrics');
-    const value = (metric: string) => metrics.find((one) => one.name === metric)?.value ?? 0;
+    const value = (metric: string) => metrics.find(({ name }) => name === metric)?.value ?? 0;
     return {
       thread: value('TaskDuration'),
       script: value('ScriptDuration'),

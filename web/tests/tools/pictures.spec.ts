@@ -1,4 +1,4 @@
-// The pictures of docs/images, taken anew: `npm run pictures`.
+// Takes the pictures of docs/images again: `npm run pictures`.
 
 import type { Page } from '@playwright/test';
 import { openQueue, Person, smallMatch } from '../support/backstage';
@@ -7,12 +7,12 @@ import { comeAsNewFan, holdBest, openMatch, pay, reserve, test, ticket } from '.
 const FOLDER = '../docs/images';
 const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
 const FANS = 60;
-/** A picture of a phone is taken at this many pixels for one of the page. */
+/** Pixels of the picture for each pixel of the page, for pictures of a phone. */
 const SHARP = 1.5;
 
 /** Gives a match a past: seats sold, in payment and in somebody's hands, all over the stadium. */
 async function crowd(url: string, match: string): Promise<void> {
-  const { blocks } = await Person.admin(url).then((one) => one.call('GET', `/api/matches/${match}/seats`));
+  const { blocks } = await Person.admin(url).then((admin) => admin.call('GET', `/api/matches/${match}/seats`));
   const fans = await Promise.all(Array.from({ length: FANS }, () => Person.signUp(url)));
   for (const [index, fan] of fans.entries()) {
     const block = blocks[(index * 7) % blocks.length].id;
@@ -41,7 +41,7 @@ async function fill(url: string, match: string): Promise<void> {
 }
 
 async function take(page: Page, name: string): Promise<void> {
-  // Notices come and go, and are in the way of what a picture shows.
+  // Notices would cover a part of the picture.
   await page.locator('.notices').evaluate((element) => (element.style.display = 'none'));
   await page.waitForTimeout(900);
   await page.screenshot({ path: `${FOLDER}/${name}.png` });
@@ -49,7 +49,7 @@ async function take(page: Page, name: string): Promise<void> {
 
 test('pictures', async ({ arrive, server }) => {
   test.setTimeout(300_000);
-  const { matches } = await Person.admin(server.url).then((one) => one.call('GET', '/api/matches'));
+  const { matches } = await Person.admin(server.url).then((admin) => admin.call('GET', '/api/matches'));
   await fill(server.url, matches[0].id);
   await crowd(server.url, matches[0].id);
 
@@ -76,15 +76,15 @@ test('pictures', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Village Eleven', 40);
   await openQueue(server.url, match, { maxActive: 1, admitPerMinute: 60 });
   const before = await Promise.all(Array.from({ length: 13 }, () => Person.signUp(server.url)));
-  for (const one of before) await one.call('POST', `/api/matches/${match}/queue`);
+  for (const person of before) await person.call('POST', `/api/matches/${match}/queue`);
   const waiting = await arrive('/', { ...PHONE, colorScheme: 'dark', deviceScaleFactor: SHARP });
   await comeAsNewFan(waiting);
   await waiting.goto(`/#/matches/${match}`);
   await waiting.getByTestId('join').click();
   await waiting.getByTestId('ahead').waitFor();
-  // Some go on, so that the line has a pace.
-  for (const one of before.slice(0, 5)) {
-    await one.call('DELETE', `/api/matches/${match}/queue`);
+  // Some people leave, so that the line has a pace.
+  for (const person of before.slice(0, 5)) {
+    await person.call('DELETE', `/api/matches/${match}/queue`);
     await waiting.waitForTimeout(1200);
   }
   await take(waiting, 'waiting-room');

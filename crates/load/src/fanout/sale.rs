@@ -12,7 +12,7 @@ use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::domain::position::StreamId;
 use grandstand::engine::Engine;
 use grandstand::engine::batch::Operation;
-use grandstand::engine::seats::parse_told;
+use grandstand::engine::snapshot::parse_told;
 use grandstand::live::catalog::KnownSite;
 use std::collections::HashMap;
 use std::sync::Arc;

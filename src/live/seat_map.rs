@@ -1,14 +1,14 @@
-//! What is known of one match: the letters of its seats, the line, what was told lately, and the
-//! frames that were made of it.
+//! The seat map of one match: the letters of its seats, its line, its recent flushes, and the
+//! frames that were encoded from them. `match_feed.rs` puts a lock around it.
 
 use crate::domain::fact::Fields;
 use crate::domain::plan::PlanIndex;
 use crate::domain::position::{EventId, Position, StreamId};
-use crate::engine::seats::{Snapshot, parse_told};
+use crate::engine::snapshot::{Snapshot, parse_told};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::{Eta, Line, LineView};
-use crate::live::match_now::Told;
-use crate::live::past::{Flush, Missed, Past};
+use crate::live::match_now::MatchEvent;
+use crate::live::recent_flushes::{Flush, Missed, RecentFlushes};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -17,37 +17,39 @@ use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-/// All that is known of a match.
-pub(super) struct Map {
+/// The seat map of one match.
+pub(super) struct SeatMap {
     /// The mark of the plan.
     plan: u32,
     pub position: Position,
     pub version: u64,
+    /// The letter of each seat, by its index in the plan.
     pub letters: Vec<u8>,
-    /// Seats that can be had.
+    /// The number of AVAILABLE seats.
     pub available: usize,
     pub line: Line,
-    /// The match besides its seats.
-    pub event: Arc<Told>,
-    /// Where the last flush ended; what changed since; whether the line may look different, and
-    /// whether the match does.
-    pub told: StreamId,
+    pub match_event: Arc<MatchEvent>,
+    /// Where the last flush ended.
+    pub flushed_upto: StreamId,
+    /// Since the last flush: the changed seats, whether the line may look different, and whether
+    /// the match does.
     pub changed: HashMap<u32, u8>,
     pub line_moved: bool,
-    pub event_changed: bool,
-    pub past: Past,
-    /// As the map stands now.
+    pub match_changed: bool,
+    pub recent: RecentFlushes,
+    /// Snapshots at the current position, by subject.
     pub snapshots: HashMap<Subject, Frame>,
-    /// What came after the flush with this number, merged; and the same for those who return.
+    /// Merged frames, by the number of the flush that they follow: for watchers that are behind,
+    /// and for clients that return.
     pub merged: HashMap<(Subject, u64), Option<Frame>>,
     pub returned: HashMap<(Subject, u64), Frame>,
     pub bodies: HashMap<Scope, Arc<Body>>,
     pub used_at: Instant,
-    /// Seats that were proposed to somebody a moment ago: others are proposed something else.
+    /// Seats that were proposed to a buyer a moment ago. Others are proposed other seats.
     pub proposed: HashMap<u32, Instant>,
 }
 
-/// The states of a scope as they are answered, kept for all who ask until something changes.
+/// The body of a response with the states of a scope. It serves all requests until the next flush.
 pub struct Body {
     pub id: EventId,
     pub plain: Bytes,
@@ -55,11 +57,11 @@ pub struct Body {
 }
 
 impl Body {
-    /// The same, compressed: once for all who want it so.
+    /// The body as gzip, compressed once for all requests.
     pub fn gzip(&self) -> Bytes {
         let packed = || {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            // A vector takes everything.
+            // Writing to a vector can't fail.
             let _ = encoder.write_all(&self.plain);
             Bytes::from(encoder.finish().unwrap_or_default())
         };
@@ -67,22 +69,22 @@ impl Body {
     }
 }
 
-/// A gap in the stream: entries are missing between the map and the one that came.
+/// Entries are missing between the position of the map and the entry that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap;
 
-impl Map {
+impl SeatMap {
     pub(super) fn new(
         index: &PlanIndex,
         plan: u32,
         snapshot: &Snapshot,
-        event: Arc<Told>,
-        past: Past,
+        match_event: Arc<MatchEvent>,
+        recent: RecentFlushes,
     ) -> Self {
         let mut letters = vec![b'A'; index.seat_count() as usize];
         for (seat, letter) in &snapshot.taken {
-            if let Some(place) = index.position(*seat) {
-                letters[place as usize] = *letter;
+            if let Some(at) = index.position(*seat) {
+                letters[at as usize] = *letter;
             }
         }
         Self {
@@ -92,12 +94,12 @@ impl Map {
             available: letters.iter().filter(|letter| **letter == b'A').count(),
             letters,
             line: Line::at(snapshot.serving, snapshot.waiting),
-            event,
-            told: snapshot.position.id,
+            match_event,
+            flushed_upto: snapshot.position.id,
             changed: HashMap::new(),
             line_moved: false,
-            event_changed: false,
-            past,
+            match_changed: false,
+            recent,
             snapshots: HashMap::new(),
             merged: HashMap::new(),
             returned: HashMap::new(),
@@ -107,14 +109,15 @@ impl Map {
         }
     }
 
-    pub(super) fn hear(
+    /// Applies an entry of the stream.
+    pub(super) fn apply(
         &mut self,
         index: &PlanIndex,
         id: StreamId,
         fields: &Fields,
     ) -> Result<(), Gap> {
         if let Some(text) = fields.get("q") {
-            self.line.hear(text, Instant::now());
+            self.line.apply(text, Instant::now());
             self.line_moved = true;
             self.snapshots.clear();
             self.position.id = id;
@@ -128,13 +131,13 @@ impl Map {
         let version = number("v").ok_or(Gap)?;
         let sold_out = self.available == 0;
         for (seat, letter) in seats {
-            let Some(place) = index.position(seat) else { continue };
-            let old = std::mem::replace(&mut self.letters[place as usize], letter);
+            let Some(at) = index.position(seat) else { continue };
+            let old = std::mem::replace(&mut self.letters[at as usize], letter);
             self.available += usize::from(letter == b'A');
             self.available -= usize::from(old == b'A');
-            self.changed.insert(place, letter);
+            self.changed.insert(at, letter);
         }
-        // Everybody who waits is told when nothing is left, and when something is again.
+        // The line shows whether the match is sold out.
         self.line_moved |= sold_out != (self.available == 0);
         self.position.id = id;
         self.version = version;
@@ -142,33 +145,33 @@ impl Map {
         Ok(())
     }
 
-    /// The match has changed besides its seats.
-    pub(super) fn change(&mut self, event: Told) {
-        self.event = Arc::new(event);
-        self.event_changed = true;
-        // It may move from now on, or not any more.
+    /// Applies a change of the match besides its seats.
+    pub(super) fn change_match(&mut self, event: MatchEvent) {
+        self.match_event = Arc::new(event);
+        self.match_changed = true;
+        // Such a change may start or stop the line.
         self.line_moved = true;
         self.snapshots.clear();
     }
 
-    /// Whether there is something to tell.
-    pub(super) fn has_news(&self) -> bool {
-        self.position.id != self.told || self.event_changed
+    /// Whether there are changes since the last flush.
+    pub(super) fn has_changes(&self) -> bool {
+        self.position.id != self.flushed_upto || self.match_changed
     }
 
-    /// What was heard since the last flush becomes one; whether there was anything.
+    /// Makes a flush of the changes since the last one; returns whether there were any.
     pub(super) fn flush(&mut self) -> bool {
-        if !self.has_news() {
+        if !self.has_changes() {
             return false;
         }
-        let mut flush = Flush::empty(self.told, self.position, self.version);
+        let mut flush = Flush::empty(self.flushed_upto, self.position, self.version);
         flush.changed.extend(self.changed.drain());
         flush.changed.sort_unstable();
         flush.line = self.line_moved.then(|| self.line());
-        flush.event = self.event_changed;
-        (self.line_moved, self.event_changed) = (false, false);
-        self.told = self.position.id;
-        self.past.push(flush);
+        flush.match_changed = self.match_changed;
+        (self.line_moved, self.match_changed) = (false, false);
+        self.flushed_upto = self.position.id;
+        self.recent.push(flush);
         self.merged.clear();
         self.returned.clear();
         self.bodies.clear();
@@ -181,15 +184,15 @@ impl Map {
     }
 
     fn line_moves(&self) -> bool {
-        self.available > 0 && self.event.now.lets_in()
+        self.available > 0 && self.match_event.now.lets_in()
     }
 
-    /// How long someone with so many people in front will wait.
+    /// How long somebody with `ahead` people in front will wait.
     pub(super) fn eta(&self, ahead: u64) -> Option<Eta> {
         self.line.eta(ahead, Instant::now()).filter(|_| self.line_moves())
     }
 
-    /// The states of a scope as they are answered, at most one flush old.
+    /// The body of a response with the states of a scope, at most one flush old.
     pub(super) fn body(
         &mut self,
         index: &PlanIndex,
@@ -206,22 +209,22 @@ impl Map {
         body
     }
 
-    /// Where the map stands.
+    /// The id of an event at the position of the map.
     fn id(&self) -> EventId {
         EventId { position: self.position, plan: self.plan }
     }
 
-    /// What a newcomer missed that stands at a place; `None` when that is not known.
+    /// The flushes that a client has missed since the event `last`; `None` when they are not kept.
     pub(super) fn missed(&self, last: Option<EventId>, subject: &Subject) -> Option<Missed> {
         let last = last.filter(|last| *subject != Subject::Line && last.plan == self.plan)?;
         let last = last.position;
         if last.epoch != self.position.epoch || last.id > self.position.id {
             return None;
         }
-        self.past.after_id(last.id, self.told)
+        self.recent.after_id(last.id, self.flushed_upto)
     }
 
-    /// Some flushes as one frame; none when nothing of them is in the subject.
+    /// Some flushes as one frame; `None` when they change nothing in the subject.
     pub(super) fn frame(
         &mut self,
         index: &PlanIndex,
@@ -231,17 +234,17 @@ impl Map {
         match missed.count {
             0 => None,
             1 => {
-                let flush = self.past.flush(missed.first);
+                let flush = self.recent.flush(missed.first);
                 if let Some(made) = flush.frames.get(subject) {
                     return made.clone();
                 }
-                let made = encode(index, self.plan, &self.event, subject, flush);
+                let made = encode(index, self.plan, &self.match_event, subject, flush);
                 flush.frames.insert(subject.clone(), made.clone());
                 made
             }
             count => {
-                // Below 0 when flushes were read from the stream; it only tells keys apart.
-                let key = (subject.clone(), self.past.number().wrapping_sub(count as u64));
+                // May wrap below 0 for flushes that were read from the stream. It is only a key.
+                let key = (subject.clone(), self.recent.number().wrapping_sub(count as u64));
                 if let Some(made) = self.merged.get(&key) {
                     return made.clone();
                 }
@@ -259,7 +262,7 @@ impl Map {
         missed: Missed,
     ) -> Option<Frame> {
         let (mut changed, mut last) = (HashMap::new(), None);
-        for flush in self.past.of(missed) {
+        for flush in self.recent.of(missed) {
             changed.extend(flush.changed.iter().copied());
             last = Some(flush);
         }
@@ -267,10 +270,10 @@ impl Map {
         let mut whole = Flush::empty(last.from, last.to, last.version);
         whole.changed = changed.into_iter().collect();
         whole.changed.sort_unstable();
-        whole.line = self.past.of(missed).filter_map(|flush| flush.line.clone()).last();
-        whole.event = self.past.of(missed).any(|flush| flush.event);
-        let made = encode(index, self.plan, &self.event, subject, &whole)?;
-        // Whoever missed much is served better with the whole.
+        whole.line = self.recent.of(missed).filter_map(|flush| flush.line.clone()).last();
+        whole.match_changed = self.recent.of(missed).any(|flush| flush.match_changed);
+        let made = encode(index, self.plan, &self.match_event, subject, &whole)?;
+        // A client that has missed much gets a snapshot instead, if that is smaller.
         if *subject == Subject::Line || made.chunk().len() < index.seat_count() as usize {
             return Some(made);
         }
@@ -278,15 +281,15 @@ impl Map {
         Some(if snapshot.chunk().len() < made.chunk().len() { snapshot } else { made })
     }
 
-    /// What someone gets who returns to a place that is known: what it missed of the seats, and all
-    /// the rest as it stands now.
+    /// The frame for a client that returns: the seats that changed meanwhile, then the line and the
+    /// match as they are now.
     pub(super) fn returned(
         &mut self,
         index: &PlanIndex,
         subject: &Subject,
         missed: Missed,
     ) -> Frame {
-        let key = (subject.clone(), self.past.number().wrapping_sub(missed.count as u64));
+        let key = (subject.clone(), self.recent.number().wrapping_sub(missed.count as u64));
         if let Some(made) = self.returned.get(&key) {
             return made.clone();
         }
@@ -313,26 +316,26 @@ impl Map {
         made
     }
 
-    /// All that a subject has besides seats, as it stands now.
+    /// The line and the match as they are now, as far as the subject shows them.
     fn rest(&self, subject: &Subject) -> String {
         let mut text = String::new();
-        if shows_line(subject, &self.event) {
+        if shows_line(subject, &self.match_event) {
             text += &frame::event("serving", None, &self.line());
         }
-        text + &self.event.text
+        text + &self.match_event.text
     }
 }
 
-/// Who looks at the seats while there is a waiting room sees its line too, so that nobody needs two
-/// streams.
-fn shows_line(subject: &Subject, event: &Told) -> bool {
+/// A stream of seats also shows the line of the waiting room, if there is one, so that nobody needs
+/// two streams.
+fn shows_line(subject: &Subject, event: &MatchEvent) -> bool {
     *subject == Subject::Line || event.now.queue.enabled
 }
 
 fn encode(
     index: &PlanIndex,
     plan: u32,
-    event: &Told,
+    event: &MatchEvent,
     subject: &Subject,
     flush: &Flush,
 ) -> Option<Frame> {
@@ -345,7 +348,7 @@ fn encode(
     if let Some(line) = flush.line.as_ref().filter(|_| shows_line(subject, event)) {
         text += &frame::event("serving", None, line);
     }
-    if flush.event {
+    if flush.match_changed {
         text += &event.text;
     }
     (!text.is_empty()).then(|| Frame::new(&text))

@@ -1,19 +1,19 @@
-//! The seat map of one match in memory, with the place in the stream at which it stands. It hears
-//! the entries of the stream, and tells them to all watchers in flushes.
+//! The feed of one match: its seat map behind a lock, and the signals for its watchers. It applies
+//! the entries of the stream of the match, and sends them to all watchers in flushes.
 
 use crate::domain::best::Wish;
 use crate::domain::catalog::Match;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::position::{EventId, StreamId};
-use crate::engine::seats::Snapshot;
+use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::{Catalog, KnownSite};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Eta;
-use crate::live::map::Map;
-pub use crate::live::map::{Body, Gap};
-use crate::live::match_now::{MatchNow, Told};
-use crate::live::past::Past;
+use crate::live::match_now::{MatchEvent, MatchNow};
+use crate::live::recent_flushes::RecentFlushes;
+use crate::live::seat_map::SeatMap;
+pub use crate::live::seat_map::{Body, Gap};
 use crate::live::sync::Mutex;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,138 +21,141 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// A proposal is somebody's for so long: longer than a hold takes to show on the map.
-const PROPOSED: Duration = Duration::from_millis(200);
+/// How long proposed seats are kept from other buyers. It must exceed the delay until a hold shows
+/// on the map. A longer time hides free seats.
+const PROPOSAL_TTL: Duration = Duration::from_millis(200);
 
-/// The map of one match.
-pub struct Feed {
+/// The feed of one match.
+pub struct MatchFeed {
     pub match_id: MatchId,
     site: Arc<KnownSite>,
     /// The mark of the plan (`KnownSite::mark_for`).
     plan: u32,
-    map: Mutex<Map>,
-    /// The version at which the map stands.
-    heard: watch::Sender<u64>,
+    map: Mutex<SeatMap>,
+    /// The version of the map.
+    version: watch::Sender<u64>,
     /// The number of the last flush.
     flushed: watch::Sender<u64>,
     watchers: AtomicUsize,
     over: AtomicBool,
 }
 
-/// What the watchers of one subject get.
+/// The frames that bring the watchers of a subject to the last flush.
 #[derive(Default)]
-pub struct Tide {
-    /// For those who stood at the cursor.
-    pub told: Option<Frame>,
-    /// For each newcomer: a snapshot, or what it missed. All stand at the same place then.
-    pub first: Vec<Frame>,
+pub struct Update {
+    /// For the watchers at the cursor; `None` when they miss nothing.
+    pub for_watchers: Option<Frame>,
+    /// For each newcomer: a snapshot, or the changes that it missed.
+    pub for_newcomers: Vec<Frame>,
 }
 
-impl Feed {
-    /// The map as a snapshot says; `before` are the entries of the stream that led there.
+impl MatchFeed {
+    /// A feed that starts with a snapshot. `before`: the entries of the stream that led to it.
     pub fn new(
-        event: &Match,
+        fixture: &Match,
         site: Arc<KnownSite>,
         snapshot: &Snapshot,
         before: &[(StreamId, Fields)],
     ) -> Self {
         let (at, version) = (snapshot.position, snapshot.version);
-        let past = Past::of_entries(before, at, version, |seat| site.index.position(seat));
-        let plan = site.mark_for(event);
-        let told = Arc::new(Told::new(MatchNow::of(event, Some(&site))));
-        let map = Map::new(&site.index, plan, snapshot, told, past);
+        let index_of = |seat| site.index.position(seat);
+        let recent = RecentFlushes::of_entries(before, at, version, index_of);
+        let plan = site.mark_for(fixture);
+        let match_event = Arc::new(MatchEvent::new(MatchNow::of(fixture, Some(&site))));
+        let map = SeatMap::new(&site.index, plan, snapshot, match_event, recent);
         Self {
-            match_id: event.id,
+            match_id: fixture.id,
             site,
             plan,
             map: Mutex::new(map),
-            heard: watch::Sender::new(version),
+            version: watch::Sender::new(version),
             flushed: watch::Sender::new(0),
             watchers: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         }
     }
 
-    /// Starts anew from a snapshot: every watcher gets one.
+    /// Starts again from a snapshot. Every watcher gets a snapshot.
     pub fn reset(&self, snapshot: &Snapshot) {
         let mut map = self.map.lock();
-        let mut past = std::mem::take(&mut map.past);
-        past.forget(map.position, snapshot.position);
-        *map = Map::new(&self.site.index, self.plan, snapshot, map.event.clone(), past);
-        self.heard.send_replace(map.version);
-        self.flushed.send_replace(map.past.number());
+        let mut recent = std::mem::take(&mut map.recent);
+        recent.forget(map.position, snapshot.position);
+        let match_event = map.match_event.clone();
+        *map = SeatMap::new(&self.site.index, self.plan, snapshot, match_event, recent);
+        self.version.send_replace(map.version);
+        self.flushed.send_replace(map.recent.number());
     }
 
-    /// Takes entries of the stream, in order; the watchers are told at the next flush.
-    pub fn hear(&self, entries: &[(StreamId, Fields)]) -> Result<(), Gap> {
+    /// Applies entries of the stream, in order. The watchers get them at the next flush.
+    pub fn apply(&self, entries: &[(StreamId, Fields)]) -> Result<(), Gap> {
         let mut map = self.map.lock();
         for (id, fields) in entries {
             if *id > map.position.id {
-                map.hear(&self.site.index, *id, fields)?;
+                map.apply(&self.site.index, *id, fields)?;
             }
         }
-        self.heard.send_replace(map.version);
+        self.version.send_replace(map.version);
         Ok(())
     }
 
-    /// Takes over what the catalogue says of the match; whether that is new.
+    /// Takes the match over from the catalogue; returns whether it has changed.
     pub fn follow(&self, catalog: &Catalog) -> bool {
         let mut map = self.map.lock();
-        // Read under the lock: of two who follow at once, the later one has the newer.
-        let Some(event) = catalog.fixture(self.match_id) else { return false };
-        let now = MatchNow::of(&event, Some(&self.site));
-        let changed = map.event.now != now;
+        // Read under the lock, so that of two concurrent calls the later one has the newer match.
+        let Some(fixture) = catalog.fixture(self.match_id) else { return false };
+        let now = MatchNow::of(&fixture, Some(&self.site));
+        let changed = map.match_event.now != now;
         if changed {
-            map.change(Told::new(now));
+            map.change_match(MatchEvent::new(now));
         }
         changed
     }
 
-    /// Whether there is something to tell.
-    pub fn has_news(&self) -> bool {
-        self.map.lock().has_news()
+    /// Whether there are changes since the last flush.
+    pub fn has_changes(&self) -> bool {
+        self.map.lock().has_changes()
     }
 
-    /// What was heard since the last flush becomes one; nothing heard is no flush.
+    /// Makes a flush of the changes since the last one, if there are any.
     pub fn flush(&self) {
         let mut map = self.map.lock();
         if map.flush() {
-            self.flushed.send_replace(map.past.number());
+            self.flushed.send_replace(map.recent.number());
         }
     }
 
-    /// Where a watcher stands that has seen everything told so far.
+    /// The cursor of a watcher that has seen all flushes.
     pub fn cursor(&self) -> u64 {
-        self.map.lock().past.number()
+        self.map.lock().recent.number()
     }
 
     /// Brings the watchers of a subject from a cursor to the last flush, and newcomers with them.
-    /// A newcomer that says where it stands gets what it missed, if that is known.
+    /// A newcomer with an event id gets the changes since that event, if they are still kept.
     pub fn advance(
         &self,
         subject: &Subject,
         cursor: &mut u64,
         newcomers: &[Option<EventId>],
-    ) -> Tide {
+    ) -> Update {
         let index = &self.site.index;
         let mut map = self.map.lock();
         map.used_at = Instant::now();
-        let told = match map.past.after_number(*cursor) {
+        let for_watchers = match map.recent.after_number(*cursor) {
             Some(missed) => map.frame(index, subject, missed),
             None => Some(map.snapshot(index, subject)),
         };
-        *cursor = map.past.number();
-        let first = newcomers.iter().map(|last| match map.missed(*last, subject) {
+        *cursor = map.recent.number();
+        let for_newcomers = newcomers.iter().map(|last| match map.missed(*last, subject) {
             Some(missed) => map.returned(index, subject, missed),
             None => map.snapshot(index, subject),
         });
-        Tide { told, first: first.collect() }
+        Update { for_watchers, for_newcomers: for_newcomers.collect() }
     }
 
     /// Waits for the flush after a cursor, or for the end of the match.
     pub async fn wait_for_flush(&self, cursor: u64) {
         let mut flushed = self.flushed.subscribe();
-        // It errs only without a sender, and that is this map's own.
+        // It fails only without a sender, and the sender is part of this feed.
         let _ = flushed.wait_for(|number| *number > cursor || self.is_over()).await;
     }
 
@@ -163,20 +166,20 @@ impl Feed {
         frame::states(&self.site.index, &map.letters, map.version, scope)
     }
 
-    /// The states of a scope as they are answered, at most one flush old.
+    /// The body of a response with the states of a scope, at most one flush old.
     pub fn body(&self, scope: &Scope, encode: impl FnOnce(&States) -> Vec<u8>) -> Arc<Body> {
         let mut map = self.map.lock();
         map.used_at = Instant::now();
         map.body(&self.site.index, scope, encode)
     }
 
-    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The first
-    /// one is kept from other askers for a moment, so that many who ask at once do not all run for
-    /// the same seats.
+    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The seats
+    /// of the first choice are kept from other buyers for a moment, so that buyers who ask at the
+    /// same time do not all try to hold the same seats.
     pub fn propose(&self, wish: &Wish, most: usize) -> Vec<Vec<SeatId>> {
         let mut map = self.map.lock();
         map.used_at = Instant::now();
-        map.proposed.retain(|_, at| at.elapsed() < PROPOSED);
+        map.proposed.retain(|_, at| at.elapsed() < PROPOSAL_TTL);
         let (index, ranking) = (&self.site.index, &self.site.ranking);
         let available = |seat: u32| map.letters[seat as usize] == b'A';
         let fresh = |seat: u32| available(seat) && !map.proposed.contains_key(&seat);
@@ -192,39 +195,39 @@ impl Feed {
         found.into_iter().map(seats).collect()
     }
 
-    /// How long someone with so many people in front will wait.
+    /// How long somebody with `ahead` people in front will wait.
     pub fn eta(&self, ahead: u64) -> Option<Eta> {
         self.map.lock().eta(ahead)
     }
 
-    /// Somebody is about to use it: the map must not be dropped before.
+    /// Marks the feed as used now, so that it is not dropped.
     pub fn touch(&self) {
         self.map.lock().used_at = Instant::now();
     }
 
-    /// The epoch in which the map stands.
+    /// The epoch of the map.
     pub fn epoch(&self) -> u64 {
         self.map.lock().position.epoch
     }
 
-    /// The version of the match at which the map stands.
+    /// The version of the map.
     pub fn version(&self) -> u64 {
         self.map.lock().version
     }
 
-    /// Waits until the map stands at a version or later, at most `patience`.
-    pub async fn wait_for_version(&self, version: u64, patience: Duration) -> bool {
-        let mut heard = self.heard.subscribe();
-        let reached = heard.wait_for(|known| *known >= version);
-        matches!(tokio::time::timeout(patience, reached).await, Ok(Ok(_)))
+    /// Waits until the map is at `version` or later; `false` when it is not within `timeout`.
+    pub async fn wait_for_version(&self, version: u64, timeout: Duration) -> bool {
+        let mut versions = self.version.subscribe();
+        let reached = versions.wait_for(|current| *current >= version);
+        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
     }
 
-    /// How many watch.
+    /// The number of watchers.
     pub fn watchers(&self) -> usize {
         self.watchers.load(Ordering::Relaxed)
     }
 
-    /// When somebody last used it, unless somebody watches.
+    /// When it was last used; `None` while somebody watches.
     pub fn idle_since(&self) -> Option<Instant> {
         (self.watchers() == 0).then(|| self.map.lock().used_at)
     }
@@ -234,37 +237,37 @@ impl Feed {
         self.plan
     }
 
-    /// The match is gone, or has another plan: the streams end.
+    /// Ends the feed and its streams, because the match is gone or has another plan.
     pub fn end(&self) {
         self.over.store(true, Ordering::Release);
         self.flushed.send_modify(|_| {});
     }
 
-    /// Whether the map has ended.
+    /// Whether the feed has ended.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 }
 
-/// Somebody watches as long as this lives.
-pub struct Watching(Arc<Feed>);
+/// Counts as one watcher of a feed until it is dropped.
+pub struct Watching(Arc<MatchFeed>);
 
 impl Watching {
-    /// One more watcher of a map.
-    pub fn new(feed: Arc<Feed>) -> Self {
+    /// One more watcher of a feed.
+    pub fn new(feed: Arc<MatchFeed>) -> Self {
         feed.watchers.fetch_add(1, Ordering::Relaxed);
         Self(feed)
     }
 
-    /// The map.
-    pub fn feed(&self) -> &Arc<Feed> {
+    /// The feed.
+    pub fn feed(&self) -> &Arc<MatchFeed> {
         &self.0
     }
 }
 
 impl Deref for Watching {
-    type Target = Feed;
-    fn deref(&self) -> &Feed {
+    type Target = MatchFeed;
+    fn deref(&self) -> &MatchFeed {
         &self.0
     }
 }

@@ -1,72 +1,73 @@
-//! What a map told lately: for those who are a little behind, and for those who return.
+//! The recent flushes of a map, for watchers that are a little behind and for clients that return.
 
 use crate::domain::fact::Fields;
 use crate::domain::ids::SeatId;
 use crate::domain::position::{Position, StreamId};
-use crate::engine::seats::parse_told;
+use crate::engine::snapshot::parse_told;
 use crate::live::frame::{Frame, Subject};
 use crate::live::line::LineView;
 use std::collections::{HashMap, VecDeque};
 
-/// Flushes that are remembered: at 20 per second those of the last 50 seconds.
-const FLUSHES: usize = 1000;
-/// Only the last ones are asked for as they are; older ones are merged.
-const ENCODED: usize = 8;
-/// Entries of the stream so close together become one flush when they are read later.
-const MERGED_MS: u64 = 50;
+/// Flushes that are kept: at 20 per second they cover 50 seconds. Fewer give more of the clients
+/// that return a snapshot; more take memory.
+const FLUSHES_MAX: usize = 1000;
+/// Flushes that keep their frames. Older flushes are only sent merged.
+const ENCODED_FLUSHES_MAX: usize = 8;
+/// When a map starts, stream entries within this time become one flush.
+const MERGE_WINDOW_MS: u64 = 50;
 
-/// One flush: what changed between two places of the stream, the last state of each seat.
+/// One flush: the changes between two positions of the stream, with the last state of each seat.
 pub(super) struct Flush {
     pub from: StreamId,
     pub to: Position,
     pub version: u64,
-    /// Place of the seat in the plan, and its letter; by place.
+    /// Index of the seat in the plan, and its letter; sorted by index.
     pub changed: Vec<(u32, u8)>,
     /// The line, when it moved.
     pub line: Option<LineView>,
-    /// Whether something else of the match changed.
-    pub event: bool,
-    /// Encoded for the first watcher of a subject, shared by the others.
+    /// Whether the match has changed besides its seats.
+    pub match_changed: bool,
+    /// By subject: the frame, encoded for the first watcher and shared by the others.
     pub frames: HashMap<Subject, Option<Frame>>,
 }
 
-/// The flushes of a map, each beginning where the one before ends.
+/// The recent flushes of a map. Each begins where the flush before it ends.
 #[derive(Default)]
-pub(super) struct Past {
-    /// How many flushes there were; it also counts every new start.
+pub(super) struct RecentFlushes {
+    /// The number of the last flush. A reset of the map counts as a flush.
     number: u64,
     flushes: VecDeque<Flush>,
-    /// Ids behind the first and up to the second are those of entries that Redis has lost: who
-    /// stands there knows of changes that did not happen.
+    /// Redis has lost the entries behind the first id and up to the second. A client that was there
+    /// has seen changes that no longer count.
     lost: Option<(StreamId, StreamId)>,
 }
 
-/// The flushes that someone has not seen: the first one's index and how many.
+/// The flushes that a client has missed: the index of the first one, and their count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missed {
     pub first: usize,
     pub count: usize,
 }
 
-impl Past {
-    /// The number of the last flush: where a watcher stands that has seen all of them.
+impl RecentFlushes {
+    /// The number of the last flush: the cursor of a watcher that has seen all of them.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
     pub(super) fn push(&mut self, flush: Flush) {
         self.flushes.push_back(flush);
-        if self.flushes.len() > FLUSHES {
+        if self.flushes.len() > FLUSHES_MAX {
             self.flushes.pop_front();
         }
-        if let Some(old) = self.flushes.len().checked_sub(ENCODED + 1) {
+        if let Some(old) = self.flushes.len().checked_sub(ENCODED_FLUSHES_MAX + 1) {
             self.flushes[old].frames = HashMap::new();
         }
         self.number += 1;
     }
 
-    /// Forgets all flushes, because the map was read from Redis again and no watcher can follow it
-    /// from where it stands. `before` and `now` are the places of the map before and after that.
+    /// Forgets all flushes after a reset of the map, because no watcher can follow it from its
+    /// cursor. `before` and `now`: the positions of the map before and after the reset.
     pub(super) fn forget(&mut self, before: Position, now: Position) {
         let lost_some = before.epoch == now.epoch && now.id < before.id;
         self.lost = lost_some.then_some((now.id, before.id));
@@ -82,18 +83,18 @@ impl Past {
         self.flushes.range(missed.first..missed.first + missed.count)
     }
 
-    /// What came after a number; `None` when not all of it is known.
+    /// The flushes after a number; `None` when some of them are no longer kept.
     pub(super) fn after_number(&self, number: u64) -> Option<Missed> {
         let count = usize::try_from(self.number - number).ok()?;
         let first = self.flushes.len().checked_sub(count)?;
         Some(Missed { first, count })
     }
 
-    /// What came after an id of this epoch; `told` is where the last flush ended. Another node may
-    /// have cut the stream elsewhere: a flush that begins before the id is told whole, because the
-    /// last state of a seat wins.
-    pub(super) fn after_id(&self, id: StreamId, told: StreamId) -> Option<Missed> {
-        let known_from = self.flushes.front().map_or(told, |flush| flush.from);
+    /// The flushes after an id of this epoch; `None` when some of them are not kept. `upto`: where
+    /// the last flush ended. The id may lie within a flush, because another node has flushed at
+    /// other ids. Such a flush is sent whole, because the last state of a seat wins.
+    pub(super) fn after_id(&self, id: StreamId, upto: StreamId) -> Option<Missed> {
+        let known_from = self.flushes.front().map_or(upto, |flush| flush.from);
         let lost = self.lost.is_some_and(|(first, last)| first < id && id <= last);
         if id < known_from || lost {
             return None;
@@ -102,35 +103,36 @@ impl Past {
         Some(Missed { first, count: self.flushes.len() - first })
     }
 
-    /// The past that leads to a map, out of the entries of its stream up to where it stands. So a
-    /// node that starts later tells those who return only what they missed.
+    /// Makes the flushes that lead to a map, from the entries of its stream up to its position
+    /// `at`. So a node that starts later can send the clients that return only the changes they
+    /// missed.
     pub(super) fn of_entries(
         entries: &[(StreamId, Fields)],
         at: Position,
         version: u64,
-        place_of: impl Fn(SeatId) -> Option<u32>,
+        index_of: impl Fn(SeatId) -> Option<u32>,
     ) -> Self {
-        let (mut past, mut version, mut first) = (Self::default(), version, None);
+        let (mut recent, mut version, mut first) = (Self::default(), version, None);
         if entries.last().is_none_or(|(id, _)| *id != at.id) {
-            return past;
+            return recent;
         }
-        // Backwards, as long as each entry leads to the next one. Where the first of all begins is
-        // not known.
+        // Walk backwards while versions are contiguous. The entry before the first one is unknown,
+        // so the first one can't be used.
         for pair in entries.windows(2).rev() {
             let [(before, _), (id, fields)] = pair else { break };
             let Some((seats, earlier)) = read(fields, version) else { break };
             let mut flush: Flush = match first.take() {
-                Some(flush) if near(&flush, *id) => flush,
+                Some(flush) if is_near(&flush, *id) => flush,
                 whole => {
-                    past.flushes.extend(whole);
+                    recent.flushes.extend(whole);
                     Flush::empty(*id, Position { epoch: at.epoch, id: *id }, version)
                 }
             };
             flush.from = *before;
-            // What came later is there already, and stands.
+            // The flush already has the later changes, and they win.
             let mut changed: HashMap<u32, u8> = HashMap::new();
             for (seat, letter) in seats {
-                changed.extend(place_of(seat).map(|place| (place, letter)));
+                changed.extend(index_of(seat).map(|index| (index, letter)));
             }
             changed.extend(flush.changed.drain(..));
             flush.changed.extend(changed);
@@ -138,17 +140,17 @@ impl Past {
             first = Some(flush);
             version = earlier;
         }
-        past.flushes.extend(first);
-        past.flushes.make_contiguous().reverse();
-        past
+        recent.flushes.extend(first);
+        recent.flushes.make_contiguous().reverse();
+        recent
     }
 }
 
-fn near(flush: &Flush, id: StreamId) -> bool {
-    flush.to.id.ms - id.ms <= MERGED_MS
+fn is_near(flush: &Flush, id: StreamId) -> bool {
+    flush.to.id.ms - id.ms <= MERGE_WINDOW_MS
 }
 
-/// The seats of an entry that leads to a version, and the version before it.
+/// The seats of an entry that leads to `version`, and the version before it.
 fn read(fields: &Fields, version: u64) -> Option<(Vec<(SeatId, u8)>, u64)> {
     if fields.contains_key("q") {
         return Some((vec![], version));
@@ -166,7 +168,7 @@ impl Flush {
             version,
             changed: vec![],
             line: None,
-            event: false,
+            match_changed: false,
             frames: HashMap::new(),
         }
     }

@@ -1,0 +1,94 @@
+-- The batch: its commands, what it has read from Redis, and what its commands have changed.
+-- Commands see the changes of earlier commands here, before Redis does. A command checks everything
+-- first and then changes the batch; `batch_write` writes all changes at the end, and nothing in it
+-- can refuse.
+
+-- Commands are stored by column: `batch.user_of[3]` is the user of command 3. These columns have a
+-- value for every command. `seats_before` says where the seats of a command begin in the list of
+-- seats of its match.
+local COLUMNS = { 'name', 'match', 'id', 'user', 'seat_count', 'seats_before' }
+
+-- These columns, `batch.arguments.amount`, have a value only for the commands that need it. The
+-- header of each file in `lua/seat` says which arguments a command has.
+local ARGUMENTS = {
+  'operation', 'fingerprint', 'amount', 'amounts', 'choice_size', 'orphans', 'prices', 'hold',
+  'payment', 'method', 'payment_key', 'money', 'attempt', 'outcome', 'code', 'extra_ms', 'fact',
+  'step', 'refund', 'seat_value',
+}
+
+local NO_VALUES = {}
+
+-- The commands by name; the files in `lua/seat` add theirs.
+local commands = {}
+
+-- Values in a row cost less than a list of them. A batch is never so large that Lua's stack would
+-- not take them (COMMANDS_PER_CALL in src/engine/waiting.rs).
+local function unpack_column(packed)
+  return { cmsgpack.unpack(packed) }
+end
+
+local function read_columns(batch, ARGV)
+  local first = 4 + tonumber(ARGV[4])
+  for number, name in ipairs(COLUMNS) do
+    batch[name .. '_of'] = unpack_column(ARGV[first + number])
+  end
+  local arguments = cmsgpack.unpack(ARGV[first + #COLUMNS + 1])
+  for _, name in ipairs(ARGUMENTS) do arguments[name] = arguments[name] or NO_VALUES end
+  batch.arguments = arguments
+  batch.seats_named = cmsgpack.unpack(ARGV[first + #COLUMNS + 2])
+end
+
+local function batch_open(KEYS, ARGV)
+  local clock = clock_read(KEYS[1])
+  local now = clock_now(clock)
+  local batch = {
+    now = now, layout = clock.layout, halted = clock.halted,
+    -- Deadlines are compared as text: until the year 2286 they all have 13 digits.
+    now_text = whole(now),
+    seats_per_user = tonumber(ARGV[3]),
+    -- The deadline of a new claim, by its state.
+    deadline_of = { [CLAIM.HOLD] = whole(now + ARGV[1]), [CLAIM.PENDING] = whole(now + ARGV[2]) },
+    key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
+    ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now),
+    -- Records by user, as text; claims by user, once a command has needed them.
+    records = {}, claims = {},
+    -- Users whose records are written at the end. A user may appear twice, which is harmless: only
+    -- the final records are written.
+    users_changed = {}, users_changed_count = 0,
+    -- Users by the time at which a claim of theirs may end.
+    due = {},
+    notes = {}, seats_moved = 0, facts = {}, replies = {},
+    -- Under an Idempotency-Key: stored answers, the commands of this batch, and the commands that
+    -- repeat an earlier one of this batch.
+    answers = {}, operations = {}, repeats = {},
+  }
+  read_columns(batch, ARGV)
+  return batch
+end
+
+local function next_version(match)
+  match.version = match.version + 1
+  return match.version
+end
+
+local function user_changed(batch, user)
+  local count = batch.users_changed_count + 1
+  batch.users_changed_count, batch.users_changed[count] = count, user
+end
+
+local function claim_changed(batch, claim)
+  -- The fields that were not read yet are in the text, which is not true any more.
+  if not rawget(claim, 'version') then record_load_rest(claim) end
+  claim.text = false
+  user_changed(batch, claim.user)
+end
+
+-- A claim of this user ends at this time, unless it ends or moves on before.
+local function due_at(batch, time, user)
+  local users = batch.due[time]
+  if not users then
+    users = {}
+    batch.due[time] = users
+  end
+  users[#users + 1] = user
+end

@@ -1,0 +1,57 @@
+-- Reads ahead what the commands of a batch name: one multi-key read per structure. What that leads
+-- to, such as the claims of the owner of a wanted seat, is read when a command needs it.
+local function read_many(key, names, size)
+  local all = {}
+  for first = 1, size, UNPACK_MAX do
+    local last = math.min(first + UNPACK_MAX - 1, size)
+    local found = redis.call('HMGET', key, unpack(names, first, last))
+    if size <= UNPACK_MAX then return found end
+    for number = 1, #found do all[first + number - 1] = found[number] end
+  end
+  return all
+end
+
+-- The answers that are stored under the Idempotency-Keys of the batch, of this period or of the one
+-- before.
+local function read_answers(batch)
+  local names = {}
+  for _, operation in pairs(batch.arguments.operation) do names[#names + 1] = operation end
+  if #names == 0 then return end
+  local current = read_many(batch.ring.current, names, #names)
+  local previous = read_many(batch.ring.previous, names, #names)
+  for number, name in ipairs(names) do
+    batch.answers[name] = current[number] or previous[number] or nil
+  end
+end
+
+-- Records stay text until a command needs them as claims.
+local function read_records(batch)
+  local users = batch.user_of
+  local texts = read_many(batch.key.claims, users, #users)
+  for number = 1, #users do batch.records[users[number]] = texts[number] end
+end
+
+local function read_matches(batch, KEYS, ARGV)
+  -- While a partition is being loaded, its matches are there before all of their seats are. A
+  -- partition with another layout was loaded by another release; the worker loads it again.
+  local loaded = batch.layout == LAYOUT
+  local matches = {}
+  for number = 1, tonumber(ARGV[4]) do
+    local first = 8 + (number - 1) * 4
+    local key = {
+      meta = KEYS[first], seats = KEYS[first + 1], passes = KEYS[first + 2],
+      changes = KEYS[first + 3],
+    }
+    local meta = redis.call('HMGET', key.meta, 'status', 'version', 'queue_enabled')
+    local version, names = tonumber(meta[2] or 0), batch.seats_named[number]
+    matches[number] = {
+      id = ARGV[4 + number], key = key, status = loaded and meta[1], queue = meta[3] == '1',
+      version = version, version_before = version, passes_used = {},
+      -- The seats that the commands name, and the value of each in Redis.
+      names = names, found = read_many(key.seats, names, #names),
+      -- Values by seat: in Redis, and as this batch has changed them (false: free).
+      stored = {}, changed = {},
+    }
+  end
+  return matches
+end

@@ -1,0 +1,343 @@
+//! The commands of the seat batch. Each is decided in one step by a function of the same name in
+//! `lua/seat`.
+
+use crate::domain::best::Orphan;
+use crate::domain::fact::PaymentStep;
+use crate::domain::ids::{HoldId, PaymentId, ReservationId, SeatId, UserId};
+use crate::domain::money::{Attempt, Money};
+use crate::engine::columns::{Argument, Row};
+use crate::engine::payments::Outcome;
+
+/// A seat that is reserved by its name costs as much as this many seats, because it is looked up in
+/// the claims of its user, and leaves one of them.
+const COST_OF_RESERVED_SEAT: usize = 4;
+
+/// A command on the seats or claims of one match. Amounts and prices are in KRW.
+#[derive(Debug, Clone)]
+pub enum SeatCommand {
+    /// AVAILABLE → HOLD for all seats, or for none.
+    Hold {
+        id: HoldId,
+        user: UserId,
+        seats: Vec<SeatId>,
+        amount: i64,
+        /// Seats that the choice could leave alone; empty where the match has no rule against it.
+        orphans: Vec<Orphan>,
+    },
+    /// AVAILABLE → HOLD for the first choice of which all seats are free.
+    HoldBest {
+        id: HoldId,
+        user: UserId,
+        /// Seats of each choice.
+        choice_size: usize,
+        /// Amount and seats, the best choice first.
+        choices: Vec<(i64, Vec<SeatId>)>,
+    },
+    /// HOLD → AVAILABLE for all seats of a hold.
+    Release { hold: HoldId, user: UserId },
+    /// HOLD → AVAILABLE for one seat, whichever hold of the user has it.
+    ReleaseSeat { user: UserId, seat: SeatId, price: i64 },
+    /// HOLD → PENDING for all seats of a hold.
+    Reserve { id: ReservationId, user: UserId, hold: HoldId },
+    /// HOLD → PENDING for seats out of any holds of the user, each with its price.
+    ReserveSeats { id: ReservationId, user: UserId, seats: Vec<(SeatId, i64)> },
+    /// A new payment for a PENDING reservation.
+    RequestPayment { reservation: ReservationId, user: UserId, payment: PaymentId, method: String },
+    /// PENDING → PAYING.
+    BeginPayment {
+        reservation: ReservationId,
+        user: UserId,
+        payment: PaymentId,
+        amount: i64,
+        payment_key: String,
+    },
+    /// Gives a PENDING reservation at least this many ms from now.
+    Extend { reservation: ReservationId, user: UserId, extra_ms: u64 },
+    /// From here on the attempt cannot be withdrawn, because the gateway is asked for its money.
+    MarkAsked { attempt: Attempt },
+    /// PAYING → OCCUPIED, or back to PENDING, or over.
+    SettlePayment { attempt: Attempt, outcome: Outcome },
+    /// Writes a fact to the journal about a payment whose reservation is gone or has moved on.
+    RecordOrphan { attempt: Attempt, fact: PaymentStep, money: Money },
+    /// Writes the fact of a step again, because PostgreSQL has missed it.
+    TellAgain { attempt: Attempt, step: MissedStep },
+    /// Ends a PENDING reservation, or begins the refund of a paid one: of all its seats (none is
+    /// named), or of some, each with its price.
+    Cancel { reservation: ReservationId, user: UserId, seats: Vec<(SeatId, i64)> },
+    /// The money of a refund is back, or the gateway has refused it with this code.
+    SettleRefund {
+        reservation: ReservationId,
+        user: UserId,
+        payment: PaymentId,
+        /// Number of the refund.
+        refund: u32,
+        refused: Option<String>,
+    },
+    /// Ends a claim whose deadline has passed.
+    Expire { claim: ReservationId, user: UserId },
+    /// AVAILABLE → BLOCKED for all seats, or for none.
+    Block { seats: Vec<SeatId> },
+    /// BLOCKED → AVAILABLE for all seats, or for none.
+    Unblock { seats: Vec<SeatId> },
+    /// Frees those seats that have this value in Redis although no claim names them.
+    FreeSeats { value: String, seats: Vec<SeatId> },
+    /// Takes the record of a sale out of Redis, because its match is archived.
+    Archive { claim: ReservationId, user: UserId },
+}
+
+/// A step that PostgreSQL has missed.
+#[derive(Debug, Clone)]
+pub enum MissedStep {
+    /// The begin of a payment or of a refund, whichever is under way.
+    Begin,
+    /// The outcome of a payment, with the refunds since.
+    Outcome,
+    /// The end of this refund.
+    Refund(Money),
+}
+
+impl SeatCommand {
+    /// The name of its function in `lua/seat`.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Hold { .. } => "hold",
+            Self::HoldBest { .. } => "hold_best",
+            Self::Release { .. } => "release",
+            Self::ReleaseSeat { .. } => "release_seat",
+            Self::Reserve { .. } => "reserve",
+            Self::ReserveSeats { .. } => "reserve_seats",
+            Self::RequestPayment { .. } => "request_payment",
+            Self::BeginPayment { .. } => "begin_payment",
+            Self::Extend { .. } => "extend",
+            Self::MarkAsked { .. } => "mark_asked",
+            Self::SettlePayment { .. } => "settle_payment",
+            Self::RecordOrphan { .. } => "record_orphan",
+            Self::TellAgain { .. } => "tell_again",
+            Self::Cancel { .. } => "cancel",
+            Self::SettleRefund { .. } => "settle_refund",
+            Self::Expire { .. } => "expire",
+            Self::Block { .. } => "block",
+            Self::Unblock { .. } => "unblock",
+            Self::FreeSeats { .. } => "free_seats",
+            Self::Archive { .. } => "archive",
+        }
+    }
+
+    /// Whether the command only frees memory. Such commands still run when Redis has none left.
+    pub(super) fn frees_memory(&self) -> bool {
+        match self {
+            Self::Release { .. }
+            | Self::ReleaseSeat { .. }
+            | Self::Expire { .. }
+            | Self::Cancel { .. }
+            | Self::SettleRefund { .. }
+            | Self::MarkAsked { .. }
+            | Self::SettlePayment { .. }
+            | Self::Unblock { .. }
+            | Self::FreeSeats { .. }
+            | Self::Archive { .. } => true,
+            Self::Hold { .. }
+            | Self::HoldBest { .. }
+            | Self::Reserve { .. }
+            | Self::ReserveSeats { .. }
+            | Self::RequestPayment { .. }
+            | Self::BeginPayment { .. }
+            | Self::Extend { .. }
+            | Self::RecordOrphan { .. }
+            | Self::TellAgain { .. }
+            | Self::Block { .. } => false,
+        }
+    }
+
+    /// Whether the command goes before those that want seats. Commands that free seats or settle
+    /// payments do, because a crowd must not keep seats from coming back, nor a charged payment
+    /// from its outcome.
+    pub(super) fn goes_first(&self) -> bool {
+        let settles = matches!(self, Self::Extend { .. } | Self::RecordOrphan { .. });
+        self.frees_memory() || settles
+    }
+
+    /// What the command costs in a call, in seats. The script itself counts the seats of a claim
+    /// that is named by its id.
+    pub(super) fn cost_in_seats(&self) -> usize {
+        let seats = match self {
+            Self::Hold { seats, .. }
+            | Self::Block { seats }
+            | Self::Unblock { seats }
+            | Self::FreeSeats { seats, .. } => seats.len(),
+            Self::HoldBest { choice_size, choices, .. } => choice_size * choices.len(),
+            Self::ReserveSeats { seats, .. } => seats.len() * COST_OF_RESERVED_SEAT,
+            Self::Cancel { seats, .. } => seats.len(),
+            Self::SettlePayment { attempt, outcome: Outcome::Approved } => attempt.seats.len(),
+            Self::SettlePayment { outcome: Outcome::Lost(seats), .. } => seats.len(),
+            Self::RecordOrphan { attempt, .. }
+            | Self::TellAgain { attempt, step: MissedStep::Refund(_) } => attempt.seats.len(),
+            Self::Release { .. }
+            | Self::ReleaseSeat { .. }
+            | Self::Reserve { .. }
+            | Self::RequestPayment { .. }
+            | Self::BeginPayment { .. }
+            | Self::Extend { .. }
+            | Self::MarkAsked { .. }
+            | Self::SettlePayment {
+                outcome: Outcome::Declined(_) | Outcome::Withdrawn(_), ..
+            }
+            | Self::TellAgain { step: MissedStep::Begin | MissedStep::Outcome, .. }
+            | Self::SettleRefund { .. }
+            | Self::Expire { .. }
+            | Self::Archive { .. } => 1,
+        };
+        seats.max(1)
+    }
+
+    /// Writes the arguments that the header of its file in `lua/seat` lists.
+    pub(super) fn encode(&self, row: &mut Row<'_>) {
+        match self {
+            Self::Hold { id, user, seats, amount, orphans } => {
+                row.claim(&id.key(), &user.key()).seats(seats);
+                row.text(Argument::Amount, &amount.to_string());
+                if !orphans.is_empty() {
+                    row.text(Argument::Orphans, &orphan_text(orphans));
+                }
+            }
+            Self::HoldBest { id, user, choice_size, choices } => {
+                row.claim(&id.key(), &user.key());
+                row.seats(choices.iter().flat_map(|(_, seats)| seats));
+                row.number(Argument::ChoiceSize, *choice_size as u64);
+                row.text(Argument::Amounts, &joined(choices.iter().map(|(amount, _)| *amount)));
+            }
+            Self::Release { hold, user } => {
+                row.claim(&hold.key(), &user.key());
+            }
+            Self::ReleaseSeat { user, seat, price } => {
+                row.claim("", &user.key()).seat(*seat);
+                row.text(Argument::Prices, &price.to_string());
+            }
+            Self::Reserve { id, user, hold } => {
+                row.claim(&id.key(), &user.key()).text(Argument::Hold, &hold.key());
+            }
+            Self::RequestPayment { reservation, user, payment, method } => {
+                row.claim(&reservation.key(), &user.key());
+                row.text(Argument::Payment, &payment.key()).text(Argument::Method, method);
+            }
+            Self::BeginPayment { reservation, user, payment, amount, payment_key } => {
+                row.claim(&reservation.key(), &user.key());
+                row.text(Argument::Payment, &payment.key()).text(Argument::PaymentKey, payment_key);
+                row.text(Argument::Amount, &amount.to_string());
+            }
+            Self::Extend { reservation, user, extra_ms } => {
+                row.claim(&reservation.key(), &user.key()).number(Argument::ExtraMs, *extra_ms);
+            }
+            Self::MarkAsked { attempt } => {
+                on_attempt(row, attempt);
+            }
+            Self::SettlePayment { attempt, outcome } => encode_outcome(row, attempt, outcome),
+            Self::RecordOrphan { attempt, fact, money } => {
+                on_payment(row, attempt).text(Argument::Fact, fact.word());
+                with_money(row, attempt, money);
+            }
+            Self::TellAgain { attempt, step } => encode_missed(row, attempt, step),
+            Self::ReserveSeats { id: reservation, user, seats }
+            | Self::Cancel { reservation, user, seats } => {
+                priced(row.claim(&reservation.key(), &user.key()), seats);
+            }
+            Self::SettleRefund { reservation, user, payment, refund, refused } => {
+                row.claim(&reservation.key(), &user.key());
+                row.text(Argument::Payment, &payment.key());
+                encode_refund(row, *refund, refused.as_deref());
+            }
+            Self::Expire { claim, user } | Self::Archive { claim, user } => {
+                row.claim(&claim.key(), &user.key());
+            }
+            Self::Block { seats } | Self::Unblock { seats } => {
+                row.claim("", "").seats(seats);
+            }
+            Self::FreeSeats { value, seats } => {
+                // Behind the letter of the state stands the user, if there is one.
+                row.claim("", value.get(1..).unwrap_or_default()).seats(seats);
+                row.text(Argument::SeatValue, value);
+            }
+        }
+    }
+}
+
+fn encode_outcome(row: &mut Row<'_>, attempt: &Attempt, outcome: &Outcome) {
+    on_attempt(row, attempt);
+    match outcome {
+        Outcome::Approved => {
+            row.text(Argument::Outcome, "approved");
+            with_money(row, attempt, &Money { attempt: attempt.number, ..Money::default() });
+        }
+        Outcome::Declined(code) => {
+            row.text(Argument::Outcome, "declined").text(Argument::Code, code);
+        }
+        Outcome::Withdrawn(extra_ms) => {
+            row.text(Argument::Outcome, "withdrawn").number(Argument::ExtraMs, *extra_ms);
+        }
+        Outcome::Lost(seats) => {
+            row.text(Argument::Outcome, "lost").seats(seats);
+        }
+    }
+}
+
+fn encode_refund(row: &mut Row<'_>, number: u32, refused: Option<&str>) {
+    row.number(Argument::Refund, u64::from(number));
+    match refused {
+        None => row.text(Argument::Outcome, "done"),
+        Some(code) => row.text(Argument::Outcome, "refused").text(Argument::Code, code),
+    };
+}
+
+fn encode_missed(row: &mut Row<'_>, attempt: &Attempt, step: &MissedStep) {
+    on_payment(row, attempt);
+    match step {
+        MissedStep::Begin => {
+            row.text(Argument::Step, "begin");
+        }
+        MissedStep::Outcome => {
+            row.text(Argument::Step, "outcome");
+            row.number(Argument::Attempt, u64::from(attempt.number));
+        }
+        MissedStep::Refund(money) => {
+            row.text(Argument::Step, "refund").number(Argument::Refund, u64::from(money.refund));
+            with_money(row, attempt, money);
+        }
+    }
+}
+
+fn on_payment<'r, 'c>(row: &'r mut Row<'c>, attempt: &Attempt) -> &'r mut Row<'c> {
+    row.claim(&attempt.reservation.key(), &attempt.user.key());
+    row.text(Argument::Payment, &attempt.payment.key())
+}
+
+fn on_attempt<'r, 'c>(row: &'r mut Row<'c>, attempt: &Attempt) -> &'r mut Row<'c> {
+    on_payment(row, attempt).number(Argument::Attempt, u64::from(attempt.number))
+}
+
+/// The payment as PostgreSQL has it: `claim_from_arguments` in `lua/lib/money.lua` reads it.
+fn with_money(row: &mut Row<'_>, attempt: &Attempt, money: &Money) {
+    row.seats(&attempt.seats);
+    row.text(Argument::Amount, &attempt.amount.to_string());
+    row.text(Argument::Method, &attempt.method);
+    row.text(Argument::PaymentKey, &attempt.payment_key);
+    row.text(Argument::Money, &money.text());
+}
+
+fn priced(row: &mut Row<'_>, seats: &[(SeatId, i64)]) {
+    row.seats(seats.iter().map(|(seat, _)| seat));
+    row.text(Argument::Prices, &joined(seats.iter().map(|(_, price)| *price)));
+}
+
+fn joined(amounts: impl Iterator<Item = i64>) -> String {
+    amounts.map(|amount| amount.to_string()).collect::<Vec<String>>().join(",")
+}
+
+/// As `lua/seat/hold.lua` reads it: `302:301:304+305`.
+fn orphan_text(orphans: &[Orphan]) -> String {
+    let text = |Orphan { seat, near, beyond }: &Orphan| {
+        let near = near.map_or_else(|| "-".to_owned(), |near| near.to_string());
+        let beyond: Vec<String> = beyond.iter().map(ToString::to_string).collect();
+        format!("{seat}:{near}:{}", beyond.join("+"))
+    };
+    orphans.iter().map(text).collect::<Vec<String>>().join(",")
+}
