@@ -53,7 +53,7 @@ bench: ## Run the benches (ARGS=engine_hold for one of them)
 
 load: ## Run a load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
 	@scripts/setup run
-	@$(CARGO) build --locked --release --bin grandstand
+	@$(CARGO) build --locked --release --bin grandstand --bin grandstand-load
 	@exec $(target_dir)/release/grandstand load $(SCENARIO) --embedded $(ARGS)
 
 lint: ## Run clippy and build the documentation; warnings are errors

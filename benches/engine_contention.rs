@@ -1,5 +1,5 @@
-//! Many tasks want the same few seats: attempts per second, winners, refusals. One iteration is one
-//! rush: all tasks start together and each tries to hold every seat once.
+//! Many tasks want the same few seats: attempts per second, winners, refusals. An iteration is a
+//! rush: all tasks start together, and each task tries to hold every seat once.
 
 mod harness;
 
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Barrier;
 
-/// Buyers at once: alone, a few, and as many as fill two batches of 128.
+/// Buyers in parallel: one, a few, and as many as fill two batches of 128.
 const TASKS: [usize; 3] = [1, 16, 256];
-/// Seats that they all want: the one best seat, a good row or two, a block.
+/// Seats that all of them want: the best seat, a row or two, a block.
 const SEATS: [usize; 3] = [1, 64, 1024];
-/// Attempts of one rush, shared by its tasks; every task on every seat would take minutes.
+/// The largest number of attempts in a rush, over all tasks. Every task on every seat would take
+/// minutes.
 const ATTEMPTS_MAX: usize = 4096;
 
 struct Rush {
@@ -27,7 +28,7 @@ struct Rush {
 fn engine_contention(criterion: &mut Criterion) {
     let bench = Bench::start(300_000);
     let mut group = criterion.benchmark_group("engine_contention");
-    for (tasks, seats) in TASKS.into_iter().flat_map(|t| SEATS.map(|seats| (t, seats))) {
+    for (tasks, seats) in TASKS.into_iter().flat_map(|tasks| SEATS.map(|seats| (tasks, seats))) {
         let wanted: Arc<Vec<SeatId>> = Arc::new(bench.seats[..seats].to_vec());
         let each = (ATTEMPTS_MAX / tasks).min(seats).max(1);
         group.throughput(Throughput::Elements((tasks * each) as u64));

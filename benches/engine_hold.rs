@@ -1,4 +1,4 @@
-//! A hold and its release without contention: time per seat, seats per second.
+//! A hold and its release without contention: time per seat, and seats per second.
 
 mod harness;
 
@@ -7,8 +7,8 @@ use grandstand::domain::ids::{SeatId, UserId};
 use grandstand::engine::operation::Operation;
 use harness::{Bench, PARTITION};
 
-/// Seats of one hold: most people come alone or in pairs of pairs (4 is the default limit per
-/// person); 8 is twice that, to see what a further seat costs.
+/// Seats of a hold. Most people want one to four seats (4 is the default limit per person). 8 shows
+/// the cost of further seats.
 const SEATS: [usize; 3] = [1, 4, 8];
 
 fn engine_hold(criterion: &mut Criterion) {

@@ -1,8 +1,7 @@
-//! Pure processor work of the live map: reading what the scripts append, writing frames for
-//! browsers. The stadium of the demo, about 25,000 seats.
+//! The pure processor work of the live map: parsing the entries of the scripts, and writing frames
+//! for browsers. The match is in the stadium of the demo, with about 25,000 seats.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use grandstand::demo::stadium;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::PlanIndex;
 use grandstand::domain::position::{EventId, Position, StreamId};
@@ -11,7 +10,7 @@ use grandstand::engine::snapshot::{parse_states, parse_told};
 use grandstand::live::frame::{Scope, changes, event, states};
 use std::hint::black_box;
 
-/// Seats of one entry or frame: one hold, a full batch, and the most that a tick of a rush brings.
+/// Seats of an entry or frame: a hold, a full batch, and the largest tick of a rush.
 const CHANGED: [usize; 3] = [4, 256, 2048];
 
 const POSITION: Position = Position { epoch: 3, id: StreamId { ms: 1_763_812_345_678, seq: 7 } };
@@ -19,7 +18,8 @@ const POSITION: Position = Position { epoch: 3, id: StreamId { ms: 1_763_812_345
 const EVENT: EventId = EventId { position: POSITION, plan: 0 };
 
 fn event_codec(criterion: &mut Criterion) {
-    let index = PlanIndex::new(&stadium());
+    let plan = serde_json::from_value(grandstand_demo::stadium()).expect("a plan");
+    let index = PlanIndex::new(&plan);
     let mut group = criterion.benchmark_group("event_codec");
     for count in CHANGED {
         let seats: Vec<SeatId> = (0..count as u32).map(|at| index.seat_at(at * 7)).collect();

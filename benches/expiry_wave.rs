@@ -1,6 +1,6 @@
-//! N holds fall due in the same instant: time until all are swept. Before it and meanwhile somebody
-//! holds seats and gives them back; the p99 of those holds is told in the text, because the
-//! difference is what a wave costs others.
+//! N holds become due at the same moment: the time until all of them are swept. Before and during
+//! the sweep, a buyer holds seats and gives them back. The bench prints the p99 of these holds,
+//! because the difference is the cost of the wave for other buyers.
 
 mod harness;
 
@@ -16,18 +16,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Holds that end together: some, and every seat of a stand that was grabbed in the first second.
-const DUE: [usize; 3] = [100, 1000, 24_000];
-/// Long enough that all holds are made before the first ends.
+/// Holds that end together: from a few to almost the whole stadium, held in the first second.
+const DUE_HOLDS: [usize; 3] = [100, 1000, 24_000];
+/// Long enough to create all holds before the first one ends.
 const HOLD_TTL_MS: u64 = 3000;
 
-/// Holds that are made at the same time.
-const AT_ONCE: usize = 2000;
+/// Holds that are created in parallel.
+const PARALLEL_HOLDS: usize = 2000;
 
 fn expiry_wave(criterion: &mut Criterion) {
     let bench = Bench::start(HOLD_TTL_MS);
     let mut group = criterion.benchmark_group("expiry_wave");
-    for count in DUE {
+    for count in DUE_HOLDS {
         let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("bounds");
         let (mut before, mut meanwhile) = (histogram(), histogram());
         group.throughput(Throughput::Elements(count as u64));
@@ -50,7 +50,7 @@ fn expiry_wave(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Makes the holds, waits until they are due, sweeps them; how long the sweep took.
+/// Creates the holds, waits until they are due, and sweeps them. Returns the time of the sweep.
 async fn wave(
     bench: &Bench,
     count: usize,
@@ -61,7 +61,7 @@ async fn wave(
     Bench::reopen(engine, id).await;
     let seats = bench.seats[..count].iter();
     let holds = seats.map(|seat| Bench::hold(engine, id, vec![*seat]));
-    let held = futures::stream::iter(holds).buffer_unordered(AT_ONCE);
+    let held = futures::stream::iter(holds).buffer_unordered(PARALLEL_HOLDS);
     assert!(held.all(std::future::ready).await, "free seats");
     let others = || bench.seats[count..].to_vec();
     let due = Instant::now() + Duration::from_millis(HOLD_TTL_MS);
@@ -87,8 +87,7 @@ async fn wave(
     took
 }
 
-/// As the worker does it.
-/// Holds one seat after the other and gives it back, while it may.
+/// Holds a seat and gives it back, one seat after the other, while `goes_on`.
 async fn buy(
     engine: Arc<Engine>,
     id: MatchId,

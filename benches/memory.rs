@@ -1,7 +1,6 @@
-//! Bytes of Redis per held and per sold seat, by the seats of a sale: what its memory grows by.
-//! Left out is what passes: the journal (trimmed when PostgreSQL has it), the stream of changes
-//! (bounded by its length), the memory of ended claims (8 to 16 minutes), and of sold seats the
-//! deadlines that they had before.
+//! Bytes of Redis per held and per sold seat, by the number of seats of a sale. Temporary data do
+//! not count: the journal (trimmed when PostgreSQL has it), the stream of changes (its length is
+//! limited), ended claims (kept for 8 to 16 minutes), and the earlier deadlines of sold seats.
 
 mod harness;
 
@@ -18,10 +17,10 @@ use grandstand::engine::reservations::Source;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use harness::{Bench, PARTITION};
 
-/// Sales at the same time.
-const AT_ONCE: usize = 2000;
+/// Sales in parallel.
+const PARALLEL_SALES: usize = 2000;
 /// Seats of each round.
-const SEATS: usize = 20_000;
+const ROUND_SEATS: usize = 20_000;
 const PAYMENT_KEY: &str = "tgen_20251122183000abcd1";
 
 fn main() {
@@ -38,7 +37,7 @@ async fn measure(bench: &Bench, size: usize) -> (f64, f64) {
     Bench::reopen(engine, id).await;
     let raw = grandstand::redis::connect(&bench.redis_url()).await.expect("a client");
     let before = used(&raw, id).await;
-    let users: Vec<(UserId, Vec<SeatId>)> = bench.seats[..SEATS]
+    let users: Vec<(UserId, Vec<SeatId>)> = bench.seats[..ROUND_SEATS]
         .chunks(size)
         .map(|seats| (UserId::new(PARTITION), seats.to_vec()))
         .collect();
@@ -46,14 +45,14 @@ async fn measure(bench: &Bench, size: usize) -> (f64, f64) {
         let none = Operation::default();
         engine.hold(id, *user, seats.clone(), 30_000, &[], none).await.expect("free seats").0
     });
-    let holds: Vec<_> = futures::stream::iter(holds).buffered(AT_ONCE).collect().await;
+    let holds: Vec<_> = futures::stream::iter(holds).buffered(PARALLEL_SALES).collect().await;
     let held = used(&raw, id).await - before;
     let sales = users.iter().zip(holds);
     let sales = sales.map(|((user, _), hold)| sell(engine, id, *user, Source::Hold(hold)));
-    futures::stream::iter(sales).buffer_unordered(AT_ONCE).collect::<()>().await;
-    let _: i64 = raw.del(PartitionKeys(PARTITION).due()).await.expect("an answer");
+    futures::stream::iter(sales).buffer_unordered(PARALLEL_SALES).collect::<()>().await;
+    let _: i64 = raw.del(PartitionKeys(PARTITION).due()).await.expect("a reply");
     let sold = used(&raw, id).await - before;
-    (held / SEATS as f64, sold / SEATS as f64)
+    (held / ROUND_SEATS as f64, sold / ROUND_SEATS as f64)
 }
 
 async fn sell(engine: &Engine, match_id: MatchId, user: UserId, source: Source) {
@@ -89,14 +88,14 @@ async fn sell(engine: &Engine, match_id: MatchId, user: UserId, source: Source) 
     assert!(matches!(settled, Settled::Confirmed(_)), "{settled:?}");
 }
 
-/// Memory of the data without what passes: buffers of connections and of the append-only file are
-/// not counted, they do not grow with the seats.
+/// Returns the memory of the data without temporary data. Buffers of connections and of the
+/// append-only file do not count, because they do not grow with the seats.
 async fn used(raw: &Client, id: MatchId) -> f64 {
     let keys = PartitionKeys(PARTITION);
-    let mut passing = vec![keys.journal(), MatchKeys(id).changes()];
-    passing.extend(keys.operations());
-    let _: i64 = raw.del(passing).await.expect("an answer");
-    let info: String = raw.info(Some(InfoKind::Memory)).await.expect("an answer");
+    let mut temporary = vec![keys.journal(), MatchKeys(id).changes()];
+    temporary.extend(keys.operations());
+    let _: i64 = raw.del(temporary).await.expect("a reply");
+    let info: String = raw.info(Some(InfoKind::Memory)).await.expect("a reply");
     let line = info.lines().find_map(|line| line.strip_prefix("used_memory_dataset:"));
     line.and_then(|number| number.trim().parse().ok()).expect("a number")
 }

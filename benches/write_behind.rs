@@ -1,7 +1,7 @@
-//! From the journal to committed rows on a durable private PostgreSQL, in sales of two seats per
-//! second. A sale is two entries: the claim (`payment_begun`) and the outcome (`payment_approved`),
-//! which come apart, as the gateway is asked between them. Beside it what bare PostgreSQL takes
-//! when each row is written once.
+//! The path from the journal to committed rows on a durable private PostgreSQL, in sales of two
+//! seats per second. A sale has two entries: the claim (`payment_begun`) and the outcome
+//! (`payment_approved`). Other entries lie between them, because the gateway is called in between.
+//! For comparison, the rate of bare PostgreSQL when each row is written once.
 
 mod harness;
 
@@ -12,11 +12,11 @@ use grandstand::domain::position::{Position, StreamId};
 use harness::servers::Servers;
 use std::time::Instant;
 
-/// Entries of one transaction: an idle system, a busy one, and the most that a worker takes.
+/// Entries of a transaction: an idle system, a busy system, and the most that a worker takes.
 const BATCHES: [usize; 3] = [1, 100, 1000];
-/// Partitions that are drained at the same time: one hot match, and a busy evening.
+/// Partitions that are drained in parallel: a hot match, and a busy evening.
 const PARTITIONS: [u16; 3] = [1, 2, 4];
-/// Sales of one round, in each partition; the first round only warms up.
+/// Sales of a round in each partition. The first round only warms up.
 const SALES: usize = 10_000;
 const ROUNDS: usize = 4;
 
@@ -36,15 +36,15 @@ fn main() {
     });
 }
 
-/// The median of the rounds behind the first, printed.
-fn tell(what: &str, mut rates: Vec<f64>) {
+/// Prints the median of the rounds, without the first round.
+fn report(name: &str, mut rates: Vec<f64>) {
     rates.remove(0);
     rates.sort_by(f64::total_cmp);
     let spread = format!("{:.0} to {:.0}", rates[0], rates[rates.len() - 1]);
-    println!("{what:<58} {:>12.0}   ({spread})", rates[rates.len() / 2]);
+    println!("{name:<58} {:>12.0}   ({spread})", rates[rates.len() / 2]);
 }
 
-/// Each row once, nothing read, one statement per table, 1,000 sales per transaction.
+/// Writes each row once, and reads nothing: a statement per table, 1,000 sales per transaction.
 async fn bare(servers: &Servers) {
     let mut client = servers.client().await;
     let setup = "create table bare_claims (like claims including all);
@@ -64,7 +64,7 @@ async fn bare(servers: &Servers) {
         }
         rates.push(SALES as f64 / begun.elapsed().as_secs_f64());
     }
-    tell("bare PostgreSQL, each row once, 1,000 sales a transaction", rates);
+    report("bare PostgreSQL, each row once, 1,000 sales a transaction", rates);
 }
 
 const BARE: [&str; 3] = [
@@ -81,13 +81,13 @@ const BARE: [&str; 3] = [
      from generate_series($1::int, $1 + 999) n, generate_series(0, 1) s",
 ];
 
-/// The store alone: the claims of a batch in one transaction, its outcomes in the next.
+/// Measures the store alone: the claims of a batch in a transaction, its outcomes in the next one.
 async fn apply(servers: &Servers, batch: usize) {
-    // Not one of those that are drained: these entries are not in its journal.
+    // `drain` does not use this partition, because these entries are not in its journal.
     let partition = Partition(4);
     let sales = if batch == 1 { 500 } else { SALES };
     let (mut rates, mut next) = (Vec::new(), 1);
-    let place = servers.store.position(partition).await.expect("an answer").expect("a position");
+    let place = servers.store.position(partition).await.expect("a reply").expect("a position");
     let mut from = place;
     for _ in 0..ROUNDS {
         let all = sales_of(partition, sales);
@@ -110,10 +110,10 @@ async fn apply(servers: &Servers, batch: usize) {
         }
         rates.push(sales as f64 / begun.elapsed().as_secs_f64());
     }
-    tell(&format!("one partition, {batch} entries a transaction, without Redis"), rates);
+    report(&format!("one partition, {batch} entries a transaction, without Redis"), rates);
 }
 
-/// All of it: read the journal in Redis, commit, announce, trim.
+/// Measures all steps: read the journal in Redis, commit, announce, trim.
 async fn drain(servers: &Servers, partitions: u16) {
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
@@ -125,13 +125,14 @@ async fn drain(servers: &Servers, partitions: u16) {
         let sales = SALES * usize::from(partitions);
         rates.push(sales as f64 / begun.elapsed().as_secs_f64());
     }
-    tell(&format!("the whole worker, {partitions} partitions at once"), rates);
+    report(&format!("the whole worker, {partitions} partitions at once"), rates);
 }
 
+/// Takes the journal until it is empty.
 async fn empty(servers: &Servers, partition: Partition) {
     let workers = &servers.workers;
     let (journal, lease) = servers.journal(partition).await;
-    let newest = journal.newest().await.expect("an answer");
+    let newest = journal.newest().await.expect("a reply");
     let mut place = workers.position(partition).await.expect("a position");
     while place.id < newest {
         place = workers.drain_once(&journal, &lease, place).await.expect("a step");
@@ -139,7 +140,8 @@ async fn empty(servers: &Servers, partition: Partition) {
     workers.engine.end_lease(&lease).await.expect("a reply");
 }
 
-/// Claims and outcomes in turns, as on a busy evening: an outcome is 500 sales behind its claim.
+/// Fills the journal with claims and outcomes in turns, as on a busy evening: an outcome is 500
+/// sales behind its claim.
 async fn fill(servers: &Servers, partition: Partition) {
     let sales = sales_of(partition, SALES);
     let behind = 500;
@@ -174,7 +176,7 @@ fn fields(kind: &str, fact: &PaymentFact) -> Fields {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Sales of one new match, two seats each.
+/// Returns sales of a new match, two seats each.
 fn sales_of(partition: Partition, count: usize) -> Vec<PaymentFact> {
     let match_id = MatchId::new(partition);
     let sale = |number: usize| PaymentFact {

@@ -1,14 +1,15 @@
-//! The binary: `grandstand COMMAND`.
+//! The program: `grandstand COMMAND`.
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
 use grandstand::commands::dev::Dev;
-use grandstand::commands::{dead_letters, demo, restore, verify};
+use grandstand::commands::{dead_letters, demo, load, rebuild, restore, verify};
 use grandstand::config::{Settings, read_file};
-use grandstand::gateway::emulator::{Emulator, EmulatorSettings};
 use grandstand::node::{Node, NodeRole};
 use grandstand::store::Store;
+use grandstand_emulator::{Emulator, EmulatorSettings};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(name = "grandstand", version, arg_required_else_help = true)]
 struct Cli {
-    /// Settings from a TOML file; flags and the environment come before it.
+    /// Reads settings from this TOML file. Flags and the environment override them.
     #[arg(long, global = true, env = "GRANDSTAND_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -28,95 +29,104 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything on this machine: private Redis and PostgreSQL, demo, emulator of payments.
+    /// Runs everything on this machine: private Redis and PostgreSQL, demo, payment emulator.
     Dev {
-        /// Where the data is kept.
+        /// Folder for the data.
         #[arg(long, env = "GRANDSTAND_DATA", default_value = ".grandstand")]
         data: PathBuf,
-        /// Throws the data of earlier starts away.
+        /// Deletes the data of earlier starts first.
         #[arg(long)]
         fresh: bool,
         #[command(flatten)]
         settings: Settings,
     },
-    /// A node.
+    /// Runs a node.
     Serve {
+        /// The tasks of this node.
         #[arg(long, value_enum, default_value = "all")]
         role: NodeRole,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Brings the database up to this release.
+    /// Updates the database to the schema of this release.
     Migrate {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Loads the demo into a running installation.
+    /// Loads the demo into a running installation: a stadium, a season of matches, two accounts.
     Demo {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Compares Redis, journal and PostgreSQL; status 1 when something does not agree.
+    /// Compares Redis, the journal and PostgreSQL. The exit status is 1 when they disagree.
     Verify {
-        /// Also looks every payment up at the gateway, and its charges in PostgreSQL.
+        /// Also compares all payments with the gateway, and the charges of the gateway with
+        /// PostgreSQL.
         #[arg(long)]
         gateway: bool,
-        /// With --gateway: of how many days the charges are looked up in PostgreSQL, 1 to 365.
+        /// With --gateway: compares the charges of this many days, 1 to 365.
         #[arg(long, default_value_t = 7, requires = "gateway",
             value_parser = clap::value_parser!(u16).range(1..=365))]
         days: u16,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Loads partitions anew from PostgreSQL: open holds are lost, sales are not.
+    /// Loads partitions from PostgreSQL again. Open holds are lost, but no sales.
     Rebuild {
-        /// Only this one; without it, all.
+        /// Only this partition; the default is all.
         #[arg(long)]
         partition: Option<u16>,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Writes what Redis still knows into a PostgreSQL that has lost it (a backup that was put
-    /// back, a standby that lagged).
+    /// Writes data from Redis into a PostgreSQL that has lost them (by the restore of a backup, or
+    /// by a failover to a standby that lagged).
     Restore {
-        /// Only says what would be written.
+        /// Only lists the changes.
         #[arg(long)]
         dry_run: bool,
-        /// Only this one; without it, all.
+        /// Only this partition; the default is all.
         #[arg(long)]
         partition: Option<u16>,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Facts that PostgreSQL did not take.
+    /// Lists, replays or drops facts that PostgreSQL has refused.
     DeadLetters {
         #[command(subcommand)]
         command: DeadLetters,
     },
     /// Prints the OpenAPI document of this release.
     Openapi,
-    /// Load on a running installation, or on an embedded one.
-    Load(grandstand::load::LoadArguments),
-    /// A server that speaks the API of Toss Payments, with a page to pay on.
+    /// Runs load tests on a running installation, or on a private one.
+    #[command(disable_help_flag = true)]
+    Load {
+        /// Arguments of the load test. `grandstand load --help` explains them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Runs a server with the API of Toss Payments, and with a pay page.
     TossEmulator {
+        /// Address to listen on.
         #[arg(long, default_value = "127.0.0.1:9090")]
         listen: String,
+        /// The only secret key that is accepted.
         #[arg(
             long,
             env = "GRANDSTAND_TOSS_SECRET_KEY",
             default_value = "test_sk_grandstand_emulator"
         )]
         secret_key: String,
-        /// Keeps the payments in this file.
+        /// Keeps the payments in this file. Without it, they are in memory only.
         #[arg(long)]
         ledger: Option<PathBuf>,
-        /// Where webhooks go.
+        /// Sends webhooks to this address.
         #[arg(long)]
         webhook_url: Option<String>,
-        /// Shortens the pauses between the tries of a webhook: 1 is the gateway's own schedule.
+        /// Factor for the pauses between the tries of a webhook: 1 is the schedule of the gateway.
         #[arg(long, default_value_t = 1.0)]
         webhook_time_factor: f64,
-        /// Between the buyer's consent and the confirmation, in ms.
+        /// Longest time between the consent of the buyer and the confirmation, in ms.
         #[arg(long, default_value_t = 600_000)]
         approval_window_ms: u64,
     },
@@ -124,25 +134,25 @@ enum Command {
 
 #[derive(Subcommand)]
 enum DeadLetters {
-    /// Shows them with the reason; status 1 when there are any.
+    /// Lists the dead letters with their reasons. The exit status is 1 when there are any.
     List {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Puts them back into the journal; status 1 when one is refused again.
+    /// Puts dead letters back into the journal. The exit status is 1 when one is refused again.
     Replay {
-        /// Their names, as `list` shows them.
+        /// Names of dead letters, as `list` shows them.
         #[arg(required_unless_present = "all")]
         letters: Vec<String>,
-        /// All that there are.
+        /// All dead letters.
         #[arg(long, conflicts_with = "letters")]
         all: bool,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Forgets them for good: what they say will never be in PostgreSQL.
+    /// Deletes dead letters. Their facts will never be in PostgreSQL.
     Drop {
-        /// Their names, as `list` shows them.
+        /// Names of dead letters, as `list` shows them.
         #[arg(required = true)]
         letters: Vec<String>,
         #[command(flatten)]
@@ -151,11 +161,11 @@ enum DeadLetters {
 }
 
 fn main() -> ExitCode {
-    let done = parse().and_then(|cli| {
-        let runtime = runtime(&cli.command).context("no runtime")?;
+    let result = parse().and_then(|cli| {
+        let runtime = runtime(&cli.command).context("cannot start the runtime")?;
         runtime.block_on(run(cli.command))
     });
-    match done {
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("grandstand: {error:#}");
@@ -164,44 +174,37 @@ fn main() -> ExitCode {
     }
 }
 
-/// The command line, with the values of the settings file as defaults below flags and environment.
+/// Parses the command line. The values of the settings file are defaults, which flags and the
+/// environment override.
 fn parse() -> anyhow::Result<Cli> {
     let first = Cli::command().ignore_errors(true).get_matches();
     let file = first.get_one::<PathBuf>("config").cloned();
     let Some(path) = file else { return Ok(Cli::parse()) };
     let mut command = Cli::command();
     let names: Vec<String> =
-        command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for (key, value) in read_file(&path)? {
-        let mut known = false;
+        let mut is_known = false;
         for name in &names {
-            command = command.mut_subcommand(name, |one| {
-                if one.get_arguments().any(|argument| argument.get_id() == key.as_str()) {
-                    known = true;
-                    one.mut_arg(&key, |argument| argument.default_value(value.clone()))
+            command = command.mut_subcommand(name, |command| {
+                if command.get_arguments().any(|argument| argument.get_id() == key.as_str()) {
+                    is_known = true;
+                    command.mut_arg(&key, |argument| argument.default_value(value.clone()))
                 } else {
-                    one
+                    command
                 }
             });
         }
-        anyhow::ensure!(known, "{}: there is no setting {key}", path.display());
+        anyhow::ensure!(is_known, "{}: there is no setting {key}", path.display());
     }
     Ok(Cli::from_arg_matches(&command.get_matches())?)
 }
 
-/// As many threads as cores; one less for a Redis of our own, which needs a core for itself (a
-/// tenth more holds on two cores).
+/// Starts as many threads as there are cores. `dev` leaves one core to its private Redis, which
+/// gives a tenth more holds on two cores.
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let shares = match command {
-        Command::Dev { .. } => true,
-        // Ten thousand readers in this process need all that they can get.
-        Command::Load(arguments) => {
-            arguments.embedded && arguments.scenario != grandstand::load::Scenario::Fanout
-        }
-        _ => false,
-    };
-    if shares {
+    if matches!(command, Command::Dev { .. }) {
         let cores = std::thread::available_parallelism()?.get();
         builder.worker_threads((cores - 1).max(1));
     }
@@ -223,14 +226,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate { settings } => {
             logs(&settings);
             Store::new(&settings.database_url, 2)?.migrate().await?;
-            println!("the database is up to date");
+            println!("the database has the schema of this release");
         }
         Command::Demo { settings } => {
             logs(&settings);
             let node = grandstand::node::connect(&settings).await?;
             let loaded = demo::load(&node).await?;
             println!(
-                "made {} site, {} matches, {} accounts",
+                "created {} sites, {} matches, {} accounts",
                 loaded.sites, loaded.matches, loaded.accounts
             );
         }
@@ -240,7 +243,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
-            let rebuilt = grandstand::node::rebuild(&settings, partition).await?;
+            let rebuilt = rebuild::rebuild(&settings, partition).await?;
             println!("{rebuilt} partitions loaded from PostgreSQL");
         }
         Command::Restore { dry_run, partition, settings } => {
@@ -248,11 +251,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let services = grandstand::node::connect_at_once(&settings).await?;
             let restored = restore::restore(&services, partition, dry_run).await?;
             print!("{}", restored.table());
-            let done = if dry_run { "would be restored" } else { "restored" };
-            println!("{} partitions {done}", restored.partitions);
+            let result = if dry_run { "would be restored" } else { "restored" };
+            println!("{} partitions {result}", restored.partitions);
         }
         Command::Openapi => println!("{}", openapi().to_pretty_json()?),
-        Command::Load(arguments) => return grandstand::load::run(arguments).await,
+        Command::Load { arguments } => return Err(load::run(&arguments)),
         Command::TossEmulator {
             listen,
             secret_key,
@@ -299,13 +302,14 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
     dev.stop().await
 }
 
-/// `days` is of how many the charges at the gateway are compared; `None` leaves the gateway out.
+/// Compares everything. `days` is the number of days of which the charges at the gateway are
+/// compared; `None` leaves the gateway out.
 async fn verify_all(settings: &Settings, days: Option<u16>) -> anyhow::Result<ExitCode> {
     logs(settings);
     anyhow::ensure!(
         days.is_none() || !settings.toss_secret_key.is_empty(),
-        "verify --gateway needs GRANDSTAND_TOSS_SECRET_KEY, and GRANDSTAND_TOSS_BASE_URL when the \
-         gateway is not that of Toss Payments"
+        "verify --gateway needs GRANDSTAND_TOSS_SECRET_KEY, and also GRANDSTAND_TOSS_BASE_URL if \
+         the gateway is not Toss Payments itself"
     );
     let services = grandstand::node::connect(settings).await?;
     let mut found = verify::verify(&services.engine, &services.store).await?;
@@ -327,13 +331,13 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
         DeadLetters::Replay { letters, settings, .. } => {
             logs(&settings);
             let services = grandstand::node::connect(&settings).await?;
-            let done = dead_letters::replay(&services, &letters).await?;
-            println!("{} dead letters are in PostgreSQL now", done.taken);
-            if !done.refused.is_empty() {
+            let replayed = dead_letters::replay(&services, &letters).await?;
+            println!("{} dead letters are in PostgreSQL now", replayed.taken);
+            if !replayed.refused.is_empty() {
                 println!("refused again:");
-                print!("{}", dead_letters::table(&done.refused));
+                print!("{}", dead_letters::table(&replayed.refused));
             }
-            Ok(status(done.refused.is_empty()))
+            Ok(status(replayed.refused.is_empty()))
         }
         DeadLetters::Drop { letters, settings } => {
             logs(&settings);
@@ -345,11 +349,11 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn status(good: bool) -> ExitCode {
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+fn status(is_good: bool) -> ExitCode {
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Ctrl-C, or the signal that a service manager sends.
+/// Waits for Ctrl-C, or for the signal of a service manager.
 async fn wait_for_signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) =

@@ -1,27 +1,26 @@
-//! What the benches share: a private Redis that fsyncs before each answer, an engine on it, and an
-//! open match. Nothing of it is within what is timed.
-#![allow(dead_code, unreachable_pub)] // Each bench uses a part, as a module of its own.
+//! The parts that all benches share: a private Redis that syncs to disk before each reply, an
+//! engine on it, and an open match. The timed sections contain none of this set-up.
+#![allow(dead_code, unreachable_pub)] // Each bench includes this module and uses a part of it.
 
 pub mod servers;
 
-use grandstand::demo::stadium;
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
 use grandstand::domain::ids::{MatchId, Partition, SeatId, SiteId, UserId};
-use grandstand::domain::plan::PlanIndex;
-use grandstand::embedded::{PrivateRedis, RedisSettings};
+use grandstand::domain::plan::{PlanIndex, SitePlan};
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::load::Load;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::{Engine, EngineSettings};
+use grandstand_embedded::{PrivateRedis, RedisSettings};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// One partition: all tasks meet in one batcher, as in the rush for one match.
+/// The only partition. All tasks meet in one batcher, as in the rush for a match.
 pub const PARTITION: Partition = Partition(0);
 
-/// An engine with one open match in the stadium of the demo (about 25,000 seats).
+/// An engine with an open match in the stadium of the demo (about 25,000 seats).
 pub struct Bench {
     pub runtime: Runtime,
     pub engine: Arc<Engine>,
@@ -32,7 +31,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Starts the servers and opens the match; holds last `hold_ttl_ms`.
+    /// Starts the server and opens the match. Holds last `hold_ttl_ms`.
     pub fn start(hold_ttl_ms: u64) -> Self {
         let runtime = runtime();
         let dir = TempDir::new().expect("a directory");
@@ -41,23 +40,23 @@ impl Bench {
         let limits = Limits { hold_ttl_ms, payment_ttl_ms: 600_000, seats_per_user: 100 };
         let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
         let engine = runtime.block_on(Engine::connect(settings)).expect("an engine");
-        let event = open_match();
+        let fixture = open_match();
         let plan = stadium();
         let index = PlanIndex::new(&plan);
         let seats = (0..index.seat_count()).map(|at| index.seat_at(at)).collect();
-        let id = event.id;
+        let id = fixture.id;
         runtime.block_on(async {
-            load(&engine, event).await;
+            load(&engine, fixture).await;
         });
         Self { runtime, engine: Arc::new(engine), match_id: id, seats, redis, _dir: dir }
     }
 
-    /// For looking into Redis beside the engine.
+    /// Returns the address of Redis, for reading it beside the engine.
     pub fn redis_url(&self) -> String {
         self.redis.url()
     }
 
-    /// Holds seats for a new user; whether they were free.
+    /// Holds seats for a new user. Returns whether they were free.
     pub async fn hold(engine: &Engine, id: MatchId, seats: Vec<SeatId>) -> bool {
         let user = UserId::new(PARTITION);
         match engine.hold(id, user, seats, 0, &[], Operation::default()).await {
@@ -67,42 +66,48 @@ impl Bench {
         }
     }
 
-    /// Throws everything of the match away and opens it again.
+    /// Deletes all data of the match and opens it again.
     pub async fn reopen(engine: &Engine, id: MatchId) {
-        let event = Match { id, ..open_match() };
-        load(engine, event).await;
+        load(engine, Match { id, ..open_match() }).await;
     }
 }
 
-/// Loads a match alone into the partition, in the place of what was there.
-async fn load(engine: &Engine, event: Match) {
+/// Replaces the contents of the partition by this match.
+async fn load(engine: &Engine, fixture: Match) {
     engine.close_partition(PARTITION).await.expect("a reply");
     let lease = engine.take_lease(PARTITION, "bench", 60_000).await.expect("a reply");
     let lease = lease.expect("a partition that nobody owns");
-    let load = only(event);
+    let load = only(fixture);
     engine.clear_partition(&lease, &load.matches).await.expect("an empty partition");
     engine.write_partition(&lease, load).await.expect("a partition");
     engine.open_partition(&lease, 1).await.expect("an open partition");
     engine.end_lease(&lease).await.expect("a reply");
 }
 
-/// Two threads: the bench shares the machine with the servers, as a node does.
+/// Returns a runtime with two threads, because the bench shares the machine with the servers, as a
+/// node does.
 pub fn runtime() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-fn only(event: Match) -> Load {
+/// Returns a load with this match only.
+fn only(fixture: Match) -> Load {
     Load {
         accounts: vec![],
         sites: vec![],
-        matches: vec![event],
+        matches: vec![fixture],
         reservations: vec![],
         blocked: vec![],
     }
 }
 
-/// A match in the stadium of the demo, on sale.
+/// Returns the plan of the demo stadium.
+fn stadium() -> SitePlan {
+    serde_json::from_value(grandstand_demo::stadium()).expect("a plan")
+}
+
+/// Returns a match in the stadium of the demo, on sale.
 pub fn open_match() -> Match {
     let site = Site { id: SiteId::new(PARTITION), version: 1, plan: stadium() };
     Match {

@@ -1,9 +1,8 @@
-//! A durable Redis and PostgreSQL with the workers on them, for the benches of what is kept.
+//! A durable Redis and PostgreSQL with workers, for the benches of the write-behind path.
 
 use fred::prelude::*;
 use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::Partition;
-use grandstand::embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
 use grandstand::engine::leases::Lease;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::{Engine, EngineSettings};
@@ -14,11 +13,12 @@ use grandstand::redis::keys::PartitionKeys;
 use grandstand::store::Store;
 use grandstand::stream::journal::Journal;
 use grandstand::workers::Workers;
+use grandstand_embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The servers, and workers that only do what they are told.
+/// The servers, and workers that run single steps on request.
 pub struct Servers {
     pub store: Store,
     pub workers: Workers,
@@ -29,7 +29,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts both, with so many loaded partitions.
+    /// Starts both servers, and loads this number of partitions.
     pub async fn start(partitions: u16) -> Self {
         let dir = TempDir::new().expect("a directory");
         let redis = PrivateRedis::start(dir.path(), RedisSettings::default()).await;
@@ -69,7 +69,7 @@ impl Servers {
         servers
     }
 
-    /// Loads all partitions at once, as a worker does that finds Redis empty.
+    /// Loads all partitions in parallel, as a worker does when Redis is empty.
     pub async fn load(&self) {
         let load = |partition| async move {
             let (journal, lease) = self.journal(partition).await;
@@ -79,7 +79,7 @@ impl Servers {
         futures::future::join_all(self.workers.engine.partitions().map(load)).await;
     }
 
-    /// The journal of a partition, with the right to move it on.
+    /// Returns the journal of a partition, with the lease that allows to move its position.
     pub async fn journal(&self, partition: Partition) -> (Journal, Lease) {
         let engine = &self.workers.engine;
         let journal = Journal::open(engine.redis(), partition).await.expect("a journal");
@@ -89,7 +89,7 @@ impl Servers {
 
     /// Empties Redis.
     pub async fn wipe(&self) {
-        self.raw.flushall::<()>(false).await.expect("an answer");
+        self.raw.flushall::<()>(false).await.expect("a reply");
     }
 
     /// Appends entries to the journal of a partition.
@@ -106,7 +106,7 @@ impl Servers {
         }
     }
 
-    /// A bare connection to PostgreSQL.
+    /// Opens a plain connection to PostgreSQL.
     pub async fn client(&self) -> tokio_postgres::Client {
         let url = self.postgres.url();
         let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
@@ -115,7 +115,7 @@ impl Servers {
         client
     }
 
-    /// Ends both.
+    /// Stops both servers.
     pub async fn stop(self) {
         self.redis.stop().await.expect("a clean end");
         self.postgres.stop().await.expect("a clean end");

@@ -1,4 +1,4 @@
-//! `grandstand dead-letters list | replay | drop`: facts that PostgreSQL did not take.
+//! `grandstand dead-letters list | replay | drop`: facts that PostgreSQL has refused.
 
 use crate::api::Services;
 use crate::domain::position::Position;
@@ -7,54 +7,58 @@ use crate::store::Store;
 use crate::store::dead_letters::DeadLetter;
 use crate::stream::journal::Journal;
 use anyhow::{Context as _, ensure};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// A worker gets so long to take what was replayed.
-const TAKEN_WITHIN: Duration = Duration::from_secs(15);
+/// A worker must take the replayed facts within this timeout. It waits for a worker that starts,
+/// and it fails soon when none is running.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The name of a letter: partition, epoch and id of the journal.
+/// Returns the name of a letter: partition, epoch and journal id.
 pub fn name_of(letter: &DeadLetter) -> String {
     format!("{}/{}/{}", letter.partition, letter.position.epoch, letter.position.id)
 }
 
-/// For people: a line per letter.
+/// Returns a table for people, with a line per letter.
 pub fn table(letters: &[DeadLetter]) -> String {
     let mut text = String::new();
     if !letters.is_empty() {
         let head = ("letter", "since", "kind");
         text.push_str(&format!("{:<26} {:<21} {:<18} reason\n", head.0, head.1, head.2));
     }
-    for one in letters {
-        let kind = one.fields.get("t").map_or("?", String::as_str);
-        let since = one.since.strftime("%Y-%m-%d %H:%M:%SZ");
-        let line = format!("{:<26} {since:<21} {kind:<18} {}\n", name_of(one), one.reason);
+    for letter in letters {
+        let kind = letter.fields.get("t").map_or("?", String::as_str);
+        let since = letter.since.strftime("%Y-%m-%d %H:%M:%SZ");
+        let name = name_of(letter);
+        let line = format!("{name:<26} {since:<21} {kind:<18} {}\n", letter.reason);
         text.push_str(&line);
     }
     text.push_str(&format!("{} dead letters\n", letters.len()));
     text
 }
 
-/// What became of the letters that were asked for.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub struct Replayed {
-    /// Letters that PostgreSQL has taken.
+    /// Number of letters that PostgreSQL has taken.
     pub taken: usize,
-    /// Letters that it refused again, under their new names.
+    /// Letters that PostgreSQL has refused again, with their new names.
     pub refused: Vec<DeadLetter>,
 }
 
-/// Puts letters back into their journals, as they stand in the table now, and waits until a worker
-/// has taken them. Without names: all.
+/// Puts letters back into their journals, with their current fields in the table, and waits until a
+/// worker has taken them. No names mean all letters.
 pub async fn replay(services: &Services, names: &[String]) -> anyhow::Result<Replayed> {
     let before = services.store.dead_letters().await?;
-    let all = end(services, &before, names, End::PutBack).await?;
+    let all = end(services, &before, names, End::Replay).await?;
     let after = services.store.dead_letters().await?;
-    let known = |letter: &DeadLetter| before.iter().any(|one| name_of(one) == name_of(letter));
-    let refused: Vec<DeadLetter> = after.into_iter().filter(|one| !known(one)).collect();
+    let old: HashSet<String> = before.iter().map(name_of).collect();
+    let is_new = |letter: &DeadLetter| !old.contains(&name_of(letter));
+    let refused: Vec<DeadLetter> = after.into_iter().filter(is_new).collect();
     Ok(Replayed { taken: all.saturating_sub(refused.len()), refused })
 }
 
-/// Forgets letters for good, and returns how many: their facts will never be in PostgreSQL.
+/// Deletes letters, and returns how many. Their facts will never be in PostgreSQL.
 pub async fn drop(services: &Services, names: &[String]) -> anyhow::Result<usize> {
     let before = services.store.dead_letters().await?;
     end(services, &before, names, End::Drop).await
@@ -62,30 +66,32 @@ pub async fn drop(services: &Services, names: &[String]) -> anyhow::Result<usize
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    PutBack,
+    Replay,
     Drop,
 }
 
-/// Ends these letters, and returns how many they are. Without names: all.
+/// Ends these letters, and returns how many. No names mean all letters.
 async fn end(
     services: &Services,
     before: &[DeadLetter],
     names: &[String],
-    way: End,
+    end_as: End,
 ) -> anyhow::Result<usize> {
     let wanted: Vec<DeadLetter> = before
         .iter()
-        .filter(|one| names.is_empty() || names.contains(&name_of(one)))
+        .filter(|letter| names.is_empty() || names.contains(&name_of(letter)))
         .cloned()
         .collect();
     for name in names {
-        let known = wanted.iter().any(|one| name_of(one) == *name);
-        ensure!(known, "there is no dead letter {name}: see `grandstand dead-letters list`");
+        let is_known = wanted.iter().any(|letter| name_of(letter) == *name);
+        ensure!(is_known, "there is no dead letter {name}: see `grandstand dead-letters list`");
     }
     let mut journals: Vec<(Journal, Vec<DeadLetter>)> = Vec::new();
     for letter in wanted {
-        match journals.iter_mut().find(|(_, of)| of[0].partition == letter.partition) {
-            Some((_, of)) => of.push(letter),
+        let journal =
+            journals.iter_mut().find(|(_, letters)| letters[0].partition == letter.partition);
+        match journal {
+            Some((_, letters)) => letters.push(letter),
             None => {
                 let journal = Journal::open(services.engine.redis(), letter.partition).await?;
                 journals.push((journal, vec![letter]));
@@ -93,7 +99,7 @@ async fn end(
         }
     }
     for (journal, letters) in &journals {
-        end_in(&services.engine, &services.store, journal, letters, way).await?;
+        end_in(&services.engine, &services.store, journal, letters, end_as).await?;
     }
     Ok(journals.iter().map(|(_, letters)| letters.len()).sum())
 }
@@ -103,31 +109,31 @@ async fn end_in(
     store: &Store,
     journal: &Journal,
     letters: &[DeadLetter],
-    way: End,
+    end_as: End,
 ) -> anyhow::Result<()> {
     let partition = letters[0].partition;
-    // What is on its way must arrive first: a letter that was replayed a moment ago is in the table
-    // until then, and would be taken for one that Redis has lost.
+    // The journal must be empty first. A letter that was replayed a moment ago stays in the table
+    // until a worker has taken it, and would look like a letter that Redis has lost.
     drained(engine, store, journal, letters).await?;
-    let mut waiting = journal.dead_letters().await?;
-    let still = store.dead_letters().await?;
-    for letter in letters.iter().filter(|one| still.contains(one)) {
-        let place: Position = letter.position;
-        let id = match waiting.remove(&place) {
+    let mut in_redis = journal.dead_letters().await?;
+    let in_table = store.dead_letters().await?;
+    for letter in letters.iter().filter(|letter| in_table.contains(letter)) {
+        let position: Position = letter.position;
+        let id = match in_redis.remove(&position) {
             Some(id) => id,
-            None => journal.keep_dead_letter(place, &letter.fields, &letter.reason).await?,
+            None => journal.keep_dead_letter(position, &letter.fields, &letter.reason).await?,
         };
-        match way {
-            End::PutBack => {
-                engine.replay_dead_letter(partition, &id, place, &letter.fields).await?
+        match end_as {
+            End::Replay => {
+                engine.replay_dead_letter(partition, &id, position, &letter.fields).await?
             }
-            End::Drop => engine.drop_dead_letter(partition, &id, place).await?,
+            End::Drop => engine.drop_dead_letter(partition, &id, position).await?,
         };
     }
     drained(engine, store, journal, letters).await
 }
 
-/// Waits until PostgreSQL has what the journal has now.
+/// Waits until PostgreSQL has the journal as it is now.
 async fn drained(
     engine: &Engine,
     store: &Store,
@@ -136,22 +142,25 @@ async fn drained(
 ) -> anyhow::Result<()> {
     let partition = letters[0].partition;
     let newest = journal.newest().await?;
-    let (mut told, begun) = (false, Instant::now());
+    let (mut is_announced, begun) = (false, Instant::now());
     loop {
-        let place = store.position(partition).await?;
-        let place = place.with_context(|| format!("partition {partition} has no position yet"))?;
+        let position = store.position(partition).await?;
+        let position =
+            position.with_context(|| format!("partition {partition} has no position yet"))?;
         let epoch = engine.epoch(partition).await?;
-        if place.id >= newest || epoch != Some(place.epoch) {
+        if position.id >= newest || epoch != Some(position.epoch) {
             return Ok(());
         }
         ensure!(
-            begun.elapsed() < TAKEN_WITHIN,
-            "no worker takes the journal of partition {partition}: is one running? What was \
-             replayed waits there"
+            begun.elapsed() < DRAIN_TIMEOUT,
+            "no worker takes the journal of partition {partition}: is a worker running? The \
+             replayed letters wait in the journal"
         );
-        if !std::mem::replace(&mut told, true) {
-            let most = TAKEN_WITHIN.as_secs();
-            eprintln!("waiting for a worker to take the journal of {partition}, at most {most} s");
+        if !std::mem::replace(&mut is_announced, true) {
+            let seconds = DRAIN_TIMEOUT.as_secs();
+            eprintln!(
+                "waiting at most {seconds} s for a worker to take the journal of {partition}"
+            );
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -1,21 +1,21 @@
-//! `grandstand dev`: everything on one machine. A private Redis and PostgreSQL as children, the
-//! payment emulator, the demo, and a node with all roles.
+//! `grandstand dev`: everything on one machine. It runs a private Redis and PostgreSQL as child
+//! processes, the payment emulator, the demo, and a node with all roles.
 
 use crate::commands::demo;
 use crate::config::Settings;
-use crate::demo::ACCOUNTS;
-use crate::embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
-use crate::gateway::emulator::{Emulator, EmulatorSettings};
 use crate::node::{Node, NodeRole};
 use crate::store::Store;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grandstand_demo::{ACCOUNTS, DemoAccount};
+use grandstand_embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
+use grandstand_emulator::{Emulator, EmulatorSettings};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The secret key of the emulator: it opens nothing but itself.
-const EMULATOR_KEY: &str = "test_sk_grandstand_emulator";
+/// The secret key of the emulator. It gives access to the emulator only.
+const EMULATOR_SECRET_KEY: &str = "test_sk_grandstand_emulator";
 
 /// The servers and the node of `dev`.
 pub struct Dev {
@@ -26,9 +26,9 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Starts everything in `dir`; what is there from an earlier start goes on.
+    /// Starts everything in `dir`, with the data of an earlier start if there are any.
     pub async fn start(dir: &Path, mut settings: Settings) -> anyhow::Result<Self> {
-        // Before the servers: a port that is taken is the usual reason to fail.
+        // This comes before the servers, because a used port is the most frequent reason to fail.
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         drop(crate::api::serve::bind(&settings.listen, peer_timeout).await?);
         let dir = prepare(dir)?;
@@ -47,19 +47,19 @@ impl Dev {
         let emulator = Emulator::start(
             listener,
             EmulatorSettings {
-                secret_key: EMULATOR_KEY.to_owned(),
+                secret_key: EMULATOR_SECRET_KEY.to_owned(),
                 ledger_path: Some(dir.join("emulator.jsonl")),
                 webhook_url: Some(format!("http://{}/api/payments/webhooks/toss", settings.listen)),
                 ..EmulatorSettings::default()
             },
         )?;
         settings.redis_url = redis.url();
-        // Nothing balances load in front of it.
+        // There is no load balancer that has to notice the stop.
         settings.drain_ms = 0;
         settings.database_url = postgres.url();
         settings.toss_base_url = emulator.url();
         settings.toss_checkout_url = format!("{}/pay", emulator.url());
-        settings.toss_secret_key = EMULATOR_KEY.to_owned();
+        settings.toss_secret_key = EMULATOR_SECRET_KEY.to_owned();
         if settings.jwt_secret.is_empty() {
             settings.jwt_secret = own_secret(&dir)?;
         }
@@ -68,11 +68,11 @@ impl Dev {
         store.migrate().await.context("migrating the database")?;
         let node = Node::start(&settings, NodeRole::All).await?;
         let loaded = demo::load(&node.services).await?;
-        tracing::info!(?loaded, "the demo is there");
+        tracing::info!(?loaded, "the demo is loaded");
         Ok(Self { node, redis, postgres, emulator })
     }
 
-    /// Stops everything in the order in which it needs each other.
+    /// Stops everything. The node stops first, because it needs the others.
     pub async fn stop(self) -> anyhow::Result<()> {
         crate::telemetry::quiet();
         self.node.stop().await;
@@ -81,7 +81,7 @@ impl Dev {
         redis.and(postgres)
     }
 
-    /// What a person needs to begin.
+    /// Returns the addresses and accounts that a person needs to begin.
     pub fn welcome(&self) -> String {
         let url = self.node.url();
         let mut text = format!(
@@ -89,9 +89,9 @@ impl Dev {
              Payments       {} (emulator)\n\n  Demo accounts\n",
             self.emulator.url()
         );
-        for one in ACCOUNTS {
-            let role = if one.admin { "administrator" } else { "fan" };
-            text.push_str(&format!("    {:<28} {:<18} {role}\n", one.email, one.password));
+        for DemoAccount { email, password, admin } in ACCOUNTS {
+            let role = if admin { "administrator" } else { "fan" };
+            text.push_str(&format!("    {email:<28} {password:<18} {role}\n"));
         }
         text.push_str("\n  Ctrl-C stops everything; the data stays.\n");
         text
@@ -99,18 +99,19 @@ impl Dev {
 }
 
 fn prepare(dir: &Path) -> anyhow::Result<PathBuf> {
-    let explain = || format!("making the data directory {}", dir.display());
+    let explain = || format!("creating the data directory {}", dir.display());
     std::fs::create_dir_all(dir).with_context(explain)?;
     dir.canonicalize().with_context(explain)
 }
 
-/// The same port as last time where it is free: a page that is open goes on to work.
+/// Returns the port of the last start. An open page of the emulator works again if the port is
+/// free.
 fn remembered_port(dir: &Path) -> anyhow::Result<(&'static str, u16)> {
     let text = std::fs::read_to_string(dir.join("emulator.port")).unwrap_or_default();
     Ok(("127.0.0.1", text.trim().parse().unwrap_or(0)))
 }
 
-/// The secret of the access tokens: made at the first start, readable by its owner only.
+/// Returns the secret of the access tokens. The first start creates it, readable by its owner only.
 fn own_secret(dir: &Path) -> anyhow::Result<String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,7 +1,9 @@
-//! The commands of the binary, beside `serve`.
+//! The commands of the program, except `serve`.
 
 pub mod dead_letters;
 pub mod demo;
 pub mod dev;
+pub mod load;
+pub mod rebuild;
 pub mod restore;
 pub mod verify;

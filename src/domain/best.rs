@@ -234,14 +234,14 @@ pub fn possible_orphans(index: &PlanIndex, chosen: &[SeatId]) -> Vec<Orphan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::stadium;
 
     fn wish(count: usize) -> Wish {
         Wish { count, sections: vec![], grade: None, adjacent: true }
     }
 
     fn site() -> (PlanIndex, Ranking) {
-        let index = PlanIndex::new(&stadium());
+        let plan = serde_json::from_value(grandstand_demo::stadium()).unwrap();
+        let index = PlanIndex::new(&plan);
         let ranking = Ranking::new(&index);
         (index, ranking)
     }

@@ -1,17 +1,16 @@
-//! A circuit breaker that holds back *new* payments while the gateway does not answer, so that
-//! buyers keep their seats with a deadline instead of waiting in PAYING for an outage to end.
-//! Calls about payments under way are never held back: they are how we learn that it is over.
-
-use std::time::{Duration, Instant};
+//! A circuit breaker that refuses *new* payments while the gateway does not reply. So buyers keep
+//! their seats and their deadline instead of waiting in PAYING for the end of an outage. Calls
+//! about payments under way are always made, because they show when the outage is over.
 
 use parking_lot::Mutex;
+use std::time::{Duration, Instant};
 
-/// So many calls without an answer, one after another, open the breaker. Lower: one slow moment
-/// stops the sale; higher: more buyers wait in vain.
+/// Consecutive calls without a reply that open the breaker. Fewer: a slow moment stops the sale.
+/// More: more buyers wait in vain.
 const FAILURES_TO_OPEN: u32 = 5;
 
-/// While open, one new payment is let through each time this has passed.
-const TRIAL_EVERY: Duration = Duration::from_secs(2);
+/// While the breaker is open, it admits a new payment at this interval, as a trial.
+const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct Breaker {
@@ -25,27 +24,27 @@ struct State {
 }
 
 impl Breaker {
-    /// Takes note of the end of one call; any answer that is not a server error closes the breaker.
-    pub(super) fn record(&self, answered: bool, now: Instant) {
+    /// Records the end of a call. Any reply that is not a server error closes the breaker.
+    pub(super) fn record(&self, has_replied: bool, now: Instant) {
         let mut state = self.state.lock();
-        if answered {
+        if has_replied {
             *state = State::default();
             return;
         }
         state.failures = state.failures.saturating_add(1);
         if state.failures == FAILURES_TO_OPEN {
-            tracing::error!("the payment gateway does not answer; new payments are held back");
-            state.next_trial = Some(now + TRIAL_EVERY);
+            tracing::error!("the payment gateway does not reply; new payments are refused");
+            state.next_trial = Some(now + TRIAL_INTERVAL);
         }
     }
 
-    /// Whether a new payment may begin; while open, true once per trial period.
+    /// Whether a new payment may begin. While the breaker is open, true once per interval.
     pub(super) fn admits(&self, now: Instant) -> bool {
         let mut state = self.state.lock();
         let Some(next_trial) = state.next_trial else { return true };
         let is_trial = now >= next_trial;
         if is_trial {
-            state.next_trial = Some(now + TRIAL_EVERY);
+            state.next_trial = Some(now + TRIAL_INTERVAL);
         }
         is_trial
     }
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_after_failures_lets_trials_through_and_closes_with_an_answer() {
+    fn the_breaker_opens_after_failures_admits_trials_and_closes_with_a_reply() {
         let breaker = Breaker::default();
         let now = Instant::now();
         for _ in 0..FAILURES_TO_OPEN {
@@ -64,9 +63,9 @@ mod tests {
             breaker.record(false, now);
         }
         assert!(!breaker.admits(now));
-        let later = now + TRIAL_EVERY;
-        assert!(breaker.admits(later), "one trial");
-        assert!(!breaker.admits(later), "and only one");
+        let later = now + TRIAL_INTERVAL;
+        assert!(breaker.admits(later), "a trial");
+        assert!(!breaker.admits(later), "only one trial");
         breaker.record(true, later);
         assert!(breaker.admits(later) && breaker.admits(later));
     }

@@ -1,46 +1,46 @@
-//! One HTTP call to Toss: authentication, time limit, repeats while the gateway is busy with the
-//! same key or wants fewer calls, and the reading of the answer. What an answer means is decided in
-//! `toss`.
+//! An HTTP call to Toss: authentication, the time limit, and repeats while the gateway is busy with
+//! the same key or wants fewer calls. This file parses the reply; `toss` decides what the reply
+//! means.
 
-use std::time::{Duration, Instant};
-
+use crate::gateway::breaker::Breaker;
+use crate::gateway::pace::Pace;
+use crate::gateway::payment::{GatewayPayment, GatewayTransaction};
+use crate::gateway::toss::TossSettings;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
+use std::time::{Duration, Instant};
 
-use super::breaker::Breaker;
-use super::pace::Pace;
-use super::payment::{GatewayPayment, GatewayTransaction};
-use super::toss::TossSettings;
+/// The longest reply that is read. A Payment object has a few KiB, and a page of transactions has
+/// less than 600 KiB.
+const REPLY_BYTES_MAX: usize = 1 << 20;
 
-/// A Payment object has a few KiB, and a page of transactions below 600 KiB; more is neither.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// How often a call is repeated while Toss is still busy with the same idempotency key, or wants
+/// A call is repeated at most this often while Toss is busy with the same idempotency key, or wants
 /// fewer calls.
 const BUSY_REPEATS_MAX: u32 = 4;
 
-/// The pause before the first repeat; it doubles, and up to the same again is added by chance.
+/// The pause before the first repeat. It doubles with each repeat, and a random pause of up to the
+/// same length is added.
 const BUSY_PAUSE_MS: u64 = 100;
 
-/// What one call brought.
-pub(super) enum Answer {
+/// The result of a call.
+pub(super) enum Reply {
     /// 2xx with a Payment object.
     Payment(Box<GatewayPayment>),
     /// 2xx with a list of Transaction objects.
     Transactions(Vec<GatewayTransaction>),
-    /// An error in Toss's form.
+    /// An error in the form of Toss.
     Error { status: u16, code: String, message: String },
-    /// No answer, or one that is not Toss's.
+    /// No reply, or a reply that is not from Toss.
     Nothing { reason: String },
 }
 
-/// A call, ready to be sent as often as needed.
+/// A call that can be sent several times.
 pub(super) struct Call {
     pub(super) path: String,
-    /// The idempotency key and body of a POST; absent in a GET.
+    /// The idempotency key and the body of a POST; `None` for a GET.
     pub(super) post: Option<(String, serde_json::Value)>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Errs when the address or the key cannot be used at all.
+    /// Fails when the address or the key cannot be used at all.
     pub(super) fn new(settings: TossSettings) -> anyhow::Result<Self> {
         let TossSettings { base_url, secret_key, timeout_ms } = settings;
         let base = reqwest::Url::parse(&base_url).context("the base URL of Toss")?;
@@ -77,7 +77,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
             .user_agent(concat!("grandstand/", env!("CARGO_PKG_VERSION")))
-            // A payment must never follow a redirect, and is repeated only where we decide it.
+            // A payment must never follow a redirect, and only `until_not_busy` repeats it.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
         if is_loopback(&base) {
@@ -92,41 +92,41 @@ impl Client {
         })
     }
 
-    /// Makes the call, with its repeats, within the time limit. Never errs. A call that `counts`
-    /// has its say in whether new payments are held back.
-    pub(super) async fn call(&self, call: &Call, counts: bool) -> Answer {
+    /// Makes the call, with its repeats, within the time limit. Never fails. With `counts`, the
+    /// breaker records the result, so that it can refuse new payments.
+    pub(super) async fn call(&self, call: &Call, counts: bool) -> Reply {
         if call.post.is_none() && self.pace.is_slow(Instant::now()) {
-            return Answer::Nothing { reason: "the gateway wants fewer calls".to_owned() };
+            return Reply::Nothing { reason: "the gateway wants fewer calls".to_owned() };
         }
-        let answer = match tokio::time::timeout(self.timeout, self.until_not_busy(call)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::Nothing { reason: "no answer in time".to_owned() },
+        let reply = match tokio::time::timeout(self.timeout, self.until_not_busy(call)).await {
+            Ok(reply) => reply,
+            Err(_) => Reply::Nothing { reason: "no reply in time".to_owned() },
         };
-        let is_answered = match &answer {
-            Answer::Payment(_) | Answer::Transactions(_) => true,
-            // It is there, and wants fewer calls: that is no reason to hold buyers back.
-            Answer::Error { status: 429, .. } => return answer,
-            Answer::Error { status, .. } => *status < 500,
-            Answer::Nothing { .. } => false,
+        let has_replied = match &reply {
+            Reply::Payment(_) | Reply::Transactions(_) => true,
+            // The gateway works but wants fewer calls, which is no reason to refuse buyers.
+            Reply::Error { status: 429, .. } => return reply,
+            Reply::Error { status, .. } => *status < 500,
+            Reply::Nothing { .. } => false,
         };
         if counts {
-            self.breaker.record(is_answered, Instant::now());
+            self.breaker.record(has_replied, Instant::now());
         }
-        answer
+        reply
     }
 
-    async fn until_not_busy(&self, call: &Call) -> Answer {
+    async fn until_not_busy(&self, call: &Call) -> Reply {
         let mut pause_ms = BUSY_PAUSE_MS;
         for _ in 0..BUSY_REPEATS_MAX {
-            let answer = self.once(call).await;
-            let is_busy = match &answer {
-                Answer::Error { status: 409, code, .. } => code == "IDEMPOTENT_REQUEST_PROCESSING",
-                // A question can wait, a buyer can't.
-                Answer::Error { status: 429, .. } => call.post.is_some(),
+            let reply = self.once(call).await;
+            let is_busy = match &reply {
+                Reply::Error { status: 409, code, .. } => code == "IDEMPOTENT_REQUEST_PROCESSING",
+                // A look-up can wait, but a buyer can't.
+                Reply::Error { status: 429, .. } => call.post.is_some(),
                 _ => false,
             };
             if !is_busy {
-                return answer;
+                return reply;
             }
             let jitter_ms = getrandom::u64().unwrap_or(0) % pause_ms;
             tokio::time::sleep(Duration::from_millis(pause_ms + jitter_ms)).await;
@@ -135,7 +135,7 @@ impl Client {
         self.once(call).await
     }
 
-    async fn once(&self, call: &Call) -> Answer {
+    async fn once(&self, call: &Call) -> Reply {
         let url = format!("{}{}", self.base_url, call.path);
         let request = match &call.post {
             Some((key, body)) => self.http.post(url).header("Idempotency-Key", key).json(body),
@@ -146,14 +146,14 @@ impl Client {
                 if status == 429 {
                     self.pace.slow_down(retry_after, Instant::now());
                 }
-                understand(status, &body)
+                parse(status, &body)
             }
-            Err(error) => Answer::Nothing { reason: reason_of(error) },
+            Err(error) => Reply::Nothing { reason: reason_of(error) },
         }
     }
 }
 
-/// The status, the seconds of `Retry-After`, and the body.
+/// Returns the status, the seconds of `Retry-After`, and the body.
 async fn read(
     request: reqwest::RequestBuilder,
 ) -> Result<(u16, Option<u64>, Vec<u8>), reqwest::Error> {
@@ -162,8 +162,8 @@ async fn read(
     let retry_after = header.and_then(|text| text.parse().ok());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            // What is cut off does not parse, so the outcome stays unknown.
+        if body.len() + chunk.len() > REPLY_BYTES_MAX {
+            // An incomplete body does not parse, so the outcome stays unknown.
             break;
         }
         body.extend_from_slice(&chunk);
@@ -171,25 +171,26 @@ async fn read(
     Ok((response.status().as_u16(), retry_after, body))
 }
 
-fn understand(status: u16, body: &[u8]) -> Answer {
+fn parse(status: u16, body: &[u8]) -> Reply {
     if (200..300).contains(&status) {
         // Only the list of transactions is an array.
-        let (what, answer) = if body.trim_ascii_start().starts_with(b"[") {
-            ("list", serde_json::from_slice(body).map(Answer::Transactions))
+        let (kind, reply) = if body.trim_ascii_start().starts_with(b"[") {
+            ("list", serde_json::from_slice(body).map(Reply::Transactions))
         } else {
-            ("payment", serde_json::from_slice(body).map(Answer::Payment))
+            ("payment", serde_json::from_slice(body).map(Reply::Payment))
         };
-        return answer.unwrap_or_else(|error| Answer::Nothing {
-            reason: format!("HTTP {status}, no {what}: {error}"),
+        return reply.unwrap_or_else(|error| Reply::Nothing {
+            reason: format!("HTTP {status}, not a {kind}: {error}"),
         });
     }
     match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(error) => Answer::Error { status, code: error.code, message: error.message },
-        Err(_) => Answer::Nothing { reason: format!("HTTP {status} without an error code") },
+        Ok(error) => Reply::Error { status, code: error.code, message: error.message },
+        Err(_) => Reply::Nothing { reason: format!("HTTP {status} without an error code") },
     }
 }
 
-/// The innermost cause says more than reqwest's own sentence; the URL is left out.
+/// Describes an error by its innermost cause, which says more than the sentence of reqwest. The URL
+/// is left out.
 fn reason_of(error: reqwest::Error) -> String {
     let what = if error.is_connect() { "could not connect" } else { "the connection was cut" };
     let error = error.without_url();
@@ -200,7 +201,7 @@ fn reason_of(error: reqwest::Error) -> String {
     format!("{what}: {cause}")
 }
 
-/// A gateway on this machine is the emulator; a proxy for the outside world cannot reach it.
+/// Whether the gateway is on this machine, as the emulator is. A proxy could not reach it.
 fn is_loopback(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())

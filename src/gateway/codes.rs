@@ -1,11 +1,11 @@
-//! Which of Toss's error codes settle a question. Only codes on these lists end a payment or a
-//! refund; every other code, also one that Toss invents tomorrow, leaves the outcome unknown.
+//! The error codes of Toss that decide an outcome. Only codes on these lists end a payment or a
+//! refund. Any other code leaves the outcome unknown, also a code that Toss adds later.
 
 /// Refusals of a confirmation after which no money can have moved.
 ///
-/// Left out on purpose, because they can hide an approval: `ALREADY_PROCESSED_PAYMENT`,
-/// `PROVIDER_ERROR`, `CARD_PROCESSING_ERROR` (the card company failed, it did not refuse) and
-/// `UNAPPROVED_ORDER_ID` (the order is known, its state is not).
+/// These codes are missing on purpose, because they can hide an approval:
+/// `ALREADY_PROCESSED_PAYMENT`, `PROVIDER_ERROR`, `CARD_PROCESSING_ERROR` (the card company failed
+/// and did not refuse) and `UNAPPROVED_ORDER_ID` (Toss knows the order, but not its state).
 const CONFIRM_DECLINES: &[&str] = &[
     "BELOW_MINIMUM_AMOUNT",
     "EXCEED_MAX_AMOUNT",
@@ -41,7 +41,7 @@ const CONFIRM_DECLINES: &[&str] = &[
     "RESTRICTED_TRANSFER_ACCOUNT",
 ];
 
-/// Refusals of a cancellation after which the money is where it was.
+/// Refusals of a cancellation after which no money has moved.
 const CANCEL_REFUSALS: &[&str] = &[
     "EXCEED_CANCEL_AMOUNT_DISCOUNT_AMOUNT",
     "EXCEED_MAX_REFUND_DUE",
@@ -61,14 +61,14 @@ const CANCEL_REFUSALS: &[&str] = &[
     "REFUND_REJECTED",
 ];
 
-/// Answers to a cancellation that say the money has gone back already.
+/// Replies to a cancellation that say that the money has gone back already.
 const CANCELED_BEFORE: &[&str] = &["ALREADY_CANCELED_PAYMENT", "ALREADY_REFUND_PAYMENT"];
 
-/// Refusals of a cancellation that a better account for the money may change.
+/// Refusals of a cancellation that can succeed with another account for the money.
 const ACCOUNT_WANTED: &[&str] =
     &["INVALID_BANK", "INVALID_REFUND_ACCOUNT_INFO", "INVALID_REFUND_ACCOUNT_NUMBER"];
 
-/// Faults of our own set-up: no buyer is to blame and an operator has to act.
+/// Faults of our own configuration: an operator has to act, and no buyer is to blame.
 const CONFIGURATION: &[&str] = &[
     "FORBIDDEN_REQUEST",
     "INCORRECT_BASIC_AUTH_FORMAT",
@@ -81,32 +81,32 @@ const CONFIGURATION: &[&str] = &[
     "UNAUTHORIZED_KEY",
 ];
 
-/// Whether this answer ends a confirmation as declined.
+/// Whether this reply declines a confirmation for good.
 pub(super) fn declines_confirm(status: u16, code: &str) -> bool {
     is_refusal(status) && CONFIRM_DECLINES.contains(&code)
 }
 
-/// Whether this answer ends a cancellation as refused.
+/// Whether this reply refuses a cancellation for good.
 pub(super) fn refuses_cancel(status: u16, code: &str) -> bool {
     is_refusal(status) && CANCEL_REFUSALS.contains(&code)
 }
 
-/// Whether this answer to a cancellation says that the payment was cancelled before.
+/// Whether this reply to a cancellation says that the payment was cancelled before.
 pub(super) fn canceled_before(code: &str) -> bool {
     CANCELED_BEFORE.contains(&code)
 }
 
-/// Whether this answer to a cancellation asks for the account that the money should go to.
+/// Whether this reply to a cancellation asks for the account of the buyer.
 pub(super) fn wants_account(code: &str) -> bool {
     ACCOUNT_WANTED.contains(&code)
 }
 
-/// Whether an operator must be told, because every further call will fail the same way.
+/// Whether the configuration is wrong, so that every further call will fail the same way.
 pub(super) fn is_configuration(code: &str) -> bool {
     CONFIGURATION.contains(&code)
 }
 
-/// 5xx and 429 settle nothing, whatever code they carry: who answered is not certain.
+/// 5xx and 429 decide nothing, whatever their code is, because they may come from a proxy.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 429
 }
@@ -116,14 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_on_one_list_at_most() {
+    fn a_code_is_on_at_most_one_list() {
         for code in CONFIRM_DECLINES.iter().chain(CANCEL_REFUSALS) {
             assert!(!is_configuration(code) && !canceled_before(code), "{code}");
         }
     }
 
     #[test]
-    fn ambiguous_codes_and_server_errors_settle_nothing() {
+    fn ambiguous_codes_and_server_errors_decide_nothing() {
         for code in ["ALREADY_PROCESSED_PAYMENT", "PROVIDER_ERROR", "SOMETHING_NEW"] {
             assert!(!declines_confirm(400, code) && !refuses_cancel(400, code), "{code}");
         }

@@ -1,33 +1,37 @@
-//! Virtual accounts. A buyer may pay into one for days, or never, so that seats would wait for his
-//! goodwill: such a payment is refused, and its account is closed at the gateway.
+//! Virtual accounts. A buyer may pay into such an account for days, or never, and the seats would
+//! wait for the deposit. So such a payment is refused, and its account is closed at the gateway.
 
-use super::payment::GatewayStatus;
-use super::toss::{CancelOutcome, Lookup, Outcome, Toss};
+use crate::gateway::payment::GatewayStatus;
+use crate::gateway::toss::{CancelOutcome, Lookup, Outcome, Toss};
 
-/// What we call the refusal, in the place of a code of the gateway.
-const VIRTUAL_ACCOUNT: &str = "VIRTUAL_ACCOUNT_NOT_ACCEPTED";
+/// Our code for the refusal, in the place of a code of the gateway.
+const REFUSAL_CODE: &str = "VIRTUAL_ACCOUNT_NOT_ACCEPTED";
 
 impl Toss {
     /// Closes the virtual account of a payment that waits for a deposit. The outcome is `Declined`
-    /// once no deposit can come, and also when the gateway refuses to close the account: a deposit
-    /// that comes late is then found by the settlement, and given back.
+    /// once no deposit can arrive, and also when the gateway refuses to close the account. In the
+    /// second case, the settlement finds a late deposit and returns the money.
     pub async fn refuse_deposit(&self, payment_key: &str) -> Outcome {
         let intent = format!("deposit:{payment_key}");
         let reason = "virtual accounts are not accepted";
         let declined = || Outcome::Declined {
-            code: VIRTUAL_ACCOUNT.to_owned(),
-            message: "This shop does not take deposits into an account.".to_owned(),
+            code: REFUSAL_CODE.to_owned(),
+            message: "This shop does not accept deposits into an account.".to_owned(),
         };
         match self.cancel(payment_key, &intent, reason, None).await {
             CancelOutcome::Canceled(_) => declined(),
             CancelOutcome::Unknown { reason } => Outcome::Unknown { reason },
             CancelOutcome::Refused { code, .. } => match self.find_by_key(payment_key).await {
                 Lookup::Found(found) if found.status == GatewayStatus::WaitingForDeposit => {
-                    tracing::warn!(payment_key, code, "a virtual account stays open");
+                    tracing::warn!(
+                        payment_key,
+                        code,
+                        "the gateway refused to close a virtual account"
+                    );
                     declined()
                 }
-                // The buyer was quicker.
-                _ => Outcome::Unknown { reason: format!("the deposit can't be refused: {code}") },
+                // The buyer has paid before the account was closed.
+                _ => Outcome::Unknown { reason: format!("the account cannot be closed: {code}") },
             },
         }
     }

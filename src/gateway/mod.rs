@@ -1,7 +1,6 @@
-//! Toss Payments: a client of its API, and an emulator that speaks the same API for development
-//! and tests. The emulator is a server of its own, reached over HTTP like the real one.
+//! The client of Toss Payments. Development and tests use the emulator of `crates/emulator`, which
+//! is a server with the same API, and which the client reaches over HTTP like the real gateway.
 
-pub mod emulator;
 pub mod toss;
 
 mod breaker;

@@ -1,5 +1,5 @@
-//! The part of Toss's Payment and Transaction objects that Grandstand reads. Fields that we do not
-//! know are ignored, and a status that we do not know is kept as text.
+//! The fields of the Payment and Transaction objects of Toss that Grandstand reads. Unknown fields
+//! are ignored, and an unknown status is kept as text.
 
 use serde::Deserialize;
 
@@ -14,32 +14,32 @@ pub struct GatewayPayment {
     pub status: GatewayStatus,
     /// The amount of the order, in the unit of `currency` (KRW: whole won).
     pub total_amount: i64,
-    /// What is left after cancellations, in the unit of `currency`.
+    /// The amount that is left after cancellations, in the unit of `currency`.
     pub balance_amount: i64,
     /// ISO 4217; absent in old versions of the API, where it is KRW.
     pub currency: Option<String>,
-    /// The means of payment, in Korean words ("카드", "간편결제", ...).
+    /// The method of payment, in Korean words ("카드", "간편결제", ...).
     pub method: Option<String>,
     /// ISO 8601 with offset +09:00; absent before approval.
     pub approved_at: Option<String>,
-    /// Names the newest movement of money of this payment (approval or cancellation).
+    /// The id of the newest movement of money of this payment (approval or cancellation).
     pub last_transaction_key: Option<String>,
-    /// Cancellations so far, oldest first; absent when there are none.
+    /// Cancellations, oldest first; absent when there are none.
     pub cancels: Option<Vec<GatewayCancel>>,
     /// Why an aborted payment failed.
     pub failure: Option<GatewayFailure>,
     pub receipt: Option<GatewayReceipt>,
-    /// There when the buyer pays into an account of the gateway.
+    /// Present when the buyer pays into an account of the gateway.
     pub virtual_account: Option<VirtualAccount>,
 }
 
 impl GatewayPayment {
-    /// Whether the gateway has money of this payment.
+    /// Whether the gateway holds money of this payment.
     pub fn has_money(&self) -> bool {
         matches!(self.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
     }
 
-    /// Where a deposit can be given back to, when the buyer has named it.
+    /// Returns the account for the refund of a deposit, when the buyer has named an account.
     pub(super) fn refund_account(&self) -> Option<&RefundAccount> {
         self.virtual_account.as_ref()?.refund_receive_account.as_ref()
     }
@@ -61,11 +61,11 @@ pub struct RefundAccount {
     pub holder_name: String,
 }
 
-/// One cancellation, full or partial.
+/// A full or partial cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayCancel {
-    /// What went back, in the unit of the payment's currency.
+    /// The returned amount, in the unit of the payment's currency.
     pub cancel_amount: i64,
     pub cancel_reason: Option<String>,
     /// ISO 8601 with offset +09:00.
@@ -73,23 +73,23 @@ pub struct GatewayCancel {
     pub transaction_key: Option<String>,
 }
 
-/// One movement of money, an approval or a cancellation, in the list that Toss gives for a time.
-/// How much is left of a payment is asked by its order, so the amount is not read.
+/// A movement of money (an approval or a cancellation) in the list of transactions of Toss. The
+/// amount is not read, because the balance of a payment is looked up by its order.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayTransaction {
-    /// Names this movement; where the next page begins.
+    /// The id of this movement. The next page begins behind it.
     pub transaction_key: String,
     /// The gateway's id of the payment.
     pub payment_key: String,
     /// The order id that the shop gave.
     pub order_id: String,
-    /// What the payment became by this movement.
+    /// The status of the payment after this movement.
     pub status: GatewayStatus,
 }
 
 impl GatewayTransaction {
-    /// Whether the gateway has money of the payment after this movement.
+    /// Whether the gateway holds money of the payment after this movement.
     pub fn has_money(&self) -> bool {
         matches!(self.status, GatewayStatus::Done | GatewayStatus::PartialCanceled)
     }
@@ -102,7 +102,7 @@ pub struct GatewayFailure {
     pub message: String,
 }
 
-/// Where the buyer finds the receipt.
+/// The address of the receipt for the buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct GatewayReceipt {
     pub url: String,
@@ -120,12 +120,12 @@ pub enum GatewayStatus {
     PartialCanceled,
     Aborted,
     Expired,
-    /// A status that this version does not know, as the gateway wrote it.
+    /// A status that this version does not know, in the words of the gateway.
     Other(String),
 }
 
 impl GatewayStatus {
-    /// The gateway's own word.
+    /// Returns the word of the gateway.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Ready => "READY",
@@ -163,7 +163,7 @@ impl std::fmt::Display for GatewayStatus {
     }
 }
 
-/// Korean time has the offset +09:00 all the year round.
+/// Converts to Korean time, which has the offset +09:00 throughout the year.
 pub(super) fn in_korea(time: jiff::Timestamp) -> jiff::Zoned {
     time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)))
 }

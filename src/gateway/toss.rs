@@ -1,55 +1,54 @@
-//! The client of Toss Payments: confirm a payment, ask about one, cancel one, list what moved.
-//! Called by the payment flow, the reconciler and `verify`. A call never errs: what is not a
-//! definitive answer is `Unknown`, and has to be settled by a look-up.
+//! The client of Toss Payments: confirm, look up and cancel a payment, and list movements of money.
+//! The payment flow, the reconciler and `verify` call it. A call never fails: a reply that decides
+//! nothing is `Unknown`, and a look-up has to settle it.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use jiff::Timestamp;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
-
-use super::client::{Answer, Call, Client};
-use super::codes;
-use super::payment::in_korea;
-pub use super::payment::{
+pub use crate::gateway::payment::{
     GatewayCancel, GatewayFailure, GatewayPayment, GatewayReceipt, GatewayStatus,
     GatewayTransaction,
 };
 
-/// How many movements of money are asked for in one call: fewer than Toss's most (5,000 or 10,000,
-/// as its documents differ), so that one page is quickly read. More of them would only save calls.
-const TRANSACTIONS_PAGE: usize = 1000;
+use crate::gateway::client::{Call, Client, Reply};
+use crate::gateway::codes;
+use crate::gateway::payment::in_korea;
+use jiff::Timestamp;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use std::time::Instant;
 
-/// How to reach Toss. Has no `Debug`, so that the key cannot reach a log.
+/// Movements of money per call. The limit of Toss is 5,000 or 10,000 (its documentation has both).
+/// A smaller page is read quickly; a larger page only saves calls.
+const PAGE_TRANSACTIONS_MAX: usize = 1000;
+
+/// The settings of the client. They have no `Debug`, so that the key cannot reach a log.
 #[derive(Clone)]
 pub struct TossSettings {
-    /// Without a path, for example `https://api.tosspayments.com`.
+    /// The address without a path, for example `https://api.tosspayments.com`.
     pub base_url: String,
-    /// `test_sk_…`, `live_sk_…` or the widget kinds; sent as the user of Basic authentication.
+    /// `test_sk_…`, `live_sk_…` or a key of a widget. It is the user of the Basic authentication.
     pub secret_key: String,
-    /// The limit of a whole call with its repeats, in milliseconds, above 0. Lower: more
-    /// outcomes are unknown and wait for the reconciler; higher: buyers wait longer for a 202.
+    /// The time limit of a call with its repeats, in milliseconds, above 0. Lower: more outcomes
+    /// are unknown and wait for the reconciler. Higher: buyers wait longer for a 202.
     pub timeout_ms: u64,
 }
 
-/// How a confirmation ended.
+/// The result of a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "made once per call; never kept in numbers")]
 pub enum Outcome {
-    /// The money moved: status DONE, and the order, key and amount are the ones we asked for.
+    /// The money moved: the status is DONE, and order, key and amount are those of the request.
     Approved(GatewayPayment),
-    /// No money moved, and with this payment key none will.
+    /// No money moved, and none will move with this payment key.
     Declined { code: String, message: String },
-    /// Nobody can say yet; ask with `find_by_order`.
+    /// Not known yet; `find_by_order` looks it up.
     Unknown { reason: String },
 }
 
-/// What the gateway knows about an order.
+/// The result of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "made once per call; never kept in numbers")]
 pub enum Lookup {
-    /// A payment of this order. The caller compares the amount with its own.
+    /// The payment. The caller compares the amount with its own.
     Found(GatewayPayment),
     NotFound,
     Unknown {
@@ -57,35 +56,35 @@ pub enum Lookup {
     },
 }
 
-/// How a cancellation ended.
+/// The result of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "made once per call; never kept in numbers")]
 pub enum CancelOutcome {
-    /// The money has gone back; `balance_amount` says what is left. It may have gone back
-    /// through an earlier intent, when the whole payment was cancelled before.
+    /// The money has gone back, and `balance_amount` is left. An earlier intent may have returned
+    /// it, when the whole payment was cancelled before.
     Canceled(GatewayPayment),
-    /// Nothing moved. Toss replays this answer for the same intent for 15 days, so a later try
-    /// needs a new one.
+    /// No money moved. Toss replays this reply for the same intent for 15 days, so a later try
+    /// needs a new intent.
     Refused { code: String, message: String },
-    /// Nobody can say yet; the same call with the same intent is safe.
+    /// Not known yet. The same call with the same intent is safe.
     Unknown { reason: String },
 }
 
-/// A part of the list of all movements of money.
+/// The result of a call for a page of the movements of money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transactions {
-    /// Oldest first; empty behind the last one.
+    /// The page, oldest first. It is empty behind the last movement.
     Page(Vec<GatewayTransaction>),
     Unknown {
         reason: String,
     },
 }
 
-/// The client; clones share connections.
+/// The client. Clones share its connections.
 #[derive(Clone)]
 pub struct Toss {
     pub(super) client: Arc<Client>,
-    /// Whether its calls count for `admits_new_payment`.
+    /// Whether the calls of this clone count for `admits_new_payment`.
     counts: bool,
 }
 
@@ -96,28 +95,28 @@ impl std::fmt::Debug for Toss {
 }
 
 impl Toss {
-    /// Makes the client; connects at the first call. Errs when a setting cannot be used.
+    /// Creates the client, which connects at its first call. Fails when a setting cannot be used.
     pub fn new(settings: TossSettings) -> anyhow::Result<Self> {
         let client = Client::new(settings)?;
         Ok(Self { client: Arc::new(client), counts: true })
     }
 
-    /// For calls that strangers can cause, or that nobody waits for: how they end does not hold new
-    /// payments back.
+    /// Returns a client for calls that strangers can cause, or for which nobody waits. Their
+    /// results cannot make the breaker refuse new payments.
     pub fn in_background(&self) -> Self {
         Self { client: self.client.clone(), counts: false }
     }
 
-    /// Whether a new payment should begin now. False while the gateway has left several calls
-    /// in a row without an answer, except for a trial every few seconds. Ask once per payment,
-    /// before it begins; calls about a payment that has begun are always made.
+    /// Whether a new payment may begin now. False when the gateway has not replied to several calls
+    /// in a row, except for a trial every few seconds. Ask once per payment, before it begins.
+    /// Calls about a payment that has begun are always made.
     pub fn admits_new_payment(&self) -> bool {
         self.client.breaker.admits(Instant::now())
     }
 
-    /// Asks Toss to take the money of an authenticated payment: `amount` KRW. Repeating the call
-    /// is safe: within one `attempt` of ours Toss gives its first answer again for 15 days. Another
-    /// attempt hears how the payment stands by then, never an approval whose money has gone back.
+    /// Asks Toss to charge an authenticated payment: `amount` KRW. The call can be repeated: within
+    /// the same `attempt`, Toss sends its first reply again for 15 days. Another attempt gets the
+    /// current state of the payment, and never an approval whose money has gone back.
     pub async fn confirm(
         &self,
         payment_key: &str,
@@ -133,18 +132,18 @@ impl Toss {
             )),
         };
         match self.client.call(&call, self.counts).await {
-            Answer::Payment(payment) if payment.status == GatewayStatus::WaitingForDeposit => {
+            Reply::Payment(payment) if payment.status == GatewayStatus::WaitingForDeposit => {
                 self.refuse_deposit(payment_key).await
             }
-            Answer::Payment(payment) => judge_approval(*payment, payment_key, order_id, amount),
-            Answer::Error { status, code, message } if codes::declines_confirm(status, &code) => {
+            Reply::Payment(payment) => judge_approval(*payment, payment_key, order_id, amount),
+            Reply::Error { status, code, message } if codes::declines_confirm(status, &code) => {
                 Outcome::Declined { code, message }
             }
             other => Outcome::Unknown { reason: unknown_reason("confirm", order_id, other) },
         }
     }
 
-    /// Asks what Toss knows about an order: the payment that has its money, or else the last one.
+    /// Looks up the payment of an order: the payment that has its money, or else the newest.
     pub async fn find_by_order(&self, order_id: &str) -> Lookup {
         if !is_possible_id(order_id) {
             return Lookup::Unknown { reason: "not a possible order id".to_owned() };
@@ -152,11 +151,10 @@ impl Toss {
         self.find(format!("orders/{order_id}"), |payment| payment.order_id == order_id).await
     }
 
-    /// Asks what Toss knows about one payment. An order may have several, when its buyer has paid
-    /// twice.
+    /// Looks up a payment by its key. An order has several payments when its buyer has paid twice.
     pub async fn find_by_key(&self, payment_key: &str) -> Lookup {
         if !is_possible_id(payment_key) {
-            // Toss never made such a key.
+            // Toss has never created such a key.
             return Lookup::NotFound;
         }
         self.find(payment_key.to_owned(), |payment| payment.payment_key == payment_key).await
@@ -165,21 +163,22 @@ impl Toss {
     async fn find(&self, which: String, is_it: impl Fn(&GatewayPayment) -> bool) -> Lookup {
         let call = Call { path: format!("/v1/payments/{which}"), post: None };
         match self.client.call(&call, self.counts).await {
-            Answer::Payment(payment) if is_it(&payment) => Lookup::Found(*payment),
-            Answer::Error { status: 404, code, .. } if code == "NOT_FOUND_PAYMENT" => {
+            Reply::Payment(payment) if is_it(&payment) => Lookup::Found(*payment),
+            Reply::Error { status: 404, code, .. } if code == "NOT_FOUND_PAYMENT" => {
                 Lookup::NotFound
             }
-            Answer::Payment(payment) => {
-                let answered = payment.payment_key;
-                tracing::error!(which, answered, "the gateway told of another payment");
-                Lookup::Unknown { reason: "the answer is about another payment".to_owned() }
+            Reply::Payment(payment) => {
+                let found = payment.payment_key;
+                tracing::error!(which, found, "the gateway replied with another payment");
+                Lookup::Unknown { reason: "the reply is about another payment".to_owned() }
             }
             other => Lookup::Unknown { reason: unknown_reason("find", &which, other) },
         }
     }
 
-    /// The movements of money between two times, both to the second and both included: the page
-    /// behind the one with the key `after`, or the first. It has foreign orders of our account too.
+    /// Lists the movements of money between two times, both to the second and inclusive. Returns
+    /// the page behind the movement with the key `after`, or the first page. The list also has
+    /// orders of other shops with the same account.
     pub async fn transactions(
         &self,
         from: Timestamp,
@@ -188,8 +187,9 @@ impl Toss {
     ) -> Transactions {
         let seconds = |time| in_korea(time).strftime("%Y-%m-%dT%H:%M:%S").to_string();
         let (start, end) = (seconds(from), seconds(to));
-        let mut path =
-            format!("/v1/transactions?startDate={start}&endDate={end}&limit={TRANSACTIONS_PAGE}");
+        let mut path = format!(
+            "/v1/transactions?startDate={start}&endDate={end}&limit={PAGE_TRANSACTIONS_MAX}"
+        );
         if let Some(after) = after {
             if !is_possible_id(after) {
                 return Transactions::Unknown { reason: "not a possible paging key".to_owned() };
@@ -197,16 +197,16 @@ impl Toss {
             path.push_str(&format!("&startingAfter={after}"));
         }
         match self.client.call(&Call { path, post: None }, self.counts).await {
-            Answer::Transactions(page) => Transactions::Page(page),
+            Reply::Transactions(page) => Transactions::Page(page),
             other => {
                 Transactions::Unknown { reason: unknown_reason("transactions", &start, other) }
             }
         }
     }
 
-    /// Gives money back: `amount` KRW, or all that is left. `intent` is our id of this one
-    /// cancellation (at most 280 ASCII characters): the same intent has one effect, so a second
-    /// partial refund of the same payment needs an intent of its own.
+    /// Returns money to the buyer: `amount` KRW, or the whole balance. `intent` is our id of this
+    /// cancellation (at most 280 ASCII characters). The same intent has one effect, so a second
+    /// partial refund of a payment needs an intent of its own.
     pub async fn cancel(
         &self,
         payment_key: &str,
@@ -227,7 +227,7 @@ impl Toss {
         if !codes::wants_account(code) {
             return canceled;
         }
-        // What was paid into a virtual account goes to an account that the buyer has named.
+        // A deposit into a virtual account goes back to an account that the buyer has named.
         let Lookup::Found(payment) = self.find_by_key(payment_key).await else { return canceled };
         let Some(account) = payment.refund_account() else { return canceled };
         body["refundReceiveAccount"] = json!({
@@ -249,11 +249,11 @@ impl Toss {
             post: Some((idempotency_key, body.clone())),
         };
         match self.client.call(&call, self.counts).await {
-            Answer::Payment(payment) => judge_cancel(*payment, payment_key),
-            Answer::Error { code, .. } if codes::canceled_before(&code) => {
+            Reply::Payment(payment) => judge_cancel(*payment, payment_key),
+            Reply::Error { code, .. } if codes::canceled_before(&code) => {
                 self.find_canceled(payment_key).await
             }
-            Answer::Error { status, code, message } if codes::refuses_cancel(status, &code) => {
+            Reply::Error { status, code, message } if codes::refuses_cancel(status, &code) => {
                 CancelOutcome::Refused { code, message }
             }
             other => {
@@ -262,7 +262,7 @@ impl Toss {
         }
     }
 
-    /// "Already cancelled" is believed only when the payment itself says so.
+    /// Looks the payment up, because "already cancelled" counts only when the payment says so too.
     async fn find_canceled(&self, payment_key: &str) -> CancelOutcome {
         match self.find_by_key(payment_key).await {
             Lookup::Found(payment) if payment.status == GatewayStatus::Canceled => {
@@ -271,13 +271,15 @@ impl Toss {
             Lookup::Found(payment) => {
                 CancelOutcome::Unknown { reason: format!("the payment is {}", payment.status) }
             }
-            Lookup::NotFound => CancelOutcome::Unknown { reason: "it is not there".to_owned() },
+            Lookup::NotFound => {
+                CancelOutcome::Unknown { reason: "the payment does not exist".to_owned() }
+            }
             Lookup::Unknown { reason } => CancelOutcome::Unknown { reason },
         }
     }
 }
 
-/// An approval counts only when it is for our order, our key and our amount.
+/// Accepts an approval only for our order, our key and our amount.
 fn judge_approval(
     payment: GatewayPayment,
     payment_key: &str,
@@ -292,11 +294,11 @@ fn judge_approval(
         tracing::error!(
             order_id,
             amount,
-            answered_order = payment.order_id,
-            answered_amount = payment.total_amount,
-            "the gateway confirmed another payment than the one asked for"
+            found_order = payment.order_id,
+            found_amount = payment.total_amount,
+            "the gateway confirmed another payment"
         );
-        return Outcome::Unknown { reason: "the answer is about another payment".to_owned() };
+        return Outcome::Unknown { reason: "the reply is about another payment".to_owned() };
     }
     if payment.status != GatewayStatus::Done {
         return Outcome::Unknown { reason: format!("the payment is {}", payment.status) };
@@ -312,35 +314,50 @@ fn judge_cancel(payment: GatewayPayment, payment_key: &str) -> CancelOutcome {
     }
     tracing::error!(
         payment_key,
-        answered = payment.payment_key,
+        found = payment.payment_key,
         status = payment.status.as_str(),
-        "the gateway answered a cancellation with a payment that is not it"
+        "the gateway replied to a cancellation with another payment"
     );
-    CancelOutcome::Unknown { reason: "the answer is about another payment".to_owned() }
+    CancelOutcome::Unknown { reason: "the reply is about another payment".to_owned() }
 }
 
-/// Puts an answer that settles nothing into words, and tells the operator when it is our fault.
-fn unknown_reason(call: &'static str, subject: &str, answer: Answer) -> String {
-    match answer {
-        Answer::Payment(payment) => format!("the payment is {}", payment.status),
-        Answer::Transactions(_) => "the answer is a list".to_owned(),
-        Answer::Nothing { reason } => {
-            tracing::warn!(call, subject, reason, "the gateway gave no answer");
+/// Describes a reply that decides nothing. Logs an error when the settings are wrong.
+fn unknown_reason(call: &'static str, subject: &str, reply: Reply) -> String {
+    match reply {
+        Reply::Payment(payment) => format!("the payment is {}", payment.status),
+        Reply::Transactions(_) => "the reply is a list".to_owned(),
+        Reply::Nothing { reason } => {
+            tracing::warn!(call, subject, reason, "the gateway did not reply");
             reason
         }
-        Answer::Error { status, code, message } => {
+        Reply::Error { status, code, message } => {
             if codes::is_configuration(&code) {
-                tracing::error!(call, subject, status, code, message, "gateway settings are wrong");
+                tracing::error!(
+                    call,
+                    subject,
+                    status,
+                    code,
+                    message,
+                    "the settings of the gateway are wrong"
+                );
             } else {
-                tracing::warn!(call, subject, status, code, message, "outcome unknown");
+                tracing::warn!(
+                    call,
+                    subject,
+                    status,
+                    code,
+                    message,
+                    "the outcome of a call to the gateway is unknown"
+                );
             }
             format!("HTTP {status} {code}")
         }
     }
 }
 
-/// All confirmations share one URL, so the key must tell payments apart. The payment key comes
-/// from a browser and may hold anything; its hash is always a valid header.
+/// Returns the idempotency key of a confirmation. All confirmations share a URL, so the key must
+/// distinguish payments. The payment key comes from a browser and may contain any character, but
+/// its hash is always a valid header.
 fn confirm_key(order_id: &str, payment_key: &str, attempt: u32) -> String {
     use std::fmt::Write as _;
     let digest = Sha256::digest(format!("{order_id}\n{payment_key}\n{attempt}"));
@@ -351,8 +368,8 @@ fn confirm_key(order_id: &str, payment_key: &str, attempt: u32) -> String {
     })
 }
 
-/// Whether the text can be an id of Toss's, and so be put into a path as it is: letters, digits,
-/// `-`, `_` and `=` cannot leave their segment.
+/// Whether a text can be an id of Toss, and so be a part of a path as it is: letters, digits, `-`,
+/// `_` and `=` cannot leave their segment.
 fn is_possible_id(text: &str) -> bool {
     (1..=200).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))

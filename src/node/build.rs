@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The parts of a node, from its settings.
-pub(super) async fn build(
+pub(crate) async fn build(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Arc<Services>, Arc<Workers>)> {

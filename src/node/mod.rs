@@ -1,14 +1,13 @@
 //! A running node: its parts are built here, its tasks are started, and they stop in order.
 
 mod build;
-mod rebuild;
 
-pub use rebuild::rebuild;
+pub(crate) use build::build;
 
 use crate::api::{Services, health, hints, router, serve, worker_router};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
-use crate::node::build::{Waiting, build, first_administrator, wait_until_loaded};
+use crate::node::build::{Waiting, first_administrator, wait_until_loaded};
 use crate::stream::backlog::MEASURE_INTERVAL;
 use crate::stream::tail::{Listener, Notice, Tail};
 use crate::workers::Workers;

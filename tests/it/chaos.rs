@@ -8,7 +8,7 @@ use crate::support::node::{TestMatch, TestNode, eventually_within};
 use crate::support::postgres;
 use crate::support::purchases::sells_within;
 use grandstand::domain::ids::Partition;
-use grandstand::embedded::{Fsync, PrivatePostgres, PrivateRedis, RedisSettings};
+use grandstand_embedded::{Fsync, PrivatePostgres, PrivateRedis, RedisSettings};
 use std::ops::AsyncFnMut;
 use std::time::Duration;
 use tempfile::TempDir;

@@ -8,13 +8,13 @@ use crate::support::node::{TestMatch, TestNode, eventually};
 use fred::prelude::*;
 use fred::types::Expiration;
 use grandstand::domain::ids::Partition;
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::clock::Tick;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use grandstand::workers::expiry::expire_due;
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,7 @@
 use crate::support::client::Client;
 use crate::support::clock::Clock;
 use crate::support::node::{TestNode, eventually, eventually_within};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};

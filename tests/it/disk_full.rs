@@ -4,7 +4,7 @@ use crate::support::disk::SmallDisk;
 use crate::support::node::{TestNode, eventually};
 use crate::support::postgres;
 use crate::support::purchases::{confirm_within, sells_within};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;

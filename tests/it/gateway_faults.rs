@@ -4,7 +4,7 @@
 use crate::support::node::{TestNode, eventually};
 use crate::support::sale::{Sale, path_of};
 use grandstand::config::Settings;
-use grandstand::gateway::emulator::EmulatorSettings;
+use grandstand_emulator::EmulatorSettings;
 use serde_json::{Value, json};
 
 async fn start(gateway: EmulatorSettings) -> Sale {

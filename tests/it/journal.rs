@@ -6,11 +6,11 @@ use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::Money;
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::embedded::{PostgresSettings, PrivatePostgres};
 use grandstand::engine::error::EngineError;
 use grandstand::node::{Node, NodeRole};
 use grandstand::store::{Store, StoreError};
 use grandstand::stream::journal::Journal;
+use grandstand_embedded::{PostgresSettings, PrivatePostgres};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -211,7 +211,7 @@ async fn a_seat_that_redis_forgot_is_not_sold_again() {
     // A rebuild brings the sale back to the map; it is done while no worker has a lease.
     sale.node.stop_node().await;
     let rebuilt = eventually("the leases have ended", || async {
-        grandstand::node::rebuild(&sale.node.settings, None).await.ok()
+        grandstand::commands::rebuild::rebuild(&sale.node.settings, None).await.ok()
     })
     .await;
     assert_eq!(rebuilt, 2);

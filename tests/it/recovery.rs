@@ -5,7 +5,7 @@ use crate::support::client::Client;
 use crate::support::node::{TestMatch, TestNode};
 use crate::support::postgres;
 use crate::support::purchases::confirm_within;
-use grandstand::embedded::{Fsync, PrivatePostgres, PrivateRedis, RedisSettings};
+use grandstand_embedded::{Fsync, PrivatePostgres, PrivateRedis, RedisSettings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::process::Stdio;

@@ -10,7 +10,7 @@ use crate::support::proxy::Proxy;
 use crate::support::sentinel::PrivateSentinel;
 use crate::support::wire::{ask, done};
 use grandstand::domain::ids::Partition;
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -7,8 +7,8 @@ use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::commands::verify::verify;
 use grandstand::config::Settings;
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::node::{Node, NodeRole};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::path::Path;
 use std::time::Duration;
 

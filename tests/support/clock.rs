@@ -1,7 +1,7 @@
 //! A wall clock that a test sets while a server runs: a small library is compiled with `cc` and
 //! preloaded into the server (`clock.c`). Linux only.
 
-use grandstand::embedded::RedisExtras;
+use grandstand_embedded::RedisExtras;
 use std::ffi::OsString;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};

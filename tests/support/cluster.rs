@@ -4,7 +4,7 @@ use crate::support::node::eventually;
 use crate::support::wire::{Reply, ask, done};
 use futures::future::join_all;
 use grandstand::domain::ids::Partition;
-use grandstand::embedded::{
+use grandstand_embedded::{
     CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings,
 };
 use tempfile::TempDir;

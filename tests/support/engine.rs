@@ -9,7 +9,6 @@ use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::command::Outcome;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
@@ -17,6 +16,7 @@ use grandstand::engine::reservations::Source;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tempfile::TempDir;

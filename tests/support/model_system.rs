@@ -9,7 +9,6 @@ use grandstand::domain::ids::{
 };
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
 use grandstand::domain::money::{Attempt, Refund};
-use grandstand::embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand::engine::claims::Found;
 use grandstand::engine::command::Outcome as Settle;
 use grandstand::engine::error::{EngineError, Refusal};
@@ -20,6 +19,7 @@ use grandstand::engine::snapshot::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::MatchKeys;
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
 

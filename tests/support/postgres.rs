@@ -1,7 +1,7 @@
 //! One PostgreSQL for the whole binary; each test gets a copy of a migrated database.
 
-use grandstand::embedded::{PostgresSettings, PrivatePostgres};
 use grandstand::store::Store;
+use grandstand_embedded::{PostgresSettings, PrivatePostgres};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -3,7 +3,7 @@
 use crate::support::node::eventually;
 use crate::support::wire::{Reply, ask, done};
 use futures::future::join_all;
-use grandstand::embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
 use tempfile::TempDir;
 
 /// The name that the Sentinels have for the master.

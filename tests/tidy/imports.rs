@@ -57,32 +57,25 @@ const MAY: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "redis",
-            "demo",
-            "embedded",
         ],
     ),
     // `Limits` go from the settings to the scripts as they are.
     ("config", &["domain", "engine"]),
     ("telemetry", &[]),
     ("failpoint", &[]),
-    ("demo", &["domain", "demo"]),
-    ("embedded", &["embedded"]),
 ];
-
-/// Tests may also use the stadium of the demo: it has everything that a plan can have.
-const TESTS_MAY: &str = "demo";
 
 /// For a crate, the places that may name it.
 const NAMED: &[(&[&str], &[&str])] = &[
     (&["fred"], &["src/redis/", "src/engine/", "src/stream/"]),
     (&["tokio_postgres", "deadpool_postgres", "refinery"], &["src/store/"]),
     // The tests of the gateway put a server of their own in the place of the gateway.
-    (&["axum"], &["src/api/", "src/node/", "src/gateway/emulator/", "src/gateway/tests/"]),
-    (&["hyper", "hyper_util"], &["src/api/", "src/node/", "src/gateway/emulator/", "src/load/"]),
+    (&["axum"], &["src/api/", "src/node/", "src/gateway/tests/", "crates/emulator/"]),
+    (&["hyper", "hyper_util"], &["src/api/", "src/node/", "crates/emulator/"]),
 ];
 
 /// Who reads the environment.
-const ENVIRONMENT: &[&str] = &["src/config.rs", "src/embedded/discover.rs"];
+const ENVIRONMENT: &[&str] = &["src/config.rs", "crates/embedded/src/discover.rs"];
 
 pub(crate) fn check(source: &Source) -> Vec<Fault> {
     let tree = match syn::parse_file(&source.text) {
@@ -176,9 +169,6 @@ impl Paths {
         if self.in_tests > 0 && self.without_tests {
             return;
         }
-        if self.in_tests > 0 && path.get(1).is_some_and(|folder| folder == TESTS_MAY) {
-            return;
-        }
         let depth = path.iter().take_while(|part| *part == "super").count();
         let inner = match path[0].as_str() {
             "self" => [self.module.clone(), path[1..].to_vec()].concat(),
@@ -211,11 +201,8 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-        let tests = usize::from(item.ident == "tests");
         self.module.push(item.ident.to_string());
-        self.in_tests += tests;
         syn::visit::visit_item_mod(self, item);
-        self.in_tests -= tests;
         self.module.pop();
     }
 
@@ -258,10 +245,7 @@ mod tests {
         assert_eq!(count("src/engine/a.rs", "fn f() { crate::workers::run() }"), 1);
         assert_eq!(count("src/engine/a.rs", "fn f() { vec![crate::workers::run()]; }"), 1);
         assert_eq!(count("src/engine/a.rs", "mod tests { use super::super::batch::Batch; }"), 0);
-        assert_eq!(count("src/embedded/a.rs", "use crate::domain::ids::SeatId;"), 1);
         assert_eq!(count("src/commands/a.rs", "use crate::api::Services;"), 0);
-        assert_eq!(count("src/domain/a.rs", "use crate::demo::stadium;"), 1);
-        assert_eq!(count("src/domain/a.rs", "mod tests { use crate::demo::stadium; }"), 0);
         assert_eq!(count("src/domain/a.rs", "mod tests { use crate::api::Services; }"), 1);
     }
 
@@ -277,6 +261,8 @@ mod tests {
         assert_eq!(count("src/api/a.rs", "use fred::prelude::*;"), 1);
         assert_eq!(count("src/live/a.rs", "fn f(_: axum::Router) {}"), 1);
         assert_eq!(count("src/workers/a.rs", "type Row = tokio_postgres::Row;"), 1);
+        assert_eq!(count("crates/emulator/src/a.rs", "fn f(_: axum::Router) {}"), 0);
+        assert_eq!(count("crates/load/src/a.rs", "fn f(_: axum::Router) {}"), 1);
     }
 
     #[test]
@@ -284,6 +270,7 @@ mod tests {
         let text = "fn f() { let _ = std::env::var_os(\"HOME\"); }";
         assert_eq!(count("src/store/a.rs", text), 1);
         assert_eq!(count("src/config.rs", text), 0);
+        assert_eq!(count("crates/load/src/a.rs", text), 1);
         assert_eq!(count("src/main.rs", "fn f() { let _ = std::env::args(); }"), 0);
     }
 }

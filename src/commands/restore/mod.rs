@@ -1,6 +1,6 @@
-//! `grandstand restore`: PostgreSQL has lost what it once had (a backup that was put back, a
-//! failover to a standby that lagged, the wrong database), and Redis is the one that knows. What
-//! Redis still has is written into PostgreSQL again, partition by partition, and payments go on.
+//! `grandstand restore`: PostgreSQL has lost data (by the restore of a backup, by a failover to a
+//! standby that lagged, or because it is the wrong database), and Redis still has them. The command
+//! writes the data of Redis into PostgreSQL again, partition by partition. Then payments continue.
 
 mod plan;
 mod sales;
@@ -11,24 +11,25 @@ use crate::domain::ids::Partition;
 use crate::domain::position::Position;
 use crate::workers::rebuild::Agreement;
 
-/// What a restore did, or would do.
+/// The result of a restore, or of a dry run.
 #[derive(Debug, Default)]
 pub struct Restored {
     pub partitions: usize,
-    /// Lines for people: kind, which one, what is written.
+    /// The changes, for people.
     pub lines: Vec<Line>,
 }
 
-/// One thing that PostgreSQL is told, or that somebody must look at.
+/// A change in PostgreSQL, or a case that an operator must look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub kind: &'static str,
+    /// The id of the document.
     pub about: String,
     pub what: String,
 }
 
 impl Restored {
-    /// For people.
+    /// Returns a table for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
         for Line { kind, about, what } in &self.lines {
@@ -38,62 +39,60 @@ impl Restored {
     }
 }
 
-/// Restores the partitions in which PostgreSQL has lost something, or one of them; with `dry_run`
-/// it only says what it would write.
+/// Restores the partitions in which PostgreSQL has lost data, or only one of them. With `dry_run`,
+/// it only lists the changes.
 ///
-/// # Errors
-/// Redis, PostgreSQL or the gateway is away, or a partition changed meanwhile: nothing of that
-/// partition is written then, and a second run goes on.
+/// Fails when Redis, PostgreSQL or the gateway cannot be reached, or when a partition changes
+/// during the restore. Nothing of that partition is written then, and a second run continues there.
 pub async fn restore(
     services: &Services,
     only: Option<u16>,
     dry_run: bool,
 ) -> anyhow::Result<Restored> {
     let mut restored = Restored::default();
-    for partition in
-        services.engine.partitions().filter(|one| only.is_none_or(|only| only == one.0))
-    {
-        let Some((told, place)) = what_was_lost(services, partition).await? else { continue };
+    let is_wanted = |partition: &Partition| only.is_none_or(|only| only == partition.0);
+    for partition in services.engine.partitions().filter(is_wanted) {
+        let Some((known, position)) = positions(services, partition).await? else { continue };
         restored.partitions += 1;
-        let place_text = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
+        let found = position.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
         restored.lines.push(Line {
             kind: "partition",
             about: partition.to_string(),
-            what: format!("PostgreSQL had the journal up to {told} and has {place_text}"),
+            what: format!("PostgreSQL had the journal up to {known} and has {found}"),
         });
-        let plan = Plan::make(services, partition, told).await?;
+        let plan = Plan::make(services, partition, known).await?;
         restored.lines.extend(plan.lines);
         if !dry_run {
             services.store.install(services.engine.partition_count()).await?;
-            services.store.restore(partition, place, told, &plan.restore).await?;
+            services.store.restore(partition, position, known, &plan.restore).await?;
         }
     }
     Ok(restored)
 }
 
-/// Up to where PostgreSQL had the journal of a partition, and up to where it has it now; `None`
-/// when it has lost nothing there.
-async fn what_was_lost(
+/// Returns the position up to which PostgreSQL had the journal of a partition, and the position up
+/// to which it has the journal now. Returns `None` when it has lost nothing.
+async fn positions(
     services: &Services,
     partition: Partition,
 ) -> anyhow::Result<Option<(Position, Option<Position>)>> {
-    // A worker that is at work moves both: only what is found again was lost.
+    // A running worker moves both positions, so only a loss that is found three times counts.
     let mut lost = None;
     for _ in 0..3 {
         let state = services.engine.partition_state(partition).await?;
-        let place = services.store.position(partition).await?;
-        let Agreement::DatabaseLost { announced: told, found: place } =
-            Agreement::of(&state, place, true)
+        let position = services.store.position(partition).await?;
+        let Agreement::DatabaseLost { announced, found } = Agreement::of(&state, position, true)
         else {
             return Ok(None);
         };
-        // What a load has emptied would be written as deleted, for good.
+        // A load may have emptied the partition. Then the restore would write its documents as
+        // deleted.
         anyhow::ensure!(
             state.open,
-            "partition {partition} is closed and half of it may be gone: it can't be restored \
-             from. Put back a backup of PostgreSQL that has the journal up to {told}."
+            "partition {partition} is closed, and a part of it may be missing, so its data cannot \
+             be used. Restore a backup of PostgreSQL that has the journal up to {announced}."
         );
-        lost = Some((told, place));
+        lost = Some((announced, found));
     }
     Ok(lost)
 }

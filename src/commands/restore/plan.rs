@@ -1,4 +1,4 @@
-//! What Redis has of a partition and PostgreSQL has not.
+//! Finds the data of a partition that Redis has and PostgreSQL does not have.
 
 use crate::api::Services;
 use crate::commands::restore::Line;
@@ -10,7 +10,7 @@ use crate::store::restore::Restore;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 
-/// What is written, and how it is told to people.
+/// The changes of a partition, and their lines for people.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) restore: Restore,
@@ -18,37 +18,38 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Compares all of a partition; reads only.
+    /// Compares a whole partition. It only reads.
     pub(super) async fn make(
         services: &Services,
         partition: Partition,
-        told: Position,
+        known: Position,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::default();
         plan.accounts(services, partition).await?;
         let matches = plan.catalogue(services, partition).await?;
         plan.blocked(services, partition, &matches).await?;
-        Sales::read(services, partition, &matches).await?.plan(services, told, &mut plan).await?;
+        Sales::read(services, partition, &matches).await?.plan(services, known, &mut plan).await?;
         Ok(plan)
     }
 
-    pub(super) fn say(&mut self, kind: &'static str, about: impl Display, what: &str) {
+    pub(super) fn add_line(&mut self, kind: &'static str, about: impl Display, what: &str) {
         self.lines.push(Line { kind, about: about.to_string(), what: what.to_owned() });
     }
 
     async fn accounts(&mut self, services: &Services, partition: Partition) -> anyhow::Result<()> {
         let kept = services.store.accounts(partition).await?;
-        let kept: HashSet<_> = kept.into_iter().map(|one| one.id.0).collect();
+        let kept: HashSet<_> = kept.into_iter().map(|account| account.id.0).collect();
         for account in services.engine.accounts_of(partition).await? {
             if !kept.contains(&account.id.0) {
-                self.say("account", account.id, &account.email);
+                self.add_line("account", account.id, &account.email);
                 self.restore.documents.push(Fact::Account(account));
             }
         }
         Ok(())
     }
 
-    /// The matches whose sales Redis has: those of an archived one are in PostgreSQL alone.
+    /// Compares sites and matches. Returns the matches whose sales Redis has: the sales of an
+    /// archived match are in PostgreSQL only.
     async fn catalogue(
         &mut self,
         services: &Services,
@@ -61,28 +62,28 @@ impl Plan {
             kept_sites.iter().map(|site| (site.id, site.version)).collect();
         for site in sites {
             if versions.get(&site.id).is_none_or(|kept| *kept < site.version) {
-                self.say("site", site.id, &site.plan.name);
+                self.add_line("site", site.id, &site.plan.name);
                 self.restore.documents.push(Fact::Site(Box::new(site)));
             }
         }
         for site in kept_sites.iter().filter(|site| !known.contains(&site.id)) {
-            self.say("site", site.id, "was deleted since");
+            self.add_line("site", site.id, "was deleted since");
             self.restore.documents.push(Fact::SiteDeleted(site.id));
         }
-        let known: HashSet<_> = matches.iter().map(|event| event.id).collect();
-        let live = matches.iter().filter(|event| !event.archived);
-        let live: HashSet<_> = live.map(|event| event.id).collect();
+        let known: HashSet<_> = matches.iter().map(|fixture| fixture.id).collect();
+        let live = matches.iter().filter(|fixture| !fixture.archived);
+        let live: HashSet<_> = live.map(|fixture| fixture.id).collect();
         let versions: HashMap<_, _> =
-            kept_matches.iter().map(|event| (event.id, event.version)).collect();
-        for event in matches {
-            if versions.get(&event.id).is_none_or(|kept| *kept < event.version) {
-                self.say("match", event.id, event.status.word());
-                self.restore.documents.push(Fact::Match(Box::new(event)));
+            kept_matches.iter().map(|fixture| (fixture.id, fixture.version)).collect();
+        for fixture in matches {
+            if versions.get(&fixture.id).is_none_or(|kept| *kept < fixture.version) {
+                self.add_line("match", fixture.id, fixture.status.word());
+                self.restore.documents.push(Fact::Match(Box::new(fixture)));
             }
         }
-        for event in kept_matches.iter().filter(|event| !known.contains(&event.id)) {
-            self.say("match", event.id, "was deleted since");
-            self.restore.documents.push(Fact::MatchDeleted(event.id));
+        for fixture in kept_matches.iter().filter(|fixture| !known.contains(&fixture.id)) {
+            self.add_line("match", fixture.id, "was deleted since");
+            self.restore.documents.push(Fact::MatchDeleted(fixture.id));
         }
         Ok(live)
     }
@@ -94,8 +95,8 @@ impl Plan {
         matches: &HashSet<MatchId>,
     ) -> anyhow::Result<()> {
         let mut kept: HashMap<MatchId, BTreeSet<SeatId>> = HashMap::new();
-        for (event, seat) in services.store.blocked_seats(partition).await? {
-            kept.entry(event).or_default().insert(seat);
+        for (match_id, seat) in services.store.blocked_seats(partition).await? {
+            kept.entry(match_id).or_default().insert(seat);
         }
         for id in matches {
             let taken = services.engine.snapshot(*id).await?.taken.into_iter();
@@ -105,7 +106,7 @@ impl Plan {
             for (seats, blocked) in [(&now - &before, true), (&before - &now, false)] {
                 if !seats.is_empty() {
                     let word = if blocked { "seats blocked" } else { "seats given back" };
-                    self.say("match", id, &format!("{} {word}", seats.len()));
+                    self.add_line("match", id, &format!("{} {word}", seats.len()));
                     let seats = seats.into_iter().collect();
                     self.restore.documents.push(Fact::SeatsBlocked(*id, seats, blocked));
                 }

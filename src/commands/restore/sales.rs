@@ -1,5 +1,4 @@
-//! The sales of a partition: those that Redis has, and those that PostgreSQL has and Redis has not
-//! any more.
+//! The sales of a partition: the sales that Redis has, and those that only PostgreSQL still has.
 
 use crate::api::Services;
 use crate::commands::restore::plan::Plan;
@@ -11,10 +10,11 @@ use crate::domain::position::Position;
 use crate::gateway::toss::{GatewayStatus, Lookup};
 use std::collections::{HashMap, HashSet};
 
-/// The sales on both sides, of matches that Redis has.
+/// The sales on both sides, for the matches that Redis has.
 pub(super) struct Sales {
-    /// PAYING, CONFIRMED, and those whose money is on its way back.
+    /// Claims that are PAYING or CONFIRMED, or whose refund is under way.
     claims: Vec<(Claim, ClaimPayment)>,
+    /// The reservations of PostgreSQL.
     kept: HashMap<ReservationId, Reservation>,
 }
 
@@ -32,20 +32,22 @@ impl Sales {
             Some((claim, payment))
         });
         let kept = services.store.claimed_reservations(partition).await?.into_iter();
-        let kept = kept.filter(|one| matches.contains(&one.match_id)).map(|one| (one.id, one));
+        let kept = kept.filter(|reservation| matches.contains(&reservation.match_id));
+        let kept = kept.map(|reservation| (reservation.id, reservation));
         Ok(Self { claims: claims.collect(), kept: kept.collect() })
     }
 
     pub(super) async fn plan(
         &self,
         services: &Services,
-        told: Position,
+        known: Position,
         plan: &mut Plan,
     ) -> anyhow::Result<()> {
-        let at = told.id.ms as i64;
+        let at = known.id.ms as i64;
         let live: HashSet<ReservationId> = self.claims.iter().map(|(claim, _)| claim.id).collect();
-        // First what has ended: others may have its seats by now.
-        for reservation in self.kept.values().filter(|one| !live.contains(&one.id)) {
+        // The ended reservations come first, because other buyers may have their seats by now.
+        let is_ended = |reservation: &&Reservation| !live.contains(&reservation.id);
+        for reservation in self.kept.values().filter(is_ended) {
             self.ended(services, reservation, at, plan).await?;
         }
         for (claim, payment) in &self.claims {
@@ -55,13 +57,14 @@ impl Sales {
             }
             let back = kept.and_then(|kept| kept.payment.as_ref());
             let back = back.map(|payment| payment.money.clone()).unwrap_or_default();
-            plan.say("reservation", claim.id, &describe(claim));
+            plan.add_line("reservation", claim.id, &describe(claim));
             write_claim(claim, payment, &back, at, plan);
         }
         Ok(())
     }
 
-    /// PostgreSQL has it, and Redis, which is ahead, has it no more: it ended in between.
+    /// Plans the end of a reservation that PostgreSQL has and Redis, which is ahead, does not have:
+    /// it has ended in between.
     async fn ended(
         &self,
         services: &Services,
@@ -75,7 +78,11 @@ impl Sales {
             return Ok(());
         };
         if reservation.status != ReservationStatus::Confirmed {
-            plan.say("reservation", id, "its payment ended since: the reconciler asks the gateway");
+            plan.add_line(
+                "reservation",
+                id,
+                "its payment has ended since; the reconciler asks the gateway",
+            );
             plan.restore.over.push(id);
             return Ok(());
         }
@@ -89,23 +96,33 @@ impl Sales {
             claim.match_id == reservation.match_id
                 && claim.seats.iter().any(|seat| reservation.seats.contains(seat))
         });
-        let free = payment.amount == payment.money.back;
+        let is_free = payment.amount == payment.money.back;
         match services.toss.find_by_order(&payment.id.order_id()).await {
             Lookup::Found(found) if found.status == GatewayStatus::Canceled => {
-                plan.say("reservation", id, "was given back since");
+                plan.add_line("reservation", id, "was refunded since");
                 plan.restore.payments.push((PaymentStep::Refunded, fact));
             }
-            _ if free => {
-                plan.say("reservation", id, "was given back since");
+            _ if is_free => {
+                plan.add_line("reservation", id, "was refunded since");
                 plan.restore.payments.push((PaymentStep::Refunded, fact));
             }
-            Lookup::Unknown { reason } => anyhow::bail!("the gateway does not say: {reason}"),
+            Lookup::Unknown { reason } => {
+                anyhow::bail!("the gateway gives no clear reply: {reason}")
+            }
             Lookup::Found(_) | Lookup::NotFound if resold => {
-                plan.say("reservation", id, "others have its seats: its money goes back");
+                plan.add_line(
+                    "reservation",
+                    id,
+                    "other buyers have its seats, so its money is refunded",
+                );
                 plan.restore.payments.push((PaymentStep::RefundOwed, fact));
             }
             Lookup::Found(_) | Lookup::NotFound => {
-                plan.say("look at this", id, "sold in PostgreSQL and paid; Redis does not have it");
+                plan.add_line(
+                    "look at this",
+                    id,
+                    "sold and paid in PostgreSQL, but missing in Redis",
+                );
             }
         }
         Ok(())
@@ -115,13 +132,13 @@ impl Sales {
 fn describe(claim: &Claim) -> String {
     let state = match claim.state {
         ClaimState::Paying => "PAYING",
-        ClaimState::Refunding => "CONFIRMED, money on its way back",
+        ClaimState::Refunding => "CONFIRMED, refund under way",
         ClaimState::Hold | ClaimState::Pending | ClaimState::Confirmed => "CONFIRMED",
     };
     format!("{state}, {} seats, {} KRW", claim.seats.len(), claim.amount)
 }
 
-/// Whether PostgreSQL has it as Redis does.
+/// Whether PostgreSQL and Redis agree about a reservation.
 fn agrees(claim: &Claim, payment: &ClaimPayment, kept: &Reservation) -> bool {
     let sorted = |seats: &[SeatId]| {
         let mut seats = seats.to_vec();
@@ -139,7 +156,8 @@ fn agrees(claim: &Claim, payment: &ClaimPayment, kept: &Reservation) -> bool {
         })
 }
 
-/// The steps that lead to a claim as it stands. `kept`: what PostgreSQL knows to be back.
+/// Plans the steps that lead to the current state of a claim. `kept` is the money that has gone
+/// back according to PostgreSQL.
 fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, plan: &mut Plan) {
     let restore = &mut plan.restore;
     let money = &payment.money;
@@ -148,7 +166,7 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
         reservation: claim.id,
         match_id: claim.match_id,
         user: claim.user,
-        // Of all the money, and without the seats that went back: others may have these.
+        // With all the money, but without the refunded seats, because other buyers may have them.
         seats: claim.seats.clone(),
         amount: payment.amount,
         method: payment.method.clone(),

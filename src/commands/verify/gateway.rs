@@ -1,5 +1,5 @@
-//! `grandstand verify --gateway`: each payment that PostgreSQL knows is looked up at the gateway,
-//! and each charge of the last days at the gateway is looked up in PostgreSQL.
+//! `grandstand verify --gateway`: looks up each payment of PostgreSQL at the gateway, and each
+//! charge of the last days at the gateway in PostgreSQL.
 
 use crate::commands::verify::{Disagreement, Verified};
 use crate::domain::ids::PaymentId;
@@ -11,10 +11,10 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
-/// Look-ups at the same time.
-const AT_ONCE: usize = 8;
-/// Payments per page.
-const PAGE: i64 = 1000;
+/// Parallel look-ups. More are faster, but the gateway may respond with 429.
+const PARALLEL_LOOKUPS: usize = 8;
+/// Payments that are read from PostgreSQL at a time.
+const PAGE_PAYMENTS: i64 = 1000;
 
 /// Compares all payments, and the charges of the last `days`.
 pub async fn verify_gateway(
@@ -29,28 +29,29 @@ pub async fn verify_gateway(
     Ok(())
 }
 
-/// Looks all payments up, page by page. One without an outcome is left out: it may have either.
+/// Looks up all payments, page by page. Payments without an outcome are left out, because both
+/// states of the gateway are right for them.
 async fn payments(store: &Store, toss: &Toss, verified: &mut Verified) -> anyhow::Result<()> {
     let (mut after, mut unknown, mut last_reason) = (None, 0_usize, String::new());
     loop {
-        let page = store.payments_after(after, PAGE).await?;
+        let page = store.payments_after(after, PAGE_PAYMENTS).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        let mut answers = stream::iter(page.into_iter().filter(|one| one.settled))
-            .map(|one| async move {
-                let found = toss.find_by_order(&one.id.order_id()).await;
-                (found, one)
+        let mut lookups = stream::iter(page.into_iter().filter(|payment| payment.settled))
+            .map(|payment| async move {
+                let found = toss.find_by_order(&payment.id.order_id()).await;
+                (found, payment)
             })
-            .buffer_unordered(AT_ONCE);
-        while let Some((found, one)) = answers.next().await {
+            .buffer_unordered(PARALLEL_LOOKUPS);
+        while let Some((found, payment)) = lookups.next().await {
             verified.payments += 1;
             if let Lookup::Unknown { reason } = found {
                 unknown += 1;
                 last_reason = reason;
                 continue;
             }
-            let what = judge(&one, found);
-            let wrong = what.map(|what| Disagreement::new("payment", one.id, what));
+            let what = compare(&payment, found);
+            let wrong = what.map(|what| Disagreement::new("payment", payment.id, what));
             verified.disagreements.extend(wrong);
         }
     }
@@ -61,8 +62,8 @@ async fn payments(store: &Store, toss: &Toss, verified: &mut Verified) -> anyhow
     Ok(())
 }
 
-/// Names each order of ours whose money the gateway has and that has no row. A row is written
-/// before money moves, so a sale that is on its way has one.
+/// Reports each of our orders whose money the gateway has although PostgreSQL has no row of it. The
+/// row is written before money moves, so a sale under way has a row.
 async fn charges(
     store: &Store,
     toss: &Toss,
@@ -70,10 +71,10 @@ async fn charges(
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
     let (rowless, mut failure) = without_row(store, toss, days).await?;
-    let mut answers = stream::iter(rowless)
+    let mut lookups = stream::iter(rowless)
         .map(|id| async move { (toss.find_by_order(&id.order_id()).await, id) })
-        .buffer_unordered(AT_ONCE);
-    while let Some((found, id)) = answers.next().await {
+        .buffer_unordered(PARALLEL_LOOKUPS);
+    while let Some((found, id)) = lookups.next().await {
         match found {
             Lookup::Found(found) if found.has_money() => {
                 let what = advice(&found, id, verified);
@@ -90,8 +91,8 @@ async fn charges(
     Ok(())
 }
 
-/// The payments of ours that money moved for in the last `days` and that have no row, and why the
-/// list of the gateway could not be read to its end.
+/// Returns our payments whose money moved in the last `days` and which have no row. Also returns
+/// the reason if the list of the gateway could not be read to its end.
 async fn without_row(
     store: &Store,
     toss: &Toss,
@@ -107,20 +108,21 @@ async fn without_row(
         };
         let Some(last) = page.last() else { return Ok((rowless, None)) };
         if after.as_ref() == Some(&last.transaction_key) {
-            return Ok((rowless, Some("the same page came twice".to_owned())));
+            return Ok((rowless, Some("the gateway sent the same page twice".to_owned())));
         }
         after = Some(last.transaction_key.clone());
-        let ours = page.iter().filter_map(|one| PaymentId::from_order_id(&one.order_id)).collect();
+        let ids = page.iter().map(|transaction| PaymentId::from_order_id(&transaction.order_id));
+        let ours = ids.flatten().collect();
         let known = store.known_payments(&ours).await?;
         rowless.extend(ours.difference(&known));
     }
 }
 
-/// What to do about a charge without a row. While the journal of its partition is not that of
+/// Says what to do about a charge without a row. While the journal of its partition disagrees with
 /// PostgreSQL, the sale may only have to be restored.
 fn advice(found: &GatewayPayment, id: PaymentId, verified: &Verified) -> String {
     let journal = format!("partition {}", id.partition());
-    let is_journal = |one: &Disagreement| one.kind == "journal" && one.about == journal;
+    let is_journal = |found: &Disagreement| found.kind == "journal" && found.about == journal;
     let what = if verified.disagreements.iter().any(is_journal) {
         format!("mend the journal of {journal} first")
     } else {
@@ -129,12 +131,12 @@ fn advice(found: &GatewayPayment, id: PaymentId, verified: &Verified) -> String 
     format!("charged {} KRW, and no row of PostgreSQL has it: {what}", found.balance_amount)
 }
 
-/// What does not agree.
-fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
+/// Describes how a payment disagrees with the gateway, or returns `None` when they agree.
+fn compare(kept: &KeptPayment, found: Lookup) -> Option<String> {
     let (status, amount) = (kept.status, kept.amount);
     let found = match found {
         Lookup::Found(found) => found,
-        // What costs nothing is no business of the gateway.
+        // The gateway does not know payments of free seats.
         Lookup::NotFound if amount > 0 && matches!(status, Status::Paid | Status::Refunded) => {
             return Some(format!("{} in PostgreSQL, unknown to the gateway", status.word()));
         }
@@ -143,11 +145,11 @@ fn judge(kept: &KeptPayment, found: Lookup) -> Option<String> {
     let has_money = found.has_money();
     let left = amount - kept.back;
     let agrees = match status {
-        // All that is left of it are seats that cost nothing.
+        // Only free seats are left of the sale.
         Status::Paid if left == 0 => found.status == GatewayStatus::Canceled,
         Status::Paid => has_money,
         Status::Refunded => found.status == GatewayStatus::Canceled,
-        // Declined, withdrawn or lost: whatever the gateway calls it, it must not have the money.
+        // For the others, the gateway must not have the money, whatever its own status is.
         Status::InProgress | Status::Lost | Status::Failed | Status::Withdrawn => !has_money,
     };
     if !agrees {

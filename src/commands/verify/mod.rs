@@ -1,8 +1,9 @@
-//! `grandstand verify`: compares Redis, the journal and PostgreSQL, partition by partition, and the
-//! gateway when asked, and says what does not agree.
+//! `grandstand verify`: compares Redis, the journal and PostgreSQL, partition by partition, and
+//! with `--gateway` the gateway too. It lists all disagreements.
 
 pub mod gateway;
 
+use crate::commands::dead_letters::name_of;
 use crate::domain::catalog::Match;
 use crate::domain::claim::{Claim, ClaimState, Reservation, ReservationStatus};
 use crate::domain::ids::{MatchId, Partition, ReservationId, SeatId};
@@ -13,14 +14,15 @@ use crate::workers::rebuild::Agreement;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 
-/// One thing that does not agree.
+/// A disagreement between two sides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Disagreement {
     /// `seat`, `claim`, `reservation`, `account`, `match`, `site`, `journal`, `dead letter`,
     /// `payment` or `gateway`.
     pub kind: &'static str,
-    /// Which one.
+    /// The id of the document.
     pub about: String,
+    /// A sentence for people.
     pub what: String,
 }
 
@@ -30,7 +32,7 @@ impl Disagreement {
     }
 }
 
-/// What was compared, and what does not agree.
+/// How much was compared, and the disagreements.
 #[derive(Debug, Default)]
 pub struct Verified {
     pub matches: usize,
@@ -43,14 +45,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// For people: a line for each thing that does not agree, and one for what was compared.
+    /// Returns a table for people: a line for each disagreement, and a last line with the numbers.
     pub fn table(&self) -> String {
         let mut text = String::new();
         if !self.disagreements.is_empty() {
             text.push_str(&format!("{:<12} {:<46} what does not agree\n", "kind", "which"));
         }
-        for one in &self.disagreements {
-            text.push_str(&format!("{:<12} {:<46} {}\n", one.kind, one.about, one.what));
+        for Disagreement { kind, about, what } in &self.disagreements {
+            text.push_str(&format!("{kind:<12} {about:<46} {what}\n"));
         }
         let Self { matches, seats, payments, backlog, disagreements } = self;
         text.push_str(&format!(
@@ -62,8 +64,8 @@ impl Verified {
     }
 }
 
-/// Compares everything but the gateway. While people buy, what is between two steps may show up; on
-/// a quiet system the list is empty.
+/// Compares everything but the gateway. While people buy, the list can contain sales between two
+/// steps. On a quiet system, the list is empty when all sides agree.
 pub async fn verify(engine: &Engine, store: &Store) -> anyhow::Result<Verified> {
     let mut verified = Verified::default();
     for partition in engine.partitions() {
@@ -72,14 +74,15 @@ pub async fn verify(engine: &Engine, store: &Store) -> anyhow::Result<Verified> 
         sales(engine, store, partition, &mut verified).await?;
     }
     for letter in store.dead_letters().await? {
-        let name = super::dead_letters::name_of(&letter);
+        let name = name_of(&letter);
         verified.disagreements.push(Disagreement::new("dead letter", name, letter.reason));
     }
     verified.disagreements.sort();
     Ok(verified)
 }
 
-/// A worker that is at work moves both sides: only what is found again does not agree.
+/// Compares the journal with PostgreSQL. A running worker moves both, so only a disagreement that
+/// is found three times counts.
 async fn agreement(
     engine: &Engine,
     store: &Store,
@@ -88,9 +91,9 @@ async fn agreement(
     let mut found = Agreement::Same;
     for _ in 0..3 {
         let state = engine.partition_state(partition).await?;
-        let place = store.position(partition).await?;
-        let upto = place.map_or(StreamId::default(), |place| place.id);
-        found = Agreement::of(&state, place, engine.journal_has(partition, upto).await?);
+        let position = store.position(partition).await?;
+        let upto = position.map_or(StreamId::default(), |position| position.id);
+        found = Agreement::of(&state, position, engine.journal_has(partition, upto).await?);
         if found == Agreement::Same {
             break;
         }
@@ -111,15 +114,17 @@ async fn journal(
     match agreement {
         Agreement::Same => {}
         Agreement::NotLoaded => wrong("not loaded in Redis".to_owned()),
-        Agreement::RedisLost { committed: known } => {
-            wrong(format!("PostgreSQL has it up to {known}, and Redis has lost that entry"));
+        Agreement::RedisLost { committed } => {
+            wrong(format!("PostgreSQL has it up to {committed}, and Redis has lost that entry"));
         }
-        Agreement::DatabaseLost { announced: told, found: place } => {
-            let place = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
-            wrong(format!("PostgreSQL had it up to {told} and has {place}: grandstand restore"));
+        Agreement::DatabaseLost { announced, found } => {
+            let found = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+            wrong(format!(
+                "PostgreSQL had it up to {announced} and has {found}: grandstand restore"
+            ));
         }
     }
-    let upto = store.position(partition).await?.map_or(StreamId::default(), |place| place.id);
+    let upto = store.position(partition).await?.map_or(StreamId::default(), |position| position.id);
     verified.backlog += engine.journal_backlog(partition, upto).await?;
     Ok(())
 }
@@ -131,24 +136,26 @@ async fn accounts(
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
     let redis = engine.accounts_of(partition).await?.into_iter();
-    let redis: BTreeMap<_, _> = redis.map(|one| (one.id.0, one.email)).collect();
+    let redis: BTreeMap<_, _> = redis.map(|account| (account.id.0, account.email)).collect();
     let kept = store.accounts(partition).await?.into_iter();
-    let kept: BTreeMap<_, _> = kept.map(|one| (one.id.0, one.email)).collect();
-    both(verified, "account", &redis, &kept, |_| "another e-mail in PostgreSQL".to_owned());
+    let kept: BTreeMap<_, _> = kept.map(|account| (account.id.0, account.email)).collect();
+    compare_documents(verified, "account", &redis, &kept, |_| {
+        "another e-mail in PostgreSQL".to_owned()
+    });
     let (sites, matches) = engine.catalog(partition).await?;
     let (kept_sites, kept_matches) = store.catalog(partition).await?;
-    let sites = sites.into_iter().map(|one| (one.id.0, one.version)).collect();
-    let kept = kept_sites.into_iter().map(|one| (one.id.0, one.version)).collect();
+    let sites = sites.into_iter().map(|site| (site.id.0, site.version)).collect();
+    let kept = kept_sites.into_iter().map(|site| (site.id.0, site.version)).collect();
     let version = |kept: &u64| format!("version {kept} in PostgreSQL, another in Redis");
-    both(verified, "site", &sites, &kept, version);
-    let matches = matches.into_iter().map(|one| (one.id.0, one.version)).collect();
-    let kept = kept_matches.into_iter().map(|one| (one.id.0, one.version)).collect();
-    both(verified, "match", &matches, &kept, version);
+    compare_documents(verified, "site", &sites, &kept, version);
+    let matches = matches.into_iter().map(|fixture| (fixture.id.0, fixture.version)).collect();
+    let kept = kept_matches.into_iter().map(|fixture| (fixture.id.0, fixture.version)).collect();
+    compare_documents(verified, "match", &matches, &kept, version);
     Ok(())
 }
 
-/// What only one side has, or both have differently.
-fn both<T: PartialEq>(
+/// Reports documents that only one side has, or that differ.
+fn compare_documents<T: PartialEq>(
     verified: &mut Verified,
     kind: &'static str,
     redis: &BTreeMap<uuid::Uuid, T>,
@@ -156,10 +163,10 @@ fn both<T: PartialEq>(
     differ: impl Fn(&T) -> String,
 ) {
     let mut wrong = |id, what| verified.disagreements.push(Disagreement::new(kind, id, what));
-    for (id, one) in kept {
+    for (id, document) in kept {
         match redis.get(id) {
             None => wrong(id, "in PostgreSQL, unknown in Redis".to_owned()),
-            Some(other) if other != one => wrong(id, differ(one)),
+            Some(other) if other != document => wrong(id, differ(document)),
             Some(_) => {}
         }
     }
@@ -174,51 +181,51 @@ async fn sales(
     partition: Partition,
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
-    // What is archived is in PostgreSQL alone, or about to be.
+    // The sales of archived matches are in PostgreSQL only, or will be soon.
     let (archived, matches): (Vec<_>, Vec<_>) =
-        engine.catalog(partition).await?.1.into_iter().partition(|event| event.archived);
-    let archived: HashSet<MatchId> = archived.iter().map(|event| event.id).collect();
+        engine.catalog(partition).await?.1.into_iter().partition(|fixture| fixture.archived);
+    let archived: HashSet<MatchId> = archived.iter().map(|fixture| fixture.id).collect();
     let mut reservations = store.claimed_reservations(partition).await?;
-    reservations.retain(|one| !archived.contains(&one.match_id));
-    let begun = engine.claims_in(partition).await?.into_iter();
-    let begun = begun.filter(|one| !matches!(one.state, ClaimState::Hold | ClaimState::Pending));
-    let begun = begun.filter(|one| !archived.contains(&one.match_id));
-    let live = begun.map(|claim| (claim.id, claim)).collect();
+    reservations.retain(|reservation| !archived.contains(&reservation.match_id));
+    let mut begun = engine.claims_in(partition).await?;
+    begun.retain(|claim| !matches!(claim.state, ClaimState::Hold | ClaimState::Pending));
+    begun.retain(|claim| !archived.contains(&claim.match_id));
+    let live = begun.into_iter().map(|claim| (claim.id, claim)).collect();
     compare_reservations(&reservations, live, verified);
-    for (event, seat) in store.stray_claims(partition).await? {
-        let what = "claimed in PostgreSQL for no reservation that may have it";
-        verified.disagreements.push(Disagreement::new("claim", name(event, seat), what));
+    for (match_id, seat) in store.stray_claims(partition).await? {
+        let what = "claimed in PostgreSQL without a valid reservation";
+        verified.disagreements.push(Disagreement::new("claim", name(match_id, seat), what));
     }
     let mut kept: HashMap<MatchId, HashMap<SeatId, u8>> = HashMap::new();
-    for one in &reservations {
-        note(&mut kept, one, verified);
+    for reservation in &reservations {
+        add_seats(&mut kept, reservation, verified);
     }
-    for (event, seat) in store.blocked_seats(partition).await? {
-        kept.entry(event).or_default().insert(seat, b'B');
+    for (match_id, seat) in store.blocked_seats(partition).await? {
+        kept.entry(match_id).or_default().insert(seat, b'B');
     }
-    for (event, seat) in nameless(engine, partition, &matches).await? {
-        let what = "taken in Redis, and no hold or reservation names it: load the partition anew";
-        verified.disagreements.push(Disagreement::new("seat", name(event, seat), what));
+    for (match_id, seat) in ownerless(engine, partition, &matches).await? {
+        let what = "taken in Redis without a hold or reservation: run `grandstand rebuild`";
+        verified.disagreements.push(Disagreement::new("seat", name(match_id, seat), what));
     }
-    for event in matches {
-        let snapshot = engine.snapshot(event.id).await?;
-        let in_store = kept.remove(&event.id).unwrap_or_default();
+    for fixture in matches {
+        let snapshot = engine.snapshot(fixture.id).await?;
+        let in_store = kept.remove(&fixture.id).unwrap_or_default();
         let in_redis: HashMap<SeatId, u8> = snapshot.taken.into_iter().collect();
         let all: HashSet<SeatId> = in_store.keys().chain(in_redis.keys()).copied().collect();
         verified.matches += 1;
         verified.seats += all.len();
         for seat in all {
             let what = compare(in_redis.get(&seat).copied(), in_store.get(&seat).copied());
-            let wrong = what.map(|what| Disagreement::new("seat", name(event.id, seat), what));
+            let wrong = what.map(|what| Disagreement::new("seat", name(fixture.id, seat), what));
             verified.disagreements.extend(wrong);
         }
     }
     Ok(())
 }
 
-/// Seats that are held or reserved in Redis for nobody: they would stay so for ever. Holds come and
-/// go while it looks, so that only what is found three times counts.
-async fn nameless(
+/// Returns seats that are held or reserved in Redis without an owner: nothing would ever free them.
+/// Holds begin and end during the search, so only a seat that is found three times counts.
+async fn ownerless(
     engine: &Engine,
     partition: Partition,
     matches: &[Match],
@@ -226,10 +233,10 @@ async fn nameless(
     let mut found: Option<HashSet<(MatchId, SeatId)>> = None;
     for _ in 0..3 {
         let mut taken = HashSet::new();
-        for event in matches {
-            let seats = engine.snapshot(event.id).await?.taken.into_iter();
+        for fixture in matches {
+            let seats = engine.snapshot(fixture.id).await?.taken.into_iter();
             let held = seats.filter(|(_, letter)| b"HP".contains(letter));
-            taken.extend(held.map(|(seat, _)| (event.id, seat)));
+            taken.extend(held.map(|(seat, _)| (fixture.id, seat)));
         }
         for claim in engine.claims_in(partition).await? {
             for seat in claim.seats {
@@ -247,8 +254,8 @@ async fn nameless(
     Ok(found.unwrap_or_default())
 }
 
-fn name(event: MatchId, seat: SeatId) -> String {
-    format!("{event} {seat}")
+fn name(match_id: MatchId, seat: SeatId) -> String {
+    format!("{match_id} {seat}")
 }
 
 fn compare_reservations(
@@ -258,28 +265,28 @@ fn compare_reservations(
 ) {
     let mut wrong =
         |id, what| verified.disagreements.push(Disagreement::new("reservation", id, what));
-    for one in kept {
-        let status = one.status.word();
-        let Some(claim) = live.remove(&one.id) else {
-            wrong(one.id, format!("{status} in PostgreSQL, unknown in Redis"));
+    for reservation in kept {
+        let (id, status) = (reservation.id, reservation.status.word());
+        let Some(claim) = live.remove(&id) else {
+            wrong(id, format!("{status} in PostgreSQL, unknown in Redis"));
             continue;
         };
-        let sold = claim.state != ClaimState::Paying;
-        let (mut here, mut there) = (claim.seats.clone(), one.seats.clone());
-        here.sort();
-        there.sort();
-        if sold != (one.status == ReservationStatus::Confirmed) {
-            wrong(one.id, format!("{status} in PostgreSQL, {:?} in Redis", claim.state));
-        } else if claim.user != one.user {
-            wrong(one.id, "of another user in PostgreSQL than in Redis".to_owned());
-        } else if here != there {
-            wrong(one.id, "other seats in PostgreSQL than in Redis".to_owned());
-        } else if one.refunding != (claim.state == ClaimState::Refunding) {
-            let side = if one.refunding { "PostgreSQL" } else { "Redis" };
-            wrong(one.id, format!("its money is on the way back in {side} only"));
-        } else if claim.amount != one.amount {
-            let what = format!("{} KRW in PostgreSQL, {} in Redis", one.amount, claim.amount);
-            wrong(one.id, what);
+        let is_sold = claim.state != ClaimState::Paying;
+        let (mut in_redis, mut in_store) = (claim.seats.clone(), reservation.seats.clone());
+        in_redis.sort();
+        in_store.sort();
+        if is_sold != (reservation.status == ReservationStatus::Confirmed) {
+            wrong(id, format!("{status} in PostgreSQL, {:?} in Redis", claim.state));
+        } else if claim.user != reservation.user {
+            wrong(id, "another user in PostgreSQL than in Redis".to_owned());
+        } else if in_redis != in_store {
+            wrong(id, "other seats in PostgreSQL than in Redis".to_owned());
+        } else if reservation.refunding != (claim.state == ClaimState::Refunding) {
+            let side = if reservation.refunding { "PostgreSQL" } else { "Redis" };
+            wrong(id, format!("its money is on the way back in {side} only"));
+        } else if claim.amount != reservation.amount {
+            let (redis, store) = (claim.amount, reservation.amount);
+            wrong(id, format!("{store} KRW in PostgreSQL, {redis} in Redis"));
         }
     }
     for (id, claim) in live {
@@ -287,17 +294,18 @@ fn compare_reservations(
     }
 }
 
-fn note(
+/// Adds the seats of a reservation to those of PostgreSQL.
+fn add_seats(
     kept: &mut HashMap<MatchId, HashMap<SeatId, u8>>,
-    one: &Reservation,
+    reservation: &Reservation,
     verified: &mut Verified,
 ) {
-    let letter = if one.status == ReservationStatus::Confirmed { b'O' } else { b'P' };
-    for seat in &one.seats {
-        let earlier = kept.entry(one.match_id).or_default().insert(*seat, letter);
+    let letter = if reservation.status == ReservationStatus::Confirmed { b'O' } else { b'P' };
+    for seat in &reservation.seats {
+        let earlier = kept.entry(reservation.match_id).or_default().insert(*seat, letter);
         if earlier.is_some() {
-            let what = "two reservations in PostgreSQL have it";
-            let about = name(one.match_id, *seat);
+            let what = "two reservations in PostgreSQL have this seat";
+            let about = name(reservation.match_id, *seat);
             verified.disagreements.push(Disagreement::new("seat", about, what));
         }
     }
@@ -306,7 +314,7 @@ fn note(
 fn compare(redis: Option<u8>, store: Option<u8>) -> Option<String> {
     match (redis, store) {
         (Some(b'O'), Some(b'O')) | (Some(b'P'), Some(b'P')) | (Some(b'B'), Some(b'B')) => None,
-        // Held or waiting for a payment: of Redis alone.
+        // Only Redis has seats that are held or wait for a payment.
         (Some(b'H' | b'P') | None, None) => None,
         (found, None) => Some(format!("{} in Redis, unknown in PostgreSQL", word(found))),
         (found, Some(b'O')) => Some(format!("sold in PostgreSQL, {} in Redis", word(found))),
@@ -318,5 +326,5 @@ fn compare(redis: Option<u8>, store: Option<u8>) -> Option<String> {
 fn word(letter: Option<u8>) -> &'static str {
     letter
         .and_then(crate::domain::seat::SeatState::from_letter)
-        .map_or("AVAILABLE", |one| one.word())
+        .map_or("AVAILABLE", |state| state.word())
 }

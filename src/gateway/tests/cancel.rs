@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A gateway with one approved payment, and its key.
+/// Returns a gateway with an approved payment, and the key of the payment.
 async fn paid() -> (Gateway, String) {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
@@ -11,16 +11,16 @@ async fn paid() -> (Gateway, String) {
 }
 
 #[tokio::test]
-async fn a_full_cancel_gives_all_back_once() {
+async fn a_full_cancel_returns_all_money_once() {
     let (gateway, key) = paid().await;
     let outcome = gateway.toss.cancel(&key, "refund-1", "seats are gone", None).await;
     let CancelOutcome::Canceled(payment) = outcome.clone() else { panic!("{outcome:?}") };
     assert_eq!((payment.status.as_str(), payment.balance_amount), ("CANCELED", 0));
     let same = gateway.toss.cancel(&key, "refund-1", "seats are gone", None).await;
-    assert_eq!(same, outcome, "the same intent is replayed");
+    assert_eq!(same, outcome, "Toss replays the same intent");
     let other = gateway.toss.cancel(&key, "refund-2", "again", None).await;
     let CancelOutcome::Canceled(payment) = other else { panic!("{other:?}") };
-    assert_eq!(payment.cancels.unwrap().len(), 1, "already cancelled: nothing more moved");
+    assert_eq!(payment.cancels.unwrap().len(), 1, "already cancelled: no more money moved");
 }
 
 #[tokio::test]
@@ -57,14 +57,14 @@ async fn a_refusal_on_request_is_refused_and_a_new_intent_can_succeed() {
     for _ in 0..2 {
         let outcome = gateway.toss.cancel(&key, "refund-1", "test", None).await;
         let CancelOutcome::Refused { code, .. } = outcome else { panic!("{outcome:?}") };
-        assert_eq!(code, "EXCEED_MAX_REFUND_DUE", "failures are replayed too");
+        assert_eq!(code, "EXCEED_MAX_REFUND_DUE", "Toss replays failures too");
     }
     let outcome = gateway.toss.cancel(&key, "refund-2", "test", None).await;
     assert!(matches!(outcome, CancelOutcome::Canceled(_)), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_cancel_without_an_answer_is_unknown_and_its_repeat_moves_nothing_more() {
+async fn a_cancel_without_a_reply_is_unknown_and_its_repeat_moves_no_more_money() {
     let (gateway, key) = paid().await;
     for (intent, kind) in [("refund-1", "dropAfter"), ("refund-2", "errorAfter")] {
         gateway.fault(json!({ "call": "cancel", "kind": kind, "count": 1 })).await;
@@ -78,7 +78,7 @@ async fn a_cancel_without_an_answer_is_unknown_and_its_repeat_moves_nothing_more
 }
 
 #[tokio::test]
-async fn what_was_never_paid_cannot_be_cancelled() {
+async fn a_payment_that_was_never_charged_cannot_be_cancelled() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
     for (key, wanted) in
@@ -91,7 +91,7 @@ async fn what_was_never_paid_cannot_be_cancelled() {
 }
 
 #[tokio::test]
-async fn parallel_cancels_of_many_intents_never_give_back_too_much() {
+async fn parallel_cancels_of_many_intents_never_return_too_much() {
     let (gateway, key) = paid().await;
     let cancels = (0..20).map(|number| {
         let (toss, key) = (gateway.toss.clone(), key.clone());

@@ -1,4 +1,4 @@
-//! Confirmations and look-ups: each way in which one can end.
+//! Confirmations and look-ups, with each possible result.
 
 use super::*;
 
@@ -45,7 +45,7 @@ async fn a_second_card_for_the_same_order_can_succeed_after_a_decline() {
     assert!(matches!(gateway.toss.confirm(&good, ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
     assert_unknown(&gateway.toss.confirm(&third, ORDER, AMOUNT, 1).await, "ALREADY_PROCESSED");
     let Lookup::Found(payment) = gateway.toss.find_by_order(ORDER).await else { panic!() };
-    assert_eq!(payment.payment_key, good, "the one that took the money is found");
+    assert_eq!(payment.payment_key, good, "the payment that took the money is found");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn an_amount_or_an_order_that_differs_is_refused() {
 }
 
 #[tokio::test]
-async fn a_cut_connection_is_unknown_and_the_look_up_says_done() {
+async fn a_cut_connection_is_unknown_and_a_look_up_finds_the_payment_done() {
     let gateway = Gateway::start().await;
     for (order, kind) in [(ORDER, "dropAfter"), ("order-000002", "errorAfter")] {
         let key = gateway.pay(order, json!({})).await;
@@ -98,7 +98,7 @@ async fn a_cut_connection_is_unknown_and_the_look_up_says_done() {
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
         gateway.until_status(order, &GatewayStatus::Done).await;
         let again = gateway.toss.confirm(&key, order, AMOUNT, 1).await;
-        assert!(matches!(again, Outcome::Approved(_)), "the first answer is replayed: {again:?}");
+        assert!(matches!(again, Outcome::Approved(_)), "Toss replays the first reply: {again:?}");
     }
 }
 
@@ -118,7 +118,7 @@ async fn a_failure_before_the_effect_is_unknown_and_a_repeat_succeeds() {
 }
 
 #[tokio::test]
-async fn a_time_out_is_unknown_although_the_money_moves_later() {
+async fn a_timeout_is_unknown_because_the_money_can_move_later() {
     let gateway = Gateway::start().await;
     let impatient = client(&gateway.emulator.url(), &EmulatorSettings::default().secret_key, 250);
     let key = gateway.pay(ORDER, json!({})).await;
@@ -126,7 +126,7 @@ async fn a_time_out_is_unknown_although_the_money_moves_later() {
     gateway.fault(slow).await;
     assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT, 1).await, "in time");
     let Lookup::Found(payment) = gateway.toss.find_by_order(ORDER).await else { panic!() };
-    assert_eq!(payment.status, GatewayStatus::InProgress, "not yet decided, so not a failure");
+    assert_eq!(payment.status, GatewayStatus::InProgress, "not decided yet, so not a failure");
     gateway.until_status(ORDER, &GatewayStatus::Done).await;
 }
 
@@ -164,7 +164,7 @@ async fn too_many_calls_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_payment_that_would_wait_for_a_deposit_is_declined_and_its_account_closed() {
+async fn a_payment_into_a_virtual_account_is_declined_and_the_account_is_closed() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({ "confirm": "waitForDeposit" })).await;
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
@@ -174,7 +174,7 @@ async fn a_payment_that_would_wait_for_a_deposit_is_declined_and_its_account_clo
 }
 
 #[tokio::test]
-async fn a_buyer_who_has_paid_into_the_account_before_it_is_closed_has_paid() {
+async fn a_deposit_before_the_account_is_closed_counts_as_paid() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({ "confirm": "waitForDeposit" })).await;
     gateway.fault(json!({ "call": "cancel", "kind": "dropBefore" })).await;
@@ -195,7 +195,7 @@ async fn the_time_to_confirm_ends() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_and_a_gateway_that_is_away_are_unknown() {
+async fn a_wrong_key_and_an_unreachable_gateway_are_unknown() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
     let url = gateway.emulator.url();
@@ -216,8 +216,8 @@ async fn a_wrong_key_and_a_gateway_that_is_away_are_unknown() {
     assert!(!toss.admits_new_payment(), "the breaker is open");
 }
 
-/// A gateway that answers each call with one fixed text, for answers that no good one gives.
-async fn gateway_that_answers(status: u16, body: String) -> Toss {
+/// Starts a gateway that sends the same reply to each call, for replies that Toss never sends.
+async fn gateway_with_reply(status: u16, body: String) -> Toss {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let status = axum::http::StatusCode::from_u16(status).unwrap();
@@ -230,12 +230,12 @@ async fn gateway_that_answers(status: u16, body: String) -> Toss {
 }
 
 #[tokio::test]
-async fn an_answer_about_another_payment_is_never_an_approval() {
+async fn a_reply_about_another_payment_is_never_an_approval() {
     let good = json!({
         "paymentKey": "key-1", "orderId": ORDER, "status": "DONE",
         "totalAmount": AMOUNT, "balanceAmount": AMOUNT, "currency": "KRW",
     });
-    let toss = gateway_that_answers(200, good.to_string()).await;
+    let toss = gateway_with_reply(200, good.to_string()).await;
     assert!(matches!(toss.confirm("key-1", ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
 
     for (field, value) in [
@@ -246,17 +246,17 @@ async fn an_answer_about_another_payment_is_never_an_approval() {
     ] {
         let mut other = good.clone();
         other[field] = value;
-        let toss = gateway_that_answers(200, other.to_string()).await;
+        let toss = gateway_with_reply(200, other.to_string()).await;
         assert_unknown(&toss.confirm("key-1", ORDER, AMOUNT, 1).await, "another payment");
     }
     let mut other = good.clone();
     other["orderId"] = json!("order-000002");
-    let toss = gateway_that_answers(200, other.to_string()).await;
+    let toss = gateway_with_reply(200, other.to_string()).await;
     assert!(matches!(toss.find_by_order(ORDER).await, Lookup::Unknown { .. }));
 }
 
 #[tokio::test]
-async fn answers_that_are_not_of_toss_are_unknown() {
+async fn replies_that_are_not_from_toss_are_unknown() {
     for (status, body) in [
         (200, "<html>a login page</html>".to_owned()),
         (200, "{".to_owned()),
@@ -266,7 +266,7 @@ async fn answers_that_are_not_of_toss_are_unknown() {
         (500, json!({ "code": "REJECT_CARD_COMPANY", "message": "" }).to_string()),
         (200, "x".repeat(3 << 20)),
     ] {
-        let toss = gateway_that_answers(status, body).await;
+        let toss = gateway_with_reply(status, body).await;
         let outcome = toss.confirm("key-1", ORDER, AMOUNT, 1).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{status}: {outcome:?}");
         assert!(matches!(toss.find_by_order(ORDER).await, Lookup::Unknown { .. }), "{status}");
@@ -276,7 +276,7 @@ async fn answers_that_are_not_of_toss_are_unknown() {
 }
 
 #[tokio::test]
-async fn ids_that_could_leave_their_path_are_not_sent() {
+async fn ids_that_could_change_the_path_are_not_sent() {
     let gateway = Gateway::start().await;
     for id in ["..", "a/b", "a?b", "", "a%2fb"] {
         assert!(matches!(gateway.toss.find_by_order(id).await, Lookup::Unknown { .. }), "{id}");
@@ -287,18 +287,17 @@ async fn ids_that_could_leave_their_path_are_not_sent() {
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
 }
 
-/// The rule: whatever strangers can cause holds no buyer back.
 #[tokio::test]
-async fn calls_in_the_background_do_not_hold_new_payments_back() {
+async fn calls_in_the_background_do_not_make_the_breaker_refuse_buyers() {
     let gateway = Gateway::start().await;
     gateway.fault(json!({ "call": "lookup", "kind": "dropBefore" })).await;
-    let quiet = gateway.toss.in_background();
+    let background = gateway.toss.in_background();
     for _ in 0..8 {
-        assert!(matches!(quiet.find_by_order(ORDER).await, Lookup::Unknown { .. }));
+        assert!(matches!(background.find_by_order(ORDER).await, Lookup::Unknown { .. }));
     }
     assert!(gateway.toss.admits_new_payment());
     for _ in 0..8 {
         assert!(matches!(gateway.toss.find_by_order(ORDER).await, Lookup::Unknown { .. }));
     }
-    assert!(!gateway.toss.admits_new_payment(), "the breaker does not open at all");
+    assert!(!gateway.toss.admits_new_payment(), "the other calls open the breaker");
 }

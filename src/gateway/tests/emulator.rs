@@ -1,5 +1,5 @@
-//! The emulator as a shop's own HTTP client sees it: credentials, test codes, idempotency keys,
-//! the form of a payment, the pay page, and the ledger's file.
+//! The emulator as the HTTP client of a shop sees it: credentials, test codes, idempotency keys,
+//! the fields of a payment, the pay page, and the file of the ledger.
 
 use super::*;
 
@@ -26,9 +26,9 @@ async fn credentials_are_checked_as_documented() {
         (basic(&format!("{key}:")), 404, "NOT_FOUND_PAYMENT"),
     ] {
         let request = gateway.http.get(&url).header("authorization", &authorization);
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), status, "{authorization}");
-        assert_eq!(answer.json::<Value>().await.unwrap()["code"], code, "{authorization}");
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status(), status, "{authorization}");
+        assert_eq!(reply.json::<Value>().await.unwrap()["code"], code, "{authorization}");
     }
 }
 
@@ -43,38 +43,38 @@ async fn a_test_code_forces_its_error_in_the_language_of_the_caller() {
     ] {
         let headers = [("TossPayments-Test-Code", code), ("Accept-Language", "en-US")];
         let body = confirm_body("no-such-payment");
-        let (got, answer) = gateway.shop("/v1/payments/confirm", &headers, &body).await;
-        assert_eq!((got, answer["code"].as_str().unwrap()), (status, code));
-        assert!(answer["message"].as_str().unwrap().is_ascii());
+        let (got, reply) = gateway.shop("/v1/payments/confirm", &headers, &body).await;
+        assert_eq!((got, reply["code"].as_str().unwrap()), (status, code));
+        assert!(reply["message"].as_str().unwrap().is_ascii());
     }
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_remembered_without_its_body() {
+async fn an_idempotency_key_counts_without_the_body() {
     let gateway = Gateway::start().await;
     let (first, second) = (gateway.pay(ORDER, json!({})).await, "no-such-payment");
     let path = "/v1/payments/confirm";
     let shared = [("Idempotency-Key", "shared")];
-    let (status, answer) = gateway.shop(path, &shared, &confirm_body(&first)).await;
+    let (status, reply) = gateway.shop(path, &shared, &confirm_body(&first)).await;
     assert_eq!(status, 200);
-    // The trap of the real API: another body under the same key gets the first payment.
-    assert_eq!(gateway.shop(path, &shared, &confirm_body(second)).await, (200, answer));
+    // A trap of the real API: another body with the same key gets the first payment.
+    assert_eq!(gateway.shop(path, &shared, &confirm_body(second)).await, (200, reply));
 
-    let (status, answer) = gateway.shop(path, &[], &confirm_body(&first)).await;
-    assert_eq!((status, answer["code"].as_str()), (400, Some("ALREADY_PROCESSED_PAYMENT")));
+    let (status, reply) = gateway.shop(path, &[], &confirm_body(&first)).await;
+    assert_eq!((status, reply["code"].as_str()), (400, Some("ALREADY_PROCESSED_PAYMENT")));
     let (_, failure) =
         gateway.shop(path, &[("Idempotency-Key", "other")], &confirm_body(second)).await;
     let again = gateway.shop(path, &[("Idempotency-Key", "other")], &confirm_body(&first)).await;
-    assert_eq!(again, (404, failure), "a failure is replayed too");
+    assert_eq!(again, (404, failure), "Toss replays a failure too");
 
     let long = "k".repeat(301);
-    let (status, answer) =
+    let (status, reply) =
         gateway.shop(path, &[("Idempotency-Key", &long)], &confirm_body(&first)).await;
-    assert_eq!((status, answer["code"].as_str()), (400, Some("INVALID_IDEMPOTENCY_KEY")));
+    assert_eq!((status, reply["code"].as_str()), (400, Some("INVALID_IDEMPOTENCY_KEY")));
 }
 
 #[tokio::test]
-async fn a_key_in_flight_gets_409_even_when_its_first_caller_has_gone() {
+async fn a_key_in_flight_gets_409_even_after_its_first_caller_has_disconnected() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.fault(json!({ "call": "confirm", "kind": "latency", "minMs": 500, "count": 1 })).await;
@@ -107,7 +107,7 @@ async fn a_payment_has_the_documented_fields() {
 }
 
 #[tokio::test]
-async fn requests_that_are_not_valid_are_refused() {
+async fn invalid_requests_are_refused() {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
     let cancel = format!("/v1/payments/{key}/cancel");
@@ -119,13 +119,13 @@ async fn requests_that_are_not_valid_are_refused() {
         (cancel.as_str(), json!({ "cancelReason": "" })),
         (cancel.as_str(), json!({ "cancelReason": "x".repeat(201) })),
     ] {
-        let (status, answer) = gateway.shop(path, &[], &body).await;
-        assert_eq!((status, answer["code"].as_str()), (400, Some("INVALID_REQUEST")), "{body}");
+        let (status, reply) = gateway.shop(path, &[], &body).await;
+        assert_eq!((status, reply["code"].as_str()), (400, Some("INVALID_REQUEST")), "{body}");
     }
 }
 
 #[tokio::test]
-async fn payments_come_back_after_a_restart_also_when_the_last_line_is_half() {
+async fn payments_survive_a_restart_even_when_the_last_line_is_incomplete() {
     use std::io::Write as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.jsonl");
@@ -144,7 +144,7 @@ async fn payments_come_back_after_a_restart_also_when_the_last_line_is_half() {
     let gateway = Gateway::start_with(settings.clone(), 5_000).await;
     assert_eq!(gateway.ledger().await, before);
     let outcome = gateway.toss.confirm(&declined, "order-000002", AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Declined { .. }), "the plan came back: {outcome:?}");
+    assert!(matches!(outcome, Outcome::Declined { .. }), "the plan survives too: {outcome:?}");
     gateway.emulator.stop().await;
 
     let gateway = Gateway::start_with(settings, 5_000).await;
@@ -153,7 +153,7 @@ async fn payments_come_back_after_a_restart_also_when_the_last_line_is_half() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_stops_and_returns_settles_what_was_unknown() {
+async fn a_restarted_gateway_settles_an_unknown_outcome() {
     let folder = tempfile::tempdir().unwrap();
     let ledger_path = Some(folder.path().join("ledger.jsonl"));
     let settings = EmulatorSettings { ledger_path, ..EmulatorSettings::default() };
@@ -190,12 +190,12 @@ fn pay_url(gateway: &Gateway, path: &str, more: &[(&str, &str)]) -> reqwest::Url
     url
 }
 
-/// The address that a choice at the pay page leads to.
+/// Makes a choice at the pay page, and returns the address of the redirect.
 async fn choose(gateway: &Gateway, choice: &str) -> reqwest::Url {
     let url = pay_url(gateway, &format!("/pay/{choice}"), &[]);
-    let answer = gateway.http.post(url).send().await.unwrap();
-    assert_eq!(answer.status(), 303);
-    answer.headers()["location"].to_str().unwrap().parse().unwrap()
+    let reply = gateway.http.post(url).send().await.unwrap();
+    assert_eq!(reply.status(), 303);
+    reply.headers()["location"].to_str().unwrap().parse().unwrap()
 }
 
 fn value_of(url: &reqwest::Url, name: &str) -> Option<String> {
@@ -203,12 +203,12 @@ fn value_of(url: &reqwest::Url, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_pay_page_shows_the_order_as_text_and_refuses_strange_addresses() {
+async fn the_pay_page_escapes_the_order_and_refuses_unsafe_addresses() {
     let gateway = Gateway::start().await;
-    let answer = gateway.http.get(pay_url(&gateway, "/pay", &[])).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    assert!(answer.headers()["content-security-policy"].to_str().unwrap().contains("'none'"));
-    let page = answer.text().await.unwrap();
+    let reply = gateway.http.get(pay_url(&gateway, "/pay", &[])).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    assert!(reply.headers()["content-security-policy"].to_str().unwrap().contains("'none'"));
+    let page = reply.text().await.unwrap();
     assert!(page.contains("50,000원") && page.contains("&lt;script&gt;"));
     assert!(!page.contains("<script"));
 
@@ -239,7 +239,7 @@ async fn each_choice_at_the_pay_page_returns_to_the_shop_as_documented() {
     let to = choose(&gateway, "decline").await;
     assert_eq!(value_of(&to, "code").unwrap(), "REJECT_CARD_COMPANY");
     assert_eq!(value_of(&to, "orderId").unwrap(), ORDER);
-    assert!(gateway.ledger().await.is_empty(), "nothing was authenticated yet");
+    assert!(gateway.ledger().await.is_empty(), "no payment was authenticated");
 
     let to = choose(&gateway, "refused").await;
     let key = value_of(&to, "paymentKey").unwrap();

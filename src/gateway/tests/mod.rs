@@ -1,17 +1,15 @@
 //! The client against the emulator, over real HTTP on this machine.
 
-use std::time::Duration;
-
+use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome, Toss, TossSettings};
+use grandstand_emulator::{Emulator, EmulatorSettings};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::net::TcpListener;
-
-use super::emulator::{Emulator, EmulatorSettings};
-use super::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome, Toss, TossSettings};
 
 const ORDER: &str = "order-000001";
 const AMOUNT: i64 = 50_000;
 
-/// An emulator, a client of it, and a plain HTTP client for the emulator's own calls.
+/// An emulator, our client of it, and an HTTP client for the emulator's own calls.
 struct Gateway {
     emulator: Emulator,
     toss: Toss,
@@ -36,18 +34,18 @@ impl Gateway {
         Self { emulator, toss, http }
     }
 
-    /// Makes a payment as a buyer would; `more` is added to the request.
+    /// Creates a payment as a buyer would. `more` is added to the request.
     async fn pay(&self, order_id: &str, more: Value) -> String {
         let mut request = json!({ "orderId": order_id, "amount": AMOUNT });
         request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let answer = self.post("/_emulator/payments", &request).await;
-        answer["paymentKey"].as_str().unwrap().to_owned()
+        let reply = self.post("/_emulator/payments", &request).await;
+        reply["paymentKey"].as_str().unwrap().to_owned()
     }
 
     async fn fault(&self, fault: Value) {
         let url = format!("{}/_emulator/faults", self.emulator.url());
-        let answer = self.http.post(url).json(&fault).send().await.unwrap();
-        assert_eq!(answer.status(), 204, "{}", answer.text().await.unwrap());
+        let reply = self.http.post(url).json(&fault).send().await.unwrap();
+        assert_eq!(reply.status(), 204, "{}", reply.text().await.unwrap());
     }
 
     async fn end_faults(&self) {
@@ -60,24 +58,24 @@ impl Gateway {
         self.http.post(url).json(body).send().await.unwrap().json().await.unwrap()
     }
 
-    /// A POST as a shop makes it, with more headers; gives status and body.
+    /// Sends a POST as a shop does, with additional headers. Returns status and body.
     async fn shop(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
         let url = format!("{}{path}", self.emulator.url());
         let key = EmulatorSettings::default().secret_key;
         let request = self.http.post(url).basic_auth(key, Some("")).json(body);
         let request =
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let reply = request.send().await.unwrap();
+        (reply.status().as_u16(), reply.json().await.unwrap())
     }
 
     async fn ledger(&self) -> Vec<Value> {
         let url = format!("{}/_emulator/ledger", self.emulator.url());
-        let answer: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
-        answer["payments"].as_array().unwrap().clone()
+        let reply: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        reply["payments"].as_array().unwrap().clone()
     }
 
-    /// The status that a look-up shows, waiting until it is `wanted`.
+    /// Waits until a look-up shows this status.
     async fn until_status(&self, order_id: &str, wanted: &GatewayStatus) {
         let all = async {
             loop {
@@ -98,7 +96,7 @@ fn client(base_url: &str, secret_key: &str, timeout_ms: u64) -> Toss {
 
 fn assert_unknown(outcome: &Outcome, part: &str) {
     let Outcome::Unknown { reason } = outcome else { panic!("not unknown: {outcome:?}") };
-    assert!(reason.contains(part), "{reason:?} does not speak of {part:?}");
+    assert!(reason.contains(part), "{reason:?} does not contain {part:?}");
 }
 
 mod cancel;

@@ -1,16 +1,15 @@
-//! The list of all movements of money, as the client reads it and as it goes over the wire.
-
-use jiff::{SignedDuration, Timestamp};
+//! The list of all movements of money, as our client reads it and as the API sends it.
 
 use super::*;
 use crate::gateway::toss::{GatewayTransaction, Transactions};
+use jiff::{SignedDuration, Timestamp};
 
 fn hours(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count)
 }
 
 impl Gateway {
-    /// The page behind `after` of the last hour.
+    /// Returns the page behind `after` of the last hour.
     async fn page(&self, after: Option<&str>) -> Vec<GatewayTransaction> {
         let now = Timestamp::now();
         match self.toss.transactions(now - hours(1), now, after).await {
@@ -19,15 +18,15 @@ impl Gateway {
         }
     }
 
-    /// What a shop gets for a query of its own.
+    /// Sends the query of a shop. Returns status and body.
     async fn list(&self, query: &str) -> (u16, Value) {
         let url = format!("{}/v1/transactions?{query}", self.emulator.url());
         let key = EmulatorSettings::default().secret_key;
-        let answer = self.http.get(url).basic_auth(key, Some("")).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let reply = self.http.get(url).basic_auth(key, Some("")).send().await.unwrap();
+        (reply.status().as_u16(), reply.json().await.unwrap())
     }
 
-    /// Two charges, the first of which goes back in two parts.
+    /// Makes two charges, and cancels the first of them in two parts.
     async fn four_movements(&self) {
         for order in [ORDER, "order-000002"] {
             let key = self.pay(order, json!({})).await;
@@ -43,10 +42,10 @@ impl Gateway {
 }
 
 fn orders(page: &[GatewayTransaction]) -> Vec<&str> {
-    page.iter().map(|one| one.order_id.as_str()).collect()
+    page.iter().map(|transaction| transaction.order_id.as_str()).collect()
 }
 
-/// The rule: each movement of money is listed once, oldest first, and a page begins behind a key.
+/// Each movement is listed once, and a page begins behind a key.
 #[tokio::test]
 async fn movements_of_money_are_listed_oldest_first() {
     let gateway = Gateway::start().await;
@@ -59,10 +58,9 @@ async fn movements_of_money_are_listed_oldest_first() {
 
     let now = Timestamp::now();
     let before = gateway.toss.transactions(now - hours(2), now - hours(1), None).await;
-    assert_eq!(before, Transactions::Page(vec![]), "times are those of Korea on both sides");
+    assert_eq!(before, Transactions::Page(vec![]), "both sides use Korean time");
 }
 
-/// The rule: the emulator has the fields and the refusals that the documents have.
 #[tokio::test]
 async fn the_list_has_the_documented_form() {
     let gateway = Gateway::start().await;
@@ -71,7 +69,8 @@ async fn the_list_has_the_documented_form() {
     let (status, all) = gateway.list(range).await;
     assert_eq!(status, 200);
     let all = all.as_array().unwrap();
-    let of = |field: &str| all.iter().map(|one| one[field].clone()).collect::<Vec<_>>();
+    let of =
+        |field: &str| all.iter().map(|transaction| transaction[field].clone()).collect::<Vec<_>>();
     assert_eq!(of("status"), ["DONE", "DONE", "PARTIAL_CANCELED", "CANCELED"]);
     assert_eq!(of("amount"), [50_000, 50_000, -10_000, -40_000]);
     let fields = "mId transactionKey paymentKey orderId method customerKey useEscrow receiptUrl \
@@ -93,14 +92,13 @@ async fn the_list_has_the_documented_form() {
         (format!("{range}&limit=10001"), "INVALID_REQUEST"),
         (format!("{range}&startingAfter=tx_unknown"), "INVALID_TRANSACTION_KEY"),
     ] {
-        let (status, answer) = gateway.list(&query).await;
-        assert_eq!((status, answer["code"].as_str()), (400, Some(code)), "{query}");
+        let (status, reply) = gateway.list(&query).await;
+        assert_eq!((status, reply["code"].as_str()), (400, Some(code)), "{query}");
     }
 }
 
-/// The rule: a gateway that has a file lists after a restart what it listed before.
 #[tokio::test]
-async fn the_list_comes_back_after_a_restart() {
+async fn the_list_survives_a_restart_of_a_gateway_with_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let ledger_path = Some(folder.path().join("ledger.jsonl"));
     let settings = EmulatorSettings { ledger_path, ..EmulatorSettings::default() };
@@ -112,18 +110,18 @@ async fn the_list_comes_back_after_a_restart() {
     assert_eq!(gateway.page(None).await, before);
 }
 
-/// The rule: a list that can't be had is unknown, and never an empty one.
+/// A failed call must not look like an empty list.
 #[tokio::test]
 async fn a_list_that_fails_is_unknown() {
     let gateway = Gateway::start().await;
     let now = Timestamp::now();
     for fault in ["dropBefore", "dropAfter", "errorBefore", "errorAfter"] {
         gateway.fault(json!({ "call": "transactions", "kind": fault, "count": 1 })).await;
-        let answer = gateway.toss.transactions(now - hours(1), now, None).await;
-        assert!(matches!(answer, Transactions::Unknown { .. }), "{fault}: {answer:?}");
+        let reply = gateway.toss.transactions(now - hours(1), now, None).await;
+        assert!(matches!(reply, Transactions::Unknown { .. }), "{fault}: {reply:?}");
     }
     for after in ["tx_unknown", "a&limit=1", ""] {
-        let answer = gateway.toss.transactions(now - hours(1), now, Some(after)).await;
-        assert!(matches!(answer, Transactions::Unknown { .. }), "{after}: {answer:?}");
+        let reply = gateway.toss.transactions(now - hours(1), now, Some(after)).await;
+        assert!(matches!(reply, Transactions::Unknown { .. }), "{after}: {reply:?}");
     }
 }

@@ -1,14 +1,12 @@
 //! Webhooks, received by a real server.
 
-use std::sync::Arc;
-
+use super::*;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
+use std::sync::Arc;
 
-use super::*;
-
-/// A shop that takes webhooks, and refuses the first few.
+/// A shop that receives webhooks, and refuses the first few.
 #[derive(Clone)]
 struct Shop {
     got: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
@@ -27,7 +25,7 @@ impl Shop {
         (shop, url)
     }
 
-    /// The webhooks so far, waiting until there are `count`.
+    /// Waits until there are `count` webhooks, and returns them.
     async fn until(&self, count: usize) -> Vec<(HeaderMap, Value)> {
         let enough = async {
             while self.got.lock().len() < count {
@@ -68,7 +66,7 @@ fn header<'got>(got: &'got (HeaderMap, Value), name: &str) -> &'got str {
 }
 
 #[tokio::test]
-async fn a_change_is_told_until_the_shop_says_200() {
+async fn a_webhook_is_repeated_until_the_shop_responds_with_200() {
     let (gateway, shop) = gateway_with_shop(2).await;
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
@@ -85,7 +83,7 @@ async fn a_change_is_told_until_the_shop_says_200() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_given_up_after_seven_repeats() {
+async fn a_webhook_has_at_most_seven_repeats() {
     let (gateway, shop) = gateway_with_shop(8).await;
     let key = gateway.pay(ORDER, json!({})).await;
     gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
@@ -97,11 +95,11 @@ async fn a_webhook_is_given_up_after_seven_repeats() {
         (header(last, "retried-count"), last.1["data"]["status"].as_str()),
         ("0", Some("CANCELED"))
     );
-    assert_eq!(got.len(), 9, "no ninth try of the first");
+    assert_eq!(got.len(), 9, "no ninth try of the first webhook");
 }
 
 #[tokio::test]
-async fn webhooks_come_twice_or_in_another_order_on_request() {
+async fn webhooks_arrive_twice_or_in_another_order_on_request() {
     let (gateway, shop) = gateway_with_shop(0).await;
     gateway.fault(json!({ "kind": "reorder", "count": 1 })).await;
     let key = gateway.pay(ORDER, json!({})).await;

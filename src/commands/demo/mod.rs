@@ -1,0 +1,98 @@
+//! `grandstand demo`: the stadium, a season of matches and two accounts. All ids are fixed, so
+//! loading the demo again changes nothing.
+
+#[cfg(test)]
+mod tests;
+
+use crate::api::Services;
+use crate::api::users::new_account;
+use crate::domain::account::Role;
+use crate::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
+use crate::domain::ids::{MatchId, Partition, SiteId};
+use crate::engine::error::{EngineError, Refusal};
+use anyhow::Context as _;
+use grandstand_demo::{ACCOUNTS, DemoAccount, Fixture, fixtures, stadium};
+use uuid::Uuid;
+
+/// 2026-01-01 in ms: the time in the ids of the demo.
+const CREATED_AT_MS: u64 = 1_767_225_600_000;
+
+/// How many documents were created. A document that was there already does not count.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Loaded {
+    pub sites: u32,
+    pub matches: u32,
+    pub accounts: u32,
+}
+
+/// Creates the parts of the demo that are missing.
+pub async fn load(services: &Services) -> anyhow::Result<Loaded> {
+    let mut loaded = Loaded::default();
+    let count = services.engine.partition_count();
+    let plan = serde_json::from_value(stadium()).context("the plan of the demo")?;
+    let site = Site { id: SiteId(fixed_id(0, count)), version: 1, plan };
+    loaded.sites +=
+        u32::from(is_created(services.engine.put_site(&site, Default::default()).await)?);
+    services.catalog.refresh_site(site.id).await?;
+    let now = jiff::Timestamp::from_millisecond(services.engine.now_ms(Partition(0)).await?)?;
+    let today = now
+        .in_tz("Asia/Seoul")
+        .map_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC).date(), |zoned| zoned.date());
+    for planned in fixtures(today) {
+        let fixture = document_of(&planned, &site, count);
+        let created = is_created(services.engine.put_match(&fixture, Default::default()).await)?;
+        loaded.matches += u32::from(created);
+        services.catalog.refresh_match(fixture.id).await?;
+    }
+    for DemoAccount { email, password, admin } in ACCOUNTS {
+        if services.engine.account(email).await?.is_some() {
+            continue;
+        }
+        let role = if admin { Role::Admin } else { Role::User };
+        let account = new_account(services, email.to_owned(), password.to_owned(), role).await;
+        let account = account.map_err(|_| anyhow::anyhow!("could not create {email}"))?;
+        services.engine.create_account(&account, Default::default()).await?;
+        loaded.accounts += 1;
+    }
+    Ok(loaded)
+}
+
+/// Returns the match of this fixture, as the catalogue keeps it.
+fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
+    Match {
+        id: MatchId(fixed_id(fixture.number, partitions)),
+        version: 1,
+        site_id: site.id,
+        stadium: site.plan.name.clone(),
+        home_team: fixture.home_team.to_owned(),
+        away_team: fixture.away_team.to_owned(),
+        starts_at: fixture.starts_at,
+        status: if fixture.open { MatchStatus::Open } else { MatchStatus::Draft },
+        queue: QueueSettings::default(),
+        orphan_rule: false,
+        moved: false,
+        archived: false,
+    }
+}
+
+/// Returns a UUIDv7 of the demo. Number 0 is the site. The other numbers are matches, and they are
+/// spread over the partitions.
+fn fixed_id(number: u32, partitions: u16) -> Uuid {
+    let partition = (number % u32::from(partitions)) as u16;
+    let mut bytes = [0_u8; 16];
+    bytes[..6].copy_from_slice(&CREATED_AT_MS.to_be_bytes()[2..]);
+    bytes[6] = 0x70 | (partition >> 8) as u8;
+    bytes[7] = partition as u8;
+    bytes[8] = 0x80;
+    bytes[12..].copy_from_slice(&number.to_be_bytes());
+    Uuid::from_bytes(bytes)
+}
+
+/// Returns whether a document was created. `Stale` means that it was there already.
+fn is_created<T>(put: Result<T, EngineError>) -> anyhow::Result<bool> {
+    match put {
+        Ok(_) => Ok(true),
+        Err(EngineError::Refused(Refusal::Stale)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
