@@ -9,8 +9,8 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE_WINDOW: Duration = Duration::from_secs(60);
+const HOUR_WINDOW: Duration = Duration::from_secs(3600);
 /// An address has this many times the tries of one account for all accounts in an hour. An account
 /// has as many at all addresses where it has not logged in. Lower: an office mistypes its
 /// passwords. Higher: a stranger tries more of the most common passwords.
@@ -42,10 +42,10 @@ impl Guesses {
     /// `per_minute`: the wrong tries of one account at one address.
     pub fn new(per_minute: u32) -> Self {
         Self {
-            pairs: Tries::new(per_minute, MINUTE),
-            addresses: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR),
-            accounts: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR),
-            first: Tries::new(1, MINUTE),
+            pairs: Tries::new(per_minute, MINUTE_WINDOW),
+            addresses: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR_WINDOW),
+            accounts: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR_WINDOW),
+            first: Tries::new(1, MINUTE_WINDOW),
             known: Mutex::default(),
         }
     }

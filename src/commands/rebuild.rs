@@ -57,7 +57,7 @@ async fn refuse_when_lost(workers: &Workers, partition: Partition) -> anyhow::Re
     for _ in 0..3 {
         let agreement = workers.agreement(partition).await?;
         let Agreement::DatabaseLost { announced, .. } = agreement else { return Ok(()) };
-        tracing::debug!(%partition, %announced, "PostgreSQL is behind the position that Redis knows");
+        tracing::debug!(%partition, %announced, "PostgreSQL is behind its announcement");
     }
     anyhow::bail!(
         "PostgreSQL has lost data that partition {partition} of Redis still has, and a rebuild \

@@ -5,13 +5,24 @@
 use crate::gateway::breaker::Breaker;
 use crate::gateway::pace::Pace;
 use crate::gateway::payment::{GatewayPayment, GatewayTransaction};
-use crate::gateway::toss::TossSettings;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
+
+/// The settings of the client. They have no `Debug`, so that the key cannot reach a log.
+#[derive(Clone)]
+pub struct TossSettings {
+    /// The address without a path, for example `https://api.tosspayments.com`.
+    pub base_url: String,
+    /// `test_sk_…`, `live_sk_…` or a key of a widget. It is the user of the Basic authentication.
+    pub secret_key: String,
+    /// The time limit of a call with its repeats, in milliseconds, above 0. Lower: more outcomes
+    /// are unknown and wait for the reconciler. Higher: buyers wait longer for a 202.
+    pub timeout_ms: u64,
+}
 
 /// The longest reply that is read. A Payment object has a few KiB, and a page of transactions has
 /// less than 600 KiB.

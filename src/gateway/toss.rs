@@ -7,7 +7,7 @@ pub use crate::gateway::payment::{
     GatewayTransaction,
 };
 
-use crate::gateway::client::{Call, Client, Reply};
+use crate::gateway::client::{Call, Client, Reply, TossSettings};
 use crate::gateway::codes;
 use crate::gateway::payment::in_korea;
 use jiff::Timestamp;
@@ -19,18 +19,6 @@ use std::time::Instant;
 /// Movements of money per call. The limit of Toss is 5,000 or 10,000 (its documentation has both).
 /// A smaller page is read quickly; a larger page only saves calls.
 const PAGE_TRANSACTIONS_MAX: usize = 1000;
-
-/// The settings of the client. They have no `Debug`, so that the key cannot reach a log.
-#[derive(Clone)]
-pub struct TossSettings {
-    /// The address without a path, for example `https://api.tosspayments.com`.
-    pub base_url: String,
-    /// `test_sk_…`, `live_sk_…` or a key of a widget. It is the user of the Basic authentication.
-    pub secret_key: String,
-    /// The time limit of a call with its repeats, in milliseconds, above 0. Lower: more outcomes
-    /// are unknown and wait for the reconciler. Higher: buyers wait longer for a 202.
-    pub timeout_ms: u64,
-}
 
 /// The result of a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]

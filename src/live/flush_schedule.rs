@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// The cost of one frame for one watcher: about 5 µs of a core, rounded up for everything else. A
 /// greater value delays the frames of large crowds, a smaller one uses up the core.
-const COST_PER_WATCHER: Duration = Duration::from_micros(8);
+const WATCHER_COST: Duration = Duration::from_micros(8);
 /// The longest interval, however many people watch.
 const FLUSH_INTERVAL_MAX: Duration = Duration::from_millis(250);
 /// The interval under load. People take this delay for immediate.
@@ -29,7 +29,7 @@ impl FlushSchedule {
 
     /// The earliest time of the next flush.
     pub(super) fn due(&self, watchers: usize) -> Instant {
-        let cost = COST_PER_WATCHER.saturating_mul(watchers as u32).min(FLUSH_INTERVAL_MAX);
+        let cost = WATCHER_COST.saturating_mul(watchers as u32).min(FLUSH_INTERVAL_MAX);
         let earliest = self.used_until.checked_sub(SAVED_TIME_MAX).unwrap_or(self.flushed_at);
         earliest.max(self.flushed_at + cost)
     }

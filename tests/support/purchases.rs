@@ -1,5 +1,5 @@
-//! Purchases while something is broken, which may fail at each step, and a fan who holds a seat again
-//! and again.
+//! Purchases while something is broken, which may fail at each step, and a fan who holds a seat
+//! again and again.
 
 use crate::support::client::{Answer, Client};
 use crate::support::node::{TestMatch, TestNode, plan};

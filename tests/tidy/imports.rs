@@ -123,7 +123,8 @@ fn fault(source: &Source, path: &[String]) -> Option<Fault> {
             return Some(Fault::at(source, &path[0], what));
         }
     }
-    if path[0] != "crate" {
+    // A crate of the workspace imports what its manifest names.
+    if path[0] != "crate" || !source.path.starts_with("src/") {
         return None;
     }
     let folder = module_of(&source.path).first()?.clone();

@@ -141,7 +141,18 @@ pub(crate) fn check_markdown(source: &Source) -> Vec<Fault> {
 }
 
 /// What the name of a constant of type `Duration` ends in.
-const TIMES: &[&str] = &["_TIMEOUT", "_INTERVAL", "_PAUSE", "_TTL", "_AGE", "_MAX", "_MIN"];
+const TIMES: &[&str] = &[
+    "_TIMEOUT",
+    "_INTERVAL",
+    "_PAUSE",
+    "_TTL",
+    "_AGE",
+    "_WINDOW",
+    "_PERIOD",
+    "_COST",
+    "_MAX",
+    "_MIN",
+];
 
 pub(crate) fn check_durations(source: &Source) -> Vec<Fault> {
     let name = |line: &str| {

@@ -7,6 +7,7 @@ mod sales;
 
 use crate::api::Services;
 use crate::commands::restore::plan::Plan;
+use crate::commands::restore::sales::Sales;
 use crate::domain::ids::Partition;
 use crate::domain::position::Position;
 use crate::workers::rebuild::Agreement;
@@ -60,7 +61,7 @@ pub async fn restore(
             about: partition.to_string(),
             what: format!("PostgreSQL had the journal up to {known} and has {found}"),
         });
-        let plan = Plan::make(services, partition, known).await?;
+        let plan = plan_of(services, partition, known).await?;
         restored.lines.extend(plan.lines);
         if !dry_run {
             services.store.install(services.engine.partition_count()).await?;
@@ -95,4 +96,17 @@ async fn positions(
         lost = Some((announced, found));
     }
     Ok(lost)
+}
+
+/// Compares a whole partition. It only reads.
+async fn plan_of(
+    services: &Services,
+    partition: Partition,
+    known: Position,
+) -> anyhow::Result<Plan> {
+    let mut plan = Plan::default();
+    let matches = plan.compare_documents(services, partition).await?;
+    let sales = Sales::read(services, partition, &matches).await?;
+    sales.plan(services, known, &mut plan).await?;
+    Ok(plan)
 }

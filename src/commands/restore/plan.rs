@@ -2,10 +2,8 @@
 
 use crate::api::Services;
 use crate::commands::restore::Line;
-use crate::commands::restore::sales::Sales;
 use crate::domain::fact::Fact;
 use crate::domain::ids::{MatchId, Partition, SeatId};
-use crate::domain::position::Position;
 use crate::store::restore::Restore;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
@@ -18,18 +16,17 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Compares a whole partition. It only reads.
-    pub(super) async fn make(
+    /// Compares accounts, sites, matches and blocked seats. Returns the matches whose sales Redis
+    /// has.
+    pub(super) async fn compare_documents(
+        &mut self,
         services: &Services,
         partition: Partition,
-        known: Position,
-    ) -> anyhow::Result<Self> {
-        let mut plan = Self::default();
-        plan.accounts(services, partition).await?;
-        let matches = plan.catalogue(services, partition).await?;
-        plan.blocked(services, partition, &matches).await?;
-        Sales::read(services, partition, &matches).await?.plan(services, known, &mut plan).await?;
-        Ok(plan)
+    ) -> anyhow::Result<HashSet<MatchId>> {
+        self.accounts(services, partition).await?;
+        let matches = self.catalogue(services, partition).await?;
+        self.blocked(services, partition, &matches).await?;
+        Ok(matches)
     }
 
     pub(super) fn add_line(&mut self, kind: &'static str, about: impl Display, what: &str) {

@@ -1,6 +1,7 @@
 //! The client against the emulator, over real HTTP on this machine.
 
-use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome, Toss, TossSettings};
+use crate::gateway::client::TossSettings;
+use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome, Toss};
 use grandstand_emulator::{Emulator, EmulatorSettings};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -25,11 +25,11 @@ const REST_PAUSE: Duration = Duration::from_secs(3);
 const SNAPSHOT_REQUESTS: usize = 2000;
 /// Seats per second that are taken without watchers, and with a crowd.
 const BUSY_SEATS_PER_SECOND: f64 = 1000.0;
-const BUSY_TIME: Duration = Duration::from_secs(5);
+const BUSY_PERIOD: Duration = Duration::from_secs(5);
 /// Seats per second that are taken with a single watcher. Below 20, a node sends each change at
 /// once.
 const LONE_SEATS_PER_SECOND: f64 = 15.0;
-const LONE_TIME: Duration = Duration::from_secs(30);
+const LONE_PERIOD: Duration = Duration::from_secs(30);
 
 struct Run<'a> {
     dev: &'a Dev,
@@ -79,8 +79,8 @@ impl Run<'_> {
     async fn unwatched(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
         eprintln!("nobody watches");
         let before = node.cpu_seconds();
-        self.sale.take(BUSY_SEATS_PER_SECOND, BUSY_TIME).await?;
-        let share = (node.cpu_seconds() - before) / BUSY_TIME.as_secs_f64();
+        self.sale.take(BUSY_SEATS_PER_SECOND, BUSY_PERIOD).await?;
+        let share = (node.cpu_seconds() - before) / BUSY_PERIOD.as_secs_f64();
         self.findings.result("unwatched, 1,000 holds/s: node", share * 100.0, "% of a core");
         self.sale.take_until_half_is_left().await
     }
@@ -105,7 +105,7 @@ impl Run<'_> {
     async fn lone(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
         eprintln!("one watcher");
         let (crowd, _) = Crowd::gather(&self.target(node), 1).await?;
-        self.sale.take(LONE_SEATS_PER_SECOND, LONE_TIME).await?;
+        self.sale.take(LONE_SEATS_PER_SECOND, LONE_PERIOD).await?;
         tokio::time::sleep(Duration::from_millis(200)).await;
         let seen = leave(crowd).await?;
         self.sale.lateness(&seen, "lone watcher", &self.tally).await?;
@@ -159,10 +159,10 @@ impl Run<'_> {
         eprintln!("{} streams, {BUSY_SEATS_PER_SECOND} changes per second", self.streams);
         let (crowd, _) = Crowd::gather(&self.target(node), self.streams).await?;
         let cpu = node.cpu_seconds();
-        self.sale.take(BUSY_SEATS_PER_SECOND, BUSY_TIME).await?;
-        let share = (node.cpu_seconds() - cpu) / BUSY_TIME.as_secs_f64();
+        self.sale.take(BUSY_SEATS_PER_SECOND, BUSY_PERIOD).await?;
+        let share = (node.cpu_seconds() - cpu) / BUSY_PERIOD.as_secs_f64();
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let frames = crowd.frames() as f64 / self.streams as f64 / BUSY_TIME.as_secs_f64();
+        let frames = crowd.frames() as f64 / self.streams as f64 / BUSY_PERIOD.as_secs_f64();
         let seen = leave(crowd).await?;
         self.findings.result("busy: frames per stream", frames, "per second");
         self.findings.result("busy: node", share * 100.0, "% of a core");
