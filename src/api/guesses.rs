@@ -9,8 +9,11 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-const MINUTE_WINDOW: Duration = Duration::from_secs(60);
-const HOUR_WINDOW: Duration = Duration::from_secs(3600);
+/// After this time an account has all its tries at one address again. Longer: an owner who mistypes
+/// waits longer.
+const PAIR_REFILL_INTERVAL: Duration = Duration::from_secs(60);
+/// After this time an address, or an account, has all its tries again.
+const TOTAL_REFILL_INTERVAL: Duration = Duration::from_secs(3600);
 /// An address has this many times the tries of one account for all accounts in an hour. An account
 /// has as many at all addresses where it has not logged in. Lower: an office mistypes its
 /// passwords. Higher: a stranger tries more of the most common passwords.
@@ -42,10 +45,10 @@ impl Guesses {
     /// `per_minute`: the wrong tries of one account at one address.
     pub fn new(per_minute: u32) -> Self {
         Self {
-            pairs: Tries::new(per_minute, MINUTE_WINDOW),
-            addresses: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR_WINDOW),
-            accounts: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), HOUR_WINDOW),
-            first: Tries::new(1, MINUTE_WINDOW),
+            pairs: Tries::new(per_minute, PAIR_REFILL_INTERVAL),
+            addresses: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), TOTAL_REFILL_INTERVAL),
+            accounts: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), TOTAL_REFILL_INTERVAL),
+            first: Tries::new(1, PAIR_REFILL_INTERVAL),
             known: Mutex::default(),
         }
     }

@@ -832,7 +832,7 @@ export interface components {
         /** @description The states of all seats of a block, one letter each, in plan order. */
         BlockNow: {
             id: components["schemas"]["BlockId"];
-            /** @description A available, H hold, P pending, O occupied, B blocked. */
+            /** @description A: available, H: hold, P: pending, O: occupied, B: blocked. */
             states: string;
         };
         /** @description Blocks of a section. */
@@ -1341,11 +1341,11 @@ export interface components {
             homeTeam: string;
             /** Format: uuid */
             id: string;
-            /** @description No choice by hand may leave a single seat alone. */
+            /** @description Whether a hold that leaves a single free seat alone is refused. */
             orphanRule: boolean;
             /**
              * Format: int64
-             * @description The version of the site's plan and prices; none while the site is not known.
+             * @description The version of the site's plan and prices; null while this node does not know the site.
              */
             planVersion: number | null;
             queue: components["schemas"]["QueueSettings"];
@@ -1357,7 +1357,7 @@ export interface components {
             status: components["schemas"]["MatchStatus"];
             /**
              * Format: int64
-             * @description Grows with each change of the match.
+             * @description Rises with each change of the match.
              */
             version: number;
         };
