@@ -1,4 +1,4 @@
-//! The features as people tell them (`features/`), played on real servers: each scenario has a node
+//! Runs the scenarios of `features/` on real servers: each scenario has a node
 //! of its own, and each scenario ends with an audit of the books.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ mod steps;
 use cucumber::World as _;
 use steps::World;
 
-/// Each scenario starts a Redis and a node: more at once only wait for the cores.
+/// Each scenario starts a Redis and a node, so a larger number would only wait for the cores.
 const SCENARIOS_AT_ONCE: usize = 4;
 
 #[tokio::main]

@@ -1,5 +1,5 @@
 // Watches a stream with the npm package `eventsource` and prints one line of JSON per event, until
-// the URL answers that the match is gone or the process is ended.
+// the response says that the match is gone or the process is ended.
 //   node eventsource.mjs URL
 import { EventSource } from 'eventsource';
 

@@ -1,5 +1,5 @@
-//! Limits count each caller for itself, however its address is written, and stop a guesser without
-//! keeping out whose account is guessed at.
+//! Limits count each caller separately, however its address is written. They stop people who guess
+//! a password, and not the owner of the account.
 
 use crate::support::client::{Answer, Client};
 use crate::support::node::{TestNode, eventually};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// A guest behind a trusted proxy that says this of its address.
+/// A guest behind a trusted proxy that forwards this address.
 async fn log_in_from(guest: &Client, forwarded: &str, email: &str, password: &str) -> Answer {
     let body = json!({"email": email, "password": password});
     let request = guest.request(Method::POST, "/api/users/log-in");
@@ -23,8 +23,8 @@ fn behind_a_proxy(settings: &mut Settings) {
     settings.trusted_proxies = vec!["127.0.0.1".parse::<IpAddr>().unwrap()];
 }
 
-/// The rule: an address is the same with a port and in brackets, as IPv6 and as IPv4; two addresses
-/// behind one proxy are two; a network of IPv6 that one person gets (/64) is one.
+/// An address is the same with a port or in brackets, as IPv6 or as IPv4. Two addresses behind one
+/// proxy are two callers. A network of IPv6 that one person gets (/64) is one caller.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_is_one_address_however_it_is_written() {
     let node = TestNode::start_with(|settings| {
@@ -54,9 +54,9 @@ async fn a_caller_is_one_address_however_it_is_written() {
     node.finish().await;
 }
 
-/// The rule: a proxy that says what can't be read is told of once, and not at each request.
+/// A log line for each request would hide everything else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_proxy_that_can_not_be_understood_is_told_of_once() {
+async fn an_unreadable_forwarded_header_is_logged_once() {
     let node = TestNode::start().await;
     let mut command = node.binary(&["serve", "--role", "api"]);
     command.env("GRANDSTAND_TRUSTED_PROXIES", "127.0.0.1").env("GRANDSTAND_LOG", "warn");
@@ -80,8 +80,7 @@ async fn a_proxy_that_can_not_be_understood_is_told_of_once() {
     node.finish().await;
 }
 
-/// The rule: who guesses a password is stopped, and its owner gets in all the while, also from an
-/// address from which others guess.
+/// The owner logs in all the while, also from an address from which others guess.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guesser_is_stopped_and_the_owner_is_not() {
     let node = TestNode::start_with(|settings| {
@@ -107,7 +106,7 @@ async fn a_guesser_is_stopped_and_the_owner_is_not() {
     }
     assert!(stopped >= 18, "{stopped} of 30 guesses were stopped");
     assert_eq!(owner("1.1.1.1").await, 429, "the guesser is not told which guess is right");
-    // One address that tries many accounts is stopped, and who is known there is not.
+    // An address that tries many accounts is stopped, but not for users who have logged in there.
     assert_eq!(owner("3.3.3.3").await, 200);
     let mut stopped = 0;
     for number in 0..130 {
@@ -120,10 +119,10 @@ async fn a_guesser_is_stopped_and_the_owner_is_not() {
     node.finish().await;
 }
 
-/// The rule: many addresses that guess at one account together get one guess each, and its owner
-/// gets in from an address that nobody has seen before.
+/// Many addresses that guess at one account get one guess each, so the owner can log in from an
+/// address that nobody has used before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_guess_together_do_not_keep_the_owner_out() {
+async fn many_guessers_do_not_lock_the_owner_out() {
     let node = TestNode::start_with(|settings| {
         behind_a_proxy(settings);
         settings.rates.log_ins_per_minute = 3;
@@ -143,7 +142,7 @@ async fn many_who_guess_together_do_not_keep_the_owner_out() {
     assert!(second >= 20, "{second} of 40 second guesses were stopped");
     let owner = log_in_from(&guest, "10.2.0.1", "owner@test.example", "a password of tests").await;
     owner.expect(200);
-    // A refresh costs nobody's tries: it is no guess.
+    // A refresh is not a guess, so it does not count.
     eventually("the session goes on", || async {
         let body = json!({"refreshToken": "nothing"});
         let answer = guest.post("/api/users/refresh", &body).await;
@@ -153,8 +152,8 @@ async fn many_who_guess_together_do_not_keep_the_owner_out() {
     node.finish().await;
 }
 
-/// The rule: who opens connections without end takes those of its own address, and not those of
-/// everybody; a trusted proxy has them for many people.
+/// A client that opens connections without end uses up those of its own address only. A trusted
+/// proxy has more, because it stands for many people.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_does_not_take_all_connections() {
     let node = TestNode::start_with(|settings| {

@@ -18,7 +18,7 @@ fn match_at(site: &Value, starts_at: &str) -> Value {
 
 const MAY: &str = "2030-05-05T05:00:00Z";
 
-/// The rule: who has the plan in its present version is told 304, on every level of it.
+/// A client that has the present version of the plan gets 304, on every level of the plan.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_site_is_not_sent_again() {
     let node = TestNode::start().await;
@@ -59,14 +59,13 @@ async fn an_unchanged_site_is_not_sent_again() {
     node.finish().await;
 }
 
-/// The rule: what does not exist is 404 with the code of what is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_missing_is_named() {
+async fn the_error_names_what_does_not_exist() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (guest, admin) = (node.guest(), node.admin().await);
     let site = format!("/api/sites/{}", fixture.site_id);
-    // One of a partition that exists, and one of a partition that does not.
+    // An id of a partition that exists, and an id of a partition that does not.
     let mut strangers = vec![uuid::Uuid::now_v7().to_string()];
     strangers.push(format!("{}7fff{}", &strangers[0][..14], &strangers[0][18..]));
     strangers.push(fixture.id.clone());
@@ -96,7 +95,7 @@ async fn what_is_missing_is_named() {
     node.finish().await;
 }
 
-/// The rule: pages follow each other without a gap or a repeat, in the order of the start.
+/// Pages are in the order of the start of the matches.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_matches_are_complete_and_without_repeats() {
     let node = TestNode::start().await;
@@ -104,7 +103,7 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
     let site = new_site(&admin).await;
     let mut made = HashSet::new();
     for number in 0..11 {
-        // Some start at the same moment: the id decides among them. Others a microsecond later.
+        // Some start at the same moment, so the id decides their order. Others start 1 µs later.
         let at = format!("2030-05-{:02}T05:00:00.00000{}Z", 1 + number / 3, 1 + number % 2);
         let id =
             admin.post("/api/admin/matches", &match_at(&site, &at)).await.expect(201)["id"].clone();
@@ -135,7 +134,7 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
     node.finish().await;
 }
 
-/// The rule: DRAFT → OPEN → CLOSED, and only an open match sells.
+/// DRAFT → OPEN → CLOSED: only an open match sells.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_sells_while_it_is_open() {
     let node = TestNode::start().await;
@@ -162,14 +161,13 @@ async fn a_match_sells_while_it_is_open() {
         async move { guest.get(&path).await.expect(200)["matches"].as_array().unwrap().len() }
     };
     assert_eq!((list("OPEN").await, list("CLOSED").await), (0, 1));
-    // What was reserved before may still be paid in its time.
+    // An earlier reservation can still be paid until its deadline.
     let payment = fan.request_payment(&reservation).await;
     let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
     node.finish().await;
 }
 
-/// The rule: a DRAFT match is announced to everybody, under its status.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_is_listed_as_not_yet_on_sale() {
     let node = TestNode::start().await;
@@ -186,9 +184,9 @@ async fn a_draft_is_listed_as_not_yet_on_sale() {
     node.finish().await;
 }
 
-/// The rule: a site stays as it is while a match needs it, and goes when none does.
+/// The site can be deleted when no match uses it any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
+async fn a_site_in_use_is_neither_replaced_nor_deleted() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let admin = node.admin().await;
@@ -205,7 +203,7 @@ async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
     admin.delete(&draft).await.refused(404, "MATCH_NOT_FOUND");
     admin.delete(&free).await.expect(204);
     admin.delete(&free).await.refused(404, "SITE_NOT_FOUND");
-    // The site of a match on sale can't be exchanged either; the rest can.
+    // The site of a match on sale cannot be exchanged; its other fields can.
     let other = new_site(&admin).await;
     let path = format!("/api/admin/matches/{}", fixture.id);
     admin.put(&path, &match_at(&other, MAY)).await.refused(409, "MATCH_ON_SALE");
@@ -215,9 +213,8 @@ async fn a_site_in_use_is_neither_replaced_nor_taken_away() {
     node.finish().await;
 }
 
-/// The rule: the same key makes one site and one match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_repeated_creation_makes_one_thing() {
+async fn a_creation_repeated_under_its_key_makes_one_site_and_one_match() {
     let node = TestNode::start().await;
     let admin = node.admin().await;
     let make = async |path: &str, body: &Value| admin.post_with_key(path, body, "once").await;
@@ -233,7 +230,6 @@ async fn a_repeated_creation_makes_one_thing() {
     node.finish().await;
 }
 
-/// The rule: every node knows a change of the catalogue soon, and PostgreSQL keeps it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
     let node = TestNode::start().await;
@@ -258,9 +254,9 @@ async fn a_change_of_the_catalogue_reaches_every_node_and_postgresql() {
     node.finish().await;
 }
 
-/// The rule: blocked seats can't be had, and what is had can't be blocked.
+/// Blocked seats cannot be held, and held seats cannot be blocked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_administrator_takes_seats_out_of_the_sale() {
+async fn blocked_seats_are_not_for_sale() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (admin, fan) = (node.admin().await, node.user("fan").await);
@@ -280,10 +276,10 @@ async fn an_administrator_takes_seats_out_of_the_sale() {
     node.finish().await;
 }
 
-/// The rule: a document that a newer release has kept is read; a request with a field that nobody
-/// knows is refused by its name.
+/// A stored document may come from a newer release, so unknown fields are ignored. In a request
+/// they are mistakes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unknown_fields_are_passed_over_where_kept_and_refused_where_sent() {
+async fn unknown_fields_are_ignored_in_stored_documents_and_refused_in_requests() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let admin = node.admin().await;

@@ -1,18 +1,18 @@
-//! One connection for many requests, as browsers and load balancers use it: a refusal that comes
-//! before the body was read must not end it under the next request.
+//! One connection for many requests, as browsers and load balancers use it. A refusal that comes
+//! before the body was read must not break the next request.
 
 use crate::support::node::TestNode;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// A connection that says what happens to it.
+/// A raw connection.
 struct Wire {
     stream: BufReader<TcpStream>,
     address: String,
 }
 
-/// What came back.
+/// A response.
 struct Heard {
     status: u16,
     closes: bool,
@@ -26,7 +26,7 @@ impl Wire {
         Self { stream: BufReader::new(stream), address }
     }
 
-    /// Sends a head, and the body a moment later, when a hasty server has refused already.
+    /// Sends a head, and the body a moment later, when the server may have refused already.
     async fn ask(&mut self, head: &str, body: &[u8]) -> std::io::Result<Heard> {
         let host = &self.address;
         let head = format!("{head}\r\nhost: {host}\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -38,7 +38,7 @@ impl Wire {
         self.answer().await
     }
 
-    /// Reads one answer to its end.
+    /// Reads one response to its end.
     async fn answer(&mut self) -> std::io::Result<Heard> {
         let reading = async {
             let mut heard = Heard { status: 0, closes: false };
@@ -66,9 +66,9 @@ impl Wire {
     }
 }
 
-/// The rule: who is refused and sends the next request on the same connection is answered.
+/// The next request on the same connection gets its own response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
+async fn a_refusal_before_the_body_was_read_keeps_the_connection_usable() {
     const ROUNDS: usize = 40;
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
@@ -98,9 +98,9 @@ async fn a_refusal_that_has_not_read_the_body_leaves_the_connection_whole() {
     node.finish().await;
 }
 
-/// The rule: the limit of a node refuses without reading, and is no different.
+/// The limit of a node also refuses without reading the body.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_limit_leaves_the_connection_whole() {
+async fn a_refusal_by_the_limit_keeps_the_connection_usable() {
     let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.calls_per_second = 1;
@@ -118,10 +118,10 @@ async fn a_limit_leaves_the_connection_whole() {
     node.finish().await;
 }
 
-/// The rule: a body that does not come is waited for a little, and the answer says that the
-/// connection ends; a client that asks before it sends is not told to send.
+/// The server waits a little for the body, and its response says that the connection closes. A
+/// client that asks before it sends (`Expect`) is not told to send.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_does_not_come_ends_the_connection_in_order() {
+async fn a_missing_body_closes_the_connection_cleanly() {
     let node = TestNode::start().await;
     let head = "POST /api/reservations HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
     for more in ["\r\n", "expect: 100-continue\r\n\r\n"] {

@@ -1,5 +1,5 @@
-//! What the server says of itself is true: schemathesis makes requests up from the OpenAPI
-//! document, such as fit it and such as do not, and compares each answer with it.
+//! The OpenAPI document is true: schemathesis makes up requests from it, valid and invalid, and
+//! compares each response with it.
 
 use crate::support::client::Client;
 use crate::support::node::TestNode;
@@ -16,7 +16,7 @@ async fn check(node: &TestNode, caller: &Client) -> Result<(), String> {
         .arg(root.join("tests/schemathesis/schemathesis.toml"))
         .args(["run", &format!("{}/api-docs/openapi.json", node.guest().url)])
         .args(["--seed", "1982", "--max-examples", "5", "--continue-on-failure", "--no-color"])
-        // Plans are large, and most that are made up do not fit: that is no fault of the server.
+        // Plans are large, and most plans that are made up are invalid.
         .args(["--suppress-health-check", "all", "--warnings", "off"])
         .args(["--generation-database", "none"])
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
@@ -32,9 +32,9 @@ async fn check(node: &TestNode, caller: &Client) -> Result<(), String> {
     Err(String::from_utf8_lossy(&texts).into_owned())
 }
 
-/// The rule: whatever is made up from the document is answered as the document says, to whomever.
+/// For a caller without a token, a fan and an administrator.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_are_as_the_document_says_to_nobody_a_fan_and_an_administrator() {
+async fn responses_match_the_openapi_document() {
     let node = TestNode::start().await;
     node.open_match().await;
     let callers = [node.guest(), node.user("fan").await, node.admin().await];
@@ -45,7 +45,7 @@ async fn answers_are_as_the_document_says_to_nobody_a_fan_and_an_administrator()
     node.finish().await;
 }
 
-/// The rule: the document follows the specification, so any tool can read it.
+/// Any tool for OpenAPI can read it.
 #[tokio::test]
 async fn the_document_is_valid_openapi() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -32,16 +32,16 @@ async fn operations(
     list
 }
 
-/// The rule: the page is built on what the server says of itself.
+/// The types of the page are generated from this file.
 #[test]
-fn the_description_that_the_page_is_made_from_is_that_of_the_server() {
+fn the_stored_openapi_document_is_that_of_the_server() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/openapi.json");
     let kept: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let document = serde_json::to_value(grandstand::api::document::openapi()).unwrap();
     assert!(kept == document, "web/openapi.json is old: run `make api`, and commit it");
 }
 
-/// The rule: a program finds each operation by its id, and each refusal by a code that there is.
+/// Programs find operations by their ids.
 #[test]
 fn each_operation_has_an_id_of_its_own_and_each_code_an_example() {
     let document = serde_json::to_value(grandstand::api::document::openapi()).unwrap();
@@ -87,9 +87,9 @@ fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
         "reservation": reservation["id"], "payment": payment["id"]})
 }
 
-/// The rule: without a token nothing that needs one is done, and nothing ends in a 5xx.
+/// No call has an effect, and none ends in a 5xx.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_token_every_endpoint_answers_and_none_fails() {
+async fn without_a_token_no_endpoint_fails_or_has_an_effect() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (guest, fan) = (node.guest(), node.user("fan").await);
@@ -113,9 +113,9 @@ async fn without_a_token_every_endpoint_answers_and_none_fails() {
     node.finish().await;
 }
 
-/// The rule: what is another's is 403 or 404 to me, whatever I ask of it, and stays as it is.
+/// Every call gets 403 or 404, and the reservation stays as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_ids_of_another_nothing_is_seen_or_done() {
+async fn the_ids_of_another_user_show_and_change_nothing() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (fan, thief) = (node.user("fan").await, node.user("thief").await);
@@ -156,7 +156,7 @@ async fn with_the_ids_of_another_nothing_is_seen_or_done() {
     node.finish().await;
 }
 
-/// The rule: the page of the documentation and the seat map need no other server.
+/// The documentation and the seat map need no other server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_and_their_assets_come_from_this_server() {
     let node = TestNode::start().await;

@@ -1,4 +1,4 @@
-//! Readiness, and lists, while a part of what a node needs is away.
+//! Readiness and lists while a part of what a node needs is away.
 
 use crate::support::node::{TestNode, eventually};
 use fred::prelude::*;
@@ -19,7 +19,7 @@ async fn commands(raw: &Client) -> u64 {
     of("ping") + of("hmget") + of("hget")
 }
 
-/// The rule: a probe is answered from memory, whoever sends how many.
+/// The response comes from memory, so many probes do no harm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_probe_costs_redis_nothing() {
     let node = TestNode::start().await;
@@ -28,13 +28,13 @@ async fn a_probe_costs_redis_nothing() {
     for _ in 0..1000 {
         guest.get("/health/ready").await.expect(200);
     }
-    // What the node itself does in that time, once a second for each partition.
+    // The commands of the node itself, once a second for each partition.
     let cost = commands(&raw).await - before;
     assert!(cost < 500, "{cost} commands for 1,000 probes");
     node.finish().await;
 }
 
-/// The rule: a node is ready while one partition serves, and names those that do not.
+/// The response names the partitions that do not serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_partition_away_does_not_make_a_node_unready() {
     let mut node = TestNode::start().await;
@@ -73,7 +73,7 @@ async fn one_partition_away_does_not_make_a_node_unready() {
     node.finish().await;
 }
 
-/// The rule: a node that hears nothing from Redis says so, and is ready again by itself.
+/// It is ready again by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
     let node = TestNode::start().await;
@@ -92,10 +92,10 @@ async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
     node.finish().await;
 }
 
-/// The rule: a node that can ask Redis but does not hear its streams shows people an old map and
-/// confirms nothing, and so it is not ready; one partition that is heard is enough.
+/// A node that can call Redis but does not hear its streams shows an old map and confirms nothing.
+/// One partition that is heard is enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
+async fn a_node_that_does_not_hear_the_streams_is_not_ready() {
     let node = TestNode::start().await;
     let guest = node.guest();
     let allow = async |rule: &str| {
@@ -120,14 +120,14 @@ async fn a_node_that_is_deaf_to_the_streams_is_not_ready() {
     node.finish().await;
 }
 
-/// The rule: lists have what can be read, and say what can't.
+/// The list says that it is not complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_go_on_while_a_part_of_redis_is_away() {
+async fn lists_show_what_can_be_read_while_a_part_of_redis_is_away() {
     let node = TestNode::start().await;
     let (fixture, fan, raw) = (node.open_match().await, node.user("fan").await, node.raw().await);
     let id = fixture.match_id();
     let reservation = fan.reserve(&fixture.id, &[1]).await;
-    // Whatever the other partition is asked, it can't say it.
+    // The other partition cannot reply.
     let other = PartitionKeys(Partition(1 - id.partition().0)).claims();
     let _: i64 = raw.del(&other).await.unwrap();
     let _: () = raw.set(&other, "no hash", None, None, false).await.unwrap();

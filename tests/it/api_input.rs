@@ -1,4 +1,4 @@
-//! Whatever is sent: an answer that names the fault, and nothing changes.
+//! Whatever a client sends, the response names the fault, and nothing changes.
 
 use crate::support::client::{Answer, Client};
 use crate::support::node::{TestMatch, TestNode, plan};
@@ -33,7 +33,7 @@ pub(crate) fn fields(problem: &Value) -> Vec<&str> {
     errors.iter().map(|error| error["field"].as_str().unwrap()).collect()
 }
 
-/// The payload of a token, to be signed in other ways.
+/// The payload of a token, which the test signs in other ways.
 fn claims_of(token: &str) -> Value {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).unwrap();
@@ -41,9 +41,8 @@ fn claims_of(token: &str) -> Value {
     serde_json::from_slice(&engine.decode(payload).unwrap()).unwrap()
 }
 
-/// The rule: only a token that this installation signed, in time and in its own way, is believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_is_believed_only_as_it_was_signed() {
+async fn only_a_token_that_this_installation_signed_and_that_is_in_time_is_accepted() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -111,9 +110,8 @@ async fn a_token_is_believed_only_as_it_was_signed() {
     node.finish().await;
 }
 
-/// The rule: seats that the site does not have, or too many of them, are refused as a whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn seats_are_named_rightly_or_none_is_held() {
+async fn a_hold_with_an_unknown_seat_holds_nothing() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -152,9 +150,9 @@ async fn seats_are_named_rightly_or_none_is_held() {
     node.finish().await;
 }
 
-/// The rule: what is no JSON, too large or of another kind is answered at once, and names why.
+/// Not JSON, too large, or of another content type: the response says which.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_can_not_be_read_is_refused_at_once() {
+async fn an_unreadable_body_is_refused_at_once() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -183,7 +181,7 @@ async fn a_body_that_can_not_be_read_is_refused_at_once() {
     let padded = |bytes: usize| format!("{{\"seatIds\":[1]{}}}", " ".repeat(bytes));
     send(&fan, &hold, kind, padded(100_000)).await.refused(413, "TOO_LARGE");
     send(&fan, &hold, kind, padded(10_000_000)).await.refused(413, "TOO_LARGE");
-    // Without a length in front.
+    // Without a content-length.
     let parts = vec![Ok::<_, std::io::Error>(padded(300_000))];
     let chunked = reqwest::Body::wrap_stream(futures::stream::iter(parts));
     send(&fan, &hold, kind, chunked).await.refused(413, "TOO_LARGE");
@@ -193,9 +191,8 @@ async fn a_body_that_can_not_be_read_is_refused_at_once() {
     node.finish().await;
 }
 
-/// The rule: ids and parameters that are none are refused by name, and unknown ones too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parameters_are_checked() {
+async fn a_malformed_id_or_parameter_is_refused_by_name() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (guest, fan) = (node.guest(), node.user("fan").await);
@@ -237,7 +234,7 @@ async fn parameters_are_checked() {
     node.finish().await;
 }
 
-/// The rule: an Idempotency-Key is 1 to 255 visible characters.
+/// A key has 1 to 255 visible characters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strange_idempotency_key_is_refused() {
     let node = TestNode::start().await;
@@ -260,7 +257,7 @@ async fn a_strange_idempotency_key_is_refused() {
     node.finish().await;
 }
 
-/// The rule: text that would break a list, a page or a database is refused where it comes in.
+/// They would break a list, a page or a database later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_characters_are_refused() {
     let node = TestNode::start().await;
@@ -314,9 +311,8 @@ async fn control_characters_are_refused() {
     node.finish().await;
 }
 
-/// The rule: an address that does not exist is a problem document too, and so is a wrong method.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_address_and_a_wrong_method_are_problems() {
+async fn an_unknown_address_and_a_wrong_method_get_problem_documents() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (guest, fan) = (node.guest(), node.user("fan").await);
@@ -344,7 +340,7 @@ async fn a_wrong_address_and_a_wrong_method_are_problems() {
     node.finish().await;
 }
 
-/// The rule: a hint of the gateway is taken from anybody and believed from nobody.
+/// Anybody may send a hint, so nothing in it is believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_webhook_changes_nothing() {
     let node = TestNode::start().await;
@@ -357,7 +353,7 @@ async fn a_forged_webhook_changes_nothing() {
         json!({"eventType": "PAYMENT_STATUS_CHANGED",
         "data": {"orderId": order, "status": "DONE", "paymentKey": "forged"}})
     };
-    // One of ours, one of nobody's, one of a partition that does not exist.
+    // A payment of ours, an unknown payment, a payment of a partition that does not exist.
     let strange = grandstand::domain::ids::PaymentId::new(grandstand::domain::ids::Partition(4000));
     let orders = [
         payment["orderId"].clone(),

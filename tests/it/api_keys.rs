@@ -1,4 +1,4 @@
-//! An Idempotency-Key stands for one body, wherever the effect of that body is.
+//! An Idempotency-Key belongs to one body, in whatever partition the effect of the body is.
 
 use crate::support::node::{TestMatch, TestNode};
 use serde_json::json;
@@ -15,10 +15,9 @@ async fn apart(node: &TestNode) -> [TestMatch; 2] {
     }
 }
 
-/// The rule: a key that was used with another body is refused, also when the other body names
-/// another partition.
+/// Also when the other body names another partition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_of_one_body_in_whatever_partition() {
+async fn a_key_used_with_another_body_is_refused() {
     let node = TestNode::start().await;
     let ([one, other], fan) = (apart(&node).await, node.user("fan").await);
     let mut bodies = vec![];

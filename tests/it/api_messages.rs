@@ -1,12 +1,12 @@
-//! What is said when something is wrong: at the right field, in the words of the API.
+//! Error messages are at the right field, and in the words of the API.
 
 use crate::api_input::{fields, send};
 use crate::support::node::TestNode;
 use serde_json::{Value, json};
 
-/// The rule: an error stands at its field, in words for whoever filled it in.
+/// The person who filled in the field must understand it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_names_its_field_and_nothing_of_this_program() {
+async fn an_error_names_its_field_and_no_internals() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -37,7 +37,6 @@ async fn an_error_names_its_field_and_nothing_of_this_program() {
     node.finish().await;
 }
 
-/// The rule: a body that may be left out may be `null`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_may_have_null_for_its_body() {
     let node = TestNode::start().await;
@@ -51,9 +50,9 @@ async fn a_cancel_may_have_null_for_its_body() {
     node.finish().await;
 }
 
-/// The rule: an id that was made up may name a partition that there is not; nothing has this id.
+/// An id that was made up may name a partition that does not exist.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_id_of_a_partition_that_is_not_there_is_that_of_nothing() {
+async fn an_id_of_an_unknown_partition_is_not_found() {
     let node = TestNode::start().await;
     let fan = node.user("fan").await;
     let id = "e3e70682-c209-7cac-a29f-6fbed82c07cd";
@@ -69,7 +68,7 @@ async fn an_id_of_a_partition_that_is_not_there_is_that_of_nothing() {
     node.finish().await;
 }
 
-/// The rule: JSON has one kind of number, so 2.0 is the whole number 2, and 2.5 is none.
+/// JSON has one kind of number, so 2.0 is the whole number 2, and 2.5 is not a whole number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_number_may_be_written_with_a_point() {
     let node = TestNode::start().await;

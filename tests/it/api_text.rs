@@ -1,4 +1,4 @@
-//! Text that looks the same is the same, whichever device it was typed on.
+//! Text that looks the same is the same text, whatever device it was typed on.
 
 use crate::support::node::{TestNode, plan};
 use grandstand::api::users::new_account;
@@ -16,9 +16,9 @@ fn credentials(email: &str, password: &str) -> Value {
     json!({"email": email, "password": password})
 }
 
-/// The rule: a password opens the account however the keyboard puts its letters together.
+/// Keyboards put the letters of a script together in different ways.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_password_opens_on_every_device() {
+async fn a_password_works_on_every_device() {
     assert_ne!(COMPOSED, DECOMPOSED);
     let node = TestNode::start().await;
     let guest = node.guest();
@@ -36,7 +36,7 @@ async fn a_password_opens_on_every_device() {
         let wrong = credentials(&email, "another password");
         guest.post("/api/users/log-in", &wrong).await.refused(401, "BAD_CREDENTIALS");
     }
-    // 128 letters are as many however they are written; what can't be seen counts as nothing.
+    // 128 letters are 128 in every form; invisible characters do not count.
     let long = DECOMPOSED.repeat(14);
     guest.post("/api/users/sign-up", &credentials("long@test.example", &long)).await.expect(201);
     guest.log_in("long@test.example", &COMPOSED.repeat(14)).await;
@@ -46,9 +46,8 @@ async fn a_password_opens_on_every_device() {
     node.finish().await;
 }
 
-/// The rule: an account whose password was kept as it was typed still opens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_password_that_was_kept_as_typed_still_opens() {
+async fn a_password_that_was_stored_as_typed_still_works() {
     let node = TestNode::start().await;
     let services = node.services();
     for (email, password) in
@@ -65,7 +64,7 @@ async fn a_password_that_was_kept_as_typed_still_opens() {
     node.finish().await;
 }
 
-/// The rule: an e-mail that looks the same, or leads to the same mailbox, has one account.
+/// Also when it is written differently and leads to the same mailbox.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_that_looks_the_same_has_one_account() {
     let node = TestNode::start().await;
@@ -99,7 +98,7 @@ async fn an_email_that_looks_the_same_has_one_account() {
     node.finish().await;
 }
 
-/// The rule: no two seats of a site have the same printed place, and what can't be seen is no text.
+/// Invisible characters do not make two texts different.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_two_seats_have_the_same_printed_place() {
     let node = TestNode::start().await;

@@ -13,7 +13,7 @@ fn with_token(client: &Client, token: &Value) -> Client {
     Client::new(client.url.clone(), Some(token.as_str().unwrap().to_owned()))
 }
 
-/// The rule: an e-mail has one account, whatever its case, and however many ask at once.
+/// Upper and lower case make no difference, nor do sign-ups at the same moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_has_one_account() {
     let node = TestNode::start().await;
@@ -35,9 +35,9 @@ async fn an_email_has_one_account() {
     node.finish().await;
 }
 
-/// The rule: the same key and body give the first answer again; another body is refused.
+/// Another body under the same key is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_repeated_sign_up_gives_the_first_answer() {
+async fn a_repeated_sign_up_gets_the_first_response() {
     let node = TestNode::start().await;
     let guest = node.guest();
     let sign_up = |body: Value| {
@@ -52,7 +52,7 @@ async fn a_repeated_sign_up_gives_the_first_answer() {
     node.finish().await;
 }
 
-/// The rule: which of e-mail and password is wrong is not told.
+/// Otherwise anybody could find out who has an account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_and_an_unknown_email_look_the_same() {
     let node = TestNode::start().await;
@@ -72,8 +72,8 @@ async fn a_wrong_password_and_an_unknown_email_look_the_same() {
     node.finish().await;
 }
 
-/// The rule: a refresh token works again for a moment, so a lost answer and a second tab log nobody
-/// out; each tab goes on with the token that it got.
+/// A refresh token works again for a moment, because a response may be lost, and two tabs may use
+/// it at the same time. Each tab goes on with the token that it got.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_with_one_refresh_token_stay_logged_in() {
     let node = TestNode::start().await;
@@ -94,7 +94,7 @@ async fn two_tabs_with_one_refresh_token_stay_logged_in() {
             *tab = refresh(&tab["refreshToken"]).await.expect(200);
         }
     }
-    // Who knows only the id of the session, which is in every access token, ends nothing.
+    // The id of the session is in every access token, so knowing it must not end the session.
     let token = tabs[0]["refreshToken"].as_str().unwrap();
     let made_up = format!("{}.made-up", token.split_once('.').unwrap().0);
     for bad in [json!(""), json!("."), json!("nonsense"), json!("AAAA.BBBB"), json!(made_up)] {
@@ -107,7 +107,7 @@ async fn two_tabs_with_one_refresh_token_stay_logged_in() {
     node.finish().await;
 }
 
-/// The rule: a log-out is known to every node, also to one that starts later.
+/// Also on a node that starts later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_out_counts_on_every_node() {
     let node = TestNode::start().await;
@@ -129,9 +129,8 @@ async fn a_log_out_counts_on_every_node() {
     node.finish().await;
 }
 
-/// The rule: log-ins of an account are limited, and the answer says when to come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn too_many_log_ins_are_told_to_wait() {
+async fn too_many_log_ins_are_refused_with_a_time_to_wait() {
     let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.log_ins_per_minute = 3;

@@ -1,5 +1,5 @@
-//! The same failure again and again, with people who buy all the time: `make chaos`, because it
-//! takes long. Each sale that was confirmed with 200 stands in the end, and nothing piles up.
+//! The same failure many times, while people buy: `make chaos`, because it takes long. Each sale
+//! that was confirmed with 200 stands in the end, and nothing piles up.
 
 use crate::support::client::Client;
 use crate::support::cluster::PrivateCluster;
@@ -27,7 +27,7 @@ struct Rounds {
     postgres: PrivatePostgres,
     fans: Vec<Client>,
     fixtures: Vec<TestMatch>,
-    /// To see whether people can buy.
+    /// A match that shows whether people can buy.
     spare: TestMatch,
     _dir: TempDir,
 }
@@ -76,7 +76,7 @@ impl Rounds {
                 (status == 200).then_some(place)
             });
             let failing = async {
-                // At another step of the purchases each time.
+                // Each time at another step of the purchases.
                 tokio::time::sleep(Duration::from_millis(round as u64 * 7 % 100)).await;
                 fail(redis, postgres).await;
             };
@@ -120,7 +120,7 @@ async fn a_thousand_kills_of_redis_lose_no_sale() {
     .await;
 }
 
-/// An hour in which PostgreSQL is away half of each minute, ten times as fast.
+/// PostgreSQL is away for half of each minute of an hour, ten times as fast.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow: make chaos"]
 async fn an_hour_of_outages_of_postgresql_loses_no_sale() {
@@ -134,7 +134,7 @@ async fn an_hour_of_outages_of_postgresql_loses_no_sale() {
     .await;
 }
 
-/// Again and again the master of a partition dies, and the slot of another partition moves.
+/// The master of a partition dies and the slot of another partition moves, many times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow: make chaos"]
 async fn a_cluster_that_never_rests_keeps_selling() {

@@ -1,4 +1,4 @@
-//! The clock of a partition, when that of Redis jumps.
+//! The clock of a partition when the clock of Redis jumps.
 
 use crate::support::client::Client;
 use crate::support::clock::Clock;
@@ -23,8 +23,8 @@ const HOUR_MS: i64 = 3_600_000;
 const RUNS_MS: i64 = 10_000;
 const TOLERANCE_MS: i64 = 2000;
 
-/// Makes TIME look to a partition as if it had jumped: the last tick was at another time, and
-/// showed the same.
+/// Makes TIME look to a partition as if it had jumped: moves the time of the last tick, which
+/// still showed the same clock.
 async fn jump(raw: &fred::clients::Client, partition: Partition, ms: i64) {
     let key = PartitionKeys(partition).partition();
     let _: i64 = raw.hincrby(key.clone(), "clock_time", -ms).await.unwrap();
@@ -43,8 +43,8 @@ fn assert_near(found: i64, wanted: i64, apart: i64) {
     assert!((found - wanted).abs() < apart, "{} ms off", found - wanted);
 }
 
-/// The rule: a jump that no worker has seen yet moves the clock by its bound at most, and one back
-/// not at all.
+/// A jump that no worker has seen yet moves the clock at most by its bound, and a jump back does
+/// not move it.
 #[tokio::test]
 async fn an_unseen_jump_is_bounded() {
     let bed = TestEngine::start().await;
@@ -62,8 +62,8 @@ async fn an_unseen_jump_is_bounded() {
     bed.assert_sound().await;
 }
 
-/// The rule: the worker's own clock tells a jump from time that has passed, and the partition's
-/// clock goes on evenly, never back.
+/// The worker's own clock tells a jump from time that has passed. The clock of the partition goes
+/// on evenly, never back.
 #[tokio::test]
 async fn a_jump_that_a_worker_sees_is_taken_back() {
     for ms in [HOUR_MS, -HOUR_MS, 10_000, -10_000] {
@@ -87,10 +87,10 @@ async fn a_jump_that_a_worker_sees_is_taken_back() {
     }
 }
 
-/// The rule: a worker without a reading of its own takes time that nobody ticked as real, but never
-/// goes back.
+/// A worker that has no reading of its own takes the time between two ticks as real, but never goes
+/// back.
 #[tokio::test]
-async fn a_gap_without_a_witness_is_real() {
+async fn a_gap_that_no_worker_has_watched_counts_as_time() {
     let bed = TestEngine::start().await;
     let Tick::Ticked(first) = tick(&bed, None, 0).await else { panic!("not ticked") };
     jump(&bed.raw, PARTITION, HOUR_MS).await;
@@ -103,9 +103,9 @@ async fn a_gap_without_a_witness_is_real() {
     assert_near(now(&bed).await, last, 1000);
 }
 
-/// The rule: only the worker that has the lease ticks, and only a partition that is loaded.
+/// Only a worker with the lease ticks, and only a loaded partition.
 #[tokio::test]
-async fn who_does_not_own_a_partition_does_not_tick_it() {
+async fn only_the_owner_of_a_partition_ticks_its_clock() {
     let bed = TestEngine::start().await;
     let another = bed.engine.take_lease(PARTITION, "another", 60_000).await.unwrap().unwrap();
     assert_eq!(tick(&bed, None, 0).await, Tick::Refused);
@@ -116,16 +116,16 @@ async fn who_does_not_own_a_partition_does_not_tick_it() {
     assert_eq!(bed.engine.epoch(PARTITION).await.unwrap(), None, "a tick opens nothing");
 }
 
-/// The rule: a clock goes on when Redis is out of memory, or no hold would end and free memory.
+/// Otherwise no hold would end and free memory.
 #[tokio::test]
-async fn a_clock_goes_on_without_memory() {
+async fn a_clock_goes_on_when_redis_is_out_of_memory() {
     let bed = TestEngine::start().await;
     bed.command("CONFIG", &["SET", "maxmemory", "1mb"]).await;
     assert!(matches!(tick(&bed, None, 0).await, Tick::Ticked(_)));
     bed.command("CONFIG", &["SET", "maxmemory", "0"]).await;
 }
 
-/// The rule: what is left of a correction goes away by a hundredth of the time that passes.
+/// The rest of a correction shrinks by a hundredth of the time that passes.
 #[tokio::test]
 async fn a_shift_goes_away_slowly() {
     let bed = TestEngine::start().await;
@@ -147,10 +147,9 @@ async fn a_shift_goes_away_slowly() {
     assert_eq!(shift().await, 0);
 }
 
-/// The rule: a lease that Redis would keep for an hour, because its clock went back, lives no
-/// longer than any other.
+/// Redis would keep such a lease for an hour.
 #[tokio::test]
-async fn a_lease_does_not_outlive_a_clock_that_went_back() {
+async fn a_clock_that_went_back_does_not_prolong_a_lease() {
     let bed = TestEngine::start().await;
     assert!(bed.engine.take_lease(PARTITION, "dead", HOUR_MS as u64).await.unwrap().is_some());
     assert!(bed.engine.take_lease(PARTITION, "me", 300).await.unwrap().is_none());
@@ -160,9 +159,9 @@ async fn a_lease_does_not_outlive_a_clock_that_went_back() {
     .await;
 }
 
-/// The rule: people are let in although the last ones were let in by a clock that was ahead.
+/// People are let in although the last admission was made by a clock that was ahead.
 #[tokio::test]
-async fn a_last_admission_in_the_future_stops_none() {
+async fn a_last_admission_in_the_future_does_not_stop_the_queue() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Queue]).await;
     bed.engine.join_queue(scene.id(), scene.me).await.unwrap();
@@ -175,9 +174,9 @@ async fn a_last_admission_in_the_future_stops_none() {
     .await;
 }
 
-/// The rule: an answer under a key is found at the same time of the partition, wherever TIME is.
+/// It is found for the same time of the partition, whatever TIME says.
 #[tokio::test]
-async fn an_answer_under_a_key_outlives_a_jump() {
+async fn a_response_under_a_key_is_found_after_a_jump() {
     let bed = TestEngine::start().await;
     tick(&bed, None, 0).await;
     let id = bed.open_match().await;
@@ -222,8 +221,8 @@ fn expires_at(hold: &Value) -> jiff::Timestamp {
     hold["expiresAt"].as_str().unwrap().parse().unwrap()
 }
 
-/// The rule: when TIME jumps, a hold made before lives its time and no longer, one made after has
-/// its time, and people can pay.
+/// When TIME jumps, a hold made before and a hold made after last for their time, not longer, and
+/// people can pay.
 async fn assert_a_jump_is_survived(
     node: TestNode,
     fixture: TestMatch,
@@ -270,7 +269,7 @@ async fn eventually_free(node: &TestNode, fixture: &TestMatch, held: Instant) {
     assert!(lived >= least, "it lived {lived} ms");
 }
 
-/// The rule, for what a jump looks like to the scripts.
+/// The jump is made as the scripts see it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_jump_under_a_node_ends_nothing_early() {
     for ms in [HOUR_MS, -HOUR_MS] {
@@ -280,8 +279,7 @@ async fn a_jump_under_a_node_ends_nothing_early() {
     }
 }
 
-/// The rule: a worker that takes over has watched the clock, so that a jump which ends the lease
-/// of the one before it is a jump for it too.
+/// It has watched the clock before, because the jump also ends the lease of the worker before it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     let mut node = TestNode::start().await;
@@ -297,11 +295,11 @@ async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     .await;
     let second = node.another_node(NodeRole::Worker).await;
     fan.hold(&fixture.id, &[1]).await.expect(201);
-    // The second one has looked at the clock a few times by then.
+    // The second worker has read the clock a few times by then.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let before = node.engine().now_ms(id.partition()).await.unwrap();
     let raw = node.raw().await;
-    // The first one has lost its leases, and goes, before TIME is ahead.
+    // The first worker has lost its leases and stops before TIME jumps.
     for number in 0..node.settings.partitions {
         let lease = PartitionKeys(Partition(number)).lease();
         let life = Some(Expiration::PX(2000));
@@ -321,7 +319,7 @@ async fn a_worker_that_takes_over_after_a_jump_knows_of_it() {
     second.stop().await;
 }
 
-/// The rule: a short time to hold ends on time also while nothing jumps.
+/// Short holds end on time while nothing jumps.
 #[tokio::test]
 async fn a_ticked_clock_keeps_time() {
     let bed = TestEngine::start().await;
@@ -338,7 +336,7 @@ async fn a_ticked_clock_keeps_time() {
     assert!(held.elapsed() > Duration::from_millis(450), "{:?}", held.elapsed());
 }
 
-/// The rule, on a Redis whose machine has its clock set, while a node works on it.
+/// The clock of the machine of Redis is really set, while a node works on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_set_under_a_node_ends_nothing_early() {
     for ms in [HOUR_MS, -HOUR_MS] {

@@ -1,4 +1,4 @@
-//! What more than one machine tells by a clock, when one of the clocks is wrong.
+//! Queues and tokens depend on clocks of several machines. One of these clocks is wrong here.
 
 use crate::support::client::Client;
 use crate::support::clock::Clock;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const MINUTES_MS: i64 = 120_000;
 
-/// The rule: people are let in, at the set rate, while the clock of Redis is set.
+/// People are let in at the set rate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
     let (dir, clock) = (tempfile::TempDir::new().unwrap(), Clock::new());
@@ -33,7 +33,7 @@ async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
         let key = grandstand::redis::keys::MatchKeys(id).meta();
         raw.hget::<Option<u64>, _, _>(key, "serving").await.unwrap().unwrap_or(0)
     };
-    // What the clock was a moment ago may be remembered by whoever saw it: ahead, then back.
+    // The clock is ahead and then back, and a node may remember the earlier time.
     for ahead in [0, -MINUTES_MS, MINUTES_MS, 0] {
         clock.set_ahead_ms(ahead);
         let before = served().await;
@@ -43,7 +43,7 @@ async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
         .await;
     }
     let guest = node.guest();
-    // The streams of whoever waits say so too.
+    // The event streams of the queue show it too.
     let url = format!("{}{}", guest.url, fixture.path("/queue/events"));
     let mut line = crate::support::events::EventStream::open(&url, None).await;
     let first = line.next().await.unwrap().data["serving"].as_u64().unwrap();
@@ -59,9 +59,9 @@ async fn eventually_serving(line: &mut crate::support::events::EventStream, numb
     tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the line stands still");
 }
 
-/// The rule: a node whose own clock is wrong takes the tokens of the others, and they take its.
+/// The other nodes accept its tokens as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_count_on_a_node_whose_clock_is_wrong() {
+async fn tokens_are_valid_on_a_node_whose_clock_is_wrong() {
     let node = TestNode::start_with(|settings| settings.access_ttl_ms = 60_000).await;
     let here = node.user("fan").await;
     for ahead in [3_600_000, -3_600_000] {
@@ -84,7 +84,7 @@ async fn tokens_count_on_a_node_whose_clock_is_wrong() {
         Client::new(there.url.clone(), later.token).get("/api/users/me").await.expect(200);
         process.kill().await.unwrap();
     }
-    // All the same it ends.
+    // It expires nevertheless.
     let brief = TestNode::start_with(|settings| settings.access_ttl_ms = 1000).await;
     let fan = brief.user("fan").await;
     eventually("the token ends", || async {

@@ -1,5 +1,5 @@
-//! Redis Cluster: a slot that moves, or a master that dies, stops only the partitions that it has,
-//! and these go on soon.
+//! Redis Cluster: a slot that moves, or a master that dies, stops only its own partitions, and only
+//! for a while.
 
 use crate::support::client::Client;
 use crate::support::cluster::PrivateCluster;
@@ -68,7 +68,7 @@ impl ClusterSale {
     }
 }
 
-/// Ends the sellers; those of these partitions must never have failed.
+/// Ends the sellers. The sellers of these partitions must never have failed.
 async fn end(sellers: Vec<Seller>, never_stopped: &[u16]) {
     for (seller, partition) in sellers.into_iter().zip(0..) {
         if never_stopped.contains(&partition) {
@@ -90,16 +90,16 @@ async fn a_cluster_sells_in_all_partitions() {
     let list = sale.fan.get("/api/reservations").await.expect(200);
     assert_eq!(list["reservations"].as_array().unwrap().len(), 4);
     sale.node.guest().get("/health/ready").await.expect(200);
-    // A master that is cut off must not go on: a start says so of each server that would.
+    // A master that is cut off must stop. At its start a node warns of servers that would go on.
     let warnings = sale.node.engine().durability_warnings().await;
     let alone = warnings.iter().filter(|text| text.contains("min-replicas-to-write 0"));
     assert_eq!(alone.count(), 3, "{warnings:?}");
     sale.finish().await;
 }
 
-/// The rule: while a slot moves only its own partition may wait, and it sells right afterwards.
+/// Only the partition of the slot may wait, and it sells right after the move.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_that_moves_stops_nobody_for_long() {
+async fn a_moving_slot_stops_only_its_own_partition_and_not_for_long() {
     let sale = ClusterSale::start(0).await;
     sale.buy_everywhere(1..4).await;
     let slot = PrivateCluster::slot_of(Partition(1));
@@ -111,7 +111,7 @@ async fn a_slot_that_moves_stops_nobody_for_long() {
         }
     };
     let moving = async {
-        // As slowly as it goes with a million keys.
+        // As slowly as with a million keys.
         sale.cluster.begin_move(slot, 1, 2).await;
         while sale.cluster.move_some_keys(slot, 1, 2).await > 0 {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -120,7 +120,7 @@ async fn a_slot_that_moves_stops_nobody_for_long() {
         sale.all_sell_within(AFTER_MOVE).await;
     };
     tokio::join!(buying, moving);
-    // And back again: the first move taught every client where to look.
+    // And back again, because every client now knows the new place.
     sale.cluster.migrate_slot(slot, 1).await;
     sale.all_sell_within(AFTER_MOVE).await;
     end(sellers, &[3]).await;
@@ -128,15 +128,14 @@ async fn a_slot_that_moves_stops_nobody_for_long() {
     sale.finish().await;
 }
 
-/// The rule: a move that is given up half way leaves nobody behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_move_that_is_given_up_stops_nobody_for_long() {
+async fn an_abandoned_move_stops_nobody_for_long() {
     let sale = ClusterSale::start(0).await;
     sale.buy_everywhere(1..4).await;
     let slot = PrivateCluster::slot_of(Partition(1));
     let sellers = sale.sellers();
     sale.cluster.begin_move(slot, 1, 2).await;
-    // A key that may be lost: the worker takes a new lease.
+    // This key may be lost, because the worker takes a new lease.
     let lease = PartitionKeys(Partition(1)).lease();
     sale.cluster.move_keys(&[lease], 1, 2).await;
     // Long enough for a renewal of the lease and a sweep to be sent to the other server (ASK).
@@ -148,8 +147,8 @@ async fn a_move_that_is_given_up_stops_nobody_for_long() {
     sale.finish().await;
 }
 
-/// The rule: a dead master stops its own partitions only, until a replica takes its place; the
-/// node stays ready, and lists go on. Afterwards slots can be moved again.
+/// They wait until a replica takes its place. The node stays ready, and lists go on. Afterwards
+/// slots can be moved again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_master_stops_its_own_partitions_only() {
     let mut sale = ClusterSale::start(3).await;

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-/// The rule: a command that needs what only a worker does says so at once, and ends with an error.
+/// It needs what only a worker does, and no worker runs. It ends with an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_waits_says_so_and_ends() {
     use fred::prelude::*;
@@ -48,7 +48,7 @@ async fn a_command_that_waits_says_so_and_ends() {
     node.finish().await;
 }
 
-/// The rule: a migration that waits for another one says so, and goes on after it.
+/// It goes on when the other migration has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_for_another_says_so() {
     let node = TestNode::start().await;

@@ -1,4 +1,4 @@
-//! What PostgreSQL can't take waits among the dead letters, and the rest goes on.
+//! An entry that PostgreSQL cannot take waits among the dead letters, and the others go on.
 
 use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::sql;
@@ -30,7 +30,7 @@ async fn waiting(node: &TestNode, count: usize) -> Vec<Vec<String>> {
     .await
 }
 
-/// The rule: an entry that can't be taken is kept with its reason, and stops nothing.
+/// It is kept with its reason, and the entries behind it are applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
     let node = TestNode::start().await;
@@ -46,7 +46,7 @@ async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
         &[("v", b"1"), ("t", b"payment_begun"), ("payment", b"x")],
         &[("v", b"1"), ("t", b"payment_begun"), ("payment", b"a\0b")],
         &[("v", b"1"), ("t", b"account"), ("doc", b"\xff\xfe")],
-        // This one reads well, and PostgreSQL refuses it: no text holds a NUL.
+        // This entry can be read, and PostgreSQL refuses it, because no text holds a NUL.
         &[("v", b"1"), ("t", b"site"), ("doc", null.as_bytes())],
     ];
     for fields in poison {
@@ -69,13 +69,13 @@ async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
     node.finish().await;
 }
 
-/// The rule: when the cause is mended, a letter is replayed, and the books agree.
+/// Redis and PostgreSQL agree afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_repaired_and_replayed() {
     let node = TestNode::start().await;
     let (fixture, database) = (node.open_match().await, node.settings.database_url.clone());
     assert_eq!(node.run(&["dead-letters", "list"]).await.0, 0);
-    // The data is in the way: PostgreSQL has the e-mail of somebody else.
+    // PostgreSQL has the e-mail for another account.
     let thief = uuid::Uuid::now_v7();
     let account =
         format!("insert into accounts values ('{thief}', 'late@test.example', 'x', 'USER', now())");
@@ -93,7 +93,7 @@ async fn a_dead_letter_is_repaired_and_replayed() {
     for part in ["seats_blocked", "account", "2 dead letters", &found[0][0], &found[1][1]] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
-    // Nothing is mended: both are refused again, under new names.
+    // Nothing was repaired, so both are refused again, under new names.
     let (status, text) = node.run(&["dead-letters", "replay", "--all"]).await;
     assert!(status == 1 && text.contains("refused again"), "{status} {text}");
     let again = waiting(&node, 2).await;
@@ -126,7 +126,7 @@ async fn a_dead_letter_is_repaired_and_replayed() {
     node.finish().await;
 }
 
-/// The rule: a letter is put back once, also when two ask, and also when Redis has lost its copy.
+/// Also when two people replay it, and when Redis has lost its copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_replayed_once() {
     let node = TestNode::start().await;
@@ -169,7 +169,7 @@ async fn a_dead_letter_is_replayed_once() {
     node.finish().await;
 }
 
-/// The rule: a letter that nobody wants is forgotten, everywhere, and the others stay.
+/// It is gone everywhere, and the other letters stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_dropped() {
     let node = TestNode::start().await;
@@ -192,7 +192,7 @@ async fn a_dead_letter_is_dropped() {
     node.finish().await;
 }
 
-/// The rule: an older and a newer release read each other's entries.
+/// An older and a newer release read each other's entries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
     let node = TestNode::start().await;
@@ -205,7 +205,7 @@ async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
             "role": "USER", "createdAt": 1_763_812_345_678_i64, "unknownHere": [1, 2]})
         .to_string()
     };
-    // A past form without a number; a newer minor form with a field that nobody here knows.
+    // A past form without a number; a newer minor form with an unknown field.
     append(&node, &fixture.id, &[("t", b"account"), ("doc", account("past").as_bytes())]).await;
     let newer = account("newer");
     let newer: [(&str, &[u8]); 4] =
@@ -224,20 +224,20 @@ async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
         ("amount", b"20000"),
     ];
     append(&node, &fixture.id, &past).await;
-    // What a later release must read: parked, not lost.
+    // A later release must read this entry, so it is kept.
     append(&node, &fixture.id, &[("v", b"2"), ("t", b"account"), ("doc", b"?")]).await;
     append(&node, &fixture.id, &[("v", b"1.9"), ("t", b"seats_painted"), ("colour", b"red")]).await;
     let parked = waiting(&node, 2).await;
     assert!(parked[0][1].contains("newer") && parked[1][1].contains("unknown kind"), "{parked:?}");
     let kept = "select (select count(*) from accounts where password_hash = 'x'),
         (select count(*) from claims), (select begun_at > now() - interval '1 hour' from payments)";
-    // The letters of a batch are put away before the rest of it is committed.
+    // The dead letters of a batch are stored before the rest of the batch is committed.
     eventually("the others are kept", || async {
         (sql(&database, kept).await == [["2", "2", "t"]]).then_some(())
     })
     .await;
     let all = "select fields ->> 'colour' from dead_letters order by at, journal_id";
     assert_eq!(sql(&database, all).await, [[""], ["red"]], "nothing of it is lost");
-    // None of this is in Redis: the books are not compared.
+    // None of this is in Redis, so nothing is compared.
     node.running.unwrap().stop().await;
 }

@@ -1,4 +1,4 @@
-//! A full disk: what can't be kept is refused at once, and all goes on when there is space.
+//! A full disk: writes are refused at once, and everything goes on when there is space.
 
 use crate::support::disk::SmallDisk;
 use crate::support::node::{TestNode, eventually};
@@ -14,7 +14,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// With space again people can buy within this time.
 const HEALED: Duration = Duration::from_secs(10);
 
-/// The rule: Redis takes no writes (MISCONF): holds are refused, and what was sold before stays.
+/// Redis takes no writes (MISCONF). Earlier sales stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_redis_refuses_holds_and_heals() {
     let disk = SmallDisk::mount(16);
@@ -45,14 +45,13 @@ async fn a_full_disk_under_redis_refuses_holds_and_heals() {
     redis.stop().await.unwrap();
 }
 
-/// The rule: PostgreSQL has no space for rows: nothing is charged, holds go on, and afterwards all
-/// facts arrive.
+/// Nothing is charged and holds go on. Afterwards all facts arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_postgresql_pauses_payments_and_heals() {
     let (disk, dir) = (SmallDisk::mount(64), TempDir::new().unwrap());
     let server = postgres::private(dir.path()).await;
-    // The rows alone are on the small disk. Without space for its log PostgreSQL would end, and
-    // that is a kill, which other tests have.
+    // Only the rows are on the small disk. Without space for its log PostgreSQL would end, and
+    // other tests have that.
     let place = disk.directory_for_owner_of(&dir.path().join("postgres/data"), "rows");
     let small = format!("create tablespace small location '{}'", place.display());
     postgres::sql(&server.url_of("postgres"), &small).await;
@@ -68,7 +67,7 @@ async fn a_full_disk_under_postgresql_pauses_payments_and_heals() {
     let (_, payment, key) = node.ready_to_pay(&fan, &fixture, 1).await;
     node.verify().await;
     disk.fill();
-    // Rows until their pages are full and a new one is needed.
+    // Rows until their pages are full and a new page is needed.
     let guest = node.guest();
     let long = "x".repeat(180);
     for number in 0..100 {

@@ -1,11 +1,13 @@
-//! again, free: every reply. What PostgreSQL has missed is told again; seats of nobody are freed.
+//! again, free: every reply. Facts that PostgreSQL has missed are written again, and seats without
+//! an owner are freed.
 
+use crate::support::calls::Call;
 use crate::support::engine::Step::{
     self, Approve, Begin, Cancel, CancelPart, Decline, Forget, Hold, Lose, Refund, Request,
     Reserve, Withdraw,
 };
 use crate::support::engine::{TestEngine, seats};
-use crate::support::table::{Call, Case, check};
+use crate::support::table::{Expect, Reply, case, check};
 use grandstand::engine::command::MissedStep;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 
@@ -22,32 +24,29 @@ const REST: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refu
 const REFUNDING_PART: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart];
 const FORGOTTEN: &[Step] = &[Hold, Reserve, Request, Begin, Forget];
 
-/// A line that changes no seat.
-const fn case(
-    rule: &'static str,
-    before: &'static [Step],
-    call: Call,
-    reply: &'static str,
-    seats: &'static str,
-    facts: &'static [&'static str],
-) -> Case {
-    Case { rule, before, call, reply, seats, told: &[], facts }
-}
-
-/// The rule: what Redis has done with a payment is told again as it stands now, and nothing is told
-/// while the payment waits here as well.
+/// The journal gets the present state of the payment. It gets nothing while the payment is
+/// unfinished in Redis as well.
 #[tokio::test]
-async fn a_step_that_was_taken_is_told_again() {
+async fn a_missed_step_is_written_to_the_journal_again() {
     let told = |rule, before, number, seats, facts| {
-        case(rule, before, Call::TellAgain(number), "told", seats, facts)
+        case(rule)
+            .given(before)
+            .command(Call::TellAgain(number))
+            .expect(Reply::Told)
+            .seats(seats)
+            .facts(facts)
     };
     let waits = |rule, before, number, seats| {
-        case(rule, before, Call::TellAgain(number), "waits", seats, &[])
+        case(rule).given(before).command(Call::TellAgain(number)).expect(Reply::Waits).seats(seats)
     };
     const BACK: &[&str] = &["payment_approved", "refund_begun", "refund_done"];
     const MORE: &[&str] = &["payment_approved", "refund_begun", "refund_done", "refund_begun"];
     let table = [
-        case("not loaded", FORGOTTEN, Call::TellAgain(0), "NotLoaded", "1P 2P", &[]),
+        case("not loaded")
+            .given(FORGOTTEN)
+            .command(Call::TellAgain(0))
+            .expect(Expect::NotLoaded)
+            .seats("1P 2P"),
         waits("unknown", &[], 0, ""),
         waits("lost", LOST, 0, "1O"),
         waits("paying", PAYING, 0, "1P 2P"),
@@ -64,9 +63,23 @@ async fn a_step_that_was_taken_is_told_again() {
         told("the next is under way", REST, 1, "2O", &["refund_done", "refund_begun"]),
         waits("the next", REST, 2, "2O"),
         waits("the one after that", REST, 3, "2O"),
-        case("begun", PAYING, Call::TellBegin, "told", "1P 2P", &["payment_begun"]),
-        case("a refund begun", REST, Call::TellBegin, "told", "2O", &["refund_begun"]),
-        case("nothing begun", SOLD, Call::TellBegin, "waits", "1O 2O", &[]),
+        case("begun")
+            .given(PAYING)
+            .command(Call::TellBegin)
+            .expect(Reply::Told)
+            .seats("1P 2P")
+            .facts(&["payment_begun"]),
+        case("a refund begun")
+            .given(REST)
+            .command(Call::TellBegin)
+            .expect(Reply::Told)
+            .seats("2O")
+            .facts(&["refund_begun"]),
+        case("nothing begun")
+            .given(SOLD)
+            .command(Call::TellBegin)
+            .expect(Reply::Waits)
+            .seats("1O 2O"),
     ];
     check(&table).await;
     // Redis has lost the begin of a second attempt.
@@ -75,14 +88,17 @@ async fn a_step_that_was_taken_is_told_again() {
     assert!(!bed.engine.tell_again(&scene.attempt(2), MissedStep::Outcome).await.unwrap());
 }
 
-/// The rule: only seats that no claim of their user names are freed, and only with the value that
-/// was seen.
+/// A seat is freed when no claim of its user names it, and only if it still has the value that was
+/// seen.
 #[tokio::test]
-async fn seats_of_nobody_are_freed_and_no_others() {
+async fn only_seats_without_a_claim_are_freed() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let (id, held) = (scene.id(), format!("H{}", scene.me.key()));
-    assert!(!bed.engine.free_seats(id, &held, seats(&[1, 2])).await.unwrap(), "they are his");
+    assert!(
+        !bed.engine.free_seats(id, &held, seats(&[1, 2])).await.unwrap(),
+        "the user has a claim"
+    );
     let claims = PartitionKeys(id.partition()).claims();
     bed.command("DEL", &[&claims]).await;
     bed.command("HSET", &[&MatchKeys(id).seats(), "3", "O"]).await;

@@ -1,15 +1,15 @@
-//! What many commands at once may not break: batches, repeats, limits, memory, deadlines.
+//! Many commands at once: batches, repeats, limits, memory, deadlines.
 
 use crate::support::engine::Step::{Begin, Forget, Hold, HoldLate, Pass, Queue, Request, Reserve};
 use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
 use crate::support::events::EventStream;
 use crate::support::node::{TestNode, eventually};
-use crate::support::table::word;
+use crate::support::table::{Expect, done, taken};
 use fred::prelude::*;
 use grandstand::domain::ids::{HoldId, ReservationId};
 use grandstand::domain::ids::{PaymentId, UserId};
 use grandstand::engine::command::Outcome;
-use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::error::{EngineError, Noun, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::partitions::Due;
@@ -26,7 +26,7 @@ fn user() -> UserId {
     UserId::new(PARTITION)
 }
 
-/// The rule: commands of one batch see each other: one seat has one winner.
+/// The commands of a batch see each other.
 #[tokio::test]
 async fn of_64_holds_at_once_on_one_seat_exactly_one_wins() {
     let bed = TestEngine::start().await;
@@ -51,7 +51,7 @@ async fn of_64_holds_at_once_on_one_seat_exactly_one_wins() {
     bed.assert_sound().await;
 }
 
-/// The rule: what one command of a batch frees, the next one of it can have.
+/// A command can take what an earlier command of the same batch has freed.
 #[tokio::test]
 async fn a_seat_changes_hands_within_one_batch() {
     let bed = TestEngine::start().await;
@@ -68,9 +68,9 @@ async fn a_seat_changes_hands_within_one_batch() {
     bed.assert_owned(id).await;
 }
 
-/// The rule: the same key and body have one effect and one answer; another body is refused.
+/// The same key with another body is refused.
 #[tokio::test]
-async fn the_same_operation_twice_gives_the_first_answer() {
+async fn a_repeated_operation_gets_the_first_reply() {
     let bed = TestEngine::start().await;
     let id = bed.open_match().await;
     let (me, other) = (user(), user());
@@ -80,21 +80,21 @@ async fn the_same_operation_twice_gives_the_first_answer() {
     let first = hold(me, &[1], "a").await.unwrap();
     assert_eq!(hold(me, &[1], "a").await.unwrap(), first);
     let different = hold(me, &[2], "b").await;
-    assert_eq!(word(different.map(|_| String::new())), "ExistsDifferent");
+    assert_eq!(done(different), Refusal::ExistsDifferent);
     assert_eq!(bed.seats(id).await, "1H");
-    // A refusal is an answer too, also when the seat is free by then.
+    // A refusal is kept under its key as well, also when the seat is free by then.
     let refused =
         |print| bed.engine.hold(id, other, seats(&[1]), PRICE, &[], operation("second", print));
-    assert_eq!(word(refused("a").await.map(|_| String::new())), "Taken([SeatId(1)])");
+    assert_eq!(done(refused("a").await), taken(&[1]));
     bed.engine.release(id, me, first.0).await.unwrap();
-    assert_eq!(word(refused("a").await.map(|_| String::new())), "Taken([SeatId(1)])");
+    assert_eq!(done(refused("a").await), taken(&[1]));
     assert_eq!(bed.seats(id).await, "");
-    // The hold has ended since: its first answer still stands, and nothing is held anew.
+    // The hold has ended since. The first reply still stands, and nothing is held again.
     assert_eq!(hold(me, &[1], "a").await.unwrap(), first);
     assert_eq!(bed.seats(id).await, "");
 }
 
-/// The rule: twins in one batch have one effect: the second gets the answer of the first.
+/// Both are in one batch, and the second gets the reply of the first.
 #[tokio::test]
 async fn the_same_operation_twice_at_once_has_one_effect() {
     let bed = TestEngine::start().await;
@@ -118,9 +118,9 @@ async fn the_same_operation_twice_at_once_has_one_effect() {
     assert!(matches!(request("b").await, Err(EngineError::Refused(Refusal::ExistsDifferent))));
 }
 
-/// The rule: a key that was met while the match was not loaded is free to be used.
+/// The key can be used once the match is loaded.
 #[tokio::test]
-async fn an_answer_that_nothing_is_loaded_is_not_kept() {
+async fn a_reply_of_not_loaded_is_not_remembered_under_its_key() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Forget]).await;
     let hold =
@@ -133,16 +133,15 @@ async fn an_answer_that_nothing_is_loaded_is_not_kept() {
     hold().await.unwrap();
 }
 
-/// The rule: out of memory, new holds are refused; what only frees goes on.
 #[tokio::test]
-async fn out_of_memory_refuses_holds_and_still_frees() {
+async fn out_of_memory_holds_are_refused_and_releases_go_on() {
     let bed = TestEngine::start().await;
     let (held, late) = (bed.at(&[Hold]).await, bed.at(&[HoldLate]).await);
     let pending = bed.at(&[Hold, Reserve]).await;
     bed.command("CONFIG", &["SET", "maxmemory", "1mb"]).await;
     let hold =
         |key| bed.engine.hold(held.id(), held.other, seats(&[9]), PRICE, &[], operation(key, "a"));
-    // In one batch with what frees, and alone.
+    // In one batch with commands that free seats, and alone.
     let (refused, released) =
         tokio::join!(hold("k"), bed.engine.release(held.id(), held.me, held.hold));
     assert!(matches!(refused, Err(EngineError::OutOfMemory)), "{refused:?}");
@@ -159,7 +158,7 @@ async fn out_of_memory_refuses_holds_and_still_frees() {
     bed.assert_sound().await;
 }
 
-/// The rule: the scripts may vanish from Redis at any moment; no command is lost or done twice.
+/// The scripts may vanish from Redis at any moment. No command is lost or runs twice.
 #[tokio::test]
 async fn a_flush_of_the_scripts_under_load_loses_nothing() {
     let bed = TestEngine::start().await;
@@ -190,9 +189,9 @@ async fn a_flush_of_the_scripts_under_load_loses_nothing() {
     bed.assert_sound().await;
 }
 
-/// The rule: a record that can't be read holds up nobody, and is not lost.
+/// The record is not lost.
 #[tokio::test]
-async fn a_record_that_can_not_be_read_holds_up_nobody() {
+async fn an_unreadable_record_holds_up_no_other_command() {
     let bed = TestEngine::start().await;
     let claims = grandstand::redis::keys::PartitionKeys(PARTITION).claims();
     for tail in ["no record at all, but long", "soon|1|1|10", "|1|1|10", "1|1|garbage", "1|1|1|x"] {
@@ -215,25 +214,24 @@ async fn a_record_that_can_not_be_read_holds_up_nobody() {
     }
 }
 
-/// The rule: a hold is given back and reserved in its own match alone.
 #[tokio::test]
-async fn a_hold_is_none_of_another_match() {
+async fn a_hold_cannot_be_used_in_another_match() {
     let bed = TestEngine::start().await;
     let (scene, other) = (bed.at(&[Hold]).await, bed.open_match().await);
     let released = bed.engine.release(other, scene.me, scene.hold).await;
-    assert_eq!(word(released.map(|()| String::new())), "NotFound");
+    assert_eq!(done(released), Refusal::NotFound(Noun::Hold));
     let source = Source::Hold(scene.hold);
     let reserved = bed.engine.reserve(other, scene.me, source, operation("", "")).await;
-    assert_eq!(word(reserved.map(|_| String::new())), "NotFound");
+    assert_eq!(done(reserved), Refusal::NotFound(Noun::Hold));
     let elsewhere = HoldId::of(grandstand::domain::ids::Partition(3), scene.me);
     let released = bed.engine.release(scene.id(), scene.me, elsewhere).await;
-    assert_eq!(word(released.map(|()| String::new())), "NotFound", "of another partition");
+    assert_eq!(done(released), Refusal::NotFound(Noun::Hold), "of another partition");
     assert_eq!(bed.seats(scene.id()).await, "1H 2H");
     bed.engine.release(scene.id(), scene.me, scene.hold).await.unwrap();
     bed.assert_sound().await;
 }
 
-/// The rule: what a release with another layout has left is not read by any command.
+/// No command reads the data of a release with another layout.
 #[tokio::test]
 async fn a_partition_of_another_layout_counts_as_not_loaded() {
     let bed = TestEngine::start().await;
@@ -242,11 +240,10 @@ async fn a_partition_of_another_layout_counts_as_not_loaded() {
     let _: i64 = bed.raw.hset(key, ("layout", "1")).await.unwrap();
     assert_eq!(bed.engine.epoch(PARTITION).await.unwrap(), None);
     let released = bed.engine.release(scene.id(), scene.me, scene.hold).await;
-    assert_eq!(word(released.map(|()| String::new())), "NotLoaded");
+    assert_eq!(done(released), Expect::NotLoaded);
     assert_eq!(bed.seats(scene.id()).await, "1H 2H");
 }
 
-/// The rule: nobody has more seats than the limit, also when two nodes are asked at once.
 #[tokio::test]
 async fn fifty_holds_at_once_from_two_engines_keep_the_limit() {
     let bed = TestEngine::start().await;
@@ -266,9 +263,9 @@ async fn fifty_holds_at_once_from_two_engines_keep_the_limit() {
     bed.assert_sound().await;
 }
 
-/// The rule: with the queue on, a pass is checked in the same step as the hold.
+/// The pass is checked in the same step as the hold.
 #[tokio::test]
-async fn a_pass_that_is_over_holds_nothing() {
+async fn an_expired_pass_does_not_allow_a_hold() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Queue]).await;
     let key = grandstand::redis::keys::MatchKeys(scene.id()).passes();
@@ -280,9 +277,9 @@ async fn a_pass_that_is_over_holds_nothing() {
     assert!(matches!(hold, Err(EngineError::Refused(Refusal::PassRequired))));
 }
 
-/// The rule: a hold is free for others at its deadline, worker or not, and never before.
+/// This needs no worker.
 #[tokio::test]
-async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
+async fn another_user_can_hold_a_seat_at_its_deadline_and_not_before() {
     let bed = TestEngine::start().await;
     let brief = bed.another(Limits { hold_ttl_ms: 600, ..limits() }).await;
     let id = bed.open_match().await;
@@ -304,12 +301,12 @@ async fn a_hold_is_had_by_another_at_its_deadline_and_not_before() {
     assert_eq!(bed.changes(id).await, ["H1", "H1"]);
 }
 
-/// The rule: a claim that can't be ended keeps its deadline, and no other from ending.
+/// It keeps its deadline, so that a later attempt can end it.
 #[tokio::test]
-async fn a_claim_that_can_not_be_ended_keeps_no_other_from_it() {
+async fn a_claim_that_cannot_be_ended_does_not_keep_others_from_ending() {
     let bed = TestEngine::start().await;
     let mut stuck = Vec::new();
-    // More than one look of the worker has.
+    // More than the worker reads at once.
     for _ in 0..70 {
         stuck.push(bed.at(&[HoldLate, Forget]).await.me.key());
     }
@@ -323,9 +320,9 @@ async fn a_claim_that_can_not_be_ended_keeps_no_other_from_it() {
     assert_eq!(users, stuck);
 }
 
-/// The rule: a worker whose clock is ahead ends nothing early, and forgets no deadline.
+/// The worker does not forget the deadlines either.
 #[tokio::test]
-async fn a_clock_that_is_ahead_ends_nothing() {
+async fn a_worker_whose_clock_is_ahead_ends_nothing_early() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
@@ -334,12 +331,11 @@ async fn a_clock_that_is_ahead_ends_nothing() {
     bed.assert_sound().await;
 }
 
-/// The rule: a reservation that waits for money again ends by itself again.
 #[tokio::test]
 async fn a_reservation_that_waits_again_has_a_deadline_again() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold, Reserve, Request, Begin]).await;
-    // While it is PAYING a worker, whose clock is ahead, forgets the deadline that it had.
+    // While it is PAYING, a worker whose clock is ahead forgets its deadline.
     let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
     assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
     assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
@@ -347,13 +343,13 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     let settled = bed.engine.settle_payment(&scene.attempt(1), declined).await;
     assert!(matches!(settled, Ok(Settled::Pending(_))), "{settled:?}");
     bed.assert_sound().await;
-    // And when it gets more time than it had.
+    // The same when it gets more time.
     let (id, me, mine) = (scene.id(), scene.me, scene.reservation);
     bed.engine.extend_reservation(id, me, mine, 86_400_000).await.unwrap();
     bed.assert_sound().await;
 }
 
-/// The rule: a purchase uses up the pass, for what comes later in the same batch too.
+/// A purchase uses it up, also for commands that come later in the same batch.
 #[tokio::test]
 async fn a_pass_is_used_up_within_a_batch() {
     let bed = TestEngine::start().await;
@@ -365,7 +361,7 @@ async fn a_pass_is_used_up_within_a_batch() {
     assert!(matches!(held, Err(EngineError::Refused(Refusal::PassRequired))), "{held:?}");
 }
 
-/// The rule: a hold that nobody asks for ends on the map within a second of its deadline.
+/// Nobody asks for the hold, so only the worker can end it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     let node = TestNode::start_with(|settings| settings.hold_ttl_ms = 700).await;
@@ -379,7 +375,7 @@ async fn a_hold_leaves_the_map_within_a_second_of_its_deadline() {
     map.wait_for(3, "HOLD").await;
     map.wait_for(3, "AVAILABLE").await;
     let late = held.elapsed().saturating_sub(Duration::from_millis(700));
-    // One second is the promise; another one for a machine that compiles meanwhile.
+    // The promise is one second. The second one is for a machine that compiles meanwhile.
     assert!(late < Duration::from_secs(2), "late by {late:?}");
     assert!(held.elapsed() > Duration::from_millis(600), "before its deadline");
     let engine = node.engine();

@@ -1,4 +1,4 @@
-//! What bounds the work of one call of Redis, and who waits behind whom.
+//! The work of one call of Redis is bounded, and releases do not wait behind holds.
 
 use crate::support::engine::Step::Hold;
 use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
@@ -29,7 +29,7 @@ async fn calls(raw: &Client, command: &str) -> u64 {
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
-/// The rule: one call has a bounded number of seats, whatever its commands ask for.
+/// One call of Redis has a bounded number of seats.
 #[tokio::test]
 async fn commands_with_many_seats_are_spread_over_calls() {
     let bed = TestEngine::start().await;
@@ -44,13 +44,12 @@ async fn commands_with_many_seats_are_spread_over_calls() {
     }
     let calls = calls(&bed.raw, "fcall").await;
     assert!(calls >= 512 * 100 / 1536, "{calls} calls for 51,200 seats");
-    // One that is larger than the bound goes alone.
+    // A command that is larger than the bound goes alone.
     let all: Vec<SeatId> = (1..=5000).map(SeatId).collect();
     bed.engine.block(id, all).await.unwrap();
     assert_eq!(bed.hash(MatchKeys(id).seats()).await.len(), 5000);
 }
 
-/// The rule: a command at which the script fails fails alone.
 #[tokio::test]
 async fn a_command_that_fails_does_not_fail_its_batch() {
     let bed = TestEngine::start().await;
@@ -65,9 +64,8 @@ async fn a_command_that_fails_does_not_fail_its_batch() {
     assert_eq!(bed.seats(good).await, "1H 2B");
 }
 
-/// The rule: who gives seats back does not wait behind a crowd that wants some.
 #[tokio::test]
-async fn what_frees_does_not_wait_behind_the_crowd() {
+async fn releases_do_not_wait_behind_a_crowd_of_holds() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let (id, done) = (scene.id(), AtomicUsize::new(0));
@@ -81,13 +79,13 @@ async fn what_frees_does_not_wait_behind_the_crowd() {
         bed.engine.release(id, scene.me, scene.hold).await.unwrap();
         done.load(Ordering::Relaxed)
     };
-    // All of it at once: the runtime would let the release in between.
+    // All at once, because the runtime would let the release in between.
     let crowd = tokio::task::unconstrained(futures::future::join_all(crowd));
     let (_, before) = tokio::join!(crowd, released);
     assert!(before < 2_000, "{before} of 8,000 came first");
 }
 
-/// Seats of a match that the stream tells of, up to an id, on top of what was there before.
+/// The seats of a match after the changes of the stream up to an id.
 async fn folded(
     bed: &TestEngine,
     id: MatchId,
@@ -107,9 +105,9 @@ async fn folded(
     seats
 }
 
-/// The rule: a large match is read in steps, and all of its seats stand at one place all the same.
+/// All of its seats belong to one position although they are read in steps.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_match_is_read_in_steps_and_stands_at_one_place() {
+async fn a_large_match_is_read_in_steps_at_one_position() {
     let bed = TestEngine::start().await;
     let id = bed.open_match().await;
     let sold: Vec<(String, String)> =
@@ -120,7 +118,7 @@ async fn a_large_match_is_read_in_steps_and_stands_at_one_place() {
     let engine = bed.another(Limits { seats_per_user: 100, ..limits() }).await;
     let changes = async {
         for round in 0..60_u32 {
-            // Blocked seats come back while others are held: forth and back over the whole hall.
+            // Seats are unblocked while others are held, over the whole hall.
             let free = (1..=40).map(|seat| SeatId(seat * 300 - round)).collect::<Vec<_>>();
             engine.unblock(id, free.clone()).await.unwrap();
             let more = (12_001..=12_040).map(|seat| SeatId(seat + round * 40)).collect();
@@ -146,8 +144,7 @@ async fn a_large_match_is_read_in_steps_and_stands_at_one_place() {
     assert_eq!(calls(&bed.raw, "hgetall").await, 0, "no call reads all seats");
 }
 
-/// The rule: commands that name large claims by their ids are spread over several calls, and each
-/// has its effect.
+/// A release names a claim and no seats, so its size is known only from the claim.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn releases_of_large_holds_are_spread_over_calls() {
     let bed = TestEngine::start().await;
@@ -171,7 +168,7 @@ async fn releases_of_large_holds_are_spread_over_calls() {
     assert!(called >= 6, "{called} calls");
 }
 
-/// The rule: what is large is freed in the background.
+/// Redis frees large keys in the background.
 #[tokio::test]
 async fn nothing_large_is_freed_while_others_wait() {
     let bed = TestEngine::start().await;
@@ -188,10 +185,10 @@ async fn nothing_large_is_freed_while_others_wait() {
     assert_eq!(calls(&bed.raw, "del").await, 0);
 }
 
-/// The rule: more seats than one person may have, and a match that is not on sale, are refused
-/// before anything is searched or sent to Redis; a key still gets its first answer.
+/// Too many seats for one person, or a match that is not on sale, are refused before anything is
+/// searched or sent to Redis. A repeated call still gets its first response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wish_that_can_not_come_true_costs_no_search_and_no_batch() {
+async fn a_hopeless_request_costs_no_search_and_no_batch() {
     let node = TestNode::start().await;
     let (fixture, admin, fan) =
         (node.open_match().await, node.admin().await, node.user("fan").await);

@@ -1,15 +1,15 @@
-//! The scripts beside the seats: documents, accounts, sessions, leases, snapshots.
+//! The scripts for everything but seats: documents, accounts, sessions, leases, snapshots.
 
 use crate::support::engine::Step::{Block, Forget, Hold, Reserve};
 use crate::support::engine::{PARTITION, TestEngine, seats};
 use crate::support::partition::open_partition;
-use crate::support::table::word;
+use crate::support::table::{Expect, Reply, done};
 use fred::prelude::*;
 use grandstand::domain::account::{Account, Role};
 use grandstand::domain::catalog::{Match, MatchStatus, Site};
 use grandstand::domain::ids::{Partition, SessionId, SiteId, UserId};
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::engine::error::EngineError;
+use grandstand::engine::error::{Noun, Refusal};
 use grandstand::engine::leases::Announced;
 use grandstand::engine::load::Load;
 use grandstand::engine::operation::Operation;
@@ -26,10 +26,6 @@ fn site(version: u64, name: &str) -> Site {
     Site { id: SiteId::new(PARTITION), version, plan: serde_json::from_value(plan).unwrap() }
 }
 
-fn said<T>(reply: Result<T, EngineError>) -> String {
-    word(reply.map(|_| "done".to_owned()))
-}
-
 /// The kinds of the entries of the journal, all of them.
 async fn facts(bed: &TestEngine) -> Vec<String> {
     let entries: Vec<(String, HashMap<String, String>)> =
@@ -41,7 +37,7 @@ async fn notices(bed: &TestEngine) -> u64 {
     bed.raw.xlen(PartitionKeys(PARTITION).notices()).await.unwrap()
 }
 
-/// The rule: a document changes one version at a time, and each change is kept and told.
+/// The journal and the notices have each change.
 #[tokio::test]
 async fn a_document_changes_from_the_version_that_was_read() {
     let bed = TestEngine::start().await;
@@ -51,28 +47,28 @@ async fn a_document_changes_from_the_version_that_was_read() {
         let document = Site { id: first.id, ..site(version, name) };
         async move { engine.put_site(&document, Operation::default()).await }
     };
-    assert_eq!(said(put(2, "Two").await), "NotFound", "nothing to replace");
-    assert_eq!(said(engine.put_site(&first, operation("k", "a")).await), "done");
-    // The first answer again, whatever has become of the document since.
+    assert_eq!(done(put(2, "Two").await), Refusal::NotFound(Noun::Site), "nothing to replace");
+    assert_eq!(done(engine.put_site(&first, operation("k", "a")).await), Reply::Done);
+    // The first reply again, although the document has changed since.
     assert_eq!(engine.put_site(&site(1, "Copy"), operation("k", "a")).await.unwrap(), first.id);
     assert_eq!(
-        said(engine.put_site(&site(1, "Else"), operation("k", "b")).await),
-        "ExistsDifferent"
+        done(engine.put_site(&site(1, "Else"), operation("k", "b")).await),
+        Refusal::ExistsDifferent
     );
-    assert_eq!(said(put(1, "Again").await), "Stale", "it exists");
-    assert_eq!(said(put(3, "Three").await), "Stale", "one was skipped");
-    assert_eq!(said(put(2, "Two").await), "done");
+    assert_eq!(done(put(1, "Again").await), Refusal::Stale, "it exists");
+    assert_eq!(done(put(3, "Three").await), Refusal::Stale, "one was skipped");
+    assert_eq!(done(put(2, "Two").await), Reply::Done);
     assert_eq!(engine.site(first.id).await.unwrap().unwrap().plan.name, "Two");
-    assert_eq!(said(engine.delete_site(&first).await), "Stale");
+    assert_eq!(done(engine.delete_site(&first).await), Refusal::Stale);
     let second = Site { id: first.id, ..site(2, "Two") };
-    assert_eq!(said(engine.delete_site(&second).await), "done");
-    assert_eq!(said(engine.delete_site(&second).await), "NotFound");
+    assert_eq!(done(engine.delete_site(&second).await), Reply::Done);
+    assert_eq!(done(engine.delete_site(&second).await), Refusal::NotFound(Noun::Site));
     assert!(engine.site(first.id).await.unwrap().is_none());
     assert_eq!(facts(&bed).await, ["site", "site", "site_deleted"]);
     assert_eq!(notices(&bed).await, 3);
 }
 
-/// The rule: of two who change the same document at once, one is told that it has changed.
+/// The other change is refused as stale.
 #[tokio::test]
 async fn of_two_changes_at_once_one_wins() {
     let bed = TestEngine::start().await;
@@ -83,12 +79,11 @@ async fn of_two_changes_at_once_one_wins() {
         bed.engine.put_match(&next, Operation::default()),
         other.put_match(&next, Operation::default()),
     );
-    let mut words = [said(one), said(two)];
-    words.sort();
-    assert_eq!(words, ["Stale", "done"]);
+    let found = [done(one), done(two)];
+    assert!(found.iter().any(|reply| *reply == Reply::Done), "{found:?}");
+    assert!(found.iter().any(|reply| *reply == Refusal::Stale), "{found:?}");
 }
 
-/// The rule: a match goes with all its keys.
 #[tokio::test]
 async fn a_deleted_match_leaves_nothing_behind() {
     let bed = TestEngine::start().await;
@@ -98,10 +93,9 @@ async fn a_deleted_match_leaves_nothing_behind() {
     assert_eq!(left, 0);
     assert!(bed.engine.fixture(scene.id()).await.unwrap().is_none());
     let hold = bed.engine.hold(scene.id(), scene.me, seats(&[1]), 1, &[], Operation::default());
-    assert_eq!(said(hold.await), "NotLoaded");
+    assert_eq!(done(hold.await), Expect::NotLoaded);
 }
 
-/// The rule: while a partition is closed nothing is decided in it.
 #[tokio::test]
 async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
     let bed = TestEngine::start().await;
@@ -109,18 +103,21 @@ async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
     let (engine, id) = (&bed.engine, scene.id());
     engine.close_partition(PARTITION).await.unwrap();
     let hold = engine.hold(id, scene.other, seats(&[3]), 1, &[], Operation::default());
-    assert_eq!(said(hold.await), "NotLoaded");
-    assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "NotLoaded");
-    assert_eq!(said(engine.put_site(&site(1, "One"), Operation::default()).await), "NotLoaded");
+    assert_eq!(done(hold.await), Expect::NotLoaded);
+    assert_eq!(done(engine.release(id, scene.me, scene.hold).await), Expect::NotLoaded);
     assert_eq!(
-        said(engine.create_account(&account("a@b.c"), Operation::default()).await),
-        "NotLoaded"
+        done(engine.put_site(&site(1, "One"), Operation::default()).await),
+        Expect::NotLoaded
     );
-    assert_eq!(said(engine.snapshot(id).await), "NotLoaded");
-    assert_eq!(said(engine.delete_match(&scene.fixture).await), "NotLoaded");
+    assert_eq!(
+        done(engine.create_account(&account("a@b.c"), Operation::default()).await),
+        Expect::NotLoaded
+    );
+    assert_eq!(done(engine.snapshot(id).await), Expect::NotLoaded);
+    assert_eq!(done(engine.delete_match(&scene.fixture).await), Expect::NotLoaded);
     assert_eq!(bed.seats(id).await, "1H 2H");
     open_partition(engine, 2).await;
-    assert_eq!(said(engine.release(id, scene.me, scene.hold).await), "done");
+    assert_eq!(done(engine.release(id, scene.me, scene.hold).await), Reply::Done);
     assert_eq!(engine.snapshot(id).await.unwrap().position.epoch, 2);
 }
 
@@ -134,7 +131,7 @@ fn account(email: &str) -> Account {
     }
 }
 
-/// The rule: an e-mail has one account; its first answer stands under its key.
+/// The first response stays under its key.
 #[tokio::test]
 async fn an_account_is_made_once() {
     let bed = TestEngine::start().await;
@@ -143,15 +140,25 @@ async fn an_account_is_made_once() {
     assert_eq!(engine.create_account(&first, operation("k", "a")).await.unwrap(), first.id);
     let again = account("fan@test.example");
     assert_eq!(engine.create_account(&again, operation("k", "a")).await.unwrap(), first.id);
-    assert_eq!(said(engine.create_account(&again, operation("k", "b")).await), "ExistsDifferent");
-    assert_eq!(said(engine.create_account(&again, operation("other", "a")).await), "EmailTaken");
-    assert_eq!(said(engine.create_account(&again, Operation::default()).await), "EmailTaken");
+    assert_eq!(
+        done(engine.create_account(&again, operation("k", "b")).await),
+        Refusal::ExistsDifferent
+    );
+    assert_eq!(
+        done(engine.create_account(&again, operation("other", "a")).await),
+        Refusal::EmailTaken
+    );
+    assert_eq!(
+        done(engine.create_account(&again, Operation::default()).await),
+        Refusal::EmailTaken
+    );
     assert_eq!(engine.account("fan@test.example").await.unwrap().unwrap().id, first.id);
     assert!(engine.account("nobody@test.example").await.unwrap().is_none());
     assert_eq!(facts(&bed).await, ["account"]);
 }
 
-/// The rule: a refresh token is good once, again for a moment, and then ends its session.
+/// A refresh token works once, and again within its grace. After that it ends its session, because
+/// somebody else may have it.
 #[tokio::test]
 async fn a_session_ends_when_an_old_token_is_shown() {
     let bed = TestEngine::start().await;
@@ -160,40 +167,56 @@ async fn a_session_ends_when_an_old_token_is_shown() {
         let (shown, next) = (shown.to_owned(), next.to_owned());
         async move { engine.rotate_session(id, shown, next, grace_ms).await }
     };
-    assert_eq!(said(rotate("one", "two", 1000).await), "TokenUnknown", "never began");
+    assert_eq!(done(rotate("one", "two", 1000).await), Refusal::TokenUnknown, "never began");
     let fan = account("fan@test.example");
     engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
     let kept = rotate("one", "two", 60_000).await.unwrap();
     assert_eq!((kept.id, kept.password_hash.as_str()), (fan.id, ""), "without its secret");
-    assert_eq!(said(rotate("one", "three", 60_000).await), "done", "a lost answer, or a tab");
-    assert_eq!(said(rotate("two", "four", 0).await), "done", "both go on");
-    assert_eq!(said(rotate("three", "five", 60_000).await), "done", "both go on");
-    assert_eq!(said(rotate("made up", "x", 60_000).await), "TokenUnknown", "it ends nothing");
-    assert_eq!(said(rotate("five", "six", 60_000).await), "done");
+    assert_eq!(done(rotate("one", "three", 60_000).await), Reply::Done, "a lost answer, or a tab");
+    assert_eq!(done(rotate("two", "four", 0).await), Reply::Done, "both go on");
+    assert_eq!(done(rotate("three", "five", 60_000).await), Reply::Done, "both go on");
+    assert_eq!(
+        done(rotate("made up", "x", 60_000).await),
+        Refusal::TokenUnknown,
+        "it ends nothing"
+    );
+    assert_eq!(done(rotate("five", "six", 60_000).await), Reply::Done);
     for number in 0..40 {
         let (shown, next) = (format!("{number}"), format!("{}", number + 1));
         let shown = if number == 0 { "six" } else { &shown };
         rotate(shown, &next, 60_000).await.unwrap();
     }
-    assert_eq!(said(rotate("four", "seven", 0).await), "done", "the other tab was idle for long");
+    assert_eq!(
+        done(rotate("four", "seven", 0).await),
+        Reply::Done,
+        "the other tab was idle for long"
+    );
     let past_grace = || tokio::time::sleep(std::time::Duration::from_millis(5));
     past_grace().await;
-    assert_eq!(said(rotate("four", "x", 60_000).await), "SessionEnded", "its grace was over");
-    assert_eq!(said(rotate("seven", "x", 0).await), "TokenUnknown", "and with it all");
+    assert_eq!(
+        done(rotate("four", "x", 60_000).await),
+        Refusal::SessionEnded,
+        "its grace was over"
+    );
+    assert_eq!(done(rotate("seven", "x", 0).await), Refusal::TokenUnknown, "and with it all");
     engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
     rotate("one", "two", 1).await.unwrap();
     past_grace().await;
-    assert_eq!(said(rotate("one", "x", 60_000).await), "SessionEnded", "no grace after the grace");
+    assert_eq!(
+        done(rotate("one", "x", 60_000).await),
+        Refusal::SessionEnded,
+        "no grace after the grace"
+    );
     engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
     let life: i64 = bed.raw.pttl(session(id)).await.unwrap();
     assert!((1..=60_000).contains(&life), "{life}");
     engine.end_session(id).await.unwrap();
-    assert_eq!(said(rotate("one", "x", 0).await), "TokenUnknown");
+    assert_eq!(done(rotate("one", "x", 0).await), Refusal::TokenUnknown);
     assert_eq!(notices(&bed).await, 3, "every node hears of a log-out and of a stolen token");
 }
 
-/// The rule: a partition has one worker; another takes over only when the lease has ended, and then
-/// the first one can neither keep its lease nor write what only the owner may write.
+/// Another worker takes over only when the lease has ended. Then the first worker can neither renew
+/// its lease nor write as the owner.
 #[tokio::test]
 async fn a_lease_has_one_owner() {
     let bed = TestEngine::start().await;
@@ -221,7 +244,6 @@ async fn a_lease_has_one_owner() {
     assert!(!engine.keep_lease(&second, 60_000).await.unwrap());
 }
 
-/// The rule: who does not own a partition any more can't write what the owner alone may write.
 #[tokio::test]
 async fn a_worker_without_the_lease_writes_nothing() {
     let bed = TestEngine::start().await;
@@ -232,24 +254,24 @@ async fn a_worker_without_the_lease_writes_nothing() {
     let owner = engine.take_lease(PARTITION, "quick", 60_000).await.unwrap().unwrap();
     let at = |ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } };
     let before = bed.everything().await;
-    assert_eq!(said(engine.announce(&stale, at(5), &[]).await), "Fenced");
-    assert_eq!(said(engine.halt(&stale, Some("lost")).await), "Fenced");
-    assert_eq!(said(engine.close_to_load(&stale, 1).await), "Fenced");
-    assert_eq!(said(engine.clear_partition(&stale, &[]).await), "Fenced");
-    assert_eq!(said(engine.write_partition(&stale, one_match()).await), "Fenced");
-    assert_eq!(said(engine.open_partition(&stale, 9).await), "Fenced");
+    assert_eq!(done(engine.announce(&stale, at(5), &[]).await), Expect::Fenced);
+    assert_eq!(done(engine.halt(&stale, Some("lost")).await), Expect::Fenced);
+    assert_eq!(done(engine.close_to_load(&stale, 1).await), Expect::Fenced);
+    assert_eq!(done(engine.clear_partition(&stale, &[]).await), Expect::Fenced);
+    assert_eq!(done(engine.write_partition(&stale, one_match()).await), Expect::Fenced);
+    assert_eq!(done(engine.open_partition(&stale, 9).await), Expect::Fenced);
     // Not even the owner loads into a partition that is open.
-    assert_eq!(said(engine.clear_partition(&owner, &[]).await), "Fenced");
-    assert_eq!(said(engine.write_partition(&owner, one_match()).await), "Fenced");
-    assert_eq!(said(engine.open_partition(&owner, 9).await), "Fenced");
+    assert_eq!(done(engine.clear_partition(&owner, &[]).await), Expect::Fenced);
+    assert_eq!(done(engine.write_partition(&owner, one_match()).await), Expect::Fenced);
+    assert_eq!(done(engine.open_partition(&owner, 9).await), Expect::Fenced);
     assert_eq!(bed.everything().await, before);
-    // The place of PostgreSQL only goes up, and only within the epoch.
+    // The position of PostgreSQL only rises, and only within the epoch.
     assert!(matches!(engine.announce(&owner, at(5), &[]).await, Ok(Announced::Told(_))));
     assert!(matches!(engine.announce(&owner, at(5), &[]).await, Ok(Announced::Told(_))));
     let back = engine.announce(&owner, at(4), &[]).await.unwrap();
     assert_eq!(back, Announced::Behind(at(5).id));
     let other = Position { epoch: 2, ..at(9) };
-    assert_eq!(said(engine.announce(&owner, other, &[]).await), "Fenced");
+    assert_eq!(done(engine.announce(&owner, other, &[]).await), Expect::Fenced);
     assert_eq!(engine.partition_state(PARTITION).await.unwrap().committed, at(5).id);
     assert_eq!(bed.seats(scene.id()).await, "1H 2H");
 }
@@ -259,12 +281,12 @@ fn one_match() -> Load {
     Load { accounts: vec![], sites: vec![], matches, reservations: vec![], blocked: vec![] }
 }
 
-/// The rule: a snapshot is all taken seats and the place at which they stand so.
+/// It has all taken seats and the position to which they belong.
 #[tokio::test]
-async fn a_snapshot_says_where_it_stands() {
+async fn a_snapshot_has_a_position() {
     let bed = TestEngine::start().await;
     let gone = bed.at(&[Hold, Forget]).await;
-    assert_eq!(said(bed.engine.snapshot(gone.id()).await), "NotLoaded");
+    assert_eq!(done(bed.engine.snapshot(gone.id()).await), Expect::NotLoaded);
     let empty = bed.at(&[]).await;
     let snapshot = bed.engine.snapshot(empty.id()).await.unwrap();
     assert_eq!((snapshot.position.to_string().as_str(), snapshot.version), ("1-0-0", 0));
@@ -281,7 +303,6 @@ async fn a_snapshot_says_where_it_stands() {
     assert_eq!(snapshot.version.to_string(), last[0].1["v"]);
 }
 
-/// The rule: an id may name a partition that does not exist; then there is nothing there.
 #[tokio::test]
 async fn an_id_of_no_partition_names_nothing() {
     let bed = TestEngine::start().await;

@@ -1,15 +1,18 @@
-//! request, begin, outcome, stretch, refund: every reply, in the order in which they win.
+//! request, begin, outcome, stretch: every reply, in order of precedence.
 
+use crate::support::calls::Call::{self, BeginOther, RequestNew, Stretch};
+use crate::support::calls::Who::{Me, Other};
 use crate::support::engine::Step::{
     self, Approve, Ask, Begin, Cancel, CancelPart, Decline, Forget, Hold, Lose, Refund, Request,
     Reserve, ReserveLate, Withdraw,
 };
 use crate::support::engine::{KEY, PARTITION, TestEngine, attempt, limits, seats};
-use crate::support::table::Call::{self, BeginOther, RequestNew, Stretch};
-use crate::support::table::Who::{Me, Other};
-use crate::support::table::{Case, check};
+use crate::support::table::{Expect, Reply, case, check};
+use grandstand::domain::claim::EndReason;
+use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::PaymentId;
 use grandstand::engine::command::Outcome;
+use grandstand::engine::error::{NotPending, Noun, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::{Begun, Settled};
@@ -23,197 +26,282 @@ const DECLINED: &[Step] = &[Hold, Reserve, Request, Begin, Decline];
 const WITHDRAWN: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw];
 const LOST: &[Step] = &[Hold, Reserve, Request, Begin, Lose];
 const REFUNDING: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel];
-const REFUNDED: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel, Refund];
-const REFUNDING_PART: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart];
 const PART_BACK: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refund];
-const PART_KEPT: &[Step] =
-    &[Hold, Reserve, Request, Begin, Approve, CancelPart, Step::RefuseRefund];
-const REST: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refund, Cancel];
 const ASKED: &[Step] = &[Hold, Reserve, Request, Begin, Ask];
 const AGAIN: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw, Begin];
 const OWED: &[Step] = &[Hold, Reserve, Request, Begin, Withdraw, Approve];
 const LATE: &[Step] = &[Hold, ReserveLate];
-const OVER: &str = "ReservationEnded(Expired)";
 const AMOUNT: i64 = 20_000;
 
-/// A line that changes no seat: they stay as they are, and nobody is told.
-const fn same(
-    rule: &'static str,
-    before: &'static [Step],
-    call: Call,
-    reply: &'static str,
-    seats: &'static str,
-) -> Case {
-    Case { rule, before, call, reply, seats, told: &[], facts: &[] }
-}
-
-/// A line that frees the seats on its way, because the time to pay was over.
-const fn late(rule: &'static str, call: Call, reply: &'static str) -> Case {
-    Case { rule, before: LATE, call, reply, seats: "", told: &["A1,2"], facts: &[] }
-}
-
-const fn noting(case: Case, facts: &'static [&'static str]) -> Case {
-    Case { facts, ..case }
-}
-
-/// The rule: a payment is requested for a reservation that waits for one; a new one replaces it.
+/// A new payment replaces the one before it.
 #[tokio::test]
-async fn a_payment_is_requested_for_what_is_pending() {
+async fn a_payment_is_requested_for_a_pending_reservation() {
     let table = [
-        same("not loaded", &[Hold, Reserve, Forget], RequestNew(Me), "NotLoaded", "1P 2P"),
-        same("unknown", &[], RequestNew(Me), "NotFound", ""),
-        same("not mine", PENDING, RequestNew(Other), "NotFound", "1P 2P"),
-        same("late, not mine", LATE, RequestNew(Other), "NotFound", "1P 2P"),
-        late("late", RequestNew(Me), OVER),
-        same("again", READY, Call::Request(Me), "ready", "1P 2P"),
-        same("again while paying", PAYING, Call::Request(Me), "ready", "1P 2P"),
-        same("paying", PAYING, RequestNew(Me), "NotPending(Paying)", "1P 2P"),
-        same("sold", SOLD, RequestNew(Me), "NotPending(Paid)", "1O 2O"),
-        same("pending", PENDING, RequestNew(Me), "ready", "1P 2P"),
-        same("instead of another", READY, RequestNew(Me), "ready", "1P 2P"),
-        same("after a refusal", DECLINED, RequestNew(Me), "ready", "1P 2P"),
+        case("not loaded")
+            .given(&[Hold, Reserve, Forget])
+            .command(RequestNew(Me))
+            .expect(Expect::NotLoaded)
+            .seats("1P 2P"),
+        case("unknown").command(RequestNew(Me)).expect(Refusal::NotFound(Noun::Reservation)),
+        case("not mine")
+            .given(PENDING)
+            .command(RequestNew(Other))
+            .expect(Refusal::NotFound(Noun::Reservation))
+            .seats("1P 2P"),
+        case("late, not mine")
+            .given(LATE)
+            .command(RequestNew(Other))
+            .expect(Refusal::NotFound(Noun::Reservation))
+            .seats("1P 2P"),
+        case("late")
+            .given(LATE)
+            .command(RequestNew(Me))
+            .expect(Refusal::ReservationEnded(EndReason::Expired))
+            .changes(&["A1,2"]),
+        case("again").given(READY).command(Call::Request(Me)).expect(Reply::Ready).seats("1P 2P"),
+        case("again while paying")
+            .given(PAYING)
+            .command(Call::Request(Me))
+            .expect(Reply::Ready)
+            .seats("1P 2P"),
+        case("paying")
+            .given(PAYING)
+            .command(RequestNew(Me))
+            .expect(Refusal::NotPending(NotPending::Paying))
+            .seats("1P 2P"),
+        case("sold")
+            .given(SOLD)
+            .command(RequestNew(Me))
+            .expect(Refusal::NotPending(NotPending::Paid))
+            .seats("1O 2O"),
+        case("pending").given(PENDING).command(RequestNew(Me)).expect(Reply::Ready).seats("1P 2P"),
+        case("instead of another")
+            .given(READY)
+            .command(RequestNew(Me))
+            .expect(Reply::Ready)
+            .seats("1P 2P"),
+        case("after a refusal")
+            .given(DECLINED)
+            .command(RequestNew(Me))
+            .expect(Reply::Ready)
+            .seats("1P 2P"),
     ];
     check(&table).await;
 }
 
-/// The rule: PENDING → PAYING for the right payment and amount, and the claim is in the journal.
+/// PENDING → PAYING, and the claim is in the journal.
 #[tokio::test]
 async fn a_payment_begins_once_with_the_right_amount() {
     let begin = Call::Begin;
     let table = [
-        same(
-            "not loaded",
-            &[Hold, Reserve, Request, Forget],
-            begin(Me, AMOUNT, KEY),
-            "NotLoaded",
-            "1P 2P",
-        ),
-        same("unknown", &[], begin(Me, AMOUNT, KEY), "NotFound", ""),
-        same("not mine", READY, begin(Other, AMOUNT, KEY), "NotFound", "1P 2P"),
-        late("late", begin(Me, AMOUNT, KEY), OVER),
-        same("lost", LOST, begin(Me, AMOUNT, KEY), "ReservationEnded(Lost)", "1O"),
-        same("another payment", READY, BeginOther, "NotPending(Replaced)", "1P 2P"),
-        same("amount before state", PAYING, begin(Me, 1, KEY), "AmountMismatch", "1P 2P"),
-        same("amount", READY, begin(Me, AMOUNT - 1, KEY), "AmountMismatch", "1P 2P"),
-        same("again", PAYING, begin(Me, AMOUNT, KEY), "in progress", "1P 2P"),
-        same(
-            "again with another key",
-            PAYING,
-            begin(Me, AMOUNT, "other"),
-            "NotPending(Paying)",
-            "1P 2P",
-        ),
-        same("paid", SOLD, begin(Me, AMOUNT, KEY), "paid", "1O 2O"),
-        same(
-            "paid with another key",
-            SOLD,
-            begin(Me, AMOUNT, "other"),
-            "NotPending(Paid)",
-            "1O 2O",
-        ),
-        same("refunding", REFUNDING, begin(Me, AMOUNT, KEY), "NotPending(Refunding)", "1O 2O"),
-        same("declined before", DECLINED, begin(Me, AMOUNT, KEY), "PaymentFailed", "1P 2P"),
-        noting(
-            same("ready", READY, begin(Me, AMOUNT, KEY), "begun 1", "1P 2P"),
-            &["payment_begun"],
-        ),
-        noting(
-            same("withdrawn before", WITHDRAWN, begin(Me, AMOUNT, KEY), "begun 2", "1P 2P"),
-            &["payment_begun"],
-        ),
-        same("owed before", OWED, begin(Me, AMOUNT, KEY), "PaymentFailed", "1P 2P"),
-        same("a part is back", PART_BACK, begin(Me, AMOUNT, KEY), "paid", "2O"),
+        case("not loaded")
+            .given(&[Hold, Reserve, Request, Forget])
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Expect::NotLoaded)
+            .seats("1P 2P"),
+        case("unknown")
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::NotFound(Noun::Reservation)),
+        case("not mine")
+            .given(READY)
+            .command(begin(Other, AMOUNT, KEY))
+            .expect(Refusal::NotFound(Noun::Reservation))
+            .seats("1P 2P"),
+        case("late")
+            .given(LATE)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::ReservationEnded(EndReason::Expired))
+            .changes(&["A1,2"]),
+        case("lost")
+            .given(LOST)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::ReservationEnded(EndReason::Lost))
+            .seats("1O"),
+        case("another payment")
+            .given(READY)
+            .command(BeginOther)
+            .expect(Refusal::NotPending(NotPending::Replaced))
+            .seats("1P 2P"),
+        case("amount before state")
+            .given(PAYING)
+            .command(begin(Me, 1, KEY))
+            .expect(Refusal::AmountMismatch)
+            .seats("1P 2P"),
+        case("amount")
+            .given(READY)
+            .command(begin(Me, AMOUNT - 1, KEY))
+            .expect(Refusal::AmountMismatch)
+            .seats("1P 2P"),
+        case("again")
+            .given(PAYING)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::InProgress)
+            .seats("1P 2P"),
+        case("again with another key")
+            .given(PAYING)
+            .command(begin(Me, AMOUNT, "other"))
+            .expect(Refusal::NotPending(NotPending::Paying))
+            .seats("1P 2P"),
+        case("paid").given(SOLD).command(begin(Me, AMOUNT, KEY)).expect(Reply::Paid).seats("1O 2O"),
+        case("paid with another key")
+            .given(SOLD)
+            .command(begin(Me, AMOUNT, "other"))
+            .expect(Refusal::NotPending(NotPending::Paid))
+            .seats("1O 2O"),
+        case("refunding")
+            .given(REFUNDING)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::NotPending(NotPending::Refunding))
+            .seats("1O 2O"),
+        case("declined before")
+            .given(DECLINED)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::PaymentFailed)
+            .seats("1P 2P"),
+        case("ready")
+            .given(READY)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::Begun(1))
+            .seats("1P 2P")
+            .facts(&["payment_begun"]),
+        case("withdrawn before")
+            .given(WITHDRAWN)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::Begun(2))
+            .seats("1P 2P")
+            .facts(&["payment_begun"]),
+        case("owed before")
+            .given(OWED)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::PaymentFailed)
+            .seats("1P 2P"),
+        case("a part is back")
+            .given(PART_BACK)
+            .command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::Paid)
+            .seats("2O"),
     ];
     check(&table).await;
 }
 
-/// The rule: the first outcome of a payment counts, and each is a fact in the journal.
+/// The first outcome counts. Each is a fact in the journal.
 #[tokio::test]
 async fn an_outcome_moves_a_paying_reservation_on_once() {
-    let told = |case: Case, told| Case { told, ..case };
     let table = [
-        same(
-            "not loaded",
-            &[Hold, Reserve, Request, Begin, Forget],
-            Call::Approve,
-            "NotLoaded",
-            "1P 2P",
-        ),
-        same("lost before", LOST, Call::Decline, "over", "1O"),
-        same("sold before", SOLD, Call::Approve, "confirmed already", "1O 2O"),
-        same("sold stays sold", SOLD, Call::Decline, "confirmed already", "1O 2O"),
-        same("declined before", DECLINED, Call::Decline, "pending", "1P 2P"),
-        same("begun again", AGAIN, Call::WithdrawAt(1), "over", "1P 2P"),
-        same("begun again, and approved", AGAIN, Call::ApproveAt(1), "over", "1P 2P"),
-        same("asked for by the reconciler", ASKED, Call::Withdraw(1000), "asked", "1P 2P"),
-        noting(
-            same("asked, and declined", ASKED, Call::Decline, "pending", "1P 2P"),
-            &["payment_declined"],
-        ),
-        told(
-            noting(
-                same("approved", PAYING, Call::Approve, "confirmed", "1O 2O"),
-                &["payment_approved"],
-            ),
-            &["O1,2"],
-        ),
-        noting(same("declined", PAYING, Call::Decline, "pending", "1P 2P"), &["payment_declined"]),
-        noting(
-            same("withdrawn", PAYING, Call::Withdraw(1000), "pending", "1P 2P"),
-            &["payment_withdrawn"],
-        ),
-        told(
-            noting(same("lost", PAYING, Call::Lose(&[1]), "over", "1O"), &["payment_lost"]),
-            &["A2;O1"],
-        ),
+        case("not loaded")
+            .given(&[Hold, Reserve, Request, Begin, Forget])
+            .command(Call::Approve)
+            .expect(Expect::NotLoaded)
+            .seats("1P 2P"),
+        case("lost before").given(LOST).command(Call::Decline).expect(Reply::Over).seats("1O"),
+        case("sold before")
+            .given(SOLD)
+            .command(Call::Approve)
+            .expect(Reply::ConfirmedAlready)
+            .seats("1O 2O"),
+        case("sold stays sold")
+            .given(SOLD)
+            .command(Call::Decline)
+            .expect(Reply::ConfirmedAlready)
+            .seats("1O 2O"),
+        case("declined before")
+            .given(DECLINED)
+            .command(Call::Decline)
+            .expect(Reply::Pending)
+            .seats("1P 2P"),
+        case("begun again")
+            .given(AGAIN)
+            .command(Call::WithdrawAt(1))
+            .expect(Reply::Over)
+            .seats("1P 2P"),
+        case("begun again, and approved")
+            .given(AGAIN)
+            .command(Call::ApproveAt(1))
+            .expect(Reply::Over)
+            .seats("1P 2P"),
+        case("asked for by the reconciler")
+            .given(ASKED)
+            .command(Call::Withdraw(1000))
+            .expect(Reply::Asked)
+            .seats("1P 2P"),
+        case("asked, and declined")
+            .given(ASKED)
+            .command(Call::Decline)
+            .expect(Reply::Pending)
+            .seats("1P 2P")
+            .facts(&["payment_declined"]),
+        case("approved")
+            .given(PAYING)
+            .command(Call::Approve)
+            .expect(Reply::Confirmed)
+            .seats("1O 2O")
+            .facts(&["payment_approved"])
+            .changes(&["O1,2"]),
+        case("declined")
+            .given(PAYING)
+            .command(Call::Decline)
+            .expect(Reply::Pending)
+            .seats("1P 2P")
+            .facts(&["payment_declined"]),
+        case("withdrawn")
+            .given(PAYING)
+            .command(Call::Withdraw(1000))
+            .expect(Reply::Pending)
+            .seats("1P 2P")
+            .facts(&["payment_withdrawn"]),
+        case("lost")
+            .given(PAYING)
+            .command(Call::Lose(&[1]))
+            .expect(Reply::Over)
+            .seats("1O")
+            .facts(&["payment_lost"])
+            .changes(&["A2;O1"]),
     ];
     check(&table).await;
 }
 
-/// The rule: money that moved for what can't be given is owed, once the journal says so.
-#[tokio::test]
-async fn money_for_what_can_not_be_given_goes_back() {
-    let owed = |rule, before, call, seats| {
-        noting(same(rule, before, call, "owed", seats), &["refund_owed"])
-    };
-    let table = [
-        owed("unknown", &[], Call::Approve, ""),
-        owed("another payment", PAYING, Call::ApproveOther, "1P 2P"),
-        owed("lost", LOST, Call::Approve, "1O"),
-        owed("not begun", READY, Call::Approve, "1P 2P"),
-        owed("withdrawn", WITHDRAWN, Call::Approve, "1P 2P"),
-        same("back already", REFUNDED, Call::Approve, "over", ""),
-    ];
-    check(&table).await;
-}
-
-/// The rule: the gateway is asked only for the attempt that the reservation is on.
 #[tokio::test]
 async fn the_reconciler_asks_for_the_last_attempt_alone() {
     const FORGOTTEN: &[Step] = &[Hold, Reserve, Request, Begin, Forget];
     let table = [
-        same("not loaded", FORGOTTEN, Call::Ask(1), "NotLoaded", "1P 2P"),
-        same("unknown", &[], Call::Ask(1), "over", ""),
-        same("not begun", READY, Call::Ask(1), "over", "1P 2P"),
-        same("withdrawn", WITHDRAWN, Call::Ask(1), "over", "1P 2P"),
-        same("begun again", AGAIN, Call::Ask(1), "over", "1P 2P"),
-        same("sold", SOLD, Call::Ask(1), "over", "1O 2O"),
-        same("paying", PAYING, Call::Ask(1), "asked", "1P 2P"),
-        same("again", ASKED, Call::Ask(1), "asked", "1P 2P"),
-        same("the second attempt", AGAIN, Call::Ask(2), "asked", "1P 2P"),
+        case("not loaded")
+            .given(FORGOTTEN)
+            .command(Call::Ask(1))
+            .expect(Expect::NotLoaded)
+            .seats("1P 2P"),
+        case("unknown").command(Call::Ask(1)).expect(Reply::Over),
+        case("not begun").given(READY).command(Call::Ask(1)).expect(Reply::Over).seats("1P 2P"),
+        case("withdrawn").given(WITHDRAWN).command(Call::Ask(1)).expect(Reply::Over).seats("1P 2P"),
+        case("begun again").given(AGAIN).command(Call::Ask(1)).expect(Reply::Over).seats("1P 2P"),
+        case("sold").given(SOLD).command(Call::Ask(1)).expect(Reply::Over).seats("1O 2O"),
+        case("paying").given(PAYING).command(Call::Ask(1)).expect(Reply::Asked).seats("1P 2P"),
+        case("again").given(ASKED).command(Call::Ask(1)).expect(Reply::Asked).seats("1P 2P"),
+        case("the second attempt")
+            .given(AGAIN)
+            .command(Call::Ask(2))
+            .expect(Reply::Asked)
+            .seats("1P 2P"),
     ];
     check(&table).await;
 }
 
-/// The rule: a reservation that is on a payment says itself what becomes of it.
+/// While the reservation is on the payment, its own commands write the facts.
 #[tokio::test]
-async fn the_end_of_a_payment_is_told_for_a_reservation_that_has_gone() {
+async fn the_end_of_a_payment_without_a_reservation_is_recorded() {
     let told = |rule, before, seats| {
-        let call = Call::Conclude("payment_declined");
-        noting(same(rule, before, call, "forgotten", seats), &["payment_declined"])
+        case(rule)
+            .given(before)
+            .command(Call::Conclude(PaymentStep::Declined))
+            .expect(Reply::Recorded)
+            .seats(seats)
+            .facts(&["payment_declined"])
     };
     let known = |rule, before, seats| {
-        same(rule, before, Call::Conclude("payment_declined"), "known", seats)
+        case(rule)
+            .given(before)
+            .command(Call::Conclude(PaymentStep::Declined))
+            .expect(Reply::Known)
+            .seats(seats)
     };
     let table = [
         told("unknown", &[], ""),
@@ -226,10 +314,9 @@ async fn the_end_of_a_payment_is_told_for_a_reservation_that_has_gone() {
     check(&table).await;
 }
 
-/// The rule: a begin whose reply is lost is asked for again, and has the reply that it had at
-/// first: whoever began goes on at once.
+/// The reply was lost, so the caller must be able to go on at once.
 #[tokio::test]
-async fn a_begin_that_is_repeated_has_its_first_reply() {
+async fn a_repeated_begin_gets_its_first_reply() {
     let bed = TestEngine::start().await;
     let scene = bed.at(READY).await;
     // Longer than a command waits for its reply, and shorter than the batcher repeats it for.
@@ -239,90 +326,37 @@ async fn a_begin_that_is_repeated_has_its_first_reply() {
     assert!(matches!(begun, Begun::Now { attempt: 1, .. }), "{begun:?}");
 }
 
-/// The rule: seats of a sale are given back one by one; the others stay sold.
 #[tokio::test]
-async fn a_part_of_a_sale_is_cancelled_and_its_seats_are_free_when_the_money_is_back() {
-    let cancel = Call::CancelPart;
-    let begun = |case| noting(case, &["refund_begun"]);
+async fn the_time_to_pay_is_extended_only_while_pending() {
     let table = [
-        same("not mine", SOLD, cancel(Other, &[1]), "NotFound", "1O 2O"),
-        same("paying", PAYING, cancel(Me, &[1]), "Paying", "1P 2P"),
-        same("not paid", PENDING, cancel(Me, &[1]), "NotCancellable(PartOfUnpaid)", "1P 2P"),
-        same("not in it", SOLD, cancel(Me, &[3]), "NotYours", "1O 2O"),
-        same("one not in it", SOLD, cancel(Me, &[1, 2, 3]), "NotYours", "1O 2O"),
-        same("again", REFUNDING_PART, cancel(Me, &[1]), "refunding a part already", "1O 2O"),
-        same("another one meanwhile", REFUNDING_PART, cancel(Me, &[2]), "RefundUnderWay", "1O 2O"),
-        same("all meanwhile", REFUNDING_PART, Call::Cancel(Me), "RefundUnderWay", "1O 2O"),
-        same("back already", PART_BACK, cancel(Me, &[1]), "cancelled", "2O"),
-        same("one is back already", PART_BACK, cancel(Me, &[1, 2]), "NotYours", "2O"),
-        begun(same("one", SOLD, cancel(Me, &[1]), "refunding a part", "1O 2O")),
-        begun(same("all by name", SOLD, cancel(Me, &[2, 1]), "refunding", "1O 2O")),
-        begun(same("the last one", PART_BACK, cancel(Me, &[2]), "refunding", "2O")),
-        begun(same("the rest", PART_BACK, Call::Cancel(Me), "refunding", "2O")),
-        begun(same("refused before", PART_KEPT, cancel(Me, &[1]), "refunding a part", "1O 2O")),
-        Case {
-            told: &["A1"],
-            ..noting(
-                same("the money is back", REFUNDING_PART, Call::Refund, "noted", "2O"),
-                &["refund_done"],
-            )
-        },
-        noting(
-            same("the money stays", REFUNDING_PART, Call::RefuseRefund, "noted", "1O 2O"),
-            &["refund_refused"],
-        ),
-        same("another refund", REFUNDING_PART, Call::RefundAt(2), "ended", "1O 2O"),
-        same("an earlier refund", REST, Call::Refund, "ended", "2O"),
-        Case {
-            told: &["A2"],
-            ..noting(same("the last", REST, Call::RefundAt(2), "noted", ""), &["payment_refunded"])
-        },
+        case("not loaded")
+            .given(&[Hold, Reserve, Forget])
+            .command(Stretch(Me))
+            .expect(Expect::NotLoaded)
+            .seats("1P 2P"),
+        case("unknown").command(Stretch(Me)).expect(Refusal::NotFound(Noun::Reservation)),
+        case("not mine")
+            .given(PENDING)
+            .command(Stretch(Other))
+            .expect(Refusal::NotFound(Noun::Reservation))
+            .seats("1P 2P"),
+        case("late")
+            .given(LATE)
+            .command(Stretch(Me))
+            .expect(Refusal::ReservationEnded(EndReason::Expired))
+            .changes(&["A1,2"]),
+        case("paying")
+            .given(PAYING)
+            .command(Stretch(Me))
+            .expect(Refusal::NotPending(NotPending::Paying))
+            .seats("1P 2P"),
+        case("pending").given(PENDING).command(Stretch(Me)).expect(Reply::Pending).seats("1P 2P"),
     ];
     check(&table).await;
 }
 
-/// The rule: only a reservation that waits for a payment gets more time.
-#[tokio::test]
-async fn the_time_to_pay_is_stretched_while_pending() {
-    let table = [
-        same("not loaded", &[Hold, Reserve, Forget], Stretch(Me), "NotLoaded", "1P 2P"),
-        same("unknown", &[], Stretch(Me), "NotFound", ""),
-        same("not mine", PENDING, Stretch(Other), "NotFound", "1P 2P"),
-        late("late", Stretch(Me), OVER),
-        same("paying", PAYING, Stretch(Me), "NotPending(Paying)", "1P 2P"),
-        same("pending", PENDING, Stretch(Me), "pending", "1P 2P"),
-    ];
-    check(&table).await;
-}
-
-/// The rule: the seats are free when the money is back, and stay sold when it will not come.
-#[tokio::test]
-async fn a_refund_frees_the_seats_once() {
-    const KEPT: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel, Step::RefuseRefund];
-    let done = noting(same("done", REFUNDING, Call::Refund, "noted", ""), &["payment_refunded"]);
-    let table = [
-        same("unknown", &[], Call::Refund, "ended", ""),
-        same("sold", SOLD, Call::Refund, "ended", "1O 2O"),
-        same("again", REFUNDED, Call::Refund, "ended", ""),
-        same("kept before", KEPT, Call::Refund, "ended", "1O 2O"),
-        Case { told: &["A1,2"], ..done },
-        noting(
-            same("refused", REFUNDING, Call::RefuseRefund, "noted", "1O 2O"),
-            &["refund_refused"],
-        ),
-    ];
-    check(&table).await;
-}
-
-/// The rule: a partition that is not loaded says so, also when the money is back already.
-#[tokio::test]
-async fn a_refund_waits_for_a_match_that_is_not_loaded() {
-    const FORGOTTEN: &[Step] = &[Hold, Reserve, Request, Begin, Approve, Cancel, Forget];
-    check(&[same("not loaded", FORGOTTEN, Call::Refund, "NotLoaded", "1O 2O")]).await;
-}
-
-/// The rule: a payment is found by its id until another takes its place; who pays too late finds
-/// the reservation that has ended.
+/// A payment is found by its id until another payment replaces it. It is also found when the
+/// reservation has ended.
 #[tokio::test]
 async fn a_payment_leads_to_its_reservation() {
     let bed = TestEngine::start().await;
@@ -339,8 +373,8 @@ async fn a_payment_leads_to_its_reservation() {
     assert_eq!(find(next).await.unwrap(), Some(one));
 }
 
-/// The rule: a reservation in PAYING never expires; a refusal after its deadline frees the seats,
-/// and a withdrawal (the fault was ours) gives time back.
+/// PAYING never expires. A refusal after the deadline frees the seats; a withdrawal gives more
+/// time, because the fault was ours.
 #[tokio::test]
 async fn a_deadline_that_passes_while_paying_counts_only_after_the_outcome() {
     let bed = TestEngine::start().await;

@@ -15,7 +15,7 @@ fn user() -> UserId {
     UserId::new(PARTITION)
 }
 
-/// Lets the right to admit grow by `ms`, as time would.
+/// Lets the number of admissions grow as if `ms` had passed.
 async fn pass_time(scene: &Scene<'_>, ms: f64) {
     let key = MatchKeys(scene.id()).meta();
     let _: f64 = scene.bed.raw.hincrbyfloat(key, "queue_last_at", -ms).await.unwrap();
@@ -33,9 +33,9 @@ async fn joined(scene: &Scene<'_>, count: usize) -> Vec<UserId> {
     users
 }
 
-/// The rule: numbers are given in order, once per user, and nobody is in before being admitted.
+/// Numbers are given in order, once per user, and nobody is let in by joining.
 #[tokio::test]
-async fn who_joins_gets_a_number_and_keeps_it() {
+async fn joining_gives_a_number_that_stays() {
     let bed = TestEngine::start().await;
     let engine = &bed.engine;
     let gone = bed.at(&[Queue, Forget]).await;
@@ -64,7 +64,7 @@ async fn who_joins_gets_a_number_and_keeps_it() {
     assert_eq!(back, Place::Waiting { number: 3, serving: 0, ahead: 1 }, "at the end of the line");
 }
 
-/// The rule: numbers are unique and without holes, however many join at once.
+/// There are no holes either.
 #[tokio::test]
 async fn numbers_are_unique_when_many_join_at_once() {
     let bed = TestEngine::start().await;
@@ -86,7 +86,7 @@ async fn numbers_are_unique_when_many_join_at_once() {
     assert_eq!(numbers, (1..=100).collect::<Vec<u64>>());
 }
 
-/// The rule: people are let in by number, at the set rate, and told in the changes of the match.
+/// The changes of the match say so.
 #[tokio::test]
 async fn people_are_let_in_in_order_and_at_the_set_rate() {
     let bed = TestEngine::start().await;
@@ -94,7 +94,7 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
     scene.change(|fixture| fixture.queue.admit_per_minute = 600).await;
     let users = joined(&scene, 25).await;
     let (engine, id) = (&bed.engine, scene.id());
-    // A second's worth at the start, then what time gives: 10 people per second.
+    // The people of one second at the start, then 10 people per second.
     assert_eq!(engine.admit(id).await.unwrap(), 10);
     assert_eq!(engine.admit(id).await.unwrap(), 0, "the rate is used up");
     pass_time(&scene, 500.0).await;
@@ -108,12 +108,11 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
             engine.hold(id, *one, seats(&[number as u32]), PRICE, &[], Operation::default()).await;
         assert_eq!(hold.is_ok(), admitted);
     }
-    // What nobody used is kept for one second at the most.
+    // Unused admissions are kept for at most one second.
     pass_time(&scene, 3_600_000.0).await;
     assert_eq!(engine.admit(id).await.unwrap(), 10);
 }
 
-/// The rule: any rate lets people in, a slow one too.
 #[tokio::test]
 async fn a_slow_rate_lets_people_in_too() {
     let bed = TestEngine::start().await;
@@ -125,9 +124,9 @@ async fn a_slow_rate_lets_people_in_too() {
     }
 }
 
-/// The rule: nobody is let in while the match is not open, before its time, or while it is paused.
+/// Nor while the match is not open.
 #[tokio::test]
-async fn nobody_is_let_in_before_or_during_a_pause() {
+async fn nobody_is_let_in_before_the_opening_or_during_a_pause() {
     let bed = TestEngine::start().await;
     let mut scene = bed.at(&[Queue]).await;
     joined(&scene, 3).await;
@@ -141,14 +140,14 @@ async fn nobody_is_let_in_before_or_during_a_pause() {
     scene.change(|fixture| fixture.queue.opens_at = "2999-01-01T00:00:00Z".parse().ok()).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "before its time");
     assert_eq!(passes(&scene).await, 0);
-    // That people come and go is told nevertheless, and nothing twice.
+    // The number of waiting people is sent nevertheless, and nothing twice.
     assert_eq!(bed.changes(scene.id()).await, ["0 3 0"]);
     scene.change(|fixture| fixture.queue.opens_at = "2020-01-01T00:00:00Z".parse().ok()).await;
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 3);
     assert_eq!(bed.engine.admit(scene.id()).await.unwrap(), 0, "nobody waits");
 }
 
-/// The rule: no more passes at once than set; one that is given back or over makes room.
+/// Also a pass that is given back. There are never more passes than the limit.
 #[tokio::test]
 async fn a_pass_that_ends_makes_room_for_the_next() {
     let bed = TestEngine::start().await;
@@ -178,7 +177,6 @@ async fn a_pass_that_ends_makes_room_for_the_next() {
     assert_eq!(engine.queue_place(id, users[1]).await.unwrap(), None, "its pass is over");
 }
 
-/// The rule: the pass ends with the purchase, and frees its place.
 #[tokio::test]
 async fn a_pass_ends_with_the_purchase() {
     let bed = TestEngine::start().await;
@@ -192,7 +190,7 @@ async fn a_pass_ends_with_the_purchase() {
     assert!(matches!(hold, Err(EngineError::Refused(Refusal::PassRequired))));
 }
 
-/// The rule: the queue and the passes of a match leave when it is closed, and nobody joins it then.
+/// Its passes end as well, and nobody can join it any more.
 #[tokio::test]
 async fn a_queue_ends_with_the_sale() {
     let bed = TestEngine::start().await;

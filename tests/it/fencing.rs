@@ -1,5 +1,5 @@
-//! A worker that is paused at any step of a load or of a drain, and wakes when another has its
-//! partitions: it writes nothing into what is the other's by then.
+//! A worker is paused at each step of a load or of a drain, and wakes when another worker has its
+//! partitions. It must not write into them any more.
 
 use crate::support::node::eventually;
 use crate::support::postgres::sql;
@@ -31,14 +31,14 @@ impl Fenced {
         Self { sale, raw }
     }
 
-    /// A worker that stops itself at `place`, or none when it is empty.
+    /// A worker that pauses itself at `place`, or nowhere when it is empty.
     fn worker(&self, place: &str) -> Child {
         let pause = if place.is_empty() { String::new() } else { format!("pause:{place}") };
         let mut command = self.sale.node.binary(&["serve", "--role", "worker"]);
         command.env("GRANDSTAND_DIE_AT", pause).stdout(Stdio::null()).spawn().unwrap()
     }
 
-    /// The leases of a worker that is paused have ended: what takes five seconds is done by hand.
+    /// Ends the leases of a paused worker, which would take five seconds.
     async fn leases_end(&self) {
         for partition in self.sale.node.engine().partitions() {
             let _: i64 = self.raw.del(PartitionKeys(partition).lease()).await.unwrap();
@@ -58,7 +58,7 @@ impl Fenced {
     }
 
     /// Wakes the worker, and waits until it has noticed that it lost its partitions and stands by:
-    /// then it takes over from the other one.
+    /// then it takes over from the other worker.
     async fn wakes_and_takes_over(&self, paused: &Child, mut other: Child, seat: u32) {
         signal(paused, Signal::CONT);
         self.sells(seat).await;
@@ -119,7 +119,7 @@ async fn paused_in_the_load_of(fenced: Fenced, place: &str) {
     fenced.finish(paused).await;
 }
 
-/// The same, when the log has lost its tail: the worker is paused before it closes the partition.
+/// The log has lost its tail, and the worker is paused before it closes the partition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_paused_before_it_closes_closes_nothing() {
     let fenced = Fenced::start().await;
@@ -150,7 +150,7 @@ async fn a_worker_that_is_paused_before_it_opens_opens_nothing() {
 }
 
 /// A worker is paused while it takes a sale to PostgreSQL, another takes the sale over and more
-/// behind it, and the first one wakes. Its late word must not pause the payments.
+/// behind it, and the first one wakes. Its late messages must not pause the payments.
 async fn paused_in_a_drain(place: &str) {
     let fenced = Fenced::start().await;
     let paused = fenced.worker(place);
@@ -182,7 +182,7 @@ async fn a_worker_that_is_paused_before_the_claim_claims_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_is_paused_behind_the_claim_tells_nothing_late() {
+async fn a_worker_that_is_paused_after_the_claim_announces_nothing_late() {
     paused_in_a_drain("claim.after").await;
 }
 
@@ -192,7 +192,7 @@ async fn a_worker_that_is_paused_before_the_commit_commits_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_is_paused_behind_the_commit_tells_nothing_late() {
+async fn a_worker_that_is_paused_after_the_commit_announces_nothing_late() {
     paused_in_a_drain("commit.after").await;
 }
 

@@ -1,5 +1,5 @@
-//! A PostgreSQL that has forgotten what it once had: a backup that was put back, an empty database.
-//! Redis is the one that knows then: no sold seat is free, and payments wait for the restore.
+//! A PostgreSQL that has lost data: an old backup was put back, or the database is empty. Redis
+//! still has the data, so no sold seat is free, and payments wait for the restore.
 
 use crate::support::client::Client;
 use crate::support::node::eventually;
@@ -59,7 +59,7 @@ impl Sale {
         .await;
     }
 
-    /// What is lost, as Redis tells every node.
+    /// What PostgreSQL has lost, as Redis says.
     async fn halted(&self) -> Option<String> {
         self.engine().partition_state(self.partition()).await.unwrap().halted
     }
@@ -79,16 +79,15 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-/// The rule: a sold seat is never free because PostgreSQL has forgotten the sale. Payments stop,
-/// everything else goes on, and the restore writes again what Redis has.
+/// Payments stop and everything else goes on, until the restore writes what Redis has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_that_is_put_back_frees_no_sold_seat() {
+async fn an_old_backup_of_postgresql_frees_no_sold_seat() {
     let mut sale = start().await;
     sale.buy(&[1]).await;
     let given_back = sale.buy(&[2]).await;
     let part = sale.buy(&[3, 4]).await;
     let backup = sale.back_up().await;
-    // What the backup does not have: sales, refunds, a blocked seat, an account.
+    // The backup has none of these: sales, refunds, a blocked seat, an account.
     sale.buy(&[5, 6]).await;
     sale.cancel_until_done(&given_back, &Value::Null).await;
     sale.buy(&[2]).await;
@@ -114,7 +113,7 @@ async fn a_backup_that_is_put_back_frees_no_sold_seat() {
         Some(())
     })
     .await;
-    // Also after a restart, and not by a rebuild: the seats stay as they were sold.
+    // The seats stay sold after a restart too, and a rebuild is refused.
     sale.restart_node().await;
     sale.is_halted().await;
     let (code, text) = sale.node.run(&["rebuild"]).await;
@@ -149,7 +148,7 @@ async fn a_backup_that_is_put_back_frees_no_sold_seat() {
     sale.finish().await;
 }
 
-/// The rule: an empty database in the place of the real one is not the first start of something.
+/// The node does not take it for a first start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_is_filled_from_redis() {
     let mut sale = start().await;
@@ -173,7 +172,7 @@ async fn an_empty_database_is_filled_from_redis() {
     sale.finish().await;
 }
 
-/// The rule: a sale whose claim PostgreSQL forgot while it was being paid for ends as a sale.
+/// PostgreSQL has forgotten its claim. It ends as a sale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_under_way_is_restored() {
     let mut sale = start().await;
@@ -197,7 +196,7 @@ async fn a_payment_under_way_is_restored() {
     sale.finish().await;
 }
 
-/// The rule: every command of the restore drill in docs/OPERATIONS.md works as it stands there.
+/// Every command of docs/OPERATIONS.md is run as it stands there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_restore_drill_works_as_it_is_written() {
     let mut sale = start().await;
@@ -214,7 +213,7 @@ async fn the_restore_drill_works_as_it_is_written() {
         let line = line.split('#').next().unwrap();
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let (code, text) = sale.node.run(&arguments).await;
-        // Before the restore `verify` says what does not agree, with status 1.
+        // Before the restore `verify` ends with status 1.
         let restored = ran.contains(&"restore".to_owned());
         let expected = i32::from(arguments[0] == "verify" && !restored);
         assert_eq!(code, expected, "{line}: {text}");

@@ -1,5 +1,5 @@
-//! Seats that cost nothing: they are sold and given back without the gateway, and they take nobody
-//! else's money along.
+//! Seats that cost nothing: they are sold and given back without the gateway, and without the money
+//! of other seats.
 
 use crate::support::node::{eventually, plan};
 use crate::support::sale::{Sale, path_of, seats_of};
@@ -36,9 +36,8 @@ impl Sale {
     }
 }
 
-/// The rule: a free seat of a sale is given back alone, and the money for the others stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_free_seat_is_given_back_without_the_money_of_the_others() {
+async fn a_seat_without_a_price_is_given_back_alone() {
     let sale = start().await;
     let sold = sale.sold(&[1, 21]).await;
     let left = sale.give_back(&sold, &json!({"seatIds": [21]})).await;
@@ -50,9 +49,8 @@ async fn a_free_seat_is_given_back_without_the_money_of_the_others() {
     sale.finish().await;
 }
 
-/// The rule: a free seat stays sold when all the money for the others is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_free_seat_stays_when_all_the_money_is_back() {
+async fn a_seat_without_a_price_stays_sold_when_the_others_are_refunded() {
     let sale = start().await;
     let sold = sale.sold(&[1, 21]).await;
     let left = sale.give_back(&sold, &json!({"seatIds": [1]})).await;
@@ -63,10 +61,10 @@ async fn a_free_seat_stays_when_all_the_money_is_back() {
     sale.finish().await;
 }
 
-/// The rule: the reconciler gives back what was asked for and no more, when the node that had a
-/// refund in hand is gone.
+/// The node that had begun the refund is gone. The reconciler gives back the named seat and no
+/// more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_reconciler_gives_a_free_seat_back_without_money() {
+async fn the_reconciler_gives_a_seat_without_a_price_back() {
     let sale = start().await;
     let sold = sale.sold(&[1, 21]).await;
     let me: UserId =
@@ -85,10 +83,9 @@ async fn the_reconciler_gives_a_free_seat_back_without_money() {
     sale.finish().await;
 }
 
-/// The rule: seats that cost nothing are bought with any payment key, and given back at once, also
-/// while the gateway is away.
+/// Any payment key is accepted, also while the gateway is away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_costs_nothing_is_sold_without_the_gateway() {
+async fn seats_without_a_price_are_sold_without_the_gateway() {
     let sale = start().await;
     sale.node.fault(&json!({"kind": "dropBefore"})).await;
     let one = sale.fan.reserve(&sale.fixture.id, &[21, 22]).await;
@@ -117,9 +114,9 @@ async fn what_costs_nothing_is_sold_without_the_gateway() {
     sale.finish().await;
 }
 
-/// The rule: what the gateway refuses for its amount is refused before anybody holds or pays it.
+/// Before anybody holds the seats or pays for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_amount_below_what_the_gateway_takes_is_refused_early() {
+async fn an_amount_that_the_gateway_would_refuse_is_refused_early() {
     let sale = start().await;
     let mut small = plan();
     small["grades"][0]["price"] = json!(50);

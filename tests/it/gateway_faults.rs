@@ -1,5 +1,5 @@
-//! Every fault that the gateway can show, for the confirmation and for the cancellation: what the
-//! buyer is told, and that the books agree when it is over.
+//! Every fault of the gateway, for the confirmation and for the cancellation: what the buyer is
+//! told, and that all books agree in the end.
 
 use crate::support::node::{TestNode, eventually};
 use crate::support::sale::{Sale, path_of};
@@ -22,7 +22,7 @@ const FAULTS: &[(&str, u32, bool)] = &[
     ("dropAfter", 1, false),
     ("errorBefore", 1, false),
     ("errorAfter", 1, false),
-    // The same key in work: the client asks again by itself, and gives up after five times.
+    // The same key is in work: the client tries again by itself, at most five times.
     ("inFlight", 1, true),
     ("inFlight", 5, false),
 ];
@@ -31,7 +31,6 @@ fn fault(call: &str, kind: &str, count: u32) -> Value {
     json!({"call": call, "kind": kind, "count": count})
 }
 
-/// The rule: whatever becomes of the call, a payment that was agreed to is a sale in the end, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_confirmation_ends_in_one_sale() {
     let sale = start(EmulatorSettings::default()).await;
@@ -45,7 +44,7 @@ async fn every_fault_of_a_confirmation_ends_in_one_sale() {
         sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
         sale.node.clear_faults().await;
     }
-    // One that takes longer than we wait: the money moves after we have stopped listening.
+    // The call takes longer than the timeout, so the money moves after the node has given up.
     let (reservation, payment, key) = sale.ready(&[11]).await;
     let slow = json!({"call": "confirm", "kind": "latency", "minMs": 2500, "count": 1});
     sale.node.fault(&slow).await;
@@ -56,7 +55,6 @@ async fn every_fault_of_a_confirmation_ends_in_one_sale() {
     sale.finish().await;
 }
 
-/// The rule: whatever becomes of the call, a refund that has begun gives the money back, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_cancellation_ends_with_the_money_back() {
     let sale = start(EmulatorSettings::default()).await;
@@ -85,10 +83,9 @@ async fn every_fault_of_a_cancellation_ends_with_the_money_back() {
     sale.finish().await;
 }
 
-/// The rule: a consent that was not used in its time is worth nothing: the buyer may try again, and
-/// nothing was charged.
+/// After the window nothing is charged, and the buyer may try again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consent_lasts_for_the_window_of_the_gateway() {
+async fn a_consent_expires_with_the_window_of_the_gateway() {
     let gateway = EmulatorSettings { approval_window_ms: 1000, ..EmulatorSettings::default() };
     let sale = start(gateway).await;
     let (reservation, payment, key) = sale.ready(&[1]).await;
@@ -121,10 +118,9 @@ async fn a_consent_lasts_for_the_window_of_the_gateway() {
     sale.finish().await;
 }
 
-/// The rule: a buyer who leaves the gateway's page costs nobody anything: the seats are free when
-/// the time to pay is over.
+/// The buyer leaves the gateway's page. The seats are free when the time to pay is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_that_its_buyer_abandons_ends_with_the_time_to_pay() {
+async fn an_abandoned_payment_ends_with_the_time_to_pay() {
     let node = TestNode::start_with(|settings| settings.payment_ttl_ms = 500).await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -135,7 +131,7 @@ async fn a_payment_that_its_buyer_abandons_ends_with_the_time_to_pay() {
         (fan.get(&path).await.body["data"]["status"] == "EXPIRED").then_some(())
     })
     .await;
-    // He comes back to the page and agrees after all.
+    // The buyer comes back to the page and agrees after all.
     let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.refused(409, "RESERVATION_EXPIRED");
     node.user("other").await.hold(&fixture.id, &[1]).await.expect(201);
@@ -143,13 +139,12 @@ async fn a_payment_that_its_buyer_abandons_ends_with_the_time_to_pay() {
     node.finish().await;
 }
 
-/// The rule: webhooks settle what is unknown at once, though they come twice, late, in another
-/// order, and only after some tries.
+/// They come twice, late, in another order, and only after some tries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn webhooks_settle_payments_in_whatever_order_they_come() {
+async fn webhooks_settle_payments_in_any_order() {
     let gateway = EmulatorSettings { webhook_time_factor: 0.001, ..EmulatorSettings::default() };
     let change = |settings: &mut Settings| {
-        // Nobody else settles them in the time of the test.
+        // The reconciler does not settle them during the test.
         settings.reconcile_after_ms = 3_600_000;
         settings.toss_timeout_ms = 1500;
     };
@@ -172,7 +167,7 @@ async fn webhooks_settle_payments_in_whatever_order_they_come() {
         node.wait_for_status(&fan, reservation, "CONFIRMED").await;
     }
     assert_eq!(node.wait_for_books().await, ["PAID"; 3]);
-    // News of a sale that is cancelled by now change nothing.
+    // Late webhooks of a cancelled sale change nothing.
     let path = format!("/api/reservations/{}/cancel", reservations[0]["id"].as_str().unwrap());
     fan.post(&path, &Value::Null).await.expect(200);
     let order = node.ledger_entries().await[0]["orderId"].clone();

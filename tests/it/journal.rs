@@ -1,4 +1,5 @@
-//! From the journal to PostgreSQL, step by step: what is read twice, late, or by two workers.
+//! From the journal to PostgreSQL, step by step: entries that are read twice, late, or by two
+//! workers.
 
 use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::{self, sql};
@@ -16,12 +17,12 @@ use tempfile::TempDir;
 
 pub(crate) const PARTITION: Partition = Partition(0);
 
-/// A database, and entries that go into it one after the other.
+/// Writes entries of a journal to a database, one after the other, as a worker does.
 pub(crate) struct JournalWriter {
     pub store: Store,
     pub url: String,
     id: StreamId,
-    /// The last one that was applied.
+    /// The last entry that was applied.
     applied: StreamId,
 }
 
@@ -33,7 +34,7 @@ impl JournalWriter {
         Self { store, url, id: StreamId::default(), applied: StreamId::default() }
     }
 
-    /// One entry in a transaction of its own.
+    /// Writes an entry in a transaction of its own.
     pub(crate) async fn entry(&mut self, fact: Fact) -> Result<(), StoreError> {
         self.id.ms += 1;
         let from = Position { epoch: 1, id: self.applied };
@@ -50,7 +51,7 @@ impl JournalWriter {
         self.entry(Fact::Payment(step, Box::new(fact.clone()))).await
     }
 
-    /// The same step out of a dead letter, which had this place in the journal.
+    /// The same step out of a dead letter that had this position in the journal.
     pub(crate) async fn late(
         &mut self,
         place: Position,
@@ -61,7 +62,7 @@ impl JournalWriter {
         self.entry(Fact::Late(place, Box::new(fact))).await
     }
 
-    /// The place of the entry that comes next.
+    /// The position of the next entry.
     pub(crate) fn next(&self) -> Position {
         Position { epoch: 1, id: StreamId { ms: self.id.ms + 1, seq: 0 } }
     }
@@ -104,14 +105,14 @@ pub(crate) fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
     }
 }
 
-/// The rule: an entry that comes late or twice takes nothing back that was done since.
+/// A late or repeated entry undoes nothing that came after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeated_and_reordered_entries_change_nothing() {
     use PaymentStep::{
         Approved, Begun, Declined, Lost, RefundBegun, RefundRefused, Refunded, Withdrawn,
     };
     let mut writer = JournalWriter::start().await;
-    // What happened in order; what then comes once more, as old as it was; how it stands.
+    // The steps in order; the late step, with its old time; the expected state.
     let table: &[(&[PaymentStep], &[PaymentStep], [&str; 3])] = &[
         (&[Begun], &[Begun], ["PAYING", "IN_PROGRESS", "2"]),
         (
@@ -153,9 +154,8 @@ async fn repeated_and_reordered_entries_change_nothing() {
     assert_eq!(refunding, [["0"]]);
 }
 
-/// The rule: the end of an earlier refund, told again, does not end the one that is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
+async fn a_late_end_of_an_earlier_refund_does_not_end_the_next() {
     use PaymentStep::{Approved, Begun, RefundBegun, RefundDone, RefundRefused};
     let mut writer = JournalWriter::start().await;
     for (end, seat) in [(RefundRefused, 1), (RefundDone, 3)] {
@@ -183,9 +183,8 @@ async fn a_late_end_of_an_earlier_refund_leaves_the_next() {
     }
 }
 
-/// The rule: a late entry of one payment does not touch the sale by another of its reservation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_entry_of_an_earlier_payment_leaves_the_sale() {
+async fn a_late_entry_of_an_earlier_payment_does_not_touch_the_sale() {
     use PaymentStep::{Approved, Begun, Declined, Withdrawn};
     let mut writer = JournalWriter::start().await;
     let first = sale(MatchId::new(PARTITION), &[1, 2], 1_000);
@@ -206,8 +205,7 @@ pub(crate) fn ids(numbers: &[u32]) -> Vec<SeatId> {
     numbers.iter().copied().map(SeatId).collect()
 }
 
-/// The rule: a seat has one claim. The decision is in the order of the journal, and the primary key
-/// stands behind it.
+/// The order of the journal decides, and the primary key would stop a mistake.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_is_claimed_once() {
     use PaymentStep::{Approved, Begun};
@@ -217,7 +215,7 @@ async fn a_seat_is_claimed_once() {
     writer.steps(&winner, &[Begun, Approved]).await;
     writer.step(Begun, &loser).await.unwrap();
     assert_eq!(writer.stands(&loser).await, ["CANCELLED", "LOST", "0"]);
-    // Paid for without a claim: nobody's word for it is enough.
+    // Paid without a claim: that is refused.
     let thief = sale(fixture, &[2], 3);
     let refused = writer.step(Approved, &thief).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
@@ -230,8 +228,8 @@ async fn a_seat_is_claimed_once() {
     assert_eq!(again.code().unwrap().code(), "23505", "{again}");
 }
 
-/// The rule: what was committed and not told, or told to nobody, has its effect once, whoever goes
-/// on: a worker may die between any two of its steps, or hang and come back.
+/// A worker may die between any two of its steps, or hang and come back. Committed facts have their
+/// effect once, also when nobody announced them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_goes_on_where_another_died_between_its_steps() {
     let mut node = TestNode::start().await;
@@ -249,7 +247,7 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     let reservation = fan.reserve(&fixture.id, &[1, 2]).await;
     let payment = fan.request_payment(&reservation).await;
     let key = node.pay_at_gateway(&payment, "approve").await;
-    // Committed, and dead before it could trim and announce: nothing is told, nothing is lost.
+    // Committed, and dead before the trim and the announcement: nothing is lost.
     let confirming = tokio::spawn({
         let (fan, payment, key) = (fan.clone(), payment.clone(), key.clone());
         async move { fan.confirm(&payment, &key).await }
@@ -267,12 +265,12 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
         workers.engine.journal_has(partition, upto.id).await.unwrap(),
         "an entry that was not trimmed"
     );
-    // One that hung takes the same entries from the same place: PostgreSQL is not there any more.
+    // A worker that hung takes the same entries from a position that PostgreSQL has left.
     let late = workers.drain_once(&journal, &lease, place).await.unwrap_err();
     assert!(late.to_string().contains("PostgreSQL has the journal up to"), "{late:#}");
     workers.engine.end_lease(&lease).await.unwrap();
     confirming.await.unwrap();
-    // A third one begins at the place in PostgreSQL.
+    // A third worker begins at the position in PostgreSQL.
     let worker = Node::start(&node.settings, NodeRole::Worker).await.unwrap();
     let answer = eventually("the sale is confirmed", || async {
         let answer = fan.confirm(&payment, &key).await;
@@ -280,7 +278,7 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     })
     .await;
     assert_eq!(answer["data"]["persisted"], json!(true));
-    // The one that hung wakes up, with all that it had read.
+    // The worker that hung wakes up, with all entries that it had read.
     let again = workers.store.apply(partition, place, upto.id, &facts).await;
     assert!(matches!(again, Err(StoreError::Moved { .. })), "{again:?}");
     let late = workers.engine.announce(&lease, upto, &[]).await;
@@ -293,9 +291,9 @@ async fn a_worker_goes_on_where_another_died_between_its_steps() {
     node.finish().await;
 }
 
-/// The rule: a PostgreSQL that could forget a sale is refused, by a node and by a worker.
+/// A node and a worker refuse it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_could_forget_is_refused() {
+async fn a_database_that_could_lose_commits_is_refused() {
     let dir = TempDir::new().unwrap();
     let settings = PostgresSettings { durable: true, max_connections: 20 };
     let postgres = PrivatePostgres::start(dir.path(), settings).await.unwrap();

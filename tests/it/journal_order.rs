@@ -1,4 +1,4 @@
-//! The order of the journal decides in PostgreSQL: not a clock, and not when an entry is heard.
+//! The order of the journal decides in PostgreSQL. Neither a clock nor the moment of reading does.
 
 use crate::journal::{JournalWriter, PARTITION, ids, sale};
 use crate::support::postgres::sql;
@@ -14,8 +14,7 @@ fn part_of(fact: &PaymentFact, refund: u32, seat: u32) -> Money {
     Money { attempt: 1, refund, part: fact.amount / 2, part_seats, ..Money::default() }
 }
 
-/// The rule: the order of the journal counts, not a clock: when the clock of Redis is set back,
-/// every step still has its effect, and the newest payment is the one that began last.
+/// Every step still has its effect, and the newest payment is the payment that began last.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_set_back_changes_no_order() {
     use PaymentStep::{Approved, Begun, Declined, RefundBegun, RefundDone, Refunded, Withdrawn};
@@ -52,8 +51,8 @@ async fn a_clock_that_is_set_back_changes_no_order() {
     assert_eq!(kept.payment.unwrap().id, second.payment);
 }
 
-/// The rule: a refund under a number that was used for other seats is refused, because Redis has
-/// lost the first one; under the same seats it is the one that is known.
+/// Redis may have lost the first refund, and give its number to other seats. For the same seats it
+/// is the refund that PostgreSQL knows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_number_of_a_refund_is_used_once() {
     use PaymentStep::{Approved, Begun, RefundBegun, RefundDone, RefundRefused};
@@ -76,8 +75,7 @@ async fn a_number_of_a_refund_is_used_once() {
     }
 }
 
-/// The rule: a begin that comes out of a dead letter after another payment of the reservation has
-/// begun and ended has no effect, because the reservation has moved on.
+/// It comes out of a dead letter after another payment of the reservation has begun and ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_begin_of_an_earlier_payment_claims_nothing() {
     use PaymentStep::{Begun, Declined};
@@ -95,10 +93,9 @@ async fn a_late_begin_of_an_earlier_payment_claims_nothing() {
     assert_eq!(writer.stands(&first).await, [""; 3], "no row");
 }
 
-/// The rule: of what is said of a seat that is blocked, or of a match that is deleted, the last
-/// word counts, also when an earlier one comes late out of a dead letter.
+/// It comes after later facts about the same blocked seat or deleted match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_letter_does_not_win_over_what_was_said_since() {
+async fn a_dead_letter_does_not_undo_later_facts() {
     let mut writer = JournalWriter::start().await;
     let fixture = MatchId::new(PARTITION);
     let blocked = |seats: &[u32], blocked| Fact::SeatsBlocked(fixture, ids(seats), blocked);

@@ -1,5 +1,5 @@
-//! A process is killed (as by `kill -9`) on either side of each step of the way of money; another
-//! one goes on from there, and the books of the gateway, PostgreSQL and Redis agree.
+//! A process is killed (as by `kill -9`) before and after each step of a payment. Another process
+//! goes on from there, and the books of the gateway, PostgreSQL and Redis agree.
 
 use crate::support::client::Client;
 use crate::support::node::{TestNode, eventually};
@@ -47,7 +47,7 @@ impl Process {
     }
 }
 
-/// What is to be done with a reservation that a process is killed over.
+/// A buyer and a reservation, in whose payment a process is killed.
 struct Scene {
     node: TestNode,
     fan: Client,
@@ -84,7 +84,7 @@ impl Scene {
                 let _: i64 = raw.del(PartitionKeys(partition).lease()).await.unwrap();
             }
         };
-        // Nobody waits for the leases of the dead here: how long that takes is another test's.
+        // The leases of the dead process are deleted, because another test measures that time.
         end_leases().await;
         let mut process = Process::start(&self.node.settings, place).await;
         let client = Client::new(process.url.clone(), self.fan.token.clone());
@@ -103,7 +103,7 @@ impl Scene {
         client.request(reqwest::Method::POST, "/api/payments/confirm").json(&body).send().await
     }
 
-    /// Confirms until the answer is 200; a payment that was withdrawn begins again.
+    /// Confirms until the response is 200. A payment that was withdrawn begins again.
     async fn sold_in_the_end(&self) {
         eventually("the sale is kept", || async {
             let answer = self.confirm(&self.fan).await.unwrap();
@@ -119,7 +119,7 @@ async fn confirmation_killed_at(place: &str) {
     let mut scene = Scene::start().await;
     scene
         .kill_at(place, async |client, scene| {
-            // Killed in the middle of the call, or just behind it.
+            // Killed during the call, or just after it.
             while scene.confirm(client).await.is_ok_and(|answer| answer.status() == 503) {}
         })
         .await;
@@ -151,7 +151,7 @@ killed! {
     killed_behind_the_trim_of_the_journal: "acknowledge.after",
 }
 
-/// The rule: a refund that has begun ends with the money back, once, whoever dies over it.
+/// A refund that has begun ends with the money back, once, whichever process dies.
 async fn refund_killed_at(place: &str) {
     let mut scene = Scene::start().await;
     scene.sold_in_the_end().await;
@@ -174,6 +174,6 @@ async fn killed_before_the_money_goes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_behind_the_answer_that_it_is_back() {
+async fn killed_after_the_response_of_the_refund() {
     refund_killed_at("refund.after").await;
 }

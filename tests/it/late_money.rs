@@ -1,6 +1,6 @@
-//! Payments that are over for us and not over at the gateway: approved after a refusal, given back
-//! in its console, paid twice, paid into a virtual account. A webhook tells of them, or the sweep
-//! finds them, and each ends with its seats or with all of its money back.
+//! Payments that have ended here and not at the gateway: approved after a refusal, refunded in its
+//! console, paid twice, paid into a virtual account. The node hears of them by a webhook or by its
+//! sweep, and each ends with its seats or with all of its money back.
 
 use crate::support::node::eventually;
 use crate::support::sale::{Sale, path_of};
@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How the node hears of it.
+/// How the node hears of the change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
     ByWebhook,
@@ -69,7 +69,7 @@ async fn a_refused_payment_that_is_approved_late(heard: Heard) {
     let sale = start(heard).await;
     let (reservation, payment, refused) = sale.ready_to_end(&[1, 2], "decline").await;
     sale.fan.confirm(&payment, &refused).await.refused(402, "PAYMENT_DECLINED");
-    // He pays the same reservation in another way meanwhile, and keeps what he has bought.
+    // Meanwhile the buyer pays the same reservation in another way, and keeps the seats.
     let second = sale.fan.request_payment(&reservation).await;
     let key = sale.node.pay_at_gateway(&second, "approve").await;
     sale.fan.confirm(&second, &key).await.expect(200);
@@ -80,7 +80,7 @@ async fn a_refused_payment_that_is_approved_late(heard: Heard) {
     kept.sort();
     assert_eq!(kept, ["PAID", "REFUNDED"]);
     sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
-    // Without another payment the reservation waits for one, and its seats are free in the end.
+    // Without another payment the reservation waits, and its seats are free in the end.
     let (_, payment, refused) = sale.ready_to_end(&[3], "decline").await;
     sale.fan.confirm(&payment, &refused).await.refused(402, "PAYMENT_DECLINED");
     sale.node.wait_for_books().await;
@@ -90,14 +90,13 @@ async fn a_refused_payment_that_is_approved_late(heard: Heard) {
     sale.finish().await;
 }
 
-/// The rule: money that the gateway takes after it has refused it goes back in full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_is_taken_after_a_refusal_goes_back_after_a_webhook() {
+async fn a_charge_after_a_refusal_goes_back_after_a_webhook() {
     a_refused_payment_that_is_approved_late(Heard::ByWebhook).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_is_taken_after_a_refusal_goes_back_without_a_webhook() {
+async fn a_charge_after_a_refusal_goes_back_without_a_webhook() {
     a_refused_payment_that_is_approved_late(Heard::BySweep).await;
 }
 
@@ -115,18 +114,17 @@ async fn a_sale_that_is_given_back_in_the_console(heard: Heard) {
     sale.finish().await;
 }
 
-/// The rule: a sale whose money went back in the console of the gateway is no sale any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_that_is_given_back_in_the_console_ends_after_a_webhook() {
+async fn a_sale_refunded_in_the_console_ends_after_a_webhook() {
     a_sale_that_is_given_back_in_the_console(Heard::ByWebhook).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_that_is_given_back_in_the_console_ends_without_a_webhook() {
+async fn a_sale_refunded_in_the_console_ends_without_a_webhook() {
     a_sale_that_is_given_back_in_the_console(Heard::BySweep).await;
 }
 
-/// The rule: who pays twice for one order gets one of the two back, and keeps his seats.
+/// The buyer keeps the seats.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_charge_of_one_order_goes_back() {
     let sale = start(Heard::ByWebhook).await;
@@ -140,7 +138,7 @@ async fn a_second_charge_of_one_order_goes_back() {
     sale.finish().await;
 }
 
-/// The rule: a second payment of an order says nothing about the one that waits for its outcome.
+/// A second payment of the same order says nothing about the payment that waits for its outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outcome_is_asked_for_by_the_key_of_the_payment() {
     let sale = start(Heard::BySweep).await;
@@ -156,8 +154,7 @@ async fn an_outcome_is_asked_for_by_the_key_of_the_payment() {
     sale.finish().await;
 }
 
-/// The rule: no seat waits for a deposit that may never come. The account at the gateway is closed,
-/// and the buyer may pay in another way.
+/// Seats do not wait for a deposit that may never come. The buyer may pay in another way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_virtual_account_is_refused_and_closed() {
     let sale = start(Heard::BySweep).await;
@@ -166,7 +163,7 @@ async fn a_virtual_account_is_refused_and_closed() {
     assert_eq!(refused["gatewayCode"], "VIRTUAL_ACCOUNT_NOT_ACCEPTED");
     assert_eq!(sale.node.ledger().await, ["CANCELED"]);
     sale.node.wait_for_status(&sale.fan, &reservation, "PENDING").await;
-    // The reconciler does the same for one whose outcome nobody knows.
+    // The reconciler does the same for a payment with an unknown outcome.
     let (unknown, payment, key) = sale.ready_to_end(&[3], "waitForDeposit").await;
     sale.node.fault(&json!({"call": "confirm", "kind": "dropAfter", "count": 1})).await;
     sale.node.fault(&json!({"call": "cancel", "kind": "dropBefore", "count": 1})).await;
@@ -180,7 +177,7 @@ async fn a_virtual_account_is_refused_and_closed() {
     sale.finish().await;
 }
 
-/// The rule: a deposit that comes all the same goes back to the account of the buyer.
+/// It goes to the buyer's account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_deposit_goes_back() {
     let sale = start(Heard::ByWebhook).await;
@@ -197,8 +194,8 @@ async fn a_late_deposit_goes_back() {
     sale.finish().await;
 }
 
-/// The rule: hints are free for everybody, so they get few of the calls to the gateway, and nothing
-/// that comes of them holds buyers back. Each is answered at once.
+/// Anybody can send hints, so they get few of the calls to the gateway. Each gets its response at
+/// once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_hints_does_not_pause_payments() {
     let sale = Sale::with(|settings| {
@@ -211,7 +208,7 @@ async fn a_flood_of_hints_does_not_pause_payments() {
     let (_, payment, key) = sale.ready(&[1]).await;
     sale.node.fault(&json!({"call": "confirm", "kind": "dropBefore", "count": 1})).await;
     sale.fan.confirm(&payment, &key).await.expect(202);
-    // As the gateway does it: above so many calls a minute it refuses all of them.
+    // Like the gateway, which refuses all calls above a number per minute.
     sale.node.fault(&json!({"kind": "rateLimit", "perMinute": 12})).await;
     sale.node.fault(&json!({"call": "lookup", "kind": "latency", "minMs": 3000})).await;
     let hint = json!({"eventType": "PAYMENT_STATUS_CHANGED",
@@ -240,7 +237,7 @@ async fn a_flood_of_hints_does_not_pause_payments() {
     sale.finish_unequal().await;
 }
 
-/// The rule: a gateway that wants fewer calls is there. Buyers wait a moment, and are not refused.
+/// Its rate limit does not mean that it is away. Buyers wait a moment, and are not refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_wants_fewer_calls_does_not_pause_payments() {
     let sale = Sale::with(|settings| settings.reconcile_after_ms = 300).start().await;

@@ -1,5 +1,5 @@
-//! Failures cost nothing that stays: connections, files, tasks and threads are as many afterwards
-//! as before, because a long outage would otherwise end with a node that can open nothing more.
+//! Failures leave nothing open: there are as many connections, files, tasks and threads afterwards
+//! as before. Otherwise a long outage would end with a node that can open nothing more.
 
 use crate::support::client::Client;
 use crate::support::leaks;
@@ -16,7 +16,7 @@ use tokio::process::Child;
 
 /// How long a server is away.
 const OUTAGE: Duration = Duration::from_secs(10);
-/// How many more there may be of each: 4, and 2 for each of the 2 partitions.
+/// How many more of each are allowed: 4, and 2 for each of the 2 partitions.
 const MORE: usize = 8;
 
 /// How much is open.
@@ -74,7 +74,7 @@ impl Watched {
         let url = line.strip_prefix("listening on ").expect(&line).to_owned();
         self.sale.fan = Client::new(url, self.sale.fan.token.clone());
         self.process = Some(process);
-        // It has its leases, and it is warm.
+        // After this sale it has its leases and all of its connections.
         self.sale.sold(&[20]).await;
     }
 
@@ -88,7 +88,7 @@ impl Watched {
         }
     }
 
-    /// Waits until no more is open than before, and a little.
+    /// Waits until no more is open than before, within the allowance.
     async fn as_before(&self, before: Open) {
         let begun = Instant::now();
         loop {
@@ -111,13 +111,13 @@ impl Watched {
     }
 }
 
-/// The rule: PostgreSQL is away for long while Redis takes hardly any more clients. Nothing piles
+/// PostgreSQL is away for long while Redis takes hardly any more clients. Nothing piles
 /// up, and payments go on soon after it is back.
 async fn postgresql_is_away(worker: Worker) {
     let mut watched = Watched::start(worker).await;
     let (_, payment, key) = watched.sale.ready(&[1]).await;
     let before = watched.open().await;
-    // One more for whoever counts.
+    // One more for the client that counts.
     let most = (before.clients + MORE + 1).to_string();
     done(watched.sale.node.redis.port(), &["CONFIG", "SET", "maxclients", &most]).await;
     watched.sale.postgres().kill().await;
@@ -147,7 +147,7 @@ async fn a_long_outage_of_postgresql_leaves_nothing_open_in_a_process() {
     postgresql_is_away(Worker::InAProcess).await;
 }
 
-/// The rule: the same for Redis that dies, keeps silent, or gives a lease to somebody else.
+/// Redis dies, does not respond, or gives a lease to somebody else.
 async fn redis_fails(worker: Worker) {
     let mut watched = Watched::start(worker).await;
     let before = watched.open().await;
@@ -184,8 +184,7 @@ async fn a_redis_that_fails_leaves_nothing_open_in_a_process() {
     redis_fails(Worker::InAProcess).await;
 }
 
-/// The rule: a journal that is no longer used holds nothing, because each failure of write-behind
-/// may open another one.
+/// Each failure of write-behind may open another journal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_journals_leave_nothing_open() {
     let watched = Watched::start(Worker::Here).await;

@@ -16,7 +16,7 @@ fn block(url: &str, fixture: &TestMatch, block: u32) -> String {
     format!("{url}{}", fixture.path(&format!("/blocks/{block}/seats/events")))
 }
 
-/// The seats of block 1 as the API tells them now.
+/// The present seats of block 1 in the API.
 async fn states(client: &Client, fixture: &TestMatch) -> BTreeMap<u64, String> {
     let data = client.get(&fixture.path("/blocks/1/seats")).await.expect(200);
     let seats = data["seats"].as_array().unwrap().iter();
@@ -29,7 +29,7 @@ fn raw_key(fixture: &TestMatch) -> String {
     MatchKeys(fixture.match_id()).changes()
 }
 
-/// The rule: a snapshot first, then changes; folded, they are what the API says.
+/// Folded together they are the seats of the API.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
@@ -61,9 +61,9 @@ async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
     node.finish().await;
 }
 
-/// The rule: who returns with an id gets what it missed and nothing else, by header or by query.
+/// The id may come in the header or in the query.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_return_with_an_id_brings_only_what_was_missed() {
+async fn a_client_that_returns_gets_only_what_it_missed() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -95,7 +95,7 @@ async fn a_return_with_an_id_brings_only_what_was_missed() {
             changed.extend(list.iter().map(|one| one["seatId"].as_u64().unwrap()));
         }
         assert_eq!(changed, [2, 3, 4], "seat 1 was seen before");
-        // From the newest place there is nothing to tell until something changes.
+        // From the newest position nothing is sent until something changes.
         let mut idle = EventStream::open(&url, Some(&back.last_id)).await;
         let quiet = tokio::time::timeout(Duration::from_millis(300), idle.next()).await;
         assert!(quiet.is_err(), "{quiet:?}");
@@ -103,13 +103,13 @@ async fn a_return_with_an_id_brings_only_what_was_missed() {
     node.finish().await;
 }
 
-/// The rule: an id that says nothing to this server brings a snapshot, never an error or a hole.
+/// It brings neither an error nor a hole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_id_brings_a_snapshot() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
-    // A change that no node has in memory: nobody watches yet.
+    // No node has this change in memory, because nobody watches yet.
     fan.hold(&fixture.id, &[20]).await.expect(201);
     let url = block(&fan.url, &fixture, 1);
     let mut map = EventStream::open(&url, None).await;
@@ -130,9 +130,9 @@ async fn an_unknown_id_brings_a_snapshot() {
     node.finish().await;
 }
 
-/// The rule: all nodes tell the same ids and states, and an id of one is good at another.
+/// An id of one node is valid on the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_tell_the_same_and_a_client_may_change_over() {
+async fn two_nodes_send_the_same_events_and_a_client_may_switch() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -162,7 +162,7 @@ async fn two_nodes_tell_the_same_and_a_client_may_change_over() {
     node.finish().await;
 }
 
-/// The rule: a hole in the stream leads to a new snapshot, never to a wrong map.
+/// A hole in the stream never leads to a wrong map.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trimmed_stream_leads_to_a_new_snapshot() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
@@ -184,14 +184,14 @@ async fn a_trimmed_stream_leads_to_a_new_snapshot() {
     let _: i64 = raw.del(raw_key(&fixture)).await.unwrap();
     fan.hold(&fixture.id, &[4]).await.expect(201);
     map.wait_for(4, "HOLD").await;
-    // The books know nothing of what was written by hand: an administrator gives it back.
+    // The entry was written by hand, so an administrator unblocks the seat again.
     let unblock = format!("/api/admin/matches/{}/unblock", fixture.id);
     node.admin().await.post(&unblock, &json!({"seatIds": [2]})).await.expect(200);
     map.wait_for(2, "AVAILABLE").await;
     node.finish().await;
 }
 
-/// The rule: after a kill of Redis a client that stays connected ends with the state in Redis.
+/// A client that stays connected ends with the state in Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_goes_on_after_a_restart_of_redis() {
     let database = crate::support::postgres::database().await;
@@ -218,7 +218,7 @@ async fn a_map_goes_on_after_a_restart_of_redis() {
     node.finish().await;
 }
 
-/// The rule: the whole match and some of its blocks are told with one letter per seat.
+/// Each seat is one letter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_is_watched_whole_or_by_blocks() {
     let node = TestNode::start().await;
@@ -260,7 +260,7 @@ async fn a_match_is_watched_whole_or_by_blocks() {
     node.finish().await;
 }
 
-/// The rule: streams end cleanly when the node stops, soon, and with a time to come back.
+/// The end says when to come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_end_cleanly_when_the_node_stops() {
     let mut node = TestNode::start().await;
@@ -286,7 +286,7 @@ async fn streams_end_cleanly_when_the_node_stops() {
     node.emulator.stop().await;
 }
 
-/// The rule: an address has so many streams; one that ends makes room.
+/// The number of streams per address is limited.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stream_too_many_is_refused_until_another_ends() {
     let node = TestNode::start_with(|settings| {
@@ -317,9 +317,9 @@ async fn one_stream_too_many_is_refused_until_another_ends() {
     node.finish().await;
 }
 
-/// The rule: everybody who waits sees the line move in the same frames.
+/// Everybody who waits gets the same frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_line_of_a_waiting_room_is_told_live() {
+async fn the_progress_of_a_queue_is_sent_live() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (admin, fan, other) =
@@ -354,9 +354,8 @@ async fn the_line_of_a_waiting_room_is_told_live() {
     node.finish().await;
 }
 
-/// The rule: a node that starts later shows the line where it stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_starts_later_knows_the_line() {
+async fn a_node_that_starts_later_knows_the_queue() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (admin, fan, other) =
@@ -380,7 +379,7 @@ async fn a_node_that_starts_later_knows_the_line() {
     node.finish().await;
 }
 
-/// The rule: a map that nobody could make says why; one match does not disturb another.
+/// The map says why it is missing. Other matches are not affected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_without_its_run_time_fields_is_not_shown_as_free() {
     let node = TestNode::start().await;

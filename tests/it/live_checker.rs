@@ -1,5 +1,5 @@
-//! The checker: clients of every kind follow a match that opens, sells out and refunds. Whatever
-//! each of them heard must be the map of Redis at the version that it was told with.
+//! Clients of every kind follow a match that opens, sells out and is refunded. Each map that a
+//! client had must be the map of Redis at the same version.
 
 use crate::support::client::Client;
 use crate::support::events::{Event, EventStream};
@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The map of the match at each version, out of the stream of changes: read as it grows, because
-/// it is cut meanwhile.
+/// The map of the match at each version, from the stream of changes: read as it grows, because
+/// the stream is cut meanwhile.
 struct Book {
     raw: grandstand::redis::Link,
     key: String,
@@ -36,7 +36,7 @@ impl Book {
         Self { raw: node.raw().await, key, at: "-".to_owned(), map, maps, last: 0 }
     }
 
-    /// Reads what is new; with `cut`, nobody else can read it any more.
+    /// Reads the new entries, and with `cut` deletes them from the stream.
     async fn read(&mut self, cut: bool) {
         let entries: Vec<(String, HashMap<String, String>)> =
             self.raw.xrange_values(&self.key, &self.at, "+", None).await.unwrap();
@@ -74,7 +74,7 @@ enum Habit {
     Steady,
     /// Waits after each event.
     Slow,
-    /// Is cut off after so many events, and returns with its id, to the other node.
+    /// Is cut off after this number of events, and returns with its id to the other node.
     Returning(usize),
     /// The same without an id.
     Forgetful(usize),
@@ -154,8 +154,7 @@ async fn sell_out_and_refund(
     }
 }
 
-/// The rule: every map that any client had at any time was the map of Redis at that version, on
-/// two nodes, for the quick, the slow, those who return, and with a stream that is cut.
+/// On two nodes, for quick and slow clients, for clients that return, and for a stream that is cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_map_that_a_client_ever_had_was_that_of_redis() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;

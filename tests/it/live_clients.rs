@@ -1,5 +1,5 @@
-//! Clients of event streams that nobody here wrote: curl in three versions of HTTP, and the npm
-//! package `eventsource`.
+//! Event streams with clients of others: curl in three versions of HTTP, and the npm package
+//! `eventsource`.
 
 use crate::support::node::{TestMatch, TestNode};
 use serde_json::Value;
@@ -43,7 +43,7 @@ fn url(node: &TestNode, fixture: &TestMatch) -> String {
     format!("{}{}", node.url(), fixture.path("/blocks/1/seats/events"))
 }
 
-/// The rule: curl reads the stream as it comes, and its end is a clean one.
+/// It gets events as they come, and a clean end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_reads_a_stream_in_three_versions_of_http() {
     let mut node = TestNode::start().await;
@@ -96,10 +96,9 @@ async fn clients() -> PathBuf {
     dir
 }
 
-/// The rule: an EventSource of another house sees every change, and finds its way back by itself
-/// when the node starts anew.
+/// It sees every change, and reconnects by itself when the node starts again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_source_of_node_follows_a_match_and_comes_back() {
+async fn an_event_source_follows_a_match_and_reconnects() {
     let dir = clients().await;
     let mut node = TestNode::start().await;
     let fixture = node.open_match().await;
@@ -110,7 +109,7 @@ async fn an_event_source_of_node_follows_a_match_and_comes_back() {
     let first: Value = serde_json::from_str(&first).unwrap();
     assert_eq!(first["data"]["seats"].as_array().unwrap().len(), 20);
     source.line_with("\"name\":\"match\"").await;
-    // A comment would be invisible to it.
+    // A comment would be invisible to this client.
     source.line_with("\"name\":\"heartbeat\"").await;
     fan.hold(&fixture.id, &[1]).await.expect(201);
     let line = source.line_with("changes").await;

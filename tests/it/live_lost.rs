@@ -1,4 +1,4 @@
-//! A failover that loses the last entries, and nothing that the epoch would say.
+//! A failover that loses the last entries while the epoch stays.
 
 use crate::support::events::EventStream;
 use crate::support::node::{TestNode, eventually, eventually_within};
@@ -8,7 +8,7 @@ use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::json;
 use std::time::Duration;
 
-/// Copies of some keys, as a replica has them that is a little behind.
+/// Copies of some keys, as on a replica that is a little behind.
 struct Replica {
     raw: grandstand::redis::Link,
     keys: Vec<String>,
@@ -30,7 +30,7 @@ impl Replica {
         assert_eq!(done, 1, "{from} is there");
     }
 
-    /// It becomes the master: what came later is lost.
+    /// The replica becomes the master, so later writes are lost.
     async fn take_over(self) {
         for key in &self.keys {
             self.copy(&format!("{key}:replica"), key).await;
@@ -39,8 +39,8 @@ impl Replica {
     }
 }
 
-/// The rule: a map that knows more than Redis is right again within 2 s, without any further
-/// change, for who watches, for who asks, and for who returns with the id of a lost change.
+/// The map is right again within 2 s without any further change: for connected clients, for
+/// requests, and for clients that return with the id of a lost change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_notices_that_redis_has_lost_entries() {
     let node = TestNode::start().await;
@@ -57,7 +57,7 @@ async fn a_map_notices_that_redis_has_lost_entries() {
     map.wait_for(2, "HOLD").await;
     let lost = map.last_id.clone();
     replica.take_over().await;
-    // Two seconds, and as much for a busy machine.
+    // Two seconds, and two more for a busy machine.
     eventually_within(Duration::from_secs(4), "the map is right again", async || {
         let data = fan.get(&fixture.path("/blocks/1/seats")).await.expect(200);
         (data["seats"][1]["state"] == "AVAILABLE" && data["seats"][0]["state"] == "HOLD")
@@ -77,7 +77,7 @@ async fn a_map_notices_that_redis_has_lost_entries() {
     node.finish().await;
 }
 
-/// The rule: the same of the catalogue, which notices tell of.
+/// The catalogue is read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_notices_that_redis_has_lost_notices() {
     let node = TestNode::start().await;

@@ -1,4 +1,4 @@
-//! Streams tell what changes of a match besides its seats, and that they are alive.
+//! Streams send the changes of a match besides its seats, and heartbeats.
 
 use crate::support::client::Client;
 use crate::support::events::{Event, EventStream};
@@ -13,7 +13,7 @@ async fn open(node: &Node, fixture: &TestMatch, rest: &str) -> EventStream {
     EventStream::open(&format!("{}{}", node.url(), fixture.path(rest)), None).await
 }
 
-/// Reads on until the match is told as it should be.
+/// Reads on until the match is as expected.
 async fn told(stream: &mut EventStream, so: impl Fn(&Value) -> bool) -> Value {
     loop {
         let event = stream.next_named("match").await;
@@ -32,10 +32,9 @@ async fn turn(admin: &Client, fixture: &TestMatch, verb: &str) {
     admin.post(&path, &Value::Null).await.expect(200);
 }
 
-/// The rule: every stream of a match tells it behind the first snapshot, and each change of it, on
-/// every node.
+/// Every stream begins with the match behind the first snapshot, on every node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
+async fn every_stream_gets_the_changes_of_its_match() {
     let node = TestNode::start().await;
     let second = node.another_node(NodeRole::Api).await;
     let (admin, fixture) = (node.admin().await, node.open_match().await);
@@ -81,9 +80,9 @@ async fn a_change_of_a_match_is_told_to_all_who_watch_it() {
     node.finish().await;
 }
 
-/// The rule: who returns is told the match as it is now, whether or not a seat has changed.
+/// Also when no seat has changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_returns_is_told_the_match_as_it_is_now() {
+async fn a_client_that_returns_gets_the_match_as_it_is_now() {
     let node = TestNode::start().await;
     let (admin, fixture, fan) =
         (node.admin().await, node.open_match().await, node.user("fan").await);
@@ -111,10 +110,9 @@ async fn who_returns_is_told_the_match_as_it_is_now() {
     node.finish().await;
 }
 
-/// The rule: whoever waits in line is told the end of it: no seats, no sale, no line. A time to
-/// wait is told only while people are let in.
+/// No seats, no sale or no queue any more. The time to wait is sent only while people are let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_end_of_a_line_is_told_to_those_who_wait() {
+async fn waiting_people_are_told_the_end_of_the_queue() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
     let (admin, fixture, fan) =
         (node.admin().await, node.open_match().await, node.user("fan").await);
@@ -133,7 +131,7 @@ async fn the_end_of_a_line_is_told_to_those_who_wait() {
     assert_eq!((first.name.as_str(), &first.data["soldOut"]), ("serving", &json!(true)));
     let now = told(&mut line, |_| true).await;
     assert_eq!(now["queue"]["enabled"], true, "the line is told with its match");
-    // They go on to be let in, and the pace is known; but there is nothing to wait for.
+    // People are still let in at a known pace, but there is nothing to wait for.
     while line.next().await.unwrap().data["serving"].as_u64().unwrap() < 8 {}
     let last = people.last().unwrap();
     let at_8 = last.get(&fixture.path("/queue")).await.body;
@@ -160,10 +158,9 @@ async fn the_end_of_a_line_is_told_to_those_who_wait() {
     node.finish().await;
 }
 
-/// The rule: how many wait is told also while nobody is let in; who looks at the seats meanwhile
-/// needs no second stream for it.
+/// Also while nobody is let in. A client that watches the seats needs no second stream for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_many_wait_is_told_while_the_line_stands() {
+async fn the_number_of_waiting_people_is_sent_while_the_queue_stands() {
     let node = TestNode::start().await;
     let (admin, fixture) = (node.admin().await, node.open_match().await);
     set_queue(&admin, &fixture, json!({"enabled": true, "paused": true})).await;
@@ -185,10 +182,9 @@ async fn how_many_wait_is_told_while_the_line_stands() {
     node.finish().await;
 }
 
-/// The rule: a stream that has nothing to tell says every 15 seconds that it lives, as an event
-/// that browsers see.
+/// Every 15 seconds, as an event that browsers see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_stream_says_that_it_lives() {
+async fn a_silent_stream_sends_heartbeats() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let mut map = open(node.running(), &fixture, "/seats/events").await;

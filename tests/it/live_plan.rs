@@ -1,4 +1,4 @@
-//! A draft may get another plan: nothing of the old one is shown or sold on any node.
+//! A draft may get another plan. No node shows or sells anything of the old plan.
 
 use crate::support::client::Client;
 use crate::support::events::EventStream;
@@ -20,7 +20,7 @@ fn another_plan() -> Value {
     plan
 }
 
-/// A draft at a site, both by their ids.
+/// The ids of a site and of a draft at it.
 async fn draft(node: &TestNode, admin: &Client) -> (String, String) {
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let site = site["id"].as_str().unwrap().to_owned();
@@ -39,7 +39,7 @@ fn match_at(site: &str) -> Value {
         "startsAt": "2030-05-05T05:00:00Z"})
 }
 
-/// What somebody has seen of a match at a node, and goes on watching.
+/// A fan who has read a match at a node, and watches it.
 struct Watched {
     node: Client,
     path: String,
@@ -62,14 +62,14 @@ impl Watched {
         Self { node, path, tag, stream }
     }
 
-    /// Everything that is told now is of the other plan: 10 and 5 seats instead of 20 and 5.
+    /// Everything is of the other plan now: 10 and 5 seats instead of 20 and 5.
     async fn begins_again(mut self) {
         let sizes = |data: &Value| -> Vec<usize> {
             let blocks = data["blocks"].as_array().unwrap().iter();
             blocks.map(|block| block["states"].as_str().unwrap().len()).collect()
         };
         let last = self.stream.last_id.clone();
-        // The stream ends, or tells all of the new map.
+        // The stream ends, or sends the whole new map.
         if let Some(fixture) = self.stream.next().await {
             assert_eq!((fixture.name.as_str(), sizes(&fixture.data)), ("snapshot", vec![10, 5]));
         }
@@ -98,9 +98,9 @@ async fn sells_the_new_plan(node: &TestNode, admin: &Client, fixture: &str) {
     }
 }
 
-/// The rule: a new plan of the site reaches every map, ETag and stream of its drafts.
+/// It reaches every map, ETag and stream of the drafts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_plan_of_a_site_begins_all_maps_of_its_drafts_again() {
+async fn a_new_plan_restarts_all_maps_of_the_drafts_of_a_site() {
     let node = TestNode::start().await;
     let second = node.another_node(NodeRole::Api).await;
     let admin = node.admin().await;
@@ -115,9 +115,8 @@ async fn a_new_plan_of_a_site_begins_all_maps_of_its_drafts_again() {
     node.finish().await;
 }
 
-/// The rule: the same when the draft moves to another site.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_draft_that_moves_to_another_site_begins_its_map_again() {
+async fn a_draft_that_moves_to_another_site_restarts_its_map() {
     let node = TestNode::start().await;
     let second = node.another_node(NodeRole::Api).await;
     let admin = node.admin().await;
@@ -134,17 +133,16 @@ async fn a_draft_that_moves_to_another_site_begins_its_map_again() {
     node.finish().await;
 }
 
-/// The rule: whether a site is in use is asked of Redis: a node that has not heard yet that another
-/// one opened a match still refuses.
+/// Redis decides, because this node may not have heard that another node opened a match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_site_of_an_open_match_is_in_use_whatever_this_node_has_heard() {
+async fn a_site_of_a_match_that_another_node_opened_is_in_use() {
     let node = TestNode::start().await;
     let admin = node.admin().await;
     let (site, fixture) = draft(&node, &admin).await;
     let (raw, id) = (node.raw().await, fixture.parse::<MatchId>().unwrap());
     let key = PartitionKeys(id.partition()).matches();
     let document: String = raw.hget(&key, id.key()).await.unwrap();
-    // Without a notice, as if it were still on its way.
+    // Without a notice, as if the notice were still on its way.
     let open = document.replace("\"DRAFT\"", "\"OPEN\"");
     assert_ne!(open, document);
     let _: i64 = raw.hset(&key, (id.key(), open)).await.unwrap();
@@ -155,9 +153,9 @@ async fn a_site_of_an_open_match_is_in_use_whatever_this_node_has_heard() {
     node.finish().await;
 }
 
-/// The rule: a document that could not be read when its notice came is read again until it can be.
+/// A document that cannot be read when its notice comes is read again until it can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_notice_is_followed_until_that_has_worked() {
+async fn a_document_is_read_again_until_it_can_be_read() {
     let node = TestNode::start().await;
     let admin = node.admin().await;
     let (_, fixture) = draft(&node, &admin).await;

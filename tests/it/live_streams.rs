@@ -1,4 +1,4 @@
-//! Event streams as connections: slow readers, other versions of HTTP, ends, and ways back.
+//! Event streams as connections: slow readers, versions of HTTP, ends, and reconnecting.
 
 use crate::support::events::EventStream;
 use crate::support::node::{TestMatch, TestNode, eventually};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Seats of the large block: a change of all of them is more than a connection takes at once.
+/// The seats of the large block: a change of all is more than a connection takes at once.
 const MANY: u32 = 4000;
 
 fn whole(url: &str, fixture: &TestMatch) -> String {
@@ -67,10 +67,10 @@ fn unchunked(mut body: &str) -> String {
     }
 }
 
-/// The rule: who can't keep up gets the rest of the frame that was begun and then a new snapshot,
-/// not everything that came meanwhile.
+/// It gets the rest of the frame that was begun, and then a new snapshot instead of all frames
+/// since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
+async fn a_slow_reader_gets_a_snapshot_instead_of_a_backlog() {
     let node = TestNode::start().await;
     let fixture = large_match(&node).await;
     let id = fixture.match_id();
@@ -79,7 +79,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
     let mut slow = raw(node.running().address, &request).await;
     let mut quick = EventStream::open(&whole(&node.url(), &fixture), None).await;
     quick.next().await.unwrap();
-    // Let it have the head, so that it is among those who are told.
+    // It has the head now, so it is a watcher.
     slow.readable().await.unwrap();
     let engine = node.engine();
     let seats: Vec<SeatId> = (1..=MANY).map(SeatId).collect();
@@ -93,7 +93,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
     }
     engine.block(id, vec![SeatId(7)]).await.unwrap();
     quick.wait_for(7, "BLOCKED").await;
-    // The books know nothing of what was blocked without a claim of the catalogue: it ends here.
+    // The seats were blocked by hand, so nothing is compared here.
     let reading = tokio::spawn(async move {
         let mut text = String::new();
         slow.read_to_string(&mut text).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
         .await;
     quick.wait_for(7, "AVAILABLE").await;
     tokio::time::timeout(Duration::from_secs(10), async {
-        // The reader has caught up when it is told of single seats again.
+        // The reader has caught up when it gets single seats again.
         for seat in 8.. {
             engine.block(id, vec![SeatId(seat)]).await.unwrap();
             quick.wait_for(u64::from(seat), "BLOCKED").await;
@@ -132,14 +132,14 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_a_queue() {
     assert!(large < told, "{large} of {told} large changes were sent to who did not read");
 }
 
-/// The rule: a stream is the same in HTTP/2, in HTTP/1.0, and behind other requests on one
-/// connection; HEAD gives the head alone.
+/// A stream is the same in HTTP/2, in HTTP/1.0, and behind other requests on one connection. HEAD
+/// gets the head alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_comes_after_other_answers_on_the_same_connection() {
+async fn a_stream_works_behind_other_requests_on_one_connection() {
     let node = TestNode::start().await;
     let fixture = large_match(&node).await;
     let (seats, events) = (fixture.path("/seats"), fixture.path("/seats/events"));
-    // Three requests at once: two answers must be whole before the stream begins.
+    // Three requests at once: two responses must be complete before the stream begins.
     let requests = format!(
         "GET {seats} HTTP/1.1\r\nhost: t\r\n\r\nHEAD {events} HTTP/1.1\r\nhost: t\r\n\r\n\
          GET {seats} HTTP/1.1\r\nhost: t\r\n\r\nGET {events} HTTP/1.1\r\nhost: t\r\n\r\n"
@@ -167,7 +167,7 @@ async fn a_stream_comes_after_other_answers_on_the_same_connection() {
     assert_eq!(text.matches(&format!("\"{}\"", "A".repeat(MANY as usize))).count(), 3);
 }
 
-/// The rule: the streams of a match that is deleted end, and who returns is told that it is gone.
+/// A client that returns gets 404.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_streams_of_a_deleted_match_end() {
     let node = TestNode::start().await;
@@ -187,10 +187,10 @@ async fn the_streams_of_a_deleted_match_end() {
     node.finish().await;
 }
 
-/// The rule: a node that was not there when something changed still tells only what was missed;
-/// the whole map as an answer is a place to go on from, too.
+/// The node was not there when something changed. A map from a plain GET is also a position to go
+/// on from.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_return_to_a_node_that_starts_later_brings_only_what_was_missed() {
+async fn a_node_that_starts_later_sends_only_what_was_missed() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -215,7 +215,7 @@ async fn a_return_to_a_node_that_starts_later_brings_only_what_was_missed() {
     assert_eq!(first.name, "changes", "the second node read the past in the stream");
     let changes = first.data["changes"].as_array().unwrap();
     let seats: Vec<u64> = changes.iter().map(|one| one["seatId"].as_u64().unwrap()).collect();
-    // It may have merged what lies close together: that is told whole.
+    // Changes close together may be merged into one frame.
     assert!(seats.ends_with(&[3, 4, 5]) && !seats.contains(&6), "{seats:?}");
     second.stop().await;
     node.finish().await;

@@ -1,4 +1,4 @@
-//! Redis without memory: what frees memory goes on, so it heals by itself.
+//! Redis is out of memory. Commands that free memory go on, so it recovers by itself.
 
 use crate::support::node::{TestNode, eventually, eventually_within};
 use crate::support::purchases::sells_within;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Longer than a lease of a worker lasts without a renewal.
 const LONGER_THAN_A_LEASE: Duration = Duration::from_millis(5_500);
 
-/// The rule: holds end, sales are kept and partitions stay owned while Redis takes no more.
+/// Partitions keep their owners.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_memory_holds_end_and_sales_are_kept() {
     let node = TestNode::start_with(|settings| {

@@ -1,6 +1,6 @@
-//! Random commands, in random batches, with random steps of the clock, on the scripts and on the
-//! model: replies, seats, claims, deadlines, counts per user and the fold of the stream must agree
-//! after each step.
+//! Random commands, in random batches, with random steps of the clock, run on the scripts and on
+//! the model. Replies, seats, claims, deadlines, counts per user and the changes must agree after
+//! each step.
 
 use crate::support::model_system::{
     HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_USER, System, USERS,
@@ -23,7 +23,7 @@ enum Step {
     Advance(i64),
 }
 
-/// A command with numbers that are taken modulo what there is.
+/// A command whose numbers are taken modulo the number of claims or payments.
 #[derive(Debug, Clone)]
 struct Draft {
     kind: u8,
@@ -54,9 +54,9 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
     let recent = |count: usize| count.checked_sub(1).map(|last| last - draft.pick % count.min(8));
     let (claim, payment) = (recent(claims), recent(payments));
     let seats: Vec<SeatId> = draft.seats.iter().map(|seat| SeatId(*seat)).collect();
-    // Mostly one's own things; now and then somebody else's.
+    // Mostly the user's own claims; now and then somebody else's.
     let owner = |claim: usize| if draft.flag { draft.user } else { model.claims[claim].user };
-    // Now and then what is said of an attempt before the last one.
+    // Now and then an outcome of an earlier attempt.
     let attempt = |payment: usize| {
         let last = model.claims[model.claim_of(payment)].attempt;
         last.saturating_sub(u32::from(draft.flag))
@@ -151,7 +151,6 @@ async fn play(system: &mut System, steps: &[Step]) {
     }
 }
 
-/// The rule: the scripts do what the model says, whatever is asked and in whatever batches.
 #[test]
 fn the_scripts_agree_with_the_model() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,5 +1,5 @@
-//! Money under races, lost records and a gateway that is away: each charge ends in all its seats or
-//! in a full refund.
+//! Races, lost records and a gateway that is away: each charge ends with all its seats or with a
+//! full refund.
 
 use crate::support::client::Client;
 use crate::support::node::{TestNode, eventually};
@@ -40,8 +40,8 @@ async fn forget(sale: &Sale, reservation: &Value) {
     }
 }
 
-/// The rule: money for what can't be given any more goes back, however often the gateway and the
-/// nodes fail on the way, and the payment never sells anything afterwards.
+/// However often the gateway and the nodes fail on the way. The payment never sells anything
+/// afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_for_a_reservation_that_redis_forgot_goes_back_in_full() {
     let mut sale = start(200).await;
@@ -56,7 +56,7 @@ async fn money_for_a_reservation_that_redis_forgot_goes_back_in_full() {
     let (answer, ()) = tokio::join!(sale.fan.confirm(&payment, &key), forget);
     let problem = answer.refused(409, "PAID_TOO_LATE");
     assert!(problem["detail"].as_str().unwrap().contains("goes back"), "{problem}");
-    // The intent is in the books: the node that had it in hand is not needed any more.
+    // The refund is in PostgreSQL, so the first node is not needed any more.
     let node = sale.node.another_node(NodeRole::All).await;
     let fan = Client::new(node.url(), sale.fan.token.clone());
     sale.node.running.replace(node).unwrap().stop().await;
@@ -71,8 +71,7 @@ async fn money_for_a_reservation_that_redis_forgot_goes_back_in_full() {
     sale.finish().await;
 }
 
-/// The rule: a seat that Redis has forgotten is not sold a second time: the claim refuses it before
-/// any money moves, and the map learns that it is sold.
+/// The claim in PostgreSQL refuses it, and the map learns that the seat is sold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_that_redis_forgot_is_refused_before_money_moves() {
     let sale = start(30_000).await;
@@ -101,7 +100,6 @@ async fn a_seat_that_redis_forgot_is_refused_before_money_moves() {
     sale.finish().await;
 }
 
-/// The rule: 50 confirmations of one payment, from two nodes at once, are one charge and one sale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_confirmations_from_two_nodes_are_one_charge() {
     let sale = start(30_000).await;
@@ -123,8 +121,8 @@ async fn fifty_confirmations_from_two_nodes_are_one_charge() {
     sale.finish().await;
 }
 
-/// The rule: the end of the time to pay and the begin of a payment are put in order: either nothing
-/// is charged and the seats are free, or they are sold.
+/// Redis puts the deadline and the begin in order: either the seats are sold, or they are free and
+/// nothing is charged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_begins_at_the_deadline_is_in_time_or_costs_nothing() {
     let node = TestNode::start_with(|settings| settings.payment_ttl_ms = 400).await;
@@ -159,8 +157,7 @@ async fn a_payment_that_begins_at_the_deadline_is_in_time_or_costs_nothing() {
     node.finish().await;
 }
 
-/// The rule: seats of a sale go back one by one, each with its money; the others stay sold, also
-/// after Redis had to be loaded again.
+/// The other seats stay sold, also after Redis had to be loaded again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_is_given_back_seat_by_seat() {
     let sale = start(200).await;
@@ -215,7 +212,6 @@ async fn a_sale_is_given_back_seat_by_seat() {
     sale.finish().await;
 }
 
-/// The rule: a refusal of the gateway leaves the sale as it is, and can be asked for again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_refund_keeps_the_seats_and_another_try_may_succeed() {
     let sale = start(200).await;
@@ -233,10 +229,8 @@ async fn a_refused_refund_keeps_the_seats_and_another_try_may_succeed() {
     sale.finish().await;
 }
 
-/// The rule: what is heard late of an earlier payment concerns that payment alone: the sale by a
-/// later one stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn news_of_an_earlier_payment_leave_the_sale_by_a_later_one_alone() {
+async fn late_facts_of_an_earlier_payment_do_not_touch_the_sale() {
     let sale = start(200).await;
     let (reservation, payment, key) = sale.ready(&[1, 2]).await;
     let refuse = json!({"call": "confirm", "kind": "refuse", "code": "REJECT_CARD_COMPANY",
@@ -246,7 +240,7 @@ async fn news_of_an_earlier_payment_leave_the_sale_by_a_later_one_alone() {
     let second = sale.fan.request_payment(&reservation).await;
     let second_key = sale.node.pay_at_gateway(&second, "approve").await;
     sale.fan.confirm(&second, &second_key).await.expect(200);
-    // The gateway takes the money of the first one all the same.
+    // The gateway takes the money of the first payment nevertheless.
     let confirm = reqwest::Client::new()
         .post(format!("{}/v1/payments/confirm", sale.node.emulator.url()))
         .basic_auth(&sale.node.settings.toss_secret_key, Some(""))
@@ -288,8 +282,7 @@ async fn news_of_an_earlier_payment_leave_the_sale_by_a_later_one_alone() {
 /// Seats of the match of the next test.
 const MANY: u32 = 1000;
 
-/// The rule: a thousand payments whose outcome nobody knows are settled within a minute after the
-/// gateway is back.
+/// The minute begins when the gateway is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_unknown_outcomes_are_settled_within_a_minute() {
     let sale = start(0).await;
@@ -313,11 +306,11 @@ async fn a_thousand_unknown_outcomes_are_settled_within_a_minute() {
         .buffer_unordered(32);
     assert_eq!(begun.count().await, MANY as usize);
     sale.node.verify().await;
-    // Who owns no partition leaves them alone.
+    // A node that owns no partition does not settle them.
     let api = sale.node.another_node(NodeRole::Api).await;
     assert_eq!(api.workers.reconcile_once().await.unwrap(), 0);
     api.stop().await;
-    // A call takes a moment, so that one after the other would take many minutes.
+    // Each call takes a moment, so one after the other would take many minutes.
     sale.node.clear_faults().await;
     sale.node.fault(&json!({"kind": "latency", "minMs": 100, "maxMs": 400})).await;
     let back = tokio::time::Instant::now();
@@ -335,7 +328,7 @@ async fn a_thousand_unknown_outcomes_are_settled_within_a_minute() {
     sale.finish().await;
 }
 
-/// A payment that has begun, and whose call to the gateway never went out.
+/// Begins a payment whose call to the gateway is never made.
 async fn begin(node: &TestNode, id: MatchId, seat: SeatId) {
     let engine = node.engine();
     let user = UserId::new(id.partition());
@@ -351,7 +344,7 @@ async fn begin(node: &TestNode, id: MatchId, seat: SeatId) {
     engine.begin_payment(id, user, one, payment, 20_000, &key).await.unwrap();
 }
 
-/// The other claims of its user stay.
+/// Deletes a claim. The other claims of its user stay.
 async fn forget_claim(raw: &fred::prelude::Client, claims: String, gone: ReservationId) {
     let all: std::collections::HashMap<String, String> = raw.hgetall(&claims).await.unwrap();
     for (user, records) in all {

@@ -1,4 +1,4 @@
-//! PostgreSQL away: holds go on, money waits, and nothing is lost when it is back.
+//! PostgreSQL is away: holds go on, payments wait, and nothing is lost when it is back.
 
 use crate::support::client::Client;
 use crate::support::node::eventually;
@@ -10,7 +10,7 @@ use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The rule: with PostgreSQL away nothing is charged, nobody loses seats, and all else goes on.
+/// Nothing is charged, and nobody loses seats.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_postgresql_holds_go_on_and_payments_wait() {
     let mut sale =
@@ -54,7 +54,7 @@ async fn without_postgresql_holds_go_on_and_payments_wait() {
     sale.finish().await;
 }
 
-/// The rule: money that moved while PostgreSQL went away is a sale, answered 202, kept later.
+/// The money has moved, so it is a sale: the response is 202, and PostgreSQL gets it later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_between_claim_and_outcome_survives_the_loss_of_postgresql() {
     let mut sale = Sale::with(|_| {}).own_postgres().start().await;
@@ -73,7 +73,7 @@ async fn a_sale_between_claim_and_outcome_survives_the_loss_of_postgresql() {
         (&answer["persisted"], &answer["reservation"]["status"]),
         (&json!(false), &json!("CONFIRMED"))
     );
-    // Asked again meanwhile, it is the same.
+    // A repeated confirmation gets the same response meanwhile.
     sale.fan.confirm(&payment, &key).await.expect(202);
     sale.postgres().restart().await.unwrap();
     let again = eventually("PostgreSQL has the sale", || async {
@@ -89,7 +89,7 @@ async fn a_sale_between_claim_and_outcome_survives_the_loss_of_postgresql() {
     sale.finish().await;
 }
 
-/// The rule: a claim that PostgreSQL took although nobody heard of it is taken back.
+/// PostgreSQL takes the claim after the node has given up. The claim is withdrawn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_postgresql_pauses_payments_and_keeps_no_claim() {
     let mut sale = Sale::with(|_| {}).own_postgres().start().await;
@@ -109,7 +109,7 @@ async fn a_frozen_postgresql_pauses_payments_and_keeps_no_claim() {
     sale.finish().await;
 }
 
-/// The rule: a worker that goes is followed by another, which drains what it left.
+/// It drains what the first worker left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_worker_takes_over_where_one_stopped() {
     let mut sale = Sale::with(|_| {}).own_postgres().start().await;
@@ -133,24 +133,24 @@ async fn another_worker_takes_over_where_one_stopped() {
     sale.finish().await;
 }
 
-/// The rule: a worker that vanishes without a word is followed by another when its lease ends.
+/// The first worker has vanished without giving up its lease.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_worker_takes_over_when_a_lease_ends() {
     let sale = Sale::with(|_| {}).own_postgres().start().await;
     let raw = sale.node.raw().await;
-    // A worker that is dead already has the partition: nobody renews its lease.
+    // A dead worker has the partition, so nobody renews its lease.
     let lease = PartitionKeys(sale.partition()).lease();
     let expire = Some(Expiration::PX(4000));
     let _: () = raw.set(lease, "a worker that is dead", expire, None, false).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await; // the live one notices at its renewal
+    tokio::time::sleep(Duration::from_millis(1500)).await; // the live worker notices at its renewal
     let (_, payment, key) = sale.ready(&[1]).await;
     confirm_when_payments_go_on(&sale.fan, &payment, &key).await;
     sale.finish().await;
 }
 
-/// The rule: no money goes back that PostgreSQL does not know of, however often it is asked for.
+/// No money goes back that PostgreSQL does not know of.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_waits_for_postgresql_also_when_it_is_asked_for_again() {
+async fn a_repeated_refund_also_waits_for_postgresql() {
     let mut sale =
         Sale::with(|settings| settings.reconcile_after_ms = 500).own_postgres().start().await;
     let (reservation, payment, key) = sale.ready(&[1]).await;
@@ -170,9 +170,9 @@ async fn a_refund_waits_for_postgresql_also_when_it_is_asked_for_again() {
     sale.finish().await;
 }
 
-/// The rule: a payment that can't be read this moment is not called missing, and uncharged.
+/// A 404 would say that nothing was charged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_that_can_not_be_read_is_not_missing() {
+async fn an_unreadable_payment_is_not_reported_as_missing() {
     let mut sale = Sale::with(|_| {}).own_postgres().start().await;
     let (reservation, payment, key) = sale.ready(&[1]).await;
     sale.fan.confirm(&payment, &key).await.expect(200);

@@ -33,8 +33,7 @@ impl Backlog {
     }
 }
 
-/// The rule: above the limit of entries a payment does not even begin; it goes on when PostgreSQL
-/// has caught up.
+/// A payment does not even begin. It goes on when PostgreSQL has caught up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_that_is_too_long_pauses_payments() {
     let mut backlog = Backlog::start(|settings| {
@@ -57,7 +56,7 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     while backlog.entries().await <= 3 {
         number += 1;
         assert!(number < 1_000, "the journal does not grow");
-        // Those of other partitions may be refused already.
+        // Sign-ups in other partitions may be refused already.
         sign_up(number).await;
     }
     eventually("the journal counts as too long", || async { backlog.is_full().then_some(()) })
@@ -86,8 +85,8 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     backlog.sale.finish().await;
 }
 
-/// The rule: an hour without PostgreSQL, 1,000 times as fast. Nothing is charged, the journal and
-/// the memory of Redis stay bounded, all else goes on, and afterwards nothing is missing.
+/// The hour passes 1,000 times as fast. Nothing is charged, the journal and the memory of Redis
+/// stay bounded, and afterwards nothing is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_hour_without_postgresql_loses_nothing_and_stays_bounded() {
     let mut backlog = Backlog::start(|settings| {
@@ -104,7 +103,7 @@ async fn an_hour_without_postgresql_loses_nothing_and_stays_bounded() {
     }
     backlog.sale.node.verify().await;
     backlog.sale.postgres().kill().await;
-    // Entries that nobody takes any more.
+    // These entries are not taken any more.
     let begun = Instant::now();
     while !backlog.is_full() {
         assert!(begun.elapsed() < Duration::from_secs(30), "the journal does not age");
@@ -148,7 +147,7 @@ async fn an_hour_without_postgresql_loses_nothing_and_stays_bounded() {
     backlog.sale.finish().await;
 }
 
-/// The rule: the journal is cut only up to what PostgreSQL has, however long it grows.
+/// It is cut only up to what PostgreSQL has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_journal_arrives_whole() {
     let mut node = TestNode::start().await;
@@ -156,7 +155,7 @@ async fn a_long_journal_arrives_whole() {
     node.without_worker().await;
     let id = fixture.match_id();
     let (raw, journal) = (node.raw().await, PartitionKeys(id.partition()).journal());
-    // Blocked and unblocked again and again, and in the end one seat of each kind is out.
+    // Seats are blocked and unblocked many times. In the end 10 seats stay blocked.
     let admin = node.admin().await;
     let path = |what: &str| format!("/api/admin/matches/{}/{what}", fixture.id);
     for number in 0..300_u32 {

@@ -1,4 +1,4 @@
-//! The gateway at its worst: each charge ends in all its seats or in a full refund.
+//! The gateway fails: each charge ends with all its seats or with a full refund.
 
 use crate::support::client::Client;
 use crate::support::node::eventually;
@@ -21,11 +21,11 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Sale {
     .await
 }
 
-/// The rule: an unknown outcome is 202, keeps the seats, and is settled when the gateway answers.
+/// The response is 202, and the seats are kept until then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_outcome_is_settled_by_asking_the_gateway() {
     let sale = start(|_| {}).await;
-    // Fault of the confirmation, and whether the money had moved by then.
+    // The faults of the confirmation, before and after the money has moved.
     let faults = [
         json!({"call": "confirm", "kind": "dropAfter", "count": 1}),
         json!({"call": "confirm", "kind": "dropBefore", "count": 1}),
@@ -35,7 +35,7 @@ async fn an_unknown_outcome_is_settled_by_asking_the_gateway() {
     for (number, fault) in faults.iter().enumerate() {
         let seat = number as u32 + 1;
         let (reservation, payment, key) = sale.ready(&[seat]).await;
-        // The reconciler does not know better than the buyer for a while.
+        // The reconciler cannot learn the outcome for a while.
         sale.node.fault(&json!({"call": "lookup", "kind": "errorBefore"})).await;
         sale.node.fault(fault).await;
         let answer = sale.fan.confirm(&payment, &key).await.expect(202);
@@ -56,7 +56,7 @@ async fn an_unknown_outcome_is_settled_by_asking_the_gateway() {
     sale.finish().await;
 }
 
-/// The rule: a refusal frees nothing before the time to pay is over, and another payment may come.
+/// The seats are kept until the time to pay is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_declined_payment_leaves_the_seats_for_another_try() {
     let sale = start(|_| {}).await;
@@ -79,7 +79,7 @@ async fn a_declined_payment_leaves_the_seats_for_another_try() {
     sale.finish().await;
 }
 
-/// The rule: an unknown outcome that turns out to be a refusal gives the seats back to the sale.
+/// The outcome was a refusal, so the seats are free again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_refusal_is_settled_too() {
     let sale = start(|settings| settings.payment_ttl_ms = 1500).await;
@@ -98,7 +98,6 @@ async fn an_unknown_refusal_is_settled_too() {
     sale.finish().await;
 }
 
-/// The rule: ten confirmations at once are one charge and one sale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_confirmation_ten_times_at_once_is_one_charge() {
     let sale = start(|_| {}).await;
@@ -115,7 +114,7 @@ async fn the_same_confirmation_ten_times_at_once_is_one_charge() {
     sale.finish().await;
 }
 
-/// The rule: a paid reservation is cancelled with the money; unknown refunds are settled.
+/// Refunds with an unknown outcome are settled as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paid_reservation_is_cancelled_with_its_money() {
     let sale = start(|_| {}).await;
@@ -143,9 +142,9 @@ async fn a_paid_reservation_is_cancelled_with_its_money() {
     sale.finish().await;
 }
 
-/// The rule: a node that goes between begin and outcome leaves nothing open: another settles.
+/// The first node stops between begin and outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_node_settles_what_one_left_open() {
+async fn another_node_settles_a_payment_that_a_stopped_node_left_open() {
     let mut sale = start(|settings| settings.toss_timeout_ms = 20_000).await;
     let (reservation, payment, key) = sale.ready(&[1]).await;
     let second = sale.node.another_node(NodeRole::All).await;
@@ -160,7 +159,7 @@ async fn another_node_settles_what_one_left_open() {
         request.timeout(Duration::from_millis(1000)).send().await.is_ok()
     });
     sale.wait_for_charge().await;
-    // The caller has gone, so the first node never hears the outcome; then it goes too.
+    // The caller has gone, and the first node stops before it hears the outcome.
     assert!(!call.await.unwrap(), "the answer was held back");
     let node = sale.node.running.take().unwrap();
     let stopping = tokio::spawn(node.stop());
@@ -172,9 +171,8 @@ async fn another_node_settles_what_one_left_open() {
     sale.finish().await;
 }
 
-/// The rule: one payment that can't be settled does not hold up the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_that_can_not_be_settled_holds_up_no_other() {
+async fn an_unsettleable_payment_holds_up_no_other() {
     let sale = start(|_| {}).await;
     let other = sale.node.open_match().await;
     sale.node.fault(&json!({"call": "confirm", "kind": "dropAfter", "count": 2})).await;
@@ -185,7 +183,7 @@ async fn a_payment_that_can_not_be_settled_holds_up_no_other() {
     let payment = sale.fan.request_payment(&second).await;
     let key = sale.node.pay_at_gateway(&payment, "approve").await;
     sale.fan.confirm(&payment, &key).await.expect(202);
-    // The match of the older one is away for a while.
+    // The match of the older payment is missing for a while.
     let (raw, id) = (sale.node.raw().await, sale.fixture.match_id());
     let _: () = raw.rename(MatchKeys(id).meta(), MatchKeys(id).meta() + "-away").await.unwrap();
     sale.node.clear_faults().await;

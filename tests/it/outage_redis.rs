@@ -1,4 +1,4 @@
-//! Redis killed, wiped, set back: what it answered stands, and what is sold stays sold.
+//! Redis is killed, wiped or set back: acknowledged holds and all sales stand.
 
 use crate::support::events::EventStream;
 use crate::support::node::eventually;
@@ -20,14 +20,13 @@ fn map_of(sale: &Sale) -> String {
     format!("{}{}", sale.fan.url, sale.fixture.path("/blocks/1/seats/events"))
 }
 
-/// The rule: what Redis has answered is there after a kill.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledged_hold_survives_a_kill_of_redis() {
     let mut sale = start().await;
     sale.sold(&[1]).await;
     let hold = sale.fan.hold(&sale.fixture.id, &[2, 3]).await.expect(201);
     sale.node.redis.kill().await;
-    // While Redis is away the answer is 503 with a time to come back, soon.
+    // While Redis is away the response is 503 with a time to come back.
     let refused = sale.fan.hold(&sale.fixture.id, &[4]).await;
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.headers.contains_key("retry-after"));
@@ -47,9 +46,9 @@ async fn an_acknowledged_hold_survives_a_kill_of_redis() {
     sale.finish().await;
 }
 
-/// The rule: a wiped Redis is rebuilt from PostgreSQL: sold stays sold, under a new epoch.
+/// It is loaded from PostgreSQL under a new epoch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wiped_redis_is_rebuilt_and_sold_stays_sold() {
+async fn a_wiped_redis_is_rebuilt_with_all_sales() {
     let sale = start().await;
     let sold = sale.sold(&[1]).await;
     sale.fan.hold(&sale.fixture.id, &[2]).await.expect(201);
@@ -61,12 +60,12 @@ async fn a_wiped_redis_is_rebuilt_and_sold_stays_sold() {
     let _: () = sale.node.raw().await.custom(flush, Vec::<String>::new()).await.unwrap();
     let epoch = eventually("the partition is loaded again", || sale.epoch()).await;
     assert_eq!(epoch, before.position.epoch + 1);
-    // A client that stayed is told anew: the open hold is gone, the sale is not.
+    // A client that stayed gets a new snapshot: the open hold is gone, the sale is not.
     let first = eventually_event(&mut map).await;
     assert_eq!(first.name, "snapshot");
     assert_eq!(map.last_id.parse::<EventId>().unwrap().position.epoch, epoch);
     assert_eq!((map.seats[&1].as_str(), map.seats[&2].as_str()), ("OCCUPIED", "AVAILABLE"));
-    // One that returns with an id of before gets a snapshot too.
+    // A client that returns with an earlier id gets a snapshot too.
     let mut back = EventStream::open(&map_of(&sale), Some(&before.to_string())).await;
     assert_eq!(back.next().await.unwrap().name, "snapshot");
     // Accounts and catalogue are back, and the sale goes on, with its journal.
@@ -96,7 +95,7 @@ async fn eventually_event(map: &mut EventStream) -> crate::support::events::Even
     panic!("no snapshot in 20 events");
 }
 
-/// The rule: claimed stays PAYING over a wipe, and the reconciler settles it.
+/// It stays PAYING, and the reconciler settles it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_under_way_survives_a_wipe() {
     let sale = start().await;
@@ -115,9 +114,9 @@ async fn a_payment_under_way_survives_a_wipe() {
     sale.finish().await;
 }
 
-/// The rule: what a release with another layout has left is not read, but loaded anew.
+/// The data of a release with another layout is not read; the partition is loaded from PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_layout_is_loaded_anew() {
+async fn a_partition_of_another_layout_is_loaded_again() {
     let mut sale = start().await;
     sale.sold(&[1]).await;
     sale.fan.hold(&sale.fixture.id, &[2]).await.expect(201);
@@ -138,14 +137,14 @@ async fn another_layout_is_loaded_anew() {
     sale.finish().await;
 }
 
-/// The rule: a Redis that lost its tail (failover, truncated file) is not believed.
+/// After a failover or with a truncated file, Redis is not believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_lost_its_tail_is_rebuilt_at_the_start_of_a_worker() {
     let mut sale = start().await;
     sale.sold(&[1]).await;
     sale.node.verify().await;
     sale.node.stop_node().await;
-    // As a replica that had not yet heard of the sale.
+    // Like a replica that had not got the sale yet.
     let (raw, keys) = (sale.node.raw().await, PartitionKeys(sale.partition()));
     let _: i64 = raw.hdel(MatchKeys(sale.match_id()).seats(), "1").await.unwrap();
     let _: i64 = raw.del(vec![keys.claims(), keys.journal()]).await.unwrap();
@@ -155,10 +154,11 @@ async fn a_redis_that_lost_its_tail_is_rebuilt_at_the_start_of_a_worker() {
     sale.finish().await;
 }
 
-/// The rule: what a server whose clock is behind has acknowledged after a failover is kept, though
-/// its entries stand below the place of PostgreSQL; and keys of what PostgreSQL does not have go.
+/// After a failover the clock of the new server may be behind, so its entries have ids below the
+/// position of PostgreSQL. They are kept. Keys of matches that PostgreSQL does not have are
+/// deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_went_on_below_the_place_of_postgresql_is_read() {
+async fn entries_with_ids_below_the_position_of_postgresql_are_read() {
     let mut sale = start().await;
     sale.sold(&[1]).await;
     sale.node.verify().await;
@@ -188,8 +188,7 @@ async fn a_log_that_went_on_below_the_place_of_postgresql_is_read() {
     sale.finish().await;
 }
 
-/// The rule: PostgreSQL has the last word before money moves: a seat that Redis forgot is not sold
-/// a second time.
+/// PostgreSQL refuses it before money moves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_that_redis_forgot_is_not_sold_again() {
     let mut sale = start().await;

@@ -1,4 +1,4 @@
-//! The promise that everything else is for: a seat is never sold twice.
+//! A seat is never sold twice.
 
 use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits, seats};
 use grandstand::domain::ids::{MatchId, PaymentId, UserId};
@@ -42,7 +42,6 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, UserId)
     bought
 }
 
-/// The rule: whatever the number of buyers and nodes, each seat has exactly one winner.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_64_seats_is_sold_once_to_256_buyers_on_four_nodes() {
     let bed = TestEngine::start().await;

@@ -16,7 +16,7 @@ async fn ask(guest: &Client, path: &str, header: &str, value: &str) -> reqwest::
     guest.request(Method::GET, path).header(header, value).send().await.unwrap()
 }
 
-/// The rule: a browser gets each part as it was built, and nothing when it has the newest already.
+/// A browser that has the newest part gets 304.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
     let node = TestNode::start().await;

@@ -1,11 +1,11 @@
-//! The whole path, as the API tells it.
+//! A whole purchase through the API.
 
 use crate::support::client::Client;
 use crate::support::events::EventStream;
 use crate::support::node::TestNode;
 use grandstand::node::NodeRole;
 
-/// The rule: what a confirmation answers with 200 is sold on the map and kept in PostgreSQL.
+/// After the 200 of the confirmation the seat is sold on the map, and PostgreSQL has the sale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_is_sold_from_hold_to_confirmation() {
     let node = TestNode::start().await;
@@ -29,7 +29,7 @@ async fn a_seat_is_sold_from_hold_to_confirmation() {
 
     let found = node.verify().await;
     assert_eq!((found.seats, found.disagreements.len()), (2, 0));
-    // When it was made stays the same, also for a Redis that knows it from PostgreSQL alone.
+    // The time of the sale stays the same when Redis loads it from PostgreSQL.
     let path = format!("/api/reservations/{}", reservation["id"].as_str().unwrap());
     let made = reservation["createdAt"].as_str().expect("the time of the reservation");
     assert_eq!(buyer.get(&path).await.expect(200)["createdAt"], made);
@@ -42,10 +42,9 @@ async fn a_seat_is_sold_from_hold_to_confirmation() {
     node.finish().await;
 }
 
-/// The rule: a key whose call has no answer yet is refused on its node; another node gives the one
-/// answer, and the effect is one.
+/// Its own node refuses it. Another node waits for the first response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_in_flight_is_refused_and_has_one_effect_across_nodes() {
+async fn a_key_whose_first_call_is_under_way_is_refused() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;

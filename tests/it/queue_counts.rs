@@ -1,4 +1,4 @@
-//! How many people wait, and how fast they are let in, as everybody is told.
+//! How many people wait, and how fast they are let in.
 
 use crate::support::events::{Event, EventStream};
 use crate::support::node::{TestMatch, TestNode, eventually_within};
@@ -31,13 +31,14 @@ async fn wait(
             }
         }
     };
-    tokio::time::timeout(within, reading).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    tokio::time::timeout(within, reading)
+        .await
+        .unwrap_or_else(|_| panic!("this did not happen: {what}"));
 }
 
-/// The rule: those who wait are counted while the room is paused and before it opens, when people
-/// come and when they go.
+/// While the room is paused and before it opens, when people join and when they leave.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_wait_are_counted_while_nobody_is_let_in() {
+async fn waiting_people_are_counted_while_nobody_is_let_in() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let id = fixture.match_id();
@@ -68,9 +69,9 @@ async fn those_who_wait_are_counted_while_nobody_is_let_in() {
     node.finish().await;
 }
 
-/// The rule: the pace that was measured is that of the last minute, also when nobody was let in.
+/// It is the pace of the last minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_pace_ages_when_nobody_is_let_in() {
+async fn the_measured_pace_falls_when_nobody_is_let_in() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let id = fixture.match_id();

@@ -21,7 +21,6 @@ async fn blocked(node: &TestNode, fixture: &TestMatch, seats: &[u32]) {
     node.admin().await.post(&path, &json!({"seatIds": seats})).await.expect(200);
 }
 
-/// The rule: a seat that two chosen ones leave alone between them is one orphan.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orphan_between_two_chosen_seats_is_named_once() {
     let node = TestNode::start().await;
@@ -34,12 +33,12 @@ async fn an_orphan_between_two_chosen_seats_is_named_once() {
     node.finish().await;
 }
 
-/// The rule: what no choice of as many seats there could do better is let through.
+/// No other choice of as many seats would leave fewer seats alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_choice_that_leaves_no_more_alone_than_any_other_is_let_through() {
+async fn a_choice_is_accepted_when_no_other_leaves_fewer_orphans() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
     let fixture = strict_match(&node).await;
-    // Row 1 is 1 to 10: free are 3 and 4; 6, 7 and 8; 10.
+    // Row 1 has seats 1 to 10, of which 3, 4, 6, 7, 8 and 10 are free.
     blocked(&node, &fixture, &[1, 2, 5, 9]).await;
     let fan = node.user("fan").await;
     let alone = fan.hold(&fixture.id, &[7]).await.refused(409, "ORPHAN_SEAT");
@@ -47,21 +46,21 @@ async fn a_choice_that_leaves_no_more_alone_than_any_other_is_let_through() {
     for seats in [vec![3], vec![6, 8], vec![10]] {
         fan.hold(&fixture.id, &seats).await.expect(201);
     }
-    // Row 2 is 11 to 20, all free: of two seats apart, one choice leaves nobody alone.
+    // Row 2 has seats 11 to 20, all free.
     let apart = fan.hold(&fixture.id, &[11, 13]).await.refused(409, "ORPHAN_SEAT");
     assert_eq!(apart["orphans"], json!([12]));
     fan.hold(&fixture.id, &(11..=19).collect::<Vec<u32>>()).await.expect(201);
     node.finish().await;
 }
 
-/// The rule: who asks for seats that are his already is told so, and which hold has them.
+/// The refusal names the hold that has them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn my_own_seats_are_not_someone_elses() {
+async fn holding_my_own_seats_again_names_my_hold() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 3).await;
     let fixture = node.open_match().await;
     let (fan, other) = (node.user("fan").await, node.user("other").await);
     let mine = fan.hold(&fixture.id, &[1, 2, 3]).await.expect(201);
-    // Also when there is no room for more: these are no more.
+    // Also at the limit, because these are no additional seats.
     for (seats, own) in [(vec![2], json!([2])), (vec![3, 2], json!([3, 2]))] {
         let problem = fan.hold(&fixture.id, &seats).await.refused(409, "ALREADY_HELD");
         assert_eq!((&problem["holdId"], &problem["seatIds"]), (&mine["holdId"], &own));
@@ -85,9 +84,8 @@ async fn my_own_seats_are_not_someone_elses() {
     node.finish().await;
 }
 
-/// The rule: seats of an open or paid reservation of mine lead to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn seats_that_i_have_reserved_lead_to_the_reservation() {
+async fn holding_my_reserved_seats_again_names_the_reservation() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -111,9 +109,9 @@ fn detail(problem: &Value) -> &str {
     problem["detail"].as_str().unwrap()
 }
 
-/// The rule: each reason not to cancel has its own sentence, and a code where one must wait.
+/// Each has its own sentence. The reasons that end by waiting have a code of their own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_reason_not_to_cancel_is_told_apart() {
+async fn each_reason_not_to_cancel_has_its_own_sentence() {
     let node = TestNode::start_with(|settings| settings.reconcile_after_ms = 60_000).await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -160,7 +158,6 @@ async fn each_reason_not_to_cancel_is_told_apart() {
     node.finish().await;
 }
 
-/// The rule: each reason not to take a payment has its own sentence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_reason_not_to_pay_has_its_own_sentence() {
     let node = TestNode::start().await;
@@ -190,9 +187,8 @@ async fn each_reason_not_to_pay_has_its_own_sentence() {
     node.finish().await;
 }
 
-/// The rule: a match that is not on sale says whether that is still to come or over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn not_on_sale_says_whether_yet_or_any_more() {
+async fn not_on_sale_says_whether_the_sale_is_to_come_or_over() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let (fan, admin) = (node.user("fan").await, node.admin().await);
@@ -207,14 +203,13 @@ async fn not_on_sale_says_whether_yet_or_any_more() {
     admin.post(&format!("{path}/close"), &Value::Null).await.expect(200);
     let over = fan.hold(&fixture.id, &[1]).await.refused(409, "MATCH_NOT_OPEN");
     assert!(detail(&over).contains("ended"), "{over}");
-    // A waiting room that is not needed any more is not one in which to choose seats at once.
+    // When the sale is over, the refusal must not invite the fan to choose seats.
     let queue = fan.post(&fixture.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
     assert!(detail(&queue).contains("ended"), "{queue}");
     node.finish().await;
 }
 
-/// The rule: an administrator is told why seats can't change: to block they must be free, to give
-/// them back they must be blocked.
+/// Seats must be free to be blocked, and blocked to be unblocked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_that_cannot_be_blocked_or_given_back_are_named_with_the_reason() {
     let node = TestNode::start().await;

@@ -1,5 +1,5 @@
-//! How long people wait until they can pay again: `make chaos ARGS=recovery`. It proves nothing and
-//! prints what docs/RELIABILITY.md shows.
+//! How long people wait until they can pay again: `make chaos ARGS=recovery`. It asserts nothing,
+//! and prints the table of docs/RELIABILITY.md.
 
 use crate::support::client::Client;
 use crate::support::node::{TestMatch, TestNode};
@@ -57,7 +57,7 @@ impl Recovery {
         Self { node, redis, postgres, fixture, fan, seat: 0, _dir: dir }
     }
 
-    /// A payment that only waits for its confirmation.
+    /// A payment that is ready to be confirmed.
     async fn ready(&mut self) -> (Value, String) {
         self.seat += 1;
         let (_, payment, key) = self.node.ready_to_pay(&self.fan, &self.fixture, self.seat).await;
@@ -100,7 +100,7 @@ async fn recovery_is_measured() {
 
         for (number, by) in [(2, Signal::KILL), (3, Signal::TERM)] {
             let ready = sale.ready().await;
-            // Until the other one is known to stand by.
+            // Until the other worker stands by.
             tokio::time::sleep(Duration::from_millis(500)).await;
             let mut victim = workers.remove(0);
             let ended = Instant::now();

@@ -1,4 +1,4 @@
-//! A match that is over leaves Redis, and everything of it that matters stays readable.
+//! A match that is over leaves Redis, and its sales stay readable.
 
 use crate::support::client::Client;
 use crate::support::engine::Step::{Approve, Begin, Cancel, Hold, Request, Reserve};
@@ -53,7 +53,7 @@ async fn is_archived(node: &TestNode, fixture: &TestMatch) -> bool {
     node.engine().fixture(id(fixture)).await.unwrap().unwrap().archived
 }
 
-/// What Redis has of a match beside its document.
+/// The keys of a match in Redis, without its document.
 async fn left(raw: &fred::clients::Client, fixture: MatchId) -> HashMap<String, String> {
     let keys = MatchKeys(fixture);
     for key in [keys.seats(), keys.changes(), keys.queue(), keys.passes()] {
@@ -79,13 +79,12 @@ async fn claims(node: &TestNode, partition: Partition) -> usize {
     node.engine().claims_in(partition).await.unwrap().len()
 }
 
-/// The rule: what was sold is readable for ever, and Redis has none of it after a while; the next
-/// match of the same people stays as it is.
+/// The next match of the same people stays as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
     let node = start().await;
     let (fixture, admin) = (node.open_match().await, node.admin().await);
-    // Another one in the same partition, so that records of both stand in one field.
+    // Another match in the same partition, so that records of both are in one field.
     let next = loop {
         let next = node.open_match().await;
         if id(&next).partition() == id(&fixture).partition() {
@@ -138,9 +137,9 @@ async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
     node.finish().await;
 }
 
-/// The rule: a match in which a payment is open stays until that is settled.
+/// Until the payment is settled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_match_with_an_open_payment_stays() {
+async fn a_match_with_an_open_payment_stays_in_redis() {
     let node = start().await;
     let (fixture, admin, fan) =
         (node.open_match().await, node.admin().await, node.user("fan").await);
@@ -180,9 +179,8 @@ async fn a_match_with_an_open_payment_stays() {
     node.finish().await;
 }
 
-/// The rule: nothing leaves Redis that PostgreSQL does not have.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_that_postgresql_does_not_have_keeps_its_match() {
+async fn a_sale_that_postgresql_does_not_have_keeps_its_match_in_redis() {
     let node = start().await;
     let (fixture, admin, fan) =
         (node.open_match().await, node.admin().await, node.user("fan").await);
@@ -214,7 +212,7 @@ async fn a_sale_that_postgresql_does_not_have_keeps_its_match() {
     node.finish().await;
 }
 
-/// The rule: a match has its time after its start, however long it is closed.
+/// The time counts from its start, not from the end of the sale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_stays_for_its_time() {
     let node = TestNode::start().await;
@@ -238,7 +236,7 @@ async fn a_match_stays_for_its_time() {
     node.finish().await;
 }
 
-/// The rule: only sales of an archived match leave, and nothing else happens in it.
+/// Only cancellations of its sales.
 #[tokio::test]
 async fn an_archived_match_takes_no_commands() {
     let bed = TestEngine::start().await;
@@ -275,8 +273,7 @@ async fn an_archived_match_takes_no_commands() {
     assert_eq!(fields.len(), 1, "that of the refund");
 }
 
-/// The rule: also after a match has left Redis, a sale whose money went back in the console of the
-/// gateway is cancelled.
+/// The money went back in the console of the gateway.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_of_a_match_that_has_left_redis_ends_when_its_money_is_back() {
     let node = start().await;

@@ -1,5 +1,5 @@
-//! A rolling restart: every process is replaced while people buy, and nobody sees more of it than a
-//! 503 that says when to come back.
+//! A rolling restart: every process is replaced while people buy. They see at most a 503 with a
+//! time to come back.
 
 use crate::support::client::Client;
 use crate::support::node::{TestMatch, TestNode, eventually};
@@ -29,7 +29,7 @@ impl Process {
         Self { child, url }
     }
 
-    /// Ends in good order, and another takes its place.
+    /// Ends cleanly, and another process takes its place.
     async fn replace(&mut self, node: &TestNode) {
         let pid = Pid::from_raw(self.child.id().unwrap() as i32).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
@@ -39,7 +39,7 @@ impl Process {
     }
 }
 
-/// A load balancer in small: the node that said last that it is ready.
+/// A small load balancer: the node that was last ready.
 async fn ready_node(urls: &[String], token: &Option<String>) -> Client {
     for url in urls.iter().cycle().take(200) {
         let client = Client::new(url.clone(), token.clone());
@@ -108,7 +108,7 @@ async fn buyer(
     paused
 }
 
-/// The rule: people buy through a restart of every process, one after the other.
+/// People buy while every process is replaced, one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_costs_nobody_an_error() {
     let mut node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;

@@ -1,5 +1,5 @@
-//! What a ticket says: one text per seat, the same wherever the seat is named, in the language of
-//! whoever reads it.
+//! The text of a seat on its ticket is the same wherever the seat is named, in the language of the
+//! reader.
 
 use crate::support::node::{TestNode, plan};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn texts(seats: &Value, field: &str) -> Vec<String> {
     seats.map(|seat| seat[field].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// The rule: each seat of a site has a text of its own, in Korean and in English.
+/// In Korean and in English.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eleven_seats_have_eleven_texts_in_each_language() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
@@ -54,7 +54,7 @@ async fn eleven_seats_have_eleven_texts_in_each_language() {
     assert_eq!(korean[3], "1루 응원석 (2) 101 블록 1열 2번");
     assert_eq!(korean[10], "외야 그린석 102 블록 1열 1번");
 
-    // The reservation, and whatever is made of it, say the same.
+    // The reservation and the payment say the same.
     let body = json!({"matchId": fixture.id, "holdId": hold["holdId"]});
     let reservation = fan.post("/api/reservations", &body).await.expect(201);
     assert_eq!(reservation["seats"], hold["seats"]);
@@ -63,9 +63,8 @@ async fn eleven_seats_have_eleven_texts_in_each_language() {
     node.finish().await;
 }
 
-/// The rule: the map, the list and the offers name a seat as its ticket does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_map_and_the_offers_say_what_the_ticket_says() {
+async fn the_map_and_the_offers_name_a_seat_as_its_ticket_does() {
     let node = TestNode::start().await;
     let fixture = node.open_match_at(&stadium()).await;
     let (fan, other) = (node.user("fan").await, node.user("other").await);
@@ -93,7 +92,7 @@ async fn the_map_and_the_offers_say_what_the_ticket_says() {
     node.finish().await;
 }
 
-/// The rule: a plan in which two tickets would read alike is refused, with the place of the second.
+/// Two tickets would read alike. The pointer leads to the second seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_with_two_seats_of_one_text_is_refused_with_a_pointer() {
     let node = TestNode::start().await;

@@ -1,5 +1,5 @@
-//! Redis behind Sentinels: another server becomes the master, with all that was acknowledged or
-//! without some of it, and what is sold stays sold.
+//! Redis behind Sentinels: another server becomes the master, with or without the last writes, and
+//! sold seats stay sold.
 
 use crate::support::node::eventually;
 use crate::support::purchases::sells_within;
@@ -25,9 +25,8 @@ async fn finish(sale: Sale, sentinel: PrivateSentinel) {
     sentinel.stop().await;
 }
 
-/// The rule: people buy while the master dies; each sale that was confirmed with 200 stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_confirmed_survives_the_death_of_the_master() {
+async fn confirmed_sales_survive_the_death_of_the_master() {
     let mut sentinel = PrivateSentinel::start().await;
     let sale = start(&sentinel).await;
     let mut buyers = Vec::new();
@@ -36,7 +35,7 @@ async fn what_was_confirmed_survives_the_death_of_the_master() {
     }
     sale.node.verify().await;
     let (node, fixture) = (&sale.node, &sale.fixture);
-    // Each buys seats of his own until the last one is his.
+    // Each buyer buys five seats.
     let buying = futures::future::join_all(buyers.iter().zip([1..=5_u32, 6..=10, 11..=15]).map(
         async |(buyer, seats)| {
             let mut sold = Vec::new();
@@ -68,8 +67,7 @@ async fn what_was_confirmed_survives_the_death_of_the_master() {
     finish(sale, sentinel).await;
 }
 
-/// The rule: a sale that was confirmed with 200 and that the new master has never heard of is not
-/// sold again.
+/// The seat is not sold again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_that_the_new_master_does_not_know_stands() {
     let mut sentinel = PrivateSentinel::start().await;
@@ -81,7 +79,7 @@ async fn a_sale_that_the_new_master_does_not_know_stands() {
     let reservation = sale.node.buy(&first, &sale.fixture, 2).await;
     let dead = sentinel.kill_master().await;
     sentinel.thaw_replicas();
-    // Tried from the first moment on: before Redis knows of the sale a hold may succeed, but no
+    // From the first moment on: before Redis knows of the sale a hold may succeed, but no
     // purchase.
     let trying = async {
         loop {
@@ -99,7 +97,7 @@ async fn a_sale_that_the_new_master_does_not_know_stands() {
             (refused.body["code"] == "SEAT_TAKEN").then_some(())
         })
         .await;
-        // Settled, so that what the other one has begun in the meantime is over too.
+        // Also the purchases that the other fan has begun meanwhile are settled then.
         sale.node.wait_for_books().await;
     };
     tokio::select! {
@@ -112,10 +110,9 @@ async fn a_sale_that_the_new_master_does_not_know_stands() {
     finish(sale, sentinel).await;
 }
 
-/// The rule: after a polite failover the whole node ends at the new master. The Sentinels let the
-/// old one be a master for 8 s more; what it sold in that time stands.
+/// The Sentinels let the old server be a master for 8 s more. The sales of that time stand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_polite_failover_takes_every_connection_along() {
+async fn a_planned_failover_moves_every_connection_to_the_new_master() {
     let sentinel = PrivateSentinel::start().await;
     let sale = start(&sentinel).await;
     let mut sold = vec![sale.node.buy(&sale.fan, &sale.fixture, 1).await];
@@ -124,7 +121,7 @@ async fn a_polite_failover_takes_every_connection_along() {
     sells_within(AFTER_DEATH, &sale.fan, &sale.fixture, 2).await;
     sold.push(sale.node.buy(&sale.fan, &sale.fixture, 2).await);
     eventually("all connections are at the new master", || async {
-        // The one who asks is everywhere.
+        // The client that asks is on every server.
         let (old, new) = (sentinel.clients_of(old).await, sentinel.clients_of(new).await);
         (old == 1 && new > 1).then_some(())
     })

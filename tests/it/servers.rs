@@ -1,5 +1,5 @@
-//! The beds of the other tests do what they say: a cluster moves slots and fails over, Sentinels
-//! choose a new master, the clock is shifted, a proxy stops bytes, a disk is full.
+//! The servers of `tests/support` do what the other tests rely on: a cluster moves slots and fails
+//! over, Sentinels choose a new master, a clock is set, a proxy stops bytes, a disk is full.
 
 use crate::support::clock::Clock;
 use crate::support::cluster::PrivateCluster;
@@ -73,7 +73,7 @@ async fn a_replica_takes_the_place_of_a_dead_master_of_a_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_choose_another_master_which_lacks_what_its_replicas_never_got() {
+async fn sentinels_choose_a_master_that_lacks_what_never_reached_it() {
     let mut bed = PrivateSentinel::start().await;
     let first = bed.servers[0].port();
     done(first, &["SET", "key", "kept"]).await;
@@ -88,7 +88,7 @@ async fn sentinels_choose_another_master_which_lacks_what_its_replicas_never_got
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_wall_clock_of_redis_is_set_while_it_runs_and_the_monotonic_one_stays() {
+async fn the_wall_clock_of_redis_is_set_and_its_monotonic_clock_stays() {
     let (clock, dir) = (Clock::new(), TempDir::new().unwrap());
     let redis = PrivateRedis::start_with(dir.path(), SETTINGS, clock.extras()).await.unwrap();
     let port = redis.port();
@@ -184,7 +184,7 @@ async fn a_redis_on_a_full_disk_refuses_writes_until_there_is_space() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_open_is_counted() {
+async fn open_connections_files_and_threads_are_counted() {
     let before = leaks::tasks();
     let task = tokio::spawn(std::future::pending::<()>());
     assert_eq!(leaks::tasks(), before + 1);
@@ -203,7 +203,7 @@ async fn what_is_open_is_counted() {
         (leaks::redis_clients(redis.port()).await == 9).then_some(())
     })
     .await;
-    // Connections that asked before may not be closed yet.
+    // Earlier connections of this test may not be closed yet.
     let more = leaks::files(redis.pid()) - files;
     assert!((7..=11).contains(&more), "{more}");
     drop(open);

@@ -1,5 +1,5 @@
-//! Workers as processes of their own, killed and frozen: another takes over, and nothing is lost
-//! or done twice.
+//! Workers as processes of their own are killed and frozen. Another worker takes over, and nothing
+//! is lost or done twice.
 
 use crate::support::client::Client;
 use crate::support::node::{TestNode, eventually};
@@ -12,7 +12,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-/// A worker that has said that it is ready.
+/// A worker that is ready.
 async fn worker(node: &TestNode) -> Child {
     let mut child =
         node.binary(&["serve", "--role", "worker"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -38,9 +38,9 @@ async fn buy(node: &TestNode, fixture: &str, fan: &Client, seat: u32) {
     .await;
 }
 
-/// The rule: a worker that is killed, or that hangs and comes back, is followed by another.
+/// Also when the worker that hangs comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
+async fn another_worker_takes_over_from_a_worker_that_dies_or_hangs() {
     let mut node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
     let fixture = node.open_match().await;
     let token = node.user("fan").await.token;
@@ -52,7 +52,7 @@ async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
     // It hangs in the middle of its work, with leases and connections.
     signal(&first, Signal::STOP);
     buy(&node, &fixture.id, &fan, 2).await;
-    // It comes back, and thinks that nothing has happened.
+    // It comes back, and still believes that it has its leases.
     signal(&first, Signal::CONT);
     buy(&node, &fixture.id, &fan, 3).await;
     // Killed again and again, while people buy.
@@ -80,8 +80,7 @@ async fn a_worker_that_dies_or_hangs_is_followed_by_another() {
     }
 }
 
-/// The rule: a worker that is stopped politely gives its partitions up at once, and payments do not
-/// wait for the end of its leases.
+/// Payments do not wait for the end of its leases.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_stops_gives_its_leases_up() {
     let mut node = TestNode::start().await;
@@ -104,7 +103,7 @@ async fn a_worker_that_stops_gives_its_leases_up() {
     second.kill().await.unwrap();
 }
 
-/// The rule: a node starts although one partition is not loaded, and serves the others.
+/// It serves the other partitions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_starts_without_a_partition_that_is_not_loaded() {
     let mut node = TestNode::start().await;

@@ -1,5 +1,5 @@
-//! A fact that PostgreSQL has missed is told again, and nobody is told that something is kept which
-//! is not.
+//! A fact that PostgreSQL has missed is written to the journal again, and no response calls a sale
+//! persisted before it is.
 
 use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::sql;
@@ -20,7 +20,7 @@ async fn start() -> Sale {
 }
 
 impl Sale {
-    /// From here on only what the test itself takes to PostgreSQL gets there.
+    /// From here on only the test itself takes entries to PostgreSQL.
     async fn by_hand(&mut self) -> Hand {
         self.without_worker().await;
         let partition = self.partition();
@@ -32,14 +32,14 @@ impl Sale {
         Hand { partition, journal, lease, place, raw: self.node.raw().await }
     }
 
-    /// PostgreSQL is as if it had missed a fact.
+    /// Changes PostgreSQL as if it had missed a fact.
     async fn missed(&self, statement: &str) {
         self.node.verify().await;
         sql(&self.node.settings.database_url, statement).await;
     }
 }
 
-/// A worker that does what the test says.
+/// A worker whose steps the test takes.
 struct Hand {
     partition: Partition,
     journal: Journal,
@@ -49,7 +49,7 @@ struct Hand {
 }
 
 impl Hand {
-    /// Waits for an entry of this kind behind what was taken.
+    /// Waits for an entry of this kind that PostgreSQL does not have.
     async fn wait_for(&self, kind: &str) -> StreamId {
         eventually(kind, || async {
             let entries = self.journal.read(self.place.id, 100).await.ok()?;
@@ -83,10 +83,10 @@ impl Hand {
     }
 }
 
-/// The rule: an answer says that a sale is kept when its row is there, and not because PostgreSQL
-/// has read past its entry. What was missed is told again.
+/// A response says that a sale is persisted when its row is there. It is not enough that PostgreSQL
+/// has read past its entry. The missing fact is written to the journal again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_whose_fact_is_lost_is_not_called_kept() {
+async fn a_sale_whose_fact_is_lost_is_not_called_persisted() {
     let mut sale = start().await;
     let mut hand = sale.by_hand().await;
     let (reservation, payment, key) = sale.ready(&[1, 2]).await;
@@ -106,8 +106,8 @@ async fn a_sale_whose_fact_is_lost_is_not_called_kept() {
     sale.finish().await;
 }
 
-/// The rule: no money goes back without the row of its refund, and an answer says that it is back
-/// when the row does.
+/// No money goes back without the row of its refund, and a response says that it is back only when
+/// the row does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_whose_fact_is_lost_gives_nothing_back_yet() {
     let mut sale = start().await;
@@ -146,9 +146,8 @@ async fn a_refund_whose_fact_is_lost_gives_nothing_back_yet() {
     sale.finish().await;
 }
 
-/// The rule: whichever fact of a payment PostgreSQL has missed, it hears of it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fact_that_is_missed_is_told_again() {
+async fn every_fact_that_postgresql_missed_is_written_again() {
     let sale = start().await;
     const PAYING: &str = "update payments set status = 'IN_PROGRESS', refunding = false;
         update reservations set status = 'PAYING';";
@@ -213,10 +212,9 @@ async fn every_fact_that_is_missed_is_told_again() {
     sale.finish().await;
 }
 
-/// The rule: a payment that waits in Redis, and that PostgreSQL has never heard of, is withdrawn.
-/// It is not while the node that began it may still be at work.
+/// It waits in Redis only. It is not withdrawn while the node that began it may still be at work.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
+async fn a_payment_that_postgresql_never_got_is_withdrawn() {
     let mut sale = start().await;
     let mut hand = sale.by_hand().await;
     let (reservation, payment, key) = sale.ready(&[1, 2]).await;
@@ -225,7 +223,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     let one: ReservationId = reservation["id"].as_str().unwrap().parse().unwrap();
     let paid = payment["id"].as_str().unwrap().parse().unwrap();
     let (engine, workers) = (&node.services.engine, &node.workers);
-    // The node is gone, and what it wrote as well.
+    // The node is gone, and its entry is lost.
     engine.begin_payment(fixture, me.parse().unwrap(), one, paid, 20_000, &key).await.unwrap();
     hand.lose(&sale.node, "payment_begun").await;
     let mut findings = Findings::default();
@@ -234,7 +232,7 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     assert_eq!(workers.orphans_once(hand.partition, &mut findings).await.unwrap(), 1);
     sale.node.wait_for_status(&sale.fan, &reservation, "PENDING").await;
     hand.take(&sale.node).await;
-    // The reconciler was about to ask the gateway: then PostgreSQL hears of it, and goes on.
+    // The reconciler was about to ask the gateway, so PostgreSQL gets the payment again.
     let second = sale.fan.request_payment(&reservation).await;
     let key = sale.node.pay_at_gateway(&second, "approve").await;
     let paid = second["id"].as_str().unwrap().parse().unwrap();
@@ -258,9 +256,9 @@ async fn a_payment_that_postgresql_never_heard_of_is_withdrawn() {
     sale.finish().await;
 }
 
-/// The rule: sales and refunds that PostgreSQL knows nothing of are told again, once.
+/// Its refunds as well, each once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_that_postgresql_never_heard_of_is_told_again() {
+async fn a_sale_that_postgresql_never_got_is_written_again() {
     let mut sale = start().await;
     sale.sold(&[1, 2]).await;
     let mut hand = sale.by_hand().await;
@@ -278,10 +276,9 @@ async fn a_sale_that_postgresql_never_heard_of_is_told_again() {
     sale.finish().await;
 }
 
-/// The rule: seats of nobody are free again when two looks in a row have found them; a seat that
-/// somebody has in PostgreSQL is not.
+/// Two looks in a row must find them. A seat that somebody has in PostgreSQL stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn seats_of_nobody_are_free_again() {
+async fn seats_without_an_owner_are_free_again() {
     let mut sale = start().await;
     sale.sold(&[5]).await;
     let hand = sale.by_hand().await;
@@ -302,12 +299,12 @@ async fn seats_of_nobody_are_free_again() {
     let (workers, mut findings) = (sale.node.workers().clone(), Findings::default());
     assert_eq!(workers.orphans_once(hand.partition, &mut findings).await.unwrap(), 0);
     assert_eq!(left().await, ["1H", "2P", "3H", "4O", "5O", "6O", "7B"]);
-    // Somebody has a seat again that the first look found.
+    // A seat that the first look found has an owner again.
     let _: i64 = hand.raw.hdel(&seats, "2").await.unwrap();
     sale.fan.hold(&sale.fixture.id, &[2]).await.expect(201);
     assert_eq!(workers.orphans_once(hand.partition, &mut findings).await.unwrap(), 2);
     assert_eq!(left().await, ["2H", "3H", "5O", "6O", "7B"]);
     sale.node.user("other").await.hold(&sale.fixture.id, &[1, 4]).await.expect(201);
-    // What is wrong on purpose here is not for the comparison at the end.
+    // Redis is wrong on purpose, so nothing is compared at the end.
     sale.finish_unequal().await;
 }

@@ -1,5 +1,5 @@
-//! Two masters at once, as after a split brain of Sentinels without `min-replicas-to-write`: each
-//! has its node and its worker, and both reach PostgreSQL, which has the last word.
+//! Two masters at once, as after a split brain of Sentinels without `min-replicas-to-write`. Each
+//! has its node and its worker. Both write to PostgreSQL, which decides.
 
 use crate::support::client::Client;
 use crate::support::node::{TestNode, eventually, eventually_within};
@@ -35,8 +35,7 @@ async fn split(first: u16, dir: &Path) -> PrivateRedis {
     second
 }
 
-/// The rule: whatever two masters say at once, no seat is sold by both, and what either of them has
-/// confirmed with 200 stands when one of them is gone.
+/// The sales that either of them confirmed with 200 stand when one of them is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_masters_sell_no_seat_twice() {
     let node = TestNode::start_with(|settings| settings.reconcile_after_ms = 500).await;
@@ -63,7 +62,7 @@ async fn two_masters_sell_no_seat_twice() {
     assert!(!sold.is_empty(), "nobody could buy anything");
     second.stop().await;
     redis.stop().await.unwrap();
-    // It finds that PostgreSQL has a later place than its own journal, and loads.
+    // Its journal is behind the position of PostgreSQL, so it loads the partition.
     eventually_within(HEALED, "the master that is left has all of PostgreSQL", || async {
         let found = verify(node.engine(), node.store()).await.ok()?;
         found.disagreements.is_empty().then_some(())

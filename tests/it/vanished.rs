@@ -1,6 +1,6 @@
-//! Clients that vanish without a word: no packet of theirs comes any more, as from a phone in a
-//! tunnel or whose battery is empty. Linux only; needs the right to make a network (be root, or run
-//! in a container with --cap-add NET_ADMIN --cap-add SYS_ADMIN).
+//! Clients that vanish without closing: no packet of theirs comes any more, as from a phone in a
+//! tunnel. Linux only; it needs the right to make a network (run as root, or in a container with
+//! --cap-add NET_ADMIN --cap-add SYS_ADMIN).
 
 use crate::support::node::{TestNode, eventually, eventually_within};
 use std::process::{Command, Stdio};
@@ -60,10 +60,9 @@ impl Drop for Island {
     }
 }
 
-/// The rule: who has vanished keeps no place of an event stream, over HTTP/1.1 and over HTTP/2,
-/// also while nothing happens in the match.
+/// Over HTTP/1.1 and over HTTP/2, also while nothing happens in the match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_vanished_keeps_no_place() {
+async fn a_vanished_client_keeps_no_place_of_a_stream() {
     let node = TestNode::start_with(|settings| {
         settings.listen = "0.0.0.0:0".to_owned();
         settings.peer_timeout_ms = 4000;
@@ -82,7 +81,7 @@ async fn who_has_vanished_keeps_no_place() {
     let feed = node.services().hub.feed(id).await.unwrap();
     let watchers = async |count: usize| (feed.watchers() == count).then_some(());
     eventually("all watch", || watchers(3)).await;
-    // They live longer than the bound: that nothing happens is no reason to end a stream.
+    // They live longer than the timeout: silence is no reason to end a stream.
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(feed.watchers(), 3, "a quiet client was taken for a dead one");
     island.cut_off();

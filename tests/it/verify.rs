@@ -1,4 +1,4 @@
-//! `grandstand verify`: what does not agree is found, whichever side is wrong.
+//! `grandstand verify` finds every disagreement, whichever side is wrong.
 
 use crate::support::node::TestNode;
 use crate::support::postgres::sql;
@@ -56,7 +56,7 @@ async fn break_database(node: &TestNode, id: MatchId, wanted: &mut BTreeSet<&'st
     }
 }
 
-/// The rule: a command that can't do what it was told says so, and ends with another status than 0.
+/// The command ends with another status than 0.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_settings_of_commands_are_named() {
     let node = TestNode::start().await;
@@ -74,7 +74,7 @@ async fn wrong_settings_of_commands_are_named() {
     node.finish().await;
 }
 
-/// The rule: each kind of disagreement is found, and nothing where all agree.
+/// Nothing is found where all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_disagreement_is_found() {
     let mut node = TestNode::start().await;
@@ -111,7 +111,7 @@ async fn each_disagreement_is_found() {
 
     break_database(&node, id, &mut wanted).await;
 
-    // The money of a sale went back without anybody's knowing.
+    // The money of a sale went back without a row.
     let toss = &node.services().toss;
     toss.cancel(&sold[2].1, "by-hand", "a test", None).await;
     wanted.insert("payment");
@@ -134,9 +134,8 @@ async fn each_disagreement_is_found() {
     node.running.unwrap().stop().await;
 }
 
-/// The rule: `rebuild` brings back what PostgreSQL knows, and then all agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_mends_what_redis_has_wrong() {
+async fn a_rebuild_repairs_redis() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
@@ -156,9 +155,9 @@ async fn a_rebuild_mends_what_redis_has_wrong() {
     node.finish().await;
 }
 
-/// The rule: a seat that is taken for nobody is found, and a load of the partition frees it.
+/// A load of the partition frees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_seat_that_is_taken_for_nobody_is_found() {
+async fn a_taken_seat_without_a_claim_is_found() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;

@@ -1,4 +1,4 @@
-//! `grandstand verify --gateway`: a charge at the gateway that no book has any more is found.
+//! `grandstand verify --gateway` finds a charge that no book has.
 
 use crate::support::node::TestNode;
 use crate::support::postgres::sql;
@@ -12,7 +12,7 @@ use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// What disagrees, as kind, which one, and what.
+/// The disagreements: kind, subject and text.
 async fn disagreements(node: &TestNode) -> Vec<(&'static str, String, String)> {
     let services = node.services();
     let mut found: Verified = verify(&services.engine, &services.store).await.unwrap();
@@ -84,10 +84,10 @@ async fn charges_of_another_shop(node: &TestNode) {
     stream::iter(0..1001).map(pay).buffer_unordered(16).collect::<Vec<_>>().await;
 }
 
-/// The rule: a charge of ours that has no row is named with what is left of it, until it has gone
-/// back; a charge that has its row, or that is not ours, is not.
+/// It is named with its balance until that has gone back. A charge that has a row, or that is
+/// another shop's, is not named.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_charge_that_no_row_has_is_found() {
+async fn a_charge_without_a_row_is_found() {
     let mut node = TestNode::start().await;
     let fixture = node.open_match().await;
     charges_of_another_shop(&node).await;
@@ -114,10 +114,10 @@ async fn a_charge_that_no_row_has_is_found() {
     node.finish().await;
 }
 
-/// The rule: while the journal and PostgreSQL differ nobody is told to give money back, because a
-/// sale that Redis knows will be restored.
+/// While the journal and PostgreSQL differ, Redis may know the sale, and a restore would bring it
+/// back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_charge_is_to_go_back_before_the_journal_agrees() {
+async fn no_refund_is_advised_while_the_journal_differs() {
     let mut node = TestNode::start().await;
     let fixture = node.open_match().await;
     let sold = sales(&mut node, &fixture.id, &[1]).await;
@@ -134,9 +134,9 @@ async fn no_charge_is_to_go_back_before_the_journal_agrees() {
     node.running.unwrap().stop().await;
 }
 
-/// The rule: a list of charges that can't be read is one line, and days without sense are refused.
+/// Numbers of days without sense are refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn charges_that_cannot_be_seen_are_one_line() {
+async fn an_unreadable_list_of_charges_is_one_line() {
     let mut node = TestNode::start().await;
     let fixture = node.open_match().await;
     let sold = sales(&mut node, &fixture.id, &[1]).await;

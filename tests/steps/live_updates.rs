@@ -1,4 +1,4 @@
-//! The map that moves while one looks at it.
+//! The live map and its event streams.
 
 use crate::steps::World;
 use crate::steps::holds::deadline;

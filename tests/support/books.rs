@@ -1,4 +1,4 @@
-//! The gateway's own books beside PostgreSQL: whoever was charged has the seats or the money.
+//! Compares the gateway's own books with PostgreSQL: a charged buyer has the seats or the money.
 
 use crate::support::node::{TestNode, eventually_within};
 use serde_json::Value;
@@ -28,7 +28,7 @@ impl TestNode {
     /// Waits until every payment is settled, and the books of the gateway, of PostgreSQL and of
     /// Redis say the same; the status of each payment in PostgreSQL.
     pub async fn wait_for_books(&self) -> Vec<String> {
-        // As long as the promise gives the reconciler.
+        // The promise for the reconciler is a minute.
         let minute = Duration::from_secs(60);
         let statuses = eventually_within(minute, "all payments are settled", || async {
             let kept = self.kept().await?;

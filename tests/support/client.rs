@@ -1,4 +1,4 @@
-//! A client of the API, as a person's browser or a box office would be.
+//! A client of the API, like a browser.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ pub struct Client {
     http: reqwest::Client,
 }
 
-/// An answer, with its status.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -51,7 +51,7 @@ impl Client {
         self.call(Method::DELETE, path, None, None).await
     }
 
-    /// A request for everything else: bodies that are no JSON, other headers.
+    /// Any other request: with a body that is not JSON, or with other headers.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {
@@ -77,7 +77,7 @@ impl Client {
         Answer::of(request.send().await.unwrap()).await
     }
 
-    /// Holds seats; the data of the answer.
+    /// Holds seats; the response.
     pub async fn hold(&self, match_id: &str, seats: &[u32]) -> Answer {
         let path = format!("/api/matches/{match_id}/holds");
         self.post(&path, &json!({"seatIds": seats})).await

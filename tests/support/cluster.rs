@@ -90,8 +90,8 @@ impl PrivateCluster {
         crc16(partition.to_string().as_bytes()) % SLOTS as u16
     }
 
-    /// The server that has a slot, as the first server that is alive believes: right after a
-    /// failover that may still be the dead one.
+    /// The owner of a slot, according to the first server that is alive. Right after a
+    /// failover that may still be the dead server.
     pub async fn owner_of(&self, slot: u16) -> usize {
         for n in 0..self.servers.len() {
             let Ok(nodes) = ask(self.port(n), &["CLUSTER", "NODES"]).await else { continue };
@@ -157,7 +157,7 @@ impl PrivateCluster {
         }
     }
 
-    /// Gives a move up that has begun: the slot stays where it is. Keys that went over are lost to
+    /// Abandons a move: the slot stays where it is. Keys that were moved are lost to
     /// it.
     pub async fn give_up_move(&self, slot: u16, from: usize, to: usize) {
         for n in [from, to] {
@@ -203,7 +203,7 @@ impl PrivateCluster {
             eventually("the cluster is well", || async {
                 match ask(server.port(), &["CLUSTER", "INFO"]).await {
                     Ok(info) => holds(&info.text()).then_some(()),
-                    Err(error) => error.contains("refused").then_some(()), // a dead one
+                    Err(error) => error.contains("refused").then_some(()), // a dead server
                 }
             })
             .await;

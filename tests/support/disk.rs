@@ -16,7 +16,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of this size, which everybody may enter.
+    /// Mounts a file system of this size, which everybody may enter.
     pub fn mount(megabytes: u32) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         unmount_those_of_the_dead();

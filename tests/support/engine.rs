@@ -1,4 +1,4 @@
-//! An engine on a Redis of its own, without a node: matches in any state, and what stands in Redis.
+//! An engine on a Redis of its own, without a node: matches in any state, and what Redis has.
 
 use crate::support::partition::open_partition;
 use fred::prelude::*;
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The partition that everything of these tests is in.
+/// The partition of all matches and users of these tests.
 pub const PARTITION: Partition = Partition(0);
 /// What each seat costs, in KRW.
 pub const PRICE: i64 = 10_000;
@@ -31,7 +31,7 @@ pub const KEY: &str = "key-of-the-gateway";
 /// Engines on one Redis.
 pub struct TestEngine {
     pub engine: Engine,
-    /// Its holds and reservations are over a millisecond after they were made.
+    /// Its holds and reservations expire after a millisecond.
     pub hasty: Engine,
     pub raw: Link,
     pub redis: PrivateRedis,
@@ -101,10 +101,10 @@ impl TestEngine {
         parts.join(" ")
     }
 
-    /// What the changes stream of a match says, an entry each.
+    /// The entries in the changes of a match.
     pub async fn changes(&self, id: MatchId) -> Vec<String> {
         let entries = self.stream(MatchKeys(id).changes()).await;
-        // In an order of their own: that of the script is none.
+        // Sorted, because the script has no order.
         let in_order = |part: &str| {
             let mut seats: Vec<&str> = part[1..].split(',').collect();
             seats.sort_by_key(|seat| seat.parse::<u32>().unwrap());
@@ -144,7 +144,7 @@ impl TestEngine {
         all.iter().flat_map(of).collect()
     }
 
-    /// No claim without its seats, or without its deadline.
+    /// Each claim has its seats and its deadline.
     pub async fn assert_sound(&self) {
         let due: Vec<(String, f64)> = self
             .raw
@@ -174,11 +174,11 @@ impl TestEngine {
         }
     }
 
-    /// No claim of a match is left out: each seat leads to one claim that has it.
+    /// Each taken seat of a match is in exactly one claim.
     pub async fn assert_owned(&self, id: MatchId) {
         let claims = self.claims().await;
         for (seat, value) in self.hash(MatchKeys(id).seats()).await {
-            // Sold to somebody of whom only PostgreSQL knows: `O` alone.
+            // `O` alone is a seat that was sold to a user whom only PostgreSQL knows.
             if !["B", "O"].contains(&value.as_str()) {
                 let has = |claim: &&Claim| {
                     claim.match_id == id
@@ -375,7 +375,7 @@ impl Scene<'_> {
         self.reservation = made.unwrap().0;
     }
 
-    /// Until the clock of Redis is past what the hasty engine gave.
+    /// Waits until the deadlines of the hasty engine have passed.
     pub async fn let_time_pass(&self) {
         let until = self.bed.engine.now_ms(PARTITION).await.unwrap() + 2;
         while self.bed.engine.now_ms(PARTITION).await.unwrap() <= until {

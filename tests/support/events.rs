@@ -17,7 +17,7 @@ pub struct Event {
 pub struct EventStream {
     body: futures::stream::BoxStream<'static, reqwest::Result<Vec<u8>>>,
     text: String,
-    /// The map as the events say.
+    /// The map after all events so far.
     pub seats: BTreeMap<u64, String>,
     pub last_id: String,
 }

@@ -1,4 +1,4 @@
-//! Counts of what leaks when nobody looks: files, threads, tasks, connections.
+//! Counts of open files, threads, tasks and connections.
 
 use crate::support::postgres::sql;
 use crate::support::wire::done;

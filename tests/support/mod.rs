@@ -2,6 +2,7 @@
 //! PostgreSQL is one server per test binary, with a database for each test.
 
 pub mod books;
+pub mod calls;
 pub mod client;
 pub mod clock;
 pub mod cluster;

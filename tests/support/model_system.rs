@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 pub const SEATS: u32 = 12;
 pub const USERS: usize = 4;
-/// Long against the real time of a case, so that only steps of the clock let anything expire.
+/// Much longer than a case takes, so that only steps of the clock let anything expire.
 pub const HOLD_TTL_MS: i64 = 1_000_000;
 pub const PAYMENT_TTL_MS: i64 = 2_000_000;
 pub const SEATS_PER_USER: usize = 5;
@@ -320,7 +320,7 @@ impl System {
     }
 }
 
-/// What a command did.
+/// The effect of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub reply: Reply,

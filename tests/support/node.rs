@@ -29,8 +29,8 @@ struct Defaults {
     settings: Settings,
 }
 
-/// The Redis of a node under test, used like a `PrivateRedis`. It is empty in a test that starts
-/// its own Redis servers (a cluster, Sentinels), which must not use it.
+/// The Redis of a node under test, used like a `PrivateRedis`. It is empty, and must not be used,
+/// in a test that starts its own servers (a cluster, Sentinels).
 pub struct OwnRedis(Option<PrivateRedis>);
 
 const KEPT_BY_THE_TEST: &str = "the test has started the Redis of this node itself";

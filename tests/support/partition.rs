@@ -6,7 +6,7 @@ use fred::types::{ClusterHash, CustomCommand};
 use grandstand::engine::Engine;
 use std::collections::{BTreeMap, HashMap};
 
-/// Opens a partition under an epoch, with what is in it.
+/// Opens a partition under an epoch, with its present contents.
 pub async fn open_partition(engine: &Engine, epoch: u64) {
     engine.close_partition(PARTITION).await.unwrap();
     let lease = engine.take_lease(PARTITION, "a test", 60_000).await.unwrap();

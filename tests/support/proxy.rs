@@ -6,15 +6,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What gets through.
+/// The bytes that get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Open,
     /// Nothing; connections are closed, and new ones are closed at once.
     Cut,
-    /// What the server says, but nothing of what it is told.
+    /// Only bytes from the server.
     NothingToServer,
-    /// What the server is told, but nothing of what it says.
+    /// Only bytes to the server.
     NothingToClient,
 }
 
@@ -26,7 +26,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one in front of a port of 127.0.0.1.
+    /// Starts a proxy in front of a port of 127.0.0.1.
     pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -50,13 +50,13 @@ impl Proxy {
         self.way.send_replace(Way::Cut);
     }
 
-    /// The server hears nothing more. As in a network that loses packets, the bytes wait and
+    /// The server gets nothing more. As in a network that loses packets, the bytes wait and
     /// arrive when it resumes.
     pub fn deafen_server(&self) {
         self.way.send_replace(Way::NothingToServer);
     }
 
-    /// The clients hear nothing more, until it resumes.
+    /// The clients get nothing more, until it resumes.
     pub fn deafen_clients(&self) {
         self.way.send_replace(Way::NothingToClient);
     }

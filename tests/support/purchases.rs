@@ -1,4 +1,4 @@
-//! Purchases while something is broken, which may fail at each step, and a fan who holds a seat
+//! Purchases that may fail at each step, because something is broken, and a fan who holds a seat
 //! again and again.
 
 use crate::support::client::{Answer, Client};
@@ -22,7 +22,7 @@ impl TestNode {
             "awayTeam": "Doosan Bears", "startsAt": "2030-05-05T05:00:00Z"});
         let mut fixtures = BTreeMap::new();
         while fixtures.len() < usize::from(self.settings.partitions) {
-            // It comes into some partition, and stays a draft when that has one already.
+            // Its partition is random. It stays a draft when the partition has a match already.
             let fixture = admin.post("/api/admin/matches", &body).await.expect(201);
             let id = fixture["id"].as_str().unwrap().to_owned();
             let site_id = site["id"].as_str().unwrap().to_owned();
@@ -36,7 +36,7 @@ impl TestNode {
         fixtures.into_values().collect()
     }
 
-    /// Buys a seat; the status of the last answer: 200 when it is sold and kept.
+    /// Buys a seat; the status of the last response, 200 when the seat is sold and persisted.
     pub async fn try_to_buy(&self, fan: &Client, fixture: &TestMatch, seat: u32) -> u16 {
         let hold = fan.hold(&fixture.id, &[seat]).await;
         if hold.status != 201 {
@@ -57,8 +57,8 @@ impl TestNode {
         confirm_within(Duration::from_secs(20), fan, payment, &key).await
     }
 
-    /// Buys the first of these seats that can be bought, within this time. One that a purchase
-    /// failed for may stay taken for a while, so the next one is tried.
+    /// Buys the first of these seats that can be bought, within this time. A seat whose purchase
+    /// failed may stay taken for a while, so the next seat is tried.
     pub async fn buy_one_of(
         &self,
         time: Duration,
@@ -98,8 +98,8 @@ impl TestNode {
     }
 }
 
-/// Confirms again and again while the answer is 202 (not kept yet) or 503 (not now); the status of
-/// the last answer, which is one of these two only when the time is over.
+/// Confirms again while the response is 202 (not persisted yet) or 503 (not now); the status of
+/// the last response, which is 202 or 503 only when the time is over.
 pub async fn confirm_within(time: Duration, fan: &Client, payment: &Value, key: &str) -> u16 {
     let begun = Instant::now();
     loop {
@@ -125,7 +125,7 @@ pub async fn sells_within(time: Duration, fan: &Client, fixture: &TestMatch, sea
     }
 }
 
-/// The answer to the hold.
+/// Holds a seat and gives it back; the response to the hold.
 async fn hold_and_release(fan: &Client, fixture: &TestMatch, seat: u32) -> Answer {
     let hold = fan.hold(&fixture.id, &[seat]).await;
     if let Some(id) = hold.body["data"]["holdId"].as_str() {
@@ -156,7 +156,7 @@ impl Seller {
         Self { stop, task }
     }
 
-    /// Ends it; the status of the answer to each hold.
+    /// Ends it; the status of the response to each hold.
     pub async fn stop(self) -> Vec<u16> {
         self.stop.cancel();
         self.task.await.unwrap()

@@ -64,14 +64,14 @@ impl PrivateSentinel {
         self.master_of(0).await.expect("a Sentinel knows the master")
     }
 
-    /// SIGKILL to the master; which one it was.
+    /// SIGKILL to the master; the number of the server.
     pub async fn kill_master(&mut self) -> usize {
         let master = self.master().await;
         self.servers[master].kill().await;
         master
     }
 
-    /// Waits until the Sentinels have made another server the master, and it says so; which one.
+    /// Waits until another server is the master, for the Sentinels and for itself; its number.
     pub async fn wait_for_another_master(&self, than: usize) -> usize {
         eventually("the Sentinels have another master", || async {
             let mut masters = Vec::new();
@@ -113,7 +113,7 @@ impl PrivateSentinel {
         self.servers.iter().for_each(PrivateRedis::thaw);
     }
 
-    /// Connections of anybody but servers and Sentinels to a server. The one that asks is among
+    /// Connections of clients, not of servers and Sentinels, to a server. This client is among
     /// them.
     pub async fn clients_of(&self, server: usize) -> usize {
         let list = done(self.servers[server].port(), &["CLIENT", "LIST"]).await.text();
@@ -125,7 +125,7 @@ impl PrivateSentinel {
         list.lines().filter(|line| !of_servers(line)).count()
     }
 
-    /// Ends all. By a kill, because a replica that has just got a new copy refuses to end.
+    /// Kills all servers, because a replica that has just got a new copy refuses to end.
     pub async fn stop(mut self) {
         let all = self.sentinels.iter_mut().chain(&mut self.servers);
         join_all(all.map(PrivateRedis::kill)).await;

@@ -1,5 +1,5 @@
 //! One command to one server of Redis over a connection of its own: without a library that would
-//! follow a redirection, try again or hide an error.
+//! follow a redirection, repeat the command or hide an error.
 
 use std::io::{Error, ErrorKind};
 use std::time::Duration;

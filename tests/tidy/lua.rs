@@ -151,17 +151,17 @@ fn compare(
     done: &BTreeSet<String>,
 ) -> Vec<Fault> {
     let missing = done.difference(said).map(|word| {
-        let what = format!("answers `{word}`, which is not in the header. Add it to `{place}`.");
+        let what = format!("returns `{word}`, which is not in the header. Add it to `{place}`.");
         Fault::at(source, &format!("'{word}"), what)
     });
     let extra = said.difference(done).map(|word| {
-        let what = format!("nothing answers `{word}`. Take it out of `{place}`.");
+        let what = format!("nothing returns `{word}`. Take it out of `{place}`.");
         Fault::at(source, place, what)
     });
     missing.chain(extra).collect()
 }
 
-/// A script returns its own words, and those of the library functions whose answer it hands on.
+/// A script returns its own words, and those of the library functions whose reply it passes on.
 pub(crate) fn check_replies(script: &Source, library: &[Source]) -> Vec<Fault> {
     let body = code(&script.text);
     let mut done = reply_words(&body);
@@ -336,11 +336,11 @@ mod tests {
         }
         let found = faults("'taken'", "'other'");
         assert_eq!(found.len(), 2);
-        assert!(found[0].starts_with("lua/a.lua:7: answers `other`"), "{found:?}");
+        assert!(found[0].starts_with("lua/a.lua:7: returns `other`"), "{found:?}");
     }
 
     #[test]
-    fn a_command_answers_also_what_its_helpers_answer() {
+    fn a_command_also_returns_the_words_of_its_helpers() {
         let text = "-- take: takes.\n-- Replies: take: taken gone\n\
             local function find(id)\n  return nil, 'gone'\nend\n\n\
             commands.take = function(match, command)\n  local found, no = find(command.id)\n  \

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_without_a_header_is_found() {
+    fn a_long_file_function_or_line_and_a_missing_header_are_found() {
         assert_eq!(rust("//! A file.\n"), Vec::<String>::new());
         assert_eq!(rust("fn f() {}\n").len(), 1, "no header");
         assert_eq!(rust(&format!("//! A file.\n// {}\n", "é".repeat(98))).len(), 1, "a long line");

@@ -1,7 +1,6 @@
 //! The files of a folder don't import each other in a circle: two files that need each other are
 //! one thing, or both need a third. The `mod.rs` of a folder stands above its files, so importing
-//! it makes no circle; but a name that it exports again counts as an import of the file that has
-//! it.
+//! it makes no circle. A name that it exports again counts as an import of its file.
 
 use crate::imports::{self, module_of};
 use crate::{Fault, Source};
