@@ -44,7 +44,7 @@ pub enum Standing {
 
 /// How far PostgreSQL is with a payment, to compare it with what Redis has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PaymentState {
+pub struct PaymentProgress {
     pub status: PaymentRowStatus,
     /// The attempt that the status is about.
     pub attempt: u32,
@@ -73,7 +73,7 @@ const ROWS: &str = "
             coalesce(max(number), 0) as last_refund
         from refunds where payment_id = p.id) f on true";
 
-const STATES: &str = "
+const PROGRESS: &str = "
     select p.id, p.status, p.attempt, p.refunding, r.last_refund
     from unnest($1::uuid[]) as t (id)
     cross join lateral (select * from payments where id = t.id limit 1) p
@@ -132,16 +132,17 @@ impl Store {
     }
 
     /// How far some payments are; those without a row are left out.
-    pub async fn payment_states(
+    pub async fn payment_progress(
         &self,
         payments: &[PaymentId],
-    ) -> Result<HashMap<PaymentId, PaymentState>, StoreError> {
+    ) -> Result<HashMap<PaymentId, PaymentProgress>, StoreError> {
         let connection = self.connection().await?;
         let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
-        let statement = connection.prepare_cached(STATES).await?;
+        let statement = connection.prepare_cached(PROGRESS).await?;
         let rows = connection.query(&statement, &[&ids]).await?;
-        let states = rows.iter().map(|row| (PaymentId(row.get("id")), PaymentState::from_row(row)));
-        Ok(states.collect())
+        let progress =
+            rows.iter().map(|row| (PaymentId(row.get("id")), PaymentProgress::from_row(row)));
+        Ok(progress.collect())
     }
 }
 
@@ -164,7 +165,7 @@ impl PaymentRow {
     }
 }
 
-impl PaymentState {
+impl PaymentProgress {
     fn from_row(row: &Row) -> Self {
         Self {
             status: row.get("status"),

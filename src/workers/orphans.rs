@@ -10,10 +10,9 @@ use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
 use crate::domain::money::Attempt;
 use crate::domain::position::Position;
-use crate::engine::command::MissedStep;
-use crate::engine::command::Outcome;
+use crate::engine::command::{MissedStep, Outcome};
 use crate::engine::payments::Settled;
-use crate::store::payments::PaymentState;
+use crate::store::payments::PaymentProgress;
 use crate::store::status::PaymentRowStatus as Status;
 use crate::workers::Workers;
 use std::collections::{HashMap, HashSet};
@@ -164,7 +163,7 @@ impl Workers {
         for page in found.claims.chunks(ROWS_PER_QUERY) {
             let ids: Vec<PaymentId> =
                 page.iter().filter_map(|claim| Some(claim.payment.as_ref()?.id)).collect();
-            let kept = self.store.payment_states(&ids).await?;
+            let kept = self.store.payment_progress(&ids).await?;
             for claim in page {
                 let Some(attempt) = attempt_of(claim) else { continue };
                 let kept = kept.get(&attempt.payment).copied();
@@ -200,18 +199,20 @@ impl Workers {
     async fn settle_paying(
         &self,
         attempt: &Attempt,
-        kept: Option<PaymentState>,
+        kept: Option<PaymentProgress>,
         again: bool,
         suspect: impl FnOnce(),
     ) -> anyhow::Result<bool> {
         let outcome = match kept {
             // The reconciler acts on it.
-            Some(PaymentState { status: Status::InProgress | Status::Lost, .. }) => {
+            Some(PaymentProgress { status: Status::InProgress | Status::Lost, .. }) => {
                 return Ok(false);
             }
             // Redis has lost the outcome.
-            Some(PaymentState {
-                status: Status::Paid | Status::Refunded, attempt: kept, ..
+            Some(PaymentProgress {
+                status: Status::Paid | Status::Refunded,
+                attempt: kept,
+                ..
             }) if kept == attempt.number => Outcome::Approved,
             Some(_) | None => Outcome::Withdrawn(EXTRA_TIME_MS),
         };
@@ -235,7 +236,7 @@ impl Workers {
         &self,
         claim: &Claim,
         attempt: &Attempt,
-        kept: Option<PaymentState>,
+        kept: Option<PaymentProgress>,
         findings: &mut Findings,
     ) -> anyhow::Result<bool> {
         let refund = claim.payment.as_ref().map_or(0, |payment| payment.money.refund);
