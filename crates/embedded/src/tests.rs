@@ -186,7 +186,7 @@ async fn postgres_works_below_a_directory_that_only_its_owner_may_enter() {
 }
 
 #[tokio::test]
-async fn a_frozen_postgres_keeps_silent_until_it_is_thawed() {
+async fn a_frozen_postgres_sends_no_reply_until_it_is_thawed() {
     let dir = tempfile::tempdir().unwrap();
     let postgres = PrivatePostgres::start(dir.path(), FAST).await.unwrap();
     let ask = format!("{}?connect_timeout=2", postgres.url());
