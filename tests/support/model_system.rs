@@ -266,7 +266,7 @@ impl System {
             };
             let open = matches!(claim.state, ClaimState::Hold | ClaimState::Pending);
             if open && claim.deadline <= now {
-                assert_eq!(wanted.state, State::Ended("EXPIRED"), "{number}");
+                assert_eq!(wanted.state, State::Ended(EndReason::Expired), "{number}");
                 lapsed.extend(claim.seats.iter().map(|seat| (*seat, true)));
                 continue;
             }

@@ -4,6 +4,7 @@
 
 mod payment;
 
+use crate::domain::claim::EndReason;
 use crate::domain::ids::SeatId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +57,7 @@ pub enum State {
     Paying,
     Confirmed,
     Refunding,
-    Ended(&'static str),
+    Ended(EndReason),
 }
 
 /// A claim of the model.
@@ -140,7 +141,7 @@ impl Model {
         for claim in &mut self.claims {
             let open = matches!(claim.state, State::Hold | State::Pending);
             if open && claim.deadline <= now {
-                claim.state = State::Ended("EXPIRED");
+                claim.state = State::Ended(EndReason::Expired);
             }
         }
     }
@@ -181,7 +182,7 @@ impl Model {
     /// A hold is not remembered, unless it became a reservation.
     fn is_forgotten(&self, number: ClaimNumber) -> bool {
         let claim = &self.claims[number];
-        claim.hold && matches!(claim.state, State::Ended(reason) if reason != "RESERVED")
+        claim.hold && matches!(claim.state, State::Ended(reason) if reason != EndReason::Reserved)
     }
 
     fn price(&self, seats: &[SeatId]) -> i64 {
@@ -267,10 +268,10 @@ impl Model {
         match claim.state {
             _ if !claim.hold => reply("not_found"),
             _ if claim.user != user => reply("not_yours"),
-            State::Ended("RESERVED") => reply("already_reserved"),
+            State::Ended(EndReason::Reserved) => reply("already_reserved"),
             State::Ended(_) => reply("released"),
             State::Hold => {
-                claim.state = State::Ended("RELEASED");
+                claim.state = State::Ended(EndReason::Released);
                 reply("released")
             }
             _ => reply("already_reserved"),
@@ -291,7 +292,7 @@ impl Model {
             return reply("already_reserved");
         }
         if claim.seats.len() == 1 {
-            claim.state = State::Ended("RELEASED");
+            claim.state = State::Ended(EndReason::Released);
         } else {
             claim.seats.retain(|other| *other != seat);
             claim.amount -= price;
@@ -310,7 +311,7 @@ impl Model {
         }
         match hold.state {
             State::Hold => {}
-            State::Ended(reason) if reason != "RESERVED" => return reply("expired"),
+            State::Ended(reason) if reason != EndReason::Reserved => return reply("expired"),
             _ => return reply("already_reserved"),
         }
         let seats = hold.seats.clone();
@@ -352,7 +353,7 @@ impl Model {
             let hold = &mut self.claims[number];
             hold.amount -= price;
             if hold.seats.len() == 1 {
-                hold.state = State::Ended("RESERVED");
+                hold.state = State::Ended(EndReason::Reserved);
             } else {
                 hold.seats.retain(|other| other != seat);
             }

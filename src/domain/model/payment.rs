@@ -3,6 +3,7 @@
 use super::{
     ClaimNumber, EXTRA_MS, Model, Outcome, Payment, PaymentNumber, Reply, State, UserNumber, reply,
 };
+use crate::domain::claim::EndReason;
 use crate::domain::ids::SeatId;
 
 impl Model {
@@ -13,7 +14,7 @@ impl Model {
         }
         match claim.state {
             State::Ended(reason) => {
-                Err(reply(if reason == "EXPIRED" { "ended EXPIRED" } else { "ended" }))
+                Err(reply(if reason == EndReason::Expired { "ended EXPIRED" } else { "ended" }))
             }
             _ => Ok(()),
         }
@@ -92,7 +93,7 @@ impl Model {
             return match claim.state {
                 State::Confirmed | State::Refunding if mine => reply("confirmed"),
                 State::Paying if mine => reply("over"),
-                State::Ended("REFUNDED") if mine => reply("over"),
+                State::Ended(EndReason::Refunded) if mine => reply("over"),
                 state => {
                     let pending = mine && state == State::Pending;
                     if outcome == Outcome::Approved {
@@ -116,7 +117,7 @@ impl Model {
             claim.state = State::Pending;
             reply("pending")
         } else {
-            claim.state = State::Ended("EXPIRED");
+            claim.state = State::Ended(EndReason::Expired);
             reply("over")
         }
     }
@@ -133,7 +134,7 @@ impl Model {
             return reply("not_found");
         }
         match claim.state {
-            State::Ended("CANCELLED" | "REFUNDED") => return reply("cancelled"),
+            State::Ended(EndReason::Cancelled | EndReason::Refunded) => return reply("cancelled"),
             State::Ended(_) => return reply("not_cancellable"),
             State::Paying => return reply("paying"),
             State::Hold | State::Pending | State::Confirmed | State::Refunding => {}
@@ -150,7 +151,7 @@ impl Model {
             State::Refunding => reply("refund_under_way"),
             State::Pending if !all => reply("not_cancellable"),
             State::Pending => {
-                claim.state = State::Ended("CANCELLED");
+                claim.state = State::Ended(EndReason::Cancelled);
                 reply("cancelled")
             }
             _ => {
@@ -173,7 +174,7 @@ impl Model {
         if !given {
             claim.state = State::Confirmed;
         } else if claim.part.len() == claim.seats.len() {
-            claim.state = State::Ended("REFUNDED");
+            claim.state = State::Ended(EndReason::Refunded);
         } else {
             claim.state = State::Confirmed;
             claim.seats.retain(|seat| !claim.part.contains(seat));
