@@ -169,17 +169,19 @@ async fn tell_again(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError>
 }
 
 async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
-    let (engine, id, one) = (&scene.bed.engine, scene.id(), scene.reservation);
+    let (engine, id, reservation) = (&scene.bed.engine, scene.id(), scene.reservation);
     let new = grandstand::domain::ids::PaymentId::new(id.partition());
     let request = async |who, payment| {
         let (method, operation) = ("CARD".to_owned(), Operation::default());
-        let request = engine.request_payment(id, user(scene, who), one, payment, method, operation);
+        let request =
+            engine.request_payment(id, user(scene, who), reservation, payment, method, operation);
         request
             .await
             .map(|answer| if answer == payment { Reply::Ready } else { Reply::AnotherPayment })
     };
     let begin = async |who, payment, amount, key| {
-        let begun = engine.begin_payment(id, user(scene, who), one, payment, amount, key).await;
+        let begun =
+            engine.begin_payment(id, user(scene, who), reservation, payment, amount, key).await;
         begun.map(|begun| match begun {
             Begun::Now { attempt, .. } => Reply::Begun(attempt),
             Begun::InProgress => Reply::InProgress,
@@ -200,7 +202,7 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
     let settle = async |outcome| settle_at(scene.attempt(1), outcome).await;
     let refund = async |number, refused| {
         let refund = Refund { payment: scene.payment, number, amount: None };
-        let settled = engine.settle_refund(id, scene.me, one, &refund, refused).await;
+        let settled = engine.settle_refund(id, scene.me, reservation, &refund, refused).await;
         settled.map(|entry| if entry.is_some() { Reply::RefundNoted } else { Reply::RefundEnded })
     };
     match call {
@@ -228,7 +230,8 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
         }
         Call::TellAgain(_) | Call::TellBegin => tell_again(scene, call).await,
         Call::Stretch(who) => {
-            let stretched = engine.stretch_reservation(id, user(scene, who), one, 1000).await;
+            let stretched =
+                engine.stretch_reservation(id, user(scene, who), reservation, 1000).await;
             stretched.map(|()| Reply::Pending)
         }
         Call::Refund => refund(1, None).await,
