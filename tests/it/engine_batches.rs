@@ -36,9 +36,8 @@ async fn of_64_holds_at_once_on_one_seat_exactly_one_wins() {
     assert_eq!((won.len(), lost.len()), (1, 63));
     for refused in lost {
         let refusal = refused.err().unwrap();
-        assert!(
-            matches!(refusal, EngineError::Refused(Refusal::Taken(ref taken)) if *taken == seats(&[7]))
-        );
+        let EngineError::Refused(refusal) = refusal else { panic!("{refusal:?}") };
+        assert_eq!(refusal, taken(&[7]));
     }
     let winner = HoldId::key(won[0].as_ref().unwrap().0);
     let claims = bed.hash(grandstand::redis::keys::PartitionKeys(PARTITION).claims()).await;

@@ -151,7 +151,8 @@ async fn an_outcome_moves_a_paying_reservation_on_once() {
         case("asked, and declined").given(ASKED).command(Call::Decline)
             .expect(Reply::Pending).seats("1P 2P").facts(&["payment_declined"]),
         case("approved").given(PAYING).command(Call::Approve)
-            .expect(Reply::Confirmed).seats("1O 2O").facts(&["payment_approved"]).changes(&["O1,2"]),
+            .expect(Reply::Confirmed).seats("1O 2O")
+            .facts(&["payment_approved"]).changes(&["O1,2"]),
         case("declined").given(PAYING).command(Call::Decline)
             .expect(Reply::Pending).seats("1P 2P").facts(&["payment_declined"]),
         case("withdrawn").given(PAYING).command(Call::Withdraw(1000))
