@@ -120,8 +120,7 @@ async fn an_unknown_id_brings_a_snapshot() {
     map.wait_for(1, "HOLD").await;
     let (epoch, place) = map.last_id.split_once('-').unwrap();
     let other_epoch = format!("{}-{place}", epoch.parse::<u64>().unwrap() + 1);
-    let future = format!("{epoch}-99999999999999-0");
-    let past = format!("{epoch}-5-0");
+    let (future, past) = (format!("{epoch}-99999999999999-0"), format!("{epoch}-5-0"));
     let huge = format!("{epoch}-99999999999999999999999-0");
     let ids = ["", "x", "1", "1-2", "-1-2-3", "1-2-3-4", "💺", &other_epoch, &future, &past, &huge];
     for id in ids {
@@ -137,8 +136,7 @@ async fn an_unknown_id_brings_a_snapshot() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_send_the_same_events_and_a_client_may_switch() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let fixture = node.open_match().await;
-    let fan = node.user("fan").await;
+    let (fixture, fan) = (node.open_match().await, node.user("fan").await);
     let second = node.another_node(NodeRole::Api).await;
     let (here, there) = (block(&fan.url, &fixture, 1), block(&second.url(), &fixture, 1));
     let mut first = EventStream::open(&here, None).await;
