@@ -69,20 +69,20 @@ async fn the_error_names_what_does_not_exist() {
     let mut strangers = vec![uuid::Uuid::now_v7().to_string()];
     strangers.push(format!("{}7fff{}", &strangers[0][..14], &strangers[0][18..]));
     strangers.push(fixture.id.clone());
-    for one in &strangers {
-        guest.get(&format!("/api/sites/{one}")).await.refused(404, "SITE_NOT_FOUND");
-        let path = format!("/api/admin/sites/{one}");
+    for stranger in &strangers {
+        guest.get(&format!("/api/sites/{stranger}")).await.refused(404, "SITE_NOT_FOUND");
+        let path = format!("/api/admin/sites/{stranger}");
         admin.put(&path, &plan()).await.refused(404, "SITE_NOT_FOUND");
         admin.delete(&path).await.refused(404, "SITE_NOT_FOUND");
         admin
-            .post("/api/admin/matches", &match_at(&json!(one), MAY))
+            .post("/api/admin/matches", &match_at(&json!(stranger), MAY))
             .await
             .refused(404, "SITE_NOT_FOUND");
     }
-    for one in &strangers[..2] {
-        guest.get(&format!("/api/matches/{one}")).await.refused(404, "MATCH_NOT_FOUND");
-        guest.get(&format!("/api/matches/{one}/seats")).await.refused(404, "MATCH_NOT_FOUND");
-        let path = format!("/api/admin/matches/{one}");
+    for stranger in &strangers[..2] {
+        guest.get(&format!("/api/matches/{stranger}")).await.refused(404, "MATCH_NOT_FOUND");
+        guest.get(&format!("/api/matches/{stranger}/seats")).await.refused(404, "MATCH_NOT_FOUND");
+        let path = format!("/api/admin/matches/{stranger}");
         admin.delete(&path).await.refused(404, "MATCH_NOT_FOUND");
         admin.post(&format!("{path}/open"), &Value::Null).await.refused(404, "MATCH_NOT_FOUND");
         admin.post(&format!("{path}/close"), &Value::Null).await.refused(404, "MATCH_NOT_FOUND");
@@ -118,10 +118,10 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
             let page = guest.get(&format!("/api/matches?limit={limit}{cursor}")).await.expect(200);
             let list = page["matches"].as_array().unwrap();
             assert!(list.len() <= limit);
-            seen.extend(list.iter().map(|one| {
+            seen.extend(list.iter().map(|fixture| {
                 (
-                    one["startsAt"].as_str().unwrap().to_owned(),
-                    one["id"].as_str().unwrap().to_owned(),
+                    fixture["startsAt"].as_str().unwrap().to_owned(),
+                    fixture["id"].as_str().unwrap().to_owned(),
                 )
             }));
             let Some(next) = page["nextCursor"].as_str() else { break };

@@ -49,7 +49,7 @@ fn each_operation_has_an_id_of_its_own_and_each_code_an_example() {
     let operations: Vec<&Value> =
         items.flat_map(|item| item.as_object().unwrap().values()).collect();
     let ids: BTreeSet<&str> =
-        operations.iter().map(|one| one["operationId"].as_str().unwrap()).collect();
+        operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), operations.len());
     let examples = document["components"]["examples"].as_object().unwrap();
     assert_eq!(examples.len(), ErrorCode::ALL.len());
@@ -130,7 +130,7 @@ async fn the_ids_of_another_user_show_and_change_nothing() {
         let own = ["hold", "reservation", "payment"];
         let own = own.iter().any(|kind| {
             operation["parameters"].as_array().is_some_and(|list| {
-                list.iter().any(|one| one["name"] == *kind && one["in"] == "path")
+                list.iter().any(|parameter| parameter["name"] == *kind && parameter["in"] == "path")
             })
         });
         let admin = path.starts_with("/api/admin");

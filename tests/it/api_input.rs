@@ -144,8 +144,8 @@ async fn a_hold_with_an_unknown_seat_holds_nothing() {
         let problem = fan.post(&hold, &body).await.refused(400, "VALIDATION");
         assert_eq!(fields(&problem), [field], "{body}: {problem}");
     }
-    let one = fixture.path("/allocation/seats/99/hold");
-    fan.post(&one, &Value::Null).await.refused(404, "SEAT_NOT_FOUND");
+    let hold = fixture.path("/allocation/seats/99/hold");
+    fan.post(&hold, &Value::Null).await.refused(404, "SEAT_NOT_FOUND");
     assert_untouched(&node, &fixture).await;
     node.finish().await;
 }

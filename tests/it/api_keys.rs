@@ -19,9 +19,9 @@ async fn apart(node: &TestNode) -> [TestMatch; 2] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_used_with_another_body_is_refused() {
     let node = TestNode::start().await;
-    let ([one, other], fan) = (apart(&node).await, node.user("fan").await);
+    let ([first, other], fan) = (apart(&node).await, node.user("fan").await);
     let mut bodies = vec![];
-    for fixture in [&one, &other] {
+    for fixture in [&first, &other] {
         let hold = fan.hold(&fixture.id, &[1]).await.expect(201);
         bodies.push(json!({"matchId": fixture.id, "holdId": hold["holdId"]}));
     }

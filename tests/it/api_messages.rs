@@ -42,8 +42,8 @@ async fn a_cancel_may_have_null_for_its_body() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
-    let one = fan.reserve(&fixture.id, &[1, 2]).await;
-    let path = format!("/api/reservations/{}/cancel", one["id"].as_str().unwrap());
+    let reservation = fan.reserve(&fixture.id, &[1, 2]).await;
+    let path = format!("/api/reservations/{}/cancel", reservation["id"].as_str().unwrap());
     let part = fan.post(&path, &json!({"seatIds": [1]})).await.refused(409, "NOT_CANCELLABLE");
     assert!(part["detail"].as_str().unwrap().contains("without seatIds"), "{part}");
     send(&fan, &path, Some("application/json"), " null ").await.expect(200);
@@ -58,9 +58,9 @@ async fn an_id_of_an_unknown_partition_is_not_found() {
     let id = "e3e70682-c209-7cac-a29f-6fbed82c07cd";
     fan.get(&format!("/api/matches/{id}")).await.refused(404, "MATCH_NOT_FOUND");
     fan.get(&format!("/api/sites/{id}")).await.refused(404, "SITE_NOT_FOUND");
-    let one = format!("/api/reservations/{id}");
-    fan.get(&one).await.refused(404, "RESERVATION_NOT_FOUND");
-    let cancel = fan.post(&format!("{one}/cancel"), &Value::Null).await;
+    let path = format!("/api/reservations/{id}");
+    fan.get(&path).await.refused(404, "RESERVATION_NOT_FOUND");
+    let cancel = fan.post(&format!("{path}/cancel"), &Value::Null).await;
     cancel.refused(404, "RESERVATION_NOT_FOUND");
     let body = json!({"reservationId": id, "method": "CARD"});
     fan.post("/api/payments/request", &body).await.refused(404, "RESERVATION_NOT_FOUND");

@@ -214,7 +214,7 @@ async fn jumps(node: &TestNode, ms: i64) {
 async fn letter(node: &TestNode, fixture: &TestMatch, seat: u32) -> Option<u8> {
     let id = fixture.match_id();
     let snapshot = node.engine().snapshot(id).await.unwrap();
-    snapshot.taken.iter().find(|(one, _)| one.0 == seat).map(|(_, letter)| *letter)
+    snapshot.taken.iter().find(|(id, _)| id.0 == seat).map(|(_, letter)| *letter)
 }
 
 fn expires_at(hold: &Value) -> jiff::Timestamp {

@@ -56,9 +56,9 @@ async fn a_command_that_fails_does_not_fail_its_batch() {
     let (good, bad) = (bed.open_match().await, bed.open_match().await);
     let _: () = bed.raw.set(MatchKeys(bad).seats(), "no hash", None, None, false).await.unwrap();
     let hold = |id| bed.engine.hold(id, user(), seats(&[1]), PRICE, &[], Operation::default());
-    let (one, two, three) =
+    let (first, two, three) =
         tokio::join!(hold(good), hold(bad), bed.engine.block(good, seats(&[2])));
-    one.unwrap();
+    first.unwrap();
     three.unwrap();
     assert!(matches!(two, Err(EngineError::BadReply(_))), "{two:?}");
     assert_eq!(bed.seats(good).await, "1H 2B");

@@ -75,11 +75,11 @@ async fn of_two_changes_at_once_one_wins() {
     let other = bed.another(crate::support::engine::limits()).await;
     let scene = bed.at(&[]).await;
     let next = Match { version: 2, ..scene.fixture.clone() };
-    let (one, two) = tokio::join!(
+    let (first, second) = tokio::join!(
         bed.engine.put_match(&next, Operation::default()),
         other.put_match(&next, Operation::default()),
     );
-    let found = [done(one), done(two)];
+    let found = [done(first), done(second)];
     assert!(found.iter().any(|reply| *reply == Reply::Done), "{found:?}");
     assert!(found.iter().any(|reply| *reply == Refusal::Stale), "{found:?}");
 }

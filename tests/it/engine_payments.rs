@@ -93,93 +93,41 @@ async fn a_payment_is_requested_for_a_pending_reservation() {
 #[tokio::test]
 async fn a_payment_begins_once_with_the_right_amount() {
     let begin = Call::Begin;
+    #[rustfmt::skip] // A line of the table on one line, or two.
     let table = [
-        case("not loaded")
-            .given(&[Hold, Reserve, Request, Forget])
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Expect::NotLoaded)
-            .seats("1P 2P"),
-        case("unknown")
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Refusal::NotFound(Noun::Reservation)),
-        case("not mine")
-            .given(READY)
-            .command(begin(Other, AMOUNT, KEY))
-            .expect(Refusal::NotFound(Noun::Reservation))
-            .seats("1P 2P"),
-        case("late")
-            .given(LATE)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Refusal::ReservationEnded(EndReason::Expired))
-            .changes(&["A1,2"]),
-        case("lost")
-            .given(LOST)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Refusal::ReservationEnded(EndReason::Lost))
-            .seats("1O"),
-        case("another payment")
-            .given(READY)
-            .command(BeginOther)
-            .expect(Refusal::NotPending(NotPending::Replaced))
-            .seats("1P 2P"),
-        case("amount before state")
-            .given(PAYING)
-            .command(begin(Me, 1, KEY))
-            .expect(Refusal::AmountMismatch)
-            .seats("1P 2P"),
-        case("amount")
-            .given(READY)
-            .command(begin(Me, AMOUNT - 1, KEY))
-            .expect(Refusal::AmountMismatch)
-            .seats("1P 2P"),
-        case("again")
-            .given(PAYING)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Reply::InProgress)
-            .seats("1P 2P"),
-        case("again with another key")
-            .given(PAYING)
-            .command(begin(Me, AMOUNT, "other"))
-            .expect(Refusal::NotPending(NotPending::Paying))
-            .seats("1P 2P"),
+        case("not loaded").given(&[Hold, Reserve, Request, Forget]).command(begin(Me, AMOUNT, KEY))
+            .expect(Expect::NotLoaded).seats("1P 2P"),
+        case("unknown").command(begin(Me, AMOUNT, KEY)).expect(Refusal::NotFound(Noun::Reservation)),
+        case("not mine").given(READY).command(begin(Other, AMOUNT, KEY))
+            .expect(Refusal::NotFound(Noun::Reservation)).seats("1P 2P"),
+        case("late").given(LATE).command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::ReservationEnded(EndReason::Expired)).changes(&["A1,2"]),
+        case("lost").given(LOST).command(begin(Me, AMOUNT, KEY)).expect(Refusal::ReservationEnded(EndReason::Lost)).seats("1O"),
+        case("another payment").given(READY).command(BeginOther)
+            .expect(Refusal::NotPending(NotPending::Replaced)).seats("1P 2P"),
+        case("amount before state").given(PAYING).command(begin(Me, 1, KEY))
+            .expect(Refusal::AmountMismatch).seats("1P 2P"),
+        case("amount").given(READY).command(begin(Me, AMOUNT - 1, KEY))
+            .expect(Refusal::AmountMismatch).seats("1P 2P"),
+        case("again").given(PAYING).command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::InProgress).seats("1P 2P"),
+        case("again with another key").given(PAYING).command(begin(Me, AMOUNT, "other"))
+            .expect(Refusal::NotPending(NotPending::Paying)).seats("1P 2P"),
         case("paid").given(SOLD).command(begin(Me, AMOUNT, KEY)).expect(Reply::Paid).seats("1O 2O"),
-        case("paid with another key")
-            .given(SOLD)
-            .command(begin(Me, AMOUNT, "other"))
-            .expect(Refusal::NotPending(NotPending::Paid))
-            .seats("1O 2O"),
-        case("refunding")
-            .given(REFUNDING)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Refusal::NotPending(NotPending::Refunding))
-            .seats("1O 2O"),
-        case("declined before")
-            .given(DECLINED)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Refusal::PaymentFailed)
-            .seats("1P 2P"),
-        case("ready")
-            .given(READY)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Reply::Begun(1))
-            .seats("1P 2P")
-            .facts(&["payment_begun"]),
-        case("withdrawn before")
-            .given(WITHDRAWN)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Reply::Begun(2))
-            .seats("1P 2P")
-            .facts(&["payment_begun"]),
-        case("owed before")
-            .given(OWED)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Refusal::PaymentFailed)
-            .seats("1P 2P"),
-        case("a part is back")
-            .given(PART_BACK)
-            .command(begin(Me, AMOUNT, KEY))
-            .expect(Reply::Paid)
-            .seats("2O"),
+        case("paid with another key").given(SOLD).command(begin(Me, AMOUNT, "other"))
+            .expect(Refusal::NotPending(NotPending::Paid)).seats("1O 2O"),
+        case("refunding").given(REFUNDING).command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::NotPending(NotPending::Refunding)).seats("1O 2O"),
+        case("declined before").given(DECLINED).command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::PaymentFailed).seats("1P 2P"),
+        case("ready").given(READY).command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::Begun(1)).seats("1P 2P").facts(&["payment_begun"]),
+        case("withdrawn before").given(WITHDRAWN).command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::Begun(2)).seats("1P 2P").facts(&["payment_begun"]),
+        case("owed before").given(OWED).command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::PaymentFailed).seats("1P 2P"),
+        case("a part is back").given(PART_BACK).command(begin(Me, AMOUNT, KEY))
+            .expect(Reply::Paid).seats("2O"),
     ];
     check(&table).await;
 }
@@ -187,75 +135,34 @@ async fn a_payment_begins_once_with_the_right_amount() {
 /// The first outcome counts. Each is a fact in the journal.
 #[tokio::test]
 async fn an_outcome_moves_a_paying_reservation_on_once() {
+    #[rustfmt::skip] // A line of the table on one line, or two.
     let table = [
-        case("not loaded")
-            .given(&[Hold, Reserve, Request, Begin, Forget])
-            .command(Call::Approve)
-            .expect(Expect::NotLoaded)
-            .seats("1P 2P"),
+        case("not loaded").given(&[Hold, Reserve, Request, Begin, Forget]).command(Call::Approve)
+            .expect(Expect::NotLoaded).seats("1P 2P"),
         case("lost before").given(LOST).command(Call::Decline).expect(Reply::Over).seats("1O"),
-        case("sold before")
-            .given(SOLD)
-            .command(Call::Approve)
-            .expect(Reply::ConfirmedAlready)
-            .seats("1O 2O"),
-        case("sold stays sold")
-            .given(SOLD)
-            .command(Call::Decline)
-            .expect(Reply::ConfirmedAlready)
-            .seats("1O 2O"),
-        case("declined before")
-            .given(DECLINED)
-            .command(Call::Decline)
-            .expect(Reply::Pending)
-            .seats("1P 2P"),
-        case("begun again")
-            .given(AGAIN)
-            .command(Call::WithdrawAt(1))
-            .expect(Reply::Over)
-            .seats("1P 2P"),
-        case("begun again, and approved")
-            .given(AGAIN)
-            .command(Call::ApproveAt(1))
-            .expect(Reply::Over)
-            .seats("1P 2P"),
-        case("asked for by the reconciler")
-            .given(ASKED)
-            .command(Call::Withdraw(1000))
-            .expect(Reply::Asked)
-            .seats("1P 2P"),
-        case("asked, and declined")
-            .given(ASKED)
-            .command(Call::Decline)
-            .expect(Reply::Pending)
-            .seats("1P 2P")
-            .facts(&["payment_declined"]),
-        case("approved")
-            .given(PAYING)
-            .command(Call::Approve)
-            .expect(Reply::Confirmed)
-            .seats("1O 2O")
-            .facts(&["payment_approved"])
-            .changes(&["O1,2"]),
-        case("declined")
-            .given(PAYING)
-            .command(Call::Decline)
-            .expect(Reply::Pending)
-            .seats("1P 2P")
-            .facts(&["payment_declined"]),
-        case("withdrawn")
-            .given(PAYING)
-            .command(Call::Withdraw(1000))
-            .expect(Reply::Pending)
-            .seats("1P 2P")
-            .facts(&["payment_withdrawn"]),
-        case("lost")
-            .given(PAYING)
-            .command(Call::Lose(&[1]))
-            .expect(Reply::Over)
-            .seats("1O")
-            .facts(&["payment_lost"])
-            .changes(&["A2;O1"]),
+        case("sold before").given(SOLD).command(Call::Approve)
+            .expect(Reply::ConfirmedAlready).seats("1O 2O"),
+        case("sold stays sold").given(SOLD).command(Call::Decline)
+            .expect(Reply::ConfirmedAlready).seats("1O 2O"),
+        case("declined before").given(DECLINED).command(Call::Decline)
+            .expect(Reply::Pending).seats("1P 2P"),
+        case("begun again").given(AGAIN).command(Call::WithdrawAt(1))
+            .expect(Reply::Over).seats("1P 2P"),
+        case("begun again, and approved").given(AGAIN).command(Call::ApproveAt(1))
+            .expect(Reply::Over).seats("1P 2P"),
+        case("asked for by the reconciler").given(ASKED).command(Call::Withdraw(1000))
+            .expect(Reply::Asked).seats("1P 2P"),
+        case("asked, and declined").given(ASKED).command(Call::Decline)
+            .expect(Reply::Pending).seats("1P 2P").facts(&["payment_declined"]),
+        case("approved").given(PAYING).command(Call::Approve)
+            .expect(Reply::Confirmed).seats("1O 2O")
+            .facts(&["payment_approved"]).changes(&["O1,2"]),
+        case("declined").given(PAYING).command(Call::Decline)
+            .expect(Reply::Pending).seats("1P 2P").facts(&["payment_declined"]),
+        case("withdrawn").given(PAYING).command(Call::Withdraw(1000))
+            .expect(Reply::Pending).seats("1P 2P").facts(&["payment_withdrawn"]),
+        case("lost").given(PAYING).command(Call::Lose(&[1]))
+            .expect(Reply::Over).seats("1O").facts(&["payment_lost"]).changes(&["A2;O1"]),
     ];
     check(&table).await;
 }
@@ -321,8 +228,9 @@ async fn a_repeated_begin_gets_its_first_reply() {
     let scene = bed.at(READY).await;
     // Longer than a command waits for its reply, and shorter than the batcher repeats it for.
     bed.command("CLIENT", &["PAUSE", "1500", "ALL"]).await;
-    let (id, me, one) = (scene.id(), scene.me, scene.reservation);
-    let begun = bed.engine.begin_payment(id, me, one, scene.payment, AMOUNT, KEY).await.unwrap();
+    let (id, me, reservation) = (scene.id(), scene.me, scene.reservation);
+    let begun =
+        bed.engine.begin_payment(id, me, reservation, scene.payment, AMOUNT, KEY).await.unwrap();
     assert!(matches!(begun, Begun::Now { attempt: 1, .. }), "{begun:?}");
 }
 
@@ -361,16 +269,16 @@ async fn the_time_to_pay_is_extended_only_while_pending() {
 async fn a_payment_leads_to_its_reservation() {
     let bed = TestEngine::start().await;
     let scene = bed.at(READY).await;
-    let (id, me, one) = (scene.id(), scene.me, scene.reservation);
+    let (id, me, reservation) = (scene.id(), scene.me, scene.reservation);
     let find = |payment| bed.engine.reservation_of_payment(me, payment);
-    assert_eq!(find(scene.payment).await.unwrap(), Some(one));
+    assert_eq!(find(scene.payment).await.unwrap(), Some(reservation));
     let next = PaymentId::new(id.partition());
     let (method, operation) = ("CARD".to_owned(), Operation::default());
-    bed.engine.request_payment(id, me, one, next, method, operation).await.unwrap();
+    bed.engine.request_payment(id, me, reservation, next, method, operation).await.unwrap();
     assert_eq!(find(scene.payment).await.unwrap(), None);
-    assert_eq!(find(next).await.unwrap(), Some(one));
-    bed.engine.cancel(id, me, one, &[]).await.unwrap();
-    assert_eq!(find(next).await.unwrap(), Some(one));
+    assert_eq!(find(next).await.unwrap(), Some(reservation));
+    bed.engine.cancel(id, me, reservation, &[]).await.unwrap();
+    assert_eq!(find(next).await.unwrap(), Some(reservation));
 }
 
 /// PAYING never expires. A refusal after the deadline frees the seats; a withdrawal gives more
@@ -389,19 +297,20 @@ async fn a_deadline_that_passes_while_paying_counts_only_after_the_outcome() {
         let scene = bed.at(&[Hold]).await;
         let (id, me) = (scene.id(), scene.me);
         let source = Source::Hold(scene.hold);
-        let (one, granted) = brief.reserve(id, me, source, Operation::default()).await.unwrap();
+        let (reservation, granted) =
+            brief.reserve(id, me, source, Operation::default()).await.unwrap();
         let payment = scene.payment;
         let (method, operation) = ("CARD".to_owned(), Operation::default());
-        bed.engine.request_payment(id, me, one, payment, method, operation).await.unwrap();
-        bed.engine.begin_payment(id, me, one, payment, AMOUNT, KEY).await.unwrap();
+        bed.engine.request_payment(id, me, reservation, payment, method, operation).await.unwrap();
+        bed.engine.begin_payment(id, me, reservation, payment, AMOUNT, KEY).await.unwrap();
         while bed.engine.now_ms(PARTITION).await.unwrap() <= granted.deadline {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        assert!(!bed.engine.expire(id, me, one).await.unwrap());
+        assert!(!bed.engine.expire(id, me, reservation).await.unwrap());
         let taken =
             bed.engine.hold(id, scene.other, seats(&[1]), 1, &[], Operation::default()).await;
         assert!(taken.is_err(), "a seat that is being paid for was held");
-        let attempt = attempt(id, me, one, payment);
+        let attempt = attempt(id, me, reservation, payment);
         let settled = bed.engine.settle_payment(&attempt, outcome).await.unwrap();
         let same_kind = std::mem::discriminant(&settled) == std::mem::discriminant(&expected);
         assert!(same_kind, "{settled:?}, not {expected:?}");

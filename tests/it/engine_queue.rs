@@ -27,8 +27,8 @@ async fn passes(scene: &Scene<'_>) -> usize {
 
 async fn joined(scene: &Scene<'_>, count: usize) -> Vec<UserId> {
     let users: Vec<UserId> = (0..count).map(|_| user()).collect();
-    for one in &users {
-        scene.bed.engine.join_queue(scene.id(), *one).await.unwrap();
+    for member in &users {
+        scene.bed.engine.join_queue(scene.id(), *member).await.unwrap();
     }
     users
 }
@@ -100,12 +100,13 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
     pass_time(&scene, 500.0).await;
     assert_eq!(engine.admit(id).await.unwrap(), 5);
     assert_eq!(bed.changes(id).await, ["10 15 10", "15 10 5"]);
-    for (number, one) in users.iter().enumerate() {
-        let place = engine.queue_place(id, *one).await.unwrap().unwrap();
+    for (number, member) in users.iter().enumerate() {
+        let place = engine.queue_place(id, *member).await.unwrap().unwrap();
         let admitted = matches!(place, Place::Admitted { serving: 15, .. });
         assert_eq!(admitted, number < 15, "number {}: {place:?}", number + 1);
-        let hold =
-            engine.hold(id, *one, seats(&[number as u32]), PRICE, &[], Operation::default()).await;
+        let hold = engine
+            .hold(id, *member, seats(&[number as u32]), PRICE, &[], Operation::default())
+            .await;
         assert_eq!(hold.is_ok(), admitted);
     }
     // Unused admissions are kept for at most one second.

@@ -27,116 +27,48 @@ const REST: &[Step] = &[Hold, Reserve, Request, Begin, Approve, CancelPart, Refu
 #[tokio::test]
 async fn a_part_of_a_sale_is_cancelled_and_its_seats_are_free_when_the_money_is_back() {
     let cancel = Call::CancelPart;
+    #[rustfmt::skip] // A line of the table on one line, or two.
     let table = [
-        case("not mine")
-            .given(SOLD)
-            .command(cancel(Other, &[1]))
-            .expect(Refusal::NotFound(Noun::Reservation))
-            .seats("1O 2O"),
-        case("paying")
-            .given(PAYING)
-            .command(cancel(Me, &[1]))
-            .expect(Refusal::Paying)
-            .seats("1P 2P"),
-        case("not paid")
-            .given(PENDING)
-            .command(cancel(Me, &[1]))
-            .expect(Refusal::NotCancellable(NotCancellable::PartOfUnpaid))
-            .seats("1P 2P"),
-        case("not in it")
-            .given(SOLD)
-            .command(cancel(Me, &[3]))
-            .expect(Refusal::NotYours)
-            .seats("1O 2O"),
-        case("one not in it")
-            .given(SOLD)
-            .command(cancel(Me, &[1, 2, 3]))
-            .expect(Refusal::NotYours)
-            .seats("1O 2O"),
-        case("again")
-            .given(REFUNDING_PART)
-            .command(cancel(Me, &[1]))
-            .expect(Reply::RefundingPartAlready)
-            .seats("1O 2O"),
-        case("another one meanwhile")
-            .given(REFUNDING_PART)
-            .command(cancel(Me, &[2]))
-            .expect(Refusal::RefundUnderWay)
-            .seats("1O 2O"),
-        case("all meanwhile")
-            .given(REFUNDING_PART)
-            .command(Call::Cancel(Me))
-            .expect(Refusal::RefundUnderWay)
-            .seats("1O 2O"),
-        case("back already")
-            .given(PART_BACK)
-            .command(cancel(Me, &[1]))
-            .expect(Reply::Cancelled)
-            .seats("2O"),
-        case("one is back already")
-            .given(PART_BACK)
-            .command(cancel(Me, &[1, 2]))
-            .expect(Refusal::NotYours)
-            .seats("2O"),
-        case("one")
-            .given(SOLD)
-            .command(cancel(Me, &[1]))
-            .expect(Reply::RefundingPart)
-            .seats("1O 2O")
-            .facts(&["refund_begun"]),
-        case("all by name")
-            .given(SOLD)
-            .command(cancel(Me, &[2, 1]))
-            .expect(Reply::Refunding)
-            .seats("1O 2O")
-            .facts(&["refund_begun"]),
-        case("the last one")
-            .given(PART_BACK)
-            .command(cancel(Me, &[2]))
-            .expect(Reply::Refunding)
-            .seats("2O")
-            .facts(&["refund_begun"]),
-        case("the rest")
-            .given(PART_BACK)
-            .command(Call::Cancel(Me))
-            .expect(Reply::Refunding)
-            .seats("2O")
-            .facts(&["refund_begun"]),
-        case("refused before")
-            .given(PART_KEPT)
-            .command(cancel(Me, &[1]))
-            .expect(Reply::RefundingPart)
-            .seats("1O 2O")
-            .facts(&["refund_begun"]),
-        case("the money is back")
-            .given(REFUNDING_PART)
-            .command(Call::Refund)
-            .expect(Reply::RefundNoted)
-            .seats("2O")
-            .facts(&["refund_done"])
-            .changes(&["A1"]),
-        case("the money stays")
-            .given(REFUNDING_PART)
-            .command(Call::RefuseRefund)
-            .expect(Reply::RefundNoted)
-            .seats("1O 2O")
-            .facts(&["refund_refused"]),
-        case("another refund")
-            .given(REFUNDING_PART)
-            .command(Call::RefundAt(2))
-            .expect(Reply::RefundEnded)
-            .seats("1O 2O"),
-        case("an earlier refund")
-            .given(REST)
-            .command(Call::Refund)
-            .expect(Reply::RefundEnded)
-            .seats("2O"),
-        case("the last")
-            .given(REST)
-            .command(Call::RefundAt(2))
-            .expect(Reply::RefundNoted)
-            .facts(&["payment_refunded"])
-            .changes(&["A2"]),
+        case("not mine").given(SOLD).command(cancel(Other, &[1]))
+            .expect(Refusal::NotFound(Noun::Reservation)).seats("1O 2O"),
+        case("paying").given(PAYING).command(cancel(Me, &[1]))
+            .expect(Refusal::Paying).seats("1P 2P"),
+        case("not paid").given(PENDING).command(cancel(Me, &[1]))
+            .expect(Refusal::NotCancellable(NotCancellable::PartOfUnpaid)).seats("1P 2P"),
+        case("not in it").given(SOLD).command(cancel(Me, &[3]))
+            .expect(Refusal::NotYours).seats("1O 2O"),
+        case("one not in it").given(SOLD).command(cancel(Me, &[1, 2, 3]))
+            .expect(Refusal::NotYours).seats("1O 2O"),
+        case("again").given(REFUNDING_PART).command(cancel(Me, &[1]))
+            .expect(Reply::RefundingPartAlready).seats("1O 2O"),
+        case("another one meanwhile").given(REFUNDING_PART).command(cancel(Me, &[2]))
+            .expect(Refusal::RefundUnderWay).seats("1O 2O"),
+        case("all meanwhile").given(REFUNDING_PART).command(Call::Cancel(Me))
+            .expect(Refusal::RefundUnderWay).seats("1O 2O"),
+        case("back already").given(PART_BACK).command(cancel(Me, &[1]))
+            .expect(Reply::Cancelled).seats("2O"),
+        case("one is back already").given(PART_BACK).command(cancel(Me, &[1, 2]))
+            .expect(Refusal::NotYours).seats("2O"),
+        case("one").given(SOLD).command(cancel(Me, &[1]))
+            .expect(Reply::RefundingPart).seats("1O 2O").facts(&["refund_begun"]),
+        case("all by name").given(SOLD).command(cancel(Me, &[2, 1]))
+            .expect(Reply::Refunding).seats("1O 2O").facts(&["refund_begun"]),
+        case("the last one").given(PART_BACK).command(cancel(Me, &[2]))
+            .expect(Reply::Refunding).seats("2O").facts(&["refund_begun"]),
+        case("the rest").given(PART_BACK).command(Call::Cancel(Me))
+            .expect(Reply::Refunding).seats("2O").facts(&["refund_begun"]),
+        case("refused before").given(PART_KEPT).command(cancel(Me, &[1]))
+            .expect(Reply::RefundingPart).seats("1O 2O").facts(&["refund_begun"]),
+        case("the money is back").given(REFUNDING_PART).command(Call::Refund)
+            .expect(Reply::RefundNoted).seats("2O").facts(&["refund_done"]).changes(&["A1"]),
+        case("the money stays").given(REFUNDING_PART).command(Call::RefuseRefund)
+            .expect(Reply::RefundNoted).seats("1O 2O").facts(&["refund_refused"]),
+        case("another refund").given(REFUNDING_PART).command(Call::RefundAt(2))
+            .expect(Reply::RefundEnded).seats("1O 2O"),
+        case("an earlier refund").given(REST).command(Call::Refund)
+            .expect(Reply::RefundEnded).seats("2O"),
+        case("the last").given(REST).command(Call::RefundAt(2))
+            .expect(Reply::RefundNoted).facts(&["payment_refunded"]).changes(&["A2"]),
     ];
     check(&table).await;
 }

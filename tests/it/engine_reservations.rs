@@ -180,10 +180,10 @@ async fn the_rest_of_a_hold_costs_what_its_seats_cost() {
     let scene = bed.at(&[Hold]).await;
     let (id, me) = (scene.id(), scene.me);
     let first = Source::Seats(vec![(seats(&[1])[0], PRICE)]);
-    let (_, one) = bed.engine.reserve(id, me, first, Operation::default()).await.unwrap();
+    let (_, part) = bed.engine.reserve(id, me, first, Operation::default()).await.unwrap();
     let rest = Source::Hold(scene.hold);
     let (_, rest) = bed.engine.reserve(id, me, rest, Operation::default()).await.unwrap();
-    assert_eq!((one.seats, one.amount), (seats(&[1]), PRICE));
+    assert_eq!((part.seats, part.amount), (seats(&[1]), PRICE));
     assert_eq!((rest.seats, rest.amount), (seats(&[2]), PRICE));
 }
 

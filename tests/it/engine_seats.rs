@@ -24,88 +24,43 @@ async fn a_hold_is_refused_for_the_first_reason_that_counts() {
     let alone = Call::HoldBeside(Other, &[4], &[(3, Some(2), &[5])]);
     let edge = Call::HoldBeside(Me, &[2], &[(1, None, &[3]), (3, Some(4), &[1])]);
     let both = Call::HoldBeside(Other, &[1], &[(3, Some(2), &[5])]);
+    #[rustfmt::skip] // A line of the table on one line, or two.
     let table = [
-        case("not loaded is not free")
-            .given(&[Forget])
-            .command(mine(&[1]))
+        case("not loaded is not free").given(&[Forget]).command(mine(&[1]))
             .expect(Expect::NotLoaded),
-        case("not loaded first")
-            .given(&[Hold, Forget])
-            .command(other(&[1]))
-            .expect(Expect::NotLoaded)
-            .seats("1H 2H"),
-        case("closed before all")
-            .given(&[Hold, Close, Queue])
-            .command(other(five))
-            .expect(Refusal::NotOpen { ended: true })
-            .seats("1H 2H"),
-        case("pass before limit")
-            .given(&[Hold, Queue])
-            .command(other(five))
-            .expect(Refusal::PassRequired)
-            .seats("1H 2H"),
-        case("limit before taken")
-            .given(&[Hold])
-            .command(other(five))
-            .expect(Refusal::SeatLimit)
-            .seats("1H 2H"),
-        case("limit counts holds")
-            .given(&[Hold])
-            .command(mine(&[3, 4, 5]))
-            .expect(Refusal::SeatLimit)
-            .seats("1H 2H"),
-        case("limit counts sales")
-            .given(SOLD)
-            .command(mine(&[3, 4, 5]))
-            .expect(Refusal::SeatLimit)
-            .seats("1O 2O"),
-        case("all or none")
-            .given(&[Hold])
-            .command(other(&[3, 1]))
-            .expect(taken(&[1]))
-            .seats("1H 2H"),
-        case("own seats first")
-            .given(&[Hold, Close, Queue])
-            .command(mine(&[1]))
-            .expect(already_held(&[1]))
-            .seats("1H 2H"),
-        case("own and free")
-            .given(&[Hold])
-            .command(mine(&[3, 1, 4, 5]))
-            .expect(already_held(&[1]))
-            .seats("1H 2H"),
-        case("reserved by me")
-            .given(&[Hold, Reserve])
-            .command(mine(&[1]))
-            .expect(reserved_by_you(&[1]))
-            .seats("1P 2P"),
-        case("sold to me")
-            .given(SOLD)
-            .command(mine(&[1]))
-            .expect(reserved_by_you(&[1]))
-            .seats("1O 2O"),
-        case("blocked is taken")
-            .given(&[Block])
-            .command(mine(&[1]))
-            .expect(taken(&[1]))
-            .seats("1B"),
-        case("pending is taken")
-            .given(&[Hold, Reserve])
-            .command(other(&[2]))
-            .expect(taken(&[2]))
-            .seats("1P 2P"),
-        case("paying is taken")
-            .given(PAYING)
-            .command(other(&[2]))
-            .expect(taken(&[2]))
-            .seats("1P 2P"),
+        case("not loaded first").given(&[Hold, Forget]).command(other(&[1]))
+            .expect(Expect::NotLoaded).seats("1H 2H"),
+        case("closed before all").given(&[Hold, Close, Queue]).command(other(five))
+            .expect(Refusal::NotOpen { ended: true }).seats("1H 2H"),
+        case("pass before limit").given(&[Hold, Queue]).command(other(five))
+            .expect(Refusal::PassRequired).seats("1H 2H"),
+        case("limit before taken").given(&[Hold]).command(other(five))
+            .expect(Refusal::SeatLimit).seats("1H 2H"),
+        case("limit counts holds").given(&[Hold]).command(mine(&[3, 4, 5]))
+            .expect(Refusal::SeatLimit).seats("1H 2H"),
+        case("limit counts sales").given(SOLD).command(mine(&[3, 4, 5]))
+            .expect(Refusal::SeatLimit).seats("1O 2O"),
+        case("all or none").given(&[Hold]).command(other(&[3, 1]))
+            .expect(taken(&[1])).seats("1H 2H"),
+        case("own seats first").given(&[Hold, Close, Queue]).command(mine(&[1]))
+            .expect(already_held(&[1])).seats("1H 2H"),
+        case("own and free").given(&[Hold]).command(mine(&[3, 1, 4, 5]))
+            .expect(already_held(&[1])).seats("1H 2H"),
+        case("reserved by me").given(&[Hold, Reserve]).command(mine(&[1]))
+            .expect(reserved_by_you(&[1])).seats("1P 2P"),
+        case("sold to me").given(SOLD).command(mine(&[1]))
+            .expect(reserved_by_you(&[1])).seats("1O 2O"),
+        case("blocked is taken").given(&[Block]).command(mine(&[1]))
+            .expect(taken(&[1])).seats("1B"),
+        case("pending is taken").given(&[Hold, Reserve]).command(other(&[2]))
+            .expect(taken(&[2])).seats("1P 2P"),
+        case("paying is taken").given(PAYING).command(other(&[2]))
+            .expect(taken(&[2])).seats("1P 2P"),
         case("sold is taken").given(SOLD).command(other(&[2])).expect(taken(&[2])).seats("1O 2O"),
         case("taken before orphan").given(&[Hold]).command(both).expect(taken(&[1])).seats("1H 2H"),
         case("orphan").given(&[Hold]).command(alone).expect(orphan(&[3])).seats("1H 2H"),
         case("orphan at the edge").command(edge).expect(orphan(&[1])),
-        case("others' passes")
-            .given(&[Queue, Pass])
-            .command(other(&[1]))
+        case("others' passes").given(&[Queue, Pass]).command(other(&[1]))
             .expect(Refusal::PassRequired),
     ];
     check(&table).await;
@@ -218,79 +173,39 @@ async fn the_first_choice_with_all_seats_free_is_held() {
 /// A repeated release changes nothing.
 #[tokio::test]
 async fn a_release_frees_what_its_owner_holds() {
+    #[rustfmt::skip] // A line of the table on one line, or two.
     let table = [
-        case("not loaded")
-            .given(&[Hold, Forget])
-            .command(Call::Release(Me))
-            .expect(Expect::NotLoaded)
-            .seats("1H 2H"),
+        case("not loaded").given(&[Hold, Forget]).command(Call::Release(Me))
+            .expect(Expect::NotLoaded).seats("1H 2H"),
         case("unknown").command(Call::Release(Me)).expect(Refusal::NotFound(Noun::Hold)),
-        case("not mine")
-            .given(&[Hold])
-            .command(Call::Release(Other))
-            .expect(Refusal::NotYours)
-            .seats("1H 2H"),
-        case("reserved")
-            .given(&[Hold, Reserve])
-            .command(Call::Release(Me))
-            .expect(Refusal::AlreadyReserved)
-            .seats("1P 2P"),
-        case("reserved by another")
-            .given(&[Hold, Reserve])
-            .command(Call::Release(Other))
-            .expect(Refusal::NotYours)
-            .seats("1P 2P"),
-        case("late")
-            .given(&[HoldLate])
-            .command(Call::Release(Me))
-            .expect(Reply::Released)
-            .changes(&["A1,2"]),
+        case("not mine").given(&[Hold]).command(Call::Release(Other))
+            .expect(Refusal::NotYours).seats("1H 2H"),
+        case("reserved").given(&[Hold, Reserve]).command(Call::Release(Me))
+            .expect(Refusal::AlreadyReserved).seats("1P 2P"),
+        case("reserved by another").given(&[Hold, Reserve]).command(Call::Release(Other))
+            .expect(Refusal::NotYours).seats("1P 2P"),
+        case("late").given(&[HoldLate]).command(Call::Release(Me))
+            .expect(Reply::Released).changes(&["A1,2"]),
         case("again").given(&[Hold, Release]).command(Call::Release(Me)).expect(Reply::Released),
-        case("again by another")
-            .given(&[Hold, Release])
-            .command(Call::Release(Other))
+        case("again by another").given(&[Hold, Release]).command(Call::Release(Other))
             .expect(Refusal::NotYours),
-        case("mine")
-            .given(&[Hold])
-            .command(Call::Release(Me))
-            .expect(Reply::Released)
-            .changes(&["A1,2"]),
-        case("after the close")
-            .given(&[Hold, Close])
-            .command(Call::Release(Me))
-            .expect(Reply::Released)
-            .changes(&["A1,2"]),
-        case("seat: not loaded")
-            .given(&[Forget])
-            .command(Call::ReleaseSeat(Me, 1))
+        case("mine").given(&[Hold]).command(Call::Release(Me))
+            .expect(Reply::Released).changes(&["A1,2"]),
+        case("after the close").given(&[Hold, Close]).command(Call::Release(Me))
+            .expect(Reply::Released).changes(&["A1,2"]),
+        case("seat: not loaded").given(&[Forget]).command(Call::ReleaseSeat(Me, 1))
             .expect(Expect::NotLoaded),
         case("seat: free").command(Call::ReleaseSeat(Me, 1)).expect(Refusal::NotYours),
-        case("seat: blocked")
-            .given(&[Block])
-            .command(Call::ReleaseSeat(Me, 1))
-            .expect(Refusal::NotYours)
-            .seats("1B"),
-        case("seat: not mine")
-            .given(&[Hold])
-            .command(Call::ReleaseSeat(Other, 1))
-            .expect(Refusal::NotYours)
-            .seats("1H 2H"),
-        case("seat: reserved")
-            .given(&[Hold, Reserve])
-            .command(Call::ReleaseSeat(Me, 1))
-            .expect(Refusal::AlreadyReserved)
-            .seats("1P 2P"),
-        case("seat: late")
-            .given(&[HoldLate])
-            .command(Call::ReleaseSeat(Me, 1))
-            .expect(Refusal::NotYours)
-            .changes(&["A1,2"]),
-        case("seat: mine")
-            .given(&[Hold])
-            .command(Call::ReleaseSeat(Me, 1))
-            .expect(Reply::Released)
-            .seats("2H")
-            .changes(&["A1"]),
+        case("seat: blocked").given(&[Block]).command(Call::ReleaseSeat(Me, 1))
+            .expect(Refusal::NotYours).seats("1B"),
+        case("seat: not mine").given(&[Hold]).command(Call::ReleaseSeat(Other, 1))
+            .expect(Refusal::NotYours).seats("1H 2H"),
+        case("seat: reserved").given(&[Hold, Reserve]).command(Call::ReleaseSeat(Me, 1))
+            .expect(Refusal::AlreadyReserved).seats("1P 2P"),
+        case("seat: late").given(&[HoldLate]).command(Call::ReleaseSeat(Me, 1))
+            .expect(Refusal::NotYours).changes(&["A1,2"]),
+        case("seat: mine").given(&[Hold]).command(Call::ReleaseSeat(Me, 1))
+            .expect(Reply::Released).seats("2H").changes(&["A1"]),
     ];
     check(&table).await;
 }

@@ -88,24 +88,24 @@ async fn the_reconciler_gives_a_seat_without_a_price_back() {
 async fn seats_without_a_price_are_sold_without_the_gateway() {
     let sale = start().await;
     sale.node.fault(&json!({"kind": "dropBefore"})).await;
-    let one = sale.fan.reserve(&sale.fixture.id, &[21, 22]).await;
-    let payment = sale.fan.request_payment(&one).await;
+    let reservation = sale.fan.reserve(&sale.fixture.id, &[21, 22]).await;
+    let payment = sale.fan.request_payment(&reservation).await;
     assert_eq!((payment["amount"].as_i64(), &payment["checkoutUrl"]), (Some(0), &Value::Null));
     let sold = sale.fan.confirm(&payment, "free").await.expect(200);
     assert_eq!((&sold["persisted"], &sold["payment"]["status"]), (&json!(true), &json!("PAID")));
-    let left = sale.give_back(&sold, &json!({"seatIds": [21]})).await;
+    let left = sale.give_back(&reservation, &json!({"seatIds": [21]})).await;
     assert_eq!(seats_of(&left), [22]);
-    assert_eq!(sale.give_back(&sold, &Value::Null).await["status"], "CANCELLED");
+    assert_eq!(sale.give_back(&reservation, &Value::Null).await["status"], "CANCELLED");
     // The node that confirmed is gone: the reconciler goes on.
     let me: UserId =
         sale.fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().parse().unwrap();
-    let one = sale.fan.reserve(&sale.fixture.id, &[23]).await;
-    let payment = sale.fan.request_payment(&one).await;
-    let (engine, id) = (sale.node.engine(), sold["id"].as_str().unwrap().parse().unwrap());
+    let reservation = sale.fan.reserve(&sale.fixture.id, &[23]).await;
+    let payment = sale.fan.request_payment(&reservation).await;
+    let (engine, id) = (sale.node.engine(), reservation["id"].as_str().unwrap().parse().unwrap());
     let paid: PaymentId = payment["id"].as_str().unwrap().parse().unwrap();
     let fixture = sale.fixture.id.parse().unwrap();
     engine.begin_payment(fixture, me, id, paid, 0, "free").await.unwrap();
-    sale.node.wait_for_status(&sale.fan, &one, "CONFIRMED").await;
+    sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
     sale.node.clear_faults().await;
     let mut kept = sale.books().await;
     kept.sort();

@@ -21,7 +21,7 @@ async fn states(client: &Client, fixture: &TestMatch) -> BTreeMap<u64, String> {
     let data = client.get(&fixture.path("/blocks/1/seats")).await.expect(200);
     let seats = data["seats"].as_array().unwrap().iter();
     seats
-        .map(|one| (one["id"].as_u64().unwrap(), one["state"].as_str().unwrap().to_owned()))
+        .map(|seat| (seat["id"].as_u64().unwrap(), seat["state"].as_str().unwrap().to_owned()))
         .collect()
 }
 
@@ -50,7 +50,10 @@ async fn a_stream_begins_with_a_snapshot_and_goes_on_with_changes() {
         let next = map.next().await.unwrap();
         assert_eq!(next.name, "changes");
         let changes = next.data["changes"].as_array().unwrap();
-        assert!(changes.iter().all(|one| one["seatId"].as_u64().unwrap() <= 20), "{changes:?}");
+        assert!(
+            changes.iter().all(|change| change["seatId"].as_u64().unwrap() <= 20),
+            "{changes:?}"
+        );
         versions.push(next.data["version"].as_u64().unwrap());
         let at = next.id.parse::<EventId>().unwrap().position;
         assert!(at.epoch == last.epoch && at.id > last.id, "{last} then {at}");
@@ -92,7 +95,7 @@ async fn a_client_that_returns_gets_only_what_it_missed() {
             let next = back.next().await.unwrap();
             assert_eq!(next.name, "changes", "nothing was lost, so no snapshot is due");
             let list = next.data["changes"].as_array().unwrap();
-            changed.extend(list.iter().map(|one| one["seatId"].as_u64().unwrap()));
+            changed.extend(list.iter().map(|change| change["seatId"].as_u64().unwrap()));
         }
         assert_eq!(changed, [2, 3, 4], "seat 1 was seen before");
         // From the newest position nothing is sent until something changes.
@@ -117,8 +120,7 @@ async fn an_unknown_id_brings_a_snapshot() {
     map.wait_for(1, "HOLD").await;
     let (epoch, place) = map.last_id.split_once('-').unwrap();
     let other_epoch = format!("{}-{place}", epoch.parse::<u64>().unwrap() + 1);
-    let future = format!("{epoch}-99999999999999-0");
-    let past = format!("{epoch}-5-0");
+    let (future, past) = (format!("{epoch}-99999999999999-0"), format!("{epoch}-5-0"));
     let huge = format!("{epoch}-99999999999999999999999-0");
     let ids = ["", "x", "1", "1-2", "-1-2-3", "1-2-3-4", "💺", &other_epoch, &future, &past, &huge];
     for id in ids {
@@ -134,19 +136,18 @@ async fn an_unknown_id_brings_a_snapshot() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_send_the_same_events_and_a_client_may_switch() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 20).await;
-    let fixture = node.open_match().await;
-    let fan = node.user("fan").await;
+    let (fixture, fan) = (node.open_match().await, node.user("fan").await);
     let second = node.another_node(NodeRole::Api).await;
     let (here, there) = (block(&fan.url, &fixture, 1), block(&second.url(), &fixture, 1));
-    let mut one = EventStream::open(&here, None).await;
+    let mut first = EventStream::open(&here, None).await;
     let mut two = EventStream::open(&there, None).await;
     for seat in 1..=12_u32 {
         fan.hold(&fixture.id, &[seat]).await.expect(201);
     }
-    one.wait_for(12, "HOLD").await;
+    first.wait_for(12, "HOLD").await;
     two.wait_for(12, "HOLD").await;
-    assert_eq!((&one.seats, &one.last_id), (&two.seats, &two.last_id));
-    drop(one);
+    assert_eq!((&first.seats, &first.last_id), (&two.seats, &two.last_id));
+    drop(first);
     fan.hold(&fixture.id, &[13]).await.expect(201);
     two.wait_for(13, "HOLD").await;
     // From the first node's id on the second node, and the other way round.
@@ -226,13 +227,13 @@ async fn a_match_is_watched_whole_or_by_blocks() {
     let fan = node.user("fan").await;
     fan.hold(&fixture.id, &[2, 21]).await.expect(201);
     let base = format!("{}{}", fan.url, fixture.path("/seats/events"));
-    let one = json!({"id": 1, "states": "AHAAAAAAAAAAAAAAAAAA"});
+    let home = json!({"id": 1, "states": "AHAAAAAAAAAAAAAAAAAA"});
     let two = json!({"id": 2, "states": "HAAAA"});
     let scopes = [
-        ("", vec![&one, &two]),
-        ("?blocks=1", vec![&one]),
+        ("", vec![&home, &two]),
+        ("?blocks=1", vec![&home]),
         ("?blocks=2", vec![&two]),
-        ("?blocks=2,1,2", vec![&one, &two]),
+        ("?blocks=2,1,2", vec![&home, &two]),
     ];
     let mut streams = Vec::new();
     for (query, blocks) in &scopes {

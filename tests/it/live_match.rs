@@ -122,9 +122,9 @@ async fn waiting_people_are_told_the_end_of_the_queue() {
     set_queue(&admin, &fixture, quick.clone()).await;
     let mut people = Vec::new();
     for number in 0..9 {
-        let one = node.user(&format!("one{number}")).await;
-        one.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
-        people.push(one);
+        let person = node.user(&format!("one{number}")).await;
+        person.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
+        people.push(person);
     }
     let mut line = open(node.running(), &fixture, "/queue/events").await;
     let first = line.next().await.unwrap();

@@ -214,7 +214,7 @@ async fn a_node_that_starts_later_sends_only_what_was_missed() {
     let first = back.next().await.unwrap();
     assert_eq!(first.name, "changes", "the second node read the past in the stream");
     let changes = first.data["changes"].as_array().unwrap();
-    let seats: Vec<u64> = changes.iter().map(|one| one["seatId"].as_u64().unwrap()).collect();
+    let seats: Vec<u64> = changes.iter().map(|change| change["seatId"].as_u64().unwrap()).collect();
     // Changes close together may be merged into one frame.
     assert!(seats.ends_with(&[3, 4, 5]) && !seats.contains(&6), "{seats:?}");
     second.stop().await;

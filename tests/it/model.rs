@@ -138,7 +138,8 @@ async fn play(system: &mut System, steps: &[Step]) {
                     drafts.iter().filter_map(|draft| command(draft, &before)).collect();
                 commands.sort_by_key(waits);
                 let ran =
-                    join_all(commands.iter().map(|one| system.run(one, &prices, &before))).await;
+                    join_all(commands.iter().map(|command| system.run(command, &prices, &before)))
+                        .await;
                 for (command, ran) in commands.iter().zip(ran) {
                     let wanted = model.run(command);
                     assert_eq!(ran.reply, wanted, "{command:?}");

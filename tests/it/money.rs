@@ -334,14 +334,17 @@ async fn begin(node: &TestNode, id: MatchId, seat: SeatId) {
     let user = UserId::new(id.partition());
     let (hold, _) =
         engine.hold(id, user, vec![seat], 20_000, &[], Operation::default()).await.unwrap();
-    let (one, _) =
+    let (reservation, _) =
         engine.reserve(id, user, Source::Hold(hold), Operation::default()).await.unwrap();
     let payment = PaymentId::new(id.partition());
     let method = "CARD".to_owned();
-    engine.request_payment(id, user, one, payment, method, Operation::default()).await.unwrap();
+    engine
+        .request_payment(id, user, reservation, payment, method, Operation::default())
+        .await
+        .unwrap();
     let order = json!({"orderId": payment.order_id(), "amount": 20_000});
     let key = node.pay_at_gateway(&order, "approve").await;
-    engine.begin_payment(id, user, one, payment, 20_000, &key).await.unwrap();
+    engine.begin_payment(id, user, reservation, payment, 20_000, &key).await.unwrap();
 }
 
 /// Deletes a claim. The other claims of its user stay.

@@ -41,8 +41,7 @@ async fn a_journal_that_is_too_long_pauses_payments() {
         settings.journal_age_ms_max = 3_600_000;
     })
     .await;
-    let fan = backlog.sale.node.user("fan").await;
-    backlog.sale.node.verify().await;
+    let fan = backlog.sale.fan.clone();
     let (_, payment, key) = backlog.sale.ready_of(&fan, &[1], "approve").await;
     backlog.sale.postgres().kill().await;
     let mut number = 0;

@@ -29,12 +29,12 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, UserId)
             continue;
         };
         let source = Source::Hold(hold);
-        let (one, _) = engine.reserve(id, me, source, operation.clone()).await.unwrap();
+        let (reservation, _) = engine.reserve(id, me, source, operation.clone()).await.unwrap();
         let payment = PaymentId::new(PARTITION);
         let method = "CARD".to_owned();
-        engine.request_payment(id, me, one, payment, method, operation).await.unwrap();
-        engine.begin_payment(id, me, one, payment, PRICE, KEY).await.unwrap();
-        let attempt = attempt(id, me, one, payment);
+        engine.request_payment(id, me, reservation, payment, method, operation).await.unwrap();
+        engine.begin_payment(id, me, reservation, payment, PRICE, KEY).await.unwrap();
+        let attempt = attempt(id, me, reservation, payment);
         let settled = engine.settle_payment(&attempt, Outcome::Approved).await.unwrap();
         assert!(matches!(settled, Settled::Confirmed(Some(_))), "{settled:?}");
         bought.push((seat, me));
@@ -58,14 +58,14 @@ async fn each_of_64_seats_is_sold_once_to_256_buyers_on_four_nodes() {
         });
         let bought = futures::future::join_all(tasks).await;
         let mut winners: HashMap<u32, UserId> = HashMap::new();
-        for (seat, one) in bought.into_iter().flat_map(|task| task.unwrap()) {
-            let earlier = winners.insert(seat, one);
+        for (seat, reservation) in bought.into_iter().flat_map(|task| task.unwrap()) {
+            let earlier = winners.insert(seat, reservation);
             assert_eq!(earlier, None, "round {round}: seat {seat} was sold twice");
         }
         assert_eq!(winners.len() as u32, SEATS, "round {round}");
         let stored = bed.hash(grandstand::redis::keys::MatchKeys(id).seats()).await;
-        for (seat, one) in winners {
-            assert_eq!(stored[&seat.to_string()], format!("O{}", one.key()));
+        for (seat, reservation) in winners {
+            assert_eq!(stored[&seat.to_string()], format!("O{}", reservation.key()));
         }
         bed.assert_sound().await;
     }

@@ -55,7 +55,7 @@ async fn waiting_people_are_counted_while_nobody_is_let_in() {
             engine.join_queue(id, *user).await.unwrap();
         }
         let (soon, is) =
-            (Duration::from_secs(5), |count| move |one: &Event| one.data["waiting"] == count);
+            (Duration::from_secs(5), |count| move |event: &Event| event.data["waiting"] == count);
         wait(&mut line, soon, "30 wait", is(30)).await;
         for user in &users[..10] {
             engine.leave_queue(id, *user).await.unwrap();
@@ -82,12 +82,14 @@ async fn the_measured_pace_falls_when_nobody_is_let_in() {
         engine.join_queue(id, UserId::new(id.partition())).await.unwrap();
     }
     let pace = |event: &Event| event.data["admittedPerMinute"].as_u64();
-    wait(&mut line, Duration::from_secs(15), "a pace", |one| pace(one).is_some_and(|p| p > 300))
-        .await;
+    wait(&mut line, Duration::from_secs(15), "a pace", |event| {
+        pace(event).is_some_and(|p| p > 300)
+    })
+    .await;
     set_queue(&node, &fixture, &json!({"enabled": true, "admitPerMinute": 600, "paused": true}))
         .await;
-    wait(&mut line, Duration::from_secs(30), "a lower pace", |one| {
-        pace(one).is_some_and(|pace| pace < 250) && one.data["waiting"].as_u64() > Some(0)
+    wait(&mut line, Duration::from_secs(30), "a lower pace", |event| {
+        pace(event).is_some_and(|pace| pace < 250) && event.data["waiting"].as_u64() > Some(0)
     })
     .await;
     eventually_within(Duration::from_secs(1), "who asks is told the same", || async {

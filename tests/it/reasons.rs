@@ -89,20 +89,21 @@ async fn holding_my_reserved_seats_again_names_the_reservation() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
-    let one = fan.reserve(&fixture.id, &[1, 2]).await;
+    let reservation = fan.reserve(&fixture.id, &[1, 2]).await;
     let hold = |seats: &'static [u32]| fan.hold(&fixture.id, seats);
     let problem = hold(&[2]).await.refused(409, "ALREADY_RESERVED");
-    assert_eq!((&problem["reservationId"], &problem["seatIds"]), (&one["id"], &json!([2])));
-    let payment = fan.request_payment(&one).await;
+    assert_eq!((&problem["reservationId"], &problem["seatIds"]), (&reservation["id"], &json!([2])));
+    let payment = fan.request_payment(&reservation).await;
     let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
     let problem = hold(&[1]).await.refused(409, "ALREADY_RESERVED");
-    assert_eq!(problem["reservationId"], one["id"]);
+    assert_eq!(problem["reservationId"], reservation["id"]);
     node.finish().await;
 }
 
-async fn cancel(fan: &Client, one: &Value, body: &Value) -> crate::support::client::Answer {
-    fan.post(&format!("/api/reservations/{}/cancel", one["id"].as_str().unwrap()), body).await
+async fn cancel(fan: &Client, reservation: &Value, body: &Value) -> crate::support::client::Answer {
+    fan.post(&format!("/api/reservations/{}/cancel", reservation["id"].as_str().unwrap()), body)
+        .await
 }
 
 fn detail(problem: &Value) -> &str {
@@ -116,29 +117,31 @@ async fn each_reason_not_to_cancel_has_its_own_sentence() {
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
     let sold = async |seats: &[u32]| {
-        let one = fan.reserve(&fixture.id, seats).await;
-        let payment = fan.request_payment(&one).await;
+        let reservation = fan.reserve(&fixture.id, seats).await;
+        let payment = fan.request_payment(&reservation).await;
         let key = node.pay_at_gateway(&payment, "approve").await;
         fan.confirm(&payment, &key).await.expect(200);
-        one
+        reservation
     };
-    let one = sold(&[1, 2]).await;
-    let foreign = cancel(&fan, &one, &json!({"seatIds": [9]})).await.refused(403, "NOT_YOURS");
+    let reservation = sold(&[1, 2]).await;
+    let foreign =
+        cancel(&fan, &reservation, &json!({"seatIds": [9]})).await.refused(403, "NOT_YOURS");
     assert!(detail(&foreign).contains("part of this reservation"), "{foreign}");
 
     node.fault(&json!({"call": "cancel", "kind": "refuse", "code": "EXCEED_MAX_REFUND_DUE",
         "count": 1}))
         .await;
-    let kept = cancel(&fan, &one, &Value::Null).await.refused(409, "REFUND_REFUSED");
+    let kept = cancel(&fan, &reservation, &Value::Null).await.refused(409, "REFUND_REFUSED");
     assert!(detail(&kept).contains("stays yours"), "{kept}");
 
     node.fault(&json!({"call": "cancel", "kind": "dropBefore"})).await;
-    cancel(&fan, &one, &json!({"seatIds": [1]})).await.expect(202);
-    let busy = cancel(&fan, &one, &json!({"seatIds": [2]})).await.refused(409, "REFUND_UNDER_WAY");
+    cancel(&fan, &reservation, &json!({"seatIds": [1]})).await.expect(202);
+    let busy =
+        cancel(&fan, &reservation, &json!({"seatIds": [2]})).await.refused(409, "REFUND_UNDER_WAY");
     assert!(detail(&busy).contains("money"), "{busy}");
     node.clear_faults().await;
     eventually("the money of the first seat is back", || async {
-        let answer = cancel(&fan, &one, &json!({"seatIds": [1]})).await;
+        let answer = cancel(&fan, &reservation, &json!({"seatIds": [1]})).await;
         (answer.status == 200).then_some(())
     })
     .await;
@@ -163,23 +166,23 @@ async fn each_reason_not_to_pay_has_its_own_sentence() {
     let node = TestNode::start().await;
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
-    let one = fan.reserve(&fixture.id, &[1]).await;
-    let first = fan.request_payment(&one).await;
-    let second = fan.request_payment(&one).await;
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
+    let first = fan.request_payment(&reservation).await;
+    let second = fan.request_payment(&reservation).await;
     let key = node.pay_at_gateway(&second, "decline").await;
     fan.confirm(&second, &key).await.refused(402, "PAYMENT_DECLINED");
     let mut said = vec![];
     let mut note = |problem: Value| said.push(detail(&problem).to_owned());
     note(fan.confirm(&second, &key).await.refused(409, "RESERVATION_NOT_PENDING"));
-    let payment = fan.request_payment(&one).await;
+    let payment = fan.request_payment(&reservation).await;
     let key = node.pay_at_gateway(&payment, "approve").await;
     fan.confirm(&payment, &key).await.expect(200);
     note(fan.confirm(&payment, "another-key").await.refused(409, "RESERVATION_NOT_PENDING"));
-    let body = json!({"reservationId": one["id"], "method": "CARD"});
+    let body = json!({"reservationId": reservation["id"], "method": "CARD"});
     note(fan.post("/api/payments/request", &body).await.refused(409, "RESERVATION_NOT_PENDING"));
     assert!(said[0].contains("declined"), "{said:?}");
     assert!(said[1..].iter().all(|text| text.contains("paid")), "{said:?}");
-    cancel(&fan, &one, &Value::Null).await.expect(200);
+    cancel(&fan, &reservation, &Value::Null).await.expect(200);
     let gone = fan.post("/api/payments/request", &body).await;
     let gone = gone.refused(409, "RESERVATION_NOT_PENDING");
     assert!(detail(&gone).contains("cancelled"), "{gone}");

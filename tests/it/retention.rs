@@ -244,8 +244,8 @@ async fn an_archived_match_takes_no_commands() {
     let (engine, id, me, mine) = (&bed.engine, scene.id(), scene.me, scene.reservation);
     assert!(!engine.archive_claim(id, me, mine).await.unwrap(), "it is on sale");
     let mut refunding = bed.at(&[Hold, Reserve, Request, Begin, Approve, Cancel]).await;
-    for one in [&mut scene, &mut refunding] {
-        one.change(|fixture| {
+    for each in [&mut scene, &mut refunding] {
+        each.change(|fixture| {
             fixture.status = MatchStatus::Closed;
             fixture.archived = true;
         })

@@ -16,7 +16,7 @@ fn stadium() -> Value {
             "rows": [{"label": "1", "firstSeatId": next, "seats": seats, "from": [0.0, 2.0],
                 "to": [f64::from(seats), 2.0]}]})
     };
-    let (one, two, three) = (block("101", 2), block("101", 2), block("101 (A)", 2));
+    let (first, two, three) = (block("101", 2), block("101", 2), block("101 (A)", 2));
     let (four, five, six) = (block("101", 2), block("101", 2), block("102", 1));
     let sections = |id: u32, first: Value, second: Value| {
         json!([{"id": id, "name": "응원석 (1)", "blocks": [first]},
@@ -24,7 +24,7 @@ fn stadium() -> Value {
     };
     let mut plan = plan();
     plan["areas"] = json!([
-        {"id": 1, "name": "1루 (First base)", "sections": sections(1, one, two)},
+        {"id": 1, "name": "1루 (First base)", "sections": sections(1, first, two)},
         {"id": 2, "name": "3루 (Third base)", "sections": sections(3, four, five)},
         {"id": 3, "name": "외야 (Outfield)", "sections": [
             {"id": 5, "name": "그린석 (Green seats)", "blocks": [three, six]}]},
@@ -104,7 +104,7 @@ async fn a_plan_with_two_seats_of_one_text_is_refused_with_a_pointer() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| one["field"].as_str().unwrap())
+        .map(|error| error["field"].as_str().unwrap())
         .collect();
     let row = "/areas/1/sections/0/blocks/0/rows/0";
     assert_eq!(places, [row, "/areas/1/sections/1/blocks/0/rows/0"], "{problem}");

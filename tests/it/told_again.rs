@@ -220,11 +220,11 @@ async fn a_payment_that_postgresql_never_got_is_withdrawn() {
     let (reservation, payment, key) = sale.ready(&[1, 2]).await;
     let me = sale.fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
     let (node, fixture) = (sale.node.running(), sale.fixture.id.parse().unwrap());
-    let one: ReservationId = reservation["id"].as_str().unwrap().parse().unwrap();
+    let id: ReservationId = reservation["id"].as_str().unwrap().parse().unwrap();
     let paid = payment["id"].as_str().unwrap().parse().unwrap();
     let (engine, workers) = (&node.services.engine, &node.workers);
     // The node is gone, and its entry is lost.
-    engine.begin_payment(fixture, me.parse().unwrap(), one, paid, 20_000, &key).await.unwrap();
+    engine.begin_payment(fixture, me.parse().unwrap(), id, paid, 20_000, &key).await.unwrap();
     hand.lose(&sale.node, "payment_begun").await;
     let mut findings = Findings::default();
     assert_eq!(workers.orphans_once(hand.partition, &mut findings).await.unwrap(), 0);
@@ -236,7 +236,7 @@ async fn a_payment_that_postgresql_never_got_is_withdrawn() {
     let second = sale.fan.request_payment(&reservation).await;
     let key = sale.node.pay_at_gateway(&second, "approve").await;
     let paid = second["id"].as_str().unwrap().parse().unwrap();
-    engine.begin_payment(fixture, me.parse().unwrap(), one, paid, 20_000, &key).await.unwrap();
+    engine.begin_payment(fixture, me.parse().unwrap(), id, paid, 20_000, &key).await.unwrap();
     let begun = hand.wait_for("payment_begun").await;
     hand.take(&sale.node).await;
     let waiting = node.services.store.unsettled_one(paid).await.unwrap().unwrap();

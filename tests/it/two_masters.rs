@@ -72,8 +72,9 @@ async fn two_masters_sell_no_seat_twice() {
     eventually("the master that is left knows every sale", || async {
         let map = left.get(&fixture.path("/blocks/1/seats")).await.expect(200);
         let seats = map["seats"].as_array().unwrap();
-        let is_sold =
-            |seat: &u32| seats.iter().any(|one| one["id"] == *seat && one["state"] == "OCCUPIED");
+        let is_sold = |seat: &u32| {
+            seats.iter().any(|entry| entry["id"] == *seat && entry["state"] == "OCCUPIED")
+        };
         sold.iter().all(is_sold).then_some(())
     })
     .await;

@@ -18,7 +18,7 @@ async fn found(node: &TestNode) -> Verified {
 }
 
 fn kinds(found: &Verified) -> BTreeSet<&'static str> {
-    found.disagreements.iter().map(|one| one.kind).collect()
+    found.disagreements.iter().map(|fault| fault.kind).collect()
 }
 
 /// Three sales, then a node without a worker: nobody mends what a test breaks. The reservations

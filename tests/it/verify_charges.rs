@@ -17,7 +17,7 @@ async fn disagreements(node: &TestNode) -> Vec<(&'static str, String, String)> {
     let services = node.services();
     let mut found: Verified = verify(&services.engine, &services.store).await.unwrap();
     verify_gateway(&services.store, &services.toss, 1, &mut found).await.unwrap();
-    found.disagreements.into_iter().map(|one| (one.kind, one.about, one.what)).collect()
+    found.disagreements.into_iter().map(|fault| (fault.kind, fault.about, fault.what)).collect()
 }
 
 /// A sale of one seat.
@@ -62,7 +62,7 @@ async fn lose(node: &TestNode, fixture: MatchId, sale: &Sale) {
     let _: i64 = raw.hdel(MatchKeys(fixture).seats(), sale.seat.as_str()).await.unwrap();
     let all: HashMap<String, String> = raw.hgetall(claims.clone()).await.unwrap();
     let (user, records) = all.iter().find(|(_, records)| records.contains(&id.key())).unwrap();
-    let left: Vec<_> = records.lines().filter(|one| !one.starts_with(&id.key())).collect();
+    let left: Vec<_> = records.lines().filter(|record| !record.starts_with(&id.key())).collect();
     let _: i64 = raw.hset(claims, (user.as_str(), left.join("\n"))).await.unwrap();
 }
 

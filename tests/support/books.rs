@@ -32,8 +32,9 @@ impl TestNode {
         let minute = Duration::from_secs(60);
         let statuses = eventually_within(minute, "all payments are settled", || async {
             let kept = self.kept().await?;
-            let open = kept.values().any(|one| ["IN_PROGRESS", "LOST"].contains(&&*one.status));
-            (!open).then(|| kept.into_values().map(|one| one.status).collect::<Vec<_>>())
+            let open =
+                kept.values().any(|payment| ["IN_PROGRESS", "LOST"].contains(&&*payment.status));
+            (!open).then(|| kept.into_values().map(|payment| payment.status).collect::<Vec<_>>())
         })
         .await;
         let found = self.verify().await;
@@ -77,7 +78,7 @@ fn agree(payment: &Value, kept: Option<&Kept>) {
     let (total, balance) = (number("totalAmount"), number("balanceAmount"));
     let taken = ["DONE", "PARTIAL_CANCELED", "CANCELED"];
     if !taken.contains(&payment["status"].as_str().unwrap()) {
-        let paid = kept.is_some_and(|one| ["PAID", "REFUNDED"].contains(&&*one.status));
+        let paid = kept.is_some_and(|payment| ["PAID", "REFUNDED"].contains(&&*payment.status));
         assert!(!paid, "paid in PostgreSQL, not at the gateway: {payment}");
         return;
     }

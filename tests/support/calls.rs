@@ -4,7 +4,7 @@ use crate::support::engine::{KEY, PRICE, Scene, seats};
 use crate::support::table::Reply;
 use grandstand::domain::best::Orphan;
 use grandstand::domain::fact::PaymentStep;
-use grandstand::domain::ids::{ReservationId, SeatId, UserId};
+use grandstand::domain::ids::{PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::command::MissedStep;
 use grandstand::engine::command::Outcome;
@@ -172,17 +172,18 @@ async fn tell_again(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError>
 }
 
 async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
-    let (engine, id, one) = (&scene.bed.engine, scene.id(), scene.reservation);
-    let new = grandstand::domain::ids::PaymentId::new(id.partition());
+    let (engine, id, reservation) = (&scene.bed.engine, scene.id(), scene.reservation);
+    let new = PaymentId::new(id.partition());
     let request = async |who, payment| {
         let (method, operation) = ("CARD".to_owned(), Operation::default());
-        let request = engine.request_payment(id, user(scene, who), one, payment, method, operation);
-        request
-            .await
-            .map(|answer| if answer == payment { Reply::Ready } else { Reply::AnotherPayment })
+        let request =
+            engine.request_payment(id, user(scene, who), reservation, payment, method, operation);
+        let ready = |same| if same { Reply::Ready } else { Reply::AnotherPayment };
+        request.await.map(|answer| ready(answer == payment))
     };
     let begin = async |who, payment, amount, key| {
-        let begun = engine.begin_payment(id, user(scene, who), one, payment, amount, key).await;
+        let begun =
+            engine.begin_payment(id, user(scene, who), reservation, payment, amount, key).await;
         begun.map(|begun| match begun {
             Begun::Now { attempt, .. } => Reply::Begun(attempt),
             Begun::InProgress => Reply::InProgress,
@@ -200,10 +201,11 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
             Settled::Owed => Reply::Owed,
         })
     };
-    let settle = async |outcome| settle_at(scene.attempt(1), outcome).await;
+    let other = Attempt { payment: new, ..scene.attempt(1) };
+    let settle = |outcome| settle_at(scene.attempt(1), outcome);
     let refund = async |number, refused| {
         let refund = Refund { payment: scene.payment, number, amount: None };
-        let settled = engine.settle_refund(id, scene.me, one, &refund, refused).await;
+        let settled = engine.settle_refund(id, scene.me, reservation, &refund, refused).await;
         settled.map(|entry| if entry.is_some() { Reply::RefundNoted } else { Reply::RefundEnded })
     };
     match call {
@@ -212,9 +214,7 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
         Call::Begin(who, amount, key) => begin(who, scene.payment, amount, key).await,
         Call::BeginOther => begin(Who::Me, new, scene.amount(), KEY).await,
         Call::Approve => settle(Outcome::Approved).await,
-        Call::ApproveOther => {
-            settle_at(Attempt { payment: new, ..scene.attempt(1) }, Outcome::Approved).await
-        }
+        Call::ApproveOther => settle_at(other, Outcome::Approved).await,
         Call::Decline => settle(Outcome::Declined("NO".to_owned())).await,
         Call::Withdraw(ms) => settle(Outcome::Withdrawn(ms)).await,
         Call::Lose(list) => settle(Outcome::Lost(seats(list))).await,
@@ -231,7 +231,8 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
         }
         Call::TellAgain(_) | Call::TellBegin => tell_again(scene, call).await,
         Call::Stretch(who) => {
-            let stretched = engine.extend_reservation(id, user(scene, who), one, 1000).await;
+            let stretched =
+                engine.extend_reservation(id, user(scene, who), reservation, 1000).await;
             stretched.map(|()| Reply::Pending)
         }
         Call::Refund => refund(1, None).await,

@@ -72,7 +72,8 @@ impl PrivateCluster {
     /// `redis-cluster://127.0.0.1:PORT?node=127.0.0.1:PORT&node=…` with all servers.
     pub fn url(&self) -> String {
         let addresses = self.addresses();
-        let rest: Vec<String> = addresses[1..].iter().map(|one| format!("node={one}")).collect();
+        let rest: Vec<String> =
+            addresses[1..].iter().map(|address| format!("node={address}")).collect();
         format!("redis-cluster://{}?{}", addresses[0], rest.join("&"))
     }
 
@@ -98,7 +99,7 @@ impl PrivateCluster {
             let text = nodes.text();
             let line = text.lines().find(|line| has_slot(line, slot));
             let address = line.and_then(|line| line.split([' ', '@']).nth(1));
-            let at = |one: &String| Some(one.as_str()) == address;
+            let at = |server: &String| Some(server.as_str()) == address;
             if let Some(owner) = self.addresses().iter().position(at) {
                 return owner;
             }

@@ -116,7 +116,8 @@ impl TestEngine {
             parts.sort();
             parts.join(";")
         };
-        let said = |one: &Fields| one.get("d").map(sorted).or(one.get("q").cloned()).unwrap();
+        let said =
+            |fields: &Fields| fields.get("d").map(sorted).or(fields.get("q").cloned()).unwrap();
         entries.iter().map(said).collect()
     }
 
@@ -183,7 +184,7 @@ impl TestEngine {
                 let has = |claim: &&Claim| {
                     claim.match_id == id
                         && claim.user.key() == value[1..]
-                        && claim.seats.iter().any(|one| one.to_string() == seat)
+                        && claim.seats.iter().any(|id| id.to_string() == seat)
                 };
                 assert_eq!(claims.iter().filter(has).count(), 1, "{seat}: {value}");
             }
@@ -333,19 +334,20 @@ impl Scene<'_> {
 
     async fn pay(&self, step: Step) {
         let (engine, id) = (&self.bed.engine, self.id());
-        let (one, payment) = (self.reservation, self.payment);
+        let (reservation, payment) = (self.reservation, self.payment);
         let attempt = self.attempt(1);
         let settle = |outcome| engine.settle_payment(&attempt, outcome);
         let refund = Refunding { payment, number: 1, amount: None };
         match step {
             Step::Request => {
                 let (method, operation) = ("CARD".to_owned(), Operation::default());
-                let request = engine.request_payment(id, self.me, one, payment, method, operation);
+                let request =
+                    engine.request_payment(id, self.me, reservation, payment, method, operation);
                 request.await.unwrap();
             }
             Step::Begin => {
                 let amount = self.amount();
-                engine.begin_payment(id, self.me, one, payment, amount, KEY).await.unwrap();
+                engine.begin_payment(id, self.me, reservation, payment, amount, KEY).await.unwrap();
             }
             Step::Approve => drop(settle(Outcome::Approved).await.unwrap()),
             Step::Decline => drop(settle(Outcome::Declined("NO".to_owned())).await.unwrap()),
@@ -353,11 +355,11 @@ impl Scene<'_> {
             Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
             Step::Ask => assert!(engine.mark_asked(&attempt).await.unwrap()),
             Step::Refund => {
-                engine.settle_refund(id, self.me, one, &refund, None).await.unwrap();
+                engine.settle_refund(id, self.me, reservation, &refund, None).await.unwrap();
             }
             Step::RefuseRefund => {
                 let code = Some("NO".to_owned());
-                engine.settle_refund(id, self.me, one, &refund, code).await.unwrap();
+                engine.settle_refund(id, self.me, reservation, &refund, code).await.unwrap();
             }
             other => panic!("{other:?} is no step of a payment"),
         }

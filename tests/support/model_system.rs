@@ -144,13 +144,17 @@ impl System {
             Command::ReserveHold { user: who, hold } => {
                 let source = Source::Hold(HoldId(self.claims[*hold].0));
                 let reserved = engine.reserve(id, user(who), source, Default::default()).await;
-                Ran::of(reserved, |(one, granted)| Ran::made("reserved", one, granted.seats))
+                Ran::of(reserved, |(reservation, granted)| {
+                    Ran::made("reserved", reservation, granted.seats)
+                })
             }
             Command::ReserveSeats { user: who, seats } => {
                 let source =
                     Source::Seats(seats.iter().map(|seat| (*seat, prices[seat])).collect());
                 let reserved = engine.reserve(id, user(who), source, Default::default()).await;
-                Ran::of(reserved, |(one, granted)| Ran::made("reserved", one, granted.seats))
+                Ran::of(reserved, |(reservation, granted)| {
+                    Ran::made("reserved", reservation, granted.seats)
+                })
             }
             Command::Block { seats } => {
                 Ran::of(engine.block(id, seats.clone()).await, |()| Ran::word("done"))
@@ -159,8 +163,9 @@ impl System {
                 Ran::of(engine.unblock(id, seats.clone()).await, |()| Ran::word("done"))
             }
             Command::Expire { claim } => {
-                let (who, one) = (self.users[model.claims[*claim].user], self.claims[*claim]);
-                Ran::of(engine.expire(id, who, one).await, |gone| {
+                let (who, reservation) =
+                    (self.users[model.claims[*claim].user], self.claims[*claim]);
+                Ran::of(engine.expire(id, who, reservation).await, |gone| {
                     Ran::word(if gone { "expired" } else { "kept" })
                 })
             }
@@ -180,25 +185,29 @@ impl System {
         match command {
             Command::Request { user, claim } => {
                 let payment = PaymentId::new(Partition(0));
-                let (who, one) = (self.users[*user], self.claims[*claim]);
+                let (who, reservation) = (self.users[*user], self.claims[*claim]);
                 let method = "CARD".to_owned();
-                let requested =
-                    engine.request_payment(id, who, one, payment, method, Default::default()).await;
+                let requested = engine
+                    .request_payment(id, who, reservation, payment, method, Default::default())
+                    .await;
                 Ran::of(requested, |payment| Ran { payment: Some(payment), ..Ran::word("ready") })
             }
             Command::Begin { user, payment, wrong_amount, key } => {
                 let amount = model.charged(model.claim_of(*payment));
                 let amount = if *wrong_amount { amount + 1 } else { amount };
-                let (who, one) = (self.users[*user], claim(payment));
+                let (who, reservation) = (self.users[*user], claim(payment));
                 let paying = self.payments[*payment];
                 let key = format!("key-{payment}-{key}");
-                Ran::of(engine.begin_payment(id, who, one, paying, amount, &key).await, |begun| {
-                    Ran::word(match begun {
-                        Begun::Now { .. } => "begun",
-                        Begun::InProgress => "in_progress",
-                        Begun::Paid => "paid",
-                    })
-                })
+                Ran::of(
+                    engine.begin_payment(id, who, reservation, paying, amount, &key).await,
+                    |begun| {
+                        Ran::word(match begun {
+                            Begun::Now { .. } => "begun",
+                            Begun::InProgress => "in_progress",
+                            Begun::Paid => "paid",
+                        })
+                    },
+                )
             }
             Command::Ask { payment, attempt } => {
                 let attempt = self.attempt(*payment, *attempt, model);

@@ -79,7 +79,7 @@ impl PrivateSentinel {
                 masters.push(self.master_of(sentinel).await?);
             }
             let new = masters[0];
-            let agreed = masters.iter().all(|one| *one == new);
+            let agreed = masters.iter().all(|master| *master == new);
             let role = ask(self.servers[new].port(), &["ROLE"]).await.ok()?;
             let is_master = matches!(&role, Reply::List(items) if items[0].text() == "master");
             (new != than && agreed && is_master).then_some(new)
@@ -150,7 +150,7 @@ impl PrivateSentinel {
         let ask_for = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
         let address = ask(self.sentinels[sentinel].port(), &ask_for).await.ok()?.texts();
         let port = address.get(1)?;
-        self.servers.iter().position(|one| one.port().to_string() == *port)
+        self.servers.iter().position(|server| server.port().to_string() == *port)
     }
 }
 
