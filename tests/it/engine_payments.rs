@@ -97,12 +97,14 @@ async fn a_payment_begins_once_with_the_right_amount() {
     let table = [
         case("not loaded").given(&[Hold, Reserve, Request, Forget]).command(begin(Me, AMOUNT, KEY))
             .expect(Expect::NotLoaded).seats("1P 2P"),
-        case("unknown").command(begin(Me, AMOUNT, KEY)).expect(Refusal::NotFound(Noun::Reservation)),
+        case("unknown").command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::NotFound(Noun::Reservation)),
         case("not mine").given(READY).command(begin(Other, AMOUNT, KEY))
             .expect(Refusal::NotFound(Noun::Reservation)).seats("1P 2P"),
         case("late").given(LATE).command(begin(Me, AMOUNT, KEY))
             .expect(Refusal::ReservationEnded(EndReason::Expired)).changes(&["A1,2"]),
-        case("lost").given(LOST).command(begin(Me, AMOUNT, KEY)).expect(Refusal::ReservationEnded(EndReason::Lost)).seats("1O"),
+        case("lost").given(LOST).command(begin(Me, AMOUNT, KEY))
+            .expect(Refusal::ReservationEnded(EndReason::Lost)).seats("1O"),
         case("another payment").given(READY).command(BeginOther)
             .expect(Refusal::NotPending(NotPending::Replaced)).seats("1P 2P"),
         case("amount before state").given(PAYING).command(begin(Me, 1, KEY))

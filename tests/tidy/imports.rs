@@ -202,8 +202,11 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let tests = usize::from(item.ident == "tests");
         self.module.push(item.ident.to_string());
+        self.in_tests += tests;
         syn::visit::visit_item_mod(self, item);
+        self.in_tests -= tests;
         self.module.pop();
     }
 
