@@ -821,7 +821,7 @@ export interface components {
             name: components["schemas"]["Name"];
             /** @description A closed polygon of three points or more. */
             outline: components["schemas"]["PlanPoint"][];
-            /** @description Rows, the one nearest to the focus first. */
+            /** @description Rows; the row nearest to the focus comes first. */
             rows: components["schemas"]["Row"][];
         };
         /**
@@ -1671,7 +1671,7 @@ export interface components {
             from: components["schemas"]["PlanPoint"];
             /** @description Grade of this row where it differs from that of its block. */
             grade?: string | null;
-            /** @description What the ticket says: `1`, `A`; 1 to 10 characters, unique in its block. */
+            /** @description The name of the row on the ticket: `1`, `A`; 1 to 10 characters, unique in its block. */
             label: components["schemas"]["Label"];
             /**
              * Format: int32
@@ -1705,7 +1705,7 @@ export interface components {
             state: components["schemas"]["SeatState"];
         };
         /**
-         * @description The state of a seat in a match (design, section 2).
+         * @description The state of a seat in a match.
          * @enum {string}
          */
         SeatState: "AVAILABLE" | "HOLD" | "PENDING" | "OCCUPIED" | "BLOCKED";
@@ -1770,7 +1770,10 @@ export interface components {
         };
         /** @description A shape to draw under the seats. */
         Shape: {
-            /** @description What it is: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier ones. */
+            /**
+             * @description The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier
+             *     ones.
+             */
             kind: string;
             /** @description A closed polygon of three points or more. */
             outline: components["schemas"]["PlanPoint"][];
@@ -1798,7 +1801,7 @@ export interface components {
         SitePlan: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
-            /** @description Where everybody looks: the point that "best" is measured from. */
+            /** @description The point where everybody looks. "Best" is measured from here. */
             focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
@@ -1811,7 +1814,7 @@ export interface components {
         SitePlanInput: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
-            /** @description Where everybody looks: the point that "best" is measured from. */
+            /** @description The point where everybody looks. "Best" is measured from here. */
             focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
