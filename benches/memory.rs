@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use grandstand::domain::ids::{MatchId, PaymentId, SeatId, UserId};
 use grandstand::domain::money::Attempt;
 use grandstand::engine::Engine;
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::{Begun, Settled};
 use grandstand::engine::reservations::Source;
@@ -84,7 +84,8 @@ async fn sell(engine: &Engine, match_id: MatchId, user: UserId, source: Source) 
         method,
         payment_key,
     };
-    let settled = engine.settle_payment(&attempt, Outcome::Approved).await.expect("an outcome");
+    let settled =
+        engine.settle_payment(&attempt, PaymentOutcome::Approved).await.expect("an outcome");
     assert!(matches!(settled, Settled::Confirmed(_)), "{settled:?}");
 }
 

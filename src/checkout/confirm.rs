@@ -7,11 +7,11 @@ use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::money::Attempt;
 use crate::domain::position::StreamId;
 use crate::engine::claims::Found;
-use crate::engine::command::Outcome;
+use crate::engine::command::PaymentOutcome;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::{Begun, Settled};
 use crate::failpoint;
-use crate::gateway::toss::{Outcome as ConfirmReply, Toss};
+use crate::gateway::toss::{ConfirmOutcome, Toss};
 use crate::store::ClaimRow;
 use crate::stream::persisted::Verdict;
 use parking_lot::Mutex;
@@ -56,9 +56,9 @@ pub(super) async fn charge(toss: &Toss, attempt: &Attempt) -> Charge {
     let reply = toss.confirm(payment_key, &payment.order_id(), *amount, *number).await;
     failpoint::reached("gateway.after");
     match reply {
-        ConfirmReply::Approved(_) => Charge::Approved,
-        ConfirmReply::Declined { code, message } => Charge::Declined { code, message },
-        ConfirmReply::Unknown { reason } => Charge::Unknown { reason },
+        ConfirmOutcome::Approved(_) => Charge::Approved,
+        ConfirmOutcome::Declined { code, message } => Charge::Declined { code, message },
+        ConfirmOutcome::Unknown { reason } => Charge::Unknown { reason },
     }
 }
 
@@ -170,7 +170,7 @@ impl Checkout {
                 Ok(None)
             }
             ClaimRow::Lost(seats) => {
-                self.engine.settle_payment(attempt, Outcome::Lost(seats.clone())).await?;
+                self.engine.settle_payment(attempt, PaymentOutcome::Lost(seats.clone())).await?;
                 metrics::counter!("grandstand_seats_lost_total").increment(1);
                 Err(CheckoutError::SeatsSold(seats))
             }
@@ -178,7 +178,7 @@ impl Checkout {
             ClaimRow::Paid => Ok(Some(Confirmed::Persisted)),
             ClaimRow::Missing => {
                 self.pauses.begin(partition);
-                let withdrawn = Outcome::Withdrawn(EXTRA_TIME_MS);
+                let withdrawn = PaymentOutcome::Withdrawn(EXTRA_TIME_MS);
                 match self.engine.settle_payment(attempt, withdrawn).await? {
                     Settled::Asked => Ok(Some(Confirmed::Unknown)),
                     Settled::Confirmed(_) => self.persisted_earlier(reservation).await.map(Some),
@@ -200,7 +200,7 @@ impl Checkout {
         match charge(&self.toss, attempt).await {
             Charge::Approved => self.settle_approved(reservation, attempt).await,
             Charge::Declined { code, message } => {
-                self.engine.settle_payment(attempt, Outcome::Declined(code.clone())).await?;
+                self.engine.settle_payment(attempt, PaymentOutcome::Declined(code.clone())).await?;
                 Err(CheckoutError::Declined { code, message })
             }
             Charge::Unknown { reason } => {
@@ -220,7 +220,7 @@ impl Checkout {
     ) -> Result<Confirmed, CheckoutError> {
         let payment = attempt.payment;
         failpoint::reached("outcome.before");
-        let settled = self.engine.settle_payment(attempt, Outcome::Approved).await;
+        let settled = self.engine.settle_payment(attempt, PaymentOutcome::Approved).await;
         failpoint::reached("outcome.after");
         match settled {
             Ok(Settled::Confirmed(Some(outcome))) => {

@@ -9,10 +9,10 @@ use crate::domain::fact::PaymentStep;
 use crate::domain::ids::SeatId;
 use crate::domain::money::{Attempt, Money, Refund};
 use crate::engine::Engine;
-use crate::engine::command::Outcome;
+use crate::engine::command::PaymentOutcome;
 use crate::engine::error::EngineError;
 use crate::engine::payments::Settled;
-use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome as ConfirmReply, Toss};
+use crate::gateway::toss::{CancelOutcome, ConfirmOutcome, GatewayStatus, Lookup, Toss};
 use crate::store::unsettled::UnsettledState;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Resumption {
 
     async fn settle(&self, attempt: &Attempt) -> Result<bool, EngineError> {
         let Some(outcome) = self.outcome(attempt).await? else { return Ok(false) };
-        let approved = outcome == Outcome::Approved;
+        let approved = outcome == PaymentOutcome::Approved;
         let settled = self.engine.settle_payment(attempt, outcome).await?;
         tracing::info!(payment = %attempt.payment, ?settled, "an unknown outcome is settled");
         match settled {
@@ -71,7 +71,7 @@ impl Resumption {
     }
 
     /// The outcome of an attempt at the gateway. `None` while the gateway does not know it either.
-    async fn outcome(&self, attempt: &Attempt) -> Result<Option<Outcome>, EngineError> {
+    async fn outcome(&self, attempt: &Attempt) -> Result<Option<PaymentOutcome>, EngineError> {
         if attempt.amount == 0 {
             return self.charge_if_awaited(attempt).await;
         }
@@ -79,7 +79,7 @@ impl Resumption {
         let found = match self.toss.find_by_key(&attempt.payment_key).await {
             Lookup::Found(found) if found.order_id == attempt.payment.order_id() => found,
             Lookup::Found(_) | Lookup::NotFound => {
-                return Ok(Some(Outcome::Declined(NOT_FOUND.to_owned())));
+                return Ok(Some(PaymentOutcome::Declined(NOT_FOUND.to_owned())));
             }
             Lookup::Unknown { .. } => return Ok(None),
         };
@@ -87,7 +87,7 @@ impl Resumption {
             GatewayStatus::Done | GatewayStatus::PartialCanceled
                 if has_charged(&found, attempt) =>
             {
-                Some(Outcome::Approved)
+                Some(PaymentOutcome::Approved)
             }
             GatewayStatus::Done | GatewayStatus::PartialCanceled => {
                 self.refuse_other_amount(attempt).await
@@ -97,12 +97,12 @@ impl Resumption {
                 self.charge_if_awaited(attempt).await?
             }
             GatewayStatus::Aborted | GatewayStatus::Expired | GatewayStatus::Canceled => {
-                Some(Outcome::Declined(found.status.as_str().to_owned()))
+                Some(PaymentOutcome::Declined(found.status.as_str().to_owned()))
             }
             GatewayStatus::WaitingForDeposit => {
                 match self.toss.refuse_deposit(&attempt.payment_key).await {
-                    ConfirmReply::Declined { code, .. } => Some(Outcome::Declined(code)),
-                    ConfirmReply::Approved(_) | ConfirmReply::Unknown { .. } => None,
+                    ConfirmOutcome::Declined { code, .. } => Some(PaymentOutcome::Declined(code)),
+                    ConfirmOutcome::Approved(_) | ConfirmOutcome::Unknown { .. } => None,
                 }
             }
             GatewayStatus::Other(_) => None,
@@ -111,31 +111,34 @@ impl Resumption {
 
     /// Charges an attempt that its reservation still waits for. Redis notes this first, so that
     /// the process that began the attempt can't take it back meanwhile.
-    async fn charge_if_awaited(&self, attempt: &Attempt) -> Result<Option<Outcome>, EngineError> {
+    async fn charge_if_awaited(
+        &self,
+        attempt: &Attempt,
+    ) -> Result<Option<PaymentOutcome>, EngineError> {
         if !self.engine.mark_asked(attempt).await? {
-            return Ok(Some(Outcome::Declined(WITHDRAWN.to_owned())));
+            return Ok(Some(PaymentOutcome::Declined(WITHDRAWN.to_owned())));
         }
         Ok(match charge(&self.toss, attempt).await {
-            Charge::Approved => Some(Outcome::Approved),
-            Charge::Declined { code, .. } => Some(Outcome::Declined(code)),
+            Charge::Approved => Some(PaymentOutcome::Approved),
+            Charge::Declined { code, .. } => Some(PaymentOutcome::Declined(code)),
             Charge::Unknown { .. } => None,
         })
     }
 
     /// The gateway has charged another amount than we asked for, so it is no payment of this
     /// reservation, and goes back.
-    async fn refuse_other_amount(&self, attempt: &Attempt) -> Option<Outcome> {
+    async fn refuse_other_amount(&self, attempt: &Attempt) -> Option<PaymentOutcome> {
         let intent = format!("amount:{}", attempt.payment_key);
         let reason = "another amount than that of the reservation";
         match self.toss.cancel(&attempt.payment_key, &intent, reason, None).await {
-            CancelOutcome::Canceled(_) => Some(Outcome::Declined(OTHER_AMOUNT.to_owned())),
+            CancelOutcome::Canceled(_) => Some(PaymentOutcome::Declined(OTHER_AMOUNT.to_owned())),
             CancelOutcome::Refused { .. } | CancelOutcome::Unknown { .. } => None,
         }
     }
 
     /// PostgreSQL refused the claim, and the node that asked for it did not tell Redis.
     async fn give_up(&self, attempt: &Attempt, sold: &[SeatId]) -> Result<bool, EngineError> {
-        self.engine.settle_payment(attempt, Outcome::Lost(sold.to_vec())).await?;
+        self.engine.settle_payment(attempt, PaymentOutcome::Lost(sold.to_vec())).await?;
         self.record_end(attempt, PaymentStep::Lost, &Money::default()).await
     }
 

@@ -8,7 +8,7 @@ use crate::domain::ids::PaymentId;
 use crate::domain::money::{Attempt, Money};
 use crate::engine::Engine;
 use crate::engine::claims::Found;
-use crate::engine::command::Outcome;
+use crate::engine::command::PaymentOutcome;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::payments::Settled;
 use crate::gateway::toss::{CancelOutcome, GatewayPayment, GatewayStatus, Lookup, Toss};
@@ -131,7 +131,7 @@ impl Settlement {
         }
         match row.standing {
             Standing::Waits(_) if has_charged(found, attempt) => {
-                self.engine.settle_payment(attempt, Outcome::Approved).await?;
+                self.engine.settle_payment(attempt, PaymentOutcome::Approved).await?;
                 Ok(Verdict::Settled)
             }
             Standing::Waits(_) | Standing::Ending => Ok(Verdict::Later),
@@ -140,7 +140,7 @@ impl Settlement {
                 Ok(Verdict::Settled)
             }
             Standing::Failed if has_money => {
-                let settled = self.engine.settle_payment(attempt, Outcome::Approved).await?;
+                let settled = self.engine.settle_payment(attempt, PaymentOutcome::Approved).await?;
                 tracing::warn!(%payment, ?settled, "approved after it was refused: it goes back");
                 count("approved late");
                 Ok(if settled == Settled::Owed { Verdict::Settled } else { Verdict::Later })

@@ -55,7 +55,7 @@ pub enum SeatCommand {
     /// From here on the attempt cannot be withdrawn, because the gateway is asked for its money.
     MarkAsked { attempt: Attempt },
     /// PAYING → OCCUPIED, or back to PENDING, or over.
-    SettlePayment { attempt: Attempt, outcome: Outcome },
+    SettlePayment { attempt: Attempt, outcome: PaymentOutcome },
     /// Writes a fact to the journal about a payment whose reservation is gone or has moved on.
     RecordOrphan { attempt: Attempt, fact: PaymentStep, money: Money },
     /// Writes the fact of a step again, because PostgreSQL has missed it.
@@ -86,7 +86,7 @@ pub enum SeatCommand {
 
 /// The outcome of a payment, as the gateway or the claim in PostgreSQL decided it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PaymentOutcome {
     Approved,
     /// The gateway refused for good, with its code.
     Declined(String),
@@ -179,8 +179,10 @@ impl SeatCommand {
             Self::HoldBest { choice_size, choices, .. } => choice_size * choices.len(),
             Self::ReserveSeats { seats, .. } => seats.len() * COST_OF_RESERVED_SEAT,
             Self::Cancel { seats, .. } => seats.len(),
-            Self::SettlePayment { attempt, outcome: Outcome::Approved } => attempt.seats.len(),
-            Self::SettlePayment { outcome: Outcome::Lost(seats), .. } => seats.len(),
+            Self::SettlePayment { attempt, outcome: PaymentOutcome::Approved } => {
+                attempt.seats.len()
+            }
+            Self::SettlePayment { outcome: PaymentOutcome::Lost(seats), .. } => seats.len(),
             Self::RecordOrphan { attempt, .. }
             | Self::TellAgain { attempt, step: MissedStep::Refund(_) } => attempt.seats.len(),
             Self::Release { .. }
@@ -191,7 +193,8 @@ impl SeatCommand {
             | Self::Extend { .. }
             | Self::MarkAsked { .. }
             | Self::SettlePayment {
-                outcome: Outcome::Declined(_) | Outcome::Withdrawn(_), ..
+                outcome: PaymentOutcome::Declined(_) | PaymentOutcome::Withdrawn(_),
+                ..
             }
             | Self::TellAgain { step: MissedStep::Begin | MissedStep::Outcome, .. }
             | Self::SettleRefund { .. }
@@ -272,20 +275,20 @@ impl SeatCommand {
     }
 }
 
-fn encode_outcome(row: &mut Row<'_>, attempt: &Attempt, outcome: &Outcome) {
+fn encode_outcome(row: &mut Row<'_>, attempt: &Attempt, outcome: &PaymentOutcome) {
     on_attempt(row, attempt);
     match outcome {
-        Outcome::Approved => {
+        PaymentOutcome::Approved => {
             row.text(Argument::Outcome, "approved");
             with_money(row, attempt, &Money { attempt: attempt.number, ..Money::default() });
         }
-        Outcome::Declined(code) => {
+        PaymentOutcome::Declined(code) => {
             row.text(Argument::Outcome, "declined").text(Argument::Code, code);
         }
-        Outcome::Withdrawn(extra_ms) => {
+        PaymentOutcome::Withdrawn(extra_ms) => {
             row.text(Argument::Outcome, "withdrawn").number(Argument::ExtraMs, *extra_ms);
         }
-        Outcome::Lost(seats) => {
+        PaymentOutcome::Lost(seats) => {
             row.text(Argument::Outcome, "lost").seats(seats);
         }
     }

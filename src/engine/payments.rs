@@ -6,7 +6,7 @@ use crate::domain::ids::{MatchId, PaymentId, ReservationId, UserId};
 use crate::domain::money::{Attempt, Money, Refund};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::command::{MissedStep, Outcome, SeatCommand};
+use crate::engine::command::{MissedStep, PaymentOutcome, SeatCommand};
 use crate::engine::error::{EngineError, Noun};
 use crate::engine::operation::Operation;
 use crate::engine::reply::{bad, done_with, first_word, refusal};
@@ -111,7 +111,7 @@ impl Engine {
     pub async fn settle_payment(
         &self,
         attempt: &Attempt,
-        outcome: Outcome,
+        outcome: PaymentOutcome,
     ) -> Result<Settled, EngineError> {
         let command = SeatCommand::SettlePayment { attempt: attempt.clone(), outcome };
         let reply = self.batcher.run(attempt.match_id, command).await?;

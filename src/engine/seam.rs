@@ -8,7 +8,7 @@ use crate::domain::money::{Attempt, Money};
 use crate::domain::seat::SeatState;
 use crate::engine::claims::{NOTE_ENDED, NOTE_PAYMENT};
 use crate::engine::columns::{Argument, COLUMNS, Columns};
-use crate::engine::command::Outcome;
+use crate::engine::command::PaymentOutcome;
 use crate::engine::command::{MissedStep, SeatCommand};
 use crate::engine::partitions::{ANSWER_TTL_MS, LAYOUT};
 use crate::engine::scripts::SEAT_BATCH;
@@ -125,7 +125,7 @@ fn samples() -> Vec<SeatCommand> {
         },
         SeatCommand::Extend { reservation, user, extra_ms: 1 },
         SeatCommand::MarkAsked { attempt: attempt.clone() },
-        SeatCommand::SettlePayment { attempt: attempt.clone(), outcome: Outcome::Approved },
+        SeatCommand::SettlePayment { attempt: attempt.clone(), outcome: PaymentOutcome::Approved },
         SeatCommand::RecordOrphan {
             attempt: attempt.clone(),
             fact: PaymentStep::Lost,

@@ -2,7 +2,7 @@
 //! wait for the deposit. So such a payment is refused, and its account is closed at the gateway.
 
 use crate::gateway::payment::GatewayStatus;
-use crate::gateway::toss::{CancelOutcome, Lookup, Outcome, Toss};
+use crate::gateway::toss::{CancelOutcome, ConfirmOutcome, Lookup, Toss};
 
 /// Our code for the refusal, in the place of a code of the gateway.
 const REFUSAL_CODE: &str = "VIRTUAL_ACCOUNT_NOT_ACCEPTED";
@@ -11,16 +11,16 @@ impl Toss {
     /// Closes the virtual account of a payment that waits for a deposit. The outcome is `Declined`
     /// once no deposit can arrive, and also when the gateway refuses to close the account. In the
     /// second case, the settlement finds a late deposit and returns the money.
-    pub async fn refuse_deposit(&self, payment_key: &str) -> Outcome {
+    pub async fn refuse_deposit(&self, payment_key: &str) -> ConfirmOutcome {
         let intent = format!("deposit:{payment_key}");
         let reason = "virtual accounts are not accepted";
-        let declined = || Outcome::Declined {
+        let declined = || ConfirmOutcome::Declined {
             code: REFUSAL_CODE.to_owned(),
             message: "This shop does not accept deposits into an account.".to_owned(),
         };
         match self.cancel(payment_key, &intent, reason, None).await {
             CancelOutcome::Canceled(_) => declined(),
-            CancelOutcome::Unknown { reason } => Outcome::Unknown { reason },
+            CancelOutcome::Unknown { reason } => ConfirmOutcome::Unknown { reason },
             CancelOutcome::Refused { code, .. } => match self.find_by_key(payment_key).await {
                 Lookup::Found(found) if found.status == GatewayStatus::WaitingForDeposit => {
                     tracing::warn!(
@@ -31,7 +31,9 @@ impl Toss {
                     declined()
                 }
                 // The buyer has paid before the account was closed.
-                _ => Outcome::Unknown { reason: format!("the account cannot be closed: {code}") },
+                _ => ConfirmOutcome::Unknown {
+                    reason: format!("the account cannot be closed: {code}"),
+                },
             },
         }
     }

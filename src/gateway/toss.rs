@@ -23,7 +23,7 @@ const PAGE_TRANSACTIONS_MAX: usize = 1000;
 /// The result of a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "made once per call; never kept in numbers")]
-pub enum Outcome {
+pub enum ConfirmOutcome {
     /// The money moved: the status is DONE, and order, key and amount are those of the request.
     Approved(GatewayPayment),
     /// No money moved, and none will move with this payment key.
@@ -111,7 +111,7 @@ impl Toss {
         order_id: &str,
         amount: i64,
         attempt: u32,
-    ) -> Outcome {
+    ) -> ConfirmOutcome {
         let call = Call {
             path: "/v1/payments/confirm".to_owned(),
             post: Some((
@@ -125,9 +125,9 @@ impl Toss {
             }
             Reply::Payment(payment) => judge_approval(*payment, payment_key, order_id, amount),
             Reply::Error { status, code, message } if codes::declines_confirm(status, &code) => {
-                Outcome::Declined { code, message }
+                ConfirmOutcome::Declined { code, message }
             }
-            other => Outcome::Unknown { reason: unknown_reason("confirm", order_id, other) },
+            other => ConfirmOutcome::Unknown { reason: unknown_reason("confirm", order_id, other) },
         }
     }
 
@@ -273,7 +273,7 @@ fn judge_approval(
     payment_key: &str,
     order_id: &str,
     amount: i64,
-) -> Outcome {
+) -> ConfirmOutcome {
     let is_ours = payment.payment_key == payment_key
         && payment.order_id == order_id
         && payment.total_amount == amount
@@ -286,12 +286,12 @@ fn judge_approval(
             found_amount = payment.total_amount,
             "the gateway confirmed another payment"
         );
-        return Outcome::Unknown { reason: "the reply is about another payment".to_owned() };
+        return ConfirmOutcome::Unknown { reason: "the reply is about another payment".to_owned() };
     }
     if payment.status != GatewayStatus::Done {
-        return Outcome::Unknown { reason: format!("the payment is {}", payment.status) };
+        return ConfirmOutcome::Unknown { reason: format!("the payment is {}", payment.status) };
     }
-    Outcome::Approved(payment)
+    ConfirmOutcome::Approved(payment)
 }
 
 fn judge_cancel(payment: GatewayPayment, payment_key: &str) -> CancelOutcome {

@@ -10,7 +10,7 @@ use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
 use crate::domain::money::Attempt;
 use crate::domain::position::Position;
-use crate::engine::command::{MissedStep, Outcome};
+use crate::engine::command::{MissedStep, PaymentOutcome};
 use crate::engine::payments::Settled;
 use crate::store::payments::PaymentProgress;
 use crate::store::status::PaymentRowStatus as Status;
@@ -213,8 +213,8 @@ impl Workers {
                 status: Status::Paid | Status::Refunded,
                 attempt: kept,
                 ..
-            }) if kept == attempt.number => Outcome::Approved,
-            Some(_) | None => Outcome::Withdrawn(EXTRA_TIME_MS),
+            }) if kept == attempt.number => PaymentOutcome::Approved,
+            Some(_) | None => PaymentOutcome::Withdrawn(EXTRA_TIME_MS),
         };
         if !again {
             suspect();

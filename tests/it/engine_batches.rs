@@ -8,7 +8,7 @@ use crate::support::table::{Expect, done, taken};
 use fred::prelude::*;
 use grandstand::domain::ids::{HoldId, ReservationId};
 use grandstand::domain::ids::{PaymentId, UserId};
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{EngineError, Noun, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
@@ -338,7 +338,7 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
     assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
     assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
-    let declined = Outcome::Declined("NO".to_owned());
+    let declined = PaymentOutcome::Declined("NO".to_owned());
     let settled = bed.engine.settle_payment(&scene.attempt(1), declined).await;
     assert!(matches!(settled, Ok(Settled::Pending(_))), "{settled:?}");
     bed.assert_sound().await;
@@ -355,7 +355,8 @@ async fn a_pass_is_used_up_within_a_batch() {
     let scene = bed.at(&[Queue, Pass, Hold, Reserve, Request, Begin]).await;
     let attempt = scene.attempt(1);
     let again = bed.engine.hold(scene.id(), scene.me, seats(&[5]), PRICE, &[], operation("", ""));
-    let (paid, held) = tokio::join!(bed.engine.settle_payment(&attempt, Outcome::Approved), again);
+    let (paid, held) =
+        tokio::join!(bed.engine.settle_payment(&attempt, PaymentOutcome::Approved), again);
     assert!(matches!(paid, Ok(Settled::Confirmed(_))), "{paid:?}");
     assert!(matches!(held, Err(EngineError::Refused(Refusal::PassRequired))), "{held:?}");
 }

@@ -11,7 +11,7 @@ use crate::support::table::{Expect, Reply, case, check};
 use grandstand::domain::claim::EndReason;
 use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::PaymentId;
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{NotPending, Noun, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
@@ -290,10 +290,10 @@ async fn a_deadline_that_passes_while_paying_counts_only_after_the_outcome() {
     let bed = TestEngine::start().await;
     let brief = bed.another(Limits { payment_ttl_ms: 400, ..limits() }).await;
     let outcomes = [
-        (Outcome::Declined("NO".to_owned()), Settled::Over, ""),
-        (Outcome::Withdrawn(0), Settled::Over, ""),
-        (Outcome::Approved, Settled::Confirmed(None), "1O 2O"),
-        (Outcome::Withdrawn(60_000), Settled::Pending(0), "1P 2P"),
+        (PaymentOutcome::Declined("NO".to_owned()), Settled::Over, ""),
+        (PaymentOutcome::Withdrawn(0), Settled::Over, ""),
+        (PaymentOutcome::Approved, Settled::Confirmed(None), "1O 2O"),
+        (PaymentOutcome::Withdrawn(60_000), Settled::Pending(0), "1P 2P"),
     ];
     for (outcome, expected, left) in outcomes {
         let scene = bed.at(&[Hold]).await;

@@ -10,7 +10,7 @@ use grandstand::domain::claim::PaymentStatus;
 use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money};
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::Settled;
 use grandstand::engine::reservations::Source;
@@ -263,7 +263,7 @@ async fn late_facts_of_an_earlier_payment_do_not_touch_the_sale() {
     let money = Money { attempt: 1, ..Money::default() };
     let engine = &node.services.engine;
     assert!(engine.record_orphan_payment(&first, PaymentStep::Declined, &money).await.unwrap());
-    let settled = engine.settle_payment(&first, Outcome::Approved).await.unwrap();
+    let settled = engine.settle_payment(&first, PaymentOutcome::Approved).await.unwrap();
     assert_eq!(settled, Settled::Owed);
     eventually("the journal is in PostgreSQL", || async {
         let kept = node.services.store.payment(first.payment).await.unwrap().unwrap().1;

@@ -3,7 +3,7 @@
 use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits, seats};
 use grandstand::domain::ids::{MatchId, PaymentId, UserId};
 use grandstand::engine::Engine;
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::Settled;
@@ -35,7 +35,7 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, UserId)
         engine.request_payment(id, me, reservation, payment, method, operation).await.unwrap();
         engine.begin_payment(id, me, reservation, payment, PRICE, KEY).await.unwrap();
         let attempt = attempt(id, me, reservation, payment);
-        let settled = engine.settle_payment(&attempt, Outcome::Approved).await.unwrap();
+        let settled = engine.settle_payment(&attempt, PaymentOutcome::Approved).await.unwrap();
         assert!(matches!(settled, Settled::Confirmed(Some(_))), "{settled:?}");
         bought.push((seat, me));
     }

@@ -9,7 +9,7 @@ use fred::prelude::*;
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::ids::{MatchId, Partition};
 use grandstand::domain::money::Attempt;
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::operation::Operation;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
@@ -169,7 +169,7 @@ async fn a_match_with_an_open_payment_stays_in_redis() {
         method: "CARD".to_owned(),
         payment_key: "key".to_owned(),
     };
-    engine.settle_payment(&attempt, Outcome::Declined("NO".to_owned())).await.unwrap();
+    engine.settle_payment(&attempt, PaymentOutcome::Declined("NO".to_owned())).await.unwrap();
     node.verify().await;
     retire(&node, &fixture).await;
     assert!(!is_archived(&node, &fixture).await, "a reservation may still be paid");

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 use grandstand::commands::verify::gateway::verify_gateway;
 use grandstand::commands::verify::{Verified, verify};
 use grandstand::domain::ids::{MatchId, ReservationId};
-use grandstand::gateway::toss::Outcome;
+use grandstand::gateway::toss::ConfirmOutcome;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -78,7 +78,7 @@ async fn charges_of_another_shop(node: &TestNode) {
             let answer = http.post(url).json(&body).send().await.unwrap();
             let key = answer.json::<Value>().await.unwrap()["paymentKey"].clone();
             let outcome = toss.confirm(key.as_str().unwrap(), &order, 1000, 1).await;
-            assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
+            assert!(matches!(outcome, ConfirmOutcome::Approved(_)), "{outcome:?}");
         }
     };
     stream::iter(0..1001).map(pay).buffer_unordered(16).collect::<Vec<_>>().await;

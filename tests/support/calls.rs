@@ -7,7 +7,7 @@ use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::{PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
 use grandstand::engine::command::MissedStep;
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::EngineError;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::{Begun, Settled};
@@ -213,13 +213,15 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
         Call::RequestNew(who) => request(who, new).await,
         Call::Begin(who, amount, key) => begin(who, scene.payment, amount, key).await,
         Call::BeginOther => begin(Who::Me, new, scene.amount(), KEY).await,
-        Call::Approve => settle(Outcome::Approved).await,
-        Call::ApproveOther => settle_at(other, Outcome::Approved).await,
-        Call::Decline => settle(Outcome::Declined("NO".to_owned())).await,
-        Call::Withdraw(ms) => settle(Outcome::Withdrawn(ms)).await,
-        Call::Lose(list) => settle(Outcome::Lost(seats(list))).await,
-        Call::ApproveAt(number) => settle_at(scene.attempt(number), Outcome::Approved).await,
-        Call::WithdrawAt(number) => settle_at(scene.attempt(number), Outcome::Withdrawn(1)).await,
+        Call::Approve => settle(PaymentOutcome::Approved).await,
+        Call::ApproveOther => settle_at(other, PaymentOutcome::Approved).await,
+        Call::Decline => settle(PaymentOutcome::Declined("NO".to_owned())).await,
+        Call::Withdraw(ms) => settle(PaymentOutcome::Withdrawn(ms)).await,
+        Call::Lose(list) => settle(PaymentOutcome::Lost(seats(list))).await,
+        Call::ApproveAt(number) => settle_at(scene.attempt(number), PaymentOutcome::Approved).await,
+        Call::WithdrawAt(number) => {
+            settle_at(scene.attempt(number), PaymentOutcome::Withdrawn(1)).await
+        }
         Call::Ask(number) => {
             let asked = engine.mark_asked(&scene.attempt(number)).await;
             asked.map(|asked| if asked { Reply::Asked } else { Reply::Over })

@@ -9,7 +9,7 @@ use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
-use grandstand::engine::command::Outcome;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
@@ -349,10 +349,10 @@ impl Scene<'_> {
                 let amount = self.amount();
                 engine.begin_payment(id, self.me, reservation, payment, amount, KEY).await.unwrap();
             }
-            Step::Approve => drop(settle(Outcome::Approved).await.unwrap()),
-            Step::Decline => drop(settle(Outcome::Declined("NO".to_owned())).await.unwrap()),
-            Step::Withdraw => drop(settle(Outcome::Withdrawn(1000)).await.unwrap()),
-            Step::Lose => drop(settle(Outcome::Lost(seats(&[1]))).await.unwrap()),
+            Step::Approve => drop(settle(PaymentOutcome::Approved).await.unwrap()),
+            Step::Decline => drop(settle(PaymentOutcome::Declined("NO".to_owned())).await.unwrap()),
+            Step::Withdraw => drop(settle(PaymentOutcome::Withdrawn(1000)).await.unwrap()),
+            Step::Lose => drop(settle(PaymentOutcome::Lost(seats(&[1]))).await.unwrap()),
             Step::Ask => assert!(engine.mark_asked(&attempt).await.unwrap()),
             Step::Refund => {
                 engine.settle_refund(id, self.me, reservation, &refund, None).await.unwrap();

@@ -10,7 +10,7 @@ use grandstand::domain::ids::{
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::engine::claims::Found;
-use grandstand::engine::command::Outcome as Settle;
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::payments::{Begun, Settled};
@@ -217,9 +217,9 @@ impl System {
             }
             Command::Outcome { payment, attempt, outcome } => {
                 let outcome = match outcome {
-                    Outcome::Approved => Settle::Approved,
-                    Outcome::Declined => Settle::Declined("CODE".to_owned()),
-                    Outcome::Withdrawn => Settle::Withdrawn(EXTRA_MS as u64),
+                    Outcome::Approved => PaymentOutcome::Approved,
+                    Outcome::Declined => PaymentOutcome::Declined("CODE".to_owned()),
+                    Outcome::Withdrawn => PaymentOutcome::Withdrawn(EXTRA_MS as u64),
                 };
                 let attempt = self.attempt(*payment, *attempt, model);
                 Ran::of(engine.settle_payment(&attempt, outcome).await, |settled| {

@@ -6,7 +6,10 @@ use super::*;
 async fn paid() -> (Gateway, String) {
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({})).await;
-    assert!(matches!(gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
+    assert!(matches!(
+        gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await,
+        ConfirmOutcome::Approved(_)
+    ));
     (gateway, key)
 }
 

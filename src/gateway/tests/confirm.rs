@@ -9,14 +9,14 @@ async fn an_approval_is_approved_and_can_be_looked_up() {
     let key = gateway.pay(ORDER, json!({})).await;
 
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    let Outcome::Approved(payment) = outcome else { panic!("{outcome:?}") };
+    let ConfirmOutcome::Approved(payment) = outcome else { panic!("{outcome:?}") };
     assert_eq!((payment.status.as_str(), payment.balance_amount), ("DONE", AMOUNT));
     assert!(payment.approved_at.as_ref().unwrap().ends_with("+09:00"));
     assert_eq!(payment.method.as_deref(), Some("카드"));
 
     assert_eq!(gateway.toss.find_by_order(ORDER).await, Lookup::Found(payment.clone()));
     let again = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    assert_eq!(again, Outcome::Approved(payment), "the same call has one effect");
+    assert_eq!(again, ConfirmOutcome::Approved(payment), "the same call has one effect");
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_refused_card_is_declined_and_stays_declined() {
     let key = gateway.pay(ORDER, json!({ "confirm": "decline" })).await;
     for _ in 0..2 {
         let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-        let Outcome::Declined { code, message } = outcome else { panic!("{outcome:?}") };
+        let ConfirmOutcome::Declined { code, message } = outcome else { panic!("{outcome:?}") };
         assert_eq!(code, "REJECT_CARD_COMPANY");
         assert!(!message.is_empty());
     }
@@ -40,9 +40,12 @@ async fn a_second_card_for_the_same_order_can_succeed_after_a_decline() {
     let third = gateway.pay(ORDER, json!({})).await;
     assert!(matches!(
         gateway.toss.confirm(&refused, ORDER, AMOUNT, 1).await,
-        Outcome::Declined { .. }
+        ConfirmOutcome::Declined { .. }
     ));
-    assert!(matches!(gateway.toss.confirm(&good, ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
+    assert!(matches!(
+        gateway.toss.confirm(&good, ORDER, AMOUNT, 1).await,
+        ConfirmOutcome::Approved(_)
+    ));
     assert_unknown(&gateway.toss.confirm(&third, ORDER, AMOUNT, 1).await, "ALREADY_PROCESSED");
     let Lookup::Found(payment) = gateway.toss.find_by_order(ORDER).await else { panic!() };
     assert_eq!(payment.payment_key, good, "the payment that took the money is found");
@@ -66,7 +69,7 @@ async fn definitive_codes_decline_and_all_others_are_unknown() {
         let key = gateway.pay(&order, json!({ "confirm": "decline", "code": code })).await;
         let outcome = gateway.toss.confirm(&key, &order, AMOUNT, 1).await;
         if is_definitive {
-            assert!(matches!(outcome, Outcome::Declined { .. }), "{code}: {outcome:?}");
+            assert!(matches!(outcome, ConfirmOutcome::Declined { .. }), "{code}: {outcome:?}");
         } else {
             assert_unknown(&outcome, code);
         }
@@ -83,7 +86,7 @@ async fn an_amount_or_an_order_that_differs_is_refused() {
         ("no-such-payment", ORDER, AMOUNT),
     ] {
         let outcome = gateway.toss.confirm(key, order, amount, 1).await;
-        assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
+        assert!(matches!(outcome, ConfirmOutcome::Declined { .. }), "{outcome:?}");
     }
     gateway.until_status(ORDER, &GatewayStatus::InProgress).await;
 }
@@ -95,10 +98,13 @@ async fn a_cut_connection_is_unknown_and_a_look_up_finds_the_payment_done() {
         let key = gateway.pay(order, json!({})).await;
         gateway.fault(json!({ "call": "confirm", "kind": kind, "count": 1 })).await;
         let outcome = gateway.toss.confirm(&key, order, AMOUNT, 1).await;
-        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+        assert!(matches!(outcome, ConfirmOutcome::Unknown { .. }), "{outcome:?}");
         gateway.until_status(order, &GatewayStatus::Done).await;
         let again = gateway.toss.confirm(&key, order, AMOUNT, 1).await;
-        assert!(matches!(again, Outcome::Approved(_)), "Toss replays the first reply: {again:?}");
+        assert!(
+            matches!(again, ConfirmOutcome::Approved(_)),
+            "Toss replays the first reply: {again:?}"
+        );
     }
 }
 
@@ -110,10 +116,10 @@ async fn a_failure_before_the_effect_is_unknown_and_a_repeat_succeeds() {
         let key = gateway.pay(&order, json!({})).await;
         gateway.fault(json!({ "call": "confirm", "kind": kind, "count": 1 })).await;
         let outcome = gateway.toss.confirm(&key, &order, AMOUNT, 1).await;
-        assert!(matches!(outcome, Outcome::Unknown { .. }), "{kind}: {outcome:?}");
+        assert!(matches!(outcome, ConfirmOutcome::Unknown { .. }), "{kind}: {outcome:?}");
         gateway.until_status(&order, &GatewayStatus::InProgress).await;
         let again = gateway.toss.confirm(&key, &order, AMOUNT, 1).await;
-        assert!(matches!(again, Outcome::Approved(_)), "{kind}: {again:?}");
+        assert!(matches!(again, ConfirmOutcome::Approved(_)), "{kind}: {again:?}");
     }
 }
 
@@ -139,7 +145,7 @@ async fn a_call_in_flight_is_repeated_with_the_same_key() {
         gateway.toss.confirm(&key, ORDER, AMOUNT, 1),
         gateway.toss.confirm(&key, ORDER, AMOUNT, 1),
     );
-    assert!(matches!(first, Outcome::Approved(_)), "{first:?}");
+    assert!(matches!(first, ConfirmOutcome::Approved(_)), "{first:?}");
     assert_eq!(first, second);
 }
 
@@ -151,7 +157,10 @@ async fn a_call_that_stays_in_flight_is_unknown() {
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
     assert_unknown(&outcome, "IDEMPOTENT_REQUEST_PROCESSING");
     gateway.end_faults().await;
-    assert!(matches!(gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
+    assert!(matches!(
+        gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await,
+        ConfirmOutcome::Approved(_)
+    ));
 }
 
 #[tokio::test]
@@ -168,7 +177,7 @@ async fn a_payment_into_a_virtual_account_is_declined_and_the_account_is_closed(
     let gateway = Gateway::start().await;
     let key = gateway.pay(ORDER, json!({ "confirm": "waitForDeposit" })).await;
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    let Outcome::Declined { code, .. } = outcome else { panic!("{outcome:?}") };
+    let ConfirmOutcome::Declined { code, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(code, "VIRTUAL_ACCOUNT_NOT_ACCEPTED");
     gateway.until_status(ORDER, &GatewayStatus::Canceled).await;
 }
@@ -189,7 +198,7 @@ async fn the_time_to_confirm_ends() {
     let gateway = Gateway::start_with(settings, 5_000).await;
     let key = gateway.pay(ORDER, json!({})).await;
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    let Outcome::Declined { code, .. } = outcome else { panic!("{outcome:?}") };
+    let ConfirmOutcome::Declined { code, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(code, "NOT_FOUND_PAYMENT_SESSION");
     gateway.until_status(ORDER, &GatewayStatus::Expired).await;
 }
@@ -236,7 +245,7 @@ async fn a_reply_about_another_payment_is_never_an_approval() {
         "totalAmount": AMOUNT, "balanceAmount": AMOUNT, "currency": "KRW",
     });
     let toss = gateway_with_reply(200, good.to_string()).await;
-    assert!(matches!(toss.confirm("key-1", ORDER, AMOUNT, 1).await, Outcome::Approved(_)));
+    assert!(matches!(toss.confirm("key-1", ORDER, AMOUNT, 1).await, ConfirmOutcome::Approved(_)));
 
     for (field, value) in [
         ("paymentKey", json!("key-2")),
@@ -268,7 +277,7 @@ async fn replies_that_are_not_from_toss_are_unknown() {
     ] {
         let toss = gateway_with_reply(status, body).await;
         let outcome = toss.confirm("key-1", ORDER, AMOUNT, 1).await;
-        assert!(matches!(outcome, Outcome::Unknown { .. }), "{status}: {outcome:?}");
+        assert!(matches!(outcome, ConfirmOutcome::Unknown { .. }), "{status}: {outcome:?}");
         assert!(matches!(toss.find_by_order(ORDER).await, Lookup::Unknown { .. }), "{status}");
         let outcome = toss.cancel("key-1", "intent-1", "test", None).await;
         assert!(matches!(outcome, CancelOutcome::Unknown { .. }), "{status}: {outcome:?}");
@@ -284,7 +293,7 @@ async fn ids_that_could_change_the_path_are_not_sent() {
         assert!(matches!(outcome, CancelOutcome::Unknown { .. }), "{id}");
     }
     let outcome = gateway.toss.confirm("../\r\n\u{0}", ORDER, AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
+    assert!(matches!(outcome, ConfirmOutcome::Declined { .. }), "{outcome:?}");
 }
 
 #[tokio::test]

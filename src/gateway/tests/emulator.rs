@@ -82,7 +82,7 @@ async fn a_key_in_flight_gets_409_even_after_its_first_caller_has_disconnected()
     assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT, 1).await, "in time");
     assert_unknown(&impatient.confirm(&key, ORDER, AMOUNT, 1).await, "in time");
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
+    assert!(matches!(outcome, ConfirmOutcome::Approved(_)), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -144,7 +144,10 @@ async fn payments_survive_a_restart_even_when_the_last_line_is_incomplete() {
     let gateway = Gateway::start_with(settings.clone(), 5_000).await;
     assert_eq!(gateway.ledger().await, before);
     let outcome = gateway.toss.confirm(&declined, "order-000002", AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Declined { .. }), "the plan survives too: {outcome:?}");
+    assert!(
+        matches!(outcome, ConfirmOutcome::Declined { .. }),
+        "the plan survives too: {outcome:?}"
+    );
     gateway.emulator.stop().await;
 
     let gateway = Gateway::start_with(settings, 5_000).await;
@@ -167,12 +170,12 @@ async fn a_restarted_gateway_settles_an_unknown_outcome() {
     };
     let url = gateway.emulator.url();
     gateway.emulator.stop().await;
-    assert!(matches!(waiting.await.unwrap(), Outcome::Unknown { .. }));
+    assert!(matches!(waiting.await.unwrap(), ConfirmOutcome::Unknown { .. }));
 
     let listener = TcpListener::bind(url.trim_start_matches("http://")).await.unwrap();
     let _emulator = Emulator::start(listener, settings).unwrap();
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
+    assert!(matches!(outcome, ConfirmOutcome::Approved(_)), "{outcome:?}");
 }
 
 fn pay_url(gateway: &Gateway, path: &str, more: &[(&str, &str)]) -> reqwest::Url {
@@ -244,7 +247,7 @@ async fn each_choice_at_the_pay_page_returns_to_the_shop_as_documented() {
     let to = choose(&gateway, "refused").await;
     let key = value_of(&to, "paymentKey").unwrap();
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
+    assert!(matches!(outcome, ConfirmOutcome::Declined { .. }), "{outcome:?}");
 
     let to = choose(&gateway, "approve").await;
     assert_eq!((to.path(), value_of(&to, "lang").unwrap().as_str()), ("/ok", "ko"));
@@ -253,5 +256,5 @@ async fn each_choice_at_the_pay_page_returns_to_the_shop_as_documented() {
     assert_eq!(value_of(&to, "orderId").unwrap(), ORDER);
     let key = value_of(&to, "paymentKey").unwrap();
     let outcome = gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
-    assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
+    assert!(matches!(outcome, ConfirmOutcome::Approved(_)), "{outcome:?}");
 }

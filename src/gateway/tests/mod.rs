@@ -1,7 +1,7 @@
 //! The client against the emulator, over real HTTP on this machine.
 
 use crate::gateway::client::TossSettings;
-use crate::gateway::toss::{CancelOutcome, GatewayStatus, Lookup, Outcome, Toss};
+use crate::gateway::toss::{CancelOutcome, ConfirmOutcome, GatewayStatus, Lookup, Toss};
 use grandstand_emulator::{Emulator, EmulatorSettings};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -95,8 +95,8 @@ fn client(base_url: &str, secret_key: &str, timeout_ms: u64) -> Toss {
     Toss::new(TossSettings { base_url, secret_key, timeout_ms }).unwrap()
 }
 
-fn assert_unknown(outcome: &Outcome, part: &str) {
-    let Outcome::Unknown { reason } = outcome else { panic!("not unknown: {outcome:?}") };
+fn assert_unknown(outcome: &ConfirmOutcome, part: &str) {
+    let ConfirmOutcome::Unknown { reason } = outcome else { panic!("not unknown: {outcome:?}") };
     assert!(reason.contains(part), "{reason:?} does not contain {part:?}");
 }
 
