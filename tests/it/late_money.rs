@@ -4,6 +4,9 @@
 
 use crate::support::node::eventually;
 use crate::support::sale::{Sale, path_of};
+use fred::prelude::*;
+use grandstand::domain::ids::Partition;
+use grandstand::redis::keys::PartitionKeys;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -80,13 +83,17 @@ async fn a_refused_payment_that_is_approved_late(heard: Heard) {
     kept.sort();
     assert_eq!(kept, ["PAID", "REFUNDED"]);
     sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
-    // Without another payment the reservation waits, and its seats are free in the end.
-    let (_, payment, refused) = sale.ready_to_end(&[3], "decline").await;
+    // Without another payment the reservation waits, and can still be paid after the refund.
+    let (reservation, payment, refused) = sale.ready_to_end(&[3], "decline").await;
     sale.fan.confirm(&payment, &refused).await.refused(402, "PAYMENT_DECLINED");
     sale.node.wait_for_books().await;
     sale.approve_late(&refused).await;
     sale.gateway_has(&["CANCELED", "DONE", "CANCELED"]).await;
     sale.node.wait_for_books().await;
+    let second = sale.fan.request_payment(&reservation).await;
+    let key = sale.node.pay_at_gateway(&second, "approve").await;
+    sale.fan.confirm(&second, &key).await.expect(200);
+    sale.gateway_has(&["CANCELED", "DONE", "CANCELED", "DONE"]).await;
     sale.finish().await;
 }
 
@@ -122,6 +129,25 @@ async fn a_sale_refunded_in_the_console_ends_after_a_webhook() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_refunded_in_the_console_ends_without_a_webhook() {
     a_sale_that_is_given_back_in_the_console(Heard::BySweep).await;
+}
+
+/// Each worker sweeps for the partitions that it owns, so no partition is special.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_goes_on_while_another_worker_owns_partition_0() {
+    let mut sale = start(Heard::BySweep).await;
+    while sale.partition() == Partition(0) {
+        sale.fixture = sale.node.open_match().await;
+    }
+    let (raw, lease) = (sale.node.raw().await, PartitionKeys(Partition(0)).lease());
+    let _: () = raw.set(&lease, "another worker", None, None, false).await.unwrap();
+    let (reservation, payment, key) = sale.ready(&[1, 2]).await;
+    sale.fan.confirm(&payment, &key).await.expect(200);
+    sale.gateway(&format!("/v1/payments/{key}/cancel")).await;
+    sale.node.wait_for_status(&sale.fan, &reservation, "CANCELLED").await;
+    let owner: Option<String> = raw.get(&lease).await.unwrap();
+    assert_eq!(owner.as_deref(), Some("another worker"));
+    let _: i64 = raw.del(&lease).await.unwrap();
+    sale.finish().await;
 }
 
 /// The buyer keeps the seats.
