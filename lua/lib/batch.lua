@@ -16,7 +16,11 @@ local ARGUMENTS = {
   'step', 'refund', 'seat_value',
 }
 
+-- A column that no command of a batch has.
 local NO_VALUES = {}
+local missing_columns = { __index = {} }
+-- Redis has no `ipairs` yet when it loads a library.
+for number = 1, #ARGUMENTS do missing_columns.__index[ARGUMENTS[number]] = NO_VALUES end
 
 -- The commands by name; the files in `lua/seat` add theirs.
 local commands = {}
@@ -32,9 +36,7 @@ local function read_columns(batch, ARGV)
   for number, name in ipairs(COLUMNS) do
     batch[name .. '_of'] = unpack_column(ARGV[first + number])
   end
-  local arguments = cmsgpack.unpack(ARGV[first + #COLUMNS + 1])
-  for _, name in ipairs(ARGUMENTS) do arguments[name] = arguments[name] or NO_VALUES end
-  batch.arguments = arguments
+  batch.arguments = setmetatable(cmsgpack.unpack(ARGV[first + #COLUMNS + 1]), missing_columns)
   batch.seats_named = cmsgpack.unpack(ARGV[first + #COLUMNS + 2])
 end
 

@@ -46,16 +46,14 @@ local function end_claim(batch, match, claim, reason)
   end_claim_keep_seats(batch, match, claim, reason)
 end
 
-local function is_live(match, claim)
-  return not claim.over and claim.match == match.id
-end
-
--- Ends a claim whose deadline has passed, because nobody may have swept it yet.
+-- Ends a claim of this match whose deadline has passed, because nobody may have swept it yet.
+-- Returns whether the claim is live afterwards.
 local function expire_if_due(batch, match, claim)
-  if claim.deadline > batch.now_text or not is_live(match, claim) then return end
-  if claim.state == CLAIM.HOLD or claim.state == CLAIM.PENDING then
-    end_claim(batch, match, claim, ENDED.EXPIRED)
-  end
+  if claim.over or claim.match ~= match.id then return false end
+  if claim.deadline > batch.now_text then return true end
+  if claim.state ~= CLAIM.HOLD and claim.state ~= CLAIM.PENDING then return true end
+  end_claim(batch, match, claim, ENDED.EXPIRED)
+  return false
 end
 
 -- The live claim with this id in this match, or nil. In this way a command also finds the claim
@@ -63,10 +61,7 @@ end
 local function find_claim(batch, match, claims, id)
   for number = 1, #claims do
     local claim = claims[number]
-    if claim.id == id then
-      expire_if_due(batch, match, claim)
-      return is_live(match, claim) and claim or nil
-    end
+    if claim.id == id then return expire_if_due(batch, match, claim) and claim or nil end
   end
 end
 

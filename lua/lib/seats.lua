@@ -18,10 +18,8 @@ local function state_of(batch, match, seat, value)
   local letter, user = value:sub(1, 1), value:sub(2)
   if user == '' then return letter end
   for _, claim in ipairs(claims_of(batch, user)) do
-    if has_seat(claim.seats, seat) then
-      expire_if_due(batch, match, claim)
-      if is_live(match, claim) then return letter, claim end
-    end
+    local live = has_seat(claim.seats, seat) and expire_if_due(batch, match, claim)
+    if live then return letter, claim end
   end
   return match.changed[seat] == false and SEAT.AVAILABLE or letter
 end
@@ -46,8 +44,8 @@ local function seats_held(batch, match, claims)
   local count = 0
   for number = 1, #claims do
     local claim = claims[number]
-    expire_if_due(batch, match, claim)
-    if is_live(match, claim) then count = count + seat_count(claim.seats) end
+    local live = expire_if_due(batch, match, claim)
+    if live then count = count + seat_count(claim.seats) end
   end
   return count
 end

@@ -75,6 +75,12 @@ macro_rules! uuid_ids {
                 URL_SAFE_NO_PAD.encode(self.0.as_bytes())
             }
 
+            /// The same without an allocation, for commands that are encoded in great numbers.
+            pub fn key_in(self, buffer: &mut [u8; 22]) -> &str {
+                URL_SAFE_NO_PAD.encode_slice(self.0.as_bytes(), buffer).expect("22 characters");
+                std::str::from_utf8(buffer).expect("base64 is text")
+            }
+
             /// Reads the form inside Redis; `None` when the text is not one.
             pub fn from_key(key: &str) -> Option<Self> {
                 let bytes = URL_SAFE_NO_PAD.decode(key).ok()?;

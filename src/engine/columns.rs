@@ -2,8 +2,9 @@
 //! script reads a column without going through the commands, and a column that no command of the
 //! call has costs nothing.
 
-use crate::domain::ids::SeatId;
+use crate::domain::ids::{ReservationId, SeatId, UserId};
 use rmp::encode;
+use uuid::Uuid;
 
 /// The columns with a value for every command, in the order of `COLUMNS` in `lua/lib/batch.lua`.
 pub(super) const COLUMNS: [&str; 6] = ["name", "match", "id", "user", "seat_count", "seats_before"];
@@ -159,11 +160,22 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The claim and the user that the command is about; empty where it has none.
-    pub(super) fn claim(&mut self, id: &str, user: &str) -> &mut Self {
+    /// The claim that the command is about, a hold or a reservation, and its user.
+    pub(super) fn claim(&mut self, id: Uuid, user: UserId) -> &mut Self {
+        let (mut id_buffer, mut user_buffer) = ([0; 22], [0; 22]);
+        self.names(ReservationId(id).key_in(&mut id_buffer), user.key_in(&mut user_buffer))
+    }
+
+    /// The claim and the user of a command that may have none of them; then the text is empty.
+    pub(super) fn names(&mut self, id: &str, user: &str) -> &mut Self {
         self.columns.dense[2].text(id);
         self.columns.dense[3].text(user);
         self
+    }
+
+    /// An amount in KRW.
+    pub(super) fn amount(&mut self, argument: Argument, amount: i64) -> &mut Self {
+        self.text(argument, itoa::Buffer::new().format(amount))
     }
 
     /// One more seat that the command names.

@@ -208,39 +208,39 @@ impl SeatCommand {
     pub(super) fn encode(&self, row: &mut Row<'_>) {
         match self {
             Self::Hold { id, user, seats, amount, orphans } => {
-                row.claim(&id.key(), &user.key()).seats(seats);
-                row.text(Argument::Amount, &amount.to_string());
+                row.claim(id.0, *user).seats(seats);
+                row.amount(Argument::Amount, *amount);
                 if !orphans.is_empty() {
                     row.text(Argument::Orphans, &orphan_text(orphans));
                 }
             }
             Self::HoldBest { id, user, choice_size, choices } => {
-                row.claim(&id.key(), &user.key());
+                row.claim(id.0, *user);
                 row.seats(choices.iter().flat_map(|(_, seats)| seats));
                 row.number(Argument::ChoiceSize, *choice_size as u64);
                 row.text(Argument::Amounts, &joined(choices.iter().map(|(amount, _)| *amount)));
             }
             Self::Release { hold, user } => {
-                row.claim(&hold.key(), &user.key());
+                row.claim(hold.0, *user);
             }
             Self::ReleaseSeat { user, seat, price } => {
-                row.claim("", &user.key()).seat(*seat);
-                row.text(Argument::Prices, &price.to_string());
+                row.names("", &user.key()).seat(*seat);
+                row.amount(Argument::Prices, *price);
             }
             Self::Reserve { id, user, hold } => {
-                row.claim(&id.key(), &user.key()).text(Argument::Hold, &hold.key());
+                row.claim(id.0, *user).text(Argument::Hold, &hold.key());
             }
             Self::RequestPayment { reservation, user, payment, method } => {
-                row.claim(&reservation.key(), &user.key());
+                row.claim(reservation.0, *user);
                 row.text(Argument::Payment, &payment.key()).text(Argument::Method, method);
             }
             Self::BeginPayment { reservation, user, payment, amount, payment_key } => {
-                row.claim(&reservation.key(), &user.key());
+                row.claim(reservation.0, *user);
                 row.text(Argument::Payment, &payment.key()).text(Argument::PaymentKey, payment_key);
-                row.text(Argument::Amount, &amount.to_string());
+                row.amount(Argument::Amount, *amount);
             }
             Self::Extend { reservation, user, extra_ms } => {
-                row.claim(&reservation.key(), &user.key()).number(Argument::ExtraMs, *extra_ms);
+                row.claim(reservation.0, *user).number(Argument::ExtraMs, *extra_ms);
             }
             Self::MarkAsked { attempt } => {
                 on_attempt(row, attempt);
@@ -253,22 +253,22 @@ impl SeatCommand {
             Self::TellAgain { attempt, step } => encode_missed(row, attempt, step),
             Self::ReserveSeats { id: reservation, user, seats }
             | Self::Cancel { reservation, user, seats } => {
-                priced(row.claim(&reservation.key(), &user.key()), seats);
+                priced(row.claim(reservation.0, *user), seats);
             }
             Self::SettleRefund { reservation, user, payment, refund, refused } => {
-                row.claim(&reservation.key(), &user.key());
+                row.claim(reservation.0, *user);
                 row.text(Argument::Payment, &payment.key());
                 encode_refund(row, *refund, refused.as_deref());
             }
             Self::Expire { claim, user } | Self::Archive { claim, user } => {
-                row.claim(&claim.key(), &user.key());
+                row.claim(claim.0, *user);
             }
             Self::Block { seats } | Self::Unblock { seats } => {
-                row.claim("", "").seats(seats);
+                row.names("", "").seats(seats);
             }
             Self::FreeSeats { value, seats } => {
                 // Behind the letter of the state stands the user, if there is one.
-                row.claim("", value.get(1..).unwrap_or_default()).seats(seats);
+                row.names("", value.get(1..).unwrap_or_default()).seats(seats);
                 row.text(Argument::SeatValue, value);
             }
         }
@@ -320,7 +320,7 @@ fn encode_missed(row: &mut Row<'_>, attempt: &Attempt, step: &MissedStep) {
 }
 
 fn on_payment<'r, 'c>(row: &'r mut Row<'c>, attempt: &Attempt) -> &'r mut Row<'c> {
-    row.claim(&attempt.reservation.key(), &attempt.user.key());
+    row.claim(attempt.reservation.0, attempt.user);
     row.text(Argument::Payment, &attempt.payment.key())
 }
 
@@ -331,7 +331,7 @@ fn on_attempt<'r, 'c>(row: &'r mut Row<'c>, attempt: &Attempt) -> &'r mut Row<'c
 /// The payment as PostgreSQL has it: `claim_from_arguments` in `lua/lib/money.lua` reads it.
 fn with_money(row: &mut Row<'_>, attempt: &Attempt, money: &Money) {
     row.seats(&attempt.seats);
-    row.text(Argument::Amount, &attempt.amount.to_string());
+    row.amount(Argument::Amount, attempt.amount);
     row.text(Argument::Method, &attempt.method);
     row.text(Argument::PaymentKey, &attempt.payment_key);
     row.text(Argument::Money, &money.text());

@@ -171,6 +171,12 @@ async fn tell_again(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError>
     told.map(|told| if told { Reply::Told } else { Reply::Waits })
 }
 
+async fn conclude(scene: &Scene<'_>, fact: PaymentStep) -> Result<Reply, EngineError> {
+    let (engine, money) = (&scene.bed.engine, Money { attempt: 1, ..Money::default() });
+    let told = engine.record_orphan_payment(&scene.attempt(1), fact, &money).await;
+    told.map(|told| if told { Reply::Recorded } else { Reply::Known })
+}
+
 async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
     let (engine, id, reservation) = (&scene.bed.engine, scene.id(), scene.reservation);
     let new = PaymentId::new(id.partition());
@@ -226,11 +232,7 @@ async fn pay(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
             let asked = engine.mark_asked(&scene.attempt(number)).await;
             asked.map(|asked| if asked { Reply::Asked } else { Reply::Over })
         }
-        Call::Conclude(fact) => {
-            let money = Money { attempt: 1, ..Money::default() };
-            let told = engine.record_orphan_payment(&scene.attempt(1), fact, &money).await;
-            told.map(|told| if told { Reply::Recorded } else { Reply::Known })
-        }
+        Call::Conclude(fact) => conclude(scene, fact).await,
         Call::TellAgain(_) | Call::TellBegin => tell_again(scene, call).await,
         Call::Stretch(who) => {
             let stretched =
