@@ -5,6 +5,7 @@ mod harness;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use grandstand::domain::best::{Ranking, Wish};
+use grandstand::domain::free_seats::FreeSeats;
 use grandstand::domain::ids::UserId;
 use grandstand::domain::plan::PlanIndex;
 use grandstand::engine::operation::Operation;
@@ -13,8 +14,8 @@ use std::hint::black_box;
 
 /// Sold seats per thousand.
 const SOLD_PER_THOUSAND: [u64; 4] = [0, 500, 950, 999];
-/// Proposals that the API requests from the search (`src/api/best.rs`).
-const PROPOSALS: usize = 8;
+/// Proposals of one search (`CHOICES_MAX` of `src/live/proposals.rs`).
+const PROPOSALS: usize = 64;
 
 fn wish(adjacent: bool) -> Wish {
     Wish { count: 2, sections: vec![], grade: None, adjacent }
@@ -33,10 +34,10 @@ fn search(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("best_available");
     for sold in SOLD_PER_THOUSAND {
         for (name, adjacent) in [("search_adjacent", true), ("search_any", false)] {
+            let free = FreeSeats::new(index.seat_count(), |position| !is_sold(position, sold));
             group.bench_function(BenchmarkId::new(name, sold), |bencher| {
                 bencher.iter(|| {
-                    let free = |position| !is_sold(position, sold);
-                    ranking.propose(&index, black_box(&wish(adjacent)), PROPOSALS, free)
+                    ranking.propose(black_box(&wish(adjacent)), PROPOSALS, black_box(&free))
                 });
             });
         }

@@ -3,15 +3,17 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::choice::{SEATS_PER_CALL_MAX, not_open, refuse_early, total};
-use crate::api::error::{Alternative, ApiError, ApiResult, ErrorCode};
-use crate::api::views::{HoldView, claimed};
+use crate::api::choice::{SEATS_PER_CALL_MAX, not_open, refuse_early};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::views::HoldView;
 use crate::domain::best::Wish;
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
+use crate::live::proposals::Choice;
 use serde::Deserialize;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -64,14 +66,17 @@ pub async fn hold_best(
         return HoldView::granted(&site, hold_id, &granted);
     }
     let feed = services.hub.feed(id).await?;
+    // The wish was checked with the plan of the catalogue. Numbers of grades are of one plan.
+    if feed.site().site.version != site.site.version {
+        return Err(ErrorCode::Overloaded.into());
+    }
     for _ in 0..ROUNDS_MAX {
         // Read before the look, so that the map is at least as new.
         let known = feed.version();
-        let proposed = feed.propose(&wish, CHOICES_MAX);
+        let proposed = feed.propose(&wish, CHOICES_MAX, true);
         let none_left = proposed.is_empty();
-        // The map may be of another plan for a moment, so a proposal is checked as well.
-        let priced = proposed.into_iter().map(|seats| Ok((total(&site, &seats)?, seats)));
-        let choices = priced.collect::<ApiResult<Vec<(i64, Vec<SeatId>)>>>()?;
+        let choices = proposed.iter().map(|choice| (choice.amount, choice.seat_ids.clone()));
+        let choices: Vec<(i64, Vec<SeatId>)> = choices.collect();
         let held =
             services.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
         let version = match held {
@@ -99,47 +104,32 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
         let message = format!("the site has no section {unknown}");
         return Err(ApiError::field("bestAvailable.sectionIds", message));
     }
-    if let Some(grade) = &best.grade
-        && !plan.grades.iter().any(|known| known.code == *grade)
-    {
-        let message = format!("the site has no grade {grade}");
-        return Err(ApiError::field("bestAvailable.grade", message));
-    }
+    let grade = best.grade.map(|grade| {
+        site.index.grade_number(&grade).ok_or_else(|| {
+            let message = format!("the site has no grade {grade}");
+            ApiError::field("bestAvailable.grade", message)
+        })
+    });
     Ok(Wish {
         count: best.count,
         sections: best.section_ids,
-        grade: best.grade,
+        grade: grade.transpose()?,
         adjacent: best.adjacent,
     })
 }
 
 /// Up to three choices as good as the seats that were lost: the same number, side by side, first in
 /// the same section, then of the same grade.
-pub async fn alternatives(
-    services: &Services,
-    id: MatchId,
-    site: &KnownSite,
-    lost: &[SeatId],
-) -> Vec<Alternative> {
+pub async fn alternatives(services: &Services, id: MatchId, lost: &[SeatId]) -> Vec<Arc<Choice>> {
     let Ok(feed) = services.hub.feed(id).await else { return vec![] };
     let Some(first) = lost.first() else { return vec![] };
-    let section = site.index.section_of(*first);
-    let grade = site.index.grade(*first).map(str::to_owned);
-    let near =
-        Wish { count: lost.len(), sections: section.into_iter().collect(), grade, adjacent: true };
-    let mut found = feed.propose(&near, ALTERNATIVES_MAX);
-    if found.is_empty() {
-        found = feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES_MAX);
+    let index = &feed.site().index;
+    let sections = index.section_of(*first).into_iter().collect();
+    let grade = index.grade_number_of(*first);
+    let near = Wish { count: lost.len(), sections, grade, adjacent: true };
+    let found = feed.propose(&near, ALTERNATIVES_MAX, false);
+    if !found.is_empty() {
+        return found;
     }
-    let alternative = |seats: &Vec<SeatId>| {
-        // Seats of another plan are no alternative.
-        let seats = claimed(site, seats).ok()?;
-        Some(Alternative {
-            amount: seats.iter().map(|seat| seat.price).sum(),
-            seat_ids: seats.iter().map(|seat| seat.seat_id).collect(),
-            labels: seats.iter().map(|seat| seat.label.clone()).collect(),
-            labels_ko: seats.into_iter().map(|seat| seat.label_ko).collect(),
-        })
-    };
-    found.iter().filter_map(alternative).collect()
+    feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES_MAX, false)
 }

@@ -2,7 +2,6 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, FieldError};
-use crate::api::views::claimed;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::ids::{MatchId, SeatId};
 use crate::engine::error::Refusal;
@@ -47,18 +46,18 @@ pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
-    total(site, seats)
-}
-
-/// The price of seats together, in KRW. Refuses seats that the site does not have.
-pub fn total(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
-    Ok(claimed(site, seats)?.iter().map(|seat| seat.price).sum())
+    let prices = seats.iter().map(|seat| site.index.price(*seat));
+    let total: Option<i64> = prices.sum();
+    total.ok_or_else(|| {
+        let unknown = seats.iter().filter(|seat| site.index.price(**seat).is_none());
+        ApiError::seats_not_found(unknown.copied().collect())
+    })
 }
 
 /// Seats, each with its price in KRW. Refuses the same as `checked_seats`.
 pub fn priced(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
     checked_seats(site, seats)?;
-    Ok(claimed(site, seats)?.iter().map(|seat| (seat.seat_id, seat.price)).collect())
+    Ok(seats.iter().filter_map(|seat| Some((*seat, site.index.price(*seat)?))).collect())
 }
 
 /// Refuses what the script would refuse too, before anything is searched or sent: more seats than

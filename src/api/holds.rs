@@ -156,7 +156,7 @@ async fn hold_seats(
     let held = services.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
     let (hold_id, granted) = match held {
         Err(EngineError::Refused(Refusal::Taken(lost))) => {
-            let alternatives = alternatives(services, id, &site, &wanted).await;
+            let alternatives = alternatives(services, id, &wanted).await;
             return Err(ApiError::seat_taken(lost).with_alternatives(alternatives));
         }
         other => other?,

@@ -2,9 +2,11 @@
 //! single seat is left alone when there is another choice. This only proposes, from the seat map of
 //! a node; the script in Redis decides.
 
+use crate::domain::free_seats::FreeSeats;
 use crate::domain::ids::{SeatId, SectionId};
 use crate::domain::plan::{PlanIndex, Point};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::ops::Range;
 
 /// When the seats cannot be side by side, they are searched among this many nearest free seats.
@@ -13,14 +15,14 @@ const SPLIT_SEATS: usize = 2_000;
 const SPLIT_PLACES: usize = 100;
 
 /// The wish of a buyer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wish {
     /// Seats, 1 or more.
     pub count: usize,
     /// Only in these sections; empty means anywhere.
     pub sections: Vec<SectionId>,
-    /// Only of this grade.
-    pub grade: Option<String>,
+    /// Only of the grade with this number (`PlanIndex::grade_number`).
+    pub grade: Option<u32>,
     /// Side by side in one row, or not at all.
     pub adjacent: bool,
 }
@@ -39,15 +41,41 @@ pub struct Ranking {
 struct RankedRow {
     positions: Range<u32>,
     section: SectionId,
+    grade: Option<u32>,
     nearest: f32,
 }
 
-/// Seats side by side, and how good they are.
+/// Seats side by side in a run of free seats.
 struct Window {
+    /// Whether they leave a single seat of the run alone.
     orphan: bool,
+    /// Of all seats together; a smaller distance is better.
     distance: f32,
     positions: Range<u32>,
+    run: Range<u32>,
 }
+
+/// The nearest window is the greatest, because a heap returns the greatest first.
+impl Ord for Window {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let place = |window: &Self| window.positions.start;
+        other.distance.total_cmp(&self.distance).then(place(other).cmp(&place(self)))
+    }
+}
+
+impl PartialOrd for Window {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Window {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Window {}
 
 impl Ranking {
     /// The ranking of a site.
@@ -61,54 +89,59 @@ impl Ranking {
             .map(|(_, section, positions)| {
                 let of_row = &distances[positions.start as usize..positions.end as usize];
                 let nearest = of_row.iter().copied().fold(f32::INFINITY, f32::min);
-                RankedRow { positions, section, nearest }
+                let grade = index.grade_number_of(index.seat_at(positions.start));
+                RankedRow { positions, section, grade, nearest }
             })
             .collect();
         rows.sort_by(|left, right| left.nearest.total_cmp(&right.nearest));
         Self { points, distances, rows }
     }
 
-    /// Up to `most` proposals, the best first. They do not overlap. `free` returns whether the seat
-    /// at a position is free.
-    pub fn propose(
-        &self,
-        index: &PlanIndex,
-        wish: &Wish,
-        most: usize,
-        free: impl Fn(u32) -> bool,
-    ) -> Vec<Vec<u32>> {
-        let rows = self.rows.iter().filter(|row| wanted(index, wish, row));
-        let windows = self.windows(rows, wish.count, most, &free);
+    /// Up to `most` proposals, the best first. They do not overlap.
+    pub fn propose(&self, wish: &Wish, most: usize, free: &FreeSeats) -> Vec<Vec<u32>> {
+        let windows = self.windows(wish, most, free);
         if !windows.is_empty() || wish.adjacent {
             return windows.into_iter().map(|window| window.positions.collect()).collect();
         }
-        self.split(index, wish, &free).into_iter().collect()
+        self.split(wish, most, free)
     }
 
-    fn windows<'a>(
-        &self,
-        rows: impl Iterator<Item = &'a RankedRow>,
-        count: usize,
-        most: usize,
-        free: &impl Fn(u32) -> bool,
-    ) -> Vec<Window> {
-        let mut found: Vec<Window> = Vec::new();
+    fn rows_for<'a>(&'a self, wish: &'a Wish) -> impl Iterator<Item = &'a RankedRow> {
+        let fits = |row: &&RankedRow| {
+            let section = wish.sections.is_empty() || wish.sections.contains(&row.section);
+            section && (wish.grade.is_none() || wish.grade == row.grade)
+        };
+        self.rows.iter().filter(fits)
+    }
+
+    /// The nearest windows. The rest of a run beside a window that was taken is a run again.
+    fn windows(&self, wish: &Wish, most: usize, free: &FreeSeats) -> Vec<Window> {
+        let (mut found, mut candidates) = (Vec::new(), BinaryHeap::new());
         let mut orphans: Vec<Window> = Vec::new();
-        for row in rows {
-            // Rows come in the order of their nearest seat, so later rows cannot be better than the
-            // proposals so far.
-            let bound = row.nearest * count as f32;
-            if found.len() >= most && found[most - 1].distance <= bound {
-                break;
+        let mut add = |run: Range<u32>, candidates: &mut BinaryHeap<Window>| match self
+            .best_window(run, wish.count)
+        {
+            Some(window) if window.orphan => orphans.push(window),
+            window => candidates.extend(window),
+        };
+        let mut rows = self.rows_for(wish).peekable();
+        while found.len() < most {
+            // Rows come in the order of their nearest seat, so the other rows cannot be better than
+            // the nearest candidate.
+            while let Some(row) = rows.next_if(|row| {
+                let bound = row.nearest * wish.count as f32;
+                candidates.peek().is_none_or(|nearest: &Window| bound < nearest.distance)
+            }) {
+                free.runs(row.positions.clone()).for_each(|run| add(run, &mut candidates));
             }
-            for run in runs(row.positions.clone(), free) {
-                let Some(window) = self.best_window(run, count) else { continue };
-                let list = if window.orphan { &mut orphans } else { &mut found };
-                let place = list.partition_point(|other| other.distance <= window.distance);
-                list.insert(place, window);
-                list.truncate(most);
-            }
+            let Some(window) = candidates.pop() else { break };
+            let (left, right) =
+                (window.run.start..window.positions.start, window.positions.end..window.run.end);
+            add(left, &mut candidates);
+            add(right, &mut candidates);
+            found.push(window);
         }
+        orphans.sort_by(|left, right| right.cmp(left));
         found.extend(orphans);
         found.truncate(most);
         found
@@ -123,28 +156,22 @@ impl Ranking {
             let positions = start..start + count as u32;
             let of_window = &self.distances[start as usize..start as usize + count];
             let orphan = left == 1 || spare - left == 1;
-            Window { orphan, distance: of_window.iter().sum(), positions }
+            Window { orphan, distance: of_window.iter().sum(), positions, run: run.clone() }
         });
         windows.min_by(|left, right| {
             left.orphan.cmp(&right.orphan).then(left.distance.total_cmp(&right.distance))
         })
     }
 
-    /// Seats as near to each other as can be found, when no row has them side by side.
-    fn split(
-        &self,
-        index: &PlanIndex,
-        wish: &Wish,
-        free: &impl Fn(u32) -> bool,
-    ) -> Option<Vec<u32>> {
-        let rows = self.rows.iter().filter(|row| wanted(index, wish, row));
-        let mut seats: Vec<u32> =
-            rows.flat_map(|row| row.positions.clone()).filter(|seat| free(*seat)).collect();
+    /// Groups of seats as near to each other as can be found, when no row has them side by side.
+    fn split(&self, wish: &Wish, most: usize, free: &FreeSeats) -> Vec<Vec<u32>> {
+        let positions = |row: &RankedRow| free.runs(row.positions.clone()).flatten();
+        let mut seats: Vec<u32> = self.rows_for(wish).flat_map(positions).collect();
         let distance = |seat: &u32| self.distances[*seat as usize];
         seats.sort_by(|left, right| distance(left).total_cmp(&distance(right)));
         seats.truncate(SPLIT_SEATS);
         if seats.len() < wish.count {
-            return None;
+            return vec![];
         }
         let step = (seats.len() / SPLIT_PLACES).max(1);
         let around = |middle: &u32| {
@@ -157,35 +184,22 @@ impl Ranking {
             near.select_nth_unstable_by(last, |left, right| left.0.total_cmp(&right.0));
             near.truncate(wish.count);
             let spread: f32 = near.iter().map(|(apart, _)| apart).sum();
-            (spread, near.into_iter().map(|(_, seat)| seat).collect::<Vec<u32>>())
+            let mut group: Vec<u32> = near.into_iter().map(|(_, seat)| seat).collect();
+            group.sort_unstable();
+            (spread, group)
         };
-        let groups = seats.iter().step_by(step).map(around);
-        let nearest = groups.min_by(|left, right| left.0.total_cmp(&right.0));
-        nearest.map(|(_, mut seats)| {
-            seats.sort_unstable();
-            seats
-        })
+        let mut groups: Vec<(f32, Vec<u32>)> = seats.iter().step_by(step).map(around).collect();
+        groups.sort_by(|left, right| left.0.total_cmp(&right.0));
+        let mut used = BTreeSet::new();
+        let apart = |group: &Vec<u32>| {
+            let is_apart = group.iter().all(|seat| !used.contains(seat));
+            if is_apart {
+                used.extend(group.iter().copied());
+            }
+            is_apart
+        };
+        groups.into_iter().map(|(_, group)| group).filter(apart).take(most).collect()
     }
-}
-
-fn wanted(index: &PlanIndex, wish: &Wish, row: &RankedRow) -> bool {
-    let section = wish.sections.is_empty() || wish.sections.contains(&row.section);
-    let grade = |code: &String| {
-        index.grade(index.seat_at(row.positions.start)).is_some_and(|grade| grade == code)
-    };
-    section && wish.grade.as_ref().is_none_or(grade)
-}
-
-/// Runs of free seats of a row.
-fn runs(row: Range<u32>, free: &impl Fn(u32) -> bool) -> Vec<Range<u32>> {
-    let mut runs: Vec<Range<u32>> = Vec::new();
-    for seat in row.filter(|seat| free(*seat)) {
-        match runs.last_mut() {
-            Some(run) if run.end == seat => run.end += 1,
-            _ => runs.push(seat..seat + 1),
-        }
-    }
-    runs
 }
 
 fn between(from: Point, to: Point) -> f32 {
@@ -239,6 +253,10 @@ mod tests {
         Wish { count, sections: vec![], grade: None, adjacent: true }
     }
 
+    fn all(index: &PlanIndex) -> FreeSeats {
+        FreeSeats::new(index.seat_count(), |_| true)
+    }
+
     fn site() -> (PlanIndex, Ranking) {
         let plan = serde_json::from_value(grandstand_demo::stadium()).unwrap();
         let index = PlanIndex::new(&plan);
@@ -249,7 +267,7 @@ mod tests {
     #[test]
     fn proposals_are_side_by_side_do_not_overlap_and_come_nearest_first() {
         let (index, ranking) = site();
-        let found = ranking.propose(&index, &wish(4), 16, |_| true);
+        let found = ranking.propose(&wish(4), 16, &all(&index));
         assert_eq!(found.len(), 16);
         let mut seen = std::collections::HashSet::new();
         let mut before = 0.0;
@@ -276,22 +294,26 @@ mod tests {
         let row = index.row_of(index.seat_at(0)).unwrap().positions;
         // Three free seats in one row, two in the next: a pair belongs into the two.
         let next = row.end..row.end + 2;
-        let free = |seat: u32| (row.start..row.start + 3).contains(&seat) || next.contains(&seat);
-        let found = ranking.propose(&index, &wish(2), 1, free);
+        let set = |free: &dyn Fn(u32) -> bool| FreeSeats::new(index.seat_count(), free);
+        let free = set(&|seat| (row.start..row.start + 3).contains(&seat) || next.contains(&seat));
+        let found = ranking.propose(&wish(2), 1, &free);
         assert_eq!(found, vec![next.clone().collect::<Vec<u32>>()]);
         // When there are only the three, a pair is proposed all the same.
-        let only = |seat: u32| (row.start..row.start + 3).contains(&seat);
-        assert_eq!(ranking.propose(&index, &wish(2), 1, only)[0].len(), 2);
+        let only = set(&|seat| (row.start..row.start + 3).contains(&seat));
+        assert_eq!(ranking.propose(&wish(2), 1, &only)[0].len(), 2);
     }
 
     #[test]
     fn a_split_is_given_only_when_it_is_wanted_and_stays_together() {
         let (index, ranking) = site();
         // Every second seat of the site is free: no two are side by side.
-        let free = |seat: u32| seat.is_multiple_of(2);
+        let free = FreeSeats::new(index.seat_count(), |seat| seat.is_multiple_of(2));
         let apart = Wish { adjacent: false, ..wish(3) };
-        assert!(ranking.propose(&index, &wish(3), 4, free).is_empty());
-        let found = ranking.propose(&index, &apart, 4, free);
+        assert!(ranking.propose(&wish(3), 4, &free).is_empty());
+        let found = ranking.propose(&apart, 4, &free);
+        assert_eq!(found.len(), 4);
+        let mut seen = std::collections::HashSet::new();
+        assert!(found.iter().flatten().all(|seat| free.contains(*seat) && seen.insert(*seat)));
         let points: Vec<Point> =
             found[0].iter().map(|seat| ranking.points[*seat as usize]).collect();
         assert_eq!(points.len(), 3);
@@ -303,15 +325,15 @@ mod tests {
         let (index, ranking) = site();
         let section = index.rows().nth(600).unwrap().1;
         let wish = Wish { sections: vec![section], ..wish(2) };
-        let found = ranking.propose(&index, &wish, 8, |_| true);
+        let found = ranking.propose(&wish, 8, &all(&index));
         assert!(
             found
                 .iter()
                 .flatten()
                 .all(|seat| index.section_of(index.seat_at(*seat)) == Some(section))
         );
-        let wish = Wish { grade: Some("NAVY".to_owned()), ..self::wish(2) };
-        let found = ranking.propose(&index, &wish, 8, |_| true);
+        let wish = Wish { grade: index.grade_number("NAVY"), ..self::wish(2) };
+        let found = ranking.propose(&wish, 8, &all(&index));
         assert_eq!(found.len(), 8);
         assert!(
             found.iter().flatten().all(|seat| index.grade(index.seat_at(*seat)) == Some("NAVY"))

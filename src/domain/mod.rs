@@ -5,6 +5,7 @@ pub mod best;
 pub mod catalog;
 pub mod claim;
 pub mod fact;
+pub mod free_seats;
 pub mod ids;
 pub mod model;
 pub mod money;

@@ -4,13 +4,15 @@
 use crate::domain::best::Wish;
 use crate::domain::catalog::Match;
 use crate::domain::fact::Fields;
-use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::free_seats::SharedSeats;
+use crate::domain::ids::MatchId;
 use crate::domain::position::{EventId, StreamId};
 use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::{Catalog, KnownSite};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::Eta;
 use crate::live::match_now::{MatchEvent, MatchNow};
+use crate::live::proposals::{Choice, Proposals, Seen};
 use crate::live::recent_flushes::RecentFlushes;
 use crate::live::seat_map::SeatMap;
 pub use crate::live::seat_map::{Body, Gap};
@@ -21,10 +23,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long proposed seats are kept from other buyers. It must exceed the delay until a hold shows
-/// on the map. A longer time hides free seats.
-const PROPOSAL_TTL: Duration = Duration::from_millis(200);
-
 /// The feed of one match.
 pub struct MatchFeed {
     pub match_id: MatchId,
@@ -34,6 +32,10 @@ pub struct MatchFeed {
     map: Mutex<SeatMap>,
     /// The version of the map.
     version: watch::Sender<u64>,
+    /// The AVAILABLE seats; they are at least as new as `version`.
+    free: Arc<SharedSeats>,
+    proposals: Proposals,
+    used_at: parking_lot::Mutex<Instant>,
     /// The number of the last flush.
     flushed: watch::Sender<u64>,
     watchers: AtomicUsize,
@@ -62,16 +64,20 @@ impl MatchFeed {
         let recent = RecentFlushes::of_entries(before, at, version, index_of);
         let plan = site.mark_for(fixture);
         let match_event = Arc::new(MatchEvent::new(MatchNow::of(fixture, Some(&site))));
-        let map = SeatMap::new(&site.index, plan, snapshot, match_event, recent);
+        let free = Arc::new(SharedSeats::new(site.index.seat_count()));
+        let map = SeatMap::new(&site.index, plan, snapshot, match_event, recent, free.clone());
         Self {
             match_id: fixture.id,
-            site,
             plan,
             map: Mutex::new(map),
             version: watch::Sender::new(version),
+            free,
+            proposals: Proposals::new(site.index.seat_count()),
+            used_at: parking_lot::Mutex::new(Instant::now()),
             flushed: watch::Sender::new(0),
             watchers: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            site,
         }
     }
 
@@ -81,7 +87,8 @@ impl MatchFeed {
         let mut recent = std::mem::take(&mut map.recent);
         recent.forget(map.position, snapshot.position);
         let match_event = map.match_event.clone();
-        *map = SeatMap::new(&self.site.index, self.plan, snapshot, match_event, recent);
+        let (index, free) = (&self.site.index, self.free.clone());
+        *map = SeatMap::new(index, self.plan, snapshot, match_event, recent, free);
         self.version.send_replace(map.version);
         self.flushed.send_replace(map.recent.number());
     }
@@ -138,8 +145,8 @@ impl MatchFeed {
         newcomers: &[Option<EventId>],
     ) -> Update {
         let index = &self.site.index;
+        self.touch();
         let mut map = self.map.lock();
-        map.used_at = Instant::now();
         let for_watchers = match map.recent.after_number(*cursor) {
             Some(missed) => map.frame(index, subject, missed),
             None => Some(map.snapshot(index, subject)),
@@ -161,38 +168,31 @@ impl MatchFeed {
 
     /// The states of a scope now.
     pub fn states(&self, scope: &Scope) -> States {
-        let mut map = self.map.lock();
-        map.used_at = Instant::now();
+        self.touch();
+        let map = self.map.lock();
         frame::states(&self.site.index, &map.letters, map.version, scope)
     }
 
     /// The body of a response with the states of a scope, at most one flush old.
     pub fn body(&self, scope: &Scope, encode: impl FnOnce(&States) -> Vec<u8>) -> Arc<Body> {
+        self.touch();
         let mut map = self.map.lock();
-        map.used_at = Instant::now();
         map.body(&self.site.index, scope, encode)
     }
 
-    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. The seats
-    /// of the first choice are kept from other buyers for a moment, so that buyers who ask at the
-    /// same time do not all try to hold the same seats.
-    pub fn propose(&self, wish: &Wish, most: usize) -> Vec<Vec<SeatId>> {
-        let mut map = self.map.lock();
-        map.used_at = Instant::now();
-        map.proposed.retain(|_, at| at.elapsed() < PROPOSAL_TTL);
-        let (index, ranking) = (&self.site.index, &self.site.ranking);
-        let available = |seat: u32| map.letters[seat as usize] == b'A';
-        let fresh = |seat: u32| available(seat) && !map.proposed.contains_key(&seat);
-        let mut found = ranking.propose(index, wish, most, fresh);
-        if found.is_empty() {
-            found = ranking.propose(index, wish, most, available);
-        }
-        if let Some(first) = found.first() {
-            let now = Instant::now();
-            map.proposed.extend(first.iter().map(|seat| (*seat, now)));
-        }
-        let seats = |group: Vec<u32>| group.into_iter().map(|seat| index.seat_at(seat)).collect();
-        found.into_iter().map(seats).collect()
+    /// Up to `most` choices that fit a wish, the best first, as far as this node knows. With `keep`
+    /// the first choice is kept from other buyers for a moment, because the caller is about to hold
+    /// it.
+    pub fn propose(&self, wish: &Wish, most: usize, keep: bool) -> Vec<Arc<Choice>> {
+        self.touch();
+        // The version is read first, so that the free seats are at least as new.
+        let (version, site, free) = (self.version(), &*self.site, &*self.free);
+        self.proposals.take(wish, most, keep, &Seen { site, free, version })
+    }
+
+    /// The site whose plan the map has.
+    pub fn site(&self) -> &Arc<KnownSite> {
+        &self.site
     }
 
     /// How long somebody with `ahead` people in front will wait.
@@ -202,7 +202,7 @@ impl MatchFeed {
 
     /// Marks the feed as used now, so that it is not dropped.
     pub fn touch(&self) {
-        self.map.lock().used_at = Instant::now();
+        *self.used_at.lock() = Instant::now();
     }
 
     /// The epoch of the map.
@@ -212,7 +212,7 @@ impl MatchFeed {
 
     /// The version of the map.
     pub fn version(&self) -> u64 {
-        self.map.lock().version
+        *self.version.borrow()
     }
 
     /// Waits until the map is at `version` or later; `false` when it is not within `timeout`.
@@ -229,7 +229,7 @@ impl MatchFeed {
 
     /// When it was last used; `None` while somebody watches.
     pub fn idle_since(&self) -> Option<Instant> {
-        (self.watchers() == 0).then(|| self.map.lock().used_at)
+        (self.watchers() == 0).then(|| *self.used_at.lock())
     }
 
     /// The mark of the plan that the map was made with.

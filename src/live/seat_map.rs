@@ -2,6 +2,7 @@
 //! frames that were encoded from them. `match_feed.rs` puts a lock around it.
 
 use crate::domain::fact::Fields;
+use crate::domain::free_seats::SharedSeats;
 use crate::domain::plan::PlanIndex;
 use crate::domain::position::{EventId, Position, StreamId};
 use crate::engine::snapshot::{Snapshot, parse_told};
@@ -44,9 +45,8 @@ pub(super) struct SeatMap {
     pub merged: HashMap<(Subject, u64), Option<Frame>>,
     pub returned: HashMap<(Subject, u64), Frame>,
     pub bodies: HashMap<Scope, Arc<Body>>,
-    pub used_at: Instant,
-    /// Seats that were proposed to a buyer a moment ago. Others are proposed other seats.
-    pub proposed: HashMap<u32, Instant>,
+    /// The AVAILABLE seats, for readers that do not take the lock of the map.
+    free: Arc<SharedSeats>,
 }
 
 /// The body of a response with the states of a scope. It serves all requests until the next flush.
@@ -80,12 +80,16 @@ impl SeatMap {
         snapshot: &Snapshot,
         match_event: Arc<MatchEvent>,
         recent: RecentFlushes,
+        free: Arc<SharedSeats>,
     ) -> Self {
         let mut letters = vec![b'A'; index.seat_count() as usize];
         for (seat, letter) in &snapshot.taken {
             if let Some(at) = index.position(*seat) {
                 letters[at as usize] = *letter;
             }
+        }
+        for (seat, letter) in (0..).zip(&letters) {
+            free.set(seat, *letter == b'A');
         }
         Self {
             plan,
@@ -104,8 +108,7 @@ impl SeatMap {
             merged: HashMap::new(),
             returned: HashMap::new(),
             bodies: HashMap::new(),
-            used_at: Instant::now(),
-            proposed: HashMap::new(),
+            free,
         }
     }
 
@@ -135,6 +138,7 @@ impl SeatMap {
             let old = std::mem::replace(&mut self.letters[at as usize], letter);
             self.available += usize::from(letter == b'A');
             self.available -= usize::from(old == b'A');
+            self.free.set(at, letter == b'A');
             self.changed.insert(at, letter);
         }
         // The line shows whether the match is sold out.

@@ -8,12 +8,14 @@ pub use crate::api::error::code::ErrorCode;
 
 use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use crate::domain::plan::PlanFault;
+use crate::live::proposals::Choice;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The media type of a problem document.
@@ -52,8 +54,8 @@ pub struct Members {
     pub lost: Option<Vec<SeatId>>,
     /// `SEAT_TAKEN`: up to three choices as good as the seats that were lost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub alternatives: Option<Vec<Alternative>>,
+    #[schema(nullable = false, value_type = Option<Vec<Choice>>)]
+    pub alternatives: Option<Vec<Arc<Choice>>>,
     /// `ORPHAN_SEAT`: the seats that would be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -87,19 +89,6 @@ pub struct FieldError {
     /// The path of the field: `seatIds[2]`, or a JSON pointer inside a site plan.
     pub field: String,
     pub message: String,
-}
-
-/// Free seats in the place of the seats that were lost.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Alternative {
-    pub seat_ids: Vec<SeatId>,
-    /// Their labels on tickets, in English.
-    pub labels: Vec<String>,
-    /// The same in Korean.
-    pub labels_ko: Vec<String>,
-    /// In KRW.
-    pub amount: i64,
 }
 
 /// A response that is not a success. Boxed, because a result should not be as large as its rarest
@@ -162,7 +151,7 @@ impl ApiError {
     }
 
     /// Adds the choices that are as good as the seats that were lost.
-    pub fn with_alternatives(self, alternatives: Vec<Alternative>) -> Self {
+    pub fn with_alternatives(self, alternatives: Vec<Arc<Choice>>) -> Self {
         self.with(|members| members.alternatives = Some(alternatives))
     }
 

@@ -109,7 +109,7 @@ impl PlanIndex {
     }
 
     fn add_row(&mut self, row: &Row, grade: &str) {
-        let grade = self.grades.iter().position(|(code, _)| **code == *grade);
+        let grade = self.grade_number(grade);
         self.rows.push(RowEntry {
             first_seat_id: row.first_seat_id.0,
             first_position: self.seats,
@@ -117,7 +117,7 @@ impl PlanIndex {
             first_number: row.first_number,
             number_step: row.number_step,
             block: self.blocks.len() as u32,
-            grade: grade.map(|at| at as u32),
+            grade,
             from: row.from,
             to: row.to,
             bow: row.bow,
@@ -195,6 +195,17 @@ impl PlanIndex {
     /// The code of the grade of a seat.
     pub fn grade(&self, seat: SeatId) -> Option<&str> {
         self.find_grade(seat).map(|(code, _)| &**code)
+    }
+
+    /// The number of a grade in the plan, from 0.
+    pub fn grade_number(&self, code: &str) -> Option<u32> {
+        let at = self.grades.iter().position(|(known, _)| **known == *code)?;
+        Some(at as u32)
+    }
+
+    /// The number of the grade of a seat.
+    pub fn grade_number_of(&self, seat: SeatId) -> Option<u32> {
+        self.find(seat)?.0.grade
     }
 
     /// The label on the ticket in each language: `Infield Home 101, row 3, seat 12`.

@@ -49,7 +49,8 @@ impl Language {
     /// `Infield Home 101, row 3, seat 12`
     pub fn label(self, block_text: &str, row: &str, number: u32) -> String {
         let LabelWords { row: before_row, seat, end } = self.words();
-        format!("{block_text}{before_row}{row}{seat}{number}{end}")
+        let mut digits = itoa::Buffer::new();
+        [block_text, before_row, row, seat, digits.format(number), end].concat()
     }
 
     /// A name of a plan may be in both languages, `한국어 (English)`. This is the half in this

@@ -765,7 +765,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Free seats in the place of the seats that were lost. */
+        /** @description Seats that a buyer may have together. */
         Alternative: {
             /**
              * Format: int64
