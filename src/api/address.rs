@@ -8,11 +8,7 @@ use axum::http::request::Parts;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
 
-/// The address of the other side of a connection, which may be a load balancer.
-#[derive(Debug, Clone, Copy)]
-pub struct PeerAddress(pub IpAddr);
-
-/// The address of the caller, as limits count it. The layers add it to each request.
+/// The address of the caller, as limits count it. `api::layers` adds it to each request.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller(pub IpAddr);
 
@@ -21,7 +17,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Self>().copied();
-        caller.ok_or_else(|| ApiError::internal("the layers did not add the caller"))
+        caller.ok_or_else(|| ApiError::internal("the request has no caller"))
     }
 }
 

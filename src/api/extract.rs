@@ -142,8 +142,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// In JSON 2.0 is the same number as 2, and serde refuses it for an integer. Only such bodies pay
-/// for a second reading.
+/// for another reading, and only bodies with a fault pay for the search for the wrong field.
 fn parse<T: DeserializeOwned>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
+    if !strict
+        && bytes.first() == Some(&b'{')
+        && let Ok(value) = serde_json::from_slice(bytes)
+    {
+        return Ok(value);
+    }
     let refused = match parse_exactly(bytes, strict) {
         Err(refused) if refused.is_of_number() => refused,
         done => return done,

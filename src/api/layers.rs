@@ -1,75 +1,79 @@
-//! The layers around every request: its id, limits, a timeout, metrics, headers, and the problem
-//! document of a failure.
+//! What happens around the handler of every request: its id, limits, a timeout, metrics, headers, and
+//! the problem document of a failure. These are plain steps and no layers of tower, because each
+//! layer costs a request two allocations and a move of everything inside it.
 
 use crate::api::Services;
-use crate::api::address::{Caller, PeerAddress};
+use crate::api::address::Caller;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::route_metrics::RouteMetrics;
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use std::net::{IpAddr, Ipv4Addr};
+use futures::FutureExt as _;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower::ServiceExt as _;
 
 /// The longest time that a request may take. The head of an event stream comes at once. Shorter: a
 /// slow confirmation is cut off. Longer: clients wait in vain when Redis is away.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Wraps the routes.
-pub fn around(router: Router<Arc<Services>>, services: &Arc<Services>) -> Router<Arc<Services>> {
-    let worth_it = SizeAbove::new(1024).and(NotForContentType::SSE);
-    router
-        .layer(CompressionLayer::new().gzip(true).compress_when(worth_it))
-        .layer(CatchPanicLayer::custom(|_| {
-            ApiError::internal("a handler panicked").into_response()
-        }))
-        .layer(from_fn_with_state(services.clone(), outermost))
+/// The routes of a node, with everything that happens around a handler.
+pub struct Routes {
+    router: Router,
+    metrics: RouteMetrics,
+    services: Arc<Services>,
 }
 
-async fn outermost(
-    State(services): State<Arc<Services>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let started = Instant::now();
-    let peer = request.extensions().get::<PeerAddress>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
-    let caller = services.proxies.caller(peer, request.headers());
-    request.extensions_mut().insert(Caller(caller));
-    let id = request_id(&request);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    // An unknown path counts as "none", because a stranger must not make metrics.
-    let route = request.extensions().get::<MatchedPath>();
-    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
-    let probe = path.starts_with("/health") || path == "/metrics";
-    let admitted = if probe { Ok(()) } else { services.limits.call(caller) };
-    let response = match admitted {
-        Err(error) => error.into_response(),
-        Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => ErrorCode::Timeout.into_response(),
-        },
-    };
-    let mut response = finish(response, &id);
-    let status = response.status().as_u16();
-    let seconds = started.elapsed().as_secs_f64();
-    metrics::histogram!("grandstand_http_seconds", "route" => route.clone()).record(seconds);
-    metrics::counter!("grandstand_http_requests_total",
-        "route" => route, "status" => status.to_string())
-    .increment(1);
-    tracing::debug!(%method, path, status, seconds, request_id = id, "responded");
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID.clone(), value);
+impl Routes {
+    /// Routes with their paths, as the router knows them.
+    pub fn new<'p>(
+        router: Router<Arc<Services>>,
+        paths: impl IntoIterator<Item = &'p str>,
+        services: Arc<Services>,
+    ) -> Self {
+        let router = router.with_state(services.clone());
+        Self { router, metrics: RouteMetrics::new(paths), services }
     }
-    harden(&mut response);
-    response
+
+    /// The response to a request of a connection with this address.
+    pub async fn respond(&self, mut request: Request, peer: IpAddr) -> Response {
+        let (started, services) = (Instant::now(), &self.services);
+        let caller = services.proxies.caller(peer, request.headers());
+        request.extensions_mut().insert(Caller(caller));
+        let id = request_id(&request);
+        let path = request.uri().path();
+        let route = self.metrics.of(path);
+        let is_probe = path.starts_with("/health") || path == "/metrics";
+        let admitted = if is_probe { Ok(()) } else { services.limits.call(caller) };
+        let response = match admitted {
+            Err(error) => error.into_response(),
+            Ok(()) => self.handle(request).await,
+        };
+        let mut response = finish(response, &id);
+        let (status, elapsed) = (response.status(), started.elapsed());
+        route.record(status, elapsed);
+        tracing::debug!(route = route.path, %status, ?elapsed, request_id = id, "responded");
+        if let Ok(value) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(REQUEST_ID.clone(), value);
+        }
+        harden(&mut response);
+        response
+    }
+
+    async fn handle(&self, request: Request) -> Response {
+        let handled = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        match tokio::time::timeout(REQUEST_TIMEOUT, handled).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
+            Err(_) => ErrorCode::Timeout.into_response(),
+        }
+    }
 }
 
 /// The caller's own request id when it is harmless, else a new id.

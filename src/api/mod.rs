@@ -24,6 +24,7 @@ pub mod payments;
 pub mod queue;
 pub mod reservations;
 mod rest;
+pub mod route_metrics;
 pub mod seats;
 pub mod serve;
 pub mod sites;
@@ -37,6 +38,7 @@ use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
 use crate::api::hints::Hints;
+use crate::api::layers::Routes;
 use crate::api::limits::RateLimits;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
@@ -51,6 +53,8 @@ use axum::Router;
 use axum::routing::get;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -97,25 +101,16 @@ pub struct Services {
 )]
 struct Document;
 
-fn api() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::with_openapi(Document::openapi())
+/// Routes with short responses.
+fn short() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new()
         // accounts
         .routes(routes!(users::sign_up))
         .routes(routes!(users::log_in))
         .routes(routes!(users::refresh))
         .routes(routes!(users::log_out))
         .routes(routes!(users::me))
-        // catalogue
-        .routes(routes!(matches::list))
-        .routes(routes!(matches::get))
-        .routes(routes!(sites::plan))
-        .routes(routes!(sites::areas))
-        .routes(routes!(sites::sections))
-        .routes(routes!(sites::blocks))
-        .routes(routes!(sites::seats))
-        // seats, now and live
-        .routes(routes!(seats::of_block))
-        .routes(routes!(seats::of_match))
+        // seats, live
         .routes(routes!(events::of_block))
         .routes(routes!(events::of_match))
         // holds
@@ -124,7 +119,6 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(holds::hold_seat))
         .routes(routes!(holds::release_seat))
         // reservations and payments
-        .routes(routes!(reservations::create, reservations::list))
         .routes(routes!(reservations::get))
         .routes(routes!(reservations::cancel))
         .routes(routes!(payments::request))
@@ -134,6 +128,27 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         // waiting room
         .routes(routes!(queue::join, queue::place, queue::leave))
         .routes(routes!(queue::events))
+        // operation
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::time))
+}
+
+/// Routes whose responses may be long enough to be compressed.
+fn long() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new()
+        // catalogue
+        .routes(routes!(matches::list))
+        .routes(routes!(matches::get))
+        .routes(routes!(sites::plan))
+        .routes(routes!(sites::areas))
+        .routes(routes!(sites::sections))
+        .routes(routes!(sites::blocks))
+        .routes(routes!(sites::seats))
+        // seats, now
+        .routes(routes!(seats::of_block))
+        .routes(routes!(seats::of_match))
+        .routes(routes!(reservations::create, reservations::list))
         // administration
         .routes(routes!(admin::sites::create, admin::sites::list))
         .routes(routes!(admin::sites::replace, admin::sites::delete))
@@ -145,29 +160,34 @@ fn api() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sale::unblock))
         .routes(routes!(admin::sale::set_queue))
         // operation
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
-        .routes(routes!(health::time))
 }
 
-/// All routes with their layers.
-pub fn router(services: Arc<Services>) -> Router {
-    let (router, _) = api().split_for_parts();
+fn api() -> OpenApiRouter<Arc<Services>> {
+    let is_long = SizeAbove::new(1024).and(NotForContentType::SSE);
+    let compression = CompressionLayer::new().gzip(true).compress_when(is_long);
+    let long = long().layer(compression);
+    OpenApiRouter::with_openapi(Document::openapi()).merge(short()).merge(long)
+}
+
+/// All routes.
+pub fn routes(services: Arc<Services>) -> Routes {
+    let (router, api) = api().split_for_parts();
     let router = router
         .merge(page::router())
         .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()))
         .fallback(|| async { ErrorCode::NotFound })
         .method_not_allowed_fallback(|| async { ErrorCode::MethodNotAllowed });
-    layers::around(router, &services).with_state(services)
+    let paths = api.paths.paths.keys().map(String::as_str).chain(page::PATHS);
+    Routes::new(router, paths, services)
 }
 
 /// Probes and metrics only, for a process without an API.
-pub fn worker_router(services: Arc<Services>) -> Router {
+pub fn worker_routes(services: Arc<Services>) -> Routes {
     let router = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(|| async { ErrorCode::NotFound });
-    layers::around(router, &services).with_state(services)
+    Routes::new(router, ["/health/live", "/health/ready", "/metrics"], services)
 }

@@ -29,14 +29,17 @@ struct Part {
     zipped: OnceLock<Bytes>,
 }
 
-/// `/` and its parts.
+/// The paths of the page and its parts.
+pub const PATHS: [&str; 3] = ["/", "/app.js", "/app.css"];
+
+/// The page and its parts.
 pub fn router() -> Router<Arc<Services>> {
-    let parts: [(&str, &str, &[u8]); 3] = [
-        ("/", "text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
-        ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),
-        ("/app.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/app.css")),
+    let parts: [(&str, &[u8]); 3] = [
+        ("text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
+        ("text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),
+        ("text/css; charset=utf-8", include_bytes!("../../web/dist/app.css")),
     ];
-    parts.into_iter().fold(Router::new(), |router, (path, kind, bytes)| {
+    PATHS.into_iter().zip(parts).fold(Router::new(), |router, (path, (kind, bytes))| {
         // Weak, because the same part goes out compressed and as it is.
         let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)));
         let part = Arc::new(Part { kind, bytes, tag, zipped: OnceLock::new() });

@@ -3,16 +3,16 @@
 //! its bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
 use crate::api::Services;
-use crate::api::address::PeerAddress;
 use crate::api::events::{self, EventStream};
+use crate::api::layers::Routes;
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
 use crate::live::shard::Watcher;
 use crate::live::slots::Slot;
+use axum::BoxError;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Version, header};
 use axum::response::Response;
-use axum::{BoxError, Router};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -31,7 +31,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
 /// The most connections that wait to be accepted. An on-sale brings thousands within one second.
 const BACKLOG_CONNECTIONS: i32 = 8192;
@@ -77,7 +76,7 @@ struct AcceptedStream {
 
 /// The parts that serve every connection.
 struct Serving {
-    router: Router,
+    routes: Routes,
     services: Arc<Services>,
     peer_timeout: Duration,
     stop: CancellationToken,
@@ -86,13 +85,13 @@ struct Serving {
 /// Serves until `stop`, then lets open requests end. `peer_timeout` is the same as for `bind`.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     services: Arc<Services>,
     peer_timeout: Duration,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let serving = Arc::new(Serving { router, services, peer_timeout, stop });
+    let serving = Arc::new(Serving { routes, services, peer_timeout, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -246,9 +245,8 @@ impl Serving {
     ) -> Result<(Response, Option<Watcher>), Infallible> {
         let wants_body = request.method() != Method::HEAD;
         let version = request.version();
-        let (mut request, rest) = rest::lend(request);
-        request.extensions_mut().insert(PeerAddress(address));
-        let mut response = self.router.clone().oneshot(request).await?;
+        let (request, rest) = rest::lend(request);
+        let mut response = self.routes.respond(request, address).await;
         let stream = response.extensions_mut().remove::<EventStream>();
         if stream.is_some() {
             // It is the length of an empty body.

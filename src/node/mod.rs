@@ -4,7 +4,7 @@ mod build;
 
 pub(crate) use build::build;
 
-use crate::api::{Services, health, hints, router, serve, worker_router};
+use crate::api::{self, Services, health, hints, serve, worker_routes};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
 use crate::node::build::{Waiting, first_administrator, wait_until_loaded};
@@ -84,8 +84,8 @@ impl Node {
             work.tasks.extend(workers.clone().start(work.stop.clone()));
         }
         let routes = match role {
-            NodeRole::Worker => worker_router(services.clone()),
-            NodeRole::All | NodeRole::Api => router(services.clone()),
+            NodeRole::Worker => worker_routes(services.clone()),
+            NodeRole::All | NodeRole::Api => api::routes(services.clone()),
         };
         wait_until_loaded(&services, Waiting::Node(role)).await?;
         first_administrator(&services, settings).await?;
@@ -173,6 +173,8 @@ async fn tidy(services: Arc<Services>, stop: CancellationToken) {
         }
         services.hub.drop_idle();
         services.limits.tidy();
+        // Histograms keep every sample until then, and perhaps nobody reads `/metrics`.
+        crate::telemetry::metrics().run_upkeep();
         metrics::gauge!("grandstand_live_maps").set(services.hub.running() as f64);
     }
 }
