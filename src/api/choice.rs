@@ -75,7 +75,8 @@ pub async fn refuse_early(
     let is_open = || status(services, id) == Some(MatchStatus::Open);
     if !is_open() {
         // It may have been opened a moment ago, and this node has not read the notice yet.
-        services.catalog.refresh_match(id).await?;
+        // In a box, because otherwise every hold would carry the large future of a call of Redis.
+        Box::pin(services.catalog.refresh_match(id)).await?;
     }
     match is_open() {
         false if operation.key.is_empty() => Err(not_open(services, id)),

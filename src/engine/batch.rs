@@ -20,6 +20,13 @@ use tokio::sync::Semaphore;
 /// Calls in flight per partition: one runs while the next one travels. With one call only, Redis
 /// would be idle meanwhile; with more, batches would be smaller and each has an fsync of its own.
 const CALLS_IN_FLIGHT_MAX: usize = 2;
+/// From so many commands per call on, the next call waits for the reply, so that it gets all the
+/// commands that arrive meanwhile. Each call costs Redis and the node some 200 µs, whatever it
+/// contains, and two smaller calls would cost that twice. Fewer: commands wait longer when few
+/// people are there.
+const CROWD_COMMANDS_MIN: usize = 16;
+/// From so many commands per call on, calls are large anyway, and Redis need not wait for the next.
+const CROWD_COMMANDS_MAX: usize = 256;
 /// The reply of a command that its call did not run any more.
 const LATER: &str = "later";
 /// How long a batch with an unknown outcome is tried again. It stays well below the 15 seconds that
@@ -73,9 +80,14 @@ impl Batcher {
 
 async fn run(mut lines: Lines, caller: Caller) {
     let calls = Arc::new(Semaphore::new(CALLS_IN_FLIGHT_MAX));
+    let mut in_flight_max = CALLS_IN_FLIGHT_MAX;
     loop {
-        let Ok(call) = calls.clone().acquire_owned().await else { return };
+        // A call that has to be alone takes all permits.
+        let permits = if in_flight_max == 1 { CALLS_IN_FLIGHT_MAX as u32 } else { 1 };
+        let Ok(call) = calls.clone().acquire_many_owned(permits).await else { return };
         let Some(batch) = lines.batch().await else { return };
+        let is_crowd = (CROWD_COMMANDS_MIN..CROWD_COMMANDS_MAX).contains(&batch.len());
+        in_flight_max = if is_crowd { 1 } else { CALLS_IN_FLIGHT_MAX };
         let caller = caller.clone();
         tokio::spawn(async move {
             caller.run(batch).await;

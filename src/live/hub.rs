@@ -79,9 +79,15 @@ impl Hub {
 
     /// The feed of a match; it starts when it does not run yet.
     pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<MatchFeed>, EngineError> {
-        if let Some(feed) = self.current(id) {
-            return Ok(feed);
+        match self.current(id) {
+            Some(feed) => Ok(feed),
+            // In a box, because the calls of Redis would make the future of each caller 6 KiB
+            // large, also when the feed runs.
+            None => Box::pin(self.start(id)).await,
         }
+    }
+
+    async fn start(self: &Arc<Self>, id: MatchId) -> Result<Arc<MatchFeed>, EngineError> {
         let _alone = self.starting.lock().await;
         loop {
             if let Some(feed) = self.current(id) {

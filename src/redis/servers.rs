@@ -107,7 +107,9 @@ impl Redis {
         let mut redirections = 0;
         loop {
             let error = match self.client(partition) {
-                Ok(client) => match step(client).await {
+                // In a box, because the future of a call of fred has 5 KiB, and every handler that
+                // may call Redis would carry them from its start to its end.
+                Ok(client) => match Box::pin(step(client)).await {
                     Ok(done) => return Ok(done),
                     Err(error) => error,
                 },
@@ -117,7 +119,7 @@ impl Redis {
             match Redirection::of(&error) {
                 _ if redirections > REDIRECTIONS_MAX => return Err(error),
                 Some(Redirection::Moved) => self.wait_for_new_map().await,
-                Some(Redirection::Ask(server)) => match self.ask(&server, &step).await {
+                Some(Redirection::Ask(server)) => match Box::pin(self.ask(&server, &step)).await {
                     Err(error) if Redirection::of(&error).is_some() => {}
                     done => return done,
                 },
