@@ -2,11 +2,11 @@
 //! out. Only this file has the status codes of successes.
 
 use crate::api::Services;
-use crate::api::error::{ApiError, ErrorCode, FieldError};
+use crate::api::error::{ApiError, ErrorCode, FieldError, json_response};
 use crate::engine::operation::Operation;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,8 +25,6 @@ use utoipa::ToSchema;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The largest site plan: 200,000 seats in rows are about 2 MB.
 pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Below 2^53 each whole number is exact as a floating-point number.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -53,16 +51,8 @@ pub struct NoContent;
 /// 304.
 pub struct NotModified;
 
-/// Most responses are smaller, so that their buffer never grows.
-const RESPONSE_BYTES: usize = 1024;
-
 fn enveloped<T: Serialize>(status: StatusCode, data: T) -> Response {
-    let mut body = Vec::with_capacity(RESPONSE_BYTES);
-    let envelope = Envelope { status: status.as_u16(), data };
-    match serde_json::to_writer(&mut body, &envelope) {
-        Ok(()) => (status, [(header::CONTENT_TYPE, JSON)], body).into_response(),
-        Err(error) => ApiError::internal(error).into_response(),
-    }
+    json_response(status, "application/json", &Envelope { status: status.as_u16(), data })
 }
 
 impl<T: Serialize> IntoResponse for Okay<T> {

@@ -11,7 +11,8 @@ use crate::domain::ids::SeatId;
 use crate::domain::plan::{Label, PlanIndex};
 use crate::live::catalog::KnownSite;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,20 +27,28 @@ const CHOICES_MAX: usize = 64;
 /// seats in a rush. A wish above this number is searched again.
 const WISHES_MAX: usize = 1024;
 
-/// Seats that a buyer may have together.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+/// Free seats in the place of the seats that were lost.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Alternative)]
+pub struct Alternative {
+    seat_ids: Vec<SeatId>,
+    /// Their labels on tickets, in English.
+    labels: Vec<String>,
+    /// The same in Korean.
+    labels_ko: Vec<String>,
+    /// In KRW.
+    amount: i64,
+}
+
+/// Seats that a buyer may have together.
+#[derive(Debug)]
 pub struct Choice {
     pub seat_ids: Vec<SeatId>,
-    /// Their labels on tickets, in English.
-    pub labels: Vec<String>,
-    /// The same in Korean.
-    pub labels_ko: Vec<String>,
     /// In KRW.
     pub amount: i64,
-    #[serde(skip)]
     positions: Vec<u32>,
+    /// The choice as an `Alternative`, which is written once for all who are offered it.
+    json: Box<RawValue>,
 }
 
 impl Choice {
@@ -48,7 +57,15 @@ impl Choice {
         let labels = seat_ids.iter().filter_map(|seat| index.label(*seat));
         let (labels, labels_ko) = labels.map(|Label { english, korean }| (english, korean)).unzip();
         let amount = seat_ids.iter().filter_map(|seat| index.price(*seat)).sum();
-        Self { seat_ids, labels, labels_ko, amount, positions }
+        let alternative = Alternative { seat_ids: seat_ids.clone(), labels, labels_ko, amount };
+        let json = to_raw_value(&alternative).expect("texts and numbers can be written as JSON");
+        Self { seat_ids, amount, positions, json }
+    }
+}
+
+impl Serialize for Choice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
     }
 }
 
@@ -251,9 +268,9 @@ mod tests {
         for choice in &first {
             bed.change(choice, false);
         }
-        assert_eq!(bed.take(2, 1, false), []);
+        assert!(bed.take(2, 1, false).is_empty());
         bed.change(&first[2], true);
-        assert_eq!(bed.take(2, 1, false), [first[2].clone()]);
+        assert_eq!(bed.take(2, 1, false)[0].seat_ids, first[2].seat_ids);
     }
 
     #[test]
@@ -261,9 +278,9 @@ mod tests {
         let bed = Bed::new(2);
         let first = bed.take(2, 12, true);
         assert_eq!(first.len(), 1);
-        assert_eq!(bed.take(2, 12, true), first);
+        assert!(Arc::ptr_eq(&bed.take(2, 12, true)[0], &first[0]));
         assert_eq!(bed.take(1, 12, true).len(), 1, "another wish");
-        assert_eq!(bed.take(3, 12, true), []);
+        assert!(bed.take(3, 12, true).is_empty());
     }
 
     #[test]
@@ -271,11 +288,15 @@ mod tests {
         let bed = Bed::new(2);
         let choice = bed.take(2, 1, true).remove(0);
         let index = &bed.site.index;
-        let labels: Vec<_> =
-            choice.seat_ids.iter().map(|seat| index.label(*seat).unwrap()).collect();
-        assert!(labels.iter().map(|label| &label.english).eq(&choice.labels));
-        assert!(labels.iter().map(|label| &label.korean).eq(&choice.labels_ko));
+        let json = serde_json::to_value(&*choice).unwrap();
+        for (number, seat) in choice.seat_ids.iter().enumerate() {
+            let label = index.label(*seat).unwrap();
+            assert_eq!(json["seatIds"][number], seat.0);
+            assert_eq!(json["labels"][number], label.english);
+            assert_eq!(json["labelsKo"][number], label.korean);
+        }
         let amount: i64 = choice.seat_ids.iter().map(|seat| index.price(*seat).unwrap()).sum();
         assert_eq!(choice.amount, amount);
+        assert_eq!(json["amount"], amount);
     }
 }

@@ -8,7 +8,7 @@ pub use crate::api::error::code::ErrorCode;
 
 use crate::domain::ids::{HoldId, ReservationId, SeatId};
 use crate::domain::plan::PlanFault;
-use crate::live::proposals::Choice;
+use crate::live::proposals::{Alternative, Choice};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub struct Members {
     pub lost: Option<Vec<SeatId>>,
     /// `SEAT_TAKEN`: up to three choices as good as the seats that were lost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<Vec<Choice>>)]
+    #[schema(nullable = false, value_type = Option<Vec<Alternative>>)]
     pub alternatives: Option<Vec<Arc<Choice>>>,
     /// `ORPHAN_SEAT`: the seats that would be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +133,7 @@ impl ApiError {
         let members = &mut self.0.members;
         set(members);
         let lists = [&mut members.lost, &mut members.orphans, &mut members.seat_ids];
-        for seats in lists.into_iter().flatten() {
+        for seats in lists.into_iter().flatten().filter(|seats| seats.len() > 1) {
             let mut seen = HashSet::new();
             seats.retain(|seat| seen.insert(*seat));
         }
@@ -257,9 +257,8 @@ impl ApiError {
         if let Some(inside) = &self.0.inside {
             tracing::error!(%code, request_id, inside, "a request failed");
         }
-        let mut response = (code.status(), axum::Json(self.problem(request_id))).into_response();
+        let mut response = json_response(code.status(), PROBLEM, &self.problem(request_id));
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -269,6 +268,22 @@ impl ApiError {
             headers.insert(header::WWW_AUTHENTICATE, bearer);
         }
         response
+    }
+}
+
+/// Most responses are smaller, so that their buffer never grows.
+const RESPONSE_BYTES: usize = 1024;
+
+/// A response with a body of JSON.
+pub(super) fn json_response<T: Serialize>(
+    status: StatusCode,
+    media_type: &'static str,
+    value: &T,
+) -> Response {
+    let mut body = Vec::with_capacity(RESPONSE_BYTES);
+    match serde_json::to_writer(&mut body, value) {
+        Ok(()) => (status, [(header::CONTENT_TYPE, media_type)], body).into_response(),
+        Err(error) => ApiError::internal(error).into_response(),
     }
 }
 
