@@ -1,8 +1,8 @@
 -- Runs a batch of seat commands of one partition: reads once, decides one command after the other
 -- (later commands see the changes of earlier ones), writes once.
 -- KEYS[1]     HASH   partition; has a layout when the partition is loaded
--- KEYS[2]     HASH   claims: user → records
--- KEYS[3] ZSET due: time in ms and users by comma, by that time; a claim of each may end then
+-- KEYS[2]     HASH   claims: user → summary and records; user and a letter → records
+-- KEYS[3]     ZSET   due: time in ms, and the fields of claims that may end then, by that time
 -- KEYS[4]     STREAM journal
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key and of ended claims
 -- KEYS[8..]          per match: HASH meta, HASH seats, ZSET passes, STREAM changes
@@ -41,8 +41,7 @@ local function decide(batch, match, command)
     local answer = answer_before(batch, command, operation)
     if answer then return answer end
   end
-  local claims = claims_of(batch, batch.user_of[command])
-  local reply = commands[batch.name_of[command]](batch, match, command, claims)
+  local reply = commands[batch.name_of[command]](batch, match, command)
   -- The reply `none` is not kept, because it only says that the node's proposals were out of date.
   -- The node will ask again under the same key.
   if operation and not reply:find('^none') then batch.operations[operation] = command end

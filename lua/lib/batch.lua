@@ -40,6 +40,18 @@ local function read_columns(batch, ARGV)
   batch.seats_named = cmsgpack.unpack(ARGV[first + #COLUMNS + 2])
 end
 
+-- Reads fields of a hash; false for a field that is not there.
+local function read_many(key, names, size)
+  local all = {}
+  for first = 1, size, UNPACK_MAX do
+    local last = math.min(first + UNPACK_MAX - 1, size)
+    local found = redis.call('HMGET', key, unpack(names, first, last))
+    if size <= UNPACK_MAX then return found end
+    for number = 1, #found do all[first + number - 1] = found[number] end
+  end
+  return all
+end
+
 local function batch_open(KEYS, ARGV)
   local clock = clock_read(KEYS[1])
   local now = clock_now(clock)
@@ -52,12 +64,14 @@ local function batch_open(KEYS, ARGV)
     deadline_of = { [CLAIM.HOLD] = whole(now + ARGV[1]), [CLAIM.PENDING] = whole(now + ARGV[2]) },
     key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
     ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now),
-    -- Records by user, as text; claims by user, once a command has needed them.
-    records = {}, claims = {},
-    -- Users whose records are written at the end. A user may appear twice, which is harmless: only
-    -- the final records are written.
-    users_changed = {}, users_changed_count = 0,
-    -- Users by the time at which a claim of theirs may end.
+    -- By field of the hash of claims: its records as text, and its claims once a command has
+    -- needed them. By user: the summary, or nothing.
+    records = {}, claims = {}, summaries = {},
+    -- By command, once it was needed: the field of its claim, unless that is the user's first one.
+    bucket_of = {},
+    -- The fields that are written at the end, as a set.
+    fields_changed = {},
+    -- By the time at which a claim may end: its field.
     due = {},
     notes = {}, seats_moved = 0, facts = {}, replies = {},
     -- Under an Idempotency-Key: stored answers, the commands of this batch, and the commands that
@@ -73,24 +87,23 @@ local function next_version(match)
   return match.version
 end
 
-local function user_changed(batch, user)
-  local count = batch.users_changed_count + 1
-  batch.users_changed_count, batch.users_changed[count] = count, user
+local function field_changed(batch, field)
+  batch.fields_changed[field] = true
 end
 
 local function claim_changed(batch, claim)
   -- The fields that were not read yet are in the text, which is not true any more.
   if not rawget(claim, 'version') then record_load_rest(claim) end
   claim.text = false
-  user_changed(batch, claim.user)
+  field_changed(batch, claim.field)
 end
 
--- A claim of this user ends at this time, unless it ends or moves on before.
-local function due_at(batch, time, user)
-  local users = batch.due[time]
-  if not users then
-    users = {}
-    batch.due[time] = users
+-- A claim in this field ends at this time, unless it ends or moves on before.
+local function due_at(batch, time, field)
+  local fields = batch.due[time]
+  if not fields then
+    fields = {}
+    batch.due[time] = fields
   end
-  users[#users + 1] = user
+  fields[#fields + 1] = field
 end

@@ -1,15 +1,6 @@
--- Reads ahead what the commands of a batch name: one multi-key read per structure. What that leads
--- to, such as the claims of the owner of a wanted seat, is read when a command needs it.
-local function read_many(key, names, size)
-  local all = {}
-  for first = 1, size, UNPACK_MAX do
-    local last = math.min(first + UNPACK_MAX - 1, size)
-    local found = redis.call('HMGET', key, unpack(names, first, last))
-    if size <= UNPACK_MAX then return found end
-    for number = 1, #found do all[first + number - 1] = found[number] end
-  end
-  return all
-end
+-- Reads ahead what the commands of a batch name: one multi-key read per structure, and a second one
+-- for the claims of users who have several. What that leads to, such as the claim of the owner of a
+-- wanted seat, is read when a command needs it.
 
 -- The answers that are stored under the Idempotency-Keys of the batch, of this period or of the one
 -- before.
@@ -24,11 +15,24 @@ local function read_answers(batch)
   end
 end
 
+-- Reads the fields where commands look for claims by id, for the users who have a summary.
+local function read_buckets(batch)
+  local fields, size, users, hold_of = {}, 0, batch.user_of, batch.arguments.hold
+  for command = 1, #users do
+    local user = users[command]
+    if batch.summaries[user] then
+      fields[size + 1], size = bucket_of_command(batch, command), size + 1
+      local hold = hold_of[command]
+      if hold then fields[size + 1], size = bucket_field(user, hold), size + 1 end
+    end
+  end
+  read_fields(batch, fields, size)
+end
+
 -- Records stay text until a command needs them as claims.
 local function read_records(batch)
-  local users = batch.user_of
-  local texts = read_many(batch.key.claims, users, #users)
-  for number = 1, #users do batch.records[users[number]] = texts[number] end
+  read_fields(batch, batch.user_of, #batch.user_of)
+  if next(batch.summaries) then read_buckets(batch) end
 end
 
 local function read_matches(batch, KEYS, ARGV)

@@ -15,25 +15,25 @@ end
 
 local function write_records(batch)
   local set, deleted, set_size, deleted_size = {}, {}, 0, 0
-  for number = 1, batch.users_changed_count do
-    local user = batch.users_changed[number]
-    local claims, text = batch.claims[user], batch.records[user]
-    if claims then text = records_text(claims) end
+  for field in pairs(batch.fields_changed) do
+    local text, claims, summary = batch.records[field], batch.claims[field], batch.summaries[field]
+    if claims then text = records_text(text, claims) end
+    if summary then text = summary_text(summary, text) end
     if text then
-      set[set_size + 1], set[set_size + 2], set_size = user, text, set_size + 2
+      set[set_size + 1], set[set_size + 2], set_size = field, text, set_size + 2
     else
       deleted_size = deleted_size + 1
-      deleted[deleted_size] = user
+      deleted[deleted_size] = field
     end
   end
   write_hash(batch.key.claims, set, set_size, deleted, deleted_size)
 end
 
 -- One entry per deadline of the batch, which is mostly one entry for all of its new claims. The
--- entry begins with its time, because the same users at another time must be another entry.
+-- entry begins with its time, because the same fields at another time must be another entry.
 local function write_due(batch)
-  for time, users in pairs(batch.due) do
-    local entry = time .. ' ' .. table.concat(users, ',')
+  for time, fields in pairs(batch.due) do
+    local entry = time .. ' ' .. table.concat(fields, ',')
     redis.call('ZADD', batch.key.due, time, entry)
   end
 end

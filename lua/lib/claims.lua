@@ -1,98 +1,123 @@
--- The claims of users in a batch: finding them, and ending them.
-local NO_CLAIMS = {}
+-- The claims of users in a batch. The first claim of a user is in the field of the user, and each
+-- further claim in the field of its bucket: the user and one character of its id. A claim never
+-- moves to another field. So its id leads to it, whatever else the user has
+-- (docs/adr/0014-a-command-reads-one-claim.md).
 
--- All claims of a user in this partition. Those that have ended in this batch are still in the
--- list, and are `over`.
-local function claims_of(batch, user)
-  local claims = batch.claims[user]
-  if claims then return claims end
-  local text = batch.records[user]
-  if text == nil then text = redis.call('HGET', batch.key.claims, user) end
-  if not text then return NO_CLAIMS end
-  claims = records_parse(user, text)
-  batch.claims[user] = claims
-  return claims
+local LINE_BREAK = 10
+
+-- The field of a claim that is not the first one of its user.
+local function bucket_field(user, id)
+  return user .. id:sub(BUCKET_AT, BUCKET_AT)
 end
 
--- Gives a reservation at least this many ms from now, and returns its deadline.
-local function extend_claim(batch, claim, ms)
-  claim_changed(batch, claim)
-  local least = whole(batch.now + ms)
-  if claim.deadline < least then claim.deadline = least end
-  due_at(batch, claim.deadline, claim.user)
-  return claim.deadline
-end
-
--- Ends a claim whose seats go to another claim. The reason is remembered for a while. That of a
--- hold is not, unless the hold became a reservation: any other hold that is not there was given
--- back or has expired.
-local function end_claim_keep_seats(batch, match, claim, reason)
-  if claim.state ~= CLAIM.HOLD or reason == ENDED.RESERVED then
-    batch.notes[NOTE.ENDED .. claim.id] = reason .. ' ' .. claim.user .. ' ' .. record_text(claim)
-    if claim.payment ~= '' then batch.notes[NOTE.PAYMENT .. claim.payment] = claim.id end
+-- The same for the claim that a command names.
+local function bucket_of_command(batch, command)
+  local field = batch.bucket_of[command]
+  if not field then
+    field = bucket_field(batch.user_of[command], batch.id_of[command])
+    batch.bucket_of[command] = field
   end
-  next_version(match)
+  return field
+end
+
+-- Keeps the text of a field of the hash of claims.
+local function keep_field(batch, field, text)
+  if text and text:byte() == SUMMARY_MARK then
+    batch.summaries[field], text = summary_parse(text)
+  end
+  batch.records[field] = text
+end
+
+-- Reads fields of the hash of claims that were not read yet.
+local function read_fields(batch, names, size)
+  local texts = read_many(batch.key.claims, names, size)
+  for number = 1, size do
+    local field = names[number]
+    if batch.records[field] == nil then keep_field(batch, field, texts[number]) end
+  end
+end
+
+-- The records of a field that nobody has parsed yet, as text; false when there are none.
+local function records_in(batch, field)
+  local text = batch.records[field]
+  if text == nil then
+    keep_field(batch, field, redis.call('HGET', batch.key.claims, field))
+    text = batch.records[field]
+  end
+  return text
+end
+
+local function add_claim(batch, field, record)
+  local claim, claims = record_parse(field, record), batch.claims[field]
+  if claims then claims[#claims + 1] = claim else batch.claims[field] = { claim } end
+  return claim
+end
+
+-- All claims of a field, or nil. Those that have ended in this batch are `over`.
+local function claims_in(batch, field)
+  local text = records_in(batch, field)
+  if text then
+    for record in text:gmatch('[^\n]+') do add_claim(batch, field, record) end
+    batch.records[field] = false
+  end
+  return batch.claims[field]
+end
+
+-- Takes the record with this id out of the text of a field, and returns it as a claim, or nil.
+local function take_record(batch, field, text, id)
+  local first, last = text:find(id, 1, true)
+  if not first or first > 1 and text:byte(first - 1) ~= LINE_BREAK then return nil end
+  local ends = text:find('\n', last, true)
+  if first == 1 and not ends then
+    batch.records[field] = false
+    return add_claim(batch, field, text)
+  end
+  batch.records[field] = ends and text:sub(1, first - 1) .. text:sub(ends + 1)
+    or text:sub(1, first - 2)
+  return add_claim(batch, field, text:sub(first, ends and ends - 1))
+end
+
+-- The claim with this id in a field, or nil.
+local function find_in_field(batch, field, id)
+  local claims = batch.claims[field]
+  if claims then
+    for number = 1, #claims do
+      if claims[number].id == id then return claims[number] end
+    end
+  end
+  local text = batch.records[field]
+  if text == nil then text = records_in(batch, field) end
+  if text then return take_record(batch, field, text, id) end
+end
+
+-- The claim of a user with this id, or nil.
+local function find_in_user(batch, user, id)
+  local claim = find_in_field(batch, user, id)
+  if claim or not batch.summaries[user] then return claim end
+  return find_in_field(batch, bucket_field(user, id), id)
+end
+
+-- Counts seats that leave a claim.
+local function count_gone(batch, claim, count)
+  local user = user_of_field(claim.field)
+  -- A claim of another user may end because a command wants its seat.
+  records_in(batch, user)
+  local summary = batch.summaries[user]
+  if not summary then return end
+  summary_add(summary, claim.match, -count)
+  field_changed(batch, user)
+end
+
+-- The claim leaves the claims of its user. `count` is the number of its seats.
+local function remove_claim(batch, claim, count)
+  count_gone(batch, claim, count)
   claim.over = true
-  user_changed(batch, claim.user)
+  field_changed(batch, claim.field)
 end
 
--- Ends a claim and frees its seats.
-local function end_claim(batch, match, claim, reason)
-  local changed, count = match.changed, 0
-  for seat in claim.seats:gmatch('[^,]+') do
-    changed[seat], count = false, count + 1
-  end
-  batch.seats_moved = batch.seats_moved + count
-  end_claim_keep_seats(batch, match, claim, reason)
-end
-
--- Ends a claim of this match whose deadline has passed, because nobody may have swept it yet.
--- Returns whether the claim is live afterwards.
-local function expire_if_due(batch, match, claim)
-  if claim.over or claim.match ~= match.id then return false end
-  if claim.deadline > batch.now_text then return true end
-  if claim.state ~= CLAIM.HOLD and claim.state ~= CLAIM.PENDING then return true end
-  end_claim(batch, match, claim, ENDED.EXPIRED)
-  return false
-end
-
--- The live claim with this id in this match, or nil. In this way a command also finds the claim
--- that an earlier call of the same command has made.
-local function find_claim(batch, match, claims, id)
-  for number = 1, #claims do
-    local claim = claims[number]
-    if claim.id == id then return expire_if_due(batch, match, claim) and claim or nil end
-  end
-end
-
-local function is_in_another_match(match, claims, id)
-  for _, claim in ipairs(claims) do
-    if claim.id == id and not claim.over then return claim.match ~= match.id end
-  end
-end
-
--- Why a claim of this user has ended (RESERVED, EXPIRED, CANCELLED…), and the claim as it was. Nil
--- when nobody remembers it, or when it was a claim of another user or match.
-local function ended_claim(batch, match, user, id)
-  local note = NOTE.ENDED .. id
-  local text = batch.notes[note] or operation_find(batch.ring, note)
-  if not text then return nil end
-  local reason, owner, record = text:match('^(%S+) (%S+) (.*)$')
-  local claim = record_parse(owner, record)
-  if claim.match ~= match.id or owner ~= user then return nil end
-  return reason, claim
-end
-
--- The live hold with this id, or nil and the reply of a command on a hold that is not there.
--- `when_gone` is the reply when the hold was given back or has expired. The node has verified from
--- the id that the hold was issued to this user (`owned` in src/engine/reply.rs).
-local function find_hold(batch, match, claims, user, id, when_gone)
-  local hold = find_claim(batch, match, claims, id)
-  if hold then
-    if hold.state ~= CLAIM.HOLD then return nil, 'already_reserved' end
-    return hold
-  end
-  if is_in_another_match(match, claims, id) then return nil, 'not_found' end
-  local reason = ended_claim(batch, match, user, id)
-  return nil, reason == ENDED.RESERVED and 'already_reserved' or when_gone
+-- The claim keeps only these seats.
+local function shrink_claim(batch, claim, seats)
+  claim_changed(batch, claim)
+  count_gone(batch, claim, seat_count(claim.seats) - seat_count(seats))
+  claim.seats = seats
 end

@@ -1,9 +1,12 @@
 -- The record of a claim: a hold, or the reservation that took over its seats. It is one line of
--- fields with '|' between them; lua/README.md has the table of fields. All records of a user are
--- one field of the hash of claims. `src/domain/claim.rs` reads the same form.
+-- fields with '|' between them; lua/README.md has the table of fields. `src/domain/claim.rs` reads
+-- the same form.
 
 -- Ids have 22 characters, so the first four fields begin at fixed places.
 local ID_LAST, STATE_AT, MATCH_FIRST, MATCH_LAST, DEADLINE_FIRST = 22, 24, 26, 47, 49
+-- This character of its id is the bucket of a claim. It has six random bits.
+local BUCKET_AT = 21
+local BUCKETS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 -- From the deadline on: deadline and seats; the two numbers only prove that the record is whole.
 local DEADLINE_ON = '^(%d+)|([^|]*)|%d+|%d+'
 -- The fields that most commands do not need.
@@ -17,32 +20,35 @@ local function record_load_rest(claim)
   claim.version = tonumber(version)
 end
 
--- Only the first fields are read at once. The first access to any other field reads the rest.
+-- Only the first fields are read at once. The first access to any other field reads the rest. The
+-- user is the beginning of the name of the claim's field.
+local function user_of_field(field)
+  return #field == ID_LAST and field or field:sub(1, ID_LAST)
+end
+
 local rest_on_access = {}
 function rest_on_access.__index(claim, name)
+  if name == 'user' then return user_of_field(claim.field) end
   if rawget(claim, 'version') then return nil end
   record_load_rest(claim)
   return rawget(claim, name)
 end
 
--- A record that cannot be read stays as it is, belongs to no match, and stops no command.
-local function record_parse(user, text)
+-- Reads a record in this field of the hash of claims. A record that cannot be read stays as it is,
+-- belongs to no match, and stops no command.
+local function record_parse(field, text)
   local deadline, seats = text:match(DEADLINE_ON, DEADLINE_FIRST)
   if not deadline then
-    return { id = '', state = '', match = '', deadline = '', seats = '', text = text, over = false }
+    return {
+      id = '', state = '', match = '', field = field, deadline = '', seats = '', text = text,
+      over = false,
+    }
   end
   return setmetatable({
     id = text:sub(1, ID_LAST), state = text:sub(STATE_AT, STATE_AT),
-    match = text:sub(MATCH_FIRST, MATCH_LAST), user = user, deadline = deadline, seats = seats,
+    match = text:sub(MATCH_FIRST, MATCH_LAST), field = field, deadline = deadline, seats = seats,
     text = text, over = false,
   }, rest_on_access)
-end
-
-local function records_parse(user, text)
-  if not text:find('\n', 1, true) then return { record_parse(user, text) } end
-  local list = {}
-  for record in text:gmatch('[^\n]+') do list[#list + 1] = record_parse(user, record) end
-  return list
 end
 
 -- The record as text. It is kept until the claim changes, because the reply and the write both need
@@ -59,19 +65,13 @@ local function record_text(claim)
   return claim.text
 end
 
--- The records of a user, one per line; nil when all claims are over.
-local function records_text(claims)
-  local text, records
+-- The records of a field: lines that nobody has parsed, and claims; nil or false when all are over.
+local function records_text(lines, claims)
   for number = 1, #claims do
     local claim = claims[number]
     if not claim.over then
-      local record = record_text(claim)
-      if text then
-        records = records or { text }
-        records[#records + 1] = record
-      end
-      text = text or record
+      lines = lines and lines .. '\n' .. record_text(claim) or record_text(claim)
     end
   end
-  return records and table.concat(records, '\n') or text
+  return lines
 end

@@ -11,16 +11,24 @@ local function seats_of(batch, match, command)
   return seats
 end
 
--- The state of a seat with this value, and the live claim that has the seat. A seat of a user who
--- has no claim on it counts as taken, because nothing may become free by accident.
+-- The live claim of a field that has the seat, or nil.
+local function claim_on_seat(batch, match, field, seat)
+  local claims = claims_in(batch, field)
+  for number = 1, claims and #claims or 0 do
+    local claim = claims[number]
+    if has_seat(claim.seats, seat) and expire_if_due(batch, match, claim) then return claim end
+  end
+end
+
+-- The state of a seat with this value, and the live claim that has the seat. Behind the letter of
+-- the state, the value names the field of that claim. A seat whose claim is not there counts as
+-- taken, because nothing may become free by accident.
 local function state_of(batch, match, seat, value)
   if not value then return SEAT.AVAILABLE end
-  local letter, user = value:sub(1, 1), value:sub(2)
-  if user == '' then return letter end
-  for _, claim in ipairs(claims_of(batch, user)) do
-    local live = has_seat(claim.seats, seat) and expire_if_due(batch, match, claim)
-    if live then return letter, claim end
-  end
+  local letter, field = value:sub(1, 1), value:sub(2)
+  if field == '' then return letter end
+  local claim = claim_on_seat(batch, match, field, seat)
+  if claim then return letter, claim end
   return match.changed[seat] == false and SEAT.AVAILABLE or letter
 end
 
@@ -39,32 +47,78 @@ local function seat_state(batch, match, seat)
   return state_of(batch, match, seat, seat_value(match, seat))
 end
 
--- How many seats the claims of a user have in this match.
-local function seats_held(batch, match, claims)
-  local count = 0
+-- The seats in this match of the claims of a field, without those whose deadline has passed.
+local function seats_in_field(batch, match, field)
+  local claims, count = claims_in(batch, field), 0
+  if not claims then return 0 end
   for number = 1, #claims do
     local claim = claims[number]
-    local live = expire_if_due(batch, match, claim)
-    if live then count = count + seat_count(claim.seats) end
+    if expire_if_due(batch, match, claim) then count = count + seat_count(claim.seats) end
   end
   return count
+end
+
+-- How many seats the claims of a user have in this match. The summary of a user also counts claims
+-- that nobody has ended at their deadline yet.
+local function seats_held(batch, match, user)
+  local summary = batch.summaries[user]
+  if summary then return summary_seats(summary, match.id) end
+  return seats_in_field(batch, match, user)
+end
+
+-- The same without claims whose deadline has passed. It reads all claims of the user, so it is only
+-- done before a hold is refused for the number of seats.
+local function seats_held_now(batch, match, user)
+  local count = seats_in_field(batch, match, user)
+  if not batch.summaries[user] then return count end
+  local fields = {}
+  for number = 1, #BUCKETS do fields[number] = user .. BUCKETS:sub(number, number) end
+  read_fields(batch, fields, #fields)
+  for _, field in ipairs(fields) do count = count + seats_in_field(batch, match, field) end
+  return count
+end
+
+-- Whether the user has a claim in the own field that has not ended in this batch.
+local function has_first_claim(batch, user)
+  if batch.records[user] then return true end
+  local claims = batch.claims[user]
+  if not claims then return false end
+  for number = 1, #claims do
+    if not claims[number].over then return true end
+  end
+  return false
+end
+
+-- The summary of a user who gets a second claim.
+local function make_summary(batch, match, user)
+  local summary = { match_id = match.id, count = 0, others = '' }
+  for _, claim in ipairs(claims_in(batch, user)) do
+    local counts = not claim.over and claim.id ~= ''
+    if counts then summary_add(summary, claim.match, seat_count(claim.seats)) end
+  end
+  batch.summaries[user] = summary
+  return summary
 end
 
 -- Makes the claim of a command on the seats of a list from `first` to `last`, and returns its
 -- record.
 local function make_claim(batch, match, command, state, list, first, last, amount)
-  local id, user = batch.id_of[command], batch.user_of[command]
-  local claims, deadline = claims_of(batch, user), batch.deadline_of[state]
-  local record = id .. '|' .. state .. '|' .. match.id .. '|' .. deadline .. '|'
-    .. table.concat(list, ',', first, last) .. '|' .. whole(next_version(match)) .. '|' .. amount
-  if claims == NO_CLAIMS then
-    batch.records[user] = record
-  else
-    claims[#claims + 1] = record_parse(user, record)
+  local user, deadline = batch.user_of[command], batch.deadline_of[state]
+  local field, summary = user, batch.summaries[user]
+  if has_first_claim(batch, user) then
+    summary, field = summary or make_summary(batch, match, user), bucket_of_command(batch, command)
   end
-  user_changed(batch, user)
-  due_at(batch, deadline, user)
-  local changed, value = match.changed, state .. user
+  if summary then
+    summary_add(summary, match.id, last - first + 1)
+    field_changed(batch, user)
+  end
+  local record = batch.id_of[command] .. '|' .. state .. '|' .. match.id .. '|' .. deadline .. '|'
+    .. table.concat(list, ',', first, last) .. '|' .. next_version(match) .. '|' .. amount
+  local before = records_in(batch, field)
+  batch.records[field] = before and before .. '\n' .. record or record
+  field_changed(batch, field)
+  due_at(batch, deadline, field)
+  local changed, value = match.changed, state .. field
   for number = first, last do changed[list[number]] = value end
   return record
 end

@@ -57,11 +57,11 @@ end
 
 -- PostgreSQL has all of the journal, and a payment there waits for a step that was taken here. The
 -- fact of the step is written again, because the first one had no effect.
-commands.tell_again = function(batch, match, command, claims)
+commands.tell_again = function(batch, match, command)
   local arguments = batch.arguments
   local payment, step = arguments.payment[command], arguments.step[command]
   local attempt, refund = arguments.attempt[command], arguments.refund[command]
-  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  local claim = named_claim(batch, match, command)
   if not claim or claim.payment ~= payment then return 'gone' end
   local money, state = money_of(claim), claim.state
   if step == 'begin' then

@@ -2,12 +2,11 @@
 -- both. Its seats leave with all seats of the match.
 -- id: the sale.
 -- Replies: archive: kept archived
-commands.archive = function(batch, match, command, claims)
-  local claim = find_claim(batch, match, claims, batch.id_of[command])
+commands.archive = function(batch, match, command)
+  local claim = named_claim(batch, match, command)
   if not claim then return 'archived' end
   if match.status ~= MATCH.ARCHIVED or claim.state ~= CLAIM.CONFIRMED then return 'kept' end
   -- all checked: write
-  claim.over = true
-  user_changed(batch, claim.user)
+  remove_claim(batch, claim, seat_count(claim.seats))
   return 'archived'
 end

@@ -38,10 +38,10 @@ local function refunding(claim, money)
 end
 
 -- A reservation that is paid is not free at once: the intent of the refund goes to the journal.
-commands.cancel = function(batch, match, command, claims)
+commands.cancel = function(batch, match, command)
   if match.status == MATCH.ARCHIVED then return 'archived' end
   local id, user = batch.id_of[command], batch.user_of[command]
-  local claim = find_claim(batch, match, claims, id)
+  local claim = named_claim(batch, match, command)
   if not claim then
     local reason = ended_claim(batch, match, user, id)
     if not reason then return 'not_found' end
@@ -73,8 +73,7 @@ end
 -- The money of some seats is back: these are free, the others stay sold.
 local function refund_part(batch, match, command, claim, money)
   for seat in money.part_seats:gmatch('[^,]+') do match.changed[seat] = false end
-  claim_changed(batch, claim)
-  claim.seats = seats_without(claim.seats, seat_set(money.part_seats))
+  shrink_claim(batch, claim, seats_without(claim.seats, seat_set(money.part_seats)))
   claim.state, claim.version = CLAIM.CONFIRMED, next_version(match)
   claim.amount = whole(claim.amount - money.part)
   local reply = reply_with_payment_fact(batch, command, 'refunded', 'refund_done', claim)
@@ -85,11 +84,11 @@ local function refund_part(batch, match, command, claim, money)
   return reply
 end
 
-commands.settle_refund = function(batch, match, command, claims)
+commands.settle_refund = function(batch, match, command)
   local arguments = batch.arguments
   local payment, refund = arguments.payment[command], arguments.refund[command]
   local outcome, code = arguments.outcome[command], arguments.code[command]
-  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  local claim = named_claim(batch, match, command)
   local waits = claim and claim.payment == payment and claim.state == CLAIM.REFUNDING
   if not waits then return 'ended' end
   local money = money_of(claim)
@@ -111,6 +110,6 @@ commands.settle_refund = function(batch, match, command, claims)
 end
 
 -- Looking for a claim ends it when its deadline has passed.
-commands.expire = function(batch, match, command, claims)
-  return find_claim(batch, match, claims, batch.id_of[command]) and 'kept' or 'expired'
+commands.expire = function(batch, match, command)
+  return named_claim(batch, match, command) and 'kept' or 'expired'
 end

@@ -10,10 +10,12 @@ local function has_pass(batch, match, user)
   return expires and tonumber(expires) > batch.now
 end
 
-local function refuse_buyer(batch, match, user, claims, count)
+local function refuse_buyer(batch, match, user, count)
   if match.status ~= MATCH.OPEN then return 'not_open ' .. match.status end
   if match.queue and not has_pass(batch, match, user) then return 'pass_required' end
-  if seats_held(batch, match, claims) + count > batch.seats_per_user then return 'seat_limit' end
+  local most = batch.seats_per_user - count
+  if seats_held(batch, match, user) <= most then return nil end
+  if seats_held_now(batch, match, user) > most then return 'seat_limit' end
 end
 
 -- The number of the first seat from `first` to `last` that is not free, and the claim on it; or
@@ -34,8 +36,9 @@ end
 -- Looks at the seats from `first` to `last`. Returns those that other users have, by comma, or nil;
 -- then the first claim of this user on some of the seats, and the seats that it has.
 local function taken_seats(batch, match, user, first, last)
-  local others, own, own_seats = {}, nil, {}
   local number, claim = find_taken(batch, match, first, last)
+  if not number then return nil end
+  local others, own, own_seats = {}, nil, {}
   while number do
     if not claim or claim.user ~= user then
       others[#others + 1] = match.names[number]
@@ -64,20 +67,20 @@ local function seats_left_alone(batch, match, orphans)
   return left_alone
 end
 
-commands.hold = function(batch, match, command, claims)
-  local id, user = batch.id_of[command], batch.user_of[command]
+commands.hold = function(batch, match, command)
+  local user = batch.user_of[command]
   local amount = batch.arguments.amount[command]
   local orphans = batch.arguments.orphans[command]
   local count, first = batch.seat_count_of[command], batch.seats_before_of[command] + 1
   local last = first + count - 1
-  local made = find_claim(batch, match, claims, id)
+  local made = named_claim(batch, match, command)
   if made then return 'held ' .. record_text(made) end
   local others, own, own_seats = taken_seats(batch, match, user, first, last)
   if own and not others then
     if own.state == CLAIM.HOLD then return 'already_held ' .. own.id .. ' ' .. own_seats end
     return 'already_reserved ' .. own.id .. ' ' .. own_seats
   end
-  local refused = refuse_buyer(batch, match, user, claims, count)
+  local refused = refuse_buyer(batch, match, user, count)
   if refused then return refused end
   if others then return 'taken ' .. others end
   if orphans then
@@ -90,13 +93,13 @@ commands.hold = function(batch, match, command, claims)
 end
 
 -- Takes the first choice of which all seats are free.
-commands.hold_best = function(batch, match, command, claims)
-  local id, user = batch.id_of[command], batch.user_of[command]
+commands.hold_best = function(batch, match, command)
+  local user = batch.user_of[command]
   local amounts = batch.arguments.amounts[command]
   local size = batch.arguments.choice_size[command]
-  local made = find_claim(batch, match, claims, id)
+  local made = named_claim(batch, match, command)
   if made then return 'held ' .. record_text(made) end
-  local refused = refuse_buyer(batch, match, user, claims, size)
+  local refused = refuse_buyer(batch, match, user, size)
   if refused then return refused end
   local first = batch.seats_before_of[command] + 1
   for amount in amounts:gmatch('%d+') do

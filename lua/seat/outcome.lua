@@ -13,8 +13,8 @@ end
 
 -- The reconciler is about to ask the gateway for the money of an attempt that another process
 -- began. From here on nobody can withdraw the attempt.
-commands.mark_asked = function(batch, match, command, claims)
-  local claim = find_claim(batch, match, claims, batch.id_of[command])
+commands.mark_asked = function(batch, match, command)
+  local claim = named_claim(batch, match, command)
   if not is_paying(batch, claim, command) then return 'over' end
   -- all checked: write
   claim_changed(batch, claim)
@@ -26,7 +26,7 @@ local function confirm(batch, match, claim)
   claim.state, claim.payment_state = CLAIM.CONFIRMED, PAYMENT.PAID
   claim.deadline = '0'
   claim.version = next_version(match)
-  local value = SEAT.OCCUPIED .. claim.user
+  local value = SEAT.OCCUPIED .. claim.field
   for seat in claim.seats:gmatch('[^,]+') do match.changed[seat] = value end
   batch.seats_moved = batch.seats_moved + seat_count(claim.seats)
   match.passes_used[claim.user] = true
@@ -74,11 +74,11 @@ local function settle_late(batch, match, command, claim, outcome)
   return reply_with_payment_fact(batch, command, 'owed', 'refund_owed', charged)
 end
 
-commands.settle_payment = function(batch, match, command, claims)
+commands.settle_payment = function(batch, match, command)
   local arguments = batch.arguments
   local payment, outcome = arguments.payment[command], arguments.outcome[command]
   local code, extra_ms = arguments.code[command], arguments.extra_ms[command]
-  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  local claim = named_claim(batch, match, command)
   if not is_paying(batch, claim, command) then
     local sold = claim and (claim.state == CLAIM.CONFIRMED or claim.state == CLAIM.REFUNDING)
     if sold and claim.payment == payment then return 'confirmed' end

@@ -8,11 +8,10 @@
 -- Replies: begin_payment: not_pending failed halted begun
 -- Replies: extend: ended not_found not_pending pending
 -- Replies: record_orphan: known recorded
-local function own_claim(batch, match, command, claims)
-  local id = batch.id_of[command]
-  local claim = find_claim(batch, match, claims, id)
+local function own_claim(batch, match, command)
+  local claim = named_claim(batch, match, command)
   if claim then return claim end
-  local reason = ended_claim(batch, match, batch.user_of[command], id)
+  local reason = ended_claim(batch, match, batch.user_of[command], batch.id_of[command])
   return nil, reason and 'ended ' .. reason or 'not_found'
 end
 
@@ -22,10 +21,10 @@ local function not_pending(claim)
   return 'not_pending ' .. claim.state
 end
 
-commands.request_payment = function(batch, match, command, claims)
+commands.request_payment = function(batch, match, command)
   local payment = batch.arguments.payment[command]
   local method = batch.arguments.method[command]
-  local claim, refused = own_claim(batch, match, command, claims)
+  local claim, refused = own_claim(batch, match, command)
   if refused then return refused end
   local reply = 'ready ' .. payment .. ' ' .. claim.amount
   if claim.payment == payment then return reply end
@@ -37,11 +36,11 @@ commands.request_payment = function(batch, match, command, claims)
   return reply
 end
 
-commands.begin_payment = function(batch, match, command, claims)
+commands.begin_payment = function(batch, match, command)
   local payment = batch.arguments.payment[command]
   local amount = batch.arguments.amount[command]
   local payment_key = batch.arguments.payment_key[command]
-  local claim, refused = own_claim(batch, match, command, claims)
+  local claim, refused = own_claim(batch, match, command)
   if refused then return refused end
   if claim.payment ~= payment then return not_pending(claim) end
   -- Refunds of a sale do not change the amount that was charged for it.
@@ -65,9 +64,9 @@ commands.begin_payment = function(batch, match, command, claims)
 end
 
 -- Gives a PENDING reservation at least `extra_ms` more, when the fault is on our side.
-commands.extend = function(batch, match, command, claims)
+commands.extend = function(batch, match, command)
   local extra_ms = batch.arguments.extra_ms[command]
-  local claim, refused = own_claim(batch, match, command, claims)
+  local claim, refused = own_claim(batch, match, command)
   if refused then return refused end
   if claim.state ~= CLAIM.PENDING then return not_pending(claim) end
   -- all checked: write
@@ -76,10 +75,10 @@ end
 
 -- Writes to the journal what has become of a payment whose reservation is gone, or is on another
 -- payment by now.
-commands.record_orphan = function(batch, match, command, claims)
+commands.record_orphan = function(batch, match, command)
   local payment = batch.arguments.payment[command]
   local fact = batch.arguments.fact[command]
-  local claim = find_claim(batch, match, claims, batch.id_of[command])
+  local claim = named_claim(batch, match, command)
   -- A reservation that is on this very payment writes its own facts.
   if claim and claim.payment == payment and claim.state ~= CLAIM.PENDING then return 'known' end
   -- all checked: write

@@ -3,9 +3,9 @@
 -- prices: the price of the seat in KRW.
 -- Replies: release: not_found already_reserved released
 -- Replies: release_seat: not_yours already_reserved price_changed released
-commands.release = function(batch, match, command, claims)
+commands.release = function(batch, match, command)
   local id, user = batch.id_of[command], batch.user_of[command]
-  local hold, reply = find_hold(batch, match, claims, user, id, 'released')
+  local hold, reply = find_hold(batch, match, user, id, 'released')
   if not hold then return reply end
   -- all checked: write
   end_claim(batch, match, hold, ENDED.RELEASED)
@@ -34,8 +34,7 @@ commands.release_seat = function(batch, match, command)
     end_claim(batch, match, claim, ENDED.RELEASED)
     return 'released'
   end
-  claim_changed(batch, claim)
-  claim.seats = seats_without(claim.seats, { [seat] = true })
+  shrink_claim(batch, claim, seats_without(claim.seats, { [seat] = true }))
   claim.amount = whole(amount_left)
   next_version(match)
   match.changed[seat] = false

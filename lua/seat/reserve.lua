@@ -4,16 +4,16 @@
 -- any holds of the user; prices: in KRW, in the order of the seats, by comma.
 -- Replies: reserve: not_found already_reserved expired reserved
 -- Replies: reserve_seats: already_reserved expired not_yours price_changed reserved
-commands.reserve = function(batch, match, command, claims)
-  local id, user = batch.id_of[command], batch.user_of[command]
+commands.reserve = function(batch, match, command)
+  local user = batch.user_of[command]
   local hold_id = batch.arguments.hold[command]
-  local made = find_claim(batch, match, claims, id)
+  local made = named_claim(batch, match, command)
   if made then return 'reserved ' .. record_text(made) end
-  local hold, reply = find_hold(batch, match, claims, user, hold_id, 'expired')
+  local hold, reply = find_hold(batch, match, user, hold_id, 'expired')
   if not hold then return reply end
   -- all checked: write
-  end_claim_keep_seats(batch, match, hold, ENDED.RESERVED)
   local seats = split(hold.seats)
+  end_claim_keep_seats(batch, match, hold, ENDED.RESERVED, #seats)
   batch.seats_moved = batch.seats_moved + #seats
   return 'reserved '
     .. make_claim(batch, match, command, CLAIM.PENDING, seats, 1, #seats, hold.amount)
@@ -58,18 +58,18 @@ end
 local function shrink_holds(batch, match, holds)
   for hold, remaining in pairs(holds) do
     if remaining.seats == '' then
-      end_claim_keep_seats(batch, match, hold, ENDED.RESERVED)
+      end_claim_keep_seats(batch, match, hold, ENDED.RESERVED, seat_count(hold.seats))
     else
-      claim_changed(batch, hold)
-      hold.seats, hold.amount = remaining.seats, whole(remaining.amount)
+      shrink_claim(batch, hold, remaining.seats)
+      hold.amount = whole(remaining.amount)
     end
   end
 end
 
-commands.reserve_seats = function(batch, match, command, claims)
-  local id, user = batch.id_of[command], batch.user_of[command]
+commands.reserve_seats = function(batch, match, command)
+  local user = batch.user_of[command]
   local seats, prices = seats_of(batch, match, command), split(batch.arguments.prices[command])
-  local made = find_claim(batch, match, claims, id)
+  local made = named_claim(batch, match, command)
   if made then return 'reserved ' .. record_text(made) end
   local refused = refuse_seats(batch, match, seats, user)
   if refused then return refused end

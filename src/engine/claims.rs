@@ -5,6 +5,7 @@ use crate::domain::claim::{
 };
 use crate::domain::ids::{Partition, PaymentId, ReservationId, UserId};
 use crate::engine::Engine;
+use crate::engine::claim_fields::{bucket_field, fields_of, has_summary, readable};
 use crate::engine::error::EngineError;
 use crate::redis::keys::PartitionKeys;
 use fred::prelude::*;
@@ -68,7 +69,10 @@ impl Engine {
         user: UserId,
         id: ReservationId,
     ) -> Result<Option<Found>, EngineError> {
-        let live = self.claims_of(id.partition(), user).await?;
+        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
+        let fields = vec![user.key(), bucket_field(&user.key(), id)];
+        let key = PartitionKeys(id.partition()).claims();
+        let live = claims_in(&fields, &client.hmget::<Texts, _, _>(key, fields.clone()).await?);
         if let Some(claim) = live.into_iter().find(|claim| claim.id == id) {
             return Ok(Some(Found::Live(claim)));
         }
@@ -77,16 +81,24 @@ impl Engine {
         Ok(ended.filter(|ended| ended.claim.user == user).map(Found::Ended))
     }
 
-    /// The live reservations and holds of a user in the matches of a partition.
+    /// The live reservations and holds of a user in the matches of a partition, as they were at one
+    /// moment, the oldest first.
     pub async fn claims_of(
         &self,
         partition: Partition,
         user: UserId,
     ) -> Result<Vec<Claim>, EngineError> {
         let Ok(client) = self.client(partition) else { return Ok(vec![]) };
-        let text: Option<String> =
-            client.hget(PartitionKeys(partition).claims(), user.key()).await?;
-        Ok(readable(&user.key(), text.as_deref()))
+        let (key, user) = (PartitionKeys(partition).claims(), user.key());
+        let text: Option<String> = client.hget(&key, &user).await?;
+        if !has_summary(text.as_deref()) {
+            return Ok(readable(&user, text.as_deref()));
+        }
+        let fields = fields_of(&user);
+        let mut claims =
+            claims_in(&fields, &client.hmget::<Texts, _, _>(key, fields.clone()).await?);
+        claims.sort_by_key(|claim| claim.id);
+        Ok(claims)
     }
 
     /// The reservation of a payment of a user, while Redis knows it: live, or ended not long ago.
@@ -124,15 +136,9 @@ impl Engine {
     }
 }
 
-/// The claims of a user. A record that cannot be read is left out, and logged.
-pub(super) fn readable(user: &str, text: Option<&str>) -> Vec<Claim> {
-    let owner = UserId::from_key(user);
-    let read = |record: &str| {
-        let claim = owner.and_then(|owner| Claim::parse(owner, record));
-        if claim.is_none() {
-            tracing::error!(user, record, "a claim that can't be read: see grandstand verify");
-        }
-        claim
-    };
-    text.unwrap_or_default().lines().filter_map(read).collect()
+/// What Redis has in some fields.
+type Texts = Vec<Option<String>>;
+
+fn claims_in(fields: &[String], texts: &Texts) -> Vec<Claim> {
+    fields.iter().zip(texts).flat_map(|(field, text)| readable(field, text.as_deref())).collect()
 }

@@ -267,7 +267,7 @@ impl SeatCommand {
                 row.names("", "").seats(seats);
             }
             Self::FreeSeats { value, seats } => {
-                // Behind the letter of the state stands the user, if there is one.
+                // Behind the letter of the state stands the field of the claim, if there is one.
                 row.names("", value.get(1..).unwrap_or_default()).seats(seats);
                 row.text(Argument::SeatValue, value);
             }

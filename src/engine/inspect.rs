@@ -6,7 +6,7 @@ use crate::domain::claim::Claim;
 use crate::domain::ids::{MatchId, Partition, SeatId};
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
-use crate::engine::claims::readable;
+use crate::engine::claim_fields::readable;
 use crate::engine::document::decode;
 use crate::engine::error::EngineError;
 use crate::redis::RawFields;
@@ -21,7 +21,7 @@ impl Engine {
     /// All holds and reservations of a partition.
     pub async fn claims_in(&self, partition: Partition) -> Result<Vec<Claim>, EngineError> {
         let all = self.scan(partition, PartitionKeys(partition).claims()).await?;
-        Ok(all.iter().flat_map(|(user, text)| readable(user, Some(text))).collect())
+        Ok(all.iter().flat_map(|(field, text)| readable(field, Some(text))).collect())
     }
 
     /// The accounts of a partition.
@@ -60,7 +60,7 @@ impl Engine {
     ) -> Result<(Vec<Claim>, Option<String>), EngineError> {
         let key = PartitionKeys(partition).claims();
         let (page, next) = self.page(partition, key, cursor).await?;
-        let claims = page.iter().flat_map(|(user, text)| readable(user, Some(text)));
+        let claims = page.iter().flat_map(|(field, text)| readable(field, Some(text)));
         Ok((claims.collect(), next))
     }
 

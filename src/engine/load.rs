@@ -9,6 +9,7 @@ use crate::domain::claim::{
 use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::seat::join_seats;
 use crate::engine::Engine;
+use crate::engine::claim_fields::ClaimFields;
 use crate::engine::document::encode;
 use crate::engine::error::EngineError;
 use crate::engine::leases::Lease;
@@ -120,18 +121,21 @@ impl Engine {
         lease: &Lease,
         reservations: &[Reservation],
     ) -> Result<(), EngineError> {
-        let mut claims: HashMap<String, Vec<String>> = HashMap::new();
+        let mut claims: HashMap<String, ClaimFields> = HashMap::new();
         let mut seats: HashMap<String, Fields> = HashMap::new();
         for (number, reservation) in reservations.iter().enumerate() {
             let user = reservation.user.key();
             let sold = reservation.status == ReservationStatus::Confirmed;
             let letter = if sold { 'O' } else { 'P' };
+            let record = record(reservation, number as u64);
+            let part = (reservation.match_id, reservation.seats.len());
+            let fields = claims.entry(user.clone()).or_default();
+            let field = fields.add(&user, reservation.id, part, record);
             let taken =
-                reservation.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{user}")));
+                reservation.seats.iter().map(|seat| (seat.to_string(), format!("{letter}{field}")));
             seats.entry(MatchKeys(reservation.match_id).seats()).or_default().extend(taken);
-            claims.entry(user).or_default().push(record(reservation, number as u64));
         }
-        let claims = claims.into_iter().map(|(user, records)| (user, records.join("\n")));
+        let claims = claims.into_values().flat_map(ClaimFields::texts);
         self.put(lease, PartitionKeys(lease.partition).claims(), claims.collect()).await?;
         for (key, fields) in seats {
             self.put(lease, key, fields).await?;

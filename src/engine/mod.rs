@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod archive;
 pub mod batch;
 pub mod catalog;
+mod claim_fields;
 pub mod claims;
 pub mod clock;
 mod columns;

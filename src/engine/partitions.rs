@@ -5,7 +5,7 @@ use crate::domain::fact::Fields;
 use crate::domain::ids::Partition;
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
-use crate::engine::claims::readable;
+use crate::engine::claim_fields::readable;
 use crate::engine::error::EngineError;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
@@ -17,15 +17,15 @@ use fred::types::{ClusterHash, CustomCommand};
 /// The form of claims and seats in Redis, which `lua/lib/states.lua` has as well. A release that
 /// stores them in another form takes the next number. Partitions of an earlier number are then
 /// loaded from PostgreSQL again.
-pub(super) const LAYOUT: &str = "5";
+pub(super) const LAYOUT: &str = "6";
 
 /// How long a reply under an Idempotency-Key is kept at least: a period of `lua/lib/operation.lua`.
 pub(super) const ANSWER_TTL_MS: u64 = 1_500_000;
 
-/// A deadline that has passed, and the users who got a claim with this deadline in one batch.
+/// A deadline that has passed, and the fields that got a claim with this deadline in one batch.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// The text in Redis: the deadline, and the users by comma.
+    /// The text in Redis: the deadline, and the fields by comma.
     entry: String,
 }
 
@@ -35,9 +35,9 @@ impl Due {
         self.entry.split_once(' ').and_then(|(at, _)| at.parse().ok()).unwrap_or_default()
     }
 
-    /// User keys; may contain duplicates.
-    pub fn users(&self) -> impl Iterator<Item = &str> {
-        self.entry.split_once(' ').map_or("", |(_, users)| users).split(',')
+    /// Fields of the hash of claims; may contain duplicates.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.entry.split_once(' ').map_or("", |(_, fields)| fields).split(',')
     }
 }
 
@@ -166,22 +166,24 @@ impl Engine {
         Ok(entries.into_iter().map(|entry| Due { entry }).collect())
     }
 
-    /// The claims of some users with a deadline up to `until`. It only reads; the script checks
-    /// each deadline again.
-    pub async fn due_claims(
+    /// The claims in some fields with a deadline up to `until`, each with its field. It only reads;
+    /// the script checks each deadline again.
+    pub async fn due_claims<'f>(
         &self,
         partition: Partition,
-        users: &[&str],
+        fields: &[&'f str],
         until: i64,
-    ) -> Result<Vec<Claim>, EngineError> {
+    ) -> Result<Vec<(&'f str, Claim)>, EngineError> {
         let key = PartitionKeys(partition).claims();
-        let texts: Vec<Option<String>> = self.client(partition)?.hmget(key, users.to_vec()).await?;
-        let claims =
-            users.iter().zip(texts).flat_map(|(user, text)| readable(user, text.as_deref()));
-        let due = claims.filter(|claim| {
+        let texts: Vec<Option<String>> =
+            self.client(partition)?.hmget(key, fields.to_vec()).await?;
+        let is_due = |claim: &Claim| {
             claim.deadline <= until && matches!(claim.state, ClaimState::Hold | ClaimState::Pending)
+        };
+        let claims = fields.iter().zip(texts).flat_map(|(field, text)| {
+            readable(field, text.as_deref()).into_iter().map(|claim| (*field, claim))
         });
-        Ok(due.collect())
+        Ok(claims.filter(|(_, claim)| is_due(claim)).collect())
     }
 
     /// Deletes deadlines at which no claim is left to end.

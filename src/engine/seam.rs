@@ -6,6 +6,7 @@ use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
 use crate::domain::seat::SeatState;
+use crate::engine::claim_fields::{BUCKET_PLACE, BUCKETS, ID_LENGTH, SUMMARY_MARK};
 use crate::engine::claims::{NOTE_ENDED, NOTE_PAYMENT};
 use crate::engine::columns::{Argument, COLUMNS, Columns};
 use crate::engine::command::PaymentOutcome;
@@ -88,6 +89,15 @@ fn the_first_fields_of_a_record_begin_where_the_scripts_look_for_them() {
     assert_eq!(&record[state_at - 1..state_at], ClaimState::Pending.letter());
     assert_eq!(record[match_first - 1..match_last], match_id.key());
     assert!(record[deadline_first - 1..].starts_with("1790000000000|"));
+}
+
+#[test]
+fn the_fields_of_claims_have_the_same_names() {
+    let place: usize = between("local BUCKET_AT = ", "\n").parse().unwrap();
+    assert_eq!(place, BUCKET_PLACE + 1, "Lua counts from 1");
+    assert_eq!(between("local BUCKETS = '", "'"), BUCKETS);
+    assert_eq!(between("local SUMMARY_MARK = ", " --"), (SUMMARY_MARK as u32).to_string());
+    assert_eq!(ReservationId::new(Partition(3)).key().len(), ID_LENGTH);
 }
 
 /// One command of each kind.

@@ -10,10 +10,10 @@ use futures::future::join_all;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-/// Deadlines that are read at once. Each has up to one batch of users.
+/// Deadlines that are read at once. Each has up to one batch of fields.
 const DEADLINES_PER_PAGE: usize = 64;
-/// Users whose claims end at once. They take less than 1 ms of Redis.
-const USERS_PER_STEP: usize = 96;
+/// Fields whose claims end at once. They take less than 1 ms of Redis.
+const FIELDS_PER_STEP: usize = 96;
 /// The pause between two steps. When very many claims are due at once, it leaves half of the time
 /// of Redis to the commands of buyers, and 24,000 claims still end in about a second
 /// (`benches/expiry_wave.rs`).
@@ -47,7 +47,7 @@ pub async fn expire_until(
         ended += swept.ended;
         fault = swept.fault.take().or(fault);
         let (kept, done): (Vec<Due>, Vec<Due>) =
-            due.into_iter().partition(|due| due.users().any(|user| swept.kept.contains(user)));
+            due.into_iter().partition(|due| due.fields().any(|field| swept.kept.contains(field)));
         left += kept.len();
         if !done.is_empty() {
             engine.forget_due(partition, done).await?;
@@ -61,7 +61,7 @@ pub async fn expire_until(
 #[derive(Default)]
 struct Swept {
     ended: usize,
-    /// Users with a claim that could not be ended, although its deadline has passed.
+    /// Fields with a claim that could not be ended, although its deadline has passed.
     kept: HashSet<String>,
     fault: Option<EngineError>,
 }
@@ -71,19 +71,20 @@ async fn sweep(engine: &Engine, partition: Partition, due: &[Due]) -> Result<Swe
     // By the deadlines and not by a clock. A clock that was set back, or that of another server,
     // could pass over a claim whose deadline is then forgotten.
     let until = due.iter().map(Due::at).max().unwrap_or_default();
-    let users: BTreeSet<&str> = due.iter().flat_map(Due::users).collect();
-    let users: Vec<&str> = users.into_iter().collect();
-    for (number, step) in users.chunks(USERS_PER_STEP).enumerate() {
+    let fields: BTreeSet<&str> = due.iter().flat_map(Due::fields).collect();
+    let fields: Vec<&str> = fields.into_iter().collect();
+    for (number, step) in fields.chunks(FIELDS_PER_STEP).enumerate() {
         if number > 0 {
             tokio::time::sleep(STEP_PAUSE).await;
         }
         let claims = engine.due_claims(partition, step, until).await?;
-        let sweeps = claims.iter().map(|claim| engine.expire(claim.match_id, claim.user, claim.id));
-        for (claim, swept) in claims.iter().zip(join_all(sweeps).await) {
+        let sweeps =
+            claims.iter().map(|(_, claim)| engine.expire(claim.match_id, claim.user, claim.id));
+        for ((field, _), swept) in claims.iter().zip(join_all(sweeps).await) {
             if let Ok(true) = swept {
                 all.ended += 1;
             } else {
-                all.kept.insert(claim.user.key());
+                all.kept.insert((*field).to_owned());
                 all.fault = swept.err().or(all.fault);
             }
         }

@@ -1,9 +1,9 @@
-//! Random commands, in random batches, with random steps of the clock, run on the scripts and on
-//! the model. Replies, seats, claims, deadlines, counts per user and the changes must agree after
-//! each step.
+//! Random commands on two matches, in random batches, with random steps of the clock, run on the
+//! scripts and on the model. Replies, seats, claims, deadlines, counts per user and the changes
+//! must agree after each step.
 
 use crate::support::model_system::{
-    HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_USER, System, USERS,
+    HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_MATCH, SEATS_PER_USER, System, USERS,
 };
 use futures::future::join_all;
 use grandstand::domain::ids::SeatId;
@@ -53,7 +53,9 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
     let (claims, payments) = model.made();
     let recent = |count: usize| count.checked_sub(1).map(|last| last - draft.pick % count.min(8));
     let (claim, payment) = (recent(claims), recent(payments));
-    let seats: Vec<SeatId> = draft.seats.iter().map(|seat| SeatId(*seat)).collect();
+    let mut seats: Vec<SeatId> = draft.seats.iter().map(|seat| SeatId(*seat)).collect();
+    let fixture = model.match_of(seats[0]);
+    seats.retain(|seat| model.match_of(*seat) == fixture);
     // Mostly the user's own claims; now and then somebody else's.
     let owner = |claim: usize| if draft.flag { draft.user } else { model.claims[claim].user };
     // Now and then an outcome of an earlier attempt.
@@ -124,7 +126,8 @@ fn waits(command: &Command) -> bool {
 async fn play(system: &mut System, steps: &[Step]) {
     let prices: BTreeMap<SeatId, i64> =
         (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 1000)).collect();
-    let mut model = Model::new(prices.clone(), HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS_PER_USER);
+    let mut model =
+        Model::new(prices.clone(), SEATS_PER_MATCH, HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS_PER_USER);
     system.begin().await;
     for step in steps {
         match step {

@@ -134,17 +134,6 @@ impl TestEngine {
         entries.into_iter().map(|(_, fields)| fields).collect()
     }
 
-    /// All claims of the partition.
-    async fn claims(&self) -> Vec<Claim> {
-        let all = self.hash(PartitionKeys(PARTITION).claims()).await;
-        let of = |(user, text): (&String, &String)| {
-            let owner = UserId::from_key(user).unwrap();
-            let parse = |record| Claim::parse(owner, record).unwrap();
-            text.lines().map(parse).collect::<Vec<Claim>>()
-        };
-        all.iter().flat_map(of).collect()
-    }
-
     /// Each claim has its seats and its deadline.
     pub async fn assert_sound(&self) {
         let due: Vec<(String, f64)> = self
@@ -154,21 +143,21 @@ impl TestEngine {
             .unwrap();
         let mut deadlines: HashSet<(String, i64)> = HashSet::new();
         for (entry, ms) in due {
-            let (time, users) = entry.split_once(' ').unwrap();
+            let (time, fields) = entry.split_once(' ').unwrap();
             assert_eq!(time, ms.to_string(), "an entry begins with its time");
-            deadlines.extend(users.split(',').map(|user| (user.to_owned(), ms as i64)));
+            deadlines.extend(fields.split(',').map(|field| (field.to_owned(), ms as i64)));
         }
-        for claim in self.claims().await {
+        for (field, claim) in self.claims_by_field().await {
             let letter = match claim.state {
                 ClaimState::Hold => 'H',
                 ClaimState::Pending | ClaimState::Paying => 'P',
                 ClaimState::Confirmed | ClaimState::Refunding => 'O',
             };
             let waits = [ClaimState::Hold, ClaimState::Pending].contains(&claim.state);
-            let deadline = (claim.user.key(), claim.deadline);
+            let deadline = (field.clone(), claim.deadline);
             assert!(!waits || deadlines.contains(&deadline), "{claim:?} would never end");
             let seats = self.hash(MatchKeys(claim.match_id).seats()).await;
-            let value = format!("{letter}{}", claim.user.key());
+            let value = format!("{letter}{field}");
             for seat in &claim.seats {
                 assert_eq!(seats.get(&seat.to_string()), Some(&value), "seat {seat}");
             }
@@ -183,7 +172,7 @@ impl TestEngine {
             if !["B", "O"].contains(&value.as_str()) {
                 let has = |claim: &&Claim| {
                     claim.match_id == id
-                        && claim.user.key() == value[1..]
+                        && value[1..].starts_with(&claim.user.key())
                         && claim.seats.iter().any(|id| id.to_string() == seat)
                 };
                 assert_eq!(claims.iter().filter(has).count(), 1, "{seat}: {value}");

@@ -3,6 +3,7 @@
 
 pub mod books;
 pub mod calls;
+pub mod claims;
 pub mod client;
 pub mod clock;
 pub mod cluster;
@@ -11,6 +12,7 @@ pub mod engine;
 pub mod events;
 pub mod gateway;
 pub mod leaks;
+pub mod model_effect;
 pub mod model_system;
 pub mod node;
 pub mod partition;

@@ -1,17 +1,18 @@
 //! Runs the commands of the model on the scripts of a real Redis. The clock moves by moving all
 //! deadlines, because nothing else in Redis is an absolute time.
 
+use crate::support::claims::read_claims;
+use crate::support::model_effect::Ran;
 use fred::prelude::*;
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
 use grandstand::domain::claim::{ClaimState, EndReason};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
-use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, Reply, State};
+use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, State};
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::engine::claims::Found;
 use grandstand::engine::command::PaymentOutcome;
-use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::payments::{Begun, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
@@ -23,7 +24,9 @@ use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
 
-pub const SEATS: u32 = 12;
+/// Of all matches together.
+pub const SEATS: u32 = 20;
+pub const SEATS_PER_MATCH: u32 = 10;
 pub const USERS: usize = 4;
 /// Much longer than a case takes, so that only steps of the clock let anything expire.
 pub const HOLD_TTL_MS: i64 = 1_000_000;
@@ -34,12 +37,13 @@ pub const SEATS_PER_USER: usize = 5;
 pub struct System {
     engine: Engine,
     raw: Link,
-    match_id: MatchId,
+    matches: Vec<MatchId>,
     users: Vec<UserId>,
     pub claims: Vec<ReservationId>,
     pub payments: Vec<PaymentId>,
     folded: BTreeMap<SeatId, u8>,
-    folded_upto: String,
+    /// By match: the last entry of its changes that was applied.
+    folded_upto: Vec<String>,
     _redis: PrivateRedis,
     _dir: TempDir,
 }
@@ -58,45 +62,33 @@ impl System {
         let engine = Engine::connect(settings).await.unwrap();
         let raw = grandstand::redis::connect(&redis.url()).await.unwrap();
         let users = (0..USERS).map(|_| UserId::new(Partition(0))).collect();
-        let match_id = MatchId::new(Partition(0));
         Self {
             engine,
             raw,
-            match_id,
+            matches: vec![],
             users,
             claims: vec![],
             payments: vec![],
             folded: BTreeMap::new(),
-            folded_upto: "0-0".to_owned(),
+            folded_upto: vec![],
             _redis: redis,
             _dir: dir,
         }
     }
 
-    /// A new match for each case.
+    /// New matches for each case.
     pub async fn begin(&mut self) {
         let _: () = self.raw.flushall(false).await.unwrap();
-        self.match_id = MatchId::new(Partition(0));
         crate::support::partition::open_partition(&self.engine, 1).await;
-        let fixture = Match {
-            id: self.match_id,
-            version: 1,
-            site_id: SiteId::new(Partition(0)),
-            stadium: "Model".to_owned(),
-            home_team: "A".to_owned(),
-            away_team: "B".to_owned(),
-            starts_at: jiff::Timestamp::UNIX_EPOCH,
-            status: MatchStatus::Open,
-            queue: QueueSettings::default(),
-            orphan_rule: false,
-            moved: false,
-            archived: false,
-        };
-        self.engine.put_match(&fixture, Default::default()).await.unwrap();
+        let count = SEATS / SEATS_PER_MATCH;
+        self.matches = (0..count).map(|_| MatchId::new(Partition(0))).collect();
+        for id in &self.matches {
+            self.engine.put_match(&fixture(*id), Default::default()).await.unwrap();
+        }
         self.claims.clear();
         self.payments.clear();
         self.folded.clear();
-        self.folded_upto = "0-0".to_owned();
+        self.folded_upto = vec!["0-0".to_owned(); self.matches.len()];
     }
 
     pub async fn advance(&self, ms: i64) {
@@ -115,13 +107,33 @@ impl System {
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
     }
 
+    /// The match that a command is about.
+    fn match_of(&self, command: &Command, model: &Model) -> MatchId {
+        self.matches[match command {
+            Command::Hold { seats, .. }
+            | Command::ReserveSeats { seats, .. }
+            | Command::Block { seats }
+            | Command::Unblock { seats } => model.match_of(seats[0]),
+            Command::ReleaseSeat { seat, .. } => model.match_of(*seat),
+            Command::Release { claim, .. }
+            | Command::ReserveHold { hold: claim, .. }
+            | Command::Request { claim, .. }
+            | Command::Cancel { claim, .. }
+            | Command::Expire { claim } => model.match_of_claim(*claim),
+            Command::Begin { payment, .. }
+            | Command::Ask { payment, .. }
+            | Command::Outcome { payment, .. }
+            | Command::Refund { payment, .. } => model.match_of_claim(model.claim_of(*payment)),
+        }]
+    }
+
     pub async fn run(
         &self,
         command: &Command,
         prices: &BTreeMap<SeatId, i64>,
         model: &Model,
     ) -> Ran {
-        let (engine, id) = (&self.engine, self.match_id);
+        let (engine, id) = (&self.engine, self.match_of(command, model));
         let user = |number: &usize| self.users[*number];
         let price = |seats: &[SeatId]| seats.iter().map(|seat| prices[seat]).sum::<i64>();
         match command {
@@ -180,7 +192,7 @@ impl System {
     }
 
     async fn run_payment(&self, command: &Command, model: &Model) -> Ran {
-        let (engine, id) = (&self.engine, self.match_id);
+        let (engine, id) = (&self.engine, self.match_of(command, model));
         let claim = |payment: &usize| self.claims[model.claim_of(*payment)];
         match command {
             Command::Request { user, claim } => {
@@ -249,7 +261,7 @@ impl System {
     fn attempt(&self, payment: usize, number: u32, model: &Model) -> Attempt {
         let claim = model.claim_of(payment);
         Attempt {
-            match_id: self.match_id,
+            match_id: self.matches[model.match_of_claim(claim)],
             user: self.users[model.claims[claim].user],
             reservation: self.claims[claim],
             payment: self.payments[payment],
@@ -263,9 +275,9 @@ impl System {
 
     /// Everything that can be seen must be as the model says.
     pub async fn compare(&mut self, model: &Model) {
-        let now = self.engine.now_ms(self.match_id.partition()).await.unwrap();
+        let now = self.engine.now_ms(Partition(0)).await.unwrap();
         let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
-        let mut counted = [0; USERS];
+        let mut counted = [[0; USERS]; (SEATS / SEATS_PER_MATCH) as usize];
         for (number, wanted) in model.claims.iter().enumerate() {
             let found =
                 self.engine.claim(self.users[wanted.user], self.claims[number]).await.unwrap();
@@ -295,14 +307,21 @@ impl System {
                 let apart = (claim.deadline - now) - (wanted.deadline - model.now);
                 assert!(apart.abs() < 120_000, "deadline of {number} is off by {apart} ms");
             }
-            counted[wanted.user] += claim.seats.len();
+            let fixture = model.match_of(claim.seats[0]);
+            assert_eq!(claim.match_id, self.matches[fixture]);
+            counted[fixture][wanted.user] += claim.seats.len();
         }
-        for (user, count) in counted.iter().enumerate() {
-            assert_eq!(*count, model.seats_of(user), "seats of user {user}");
-            assert!(*count <= SEATS_PER_USER);
+        for (fixture, counted) in counted.iter().enumerate() {
+            for (user, count) in counted.iter().enumerate() {
+                assert_eq!(*count, model.seats_of(user, fixture), "seats of user {user}");
+                assert!(*count <= SEATS_PER_USER);
+            }
         }
-        let snapshot = self.engine.snapshot(self.match_id).await.unwrap();
-        let taken: BTreeMap<SeatId, u8> = snapshot.taken.into_iter().collect();
+        self.compare_users(model).await;
+        let mut taken: BTreeMap<SeatId, u8> = BTreeMap::new();
+        for id in &self.matches {
+            taken.extend(self.engine.snapshot(*id).await.unwrap().taken);
+        }
         self.fold().await;
         for seat in (1..=SEATS).map(SeatId) {
             let letter = taken.get(&seat).copied().unwrap_or(b'A');
@@ -316,61 +335,52 @@ impl System {
         }
     }
 
-    /// Applies the new entries of the stream of changes.
+    /// Each user has the claims of the model, and the summaries count their seats.
+    async fn compare_users(&self, model: &Model) {
+        let all: HashMap<String, String> = self.raw.hgetall("{0}:claims").await.unwrap();
+        let found = read_claims(&all).len();
+        let mut listed = 0;
+        for (number, user) in self.users.iter().enumerate() {
+            let claims = self.engine.claims_of(Partition(0), *user).await.unwrap();
+            listed += claims.len();
+            let wanted = model.claims.iter().zip(&self.claims).filter(|(claim, _)| {
+                claim.user == number && !matches!(claim.state, State::Ended(_))
+            });
+            for (_, id) in wanted {
+                assert!(claims.iter().any(|claim| claim.id == *id), "{id} of user {number}");
+            }
+        }
+        assert_eq!(found, listed, "claims of other users");
+    }
+
+    /// Applies the new entries of the streams of changes.
     async fn fold(&mut self) {
-        let key = MatchKeys(self.match_id).changes();
-        let start = format!("({}", self.folded_upto);
-        let entries: Vec<(String, HashMap<String, String>)> =
-            self.raw.xrange_values(key, start, "+", None).await.unwrap();
-        for (id, fields) in entries {
-            self.folded.extend(parse_told(&fields["d"]).unwrap());
-            self.folded_upto = id;
+        for (id, upto) in self.matches.iter().zip(&mut self.folded_upto) {
+            let (key, start) = (MatchKeys(*id).changes(), format!("({upto}"));
+            let entries: Vec<(String, HashMap<String, String>)> =
+                self.raw.xrange_values(key, start, "+", None).await.unwrap();
+            for (id, fields) in entries {
+                self.folded.extend(parse_told(&fields["d"]).unwrap());
+                *upto = id;
+            }
         }
     }
 }
 
-/// The effect of a command.
-#[derive(Debug)]
-pub struct Ran {
-    pub reply: Reply,
-    pub claim: Option<ReservationId>,
-    pub payment: Option<PaymentId>,
-}
-
-impl Ran {
-    fn word(word: &'static str) -> Self {
-        Self { reply: Reply { word, seats: vec![] }, claim: None, payment: None }
-    }
-
-    fn made(word: &'static str, claim: ReservationId, seats: Vec<SeatId>) -> Self {
-        Self { reply: Reply { word, seats }, claim: Some(claim), payment: None }
-    }
-
-    fn of<T>(answer: Result<T, EngineError>, done: impl FnOnce(T) -> Self) -> Self {
-        let refusal = match answer {
-            Ok(value) => return done(value),
-            Err(EngineError::Refused(refusal)) => refusal,
-            Err(error) => panic!("{error}"),
-        };
-        let (word, seats) = match refusal {
-            Refusal::SeatLimit => ("seat_limit", vec![]),
-            Refusal::Taken(seats) => ("taken", seats),
-            Refusal::NotFound(_) => ("not_found", vec![]),
-            Refusal::NotYours => ("not_yours", vec![]),
-            Refusal::AlreadyReserved => ("already_reserved", vec![]),
-            Refusal::HoldExpired(seats) => ("expired", seats),
-            Refusal::AlreadyHeld(_, seats) => ("already_held", seats),
-            Refusal::ReservedByYou(_, seats) => ("reserved_by_you", seats),
-            Refusal::NotPending(_) => ("not_pending", vec![]),
-            Refusal::ReservationEnded(EndReason::Expired) => ("ended EXPIRED", vec![]),
-            Refusal::ReservationEnded(_) => ("ended", vec![]),
-            Refusal::AmountMismatch => ("amount_mismatch", vec![]),
-            Refusal::PaymentFailed => ("failed", vec![]),
-            Refusal::Paying => ("paying", vec![]),
-            Refusal::RefundUnderWay => ("refund_under_way", vec![]),
-            Refusal::NotCancellable(_) => ("not_cancellable", vec![]),
-            other => panic!("{other:?}"),
-        };
-        Self { reply: Reply { word, seats }, claim: None, payment: None }
+/// A match on sale.
+fn fixture(id: MatchId) -> Match {
+    Match {
+        id,
+        version: 1,
+        site_id: SiteId::new(Partition(0)),
+        stadium: "Model".to_owned(),
+        home_team: "A".to_owned(),
+        away_team: "B".to_owned(),
+        starts_at: jiff::Timestamp::UNIX_EPOCH,
+        status: MatchStatus::Open,
+        queue: QueueSettings::default(),
+        orphan_rule: false,
+        moved: false,
+        archived: false,
     }
 }

@@ -97,6 +97,7 @@ pub struct Model {
     /// The user who last released a seat by its name.
     released: BTreeMap<SeatId, UserNumber>,
     prices: BTreeMap<SeatId, i64>,
+    seats_per_match: u32,
     hold_ttl_ms: i64,
     payment_ttl_ms: i64,
     seats_per_user: usize,
@@ -114,9 +115,10 @@ fn with(word: &'static str, seats: &[SeatId]) -> Reply {
 }
 
 impl Model {
-    /// All seats free, with their prices in KRW.
+    /// All seats free, with their prices in KRW. Each match has so many seats with ids in a row.
     pub fn new(
         prices: BTreeMap<SeatId, i64>,
+        seats_per_match: u32,
         hold_ttl_ms: i64,
         payment_ttl_ms: i64,
         seats_per_user: usize,
@@ -128,6 +130,7 @@ impl Model {
             blocked: BTreeSet::new(),
             released: BTreeMap::new(),
             prices,
+            seats_per_match,
             hold_ttl_ms,
             payment_ttl_ms,
             seats_per_user,
@@ -189,9 +192,22 @@ impl Model {
         seats.iter().map(|seat| self.prices[seat]).sum()
     }
 
-    /// How many seats count for the limit of a user.
-    pub fn seats_of(&self, user: UserNumber) -> usize {
-        let mine = |claim: &&Claim| claim.user == user && !matches!(claim.state, State::Ended(_));
+    /// The number of the match that has the seat, from 0 on.
+    pub fn match_of(&self, seat: SeatId) -> usize {
+        ((seat.0 - 1) / self.seats_per_match) as usize
+    }
+
+    /// The number of the match that a claim is for.
+    pub fn match_of_claim(&self, claim: ClaimNumber) -> usize {
+        self.match_of(self.claims[claim].seats[0])
+    }
+
+    /// How many seats count for the limit of a user in a match.
+    pub fn seats_of(&self, user: UserNumber, fixture: usize) -> usize {
+        let mine = |claim: &&Claim| {
+            let live = !matches!(claim.state, State::Ended(_));
+            live && claim.user == user && self.match_of(claim.seats[0]) == fixture
+        };
         self.claims.iter().filter(mine).map(|claim| claim.seats.len()).sum()
     }
 
@@ -253,7 +269,7 @@ impl Model {
             let hold = self.claims[number].state == State::Hold;
             return with(if hold { "already_held" } else { "reserved_by_you" }, &mine);
         }
-        if self.seats_of(user) + seats.len() > self.seats_per_user {
+        if self.seats_of(user, self.match_of(seats[0])) + seats.len() > self.seats_per_user {
             return reply("seat_limit");
         }
         if !lost.is_empty() {
