@@ -30,6 +30,7 @@ mod engine_batches;
 mod engine_blocks;
 mod engine_bounds;
 mod engine_catalog;
+mod engine_many_claims;
 mod engine_payments;
 mod engine_queue;
 mod engine_refunds;
