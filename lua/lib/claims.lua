@@ -12,39 +12,30 @@ end
 
 -- The same for the claim that a command names.
 local function bucket_of_command(batch, command)
-  local field = batch.bucket_of[command]
-  if not field then
-    field = bucket_field(batch.user_of[command], batch.id_of[command])
-    batch.bucket_of[command] = field
-  end
+  local field = bucket_field(batch.user_of[command], batch.id_of[command])
+  batch.bucket_of[command] = field
   return field
-end
-
--- Keeps the text of a field of the hash of claims.
-local function keep_field(batch, field, text)
-  if text and text:byte() == SUMMARY_MARK then
-    batch.summaries[field], text = summary_parse(text)
-  end
-  batch.records[field] = text
 end
 
 -- Reads fields of the hash of claims that were not read yet.
 local function read_fields(batch, names, size)
   local texts = read_many(batch.key.claims, names, size)
+  local records, summaries = batch.records, batch.summaries
   for number = 1, size do
-    local field = names[number]
-    if batch.records[field] == nil then keep_field(batch, field, texts[number]) end
+    local field, text = names[number], texts[number]
+    if records[field] == nil then
+      if text and text:byte() == SUMMARY_MARK then
+        summaries[field], text = summary_parse(text)
+      end
+      records[field] = text
+    end
   end
 end
 
 -- The records of a field that nobody has parsed yet, as text; false when there are none.
 local function records_in(batch, field)
-  local text = batch.records[field]
-  if text == nil then
-    keep_field(batch, field, redis.call('HGET', batch.key.claims, field))
-    text = batch.records[field]
-  end
-  return text
+  if batch.records[field] == nil then read_fields(batch, { field }, 1) end
+  return batch.records[field]
 end
 
 local function add_claim(batch, field, record)

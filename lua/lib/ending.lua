@@ -23,9 +23,12 @@ end
 
 -- Ends a claim and frees its seats.
 local function end_claim(batch, match, claim, reason)
-  local changed, count = match.changed, 0
-  for seat in claim.seats:gmatch('[^,]+') do
-    changed[seat], count = false, count + 1
+  local changed, seats, count = match.changed, claim.seats, 1
+  if not seats:find(',', 1, true) then
+    changed[seats] = false
+  else
+    count = 0
+    for seat in seats:gmatch('[^,]+') do changed[seat], count = false, count + 1 end
   end
   batch.seats_moved = batch.seats_moved + count
   end_claim_keep_seats(batch, match, claim, reason, count)
@@ -54,7 +57,8 @@ local function named_claim(batch, match, command)
   local claim = find_in_field(batch, user, id)
   if not claim then
     if not batch.summaries[user] then return nil end
-    claim = find_in_field(batch, bucket_of_command(batch, command), id)
+    local bucket = batch.bucket_of[command] or bucket_of_command(batch, command)
+    claim = find_in_field(batch, bucket, id)
   end
   return claim and expire_if_due(batch, match, claim) and claim or nil
 end

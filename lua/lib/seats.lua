@@ -106,7 +106,8 @@ local function make_claim(batch, match, command, state, list, first, last, amoun
   local user, deadline = batch.user_of[command], batch.deadline_of[state]
   local field, summary = user, batch.summaries[user]
   if has_first_claim(batch, user) then
-    summary, field = summary or make_summary(batch, match, user), bucket_of_command(batch, command)
+    summary = summary or make_summary(batch, match, user)
+    field = batch.bucket_of[command] or bucket_of_command(batch, command)
   end
   if summary then
     summary_add(summary, match.id, last - first + 1)

@@ -4,7 +4,7 @@
 -- has passed. `src/engine/claim_fields.rs` reads and writes the same form.
 local SUMMARY_MARK = 35 -- '#'
 -- The match that was written last is the first one. Mostly it is the only one that is needed.
-local SUMMARY = '^#([^,\n]*):(%d+),([^\n]*)\n?(.*)$'
+local FIRST_MATCH, FIRST_MATCH_LAST, FIRST_COUNT = 2, 23, 25
 
 -- The text of one match in a summary.
 local function summary_entry(match_id, count)
@@ -13,12 +13,16 @@ local function summary_entry(match_id, count)
 end
 
 -- Reads the text of a field; returns the summary, and the records as text or false. A line that
--- cannot be read stays as it is.
+-- cannot be read stays as it is. A pattern would take each character of the records.
 local function summary_parse(text)
-  local match_id, count, others, records = text:match(SUMMARY)
-  if not match_id then return nil, text end
-  return { match_id = match_id, count = tonumber(count), others = others },
-    records ~= '' and records
+  local comma = text:find(',', FIRST_COUNT, true)
+  local count = comma and tonumber(text:sub(FIRST_COUNT, comma - 1))
+  if not count then return nil, text end
+  local ends = text:find('\n', comma, true)
+  return {
+    match_id = text:sub(FIRST_MATCH, FIRST_MATCH_LAST), count = count,
+    others = text:sub(comma + 1, ends and ends - 1),
+  }, ends and text:sub(ends + 1) or false
 end
 
 -- How many seats the user has in a match. From here on `count` is the number of that match.
@@ -42,7 +46,8 @@ end
 
 -- The text of a user's field with these records; nil or false when nothing is left.
 local function summary_text(summary, records)
-  local line = summary_entry(summary.match_id, summary.count) .. summary.others
-  if line == '' then return records end
-  return records and '#' .. line .. '\n' .. records or '#' .. line
+  local line = summary_entry(summary.match_id, summary.count)
+  if line == '' and summary.others == '' then return records end
+  if not records then return '#' .. line .. summary.others end
+  return '#' .. line .. summary.others .. '\n' .. records
 end

@@ -26,6 +26,7 @@ local function seat_set(text)
 end
 
 local function seat_count(text)
+  if not text:find(',', 1, true) then return 1 end
   local _, commas = text:gsub(',', '')
   return commas + 1
 end
