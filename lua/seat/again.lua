@@ -1,7 +1,7 @@
 -- tell_again, free_seats: repairs of what the workers have found by comparing with PostgreSQL.
 -- tell_again: id: the reservation; payment; step: begin, outcome or refund; attempt (outcome) or
 -- refund, its number; for a refund also seats, amount, method, payment_key and money, as PostgreSQL
--- has the reservation. free_seats: seats; seat_value: their value in Redis; the user in it, if any.
+-- has the reservation. free_seats: seats; seat_value: their value in Redis.
 -- Replies: tell_again: gone waits told
 -- Replies: free_seats: kept freed
 
