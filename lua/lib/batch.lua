@@ -107,3 +107,13 @@ local function due_at(batch, time, field)
   end
   fields[#fields + 1] = field
 end
+
+-- Whether the deadline of a live claim may have passed. Each deadline has an entry in `due` at its
+-- time or before, which stays until the claim has ended or moved on.
+local function has_overdue(batch)
+  if batch.overdue == nil then
+    local first = redis.call('ZRANGE', batch.key.due, 0, 0, 'WITHSCORES')
+    batch.overdue = first[2] ~= nil and tonumber(first[2]) <= batch.now
+  end
+  return batch.overdue
+end

@@ -19,14 +19,16 @@ local function refuse_buyer(batch, match, user, count)
 end
 
 -- The number of the first seat from `first` to `last` that is not free, and the claim on it; or
--- nil.
-local function find_taken(batch, match, first, last)
+-- nil. Most refusals come from seats that another user has, while no claim of the partition is
+-- overdue. Then nobody needs that claim, and it is not read.
+local function find_taken(batch, match, user, first, last)
   local names, found, changed = match.names, match.found, match.changed
   for number = first, last do
     local seat = names[number]
     local value = changed[seat]
     if value == nil then value = found[number] end
     if value then
+      if value:sub(2, 1 + ID_LAST) ~= user and not has_overdue(batch) then return number end
       local state, claim = state_of(batch, match, seat, value)
       if state ~= SEAT.AVAILABLE then return number, claim end
     end
@@ -36,7 +38,7 @@ end
 -- Looks at the seats from `first` to `last`. Returns those that other users have, by comma, or nil;
 -- then the first claim of this user on some of the seats, and the seats that it has.
 local function taken_seats(batch, match, user, first, last)
-  local number, claim = find_taken(batch, match, first, last)
+  local number, claim = find_taken(batch, match, user, first, last)
   if not number then return nil end
   local others, own, own_seats = {}, nil, {}
   while number do
@@ -45,7 +47,7 @@ local function taken_seats(batch, match, user, first, last)
     elseif not own or own == claim then
       own, own_seats[#own_seats + 1] = claim, match.names[number]
     end
-    number, claim = find_taken(batch, match, number + 1, last)
+    number, claim = find_taken(batch, match, user, number + 1, last)
   end
   return #others > 0 and table.concat(others, ',') or nil, own, table.concat(own_seats, ',')
 end
@@ -105,7 +107,7 @@ commands.hold_best = function(batch, match, command)
   for amount in amounts:gmatch('%d+') do
     local last = first + size - 1
     -- all checked: write
-    if not find_taken(batch, match, first, last) then
+    if not find_taken(batch, match, user, first, last) then
       return 'held '
         .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount)
     end
