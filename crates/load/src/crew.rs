@@ -22,6 +22,8 @@ pub(crate) struct Crew {
     pub(crate) private: bool,
     /// Process ids of a private Redis and PostgreSQL.
     pub(crate) server_pids: Option<(u32, u32)>,
+    /// The payment emulator, once somebody has paid there.
+    pub(crate) emulator: Mutex<Option<ServerAddress>>,
     measured: Mutex<Option<(Duration, Option<Usage>)>>,
 }
 
@@ -39,6 +41,9 @@ pub(crate) struct Check {
     pub(crate) condition: String,
     pub(crate) passed: bool,
     pub(crate) detail: String,
+    /// The requests that concern the seats of a failed check, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) history: Vec<String>,
 }
 
 impl Findings {
@@ -49,7 +54,18 @@ impl Findings {
 
     /// Adds a check.
     pub(crate) fn check(&mut self, condition: &str, passed: bool, detail: String) {
-        self.checks.push(Check { condition: condition.to_owned(), passed, detail });
+        self.check_with_history(condition, passed, detail, vec![]);
+    }
+
+    /// Adds a check with the history of the seats that it concerns.
+    pub(crate) fn check_with_history(
+        &mut self,
+        condition: &str,
+        passed: bool,
+        detail: String,
+        history: Vec<String>,
+    ) {
+        self.checks.push(Check { condition: condition.to_owned(), passed, detail, history });
     }
 }
 
@@ -64,8 +80,19 @@ impl Crew {
     ) -> Self {
         let numbers = arguments.numbers();
         let private = arguments.embedded;
-        let (tally, measured) = (Tally::default(), Mutex::default());
-        Self { server, venue, tokens, arguments, numbers, tally, private, server_pids, measured }
+        let (tally, emulator, measured) = Default::default();
+        Self {
+            server,
+            venue,
+            tokens,
+            arguments,
+            numbers,
+            tally,
+            private,
+            server_pids,
+            emulator,
+            measured,
+        }
     }
 
     /// Returns the token of a person. People may share a token in scenarios where that does no

@@ -17,6 +17,7 @@ mod run;
 mod scenario;
 mod schedule;
 mod sessions;
+mod settings;
 mod tally;
 mod target;
 mod usage;
@@ -39,7 +40,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let Cli { arguments } = Cli::parse();
+    let arguments = Cli::parse().arguments.with_file();
     let done = runtime(&arguments)
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(run::run(arguments)));

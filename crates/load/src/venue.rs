@@ -5,8 +5,10 @@ use crate::wire::{Connection, Method, ServerAddress};
 use anyhow::{Context as _, ensure};
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::{PlanIndex, SitePlan};
+use serde::Deserialize;
 use serde_json::Value;
 use std::ops::Range;
+use std::time::Duration;
 
 /// The largest number of seats of a person: the default of `GRANDSTAND_MAX_SEATS_PER_USER`.
 pub(crate) const PERSON_SEATS_MAX: usize = 4;
@@ -15,27 +17,71 @@ pub(crate) const PERSON_SEATS_MAX: usize = 4;
 pub(crate) struct Venue {
     /// Ids of open matches, all of the same site.
     pub(crate) matches: Vec<String>,
+    /// The id of the site.
+    pub(crate) site: String,
+    /// Whether the waiting room of the first match is on.
+    pub(crate) queue: bool,
+    pub(crate) rules: Rules,
     pub(crate) index: PlanIndex,
     /// The rows, as ranges of positions in the plan.
     rows: Vec<Range<u32>>,
 }
 
+/// The rules of a match.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// Seats that one person may have, held and bought together.
+    pub(crate) seats_per_user: usize,
+    pub(crate) hold_ttl: Duration,
+}
+
+/// A match of the list, with the fields that the tests need.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    id: String,
+    site_id: String,
+    status: String,
+    queue: Queue,
+    max_seats_per_user: usize,
+    hold_ttl_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Queue {
+    enabled: bool,
+}
+
 impl Venue {
     /// Reads open matches of one site, and its plan. `seats` limits the venue to the first seats of
-    /// the plan.
+    /// the plan. With an id, the first match is this one.
     pub(crate) async fn visit(
         server: &ServerAddress,
+        id: Option<uuid::Uuid>,
         matches: usize,
         seats: Option<usize>,
     ) -> anyhow::Result<Self> {
         let mut connection = Connection::new(server.clone());
-        let list = get(&mut connection, "/api/matches?status=OPEN&limit=100").await?;
-        let list = list["matches"].as_array().cloned().unwrap_or_default();
-        let site = list.first().context("no match is on sale: `grandstand demo` creates some")?;
-        let site = site["siteId"].as_str().context("a match without a site")?.to_owned();
-        let open = list.iter().filter(|fixture| fixture["siteId"] == site.as_str());
-        let ids = open.filter_map(|fixture| fixture["id"].as_str()).map(str::to_owned);
-        let ids: Vec<String> = ids.take(matches).collect();
+        let mut list: Vec<Listed> = Vec::new();
+        if let Some(id) = id {
+            let path = format!("/api/matches/{id}");
+            let named = get(&mut connection, &path).await;
+            list.push(serde_json::from_value(named.with_context(|| format!("the match {id}"))?)?);
+        }
+        let open = get(&mut connection, "/api/matches?status=OPEN&limit=100").await?;
+        let open: Vec<Listed> = serde_json::from_value(open["matches"].clone())?;
+        let is_other = |fixture: &Listed| Some(&fixture.id) != list.first().map(|first| &first.id);
+        let others: Vec<Listed> = open.into_iter().filter(is_other).collect();
+        list.extend(others);
+        let first = list.first().context("no match is on sale: `grandstand demo` creates some")?;
+        ensure!(first.status == "OPEN", "the match {} is {}, not OPEN", first.id, first.status);
+        let (site, queue) = (first.site_id.clone(), first.queue.enabled);
+        let rules = Rules {
+            seats_per_user: first.max_seats_per_user,
+            hold_ttl: Duration::from_millis(first.hold_ttl_ms),
+        };
+        let ids = list.iter().filter(|fixture| fixture.site_id == site);
+        let ids: Vec<String> = ids.map(|fixture| fixture.id.clone()).take(matches).collect();
         ensure!(ids.len() == matches, "only {} matches of one site are on sale", ids.len());
         let mut plan = get(&mut connection, &format!("/api/sites/{site}")).await?;
         if let Some(fields) = plan.as_object_mut() {
@@ -47,7 +93,7 @@ impl Venue {
         let end = seats.map_or(index.seat_count(), |seats| seats as u32);
         let rows = index.rows().map(|(_, _, positions)| positions);
         let rows = rows.map(|row| row.start..row.end.min(end)).filter(|row| !row.is_empty());
-        Ok(Self { matches: ids, rows: rows.collect(), index })
+        Ok(Self { matches: ids, site, queue, rules, rows: rows.collect(), index })
     }
 
     /// Returns one to four neighbouring seats of a random row.
@@ -66,6 +112,14 @@ impl Venue {
             seats.chunks(size).map(<[SeatId]>::to_vec).collect::<Vec<_>>()
         };
         self.rows.iter().flat_map(of_row).collect()
+    }
+
+    /// Returns the seats of the row in which the best seat is.
+    pub(crate) fn best_row(&self) -> Vec<SeatId> {
+        let best = self.best(1).first().and_then(|seat| self.index.position(*seat));
+        let mut rows = self.index.rows().map(|(_, _, row)| row);
+        let row = rows.find(|row| best.is_some_and(|best| row.contains(&best)));
+        row.unwrap_or(0..0).map(|position| self.index.seat_at(position)).collect()
     }
 
     /// Returns the seats that are nearest to the focus of the plan, the best first.

@@ -13,6 +13,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A server may close an idle connection. A connection that was idle for longer than this is
 /// checked before it is used.
 const IDLE_MAX: Duration = Duration::from_secs(3);
+/// The size of the input buffer. Smaller: more reads per response.
+const INPUT_BYTES: usize = 4096;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// The address of a server.
@@ -84,7 +86,7 @@ struct Head {
 impl Connection {
     /// A connection that is not open yet.
     pub(crate) fn new(server: ServerAddress) -> Self {
-        let (input, output) = (BytesMut::with_capacity(4096), Vec::with_capacity(1024));
+        let (input, output) = (BytesMut::new(), Vec::new());
         Self { server, stream: None, input, output, used_at: Instant::now() }
     }
 
@@ -166,6 +168,7 @@ impl Connection {
             let stream = tokio::time::timeout(RESPONSE_TIMEOUT, connecting).await??;
             stream.set_nodelay(true)?;
             self.input.clear();
+            self.input.reserve(INPUT_BYTES);
             self.stream = Some(stream);
         }
         Ok(())

@@ -58,7 +58,7 @@ async fn hold_and_release(
     let match_id = &crew.venue.matches[dice.below(crew.venue.matches.len())];
     let wanted = crew.venue.pick(dice);
     let Ok(hold) = person.hold(match_id, &wanted, since).await else { return 0 };
-    let _ = person.release(match_id, &hold.hold_id).await;
+    let _ = person.release(match_id, &hold.hold_id, Instant::now()).await;
     hold.seats.len() as u64
 }
 

@@ -1,79 +1,131 @@
 //! What the people do, and the run of one scenario.
 
-pub(crate) mod confirm;
+pub(crate) mod checks;
 pub(crate) mod engine;
+pub(crate) mod finish;
+pub(crate) mod history;
 pub(crate) mod hold_release;
+pub(crate) mod house;
+pub(crate) mod journey;
+pub(crate) mod line;
+pub(crate) mod map;
+pub(crate) mod maps;
+pub(crate) mod pay;
 pub(crate) mod person;
-pub(crate) mod purchase;
+pub(crate) mod pool;
+pub(crate) mod probes;
 pub(crate) mod rush;
-pub(crate) mod watch;
 
 use crate::arguments::{LoadArguments, Scenario};
-use crate::crew::{Crew, Findings, on_own_thread};
+use crate::crew::{Crew, Findings, SharedCrew, on_own_thread};
 use crate::fanout;
 use crate::report::Report;
+use crate::scenario::history::History;
 use crate::target::{Private, Target};
 use crate::venue::Venue;
 use anyhow::Context as _;
-use grandstand::commands::verify::verify;
+use grandstand::domain::catalog::QueueSettings;
+use grandstand::domain::ids::MatchId;
 use std::sync::Arc;
-use std::time::Duration;
+
+/// Seats that a rush wants: a seat for every fifth person of the default crowd.
+const RUSH_SEATS_DEFAULT: u32 = 1000;
+/// Seats that are blocked with one call.
+const CALL_SEATS: usize = 1000;
 
 /// Loads a target with a scenario, and returns the report.
 pub(crate) async fn run(target: &Target, arguments: &LoadArguments) -> anyhow::Result<Report> {
-    let numbers = arguments.numbers();
-    if let (Scenario::Engine, Some(private)) = (arguments.scenario, &target.private) {
-        return engine::run(&private.dev, arguments).await;
+    let mut given = arguments.clone();
+    if let (Scenario::Engine, Some(private)) = (given.scenario, &target.private) {
+        return engine::run(&private.dev, &given).await;
     }
-    if let (Scenario::Fanout, Some(private)) = (arguments.scenario, &target.private) {
-        return fanout::run(&private.dev, arguments).await;
+    if let (Scenario::Fanout, Some(private)) = (given.scenario, &target.private) {
+        return fanout::run(&private.dev, &given).await;
     }
+    let is_rush = given.scenario == Scenario::Rush;
+    if is_rush && (target.private.is_some() || !given.sells()) {
+        given.seats = given.seats.or(Some(RUSH_SEATS_DEFAULT));
+    }
+    let venue = prepare(target, &given).await?;
+    let numbers = given.numbers();
     eprintln!("creating {} people", numbers.people);
     let tokens = target.tokens(numbers.people).await.context("creating people")?;
-    let (server, pids) = (target.server.clone(), target.server_pids());
-    let given = arguments.clone();
     eprintln!("loading for {:?}, then waiting for requests under way", numbers.duration);
-    let (crew, mut findings) = on_own_thread(move || async move {
-        let has_many_matches = matches!(given.scenario, Scenario::HoldRelease | Scenario::Confirm);
-        let matches = if has_many_matches { given.matches } else { 1 };
-        let seats = if given.scenario == Scenario::Rush { None } else { numbers.seats };
-        let venue = Venue::visit(&server, matches as usize, seats).await?;
-        let crew = Arc::new(Crew::new(server, venue, tokens, given, pids));
-        let findings = match crew.arguments.scenario {
-            Scenario::HoldRelease if crew.arguments.saturate => {
-                hold_release::saturate(&crew).await?
-            }
-            Scenario::HoldRelease => hold_release::run(&crew).await?,
-            Scenario::Rush => rush::run(&crew).await?,
-            Scenario::Purchase => purchase::run(&crew).await?,
-            Scenario::Confirm => confirm::run(&crew).await?,
-            Scenario::Watch => watch::run(&crew).await?,
-            Scenario::Engine | Scenario::Compare | Scenario::Fanout | Scenario::Floor => {
-                anyhow::bail!("this scenario has no people")
-            }
-        };
-        Ok((crew, findings))
-    })
-    .await?;
+    let crew = Crew::new(target.server.clone(), venue, tokens, given, target.server_pids());
+    let crew = Arc::new(crew);
+    let of_client = crew.clone();
+    let (mut findings, history) = on_own_thread(move || people(of_client)).await?;
     if let Some(private) = &target.private {
-        audit(private, &mut findings).await?;
+        let history = history.as_ref().map(AsRef::as_ref);
+        finish::of_servers(&mut findings, &crew, private, history).await?;
     }
     Ok(Report::of(&crew, findings, target.name.clone()))
 }
 
-/// Checks that Redis and PostgreSQL of a private installation agree, once the journal is empty.
-async fn audit(private: &Private, findings: &mut Findings) -> anyhow::Result<()> {
-    let services = &private.dev.node.services;
-    let mut found = verify(&services.engine, &services.store).await?;
-    for _ in 0..100 {
-        if found.backlog == 0 {
-            break;
+/// Runs the scenario. Returns the history of scenarios that keep one.
+async fn people(crew: SharedCrew) -> anyhow::Result<(Findings, Option<Arc<History>>)> {
+    let findings = match crew.arguments.scenario {
+        Scenario::HoldRelease if crew.arguments.saturate => hold_release::saturate(&crew).await?,
+        Scenario::HoldRelease => hold_release::run(&crew).await?,
+        Scenario::Rush | Scenario::Hot | Scenario::Soak => {
+            let (findings, history) = rush::run(&crew).await?;
+            return Ok((findings, Some(history)));
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        found = verify(&services.engine, &services.store).await?;
+        Scenario::Pay => {
+            let (findings, history) = pay::run(&crew).await?;
+            return Ok((findings, Some(history)));
+        }
+        Scenario::Map => map::run(&crew).await?,
+        Scenario::Queue | Scenario::LogIn => anyhow::bail!("not there yet"),
+        Scenario::Engine | Scenario::Compare | Scenario::Fanout | Scenario::Floor => {
+            anyhow::bail!("this scenario has no people")
+        }
+    };
+    Ok((findings, None))
+}
+
+/// Visits the venue. On a private installation, turns on the waiting room, and leaves only the
+/// wanted seats, as the arguments say.
+async fn prepare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<Venue> {
+    let has_many_matches = matches!(arguments.scenario, Scenario::HoldRelease | Scenario::Pay);
+    let matches = if has_many_matches { arguments.matches } else { 1 } as usize;
+    let chooses = matches!(arguments.scenario, Scenario::Rush | Scenario::Soak);
+    let seats = if chooses { None } else { arguments.numbers().seats };
+    let visit = || Venue::visit(&target.server, arguments.match_id, matches, seats);
+    let venue = visit().await.with_context(|| target.name.clone())?;
+    let Some(private) = &target.private else { return Ok(venue) };
+    let id: MatchId = venue.matches[0].parse()?;
+    if arguments.scenario == Scenario::Rush && arguments.sells() {
+        leave_only_wanted(private, &venue, id, arguments).await?;
     }
-    let wrong = found.disagreements.len();
-    let detail = format!("{} taken seats compared, {wrong} disagree", found.seats);
-    findings.check("Redis and PostgreSQL agree", wrong == 0 && found.backlog == 0, detail);
+    let Some(per_minute) = arguments.queue else { return Ok(venue) };
+    let services = &private.dev.node.services;
+    let mut fixture = services.engine.fixture(id).await?.context("the match is gone")?;
+    fixture.version += 1;
+    fixture.queue = QueueSettings {
+        enabled: true,
+        admit_per_minute: per_minute,
+        max_active: 1_000_000,
+        ..QueueSettings::default()
+    };
+    services.engine.put_match(&fixture, Default::default()).await?;
+    services.catalog.refresh_match(id).await?;
+    visit().await
+}
+
+/// Blocks all seats that nobody wants, so that the match is sold out with the last wanted seat.
+async fn leave_only_wanted(
+    private: &Private,
+    venue: &Venue,
+    id: MatchId,
+    arguments: &LoadArguments,
+) -> anyhow::Result<()> {
+    let seats = arguments.numbers().seats;
+    let wanted = rush::wanted_of(venue, arguments.scenario, seats);
+    let unwanted = house::House::new(venue, wanted).unwanted();
+    let engine = &private.dev.node.services.engine;
+    for seats in unwanted.chunks(CALL_SEATS) {
+        engine.block(id, seats.to_vec()).await?;
+    }
     Ok(())
 }

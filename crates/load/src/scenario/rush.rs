@@ -1,191 +1,170 @@
-//! `rush`: N people and S seats of an open match. Everybody wants the best seats in the same
-//! second. Afterwards the responses are compared with the map: no seat was granted twice.
+//! `rush`, `hot` and `soak`: people arrive on a schedule, and each goes through the sale. Afterwards
+//! the responses are compared with the map, with PostgreSQL and with the ledger of the emulator.
 
+use crate::arguments::Scenario;
 use crate::crew::{Findings, SharedCrew, all};
-use crate::dice::Dice;
-use crate::scenario::person::{Hold, Person};
+use crate::scenario::finish;
+use crate::scenario::history::{Claim, History, Stage};
+use crate::scenario::house::House;
+use crate::scenario::journey::{Visit, go};
+use crate::scenario::line::Line;
+use crate::scenario::maps::Maps;
+use crate::scenario::person::Person;
+use crate::scenario::pool::Pool;
+use crate::scenario::probes::Probes;
 use crate::schedule::{Plan, Schedule};
+use crate::settings::Until;
 use crate::tally::Kind;
-use crate::venue::{PERSON_SEATS_MAX, map_of};
+use crate::venue::{Venue, map_of};
 use grandstand::domain::ids::SeatId;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A person leaves after this many tries.
-const TRIES_MAX: usize = 4;
-/// The default number of seats: a seat for every fifth person of the default crowd.
-const SEATS_DEFAULT: usize = 1000;
+/// Connections that share an event stream of the map.
+const STREAM_CONNECTIONS: usize = 64;
+/// Time between two values of the quantities over time.
+const GAUGE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The seats that a person got.
-struct Grant {
-    person: usize,
-    asked: Vec<SeatId>,
-    hold: Hold,
+/// Returns the seats that the people want, the best first.
+pub(crate) fn wanted(crew: &SharedCrew) -> Vec<SeatId> {
+    wanted_of(&crew.venue, crew.arguments.scenario, crew.numbers.seats)
 }
 
-/// The results, as the responses report them.
-#[derive(Default)]
-struct Outcome {
-    grants: Vec<Grant>,
-    /// Seats of requests without a response.
-    unsure: HashSet<SeatId>,
-    losers: usize,
-    /// When the last seat was granted.
-    sold_out_at: Option<Instant>,
-}
-
-/// Runs the rush and its checks.
-pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
-    let best = Arc::new(crew.venue.best(crew.numbers.seats.unwrap_or(SEATS_DEFAULT)));
-    let (_, before) = map_of(&crew.server, &crew.venue.matches[0]).await?;
-    let people = crew.numbers.people;
-    let schedule = Schedule::start(Plan {
-        rate: people as f64,
-        duration: crew.numbers.duration,
-        arrivals: crew.arguments.arrivals,
-        count_max: people as u64,
-    })?;
-    let outcome = Arc::new(Mutex::new(Outcome::default()));
-    let begun = Instant::now();
-    let work = all(crew.numbers.connections, |_| {
-        rush(crew.clone(), schedule.clone(), best.clone(), outcome.clone())
-    });
-    crew.measure(work).await?;
-    let outcome = std::mem::take(&mut *outcome.lock());
-    let mut findings = Findings::default();
-    report(&mut findings, crew, &outcome, begun, best.len());
-    findings.result("turned away by the client", schedule.turned_away() as f64, "people");
-    check(&mut findings, crew, &outcome, &before).await?;
-    give_back(&mut findings, crew, outcome, &before).await?;
-    Ok(findings)
-}
-
-/// Serves people over a connection, one after the other, as they arrive.
-async fn rush(
-    crew: SharedCrew,
-    schedule: Arc<Schedule>,
-    best: Arc<Vec<SeatId>>,
-    outcome: Arc<Mutex<Outcome>>,
-) {
-    let mut person = Person::new(&crew, 0);
-    while let Some(arrival) = schedule.next().await {
-        person.number = arrival.number as usize;
-        let mut dice = Dice::new(arrival.number);
-        let mut since = arrival.at;
-        let mut won = false;
-        for _ in 0..TRIES_MAX {
-            let asked = wish(&best, &mut dice);
-            match person.hold(&crew.venue.matches[0], &asked, since).await {
-                Ok(hold) => {
-                    let mut outcome = outcome.lock();
-                    outcome.grants.push(Grant { person: person.number, asked, hold });
-                    outcome.sold_out_at = Some(Instant::now());
-                    won = true;
-                    break;
-                }
-                Err(Kind::Unknown) => outcome.lock().unsure.extend(asked),
-                Err(Kind::Refusal | Kind::Error | Kind::Success) => {}
-            }
-            since = Instant::now();
-        }
-        outcome.lock().losers += usize::from(!won);
+/// Returns the seats that the people of a scenario want, the best first.
+pub(crate) fn wanted_of(venue: &Venue, scenario: Scenario, seats: Option<usize>) -> Vec<SeatId> {
+    match scenario {
+        Scenario::Hot => venue.best_row(),
+        _ => venue.best(seats.unwrap_or(usize::MAX)),
     }
 }
 
-/// Returns one to four consecutive seats of the ranking. More people want the better seats.
-fn wish(best: &[SeatId], dice: &mut Dice) -> Vec<SeatId> {
-    let count = (1 + dice.below(PERSON_SEATS_MAX)).min(best.len());
-    let first = (dice.share().powi(2) * (best.len() - count + 1) as f64) as usize;
-    let first = first.min(best.len() - count);
-    best[first..first + count].to_vec()
+/// Runs the crowd and its checks.
+pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<(Findings, Arc<History>)> {
+    let cast = crew.arguments.cast();
+    let house = Arc::new(House::new(&crew.venue, wanted(crew)));
+    let (_, before) = map_of(&crew.server, &crew.venue.matches[0]).await?;
+    let connections = crew.numbers.connections;
+    let streams =
+        if cast.looks_at_the_map() { connections.div_ceil(STREAM_CONNECTIONS) } else { 1 };
+    let maps = Maps::open(crew, &house, streams).await;
+    let visit = Arc::new(Visit {
+        crew: crew.clone(),
+        cast,
+        pool: Pool::new(crew),
+        maps,
+        line: crew.venue.queue.then(|| Line::open(crew)),
+        history: Arc::new(History::begin()),
+        last: Mutex::default(),
+    });
+    let people = crew.numbers.people as u64;
+    let has_end = crew.arguments.scenario == Scenario::Rush;
+    let schedule = Schedule::start(Plan {
+        rate: crew.numbers.rate,
+        duration: crew.numbers.duration,
+        arrivals: crew.arguments.arrivals,
+        count_max: if has_end { people } else { u64::MAX },
+    })?;
+    let begun = Instant::now();
+    let gauges = tokio::spawn(gauges(visit.clone())).abort_handle();
+    let probes = Probes::start(crew);
+    let journey = |person, arrival| go(visit.clone(), person, arrival);
+    crew.measure(visit.pool.serve(&schedule, journey)).await;
+    drop(probes);
+    gauges.abort();
+    let mut findings = Findings::default();
+    report(&mut findings, &visit, begun);
+    findings.result("turned away by the client", schedule.turned_away() as f64, "people");
+    let history = &visit.history;
+    finish::of_responses(&mut findings, crew, history).await?;
+    finish::equal_maps(&mut findings, crew, history, &visit.maps).await?;
+    let claims = history.claims.lock().clone();
+    let condition = "the map shows what the responses promised";
+    let expected = (before.as_slice(), claims.as_slice());
+    finish::compare_map(&mut findings, crew, history, expected, condition).await?;
+    if visit.cast.until == Until::Hold {
+        give_back(&mut findings, &visit, &before).await?;
+    }
+    visit.maps.close();
+    if let Some(line) = &visit.line {
+        line.close();
+    }
+    Ok((findings, visit.history.clone()))
 }
 
-fn report(
-    findings: &mut Findings,
-    crew: &SharedCrew,
-    outcome: &Outcome,
-    begun: Instant,
-    seats: usize,
-) {
-    let granted: usize = outcome.grants.iter().map(|grant| grant.hold.seats.len()).sum();
+/// Writes the quantities over time.
+async fn gauges(visit: Arc<Visit>) {
+    loop {
+        let tally = &visit.crew.tally;
+        tally.gauge("seats left", f64::from(visit.maps.look(0, |map, _| map.left())));
+        tally.gauge("people under way", visit.pool.under_way.len() as f64);
+        if let Some(line) = &visit.line {
+            tally.gauge("waiting", line.waiting() as f64);
+        }
+        tokio::time::sleep(GAUGE_INTERVAL).await;
+    }
+}
+
+fn report(findings: &mut Findings, visit: &Visit, begun: Instant) {
+    let crew = &visit.crew;
+    let claims = visit.history.claims.lock();
     let responses =
         crew.tally.count("hold", Kind::Success) + crew.tally.count("hold", Kind::Refusal);
     let (time, _) = crew.measured();
+    let seats = |wanted: &dyn Fn(&Claim) -> bool| -> f64 {
+        claims.iter().filter(|claim| wanted(claim)).map(|claim| claim.seats.len()).sum::<usize>()
+            as f64
+    };
+    let is_sold = |claim: &Claim| matches!(claim.stage, Stage::Ticket | Stage::Refunded);
+    let (last_hold, last_ticket) = *visit.last.lock();
+    let since = |at: Instant| at.duration_since(begun).as_secs_f64();
     findings.result("responses", responses as f64 / time.as_secs_f64(), "per second");
-    findings.result("people with seats", outcome.grants.len() as f64, "people");
-    findings.result("people without seats", outcome.losers as f64, "people");
-    findings.result("seats granted", granted as f64, "seats");
-    findings.result("seats wanted by all", seats as f64, "seats");
-    if let Some(at) = outcome.sold_out_at {
-        let seconds = at.duration_since(begun).as_secs_f64();
-        findings.result("last seat granted after", seconds * 1000.0, "ms");
+    findings.result("people with seats", claims.len() as f64, "people");
+    findings.result("seats granted", seats(&|_| true), "seats");
+    findings.result("seats wanted by all", visit.maps.house.seat_count() as f64, "seats");
+    findings.result(
+        "seats left on the map",
+        f64::from(visit.maps.look(0, |map, _| map.left())),
+        "seats",
+    );
+    if let Some(at) = last_hold {
+        findings.result("last seat granted after", since(at) * 1000.0, "ms");
     }
+    if let Some(at) = last_ticket {
+        let sold = seats(&is_sold);
+        let tickets = claims.iter().filter(|claim| is_sold(claim)).count();
+        findings.result("tickets", tickets as f64, "tickets");
+        findings.result("seats sold", sold, "seats");
+        findings.result("seats paid, confirmed, persisted", sold / since(at), "per second");
+        findings.result("last ticket after", since(at) * 1000.0, "ms");
+    }
+    let unsure = claims.iter().filter(|claim| claim.stage == Stage::Unsure).count();
+    findings.result("claims with an unknown outcome", unsure as f64, "claims");
 }
 
-async fn check(
-    findings: &mut Findings,
-    crew: &SharedCrew,
-    outcome: &Outcome,
-    before: &[u8],
-) -> anyhow::Result<()> {
-    let wrong = outcome.grants.iter().filter(|grant| seats_of(&grant.hold) != grant.asked).count();
-    let detail = format!("{} holds, {wrong} of them with other seats", outcome.grants.len());
-    findings.check("each hold has all the seats that were asked for", wrong == 0, detail);
-    let mut owners: HashMap<SeatId, Vec<usize>> = HashMap::new();
-    for grant in &outcome.grants {
-        for seat in seats_of(&grant.hold) {
-            owners.entry(seat).or_default().push(grant.person);
-        }
-    }
-    let twice: Vec<_> = owners.iter().filter(|(_, people)| people.len() > 1).collect();
-    let detail = format!("{} seats, granted twice: {twice:?}", owners.len());
-    findings.check("no seat was granted twice", twice.is_empty(), detail);
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let (_, after) = map_of(&crew.server, &crew.venue.matches[0]).await?;
-    let mut differ = 0;
-    for (position, (was, is)) in before.iter().zip(&after).enumerate() {
-        let seat = crew.venue.index.seat_at(position as u32);
-        let expected = if owners.contains_key(&seat) { b'H' } else { *was };
-        differ += usize::from(*is != expected && !outcome.unsure.contains(&seat));
-    }
-    let fits = differ == 0 && before.len() == after.len();
-    let detail = format!("{} seats compared, {differ} differ", after.len());
-    findings.check("the map shows exactly the seats that were granted", fits, detail);
-    Ok(())
-}
-
-fn seats_of(hold: &Hold) -> Vec<SeatId> {
-    hold.seats.iter().map(|seat| seat.seat_id).collect()
-}
-
+/// Gives back what is still held, so that the match is as before.
 async fn give_back(
     findings: &mut Findings,
-    crew: &SharedCrew,
-    outcome: Outcome,
+    visit: &Arc<Visit>,
     before: &[u8],
 ) -> anyhow::Result<()> {
-    let unsure = outcome.unsure.len();
-    let grants = Arc::new(Mutex::new(outcome.grants));
-    all(crew.numbers.connections, |_| {
-        let (crew, grants) = (crew.clone(), grants.clone());
+    let held: Vec<Claim> = visit.history.claims.lock().clone();
+    let held = held.into_iter().filter(|claim| claim.stage == Stage::Held).collect::<Vec<_>>();
+    let held = Arc::new(Mutex::new(held));
+    all(visit.crew.numbers.connections, |_| {
+        let (visit, held) = (visit.clone(), held.clone());
         async move {
-            let mut person = Person::new(&crew, 0);
+            let mut person = Person::new(&visit.crew, 0);
             loop {
-                let Some(grant) = grants.lock().pop() else { return };
-                person.number = grant.person;
-                let _ = person.release(&crew.venue.matches[0], &grant.hold.hold_id).await;
+                let Some(claim) = held.lock().pop() else { return };
+                person.number = claim.person as usize;
+                let match_id = &visit.crew.venue.matches[0];
+                let _ = person.release(match_id, &claim.hold_id, Instant::now()).await;
             }
         }
     })
     .await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let (_, after) = map_of(&crew.server, &crew.venue.matches[0]).await?;
-    if unsure == 0 {
-        let differ = before.iter().zip(&after).filter(|(was, is)| was != is).count();
-        let detail = format!("{differ} seats differ");
-        findings.check("after all seats are given back, the map is as before", differ == 0, detail);
-    }
-    Ok(())
+    let condition = "after all seats are given back, the map is as before";
+    let expected = (before, [].as_slice());
+    finish::compare_map(findings, &visit.crew, &visit.history, expected, condition).await
 }

@@ -1,26 +1,36 @@
-//! `confirm`: only the confirmations. Everybody holds, reserves and pays for two seats before the
-//! clock starts. Then people confirm on a schedule, or with `--saturate` as fast as the connections
-//! allow. The node itself measures the lag of the journal.
+//! `pay`: only the confirmations. Everybody holds, reserves and pays for two seats before the clock
+//! starts. Then people confirm on a schedule, or with `--saturate` as fast as the connections allow.
+//! The node itself measures the lag of the journal.
 
 use crate::crew::{Findings, SharedCrew, all};
-use crate::scenario::person::Person;
-use crate::scenario::purchase::{Prepared, check, confirm, prepare};
+use crate::scenario::finish;
+use crate::scenario::history::{Claim, History, Stage};
+use crate::scenario::person::{Confirmed, Payment, Person};
 use crate::schedule::{Plan, Schedule};
+use crate::tally::Kind;
 use crate::wire::{Connection, Method};
+use grandstand::domain::ids::SeatId;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Seats of a sale.
 const SALE_SEATS: usize = 2;
 
+/// A person who only has to confirm.
+struct Ready {
+    claim: Claim,
+    payment: Payment,
+    key: String,
+}
+
 /// Prepares everybody, then measures the confirmations.
-pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
-    let ready = everybody(crew).await?;
+pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<(Findings, Arc<History>)> {
+    let history = Arc::new(History::begin());
+    let ready = everybody(crew, &history).await?;
     let people = ready.len() as u64;
     let before = scrape(crew).await?;
     let ready = Arc::new(Mutex::new(ready));
-    let sales = Arc::new(Mutex::new(Vec::new()));
     let numbers = &crew.numbers;
     let schedule = match crew.arguments.saturate {
         true => None,
@@ -33,7 +43,7 @@ pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
     };
     let work = all(numbers.connections, |_| {
         let (crew, schedule) = (crew.clone(), schedule.clone());
-        let (ready, sales) = (ready.clone(), sales.clone());
+        let (ready, history) = (ready.clone(), history.clone());
         async move {
             let mut person = Person::new(&crew, 0);
             loop {
@@ -46,43 +56,60 @@ pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<Findings> {
                 };
                 let next = ready.lock().pop();
                 let Some(next) = next else { return };
-                let sale = confirm(&mut person, next, since).await;
-                sales.lock().extend(sale);
+                let claim = confirm(&mut person, &history, next, since).await;
+                history.claims.lock().push(claim);
             }
         }
     });
     crew.measure(work).await?;
-    let sales = std::mem::take(&mut *sales.lock());
+    let sold = |claim: &&Claim| claim.stage == Stage::Ticket;
+    let sales = history.claims.lock().iter().filter(sold).count();
     let (time, _) = crew.measured();
     let mut findings = Findings::default();
-    findings.result("confirmations", sales.len() as f64 / time.as_secs_f64(), "per second");
-    findings.result("all sales", sales.len() as f64, "sales");
+    findings.result("confirmations", sales as f64 / time.as_secs_f64(), "per second");
+    findings.result("all sales", sales as f64, "sales");
     let turned_away = schedule.map_or(0, |schedule| schedule.turned_away());
     findings.result("turned away by the client", turned_away as f64, "people");
     if let Some(lag) = percentile_99(&before, &scrape(crew).await?) {
         findings.result("lag of the journal, p99 below", lag, "s");
     }
-    check(crew, &mut findings, &sales).await?;
-    Ok(findings)
+    finish::of_responses(&mut findings, crew, &history).await?;
+    Ok((findings, history))
+}
+
+/// Makes the last step. `since` is its intended start.
+async fn confirm(person: &mut Person, history: &History, ready: Ready, since: Instant) -> Claim {
+    let Ready { mut claim, payment, key } = ready;
+    person.number = claim.person as usize;
+    let invoked = history.now();
+    let result = person.confirm(&payment, &key, since).await;
+    history.add(person.number, "confirm", &claim.seats, invoked, &result);
+    claim.stage = match result {
+        Ok(Confirmed { persisted: true }) => Stage::Ticket,
+        Err(refused) if refused.kind == Kind::Refusal => Stage::Reserved,
+        Ok(Confirmed { persisted: false }) | Err(_) => Stage::Unsure,
+    };
+    claim
 }
 
 /// Holds, reserves and pays for all people for whom there are seats.
-async fn everybody(crew: &SharedCrew) -> anyhow::Result<Vec<Prepared>> {
+async fn everybody(crew: &SharedCrew, history: &Arc<History>) -> anyhow::Result<Vec<Ready>> {
     let (groups, matches) = (crew.venue.groups(SALE_SEATS), crew.venue.matches.len());
     let people = crew.numbers.people.min(groups.len() * matches);
     let work = Arc::new(Mutex::new(0..people));
     let (ready, groups) = (Arc::new(Mutex::new(Vec::new())), Arc::new(groups));
     all(crew.numbers.connections, |_| {
-        let (crew, groups) = (crew.clone(), groups.clone());
+        let (crew, groups, history) = (crew.clone(), groups.clone(), history.clone());
         let (work, ready) = (work.clone(), ready.clone());
         async move {
-            let (mut person, mut gateway): (_, Option<Connection>) = (Person::new(&crew, 0), None);
+            let mut person = Person::new(&crew, 0);
             loop {
                 let next = work.lock().next();
                 let Some(number) = next else { return };
                 person.number = number;
-                let seats = (number % matches, groups[number / matches].clone());
-                let done = prepare(&crew, &mut person, &mut gateway, seats, Instant::now()).await;
+                let match_id = &crew.venue.matches[number % matches];
+                let seats = &groups[number / matches];
+                let done = prepare(&mut person, &history, match_id, seats).await;
                 ready.lock().extend(done);
             }
         }
@@ -92,6 +119,37 @@ async fn everybody(crew: &SharedCrew) -> anyhow::Result<Vec<Prepared>> {
     anyhow::ensure!(!ready.is_empty(), "nobody got as far as the confirmation");
     eprintln!("  {} of {people} people are ready to confirm", ready.len());
     Ok(ready)
+}
+
+/// Makes the steps of a person up to the payment key: hold, reserve, request, pay.
+async fn prepare(
+    person: &mut Person,
+    history: &History,
+    match_id: &str,
+    seats: &[SeatId],
+) -> Option<Ready> {
+    let invoked = history.now();
+    let result = person.hold(match_id, seats, Instant::now()).await;
+    history.add(person.number, "hold", seats, invoked, &result);
+    let hold = result.ok()?;
+    let done = history.now();
+    let reservation = person.reserve(match_id, &hold.hold_id, Instant::now()).await.ok()?;
+    let payment = person.request(&reservation.id, Instant::now()).await.ok()?;
+    let key = person.pay(&payment, Instant::now()).await.ok()?;
+    let claim = Claim {
+        person: person.number as u32,
+        asked: seats.to_vec(),
+        seats: hold.seat_ids(),
+        hold_id: hold.hold_id,
+        amount: hold.amount,
+        done,
+        expires: Duration::MAX,
+        ended: None,
+        reservation: Some(reservation.id),
+        order: Some(payment.order_id.clone()),
+        stage: Stage::Reserved,
+    };
+    Some(Ready { claim, payment, key })
 }
 
 /// Reads the cumulative buckets of the lag from the metrics of the node: bound in seconds, count.
