@@ -210,6 +210,7 @@ impl LoadArguments {
             Scenario::Hot => {
                 vec![PersonKind { seats: [1, 2], ..kind(1.0, Choice::Blind, Deed::GivesBack) }]
             }
+            Scenario::Queue => vec![kind(1.0, Choice::Blind, Deed::Leaves)],
             Scenario::Soak => vec![
                 kind(5.0, Choice::Map, Deed::Cancels),
                 kind(2.0, Choice::BestAvailable, Deed::Cancels),

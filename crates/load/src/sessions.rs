@@ -2,7 +2,7 @@
 //! because a sign-up and a log-in over HTTP need two password hashes, about 40 ms of processor
 //! time.
 
-use crate::wire::{Connection, Method, ServerAddress};
+use crate::wire::{Connection, Failure, Method, Response, ServerAddress};
 use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use grandstand::api::Services;
@@ -10,12 +10,13 @@ use grandstand::api::auth::start_session;
 use grandstand::domain::account::{Account, Role};
 use grandstand::domain::ids::UserId;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Sessions that are created in parallel in this process.
 const PARALLEL_SESSIONS: usize = 256;
 /// Sign-ups in parallel. More would only wait for the cores of the server.
 const PARALLEL_SIGN_UPS: usize = 4;
+/// People between two lines of progress.
+const PROGRESS_PEOPLE: usize = 100;
 const PASSWORD: &str = "a password of the load test";
 
 /// Creates sessions of people without an account, because holds and purchases need only the token.
@@ -33,30 +34,60 @@ pub(crate) async fn create(services: &Services, count: usize) -> anyhow::Result<
 
 /// Signs people up and logs them in.
 pub(crate) async fn sign_up(server: &ServerAddress, count: usize) -> anyhow::Result<Vec<String>> {
-    let run = UserId::new(grandstand::domain::ids::Partition(0)).key().to_lowercase();
-    let done = AtomicUsize::new(0);
-    let session = |number: usize| {
-        let (run, done) = (&run, &done);
-        async move {
-            let email = format!("person-{number}-{run}@load.example");
-            let body = json!({"email": email, "password": PASSWORD});
-            let mut connection = Connection::new(server.clone());
-            post(&mut connection, "/api/users/sign-up", &body).await?;
-            let session = post(&mut connection, "/api/users/log-in", &body).await?;
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if done.is_multiple_of(50) || done == count {
-                eprintln!("  {done} of {count} people have signed up");
-            }
-            let token = session["accessToken"].as_str().context("a session without a token")?;
-            anyhow::Ok(token.to_owned())
-        }
+    let session = async |mut connection: Connection, account: String| {
+        let response = log_in(&mut connection, &account).await?;
+        let session = data_of("/api/users/log-in", &response)?;
+        let token = session["accessToken"].as_str().context("a session without a token")?;
+        anyhow::Ok(token.to_owned())
     };
-    futures::stream::iter(0..count).map(session).buffered(PARALLEL_SIGN_UPS).try_collect().await
+    let accounts = accounts(server, count).await?;
+    let sessions = accounts.into_iter().map(|body| session(Connection::new(server.clone()), body));
+    let mut sessions = futures::stream::iter(sessions).buffered(PARALLEL_SIGN_UPS).enumerate();
+    let mut tokens = Vec::with_capacity(count);
+    while let Some((number, token)) = sessions.next().await {
+        tokens.push(token?);
+        progress(number + 1, count, "have logged in");
+    }
+    Ok(tokens)
 }
 
-async fn post(connection: &mut Connection, path: &str, body: &Value) -> anyhow::Result<Value> {
-    let bytes = body.to_string();
-    let response = connection.call(Method::Post, path, None, Some(bytes.as_bytes())).await?;
+/// Signs people up. Returns the body of the log-in of each.
+pub(crate) async fn accounts(server: &ServerAddress, count: usize) -> anyhow::Result<Vec<String>> {
+    const PATH: &str = "/api/users/sign-up";
+    let run = UserId::new(grandstand::domain::ids::Partition(0)).key().to_lowercase();
+    let account = async |number: usize| {
+        let email = format!("person-{number}-{run}@load.example");
+        let body = json!({"email": email, "password": PASSWORD}).to_string();
+        let mut connection = Connection::new(server.clone());
+        let response = connection.call(Method::Post, PATH, None, Some(body.as_bytes())).await?;
+        data_of(PATH, &response)?;
+        anyhow::Ok(body)
+    };
+    let mut accounts =
+        futures::stream::iter((0..count).map(account)).buffered(PARALLEL_SIGN_UPS).enumerate();
+    let mut bodies = Vec::with_capacity(count);
+    while let Some((number, body)) = accounts.next().await {
+        bodies.push(body?);
+        progress(number + 1, count, "have signed up");
+    }
+    Ok(bodies)
+}
+
+/// Logs a person in. `account` is the body of the request.
+pub(crate) async fn log_in(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Response, Failure> {
+    connection.call(Method::Post, "/api/users/log-in", None, Some(account.as_bytes())).await
+}
+
+fn progress(done: usize, count: usize, what: &str) {
+    if done.is_multiple_of(PROGRESS_PEOPLE) || done == count {
+        eprintln!("  {done} of {count} people {what}");
+    }
+}
+
+fn data_of(path: &str, response: &Response) -> anyhow::Result<Value> {
     let mut body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let hint = if response.status == 429 {
         ": start the server with GRANDSTAND_RATE_LIMITS=off"

@@ -56,6 +56,8 @@ pub(crate) enum Deed {
     GivesBack,
     /// Buys, and cancels the ticket.
     Cancels,
+    /// Leaves the waiting room when they are let in.
+    Leaves,
 }
 
 /// A kind of people.

@@ -1,6 +1,6 @@
 //! The target of a load test: a running installation, or a private one for the time of the test.
 
-use crate::arguments::LoadArguments;
+use crate::arguments::{LoadArguments, Scenario};
 use crate::sessions;
 use crate::wire::ServerAddress;
 use anyhow::{Context as _, bail};
@@ -44,7 +44,7 @@ impl Target {
     pub(crate) async fn start(arguments: &LoadArguments) -> anyhow::Result<Self> {
         match &arguments.url {
             Some(url) => Self::running(url).await,
-            None => Self::private(arguments.data.clone()).await,
+            None => Self::private(arguments).await,
         }
     }
 
@@ -62,7 +62,9 @@ impl Target {
         Ok(Self { server: ServerAddress { address, host }, name: url.to_owned(), private: None })
     }
 
-    async fn private(data: Option<PathBuf>) -> anyhow::Result<Self> {
+    async fn private(arguments: &LoadArguments) -> anyhow::Result<Self> {
+        use Scenario::{Compare, Engine, Fanout, Floor, HoldRelease, Map};
+        let data = arguments.data.clone();
         let is_temporary = data.is_none();
         let number = std::process::id();
         let dir =
@@ -71,8 +73,10 @@ impl Target {
         let mut settings = Defaults::try_parse_from(["load"])?.settings;
         settings.listen = "127.0.0.1:0".to_owned();
         settings.rates.rate_limits = "off".to_owned();
-        // Many people may share an account, and the test does not measure the limit of an account.
-        settings.max_seats_per_user = 100;
+        if matches!(arguments.scenario, HoldRelease | Map | Engine | Compare | Fanout | Floor) {
+            // Many people share an account there, and these tests do not measure its limit.
+            settings.max_seats_per_user = 100;
+        }
         grandstand::telemetry::init_logs("warn,fred=error,deadpool.postgres=error", false);
         let started = Dev::start(&dir, settings).await;
         if started.is_err() && is_temporary {

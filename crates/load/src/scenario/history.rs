@@ -4,10 +4,15 @@ use crate::scenario::person::Refused;
 use crate::tally::Kind;
 use grandstand::domain::ids::SeatId;
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The most requests that are kept. A soak of hours sends more; then the first ones are kept.
-const ENTRIES_MAX: usize = 2_000_000;
+/// The most requests that are kept. A soak of hours sends more; then the last ones are kept.
+const ENTRIES_MAX: usize = 1_000_000;
+
+/// The memory behind the pointers of an entry, and of a claim: seats, codes and ids.
+const ENTRY_HEAP_BYTES: usize = 32;
+const CLAIM_HEAP_BYTES: usize = 200;
 
 /// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +83,7 @@ pub(crate) struct Sighting {
 /// The history of a run.
 pub(crate) struct History {
     begun: Instant,
-    entries: Mutex<Vec<Entry>>,
+    entries: Mutex<VecDeque<Entry>>,
     pub(crate) claims: Mutex<Vec<Claim>>,
     pub(crate) sightings: Mutex<Vec<Sighting>>,
 }
@@ -111,9 +116,18 @@ impl History {
         };
         let (person, done) = (person as u32, self.now());
         let mut entries = self.entries.lock();
-        if entries.len() < ENTRIES_MAX {
-            entries.push(Entry { person, step, seats: seats.to_vec(), invoked, done, outcome });
+        if entries.len() == ENTRIES_MAX {
+            entries.pop_front();
         }
+        entries.push_back(Entry { person, step, seats: seats.to_vec(), invoked, done, outcome });
+    }
+
+    /// Returns about how much memory the history takes, in MiB.
+    pub(crate) fn mib(&self) -> f64 {
+        let (entries, claims) = (self.entries.lock().len(), self.claims.lock().len());
+        let entries = entries * (size_of::<Entry>() + ENTRY_HEAP_BYTES);
+        let claims = claims * (size_of::<Claim>() + CLAIM_HEAP_BYTES);
+        (entries + claims) as f64 / 1024.0 / 1024.0
     }
 
     /// Returns the requests that concern a seat, in the order in which they were sent.

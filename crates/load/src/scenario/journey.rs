@@ -68,6 +68,10 @@ impl Journey {
         if !self.enter().await {
             return self.person;
         }
+        if kind.does == Deed::Leaves {
+            let _ = self.person.leave(&self.visit.crew.venue.matches[0]).await;
+            return self.person;
+        }
         let (until, pauses_ms) = (self.visit.cast.until, self.visit.cast.pauses_ms);
         self.pause(pauses_ms.choice).await;
         if let Some(mut claim) = self.choose(kind).await {

@@ -8,6 +8,7 @@ pub(crate) mod hold_release;
 pub(crate) mod house;
 pub(crate) mod journey;
 pub(crate) mod line;
+pub(crate) mod log_in;
 pub(crate) mod map;
 pub(crate) mod maps;
 pub(crate) mod pay;
@@ -15,6 +16,7 @@ pub(crate) mod person;
 pub(crate) mod pool;
 pub(crate) mod probes;
 pub(crate) mod rush;
+pub(crate) mod soak;
 
 use crate::arguments::{LoadArguments, Scenario};
 use crate::crew::{Crew, Findings, SharedCrew, on_own_thread};
@@ -23,13 +25,15 @@ use crate::report::Report;
 use crate::scenario::history::History;
 use crate::target::{Private, Target};
 use crate::venue::Venue;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use grandstand::domain::catalog::QueueSettings;
 use grandstand::domain::ids::MatchId;
 use std::sync::Arc;
 
 /// Seats that a rush wants: a seat for every fifth person of the default crowd.
 const RUSH_SEATS_DEFAULT: u32 = 1000;
+/// People whom the waiting room of `queue` lets in per minute.
+const ADMISSIONS_PER_MINUTE_DEFAULT: u32 = 60_000;
 /// Seats that are blocked with one call.
 const CALL_SEATS: usize = 1000;
 
@@ -49,7 +53,11 @@ pub(crate) async fn run(target: &Target, arguments: &LoadArguments) -> anyhow::R
     let venue = prepare(target, &given).await?;
     let numbers = given.numbers();
     eprintln!("creating {} people", numbers.people);
-    let tokens = target.tokens(numbers.people).await.context("creating people")?;
+    // The people of `log-in` sign up there.
+    let tokens = match given.scenario {
+        Scenario::LogIn => vec![],
+        _ => target.tokens(numbers.people).await.context("creating people")?,
+    };
     eprintln!("loading for {:?}, then waiting for requests under way", numbers.duration);
     let crew = Crew::new(target.server.clone(), venue, tokens, given, target.server_pids());
     let crew = Arc::new(crew);
@@ -67,7 +75,7 @@ async fn people(crew: SharedCrew) -> anyhow::Result<(Findings, Option<Arc<Histor
     let findings = match crew.arguments.scenario {
         Scenario::HoldRelease if crew.arguments.saturate => hold_release::saturate(&crew).await?,
         Scenario::HoldRelease => hold_release::run(&crew).await?,
-        Scenario::Rush | Scenario::Hot | Scenario::Soak => {
+        Scenario::Rush | Scenario::Hot | Scenario::Queue | Scenario::Soak => {
             let (findings, history) = rush::run(&crew).await?;
             return Ok((findings, Some(history)));
         }
@@ -76,7 +84,7 @@ async fn people(crew: SharedCrew) -> anyhow::Result<(Findings, Option<Arc<Histor
             return Ok((findings, Some(history)));
         }
         Scenario::Map => map::run(&crew).await?,
-        Scenario::Queue | Scenario::LogIn => anyhow::bail!("not there yet"),
+        Scenario::LogIn => log_in::run(&crew).await?,
         Scenario::Engine | Scenario::Compare | Scenario::Fanout | Scenario::Floor => {
             anyhow::bail!("this scenario has no people")
         }
@@ -93,12 +101,18 @@ async fn prepare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<V
     let seats = if chooses { None } else { arguments.numbers().seats };
     let visit = || Venue::visit(&target.server, arguments.match_id, matches, seats);
     let venue = visit().await.with_context(|| target.name.clone())?;
-    let Some(private) = &target.private else { return Ok(venue) };
+    let is_queue = arguments.scenario == Scenario::Queue;
+    let Some(private) = &target.private else {
+        let id = &venue.matches[0];
+        ensure!(venue.queue || !is_queue, "the waiting room of the match {id} is off");
+        return Ok(venue);
+    };
     let id: MatchId = venue.matches[0].parse()?;
     if arguments.scenario == Scenario::Rush && arguments.sells() {
         leave_only_wanted(private, &venue, id, arguments).await?;
     }
-    let Some(per_minute) = arguments.queue else { return Ok(venue) };
+    let per_minute = arguments.queue.or(is_queue.then_some(ADMISSIONS_PER_MINUTE_DEFAULT));
+    let Some(per_minute) = per_minute else { return Ok(venue) };
     let services = &private.dev.node.services;
     let mut fixture = services.engine.fixture(id).await?.context("the match is gone")?;
     fixture.version += 1;

@@ -1,4 +1,4 @@
-//! `rush`, `hot` and `soak`: people arrive on a schedule, and each goes through the sale. Afterwards
+//! `rush`, `hot`, `queue` and `soak`: people arrive on a schedule, and each goes through the sale. Afterwards
 //! the responses are compared with the map, with PostgreSQL and with the ledger of the emulator.
 
 use crate::arguments::Scenario;
@@ -12,6 +12,7 @@ use crate::scenario::maps::Maps;
 use crate::scenario::person::Person;
 use crate::scenario::pool::Pool;
 use crate::scenario::probes::Probes;
+use crate::scenario::soak::Soak;
 use crate::schedule::{Plan, Schedule};
 use crate::settings::Until;
 use crate::tally::Kind;
@@ -58,7 +59,7 @@ pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<(Findings, Arc<Hist
         last: Mutex::default(),
     });
     let people = crew.numbers.people as u64;
-    let has_end = crew.arguments.scenario == Scenario::Rush;
+    let has_end = matches!(crew.arguments.scenario, Scenario::Rush | Scenario::Queue);
     let schedule = Schedule::start(Plan {
         rate: crew.numbers.rate,
         duration: crew.numbers.duration,
@@ -68,12 +69,17 @@ pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<(Findings, Arc<Hist
     let begun = Instant::now();
     let gauges = tokio::spawn(gauges(visit.clone())).abort_handle();
     let probes = Probes::start(crew);
+    let is_soak = crew.arguments.scenario == Scenario::Soak;
+    let soak = is_soak.then(|| Soak::start(crew, &visit.history));
     let journey = |person, arrival| go(visit.clone(), person, arrival);
     crew.measure(visit.pool.serve(&schedule, journey)).await;
     drop(probes);
     gauges.abort();
     let mut findings = Findings::default();
     report(&mut findings, &visit, begun);
+    if let Some(soak) = soak {
+        soak.report(&mut findings);
+    }
     findings.result("turned away by the client", schedule.turned_away() as f64, "people");
     let history = &visit.history;
     finish::of_responses(&mut findings, crew, history).await?;
