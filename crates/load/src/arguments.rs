@@ -79,13 +79,14 @@ pub(crate) struct LoadArguments {
     pub(crate) think: Option<f64>,
     /// Turns on the waiting room of the private installation, and lets in this many people per
     /// minute. A running installation has its own setting.
-    #[arg(long, requires = "embedded", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, requires = "embedded")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) queue: Option<u32>,
     /// Requests per second for the list of matches, for the snapshot of the map and for the plan,
     /// each beside the people of `rush`, `hot`, `queue` and `soak`. 0 turns them off. The default
     /// is 10.
-    #[arg(long)]
-    pub(crate) probes: Option<f64>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) probes: Option<u16>,
     /// In `hold-release` and `pay`: finds the greatest sustained rate, without a schedule.
     #[arg(long)]
     pub(crate) saturate: bool,
@@ -164,8 +165,7 @@ impl LoadArguments {
         // People, arrivals per second, seconds, connections.
         let (people, rate, seconds, connections) = match self.scenario {
             Scenario::HoldRelease => (256, 2000.0, 20.0, 128),
-            // All people arrive within the first second. The other seconds are time to finish.
-            Scenario::Rush => (5000, f64::from(self.people.unwrap_or(5000)), 60.0, 512),
+            Scenario::Rush => self.rush(),
             Scenario::Hot => (5000, 2000.0, 10.0, 256),
             Scenario::Map => (1000, 20.0, 20.0, 64),
             Scenario::Queue => (10_000, 1000.0, 10.0, 256),
@@ -187,6 +187,17 @@ impl LoadArguments {
             duration: Duration::from_secs_f64(self.duration.unwrap_or(seconds)),
             connections,
         }
+    }
+
+    /// Returns the defaults of a rush. All people arrive within the first second, or at the rate of
+    /// the command line. The other seconds are time to finish.
+    fn rush(&self) -> (u32, f64, f64, u32) {
+        let people = self.people.unwrap_or(5000);
+        let rate = self.rate.unwrap_or(f64::from(people));
+        let arriving = f64::from(people) / rate;
+        let is_ramp = self.arrivals == Arrivals::Ramp;
+        // A ramp has half of its rate on average.
+        (people, rate, if is_ramp { 2.0 * arriving } else { arriving + 60.0 }, 512)
     }
 
     /// Returns the people of this run: those of the scenario file, or those of the scenario.

@@ -1,5 +1,6 @@
-//! What the people of a scenario do: how they arrive, how they choose, where they stop, and how long
-//! they think. Each scenario has its own values. A scenario file and the command line change them.
+//! What the people of a scenario do: how they arrive, how they choose, where they stop, and how
+//! long they think. Each scenario has its own values. A scenario file and the command line change
+//! them.
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -97,7 +98,7 @@ pub(crate) struct ScenarioFile {
     pub(crate) arrivals: Option<Arrivals>,
     pub(crate) until: Option<Until>,
     pub(crate) queue: Option<u32>,
-    pub(crate) probes: Option<f64>,
+    pub(crate) probes: Option<u16>,
     pub(crate) pauses_ms: Option<PausesMs>,
     pub(crate) kinds: Option<Vec<PersonKind>>,
 }
@@ -157,7 +158,7 @@ fn parse(text: &str) -> Result<ScenarioFile, String> {
     within("duration", file.duration, 0.001, 1e6)?;
     within("connections", file.connections.map(f64::from), 1.0, 10_000.0)?;
     within("queue", file.queue.map(f64::from), 1.0, 1e6)?;
-    within("probes", file.probes, 0.0, 1000.0)?;
+    within("probes", file.probes.map(f64::from), 0.0, 1000.0)?;
     for pause in file.pauses_ms.iter().flat_map(|ms| [ms.choice, ms.details, ms.payment]) {
         within("pauses_ms", Some(pause), 0.0, 3_600_000.0)?;
     }

@@ -1,4 +1,5 @@
-//! What happened in a run, request by request. When a check fails, it shows the history of the seat.
+//! What happened in a run, request by request. When a check fails, it shows the history of the
+//! seat.
 
 use crate::scenario::person::Refused;
 use crate::tally::Kind;

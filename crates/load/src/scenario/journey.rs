@@ -145,6 +145,9 @@ impl Journey {
                     .look(self.number, |map, house| map.choose(house, count, &mut self.dice)),
                 Choice::BestAvailable => None,
             };
+            // When the map shows nothing that is free, a single seat would be welcome.
+            let is_last = seats.is_none() && kind.choice == Choice::Map;
+            let count = if is_last { 1 } else { count };
             match self.hold(seats, count).await {
                 Ok(claim) => return Some(claim),
                 // Nothing is left, or the rest is not for this person.
@@ -166,10 +169,6 @@ impl Journey {
         let invoked = visit.history.now();
         let result = match &seats {
             Some(seats) => self.person.hold(match_id, seats, self.since).await,
-            // The map shows nothing that is free, so a single seat would be welcome.
-            None if visit.cast.looks_at_the_map() => {
-                self.person.hold_best(match_id, 1, self.since).await
-            }
             None => self.person.hold_best(match_id, count, self.since).await,
         };
         let asked = seats.unwrap_or_default();

@@ -1,5 +1,6 @@
-//! `map`: N event streams on a match while people hold seats. It measures the time from the response
-//! to a hold until the frame arrives at each client. At the end, every map must equal the server's.
+//! `map`: N event streams on a match while people hold seats. It measures the time from the
+//! response to a hold until the frame arrives at each client. At the end, every map must equal the
+//! server's.
 
 use crate::crew::{Findings, SharedCrew, all};
 use crate::scenario::house::House;

@@ -1,6 +1,6 @@
 //! `pay`: only the confirmations. Everybody holds, reserves and pays for two seats before the clock
-//! starts. Then people confirm on a schedule, or with `--saturate` as fast as the connections allow.
-//! The node itself measures the lag of the journal.
+//! starts. Then people confirm on a schedule, or with `--saturate` as fast as the connections
+//! allow. The node itself measures the lag of the journal.
 
 use crate::crew::{Findings, SharedCrew, all};
 use crate::scenario::finish;

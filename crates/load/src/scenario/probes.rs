@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 /// Requests of each kind per second, when the settings name no other number.
-pub(crate) const PROBES_PER_SECOND_DEFAULT: f64 = 10.0;
+pub(crate) const PROBES_PER_SECOND_DEFAULT: u16 = 10;
 
 /// The running probes. They end when this value is dropped.
 pub(crate) struct Probes(Vec<AbortHandle>);
@@ -16,10 +16,10 @@ impl Probes {
     /// Starts the probes.
     pub(crate) fn start(crew: &SharedCrew) -> Self {
         let rate = crew.arguments.probes.unwrap_or(PROBES_PER_SECOND_DEFAULT);
-        if rate <= 0.0 {
+        if rate == 0 {
             return Self(vec![]);
         }
-        let every = Duration::from_secs_f64(1.0 / rate);
+        let every = Duration::from_secs(1) / u32::from(rate);
         let id = &crew.venue.matches[0];
         let paths = [
             ("list of matches", "/api/matches".to_owned()),

@@ -1,5 +1,6 @@
-//! `rush`, `hot`, `queue` and `soak`: people arrive on a schedule, and each goes through the sale. Afterwards
-//! the responses are compared with the map, with PostgreSQL and with the ledger of the emulator.
+//! `rush`, `hot`, `queue` and `soak`: people arrive on a schedule, and each goes through the sale.
+//! Afterwards the responses are compared with the map, with PostgreSQL and with the ledger of the
+//! emulator.
 
 use crate::arguments::Scenario;
 use crate::crew::{Findings, SharedCrew, all};
@@ -85,6 +86,10 @@ pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<(Findings, Arc<Hist
     finish::of_responses(&mut findings, crew, history).await?;
     finish::equal_maps(&mut findings, crew, history, &visit.maps).await?;
     let claims = history.claims.lock().clone();
+    if crew.arguments.scenario != Scenario::Queue && before.contains(&b'A') {
+        let detail = format!("{} people have held seats", claims.len());
+        findings.check("people got seats", !claims.is_empty(), detail);
+    }
     let condition = "the map shows what the responses promised";
     let expected = (before.as_slice(), claims.as_slice());
     finish::compare_map(&mut findings, crew, history, expected, condition).await?;

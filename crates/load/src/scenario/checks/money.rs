@@ -1,4 +1,5 @@
-//! Everybody who paid has the seats or the money. The ledger of the payment emulator knows who paid.
+//! Everybody who paid has the seats or the money. The ledger of the payment emulator knows who
+//! paid.
 
 use crate::scenario::checks::Violations;
 use crate::scenario::history::{Claim, History, Stage};
