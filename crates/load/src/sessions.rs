@@ -4,11 +4,14 @@
 
 use crate::wire::{Connection, Failure, Method, Response, ServerAddress};
 use anyhow::{Context as _, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{StreamExt as _, TryStreamExt as _};
 use grandstand::api::Services;
 use grandstand::api::auth::start_session;
 use grandstand::domain::account::{Account, Role};
 use grandstand::domain::ids::UserId;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Sessions that are created in parallel in this process.
@@ -79,6 +82,17 @@ pub(crate) async fn log_in(
     account: &str,
 ) -> Result<Response, Failure> {
     connection.call(Method::Post, "/api/users/log-in", None, Some(account.as_bytes())).await
+}
+
+/// Returns the user to whom an access token belongs.
+pub(crate) fn user_of(token: &str) -> Option<UserId> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: UserId,
+    }
+    let claims = token.split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    Some(claims.sub)
 }
 
 fn progress(done: usize, count: usize, what: &str) {

@@ -6,6 +6,7 @@ use crate::scenario::checks::{Violations, map, money, order, sales, seats};
 use crate::scenario::history::{Claim, History};
 use crate::scenario::maps::Maps;
 use crate::scenario::person::Person;
+use crate::sessions;
 use crate::target::Private;
 use crate::venue::map_of;
 use grandstand::commands::verify::verify;
@@ -40,7 +41,7 @@ pub(crate) async fn of_responses(
     if !crew.private && claims.iter().any(sales::has_sale) {
         let found = over_api(crew, &claims).await;
         let compared = format!("{} sales looked up", found.len());
-        sales::wrong_sales(history, &claims, &found).report(
+        sales::wrong_sales(history, &claims, &found, |_| None).report(
             findings,
             "the API returns each confirmed sale",
             &compared,
@@ -95,7 +96,8 @@ async fn over_api(crew: &SharedCrew, claims: &[Claim]) -> HashMap<String, sales:
         person.number = claim.person as usize;
         if let Ok(kept) = person.look_up(id).await {
             let seats = kept.seats.iter().map(|seat| seat.seat_id).collect();
-            let sale = sales::Sale { status: kept.status, seats, amount: kept.amount };
+            let (status, amount) = (kept.status, kept.amount);
+            let sale = sales::Sale { user: None, status, seats, amount };
             found.insert(id.clone(), sale);
         }
     }
@@ -165,7 +167,8 @@ pub(crate) async fn of_servers(
     if claims.iter().any(sales::has_sale) {
         let stored = sales::stored(&services.store, &claims).await?;
         let compared = format!("{} sales in PostgreSQL", stored.len());
-        sales::wrong_sales(history, &claims, &stored).report(
+        let user_of = |person| sessions::user_of(crew.token(person as usize));
+        sales::wrong_sales(history, &claims, &stored, user_of).report(
             findings,
             "each confirmed sale is in PostgreSQL",
             &compared,

@@ -17,8 +17,11 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A person leaves after this many tries to hold seats.
+/// A person leaves after this many tries to hold seats, or to confirm a payment while payments are
+/// paused.
 const TRIES_MAX: usize = 4;
+/// The pause before a payment is confirmed again.
+const PAUSED_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between two looks at something that is not ready.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// A person gives up the waiting room, or a payment without an outcome, after this time.
@@ -245,15 +248,22 @@ impl Journey {
         self.since = Instant::now();
         self.pause(visit.cast.pauses_ms.payment).await;
         let Ok(key) = self.person.pay(&payment, self.since).await else { return };
-        let invoked = visit.history.now();
-        let result = self.person.confirm(&payment, &key, Instant::now()).await;
-        visit.history.add(self.number, "confirm", &claim.seats, invoked, &result);
-        claim.stage = match result {
-            Ok(Confirmed { persisted: true }) => Stage::Ticket,
-            Ok(Confirmed { persisted: false }) => self.outcome(&reservation.id).await,
-            Err(refused) if refused.kind == Kind::Refusal => Stage::Reserved,
-            Err(_) => self.outcome(&reservation.id).await,
-        };
+        for _ in 0..TRIES_MAX {
+            let invoked = visit.history.now();
+            let result = self.person.confirm(&payment, &key, Instant::now()).await;
+            visit.history.add(self.number, "confirm", &claim.seats, invoked, &result);
+            claim.stage = match result {
+                Ok(Confirmed { persisted: true }) => Stage::Ticket,
+                // Nothing was charged, and the response asks the person to try again.
+                Err(refused) if refused.is("PAYMENTS_PAUSED") => {
+                    self.rest(tokio::time::sleep(PAUSED_PAUSE)).await;
+                    continue;
+                }
+                Err(refused) if refused.kind == Kind::Refusal => Stage::Reserved,
+                Ok(Confirmed { persisted: false }) | Err(_) => self.outcome(&reservation.id).await,
+            };
+            break;
+        }
         if claim.stage == Stage::Ticket {
             claim.expires = Duration::MAX;
         }
