@@ -4,6 +4,7 @@
 use crate::api::Services;
 use crate::api::clock::SharedClock;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::hashing::Hashing;
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::text::canonical;
@@ -21,7 +22,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
 
 const ISSUER: &str = "grandstand";
 const AUDIENCE: &str = "grandstand-api";
@@ -37,8 +37,8 @@ const REFRESH_GRACE_MS: u64 = 10_000;
 /// argon2id with the crate's defaults: 19 MiB, two passes, one lane, which is the minimum of OWASP.
 /// One hash at a time per core, because each costs about 20 ms of CPU, and log-ins must not starve
 /// the holds.
-static HASHING: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+static HASHING: LazyLock<Hashing> =
+    LazyLock::new(|| Hashing::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -197,13 +197,14 @@ fn hash(token: &str) -> String {
 
 /// The hash of a password.
 pub async fn hash_password(password: String) -> Result<String, ApiError> {
-    on_a_thread(move || {
-        let mut salt = [0_u8; 16];
-        getrandom::fill(&mut salt).map_err(ApiError::internal)?;
-        let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
-        Ok(hash.map_err(ApiError::internal)?.to_string())
-    })
-    .await
+    HASHING
+        .run(move || {
+            let mut salt = [0_u8; 16];
+            getrandom::fill(&mut salt).map_err(ApiError::internal)?;
+            let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+            Ok(hash.map_err(ApiError::internal)?.to_string())
+        })
+        .await
 }
 
 /// Whether a password fits in its canonical form (`checked_password`), or as it was typed, because
@@ -212,22 +213,17 @@ pub async fn hash_password(password: String) -> Result<String, ApiError> {
 pub async fn verify_password(password: String, hash: Option<String>) -> Result<bool, ApiError> {
     static NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
         AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    on_a_thread(move || {
-        let text = hash.as_deref().unwrap_or(NOBODY);
-        let known = PasswordHash::new(text).map_err(ApiError::internal)?;
-        let fits = |text: &str| Argon2::default().verify_password(text.as_bytes(), &known).is_ok();
-        let canonical = canonical(&password);
-        let fits = fits(&canonical) || canonical != password && fits(&password);
-        Ok(fits && hash.is_some())
-    })
-    .await
-}
-
-async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let _turn = HASHING.acquire().await.map_err(ApiError::internal)?;
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+    HASHING
+        .run(move || {
+            let text = hash.as_deref().unwrap_or(NOBODY);
+            let known = PasswordHash::new(text).map_err(ApiError::internal)?;
+            let fits =
+                |text: &str| Argon2::default().verify_password(text.as_bytes(), &known).is_ok();
+            let canonical = canonical(&password);
+            let fits = fits(&canonical) || canonical != password && fits(&password);
+            Ok(fits && hash.is_some())
+        })
+        .await
 }
 
 /// A caller with a valid access token.

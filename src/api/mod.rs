@@ -12,6 +12,7 @@ pub mod error;
 pub mod events;
 pub mod extract;
 pub mod guesses;
+mod hashing;
 pub mod health;
 pub mod hints;
 pub mod holds;
