@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod scenario;
 mod schedule;
+mod series;
 mod sessions;
 mod settings;
 mod tally;

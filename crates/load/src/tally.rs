@@ -1,14 +1,14 @@
-//! The numbers of a run: latencies by step, and responses by kind.
+//! The numbers of a run: latencies by step, responses by kind, and gauges; in all, and over time.
+//! Recording is cheap, because the client shares its cores with the server.
 
+use crate::series::{Clock, LATENCY_US_MAX, Latencies, Periods, periods_per_point};
 use crate::wire::{Failure, Response};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The largest latency that is kept. Latencies are in microseconds, with three significant digits.
-const LATENCY_US_MAX: u64 = 120_000_000;
 
 /// The meaning of a response for the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,19 +35,78 @@ impl Kind {
     }
 }
 
-/// Latencies and responses of a run.
+/// Latencies, responses and gauges of a run. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Tally(Arc<Mutex<State>>);
+
 #[derive(Default)]
-pub(crate) struct Tally {
-    latencies: Mutex<BTreeMap<&'static str, Histogram<u64>>>,
-    responses: Mutex<BTreeMap<(&'static str, Kind, String), u64>>,
+struct State {
+    clock: Clock,
+    /// Whether the course is no longer kept: the measured part is over.
+    is_over: bool,
+    steps: Vec<Step>,
+    gauges: Vec<(&'static str, Periods<Option<f64>>)>,
+}
+
+struct Step {
+    name: &'static str,
+    latencies: Histogram<u64>,
+    course: Periods<Latencies>,
+    responses: Vec<Counted>,
+}
+
+/// The responses with the same kind and code.
+struct Counted {
+    kind: Kind,
+    code: String,
+    count: u64,
+    course: Periods<u32>,
+}
+
+/// The course of a run. All lists begin together, and have a value per period.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Series {
+    pub(crate) period_seconds: f64,
+    pub(crate) steps: Vec<StepSeries>,
+    pub(crate) responses: Vec<ResponseSeries>,
+    pub(crate) gauges: Vec<GaugeSeries>,
+}
+
+/// The latencies of a step, by period.
+#[derive(Debug, Serialize)]
+pub(crate) struct StepSeries {
+    pub(crate) step: &'static str,
+    /// Successes and refusals.
+    pub(crate) count: Vec<u64>,
+    /// In milliseconds. A period without responses has none.
+    pub(crate) p50: Vec<Option<f64>>,
+    pub(crate) p99: Vec<Option<f64>>,
+}
+
+/// The responses of all steps with the same kind and code, by period.
+#[derive(Debug, Serialize)]
+pub(crate) struct ResponseSeries {
+    pub(crate) step: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) code: String,
+    pub(crate) count: Vec<u32>,
+}
+
+/// The last value of a gauge in each period. A period without a change has none.
+#[derive(Debug, Serialize)]
+pub(crate) struct GaugeSeries {
+    pub(crate) name: &'static str,
+    pub(crate) values: Vec<Option<f64>>,
 }
 
 /// A success, or the kind and the code of another result.
 pub(crate) type Recorded = Result<Response, (Kind, String)>;
 
 #[derive(Deserialize)]
-struct Problem {
-    code: Option<String>,
+struct Problem<'a> {
+    #[serde(borrow)]
+    code: Option<Cow<'a, str>>,
 }
 
 impl Tally {
@@ -59,23 +118,46 @@ impl Tally {
         result: Result<Response, Failure>,
     ) -> Recorded {
         let recorded = classify(result);
+        let status;
         let (kind, code) = match &recorded {
-            Ok(response) => (Kind::Success, response.status.to_string()),
-            Err((kind, code)) => (*kind, code.clone()),
+            Ok(response) => {
+                status = response.status.to_string();
+                (Kind::Success, status.as_str())
+            }
+            Err((kind, code)) => (*kind, code.as_str()),
         };
+        let now = Instant::now();
+        let mut state = self.0.lock();
         // A refusal is a normal response. The latency of a failure means nothing.
         if matches!(kind, Kind::Success | Kind::Refusal) {
-            self.record(step, since.elapsed());
+            state.latency(step, now.saturating_duration_since(since), now);
         }
-        *self.responses.lock().entry((step, kind, code)).or_default() += 1;
+        state.response(step, kind, code, now);
+        drop(state);
         recorded
     }
 
     /// Records a time.
     pub(crate) fn record(&self, step: &'static str, time: Duration) {
-        let mut latencies = self.latencies.lock();
-        let histogram = latencies.entry(step).or_insert_with(new_histogram);
-        histogram.saturating_record(time.as_micros().max(1) as u64);
+        self.0.lock().latency(step, time, Instant::now());
+    }
+
+    /// Records the value of a quantity at this moment: "seats left", for example.
+    pub(crate) fn gauge(&self, name: &'static str, value: f64) {
+        let mut state = self.0.lock();
+        let Some(index) = state.index(Instant::now()) else { return };
+        let found = state.gauges.iter().position(|(known, _)| *known == name);
+        let at = found.unwrap_or_else(|| {
+            state.gauges.push((name, Periods::default()));
+            state.gauges.len() - 1
+        });
+        *state.gauges[at].1.at(index) = Some(value);
+    }
+
+    /// Starts or ends the measured part. Outside it, responses count, but the course does not show
+    /// them.
+    pub(crate) fn keep_course(&self, keep: bool) {
+        self.0.lock().is_over = !keep;
     }
 
     /// Keeps the latest value of a quantity over time.
@@ -85,24 +167,141 @@ impl Tally {
 
     /// Returns how many responses of this kind a step got.
     pub(crate) fn count(&self, step: &str, kind: Kind) -> u64 {
-        let responses = self.responses.lock();
-        let counted = responses.iter();
-        let of_step = counted.filter(|((name, its_kind, _), _)| *name == step && *its_kind == kind);
-        of_step.map(|(_, count)| count).sum()
+        let state = self.0.lock();
+        let of_step = state.steps.iter().filter(|known| known.name == step);
+        let counted = of_step.flat_map(|step| &step.responses);
+        counted.filter(|counted| counted.kind == kind).map(|counted| counted.count).sum()
     }
 
     /// Returns all responses: step, kind, status or code, count.
     pub(crate) fn responses(&self) -> Vec<(&'static str, Kind, String, u64)> {
-        let responses = self.responses.lock();
-        let rows = responses.iter();
-        rows.map(|((step, kind, code), count)| (*step, *kind, code.clone(), *count)).collect()
+        let state = self.0.lock();
+        let row = |step: &'static str, row: &Counted| (step, row.kind, row.code.clone(), row.count);
+        let rows = state
+            .steps
+            .iter()
+            .flat_map(|step| step.responses.iter().map(|all| row(step.name, all)));
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
     }
 
     /// Returns the latencies of all steps.
     pub(crate) fn latencies(&self) -> Vec<(&'static str, Histogram<u64>)> {
-        let latencies = self.latencies.lock();
-        latencies.iter().map(|(step, histogram)| (*step, histogram.clone())).collect()
+        let state = self.0.lock();
+        let timed = state.steps.iter().filter(|step| !step.latencies.is_empty());
+        let mut all: Vec<_> = timed.map(|step| (step.name, step.latencies.clone())).collect();
+        all.sort_by_key(|(name, _)| *name);
+        all
     }
+
+    /// Returns the course of the run for a report.
+    pub(crate) fn series(&self) -> Series {
+        let state = self.0.lock();
+        let lengths = state.steps.iter().flat_map(|step| {
+            step.responses.iter().map(|all| all.course.len()).chain([step.course.len()])
+        });
+        let lengths = lengths.chain(state.gauges.iter().map(|(_, course)| course.len()));
+        let periods = lengths.max().unwrap_or(0);
+        let each = periods_per_point(periods);
+        let points = periods.div_ceil(each);
+        let mut series = Series {
+            period_seconds: state.clock.period().as_secs_f64() * each as f64,
+            ..Series::default()
+        };
+        for step in &state.steps {
+            series.add(step, each, points);
+        }
+        let gauges = state.gauges.iter().map(|(name, course)| GaugeSeries {
+            name: *name,
+            values: padded(course.merged(each), points),
+        });
+        series.gauges = gauges.collect();
+        series
+    }
+}
+
+impl State {
+    /// Returns the number of the current period, or nothing outside the measured part.
+    fn index(&mut self, now: Instant) -> Option<usize> {
+        if self.is_over {
+            return None;
+        }
+        let mut index = self.clock.index(now);
+        while Clock::is_full(index) {
+            self.clock.double();
+            for step in &mut self.steps {
+                step.course.halve();
+                step.responses.iter_mut().for_each(|all| all.course.halve());
+            }
+            self.gauges.iter_mut().for_each(|(_, course)| course.halve());
+            index = self.clock.index(now);
+        }
+        Some(index)
+    }
+
+    /// Returns a step. There are only a few, so a search in a list is the fastest.
+    fn step(&mut self, name: &'static str) -> &mut Step {
+        let found = self.steps.iter().position(|step| step.name == name);
+        let at = found.unwrap_or_else(|| {
+            let (course, responses) = Default::default();
+            self.steps.push(Step { name, latencies: new_histogram(), course, responses });
+            self.steps.len() - 1
+        });
+        &mut self.steps[at]
+    }
+
+    fn latency(&mut self, step: &'static str, time: Duration, now: Instant) {
+        let index = self.index(now);
+        let step = self.step(step);
+        let microseconds = time.as_micros().max(1) as u64;
+        step.latencies.saturating_record(microseconds);
+        if let Some(index) = index {
+            step.course.at(index).record(microseconds);
+        }
+    }
+
+    fn response(&mut self, step: &'static str, kind: Kind, code: &str, now: Instant) {
+        let index = self.index(now);
+        let responses = &mut self.step(step).responses;
+        let found = responses.iter().position(|all| all.kind == kind && all.code == code);
+        let at = found.unwrap_or_else(|| {
+            let (code, course) = (code.to_owned(), Periods::default());
+            responses.push(Counted { kind, code, count: 0, course });
+            responses.len() - 1
+        });
+        let counted = &mut responses[at];
+        counted.count += 1;
+        if let Some(index) = index {
+            *counted.course.at(index) += 1;
+        }
+    }
+}
+
+impl Series {
+    fn add(&mut self, step: &Step, each: usize, points: usize) {
+        let course = padded(step.course.merged(each), points);
+        if course.iter().any(|latencies| latencies.count() > 0) {
+            let at = |share| course.iter().map(|latencies| latencies.ms(share)).collect();
+            self.steps.push(StepSeries {
+                step: step.name,
+                count: course.iter().map(Latencies::count).collect(),
+                p50: at(0.5),
+                p99: at(0.99),
+            });
+        }
+        self.responses.extend(step.responses.iter().map(|all| ResponseSeries {
+            step: step.name,
+            kind: all.kind.word(),
+            code: all.code.clone(),
+            count: padded(all.course.merged(each), points),
+        }));
+    }
+}
+
+fn padded<T: Default>(mut list: Vec<T>, length: usize) -> Vec<T> {
+    list.resize_with(length, T::default);
+    list
 }
 
 fn classify(result: Result<Response, Failure>) -> Recorded {
@@ -115,7 +314,7 @@ fn classify(result: Result<Response, Failure>) -> Recorded {
         return Ok(response);
     }
     let problem: Option<Problem> = serde_json::from_slice(&response.body).ok();
-    let code = problem.and_then(|problem| problem.code).unwrap_or_else(|| "no code".to_owned());
+    let code = problem.and_then(|problem| problem.code).unwrap_or(Cow::Borrowed("no code"));
     // Other codes mean a fault of the test: a bad token, an unreadable request, or a limit that was
     // left on.
     let is_refusal = matches!(response.status, 402 | 403 | 404 | 409);
@@ -123,9 +322,36 @@ fn classify(result: Result<Response, Failure>) -> Recorded {
     Err((kind, format!("{} {code}", response.status)))
 }
 
-/// Returns an empty histogram of microseconds.
+/// Returns an empty histogram of microseconds, with three significant digits.
 pub(crate) fn new_histogram() -> Histogram<u64> {
     // Fails only when the bounds contradict each other, and these do not.
     let histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3);
     histogram.unwrap_or_else(|error| unreachable!("constant bounds: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_course_counts_each_response_and_ends_with_the_measured_part() {
+        let tally = Tally::default();
+        let response = |status| {
+            let body = bytes::Bytes::from_static(b"{\"code\":\"SEAT_TAKEN\"}");
+            Ok(Response { status, body })
+        };
+        for left in (0..3_u32).rev() {
+            assert!(tally.record_response("hold", Instant::now(), response(201)).is_ok());
+            tally.gauge("seats left", f64::from(left));
+        }
+        let refused = tally.record_response("hold", Instant::now(), response(409));
+        assert_eq!(refused.unwrap_err(), (Kind::Refusal, "409 SEAT_TAKEN".to_owned()));
+        tally.keep_course(false);
+        tally.record("hold", Duration::from_millis(1));
+        let series = tally.series();
+        assert_eq!(series.steps[0].count.iter().sum::<u64>(), 4);
+        assert_eq!(series.responses.iter().flat_map(|all| &all.count).sum::<u32>(), 4);
+        assert_eq!(series.gauges[0].values.last(), Some(&Some(0.0)));
+        assert_eq!((tally.count("hold", Kind::Success), tally.latencies()[0].1.len()), (3, 5));
+    }
 }

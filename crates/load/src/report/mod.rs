@@ -7,7 +7,7 @@ pub(crate) mod text;
 use crate::arguments::LoadArguments;
 use crate::crew::{Check, Crew, Findings};
 use crate::machine::Machine;
-use crate::tally::{Kind, Tally};
+use crate::tally::{Kind, Series, Tally};
 use crate::usage::Usage;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
@@ -16,10 +16,16 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
+/// The version of the form of the JSON file. A change that an older reader would misunderstand needs
+/// a new number.
+pub(crate) const FORMAT: u32 = 2;
+
 /// The report of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
+    /// The version of the form of this report.
+    pub(crate) format: u32,
     pub(crate) scenario: String,
     pub(crate) target: String,
     pub(crate) at: jiff::Timestamp,
@@ -32,7 +38,11 @@ pub(crate) struct Report {
     pub(crate) responses: Vec<Responses>,
     /// Processors in use on average.
     pub(crate) usage: Option<Usage>,
+    /// Number of failed checks.
+    pub(crate) violations: usize,
     pub(crate) checks: Vec<Check>,
+    /// The course of the run.
+    pub(crate) series: Series,
 }
 
 /// A setting of the run.
@@ -117,6 +127,7 @@ impl Report {
         };
         let latencies = tally.latencies();
         Self {
+            format: FORMAT,
             scenario: scenario.map_or_else(String::new, |value| value.get_name().to_owned()),
             target: "the engine of a private installation".to_owned(),
             at: jiff::Timestamp::now(),
@@ -127,13 +138,15 @@ impl Report {
             latencies: latencies.iter().map(|(step, all)| Latency::of(step, all)).collect(),
             responses: tally.responses().into_iter().map(responses).collect(),
             usage,
+            violations: findings.checks.iter().filter(|check| !check.passed).count(),
             checks: findings.checks,
+            series: tally.series(),
         }
     }
 
     /// Whether all checks have passed.
     pub(crate) fn passed(&self) -> bool {
-        self.checks.iter().all(|check| check.passed)
+        self.violations == 0
     }
 
     /// Returns the result with this name and unit.
