@@ -143,6 +143,13 @@ pub(crate) struct Numbers {
     pub(crate) connections: usize,
 }
 
+impl Scenario {
+    /// Returns the name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 impl LoadArguments {
     /// Takes the values of the scenario file for which there is no option on the command line.
     pub(crate) fn with_file(mut self) -> Self {

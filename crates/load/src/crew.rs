@@ -1,6 +1,7 @@
 //! The crew: everything that the people of a run share, and the thread on which they run.
 
 use crate::arguments::{LoadArguments, Numbers};
+use crate::live::Live;
 use crate::tally::Tally;
 use crate::usage::{Meter, Usage};
 use crate::venue::Venue;
@@ -105,8 +106,12 @@ impl Crew {
     pub(crate) async fn measure<T>(&self, work: impl Future<Output = T>) -> T {
         let meter = Meter::start(self.server_pids);
         let begun = Instant::now();
+        let name = self.arguments.scenario.name();
+        let live = Live::start(&self.tally, &name, self.numbers.duration);
         let result = work.await;
-        *self.measured.lock() = Some((begun.elapsed(), meter.stop()));
+        let took = begun.elapsed();
+        *self.measured.lock() = Some((took, meter.stop()));
+        drop(live);
         result
     }
 

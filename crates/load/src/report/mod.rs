@@ -7,7 +7,8 @@ pub(crate) mod text;
 use crate::arguments::LoadArguments;
 use crate::crew::{Check, Crew, Findings};
 use crate::machine::Machine;
-use crate::tally::{Kind, Series, Tally};
+use crate::tally::course::Series;
+use crate::tally::{Kind, Tally};
 use crate::usage::Usage;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
@@ -117,7 +118,6 @@ impl Report {
         usage: Option<Usage>,
         time: Duration,
     ) -> Self {
-        let scenario = arguments.scenario.to_possible_value();
         let result = |(name, number, unit)| RunResult { name, number, unit };
         let responses = |(step, kind, code, count): (&'static str, Kind, String, u64)| Responses {
             step,
@@ -128,7 +128,7 @@ impl Report {
         let latencies = tally.latencies();
         Self {
             format: FORMAT,
-            scenario: scenario.map_or_else(String::new, |value| value.get_name().to_owned()),
+            scenario: arguments.scenario.name(),
             target: "the engine of a private installation".to_owned(),
             at: jiff::Timestamp::now(),
             machine: Machine::this(),

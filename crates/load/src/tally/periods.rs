@@ -36,6 +36,13 @@ impl Clock {
         ((elapsed.as_micros() / PERIOD_MIN.as_micros()) >> self.doublings) as usize
     }
 
+    /// Returns the seconds since the start of a period.
+    pub(crate) fn seconds_since(&self, index: usize, now: Instant) -> f64 {
+        let Some(begun) = self.begun else { return 0.0 };
+        let at = begun + self.period() * index as u32;
+        now.saturating_duration_since(at).as_secs_f64()
+    }
+
     /// Counts that pairs of periods were merged.
     pub(crate) fn double(&mut self) {
         self.doublings += 1;

@@ -1,11 +1,15 @@
 //! The numbers of a run: latencies by step, responses by kind, and gauges; in all, and over time.
 //! Recording is cheap, because the client shares its cores with the server.
 
-use crate::series::{Clock, LATENCY_US_MAX, Latencies, Periods, periods_per_point};
+pub(crate) mod course;
+pub(crate) mod glance;
+mod periods;
+
 use crate::wire::{Failure, Response};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use periods::{Clock, LATENCY_US_MAX, Latencies, Periods};
+use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +49,14 @@ struct State {
     /// Whether the course is no longer kept: the measured part is over.
     is_over: bool,
     steps: Vec<Step>,
-    gauges: Vec<(&'static str, Periods<Option<f64>>)>,
+    gauges: Vec<Gauge>,
+}
+
+struct Gauge {
+    name: &'static str,
+    last: f64,
+    most: f64,
+    course: Periods<Option<f64>>,
 }
 
 struct Step {
@@ -61,43 +72,6 @@ struct Counted {
     code: String,
     count: u64,
     course: Periods<u32>,
-}
-
-/// The course of a run. All lists begin together, and have a value per period.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Series {
-    pub(crate) period_seconds: f64,
-    pub(crate) steps: Vec<StepSeries>,
-    pub(crate) responses: Vec<ResponseSeries>,
-    pub(crate) gauges: Vec<GaugeSeries>,
-}
-
-/// The latencies of a step, by period.
-#[derive(Debug, Serialize)]
-pub(crate) struct StepSeries {
-    pub(crate) step: &'static str,
-    /// Successes and refusals.
-    pub(crate) count: Vec<u64>,
-    /// In milliseconds. A period without responses has none.
-    pub(crate) p50: Vec<Option<f64>>,
-    pub(crate) p99: Vec<Option<f64>>,
-}
-
-/// The responses of all steps with the same kind and code, by period.
-#[derive(Debug, Serialize)]
-pub(crate) struct ResponseSeries {
-    pub(crate) step: &'static str,
-    pub(crate) kind: &'static str,
-    pub(crate) code: String,
-    pub(crate) count: Vec<u32>,
-}
-
-/// The last value of a gauge in each period. A period without a change has none.
-#[derive(Debug, Serialize)]
-pub(crate) struct GaugeSeries {
-    pub(crate) name: &'static str,
-    pub(crate) values: Vec<Option<f64>>,
 }
 
 /// A success, or the kind and the code of another result.
@@ -143,15 +117,18 @@ impl Tally {
     }
 
     /// Records the value of a quantity at this moment: "seats left", for example.
+    #[allow(dead_code)] // Scenarios that have gauges follow.
     pub(crate) fn gauge(&self, name: &'static str, value: f64) {
         let mut state = self.0.lock();
         let Some(index) = state.index(Instant::now()) else { return };
-        let found = state.gauges.iter().position(|(known, _)| *known == name);
+        let found = state.gauges.iter().position(|gauge| gauge.name == name);
         let at = found.unwrap_or_else(|| {
-            state.gauges.push((name, Periods::default()));
+            state.gauges.push(Gauge { name, last: value, most: value, course: Periods::default() });
             state.gauges.len() - 1
         });
-        *state.gauges[at].1.at(index) = Some(value);
+        let gauge = &mut state.gauges[at];
+        (gauge.last, gauge.most) = (value, gauge.most.max(value));
+        *gauge.course.at(index) = Some(value);
     }
 
     /// Starts or ends the measured part. Outside it, responses count, but the course does not show
@@ -194,31 +171,6 @@ impl Tally {
         all.sort_by_key(|(name, _)| *name);
         all
     }
-
-    /// Returns the course of the run for a report.
-    pub(crate) fn series(&self) -> Series {
-        let state = self.0.lock();
-        let lengths = state.steps.iter().flat_map(|step| {
-            step.responses.iter().map(|all| all.course.len()).chain([step.course.len()])
-        });
-        let lengths = lengths.chain(state.gauges.iter().map(|(_, course)| course.len()));
-        let periods = lengths.max().unwrap_or(0);
-        let each = periods_per_point(periods);
-        let points = periods.div_ceil(each);
-        let mut series = Series {
-            period_seconds: state.clock.period().as_secs_f64() * each as f64,
-            ..Series::default()
-        };
-        for step in &state.steps {
-            series.add(step, each, points);
-        }
-        let gauges = state.gauges.iter().map(|(name, course)| GaugeSeries {
-            name: *name,
-            values: padded(course.merged(each), points),
-        });
-        series.gauges = gauges.collect();
-        series
-    }
 }
 
 impl State {
@@ -234,7 +186,7 @@ impl State {
                 step.course.halve();
                 step.responses.iter_mut().for_each(|all| all.course.halve());
             }
-            self.gauges.iter_mut().for_each(|(_, course)| course.halve());
+            self.gauges.iter_mut().for_each(|gauge| gauge.course.halve());
             index = self.clock.index(now);
         }
         Some(index)
@@ -276,32 +228,6 @@ impl State {
             *counted.course.at(index) += 1;
         }
     }
-}
-
-impl Series {
-    fn add(&mut self, step: &Step, each: usize, points: usize) {
-        let course = padded(step.course.merged(each), points);
-        if course.iter().any(|latencies| latencies.count() > 0) {
-            let at = |share| course.iter().map(|latencies| latencies.ms(share)).collect();
-            self.steps.push(StepSeries {
-                step: step.name,
-                count: course.iter().map(Latencies::count).collect(),
-                p50: at(0.5),
-                p99: at(0.99),
-            });
-        }
-        self.responses.extend(step.responses.iter().map(|all| ResponseSeries {
-            step: step.name,
-            kind: all.kind.word(),
-            code: all.code.clone(),
-            count: padded(all.course.merged(each), points),
-        }));
-    }
-}
-
-fn padded<T: Default>(mut list: Vec<T>, length: usize) -> Vec<T> {
-    list.resize_with(length, T::default);
-    list
 }
 
 fn classify(result: Result<Response, Failure>) -> Recorded {
