@@ -1,7 +1,8 @@
 //! The report as a page that is complete in itself: no script, no font, no other host.
 
 use crate::crew::Check;
-use crate::report::plot::{escape, histogram, percentiles};
+use crate::report::charts::{color_of, histogram, over_time, percentiles};
+use crate::report::plot::{Plot, escape};
 use crate::report::text::number;
 use crate::report::{Latency, Report, Responses};
 
@@ -10,18 +11,15 @@ const STYLE: &str = include_str!("page.css");
 /// Returns the whole page.
 pub(crate) fn page(report: &Report) -> String {
     let title = format!("{}: load test of Grandstand", escape(&report.scenario));
-    let verdict = match (report.checks.is_empty(), report.passed()) {
-        (true, _) => "",
-        (false, true) => "<span class=\"badge good\">all checks passed</span>",
-        (false, false) => "<span class=\"badge bad\">a check failed</span>",
-    };
     let parts = [
-        header(report, verdict),
+        header(report),
         tiles(report),
-        latencies(&report.latencies),
+        checks(report),
+        course(report),
+        latencies(report),
         responses(report),
         usage(report),
-        checks(report),
+        circumstances(report),
     ]
     .concat();
     format!(
@@ -32,18 +30,17 @@ pub(crate) fn page(report: &Report) -> String {
     )
 }
 
-fn header(report: &Report, verdict: &str) -> String {
-    let machine = &report.machine;
-    let settings =
-        report.settings.iter().map(|setting| format!("{} {}", setting.name, setting.value));
-    let settings = escape(&settings.collect::<Vec<_>>().join(" · "));
-    let versions = [&machine.redis, &machine.postgres].map(|version| escape(version)).join(" · ");
+fn header(report: &Report) -> String {
+    let verdict = match (report.checks.len(), report.violations) {
+        (0, _) => String::new(),
+        (all, 0) => format!("<span class=\"badge good\">all {all} checks passed</span>"),
+        (all, wrong) => format!("<span class=\"badge bad\">{wrong} of {all} checks failed</span>"),
+    };
     let at = report.at.strftime("%Y-%m-%d %H:%M UTC");
-    let (name, version, build) = (escape(&report.scenario), &machine.grandstand, machine.build);
-    let (target, line) = (escape(&report.target), escape(&machine.line()));
+    let (name, target) = (escape(&report.scenario), escape(&report.target));
     format!(
-        "<header><h1>{name} {verdict}</h1><p>{target}</p><p class=dim>{at} · Grandstand {version} \
-         ({build} build) · {versions}<br>{line}<br>{settings} · took {:.1} s</p></header>\n",
+        "<header><p class=dim>Load test of Grandstand</p><h1>{name}</h1>{verdict}\
+         <p class=dim>{target}<br>{at}, {:.1} seconds</p></header>\n",
         report.seconds
     )
 }
@@ -51,7 +48,7 @@ fn header(report: &Report, verdict: &str) -> String {
 fn tiles(report: &Report) -> String {
     let tile = |name: &str, value: f64, unit: &str| {
         let (name, value, unit) = (escape(name), number(value), escape(unit));
-        format!("<div class=tile><b>{value}</b> <span>{unit}</span><small>{name}</small></div>")
+        format!("<div class=tile><small>{name}</small><b>{value}</b> <span>{unit}</span></div>")
     };
     let tiles: String = report
         .results
@@ -61,32 +58,61 @@ fn tiles(report: &Report) -> String {
     if tiles.is_empty() { tiles } else { format!("<section class=tiles>{tiles}</section>\n") }
 }
 
-fn latencies(latencies: &[Latency]) -> String {
-    if latencies.is_empty() {
+fn checks(report: &Report) -> String {
+    if report.checks.is_empty() {
         return String::new();
     }
-    let row = |(index, latency): (usize, &Latency)| {
+    let row = |check: &Check| {
+        let (class, word) = if check.passed { ("good", "passed") } else { ("bad", "failed") };
+        let (condition, detail) = (escape(&check.condition), escape(&check.detail));
+        let lines = check.history.iter().map(|line| format!("<li>{}</li>", escape(line)));
+        let lines: String = lines.collect();
+        let history = match check.passed || lines.is_empty() {
+            true => String::new(),
+            false => format!("<details open><summary>History</summary><ol>{lines}</ol></details>"),
+        };
+        format!(
+            "<li><span class=\"badge {class}\">{word}</span><div>{condition}\
+             <small>{detail}</small>{history}</div></li>"
+        )
+    };
+    // What failed comes first.
+    let (passed, failed): (Vec<_>, Vec<_>) = report.checks.iter().partition(|check| check.passed);
+    let rows: String = failed.into_iter().chain(passed).map(row).collect();
+    format!("<section><h2>Checks</h2><ul class=checks>{rows}</ul></section>\n")
+}
+
+fn course(report: &Report) -> String {
+    let plots: String = over_time(report).iter().map(Plot::html).collect();
+    if plots.is_empty() {
+        return plots;
+    }
+    format!("<section><h2>Over time</h2><div class=plots>{plots}</div></section>\n")
+}
+
+fn latencies(report: &Report) -> String {
+    if report.latencies.is_empty() {
+        return String::new();
+    }
+    let row = |latency: &Latency| {
         let Latency { mean, p50, p90, p99, p999, max, .. } = latency;
-        let cells: String = [mean, p50, p90, p99, p999, max]
+        let cells: String = [p50, p90, p99, p999, max, mean]
             .iter()
             .map(|value| format!("<td>{value:.2}</td>"))
             .collect();
-        let (step, count, color) = (escape(latency.step), number(latency.count as f64), index % 6);
-        format!("<tr><th><i class=\"dot c{color}\"></i>{step}</th><td>{count}</td>{cells}</tr>")
+        let (step, count) = (escape(latency.step), number(latency.count as f64));
+        let color = color_of(report, latency.step);
+        format!("<tr><th><i class=\"dot {color}\"></i>{step}</th>{cells}<td>{count}</td></tr>")
     };
-    let rows: String = latencies.iter().enumerate().map(row).collect();
-    let figures = latencies.iter().map(|latency| {
-        let (plot, step) = (histogram(latency), escape(latency.step));
-        format!("<figure>{plot}<figcaption>{step}: responses by latency</figcaption></figure>")
-    });
-    let figures: String = figures.collect();
+    let rows: String = report.latencies.iter().map(row).collect();
+    let each: String = report.latencies.iter().map(|latency| histogram(latency).html()).collect();
     format!(
         "<section><h2>Latency</h2><p class=dim>Milliseconds from the intended start, so the time \
-         of a stalled server counts.</p><div class=wide><table><tr><th>step<th>count<th>mean<th>p50\
-         <th>p90<th>p99<th>p99.9<th>max</tr>{rows}</table></div><div class=plots><figure>{}\
-         <figcaption>all steps: latency by percentile</figcaption></figure>{figures}</div>\
-         </section>\n",
-        percentiles(latencies)
+         of a stalled server counts.</p><div class=plots>{}</div>\
+         <div class=wide><table><tr><th>step<th>p50<th>p90<th>p99<th>p99.9<th>max<th>mean<th>count\
+         </tr>{rows}</table></div><details><summary>Responses by latency, for each step</summary>\
+         <div class=plots>{each}</div></details></section>\n",
+        percentiles(report).html()
     )
 }
 
@@ -131,18 +157,54 @@ fn usage(report: &Report) -> String {
     )
 }
 
-fn checks(report: &Report) -> String {
-    if report.checks.is_empty() {
-        return String::new();
-    }
-    let row = |check: &Check| {
-        let (class, word) = if check.passed { ("good", "passed") } else { ("bad", "failed") };
-        let (condition, detail) = (escape(&check.condition), escape(&check.detail));
-        format!(
-            "<li><span class=\"badge {class}\">{word}</span> {condition} \
-             <small>{detail}</small></li>"
-        )
+fn circumstances(report: &Report) -> String {
+    let machine = &report.machine;
+    let version = format!("{} ({} build)", machine.grandstand, machine.build);
+    let facts = [
+        ("machine", machine.line()),
+        ("Grandstand", version),
+        ("Redis", machine.redis.clone()),
+        ("PostgreSQL", machine.postgres.clone()),
+        ("time", format!("{}, {:.1} s", report.at.strftime("%F %T UTC"), report.seconds)),
+    ];
+    let settings = report.settings.iter().map(|setting| (setting.name, setting.value.clone()));
+    let row = |(name, value): (&str, String)| {
+        format!("<dt>{}</dt><dd>{}</dd>", escape(name), escape(&value))
     };
-    let rows: String = report.checks.iter().map(row).collect();
-    format!("<section><h2>Checks</h2><ul class=checks>{rows}</ul></section>\n")
+    let rows: String = facts.into_iter().chain(settings).map(row).collect();
+    format!("<section><h2>Machine, versions and settings</h2><dl>{rows}</dl></section>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::invented::report as test_report;
+
+    #[test]
+    fn the_page_shows_the_course_and_the_history_of_a_failed_check() {
+        let page = page(&test_report(60));
+        let parts = [
+            "1 of 2 checks failed",
+            "<li>12.3 ms: seat 17 was held by person 4</li>",
+            "<b>Throughput</b>",
+            "<b>Seats left</b>",
+            "<b>The queue</b>",
+            "<b>People under way</b>",
+            "<b>Delay of the map</b>",
+            "409 SEAT_TAKEN (",
+            "&lt;b&gt;",
+        ];
+        for part in parts {
+            assert!(page.contains(part), "{part} is missing");
+        }
+        assert!(!page.contains("NaN") && !page.contains("inf"), "a place that is no number");
+        for outside in ["http:", "https:", "<script", "url(", "src="] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_run_without_responses_has_a_page() {
+        assert!(page(&test_report(0)).contains("Machine"));
+    }
 }

@@ -1,7 +1,10 @@
 //! The report of a run. The table, the JSON file and the page all show it.
 
+mod charts;
 pub(crate) mod html;
-pub(crate) mod plot;
+#[cfg(test)]
+mod invented;
+mod plot;
 pub(crate) mod text;
 
 use crate::arguments::LoadArguments;

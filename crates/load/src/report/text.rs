@@ -54,6 +54,9 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     for check in &report.checks {
         let word = if check.passed { "ok    " } else { "FAILED" };
         writeln!(out, "  {word} {}: {}", check.condition, check.detail)?;
+        for line in check.history.iter().filter(|_| !check.passed) {
+            writeln!(out, "           {line}")?;
+        }
     }
     writeln!(out)
 }
