@@ -96,6 +96,9 @@ pub(crate) struct LoadArguments {
     /// Writes the result as an HTML page without external files.
     #[arg(long)]
     pub(crate) html: Option<PathBuf>,
+    /// Prints the result against that of an older run, which `--json` wrote to this file.
+    #[arg(long)]
+    pub(crate) compare: Option<PathBuf>,
     /// In `compare`: writes the result as Markdown to this file.
     #[arg(long)]
     pub(crate) markdown: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use crate::arguments::{LoadArguments, Scenario};
 use crate::compare;
 use crate::fanout::floor;
-use crate::report::{Report, html, text, write_file};
+use crate::report::{Report, against, html, text, write_file};
 use crate::scenario;
 use crate::target::Target;
 use anyhow::{Context as _, ensure};
@@ -24,12 +24,18 @@ pub(crate) async fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
     if arguments.scenario == Scenario::Compare {
         return compare::run(&arguments).await;
     }
+    let name = arguments.scenario.name();
+    // A file that can't be compared is found before the run.
+    let older = arguments.compare.as_deref().map(|path| against::read(path, &name)).transpose()?;
     let target = Target::start(&arguments).await?;
     let report = scenario::run(&target, &arguments).await;
     let stopped = target.stop().await;
     let report = report?;
     stopped.context("stopping the private installation")?;
     print!("{}", text::table(&report));
+    if let Some(older) = &older {
+        print!("{}", against::table(older, &report));
+    }
     write_files(&report, &arguments)?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

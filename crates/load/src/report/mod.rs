@@ -1,5 +1,6 @@
 //! The report of a run. The table, the JSON file and the page all show it.
 
+pub(crate) mod against;
 mod charts;
 pub(crate) mod html;
 #[cfg(test)]
