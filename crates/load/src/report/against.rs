@@ -142,10 +142,14 @@ fn write(out: &mut String, older: &Older, report: &Report) -> std::fmt::Result {
     writeln!(out, "\n  {:<38} {:>12} {:>12} {:>8} {:>6}", "", "before", "now", "ratio", "noise")?;
     for row in &rows {
         let (before, now) = (number(row.before), number(row.now));
-        let (name, percent) = (&row.name, row.noise * 100.0);
+        let name = &row.name;
+        let noise = match row.wanted {
+            Wanted::Neither => String::new(),
+            Wanted::More | Wanted::Less => format!("{:.0} %", row.noise * 100.0),
+        };
         let ratio = if row.before > 0.0 { format!("{:.2}×", row.ratio()) } else { String::new() };
         let verdict = row.verdict();
-        let line = format!("  {name:<38} {before:>12} {now:>12} {ratio:>8} {percent:>4.0} %");
+        let line = format!("  {name:<38} {before:>12} {now:>12} {ratio:>8} {noise:>6}");
         writeln!(out, "{}", format!("{line}  {verdict}").trim_end())?;
     }
     let worse = rows.iter().filter(|row| row.verdict() == "WORSE").count();
@@ -190,13 +194,16 @@ fn rows(older: &Older, report: &Report) -> Vec<Row> {
         let mut row = |name: String, before: f64, now: f64, wanted, noise| {
             rows.push(Row { name, before, now, wanted, noise });
         };
-        row(
-            format!("{step}, per second"),
-            known.count as f64 / older.seconds.max(1e-9),
-            latency.count as f64 / report.seconds.max(1e-9),
-            Wanted::More,
-            noise_of(|step| step.count.clone(), counts.unwrap_or_default()),
-        );
+        // A step outside the measured part has no rate.
+        if now.is_some() {
+            row(
+                format!("{step}, per second"),
+                known.count as f64 / older.seconds.max(1e-9),
+                latency.count as f64 / report.seconds.max(1e-9),
+                Wanted::More,
+                noise_of(|step| step.count.clone(), counts.unwrap_or_default()),
+            );
+        }
         let p50 = of_now(now.map(|now| &now.p50)).unwrap_or_default();
         let noise = noise_of(|step| known_values(&step.p50), p50);
         row(format!("{step}, p50 ms"), known.p50, latency.p50, Wanted::Less, noise);
@@ -233,8 +240,8 @@ fn known_values(list: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// Returns the noise between two courses. Each part of a run is compared with the same part of the
-/// other run, because a rush is slower at its begin in every run. The noise is twice the standard
-/// error of these ratios.
+/// other run, because a rush is slower at its begin in every run. The noise is three times the
+/// standard error of these ratios, because a table has many rows.
 fn noise(before: &[f64], now: &[f64]) -> Option<f64> {
     let (before, now) = (parts(before), parts(now));
     let both = before.iter().zip(&now).filter(|(before, now)| **before > 0.0 && **now > 0.0);
@@ -246,7 +253,7 @@ fn noise(before: &[f64], now: &[f64]) -> Option<f64> {
     let mean = ratios.iter().sum::<f64>() / count;
     let squares: f64 = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum();
     let error = (squares / (count - 1.0) / count).sqrt();
-    Some(((2.0 * error).exp() - 1.0).max(NOISE_MIN))
+    Some(((3.0 * error).exp() - 1.0).max(NOISE_MIN))
 }
 
 /// Returns the means of the parts of a course, without its empty periods.
