@@ -15,10 +15,10 @@ stage := scripts/stage
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test api features chaos bench load lint fmt doc clean
+.PHONY: help run test api features chaos bench bench-peers load lint fmt doc clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: ## Start everything on http://127.0.0.1:8080 with demo data (ARGS=--fresh, PROFILE=release)
 	@scripts/setup run
@@ -48,9 +48,12 @@ chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests wit
 	@scripts/setup run
 	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
 
-bench: ## Run the benches (ARGS=engine_hold for one of them)
+bench: ## Run the benches, for up to a quarter of an hour (ARGS=engine_hold for one of them)
 	@scripts/setup run
 	@$(CARGO) bench --locked $(if $(ARGS),--bench $(ARGS))
+
+bench-peers: ## Measure against the obvious ways to sell a seat, for docs/BENCHMARKS.md
+	@CARGO="$(CARGO)" scripts/bench $(ARGS)
 
 load: ## Run a load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
 	@scripts/setup run

@@ -2,11 +2,15 @@
 //! Other work on the machine slows all of them alike, so the ratios mean more than the rates.
 
 pub(crate) mod baseline;
+pub(crate) mod crowd;
 pub(crate) mod markdown;
+pub(crate) mod push;
+pub(crate) mod runs;
+pub(crate) mod sheet;
 
 use crate::arguments::{LoadArguments, Scenario};
+use crate::fanout::sale::Sale;
 use crate::machine::Machine;
-use crate::report::text::number;
 use crate::report::write_file;
 use crate::scenario;
 use crate::scenario::engine;
@@ -16,6 +20,7 @@ use crate::target::{Private, Target};
 use anyhow::Context as _;
 use baseline::{NaiveRedis, RowLocks};
 use serde::Serialize;
+use sheet::Sheet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,12 +31,29 @@ const ROUNDS: usize = 5;
 /// The largest number of requests in flight over HTTP.
 const IN_FLIGHT_MAX: u32 = 1024;
 
-/// A solution: the median of its rounds, and the median of its ratios to the first solution in the
-/// same round. Other work on the machine slows a whole round, so the ratios are more stable.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Way {
-    pub(crate) rate: f64,
-    pub(crate) against: f64,
+/// The names of the measured quantities.
+pub(crate) mod name {
+    pub(crate) const NAIVE: &str = "script per seat, calls/s";
+    pub(crate) const ROW_LOCKS: &str = "row locks, transactions/s";
+    pub(crate) const ENGINE: &str = "engine, calls/s";
+    pub(crate) const ENGINE_SEATS: &str = "engine, seat operations/s";
+    pub(crate) const ENGINE_FOUR: &str = "engine with four seats, calls/s";
+    pub(crate) const ENGINE_FOUR_SEATS: &str = "engine with four seats, seat operations/s";
+    pub(crate) const REST: &str = "REST, requests/s";
+    pub(crate) const REST_SEATS: &str = "REST, seat operations/s";
+    pub(crate) const CALM: &str = "REST with single seats, requests/s";
+    pub(crate) const REFUSED: &str = "REST in a rush, responses/s";
+    pub(crate) const LONE_P50: &str = "lone hold, p50 ms";
+    pub(crate) const LONE_P99: &str = "lone hold, p99 ms";
+    pub(crate) const FRAME: &str = "frame of the map, µs of a core";
+    pub(crate) const NCHAN: &str = "message of nchan, µs of a core";
+    pub(crate) const RUSH_P99: &str = "rush: hold, p99 ms";
+    pub(crate) const RUSH_LAST: &str = "rush: last seat granted, ms";
+    pub(crate) const RUSH_LIST: &str = "rush: list of matches, p99 ms";
+    pub(crate) const RUSH_SNAPSHOT: &str = "rush: snapshot of the map, p99 ms";
+    pub(crate) const RUSH_PLAN: &str = "rush: plan of the site, p99 ms";
+    pub(crate) const SELL_OUT: &str = "sell-out: seats/s";
+    pub(crate) const SELL_OUT_P99: &str = "sell-out: hold, p99 ms";
 }
 
 /// The result of the comparison.
@@ -42,48 +64,18 @@ pub(crate) struct Comparison {
     pub(crate) machine: Machine,
     pub(crate) rounds: usize,
     pub(crate) seconds_each: f64,
-    /// Seat operations per second with a script per seat, without durability.
-    pub(crate) naive: Way,
-    /// Transactions per second in PostgreSQL.
-    pub(crate) row_locks: Way,
-    /// Seat operations per second of the engine without HTTP, one to four seats per hold.
-    pub(crate) engine: Way,
-    /// The same with four seats per hold.
-    pub(crate) engine_four: Way,
-    pub(crate) rest_holds: Way,
-    pub(crate) rest_seat_operations: Way,
-    /// Latency of a single hold through REST, in ms.
-    pub(crate) lone_p50: f64,
-    pub(crate) lone_p99: f64,
+    pub(crate) sheet: Sheet,
 }
 
-#[derive(Default)]
-struct Rounds {
-    naive: Vec<f64>,
-    row_locks: Vec<f64>,
-    engine: Vec<f64>,
-    engine_four: Vec<f64>,
-    rest_holds: Vec<f64>,
-    rest_seat_operations: Vec<f64>,
-    lone_p50: Vec<f64>,
-    lone_p99: Vec<f64>,
-}
-
-impl Rounds {
-    fn way(&self, rates: &[f64]) -> Way {
-        let against = rates.iter().zip(&self.naive).map(|(rate, naive)| rate / naive).collect();
-        Way { rate: median(rates.to_vec()), against: median(against) }
-    }
-}
-
-/// Measures all solutions, prints the table, and writes the requested files.
+/// Measures all solutions, prints the tables, and writes the requested files. The exit status is 1
+/// when a measurement has failed.
 pub(crate) async fn run(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
     let target = Target::start(arguments).await?;
     let compared = compare(&target, arguments).await;
     let stopped = target.stop().await;
     let compared = compared?;
     stopped.context("stopping the private installation")?;
-    println!("\n{}", markdown::table(&compared));
+    println!("\n{}", markdown::tables(&compared));
     if let Some(path) = &arguments.json {
         write_file(path, &serde_json::to_string_pretty(&compared)?)?;
     }
@@ -91,49 +83,70 @@ pub(crate) async fn run(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
         let before = std::fs::read_to_string(path).unwrap_or_default();
         write_file(path, &markdown::updated(&before, &compared))?;
     }
-    Ok(ExitCode::SUCCESS)
+    let failed = compared.sheet.has_failures();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn compare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<Comparison> {
     let private = target.private.as_ref().context("compare needs a private installation")?;
     let each = arguments.numbers().duration / 2;
-    let naive = NaiveRedis::start().await?;
-    let locks = RowLocks::prepare(&private.dev.postgres, &work_dir(private)).await?;
-    let mut rounds = Rounds::default();
+    let dir = private.dir().join("compare");
+    let naive = NaiveRedis::start().await;
+    let locks = RowLocks::prepare(&private.dev.postgres, &dir).await;
+    let mut sale = Sale::new(&private.dev)?;
+    let mut sheet = Sheet::default();
     for round in 1..=ROUNDS {
         eprintln!("round {round} of {ROUNDS}");
-        note("one script per seat", &mut rounds.naive, naive.measure(each).await?);
-        note("row locks", &mut rounds.row_locks, locks.measure(each).await?);
-        let tally = Arc::new(Tally::default());
-        let measured = engine::measure(&private.dev, engine::TASKS_MAX, None, each, &tally).await?;
-        note("engine", &mut rounds.engine, measured.seat_operations_per_second);
-        let four = engine::measure(&private.dev, engine::TASKS_MAX, Some(4), each, &tally).await?;
-        note("engine, four seats", &mut rounds.engine_four, four.seat_operations_per_second);
-        rest(target, arguments, each, &mut rounds).await?;
-        lone(target, arguments, each, &mut rounds).await?;
+        let measured = match &naive {
+            Ok(naive) => naive.measure(each).await,
+            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+        };
+        sheet.note([name::NAIVE], measured.map(|rate| [rate]));
+        let measured = match &locks {
+            Ok(locks) => locks.measure(each).await,
+            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+        };
+        sheet.note([name::ROW_LOCKS], measured.map(|rate| [rate]));
+        let names = [name::ENGINE, name::ENGINE_SEATS];
+        sheet.note(names, of_engine(private, None, each).await);
+        let names = [name::ENGINE_FOUR, name::ENGINE_FOUR_SEATS];
+        sheet.note(names, of_engine(private, Some(4), each).await);
+        sheet.note([name::REST, name::REST_SEATS], rest(target, arguments, each).await);
+        sheet.note([name::CALM], crowd::calm(target, each).await.map(|rate| [rate]));
+        sheet.note([name::REFUSED], crowd::refused(target, each).await.map(|rate| [rate]));
+        sheet.note([name::LONE_P50, name::LONE_P99], lone(target, arguments, each).await);
+        sheet.note([name::FRAME], push::node(private, &mut sale, each).await.map(|cost| [cost]));
+        sheet.note([name::NCHAN], push::nchan(&dir.join("nginx"), each).await.map(|cost| [cost]));
+        scenarios(&mut sheet, &dir).await;
     }
     Ok(Comparison {
         at: jiff::Timestamp::now(),
         machine: Machine::this(),
         rounds: ROUNDS,
         seconds_each: each.as_secs_f64(),
-        naive: rounds.way(&rounds.naive),
-        row_locks: rounds.way(&rounds.row_locks),
-        engine: rounds.way(&rounds.engine),
-        engine_four: rounds.way(&rounds.engine_four),
-        rest_holds: rounds.way(&rounds.rest_holds),
-        rest_seat_operations: rounds.way(&rounds.rest_seat_operations),
-        lone_p50: median(rounds.lone_p50),
-        lone_p99: median(rounds.lone_p99),
+        sheet,
     })
 }
 
+/// Returns the calls and the seat operations per second of the engine.
+async fn of_engine(
+    private: &Private,
+    seats_each: Option<usize>,
+    time: Duration,
+) -> anyhow::Result<[f64; 2]> {
+    let tally = Arc::new(Tally::default());
+    let measured =
+        engine::measure(&private.dev, engine::TASKS_MAX, seats_each, time, &tally).await?;
+    // Each hold is followed by its release.
+    Ok([2.0 * measured.holds_per_second, measured.seat_operations_per_second])
+}
+
+/// Returns the requests and the seat operations per second through REST.
 async fn rest(
     target: &Target,
     arguments: &LoadArguments,
     each: Duration,
-    rounds: &mut Rounds,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<[f64; 2]> {
     let given = LoadArguments {
         scenario: Scenario::HoldRelease,
         saturate: true,
@@ -144,17 +157,15 @@ async fn rest(
     };
     let report = scenario::run(target, &given).await?;
     let number = |unit: &str| report.number(GREATEST, unit).context("the report has no rate");
-    note("holds through REST", &mut rounds.rest_holds, number("holds/s")?);
-    rounds.rest_seat_operations.push(number(SEAT_OPERATIONS)?);
-    Ok(())
+    Ok([2.0 * number("holds/s")?, number(SEAT_OPERATIONS)?])
 }
 
+/// Returns p50 and p99 of a hold through REST when nobody else sends requests, in ms.
 async fn lone(
     target: &Target,
     arguments: &LoadArguments,
     each: Duration,
-    rounds: &mut Rounds,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<[f64; 2]> {
     let given = LoadArguments {
         scenario: Scenario::HoldRelease,
         // Requests follow each other without a schedule, because a timer would be later than the
@@ -166,29 +177,37 @@ async fn lone(
         ..arguments.clone()
     };
     let report = scenario::run(target, &given).await?;
-    let hold = report
-        .latencies
-        .iter()
-        .find(|latency| latency.step == "hold")
-        .context("the report has no holds")?;
-    note("p50 of a lone hold, ms", &mut rounds.lone_p50, hold.p50);
-    rounds.lone_p99.push(hold.p99);
-    Ok(())
+    let hold = report.latencies.iter().find(|latency| latency.step == "hold");
+    let hold = hold.context("the report has no holds")?;
+    Ok([hold.p50, hold.p99])
 }
 
-/// Prints a value and adds it to its list.
-fn note(name: &str, list: &mut Vec<f64>, value: f64) {
-    eprintln!("  {name}: {}", number(value));
-    list.push(value);
-}
-
-fn median(mut list: Vec<f64>) -> f64 {
-    list.sort_by(f64::total_cmp);
-    list.get(list.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn work_dir(private: &Private) -> std::path::PathBuf {
-    private.dir().join("compare")
+/// Runs the whole scenarios of a round.
+async fn scenarios(sheet: &mut Sheet, dir: &Path) {
+    let rush = runs::run(runs::RUSH, dir).await.and_then(|ran| {
+        Ok((
+            [ran.latency("hold", "p99")?, ran.result("last seat granted after", "ms")?],
+            ["list of matches", "snapshot", "plan"].map(|step| ran.latency(step, "p99")),
+        ))
+    });
+    let names = [name::RUSH_LIST, name::RUSH_SNAPSHOT, name::RUSH_PLAN];
+    match rush {
+        Ok((holds, pages)) => {
+            sheet.note([name::RUSH_P99, name::RUSH_LAST], Ok(holds));
+            for (name, page) in names.into_iter().zip(pages) {
+                sheet.note([name], page.map(|ms| [ms]));
+            }
+        }
+        Err(error) => {
+            sheet.note(names, Err(anyhow::anyhow!("{error:#}")));
+            sheet.note([name::RUSH_P99, name::RUSH_LAST], Err(error));
+        }
+    }
+    let sold = runs::run(runs::SELL_OUT, dir).await.and_then(|ran| {
+        let rate = ran.result("seats paid, confirmed, persisted", "per second")?;
+        Ok([rate, ran.latency("hold", "p99")?])
+    });
+    sheet.note([name::SELL_OUT, name::SELL_OUT_P99], sold);
 }
 
 /// Creates a directory and writes a file into it.

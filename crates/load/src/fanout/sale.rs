@@ -35,11 +35,11 @@ pub(crate) struct Sale {
 }
 
 impl Sale {
-    /// Finds an open match.
+    /// Finds an open match: the last one, because other measurements begin at the first one.
     pub(crate) fn new(dev: &Dev) -> anyhow::Result<Self> {
         let services = &dev.node.services;
         let open = services.catalog.matches();
-        let fixture = open.iter().find(|fixture| fixture.status == MatchStatus::Open);
+        let fixture = open.iter().rfind(|fixture| fixture.status == MatchStatus::Open);
         let fixture = fixture.context("no match is on sale")?;
         let site = services.catalog.site(fixture.site_id).context("a match without a site")?;
         let count = site.index.seat_count();
