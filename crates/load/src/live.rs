@@ -6,6 +6,7 @@ use crate::report::text::number;
 use crate::tally::glance::Glance;
 use crate::tally::{Kind, Tally};
 use console::{Term, measure_text_width, style, truncate_str};
+use std::ops::RangeInclusive;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +15,9 @@ use std::time::{Duration, Instant};
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 /// Rates and percentiles are those of this last part of the run.
 const GLANCE_WINDOW: Duration = Duration::from_secs(2);
-const BAR_CHARS: usize = 24;
+/// The widths of the bar and of the names of the steps, where the terminal has room for them.
+const BAR_CHARS: RangeInclusive<usize> = 6..=24;
+const STEP_CHARS: RangeInclusive<usize> = 9..=20;
 /// The gauge that falls to zero when a sale is sold out. It shows the progress better than time.
 pub(crate) const SEATS_LEFT: &str = "seats left";
 
@@ -72,12 +75,12 @@ impl View {
     fn draw(&mut self, glance: &Glance) -> std::io::Result<()> {
         self.clear()?;
         let (height, width) = self.term.size();
-        let mut lines = lines(glance, &self.name, self.begun.elapsed(), self.planned);
+        // A line as wide as the terminal would make some terminals begin another one.
+        let width = usize::from(width).saturating_sub(1);
+        let mut lines = lines(glance, &self.name, self.begun.elapsed(), self.planned, width);
         lines.truncate(usize::from(height).saturating_sub(1));
         for line in &mut lines {
-            // A line as wide as the terminal would make some terminals begin another one.
-            let fitting = truncate_str(line, usize::from(width).saturating_sub(1), "…");
-            *line = fitting.into_owned();
+            *line = truncate_str(line, width, "…").into_owned();
             self.term.write_line(line)?;
         }
         self.drawn = lines;
@@ -94,9 +97,18 @@ impl View {
     }
 }
 
-/// Returns the picture.
-fn lines(glance: &Glance, name: &str, elapsed: Duration, planned: Duration) -> Vec<String> {
-    let mut lines = vec![progress(glance, name, elapsed, planned), String::new()];
+/// Returns the picture for a terminal of this width.
+fn lines(
+    glance: &Glance,
+    name: &str,
+    elapsed: Duration,
+    planned: Duration,
+    width: usize,
+) -> Vec<String> {
+    let bar = fitting(width, 40, &BAR_CHARS);
+    let step_chars = fitting(width, 42, &STEP_CHARS);
+    let row = |columns| row(step_chars, columns);
+    let mut lines = vec![progress(glance, name, elapsed, planned, bar), String::new()];
     let head = ["step", "per second", "p50 ms", "p99 ms", "total"];
     lines.push(dim(&row(head.map(str::to_owned))));
     for step in &glance.steps {
@@ -132,15 +144,21 @@ fn lines(glance: &Glance, name: &str, elapsed: Duration, planned: Duration) -> V
 
 /// Returns the first line. The share is that of the seats that are gone, if the scenario tells how
 /// many are left, and that of the planned time otherwise.
-fn progress(glance: &Glance, name: &str, elapsed: Duration, planned: Duration) -> String {
+fn progress(
+    glance: &Glance,
+    name: &str,
+    elapsed: Duration,
+    planned: Duration,
+    bar: usize,
+) -> String {
     let seats = glance.gauges.iter().find(|gauge| gauge.name == SEATS_LEFT && gauge.most > 0.0);
     let share = match seats {
         Some(gauge) => 1.0 - gauge.last / gauge.most,
         None => elapsed.as_secs_f64() / planned.as_secs_f64().max(0.001),
     };
     let share = share.clamp(0.0, 1.0);
-    let full = (share * BAR_CHARS as f64).round() as usize;
-    let (done, rest) = ("━".repeat(full), "━".repeat(BAR_CHARS - full));
+    let full = (share * bar as f64).round() as usize;
+    let (done, rest) = ("━".repeat(full), "━".repeat(bar - full));
     let (done, rest) = (style(done).for_stderr().cyan(), dim(&rest));
     let name = style(name).for_stderr().bold();
     let rate: f64 = glance.steps.iter().map(|step| step.per_second).sum();
@@ -148,8 +166,14 @@ fn progress(glance: &Glance, name: &str, elapsed: Duration, planned: Duration) -
     format!("{name} {done}{rest} {:3.0} % · {seconds:.0} s · {rate} responses/s", share * 100.0)
 }
 
-fn row([step, rate, p50, p99, total]: [String; 5]) -> String {
-    format!("  {step:<20} {rate:>10} {p50:>9} {p99:>9} {total:>11}")
+/// Returns the room that is left beside the other columns, within the bounds.
+fn fitting(width: usize, others: usize, bounds: &RangeInclusive<usize>) -> usize {
+    width.saturating_sub(others).clamp(*bounds.start(), *bounds.end())
+}
+
+fn row(step_chars: usize, [step, rate, p50, p99, total]: [String; 5]) -> String {
+    let step = truncate_str(&step, step_chars, "…");
+    format!("  {step:<step_chars$} {rate:>10} {p50:>8} {p99:>8} {total:>10}")
 }
 
 fn dim(text: &str) -> String {
@@ -172,11 +196,14 @@ mod tests {
         tally.gauge(SEATS_LEFT, 400.0);
         tally.gauge(SEATS_LEFT, 100.0);
         let second = Duration::from_secs(1);
-        let picture = lines(&tally.glance(second), "rush", second, 9 * second).join("\n");
+        let picture = lines(&tally.glance(second), "rush", second, 9 * second, 79).join("\n");
         let plain = console::strip_ansi_codes(&picture);
         for part in ["rush ━", " 75 % · 1 s", "seats left 100", "409 SEAT_TAKEN 2", "503"] {
             assert!(plain.contains(part), "{part} is missing in:\n{plain}");
         }
         assert!(plain.contains("hold") && plain.contains('3'), "{plain}");
+        let narrow = lines(&tally.glance(second), "rush", second, 9 * second, 30);
+        let bar = console::strip_ansi_codes(&narrow[0]).chars().filter(|char| *char == '━').count();
+        assert_eq!(bar, *BAR_CHARS.start());
     }
 }
