@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 const WAITING_MAX: usize = 64;
 
 /// The hashes of one node.
-pub struct Hashing {
+pub(super) struct Hashing {
     running: Arc<Semaphore>,
     /// Places for those that run and for those that wait.
     line: Arc<Semaphore>,
@@ -18,14 +18,14 @@ pub struct Hashing {
 
 impl Hashing {
     /// At most so many hashes at once.
-    pub fn new(at_once: usize) -> Self {
+    pub(super) fn new(at_once: usize) -> Self {
         let line = Arc::new(Semaphore::new(at_once * (1 + WAITING_MAX)));
         Self { running: Arc::new(Semaphore::new(at_once)), line }
     }
 
     /// Runs a hash on a thread of its own when its turn comes. `Overloaded` at once when the line
     /// is full.
-    pub async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         hash: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

@@ -45,7 +45,7 @@ pub(crate) async fn calm(target: &Target, time: Duration) -> anyhow::Result<f64>
     let tokens = Arc::new(target.tokens(CONNECTIONS).await?);
     let server = target.server.clone();
     on_own_thread(move || async move {
-        let venue = Venue::visit(&server, 1, None).await?;
+        let venue = Venue::visit(&server, None, 1, None).await?;
         let id = &venue.matches[0];
         let paths = |number: usize| {
             let own = number * OWN_SEATS..(number + 1) * OWN_SEATS;
@@ -94,7 +94,7 @@ pub(crate) async fn refused(target: &Target, time: Duration) -> anyhow::Result<f
     let tokens = Arc::new(target.tokens(WANTED_SEATS / 2 + CONNECTIONS).await?);
     let server = target.server.clone();
     on_own_thread(move || async move {
-        let venue = Venue::visit(&server, 1, None).await?;
+        let venue = Venue::visit(&server, None, 1, None).await?;
         let path = format!("/api/matches/{}/holds", venue.matches[0]);
         let seats = venue.best(WANTED_SEATS);
         let bodies =

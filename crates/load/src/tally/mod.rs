@@ -137,11 +137,6 @@ impl Tally {
         self.0.lock().is_over = !keep;
     }
 
-    /// Keeps the latest value of a quantity over time.
-    pub(crate) fn gauge(&self, name: &'static str, value: f64) {
-        let _ = (name, value);
-    }
-
     /// Returns how many responses of this kind a step got.
     pub(crate) fn count(&self, step: &str, kind: Kind) -> u64 {
         let state = self.0.lock();
