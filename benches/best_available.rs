@@ -61,5 +61,9 @@ fn hold(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, search, hold);
+criterion_group! {
+    name = benches;
+    config = harness::criterion();
+    targets = search, hold
+}
 criterion_main!(benches);

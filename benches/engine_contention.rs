@@ -90,7 +90,7 @@ async fn rush(
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(10);
+    config = harness::criterion().sample_size(10);
     targets = engine_contention
 }
 criterion_main!(benches);

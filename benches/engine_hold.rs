@@ -36,7 +36,7 @@ fn engine_hold(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(30);
+    config = harness::criterion();
     targets = engine_hold
 }
 criterion_main!(benches);

@@ -1,6 +1,8 @@
 //! The pure processor work of the live map: parsing the entries of the scripts, and writing frames
 //! for browsers. The match is in the stadium of the demo, with about 25,000 seats.
 
+mod harness;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::plan::PlanIndex;
@@ -50,5 +52,9 @@ fn event_codec(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, event_codec);
+criterion_group! {
+    name = benches;
+    config = harness::criterion();
+    targets = event_codec
+}
 criterion_main!(benches);

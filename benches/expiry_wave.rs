@@ -4,7 +4,9 @@
 
 mod harness;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use futures::StreamExt as _;
 use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::Engine;
@@ -20,14 +22,21 @@ use std::time::{Duration, Instant};
 const DUE_HOLDS: [usize; 3] = [100, 1000, 24_000];
 /// Long enough to create all holds before the first one ends.
 const HOLD_TTL_MS: u64 = 3000;
+const SMOKE_HOLD_TTL_MS: u64 = 1000;
 
 /// Holds that are created in parallel.
 const PARALLEL_HOLDS: usize = 2000;
 
+fn hold_ttl_ms() -> u64 {
+    harness::size(HOLD_TTL_MS, SMOKE_HOLD_TTL_MS)
+}
+
 fn expiry_wave(criterion: &mut Criterion) {
-    let bench = Bench::start(HOLD_TTL_MS);
+    let bench = Bench::start(hold_ttl_ms());
     let mut group = criterion.benchmark_group("expiry_wave");
-    for count in DUE_HOLDS {
+    // An iteration waits for the end of its holds, so each sample has only one.
+    group.sampling_mode(SamplingMode::Flat);
+    for count in harness::size(&DUE_HOLDS[..], &DUE_HOLDS[..1]).iter().copied() {
         let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("bounds");
         let (mut before, mut meanwhile) = (histogram(), histogram());
         group.throughput(Throughput::Elements(count as u64));
@@ -64,7 +73,7 @@ async fn wave(
     let held = futures::stream::iter(holds).buffer_unordered(PARALLEL_HOLDS);
     assert!(held.all(std::future::ready).await, "free seats");
     let others = || bench.seats[count..].to_vec();
-    let due = Instant::now() + Duration::from_millis(HOLD_TTL_MS);
+    let due = Instant::now() + Duration::from_millis(hold_ttl_ms());
     buy(engine.clone(), id, others(), before, || Instant::now() < due).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     let over = Arc::new(AtomicBool::new(false));
@@ -105,7 +114,7 @@ async fn buy(
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(10));
+    config = harness::criterion().sample_size(10);
     targets = expiry_wave
 }
 criterion_main!(benches);

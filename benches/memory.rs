@@ -21,9 +21,13 @@ use harness::{Bench, PARTITION};
 const PARALLEL_SALES: usize = 2000;
 /// Seats of each round.
 const ROUND_SEATS: usize = 20_000;
+const SMOKE_ROUND_SEATS: usize = 400;
 const PAYMENT_KEY: &str = "tgen_20251122183000abcd1";
 
 fn main() {
+    if !harness::is_chosen("memory") {
+        return;
+    }
     let bench = Bench::start(3_600_000);
     println!("{:<16} {:>20} {:>20}", "seats of a sale", "bytes per held seat", "per sold seat");
     for size in [1, 2, 4] {
@@ -37,7 +41,8 @@ async fn measure(bench: &Bench, size: usize) -> (f64, f64) {
     Bench::reopen(engine, id).await;
     let raw = grandstand::redis::connect(&bench.redis_url()).await.expect("a client");
     let before = used(&raw, id).await;
-    let users: Vec<(UserId, Vec<SeatId>)> = bench.seats[..ROUND_SEATS]
+    let seats = harness::size(ROUND_SEATS, SMOKE_ROUND_SEATS);
+    let users: Vec<(UserId, Vec<SeatId>)> = bench.seats[..seats]
         .chunks(size)
         .map(|seats| (UserId::new(PARTITION), seats.to_vec()))
         .collect();
@@ -52,7 +57,8 @@ async fn measure(bench: &Bench, size: usize) -> (f64, f64) {
     futures::stream::iter(sales).buffer_unordered(PARALLEL_SALES).collect::<()>().await;
     let _: i64 = raw.del(PartitionKeys(PARTITION).due()).await.expect("a reply");
     let sold = used(&raw, id).await - before;
-    (held / ROUND_SEATS as f64, sold / ROUND_SEATS as f64)
+    assert!(held > 0.0 && sold > 0.0, "{held} bytes held, {sold} bytes sold");
+    (held / seats as f64, sold / seats as f64)
 }
 
 async fn sell(engine: &Engine, match_id: MatchId, user: UserId, source: Source) {

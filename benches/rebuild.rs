@@ -19,27 +19,36 @@ const PARTITIONS: u16 = 16;
 const ROUNDS: usize = 3;
 
 fn main() {
+    if !harness::is_chosen("rebuild") {
+        return;
+    }
     let runtime = harness::runtime();
     runtime.block_on(async {
         let servers = Servers::start(PARTITIONS).await;
-        for number in 0..MATCHES {
+        let matches = harness::size(MATCHES, 2);
+        for number in 0..matches {
             sell(&servers, Partition(number % PARTITIONS), u64::from(number)).await;
         }
         let client = servers.client().await;
         client.batch_execute("vacuum analyze").await.expect("statistics");
-        for _ in 0..ROUNDS {
+        for _ in 0..harness::size(ROUNDS, 1) {
             let begun = Instant::now();
             let read = "select r.*, p.* from reservations r join payments p
                 on p.reservation_id = r.id where r.status in ('PAYING', 'CONFIRMED')";
             let rows = client.query(read, &[]).await.expect("rows").len();
+            assert_eq!(rows, usize::from(matches) * sales() as usize);
             println!("reading {rows} sales in one statement: {:.1?}", begun.elapsed());
             servers.wipe().await;
             let begun = Instant::now();
             servers.load().await;
-            println!("rebuild of {MATCHES} matches: {:.1?}", begun.elapsed());
+            println!("rebuild of {matches} matches: {:.1?}", begun.elapsed());
         }
         servers.stop().await;
     });
+}
+
+fn sales() -> i32 {
+    harness::size(SALES, 50)
 }
 
 /// Writes a match that is half sold directly into the tables.
@@ -49,11 +58,11 @@ async fn sell(servers: &Servers, partition: Partition, number: u64) {
     let id = StreamId { ms: place.id.ms + 1, seq: number };
     let entries = [(id, Fact::Match(Box::new(fixture.clone())))];
     servers.store.apply(partition, place, id, &entries).await.expect("a match");
-    let ids = |new: fn(Partition) -> Uuid| (0..SALES).map(|_| new(partition)).collect::<Vec<_>>();
+    let ids = |new: fn(Partition) -> Uuid| (0..sales()).map(|_| new(partition)).collect::<Vec<_>>();
     let reservations = ids(|partition| ReservationId::new(partition).0);
     let payments = ids(|partition| PaymentId::new(partition).0);
     let users = ids(|partition| UserId::new(partition).0);
-    let numbers: Vec<i32> = (0..SALES).collect();
+    let numbers: Vec<i32> = (0..sales()).collect();
     let client = servers.client().await;
     let rows = "
         insert into reservations

@@ -18,22 +18,35 @@ const BATCHES: [usize; 3] = [1, 100, 1000];
 const PARTITIONS: [u16; 3] = [1, 2, 4];
 /// Sales of a round in each partition. The first round only warms up.
 const SALES: usize = 10_000;
+/// Sales of a round in the smoke test: a transaction of bare PostgreSQL.
+const SMOKE_SALES: usize = 1000;
 const ROUNDS: usize = 4;
 
 fn main() {
+    if !harness::is_chosen("write_behind") {
+        return;
+    }
     let runtime = harness::runtime();
     let servers = runtime.block_on(Servers::start(5));
     println!("{:<58} {:>12}", "sales of two seats", "per second");
     runtime.block_on(async {
         bare(&servers).await;
-        for batch in BATCHES {
-            apply(&servers, batch).await;
+        for batch in harness::size(&BATCHES[..], &BATCHES[1..]) {
+            apply(&servers, *batch).await;
         }
-        for partitions in PARTITIONS {
-            drain(&servers, partitions).await;
+        for partitions in harness::size(&PARTITIONS[..], &PARTITIONS[1..2]) {
+            drain(&servers, *partitions).await;
         }
         servers.stop().await;
     });
+}
+
+fn sales() -> usize {
+    harness::size(SALES, SMOKE_SALES)
+}
+
+fn rounds() -> usize {
+    harness::size(ROUNDS, 2)
 }
 
 /// Prints the median of the rounds, without the first round.
@@ -52,17 +65,17 @@ async fn bare(servers: &Servers) {
         create table bare_payments (like payments including all);";
     client.batch_execute(setup).await.expect("tables");
     let mut rates = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let begun = Instant::now();
-        for chunk in 0..SALES / 1000 {
-            let first = ((round * SALES) + chunk * 1000) as i32;
+        for chunk in 0..sales() / 1000 {
+            let first = ((round * sales()) + chunk * 1000) as i32;
             let transaction = client.transaction().await.expect("a transaction");
             for statement in BARE {
                 transaction.execute(statement, &[&first]).await.expect("rows");
             }
             transaction.commit().await.expect("a commit");
         }
-        rates.push(SALES as f64 / begun.elapsed().as_secs_f64());
+        rates.push(sales() as f64 / begun.elapsed().as_secs_f64());
     }
     report("bare PostgreSQL, each row once, 1,000 sales a transaction", rates);
 }
@@ -85,11 +98,11 @@ const BARE: [&str; 3] = [
 async fn apply(servers: &Servers, batch: usize) {
     // `drain` does not use this partition, because these entries are not in its journal.
     let partition = Partition(4);
-    let sales = if batch == 1 { 500 } else { SALES };
+    let sales = if batch == 1 { 500 } else { sales() };
     let (mut rates, mut next) = (Vec::new(), 1);
     let place = servers.store.position(partition).await.expect("a reply").expect("a position");
     let mut from = place;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         let all = sales_of(partition, sales);
         let begun = Instant::now();
         for chunk in all.chunks(batch) {
@@ -116,13 +129,13 @@ async fn apply(servers: &Servers, batch: usize) {
 /// Measures all steps: read the journal in Redis, commit, announce, trim.
 async fn drain(servers: &Servers, partitions: u16) {
     let mut rates = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         for number in 0..partitions {
             fill(servers, Partition(number)).await;
         }
         let begun = Instant::now();
         join_all((0..partitions).map(|number| empty(servers, Partition(number)))).await;
-        let sales = SALES * usize::from(partitions);
+        let sales = sales() * usize::from(partitions);
         rates.push(sales as f64 / begun.elapsed().as_secs_f64());
     }
     report(&format!("the whole worker, {partitions} partitions at once"), rates);
@@ -143,7 +156,7 @@ async fn empty(servers: &Servers, partition: Partition) {
 /// Fills the journal with claims and outcomes in turns, as on a busy evening: an outcome is 500
 /// sales behind its claim.
 async fn fill(servers: &Servers, partition: Partition) {
-    let sales = sales_of(partition, SALES);
+    let sales = sales_of(partition, sales());
     let behind = 500;
     let mut entries = Vec::new();
     for number in 0..sales.len() + behind {

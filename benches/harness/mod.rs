@@ -4,6 +4,7 @@
 
 pub mod servers;
 
+use criterion::Criterion;
 use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
 use grandstand::domain::ids::{MatchId, Partition, SeatId, SiteId, UserId};
 use grandstand::domain::plan::{PlanIndex, SitePlan};
@@ -14,6 +15,7 @@ use grandstand::engine::operation::Operation;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand_embedded::{PrivateRedis, RedisSettings};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -82,6 +84,31 @@ async fn load(engine: &Engine, fixture: Match) {
     engine.write_partition(&lease, load).await.expect("a partition");
     engine.open_partition(&lease, 1).await.expect("an open partition");
     engine.end_lease(&lease).await.expect("a reply");
+}
+
+/// Whether this is the smoke test of `cargo test`: each bench runs once, with tiny sizes, and its
+/// numbers mean nothing. `cargo bench` passes `--bench`.
+pub fn is_smoke_test() -> bool {
+    !std::env::args().any(|argument| argument == "--bench")
+}
+
+/// Whether the command line chooses this bench: `cargo test hold` runs what has "hold" in its name.
+pub fn is_chosen(name: &str) -> bool {
+    let mut filters = std::env::args().skip(1).filter(|text| !text.starts_with('-')).peekable();
+    filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
+}
+
+/// Returns the size of a bench, or that of its smoke test.
+pub fn size<T>(full: T, smoke: T) -> T {
+    if is_smoke_test() { smoke } else { full }
+}
+
+/// Returns settings with which all benches together take less than a quarter of an hour.
+pub fn criterion() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
 }
 
 /// Returns a runtime with two threads, because the bench shares the machine with the servers, as a
