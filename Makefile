@@ -55,7 +55,7 @@ bench: ## Run the benches, for up to a quarter of an hour (ARGS=engine_hold for 
 bench-peers: ## Measure against the obvious ways to sell a seat, for docs/BENCHMARKS.md
 	@CARGO="$(CARGO)" scripts/bench $(ARGS)
 
-load: ## Run a load test on private servers (SCENARIO=rush, watch, ...; ARGS="--people 10000")
+load: ## Run a load test on private servers (SCENARIO=rush, map, ...; ARGS="--people 10000")
 	@scripts/setup run
 	@$(CARGO) build --locked --release --bin grandstand --bin grandstand-load
 	@exec $(target_dir)/release/grandstand load $(SCENARIO) --embedded $(ARGS)

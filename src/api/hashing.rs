@@ -1,5 +1,5 @@
-//! The line in front of the hashes of passwords. A hash costs about 20 ms of a processor and 19 MiB,
-//! so only a few run at once, and only a few wait.
+//! The line in front of the hashes of passwords. A hash costs about 20 ms of a processor and 19
+//! MiB, so only a few run at once, and only a few wait.
 
 use crate::api::error::{ApiError, ErrorCode};
 use std::sync::Arc;
