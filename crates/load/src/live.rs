@@ -2,9 +2,9 @@
 //! while people are under way. It reads the tally a few times a second from a thread of its own,
 //! and draws nothing when stderr is not a terminal.
 
-use crate::report::text::number;
+use crate::numbers::number;
 use crate::tally::glance::Glance;
-use crate::tally::{Kind, Tally};
+use crate::tally::{Kind, SEATS_LEFT, Tally};
 use console::{Term, measure_text_width, style, truncate_str};
 use std::ops::RangeInclusive;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -18,8 +18,6 @@ const GLANCE_WINDOW: Duration = Duration::from_secs(2);
 /// The widths of the bar and of the names of the steps, where the terminal has room for them.
 const BAR_CHARS: RangeInclusive<usize> = 6..=24;
 const STEP_CHARS: RangeInclusive<usize> = 9..=20;
-/// The gauge that falls to zero when a sale is sold out. It shows the progress better than time.
-pub(crate) const SEATS_LEFT: &str = "seats left";
 
 /// A measured part that is under way. Its end is that of this value.
 pub(crate) struct Live {

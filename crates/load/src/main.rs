@@ -13,6 +13,7 @@ mod dice;
 mod fanout;
 mod live;
 mod machine;
+mod numbers;
 mod report;
 mod run;
 mod scenario;

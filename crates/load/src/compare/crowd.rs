@@ -1,5 +1,5 @@
-//! Two loads that need a cheap client: single seats that are held and given back, and refusals. Each
-//! connection has one request under way, and sends the next one when it has the response.
+//! Two loads that need a cheap client: single seats that are held and given back, and refusals.
+//! Each connection has one request under way, and sends the next one when it has the response.
 
 use crate::crew::{all, on_own_thread};
 use crate::dice::Dice;

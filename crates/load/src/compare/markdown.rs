@@ -3,7 +3,7 @@
 
 use crate::compare::push::{MESSAGES_PER_SECOND, STREAMS};
 use crate::compare::{Comparison, name};
-use crate::report::text::number;
+use crate::numbers::number;
 
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";

@@ -154,8 +154,8 @@ async fn read(
     }
 }
 
-/// Returns the µs of a core per delivered frame of a node. The seats that it takes stay held, so all
-/// rounds share the sale.
+/// Returns the µs of a core per delivered frame of a node. The seats that it takes stay held, so
+/// all rounds share the sale.
 pub(crate) async fn node(
     private: &Private,
     sale: &mut Sale,

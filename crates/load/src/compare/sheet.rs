@@ -1,7 +1,7 @@
 //! The values of a comparison: one per quantity and round. A quantity that could not be measured
 //! keeps the reason.
 
-use crate::report::text::number;
+use crate::numbers::number;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

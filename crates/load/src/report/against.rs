@@ -1,6 +1,6 @@
 //! A report against an older one (`--compare`): ratios, and what got worse by more than the noise.
 
-use crate::report::text::number;
+use crate::numbers::number;
 use crate::report::{FORMAT, Report};
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;

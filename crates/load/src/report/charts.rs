@@ -1,12 +1,11 @@
 //! The plots of a report: its course over time, and its latencies.
 
-use crate::live::SEATS_LEFT;
+use crate::numbers::number;
 use crate::report::plot::scale::Scale;
 use crate::report::plot::{Line, Plot, color};
-use crate::report::text::number;
 use crate::report::{Latency, Report};
-use crate::tally::Kind;
 use crate::tally::course::{ResponseSeries, StepSeries};
+use crate::tally::{Kind, SEATS_LEFT};
 
 /// Codes of refusals with a colour of their own. The others share the last one.
 const CODES_MAX: usize = 6;

@@ -1,9 +1,9 @@
 //! The report as a page that is complete in itself: no script, no font, no other host.
 
 use crate::crew::Check;
+use crate::numbers::number;
 use crate::report::charts::{color_of, histogram, over_time, percentiles};
 use crate::report::plot::{Plot, escape};
-use crate::report::text::number;
 use crate::report::{Latency, Report, Responses};
 
 const STYLE: &str = include_str!("page.css");

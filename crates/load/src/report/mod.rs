@@ -21,8 +21,8 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
-/// The version of the form of the JSON file. A change that an older reader would misunderstand needs
-/// a new number.
+/// The version of the form of the JSON file. A change that an older reader would misunderstand
+/// needs a new number.
 pub(crate) const FORMAT: u32 = 2;
 
 /// The report of a run.

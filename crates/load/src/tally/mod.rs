@@ -14,6 +14,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The gauge that falls to zero when a sale is sold out. It shows the progress better than time.
+pub(crate) const SEATS_LEFT: &str = "seats left";
+
 /// The meaning of a response for the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -117,7 +120,6 @@ impl Tally {
     }
 
     /// Records the value of a quantity at this moment: "seats left", for example.
-    #[allow(dead_code)] // Scenarios that have gauges follow.
     pub(crate) fn gauge(&self, name: &'static str, value: f64) {
         let mut state = self.0.lock();
         let Some(index) = state.index(Instant::now()) else { return };

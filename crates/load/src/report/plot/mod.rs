@@ -1,5 +1,5 @@
-//! Plots as inline SVG. The drawing stretches with the page, and its labels are text of the page, so
-//! that both are readable on a phone. The style sheet sets the colours, for light and dark.
+//! Plots as inline SVG. The drawing stretches with the page, and its labels are text of the page,
+//! so that both are readable on a phone. The style sheet sets the colours, for light and dark.
 
 pub(crate) mod scale;
 
