@@ -10,8 +10,9 @@ pub(crate) const LATENCY_US_MAX: u64 = 120_000_000;
 const PERIOD_MIN: Duration = Duration::from_millis(20);
 /// When there are more periods, pairs of them are merged. A period of a step needs up to 2 KiB.
 const PERIODS_MAX: usize = 512;
-/// The largest number of points that a report shows.
-const POINTS_MAX: usize = 160;
+/// The largest number of points that a report shows. With more of them, a point of a short run has
+/// too few responses for a percentile.
+const POINTS_MAX: usize = 80;
 
 /// Latencies of a period in microseconds, with an error of at most 6 %.
 type Small = Histogram<u32>;
@@ -188,6 +189,6 @@ mod tests {
         assert_eq!((latencies.len(), all.count()), (3, 5));
         let (p50, p99) = (all.ms(0.5).unwrap(), all.ms(0.99).unwrap());
         assert!((p50 / 3.0 - 1.0).abs() < 0.07 && (p99 / 5.0 - 1.0).abs() < 0.07, "{p50} {p99}");
-        assert_eq!(periods_per_point(161), 2);
+        assert_eq!(periods_per_point(81), 2);
     }
 }

@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 /// Both sides of the drawing. The page stretches it.
 const SIDE: f64 = 1000.0;
 /// Number of colours in the style sheet.
-const COLORS: usize = 8;
+const COLORS: usize = 12;
 
 /// A line or an area of a plot.
 pub(crate) struct Line {
     pub(crate) name: String,
-    /// The classes of the style sheet: `c0` to `c7`, and `thin` or `area`.
+    /// The classes of the style sheet: `c0` to `c11`, and `thin` or `area`.
     pub(crate) class: String,
     /// Without a value the line has a gap.
     pub(crate) points: Vec<(f64, Option<f64>)>,
@@ -168,7 +168,7 @@ mod tests {
     fn a_gap_lifts_the_pen_and_names_are_escaped() {
         let mut plot = Plot::new("a < b", "", Scale::time(2.0), Scale::linear(4.0));
         let points = vec![(0.0, Some(4.0)), (1.0, None), (2.0, Some(0.0))];
-        plot.line(&Line { name: "x & y".to_owned(), class: color(8), points });
+        plot.line(&Line { name: "x & y".to_owned(), class: color(12), points });
         let html = plot.html();
         assert!(html.contains("d=\"M0 0h0M1000 1000h0\""), "{html}");
         assert!(html.contains("a &lt; b") && html.contains("x &amp; y"), "{html}");

@@ -32,7 +32,7 @@ impl Scale {
 
     /// Returns a logarithmic axis of latencies in milliseconds.
     pub(crate) fn latencies(least: f64, largest: f64) -> Self {
-        let least = least.clamp(0.001, 1e6);
+        let least = least.clamp(0.1, 1e6);
         let (low, high) = (round_down(least), round_up(largest.max(least * 1.01)));
         let decades = (high / low).log10();
         let steps: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
