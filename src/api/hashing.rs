@@ -5,8 +5,8 @@ use crate::api::error::{ApiError, ErrorCode};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// The most log-ins and sign-ups that wait for each hash that runs: about 1.5 seconds of work. More:
-/// people wait for a response that they no longer want. Fewer: a short crowd is refused.
+/// The most log-ins and sign-ups that wait for each hash that runs: about 1.5 seconds of work.
+/// More: people wait for a response that they no longer want. Fewer: a short crowd is refused.
 const WAITING_MAX: usize = 64;
 
 /// The hashes of one node.

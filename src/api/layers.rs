@@ -1,6 +1,6 @@
-//! What happens around the handler of every request: its id, limits, a timeout, metrics, headers, and
-//! the problem document of a failure. These are plain steps and no layers of tower, because each
-//! layer costs a request two allocations and a move of everything inside it.
+//! What happens around the handler of every request: its id, limits, a timeout, metrics, headers,
+//! and the problem document of a failure. These are plain steps and no layers of tower, because
+//! each layer costs a request two allocations and a move of everything inside it.
 
 use crate::api::Services;
 use crate::api::address::Caller;

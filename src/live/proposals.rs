@@ -1,7 +1,7 @@
 //! The seats that buyers are offered: the best ones that are free, and the alternatives to seats
 //! that somebody else got. In a rush thousands of people have the same wish at once, so one search
-//! serves all of them. Each is offered other seats first, because otherwise all of them would try to
-//! hold the same seats, and all but one would be refused again.
+//! serves all of them. Each is offered other seats first, because otherwise all of them would try
+//! to hold the same seats, and all but one would be refused again.
 //!
 //! Nothing here takes the lock of the seat map, which the event streams need.
 
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// How long a search is used, and how long proposed seats are kept from other buyers. It must exceed
-/// the delay until a hold shows on the map. A longer time hides free seats.
+/// How long a search is used, and how long proposed seats are kept from other buyers. It must
+/// exceed the delay until a hold shows on the map. A longer time hides free seats.
 const PROPOSAL_TTL: Duration = Duration::from_millis(200);
 /// The most choices of a search. Fewer: a rush needs more searches. More: each search takes longer.
 const CHOICES_MAX: usize = 64;
@@ -107,9 +107,9 @@ impl Proposals {
         }
     }
 
-    /// Up to `most` free choices that fit a wish, the best first. The next caller gets others first,
-    /// as long as there are others. With `keep` the first choice is kept from the callers with other
-    /// wishes too, because this caller is about to hold it.
+    /// Up to `most` free choices that fit a wish, the best first. The next caller gets others
+    /// first, as long as there are others. With `keep` the first choice is kept from the callers
+    /// with other wishes too, because this caller is about to hold it.
     pub(super) fn take(
         &self,
         wish: &Wish,
