@@ -15,7 +15,8 @@ local function refuse_buyer(batch, match, user, count)
   if match.queue and not has_pass(batch, match, user) then return 'pass_required' end
   local most = batch.seats_per_user - count
   if seats_held(batch, match, user) <= most then return nil end
-  if seats_held_now(batch, match, user) > most then return 'seat_limit' end
+  if has_overdue(batch) and seats_held_now(batch, match, user) <= most then return nil end
+  return 'seat_limit'
 end
 
 -- The number of the first seat from `first` to `last` that is not free, and the claim on it; or

@@ -765,7 +765,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Seats that a buyer may have together. */
+        /** @description Free seats in the place of the seats that were lost. */
         Alternative: {
             /**
              * Format: int64
