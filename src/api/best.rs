@@ -110,9 +110,13 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
             ApiError::field("bestAvailable.grade", message)
         })
     });
+    // In one order and each once, so that people with the same wish share a search.
+    let mut sections = best.section_ids;
+    sections.sort_unstable();
+    sections.dedup();
     Ok(Wish {
         count: best.count,
-        sections: best.section_ids,
+        sections,
         grade: grade.transpose()?,
         adjacent: best.adjacent,
     })
