@@ -114,12 +114,7 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
     let mut sections = best.section_ids;
     sections.sort_unstable();
     sections.dedup();
-    Ok(Wish {
-        count: best.count,
-        sections,
-        grade: grade.transpose()?,
-        adjacent: best.adjacent,
-    })
+    Ok(Wish { count: best.count, sections, grade: grade.transpose()?, adjacent: best.adjacent })
 }
 
 /// Up to three choices as good as the seats that were lost: the same number, side by side, first in

@@ -42,7 +42,7 @@ pub(crate) fn tables(compared: &Comparison) -> String {
     text.push('\n');
     text + &wrapped(&format!(
         "{at}; {line}; {redis}; {postgres}; Grandstand {version} ({build} build). Medians of \
-         {rounds} rounds in turns, {each:.0} s for each load, ratios within a round; client and \
+         {rounds} rounds in turns, {each:.1} s for each load, ratios within a round; client and \
          servers share the cores."
     ))
 }
