@@ -155,6 +155,10 @@ impl Proposals {
         if let Some(search) = searches.get(wish) {
             return search.clone();
         }
+        // A search that is too old is made again anyway, and its choices take memory. A search that
+        // is locked is in use.
+        let is_recent = |search: &Search| now.saturating_duration_since(search.at) <= PROPOSAL_TTL;
+        searches.retain(|_, search| search.try_lock().is_none_or(|search| is_recent(&search)));
         if searches.len() >= WISHES_MAX {
             searches.clear();
         }
@@ -281,6 +285,18 @@ mod tests {
         assert_eq!(bed.take(2, 12, true)[0].seat_ids, first[0].seat_ids);
         assert_eq!(bed.take(1, 12, true).len(), 1, "another wish");
         assert!(bed.take(3, 12, true).is_empty());
+    }
+
+    #[test]
+    fn old_searches_are_dropped_when_a_new_wish_comes() {
+        let bed = Bed::new(100);
+        for count in 1..9 {
+            bed.take(count, 1, false);
+        }
+        assert_eq!(bed.proposals.searches.lock().len(), 8);
+        let wish = Wish { count: 9, sections: vec![], grade: None, adjacent: true };
+        bed.proposals.search_of(&wish, Instant::now() + PROPOSAL_TTL * 2);
+        assert_eq!(bed.proposals.searches.lock().len(), 1);
     }
 
     #[test]
