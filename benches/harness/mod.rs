@@ -5,9 +5,10 @@
 pub mod servers;
 
 use criterion::Criterion;
-use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
+use grandstand::domain::catalog::{Match, MatchStatus, Site};
 use grandstand::domain::ids::{MatchId, Partition, SeatId, SiteId, UserId};
 use grandstand::domain::plan::{PlanIndex, SitePlan};
+use grandstand::domain::queue::QueueSettings;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::load::Load;
@@ -147,6 +148,9 @@ pub fn open_match() -> Match {
         starts_at: jiff::Timestamp::UNIX_EPOCH,
         status: MatchStatus::Open,
         queue: QueueSettings::default(),
+        sale_opens_at: None,
+        sale_closes_at: None,
+        draw_seed: None,
         orphan_rule: false,
         moved: false,
         archived: false,

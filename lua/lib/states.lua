@@ -20,4 +20,16 @@ local ENDED = {
   REFUNDED = 'REFUNDED', LOST = 'LOST',
 }
 
-local MATCH = { OPEN = 'OPEN', ARCHIVED = 'ARCHIVED' }
+local MATCH = {
+  ANNOUNCED = 'ANNOUNCED', OPEN = 'OPEN', CLOSED = 'CLOSED', ARCHIVED = 'ARCHIVED',
+}
+
+-- The status of a match by the clock, because the sale opens and ends at its times even while no
+-- worker changes the match. The times are in ms; an announced match with the time 0 is opened by
+-- hand.
+local function match_status(status, opens_at, closes_at, now)
+  opens_at, closes_at = tonumber(opens_at or 0), tonumber(closes_at or 0)
+  if status == MATCH.ANNOUNCED and opens_at > 0 and now >= opens_at then status = MATCH.OPEN end
+  if status == MATCH.OPEN and closes_at > 0 and now >= closes_at then return MATCH.CLOSED end
+  return status
+end

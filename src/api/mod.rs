@@ -159,7 +159,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sale::close))
         .routes(routes!(admin::sale::block))
         .routes(routes!(admin::sale::unblock))
-        .routes(routes!(admin::sale::set_queue))
+        .routes(routes!(admin::queue::set_queue))
         // operation
         .routes(routes!(health::metrics))
 }

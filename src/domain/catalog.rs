@@ -4,9 +4,9 @@
 
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::plan::SitePlan;
+use crate::domain::queue::QueueSettings;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A site as Redis, PostgreSQL and the journal keep it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,10 @@ pub struct Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum MatchStatus {
+    /// Only administrators see it.
     Draft,
+    /// Everybody sees it, and it is not on sale yet.
+    Announced,
     Open,
     Closed,
 }
@@ -32,6 +35,7 @@ impl MatchStatus {
     pub fn word(self) -> &'static str {
         match self {
             Self::Draft => "DRAFT",
+            Self::Announced => "ANNOUNCED",
             Self::Open => "OPEN",
             Self::Closed => "CLOSED",
         }
@@ -51,7 +55,18 @@ pub struct Match {
     pub away_team: String,
     pub starts_at: jiff::Timestamp,
     pub status: MatchStatus,
+    /// An announced match is opened at this time by the clock of Redis; none: by hand.
+    #[serde(default)]
+    pub sale_opens_at: Option<jiff::Timestamp>,
+    /// The sale ends at this time by the clock of Redis; none: when the match starts.
+    #[serde(default)]
+    pub sale_closes_at: Option<jiff::Timestamp>,
     pub queue: QueueSettings,
+    /// The secret from which the order of the people who join before the sale opens is drawn, 64
+    /// hexadecimal digits. It is made once, when the draw is switched on, and never changed,
+    /// because its hash is published.
+    #[serde(default)]
+    pub draw_seed: Option<String>,
     /// No choice by hand may leave a single seat alone.
     #[serde(default)]
     pub orphan_rule: bool,
@@ -63,70 +78,24 @@ pub struct Match {
     pub archived: bool,
 }
 
-/// How the waiting room of a match lets people in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct QueueSettings {
-    /// With the queue on, nobody holds a seat without a pass.
-    pub enabled: bool,
-    /// Nobody is let in before this moment; none: as soon as the match is open.
-    pub opens_at: Option<jiff::Timestamp>,
-    /// People let in per minute, 1 to 1,000,000.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub admit_per_minute: u32,
-    /// Passes valid at the same time, 1 to 1,000,000.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub max_active: u32,
-    /// Life of a pass in milliseconds, 10,000 to 3,600,000.
-    #[schema(minimum = 10_000, maximum = 3_600_000)]
-    pub pass_ttl_ms: u64,
-    /// People who join before `opensAt` get a random order at opening. Not supported yet.
-    #[schema(schema_with = off)]
-    pub random_pre_queue: bool,
-    /// Nobody is let in while this is on.
-    pub paused: bool,
-}
-
-/// A switch that cannot be turned on.
-fn off() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Boolean)
-        .description(Some("A random order at opening is not supported yet."))
-        .enum_values(Some([false]))
-        .build()
-}
-
-impl Default for QueueSettings {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            opens_at: None,
-            admit_per_minute: 600,
-            max_active: 500,
-            pass_ttl_ms: 600_000,
-            random_pre_queue: false,
-            paused: false,
-        }
-    }
-}
-
 impl Match {
+    /// When the sale ends.
+    pub fn closes_at(&self) -> jiff::Timestamp {
+        self.sale_closes_at.unwrap_or(self.starts_at)
+    }
+
     /// The run-time fields that the scripts read from the match's meta hash.
     pub fn meta(&self) -> Vec<(&'static str, String)> {
         if self.archived {
             return vec![("status", "ARCHIVED".to_owned())];
         }
-        let queue = &self.queue;
-        let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
-        let opens_at = queue.opens_at.map_or(0, |at| at.as_millisecond());
-        vec![
+        let ms = |at: Option<jiff::Timestamp>| at.map_or(0, |at| at.as_millisecond()).to_string();
+        let mut meta = vec![
             ("status", self.status.word().to_owned()),
-            ("queue_enabled", flag(queue.enabled)),
-            ("queue_paused", flag(queue.paused)),
-            ("queue_opens_at", opens_at.to_string()),
-            ("queue_per_minute", queue.admit_per_minute.to_string()),
-            ("queue_active_max", queue.max_active.to_string()),
-            ("queue_pass_ttl_ms", queue.pass_ttl_ms.to_string()),
-        ]
+            ("sale_opens_at", ms(self.sale_opens_at)),
+            ("sale_closes_at", ms(Some(self.closes_at()))),
+        ];
+        meta.extend(self.queue.meta());
+        meta
     }
 }

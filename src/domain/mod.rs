@@ -11,5 +11,6 @@ pub mod model;
 pub mod money;
 pub mod plan;
 pub mod position;
+pub mod queue;
 pub mod seat;
 pub mod text;

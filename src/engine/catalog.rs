@@ -52,7 +52,7 @@ impl Engine {
             document: encode(fixture)?,
             fields: fixture.meta(),
             gone: match fixture.status {
-                MatchStatus::Draft | MatchStatus::Open => vec![],
+                MatchStatus::Draft | MatchStatus::Announced | MatchStatus::Open => vec![],
                 MatchStatus::Closed => vec![keys.queue(), keys.passes()],
             },
         };

@@ -1,8 +1,9 @@
 //! A match as everybody sees it, without its seats. The API returns it, and every event stream of
 //! the match sends it at its start and when the match changes.
 
-use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
+use crate::domain::queue::QueueSettings;
 use crate::live::catalog::KnownSite;
 use crate::live::frame;
 use serde::Serialize;

@@ -2,13 +2,14 @@
 
 use crate::support::partition::open_partition;
 use fred::prelude::*;
-use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
+use grandstand::domain::catalog::{Match, MatchStatus};
 use grandstand::domain::claim::{Claim, ClaimState};
 use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
+use grandstand::domain::queue::QueueSettings;
 use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
@@ -218,6 +219,9 @@ pub fn fixture(status: MatchStatus, queue: bool) -> Match {
         starts_at: "2030-05-05T05:00:00Z".parse().unwrap(),
         status,
         queue: QueueSettings { enabled: queue, ..QueueSettings::default() },
+        sale_opens_at: None,
+        sale_closes_at: None,
+        draw_seed: None,
         orphan_rule: false,
         moved: false,
         archived: false,

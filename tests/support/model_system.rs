@@ -4,13 +4,14 @@
 use crate::support::claims::read_claims;
 use crate::support::model_effect::Ran;
 use fred::prelude::*;
-use grandstand::domain::catalog::{Match, MatchStatus, QueueSettings};
+use grandstand::domain::catalog::{Match, MatchStatus};
 use grandstand::domain::claim::{ClaimState, EndReason};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
 use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, State};
 use grandstand::domain::money::{Attempt, Refund};
+use grandstand::domain::queue::QueueSettings;
 use grandstand::engine::claims::Found;
 use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::limits::Limits;
@@ -379,6 +380,9 @@ fn fixture(id: MatchId) -> Match {
         starts_at: jiff::Timestamp::UNIX_EPOCH,
         status: MatchStatus::Open,
         queue: QueueSettings::default(),
+        sale_opens_at: None,
+        sale_closes_at: None,
+        draw_seed: None,
         orphan_rule: false,
         moved: false,
         archived: false,

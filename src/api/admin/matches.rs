@@ -6,8 +6,9 @@ use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
-use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
+use crate::domain::queue::QueueSettings;
 use crate::domain::text::is_invisible;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,9 @@ pub async fn create(
         starts_at: given.starts_at,
         status: MatchStatus::Draft,
         queue: QueueSettings::default(),
+        sale_opens_at: None,
+        sale_closes_at: None,
+        draw_seed: None,
         orphan_rule: given.orphan_rule,
         moved: false,
         archived: false,

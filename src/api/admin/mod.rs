@@ -1,5 +1,6 @@
 //! Administration: the catalogue and the sale.
 
 pub mod matches;
+pub mod queue;
 pub mod sale;
 pub mod sites;

@@ -1,12 +1,12 @@
-//! The sale of a match: opens and closes it, blocks seats, sets the waiting room.
+//! The sale of a match: opens and closes it, blocks seats.
 
 use crate::api::Services;
 use crate::api::admin::matches::{changed, read};
 use crate::api::auth::Admin;
-use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
-use crate::domain::catalog::{Match, MatchStatus, QueueSettings};
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SeatId};
 use crate::engine::error::{EngineError, Refusal};
 use axum::extract::State;
@@ -119,45 +119,8 @@ pub async fn unblock(
     Ok(Okay(SeatsDone { seats: count }))
 }
 
-/// Sets the waiting room. A field that is left out gets its default.
-#[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
-    operation_id = "setQueue", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = QueueSettings, security(("token" = [])),
-    responses((status = 200, body = Envelope<MatchView>)),
-    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
-pub async fn set_queue(
-    State(services): State<Arc<Services>>,
-    _: Admin,
-    Path(id): Path<MatchId>,
-    input: Input<QueueSettings>,
-) -> ApiResult<Okay<MatchView>> {
-    let queue = input.value;
-    check(&queue)?;
-    let fixture = read(&services, id).await?;
-    change(&services, fixture, |fixture| fixture.queue = queue).await
-}
-
-fn check(queue: &QueueSettings) -> ApiResult<()> {
-    let mut errors = Vec::new();
-    let mut wrong = |field: &str, message: &str| {
-        errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
-    };
-    if !(1..=1_000_000).contains(&queue.admit_per_minute) {
-        wrong("admitPerMinute", "must be 1 to 1,000,000 people");
-    }
-    if !(1..=1_000_000).contains(&queue.max_active) {
-        wrong("maxActive", "must be 1 to 1,000,000 people");
-    }
-    if !(10_000..=3_600_000).contains(&queue.pass_ttl_ms) {
-        wrong("passTtlMs", "must be 10,000 to 3,600,000 milliseconds");
-    }
-    if queue.random_pre_queue {
-        wrong("randomPreQueue", "is not supported yet: people are served in the order they join");
-    }
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::fields(errors)) }
-}
-
-async fn change(
+/// Changes a match.
+pub(super) async fn change(
     services: &Services,
     old: Match,
     edit: impl FnOnce(&mut Match),

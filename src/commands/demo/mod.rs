@@ -7,8 +7,9 @@ mod tests;
 use crate::api::Services;
 use crate::api::users::new_account;
 use crate::domain::account::Role;
-use crate::domain::catalog::{Match, MatchStatus, QueueSettings, Site};
+use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
+use crate::domain::queue::QueueSettings;
 use crate::engine::error::{EngineError, Refusal};
 use anyhow::Context as _;
 use grandstand_demo::{ACCOUNTS, DemoAccount, Fixture, fixtures, stadium};
@@ -69,6 +70,9 @@ fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         starts_at: fixture.starts_at,
         status: if fixture.open { MatchStatus::Open } else { MatchStatus::Draft },
         queue: QueueSettings::default(),
+        sale_opens_at: None,
+        sale_closes_at: None,
+        draw_seed: None,
         orphan_rule: false,
         moved: false,
         archived: false,

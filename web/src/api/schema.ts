@@ -1373,7 +1373,7 @@ export interface components {
          * @description Where the sale of a match stands.
          * @enum {string}
          */
-        MatchStatus: "DRAFT" | "OPEN" | "CLOSED";
+        MatchStatus: "DRAFT" | "ANNOUNCED" | "OPEN" | "CLOSED";
         /** @description A match. */
         MatchView: components["schemas"]["MatchNow"] & {
             /**
@@ -1529,11 +1529,24 @@ export interface components {
         /** @description How the waiting room of a match lets people in. */
         QueueSettings: {
             /**
+             * Format: int64
+             * @description Life of an admission that nobody picks up, in milliseconds, 10,000 to 3,600,000.
+             * @default 120000
+             */
+            admissionTtlMs?: number;
+            /**
              * Format: int32
              * @description People let in per minute, 1 to 1,000,000.
              * @default 600
              */
             admitPerMinute?: number;
+            /**
+             * Format: double
+             * @description Buyers without seats per free seat, 0.1 to 10. With 1, nobody more is let in while there are
+             *     as many buyers without seats as free seats. A part of a buyer counts as a whole one.
+             * @default 1
+             */
+            buyersPerFreeSeat?: number;
             /**
              * @description With the queue on, nobody holds a seat without a pass.
              * @default false
@@ -1547,13 +1560,14 @@ export interface components {
             maxActive?: number;
             /**
              * Format: date-time
-             * @description Nobody is let in before this moment; none: as soon as the match is open.
+             * @description People may join from this time on; none: as soon as the sale is open.
              * @default null
              */
             opensAt?: string | null;
             /**
              * Format: int64
-             * @description Life of a pass in milliseconds, 10,000 to 3,600,000.
+             * @description Life of a pass in milliseconds, 10,000 to 3,600,000. It begins when the person asks for
+             *     their place, or holds seats.
              * @default 600000
              */
             passTtlMs?: number;
@@ -1563,10 +1577,10 @@ export interface components {
              */
             paused?: boolean;
             /**
-             * @description A random order at opening is not supported yet.
-             * @enum {boolean}
+             * @description People who join before the sale opens get a random order when it opens.
+             * @default false
              */
-            randomPreQueue?: false;
+            randomPreQueue?: boolean;
         };
         /** @description Whether a node can serve, and what is missing, as of about a second ago. */
         Ready: {
@@ -6684,7 +6698,7 @@ type ReadonlyArray<T> = [
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "not heard", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
 export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
-export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "OPEN", "CLOSED"];
+export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
 export const placeStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PlaceState"]> = ["WAITING", "ADMITTED"];

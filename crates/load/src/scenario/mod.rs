@@ -26,8 +26,8 @@ use crate::scenario::history::History;
 use crate::target::{Private, Target};
 use crate::venue::Venue;
 use anyhow::{Context as _, ensure};
-use grandstand::domain::catalog::QueueSettings;
 use grandstand::domain::ids::MatchId;
+use grandstand::domain::queue::QueueSettings;
 use std::sync::Arc;
 
 /// Seats that a rush wants: a seat for every fifth person of the default crowd.
