@@ -6,7 +6,7 @@
 -- ARGV[1]  taken seats of a large match
 -- Replies: not_loaded large snapshot
 -- Cost: O(taken seats, at most ARGV[1])
-local meta = redis.call('HMGET', KEYS[2], 'status', 'version', 'serving')
+local meta = redis.call('HMGET', KEYS[2], 'status', 'version', 'serving', 'queue_told')
 local epoch, layout = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'layout'))
 if not meta[1] or not layout then return { 'not_loaded' } end
 local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
@@ -20,5 +20,8 @@ end
 for number = 1, #seats, 2 do
   taken[#taken + 1] = seats[number] .. seats[number + 1]:sub(1, 1)
 end
+-- The line, in the form of an entry of the changes. `queue_told` has the people who waited then.
+local rest = (meta[4] or ''):match(' (.*)') or '0 -'
+local line = (meta[3] or '0') .. ' ' .. redis.call('ZCARD', KEYS[5]) .. ' 0 ' .. rest
 return { reply, epoch, last[1] and last[1][1] or '0-0', meta[2] or '0', table.concat(taken, ','),
-  meta[3] or '0', redis.call('ZCARD', KEYS[5]) }
+  line }

@@ -1,53 +1,95 @@
--- Lets people in at the set rate, while there are fewer active passes than the set number. Joining
--- and leaving only change the queue. This script, which runs a few times a second, writes to the
--- changes how many wait.
+-- Lets people in: at the set rate, while there are fewer passes than the set number, and not more
+-- buyers without seats than the free seats can serve. Joining and leaving only change the queue.
+-- This script, which runs a few times a second, writes to the changes how many wait.
 -- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue   KEYS[3]  ZSET  passes   KEYS[4]  STREAM changes
--- KEYS[5]  HASH  partition
--- Replies: off closed idle admitted
--- Emits: changes: q with serving, people waiting, people admitted now
+-- KEYS[5]  HASH  partition   KEYS[6]  HASH  seats
+-- ARGV[1]  seats of the site; 0: unknown
+-- ARGV[2]  people to let in at once, whatever the settings; 0: as the settings say
+-- Replies: not_loaded off closed idle admitted, then people let in, drawn, early, and the order
+-- Emits: changes: q with serving, people waiting, people admitted now, 1 if slowed, how many were
+--        drawn (or -)
 -- Cost: O(people admitted · log people waiting)
 -- While somebody waits, the numbers are written at least at this interval, because clients estimate
 -- the pace of the queue from the time between them.
 local WRITE_INTERVAL_MS = 5000
-local now = clock_now(clock_read(KEYS[5]))
-local meta = redis.call('HMGET', KEYS[1], 'queue_enabled', 'status', 'queue_paused',
-  'queue_opens_at', 'queue_per_minute', 'queue_active_max', 'queue_pass_ttl_ms', 'queue_last_at',
-  'serving', 'queue_told', 'queue_told_at')
-if meta[1] ~= '1' then return { 'off' } end
-local closed = meta[2] ~= 'OPEN' or meta[3] == '1' or now < tonumber(meta[4])
-local serving, people = meta[9] or '0', {}
+-- People of one call: about 1 ms of Redis.
+local PEOPLE_MAX = 1000
+
+local queue = queue_read(KEYS[1], clock_read(KEYS[5]))
+if not queue.status then return { 'not_loaded' } end
+if not queue.enabled then return { 'off' } end
+local is_open, now = queue.status == MATCH.OPEN, queue.now
+local set = redis.call('HMGET', KEYS[1], 'queue_per_minute', 'queue_active_max',
+  'queue_buyers_per_free_seat', 'queue_last_at', 'queue_told', 'queue_told_at')
+local forced = tonumber(ARGV[2])
+
+-- How many more people may be inside.
+local function room_inside()
+  for kind = PASS.ADMITTED, PASS.BUYING do
+    local from = pass_score(kind, 0)
+    redis.call('ZREMRANGEBYSCORE', KEYS[3], from, pass_score(kind, now))
+  end
+  local room = tonumber(set[2]) - redis.call('ZCARD', KEYS[3])
+  local seats = tonumber(ARGV[1])
+  if seats == 0 then return room end
+  local free = math.max(0, seats - redis.call('HLEN', KEYS[6]))
+  local buyers = redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. pass_score(PASS.BUYING, 0))
+  -- The thousandth makes up for the rounding of a factor such as 0.1.
+  local served = math.ceil(free * tonumber(set[3] or 1) - 0.001)
+  return math.min(room, served - buyers)
+end
+
+-- The number of people to admit grows with time, and is saved up for one second at most.
+local per_ms = tonumber(set[1]) / 60000
+-- A last time in the future comes from before the clock of the partition started again.
+local last = math.min(tonumber(set[4] or 0), now)
+local since = math.max(last, now - math.max(1000, 1 / per_ms))
+
+-- Takes the first people out of the line who have their number.
+local function take(count)
+  local upto = '+inf'
+  if queue.drawn < queue.early then upto = '(' .. queue_score(queue.drawn + 1, 0) end
+  local users, numbers = {}, {}
+  if count < 1 then return users end
+  local found = redis.call('ZRANGE', KEYS[2], QUEUE_NUMBER, upto, 'BYSCORE', 'LIMIT', 0, count,
+    'WITHSCORES')
+  for place = 1, #found, 2 do
+    users[#users + 1], numbers[#numbers + 1] = found[place], found[place + 1]
+  end
+  if #users > 0 then
+    redis.call('ZREM', KEYS[2], unpack(users))
+    queue_let_in(KEYS[1], KEYS[3], queue, users)
+    queue.serving = math.max(queue.serving, (queue_parse(numbers[#numbers])))
+    redis.call('HSET', KEYS[1], 'serving', string.format('%d', queue.serving))
+  end
+  return users
+end
+
 -- all checked: write
-if not closed then
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
-  local free = tonumber(meta[6]) - redis.call('ZCARD', KEYS[3])
-  -- The number of people to admit grows with time, and is saved up for one second at most.
-  local per_ms = tonumber(meta[5]) / 60000
-  -- A last time in the future comes from before the clock of the partition started again.
-  local last = math.min(tonumber(meta[8] or 0), now)
-  local since = math.max(last, now - math.max(1000, 1 / per_ms))
+queue_open(KEYS[1], queue)
+local people, slowed = {}, false
+if is_open then
   -- The thousandth makes up for the rounding of doubles as large as the ms since 1970.
-  local due = math.floor((now - since) * per_ms + 0.001)
-  local count = math.min(free, due, 1000)
-  people = count > 0 and redis.call('ZPOPMIN', KEYS[2], count) or {}
-  local last_at = since + #people / 2 / per_ms
-  redis.call('HSET', KEYS[1], 'queue_last_at', string.format('%.3f', last_at))
-end
-local passes = {}
-for number = 1, #people, 2 do
-  passes[#passes + 1] = string.format('%.0f', now + tonumber(meta[7]))
-  passes[#passes + 1] = people[number]
-end
-if #people > 0 then
-  redis.call('ZADD', KEYS[3], unpack(passes))
-  serving = people[#people]
-  redis.call('HSET', KEYS[1], 'serving', serving)
+  local due, room = math.floor((now - since) * per_ms + 0.001), room_inside()
+  slowed = not queue.paused and (room <= 0 or room < due)
+  if forced > 0 then
+    people = take(math.min(forced, PEOPLE_MAX))
+  elseif not queue.paused then
+    people = take(math.min(room, due, PEOPLE_MAX))
+    local last_at = since + #people / per_ms
+    redis.call('HSET', KEYS[1], 'queue_last_at', string.format('%.3f', last_at))
+  end
 end
 local waiting = redis.call('ZCARD', KEYS[2])
-local old = waiting > 0 and now - tonumber(meta[11] or 0) >= WRITE_INTERVAL_MS
-if #people > 0 or waiting ~= tonumber(meta[10] or 0) or old then
-  redis.call('HSET', KEYS[1], 'queue_told', waiting, 'queue_told_at', string.format('%.0f', now))
+local known = queue.early and queue.drawn >= queue.early
+local rest = (slowed and waiting > 0 and '1 ' or '0 ')
+  .. (known and string.format('%d', queue.early) or '-')
+local told = waiting .. ' ' .. rest
+local old = waiting > 0 and now - tonumber(set[6] or 0) >= WRITE_INTERVAL_MS
+if #people > 0 or told ~= (set[5] or '0 0 -') or old then
+  redis.call('HSET', KEYS[1], 'queue_told', told, 'queue_told_at', string.format('%d', now))
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'q',
-    serving .. ' ' .. waiting .. ' ' .. #people / 2)
+    string.format('%d %d %d ', queue.serving, waiting, #people) .. rest)
 end
-if #people > 0 then return { 'admitted', #people / 2, serving } end
-return { closed and 'closed' or 'idle' }
+local reply = (#people > 0 and 'admitted') or (not is_open and 'closed') or 'idle'
+return { reply, #people, queue.drawn, queue.early or 0, queue.order or '' }

@@ -1,22 +1,103 @@
--- A user's place in the queue of a match: joins, or only looks.
--- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue: user by number   KEYS[3]  ZSET  passes: user by end
--- KEYS[4]  HASH  partition
--- ARGV[1]  user   ARGV[2]  join | look
--- Replies: not_loaded ended off admitted waiting none
--- Cost: O(log people waiting)
-local now = clock_now(clock_read(KEYS[4]))
-local meta = redis.call('HMGET', KEYS[1], 'status', 'queue_enabled', 'serving', 'queue_next')
-if not meta[1] then return { 'not_loaded' } end
-if meta[1] == 'CLOSED' or meta[1] == 'ARCHIVED' then return { 'ended' } end
-if meta[2] ~= '1' then return { 'off' } end
-local serving = meta[3] or '0'
-local expires = redis.call('ZSCORE', KEYS[3], ARGV[1])
-if expires and tonumber(expires) > now then return { 'admitted', expires, serving } end
-local number = redis.call('ZSCORE', KEYS[2], ARGV[1])
-if not number and ARGV[2] ~= 'join' then return { 'none' } end
--- all checked: write
-if not number then
-  number = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'queue_next', 1))
-  redis.call('ZADD', KEYS[2], number, ARGV[1])
+-- The places of some users in the queue of a match: each joins, or only looks. To look picks an
+-- admission up, so that the pass begins. To peek changes nothing.
+-- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue: user by number and ticket
+-- KEYS[3]  ZSET  passes: user by kind and end   KEYS[4]  HASH  partition   KEYS[5]  HASH  seats
+-- ARGV[1]  seats of the site; 0: unknown
+-- ARGV[2..]  user, join | look | peek; for each user
+-- Replies: not_loaded ended off admitted waiting none not_open sold_out full, a line for each user
+-- Cost: O(users · log people waiting)
+local queue = queue_read(KEYS[1], clock_read(KEYS[4]))
+
+local function refused()
+  if not queue.status then return 'not_loaded' end
+  if queue.status == MATCH.CLOSED or queue.status == MATCH.ARCHIVED then return 'ended' end
+  if not queue.enabled then return 'off' end
 end
-return { 'waiting', number, serving, redis.call('ZRANK', KEYS[2], ARGV[1]) }
+
+local users = {}
+for number = 2, #ARGV, 2 do users[#users + 1] = ARGV[number] end
+local lines = {}
+if refused() then
+  for number = 1, #users do lines[number] = refused() end
+  return table.concat(lines, '\n')
+end
+
+local is_open = queue.status == MATCH.OPEN
+local passes = redis.call('ZMSCORE', KEYS[3], unpack(users))
+local scores = redis.call('ZMSCORE', KEYS[2], unpack(users))
+-- The scores of users whose pass begins in this call.
+local picked_up = {}
+local pass_ttl, seats_free, undrawn
+
+local function pick_up(user)
+  pass_ttl = pass_ttl or redis.call('HGET', KEYS[1], 'queue_pass_ttl_ms')
+  local ends_at = queue.now + pass_ttl
+  picked_up[#picked_up + 1], picked_up[#picked_up + 2] = pass_score(PASS.CHOOSING, ends_at), user
+  return ends_at
+end
+
+local function cannot_join()
+  local too_early = queue.now < queue.opens_at or (not is_open and queue.opens_at == 0)
+  if too_early or (not is_open and queue.status ~= MATCH.ANNOUNCED) then
+    return 'not_open ' .. string.format('%d', queue.opens_at)
+  end
+  local seats = tonumber(ARGV[1])
+  seats_free = seats_free or seats - redis.call('HLEN', KEYS[5])
+  if seats > 0 and seats_free <= 0 then return 'sold_out' end
+  if queue.next + 1 >= QUEUE_NUMBER then return 'full' end
+end
+
+local function join(user)
+  queue.next = queue.next + 1
+  local number = queue.early and queue.next or 0
+  local score = queue_score(number, queue.next)
+  redis.call('ZADD', KEYS[2], score, user)
+  return score
+end
+
+-- People in front. Those who wait for the draw have the lowest scores, wherever they will be.
+local function ahead_of(user, number)
+  local ahead = redis.call('ZRANK', KEYS[2], user)
+  if number > 0 and number <= queue.early then
+    undrawn = undrawn or redis.call('ZCOUNT', KEYS[2], 0, QUEUE_NUMBER - 1)
+    ahead = ahead - undrawn
+  end
+  return ahead
+end
+
+local function waiting(user, score)
+  local number, ticket = queue_parse(score)
+  local in_order = (queue.order or (queue.random and 'random' or 'joined')) == 'joined'
+  if number == 0 and in_order and not queue.early then number = ticket end
+  local ahead = number > 0 and (queue.early and ahead_of(user, number)
+    or redis.call('ZRANK', KEYS[2], user)) or 0
+  return 'waiting ' .. string.format('%d %d %d %d', number, ticket, ahead, queue.serving)
+end
+
+-- all checked: write
+queue_open(KEYS[1], queue)
+local before, scores_now = queue.next, {}
+for number, user in ipairs(users) do
+  local verb = ARGV[2 * number + 1]
+  local kind, ends_at = PASS.ADMITTED, 0
+  if passes[number] then kind, ends_at = pass_parse(passes[number]) end
+  local score, reply = scores_now[user] or scores[number], 'none'
+  if ends_at > queue.now then
+    if kind == PASS.ADMITTED and verb ~= 'peek' then ends_at = pick_up(user) end
+    reply = 'admitted ' .. string.format('%d %d', ends_at, queue.serving)
+  elseif score then
+    reply = waiting(user, score)
+  elseif verb == 'join' then
+    reply = cannot_join()
+    if not reply then
+      scores_now[user] = join(user)
+      reply = waiting(user, scores_now[user])
+    end
+  end
+  lines[number] = reply
+end
+if queue.next > before then
+  redis.call('HSET', KEYS[1], 'queue_next', string.format('%d', queue.next))
+end
+if #picked_up > 0 then redis.call('ZADD', KEYS[3], unpack(picked_up)) end
+return table.concat(lines, '\n')

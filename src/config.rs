@@ -151,6 +151,13 @@ pub struct Rates {
     /// Holds, releases and reservations per user and second.
     #[arg(long, env = "GRANDSTAND_SEAT_CALLS_PER_SECOND", default_value_t = 10)]
     pub seat_calls_per_second: u32,
+    /// Joins of waiting rooms per user and minute.
+    #[arg(long, env = "GRANDSTAND_JOINS_PER_MINUTE", default_value_t = 10)]
+    pub joins_per_minute: u32,
+    /// Joins of waiting rooms per block of addresses and minute: 256 addresses of IPv4, or a
+    /// network /48 of IPv6. All people of a mobile carrier in a town may share some addresses.
+    #[arg(long, env = "GRANDSTAND_JOINS_PER_ADDRESS_BLOCK", default_value_t = 6_000)]
+    pub joins_per_address_block: u32,
     /// All calls per address and second.
     #[arg(long, env = "GRANDSTAND_CALLS_PER_SECOND", default_value_t = 200)]
     pub calls_per_second: u32,

@@ -59,6 +59,7 @@ impl Servers {
             allow_unsafe_database: false,
             name: Workers::new_name(),
             owned: Default::default(),
+            drawing: Default::default(),
             clocks: Default::default(),
             keep_match_ms: 604_800_000,
             retired: Default::default(),

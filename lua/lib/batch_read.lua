@@ -46,11 +46,15 @@ local function read_matches(batch, KEYS, ARGV)
       meta = KEYS[first], seats = KEYS[first + 1], passes = KEYS[first + 2],
       changes = KEYS[first + 3],
     }
-    local meta = redis.call('HMGET', key.meta, 'status', 'version', 'queue_enabled')
+    local meta = redis.call('HMGET', key.meta, 'status', 'version', 'queue_enabled',
+      'queue_pass_ttl_ms')
     local version, names = tonumber(meta[2] or 0), batch.seats_named[number]
     matches[number] = {
       id = ARGV[4 + number], key = key, status = loaded and meta[1], queue = meta[3] == '1',
-      version = version, version_before = version, passes_used = {},
+      version = version, version_before = version,
+      -- Life of a pass in ms. Users whose pass has ended in this batch, and users who have more or
+      -- fewer seats than before.
+      pass_ttl = meta[4], passes_used = {}, buyers = {},
       -- The seats that the commands name, and the value of each in Redis.
       names = names, found = read_many(key.seats, names, #names),
       -- Values by seat: in Redis, and as this batch has changed them (false: free).

@@ -62,14 +62,12 @@ local function write_seats(match)
   return table.concat(parts, ';')
 end
 
-local function write_match(match)
+local function write_match(batch, match)
   if match.version == match.version_before then return end
   local changes = write_seats(match)
   local version = whole(match.version)
   redis.call('HSET', match.key.meta, 'version', version)
-  local passes = {}
-  for user in pairs(match.passes_used) do passes[#passes + 1] = user end
-  write_many('ZREM', match.key.passes, passes, #passes)
+  write_passes(batch, match)
   -- `p` is the version before this entry: a reader at another version has missed an entry.
   redis.call('XADD', match.key.changes, 'MAXLEN', '~', 10000, '*', 'v', version,
     'p', whole(match.version_before), 'd', changes)
@@ -99,7 +97,7 @@ end
 local function batch_write(batch, matches)
   write_records(batch)
   write_due(batch)
-  for _, match in ipairs(matches) do if match.status then write_match(match) end end
+  for _, match in ipairs(matches) do if match.status then write_match(batch, match) end end
   write_facts(batch)
   write_ring(batch)
 end

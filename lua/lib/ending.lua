@@ -18,6 +18,7 @@ local function end_claim_keep_seats(batch, match, claim, reason, count)
     if claim.payment ~= '' then batch.notes[NOTE.PAYMENT .. claim.payment] = claim.id end
   end
   next_version(match)
+  if match.queue then match.buyers[claim.user] = true end
   remove_claim(batch, claim, count)
 end
 

@@ -100,8 +100,7 @@ local function make_summary(batch, match, user)
   return summary
 end
 
--- Makes the claim of a command on the seats of a list from `first` to `last`, and returns its
--- record.
+-- Makes the claim of a command on seats of a list, from `first` to `last`. Returns its record.
 local function make_claim(batch, match, command, state, list, first, last, amount)
   local user, deadline = batch.user_of[command], batch.deadline_of[state]
   local field, summary = user, batch.summaries[user]
@@ -119,6 +118,7 @@ local function make_claim(batch, match, command, state, list, first, last, amoun
   batch.records[field] = before and before .. '\n' .. record or record
   field_changed(batch, field)
   due_at(batch, deadline, field)
+  if match.queue then match.buyers[user] = true end
   local changed, value = match.changed, state .. field
   for number = first, last do changed[list[number]] = value end
   return record

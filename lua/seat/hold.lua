@@ -6,8 +6,8 @@
 -- Replies: hold_best: held not_open pass_required seat_limit none
 local function has_pass(batch, match, user)
   if match.passes_used[user] then return false end
-  local expires = redis.call('ZSCORE', match.key.passes, user)
-  return expires and tonumber(expires) > batch.now
+  local score = redis.call('ZSCORE', match.key.passes, user)
+  return score and select(2, pass_parse(score)) > batch.now
 end
 
 local function refuse_buyer(batch, match, user, count)

@@ -19,6 +19,8 @@ pub struct RateLimits {
     guesses: Guesses,
     account_calls: DefaultKeyedRateLimiter<IpAddr>,
     seat_calls: DefaultKeyedRateLimiter<u128>,
+    joins: DefaultKeyedRateLimiter<u128>,
+    joins_of_block: DefaultKeyedRateLimiter<IpAddr>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
     streams: Slots,
     connections: Slots,
@@ -27,6 +29,20 @@ pub struct RateLimits {
 fn quota(count: u32, per_second: bool) -> Quota {
     let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
     if per_second { Quota::per_second(count) } else { Quota::per_minute(count) }
+}
+
+/// The block of an address: 256 addresses of IPv4, or a network /48 of IPv6.
+fn block_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            IpAddr::from([a, b, c, 0])
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            IpAddr::from([a, b, c, 0, 0, 0, 0, 0])
+        }
+    }
 }
 
 fn too_many(wait: Duration) -> ApiError {
@@ -44,6 +60,8 @@ impl RateLimits {
             guesses: Guesses::new(rates.log_ins_per_minute),
             account_calls: RateLimiter::keyed(quota(rates.account_calls_per_minute, false)),
             seat_calls: RateLimiter::keyed(quota(rates.seat_calls_per_second, true)),
+            joins: RateLimiter::keyed(quota(rates.joins_per_minute, false)),
+            joins_of_block: RateLimiter::keyed(quota(rates.joins_per_address_block, false)),
             calls: RateLimiter::keyed(quota(rates.calls_per_second, true)),
             streams: Slots::new(per_address, total, metrics::gauge!("grandstand_streams")),
             connections: Slots::new(
@@ -70,6 +88,12 @@ impl RateLimits {
     /// A call of a user that changes seats.
     pub fn seat_call(&self, user: uuid::Uuid) -> Result<(), ApiError> {
         self.check(&self.seat_calls, &user.as_u128())
+    }
+
+    /// A user joins a waiting room from an address.
+    pub fn join(&self, user: uuid::Uuid, address: IpAddr) -> Result<(), ApiError> {
+        self.check(&self.joins, &user.as_u128())?;
+        self.check(&self.joins_of_block, &block_of(address))
     }
 
     /// Any call from an address.
@@ -109,6 +133,8 @@ impl RateLimits {
         self.guesses.tidy();
         self.account_calls.retain_recent();
         self.seat_calls.retain_recent();
+        self.joins.retain_recent();
+        self.joins_of_block.retain_recent();
         self.calls.retain_recent();
     }
 }

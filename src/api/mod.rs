@@ -129,6 +129,8 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         // waiting room
         .routes(routes!(queue::join, queue::place, queue::leave))
         .routes(routes!(queue::events))
+        .routes(routes!(queue::serving))
+        .routes(routes!(queue::draw))
         // operation
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -159,7 +161,13 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sale::close))
         .routes(routes!(admin::sale::block))
         .routes(routes!(admin::sale::unblock))
-        .routes(routes!(admin::queue::set_queue))
+        .routes(routes!(
+            admin::queue::set_queue,
+            admin::queue::change_queue,
+            admin::queue::get_queue
+        ))
+        .routes(routes!(admin::queue::admit))
+        .routes(routes!(admin::queue::place_of, admin::queue::let_in, admin::queue::send_away))
         // operation
         .routes(routes!(health::metrics))
 }

@@ -3,22 +3,27 @@
 use crate::api::Services;
 use crate::api::address::Caller;
 use crate::api::auth::User;
-use crate::api::error::{ApiResult, ErrorCode};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::events::{last_event_id, open};
-use crate::api::extract::{Created, Envelope, NoContent, Okay, Path};
+use crate::api::extract::{Created, Envelope, NoContent, Okay};
 use crate::api::known_match::KnownMatch;
-use crate::domain::catalog::MatchStatus;
+use crate::domain::catalog::{Match, MatchStatus};
+use crate::domain::draw::seed_hash;
 use crate::domain::ids::MatchId;
-use crate::engine::error::Refusal;
-use crate::engine::queue::Place;
+use crate::engine::error::{EngineError, Refusal};
+use crate::engine::queue::{Place, PlaceVerb};
 use crate::live::frame::Subject;
-use crate::live::line::{Eta, LineView};
+use crate::live::line::LineView;
+use crate::live::pace::Eta;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+/// Somebody who has a pass, or is far back in the line, need not ask before this time.
+const POLL_AFTER_MS_MAX: u64 = 30_000;
 
 /// Whether a user waits or may hold seats.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -28,60 +33,102 @@ pub enum PlaceState {
     Admitted,
 }
 
-/// My place in the queue.
+/// A place in the queue.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceView {
     state: PlaceState,
-    /// My number; null once I am admitted.
+    /// The number in the order of joining; null once the user is admitted.
+    #[schema(required)]
+    ticket: Option<u64>,
+    /// The number in the line. Null before the draw, and once the user is admitted.
     #[schema(required)]
     number: Option<u64>,
     /// The number up to which people are admitted.
     serving: u64,
-    /// People in front of me.
-    ahead: u64,
-    /// How long I wait, as a range from the pace of the last minute; null while the pace is not
-    /// known.
+    /// People in front; null before the draw.
+    #[schema(required)]
+    ahead: Option<u64>,
+    /// How long the user waits, as a range from the measured pace. Null while the pace is not
+    /// known, and while nobody is let in.
     #[schema(required)]
     eta: Option<Eta>,
     #[schema(required)]
     pass_expires_at: Option<jiff::Timestamp>,
+    /// It rises when Redis has lost its data. Then all places are lost, and people must join again.
+    epoch: u64,
+    /// A client without an event stream asks again after this time, in milliseconds.
+    poll_after_ms: u64,
 }
 
-/// Joins the queue. A user who has joined before keeps their number.
+/// The draw of a waiting room.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DrawView {
+    /// The SHA-256 of the text of the seed, in hexadecimal digits.
+    seed_hash: String,
+    /// The seed, once all have their numbers; null before.
+    #[schema(required)]
+    seed: Option<String>,
+    /// How many people were drawn; null before.
+    #[schema(required)]
+    drawn: Option<u64>,
+}
+
+/// Joins the queue. A user who has joined before keeps the place.
 #[utoipa::path(post, path = "/api/matches/{match}/queue",
     operation_id = "joinQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 201, body = Envelope<PlaceView>)),
-    extensions(("x-codes" = json!([ErrorCode::QueueOff]))))]
+    extensions(("x-codes" = json!([
+        ErrorCode::QueueOff, ErrorCode::MatchNotOpen, ErrorCode::SoldOut]))))]
 pub async fn join(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     user: User,
-    Path(id): Path<MatchId>,
+    KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Created<PlaceView>> {
-    services.limits.seat_call(user.id.0)?;
-    services.fixture(id)?;
-    let place = services.engine.join_queue(id, user.id).await?;
-    Ok(Created(view(&services, id, place).await?))
+    services.limits.join(user.id.0, caller.0)?;
+    let seats = services.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
+    match services.engine.join_queue(fixture.id, user.id, seats).await {
+        Ok(place) => Ok(Created(view(&services, fixture.id, place).await?)),
+        Err(EngineError::Refused(Refusal::SoldOut)) => {
+            let may_return = services.hub.feed(fixture.id).await?.line().seats_may_return;
+            Err(sold_out(may_return))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// My place.
+fn sold_out(may_return: bool) -> ApiError {
+    let detail = match may_return {
+        true => {
+            "All seats are taken. Some of them are not paid for yet and may come back: try again \
+             in a few minutes."
+        }
+        false => "All seats are sold.",
+    };
+    ApiError::new(ErrorCode::SoldOut, detail)
+}
+
+/// My place. Once I am admitted, this call picks the admission up, and my pass begins.
 #[utoipa::path(get, path = "/api/matches/{match}/queue",
     operation_id = "getPlace", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<PlaceView>)),
-    extensions(("x-codes" = json!([ErrorCode::NotInQueue, ErrorCode::QueueOff]))))]
+    extensions(("x-codes" = json!([
+        ErrorCode::NotInQueue, ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn place(
     State(services): State<Arc<Services>>,
     user: User,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<PlaceView>> {
-    let place = services.engine.queue_place(fixture.id, user.id).await?;
+    let place = services.engine.queue_place(fixture.id, user.id, PlaceVerb::Look).await?;
     let place = place.ok_or(ErrorCode::NotInQueue)?;
     Ok(Okay(view(&services, fixture.id, place).await?))
 }
 
-/// Leaves the queue, or returns the pass.
+/// Leaves the queue, or returns the pass. Who joins again is at the end of the line.
 #[utoipa::path(delete, path = "/api/matches/{match}/queue",
     operation_id = "leaveQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -98,29 +145,77 @@ pub async fn leave(
     }
 }
 
-async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<PlaceView> {
+/// A place as the API shows it.
+pub async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<PlaceView> {
+    let feed = services.hub.feed(id).await?;
+    let (epoch, poll_after_ms) = (feed.epoch(), feed.line().poll_after_ms);
     Ok(match place {
-        Place::Waiting { number, serving, ahead } => {
-            let feed = services.hub.feed(id).await?;
-            let eta = feed.eta(ahead);
+        Place::Waiting { ticket, number, serving, ahead } => {
+            let eta = ahead.and_then(|ahead| feed.eta(ahead));
+            let far = eta.map_or(0, |eta| (eta.p50_seconds * 100).min(POLL_AFTER_MS_MAX));
             PlaceView {
                 state: PlaceState::Waiting,
-                number: Some(number),
+                ticket: Some(ticket),
+                number,
                 serving,
                 ahead,
                 eta,
                 pass_expires_at: None,
+                epoch,
+                poll_after_ms: poll_after_ms.max(far),
             }
         }
         Place::Admitted { pass_expires_at, serving } => PlaceView {
             state: PlaceState::Admitted,
+            ticket: None,
             number: None,
             serving,
-            ahead: 0,
+            ahead: Some(0),
             eta: None,
             pass_expires_at: jiff::Timestamp::from_millisecond(pass_expires_at).ok(),
+            epoch,
+            poll_after_ms: POLL_AFTER_MS_MAX,
         },
     })
+}
+
+/// The queue now, for clients without event streams. The response is the same for everybody, and
+/// caches may keep it for the time that `Cache-Control` says.
+#[utoipa::path(get, path = "/api/matches/{match}/queue/serving",
+    operation_id = "getServing", tag = "queue",
+    params(("match" = uuid::Uuid, Path)),
+    responses((status = 200, body = Envelope<LineView>)),
+    extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
+pub async fn serving(
+    State(services): State<Arc<Services>>,
+    KnownMatch(fixture): KnownMatch,
+) -> ApiResult<Response> {
+    has_queue(&fixture)?;
+    let line = services.hub.feed(fixture.id).await?.line();
+    // Half of the interval, so that nobody sees numbers that are older than two of their polls.
+    let age_max = (line.poll_after_ms / 2_000).max(1);
+    let mut response = Okay(line).into_response();
+    if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={age_max}")) {
+        response.headers_mut().insert(header::CACHE_CONTROL, value);
+    }
+    Ok(response)
+}
+
+/// The draw. With the seed anybody can repeat it: the tickets from 1 to `drawn`, sorted by the
+/// first 16 hexadecimal digits of the SHA-256 of `SEED:TICKET`, are the line.
+#[utoipa::path(get, path = "/api/matches/{match}/queue/draw",
+    operation_id = "getDraw", tag = "queue",
+    params(("match" = uuid::Uuid, Path)),
+    responses((status = 200, body = Envelope<DrawView>)),
+    extensions(("x-codes" = json!([ErrorCode::NoDraw, ErrorCode::MatchArchived]))))]
+pub async fn draw(
+    State(services): State<Arc<Services>>,
+    KnownMatch(fixture): KnownMatch,
+) -> ApiResult<Okay<DrawView>> {
+    let seed = fixture.draw_seed.clone().ok_or(ErrorCode::NoDraw)?;
+    let drawn = services.hub.feed(fixture.id).await?.line().drawn;
+    let seed_hash = seed_hash(&seed);
+    Ok(Okay(DrawView { seed_hash, seed: drawn.map(|_| seed), drawn }))
 }
 
 /// The queue, live: event `serving`. It has a time to wait only while people are admitted.
@@ -132,17 +227,26 @@ async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<Place
     operation_id = "watchQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)),
     responses((status = 200, content_type = "text/event-stream", body = LineView)),
-    extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::TooManyStreams]))))]
+    extensions(("x-codes" = json!([
+        ErrorCode::QueueOff, ErrorCode::MatchNotOpen, ErrorCode::TooManyStreams]))))]
 pub async fn events(
     State(services): State<Arc<Services>>,
     caller: Caller,
     headers: HeaderMap,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
-    if !fixture.queue.enabled {
-        let ended = fixture.status == MatchStatus::Closed;
-        return Err(Refusal::QueueOff { ended }.into());
-    }
+    has_queue(&fixture)?;
     let last = last_event_id(&headers, None);
     open(&services, caller, fixture.id, Subject::Line, last).await
+}
+
+/// Refuses a match whose waiting room is off, or has ended.
+fn has_queue(fixture: &Match) -> ApiResult<()> {
+    if fixture.status == MatchStatus::Closed {
+        return Err(Refusal::NotOpen { ended: true }.into());
+    }
+    if !fixture.queue.enabled {
+        return Err(Refusal::QueueOff.into());
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod best;
 pub mod catalog;
 pub mod claim;
+pub mod draw;
 pub mod fact;
 pub mod free_seats;
 pub mod ids;

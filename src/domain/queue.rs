@@ -3,6 +3,34 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// How a waiting line stands, as the scripts write it into the stream of the match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LineState {
+    /// The number up to which people were let in.
+    pub serving: u64,
+    /// People in the line.
+    pub waiting: u64,
+    /// Fewer people are let in than the set rate, because as many buyers as may are inside.
+    pub slowed: bool,
+    /// How many early people have got their numbers by the draw; `None` before it.
+    pub drawn: Option<u64>,
+}
+
+impl LineState {
+    /// Reads an entry `q` of the stream, and how many people were let in now.
+    pub fn parse(text: &str) -> Option<(Self, u64)> {
+        let mut parts = text.split(' ');
+        let mut next = || parts.next();
+        let serving = next()?.parse().ok()?;
+        let waiting = next()?.parse().ok()?;
+        let admitted = next()?.parse().ok()?;
+        // The last two are missing in entries of earlier releases.
+        let slowed = next() == Some("1");
+        let drawn = next().and_then(|drawn| drawn.parse().ok());
+        Some((Self { serving, waiting, slowed, drawn }, admitted))
+    }
+}
+
 /// How the waiting room of a match lets people in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -62,6 +90,9 @@ impl QueueSettings {
             ("queue_per_minute", self.admit_per_minute.to_string()),
             ("queue_active_max", self.max_active.to_string()),
             ("queue_pass_ttl_ms", self.pass_ttl_ms.to_string()),
+            ("queue_admission_ttl_ms", self.admission_ttl_ms.to_string()),
+            ("queue_buyers_per_free_seat", self.buyers_per_free_seat.to_string()),
+            ("queue_random", flag(self.random_pre_queue)),
         ]
     }
 }

@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// Creates or replaces a match with its run-time fields, as `put_site` does with a site. When
-    /// the match is closed, its queue and its passes are deleted.
+    /// the match is closed, or its queue is off, its queue and its passes are deleted.
     pub async fn put_match(
         &self,
         fixture: &Match,
@@ -51,15 +51,16 @@ impl Engine {
             version: fixture.version,
             document: encode(fixture)?,
             fields: fixture.meta(),
-            gone: match fixture.status {
-                MatchStatus::Draft | MatchStatus::Announced | MatchStatus::Open => vec![],
-                MatchStatus::Closed => vec![keys.queue(), keys.passes()],
+            gone: if fixture.status == MatchStatus::Closed || !fixture.queue.enabled {
+                vec![keys.queue(), keys.passes()]
+            } else {
+                vec![]
             },
         };
         let id = self.put_document(put, operation).await?;
         if fixture.status == MatchStatus::Closed && fixture.queue.enabled {
             // Nobody waits any more, and this tells the people who watch the queue.
-            self.admit(fixture.id).await?;
+            self.admit(fixture.id, None, 0).await?;
         }
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
     }

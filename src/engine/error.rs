@@ -56,7 +56,12 @@ pub enum Refusal {
     #[error("someone else has changed it in the meantime")]
     Stale,
     #[error("the match has no queue")]
-    QueueOff { ended: bool },
+    QueueOff,
+    /// The queue takes people from this time on (ms); 0: nobody knows when.
+    #[error("the queue does not take people yet")]
+    QueueNotOpen { opens_at_ms: i64 },
+    #[error("no seat is free")]
+    SoldOut,
     #[error("the match is archived")]
     Archived,
     #[error("the session has ended")]

@@ -19,6 +19,7 @@ pub mod load;
 pub mod operation;
 pub mod partitions;
 pub mod payments;
+mod places;
 pub mod queue;
 pub mod reply;
 pub mod reservations;
@@ -33,6 +34,7 @@ use crate::domain::ids::{MatchId, Partition};
 use crate::engine::batch::Batcher;
 use crate::engine::error::EngineError;
 use crate::engine::limits::Limits;
+use crate::engine::places::Places;
 use crate::engine::scripts::{SCRIPTS, Script};
 use crate::redis::Redis;
 use fred::prelude::*;
@@ -54,6 +56,7 @@ pub struct EngineSettings {
 pub struct Engine {
     redis: Redis,
     batcher: Batcher,
+    places: Places,
     settings: EngineSettings,
 }
 
@@ -65,7 +68,8 @@ impl Engine {
             SCRIPTS.load(&client).await?;
         }
         let batcher = Batcher::start(settings.partitions, settings.limits, &redis);
-        Ok(Self { redis, batcher, settings })
+        let places = Places::start(settings.partitions, &redis);
+        Ok(Self { redis, batcher, places, settings })
     }
 
     /// The servers that have the partitions.

@@ -1,4 +1,4 @@
-//! The waiting room of a match: join, look, leave, admit.
+//! The waiting room of a match: join, look, leave, admit, draw.
 
 use crate::domain::ids::{MatchId, UserId};
 use crate::engine::Engine;
@@ -6,69 +6,131 @@ use crate::engine::error::{EngineError, Refusal};
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
-use fred::types::Value;
+use fred::prelude::*;
 
 /// A user's place in the queue of a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     Waiting {
-        number: u64,
+        /// The number in the order of joining.
+        ticket: u64,
+        /// The number in the line; `None` before the draw.
+        number: Option<u64>,
         serving: u64,
-        /// People in front of the user who still wait.
-        ahead: u64,
+        /// People in front of the user who still wait; `None` before the draw.
+        ahead: Option<u64>,
     },
     /// The user may hold seats until `pass_expires_at` (ms of the clock of the partition).
     Admitted { pass_expires_at: i64, serving: u64 },
 }
 
+/// What a user wants at the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceVerb {
+    /// To get a place, unless the user has one.
+    Join,
+    /// To see the place. It picks an admission up, so that the pass begins.
+    Look,
+    /// To see the place of somebody else, without any effect.
+    Peek,
+}
+
+impl PlaceVerb {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Look => "look",
+            Self::Peek => "peek",
+        }
+    }
+}
+
+/// What a step of the admission did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Admitted {
+    pub people: u64,
+    /// Early people who have their number, and all of them.
+    pub drawn: u32,
+    pub early: u32,
+    /// Whether the early people are served in a random order.
+    pub random: bool,
+}
+
+/// How many people are where, for the organiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueCounts {
+    pub waiting: u64,
+    /// Let in, and not here yet.
+    pub admitted: u64,
+    /// With a pass and without seats.
+    pub choosing: u64,
+    /// With a pass and seats that are not paid for.
+    pub buying: u64,
+    /// Seats that somebody has, or that are blocked.
+    pub taken: u64,
+}
+
+/// The number of seats of a match as a script takes it. A node may not know the site yet.
+fn seats_argument(seats: Option<u32>) -> String {
+    seats.unwrap_or(0).to_string()
+}
+
 impl Engine {
-    /// Joins the queue. A user who is in it keeps their number. Refusal: `QueueOff`.
-    pub async fn join_queue(&self, match_id: MatchId, user: UserId) -> Result<Place, EngineError> {
-        self.place(match_id, user, "join").await?.ok_or_else(|| bad("none"))
+    /// Joins the queue. A user who is in it keeps the place. `seats`: the seats of the site.
+    ///
+    /// Refusals: `QueueOff`, `QueueNotOpen`, `NotOpen`, `SoldOut`.
+    pub async fn join_queue(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        seats: Option<u32>,
+    ) -> Result<Place, EngineError> {
+        let place = self.place(match_id, user, PlaceVerb::Join, seats).await?;
+        place.ok_or_else(|| bad("none"))
     }
 
-    /// A user's place; `None` for a user who has not joined. Refusal: `QueueOff`.
+    /// A user's place; `None` for a user who has not joined. Refusals: `QueueOff`, `NotOpen`.
     pub async fn queue_place(
         &self,
         match_id: MatchId,
         user: UserId,
+        verb: PlaceVerb,
     ) -> Result<Option<Place>, EngineError> {
-        self.place(match_id, user, "look").await
+        self.place(match_id, user, verb, None).await
     }
 
     async fn place(
         &self,
         match_id: MatchId,
         user: UserId,
-        verb: &str,
+        verb: PlaceVerb,
+        seats: Option<u32>,
     ) -> Result<Option<Place>, EngineError> {
-        let keys = MatchKeys(match_id);
-        let names = vec![keys.meta(), keys.queue(), keys.passes(), partition_key(match_id)];
-        let reply: Vec<String> = self
-            .call(
-                match_id.partition(),
-                &SCRIPTS.queue_place,
-                names,
-                vec![user.key(), verb.to_owned()],
-            )
-            .await?;
-        let reply: Vec<&str> = reply.iter().map(String::as_str).collect();
-        let number = |text: &str| text.parse().map_err(|_| bad(text));
-        match reply[..] {
+        let line = self.places.ask(match_id, user, verb, seats).await?;
+        let parts: Vec<&str> = line.split(' ').collect();
+        let number = |text: &str| text.parse::<u64>().map_err(|_| bad(&line));
+        match parts[..] {
             ["none"] => Ok(None),
-            ["off"] => Err(Refusal::QueueOff { ended: false }.into()),
-            ["ended"] => Err(Refusal::QueueOff { ended: true }.into()),
+            ["off"] => Err(Refusal::QueueOff.into()),
+            ["ended"] => Err(Refusal::NotOpen { ended: true }.into()),
+            ["not_open", at] => Err(Refusal::QueueNotOpen { opens_at_ms: time(at)? }.into()),
+            ["sold_out"] => Err(Refusal::SoldOut.into()),
+            ["full"] => Err(EngineError::Overloaded),
             ["not_loaded"] => Err(EngineError::NotLoaded),
-            ["waiting", mine, serving, ahead] => Ok(Some(Place::Waiting {
-                number: number(mine)?,
-                serving: number(serving)?,
-                ahead: number(ahead)?,
-            })),
+            ["waiting", mine, ticket, ahead, serving] => {
+                let mine = number(mine)?;
+                Ok(Some(Place::Waiting {
+                    ticket: number(ticket)?,
+                    number: (mine > 0).then_some(mine),
+                    serving: number(serving)?,
+                    ahead: (mine > 0).then_some(number(ahead)?),
+                }))
+            }
             ["admitted", expires, serving] => Ok(Some(Place::Admitted {
-                pass_expires_at: expires.parse().map_err(|_| bad(expires))?,
+                pass_expires_at: time(expires)?,
                 serving: number(serving)?,
             })),
-            _ => Err(bad(&reply.join(" "))),
+            _ => Err(bad(&line)),
         }
     }
 
@@ -81,20 +143,89 @@ impl Engine {
         Ok(word == "left")
     }
 
-    /// Lets in as many people as the rate and the number of active passes allow, and writes how
-    /// many wait to the changes. Returns how many were let in.
-    pub async fn admit(&self, match_id: MatchId) -> Result<u64, EngineError> {
+    /// Lets in as many people as the settings allow, and writes how many wait to the changes. With
+    /// `forced` it lets in this many people, whatever the settings say; at most 1,000 at once.
+    pub async fn admit(
+        &self,
+        match_id: MatchId,
+        seats: Option<u32>,
+        forced: u32,
+    ) -> Result<Admitted, EngineError> {
         let keys = MatchKeys(match_id);
-        let names =
-            vec![keys.meta(), keys.queue(), keys.passes(), keys.changes(), partition_key(match_id)];
-        let reply: Vec<Value> = self
-            .call(match_id.partition(), &SCRIPTS.queue_admit, names, Vec::<Value>::new())
-            .await?;
-        Ok(reply.get(1).and_then(Value::as_u64).unwrap_or(0))
+        let mut names = vec![keys.meta(), keys.queue(), keys.passes(), keys.changes()];
+        names.extend([partition_key(match_id), keys.seats()]);
+        let arguments = vec![seats_argument(seats), forced.to_string()];
+        let reply: Vec<Value> =
+            self.call(match_id.partition(), &SCRIPTS.queue_admit, names, arguments).await?;
+        let number = |at: usize| reply.get(at).and_then(Value::as_u64).unwrap_or(0);
+        Ok(Admitted {
+            people: number(1),
+            drawn: number(2) as u32,
+            early: number(3) as u32,
+            random: reply.get(4).and_then(|word| word.as_str()).as_deref() == Some("random"),
+        })
+    }
+
+    /// Gives the next numbers to the owners of these tickets, in this order. Returns `false` when
+    /// `admitted` is out of date, because another worker was faster.
+    pub async fn draw(
+        &self,
+        match_id: MatchId,
+        admitted: &Admitted,
+        tickets: &[u32],
+    ) -> Result<bool, EngineError> {
+        let keys = MatchKeys(match_id);
+        let order = if admitted.random { "random" } else { "joined" };
+        let mut arguments = vec![admitted.drawn.to_string(), order.to_owned()];
+        arguments.extend(tickets.iter().map(u32::to_string));
+        let names = vec![keys.meta(), keys.queue()];
+        let word: String =
+            self.call(match_id.partition(), &SCRIPTS.queue_draw, names, arguments).await?;
+        Ok(word == "drawn")
+    }
+
+    /// Lets a user in at once, who need not be in the queue. Refusals: `QueueOff`, `NotOpen`.
+    pub async fn let_in(&self, match_id: MatchId, user: UserId) -> Result<(), EngineError> {
+        let keys = MatchKeys(match_id);
+        let names = vec![keys.meta(), keys.queue(), keys.passes(), partition_key(match_id)];
+        let word: String =
+            self.call(match_id.partition(), &SCRIPTS.queue_let_in, names, vec![user.key()]).await?;
+        match word.as_str() {
+            "admitted" => Ok(()),
+            "off" => Err(Refusal::QueueOff.into()),
+            "ended" => Err(Refusal::NotOpen { ended: true }.into()),
+            "not_loaded" => Err(EngineError::NotLoaded),
+            other => Err(bad(other)),
+        }
+    }
+
+    /// How many people are where. The numbers are read one after the other, so they may be from
+    /// moments that are some milliseconds apart.
+    pub async fn queue_counts(&self, match_id: MatchId) -> Result<QueueCounts, EngineError> {
+        let (client, keys) = (self.match_client(match_id)?, MatchKeys(match_id));
+        let now = self.now_ms(match_id.partition()).await?;
+        let passes = async |kind: i64| -> Result<u64, EngineError> {
+            let (from, upto) = (kind * PASS_KIND + now + 1, (kind + 1) * PASS_KIND - 1);
+            Ok(client.zcount(keys.passes(), from as f64, upto as f64).await?)
+        };
+        Ok(QueueCounts {
+            waiting: client.zcard(keys.queue()).await?,
+            admitted: passes(0).await?,
+            choosing: passes(1).await?,
+            buying: passes(2).await?,
+            taken: client.hlen(keys.seats()).await?,
+        })
     }
 }
 
+/// The distance between the kinds of passes in their scores (`lua/lib/passes.lua`).
+const PASS_KIND: i64 = 1 << 43;
+
+fn time(text: &str) -> Result<i64, EngineError> {
+    text.parse().map_err(|_| bad(text))
+}
+
 /// The key that has the clock of the match.
-fn partition_key(id: MatchId) -> String {
+pub(super) fn partition_key(id: MatchId) -> String {
     PartitionKeys(id.partition()).partition()
 }

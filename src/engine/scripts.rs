@@ -63,6 +63,12 @@ macro_rules! lua {
     ($($name:literal),*) => { Script::new(&[$(include_str!(concat!("../../lua/", $name))),*]) };
 }
 
+macro_rules! queue_lua {
+    ($name:literal) => {
+        lua!("lib/clock.lua", "lib/states.lua", "lib/passes.lua", "lib/queue.lua", $name)
+    };
+}
+
 /// How often one call may find that its function is gone. Each time it loads the library again.
 const RELOADS_MAX: usize = 3;
 
@@ -137,6 +143,7 @@ pub(super) const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/lib/text.lua"),
     include_str!("../../lua/lib/operation.lua"),
     include_str!("../../lua/lib/states.lua"),
+    include_str!("../../lua/lib/passes.lua"),
     include_str!("../../lua/lib/record.lua"),
     include_str!("../../lua/lib/summary.lua"),
     include_str!("../../lua/lib/batch.lua"),
@@ -145,6 +152,7 @@ pub(super) const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/lib/seats.lua"),
     include_str!("../../lua/lib/facts.lua"),
     include_str!("../../lua/lib/money.lua"),
+    include_str!("../../lua/lib/batch_passes.lua"),
     include_str!("../../lua/lib/batch_write.lua"),
     include_str!("../../lua/lib/batch_read.lua"),
     include_str!("../../lua/seat/hold.lua"),
@@ -173,6 +181,8 @@ pub struct Scripts {
     pub queue_place: Script,
     pub queue_leave: Script,
     pub queue_admit: Script,
+    pub queue_draw: Script,
+    pub queue_let_in: Script,
     pub lease_take: Script,
     pub lease_keep: Script,
     pub journal_told: Script,
@@ -197,9 +207,11 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     catalog_put: lua!("lib/clock.lua", "lib/operation.lua", "catalog_put.lua"),
     catalog_delete: lua!("lib/clock.lua", "catalog_delete.lua"),
     match_snapshot: lua!("match_snapshot.lua"),
-    queue_place: lua!("lib/clock.lua", "queue_place.lua"),
+    queue_place: queue_lua!("queue_place.lua"),
     queue_leave: lua!("queue_leave.lua"),
-    queue_admit: lua!("lib/clock.lua", "queue_admit.lua"),
+    queue_admit: queue_lua!("queue_admit.lua"),
+    queue_draw: queue_lua!("queue_draw.lua"),
+    queue_let_in: queue_lua!("queue_let_in.lua"),
     lease_take: lua!(freeing "lease_take.lua"),
     lease_keep: lua!(freeing "lease_keep.lua"),
     journal_told: lua!(freeing "lib/fence.lua", "journal_told.lua"),
@@ -228,6 +240,8 @@ impl Scripts {
             &self.queue_place,
             &self.queue_leave,
             &self.queue_admit,
+            &self.queue_draw,
+            &self.queue_let_in,
             &self.lease_take,
             &self.lease_keep,
             &self.journal_told,

@@ -3,6 +3,7 @@
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::position::{Position, StreamId};
+use crate::domain::queue::LineState;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::reply::bad;
@@ -29,10 +30,8 @@ pub struct Snapshot {
     pub version: u64,
     /// Seat id and state letter.
     pub taken: Vec<(SeatId, u8)>,
-    /// The number up to which people were let in from the queue.
-    pub serving: u64,
-    /// People in the queue.
-    pub waiting: u64,
+    /// The line of the waiting room.
+    pub line: LineState,
 }
 
 impl Engine {
@@ -109,13 +108,12 @@ impl Engine {
 
 /// Both forms of the reply of `match_snapshot.lua`.
 fn parse(reply: &[String]) -> Option<Snapshot> {
-    let [_, epoch, id, version, taken, serving, waiting] = reply else { return None };
+    let [_, epoch, id, version, taken, line] = reply else { return None };
     Some(Snapshot {
         position: Position { epoch: epoch.parse().ok()?, id: id.parse().ok()? },
         version: version.parse().ok()?,
         taken: parse_states(taken)?,
-        serving: serving.parse().ok()?,
-        waiting: waiting.parse().ok()?,
+        line: LineState::parse(line)?.0,
     })
 }
 
@@ -127,9 +125,7 @@ fn follow(
     fields: &Fields,
 ) -> Option<()> {
     if let Some(line) = fields.get("q") {
-        let mut part = line.split(' ');
-        snapshot.serving = part.next()?.parse().ok()?;
-        snapshot.waiting = part.next()?.parse().ok()?;
+        snapshot.line = LineState::parse(line)?.0;
     } else {
         let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
         (number("p")? == snapshot.version).then_some(())?;

@@ -1,150 +1,159 @@
 //! The line of a waiting room as everybody sees it. One frame serves everybody who waits.
 
+use crate::domain::catalog::MatchStatus;
+use crate::domain::queue::LineState;
+use crate::live::match_now::MatchNow;
+use crate::live::pace::{Eta, Pace};
 use serde::Serialize;
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// The time over which admissions are counted. It is measured by the clock of this process, because
-/// the clock of Redis may be set back, and then the ids of its streams stand still.
-const RATE_WINDOW: Duration = Duration::from_secs(60);
-/// The shortest time that gives a rate: two admissions within a moment tell nothing.
-const RATE_WINDOW_MIN: Duration = Duration::from_secs(5);
-/// The longest wait that is shown. A longer one is shown as this, because nobody can promise it.
-const WAIT_SECONDS_MAX: u64 = 7_200;
+/// Clients that poll ask again after this time at least. A shorter one shows little more.
+const POLL_INTERVAL_MIN: Duration = Duration::from_secs(3);
+/// And after this time at most: it is how late somebody may learn that it is their turn.
+const POLL_INTERVAL_MAX: Duration = Duration::from_secs(30);
+/// The interval grows with the line, so that all people in it make at most so many requests per
+/// second, as long as it is not longer than the longest interval.
+const POLLS_PER_SECOND_MAX: u64 = 50_000;
 
-/// The state of a waiting line, and how fast it moves.
-#[derive(Debug, Clone, Default)]
-pub struct Line {
-    pub serving: u64,
-    pub waiting: u64,
-    /// When people were let in, and how many. The last admission stays, however old it is.
-    admitted: VecDeque<(Instant, u64)>,
+/// Why the line moves, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum QueueState {
+    /// The sale has not opened yet.
+    NotOpen,
+    /// People are let in.
+    Open,
+    /// People are let in more slowly: as many buyers as may are inside, seats run out, or the
+    /// measured pace has fallen. Estimates may rise.
+    Slowed,
+    /// The organiser has paused the admission.
+    Paused,
+    /// All seats are taken.
+    SoldOut,
+    /// The sale has ended, and nobody is let in any more.
+    Closed,
+    /// There is no waiting room any more: everybody may hold seats.
+    Off,
 }
 
-/// A range of waiting time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Eta {
-    pub p50_seconds: u64,
-    pub p90_seconds: u64,
+/// The line and its pace.
+#[derive(Debug, Clone, Default)]
+pub struct Line {
+    pub at: LineState,
+    pace: Pace,
+}
+
+/// What the state of a line follows from, besides the line itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    pub fixture: &'a MatchNow,
+    pub epoch: u64,
+    /// AVAILABLE seats.
+    pub available: usize,
+    /// Seats in HOLD or PENDING.
+    pub unpaid: usize,
 }
 
 /// The line as everybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineView {
-    serving: u64,
-    waiting: u64,
+    pub state: QueueState,
+    /// The number up to which people were let in.
+    pub serving: u64,
+    /// People who wait.
+    pub waiting: u64,
+    /// As measured over the last minute; null before there is anything to measure.
     #[schema(required)]
-    admitted_per_minute: Option<u64>,
-    /// The wait of somebody who joins now.
+    pub admitted_per_minute: Option<u64>,
+    /// The wait of somebody who joins now; null while nobody is let in.
     #[schema(required)]
-    eta: Option<Eta>,
-    sold_out: bool,
+    pub eta: Option<Eta>,
+    pub sold_out: bool,
+    /// Some of the taken seats are not paid for yet, so they may come back.
+    pub seats_may_return: bool,
+    /// How many people joined before the sale opened, and have got their numbers; null before.
+    #[schema(required)]
+    pub drawn: Option<u64>,
+    /// It rises when Redis has lost its data. Then all places are lost, and people must join again.
+    pub epoch: u64,
+    /// A client without an event stream asks again after this time, in milliseconds.
+    pub poll_after_ms: u64,
 }
 
 impl Line {
-    /// The line as everybody sees it. There is no estimate while the line does not move.
-    pub fn view(&self, sold_out: bool, moves: bool, now: Instant) -> LineView {
-        LineView {
-            serving: self.serving,
-            waiting: self.waiting,
-            admitted_per_minute: self.admitted_per_minute(now),
-            eta: self.eta(self.waiting, now).filter(|_| moves),
-            sold_out,
-        }
+    /// A line in this state, without any admission yet.
+    pub fn at(at: LineState) -> Self {
+        Self { at, pace: Pace::default() }
     }
 
-    /// A line with these numbers, and without any admission yet.
-    pub fn at(serving: u64, waiting: u64) -> Self {
-        Self { serving, waiting, admitted: VecDeque::new() }
-    }
-
-    /// Applies an entry of the stream: number served, people waiting, people let in now.
+    /// Applies an entry of the stream.
     pub fn apply(&mut self, text: &str, now: Instant) {
-        let mut part = text.split(' ').filter_map(|part| part.parse::<u64>().ok());
-        let (Some(serving), Some(waiting), Some(count)) = (part.next(), part.next(), part.next())
-        else {
-            return;
-        };
-        self.serving = serving;
-        self.waiting = waiting;
-        if count > 0 {
-            self.admitted.push_back((now, count));
-        }
-        while self.admitted.len() > 1
-            && self.admitted.front().is_some_and(|first| is_old(first, now))
-        {
-            self.admitted.pop_front();
+        let Some((at, admitted)) = LineState::parse(text) else { return };
+        self.at = at;
+        if admitted > 0 {
+            self.pace.add(admitted, now);
         }
     }
 
-    /// People let in per minute, as measured up to now. `None` when the measured time is too short,
-    /// and when nobody waits.
-    pub fn admitted_per_minute(&self, now: Instant) -> Option<u64> {
-        if self.admitted.back().is_some_and(|last| is_old(last, now)) {
-            return (self.waiting > 0).then_some(0);
+    /// Measures the pace, before a frame is made.
+    pub fn measure(&mut self, around: Around<'_>, now: Instant) {
+        if moves(self.state(around, now)) {
+            self.pace.measure(now);
+        } else {
+            self.pace.forget();
         }
-        let mut recent = self.admitted.iter().skip_while(|admission| is_old(admission, now));
-        // The span begins with the first admission, so this admission is not counted.
-        let span = now.saturating_duration_since(recent.next()?.0);
-        if span < RATE_WINDOW_MIN {
-            return None;
-        }
-        let count: u64 = recent.map(|(_, count)| count).sum();
-        Some((count as f64 * RATE_WINDOW.as_secs_f64() / span.as_secs_f64()).round() as u64)
     }
 
-    /// How long somebody with `ahead` people in front will wait; `None` when nobody can say.
-    pub fn eta(&self, ahead: u64, now: Instant) -> Option<Eta> {
-        let rate = self.admitted_per_minute(now).filter(|rate| *rate > 0)?;
-        let seconds = (ahead + 1) * 60 / rate;
-        // The rate of the next minutes is about that of the last minute. A factor of 1.5 covers a
-        // rate that is a third lower.
-        Some(Eta {
-            p50_seconds: seconds.min(WAIT_SECONDS_MAX),
-            p90_seconds: (seconds * 3 / 2 + 1).min(WAIT_SECONDS_MAX),
-        })
+    /// Why the line moves, or does not.
+    pub fn state(&self, around: Around<'_>, now: Instant) -> QueueState {
+        let (fixture, queue) = (around.fixture, &around.fixture.queue);
+        match fixture.status {
+            MatchStatus::Closed => QueueState::Closed,
+            _ if !queue.enabled => QueueState::Off,
+            MatchStatus::Draft | MatchStatus::Announced => QueueState::NotOpen,
+            MatchStatus::Open if around.available == 0 => QueueState::SoldOut,
+            MatchStatus::Open if queue.paused => QueueState::Paused,
+            MatchStatus::Open if self.at.slowed || self.pace.has_fallen(now) => QueueState::Slowed,
+            MatchStatus::Open => QueueState::Open,
+        }
+    }
+
+    /// The line as everybody sees it.
+    pub fn view(&self, around: Around<'_>, now: Instant) -> LineView {
+        let state = self.state(around, now);
+        let ended = matches!(state, QueueState::Closed | QueueState::Off);
+        let (moves, waiting) = (moves(state), if ended { 0 } else { self.at.waiting });
+        LineView {
+            state,
+            serving: self.at.serving,
+            waiting,
+            admitted_per_minute: self.pace.per_minute(now).filter(|_| moves && waiting > 0),
+            eta: self.pace.eta(waiting).filter(|_| moves),
+            sold_out: around.available == 0,
+            seats_may_return: around.unpaid > 0,
+            drawn: self.at.drawn,
+            epoch: around.epoch,
+            poll_after_ms: self.poll_after(state).as_millis() as u64,
+        }
+    }
+
+    /// How long somebody with `ahead` people in front will wait.
+    pub fn eta(&self, ahead: u64, around: Around<'_>, now: Instant) -> Option<Eta> {
+        self.pace.eta(ahead).filter(|_| moves(self.state(around, now)))
+    }
+
+    fn poll_after(&self, state: QueueState) -> Duration {
+        if matches!(state, QueueState::Closed | QueueState::Off) {
+            return POLL_INTERVAL_MAX;
+        }
+        let grown = Duration::from_secs(self.at.waiting / POLLS_PER_SECOND_MAX);
+        (POLL_INTERVAL_MIN + grown).min(POLL_INTERVAL_MAX)
     }
 }
 
-fn is_old((at, _): &(Instant, u64), now: Instant) -> bool {
-    now.saturating_duration_since(*at) > RATE_WINDOW
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_measured_and_never_guessed() {
-        let (mut line, begin) = (Line::default(), Instant::now());
-        let at = |seconds: u64| begin + Duration::from_secs(seconds);
-        assert_eq!(line.eta(100, at(0)), None);
-        for second in 0..=10 {
-            line.apply(&format!("{} 90 10", second * 10), at(second));
-        }
-        assert_eq!(line.admitted_per_minute(at(10)), Some(600));
-        let eta = line.eta(99, at(10)).unwrap();
-        assert_eq!(eta.p50_seconds, 10);
-        assert!(eta.p90_seconds > eta.p50_seconds);
-    }
-
-    #[test]
-    fn the_rate_is_that_of_the_last_minute_and_ends_with_the_line() {
-        let (mut line, begin) = (Line::default(), Instant::now());
-        let at = |seconds: u64| begin + Duration::from_secs(seconds);
-        for second in 0..=10 {
-            line.apply(&format!("{} 90 10", second * 10), at(second));
-        }
-        line.apply("100 91 0", at(15));
-        assert_eq!((line.waiting, line.admitted_per_minute(at(20))), (91, Some(300)));
-        assert_eq!(line.admitted_per_minute(at(60)), Some(100));
-        assert_eq!((line.admitted_per_minute(at(80)), line.eta(5, at(80))), (Some(0), None));
-        line.apply("100 91 0", at(200));
-        assert_eq!(line.admitted_per_minute(at(200)), Some(0), "nobody was let in for long");
-        line.apply("100 0 0", at(201));
-        assert_eq!(line.admitted_per_minute(at(201)), None, "there is nobody to let in");
-    }
+/// Whether people are let in.
+fn moves(state: QueueState) -> bool {
+    matches!(state, QueueState::Open | QueueState::Slowed)
 }

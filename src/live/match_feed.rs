@@ -10,8 +10,9 @@ use crate::domain::position::{EventId, StreamId};
 use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::{Catalog, KnownSite};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
-use crate::live::line::Eta;
+use crate::live::line::LineView;
 use crate::live::match_now::{MatchEvent, MatchNow};
+use crate::live::pace::Eta;
 use crate::live::proposals::{Choice, Proposals, Seen};
 use crate::live::recent_flushes::RecentFlushes;
 use crate::live::seat_map::SeatMap;
@@ -193,6 +194,12 @@ impl MatchFeed {
     /// The site whose plan the map has.
     pub fn site(&self) -> &Arc<KnownSite> {
         &self.site
+    }
+
+    /// The line of the waiting room as everybody sees it.
+    pub fn line(&self) -> LineView {
+        self.touch();
+        self.map.lock().line()
     }
 
     /// How long somebody with `ahead` people in front will wait.

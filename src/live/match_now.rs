@@ -49,11 +49,6 @@ impl MatchNow {
             orphan_rule: fixture.orphan_rule,
         }
     }
-
-    /// Whether the settings let people in from the waiting room.
-    pub(super) fn lets_in(&self) -> bool {
-        self.status == MatchStatus::Open && self.queue.enabled && !self.queue.paused
-    }
 }
 
 /// The event `match`, encoded once for all watchers.

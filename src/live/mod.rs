@@ -9,6 +9,7 @@ pub mod hub;
 pub mod line;
 pub mod match_feed;
 pub mod match_now;
+pub mod pace;
 pub mod proposals;
 mod recent_flushes;
 pub mod refresh;

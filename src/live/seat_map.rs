@@ -7,8 +7,9 @@ use crate::domain::plan::PlanIndex;
 use crate::domain::position::{EventId, Position, StreamId};
 use crate::engine::snapshot::{Snapshot, parse_told};
 use crate::live::frame::{self, Frame, Scope, States, Subject};
-use crate::live::line::{Eta, Line, LineView};
+use crate::live::line::{Around, Line, LineView};
 use crate::live::match_now::MatchEvent;
+use crate::live::pace::Eta;
 use crate::live::recent_flushes::{Flush, Missed, RecentFlushes};
 use bytes::Bytes;
 use flate2::Compression;
@@ -26,8 +27,9 @@ pub(super) struct SeatMap {
     pub version: u64,
     /// The letter of each seat, by its index in the plan.
     pub letters: Vec<u8>,
-    /// The number of AVAILABLE seats.
+    /// The number of AVAILABLE seats, and of those in HOLD or PENDING.
     pub available: usize,
+    unpaid: usize,
     pub line: Line,
     pub match_event: Arc<MatchEvent>,
     /// Where the last flush ended.
@@ -96,8 +98,9 @@ impl SeatMap {
             position: snapshot.position,
             version: snapshot.version,
             available: letters.iter().filter(|letter| **letter == b'A').count(),
+            unpaid: letters.iter().filter(|letter| is_unpaid(**letter)).count(),
             letters,
-            line: Line::at(snapshot.serving, snapshot.waiting),
+            line: Line::at(snapshot.line),
             match_event,
             flushed_upto: snapshot.position.id,
             changed: HashMap::new(),
@@ -132,17 +135,20 @@ impl SeatMap {
         }
         let seats = fields.get("d").and_then(|text| parse_told(text)).ok_or(Gap)?;
         let version = number("v").ok_or(Gap)?;
-        let sold_out = self.available == 0;
+        let line_shows = |map: &Self| (map.available == 0, map.unpaid > 0);
+        let before = line_shows(self);
         for (seat, letter) in seats {
             let Some(at) = index.position(seat) else { continue };
             let old = std::mem::replace(&mut self.letters[at as usize], letter);
             self.available += usize::from(letter == b'A');
             self.available -= usize::from(old == b'A');
+            self.unpaid += usize::from(is_unpaid(letter));
+            self.unpaid -= usize::from(is_unpaid(old));
             self.free.set(at, letter == b'A');
             self.changed.insert(at, letter);
         }
-        // The line shows whether the match is sold out.
-        self.line_moved |= sold_out != (self.available == 0);
+        // The line shows whether the match is sold out, and whether seats may come back.
+        self.line_moved |= before != line_shows(self);
         self.position.id = id;
         self.version = version;
         self.snapshots.clear();
@@ -171,7 +177,12 @@ impl SeatMap {
         let mut flush = Flush::empty(self.flushed_upto, self.position, self.version);
         flush.changed.extend(self.changed.drain());
         flush.changed.sort_unstable();
-        flush.line = self.line_moved.then(|| self.line());
+        if self.line_moved {
+            let mut line = std::mem::take(&mut self.line);
+            line.measure(self.around(), Instant::now());
+            self.line = line;
+            flush.line = Some(self.line());
+        }
         flush.match_changed = self.match_changed;
         (self.line_moved, self.match_changed) = (false, false);
         self.flushed_upto = self.position.id;
@@ -183,17 +194,22 @@ impl SeatMap {
     }
 
     /// The line as everybody sees it.
-    fn line(&self) -> LineView {
-        self.line.view(self.available == 0, self.line_moves(), Instant::now())
+    pub(super) fn line(&self) -> LineView {
+        self.line.view(self.around(), Instant::now())
     }
 
-    fn line_moves(&self) -> bool {
-        self.available > 0 && self.match_event.now.lets_in()
+    fn around(&self) -> Around<'_> {
+        Around {
+            fixture: &self.match_event.now,
+            epoch: self.position.epoch,
+            available: self.available,
+            unpaid: self.unpaid,
+        }
     }
 
     /// How long somebody with `ahead` people in front will wait.
     pub(super) fn eta(&self, ahead: u64) -> Option<Eta> {
-        self.line.eta(ahead, Instant::now()).filter(|_| self.line_moves())
+        self.line.eta(ahead, self.around(), Instant::now())
     }
 
     /// The body of a response with the states of a scope, at most one flush old.
@@ -328,6 +344,11 @@ impl SeatMap {
         }
         text + &self.match_event.text
     }
+}
+
+/// HOLD or PENDING.
+fn is_unpaid(letter: u8) -> bool {
+    matches!(letter, b'H' | b'P')
 }
 
 /// A stream of seats also shows the line of the waiting room, if there is one, so that nobody needs

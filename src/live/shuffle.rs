@@ -5,6 +5,7 @@ use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{EventId, Position, StreamId};
+use crate::domain::queue::LineState;
 use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::KnownSite;
 use crate::live::frame::{LAST_CHUNK, Scope, Subject};
@@ -139,8 +140,7 @@ fn snapshot(changes: u64) -> Snapshot {
         position: Position { epoch: 1, id: StreamId { ms: changes, seq: 0 } },
         version: changes,
         taken: taken.map(|(letter, seat)| (SeatId(seat), letter)).collect(),
-        serving: 0,
-        waiting: 0,
+        line: LineState::default(),
     }
 }
 

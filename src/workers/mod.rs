@@ -12,7 +12,7 @@ pub mod reconcile;
 pub mod retention;
 pub mod write_behind;
 
-use crate::domain::ids::{Partition, UserId};
+use crate::domain::ids::{MatchId, Partition, UserId};
 use crate::engine::Engine;
 use crate::engine::leases::Lease;
 use crate::gateway::toss::Toss;
@@ -66,6 +66,8 @@ pub struct Workers {
     pub owned: Mutex<BTreeSet<Partition>>,
     /// The owned partitions whose payments are stopped, because PostgreSQL has lost data.
     pub halted: Mutex<BTreeSet<Partition>>,
+    /// The matches whose early people are getting their numbers from this process.
+    pub drawing: Mutex<BTreeSet<MatchId>>,
     pub clocks: Clocks,
     /// How long a closed match stays in Redis after its start, in ms.
     pub keep_match_ms: i64,
@@ -107,7 +109,7 @@ impl Workers {
                 let renewing = self.clone().renew(lease.clone(), ending.clone());
                 let renewing = tokio::spawn(renewing);
                 let drained = self.write_behind(&lease, ending.clone());
-                tokio::join!(drained, self.sweep(&lease, ending));
+                tokio::join!(drained, self.clone().sweep(&lease, ending));
                 renewing.abort();
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);
@@ -225,7 +227,7 @@ impl Workers {
         self.owned.lock().contains(&partition)
     }
 
-    async fn sweep(&self, lease: &Lease, stop: CancellationToken) {
+    async fn sweep(self: Arc<Self>, lease: &Lease, stop: CancellationToken) {
         let partition = lease.partition;
         while !stop.is_cancelled() {
             // The clock comes first, so that no claim ends by a clock that has jumped.

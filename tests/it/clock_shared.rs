@@ -19,13 +19,14 @@ async fn a_queue_goes_on_when_the_clock_of_redis_is_set() {
     let node = TestNode::start_on_redis(redis.url(), |_| {}).await;
     let fixture = node.open_match().await;
     let id = fixture.match_id();
-    let queue = json!({"enabled": true, "admitPerMinute": 600, "maxActive": 100_000});
+    let queue = json!({"enabled": true, "admitPerMinute": 600, "maxActive": 100_000,
+        "buyersPerFreeSeat": 10});
     let path = format!("/api/admin/matches/{}/queue", fixture.id);
     node.admin().await.put(&path, &queue).await.expect(200);
     let engine = node.engine();
     for _ in 0..1000 {
         let user = grandstand::domain::ids::UserId::new(id.partition());
-        engine.join_queue(id, user).await.unwrap();
+        engine.join_queue(id, user, None).await.unwrap();
     }
     let raw = node.raw().await;
     let served = async || {

@@ -110,48 +110,63 @@ async fn a_client_that_returns_gets_the_match_as_it_is_now() {
     node.finish().await;
 }
 
+/// The next event of a line that is as wanted.
+async fn until(line: &mut EventStream, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let frame = line.next_named("serving").await.data;
+        if wanted(&frame) {
+            return frame;
+        }
+    }
+}
+
 /// No seats, no sale or no queue any more. The time to wait is sent only while people are let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_people_are_told_the_end_of_the_queue() {
     let node = TestNode::start_with(|settings| settings.max_seats_per_user = 25).await;
     let (admin, fixture, fan) =
         (node.admin().await, node.open_match().await, node.user("fan").await);
-    let seats: Vec<u32> = (1..=25).collect();
-    let hold = fan.hold(&fixture.id, &seats).await.expect(201);
-    let quick = json!({"enabled": true, "admitPerMinute": 60});
-    set_queue(&admin, &fixture, quick.clone()).await;
-    let mut people = Vec::new();
-    for number in 0..9 {
-        let person = node.user(&format!("one{number}")).await;
-        person.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
-        people.push(person);
+    set_queue(&admin, &fixture, json!({"enabled": true, "admitPerMinute": 60})).await;
+    let me = fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
+    let people = format!("/api/admin/matches/{}/queue/people/{me}", fixture.id);
+    admin.put(&people, &json!({})).await.expect(204);
+    let mut last = fan.clone();
+    for number in 0..20 {
+        last = node.user(&format!("one{number}")).await;
+        last.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
     }
     let mut line = open(node.running(), &fixture, "/queue/events").await;
     let first = line.next().await.unwrap();
-    assert_eq!((first.name.as_str(), &first.data["soldOut"]), ("serving", &json!(true)));
+    assert_eq!((first.name.as_str(), &first.data["soldOut"]), ("serving", &json!(false)));
     let now = told(&mut line, |_| true).await;
     assert_eq!(now["queue"]["enabled"], true, "the line is told with its match");
-    // People are still let in at a known pace, but there is nothing to wait for.
-    while line.next().await.unwrap().data["serving"].as_u64().unwrap() < 8 {}
-    let last = people.last().unwrap();
-    let at_8 = last.get(&fixture.path("/queue")).await.body;
-    assert_eq!(at_8["data"]["eta"], Value::Null, "{at_8}");
+    let known = until(&mut line, |frame| frame["eta"]["p50Seconds"].is_u64()).await;
+    assert_eq!(known["state"], "OPEN", "{known}");
+    // People were let in at a known pace, but there is nothing to wait for any more.
+    let seats: Vec<u32> = (1..=25).collect();
+    let hold = fan.hold(&fixture.id, &seats).await.expect(201);
+    let sold_out = until(&mut line, |frame| frame["soldOut"] == true).await;
+    assert_eq!(sold_out["state"], "SOLD_OUT");
+    assert_eq!((&sold_out["eta"], &sold_out["seatsMayReturn"]), (&Value::Null, &json!(true)));
+    let place = last.get(&fixture.path("/queue")).await.expect(200);
+    assert_eq!((&place["state"], &place["eta"]), (&json!("WAITING"), &Value::Null), "{place}");
+    let refused = node.user("late").await.post(&fixture.path("/queue"), &Value::Null).await;
+    let refused = refused.refused(409, "SOLD_OUT");
+    assert!(refused["detail"].as_str().unwrap().contains("may come back"), "{refused}");
     let path = fixture.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
     fan.delete(&path).await.expect(204);
-    let free = loop {
-        let frame = line.next().await.unwrap().data;
-        if frame["soldOut"] == false {
-            break frame;
-        }
-    };
-    assert!(free["eta"]["p50Seconds"].is_u64(), "{free}");
+    until(&mut line, |frame| frame["state"] == "OPEN").await;
+    let served = first.data["serving"].as_u64();
+    until(&mut line, |frame| frame["serving"].as_u64() > served).await;
     set_queue(&admin, &fixture, json!({"enabled": true, "paused": true})).await;
     told(&mut line, |event| event["queue"]["paused"] == true).await;
     let mut again = open(node.running(), &fixture, "/queue/events").await;
     let frame = again.next().await.unwrap().data;
-    assert_eq!(frame["eta"], Value::Null, "nobody is let in: {frame}");
+    assert_eq!((&frame["state"], &frame["eta"]), (&json!("PAUSED"), &Value::Null));
     turn(&admin, &fixture, "close").await;
     told(&mut line, |event| event["status"] == "CLOSED").await;
+    let refused = last.post(&fixture.path("/queue"), &Value::Null).await;
+    refused.refused(409, "MATCH_NOT_OPEN");
     turn(&admin, &fixture, "open").await;
     set_queue(&admin, &fixture, json!({"enabled": false})).await;
     told(&mut line, |event| event["queue"]["enabled"] == false).await;

@@ -47,6 +47,10 @@ impl Client {
         self.call(Method::PUT, path, Some(body), None).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body), None).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         self.call(Method::DELETE, path, None, None).await
     }

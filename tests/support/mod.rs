@@ -19,6 +19,7 @@ pub mod partition;
 pub mod postgres;
 pub mod proxy;
 pub mod purchases;
+pub mod room;
 pub mod sale;
 pub mod sentinel;
 pub mod table;

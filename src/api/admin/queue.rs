@@ -5,14 +5,107 @@ use crate::api::admin::matches::read;
 use crate::api::admin::sale::change;
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
-use crate::api::extract::{Envelope, Input, Okay, Path};
+use crate::api::extract::{Envelope, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
-use crate::domain::ids::MatchId;
+use crate::api::queue::{PlaceView, view};
+use crate::domain::catalog::Match;
+use crate::domain::draw::new_seed;
+use crate::domain::ids::{MatchId, UserId};
 use crate::domain::queue::QueueSettings;
+use crate::engine::queue::PlaceVerb;
+use crate::live::line::LineView;
 use axum::extract::State;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-/// Sets the waiting room. A field that is left out gets its default.
+/// The most people to let in by one call.
+const ADMIT_MAX: u32 = 100_000;
+
+/// Some of the settings of a waiting room. Those that are left out stay as they are.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct QueueChange {
+    enabled: Option<bool>,
+    /// Null: people may join as soon as the sale is open.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<jiff::Timestamp>)]
+    opens_at: Option<Option<jiff::Timestamp>>,
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    admit_per_minute: Option<u32>,
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    max_active: Option<u32>,
+    #[schema(minimum = 10_000, maximum = 3_600_000)]
+    pass_ttl_ms: Option<u64>,
+    #[schema(minimum = 10_000, maximum = 3_600_000)]
+    admission_ttl_ms: Option<u64>,
+    #[schema(minimum = 0.1, maximum = 10)]
+    buyers_per_free_seat: Option<f64>,
+    random_pre_queue: Option<bool>,
+    paused: Option<bool>,
+}
+
+/// Distinguishes null from a field that is left out.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<jiff::Timestamp>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+impl QueueChange {
+    fn apply(self, queue: &mut QueueSettings) {
+        fn set<T>(field: &mut T, given: Option<T>) {
+            if let Some(value) = given {
+                *field = value;
+            }
+        }
+        set(&mut queue.enabled, self.enabled);
+        set(&mut queue.opens_at, self.opens_at);
+        set(&mut queue.admit_per_minute, self.admit_per_minute);
+        set(&mut queue.max_active, self.max_active);
+        set(&mut queue.pass_ttl_ms, self.pass_ttl_ms);
+        set(&mut queue.admission_ttl_ms, self.admission_ttl_ms);
+        set(&mut queue.buyers_per_free_seat, self.buyers_per_free_seat);
+        set(&mut queue.random_pre_queue, self.random_pre_queue);
+        set(&mut queue.paused, self.paused);
+    }
+}
+
+/// How many people are where.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueNow {
+    /// What everybody sees.
+    line: LineView,
+    /// People who wait, as Redis has them now.
+    waiting: u64,
+    /// People who were let in and have not asked for their place yet.
+    admitted: u64,
+    /// People with a pass and without seats.
+    choosing: u64,
+    /// People with a pass and with seats that are not paid for.
+    buying: u64,
+    /// Free seats; null while the site is not known.
+    #[schema(required)]
+    seats_left: Option<u64>,
+}
+
+/// People to let in at once.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdmitInput {
+    #[schema(minimum = 1, maximum = 100_000)]
+    count: u32,
+}
+
+/// How many people were let in.
+#[derive(Serialize, ToSchema)]
+pub struct AdmitDone {
+    admitted: u64,
+}
+
+/// Sets the waiting room. A field that is left out gets its default, except `enabled`, which is
+/// required. To change a part, use PATCH.
+///
+/// When the waiting room is switched off, everybody may hold seats at once, and its line ends.
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
     operation_id = "setQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = QueueSettings, security(("token" = [])),
@@ -22,12 +115,50 @@ pub async fn set_queue(
     State(services): State<Arc<Services>>,
     _: Admin,
     Path(id): Path<MatchId>,
-    input: Input<QueueSettings>,
+    input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
-    let queue = input.value;
-    check(&queue)?;
+    if input.value.enabled.is_none() {
+        return Err(ApiError::field("enabled", "is required; PATCH changes single settings"));
+    }
+    let mut queue = QueueSettings::default();
+    input.value.apply(&mut queue);
     let fixture = read(&services, id).await?;
-    change(&services, fixture, |fixture| fixture.queue = queue).await
+    store(&services, fixture, queue).await
+}
+
+/// Changes some settings of the waiting room, and leaves the others as they are.
+#[utoipa::path(patch, path = "/api/admin/matches/{match}/queue",
+    operation_id = "changeQueue", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), request_body = QueueChange, security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
+pub async fn change_queue(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+    input: Input<QueueChange>,
+) -> ApiResult<Okay<MatchView>> {
+    let fixture = read(&services, id).await?;
+    let mut queue = fixture.queue.clone();
+    input.value.apply(&mut queue);
+    store(&services, fixture, queue).await
+}
+
+async fn store(
+    services: &Services,
+    fixture: Match,
+    queue: QueueSettings,
+) -> ApiResult<Okay<MatchView>> {
+    check(&queue)?;
+    let seed = match &fixture.draw_seed {
+        None if queue.random_pre_queue => Some(new_seed().map_err(ApiError::internal)?),
+        kept => kept.clone(),
+    };
+    change(services, fixture, |fixture| {
+        fixture.queue = queue;
+        fixture.draw_seed = seed;
+    })
+    .await
 }
 
 fn check(queue: &QueueSettings) -> ApiResult<()> {
@@ -51,4 +182,113 @@ fn check(queue: &QueueSettings) -> ApiResult<()> {
         wrong("buyersPerFreeSeat", "must be 0.1 to 10");
     }
     if errors.is_empty() { Ok(()) } else { Err(ApiError::fields(errors)) }
+}
+
+/// How many people wait, choose and buy.
+#[utoipa::path(get, path = "/api/admin/matches/{match}/queue",
+    operation_id = "getQueue", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<QueueNow>)),
+    extensions(("x-codes" = json!([ErrorCode::MatchArchived]))))]
+pub async fn get_queue(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<QueueNow>> {
+    let line = services.hub.feed(id).await?.line();
+    let counts = services.engine.queue_counts(id).await?;
+    let seats = seat_count(&services, id);
+    Ok(Okay(QueueNow {
+        line,
+        waiting: counts.waiting,
+        admitted: counts.admitted,
+        choosing: counts.choosing,
+        buying: counts.buying,
+        seats_left: seats.map(|seats| u64::from(seats).saturating_sub(counts.taken)),
+    }))
+}
+
+fn seat_count(services: &Services, id: MatchId) -> Option<u32> {
+    let (_, site) = services.catalog.fixture_with_site(id)?;
+    Some(site.index.seat_count())
+}
+
+/// Lets the next people in at once, whatever the rate and the limits say, also while the waiting
+/// room is paused. Nobody is let in before the sale is open.
+#[utoipa::path(post, path = "/api/admin/matches/{match}/queue/admit",
+    operation_id = "admitNow", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), request_body = AdmitInput, security(("token" = [])),
+    responses((status = 200, body = Envelope<AdmitDone>)))]
+pub async fn admit(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+    input: Input<AdmitInput>,
+) -> ApiResult<Okay<AdmitDone>> {
+    let count = input.value.count;
+    if !(1..=ADMIT_MAX).contains(&count) {
+        return Err(ApiError::field("count", "must be 1 to 100,000 people"));
+    }
+    read(&services, id).await?;
+    let (seats, mut admitted) = (seat_count(&services, id), 0);
+    while admitted < u64::from(count) {
+        let step = services.engine.admit(id, seats, count - admitted as u32).await?;
+        admitted += step.people;
+        if step.people == 0 {
+            break;
+        }
+    }
+    Ok(Okay(AdmitDone { admitted }))
+}
+
+/// The place of a user. Looking at it does not begin the pass.
+#[utoipa::path(get, path = "/api/admin/matches/{match}/queue/people/{user}",
+    operation_id = "getPlaceOf", tag = "administration",
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<PlaceView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::NotInQueue, ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
+pub async fn place_of(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path((id, user)): Path<(MatchId, UserId)>,
+) -> ApiResult<Okay<PlaceView>> {
+    read(&services, id).await?;
+    let place = services.engine.queue_place(id, user, PlaceVerb::Peek).await?;
+    Ok(Okay(view(&services, id, place.ok_or(ErrorCode::NotInQueue)?).await?))
+}
+
+/// Lets a user in at once, who need not be in the line.
+#[utoipa::path(put, path = "/api/admin/matches/{match}/queue/people/{user}",
+    operation_id = "letIn", tag = "administration",
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
+pub async fn let_in(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path((id, user)): Path<(MatchId, UserId)>,
+) -> ApiResult<NoContent> {
+    read(&services, id).await?;
+    services.engine.let_in(id, user).await?;
+    Ok(NoContent)
+}
+
+/// Takes a user out of the line, and ends the user's pass. Seats that the user has stay as they
+/// are.
+#[utoipa::path(delete, path = "/api/admin/matches/{match}/queue/people/{user}",
+    operation_id = "sendAway", tag = "administration",
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
+pub async fn send_away(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path((id, user)): Path<(MatchId, UserId)>,
+) -> ApiResult<NoContent> {
+    read(&services, id).await?;
+    match services.engine.leave_queue(id, user).await? {
+        true => Ok(NoContent),
+        false => Err(ErrorCode::NotInQueue.into()),
+    }
 }

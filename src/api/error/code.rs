@@ -99,6 +99,8 @@ codes! {
          its place, nothing was charged for it.",
     /// The caller has not joined the queue.
     NotInQueue = 404: "You are not in the queue: join it first.",
+    /// People of this match are served in the order in which they join.
+    NoDraw = 404: "This match has no draw: people are served in the order in which they join.",
     /// The address has other methods; the header `Allow` lists them.
     MethodNotAllowed = 405:
         "This address does not have this method. The header allow lists the methods that it has.",
@@ -108,7 +110,8 @@ codes! {
         "You hold these seats already. Reserve them, or give them back to choose others.",
     /// Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
     SeatTaken = 409: "Some of these seats are not free any more.",
-    /// No seats are left that fit `bestAvailable`.
+    /// No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a
+    /// queue.
     SoldOut = 409: "There are no such seats any more. Seats may come back.",
     /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the
     /// same number of free seats side by side there leaves no seat alone.
@@ -157,7 +160,7 @@ codes! {
         "A call with this Idempotency-Key is under way. Repeat in a moment.",
     /// There is an account with this e-mail.
     EmailTaken = 409: "There is an account with this e-mail. Log in instead.",
-    /// The match has no queue, or its sale has ended, as `detail` says.
+    /// The match has no queue.
     QueueOff = 409: "This match has no waiting room: just choose your seats.",
     /// Somebody else changed the document.
     ChangedMeanwhile = 409:

@@ -50,11 +50,9 @@ impl From<Refusal> for ApiError {
             Refusal::PriceChanged => ErrorCode::PriceChanged.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
-            Refusal::QueueOff { ended: false } => ErrorCode::QueueOff.into(),
-            Refusal::QueueOff { ended: true } => Self::new(
-                ErrorCode::QueueOff,
-                "The sale of this match has ended, and its waiting room too.",
-            ),
+            Refusal::QueueOff => ErrorCode::QueueOff.into(),
+            Refusal::QueueNotOpen { opens_at_ms } => queue_not_open(opens_at_ms),
+            Refusal::SoldOut => ErrorCode::SoldOut.into(),
             Refusal::SessionEnded | Refusal::TokenUnknown => ErrorCode::Unauthorized.into(),
         }
     }
@@ -88,6 +86,15 @@ fn not_open(ended: bool) -> ApiError {
         false => "The sale of this match has not begun.",
     };
     ApiError::new(ErrorCode::MatchNotOpen, detail)
+}
+
+fn queue_not_open(opens_at_ms: i64) -> ApiError {
+    let opens_at = jiff::Timestamp::from_millisecond(opens_at_ms).ok().filter(|_| opens_at_ms > 0);
+    let when = opens_at.map_or_else(
+        || "opens with the sale".to_owned(),
+        |opens_at| format!("opens at {opens_at}"),
+    );
+    ApiError::new(ErrorCode::MatchNotOpen, format!("The waiting room of this match {when}."))
 }
 
 fn not_pending(why: NotPending) -> ApiError {
