@@ -47,14 +47,15 @@ local function read_matches(batch, KEYS, ARGV)
       changes = KEYS[first + 3],
     }
     local meta = redis.call('HMGET', key.meta, 'status', 'version', 'queue_enabled',
-      'queue_pass_ttl_ms')
+      'sale_opens_at', 'sale_closes_at', 'queue_pass_ttl_ms')
     local version, names = tonumber(meta[2] or 0), batch.seats_named[number]
     matches[number] = {
-      id = ARGV[4 + number], key = key, status = loaded and meta[1], queue = meta[3] == '1',
-      version = version, version_before = version,
+      id = ARGV[4 + number], key = key,
+      status = loaded and match_status(meta[1], meta[4], meta[5], batch.now),
+      queue = meta[3] == '1', version = version, version_before = version,
       -- Life of a pass in ms. Users whose pass has ended in this batch, and users who have more or
       -- fewer seats than before.
-      pass_ttl = meta[4], passes_used = {}, buyers = {},
+      pass_ttl = meta[6], passes_used = {}, buyers = {},
       -- The seats that the commands name, and the value of each in Redis.
       names = names, found = read_many(key.seats, names, #names),
       -- Values by seat: in Redis, and as this batch has changed them (false: free).

@@ -157,6 +157,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sites::replace, admin::sites::delete))
         .routes(routes!(admin::matches::create, admin::matches::list))
         .routes(routes!(admin::matches::replace, admin::matches::delete))
+        .routes(routes!(admin::sale::announce))
         .routes(routes!(admin::sale::open))
         .routes(routes!(admin::sale::close))
         .routes(routes!(admin::sale::block))

@@ -84,6 +84,29 @@ impl Match {
         self.sale_closes_at.unwrap_or(self.starts_at)
     }
 
+    /// The status at a time in ms of the partition's clock, because a sale opens and ends at its
+    /// times even while no worker changes the match. `match_status` of lua/lib/states.lua decides
+    /// the same for a hold.
+    pub fn status_at(&self, now_ms: i64) -> MatchStatus {
+        let has_come = |at: jiff::Timestamp| (1..=now_ms).contains(&at.as_millisecond());
+        let opened =
+            self.status == MatchStatus::Announced && self.sale_opens_at.is_some_and(has_come);
+        let status = if opened { MatchStatus::Open } else { self.status };
+        if status == MatchStatus::Open && has_come(self.closes_at()) {
+            return MatchStatus::Closed;
+        }
+        status
+    }
+
+    /// When `status_at` changes next; `None` for a match that stays as it is.
+    pub fn changes_at(&self) -> Option<jiff::Timestamp> {
+        match self.status {
+            MatchStatus::Draft | MatchStatus::Closed => None,
+            MatchStatus::Announced => self.sale_opens_at,
+            MatchStatus::Open => Some(self.closes_at()),
+        }
+    }
+
     /// The run-time fields that the scripts read from the match's meta hash.
     pub fn meta(&self) -> Vec<(&'static str, String)> {
         if self.archived {

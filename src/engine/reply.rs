@@ -74,7 +74,7 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
     let refusal = match word {
         "not_loaded" => return EngineError::NotLoaded,
         "exists_different" => Some(Refusal::ExistsDifferent),
-        "not_open" => Some(Refusal::NotOpen { ended: rest != "DRAFT" }),
+        "not_open" => Some(Refusal::NotOpen { ended: !matches!(rest, "DRAFT" | "ANNOUNCED") }),
         "archived" => Some(Refusal::Archived),
         "pass_required" => Some(Refusal::PassRequired),
         "seat_limit" => Some(Refusal::SeatLimit),

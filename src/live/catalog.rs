@@ -62,6 +62,12 @@ impl Catalog {
         list
     }
 
+    /// The matches of a partition, in no order.
+    pub fn matches_of(&self, partition: Partition) -> Vec<Arc<Match>> {
+        let matches = self.matches.read();
+        matches.values().filter(|fixture| fixture.id.partition() == partition).cloned().collect()
+    }
+
     /// The matches of all partitions as Redis has them now, for decisions that must not depend on
     /// whether a notice has arrived.
     pub async fn matches_now(&self) -> Result<Vec<Match>, EngineError> {

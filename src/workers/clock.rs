@@ -41,7 +41,7 @@ impl Clocks {
     }
 
     /// The time that a partition should have now, by the clock of this process.
-    fn expected(&self, partition: Partition) -> Option<i64> {
+    pub(super) fn expected(&self, partition: Partition) -> Option<i64> {
         self.get(partition).map(|reading| reading.now_ms + reading.at.elapsed().as_millis() as i64)
     }
 

@@ -10,6 +10,7 @@ pub mod orphans;
 pub mod rebuild;
 pub mod reconcile;
 pub mod retention;
+pub mod sale;
 pub mod write_behind;
 
 use crate::domain::ids::{MatchId, Partition, UserId};
@@ -237,6 +238,9 @@ impl Workers {
             if let Err(error) = self.expire_once(partition).await {
                 tracing::warn!(%partition, %error, "expiry waits");
                 pause(RETRY_PAUSE, &stop).await;
+            }
+            if let Err(error) = self.follow_sales_once(partition).await {
+                tracing::warn!(%partition, %error, "a sale does not open or end yet");
             }
             if let Err(error) = self.admit_once(partition).await {
                 tracing::warn!(%partition, %error, "admission waits");

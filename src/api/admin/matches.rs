@@ -157,19 +157,24 @@ pub async fn delete(
     Ok(NoContent)
 }
 
-fn on_sale(advice: &str) -> ApiError {
-    ApiError::new(ErrorCode::MatchOnSale, format!("The match is or was on sale. {advice}"))
+/// The refusal of a match that is not a draft any more.
+pub fn on_sale(advice: &str) -> ApiError {
+    let detail = format!("The match is announced, or it is or was on sale. {advice}");
+    ApiError::new(ErrorCode::MatchOnSale, detail)
 }
 
-/// A match as Redis has it now, because a change must not start from a cache.
+/// A match as Redis has it now, because a change must not start from a cache. Its status is that of
+/// the clock: a change of an announced match whose time has come also opens the match.
 pub async fn read(services: &Services, id: MatchId) -> ApiResult<Match> {
-    services.engine.fixture(id).await?.ok_or_else(|| ErrorCode::MatchNotFound.into())
+    let fixture = services.engine.fixture(id).await?.ok_or(ErrorCode::MatchNotFound)?;
+    let now_ms = services.engine.now_ms(id.partition()).await?;
+    Ok(Match { status: fixture.status_at(now_ms), ..fixture })
 }
 
 /// The match after a change.
 pub async fn changed(services: &Services, id: MatchId) -> ApiResult<MatchView> {
     services.catalog.refresh_match(id).await?;
-    let fixture = services.fixture(id)?;
+    let fixture = services.catalog.fixture(id).ok_or(ErrorCode::MatchNotFound)?;
     Ok(MatchView::of(services, &fixture).await)
 }
 

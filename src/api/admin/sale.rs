@@ -1,7 +1,7 @@
 //! The sale of a match: opens and closes it, blocks seats.
 
 use crate::api::Services;
-use crate::api::admin::matches::{changed, read};
+use crate::api::admin::matches::{changed, on_sale, read};
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path};
@@ -34,14 +34,34 @@ pub struct SeatsDone {
     seats: usize,
 }
 
-/// Opens the sale.
+/// Announces a DRAFT match: everybody sees it. It opens at its `saleOpensAt`, or by hand.
+#[utoipa::path(post, path = "/api/admin/matches/{match}/announce",
+    operation_id = "announceMatch", tag = "administration",
+    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 200, body = Envelope<MatchView>)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
+pub async fn announce(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path(id): Path<MatchId>,
+) -> ApiResult<Okay<MatchView>> {
+    let fixture = read(&services, id).await?;
+    if fixture.status != MatchStatus::Draft {
+        return Err(on_sale("Only a draft can be announced."));
+    }
+    refuse_without_site(&services, &fixture).await?;
+    change(&services, fixture, |fixture| fixture.status = MatchStatus::Announced).await
+}
+
+/// Opens the sale of a match that is DRAFT, ANNOUNCED or CLOSED, until its `saleClosesAt`.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/open",
     operation_id = "openSale", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SiteNotFound, ErrorCode::MatchAlreadyOpen, ErrorCode::MatchArchived,
-        ErrorCode::ChangedMeanwhile]))))]
+        ErrorCode::SiteNotFound, ErrorCode::MatchAlreadyOpen, ErrorCode::MatchNotOpen,
+        ErrorCode::MatchArchived, ErrorCode::ChangedMeanwhile]))))]
 pub async fn open(
     State(services): State<Arc<Services>>,
     _: Admin,
@@ -54,10 +74,22 @@ pub async fn open(
     if fixture.archived {
         return Err(Refusal::Archived.into());
     }
-    if services.engine.site(fixture.site_id).await?.is_none() {
-        return Err(ErrorCode::SiteNotFound.into());
+    refuse_without_site(&services, &fixture).await?;
+    let opened = Match { status: MatchStatus::Open, ..fixture };
+    // It would end again at once.
+    if opened.status_at(services.engine.now_ms(id.partition()).await?) != MatchStatus::Open {
+        let detail = format!(
+            "The sale of this match has ended at {}. Move its saleClosesAt to a later time first.",
+            opened.closes_at()
+        );
+        return Err(ApiError::new(ErrorCode::MatchNotOpen, detail));
     }
-    change(&services, fixture, |fixture| fixture.status = MatchStatus::Open).await
+    change(&services, opened, |_| {}).await
+}
+
+async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<()> {
+    let site = services.engine.site(fixture.site_id).await?;
+    site.map(|_| ()).ok_or_else(|| ErrorCode::SiteNotFound.into())
 }
 
 /// Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
@@ -139,7 +171,7 @@ fn taken(error: EngineError, detail: &'static str) -> ApiError {
 }
 
 fn checked(services: &Services, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
-    let (_, site) = services.fixture_with_site(id)?;
+    let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     if seats.is_empty() || seats.len() > BLOCKED_SEATS_MAX {
         return Err(ApiError::field(
             "seatIds",

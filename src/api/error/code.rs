@@ -167,8 +167,8 @@ codes! {
         "Someone else has changed it in the meantime. Read it again, then repeat.",
     /// A match that is not DRAFT uses the site, or, for deleting, any match.
     SiteInUse = 409: "A match uses this site: it can't change under the buyers. Make a new site.",
-    /// The match is or was on sale.
-    MatchOnSale = 409: "The match is or was on sale. Close it instead.",
+    /// The match is not a draft any more.
+    MatchOnSale = 409: "The match is announced, or it is or was on sale.",
     /// The match is on sale.
     MatchAlreadyOpen = 409: "The match is on sale already.",
     /// The match is long over: there is no seat map, no cancellation, no opening.
