@@ -3,7 +3,7 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::choice::{SEATS_PER_CALL_MAX, not_open, refuse_early};
+use crate::api::choice::{SEATS_PER_CALL_MAX, hold_error, refuse_early};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
@@ -57,12 +57,18 @@ pub async fn hold_best(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     services.limits.seat_call(user.id.0)?;
-    let (_, site) = services.fixture_with_site(id)?;
+    let (fixture, site) = services.fixture_with_site(id)?;
     let wish = checked(&site, best)?;
-    if !refuse_early(services, id, wish.count, &operation).await? {
-        // Only an earlier call under the same key can have got seats.
-        let held = services.engine.hold_best(id, user.id, wish.count, &[], operation).await?;
-        let (hold_id, granted) = held.map_err(|_| not_open(services, id))?;
+    let hold = async |choices: &[(i64, Vec<SeatId>)]| {
+        let key = operation.clone();
+        let held = services.engine.hold_best(id, user.id, wish.count, choices, key).await;
+        held.map_err(|error| hold_error(&fixture, error))
+    };
+    // Without a choice the script only says whether the match is on sale, and returns the seats of
+    // an earlier call under the same key.
+    if !refuse_early(services, id, wish.count, &operation).await?
+        && let Ok((hold_id, granted)) = hold(&[]).await?
+    {
         return HoldView::granted(&site, hold_id, &granted);
     }
     let feed = services.hub.feed(id).await?;
@@ -77,9 +83,7 @@ pub async fn hold_best(
         let none_left = proposed.is_empty();
         let choices = proposed.iter().map(|choice| (choice.amount, choice.seat_ids.clone()));
         let choices: Vec<(i64, Vec<SeatId>)> = choices.collect();
-        let held =
-            services.engine.hold_best(id, user.id, wish.count, &choices, operation.clone()).await?;
-        let version = match held {
+        let version = match hold(&choices).await? {
             Ok((hold_id, granted)) => return HoldView::granted(&site, hold_id, &granted),
             Err(version) => version,
         };

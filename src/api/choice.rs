@@ -1,10 +1,10 @@
 //! The seats that a caller chooses: how many, of which site, and at which price.
 
 use crate::api::Services;
-use crate::api::error::{ApiError, ApiResult, FieldError};
-use crate::domain::catalog::MatchStatus;
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SeatId};
-use crate::engine::error::Refusal;
+use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use utoipa::openapi::Ref;
@@ -61,8 +61,9 @@ pub fn priced(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)
 }
 
 /// Refuses what the script would refuse too, before anything is searched or sent: more seats than
-/// one person may have, and a match that is not on sale. Returns `false` when the match is not on
-/// sale but the call has an Idempotency-Key, because an earlier call may have got its seats.
+/// one person may have, and a match that is not on sale. Returns `false` when only the script knows
+/// whether the match is on sale: its sale may open at this moment by the clock of Redis, or an
+/// earlier call under the same Idempotency-Key may have got its seats.
 pub async fn refuse_early(
     services: &Services,
     id: MatchId,
@@ -72,23 +73,38 @@ pub async fn refuse_early(
     if count > services.engine.limits().seats_per_user as usize {
         return Err(Refusal::SeatLimit.into());
     }
-    let is_open = || status(services, id) == Some(MatchStatus::Open);
-    if !is_open() {
-        // It may have been opened a moment ago, and this node has not read the notice yet.
-        // In a box, because otherwise every hold would carry the large future of a call of Redis.
-        Box::pin(services.catalog.refresh_match(id)).await?;
+    let known = services.fixture(id)?;
+    let opens_by_itself = |fixture: &Match| {
+        fixture.status == MatchStatus::Announced && fixture.sale_opens_at.is_some()
+    };
+    if known.status == MatchStatus::Open || opens_by_itself(&known) {
+        return Ok(known.status == MatchStatus::Open);
     }
-    match is_open() {
-        false if operation.key.is_empty() => Err(not_open(services, id)),
-        open => Ok(open),
+    // It may have been opened a moment ago, and this node has not read the notice yet.
+    // In a box, because otherwise every hold would carry the large future of a call of Redis.
+    Box::pin(services.catalog.refresh_match(id)).await?;
+    let known = services.fixture(id)?;
+    if known.status == MatchStatus::Open {
+        return Ok(true);
+    }
+    if operation.key.is_empty() && !opens_by_itself(&known) {
+        return Err(not_open(&known, known.status == MatchStatus::Closed));
+    }
+    Ok(false)
+}
+
+/// The error of a hold. A match that is not on sale says since when, or from when on it will be.
+pub fn hold_error(fixture: &Match, error: EngineError) -> ApiError {
+    match error {
+        EngineError::Refused(Refusal::NotOpen { ended }) => not_open(fixture, ended),
+        other => other.into(),
     }
 }
 
-fn status(services: &Services, id: MatchId) -> Option<MatchStatus> {
-    services.catalog.fixture(id).map(|fixture| fixture.status)
-}
-
-/// The refusal of a match that is not on sale, with the reason.
-pub fn not_open(services: &Services, id: MatchId) -> ApiError {
-    Refusal::NotOpen { ended: status(services, id) != Some(MatchStatus::Draft) }.into()
+fn not_open(fixture: &Match, ended: bool) -> ApiError {
+    let detail = match (ended, fixture.sale_opens_at) {
+        (false, Some(opens_at)) => format!("The sale of this match opens at {opens_at}."),
+        (false, None) | (true, _) => return Refusal::NotOpen { ended }.into(),
+    };
+    ApiError::new(ErrorCode::MatchNotOpen, detail)
 }

@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::address::Caller;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Path, Query};
+use crate::api::known_match::Viewer;
 use crate::api::seats::checked_block;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::domain::position::EventId;
@@ -64,11 +65,12 @@ pub struct BlockStreamQuery {
 pub async fn of_block(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    viewer: Viewer,
     headers: HeaderMap,
     Path((id, block)): Path<(MatchId, BlockId)>,
     Query(query): Query<BlockStreamQuery>,
 ) -> ApiResult<Response> {
-    checked_block(&services, id, block)?;
+    checked_block(&services, &viewer, id, block)?;
     let subject = Subject::Seats(Scope::Block(block));
     let last = last_event_id(&headers, query.last_event_id.as_deref());
     open(&services, caller, id, subject, last).await
@@ -86,17 +88,18 @@ pub async fn of_block(
 pub async fn of_match(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    viewer: Viewer,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
     Query(query): Query<StreamQuery>,
 ) -> ApiResult<Response> {
-    services.fixture(id)?;
+    services.fixture_for(&viewer, id)?;
     let scope = match &query.blocks {
         None => Scope::Match,
         Some(text) => {
             let blocks = parse_blocks(text)?;
             for block in &blocks {
-                checked_block(&services, id, *block)?;
+                checked_block(&services, &viewer, id, *block)?;
             }
             Scope::Blocks(blocks)
         }

@@ -3,7 +3,7 @@
 use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, hold_best};
-use crate::api::choice::{checked_seats, refuse_early, seat_ids};
+use crate::api::choice::{checked_seats, hold_error, refuse_early, seat_ids};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::views::{HoldView, claimed, moment};
@@ -159,7 +159,7 @@ async fn hold_seats(
             let alternatives = alternatives(services, id, &wanted).await;
             return Err(ApiError::seat_taken(lost).with_alternatives(alternatives));
         }
-        other => other?,
+        other => other.map_err(|error| hold_error(&fixture, error))?,
     };
     HoldView::granted(&site, hold_id, &granted)
 }

@@ -1,14 +1,42 @@
-//! The match that a path names.
+//! The match that a path names. A DRAFT match is only for administrators: to everybody else it
+//! does not exist.
 
 use crate::api::Services;
+use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::Path;
-use crate::domain::catalog::Match;
+use crate::domain::account::Role;
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::catalog::KnownSite;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use std::convert::Infallible;
 use std::sync::Arc;
+
+/// Who looks, where no token is needed. A token that is not valid counts as none.
+pub struct Viewer {
+    is_admin: bool,
+}
+
+impl Viewer {
+    /// Whether the match exists for this caller.
+    pub fn sees(&self, fixture: &Match) -> bool {
+        self.is_admin || fixture.status != MatchStatus::Draft
+    }
+}
+
+impl FromRequestParts<Arc<Services>> for Viewer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        services: &Arc<Services>,
+    ) -> Result<Self, Infallible> {
+        let user = User::from_request_parts(parts, services).await;
+        Ok(Self { is_admin: user.is_ok_and(|user| user.role == Role::Admin) })
+    }
+}
 
 /// The match of the path parameter `{match}`, which must be the only parameter of the path. A
 /// handler takes it last, because everything in front of it is refused first.
@@ -22,19 +50,31 @@ impl FromRequestParts<Arc<Services>> for KnownMatch {
         services: &Arc<Services>,
     ) -> Result<Self, ApiError> {
         let Path(id) = Path::from_request_parts(parts, services).await?;
-        services.fixture(id).map(Self)
+        let Ok(viewer) = Viewer::from_request_parts(parts, services).await;
+        services.fixture_for(&viewer, id).map(Self)
     }
 }
 
+/// Everybody, without a token.
+const EVERYBODY: Viewer = Viewer { is_admin: false };
+
 impl Services {
-    /// A match of the catalogue. A handler calls this where it refuses something else first, such
-    /// as a wrong body.
+    /// A match that everybody sees. A handler calls this where it refuses something else first,
+    /// such as a wrong body.
     pub fn fixture(&self, id: MatchId) -> ApiResult<Arc<Match>> {
-        self.catalog.fixture(id).ok_or_else(|| ErrorCode::MatchNotFound.into())
+        self.fixture_for(&EVERYBODY, id)
     }
 
-    /// A match with its site.
+    /// A match that this caller sees.
+    pub fn fixture_for(&self, viewer: &Viewer, id: MatchId) -> ApiResult<Arc<Match>> {
+        let fixture = self.catalog.fixture(id).filter(|fixture| viewer.sees(fixture));
+        fixture.ok_or_else(|| ErrorCode::MatchNotFound.into())
+    }
+
+    /// A match that everybody sees, with its site.
     pub fn fixture_with_site(&self, id: MatchId) -> ApiResult<(Arc<Match>, Arc<KnownSite>)> {
-        self.catalog.fixture_with_site(id).ok_or_else(|| ErrorCode::MatchNotFound.into())
+        let found = self.catalog.fixture_with_site(id);
+        let found = found.filter(|(fixture, _)| EVERYBODY.sees(fixture));
+        found.ok_or_else(|| ErrorCode::MatchNotFound.into())
     }
 }

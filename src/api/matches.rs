@@ -3,7 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::extract::{Envelope, Okay, Query};
-use crate::api::known_match::KnownMatch;
+use crate::api::known_match::{KnownMatch, Viewer};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::match_now::MatchNow;
@@ -91,12 +91,13 @@ pub struct ListQuery {
     limit: Option<u16>,
 }
 
-/// All matches in the order in which they start. A DRAFT match is not on sale yet.
+/// All matches in the order in which they start. Only administrators see DRAFT matches.
 #[utoipa::path(get, path = "/api/matches",
     operation_id = "listMatches", tag = "matches", params(ListQuery),
     responses((status = 200, body = Envelope<MatchPage>)))]
 pub async fn list(
     State(services): State<Arc<Services>>,
+    viewer: Viewer,
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Okay<MatchPage>> {
     let limit = usize::from(query.limit.unwrap_or(50));
@@ -111,7 +112,8 @@ pub async fn list(
     };
     let list = services.catalog.matches();
     let mut found = list.iter().filter(|fixture| {
-        query.status.is_none_or(|status| status == fixture.status)
+        viewer.sees(fixture)
+            && query.status.is_none_or(|status| status == fixture.status)
             && after.is_none_or(|after| after < order(fixture.starts_at, fixture.id))
     });
     let (matches, counted) = MatchView::list(&services, found.by_ref().take(limit)).await;

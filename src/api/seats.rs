@@ -3,7 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, NotModified, Okay, Path};
-use crate::api::known_match::KnownMatch;
+use crate::api::known_match::{KnownMatch, Viewer};
 use crate::domain::ids::{BlockId, MatchId};
 use crate::live::frame::{Scope, States};
 use axum::extract::State;
@@ -19,9 +19,10 @@ use std::sync::Arc;
     extensions(("x-codes" = json!([ErrorCode::SiteNotFound, ErrorCode::MatchArchived]))))]
 pub async fn of_block(
     State(services): State<Arc<Services>>,
+    viewer: Viewer,
     Path((id, block)): Path<(MatchId, BlockId)>,
 ) -> ApiResult<Okay<States>> {
-    checked_block(&services, id, block)?;
+    checked_block(&services, &viewer, id, block)?;
     Ok(Okay(services.hub.feed(id).await?.states(&Scope::Block(block))))
 }
 
@@ -67,9 +68,14 @@ pub async fn of_match(
     Ok(response)
 }
 
-/// Refuses a match or a block that does not exist.
-pub fn checked_block(services: &Services, id: MatchId, block: BlockId) -> ApiResult<()> {
-    services.fixture(id)?;
+/// Refuses a match or a block that does not exist for the caller.
+pub fn checked_block(
+    services: &Services,
+    viewer: &Viewer,
+    id: MatchId,
+    block: BlockId,
+) -> ApiResult<()> {
+    services.fixture_for(viewer, id)?;
     let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::SiteNotFound)?;
     site.index.block_range(block).map(|_| ()).ok_or_else(|| ErrorCode::BlockNotFound.into())
 }

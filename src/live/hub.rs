@@ -1,6 +1,7 @@
 //! The hub of one node: the feeds of the matches that somebody watches. The readers of the
 //! partitions bring it the entries of their streams. A match that nobody watches costs nothing.
 
+use crate::domain::catalog::MatchStatus;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition};
 use crate::domain::position::StreamId;
@@ -119,12 +120,15 @@ impl Hub {
         (!self.is_outdated(&feed)).then_some(feed)
     }
 
-    /// Whether the match is gone, or has another plan than the feed. The feed stays while this node
-    /// does not know the site of the match, because that passes.
+    /// Whether the match is gone, is a draft again, or has another plan than the feed. The feed
+    /// stays while this node does not know the site of the match, because that passes.
     fn is_outdated(&self, feed: &MatchFeed) -> bool {
         let Some(fixture) = self.catalog.fixture(feed.match_id) else { return true };
         let site = self.catalog.site(fixture.site_id);
-        fixture.archived || site.is_some_and(|site| site.mark_for(&fixture) != feed.plan())
+        let hidden = fixture.status == MatchStatus::Draft && !feed.is_draft();
+        fixture.archived
+            || hidden
+            || site.is_some_and(|site| site.mark_for(&fixture) != feed.plan())
     }
 
     /// Takes over a change of the catalogue. Feeds of another plan, and of matches that are gone,

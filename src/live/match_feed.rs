@@ -2,7 +2,7 @@
 //! the entries of the stream of the match, and sends them to all watchers in flushes.
 
 use crate::domain::best::Wish;
-use crate::domain::catalog::Match;
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::fact::Fields;
 use crate::domain::free_seats::SharedSeats;
 use crate::domain::ids::MatchId;
@@ -117,6 +117,11 @@ impl MatchFeed {
             map.change_match(MatchEvent::new(now));
         }
         changed
+    }
+
+    /// Whether its watchers know the match as a draft, because they are administrators.
+    pub fn is_draft(&self) -> bool {
+        self.map.lock().match_event.now.status == MatchStatus::Draft
     }
 
     /// Whether there are changes since the last flush.

@@ -26,6 +26,11 @@ pub struct MatchNow {
     pub home_team: String,
     pub away_team: String,
     pub starts_at: jiff::Timestamp,
+    /// When an ANNOUNCED match opens by itself; null: an organiser opens it.
+    #[schema(required)]
+    pub sale_opens_at: Option<jiff::Timestamp>,
+    /// When an OPEN match closes by itself.
+    pub sale_closes_at: jiff::Timestamp,
     pub status: MatchStatus,
     pub queue: QueueSettings,
     /// Whether a hold that leaves a single free seat alone is refused.
@@ -44,6 +49,8 @@ impl MatchNow {
             home_team: fixture.home_team.clone(),
             away_team: fixture.away_team.clone(),
             starts_at: fixture.starts_at,
+            sale_opens_at: fixture.sale_opens_at,
+            sale_closes_at: fixture.closes_at(),
             status: fixture.status,
             queue: fixture.queue.clone(),
             orphan_rule: fixture.orphan_rule,

@@ -29,6 +29,10 @@ pub struct MatchInput {
     #[schema(schema_with = team)]
     away_team: String,
     starts_at: jiff::Timestamp,
+    /// When the match opens by itself once it is announced. Without it, an administrator opens it.
+    sale_opens_at: Option<jiff::Timestamp>,
+    /// When the sale ends by itself; default: when the match starts.
+    sale_closes_at: Option<jiff::Timestamp>,
     /// Whether a choice by hand is refused when it would leave a single seat alone; default false.
     #[serde(default)]
     orphan_rule: bool,
@@ -83,8 +87,8 @@ pub async fn create(
         starts_at: given.starts_at,
         status: MatchStatus::Draft,
         queue: QueueSettings::default(),
-        sale_opens_at: None,
-        sale_closes_at: None,
+        sale_opens_at: given.sale_opens_at,
+        sale_closes_at: given.sale_closes_at,
         draw_seed: None,
         orphan_rule: given.orphan_rule,
         moved: false,
@@ -103,7 +107,8 @@ pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<Match
     Okay(MatchList { matches, counted })
 }
 
-/// Changes a match. Its site can only be changed while it is DRAFT.
+/// Changes a match. A field that is left out gets its default. The site can only be changed while
+/// the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
 #[utoipa::path(put, path = "/api/admin/matches/{match}",
     operation_id = "replaceMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path)), request_body = MatchInput, security(("token" = [])),
@@ -129,6 +134,8 @@ pub async fn replace(
         home_team: given.home_team.trim().to_owned(),
         away_team: given.away_team.trim().to_owned(),
         starts_at: given.starts_at,
+        sale_opens_at: given.sale_opens_at,
+        sale_closes_at: given.sale_closes_at,
         orphan_rule: given.orphan_rule,
         moved: old.moved || old.site_id != given.site_id,
         ..old
@@ -191,6 +198,15 @@ fn check(services: &Services, input: &MatchInput) -> ApiResult<String> {
             let message = "must have 1 to 100 characters, all of which can be seen".to_owned();
             errors.push(FieldError { field: field.to_owned(), message });
         }
+    }
+    let closes_at = input.sale_closes_at.unwrap_or(input.starts_at);
+    if input.sale_opens_at.is_some_and(|opens_at| opens_at >= closes_at) {
+        let message = match input.sale_closes_at {
+            Some(_) => "must be before saleClosesAt",
+            None => "must be before startsAt, when the sale ends without saleClosesAt",
+        };
+        let field = "saleOpensAt".to_owned();
+        errors.push(FieldError { field, message: message.to_owned() });
     }
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
