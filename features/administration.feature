@@ -38,7 +38,7 @@ Feature: Administration
       When Ada makes the same site twice under the key "site-1"
       Then Ada finds 1 site in the list
 
-  Rule: A match goes from draft to open to closed
+  Rule: A match goes from draft to announced to open to closed
 
     Background:
       Given a match is still a draft
@@ -55,6 +55,16 @@ Feature: Administration
       When Ada tries to close the sale
       Then Ada is refused because the match is not on sale
 
+    Scenario: Announce before the sale
+      When Ada announces the match
+      Then the match is announced
+      When Ada tries to announce the match
+      Then Ada is refused because the match is no draft any more
+      When Ada tries to delete the match
+      Then Ada is refused because the match is no draft any more
+      When Ada opens the sale
+      Then the match is on sale
+
     Scenario: A draft can be changed and deleted
       When Ada moves the match to "2030-05-06T09:30:00Z" with "KIA Tigers" as the guest
       And Ada deletes the match
@@ -63,7 +73,7 @@ Feature: Administration
     Scenario: A match on sale and its site cannot be deleted
       When Ada opens the sale
       And Ada tries to delete the match
-      Then Ada is refused because the match is or was on sale
+      Then Ada is refused because the match is no draft any more
       When Ada tries to change the site of the match
       Then Ada is refused because a match uses the site
       When Ada tries to delete the site of the match

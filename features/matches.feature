@@ -4,14 +4,15 @@ Feature: Matches
 
     Background:
       Given these matches:
-        | home     | starts               | status  |
-        | Late     | 2030-07-01T05:00:00Z | on sale |
-        | Early    | 2030-05-01T05:00:00Z | on sale |
-        | Past     | 2030-04-01T05:00:00Z | closed  |
-        | Soon     | 2030-06-01T05:00:00Z | draft   |
+        | home     | starts               | status    |
+        | Late     | 2030-07-01T05:00:00Z | on sale   |
+        | Early    | 2030-05-01T05:00:00Z | on sale   |
+        | Past     | 2030-04-01T05:00:00Z | closed    |
+        | Soon     | 2030-06-01T05:00:00Z | announced |
+        | Unknown  | 2030-05-15T05:00:00Z | draft     |
       And Jun is a visitor
 
-    Scenario: All of them, the soonest first
+    Scenario: All of them but the drafts, the soonest first
       When Jun looks at the list of matches
       Then Jun sees these home teams, in this order:
         | Past  |
@@ -26,9 +27,17 @@ Feature: Matches
         | Late  |
 
     Scenario: Only those that will be on sale
-      When Jun looks at the matches that are drafts
+      When Jun looks at the matches that are announced
       Then Jun sees these home teams, in this order:
         | Soon |
+
+    Scenario: Only an administrator finds the drafts
+      Given Ada is the administrator
+      When Jun looks at the matches that are a draft
+      Then Jun sees no match
+      When Ada looks at the matches that are a draft
+      Then Ada sees these home teams, in this order:
+        | Unknown |
 
     Scenario: Page by page
       When Jun leafs through the list of matches, 2 on a page
@@ -62,15 +71,41 @@ Feature: Matches
 
   Rule: Seats are held only while the match is on sale
 
-    Scenario: A draft is not on sale yet
+    Scenario: A draft does not exist for a fan
+      Given a match is still a draft
+      And Mina is logged in
+      When Mina tries to look at the match
+      Then Mina is refused because there is no such match
+      When Mina tries to hold seat 1
+      Then Mina is refused because there is no such match
+
+    Scenario: An announced match is not on sale yet
       Given a match is still a draft
       And Ada is the administrator
       And Mina is logged in
+      When Ada lets the sale open by itself at "2030-05-01T02:00:00Z"
+      And Ada announces the match
+      And Mina looks at the match
+      Then Mina sees "LG Twins" against "Doosan Bears" at "Test Ground", 25 seats, announced
       When Mina tries to hold seat 1
       Then Mina is refused because the match is not on sale
+      And Mina is told that the sale opens at "2030-05-01T02:00:00Z"
       When Ada opens the sale
       And Mina holds seat 1
       Then seat 1 is held on the map
+
+    Scenario: A sale opens and ends by itself
+      Given a match is still a draft
+      And Ada is the administrator
+      And Mina is logged in
+      When Ada announces the match
+      And Ada lets the sale open by itself in a moment
+      Then the match is soon on sale
+      When Mina holds seat 1
+      And Ada lets the sale end by itself in a moment
+      Then the match is soon closed
+      When Mina tries to hold seat 2
+      Then Mina is refused because the match is not on sale
 
     Scenario: A closed match takes no new buyers
       Given a match is on sale

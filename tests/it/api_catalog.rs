@@ -147,7 +147,7 @@ async fn a_match_sells_while_it_is_open() {
     let path = format!("/api/admin/matches/{id}");
     let close = format!("{path}/close");
     admin.post(&close, &Value::Null).await.refused(409, "MATCH_NOT_OPEN");
-    fan.hold(id, &[1]).await.refused(409, "MATCH_NOT_OPEN");
+    fan.hold(id, &[1]).await.refused(404, "MATCH_NOT_FOUND");
     let open = format!("{path}/open");
     assert_eq!(admin.post(&open, &Value::Null).await.expect(200)["status"], "OPEN");
     admin.post(&open, &Value::Null).await.refused(409, "MATCH_ALREADY_OPEN");
@@ -169,18 +169,19 @@ async fn a_match_sells_while_it_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_draft_is_listed_as_not_yet_on_sale() {
+async fn a_draft_is_listed_for_administrators_only() {
     let node = TestNode::start().await;
     let admin = node.admin().await;
     let site = new_site(&admin).await;
     let made = admin.post("/api/admin/matches", &match_at(&site, MAY)).await.expect(201);
-    let guest = node.guest();
     for (query, found) in [("", 1), ("?status=DRAFT", 1), ("?status=OPEN", 0)] {
-        let listed = guest.get(&format!("/api/matches{query}")).await.expect(200);
-        assert_eq!(listed["matches"].as_array().unwrap().len(), found, "{query}");
+        for (caller, found) in [(&admin, found), (&node.guest(), 0)] {
+            let listed = caller.get(&format!("/api/matches{query}")).await.expect(200);
+            assert_eq!(listed["matches"].as_array().unwrap().len(), found, "{query}");
+        }
     }
     let id = made["id"].as_str().unwrap();
-    assert_eq!(guest.get(&format!("/api/matches/{id}")).await.expect(200), made);
+    assert_eq!(admin.get(&format!("/api/matches/{id}")).await.expect(200), made);
     node.finish().await;
 }
 

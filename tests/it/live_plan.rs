@@ -21,13 +21,13 @@ fn another_plan() -> Value {
 }
 
 /// The ids of a site and of a draft at it.
-async fn draft(node: &TestNode, admin: &Client) -> (String, String) {
+async fn draft(admin: &Client) -> (String, String) {
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let site = site["id"].as_str().unwrap().to_owned();
     let fixture = admin.post("/api/admin/matches", &match_at(&site)).await.expect(201);
     let fixture = fixture["id"].as_str().unwrap().to_owned();
     eventually("every node knows the match", || async {
-        let answer = node.guest().get(&format!("/api/matches/{fixture}/seats")).await;
+        let answer = admin.get(&format!("/api/matches/{fixture}/seats")).await;
         (answer.status == 200).then_some(())
     })
     .await;
@@ -39,7 +39,7 @@ fn match_at(site: &str) -> Value {
         "startsAt": "2030-05-05T05:00:00Z"})
 }
 
-/// A fan who has read a match at a node, and watches it.
+/// An administrator who has read a draft at a node, and watches it.
 struct Watched {
     node: Client,
     path: String,
@@ -48,8 +48,8 @@ struct Watched {
 }
 
 impl Watched {
-    async fn at(node: &Node, fixture: &str) -> Self {
-        let node = Client::new(node.url(), None);
+    async fn at(node: &Node, admin: &Client, fixture: &str) -> Self {
+        let node = Client::new(node.url(), admin.token.clone());
         let path = format!("/api/matches/{fixture}/seats");
         let answer = eventually("the node knows the match", || async {
             let answer = node.get(&path).await;
@@ -57,7 +57,7 @@ impl Watched {
         })
         .await;
         let tag = answer.headers[ETAG].to_str().unwrap().to_owned();
-        let mut stream = EventStream::open(&format!("{}{path}/events", node.url), None).await;
+        let mut stream = EventStream::open_as(&node, &format!("{path}/events"), None).await;
         assert_eq!(stream.next().await.unwrap().name, "snapshot");
         Self { node, path, tag, stream }
     }
@@ -78,8 +78,8 @@ impl Watched {
         let request = self.node.request(reqwest::Method::GET, &self.path);
         let answer = request.header(IF_NONE_MATCH, &self.tag).send().await.unwrap();
         assert_eq!(answer.status(), 200, "the ETag is that of the old plan");
-        let url = format!("{}{}/events", self.node.url, self.path);
-        let mut back = EventStream::open(&url, Some(&last)).await;
+        let path = format!("{}/events", self.path);
+        let mut back = EventStream::open_as(&self.node, &path, Some(&last)).await;
         let first = back.next().await.unwrap();
         assert_eq!((first.name.as_str(), sizes(&first.data)), ("snapshot", vec![10, 5]));
     }
@@ -104,9 +104,9 @@ async fn a_new_plan_restarts_all_maps_of_the_drafts_of_a_site() {
     let node = TestNode::start().await;
     let second = node.another_node(NodeRole::Api).await;
     let admin = node.admin().await;
-    let (site, fixture) = draft(&node, &admin).await;
-    let here = Watched::at(node.running(), &fixture).await;
-    let there = Watched::at(&second, &fixture).await;
+    let (site, fixture) = draft(&admin).await;
+    let here = Watched::at(node.running(), &admin, &fixture).await;
+    let there = Watched::at(&second, &admin, &fixture).await;
     admin.put(&format!("/api/admin/sites/{site}"), &another_plan()).await.expect(200);
     here.begins_again().await;
     there.begins_again().await;
@@ -120,9 +120,9 @@ async fn a_draft_that_moves_to_another_site_restarts_its_map() {
     let node = TestNode::start().await;
     let second = node.another_node(NodeRole::Api).await;
     let admin = node.admin().await;
-    let (_, fixture) = draft(&node, &admin).await;
-    let here = Watched::at(node.running(), &fixture).await;
-    let there = Watched::at(&second, &fixture).await;
+    let (_, fixture) = draft(&admin).await;
+    let here = Watched::at(node.running(), &admin, &fixture).await;
+    let there = Watched::at(&second, &admin, &fixture).await;
     let other = admin.post("/api/admin/sites", &another_plan()).await.expect(201);
     let body = match_at(other["id"].as_str().unwrap());
     admin.put(&format!("/api/admin/matches/{fixture}"), &body).await.expect(200);
@@ -138,7 +138,7 @@ async fn a_draft_that_moves_to_another_site_restarts_its_map() {
 async fn a_site_of_a_match_that_another_node_opened_is_in_use() {
     let node = TestNode::start().await;
     let admin = node.admin().await;
-    let (site, fixture) = draft(&node, &admin).await;
+    let (site, fixture) = draft(&admin).await;
     let (raw, id) = (node.raw().await, fixture.parse::<MatchId>().unwrap());
     let key = PartitionKeys(id.partition()).matches();
     let document: String = raw.hget(&key, id.key()).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_site_of_a_match_that_another_node_opened_is_in_use() {
 async fn a_document_is_read_again_until_it_can_be_read() {
     let node = TestNode::start().await;
     let admin = node.admin().await;
-    let (_, fixture) = draft(&node, &admin).await;
+    let (_, fixture) = draft(&admin).await;
     let (raw, id) = (node.raw().await, fixture.parse::<MatchId>().unwrap());
     let keys = PartitionKeys(id.partition());
     let (key, aside) = (keys.matches(), format!("{}:aside", keys.matches()));
@@ -187,7 +187,7 @@ async fn a_document_is_read_again_until_it_can_be_read() {
     let _: i64 = raw.del(&key).await.unwrap();
     let _: () = raw.rename(&aside, &key).await.unwrap();
     eventually("the node knows the change", || async {
-        let answer = node.guest().get(&format!("/api/matches/{fixture}")).await;
+        let answer = admin.get(&format!("/api/matches/{fixture}")).await;
         (answer.body["data"]["homeTeam"] == "KT Wiz").then_some(())
     })
     .await;

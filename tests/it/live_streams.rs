@@ -177,12 +177,11 @@ async fn the_streams_of_a_deleted_match_end() {
         "awayTeam": "Doosan Bears", "startsAt": "2030-05-06T05:00:00Z"});
     let draft = admin.post("/api/admin/matches", &body).await.expect(201);
     let draft = draft["id"].as_str().unwrap();
-    let url = format!("{}/api/matches/{draft}/seats/events", admin.url);
-    let mut map = EventStream::open(&url, None).await;
+    let path = format!("/api/matches/{draft}/seats/events");
+    let mut map = EventStream::open_as(&admin, &path, None).await;
     assert_eq!(map.next().await.unwrap().name, "snapshot");
     admin.delete(&format!("/api/admin/matches/{draft}")).await.expect(204);
     assert!(map.next().await.is_none(), "it ends");
-    let path = format!("/api/matches/{draft}/seats/events");
     admin.get(&path).await.refused(404, "MATCH_NOT_FOUND");
     node.finish().await;
 }

@@ -25,6 +25,7 @@ mod commands_wait;
 mod dead_letters;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod drafts;
 mod engine_again;
 mod engine_batches;
 mod engine_blocks;
@@ -70,6 +71,7 @@ mod reasons;
 mod recovery;
 mod retention;
 mod rolling;
+mod sale_times;
 mod seat_labels;
 mod sentinel;
 #[cfg(target_os = "linux")]

@@ -197,9 +197,20 @@ async fn not_on_sale_says_whether_the_sale_is_to_come_or_over() {
     let (fan, admin) = (node.user("fan").await, node.admin().await);
     let body = json!({"siteId": fixture.site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T05:00:00Z"});
-    let draft = admin.post("/api/admin/matches", &body).await.expect(201);
-    let yet = fan.hold(draft["id"].as_str().unwrap(), &[1]).await.refused(409, "MATCH_NOT_OPEN");
+    let later = admin.post("/api/admin/matches", &body).await.expect(201);
+    let later = later["id"].as_str().unwrap();
+    let path = format!("/api/admin/matches/{later}");
+    admin.post(&format!("{path}/announce"), &Value::Null).await.expect(200);
+    let yet = fan.hold(later, &[1]).await.refused(409, "MATCH_NOT_OPEN");
     assert!(detail(&yet).contains("not begun"), "{yet}");
+    let mut body = body;
+    body["saleOpensAt"] = "2030-05-01T02:00:00Z".into();
+    admin.put(&path, &body).await.expect(200);
+    for body in [json!({"seatIds": [1]}), json!({"bestAvailable": {"count": 2}})] {
+        let path = format!("/api/matches/{later}/holds");
+        let yet = fan.post(&path, &body).await.refused(409, "MATCH_NOT_OPEN");
+        assert!(detail(&yet).contains("opens at 2030-05-01T02:00:00Z"), "{yet}");
+    }
     let queue = json!({"enabled": true});
     let path = format!("/api/admin/matches/{}", fixture.id);
     admin.put(&format!("{path}/queue"), &queue).await.expect(200);

@@ -33,6 +33,50 @@ async fn close(world: &mut World, name: String) {
     sale(world, &name, "close", &Value::Null).await.expect(200);
 }
 
+#[when(expr = "{word} announces the match")]
+async fn announce(world: &mut World, name: String) {
+    sale(world, &name, "announce", &Value::Null).await.expect(200);
+}
+
+#[when(expr = "{word} tries to announce the match")]
+async fn try_announce(world: &mut World, name: String) {
+    let answer = sale(world, &name, "announce", &Value::Null).await;
+    world.note(&name, answer);
+}
+
+/// Sets the times of the sale, which are all that changes.
+async fn set_times(world: &World, name: &str, times: &[(&str, String)]) {
+    let mut body = json!({"siteId": world.fixture().site_id, "homeTeam": "LG Twins",
+        "awayTeam": "Doosan Bears", "startsAt": "2030-05-05T05:00:00Z"});
+    for (field, time) in times {
+        body[field] = time.as_str().into();
+    }
+    world.client(name).put(&match_path(world), &body).await.expect(200);
+}
+
+#[given(expr = "{word} lets the sale open by itself at {string}")]
+#[when(expr = "{word} lets the sale open by itself at {string}")]
+async fn opens_at(world: &mut World, name: String, at: String) {
+    set_times(world, &name, &[("saleOpensAt", at)]).await;
+}
+
+/// Half a second from now, by the clock of the match.
+async fn soon(world: &World) -> String {
+    let partition = world.fixture().partition();
+    let now = world.node().engine().now_ms(partition).await.unwrap();
+    jiff::Timestamp::from_millisecond(now + 500).unwrap().to_string()
+}
+
+#[when(expr = "{word} lets the sale open by itself in a moment")]
+async fn opens_soon(world: &mut World, name: String) {
+    set_times(world, &name, &[("saleOpensAt", soon(world).await)]).await;
+}
+
+#[when(expr = "{word} lets the sale end by itself in a moment")]
+async fn ends_soon(world: &mut World, name: String) {
+    set_times(world, &name, &[("saleClosesAt", soon(world).await)]).await;
+}
+
 #[when(expr = "{word} tries to {word} the sale")]
 async fn try_sale(world: &mut World, name: String, verb: String) {
     let answer = sale(world, &name, &verb, &Value::Null).await;
@@ -167,6 +211,7 @@ async fn may_not(world: &mut World, name: String, reason: Reason) {
         client.post("/api/admin/matches", &body).await,
         client.put(&fixture, &body).await,
         client.delete(&fixture).await,
+        client.post(&format!("{fixture}/announce"), &Value::Null).await,
         client.post(&format!("{fixture}/open"), &Value::Null).await,
         client.post(&format!("{fixture}/close"), &Value::Null).await,
         client.post(&format!("{fixture}/block"), &seats).await,

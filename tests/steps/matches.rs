@@ -9,7 +9,7 @@ use cucumber::{given, then, when};
 use grandstand::api::error::ErrorCode;
 use serde_json::{Value, json};
 
-/// A match that is not on sale yet.
+/// A match that only administrators see.
 async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
     let admin = world.start().await.admin().await;
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
@@ -41,6 +41,7 @@ async fn these_matches(world: &mut World, step: &Step) {
         let fixture = draft(world, &row[0], &row[1]).await;
         let steps: &[&str] = match row[2].as_str() {
             "draft" => &[],
+            "announced" => &["announce"],
             "on sale" => &["open"],
             "closed" => &["open", "close"],
             other => panic!("no such status: {other}"),
@@ -153,7 +154,7 @@ async fn bounds(world: &mut World, seats: u32, minutes: u64) {
 
 #[then("the match does not say how many seats are left")]
 async fn no_seats_left(world: &mut World) {
-    let data = world.node().guest().get(&world.path("")).await.expect(200);
+    let data = world.node().admin().await.get(&world.path("")).await.expect(200);
     assert_eq!(data["seatsLeft"], Value::Null);
     assert_eq!(data["seats"], 25);
 }
@@ -169,6 +170,29 @@ async fn unknown(world: &mut World) {
 
 #[then(expr = "the match is {sale}")]
 async fn has_status(world: &mut World, sale: Sale) {
-    let data = world.node().guest().get(&world.path("")).await.expect(200);
+    let data = world.node().admin().await.get(&world.path("")).await.expect(200);
     assert_eq!(data["status"], sale.0);
+}
+
+#[then(expr = "the match is soon {sale}")]
+async fn gets_status(world: &mut World, sale: Sale) {
+    let guest = world.node().guest();
+    eventually("the match has this status", || async {
+        let data = guest.get(&world.path("")).await.expect(200);
+        (data["status"] == sale.0).then_some(())
+    })
+    .await;
+}
+
+#[when(expr = "{word} tries to look at the match")]
+async fn try_look_at(world: &mut World, name: String) {
+    let answer = world.client(&name).get(&world.path("")).await;
+    world.note(&name, answer);
+}
+
+#[then(expr = "{word} is told that the sale opens at {string}")]
+async fn told_opening(world: &mut World, name: String, at: String) {
+    let answer = world.person(&name).answer();
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("opens at {at}")), "{detail}");
 }

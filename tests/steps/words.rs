@@ -38,7 +38,7 @@ pub struct Status(pub &'static str);
 
 /// Whether matches are on sale, in the word of the API.
 #[derive(Debug, Parameter)]
-#[param(name = "sale", regex = r"a draft|drafts|on sale|closed")]
+#[param(name = "sale", regex = r"a draft|announced|on sale|closed")]
 pub struct Sale(pub &'static str);
 
 impl FromStr for Seats {
@@ -76,6 +76,7 @@ impl FromStr for Reason {
             "she is no administrator" => ErrorCode::Forbidden,
             "a pass is needed to hold seats" => ErrorCode::PassRequired,
             "these are not her seats" | "these are not his seats" => ErrorCode::NotYours,
+            "there is no such match" => ErrorCode::MatchNotFound,
             "the site has no such seat" => ErrorCode::SeatNotFound,
             "he has no such reservation" => ErrorCode::ReservationNotFound,
             "he has no such payment" => ErrorCode::PaymentNotFound,
@@ -92,7 +93,7 @@ impl FromStr for Reason {
             "the e-mail already has an account" => ErrorCode::EmailTaken,
             "the match has no waiting room" => ErrorCode::QueueOff,
             "a match uses the site" => ErrorCode::SiteInUse,
-            "the match is or was on sale" => ErrorCode::MatchOnSale,
+            "the match is no draft any more" => ErrorCode::MatchOnSale,
             "the match is already on sale" => ErrorCode::MatchAlreadyOpen,
             "the key belongs to another request" => ErrorCode::IdempotencyKeyReused,
             "the order or the amount is wrong" => ErrorCode::AmountMismatch,
@@ -140,7 +141,8 @@ impl FromStr for Sale {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let word = match text {
-            "a draft" | "drafts" => "DRAFT",
+            "a draft" => "DRAFT",
+            "announced" => "ANNOUNCED",
             "on sale" => "OPEN",
             "closed" => "CLOSED",
             unknown => return Err(format!("no match is \"{unknown}\"")),

@@ -1,5 +1,6 @@
 //! A reader of event streams that keeps the map as a browser would.
 
+use crate::support::client::Client;
 use futures::StreamExt as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,7 +26,15 @@ pub struct EventStream {
 impl EventStream {
     /// Opens a stream; `last_id` resumes behind an event seen before.
     pub async fn open(url: &str, last_id: Option<&str>) -> Self {
-        let mut request = reqwest::Client::new().get(url);
+        Self::of(reqwest::Client::new().get(url), url, last_id).await
+    }
+
+    /// The stream at this path, for a caller with a token.
+    pub async fn open_as(caller: &Client, path: &str, last_id: Option<&str>) -> Self {
+        Self::of(caller.request(reqwest::Method::GET, path), path, last_id).await
+    }
+
+    async fn of(mut request: reqwest::RequestBuilder, url: &str, last_id: Option<&str>) -> Self {
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }

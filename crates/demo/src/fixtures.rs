@@ -11,6 +11,10 @@ use jiff::{Timestamp, ToSpan};
 const SEASON_MATCHES: usize = 30;
 /// Matches on sale: the earliest of the season.
 const OPEN_MATCHES: u32 = 8;
+/// Matches at the end of the season that only administrators see: the last series.
+const DRAFT_MATCHES: u32 = 3;
+/// The sale of the other matches opens this many days before the match, in the morning.
+const SALE_DAYS: i64 = 7;
 /// Korea has one time zone and no summer time, so this offset replaces a time zone database.
 const KOREA: Offset = offset(9);
 
@@ -41,8 +45,19 @@ pub struct Fixture {
     pub away_team: &'static str,
     /// Time of the first pitch.
     pub starts_at: Timestamp,
-    /// Whether the match is on sale (OPEN) or still being prepared (DRAFT).
-    pub open: bool,
+    /// Where its sale stands.
+    pub sale: Sale,
+}
+
+/// Where the sale of a match stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sale {
+    /// It has begun.
+    Open,
+    /// Everybody sees the match, and the sale opens by itself at this time.
+    OpensAt(Timestamp),
+    /// The match is still being prepared.
+    Draft,
 }
 
 /// Returns the season that follows `today`. Its first match is tomorrow or later, so that no match
@@ -63,20 +78,26 @@ pub fn fixtures(today: Date) -> Vec<Fixture> {
         if opens_series && !list.is_empty() {
             series += 1;
         }
+        let number = list.len() as u32 + 1;
         let Ok(starts_at) = KOREA.to_timestamp(day.to_datetime(first_pitch(weekday))) else {
             break; // The calendar ends with the year 9999.
         };
-        let number = list.len() as u32 + 1;
+        let Ok(sale) = sale(number, day) else { break };
         let (home_team, away_team) = teams(series);
-        list.push(Fixture {
-            number,
-            home_team,
-            away_team,
-            starts_at,
-            open: number <= OPEN_MATCHES,
-        });
+        list.push(Fixture { number, home_team, away_team, starts_at, sale });
     }
     list
+}
+
+fn sale(number: u32, day: Date) -> Result<Sale, jiff::Error> {
+    if number <= OPEN_MATCHES {
+        return Ok(Sale::Open);
+    }
+    if number > SEASON_MATCHES as u32 - DRAFT_MATCHES {
+        return Ok(Sale::Draft);
+    }
+    let opens_at = day.checked_sub(SALE_DAYS.days())?.to_datetime(time(11, 0, 0, 0));
+    Ok(Sale::OpensAt(KOREA.to_timestamp(opens_at)?))
 }
 
 fn teams(series: usize) -> (&'static str, &'static str) {
@@ -103,14 +124,19 @@ mod tests {
     use jiff::civil::date;
 
     #[test]
-    fn a_season_has_30_matches_and_sells_the_8_earliest() {
+    fn a_season_has_30_matches_and_sells_the_8_earliest_and_announces_the_next() {
         // The demo may start on any day of the week.
         for day in 1..=7 {
             let today = date(2026, 6, day);
             let season = fixtures(today);
             assert_eq!(season.len(), 30);
-            assert_eq!(season.iter().filter(|fixture| fixture.open).count(), 8);
-            assert!(season[..8].iter().all(|fixture| fixture.open));
+            assert!(season[..8].iter().all(|fixture| fixture.sale == Sale::Open));
+            let tomorrow = KOREA.to_timestamp(today.tomorrow().unwrap().into()).unwrap();
+            for fixture in &season[8..27] {
+                let Sale::OpensAt(opens_at) = fixture.sale else { panic!("{fixture:?}") };
+                assert!(tomorrow < opens_at && opens_at < fixture.starts_at, "{fixture:?}");
+            }
+            assert!(season[27..].iter().all(|fixture| fixture.sale == Sale::Draft));
             assert!(season.is_sorted_by(|a, b| a.starts_at < b.starts_at && a.number < b.number));
             let midnight = KOREA.to_timestamp(today.tomorrow().unwrap().into()).unwrap();
             assert!(season[0].starts_at > midnight);

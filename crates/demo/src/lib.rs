@@ -5,7 +5,7 @@
 mod fixtures;
 mod stadium;
 
-pub use fixtures::{Fixture, fixtures};
+pub use fixtures::{Fixture, Sale, fixtures};
 pub use stadium::stadium;
 
 /// An account of the demo. Its password is public, so never create it where strangers can log in.

@@ -124,13 +124,13 @@ async fn a_seat_that_is_granted_twice_fails_the_run_with_the_history_of_the_seat
     let dev = running(&dir).await;
     let id = on_sale(&dev);
     let matches = dev.node.services.catalog.matches();
-    let draft = matches.iter().find(|fixture| fixture.status == MatchStatus::Draft).unwrap().id;
-    let draft = draft.to_string();
+    let later = matches.iter().find(|fixture| fixture.status == MatchStatus::Announced);
+    let later = later.unwrap().id.to_string();
     let early =
-        load(&["rush", "--url", &dev.node.url(), "--match", &draft]).output().await.unwrap();
+        load(&["rush", "--url", &dev.node.url(), "--match", &later]).output().await.unwrap();
     assert_eq!(early.status.code(), Some(1));
     assert!(
-        text(&early).contains(&format!("the match {draft} is DRAFT, not OPEN")),
+        text(&early).contains(&format!("the match {later} is ANNOUNCED, not OPEN")),
         "{}",
         text(&early)
     );

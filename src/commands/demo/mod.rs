@@ -12,7 +12,7 @@ use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::domain::queue::QueueSettings;
 use crate::engine::error::{EngineError, Refusal};
 use anyhow::Context as _;
-use grandstand_demo::{ACCOUNTS, DemoAccount, Fixture, fixtures, stadium};
+use grandstand_demo::{ACCOUNTS, DemoAccount, Fixture, Sale, fixtures, stadium};
 use uuid::Uuid;
 
 /// 2026-01-01 in ms: the time in the ids of the demo.
@@ -60,6 +60,11 @@ pub async fn load(services: &Services) -> anyhow::Result<Loaded> {
 
 /// Returns the match of this fixture, as the catalogue keeps it.
 fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
+    let (status, sale_opens_at) = match fixture.sale {
+        Sale::Open => (MatchStatus::Open, None),
+        Sale::OpensAt(opens_at) => (MatchStatus::Announced, Some(opens_at)),
+        Sale::Draft => (MatchStatus::Draft, None),
+    };
     Match {
         id: MatchId(fixed_id(fixture.number, partitions)),
         version: 1,
@@ -68,9 +73,9 @@ fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         home_team: fixture.home_team.to_owned(),
         away_team: fixture.away_team.to_owned(),
         starts_at: fixture.starts_at,
-        status: if fixture.open { MatchStatus::Open } else { MatchStatus::Draft },
+        status,
         queue: QueueSettings::default(),
-        sale_opens_at: None,
+        sale_opens_at,
         sale_closes_at: None,
         draw_seed: None,
         orphan_rule: false,

@@ -1,0 +1,430 @@
+//! A sale opens and ends at its times, by the clock of the partition and without a hand.
+
+use crate::support::client::Client;
+use crate::support::engine::{PARTITION, PRICE, TestEngine, fixture, seats};
+use crate::support::events::EventStream;
+use crate::support::node::{TestMatch, TestNode, eventually, plan};
+use fred::prelude::*;
+use grandstand::domain::catalog::{Match, MatchStatus};
+use grandstand::domain::ids::{Partition, UserId};
+use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::operation::Operation;
+use grandstand::node::NodeRole;
+use grandstand::redis::keys::PartitionKeys;
+use serde_json::{Value, json};
+use std::process::Stdio;
+
+/// A time in the year 2030, in ms, at which a sale opens. It ends a second later.
+const OPENS_MS: i64 = 1_900_000_000_000;
+const ENDS_MS: i64 = OPENS_MS + 1000;
+const YEAR_2031: &str = "2031-05-05T05:00:00Z";
+
+fn moment(ms: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(ms).unwrap()
+}
+
+/// Stops the clock of the partition at this time.
+async fn stand_at(bed: &TestEngine, ms: i64) {
+    let fields = vec![("clock_time", 1), ("clock_shift", 0), ("clock_floor", ms)];
+    let _: i64 = bed.raw.hset(PartitionKeys(PARTITION).partition(), fields).await.unwrap();
+    assert_eq!(bed.engine.now_ms(PARTITION).await.unwrap(), ms);
+}
+
+/// A hold of these seats, and one of the best seats, by a new fan each: both have the same end.
+async fn sells(bed: &TestEngine, fixture: &Match) -> Result<(), Refusal> {
+    let (engine, id) = (&bed.engine, fixture.id);
+    let none = Operation::default;
+    let held = engine.hold(id, UserId::new(PARTITION), seats(&[1]), PRICE, &[], none()).await;
+    let choice = [(PRICE, seats(&[2]))];
+    let best = engine.hold_best(id, UserId::new(PARTITION), 1, &choice, none()).await;
+    match (held, best) {
+        (Ok(_), Ok(Ok(_))) => Ok(()),
+        (Err(EngineError::Refused(why)), Err(EngineError::Refused(same))) => {
+            assert_eq!(why, same);
+            Err(why)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The script needs no worker for that, and the worker decides the same.
+#[tokio::test]
+async fn seats_are_held_from_the_ms_of_the_opening_to_the_ms_of_the_end() {
+    let bed = TestEngine::start().await;
+    let announced = async |now_ms| {
+        stand_at(&bed, now_ms).await;
+        let mut fixture = fixture(MatchStatus::Announced, false);
+        fixture.sale_opens_at = Some(moment(OPENS_MS));
+        fixture.sale_closes_at = Some(moment(ENDS_MS));
+        bed.engine.put_match(&fixture, Operation::default()).await.unwrap();
+        sells(&bed, &fixture).await
+    };
+    assert_eq!(announced(OPENS_MS - 1).await, Err(Refusal::NotOpen { ended: false }));
+    assert_eq!(announced(OPENS_MS).await, Ok(()));
+    assert_eq!(announced(ENDS_MS - 1).await, Ok(()));
+    assert_eq!(announced(ENDS_MS).await, Err(Refusal::NotOpen { ended: true }));
+    bed.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_script_and_the_worker_agree_on_every_status_at_every_time() {
+    let bed = TestEngine::start().await;
+    let all = [MatchStatus::Draft, MatchStatus::Announced, MatchStatus::Open, MatchStatus::Closed];
+    for now_ms in [OPENS_MS - 1, OPENS_MS, ENDS_MS - 1, ENDS_MS] {
+        stand_at(&bed, now_ms).await;
+        for status in all {
+            for sale_opens_at in [None, Some(moment(OPENS_MS))] {
+                for sale_closes_at in [None, Some(moment(ENDS_MS)), Some(moment(0))] {
+                    let starts_at = moment(ENDS_MS);
+                    let fixture = Match {
+                        sale_opens_at,
+                        sale_closes_at,
+                        starts_at,
+                        ..fixture(status, false)
+                    };
+                    bed.engine.put_match(&fixture, Operation::default()).await.unwrap();
+                    let expected = match fixture.status_at(now_ms) {
+                        MatchStatus::Open => Ok(()),
+                        MatchStatus::Closed => Err(Refusal::NotOpen { ended: true }),
+                        MatchStatus::Draft | MatchStatus::Announced => {
+                            Err(Refusal::NotOpen { ended: false })
+                        }
+                    };
+                    assert_eq!(sells(&bed, &fixture).await, expected, "{now_ms} {fixture:?}");
+                }
+            }
+        }
+    }
+}
+
+/// An organiser and an announced match that is opened by hand.
+struct Scene {
+    node: TestNode,
+    admin: Client,
+    fixture: TestMatch,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let node = TestNode::start().await;
+        let admin = node.admin().await;
+        let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
+        let site_id = site["id"].as_str().unwrap().to_owned();
+        let body = match_at(&site_id, json!({}));
+        let made = admin.post("/api/admin/matches", &body).await.expect(201);
+        let fixture = TestMatch { id: made["id"].as_str().unwrap().to_owned(), site_id };
+        let scene = Self { node, admin, fixture };
+        scene.turn("announce").await;
+        scene
+    }
+
+    async fn turn(&self, verb: &str) -> Value {
+        let path = format!("/api/admin/matches/{}/{verb}", self.fixture.id);
+        self.admin.post(&path, &Value::Null).await.expect(200)
+    }
+
+    /// Sets the times of the sale.
+    async fn set(&self, times: Value) -> Value {
+        let path = format!("/api/admin/matches/{}", self.fixture.id);
+        self.admin.put(&path, &match_at(&self.fixture.site_id, times)).await.expect(200)
+    }
+
+    fn partition(&self) -> Partition {
+        self.fixture.partition()
+    }
+
+    async fn now_ms(&self) -> i64 {
+        self.node.engine().now_ms(self.partition()).await.unwrap()
+    }
+
+    /// A time that is this far away.
+    async fn in_ms(&self, ms: i64) -> jiff::Timestamp {
+        moment(self.now_ms().await + ms)
+    }
+
+    async fn in_redis(&self) -> Match {
+        self.node.engine().fixture(self.fixture.match_id()).await.unwrap().unwrap()
+    }
+
+    async fn wait_for_status(&self, status: MatchStatus) {
+        eventually(&format!("the match is {}", status.word()), || async {
+            (self.in_redis().await.status == status).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a seat can be held.
+    async fn wait_for_sale(&self, fan: &Client, seat: u32) {
+        eventually("seats can be held", || async {
+            let held = fan.hold(&self.fixture.id, &[seat]).await;
+            (held.status == 201).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until no seat can be held, because the sale has ended.
+    async fn wait_for_end(&self, fan: &Client) {
+        let best = json!({"bestAvailable": {"count": 1}});
+        eventually("the sale has ended", || async {
+            let held = fan.post(&self.fixture.path("/holds"), &best).await;
+            let detail = held.body["detail"].as_str().unwrap_or_default().to_owned();
+            (held.status == 409 && detail.contains("has ended")).then_some(())
+        })
+        .await;
+    }
+}
+
+fn match_at(site: &str, times: Value) -> Value {
+    let mut body = json!({"siteId": site, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+        "startsAt": YEAR_2031});
+    body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    body
+}
+
+/// Reads on until the match has this status.
+async fn told(stream: &mut EventStream, status: &str) -> Value {
+    loop {
+        let event = stream.next_named("match").await;
+        if event.data["status"] == status {
+            return event.data;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_opens_and_ends_by_itself_and_the_watchers_are_told() {
+    let scene = Scene::start().await;
+    let (node, id) = (&scene.node, &scene.fixture.id);
+    let fan = node.user("fan").await;
+    let url = format!("{}{}", node.url(), scene.fixture.path("/seats/events"));
+    let mut stream = EventStream::open(&url, None).await;
+    let first = told(&mut stream, "ANNOUNCED").await;
+    assert_eq!((&first["saleOpensAt"], &first["saleClosesAt"]), (&Value::Null, &json!(YEAR_2031)));
+    let yet = fan.hold(id, &[1]).await.refused(409, "MATCH_NOT_OPEN");
+    assert!(yet["detail"].as_str().unwrap().contains("has not begun"), "{yet}");
+    let opens_at = scene.in_ms(300).await;
+    scene.set(json!({"saleOpensAt": opens_at})).await;
+    let open = told(&mut stream, "OPEN").await;
+    assert_eq!(open["saleOpensAt"], opens_at.to_string());
+    assert!(scene.now_ms().await >= opens_at.as_millisecond(), "it has opened too early");
+    let reservation = fan.reserve(id, &[1]).await;
+    let ends_at = scene.in_ms(300).await;
+    scene.set(json!({"saleOpensAt": opens_at, "saleClosesAt": ends_at})).await;
+    told(&mut stream, "CLOSED").await;
+    assert!(scene.now_ms().await >= ends_at.as_millisecond(), "it has ended too early");
+    let over = fan.hold(id, &[2]).await.refused(409, "MATCH_NOT_OPEN");
+    assert!(over["detail"].as_str().unwrap().contains("has ended"), "{over}");
+    let payment = fan.request_payment(&reservation).await;
+    let key = node.pay_at_gateway(&payment, "approve").await;
+    fan.confirm(&payment, &key).await.expect(200);
+    scene.node.finish().await;
+}
+
+/// Whichever of them comes first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_open_and_end_a_sale_once() {
+    let scene = Scene::start().await;
+    let second = scene.node.another_node(NodeRole::Worker).await;
+    let both = async |status| {
+        let partition = scene.partition();
+        let (mut changed, before) = (0, scene.in_redis().await.version);
+        while scene.in_redis().await.status != status {
+            let (here, there) = tokio::join!(
+                scene.node.workers().follow_sales_once(partition),
+                second.workers.follow_sales_once(partition)
+            );
+            changed += here.unwrap() + there.unwrap();
+        }
+        assert!(changed <= 1, "{changed} changes");
+        for worker in [scene.node.workers(), &second.workers] {
+            assert_eq!(worker.follow_sales_once(partition).await.unwrap(), 0);
+        }
+        assert_eq!(scene.in_redis().await.version, before + 1);
+    };
+    for _ in 0..5 {
+        let now = scene.in_ms(100).await;
+        let opened = scene.set(json!({"saleOpensAt": now})).await;
+        if opened["status"] == "ANNOUNCED" {
+            both(MatchStatus::Open).await;
+        }
+        let now = scene.in_ms(100).await;
+        let ended = scene.set(json!({"saleClosesAt": now})).await;
+        if ended["status"] == "OPEN" {
+            both(MatchStatus::Closed).await;
+        }
+        // There is no way back for an organiser.
+        let old = scene.in_redis().await;
+        let again = Match {
+            version: old.version + 1,
+            status: MatchStatus::Announced,
+            sale_closes_at: None,
+            ..old
+        };
+        scene.node.engine().put_match(&again, Operation::default()).await.unwrap();
+    }
+    second.stop().await;
+    scene.node.finish().await;
+}
+
+/// A worker that comes later makes it known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_opens_and_ends_while_no_worker_runs() {
+    let mut scene = Scene::start().await;
+    let tokens = (scene.node.user("fan").await.token, scene.admin.token.clone());
+    scene.node.without_worker().await;
+    let fan = Client::new(scene.node.url(), tokens.0);
+    scene.admin = Client::new(scene.node.url(), tokens.1);
+    let opens_at = scene.in_ms(200).await;
+    scene.set(json!({"saleOpensAt": opens_at})).await;
+    scene.wait_for_sale(&fan, 1).await;
+    assert!(scene.now_ms().await >= opens_at.as_millisecond(), "it has opened too early");
+    let best = json!({"bestAvailable": {"count": 1}});
+    fan.post(&scene.fixture.path("/holds"), &best).await.expect(201);
+    assert_eq!(scene.in_redis().await.status, MatchStatus::Announced, "no worker was there");
+    let ends_at = scene.in_ms(200).await;
+    let set = scene.set(json!({"saleOpensAt": opens_at, "saleClosesAt": ends_at})).await;
+    assert_eq!(set["status"], "OPEN", "a change by hand has the status of the clock");
+    scene.wait_for_end(&fan).await;
+    assert!(scene.now_ms().await >= ends_at.as_millisecond(), "it has ended too early");
+    assert_eq!(scene.in_redis().await.status, MatchStatus::Open, "no worker was there");
+    let worker = scene.node.another_node(NodeRole::Worker).await;
+    scene.wait_for_status(MatchStatus::Closed).await;
+    scene.node.verify().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_worker_opens_the_sale_when_a_worker_is_killed() {
+    let mut scene = Scene::start().await;
+    let token = scene.admin.token.clone();
+    scene.node.without_worker().await;
+    scene.admin = Client::new(scene.node.url(), token);
+    let mut command = scene.node.binary(&["serve", "--role", "worker"]);
+    let mut first = command.stdout(Stdio::null()).spawn().unwrap();
+    let lease = PartitionKeys(scene.partition()).lease();
+    let raw = scene.node.raw().await;
+    eventually("the worker owns the partition", || async {
+        (raw.exists::<i64, _>(&lease).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    let opens_at = scene.in_ms(400).await;
+    let before = scene.set(json!({"saleOpensAt": opens_at})).await;
+    first.kill().await.unwrap();
+    let second = scene.node.another_node(NodeRole::Worker).await;
+    scene.wait_for_status(MatchStatus::Open).await;
+    assert_eq!(scene.in_redis().await.version, before["version"].as_u64().unwrap() + 1);
+    scene.node.verify().await;
+    second.stop().await;
+}
+
+/// Both changes are made, or the organiser is told to read the match again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_by_hand_at_the_moment_of_the_opening_is_made_or_refused() {
+    let scene = Scene::start().await;
+    let workers = scene.node.workers();
+    for round in 0..10 {
+        let now = scene.now_ms().await;
+        let old = scene.in_redis().await;
+        let due = Match {
+            version: old.version + 1,
+            status: MatchStatus::Announced,
+            sale_opens_at: Some(moment(now)),
+            ..old
+        };
+        scene.node.engine().put_match(&due, Operation::default()).await.unwrap();
+        let team = format!("Team {round}");
+        let body = match_at(&scene.fixture.site_id, json!({"awayTeam": team}));
+        let path = format!("/api/admin/matches/{}", scene.fixture.id);
+        let (put, opened) = tokio::join!(
+            scene.admin.put(&path, &body),
+            workers.follow_sales_once(scene.partition())
+        );
+        opened.unwrap();
+        match put.status {
+            200 => assert_eq!(put.body["data"]["status"], "OPEN", "it opened at its time"),
+            _ => drop(put.refused(409, "CHANGED_MEANWHILE")),
+        }
+        scene.wait_for_status(MatchStatus::Open).await;
+        let change = scene.admin.put(&path, &body).await.expect(200);
+        assert_eq!((&change["awayTeam"], &change["status"]), (&json!(team), &json!("OPEN")));
+    }
+    scene.node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_that_is_put_off_does_not_open_at_the_earlier_time() {
+    let scene = Scene::start().await;
+    let fan = scene.node.user("fan").await;
+    let first = scene.in_ms(3000).await;
+    scene.set(json!({"saleOpensAt": first})).await;
+    scene.set(json!({"saleOpensAt": "2030-01-01T00:00:00Z"})).await;
+    eventually("the earlier time has come", || async {
+        (scene.now_ms().await > first.as_millisecond()).then_some(())
+    })
+    .await;
+    let workers = scene.node.workers();
+    assert_eq!(workers.follow_sales_once(scene.partition()).await.unwrap(), 0);
+    assert_eq!(scene.in_redis().await.status, MatchStatus::Announced);
+    let yet = fan.hold(&scene.fixture.id, &[1]).await.refused(409, "MATCH_NOT_OPEN");
+    assert!(yet["detail"].as_str().unwrap().contains("2030-01-01T00:00:00Z"), "{yet}");
+    scene.node.finish().await;
+}
+
+/// Until somebody opens it, and a sale whose end has passed needs a later end first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_that_was_closed_stays_closed() {
+    let scene = Scene::start().await;
+    let open = format!("/api/admin/matches/{}/open", scene.fixture.id);
+    let past = moment(scene.now_ms().await - 1000);
+    assert_eq!(scene.turn("open").await["status"], "OPEN");
+    assert_eq!(scene.turn("close").await["status"], "CLOSED");
+    scene.set(json!({"saleOpensAt": past})).await;
+    assert_eq!(scene.node.workers().follow_sales_once(scene.partition()).await.unwrap(), 0);
+    assert_eq!(scene.in_redis().await.status, MatchStatus::Closed);
+    scene.set(json!({"saleClosesAt": past})).await;
+    let over = scene.admin.post(&open, &Value::Null).await.refused(409, "MATCH_NOT_OPEN");
+    assert!(over["detail"].as_str().unwrap().contains("saleClosesAt"), "{over}");
+    scene.set(json!({})).await;
+    assert_eq!(scene.turn("open").await["status"], "OPEN");
+    scene.node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_is_announced_once_and_keeps_its_site_from_then_on() {
+    let scene = Scene::start().await;
+    let path = format!("/api/admin/matches/{}", scene.fixture.id);
+    let announce = format!("{path}/announce");
+    let other = scene.admin.post("/api/admin/sites", &plan()).await.expect(201);
+    let moved = match_at(other["id"].as_str().unwrap(), json!({}));
+    let listed = scene.node.guest().get("/api/matches?status=ANNOUNCED").await.expect(200);
+    assert_eq!(listed["matches"][0]["id"], scene.fixture.id.as_str());
+    for verb in [None, Some("open"), Some("close")] {
+        if let Some(verb) = verb {
+            scene.turn(verb).await;
+        }
+        scene.admin.post(&announce, &Value::Null).await.refused(409, "MATCH_ON_SALE");
+        scene.admin.put(&path, &moved).await.refused(409, "MATCH_ON_SALE");
+        scene.admin.delete(&path).await.refused(409, "MATCH_ON_SALE");
+    }
+    scene.node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_opens_before_it_ends() {
+    let scene = Scene::start().await;
+    let path = format!("/api/admin/matches/{}", scene.fixture.id);
+    for times in [
+        json!({"saleOpensAt": YEAR_2031}),
+        json!({"saleOpensAt": "2030-01-01T00:00:00Z", "saleClosesAt": "2030-01-01T00:00:00Z"}),
+    ] {
+        let body = match_at(&scene.fixture.site_id, times);
+        for answer in [
+            scene.admin.put(&path, &body).await,
+            scene.admin.post("/api/admin/matches", &body).await,
+        ] {
+            let problem = answer.refused(400, "VALIDATION");
+            assert_eq!(problem["errors"][0]["field"], "saleOpensAt", "{problem}");
+        }
+    }
+    scene.node.finish().await;
+}
