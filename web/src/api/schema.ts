@@ -30,11 +30,31 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes a match. Its site can only be changed while it is DRAFT. */
+        /**
+         * Changes a match. A field that is left out gets its default. The site can only be changed while
+         *     the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
+         */
         put: operations["replaceMatch"];
         post?: never;
         /** Deletes a DRAFT match. */
         delete: operations["deleteMatch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/matches/{match}/announce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Announces a DRAFT match: everybody sees it. It opens at its `saleOpensAt`, or by hand. */
+        post: operations["announceMatch"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -86,7 +106,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens the sale. */
+        /** Opens the sale of a match that is DRAFT, ANNOUNCED or CLOSED, until its `saleClosesAt`. */
         post: operations["openSale"];
         delete?: never;
         options?: never;
@@ -101,11 +121,59 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        /** Sets the waiting room. A field that is left out gets its default. */
+        /** How many people wait, choose and buy. */
+        get: operations["getQueue"];
+        /**
+         * Sets the waiting room. A field that is left out gets its default, except `enabled`, which is
+         *     required. To change a part, use PATCH.
+         * @description When the waiting room is switched off, everybody may hold seats at once, and its line ends.
+         */
         put: operations["setQueue"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes some settings of the waiting room, and leaves the others as they are. */
+        patch: operations["changeQueue"];
+        trace?: never;
+    };
+    "/api/admin/matches/{match}/queue/admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets the next people in at once, whatever the rate and the limits say, also while the waiting
+         *     room is paused. Nobody is let in before the sale is open.
+         */
+        post: operations["admitNow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/matches/{match}/queue/people/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The place of a user. Looking at it does not begin the pass. */
+        get: operations["getPlaceOf"];
+        /** Lets a user in at once, who need not be in the line. */
+        put: operations["letIn"];
+        post?: never;
+        /**
+         * Takes a user out of the line, and ends the user's pass. Seats that the user has stay as they
+         *     are.
+         */
+        delete: operations["sendAway"];
         options?: never;
         head?: never;
         patch?: never;
@@ -171,7 +239,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All matches in the order in which they start. A DRAFT match is not on sale yet. */
+        /** All matches in the order in which they start. Only administrators see DRAFT matches. */
         get: operations["listMatches"];
         put?: never;
         post?: never;
@@ -313,13 +381,33 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My place. */
+        /** My place. Once I am admitted, this call picks the admission up, and my pass begins. */
         get: operations["getPlace"];
         put?: never;
-        /** Joins the queue. A user who has joined before keeps their number. */
+        /** Joins the queue. A user who has joined before keeps the place. */
         post: operations["joinQueue"];
-        /** Leaves the queue, or returns the pass. */
+        /** Leaves the queue, or returns the pass. Who joins again is at the end of the line. */
         delete: operations["leaveQueue"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/matches/{match}/queue/draw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The draw. With the seed anybody can repeat it: the tickets from 1 to `drawn`, sorted by the
+         *     first 16 hexadecimal digits of the SHA-256 of `SEED:TICKET`, are the line.
+         */
+        get: operations["getDraw"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -339,6 +427,26 @@ export interface paths {
          *     there is a `heartbeat` {}.
          */
         get: operations["watchQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/matches/{match}/queue/serving": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The queue now, for clients without event streams. The response is the same for everybody, and
+         *     caches may keep it for the time that `Cache-Control` says.
+         */
+        get: operations["getServing"];
         put?: never;
         post?: never;
         delete?: never;
@@ -765,6 +873,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How many people were let in. */
+        AdmitDone: {
+            /** Format: int64 */
+            admitted: number;
+        };
+        /** @description People to let in at once. */
+        AdmitInput: {
+            /** Format: int32 */
+            count: number;
+        };
         /** @description Free seats in the place of the seats that were lost. */
         Alternative: {
             /**
@@ -882,6 +1000,28 @@ export interface components {
             persisted: boolean;
             reservation: components["schemas"]["ReservationView"];
         };
+        /** @description The draw of a waiting room. */
+        DrawView: {
+            /**
+             * Format: int64
+             * @description How many people were drawn; null before.
+             */
+            drawn: number | null;
+            /** @description The seed, once all have their numbers; null before. */
+            seed: string | null;
+            /** @description The SHA-256 of the text of the seed, in hexadecimal digits. */
+            seedHash: string;
+        };
+        /** @description The envelope of a success. */
+        Envelope_AdmitDone: {
+            /** @description How many people were let in. */
+            data: {
+                /** Format: int64 */
+                admitted: number;
+            };
+            /** Format: int32 */
+            status: number;
+        };
         /** @description The envelope of a success. */
         Envelope_Areas: {
             /** @description Areas of a site. */
@@ -913,6 +1053,23 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
+        Envelope_DrawView: {
+            /** @description The draw of a waiting room. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description How many people were drawn; null before.
+                 */
+                drawn: number | null;
+                /** @description The seed, once all have their numbers; null before. */
+                seed: string | null;
+                /** @description The SHA-256 of the text of the seed, in hexadecimal digits. */
+                seedHash: string;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
         Envelope_HoldList: {
             /** @description My holds in a match. */
             data: {
@@ -935,6 +1092,49 @@ export interface components {
                 /** Format: uuid */
                 holdId: string;
                 seats: components["schemas"]["ClaimedSeat"][];
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_LineView: {
+            /** @description The line as everybody sees it. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description As measured over the last minute; null before there is anything to measure.
+                 */
+                admittedPerMinute: number | null;
+                /**
+                 * Format: int64
+                 * @description How many people joined before the sale opened, and have got their numbers; null before.
+                 */
+                drawn: number | null;
+                /**
+                 * Format: int64
+                 * @description It rises when Redis has lost its data. Then all places are lost, and people must join again.
+                 */
+                epoch: number;
+                eta: components["schemas"]["Eta"] | null;
+                /**
+                 * Format: int64
+                 * @description A client without an event stream asks again after this time, in milliseconds.
+                 */
+                pollAfterMs: number;
+                /** @description Some of the taken seats are not paid for yet, so they may come back. */
+                seatsMayReturn: boolean;
+                /**
+                 * Format: int64
+                 * @description The number up to which people were let in.
+                 */
+                serving: number;
+                soldOut: boolean;
+                state: components["schemas"]["QueueState"];
+                /**
+                 * Format: int64
+                 * @description People who wait.
+                 */
+                waiting: number;
             };
             /** Format: int32 */
             status: number;
@@ -1034,27 +1234,77 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_PlaceView: {
-            /** @description My place in the queue. */
+            /** @description A place in the queue. */
             data: {
                 /**
                  * Format: int64
-                 * @description People in front of me.
+                 * @description People in front; null before the draw.
                  */
-                ahead: number;
+                ahead: number | null;
+                /**
+                 * Format: int64
+                 * @description It rises when Redis has lost its data. Then all places are lost, and people must join again.
+                 */
+                epoch: number;
                 eta: components["schemas"]["Eta"] | null;
                 /**
                  * Format: int64
-                 * @description My number; null once I am admitted.
+                 * @description The number in the line. Null before the draw, and once the user is admitted.
                  */
                 number: number | null;
                 /** Format: date-time */
                 passExpiresAt: string | null;
                 /**
                  * Format: int64
+                 * @description A client without an event stream asks again after this time, in milliseconds.
+                 */
+                pollAfterMs: number;
+                /**
+                 * Format: int64
                  * @description The number up to which people are admitted.
                  */
                 serving: number;
                 state: components["schemas"]["PlaceState"];
+                /**
+                 * Format: int64
+                 * @description The number in the order of joining; null once the user is admitted.
+                 */
+                ticket: number | null;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_QueueNow: {
+            /** @description How many people are where. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description People who were let in and have not asked for their place yet.
+                 */
+                admitted: number;
+                /**
+                 * Format: int64
+                 * @description People with a pass and with seats that are not paid for.
+                 */
+                buying: number;
+                /**
+                 * Format: int64
+                 * @description People with a pass and without seats.
+                 */
+                choosing: number;
+                /** @description What everybody sees. */
+                line: components["schemas"]["LineView"];
+                /**
+                 * Format: int64
+                 * @description Free seats; null while the site is not known.
+                 */
+                seatsLeft: number | null;
+                /**
+                 * Format: int64
+                 * @description People who wait, as Redis has them now.
+                 */
+                waiting: number;
             };
             /** Format: int32 */
             status: number;
@@ -1243,8 +1493,11 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "PASS_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "METHOD_NOT_ALLOWED" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
-        /** @description A range of waiting time. */
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "PASS_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        /**
+         * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
+         *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
+         */
         Eta: {
             /** Format: int64 */
             p50Seconds: number;
@@ -1300,13 +1553,40 @@ export interface components {
         };
         /** @description The line as everybody sees it. */
         LineView: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description As measured over the last minute; null before there is anything to measure.
+             */
             admittedPerMinute: number | null;
+            /**
+             * Format: int64
+             * @description How many people joined before the sale opened, and have got their numbers; null before.
+             */
+            drawn: number | null;
+            /**
+             * Format: int64
+             * @description It rises when Redis has lost its data. Then all places are lost, and people must join again.
+             */
+            epoch: number;
             eta: components["schemas"]["Eta"] | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description A client without an event stream asks again after this time, in milliseconds.
+             */
+            pollAfterMs: number;
+            /** @description Some of the taken seats are not paid for yet, so they may come back. */
+            seatsMayReturn: boolean;
+            /**
+             * Format: int64
+             * @description The number up to which people were let in.
+             */
             serving: number;
             soldOut: boolean;
-            /** Format: int64 */
+            state: components["schemas"]["QueueState"];
+            /**
+             * Format: int64
+             * @description People who wait.
+             */
             waiting: number;
         };
         /** @description E-mail and password. */
@@ -1324,6 +1604,16 @@ export interface components {
             homeTeam: string;
             /** @description Whether a choice by hand is refused when it would leave a single seat alone; default false. */
             orphanRule?: boolean;
+            /**
+             * Format: date-time
+             * @description When the sale ends by itself; default: when the match starts.
+             */
+            saleClosesAt?: string | null;
+            /**
+             * Format: date-time
+             * @description When the match opens by itself once it is announced. Without it, an administrator opens it.
+             */
+            saleOpensAt?: string | null;
             /** Format: uuid */
             siteId: string;
             /** Format: date-time */
@@ -1349,6 +1639,16 @@ export interface components {
              */
             planVersion: number | null;
             queue: components["schemas"]["QueueSettings"];
+            /**
+             * Format: date-time
+             * @description When an OPEN match closes by itself.
+             */
+            saleClosesAt: string;
+            /**
+             * Format: date-time
+             * @description When an ANNOUNCED match opens by itself; null: an organiser opens it.
+             */
+            saleOpensAt: string | null;
             /** Format: uuid */
             siteId: string;
             stadium: string;
@@ -1485,27 +1785,42 @@ export interface components {
          * @enum {string}
          */
         PlaceState: "WAITING" | "ADMITTED";
-        /** @description My place in the queue. */
+        /** @description A place in the queue. */
         PlaceView: {
             /**
              * Format: int64
-             * @description People in front of me.
+             * @description People in front; null before the draw.
              */
-            ahead: number;
+            ahead: number | null;
+            /**
+             * Format: int64
+             * @description It rises when Redis has lost its data. Then all places are lost, and people must join again.
+             */
+            epoch: number;
             eta: components["schemas"]["Eta"] | null;
             /**
              * Format: int64
-             * @description My number; null once I am admitted.
+             * @description The number in the line. Null before the draw, and once the user is admitted.
              */
             number: number | null;
             /** Format: date-time */
             passExpiresAt: string | null;
             /**
              * Format: int64
+             * @description A client without an event stream asks again after this time, in milliseconds.
+             */
+            pollAfterMs: number;
+            /**
+             * Format: int64
              * @description The number up to which people are admitted.
              */
             serving: number;
             state: components["schemas"]["PlaceState"];
+            /**
+             * Format: int64
+             * @description The number in the order of joining; null once the user is admitted.
+             */
+            ticket: number | null;
         };
         /** @description A point of the plan, [x, y] in metres. */
         PlanPoint: [
@@ -1525,6 +1840,76 @@ export interface components {
             title: string;
             /** @description The kind of problem, which never changes: the code as a URN. */
             type: string;
+        };
+        /** @description Some of the settings of a waiting room. Those that are left out stay as they are. */
+        QueueChange: {
+            /**
+             * Format: int64
+             * @default null
+             */
+            admissionTtlMs?: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            admitPerMinute?: number | null;
+            /**
+             * Format: double
+             * @default null
+             */
+            buyersPerFreeSeat?: number | null;
+            /** @default null */
+            enabled?: boolean | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            maxActive?: number | null;
+            /**
+             * Format: date-time
+             * @description Null: people may join as soon as the sale is open.
+             * @default null
+             */
+            opensAt?: string | null;
+            /**
+             * Format: int64
+             * @default null
+             */
+            passTtlMs?: number | null;
+            /** @default null */
+            paused?: boolean | null;
+            /** @default null */
+            randomPreQueue?: boolean | null;
+        };
+        /** @description How many people are where. */
+        QueueNow: {
+            /**
+             * Format: int64
+             * @description People who were let in and have not asked for their place yet.
+             */
+            admitted: number;
+            /**
+             * Format: int64
+             * @description People with a pass and with seats that are not paid for.
+             */
+            buying: number;
+            /**
+             * Format: int64
+             * @description People with a pass and without seats.
+             */
+            choosing: number;
+            /** @description What everybody sees. */
+            line: components["schemas"]["LineView"];
+            /**
+             * Format: int64
+             * @description Free seats; null while the site is not known.
+             */
+            seatsLeft: number | null;
+            /**
+             * Format: int64
+             * @description People who wait, as Redis has them now.
+             */
+            waiting: number;
         };
         /** @description How the waiting room of a match lets people in. */
         QueueSettings: {
@@ -1582,6 +1967,11 @@ export interface components {
              */
             randomPreQueue?: boolean;
         };
+        /**
+         * @description Why the line moves, or does not.
+         * @enum {string}
+         */
+        QueueState: "NOT_OPEN" | "OPEN" | "SLOWED" | "PAUSED" | "SOLD_OUT" | "CLOSED" | "OFF";
         /** @description Whether a node can serve, and what is missing, as of about a second ago. */
         Ready: {
             /**
@@ -1902,6 +2292,8 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AdmitDone = components['schemas']['AdmitDone'];
+export type AdmitInput = components['schemas']['AdmitInput'];
 export type Alternative = components['schemas']['Alternative'];
 export type Area = components['schemas']['Area'];
 export type AreaId = components['schemas']['AreaId'];
@@ -1917,17 +2309,22 @@ export type ClaimedSeat = components['schemas']['ClaimedSeat'];
 export type Condition = components['schemas']['Condition'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
 export type ConfirmView = components['schemas']['ConfirmView'];
+export type DrawView = components['schemas']['DrawView'];
+export type Envelope_AdmitDone = components['schemas']['Envelope_AdmitDone'];
 export type Envelope_Areas = components['schemas']['Envelope_Areas'];
 export type Envelope_Blocks = components['schemas']['Envelope_Blocks'];
 export type Envelope_ConfirmView = components['schemas']['Envelope_ConfirmView'];
+export type Envelope_DrawView = components['schemas']['Envelope_DrawView'];
 export type Envelope_HoldList = components['schemas']['Envelope_HoldList'];
 export type Envelope_HoldView = components['schemas']['Envelope_HoldView'];
+export type Envelope_LineView = components['schemas']['Envelope_LineView'];
 export type Envelope_MatchList = components['schemas']['Envelope_MatchList'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
 export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
 export type Envelope_PlaceView = components['schemas']['Envelope_PlaceView'];
+export type Envelope_QueueNow = components['schemas']['Envelope_QueueNow'];
 export type Envelope_Ready = components['schemas']['Envelope_Ready'];
 export type Envelope_ReservationList = components['schemas']['Envelope_ReservationList'];
 export type Envelope_ReservationView = components['schemas']['Envelope_ReservationView'];
@@ -1970,7 +2367,10 @@ export type PlaceState = components['schemas']['PlaceState'];
 export type PlaceView = components['schemas']['PlaceView'];
 export type PlanPoint = components['schemas']['PlanPoint'];
 export type Problem = components['schemas']['Problem'];
+export type QueueChange = components['schemas']['QueueChange'];
+export type QueueNow = components['schemas']['QueueNow'];
 export type QueueSettings = components['schemas']['QueueSettings'];
+export type QueueState = components['schemas']['QueueState'];
 export type Ready = components['schemas']['Ready'];
 export type RefreshInput = components['schemas']['RefreshInput'];
 export type RequestInput = components['schemas']['RequestInput'];
@@ -2282,7 +2682,7 @@ export interface operations {
             };
             /**
              * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
-             *     - `MATCH_ON_SALE`: The match is or was on sale.
+             *     - `MATCH_ON_SALE`: The match is not a draft any more.
              */
             409: {
                 headers: {
@@ -2400,7 +2800,112 @@ export interface operations {
             };
             /**
              * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
-             *     - `MATCH_ON_SALE`: The match is or was on sale.
+             *     - `MATCH_ON_SALE`: The match is not a draft any more.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    announceMatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_MatchView"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             *     - `SITE_NOT_FOUND`: There is no such site.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             *     - `MATCH_ON_SALE`: The match is not a draft any more.
              */
             409: {
                 headers: {
@@ -2742,10 +3247,110 @@ export interface operations {
                 };
             };
             /**
-             * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `CHANGED_MEANWHILE`: Somebody else changed the document.
              *     - `MATCH_ALREADY_OPEN`: The match is on sale.
              */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_QueueNow"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2879,6 +3484,445 @@ export interface operations {
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_MatchView"];
+                };
+            };
+        };
+    };
+    admitNow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdmitInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_AdmitDone"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPlaceOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PlaceView"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    letIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendAway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
+             */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4170,7 +5214,7 @@ export interface operations {
             /**
              * @description - `ALREADY_HELD`: The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any of them.
              *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
-             *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`.
+             *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a queue.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
@@ -4397,7 +5441,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `QUEUE_OFF`: The match has no queue, or its sale has ended, as `detail` says. */
+            /**
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4487,7 +5534,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `QUEUE_OFF`: The match has no queue, or its sale has ended, as `detail` says. */
+            /**
+             * @description - `SOLD_OUT`: No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a queue.
+             *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4612,6 +5663,90 @@ export interface operations {
             };
         };
     };
+    getDraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DrawView"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             *     - `NO_DRAW`: People of this match are served in the order in which they join.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     watchQueue: {
         parameters: {
             query?: never;
@@ -4650,7 +5785,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `QUEUE_OFF`: The match has no queue, or its sale has ended, as `detail` says. */
+            /**
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4663,6 +5801,90 @@ export interface operations {
              * @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit.
              *     - `TOO_MANY_STREAMS`: There are too many event streams from one address.
              */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getServing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LineView"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6697,11 +7919,12 @@ type ReadonlyArray<T> = [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "not heard", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
 export const placeStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PlaceState"]> = ["WAITING", "ADMITTED"];
+export const queueStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["QueueState"]> = ["NOT_OPEN", "OPEN", "SLOWED", "PAUSED", "SOLD_OUT", "CLOSED", "OFF"];
 export const reservationStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ReservationStatus"]> = ["PENDING", "PAYING", "CONFIRMED", "CANCELLED", "EXPIRED"];
 export const roleValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Role"]> = ["USER", "ADMIN"];
 export const seatStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["SeatState"]> = ["AVAILABLE", "HOLD", "PENDING", "OCCUPIED", "BLOCKED"];
