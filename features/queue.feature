@@ -104,11 +104,72 @@ Feature: The waiting room
       When the waiting room starts again
       Then Mina is admitted
 
-    Scenario: Nobody is let in before the waiting room opens
+    Scenario: Nobody joins before the waiting room opens
       Given the match has a waiting room that opens later
-      When Mina joins the queue
+      When Mina tries to join the queue
+      Then Mina is refused because the match is not on sale
+      When Mina tries to hold seat 3
+      Then Mina is refused because a pass is needed to hold seats
+
+    Scenario: A waiting room that is switched off lets everybody in
+      Given Ada is the administrator
+      And the match has a waiting room that is paused
+      And Mina joins the queue
+      When Ada switches the waiting room off
+      And Mina holds seat 3
+      Then seat 3 is held on the map
+
+    Scenario: The organiser lets a fan in by hand, and sends her away
+      Given Ada is the administrator
+      And the match has a waiting room that is paused
+      And Mina joins the queue
+      When Ada lets Mina in
+      Then Mina is admitted
+      When Ada sends Mina away
       And Mina tries to hold seat 3
       Then Mina is refused because a pass is needed to hold seats
-      And Mina still waits, with 0 ahead
-      When the waiting room starts again
+
+    Scenario: The organiser lets the next fans in at once
+      Given Ada is the administrator
+      And the match has a waiting room that is paused
+      And Mina joins the queue
+      When Ada lets the next 1 fan in
       Then Mina is admitted
+
+  Rule: Nobody waits for nothing
+
+    Background:
+      Given a match is on sale
+      And Mina and Jun are logged in
+
+    Scenario: A fan who comes when all seats are taken need not wait
+      Given all seats are blocked
+      And the match has a waiting room for 10 buyers at a time
+      When Mina tries to join the queue
+      Then Mina is refused because all seats are taken
+
+    Scenario: A fan who comes after the sale need not wait
+      Given Ada is the administrator
+      And the match has a waiting room for 10 buyers at a time
+      And Ada closes the sale
+      When Mina tries to join the queue
+      Then Mina is refused because the match is not on sale
+
+  Rule: It does not matter who comes first before the sale
+
+    Background:
+      Given Ada is the administrator
+      And Mina, Jun and Sora are logged in
+      And a match is announced, whose early fans are drawn
+      And Mina joins the queue
+      And Jun joins the queue
+      And Sora joins the queue
+
+    Scenario: Nobody knows the order before the sale
+      Then Mina, Jun and Sora have a ticket and no number
+      And everybody knows the hash of the seed, and nobody the seed
+
+    Scenario: The order is drawn when the sale opens, and everybody can check it
+      When Ada opens the sale
+      Then everybody knows the seed, which has the hash that was known before
+      And the numbers of Mina, Jun and Sora follow from it

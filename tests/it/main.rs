@@ -66,6 +66,7 @@ mod outage_redis;
 mod oversell;
 mod page;
 mod purchase;
+mod queue_api;
 mod queue_counts;
 mod reasons;
 mod recovery;

@@ -10,7 +10,7 @@ use grandstand::api::error::ErrorCode;
 use serde_json::{Value, json};
 
 /// A match that only administrators see.
-async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
+pub async fn draft(world: &mut World, home: &str, starts_at: &str) -> TestMatch {
     let admin = world.start().await.admin().await;
     let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
     let body = json!({"siteId": site["id"], "homeTeam": home, "awayTeam": "Doosan Bears",

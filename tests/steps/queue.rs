@@ -1,6 +1,8 @@
 //! The waiting room of a match.
 
 use crate::steps::World;
+use crate::steps::matches::draft;
+use crate::steps::words::People;
 use crate::support::events::EventStream;
 use crate::support::node::eventually;
 use cucumber::{given, then, when};
@@ -121,4 +123,104 @@ async fn served(world: &mut World, name: String, other: String) {
 async fn try_watch(world: &mut World, name: String) {
     let answer = world.client(&name).get(&world.path("/queue/events")).await;
     world.note(&name, answer);
+}
+
+async fn change(world: &World, settings: &Value) {
+    let path = format!("/api/admin/matches/{}/queue", world.fixture().id);
+    world.node().admin().await.patch(&path, settings).await.expect(200);
+}
+
+#[when("Ada switches the waiting room off")]
+async fn switch_off(world: &mut World) {
+    change(world, &json!({"enabled": false})).await;
+}
+
+/// The path of a person in the organiser's view of the queue.
+async fn path_of(world: &World, name: &str) -> String {
+    let me = world.client(name).get("/api/users/me").await.expect(200);
+    let id = me["id"].as_str().unwrap();
+    format!("/api/admin/matches/{}/queue/people/{id}", world.fixture().id)
+}
+
+#[when(expr = "Ada lets {word} in")]
+async fn let_in(world: &mut World, name: String) {
+    let path = path_of(world, &name).await;
+    world.node().admin().await.put(&path, &json!({})).await.expect(204);
+}
+
+#[when(expr = "Ada sends {word} away")]
+async fn send_away(world: &mut World, name: String) {
+    let path = path_of(world, &name).await;
+    world.node().admin().await.delete(&path).await.expect(204);
+}
+
+#[when(expr = "Ada lets the next {int} fan(s) in")]
+async fn let_next_in(world: &mut World, count: u32) {
+    let path = format!("/api/admin/matches/{}/queue/admit", world.fixture().id);
+    let done = world.node().admin().await.post(&path, &json!({"count": count})).await.expect(200);
+    assert_eq!(done["admitted"], count);
+}
+
+/// The sale opens by hand. Nobody is let in after it, so that all keep their numbers.
+#[given("a match is announced, whose early fans are drawn")]
+async fn announced_with_draw(world: &mut World) {
+    let fixture = draft(world, "LG Twins", "2030-05-05T05:00:00Z").await;
+    world.fixture = Some(fixture);
+    let path = format!("/api/admin/matches/{}/announce", world.fixture().id);
+    world.node().admin().await.post(&path, &Value::Null).await.expect(200);
+    let opens_at = "2020-01-01T00:00:00Z";
+    turn(
+        world,
+        &json!({"enabled": true, "randomPreQueue": true, "paused": true, "opensAt": opens_at}),
+    )
+    .await;
+}
+
+#[then(expr = "{people} have a ticket and no number")]
+async fn no_number(world: &mut World, people: People) {
+    for (ticket, name) in (1..).zip(&people.0) {
+        let place = place(world, name).await;
+        let seen = (&place["ticket"], &place["number"], &place["ahead"]);
+        assert_eq!(seen, (&json!(ticket), &Value::Null, &Value::Null));
+    }
+}
+
+async fn draw_of(world: &World) -> Value {
+    world.node().guest().get(&world.path("/queue/draw")).await.expect(200)
+}
+
+#[then("everybody knows the hash of the seed, and nobody the seed")]
+async fn secret(world: &mut World) {
+    let draw = draw_of(world).await;
+    assert_eq!(draw["seedHash"].as_str().map(str::len), Some(64), "{draw}");
+    assert_eq!((&draw["seed"], &draw["drawn"]), (&Value::Null, &Value::Null));
+}
+
+#[then("everybody knows the seed, which has the hash that was known before")]
+async fn revealed(world: &mut World) {
+    let draw = eventually("the seed is known", || async {
+        let draw = draw_of(world).await;
+        draw["seed"].is_string().then_some(draw)
+    })
+    .await;
+    let seed = draw["seed"].as_str().unwrap();
+    assert_eq!(draw["seedHash"], grandstand::domain::draw::seed_hash(seed));
+    assert_eq!(draw["drawn"], 3);
+}
+
+#[then(expr = "the numbers of {people} follow from it")]
+async fn follow(world: &mut World, people: People) {
+    let seed = draw_of(world).await["seed"].as_str().unwrap().to_owned();
+    for (ticket, name) in (1..).zip(&people.0) {
+        let number = place(world, name).await["number"].as_u64();
+        let drawn = grandstand::domain::draw::place(&seed, 3, ticket).map(u64::from);
+        assert_eq!(number, drawn, "{name}");
+    }
+}
+
+#[given("all seats are blocked")]
+async fn all_blocked(world: &mut World) {
+    let path = format!("/api/admin/matches/{}/block", world.fixture().id);
+    let seats: Vec<u32> = (1..=25).collect();
+    world.node().admin().await.post(&path, &json!({"seatIds": seats})).await.expect(200);
 }

@@ -85,6 +85,7 @@ impl FromStr for Reason {
             "a seat is taken" => ErrorCode::SeatTaken,
             "these would be too many seats" => ErrorCode::SeatLimit,
             "the match is not on sale" => ErrorCode::MatchNotOpen,
+            "all seats are taken" => ErrorCode::SoldOut,
             "the seats are already reserved" => ErrorCode::AlreadyReserved,
             "the hold has expired" => ErrorCode::HoldExpired,
             "the time to pay is over" => ErrorCode::ReservationExpired,
