@@ -5,7 +5,8 @@
 -- KEYS[5]  HASH  partition   KEYS[6]  HASH  seats
 -- ARGV[1]  seats of the site; 0: unknown
 -- ARGV[2]  people to let in at once, whatever the settings; 0: as the settings say
--- Replies: not_loaded off closed idle admitted, then people let in, drawn, early, and the order
+-- Replies: not_loaded off closed idle admitted, then people let in, drawn, early, the order, and
+-- people who wait
 -- Emits: changes: q with serving, people waiting, people admitted now, 1 if slowed, how many were
 --        drawn (or -)
 -- Cost: O(people admitted · log people waiting)
@@ -92,4 +93,4 @@ if #people > 0 or told ~= (set[5] or '0 0 -') or old then
     string.format('%d %d %d ', queue.serving, waiting, #people) .. rest)
 end
 local reply = (#people > 0 and 'admitted') or (not is_open and 'closed') or 'idle'
-return { reply, #people, queue.drawn, queue.early or 0, queue.order or '' }
+return { reply, #people, queue.drawn, queue.early or 0, queue.order or '', waiting }

@@ -54,6 +54,8 @@ pub struct Admitted {
     pub early: u32,
     /// Whether the early people are served in a random order.
     pub random: bool,
+    /// People who still wait.
+    pub waiting: u64,
 }
 
 /// How many people are where, for the organiser.
@@ -163,6 +165,7 @@ impl Engine {
             drawn: number(2) as u32,
             early: number(3) as u32,
             random: reply.get(4).and_then(|word| word.as_str()).as_deref() == Some("random"),
+            waiting: number(5),
         })
     }
 
@@ -194,6 +197,7 @@ impl Engine {
             "admitted" => Ok(()),
             "off" => Err(Refusal::QueueOff.into()),
             "ended" => Err(Refusal::NotOpen { ended: true }.into()),
+            "not_open" => Err(Refusal::NotOpen { ended: false }.into()),
             "not_loaded" => Err(EngineError::NotLoaded),
             other => Err(bad(other)),
         }

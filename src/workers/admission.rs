@@ -23,25 +23,37 @@ impl Workers {
     /// The step also publishes how many wait, even when nobody is let in. A waiting room that fails
     /// does not stop the others.
     pub async fn admit_once(self: &Arc<Self>, partition: Partition) -> Result<u64, EngineError> {
-        let (mut admitted, mut fault) = (0, None);
+        let (mut admitted, mut waiting, mut fault) = (0, 0, None);
         for fixture in self.catalog.matches() {
             let open = matches!(fixture.status, MatchStatus::Announced | MatchStatus::Open);
             if open && fixture.queue.enabled && fixture.id.partition() == partition {
                 match self.admit(&fixture).await {
-                    Ok(people) => admitted += people,
+                    Ok((people, rest)) => {
+                        admitted += people;
+                        waiting += rest;
+                    }
                     Err(error) => fault = Some(error),
                 }
             }
         }
+        metrics::counter!("grandstand_queue_admitted_total").increment(admitted);
+        self.count_waiting(partition, waiting);
         fault.map_or(Ok(admitted), Err)
     }
 
-    async fn admit(self: &Arc<Self>, fixture: &Arc<Match>) -> Result<u64, EngineError> {
+    pub(super) fn count_waiting(&self, partition: Partition, people: u64) {
+        let label = partition.to_string();
+        metrics::gauge!("grandstand_queue_waiting", "partition" => label).set(people as f64);
+    }
+
+    /// Returns how many people were let in, and how many still wait.
+    async fn admit(self: &Arc<Self>, fixture: &Arc<Match>) -> Result<(u64, u64), EngineError> {
         let seats = self.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
-        let mut people = 0;
+        let (mut people, mut waiting) = (0, 0);
         for _ in 0..CALLS_PER_STEP_MAX {
             let step = self.engine.admit(fixture.id, seats, 0).await?;
             people += step.people;
+            waiting = step.waiting;
             if step.drawn < step.early && self.drawing.lock().insert(fixture.id) {
                 tokio::spawn(self.clone().draw(fixture.clone(), step.clone()));
             }
@@ -49,7 +61,7 @@ impl Workers {
                 break;
             }
         }
-        Ok(people)
+        Ok((people, waiting))
     }
 
     /// Gives all early people their numbers. The first ones are let in while the others are still

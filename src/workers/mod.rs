@@ -114,6 +114,7 @@ impl Workers {
                 renewing.abort();
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);
+                self.count_waiting(partition, 0);
                 self.count_halted();
                 if let Err(error) = self.engine.end_lease(&lease).await {
                     tracing::debug!(%partition, %error, "the lease was not given up: it expires");

@@ -5,6 +5,7 @@ use crate::support::engine::{PRICE, Scene, TestEngine, seats};
 use crate::support::room::{
     admit, end_pass, joined, look, pass_of, pass_time, passes, peek, step, user,
 };
+use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::ids::UserId;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::operation::Operation;
@@ -210,6 +211,9 @@ async fn the_organiser_lets_people_in_by_hand() {
         let admitted = matches!(peek(&scene, *member).await, Some(Place::Admitted { .. }));
         assert_eq!(admitted, [0, 1, 3].contains(&number), "{number}");
     }
+    scene.change(|fixture| fixture.status = MatchStatus::Announced).await;
+    let refused = bed.engine.let_in(scene.id(), user()).await;
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::NotOpen { ended: false }))));
     let off = bed.at(&[]).await;
     let refused = bed.engine.let_in(off.id(), stranger).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));

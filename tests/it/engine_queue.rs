@@ -2,7 +2,7 @@
 //! `engine_draw.rs` has the draw, and `engine_passes.rs` has the passes.
 
 use crate::support::engine::Step::{Forget, Hold, Pass, Queue};
-use crate::support::engine::{PRICE, Scene, TestEngine, seats};
+use crate::support::engine::{PARTITION, PRICE, Scene, TestEngine, limits, seats};
 use crate::support::room::{admit, joined, look, pass_time, passes, user};
 use fred::prelude::*;
 use grandstand::domain::catalog::MatchStatus;
@@ -98,6 +98,35 @@ async fn people_are_let_in_in_order_and_at_the_set_rate() {
     // Unused admissions are kept for at most one second.
     pass_time(&scene, 3_600_000.0).await;
     assert_eq!(admit(&scene).await, 10);
+}
+
+/// However many workers let people in at the same time, as after a change of the lease.
+#[tokio::test]
+async fn several_workers_let_in_no_more_than_one() {
+    let bed = TestEngine::start().await;
+    let others = [bed.another(limits()).await, bed.another(limits()).await];
+    let mut scene = bed.at(&[Queue]).await;
+    let per_second = 200;
+    scene
+        .change(|fixture| {
+            fixture.queue.admit_per_minute = per_second * 60;
+            fixture.queue.max_active = 10_000;
+        })
+        .await;
+    joined(&scene, 900).await;
+    let id = scene.id();
+    let begin = bed.engine.now_ms(PARTITION).await.unwrap();
+    // The people of one second come first. All later ones take time.
+    let mut admitted = 0;
+    while admitted < 600 {
+        let steps = [&bed.engine, &others[0], &others[1]].map(|engine| engine.admit(id, None, 0));
+        for step in futures::future::join_all(steps).await {
+            admitted += step.unwrap().people;
+        }
+        let took_ms = bed.engine.now_ms(PARTITION).await.unwrap() - begin;
+        let most = f64::from(per_second) * (1.0 + took_ms as f64 / 1000.0);
+        assert!(admitted as f64 <= most + 1.0, "{admitted} after {took_ms} ms");
+    }
 }
 
 #[tokio::test]
