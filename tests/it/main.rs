@@ -38,6 +38,7 @@ mod engine_payments;
 mod engine_queue;
 mod engine_refunds;
 mod engine_reservations;
+mod engine_sale;
 mod engine_seats;
 mod fencing;
 mod forgot;

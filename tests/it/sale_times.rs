@@ -1,100 +1,21 @@
-//! A sale opens and ends at its times, by the clock of the partition and without a hand.
+//! A sale opens and ends by itself: workers make it known, once, and organisers may interfere.
 
 use crate::support::client::Client;
-use crate::support::engine::{PARTITION, PRICE, TestEngine, fixture, seats};
 use crate::support::events::EventStream;
 use crate::support::node::{TestMatch, TestNode, eventually, plan};
 use fred::prelude::*;
 use grandstand::domain::catalog::{Match, MatchStatus};
-use grandstand::domain::ids::{Partition, UserId};
-use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::domain::ids::Partition;
 use grandstand::engine::operation::Operation;
 use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
 use std::process::Stdio;
 
-/// A time in the year 2030, in ms, at which a sale opens. It ends a second later.
-const OPENS_MS: i64 = 1_900_000_000_000;
-const ENDS_MS: i64 = OPENS_MS + 1000;
 const YEAR_2031: &str = "2031-05-05T05:00:00Z";
 
 fn moment(ms: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(ms).unwrap()
-}
-
-/// Stops the clock of the partition at this time.
-async fn stand_at(bed: &TestEngine, ms: i64) {
-    let fields = vec![("clock_time", 1), ("clock_shift", 0), ("clock_floor", ms)];
-    let _: i64 = bed.raw.hset(PartitionKeys(PARTITION).partition(), fields).await.unwrap();
-    assert_eq!(bed.engine.now_ms(PARTITION).await.unwrap(), ms);
-}
-
-/// A hold of these seats, and one of the best seats, by a new fan each: both have the same end.
-async fn sells(bed: &TestEngine, fixture: &Match) -> Result<(), Refusal> {
-    let (engine, id) = (&bed.engine, fixture.id);
-    let none = Operation::default;
-    let held = engine.hold(id, UserId::new(PARTITION), seats(&[1]), PRICE, &[], none()).await;
-    let choice = [(PRICE, seats(&[2]))];
-    let best = engine.hold_best(id, UserId::new(PARTITION), 1, &choice, none()).await;
-    match (held, best) {
-        (Ok(_), Ok(Ok(_))) => Ok(()),
-        (Err(EngineError::Refused(why)), Err(EngineError::Refused(same))) => {
-            assert_eq!(why, same);
-            Err(why)
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The script needs no worker for that, and the worker decides the same.
-#[tokio::test]
-async fn seats_are_held_from_the_ms_of_the_opening_to_the_ms_of_the_end() {
-    let bed = TestEngine::start().await;
-    let announced = async |now_ms| {
-        stand_at(&bed, now_ms).await;
-        let mut fixture = fixture(MatchStatus::Announced, false);
-        fixture.sale_opens_at = Some(moment(OPENS_MS));
-        fixture.sale_closes_at = Some(moment(ENDS_MS));
-        bed.engine.put_match(&fixture, Operation::default()).await.unwrap();
-        sells(&bed, &fixture).await
-    };
-    assert_eq!(announced(OPENS_MS - 1).await, Err(Refusal::NotOpen { ended: false }));
-    assert_eq!(announced(OPENS_MS).await, Ok(()));
-    assert_eq!(announced(ENDS_MS - 1).await, Ok(()));
-    assert_eq!(announced(ENDS_MS).await, Err(Refusal::NotOpen { ended: true }));
-    bed.assert_sound().await;
-}
-
-#[tokio::test]
-async fn the_script_and_the_worker_agree_on_every_status_at_every_time() {
-    let bed = TestEngine::start().await;
-    let all = [MatchStatus::Draft, MatchStatus::Announced, MatchStatus::Open, MatchStatus::Closed];
-    for now_ms in [OPENS_MS - 1, OPENS_MS, ENDS_MS - 1, ENDS_MS] {
-        stand_at(&bed, now_ms).await;
-        for status in all {
-            for sale_opens_at in [None, Some(moment(OPENS_MS))] {
-                for sale_closes_at in [None, Some(moment(ENDS_MS)), Some(moment(0))] {
-                    let starts_at = moment(ENDS_MS);
-                    let fixture = Match {
-                        sale_opens_at,
-                        sale_closes_at,
-                        starts_at,
-                        ..fixture(status, false)
-                    };
-                    bed.engine.put_match(&fixture, Operation::default()).await.unwrap();
-                    let expected = match fixture.status_at(now_ms) {
-                        MatchStatus::Open => Ok(()),
-                        MatchStatus::Closed => Err(Refusal::NotOpen { ended: true }),
-                        MatchStatus::Draft | MatchStatus::Announced => {
-                            Err(Refusal::NotOpen { ended: false })
-                        }
-                    };
-                    assert_eq!(sells(&bed, &fixture).await, expected, "{now_ms} {fixture:?}");
-                }
-            }
-        }
-    }
 }
 
 /// An organiser and an announced match that is opened by hand.
@@ -110,7 +31,7 @@ impl Scene {
         let admin = node.admin().await;
         let site = admin.post("/api/admin/sites", &plan()).await.expect(201);
         let site_id = site["id"].as_str().unwrap().to_owned();
-        let body = match_at(&site_id, json!({}));
+        let body = match_at(&site_id, &json!({}));
         let made = admin.post("/api/admin/matches", &body).await.expect(201);
         let fixture = TestMatch { id: made["id"].as_str().unwrap().to_owned(), site_id };
         let scene = Self { node, admin, fixture };
@@ -126,7 +47,7 @@ impl Scene {
     /// Sets the times of the sale.
     async fn set(&self, times: Value) -> Value {
         let path = format!("/api/admin/matches/{}", self.fixture.id);
-        self.admin.put(&path, &match_at(&self.fixture.site_id, times)).await.expect(200)
+        self.admin.put(&path, &match_at(&self.fixture.site_id, &times)).await.expect(200)
     }
 
     fn partition(&self) -> Partition {
@@ -174,7 +95,7 @@ impl Scene {
     }
 }
 
-fn match_at(site: &str, times: Value) -> Value {
+fn match_at(site: &str, times: &Value) -> Value {
     let mut body = json!({"siteId": site, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
         "startsAt": YEAR_2031});
     body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
@@ -333,7 +254,7 @@ async fn a_change_by_hand_at_the_moment_of_the_opening_is_made_or_refused() {
         };
         scene.node.engine().put_match(&due, Operation::default()).await.unwrap();
         let team = format!("Team {round}");
-        let body = match_at(&scene.fixture.site_id, json!({"awayTeam": team}));
+        let body = match_at(&scene.fixture.site_id, &json!({"awayTeam": team}));
         let path = format!("/api/admin/matches/{}", scene.fixture.id);
         let (put, opened) = tokio::join!(
             scene.admin.put(&path, &body),
@@ -375,13 +296,24 @@ async fn a_sale_that_is_put_off_does_not_open_at_the_earlier_time() {
 async fn a_sale_that_was_closed_stays_closed() {
     let scene = Scene::start().await;
     let open = format!("/api/admin/matches/{}/open", scene.fixture.id);
-    let past = moment(scene.now_ms().await - 1000);
+    let assert_closed = async || {
+        assert_eq!(scene.node.workers().follow_sales_once(scene.partition()).await.unwrap(), 0);
+        assert_eq!(scene.in_redis().await.status, MatchStatus::Closed);
+    };
+    let opens_at = scene.in_ms(3000).await;
+    scene.set(json!({"saleOpensAt": opens_at})).await;
+    assert_eq!(scene.turn("close").await["status"], "CLOSED", "it is called off");
+    eventually("the time of the opening has come", || async {
+        (scene.now_ms().await > opens_at.as_millisecond()).then_some(())
+    })
+    .await;
+    assert_closed().await;
     assert_eq!(scene.turn("open").await["status"], "OPEN");
     assert_eq!(scene.turn("close").await["status"], "CLOSED");
-    scene.set(json!({"saleOpensAt": past})).await;
-    assert_eq!(scene.node.workers().follow_sales_once(scene.partition()).await.unwrap(), 0);
-    assert_eq!(scene.in_redis().await.status, MatchStatus::Closed);
+    assert_closed().await;
+    let past = moment(scene.now_ms().await - 1000);
     scene.set(json!({"saleClosesAt": past})).await;
+    assert_closed().await;
     let over = scene.admin.post(&open, &Value::Null).await.refused(409, "MATCH_NOT_OPEN");
     assert!(over["detail"].as_str().unwrap().contains("saleClosesAt"), "{over}");
     scene.set(json!({})).await;
@@ -395,7 +327,7 @@ async fn a_match_is_announced_once_and_keeps_its_site_from_then_on() {
     let path = format!("/api/admin/matches/{}", scene.fixture.id);
     let announce = format!("{path}/announce");
     let other = scene.admin.post("/api/admin/sites", &plan()).await.expect(201);
-    let moved = match_at(other["id"].as_str().unwrap(), json!({}));
+    let moved = match_at(other["id"].as_str().unwrap(), &json!({}));
     let listed = scene.node.guest().get("/api/matches?status=ANNOUNCED").await.expect(200);
     assert_eq!(listed["matches"][0]["id"], scene.fixture.id.as_str());
     for verb in [None, Some("open"), Some("close")] {
@@ -417,7 +349,7 @@ async fn a_sale_opens_before_it_ends() {
         json!({"saleOpensAt": YEAR_2031}),
         json!({"saleOpensAt": "2030-01-01T00:00:00Z", "saleClosesAt": "2030-01-01T00:00:00Z"}),
     ] {
-        let body = match_at(&scene.fixture.site_id, times);
+        let body = match_at(&scene.fixture.site_id, &times);
         for answer in [
             scene.admin.put(&path, &body).await,
             scene.admin.post("/api/admin/matches", &body).await,

@@ -93,7 +93,7 @@ async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<
 }
 
 /// Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
-/// in time.
+/// in time. An ANNOUNCED match is called off: it does not open by itself any more.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/close",
     operation_id = "closeSale", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),
@@ -105,8 +105,11 @@ pub async fn close(
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
-    if fixture.status != MatchStatus::Open {
-        return Err(ApiError::new(ErrorCode::MatchNotOpen, "The match is not on sale."));
+    match fixture.status {
+        MatchStatus::Announced | MatchStatus::Open => {}
+        MatchStatus::Draft | MatchStatus::Closed => {
+            return Err(ApiError::new(ErrorCode::MatchNotOpen, "The match is not on sale."));
+        }
     }
     change(&services, fixture, |fixture| fixture.status = MatchStatus::Closed).await
 }

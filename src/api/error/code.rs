@@ -76,7 +76,7 @@ codes! {
     NotYours = 403: "These seats are not held by you.",
     /// There is no such address.
     NotFound = 404: "There is nothing at this address. The page /docs lists all addresses.",
-    /// There is no such match.
+    /// There is no such match, or it is a draft and the caller is no administrator.
     MatchNotFound = 404: "There is no match with this id.",
     /// There is no such site.
     SiteNotFound = 404: "There is no site with this id.",
