@@ -88,7 +88,7 @@ export interface paths {
         put?: never;
         /**
          * Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
-         *     in time.
+         *     in time. An ANNOUNCED match is called off: it does not open by itself any more.
          */
         post: operations["closeSale"];
         delete?: never;
@@ -2669,7 +2669,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SITE_NOT_FOUND`: There is no such site.
              */
             404: {
@@ -2789,7 +2789,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2892,7 +2892,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SITE_NOT_FOUND`: There is no such site.
              */
             404: {
@@ -3004,7 +3004,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              */
             404: {
@@ -3132,7 +3132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3235,7 +3235,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SITE_NOT_FOUND`: There is no such site.
              */
             404: {
@@ -3349,7 +3349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3455,7 +3455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3604,7 +3604,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3714,7 +3714,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
              */
             404: {
@@ -3817,7 +3817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3919,7 +3919,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
              */
             404: {
@@ -4019,7 +4019,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              */
             404: {
@@ -4618,7 +4618,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4710,7 +4710,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              */
             404: {
@@ -4816,7 +4816,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does releasing a hold that became a reservation more than about 10 minutes ago.)
              */
@@ -4911,7 +4911,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SITE_NOT_FOUND`: There is no such site.
              *     - `BLOCK_NOT_FOUND`: The site has no such block.
              */
@@ -5000,7 +5000,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SITE_NOT_FOUND`: There is no such site.
              *     - `BLOCK_NOT_FOUND`: The site has no such block.
              */
@@ -5097,7 +5097,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              */
             404: {
@@ -5200,7 +5200,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              */
             404: {
@@ -5337,7 +5337,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does releasing a hold that became a reservation more than about 10 minutes ago.)
              */
             404: {
@@ -5430,7 +5430,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
              */
             404: {
@@ -5525,7 +5525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5618,7 +5618,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
              */
             404: {
@@ -5693,7 +5693,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `NO_DRAW`: People of this match are served in the order in which they join.
              */
             404: {
@@ -5776,7 +5776,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5863,7 +5863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5956,7 +5956,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `MATCH_NOT_FOUND`: There is no such match. */
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6043,7 +6043,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SITE_NOT_FOUND`: There is no such site.
              *     - `BLOCK_NOT_FOUND`: The site has no such block.
              */
@@ -6666,7 +6666,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              *     - `HOLD_NOT_FOUND`: No hold of this match ever had this id. (Releasing an ended hold returns 204, and so does releasing a hold that became a reservation more than about 10 minutes ago.)
              */
@@ -6899,7 +6899,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_FOUND`: There is no such match.
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
              *     - `RESERVATION_NOT_FOUND`: The caller has no such reservation.
              */
