@@ -5,12 +5,14 @@ import { requestAsUser } from './session';
 import type {
   BestAvailable,
   Confirmation,
+  Draw,
   Hold,
   Match,
   Payment,
   Plan,
   QueuePlace,
   Reservation,
+  ServingFrame,
 } from './types';
 
 /** A new UUIDv4. `crypto.randomUUID` is missing when the page is served without TLS. */
@@ -105,3 +107,10 @@ export const fetchQueuePlace = (match: string) =>
 
 export const leaveQueue = (match: string) =>
   requestAsUser<void>(`/api/matches/${match}/queue`, { method: 'DELETE' });
+
+/** What the event `serving` says, for clients without an event stream. */
+export const fetchServing = (match: string) =>
+  request<ServingFrame>(`/api/matches/${match}/queue/serving`, { shared: true });
+
+export const fetchDraw = (match: string) =>
+  request<Draw>(`/api/matches/${match}/queue/draw`, { shared: true });

@@ -10,6 +10,8 @@ export interface RequestOptions {
   /** A second try is harmless without a key: the response is the current state. */
   harmless?: boolean;
   token?: string | null;
+  /** Caches on the way may respond, because the response is the same for everybody. */
+  shared?: boolean;
   signal?: AbortSignal;
 }
 
@@ -43,13 +45,18 @@ async function requestOnce<T>(path: string, options: RequestOptions): Promise<T>
     headers,
     body: options.body === undefined ? undefined : JSON.stringify(options.body),
     signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
-    // Responses are correct only at the moment at which they are sent.
-    cache: (options.method ?? 'GET') === 'GET' ? 'no-cache' : 'no-store',
+    cache: cacheMode(options),
   });
   if (!response.ok) throw await problemOf(response);
   if (response.status === 204) return undefined as T;
   const envelope = await response.json();
   return envelope.data as T;
+}
+
+/** Most responses are correct only at the moment at which they are sent. */
+function cacheMode(options: RequestOptions): RequestCache {
+  if (options.shared) return 'default';
+  return (options.method ?? 'GET') === 'GET' ? 'no-cache' : 'no-store';
 }
 
 function repeatable(options: RequestOptions): boolean {

@@ -15,9 +15,32 @@ export const clockKnown = signal(false);
 /** Ticks once a second while a countdown is on the page. */
 export const secondTick = signal(0);
 
+/** A visible page that misses its ticks for so long has slept. */
+const SLEEP_MIN_MS = 10_000;
+const sleepers = new Set<() => void>();
+let tickedAt = Date.now();
+
 setInterval(() => {
+  const slept = Date.now() - tickedAt > SLEEP_MIN_MS;
+  tickedAt = Date.now();
   secondTick.value += 1;
+  if (slept && !document.hidden) for (const wake of sleepers) wake();
 }, 1000);
+
+/** Calls `wake` when the device may have slept, changed its network, or shown another tab. */
+export function onWake(wake: () => void): () => void {
+  const seen = () => void (document.hidden || wake());
+  sleepers.add(wake);
+  document.addEventListener('visibilitychange', seen);
+  window.addEventListener('pageshow', seen);
+  window.addEventListener('online', seen);
+  return () => {
+    sleepers.delete(wake);
+    document.removeEventListener('visibilitychange', seen);
+    window.removeEventListener('pageshow', seen);
+    window.removeEventListener('online', seen);
+  };
+}
 
 /** Measures the offset. The measurement with the shortest round trip wins. */
 export async function measureClock(signal?: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@
 
 import { queueEventsUrl, seatEventsUrl } from '../api/endpoints';
 import type { MatchNow, SeatMapChanges, SeatMapSnapshot, ServingFrame } from '../api/types';
-import { measureClock } from './clock';
+import { measureClock, onWake } from './clock';
 import type { StreamHandlers, StreamHealth } from './event-stream';
 import { follows, parsePosition, type Position } from './position';
 import { openStream, type Stream } from './shared-stream';
@@ -20,11 +20,17 @@ export interface FeedHandlers {
   serving: (line: ServingFrame) => void;
   health: (health: StreamHealth) => void;
   refused: () => void;
+  /** Whether the fan waits for their turn, which a hidden tab must announce too. */
+  waits: () => boolean;
 }
 
 export class MatchFeed {
   private stream: Stream | null = null;
+  /** What the fan looks at. */
   private subject: Subject | null = null;
+  /** What the open stream is about. */
+  private followed: Subject | null = null;
+  private readonly stopWake: () => void;
   /** The id of the last event that our seats include. */
   private seatsId = '';
   private position: Position | null = null;
@@ -35,18 +41,18 @@ export class MatchFeed {
     private readonly match: string,
     private readonly to: FeedHandlers,
   ) {
+    this.stopWake = onWake(() => this.onReturn());
     document.addEventListener('visibilitychange', this.onVisibility);
-    window.addEventListener('pageshow', this.onReturn);
-    window.addEventListener('online', this.onReturn);
     window.addEventListener('offline', this.onOffline);
   }
 
   /** Follows the seats or the waiting room from now on. */
   show(subject: Subject): void {
-    if (this.subject === subject) return;
     this.subject = subject;
+    if (this.followed === subject) return;
     this.leave();
-    if (!document.hidden) this.open();
+    if (!document.hidden) this.open(subject);
+    else this.hideSoon();
   }
 
   /** Opens the stream again, because it may have missed events. */
@@ -57,14 +63,14 @@ export class MatchFeed {
   close(): void {
     this.leave();
     window.clearTimeout(this.hideTimer);
+    this.stopWake();
     document.removeEventListener('visibilitychange', this.onVisibility);
-    window.removeEventListener('pageshow', this.onReturn);
-    window.removeEventListener('online', this.onReturn);
     window.removeEventListener('offline', this.onOffline);
   }
 
-  private open(): void {
-    const seats = this.subject === 'seats';
+  private open(subject: Subject): void {
+    this.followed = subject;
+    const seats = subject === 'seats';
     const url = seats ? seatEventsUrl(this.match) : queueEventsUrl(this.match);
     this.stream = openStream(url, this.handlers(), seats ? this.seatsId : '');
   }
@@ -72,6 +78,7 @@ export class MatchFeed {
   private leave(): void {
     this.stream?.close();
     this.stream = null;
+    this.followed = null;
   }
 
   private handlers(): StreamHandlers {
@@ -117,22 +124,36 @@ export class MatchFeed {
 
   private readonly onVisibility = (): void => {
     window.clearTimeout(this.hideTimer);
-    if (!document.hidden) {
-      this.onReturn();
-      return;
-    }
-    this.hideTimer = window.setTimeout(() => {
-      this.leave();
-      this.say('paused');
-    }, HIDDEN_PAUSE_MS);
+    if (document.hidden) this.hideSoon();
   };
 
+  private hideSoon(): void {
+    window.clearTimeout(this.hideTimer);
+    this.hideTimer = window.setTimeout(() => this.hide(), HIDDEN_PAUSE_MS);
+  }
+
+  /** Keeps only what a hidden tab needs. */
+  private hide(): void {
+    if (this.to.waits()) {
+      if (this.followed === 'line') return;
+      this.leave();
+      this.open('line');
+    } else {
+      this.leave();
+      this.say('paused');
+    }
+  }
+
   /** The device may have slept or changed its network, so the stream may be dead. */
-  private readonly onReturn = (): void => {
+  private onReturn(): void {
     if (document.hidden || !this.subject) return;
-    if (this.stream) this.stream.reopen();
-    else this.open();
-  };
+    if (this.followed === this.subject) {
+      this.stream?.reopen();
+      return;
+    }
+    this.leave();
+    this.open(this.subject);
+  }
 
   private readonly onOffline = (): void => {
     this.leave();

@@ -35,6 +35,8 @@ export const serving = signal<ServingFrame | null>(null);
 export const seatsTick = signal(0);
 
 let feed: MatchFeed | null = null;
+/** Whether the fan waits in the line of this match. */
+let waits = () => false;
 /** Null until the page has said what it shows. */
 let subject: Subject | null = null;
 let tickTimer: number | undefined;
@@ -64,6 +66,11 @@ export function leaveMatch(): void {
   health.value = 'connecting';
 }
 
+/** Says how to find out whether the fan waits for their turn. */
+export function whileWaiting(ask: () => boolean): void {
+  waits = ask;
+}
+
 /** Says what the fan looks at: the seats or the waiting room. */
 export function lookAt(what: Subject): void {
   subject = what;
@@ -85,6 +92,7 @@ function show(match: Match, table: SeatTable): void {
       health.value = now;
     },
     refused: () => void refreshMatch(),
+    waits: () => waits(),
   });
   openMatch.value = { match, table, states };
   if (subject) feed.show(subject);
@@ -104,7 +112,9 @@ function take(now: MatchNow): void {
   openMatch.value = { ...open, match: { ...before, ...now } };
   const words = text.value.sale;
   if (before.status === 'OPEN' && now.status !== 'OPEN') tell('info', words.closed);
-  if (before.status !== 'OPEN' && now.status === 'OPEN') tell('good', words.opened);
+  if (before.status !== 'OPEN' && now.status === 'OPEN') {
+    tell('good', now.queue.enabled ? words.lineOpened : words.opened);
+  }
 }
 
 /** Draws another plan or other prices of the match, and follows its seats from the start. */

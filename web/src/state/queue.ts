@@ -1,77 +1,157 @@
-// The waiting room of the match on the page, and the user's place in it.
+// The user's place in the waiting room of the match on the page.
 
-import { computed, signal, untracked } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
 import { fetchQueuePlace, joinQueue, leaveQueue, newKey } from '../api/endpoints';
 import { asProblem } from '../api/problem';
 import { user } from '../api/session';
-import type { QueuePlace, QueueSettings, WaitEstimate } from '../api/types';
-import { secondsUntil } from '../live/clock';
-import { text } from '../text';
+import type { QueuePlace, ServingFrame } from '../api/types';
+import { onWake, secondsUntil, serverNow } from '../live/clock';
+import { sentenceFor, text } from '../text';
 import { askLogIn } from './log-in';
-import { doubt, openMatch, refreshMatch, serving } from './match';
-import { tell, tellProblem } from './notices';
+import { doubt, health, openMatch, refreshMatch, serving, whileWaiting } from './match';
+import { tell } from './notices';
+import { polling, pollServing, roomOpen, settings } from './room';
+import { nearTurnDelayMs, spreadMs, checkPauseMs } from './spread';
+import { endPlace, recallPlace, rememberPlace, type OldPlace } from './ticket';
+import { soundTurn } from './turn-sound';
 
 export const place = signal<QueuePlace | null>(null);
 export const joining = signal(false);
+/** The server has asked not to join again before this moment of its clock, in ms. */
+export const joinAfter = signal(0);
 
-/** How the organiser runs the waiting room. */
-export const settings = computed<QueueSettings | null>(() => openMatch.value?.match.queue ?? null);
-export const queueEnabled = computed(
-  () => openMatch.value?.match.status === 'OPEN' && settings.value?.enabled === true,
-);
+/** Why the user has no place any more. */
+export type Ending = 'STARTED_AGAIN' | 'PASS_OVER' | 'PASS_GONE' | 'LEFT' | 'LOST';
+export const ending = signal<Ending | null>(null);
+
 export const admitted = computed(
-  () => !queueEnabled.value || (user.value !== null && place.value?.state === 'ADMITTED'),
+  () => !roomOpen.value || (user.value !== null && place.value?.state === 'ADMITTED'),
 );
 
-/** People ahead of the user. `serving` is sent to everybody, but the user's place only on request. */
-export const ahead = computed<number>(() => {
+/**
+ * People ahead of the user; null before the draw. `serving` is sent to everybody, but the user's
+ * place only on request.
+ */
+export const ahead = computed<number | null>(() => {
   const mine = place.value;
-  if (!mine || mine.number === null) return 0;
+  if (!mine || mine.number === null || mine.ahead === null) return null;
   const now = Math.max(mine.serving, serving.value?.serving ?? 0);
   // People ahead may have left. The server's count shows that, the numbers do not.
   return Math.max(0, Math.min(mine.ahead, mine.number - 1 - now));
 });
 
-/** The user's share of the estimate for all who wait, because both have the same pace. */
-export const estimate = computed<WaitEstimate | null>(() => {
-  const line = serving.value;
-  if (!line || (line.eta && line.waiting === 0)) return place.value?.eta ?? null;
-  // The pace is unknown, or nobody is admitted any more, so an earlier estimate is worthless.
-  if (!line.eta) return null;
-  const share = Math.min(1, ahead.value / line.waiting);
-  return { p50Seconds: line.eta.p50Seconds * share, p90Seconds: line.eta.p90Seconds * share };
-});
+whileWaiting(() => place.peek()?.state === 'WAITING');
 
-let checkTimer: number | undefined;
+/** What the place was when the user lost it, until the page knows why. */
+let lost: OldPlace | null = null;
+
+/** Other tabs of this browser, in which the same user may wait. */
+const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('grandstand.place') : null;
 
 /** Keeps the user's place up to date while there is a waiting room. */
 export function watchPlace(match: string): () => void {
-  // `peek`, so that a change of the place does not run this again: each event asks at most once.
-  const stopWatching = serving.subscribe((line) => {
-    const mine = place.peek();
-    const reached = mine?.number != null && (line?.serving ?? 0) >= mine.number;
-    if (mine?.state === 'WAITING' && reached) void untracked(() => checkPlace(match));
-  });
-  const checkLater = () => {
-    checkTimer = window.setTimeout(() => {
-      if (place.value) void checkPlace(match);
-      checkLater();
-    }, checkDelayMs());
+  const asker = new Asker(match);
+  // `peek`, so that a change of the place does not run this again: each frame asks at most once.
+  let before: ServingFrame | null = null;
+  const stops = [
+    serving.subscribe((line) => {
+      untracked(() => line && follow(match, asker, line, before));
+      before = line;
+    }),
+    effect(() => {
+      void place.value;
+      untracked(() => asker.askLater());
+    }),
+    effect(() => {
+      if (health.value === 'lost') return pollServing(match);
+    }),
+    watchHealth(asker),
+    onWake(() => void checkPlace(match)),
+  ];
+  const hear = (message: MessageEvent) => {
+    if (message.data === match) void checkPlace(match);
   };
-  checkLater();
+  tabs?.addEventListener('message', hear);
   return () => {
-    stopWatching();
-    window.clearTimeout(checkTimer);
+    for (const stop of stops) stop();
+    tabs?.removeEventListener('message', hear);
+    asker.stop();
     place.value = null;
+    ending.value = null;
+    joinAfter.value = 0;
+    lost = null;
   };
 }
 
-/** People far back ask less frequently, because a million people may wait here. */
-function checkDelayMs(): number {
-  const base = place.value?.state === 'ADMITTED' || ahead.value > 100 ? 30_000 : 5000;
-  const delay = base * (0.75 + Math.random() / 2);
-  const passEnds = place.value?.passExpiresAt;
-  return passEnds ? Math.min(delay, (secondsUntil(passEnds) + 1) * 1000) : delay;
+/** After a cut the page may have missed everything. */
+function watchHealth(asker: Asker): () => void {
+  let wasLost = false;
+  return health.subscribe((now) => {
+    if (now === 'lost') wasLost = true;
+    if (now !== 'live' || !wasLost) return;
+    wasLost = false;
+    untracked(() => asker.askWithin(Math.random() * spread(serving.value?.waiting ?? 0)));
+  });
+}
+
+/** The longest delay of a question, so that nobody loses an admission by waiting with it. */
+const spread = (people: number) => spreadMs(people, (settings.value?.admissionTtlMs ?? 120_000) / 2);
+
+/** Compares the user's place with a frame that is sent to everybody. */
+function follow(match: string, asker: Asker, line: ServingFrame, before: ServingFrame | null): void {
+  const mine = place.peek();
+  if (lost && line.epoch > lost.epoch) ending.value = 'STARTED_AGAIN';
+  if (!mine) return;
+  if (line.epoch > mine.epoch) {
+    lose(match, 'STARTED_AGAIN');
+  } else if (mine.state === 'WAITING' && mine.number === null) {
+    if (line.drawn !== null) asker.askWithin(Math.random() * spread(line.waiting));
+  } else if (mine.state === 'WAITING' && mine.number !== null && line.serving >= mine.number) {
+    const from = Math.max(mine.serving, before?.serving ?? 0);
+    const people = line.serving - from;
+    asker.askWithin(nearTurnDelayMs(mine.number - from, people, spread(people)));
+  }
+}
+
+/** Asks for the user's place: after a while in any case, and sooner if there is a reason. */
+class Asker {
+  private later: number | undefined;
+  private soon: number | undefined;
+
+  constructor(private readonly match: string) {}
+
+  askLater(): void {
+    window.clearTimeout(this.later);
+    const mine = place.value;
+    if (!mine) return;
+    const far = ahead.value ?? serving.value?.waiting ?? 0;
+    let pauseMs = checkPauseMs(mine, far, polling.value);
+    if (mine.passExpiresAt) {
+      pauseMs = Math.min(pauseMs, (secondsUntil(mine.passExpiresAt) + 1) * 1000);
+    }
+    this.later = window.setTimeout(() => void this.ask(), pauseMs);
+  }
+
+  /** One question is enough, however many reasons there are. */
+  askWithin(delayMs: number): void {
+    if (this.soon !== undefined) return;
+    // Without a timer, because browsers delay the timers of hidden tabs by up to a minute.
+    if (delayMs === 0) void this.ask();
+    else this.soon = window.setTimeout(() => void this.ask(), delayMs);
+  }
+
+  stop(): void {
+    window.clearTimeout(this.later);
+    window.clearTimeout(this.soon);
+    this.soon = undefined;
+  }
+
+  private async ask(): Promise<void> {
+    window.clearTimeout(this.soon);
+    this.soon = undefined;
+    await checkPlace(this.match);
+    this.askLater();
+  }
 }
 
 /** Reads the user's place, for example after they return to the page. */
@@ -79,31 +159,63 @@ export async function checkPlace(match: string): Promise<void> {
   if (!user.value) return;
   const before = place.value;
   // A response that is older than an action of the user must not replace the result of that action.
-  const isLate = () => place.value !== before;
+  const isLate = () => place.value !== before || openMatch.value?.match.id !== match;
   try {
     const now = await fetchQueuePlace(match);
-    if (isLate()) return;
-    place.value = now;
-    if (before?.state === 'WAITING' && now.state === 'ADMITTED') {
-      tell('good', text.value.queue.admitted);
-    }
+    if (!isLate()) take(match, now);
   } catch (error) {
     const { code, status } = asProblem(error);
     if (code === 'QUEUE_OFF') doubt(error);
-    else if (status === 404 && !isLate()) {
-      place.value = null;
-      if (before?.state === 'ADMITTED') tell('info', text.value.queue.ended);
-    }
+    else if (status === 404 && !isLate()) missed(match);
   }
 }
 
+function take(match: string, now: QueuePlace): void {
+  const before = place.value;
+  if (user.value) rememberPlace(match, user.value.id, now);
+  lost = null;
+  ending.value = null;
+  place.value = now;
+  if (before?.state !== 'WAITING' || now.state !== 'ADMITTED') return;
+  tabs?.postMessage(match);
+  tell('good', text.value.queue.admitted);
+  soundTurn();
+}
+
+/** The server does not know the user, who may have had a place. */
+function missed(match: string): void {
+  const past = user.value && recallPlace(match, user.value.id);
+  if (!past || past.over) {
+    place.value = null;
+    return;
+  }
+  const line = serving.value;
+  if (line && line.epoch > past.epoch) lose(match, 'STARTED_AGAIN');
+  else if (!past.passExpiresAt) lose(match, 'LOST');
+  else lose(match, secondsUntil(past.passExpiresAt) <= 1 ? 'PASS_OVER' : 'PASS_GONE');
+}
+
+function lose(match: string, why: Ending): void {
+  if (user.value) {
+    lost = recallPlace(match, user.value.id);
+    endPlace(match, user.value.id);
+  }
+  if (place.value?.state === 'ADMITTED') tell('info', text.value.queue.endings[why]);
+  place.value = null;
+  ending.value = why;
+  tabs?.postMessage(match);
+}
+
 export async function join(match: string): Promise<void> {
-  if (joining.value || !(await askLogIn(text.value.logInFirst))) return;
+  if (joining.value || !(await askLogIn(text.value.queue.logIn))) return;
   joining.value = true;
   try {
-    place.value = await joinQueue(match, newKey());
+    take(match, await joinQueue(match, newKey()));
+    tabs?.postMessage(match);
   } catch (error) {
-    tellProblem(error);
+    const { retryAfterSeconds } = asProblem(error);
+    if (retryAfterSeconds) joinAfter.value = serverNow() + retryAfterSeconds * 1000;
+    tell('bad', sentenceFor(error, 'queue'));
     doubt(error);
   } finally {
     joining.value = false;
@@ -116,11 +228,12 @@ export async function leave(match: string): Promise<void> {
   } catch (error) {
     // 404: the user is not in the line any more, as requested.
     if (asProblem(error).status !== 404) {
-      tellProblem(error);
+      tell('bad', sentenceFor(error, 'queue'));
       return;
     }
   }
-  place.value = null;
+  lose(match, 'LEFT');
+  lost = null;
 }
 
 /** A hold was refused because the user has no pass, so the known place is out of date. */

@@ -44,6 +44,19 @@ export function clockText(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
+const DAY_SECONDS = 86_400;
+
+/** 3 days 04:05:06, or 4:05:06 */
+export function longClockText(seconds: number): string {
+  const days = Math.floor(seconds / DAY_SECONDS);
+  const rest = seconds % DAY_SECONDS;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
+  const minutes = `${two((rest % 3600) / 60)}:${two(rest % 60)}`;
+  const hours = Math.floor(rest / 3600);
+  if (days > 0) return `${text.value.opening.days(days)} ${two(hours)}:${minutes}`;
+  return `${hours}:${minutes}`;
+}
+
 /** The name of a seat as on its ticket, in the language of the page. */
 export function seatText(table: SeatTable, seat: number): string {
   return table.label(seat, language.value);

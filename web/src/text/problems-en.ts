@@ -75,6 +75,12 @@ export const sentences: Sentences = {
       VALIDATION: 'Please check the e-mail and the password (8 characters or more).',
       TOO_MANY_REQUESTS: `Too many attempts to log in. ${SOON}`,
     },
+    queue: {
+      MATCH_NOT_OPEN: 'You can’t join this line now: it has not opened yet, or the sale is over.',
+      SOLD_OUT: 'All seats are taken, so nobody can join the line at present.',
+      TOO_MANY_REQUESTS: 'Too many tries from you or from your network. You can try again in a moment.',
+      OVERLOADED: 'Very many people are joining right now. You can try again in a moment.',
+    },
     reservation: {
       NOT_YOURS: 'Not all of these seats are part of this reservation. Nothing was cancelled.',
       NETWORK: 'The server can’t be reached, so we don’t know yet whether the reservation is cancelled. The result will appear here.',

@@ -74,6 +74,12 @@ export const sentences: Sentences = {
       VALIDATION: '이메일 형식과 비밀번호(8자 이상)를 확인해 주세요.',
       TOO_MANY_REQUESTS: `로그인을 너무 여러 번 시도했습니다. ${SOON}`,
     },
+    queue: {
+      MATCH_NOT_OPEN: '지금은 줄을 설 수 없습니다. 아직 대기실이 열리지 않았거나 판매가 끝났습니다.',
+      SOLD_OUT: '남은 좌석이 없어 지금은 줄을 설 수 없습니다.',
+      TOO_MANY_REQUESTS: '같은 분이나 같은 네트워크에서 너무 여러 번 시도했습니다. 잠시 뒤에 다시 시도할 수 있습니다.',
+      OVERLOADED: '지금 줄을 서는 분이 매우 많습니다. 잠시 뒤에 다시 시도할 수 있습니다.',
+    },
     reservation: {
       NOT_YOURS: '이 예매에 포함되지 않은 좌석이 있어 아무것도 취소하지 않았습니다.',
       NETWORK: '서버에 연결할 수 없어 취소되었는지 아직 알 수 없습니다. 연결되면 이 화면에 결과가 표시됩니다.',

@@ -5,6 +5,7 @@ import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
 import { nameOf, offerTexts, seatText } from '../text/format';
 import { Icon } from './icon';
+import { SaleOpens } from './opening';
 
 export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
   const t = text.value;
@@ -13,7 +14,13 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
   void seatsTick.value;
   const soldOut = open.states.known && open.states.free === 0;
   if (!canBuy && open.match.status !== 'OPEN') {
-    return <p class="card soft">{t.choose.notOpen}</p>;
+    return open.match.status === 'ANNOUNCED' ? (
+      <section class="card announced">
+        <SaleOpens match={open.match} />
+      </section>
+    ) : (
+      <p class="card soft">{t.choose.notOpen}</p>
+    );
   }
   return (
     <section class={seats.length === 0 ? 'card choice choice-empty' : 'card choice'} aria-label={t.choose.title}>

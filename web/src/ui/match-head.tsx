@@ -1,9 +1,7 @@
 import { drawing } from '../map/web-gl';
 import { health, seatsTick, type OpenMatch } from '../state/match';
-import { place } from '../state/queue';
-import { secondsUntil, secondTick } from '../live/clock';
 import { text } from '../text';
-import { clockText, matchDay, matchTime, nameOf } from '../text/format';
+import { matchDay, matchTime, nameOf } from '../text/format';
 import { Icon } from './icon';
 
 interface Props {
@@ -31,7 +29,6 @@ export function MatchHead({ open, view, onView, onRoom }: Props) {
       </div>
       <div class="match-tools">
         <SeatsLeft open={open} />
-        <Pass />
         <span class={`live live-${health.value}`} role="status" data-testid="live">
           {t.live[health.value]}
         </span>
@@ -66,11 +63,4 @@ function SeatsLeft({ open }: { open: OpenMatch }) {
       <span class="seats-left phone-only">{text.value.map.free(open.states.free)}</span>
     </>
   );
-}
-
-function Pass() {
-  void secondTick.value;
-  const until = place.value?.state === 'ADMITTED' ? place.value.passExpiresAt : null;
-  if (!until) return null;
-  return <span class="badge badge-queue">{text.value.queue.pass(clockText(secondsUntil(until)))}</span>;
 }

@@ -1,13 +1,14 @@
 import { fetchMatches } from '../api/endpoints';
 import type { Match } from '../api/types';
+import { clockKnown, secondsUntil, secondTick, serverNow } from '../live/clock';
 import { text } from '../text';
-import { matchDay, matchTime, nameOf } from '../text/format';
+import { longClockText, matchDay, matchTime, nameOf } from '../text/format';
 import { Failure } from './failure';
 import { Lost } from './lost';
 import { useAgain } from './use-again';
 import { useLoaded } from './use-loaded';
 
-const ORDER = { OPEN: 0, DRAFT: 1, CLOSED: 2 } as const;
+const ORDER = { OPEN: 0, ANNOUNCED: 1, DRAFT: 2, CLOSED: 3 } as const;
 
 export function MatchList() {
   const t = text.value;
@@ -53,9 +54,7 @@ function MatchCard({ match }: { match: Match }) {
       </div>
       <div class="match-state">
         <Sale match={match} />
-        {match.status === 'OPEN' && match.queue?.enabled && (
-          <span class="badge badge-queue">{t.matches.queued}</span>
-        )}
+        <Room match={match} />
       </div>
     </>
   );
@@ -68,6 +67,35 @@ function MatchCard({ match }: { match: Match }) {
   );
 }
 
+/** Whether the waiting room is open, or when it will be. */
+function Room({ match }: { match: Match }) {
+  const t = text.value.matches;
+  void secondTick.value;
+  const { enabled, opensAt } = match.queue;
+  const mayOpen = match.status === 'OPEN' || match.status === 'ANNOUNCED';
+  if (!enabled || !mayOpen) return null;
+  if (opensAt && Date.parse(opensAt) > serverNow()) {
+    return <small class="soft">{t.roomOpens(`${matchDay(opensAt)} ${matchTime(opensAt)}`)}</small>;
+  }
+  if (match.status === 'ANNOUNCED' && !opensAt) return null;
+  return <span class="badge badge-queue">{t.queued}</span>;
+}
+
+/** When an announced sale opens. */
+function Announced({ match }: { match: Match }) {
+  const t = text.value.matches;
+  void secondTick.value;
+  const opens = match.saleOpensAt;
+  if (!opens) return <span class="badge badge-announced">{t.status.ANNOUNCED}</span>;
+  const left = secondsUntil(opens);
+  return (
+    <>
+      <span class="badge badge-announced">{t.saleOpens(`${matchDay(opens)} ${matchTime(opens)}`)}</span>
+      {clockKnown.value && left > 0 && <span class="left">{t.saleOpensIn(longClockText(left))}</span>}
+    </>
+  );
+}
+
 /** Whether the match is on sale, and how many seats are left. */
 function Sale({ match }: { match: Match }) {
   const t = text.value;
@@ -76,6 +104,7 @@ function Sale({ match }: { match: Match }) {
   if (open && seatsLeft === 0) {
     return <span class="badge badge-expired">{t.list.soldOut}</span>;
   }
+  if (match.status === 'ANNOUNCED') return <Announced match={match} />;
   return (
     <>
       <span class={`badge badge-${match.status.toLowerCase()}`}>{t.matches.status[match.status]}</span>

@@ -1,5 +1,5 @@
 import { computed, untracked, useSignal, useSignalEffect } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { chosen, clearFilters } from '../state/choice';
@@ -7,14 +7,18 @@ import { alternatives, followMap } from '../state/hold';
 import { findOwn, forgetOwn, hold, watchOwn } from '../state/own';
 import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch } from '../state/match';
 import { tell } from '../state/notices';
-import { admitted, checkPlace, queueEnabled, watchPlace } from '../state/queue';
+import { draw } from '../state/draw';
+import { admitted, checkPlace, watchPlace } from '../state/queue';
+import { roomOpen } from '../state/room';
 import { text } from '../text';
 import { Failure } from './failure';
 import { MatchHead } from './match-head';
+import { PassBar } from './pass-bar';
 import { SeatList } from './seat-list';
 import { SidePanel } from './side-panel';
 import { StadiumView } from './stadium-view';
 import { useAgain } from './use-again';
+import { useTitle } from './use-title';
 import { WaitingRoom } from './waiting-room';
 
 /** Stays mounted while the match changes. */
@@ -32,6 +36,7 @@ export function MatchPage({ id }: { id: string }) {
       forgetOwn();
       chosen.value = [];
       alternatives.value = [];
+      draw.value = null;
       clearFilters();
     };
   }, [id]);
@@ -47,14 +52,20 @@ export function MatchPage({ id }: { id: string }) {
     [open?.table],
   );
   useEffect(
-    () => (queueEnabled.value ? watchPlace(id) : undefined),
-    [id, queueEnabled.value],
+    () => (roomOpen.value ? watchPlace(id) : undefined),
+    [id, roomOpen.value],
   );
   // A fan who already holds seats must be able to buy them without a pass.
   const waits = !admitted.value && !looking.value && !hold.value;
+  // People who see the waiting room when the sale closes are told there.
+  const sawRoom = useRef(false);
+  const closed = open?.match.status === 'CLOSED' && open.match.queue.enabled;
+  if (!closed) sawRoom.current = waits;
+  const inRoom = waits || (closed === true && sawRoom.current && !looking.value);
   useEffect(() => lookAt(waits ? 'line' : 'seats'), [waits, open?.states]);
+  useTitle();
   useSignalEffect(() => {
-    if (!queueEnabled.value || !sessionKnown.value || !user.value) return;
+    if (!roomOpen.value || !sessionKnown.value || !user.value) return;
     untracked(() => void checkPlace(id));
   });
   useSignalEffect(() => {
@@ -68,7 +79,7 @@ export function MatchPage({ id }: { id: string }) {
   const failure = matchFailure.value;
   if (failure) return <Failure error={failure} retry={() => void enterMatch(id)} />;
   if (!open) return <p class="page soft">{t.loading}</p>;
-  if (waits) return <WaitingRoom match={open.match} onLook={() => (looking.value = true)} />;
+  if (inRoom) return <WaitingRoom match={open.match} onLook={() => (looking.value = true)} />;
   const planKey = `${open.table.plan.id} ${open.table.plan.version}`;
   return (
     <div class="match">
@@ -78,6 +89,7 @@ export function MatchPage({ id }: { id: string }) {
         onView={(next) => (view.value = next)}
         onRoom={admitted.value ? undefined : () => (looking.value = false)}
       />
+      <PassBar />
       {health.value === 'lost' && (
         <p class="lost" role="alert">
           {t.live.lostNotice}

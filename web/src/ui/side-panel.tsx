@@ -5,6 +5,7 @@ import { hold } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { BestForm } from './best-form';
 import { ChoicePanel } from './choice-panel';
+import { DrawSection } from './draw-section';
 import { GradeFilter } from './grade-filter';
 import { HoldPanel } from './hold-panel';
 import { Legend } from './legend';
@@ -25,6 +26,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
         <OpenReservations />
         <HoldPanel open={open} held={hold.value} />
         <Legend />
+        <OwnDraw open={open} />
       </aside>
     );
   }
@@ -35,6 +37,13 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
       {canBuy && <BestForm open={open} />}
       <GradeFilter open={open} />
       <Legend />
+      <OwnDraw open={open} />
     </aside>
   );
+}
+
+/** People who have had their turn can still check the draw. */
+function OwnDraw({ open }: { open: OpenMatch }) {
+  const { enabled, randomPreQueue } = open.match.queue;
+  return enabled && randomPreQueue ? <DrawSection match={open.match.id} /> : null;
 }
