@@ -34,7 +34,9 @@ test('people who look and people who wait see a sale close and open', async ({
   await signUp(looking);
   await expect(looking.getByTestId('ahead')).toHaveText('It is almost your turn');
   await admin.call('POST', `/api/admin/matches/${match}/close`);
-  await expect(looking.getByTestId('ahead')).toBeHidden(SECONDS);
+  await expect(looking.getByText('The sale has closed. Nobody is let in')).toBeVisible(SECONDS);
+  await expect(looking.getByTestId('ahead')).toBeHidden();
+  await looking.getByRole('button', { name: 'Look at the seats' }).click();
   await expect(notOnSale(looking)).toBeVisible();
   await expect(live(looking)).toHaveText('Live');
 });
@@ -59,7 +61,7 @@ test('the waiting room follows its organiser and the people who come and go', as
   await openQueue(server.url, match, { maxActive: 1 });
   await expect(page.getByText('Admission is paused')).toBeHidden(SECONDS);
   await first.call('POST', `/api/matches/${match}/holds`, { seatIds: [1, 2] });
-  await expect(page.getByText('All seats are sold.')).toBeVisible(SECONDS);
+  await expect(page.getByText('All seats are taken.')).toBeVisible(SECONDS);
   await expect(page.getByText('Estimated wait')).toBeHidden();
   const admin = await Person.admin(server.url);
   await admin.call('PUT', `/api/admin/matches/${match}/queue`, { enabled: false });

@@ -69,7 +69,7 @@ test('a sold-out match says so in the waiting room and in the list', async ({ ar
   await expect(page.getByText('All seats are taken.')).toBeVisible();
   await openQueue(server.url, match, {});
   await page.reload();
-  await expect(page.getByText('All seats are sold.')).toBeVisible();
+  await expect(page.getByText('All seats are taken.')).toBeVisible();
   await page.getByRole('link', { name: 'Matches', exact: true }).click();
   // The counts of the list may be two seconds old, and the list loads again by itself.
   await expect(page.locator('.match-card', { hasText: 'Sold Town' })).toContainText('Sold out');

@@ -124,10 +124,15 @@ test('a browser without locks has a stream for each tab', async ({ arrive, serve
   await signUp(page);
   await expect(page.getByText('1 person is waiting')).toBeVisible();
   await expect.poll(() => streams(server.url)).toBe(1);
-  await page.getByRole('button', { name: 'Look at the seats while you wait' }).click();
+  await page.getByRole('button', { name: 'Look at the seats' }).click();
   await showList(page);
   await expect(live(page)).toHaveText('Live');
   await expect.poll(() => streams(server.url)).toBe(1);
+  // The tab of a fan who does not wait has no stream while it is hidden.
+  await page.getByRole('button', { name: 'Back to the waiting room' }).click();
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Leave the line' }).click();
+  await expect(page.getByTestId('join')).toBeVisible();
   await turn(page, true);
   await expect.poll(() => streams(server.url)).toBe(0);
 });

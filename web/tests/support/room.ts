@@ -1,0 +1,158 @@
+// A waiting room whose state the test sets, for states that a real server reaches only with many
+// people, or after a fault. The match, its plan and the account are those of the real server.
+
+import type { Page, Route } from '@playwright/test';
+import { request } from '@playwright/test';
+import type { Draw, Match, QueuePlace, ServingFrame } from '../../src/api/types';
+
+const LINE: ServingFrame = {
+  state: 'OPEN',
+  serving: 0,
+  waiting: 0,
+  admittedPerMinute: null,
+  eta: null,
+  soldOut: false,
+  seatsMayReturn: true,
+  drawn: null,
+  epoch: 1,
+  pollAfterMs: 10_000,
+};
+
+const PLACE: QueuePlace = {
+  state: 'WAITING',
+  ticket: null,
+  number: null,
+  serving: 0,
+  ahead: null,
+  eta: null,
+  passExpiresAt: null,
+  epoch: 1,
+  pollAfterMs: 10_000,
+};
+
+/** An EventSource that the test feeds. */
+function fakeStreams(): void {
+  const open = new Set<EventTarget>();
+  class Fake extends EventTarget {
+    onopen: (() => void) | null = null;
+    onerror = null;
+    readyState = 1;
+    constructor() {
+      super();
+      open.add(this);
+      setTimeout(() => {
+        this.onopen?.();
+        for (const [name, data] of Object.entries(last)) emit(this, name, data);
+      });
+    }
+    close(): void {
+      open.delete(this);
+    }
+  }
+  const last: Record<string, unknown> = {};
+  const emit = (to: EventTarget, name: string, data: unknown) =>
+    to.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+  Object.assign(window, {
+    EventSource: Fake,
+    feed: (name: string, data: unknown) => {
+      last[name] = data;
+      for (const stream of open) emit(stream, name, data);
+    },
+  });
+}
+
+export class Room {
+  private line: ServingFrame = LINE;
+  private mine: QueuePlace | null = null;
+  private draw: Draw | null = null;
+  private changes: Partial<Match> = {};
+  private joinRefusal: Parameters<Route['fulfill']>[0] | null = null;
+  /** How often the page asked for the place, and for the state of the room. */
+  asked = 0;
+  polled = 0;
+
+  private constructor(
+    private readonly page: Page,
+    readonly match: string,
+    private real: Match,
+  ) {}
+
+  /** Call it before the page shows the match. With `streams: false` the streams are those of the server. */
+  static async at(page: Page, url: string, match: string, streams = true): Promise<Room> {
+    const guest = await request.newContext({ baseURL: url });
+    const real = (await (await guest.get(`/api/matches/${match}`)).json()).data;
+    await guest.dispose();
+    const room = new Room(page, match, real);
+    if (streams) await page.addInitScript(fakeStreams);
+    const base = `**/api/matches/${match}`;
+    await page.route(base, (route) => route.fulfill({ json: { status: 200, data: room.shown } }));
+    await page.route(`${base}/queue`, (route) => room.onPlace(route));
+    await page.route(`${base}/queue/serving`, (route) => {
+      room.polled += 1;
+      return route.fulfill({ json: { status: 200, data: room.line } });
+    });
+    await page.route(`${base}/queue/draw`, (route) =>
+      route.fulfill(room.draw ? { json: { status: 200, data: room.draw } } : { status: 404, json: {} }),
+    );
+    return room;
+  }
+
+  /** Shows the match, in a page that is loaded again. */
+  async enter(): Promise<void> {
+    await this.page.goto('about:blank');
+    await this.page.goto(`/#/matches/${this.match}`);
+    await this.feed('match', this.shown);
+    await this.feed('serving', this.line);
+  }
+
+  /** Changes the match, as its organiser does. */
+  async setMatch(changes: Partial<Match>): Promise<void> {
+    this.changes = { ...this.changes, ...changes, version: this.shown.version + 1000 };
+    await this.feed('match', this.shown);
+  }
+
+  /** Changes the state of the line, and tells everybody. */
+  async setLine(changes: Partial<ServingFrame>): Promise<void> {
+    this.line = { ...this.line, ...changes };
+    await this.feed('serving', this.line);
+  }
+
+  /** Changes the place of the user. The page learns it when it asks. */
+  setPlace(changes: Partial<QueuePlace> | null): void {
+    this.mine = changes && { ...PLACE, ...this.mine, ...changes };
+  }
+
+  setDraw(draw: Draw): void {
+    this.draw = draw;
+  }
+
+  refuseJoining(refusal: Parameters<Route['fulfill']>[0]): void {
+    this.joinRefusal = refusal;
+  }
+
+  private get shown(): Match {
+    return { ...this.real, ...this.changes };
+  }
+
+  private async feed(name: string, data: unknown): Promise<void> {
+    await this.page.evaluate(
+      ([event, value]) => {
+        const { feed } = window as unknown as { feed?: (name: string, data: unknown) => void };
+        feed?.(event as string, value);
+      },
+      [name, data] as const,
+    );
+  }
+
+  private onPlace(route: Route): Promise<void> {
+    const method = route.request().method();
+    if (method === 'POST' && this.joinRefusal) return route.fulfill(this.joinRefusal);
+    if (method === 'DELETE') {
+      this.mine = null;
+      return route.fulfill({ status: 204 });
+    }
+    if (method === 'GET') this.asked += 1;
+    if (!this.mine) return route.fulfill({ status: 404, json: { status: 404, code: 'NOT_IN_QUEUE' } });
+    return route.fulfill({ json: { status: 200, data: this.mine } });
+  }
+}
