@@ -3,7 +3,7 @@
 import { expect, type Page } from '@playwright/test';
 import { draftMatch, openQueue, Person, plan, smallMatch } from './support/backstage';
 import { line } from './support/cut';
-import { comeAsNewFan, live, showList, signUp, test } from './support/fan';
+import { live, signUp, test } from './support/fan';
 
 /** A change is on every page after so many milliseconds. */
 const SECONDS = { timeout: 5000 };
@@ -86,37 +86,30 @@ test('a match that is moved to another day shows the new day', async ({ arrive, 
   await expect(page.getByText('18:30')).toBeVisible();
 });
 
-test('a new plan of the site is drawn with its prices while somebody looks at the match', async ({
+test('an announced match shows its last plan, and the page follows when the sale opens by itself', async ({
   arrive,
   server,
 }) => {
-  const { match, site } = await draftMatch(server.url, 'Plan Town', plan(8, 1000));
-  const page = await arrive(`/#/matches/${match}`);
-  await expect(page.getByText('8 of 8 seats left')).toBeVisible();
-  await expect(page.getByText('₩1,000').first()).toBeVisible();
-  const before = await page.locator('canvas').screenshot();
   const admin = await Person.admin(server.url);
-  await admin.call('PUT', `/api/admin/sites/${site}`, plan(30, 2000));
-  await expect(page.getByText('30 of 30 seats left')).toBeVisible({ timeout: 10_000 });
-  await expect(page.getByText('₩2,000').first()).toBeVisible();
-  await expect(page.getByText('₩1,000')).toHaveCount(0);
-  await expect
-    .poll(async () => (await page.locator('canvas').screenshot()).equals(before))
-    .toBe(false);
-
-  await showList(page);
-  await admin.call('PUT', `/api/admin/sites/${site}`, plan(5, 3000));
-  await expect(page.getByText('5 of 5 seats left')).toBeVisible({ timeout: 10_000 });
-  await page.locator('.list-block').click();
-  await expect(page.locator('.list-seat')).toHaveCount(5);
-  // A fan who arrives later, or returns, does not see an older plan.
-  await page.getByRole('link', { name: 'Back' }).click();
+  const { match, site } = await draftMatch(server.url, 'Plan Town', plan(8, 1000));
+  // Prices change only before the match is announced.
   await admin.call('PUT', `/api/admin/sites/${site}`, plan(6, 4000));
-  await page.goto(`/#/matches/${match}`);
+  const { siteId, homeTeam, awayTeam, startsAt } = await admin.call('GET', `/api/matches/${match}`);
+  const saleOpensAt = new Date(Date.now() + 20_000).toISOString();
+  const terms = { siteId, homeTeam, awayTeam, startsAt, saleOpensAt };
+  await admin.call('PUT', `/api/admin/matches/${match}`, terms);
+  await admin.call('POST', `/api/admin/matches/${match}/announce`);
+
+  const page = await arrive();
+  const card = page.locator('.match-card', { hasText: 'Plan Town' });
+  await expect(card).toContainText(/On sale from .*in 0:00:1\d/);
+  await card.click();
   await expect(page.getByText('6 of 6 seats left')).toBeVisible();
-  await comeAsNewFan(page);
-  await admin.call('POST', `/api/admin/matches/${match}/open`);
-  await expect(page.getByTestId('best')).toBeVisible(SECONDS);
+  await expect(page.getByText('₩4,000').first()).toBeVisible();
+  await expect(page.getByTestId('opening')).toHaveText(/^0:00:\d\d$/);
+  await expect(page.getByTestId('best')).toBeHidden();
+  await expect(page.getByTestId('best')).toBeVisible();
+  await expect(page.getByText('The sale has opened. You can choose seats now.')).toBeVisible();
 });
 
 test('the waiting room and the list say when the connection is lost', async ({

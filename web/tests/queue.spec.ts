@@ -1,6 +1,6 @@
 import { expect } from '@playwright/test';
-import { openQueue, Person, smallMatch } from './support/backstage';
-import { comeAsNewFan, holdBest, signUp, test } from './support/fan';
+import { announcedMatch, openQueue, PASSWORD, Person, smallMatch } from './support/backstage';
+import { comeAsNewFan, holdBest, logIn, reserve, signUp, test } from './support/fan';
 
 test('the waiting room admits a fan when it is their turn', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Turn Town', 8);
@@ -25,7 +25,7 @@ test('the waiting room admits a fan when it is their turn', async ({ arrive, ser
   await holdBest(page);
 });
 
-test('a fan can leave the line', async ({ arrive, server }) => {
+test('a fan who leaves the line and joins again goes to its end', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Leave Town', 8);
   await openQueue(server.url, match, { paused: true });
   const page = await arrive(`/#/matches/${match}`);
@@ -33,9 +33,107 @@ test('a fan can leave the line', async ({ arrive, server }) => {
   await page.getByTestId('join').click();
   await signUp(page);
   await expect(page.getByTestId('ahead')).toHaveText('It is almost your turn');
-  page.once('dialog', (dialog) => void dialog.accept());
+  const other = await Person.signUp(server.url);
+  await other.call('POST', `/api/matches/${match}/queue`);
+  page.once('dialog', (dialog) => {
+    expect(dialog.message()).toContain('you go to the end of the line');
+    void dialog.accept();
+  });
   await page.getByRole('button', { name: 'Leave the line' }).click();
-  await expect(page.getByTestId('join')).toBeVisible();
+  await expect(page.getByText('You left the line.')).toBeVisible();
+  await page.getByRole('button', { name: 'Join again' }).click();
+  await expect(page.getByTestId('ahead')).toHaveText('1 person');
+});
+
+test('fans who come early get their numbers by a draw, and their browsers check it', async ({
+  arrive,
+  server,
+}) => {
+  const match = await announcedMatch(server.url, 'Draw City', 15_000, {
+    randomPreQueue: true,
+    paused: true,
+  });
+  const others = await Promise.all(Array.from({ length: 4 }, () => Person.signUp(server.url)));
+  for (const other of others) await other.call('POST', `/api/matches/${match}/queue`);
+  const page = await arrive(`/#/matches/${match}`);
+  await expect(page.getByTestId('opening')).toHaveText(/^0:00:\d\d$/);
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByTestId('ticket-number')).toHaveText('5');
+  await expect(page.getByText('It does not matter when you came.')).toBeVisible();
+  const draw = page.getByTestId('draw');
+  await draw.getByText('How the draw works').click();
+  await expect(draw).toContainText('Published when the sale opens');
+  const { seedHash } = await others[0].call('GET', `/api/matches/${match}/queue/draw`);
+  await expect(draw).toContainText(seedHash);
+
+  await expect(page.getByTestId('number')).toHaveText(/^[1-5]$/);
+  const number = await page.getByTestId('number').innerText();
+  await draw.getByRole('button', { name: 'Check' }).click();
+  await expect(page.getByTestId('checked')).toContainText(`ticket 5 has place ${number} of 5.`);
+});
+
+test('a place is the same on another device, and its loss is told on both', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Device Town', 8);
+  await openQueue(server.url, match, { paused: true });
+  const other = await Person.signUp(server.url);
+  await other.call('POST', `/api/matches/${match}/queue`);
+  const phone = await arrive(`/#/matches/${match}`);
+  await phone.getByTestId('join').click();
+  const email = await signUp(phone);
+  const desk = await arrive(`/#/matches/${match}`);
+  await logIn(desk, email);
+  for (const page of [phone, desk]) {
+    await expect(page.getByTestId('ahead')).toHaveText('1 person');
+    await expect(page.getByTestId('number')).toHaveText('2');
+  }
+  const fan = await Person.logIn(server.url, { email, password: PASSWORD });
+  const { id } = await fan.call('GET', '/api/users/me');
+  const admin = await Person.admin(server.url);
+  await admin.call('DELETE', `/api/admin/matches/${match}/queue/people/${id}`);
+  for (const page of [phone, desk]) {
+    await expect(page.getByText('You are not in the line any more')).toBeVisible();
+  }
+});
+
+test('a pass that ends while the fan chooses leaves a reservation alone, and says so', async ({
+  arrive,
+  server,
+}) => {
+  const match = await smallMatch(server.url, 'Over Town', 8);
+  await openQueue(server.url, match, { passTtlMs: 10_000 });
+  const page = await arrive(`/#/matches/${match}`);
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByTestId('pass')).toContainText('Less than a minute');
+  await holdBest(page);
+  await reserve(page);
+  await page.goto(`/#/matches/${match}`);
+  await expect(page.getByText('stay yours until their own time to pay').first()).toBeVisible();
+  await expect(page.getByTestId('join')).toHaveText('Join again');
+  await page.getByRole('link', { name: 'My tickets' }).click();
+  await expect(page.getByText('Waiting for payment')).toBeVisible();
+});
+
+test('without event streams the page polls, and still learns that it is the fan’s turn', async ({
+  arrive,
+  server,
+}) => {
+  const match = await smallMatch(server.url, 'Proxy Town', 8);
+  await openQueue(server.url, match, { maxActive: 1 });
+  const first = await Person.signUp(server.url);
+  await first.call('POST', `/api/matches/${match}/queue`);
+  await first.call('GET', `/api/matches/${match}/queue`);
+  const page = await arrive();
+  await page.route('**/events*', (route) => route.abort());
+  await page.goto(`/#/matches/${match}`);
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByText('this page asks again regularly')).toBeVisible();
+  await expect(page.getByText('1 person is waiting')).toBeVisible();
+  await expect(page.getByRole('alert')).toBeHidden();
+  await first.call('DELETE', `/api/matches/${match}/queue`);
+  await expect(page.getByTestId('pass')).toBeVisible();
 });
 
 test('an older response does not remove a place that was just taken', async ({ arrive, server }) => {

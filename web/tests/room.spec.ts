@@ -19,11 +19,11 @@ interface Scene {
 type Arrive = (url?: string) => Promise<Page>;
 
 /** A fan with an account in front of a waiting room that the test controls. */
-async function scene(arrive: Arrive, url: string, name: string, streams = true): Promise<Scene> {
+async function scene(arrive: Arrive, url: string, name: string): Promise<Scene> {
   const match = await smallMatch(url, name, 8);
   const page = await arrive();
   await comeAsNewFan(page);
-  const room = await Room.at(page, url, match, streams);
+  const room = await Room.at(page, url, match);
   await room.setMatch({ queue: QUEUE });
   return { page, room };
 }
@@ -60,7 +60,7 @@ test('an announced match says when the sale and the waiting room open, and follo
   // The waiting room opens while the fan looks at the page, by the server's clock.
   await room.setMatch({ queue: { ...QUEUE, opensAt: inMs(1500), randomPreQueue: true } });
   await expect(page.getByTestId('join')).toBeVisible();
-  room.setPlace({ ticket: 17 });
+  room.setPlaceOnJoin({ ticket: 17 });
   await page.getByTestId('join').click();
   await expect(page.getByTestId('ticket-number')).toHaveText('17');
   await expect(page.getByText('You are in.')).toBeVisible();
@@ -173,13 +173,17 @@ test('a waiting room that had to start again says so, and one click joins again'
   await room.setLine({ epoch: 2, waiting: 0 });
   await expect(page.getByText('had to start again')).toBeVisible();
   await expect(page.getByTestId('ahead')).toBeHidden();
-  // A fan who was away when it happened is told too.
-  await room.enter();
-  await expect(page.getByTestId('join')).toBeVisible();
-  room.setPlace({ number: 2, ahead: 1, epoch: 2 });
+  room.setPlaceOnJoin({ number: 2, ahead: 1, epoch: 2 });
   await page.getByTestId('join').click();
   await expect(page.getByTestId('ahead')).toHaveText('1 person');
   await expect(page.getByText('had to start again')).toBeHidden();
+
+  // A fan who is away when it happens is told too.
+  room.setPlace(null);
+  await page.goto('about:blank');
+  await room.setLine({ epoch: 3 });
+  await room.enter();
+  await expect(page.getByText('had to start again')).toBeVisible();
 });
 
 test('a fan whose turn came while they were away is told that the place is lost', async ({ arrive, server }) => {
@@ -216,17 +220,6 @@ test('the turn shows on the title of the tab and by a sound that was switched on
   await expect(page.locator('.notices')).toContainText('Less than a minute');
 });
 
-test('a pass that ends while the fan chooses leaves reservations alone, and says so', async ({ arrive, server }) => {
-  const { page, room } = await waiting(arrive, server.url, 'Over Town');
-  room.setPlace({ state: 'ADMITTED', number: null, ahead: 0, passExpiresAt: inMs(2500) });
-  await room.setLine({ serving: 500 });
-  await expect(page.getByTestId('pass')).toBeVisible();
-  room.setPlace(null);
-  await expect(page.getByText('Your time to choose is over.').first()).toBeVisible();
-  await expect(page.getByText('stay yours until their own time to pay').first()).toBeVisible();
-  await expect(page.getByTestId('join')).toHaveText('Join again');
-});
-
 test('a hidden tab keeps the stream while its fan waits', async ({ arrive, server }) => {
   const { page, room } = await waiting(arrive, server.url, 'Hidden Town');
   await page.evaluate(() => {
@@ -245,21 +238,6 @@ test('after waking the page asks for its place at once', async ({ arrive, server
   const before = room.asked;
   await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent('pageshow')));
   await expect.poll(() => room.asked, { timeout: 2000 }).toBe(before + 1);
-});
-
-test('without event streams the page polls, and still follows the line', async ({ arrive, server }) => {
-  const { page, room } = await scene(arrive, server.url, 'Proxy Town', false);
-  await page.route('**/events*', (route) => route.abort());
-  room.setPlace({ number: 80, ahead: 79, pollAfterMs: 500 });
-  await room.setLine({ waiting: 100, pollAfterMs: 500 });
-  await room.enter();
-  await expect(page.getByText('this page asks again regularly')).toBeVisible();
-  await expect(page.getByText('100 people are waiting')).toBeVisible();
-  await expect(page.getByRole('alert')).toBeHidden();
-  await room.setLine({ serving: 40 });
-  await expect(page.getByTestId('ahead')).toHaveText('39 people');
-  room.setPlace({ state: 'ADMITTED', number: null, ahead: 0, passExpiresAt: inMs(HOUR_MS) });
-  await expect(page.getByTestId('pass')).toBeVisible();
 });
 
 test('a refusal to join says when to try again', async ({ arrive, server }) => {

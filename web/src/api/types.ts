@@ -5,12 +5,14 @@ import type {
   BestInput,
   ClaimedSeat,
   ConfirmView,
-  Eta,
+  DrawView,
   HoldView,
-  MatchNow as Now,
+  LineView,
+  MatchNow,
   MatchView,
   PaymentView,
-  PlaceState,
+  PlaceView,
+  QueueState,
   ReservationView,
   Row,
   SeatState,
@@ -31,8 +33,8 @@ export type {
 
 export type SeatWord = SeatState;
 /** A match without its seats, as in the event `match`. */
-export type MatchNow = Now & SaleTimes;
-export type Match = MatchView & SaleTimes;
+export type { MatchNow };
+export type Match = MatchView;
 export type Plan = SiteView;
 export type PlanRow = Row;
 export type PlanPoint = Row['from'];
@@ -44,49 +46,12 @@ export type Payment = PaymentView;
 export type Confirmation = ConfirmView;
 export type User = UserView;
 export type Tokens = SessionView;
-
-/** When the sale of a match opens (null: by hand, or not set yet) and closes. */
-interface SaleTimes {
-  saleOpensAt?: string | null;
-  saleClosesAt?: string;
-}
-
-/** The user's place in the waiting room. */
-export interface QueuePlace {
-  state: PlaceState;
-  ticket: number | null;
-  /** Null before the draw. */
-  number: number | null;
-  serving: number;
-  ahead: number | null;
-  eta: Eta | null;
-  passExpiresAt: string | null;
-  epoch: number;
-  pollAfterMs: number;
-}
-
-export type RoomState = 'NOT_OPEN' | 'OPEN' | 'SLOWED' | 'PAUSED' | 'SOLD_OUT' | 'CLOSED' | 'OFF';
-
+export type QueuePlace = PlaceView;
 /** The waiting room as everybody sees it. */
-export interface ServingFrame {
-  state: RoomState;
-  serving: number;
-  waiting: number;
-  admittedPerMinute: number | null;
-  eta: Eta | null;
-  soldOut: boolean;
-  seatsMayReturn: boolean;
-  drawn: number | null;
-  epoch: number;
-  pollAfterMs: number;
-}
-
-/** What is published about the random order. The seed and the count only after the opening. */
-export interface Draw {
-  seedHash: string;
-  seed: string | null;
-  drawn: number | null;
-}
+export type ServingFrame = LineView;
+export type RoomState = QueueState;
+/** What is published about the random order. The seed and the count only after the draw. */
+export type Draw = DrawView;
 
 /** The event `snapshot` of a whole match. */
 export interface SeatMapSnapshot {

@@ -103,10 +103,6 @@ function take(now: MatchNow): void {
   const open = openMatch.value;
   if (!open) return;
   const before = open.match;
-  if (now.siteId !== before.siteId || (now.planVersion ?? 0) > open.table.plan.version) {
-    void takePlan({ ...before, ...now });
-    return;
-  }
   if (!now.queue.enabled) serving.value = null;
   if (now.version === before.version) return;
   openMatch.value = { ...open, match: { ...before, ...now } };
@@ -114,20 +110,6 @@ function take(now: MatchNow): void {
   if (before.status === 'OPEN' && now.status !== 'OPEN') tell('info', words.closed);
   if (before.status !== 'OPEN' && now.status === 'OPEN') {
     tell('good', now.queue.enabled ? words.lineOpened : words.opened);
-  }
-}
-
-/** Draws another plan or other prices of the match, and follows its seats from the start. */
-async function takePlan(match: Match): Promise<void> {
-  const mine = visit;
-  try {
-    const table = await tableOf(match.siteId, match.planVersion ?? 0);
-    if (mine !== visit || openMatch.value?.table === table) return;
-    show(match, table);
-    tell('info', text.value.sale.newPlan);
-  } catch {
-    // When the stream is opened again, it announces the plan again.
-    if (mine === visit) feed?.reopen();
   }
 }
 

@@ -55,8 +55,8 @@ export function watchPlace(match: string): () => void {
   let before: ServingFrame | null = null;
   const stops = [
     serving.subscribe((line) => {
-      untracked(() => line && follow(match, asker, line, before));
-      before = line;
+      untracked(() => line && follow(asker, line, before));
+      before = line ?? before;
     }),
     effect(() => {
       void place.value;
@@ -98,12 +98,13 @@ function watchHealth(asker: Asker): () => void {
 const spread = (people: number) => spreadMs(people, (settings.value?.admissionTtlMs ?? 120_000) / 2);
 
 /** Compares the user's place with a frame that is sent to everybody. */
-function follow(match: string, asker: Asker, line: ServingFrame, before: ServingFrame | null): void {
+function follow(asker: Asker, line: ServingFrame, before: ServingFrame | null): void {
   const mine = place.peek();
   if (lost && line.epoch > lost.epoch) ending.value = 'STARTED_AGAIN';
   if (!mine) return;
   if (line.epoch > mine.epoch) {
-    lose(match, 'STARTED_AGAIN');
+    // The place is gone, unless the page joined through a node that did not know the new epoch yet.
+    asker.askWithin(Math.random() * spread(before?.waiting ?? line.waiting));
   } else if (mine.state === 'WAITING' && mine.number === null) {
     if (line.drawn !== null) asker.askWithin(Math.random() * spread(line.waiting));
   } else if (mine.state === 'WAITING' && mine.number !== null && line.serving >= mine.number) {
@@ -165,7 +166,7 @@ export async function checkPlace(match: string): Promise<void> {
     if (!isLate()) take(match, now);
   } catch (error) {
     const { code, status } = asProblem(error);
-    if (code === 'QUEUE_OFF') doubt(error);
+    if (code === 'QUEUE_OFF' || code === 'MATCH_NOT_OPEN') doubt(error);
     else if (status === 404 && !isLate()) missed(match);
   }
 }

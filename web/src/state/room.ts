@@ -2,6 +2,7 @@
 
 import { computed, signal } from '@preact/signals';
 import { fetchServing } from '../api/endpoints';
+import { asProblem } from '../api/problem';
 import type { QueueSettings, RoomState } from '../api/types';
 import { serverNow } from '../live/clock';
 import { openMatch, refreshMatch, serving } from './match';
@@ -61,8 +62,11 @@ export function pollServing(match: string): () => void {
       polling.value = true;
       pauseMs = line.pollAfterMs;
       if (line.state !== roomState.value) void refreshMatch();
-    } catch {
+    } catch (error) {
       polling.value = false;
+      const { code } = asProblem(error);
+      // The waiting room is over, and without a stream only the match says so.
+      if (code === 'QUEUE_OFF' || code === 'MATCH_NOT_OPEN') void refreshMatch();
     }
     if (!stopped) pollAfter(pauseMs);
   };

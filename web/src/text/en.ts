@@ -57,7 +57,6 @@ export const en: Text = {
     opened: 'The sale has opened. You can choose seats now.',
     lineOpened: 'The sale has opened. People are let in one after the other.',
     closed: 'The sale has closed. You can still look at the seats.',
-    newPlan: 'The seats or prices of this match have changed. This is the new plan.',
   },
   map: {
     label: 'Seat map of the stadium. Arrow keys move the map, plus and minus zoom. The list view is easier with a keyboard or a screen reader.',

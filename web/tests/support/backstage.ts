@@ -3,7 +3,8 @@
 import { request, type APIRequestContext } from '@playwright/test';
 
 const ADMIN = { email: 'admin@grandstand.example', password: 'demo-admin-1982' };
-const PASSWORD = 'a long password';
+/** The password of everybody who signs up in these tests. */
+export const PASSWORD = 'a long password';
 
 let people = 0;
 
@@ -33,7 +34,7 @@ export class Person {
     return Person.logIn(url, ADMIN);
   }
 
-  async call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, data?: unknown): Promise<any> {
+  async call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, data?: unknown): Promise<any> {
     const response = await this.api.fetch(path, { method, data });
     if (!response.ok()) throw new Error(`${method} ${path}: ${await response.text()}`);
     return response.status() === 204 ? null : (await response.json()).data;
@@ -68,6 +69,27 @@ export async function draftMatch(
     startsAt: '2040-05-05T05:00:00Z',
   });
   return { match: match.id, site: site.id };
+}
+
+/**
+ * Announces a match of its own with a waiting room, which people may join at once. The sale opens
+ * after `opensInMs`. Returns the id.
+ */
+export async function announcedMatch(
+  url: string,
+  homeTeam: string,
+  opensInMs: number,
+  queue: object,
+): Promise<string> {
+  const admin = await Person.admin(url);
+  const { match } = await draftMatch(url, homeTeam, plan(8, 1000));
+  const { siteId, awayTeam, startsAt } = await admin.call('GET', `/api/matches/${match}`);
+  const saleOpensAt = new Date(Date.now() + opensInMs).toISOString();
+  const terms = { siteId, homeTeam, awayTeam, startsAt, saleOpensAt };
+  await admin.call('PUT', `/api/admin/matches/${match}`, terms);
+  await openQueue(url, match, { opensAt: new Date(Date.now() - 60_000).toISOString(), ...queue });
+  await admin.call('POST', `/api/admin/matches/${match}/announce`);
+  return match;
 }
 
 /** Puts a match of its own on sale, with `seats` seats in one row, and returns its id. */

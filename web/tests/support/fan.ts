@@ -8,9 +8,9 @@ import {
   type Locator,
   type Page,
 } from '@playwright/test';
+import { PASSWORD } from './backstage';
 import { Server } from './server';
 
-const PASSWORD = 'a long password';
 let fans = 0;
 
 interface Fixtures {

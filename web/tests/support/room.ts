@@ -64,12 +64,12 @@ function fakeStreams(): void {
 export class Room {
   private line: ServingFrame = LINE;
   private mine: QueuePlace | null = null;
+  private onJoin: QueuePlace | null = null;
   private draw: Draw | null = null;
   private changes: Partial<Match> = {};
   private joinRefusal: Parameters<Route['fulfill']>[0] | null = null;
-  /** How often the page asked for the place, and for the state of the room. */
+  /** How often the page asked for the place. */
   asked = 0;
-  polled = 0;
 
   private constructor(
     private readonly page: Page,
@@ -77,20 +77,15 @@ export class Room {
     private real: Match,
   ) {}
 
-  /** Call it before the page shows the match. With `streams: false` the streams are those of the server. */
-  static async at(page: Page, url: string, match: string, streams = true): Promise<Room> {
+  static async at(page: Page, url: string, match: string): Promise<Room> {
     const guest = await request.newContext({ baseURL: url });
     const real = (await (await guest.get(`/api/matches/${match}`)).json()).data;
     await guest.dispose();
     const room = new Room(page, match, real);
-    if (streams) await page.addInitScript(fakeStreams);
+    await page.addInitScript(fakeStreams);
     const base = `**/api/matches/${match}`;
     await page.route(base, (route) => route.fulfill({ json: { status: 200, data: room.shown } }));
     await page.route(`${base}/queue`, (route) => room.onPlace(route));
-    await page.route(`${base}/queue/serving`, (route) => {
-      room.polled += 1;
-      return route.fulfill({ json: { status: 200, data: room.line } });
-    });
     await page.route(`${base}/queue/draw`, (route) =>
       route.fulfill(room.draw ? { json: { status: 200, data: room.draw } } : { status: 404, json: {} }),
     );
@@ -122,6 +117,11 @@ export class Room {
     this.mine = changes && { ...PLACE, ...this.mine, ...changes };
   }
 
+  /** What the user gets by joining. */
+  setPlaceOnJoin(changes: Partial<QueuePlace>): void {
+    this.onJoin = { ...PLACE, ...changes };
+  }
+
   setDraw(draw: Draw): void {
     this.draw = draw;
   }
@@ -137,6 +137,7 @@ export class Room {
   private async feed(name: string, data: unknown): Promise<void> {
     await this.page.evaluate(
       ([event, value]) => {
+        // There is none before the page is loaded.
         const { feed } = window as unknown as { feed?: (name: string, data: unknown) => void };
         feed?.(event as string, value);
       },
@@ -147,6 +148,7 @@ export class Room {
   private onPlace(route: Route): Promise<void> {
     const method = route.request().method();
     if (method === 'POST' && this.joinRefusal) return route.fulfill(this.joinRefusal);
+    if (method === 'POST' && this.onJoin) this.mine = this.onJoin;
     if (method === 'DELETE') {
       this.mine = null;
       return route.fulfill({ status: 204 });
