@@ -86,7 +86,9 @@ async fn the_error_names_what_does_not_exist() {
         admin.delete(&path).await.refused(404, "MATCH_NOT_FOUND");
         admin.post(&format!("{path}/open"), &Value::Null).await.refused(404, "MATCH_NOT_FOUND");
         admin.post(&format!("{path}/close"), &Value::Null).await.refused(404, "MATCH_NOT_FOUND");
-        admin.put(&format!("{path}/queue"), &json!({})).await.refused(404, "MATCH_NOT_FOUND");
+        let (path, on) = (format!("{path}/queue"), json!({"enabled": true}));
+        admin.put(&path, &on).await.refused(404, "MATCH_NOT_FOUND");
+        admin.patch(&path, &on).await.refused(404, "MATCH_NOT_FOUND");
     }
     guest.get(&format!("{site}/areas/9/sections")).await.refused(404, "AREA_NOT_FOUND");
     guest.get(&format!("{site}/sections/9/blocks")).await.refused(404, "SECTION_NOT_FOUND");
