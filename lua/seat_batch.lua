@@ -6,11 +6,12 @@
 -- KEYS[4]     STREAM journal
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key and of ended claims
 -- KEYS[8..]          per match: HASH meta, HASH seats, ZSET passes, STREAM changes
--- ARGV[1]  hold time in ms       ARGV[2]  time to pay in ms
--- ARGV[3]  seats per user        ARGV[4]  number of matches, then their ids
--- ARGV[..] in MessagePack: the columns of the commands in the order of `COLUMNS` (lib/batch.lua),
---          `match` being the number of the match; then one map of the columns in `ARGUMENTS`, each
---          a map from the number of a command to its value; then per match the list of all seats
+-- All of ARGV is in MessagePack.
+-- ARGV[1]     hold time in ms, time to pay in ms, seats per user, then the ids of the matches
+-- ARGV[2..7]  a column each: name, number of the match, id, user, number of seats, seats before
+-- ARGV[8]     a map of the columns in `ARGUMENTS` (lib/batch.lua), each a map from the number of a
+--             command to its value
+-- ARGV[9]     per match the list of all seats that its commands name
 -- Replies: later not_loaded exists_different, and then the words of the command; one line per
 -- command. A command with the reply `later` did not run, and belongs into another call.
 -- Emits: one entry of changes per match; journal: payment_begun payment_approved payment_declined
@@ -50,7 +51,7 @@ end
 
 local function seat_batch(KEYS, ARGV)
   local batch = batch_open(KEYS, ARGV)
-  local matches = read_matches(batch, KEYS, ARGV)
+  local matches = read_matches(batch, KEYS)
   read_records(batch)
   read_answers(batch)
   local replies = batch.replies

@@ -3,12 +3,11 @@
 -- first and then changes the batch; `batch_write` writes all changes at the end, and nothing in it
 -- can refuse.
 
--- Commands are stored by column: `batch.user_of[3]` is the user of command 3. These columns have a
--- value for every command. `seats_before` says where the seats of a command begin in the list of
--- seats of its match.
-local COLUMNS = { 'name', 'match', 'id', 'user', 'seat_count', 'seats_before' }
+-- Commands are stored by column: `batch.user_of[3]` is the user of command 3. These columns
+-- (`batch_open` has them all) have a value for every command. `seats_before` says where the seats
+-- of a command begin in the list of seats of its match.
 
--- These columns, `batch.arguments.amount`, have a value only for the commands that need it. The
+-- The other columns, `batch.arguments.amount`, have a value only for the commands that need it. The
 -- header of each file in `lua/seat` says which arguments a command has.
 local ARGUMENTS = {
   'operation', 'fingerprint', 'amount', 'amounts', 'choice_size', 'orphans', 'prices', 'hold',
@@ -31,15 +30,6 @@ local function unpack_column(packed)
   return { cmsgpack.unpack(packed) }
 end
 
-local function read_columns(batch, ARGV)
-  local first = 4 + tonumber(ARGV[4])
-  for number, name in ipairs(COLUMNS) do
-    batch[name .. '_of'] = unpack_column(ARGV[first + number])
-  end
-  batch.arguments = setmetatable(cmsgpack.unpack(ARGV[first + #COLUMNS + 1]), missing_columns)
-  batch.seats_named = cmsgpack.unpack(ARGV[first + #COLUMNS + 2])
-end
-
 -- Reads fields of a hash; false for a field that is not there.
 local function read_many(key, names, size)
   local all = {}
@@ -55,13 +45,22 @@ end
 local function batch_open(KEYS, ARGV)
   local clock = clock_read(KEYS[1])
   local now = clock_now(clock)
-  local batch = {
+  local setting = unpack_column(ARGV[1])
+  return {
     now = now, layout = clock.layout, halted = clock.halted,
     -- Deadlines are compared as text: until the year 2286 they all have 13 digits.
     now_text = whole(now),
-    seats_per_user = tonumber(ARGV[3]),
     -- The deadline of a new claim, by its state.
-    deadline_of = { [CLAIM.HOLD] = whole(now + ARGV[1]), [CLAIM.PENDING] = whole(now + ARGV[2]) },
+    deadline_of = {
+      [CLAIM.HOLD] = whole(now + setting[1]), [CLAIM.PENDING] = whole(now + setting[2]),
+    },
+    seats_per_user = setting[3], match_ids = { unpack(setting, 4) },
+    name_of = unpack_column(ARGV[2]), match_of = unpack_column(ARGV[3]),
+    id_of = unpack_column(ARGV[4]), user_of = unpack_column(ARGV[5]),
+    seat_count_of = unpack_column(ARGV[6]), seats_before_of = unpack_column(ARGV[7]),
+    arguments = setmetatable(cmsgpack.unpack(ARGV[8]), missing_columns),
+    -- By match: the seats that its commands name.
+    seats_named = cmsgpack.unpack(ARGV[9]),
     key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
     ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now),
     -- By field of the hash of claims: its records as text, and its claims once a command has
@@ -78,8 +77,6 @@ local function batch_open(KEYS, ARGV)
     -- repeat an earlier one of this batch.
     answers = {}, operations = {}, repeats = {},
   }
-  read_columns(batch, ARGV)
-  return batch
 end
 
 local function next_version(match)

@@ -35,12 +35,12 @@ local function read_records(batch)
   if next(batch.summaries) then read_buckets(batch) end
 end
 
-local function read_matches(batch, KEYS, ARGV)
+local function read_matches(batch, KEYS)
   -- While a partition is being loaded, its matches are there before all of their seats are. A
   -- partition with another layout was loaded by another release; the worker loads it again.
   local loaded = batch.layout == LAYOUT
   local matches = {}
-  for number = 1, tonumber(ARGV[4]) do
+  for number = 1, #batch.match_ids do
     local first = 8 + (number - 1) * 4
     local key = {
       meta = KEYS[first], seats = KEYS[first + 1], passes = KEYS[first + 2],
@@ -50,7 +50,7 @@ local function read_matches(batch, KEYS, ARGV)
       'sale_opens_at', 'sale_closes_at', 'queue_pass_ttl_ms')
     local version, names = tonumber(meta[2] or 0), batch.seats_named[number]
     matches[number] = {
-      id = ARGV[4 + number], key = key,
+      id = batch.match_ids[number], key = key,
       status = loaded and match_status(meta[1], meta[4], meta[5], batch.now),
       queue = meta[3] == '1', version = version, version_before = version,
       -- Life of a pass in ms. Users whose pass has ended in this batch, and users who have more or

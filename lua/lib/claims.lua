@@ -46,9 +46,14 @@ end
 
 -- All claims of a field, or nil. Those that have ended in this batch are `over`.
 local function claims_in(batch, field)
-  local text = records_in(batch, field)
+  local text = batch.records[field]
+  if text == nil then text = records_in(batch, field) end
   if text then
-    for record in text:gmatch('[^\n]+') do add_claim(batch, field, record) end
+    if text:find('\n', 1, true) then
+      for record in text:gmatch('[^\n]+') do add_claim(batch, field, record) end
+    else
+      add_claim(batch, field, text)
+    end
     batch.records[field] = false
   end
   return batch.claims[field]
@@ -92,7 +97,7 @@ end
 local function count_gone(batch, claim, count)
   local user = user_of_field(claim.field)
   -- A claim of another user may end because a command wants its seat.
-  records_in(batch, user)
+  if batch.records[user] == nil then records_in(batch, user) end
   local summary = batch.summaries[user]
   if not summary then return end
   summary_add(summary, claim.match, -count)

@@ -1,5 +1,12 @@
 -- The seats of a match in a batch: who has one, and a new claim on some.
 
+-- The value in this batch of the seat at this place of the named seats; false when it is free.
+local function named_value(match, number)
+  local value = match.changed[match.names[number]]
+  if value == nil then value = match.found[number] end
+  return value
+end
+
 -- The seats that a command names, as a list.
 local function seats_of(batch, match, command)
   local seats, before = {}, batch.seats_before_of[command]
@@ -16,20 +23,20 @@ local function claim_on_seat(batch, match, field, seat)
   local claims = claims_in(batch, field)
   for number = 1, claims and #claims or 0 do
     local claim = claims[number]
-    if has_seat(claim.seats, seat) and expire_if_due(batch, match, claim) then return claim end
+    local has = claim.seats == seat or has_seat(claim.seats, seat)
+    if has and expire_if_due(batch, match, claim) then return claim end
   end
 end
 
--- The state of a seat with this value, and the live claim that has the seat. Behind the letter of
--- the state, the value names the field of that claim. A seat whose claim is not there counts as
--- taken, because nothing may become free by accident.
+-- AVAILABLE, or the value of a seat that is taken, and the live claim that has the seat. A value is
+-- the letter of a state and the field of that claim; a blocked seat has only the letter. A seat
+-- whose claim is not there counts as taken, because nothing may become free by accident.
 local function state_of(batch, match, seat, value)
   if not value then return SEAT.AVAILABLE end
-  local letter, field = value:sub(1, 1), value:sub(2)
-  if field == '' then return letter end
-  local claim = claim_on_seat(batch, match, field, seat)
-  if claim then return letter, claim end
-  return match.changed[seat] == false and SEAT.AVAILABLE or letter
+  if #value == 1 then return value end
+  local claim = claim_on_seat(batch, match, value:sub(2), seat)
+  if claim then return value, claim end
+  return match.changed[seat] == false and SEAT.AVAILABLE or value
 end
 
 -- The value of a seat in this batch; false or nil when it is free.
@@ -45,37 +52,6 @@ end
 
 local function seat_state(batch, match, seat)
   return state_of(batch, match, seat, seat_value(match, seat))
-end
-
--- The seats in this match of the claims of a field, without those whose deadline has passed.
-local function seats_in_field(batch, match, field)
-  local claims, count = claims_in(batch, field), 0
-  if not claims then return 0 end
-  for number = 1, #claims do
-    local claim = claims[number]
-    if expire_if_due(batch, match, claim) then count = count + seat_count(claim.seats) end
-  end
-  return count
-end
-
--- How many seats the claims of a user have in this match. The summary of a user also counts claims
--- that nobody has ended at their deadline yet.
-local function seats_held(batch, match, user)
-  local summary = batch.summaries[user]
-  if summary then return summary_seats(summary, match.id) end
-  return seats_in_field(batch, match, user)
-end
-
--- The same without claims whose deadline has passed. It reads all claims of the user, so it is only
--- done before a hold is refused for the number of seats.
-local function seats_held_now(batch, match, user)
-  local count = seats_in_field(batch, match, user)
-  if not batch.summaries[user] then return count end
-  local fields = {}
-  for number = 1, #BUCKETS do fields[number] = user .. BUCKETS:sub(number, number) end
-  read_fields(batch, fields, #fields)
-  for _, field in ipairs(fields) do count = count + seats_in_field(batch, match, field) end
-  return count
 end
 
 -- Whether the user has a claim in the own field that has not ended in this batch.
@@ -112,9 +88,11 @@ local function make_claim(batch, match, command, state, list, first, last, amoun
     summary_add(summary, match.id, last - first + 1)
     field_changed(batch, user)
   end
+  local seats = first == last and list[first] or table.concat(list, ',', first, last)
   local record = batch.id_of[command] .. '|' .. state .. '|' .. match.id .. '|' .. deadline .. '|'
-    .. table.concat(list, ',', first, last) .. '|' .. next_version(match) .. '|' .. amount
-  local before = records_in(batch, field)
+    .. seats .. '|' .. whole(next_version(match)) .. '|' .. amount
+  local before = batch.records[field]
+  if before == nil then before = records_in(batch, field) end
   batch.records[field] = before and before .. '\n' .. record or record
   field_changed(batch, field)
   due_at(batch, deadline, field)

@@ -23,14 +23,11 @@ end
 -- nil. Most refusals come from seats that another user has, while no claim of the partition is
 -- overdue. Then nobody needs that claim, and it is not read.
 local function find_taken(batch, match, user, first, last)
-  local names, found, changed = match.names, match.found, match.changed
   for number = first, last do
-    local seat = names[number]
-    local value = changed[seat]
-    if value == nil then value = found[number] end
+    local value = named_value(match, number)
     if value then
       if value:sub(2, 1 + ID_LAST) ~= user and not has_overdue(batch) then return number end
-      local state, claim = state_of(batch, match, seat, value)
+      local state, claim = state_of(batch, match, match.names[number], value)
       if state ~= SEAT.AVAILABLE then return number, claim end
     end
   end

@@ -13,9 +13,9 @@ commands.release = function(batch, match, command)
 end
 
 commands.release_seat = function(batch, match, command)
-  local user, seat = batch.user_of[command], seats_of(batch, match, command)[1]
-  local price = batch.arguments.prices[command]
-  local state, claim = seat_state(batch, match, seat)
+  local user, number = batch.user_of[command], batch.seats_before_of[command] + 1
+  local seat, price = match.names[number], batch.arguments.prices[command]
+  local state, claim = state_of(batch, match, seat, named_value(match, number))
   -- Who has released the seat is remembered for a while, so that a repeated call gets the same
   -- reply.
   local note = NOTE.RELEASED .. match.id .. ':' .. seat
@@ -25,15 +25,17 @@ commands.release_seat = function(batch, match, command)
   end
   if not claim or claim.user ~= user then return 'not_yours' end
   if claim.state ~= CLAIM.HOLD then return 'already_reserved' end
-  local is_last = claim.seats == seat
-  local amount_left = claim.amount - price
-  if amount_left < 0 and not is_last then return 'price_changed' end
-  -- all checked: write
-  batch.notes[note] = user
-  if is_last then
+  -- Only a claim that stays needs its amount, which costs more to read than all of the above.
+  if claim.seats == seat then
+    -- all checked: write
+    batch.notes[note] = user
     end_claim(batch, match, claim, ENDED.RELEASED)
     return 'released'
   end
+  local amount_left = claim.amount - price
+  if amount_left < 0 then return 'price_changed' end
+  -- all checked: write
+  batch.notes[note] = user
   shrink_claim(batch, claim, seats_without(claim.seats, { [seat] = true }))
   claim.amount = whole(amount_left)
   next_version(match)

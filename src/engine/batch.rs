@@ -3,7 +3,7 @@
 //! collects the commands that arrive during a call.
 
 use crate::domain::ids::{MatchId, Partition};
-use crate::engine::columns::{Argument, Columns};
+use crate::engine::columns::{Argument, Columns, settings};
 use crate::engine::command::SeatCommand;
 use crate::engine::error::EngineError;
 use crate::engine::limits::Limits;
@@ -245,13 +245,7 @@ fn arguments_of(
         }
         row.end();
     }
-    let mut arguments: Vec<Value> = vec![
-        limits.hold_ttl_ms.to_string().into(),
-        limits.payment_ttl_ms.to_string().into(),
-        limits.seats_per_user.to_string().into(),
-        matches.len().to_string().into(),
-    ];
-    arguments.extend(matches.iter().map(|id| Value::from(id.key())));
-    arguments.extend(columns.finish().map(|column| Value::Bytes(column.into())));
+    let packed = std::iter::once(settings(limits, &matches)).chain(columns.finish());
+    let arguments = packed.map(|values| Value::Bytes(values.into())).collect();
     (keys.into_iter().map(Key::from).collect(), arguments)
 }

@@ -2,11 +2,12 @@
 //! script reads a column without going through the commands, and a column that no command of the
 //! call has costs nothing.
 
-use crate::domain::ids::{ReservationId, SeatId, UserId};
+use crate::domain::ids::{MatchId, ReservationId, SeatId, UserId};
+use crate::engine::limits::Limits;
 use rmp::encode;
 use uuid::Uuid;
 
-/// The columns with a value for every command, in the order of `COLUMNS` in `lua/lib/batch.lua`.
+/// The columns with a value for every command, in the order of `batch_open` in `lua/lib/batch.lua`.
 pub(super) const COLUMNS: [&str; 6] = ["name", "match", "id", "user", "seat_count", "seats_before"];
 
 macro_rules! arguments {
@@ -93,6 +94,19 @@ impl Values {
     }
 }
 
+/// The first value of ARGV: what holds for all commands of a call, as `batch_open` reads it.
+pub(super) fn settings(limits: Limits, matches: &[MatchId]) -> Vec<u8> {
+    let mut values = Values::with_capacity(16 + 24 * matches.len());
+    values.number(limits.hold_ttl_ms);
+    values.number(limits.payment_ttl_ms);
+    values.number(u64::from(limits.seats_per_user));
+    let mut buffer = [0; 22];
+    for id in matches {
+        values.text(id.key_in(&mut buffer));
+    }
+    values.packed
+}
+
 /// The columns of one call.
 pub(super) struct Columns {
     /// By their place in `COLUMNS`.
@@ -129,7 +143,7 @@ impl Columns {
         self.dense.each_ref().map(|values| values.count)
     }
 
-    /// The values of ARGV: the dense columns, the sparse ones, and the seats of each match.
+    /// The other values of ARGV: the dense columns, the sparse ones, and the seats of each match.
     pub(super) fn finish(self) -> impl Iterator<Item = Vec<u8>> {
         let used = Argument::ALL.iter().zip(&self.sparse).filter(|(_, values)| values.count > 0);
         let mut sparse = Vec::with_capacity(256);

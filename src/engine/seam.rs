@@ -40,7 +40,11 @@ fn table(name: &str) -> Vec<String> {
 
 #[test]
 fn the_columns_of_a_batch_have_the_same_names_and_order() {
-    assert_eq!(table("COLUMNS"), COLUMNS);
+    let library = library();
+    let column = |name| library.find(&format!(" {name}_of = unpack_column(ARGV["));
+    let places = COLUMNS.map(|name| column(name).unwrap_or_else(|| panic!("no column {name}")));
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(library.matches("_of = unpack_column(ARGV[").count(), COLUMNS.len());
     let arguments: Vec<&str> = Argument::ALL.iter().map(|argument| argument.word()).collect();
     assert_eq!(table("ARGUMENTS"), arguments);
 }

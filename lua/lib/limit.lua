@@ -1,0 +1,32 @@
+-- The number of seats that a user has in a match, for the limit of seats per user.
+
+-- The seats in this match of the claims of a field, without those whose deadline has passed.
+local function seats_in_field(batch, match, field)
+  local claims, count = claims_in(batch, field), 0
+  if not claims then return 0 end
+  for number = 1, #claims do
+    local claim = claims[number]
+    if expire_if_due(batch, match, claim) then count = count + seat_count(claim.seats) end
+  end
+  return count
+end
+
+-- How many seats the claims of a user have in this match. The summary of a user also counts claims
+-- that nobody has ended at their deadline yet.
+local function seats_held(batch, match, user)
+  local summary = batch.summaries[user]
+  if summary then return summary_seats(summary, match.id) end
+  return seats_in_field(batch, match, user)
+end
+
+-- The same without claims whose deadline has passed. It reads all claims of the user, so it is only
+-- done before a hold is refused for the number of seats.
+local function seats_held_now(batch, match, user)
+  local count = seats_in_field(batch, match, user)
+  if not batch.summaries[user] then return count end
+  local fields = {}
+  for number = 1, #BUCKETS do fields[number] = user .. BUCKETS:sub(number, number) end
+  read_fields(batch, fields, #fields)
+  for _, field in ipairs(fields) do count = count + seats_in_field(batch, match, field) end
+  return count
+end
