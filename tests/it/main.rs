@@ -30,6 +30,7 @@ mod engine_again;
 mod engine_batches;
 mod engine_blocks;
 mod engine_bounds;
+mod engine_calls;
 mod engine_catalog;
 mod engine_draw;
 mod engine_many_claims;
