@@ -82,9 +82,9 @@ async fn a_crowd_has_one_call_in_flight() {
         let mut late = Vec::new();
         for seat in 101..=110 {
             let engine = &bed.engine;
-            let mut one = Box::pin(hold(engine, id, user(), seat));
-            assert!(futures::poll!(&mut one).is_pending());
-            late.push(one);
+            let mut waiting = Box::pin(hold(engine, id, user(), seat));
+            assert!(futures::poll!(&mut waiting).is_pending());
+            late.push(waiting);
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }
