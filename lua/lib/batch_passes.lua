@@ -2,6 +2,7 @@
 
 -- Whether the user has a claim in this match that has not ended.
 local function has_claim(batch, match, user)
+  records_in(batch, user)
   local summary = batch.summaries[user]
   if summary then return summary_seats(summary, match.id) > 0 end
   for _, claim in ipairs(claims_in(batch, user) or {}) do
