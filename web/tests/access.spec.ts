@@ -2,7 +2,7 @@
 
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
-import { openQueue, smallMatch } from './support/backstage';
+import { announcedMatch, openQueue, smallMatch } from './support/backstage';
 import {
   freeSeats,
   holdBest,
@@ -111,7 +111,8 @@ test('language and colours are switched and remembered', async ({ arrive }) => {
   await expect(page.locator('html')).toHaveAttribute('lang', 'ko');
 });
 
-test('nothing is wider than a phone, however narrow', async ({ arrive }) => {
+test('nothing is wider than a phone, however narrow', async ({ arrive, server }) => {
+  const announced = await announcedMatch(server.url, 'Narrow Town', 3_600_000, { randomPreQueue: true });
   for (const locale of ['en-GB', 'ko-KR']) {
     const viewport = { width: 320, height: 640 };
     const page = await arrive('/', { viewport, hasTouch: true, isMobile: true, locale });
@@ -132,6 +133,11 @@ test('nothing is wider than a phone, however narrow', async ({ arrive }) => {
     await fits();
     await page.goto('/#/reservations');
     await expect(page.locator('.match-card').first()).toBeVisible();
+    await fits();
+    await page.goto(`/#/matches/${announced}`);
+    await page.getByTestId('join').click();
+    await page.locator('.draw summary').click();
+    await expect(page.locator('.draw code')).toBeVisible();
     await fits();
   }
 });
@@ -209,4 +215,15 @@ test('each place of the page passes the accessibility rules, in both themes', as
   await page.getByTestId('join').click();
   await expect(page.getByTestId('ahead')).toBeVisible();
   await audit(page, 'waiting room');
+  await openQueue(server.url, match, { passTtlMs: 3_600_000 });
+  await expect(page.getByTestId('pass')).toBeVisible();
+  await audit(page, 'pass');
+
+  const announced = await announcedMatch(server.url, 'Audit City', 3_600_000, { randomPreQueue: true });
+  await page.goto(`/#/matches/${announced}`);
+  await page.getByTestId('join').click();
+  await expect(page.getByTestId('ticket-number')).toHaveText('1');
+  await page.getByText('How the draw works').click();
+  await expect(page.getByText('Published when the sale opens')).toBeVisible();
+  await audit(page, 'announced');
 });

@@ -72,7 +72,9 @@ test('pictures', async ({ arrive, server }) => {
   await pay(phone, 'approve');
   await ticket(phone).and(phone.locator('[data-status=CONFIRMED]')).waitFor();
   await take(phone, 'ticket');
+});
 
+test('picture of the waiting room', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Village Eleven', 40);
   await openQueue(server.url, match, { maxActive: 1, admitPerMinute: 60 });
   const before = await Promise.all(Array.from({ length: 13 }, () => Person.signUp(server.url)));
