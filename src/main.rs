@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
 use grandstand::commands::dev::Dev;
-use grandstand::commands::{dead_letters, demo, load, rebuild, restore, verify};
+use grandstand::commands::{dead_letters, demo, load, queue_check, rebuild, restore, verify};
 use grandstand::config::{Settings, read_file};
 use grandstand::node::{Node, NodeRole};
 use grandstand::store::Store;
@@ -96,6 +96,11 @@ enum Command {
         #[command(subcommand)]
         command: DeadLetters,
     },
+    /// Checks the draw of a waiting room.
+    Queue {
+        #[command(subcommand)]
+        command: Queue,
+    },
     /// Prints the OpenAPI document of this release.
     Openapi,
     /// Runs load tests on a running installation, or on a private one.
@@ -158,6 +163,13 @@ enum DeadLetters {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+#[derive(Subcommand)]
+enum Queue {
+    /// Says which number a ticket has by the draw, and whether the seed of the draw is the one
+    /// whose hash was published before. The exit status is 1 when something does not match.
+    Check(queue_check::QueueCheck),
 }
 
 fn main() -> ExitCode {
@@ -253,6 +265,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             print!("{}", restored.table());
             let result = if dry_run { "would be restored" } else { "restored" };
             println!("{} partitions {result}", restored.partitions);
+        }
+        Command::Queue { command: Queue::Check(arguments) } => {
+            print!("{}", queue_check::check(&arguments).await?);
         }
         Command::Openapi => println!("{}", openapi().to_pretty_json()?),
         Command::Load { arguments } => return Err(load::run(&arguments)),

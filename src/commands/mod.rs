@@ -4,6 +4,7 @@ pub mod dead_letters;
 pub mod demo;
 pub mod dev;
 pub mod load;
+pub mod queue_check;
 pub mod rebuild;
 pub mod restore;
 pub mod verify;
