@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 /// The value of a ticket is the first 8 bytes of the SHA-256 of the text `SEED:TICKET`, such as
 /// `5f3c…:17`. The lowest value comes first; of two equal values the lower ticket does.
 pub fn order(seed: &str, drawn: u32) -> Vec<u32> {
+    let begun = begun(seed);
     let mut values: Vec<(u64, u32)> =
-        (1..=drawn).map(|ticket| (value(seed, ticket), ticket)).collect();
+        (1..=drawn).map(|ticket| (value(&begun, ticket), ticket)).collect();
     values.sort_unstable();
     values.into_iter().map(|(_, ticket)| ticket).collect()
 }
@@ -20,8 +21,9 @@ pub fn place(seed: &str, drawn: u32, ticket: u32) -> Option<u32> {
     if !(1..=drawn).contains(&ticket) {
         return None;
     }
-    let mine = (value(seed, ticket), ticket);
-    let before = (1..=drawn).filter(|other| (value(seed, *other), *other) < mine).count();
+    let begun = begun(seed);
+    let mine = (value(&begun, ticket), ticket);
+    let before = (1..=drawn).filter(|other| (value(&begun, *other), *other) < mine).count();
     u32::try_from(before + 1).ok()
 }
 
@@ -41,8 +43,14 @@ pub fn new_seed() -> Result<String, getrandom::Error> {
     Ok(hex(&bytes))
 }
 
-fn value(seed: &str, ticket: u32) -> u64 {
-    let digest = Sha256::digest(format!("{seed}:{ticket}"));
+/// The hash of `SEED:`, to which a ticket is added. The seed is a whole block of the hash, so this
+/// saves half of the work.
+fn begun(seed: &str) -> Sha256 {
+    Sha256::new_with_prefix(format!("{seed}:"))
+}
+
+fn value(begun: &Sha256, ticket: u32) -> u64 {
+    let digest = begun.clone().chain_update(ticket.to_string()).finalize();
     digest.iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
