@@ -101,7 +101,7 @@ impl Journey {
         let mut place = joined;
         self.sight(joined.number, place, invoked);
         while place.state == PlaceState::Waiting {
-            if self.arrived.elapsed() > PATIENCE_TIMEOUT {
+            if line.is_over() || self.arrived.elapsed() > PATIENCE_TIMEOUT {
                 return false;
             }
             let number = place.number.unwrap_or_default();

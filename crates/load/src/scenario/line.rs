@@ -27,14 +27,19 @@ pub(crate) struct Line {
 struct State {
     serving: u64,
     waiting: u64,
+    /// Nobody will be let in any more.
+    is_over: bool,
     /// Those who wait until their number is served.
     people: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Serving {
     serving: u64,
     waiting: u64,
+    sold_out: bool,
+    seats_may_return: bool,
 }
 
 impl Line {
@@ -50,7 +55,7 @@ impl Line {
     pub(crate) async fn served(&self, number: u64) {
         let receiver = {
             let mut state = self.state.lock();
-            if state.serving >= number {
+            if state.serving >= number || state.is_over {
                 return;
             }
             let (sender, receiver) = oneshot::channel();
@@ -65,6 +70,11 @@ impl Line {
         self.state.lock().waiting
     }
 
+    /// Returns whether all seats are sold, so that nobody will be let in any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.lock().is_over
+    }
+
     /// Ends the stream.
     pub(crate) fn close(&self) {
         if let Some(task) = self.task.lock().take() {
@@ -75,10 +85,12 @@ impl Line {
     fn serve(&self, text: &str) {
         let data = text.lines().find_map(|line| line.strip_prefix("data: "));
         let told: Option<Serving> = data.and_then(|data| serde_json::from_str(data).ok());
-        let Some(Serving { serving, waiting }) = told else { return };
+        let Some(told) = told else { return };
         let mut state = self.state.lock();
-        (state.serving, state.waiting) = (serving, waiting);
-        let later = state.people.split_off(&(serving + 1));
+        (state.serving, state.waiting) = (told.serving, told.waiting);
+        state.is_over = told.sold_out && !told.seats_may_return;
+        let waits_from = if state.is_over { u64::MAX } else { told.serving + 1 };
+        let later = state.people.split_off(&waits_from);
         let called = std::mem::replace(&mut state.people, later);
         for person in called.into_values().flatten() {
             // A person who has given up is not there any more.
@@ -117,12 +129,23 @@ mod tests {
             })
             .collect();
         tokio::task::yield_now().await;
-        line.serve("event: serving\ndata: {\"serving\":2,\"waiting\":1,\"soldOut\":false}");
+        let serve = |sold_out: bool, may_return: bool| {
+            line.serve(&format!(
+                "event: serving\ndata: {{\"serving\":2,\"waiting\":1,\"soldOut\":{sold_out},\
+                 \"seatsMayReturn\":{may_return}}}"
+            ));
+        };
+        serve(false, false);
         let mut waiting = waiting.into_iter();
         for called in waiting.by_ref().take(2) {
             called.await.unwrap();
         }
-        assert!(!waiting.next().unwrap().is_finished());
+        let last = waiting.next().unwrap();
+        serve(true, true);
+        assert!(!last.is_finished() && !line.is_over(), "a seat may come back");
         assert_eq!(line.waiting(), 1);
+        serve(true, false);
+        last.await.unwrap();
+        assert!(line.is_over());
     }
 }

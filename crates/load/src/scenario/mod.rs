@@ -120,6 +120,8 @@ async fn prepare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<V
         enabled: true,
         admit_per_minute: per_minute,
         max_active: 1_000_000,
+        // The rate decides, and not the free seats: a rush wants many people for few seats.
+        buyers_per_free_seat: 10.0,
         ..QueueSettings::default()
     };
     services.engine.put_match(&fixture, Default::default()).await?;
