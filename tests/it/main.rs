@@ -69,6 +69,7 @@ mod oversell;
 mod page;
 mod purchase;
 mod queue_api;
+mod queue_check;
 mod queue_counts;
 mod reasons;
 mod recovery;
