@@ -279,8 +279,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             webhook_time_factor,
             approval_window_ms,
         } => {
-            grandstand::telemetry::init_logs("info", false);
-            let listener = tokio::net::TcpListener::bind(&listen).await.context(listen)?;
             let settings = EmulatorSettings {
                 secret_key,
                 ledger_path: ledger,
@@ -288,13 +286,20 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 webhook_time_factor,
                 approval_window_ms,
             };
-            let emulator = Emulator::start(listener, settings)?;
-            println!("listening on {}", emulator.url());
-            wait_for_signal().await?;
-            emulator.stop().await;
+            emulate(listen, settings).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn emulate(listen: String, settings: EmulatorSettings) -> anyhow::Result<()> {
+    grandstand::telemetry::init_logs("info", false);
+    let listener = tokio::net::TcpListener::bind(&listen).await.context(listen)?;
+    let emulator = Emulator::start(listener, settings)?;
+    println!("listening on {}", emulator.url());
+    wait_for_signal().await?;
+    emulator.stop().await;
+    Ok(())
 }
 
 fn logs(settings: &Settings) {

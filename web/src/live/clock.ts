@@ -15,7 +15,7 @@ export const clockKnown = signal(false);
 /** Ticks once a second while a countdown is on the page. */
 export const secondTick = signal(0);
 
-/** A visible page that misses its ticks for so long has slept. */
+/** A visible page that misses its ticks for this time has slept. */
 const SLEEP_MIN_MS = 10_000;
 const sleepers = new Set<() => void>();
 let tickedAt = Date.now();

@@ -193,7 +193,7 @@ export const en: Text = {
     roomIsOpen: 'The waiting room is open. You can join now.',
     roomOpens: (time) => `The waiting room opens ${time}`,
     roomWithSale: 'The waiting room opens together with the sale.',
-    byDraw: 'When the sale opens, a random draw decides the order of everyone who has joined by then. It does not matter when you came. Whoever joins later goes to the end.',
+    byDraw: 'When the sale opens, a random draw decides the order of everyone who has joined by then. It does not matter when you came. People who join later are behind them.',
     byArrival: 'People are let in in the order in which they joined.',
   },
   queue: {
