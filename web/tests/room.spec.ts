@@ -131,11 +131,11 @@ test('an estimate rises only when the room says why, and none is shown while nob
   await expect(page.getByText('1,001 people')).toBeVisible();
   await expect(estimate).toHaveText('10 min to 15 min');
   await room.setLine({ state: 'SLOWED' });
-  await expect(page.getByText('Fewer people than usual')).toBeVisible();
+  await expect(page.getByText('Admission is slower now')).toBeVisible();
   await expect(estimate).toHaveText('20 min to 25 min');
   await room.setLine({ state: 'OPEN', eta: { p50Seconds: 1200, p90Seconds: 1800 } });
   await expect(estimate).toHaveText('10 min to 15 min');
-  await expect(page.getByText('Fewer people than usual')).toBeHidden();
+  await expect(page.getByText('Admission is slower now')).toBeHidden();
 
   await room.setLine({ state: 'PAUSED', eta: null });
   await expect(page.getByText('Admission is paused')).toBeVisible();

@@ -223,7 +223,7 @@ export const en: Text = {
     minutes: (minutes) => (minutes < 1 ? 'under a minute' : `${minutes} min`),
     longTime: 'over an hour',
     next: 'It is almost your turn',
-    slowed: 'Fewer people than usual are let in now, because many people are choosing seats or few seats are left. Your wait may become longer.',
+    slowed: 'Admission is slower now: many people are choosing, or few seats are left. Your wait may become longer.',
     paused: 'Admission is paused. You keep your place.',
     soldOut: 'All seats are taken.',
     mayReturn: 'Seats may come back if people do not pay. Then you can join again.',

@@ -11,11 +11,11 @@ import { QueueLine } from './queue-line';
 export function RoomPlace() {
   const mine = place.value;
   if (!mine) return null;
-  return mine.number === null ? <Ticket mine={mine} /> : <Number mine={mine} />;
+  return mine.number === null ? <TicketPlace mine={mine} /> : <NumberPlace mine={mine} />;
 }
 
 /** The place before the draw. */
-function Ticket({ mine }: { mine: QueuePlace }) {
+function TicketPlace({ mine }: { mine: QueuePlace }) {
   const t = text.value.queue;
   const waitsForDraw = roomState.value !== 'NOT_OPEN';
   return (
@@ -32,7 +32,7 @@ function Ticket({ mine }: { mine: QueuePlace }) {
   );
 }
 
-function Number({ mine }: { mine: QueuePlace }) {
+function NumberPlace({ mine }: { mine: QueuePlace }) {
   const t = text.value.queue;
   const before = ahead.value ?? 0;
   const nowServing = Math.max(mine.serving, serving.value?.serving ?? 0);

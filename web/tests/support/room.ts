@@ -74,7 +74,7 @@ export class Room {
   private constructor(
     private readonly page: Page,
     readonly match: string,
-    private real: Match,
+    private readonly real: Match,
   ) {}
 
   static async at(page: Page, url: string, match: string): Promise<Room> {
