@@ -13,7 +13,7 @@
 -- While somebody waits, the numbers are written at least at this interval, because clients estimate
 -- the pace of the queue from the time between them.
 local WRITE_INTERVAL_MS = 5000
--- People of one call: about 1 ms of Redis.
+-- People of one call: below 10 ms of Redis while a million wait.
 local PEOPLE_MAX = 1000
 
 local queue = queue_read(KEYS[1], clock_read(KEYS[5]))
@@ -82,7 +82,7 @@ if is_open then
   end
 end
 local waiting = redis.call('ZCARD', KEYS[2])
-local known = queue.early and queue.drawn >= queue.early
+local known = queue.order == 'random' and queue.drawn >= queue.early
 local rest = (slowed and waiting > 0 and '1 ' or '0 ')
   .. (known and string.format('%d', queue.early) or '-')
 local told = waiting .. ' ' .. rest

@@ -214,6 +214,10 @@ pub async fn draw(
 ) -> ApiResult<Okay<DrawView>> {
     let seed = fixture.draw_seed.clone().ok_or(ErrorCode::NoDraw)?;
     let drawn = services.hub.feed(fixture.id).await?.line().drawn;
+    // The draw was turned off again before the sale opened.
+    if drawn.is_none() && !fixture.queue.random_pre_queue {
+        return Err(ErrorCode::NoDraw.into());
+    }
     let seed_hash = seed_hash(&seed);
     Ok(Okay(DrawView { seed_hash, seed: drawn.map(|_| seed), drawn }))
 }

@@ -12,7 +12,7 @@ pub struct LineState {
     pub waiting: u64,
     /// Fewer people are let in than the set rate, because as many buyers as may are inside.
     pub slowed: bool,
-    /// How many early people have got their numbers by the draw; `None` before it.
+    /// How many early people have got their numbers by the draw; `None` before it, and without it.
     pub drawn: Option<u64>,
 }
 

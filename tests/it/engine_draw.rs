@@ -135,6 +135,8 @@ async fn without_the_draw_early_people_keep_their_order() {
     let state = open(&mut scene).await;
     assert!(!state.random);
     draw_all(&scene, state, 4).await;
+    step(&scene, None).await;
+    assert_eq!(bed.changes(scene.id()).await.last().unwrap(), "0 9 0 0 -", "nobody was drawn");
     for (before, member) in (0_u64..).zip(&early) {
         let place = (before + 1, Some(before + 1), Some(before));
         assert_eq!(waiting(&scene, *member).await, place);

@@ -156,7 +156,7 @@ async fn the_line_says_when_it_is_slowed() {
     assert!(bed.engine.leave_queue(scene.id(), users[0]).await.unwrap());
     admit_of(&scene, 3).await;
     let told = bed.changes(scene.id()).await;
-    assert_eq!(told, ["3 1 3 1 0", "4 0 1 0 0"]);
+    assert_eq!(told, ["3 1 3 1 -", "4 0 1 0 -"]);
 }
 
 #[tokio::test]

@@ -70,6 +70,43 @@ async fn anybody_can_check_a_place_of_the_draw() {
     node.finish().await;
 }
 
+/// Otherwise the published seed would give other numbers than people have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draw_that_is_turned_off_before_the_opening_is_not_published() {
+    let node = TestNode::start().await;
+    let (admin, id, joined) = early_room(&node, 2).await;
+    let path = format!("/api/matches/{id}/queue/draw");
+    let before = node.guest().get(&path).await.expect(200);
+    let change = async |random: bool| {
+        let body = json!({"randomPreQueue": random});
+        admin.patch(&format!("/api/admin/matches/{id}/queue"), &body).await.expect(200);
+    };
+    change(false).await;
+    node.guest().get(&path).await.refused(404, "NO_DRAW");
+    change(true).await;
+    assert_eq!(node.guest().get(&path).await.expect(200), before, "the same seed");
+    change(false).await;
+    admin.post(&format!("/api/admin/matches/{id}/open"), &Value::Null).await.expect(200);
+    for (fan, ticket) in &joined {
+        eventually("the number is the ticket", || async {
+            let place = fan.get(&format!("/api/matches/{id}/queue")).await.expect(200);
+            (place["number"] == *ticket).then_some(())
+        })
+        .await;
+    }
+    let serving = format!("/api/matches/{id}/queue/serving");
+    eventually("the room is known to have opened", || async {
+        let serving = node.guest().get(&serving).await.expect(200);
+        (serving["state"] == "PAUSED" && serving["waiting"] == 2).then_some(())
+    })
+    .await;
+    node.guest().get(&path).await.refused(404, "NO_DRAW");
+    change(true).await;
+    let after = node.guest().get(&path).await.expect(200);
+    assert_eq!((&after["seed"], &after["drawn"]), (&Value::Null, &Value::Null), "too late");
+    node.finish().await;
+}
+
 /// All commands of docs/WAITING-ROOM.md run as they stand there, one after the other. Only the
 /// address and the accounts are those of the test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
