@@ -55,22 +55,29 @@ local function join(user)
   return score
 end
 
--- People in front. Those who wait for the draw have the lowest scores, wherever they will be.
-local function ahead_of(user, number)
+-- People with these numbers, the first and the last.
+local function count_numbers(first, last)
+  local from, upto = queue_score(first, 0), '(' .. queue_score(last + 1, 0)
+  return redis.call('ZCOUNT', KEYS[2], from, upto)
+end
+
+-- People in front of a user with this number. Those without a number have the lowest scores,
+-- wherever they will be. `is_drawn`: the user's own number is in Redis.
+local function ahead_of(user, number, is_drawn)
   local ahead = redis.call('ZRANK', KEYS[2], user)
-  if number > 0 and number <= queue.early then
-    undrawn = undrawn or redis.call('ZCOUNT', KEYS[2], 0, QUEUE_NUMBER - 1)
-    ahead = ahead - undrawn
-  end
-  return ahead
+  local early = queue.early or 0
+  if number > early then return ahead end
+  if not is_drawn then return ahead + count_numbers(1, early) end
+  undrawn = undrawn or count_numbers(0, 0)
+  return ahead - undrawn
 end
 
 local function waiting(user, score)
   local number, ticket = queue_parse(score)
-  local in_order = (queue.order or (queue.random and 'random' or 'joined')) == 'joined'
-  if number == 0 and in_order and not queue.early then number = ticket end
-  local ahead = number > 0 and (queue.early and ahead_of(user, number)
-    or redis.call('ZRANK', KEYS[2], user)) or 0
+  local is_drawn = number > 0
+  local order = queue.order or (queue.random and 'random' or 'joined')
+  if not is_drawn and order == 'joined' then number = ticket end
+  local ahead = number > 0 and ahead_of(user, number, is_drawn) or 0
   return 'waiting ' .. string.format('%d %d %d %d', number, ticket, ahead, queue.serving)
 end
 

@@ -134,7 +134,13 @@ async fn without_the_draw_early_people_keep_their_order() {
     }
     let state = open(&mut scene).await;
     assert!(!state.random);
-    draw_all(&scene, state, 4).await;
+    // They keep them while Redis is told, some people at a time.
+    assert!(bed.engine.draw(scene.id(), &state, &[1, 2, 3, 4]).await.unwrap());
+    for (before, member) in (0_u64..).zip(&early) {
+        let place = (before + 1, Some(before + 1), Some(before));
+        assert_eq!(waiting(&scene, *member).await, place);
+    }
+    draw_all(&scene, Admitted { drawn: 4, ..state }, 4).await;
     step(&scene, None).await;
     assert_eq!(bed.changes(scene.id()).await.last().unwrap(), "0 9 0 0 -", "nobody was drawn");
     for (before, member) in (0_u64..).zip(&early) {
