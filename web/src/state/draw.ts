@@ -70,7 +70,7 @@ function yieldToPage(): Promise<void> {
 
 /**
  * Finds the place of `ticket` by drawing all tickets again, and checks the seed. Reports the share
- * that is done, 0 to 1. It takes about 10 s for a million tickets.
+ * that is done, 0 to 1. It takes about 20 s for a million tickets.
  */
 export async function checkDraw(
   { seedHash, seed, drawn }: { seedHash: string; seed: string; drawn: number },

@@ -75,7 +75,7 @@ test('pictures', async ({ arrive, server }) => {
 });
 
 test('picture of the waiting room', async ({ arrive, server }) => {
-  const match = await smallMatch(server.url, 'Village Eleven', 400);
+  const match = await smallMatch(server.url, 'Village Eleven', 200);
   await openQueue(server.url, match, { paused: true });
   const before = await Promise.all(Array.from({ length: 40 }, () => Person.signUp(server.url)));
   for (const person of before) await person.call('POST', `/api/matches/${match}/queue`);
