@@ -73,7 +73,8 @@ pub struct LineView {
     pub sold_out: bool,
     /// Some of the taken seats are not paid for yet, so they may come back.
     pub seats_may_return: bool,
-    /// How many people joined before the sale opened, and have got their numbers; null before.
+    /// How many people joined before the sale opened, and have got their numbers by the draw. Null
+    /// before, and where nothing is drawn.
     #[schema(required)]
     pub drawn: Option<u64>,
     /// It rises when Redis has lost its data. Then all places are lost, and people must join again.

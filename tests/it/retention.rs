@@ -115,7 +115,7 @@ async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
     assert_eq!(mine["reservations"].as_array().unwrap().len(), 2);
     fan.hold(&fixture.id, &[4]).await.refused(409, "MATCH_NOT_OPEN");
     fan.post(&format!("{path}/cancel"), &Value::Null).await.refused(410, "MATCH_ARCHIVED");
-    fan.post(&fixture.path("/queue"), &Value::Null).await.refused(409, "QUEUE_OFF");
+    fan.post(&fixture.path("/queue"), &Value::Null).await.refused(409, "MATCH_NOT_OPEN");
     for seats in ["/seats", "/blocks/1/seats", "/seats/events", "/blocks/1/seats/events"] {
         fan.get(&fixture.path(seats)).await.refused(410, "MATCH_ARCHIVED");
     }

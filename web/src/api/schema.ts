@@ -1107,7 +1107,8 @@ export interface components {
                 admittedPerMinute: number | null;
                 /**
                  * Format: int64
-                 * @description How many people joined before the sale opened, and have got their numbers; null before.
+                 * @description How many people joined before the sale opened, and have got their numbers by the draw. Null
+                 *     before, and where nothing is drawn.
                  */
                 drawn: number | null;
                 /**
@@ -1560,7 +1561,8 @@ export interface components {
             admittedPerMinute: number | null;
             /**
              * Format: int64
-             * @description How many people joined before the sale opened, and have got their numbers; null before.
+             * @description How many people joined before the sale opened, and have got their numbers by the draw. Null
+             *     before, and where nothing is drawn.
              */
             drawn: number | null;
             /**
