@@ -14,6 +14,12 @@ const RATE_WINDOW_MIN: Duration = Duration::from_secs(5);
 const SLOW_WINDOW: Duration = Duration::from_secs(30);
 const SLOW_WINDOW_PERIOD: Duration = Duration::from_secs(10);
 const HISTORY_AGE: Duration = Duration::from_secs(300);
+/// Admissions that give a pace, however long ago they were: a room that lets in one person per
+/// minute has only one in each window.
+const ADMISSIONS_MIN: usize = 6;
+/// With fewer admissions in the history, the windows are too short for their number, and the slow
+/// pace is two thirds of the usual one.
+const SLOW_ADMISSIONS_MIN: usize = 60;
 /// A pace that falls by less is noise, and changes no estimate.
 const FALL_MIN: f64 = 0.1;
 /// The longest wait that is shown: a longer one is shown as this. Nobody can promise it.
@@ -65,8 +71,8 @@ impl Pace {
     /// Measures the pace. Estimates change only here. They rise only when the pace has fallen, and
     /// then `has_fallen` is true.
     pub fn measure(&mut self, now: Instant) {
-        let Some(usual) = self.rate(now, RATE_WINDOW) else { return };
-        let slow = self.slow_rate(now).unwrap_or(usual).min(usual);
+        let Some(usual) = self.rate(now) else { return };
+        let slow = self.slow_rate(now).unwrap_or(usual / 1.5).min(usual);
         let Some(shown) = self.shown else {
             self.shown = Some(Rates { usual, slow });
             return;
@@ -84,10 +90,10 @@ impl Pace {
         self.fell_at.is_some_and(|at| age(at, now) < RATE_WINDOW)
     }
 
-    /// People let in per minute, as measured over the last minute. `None` when the measured time is
-    /// too short.
+    /// People let in per minute, as measured over the last minute or the last few admissions. `None`
+    /// when the measured time is too short.
     pub fn per_minute(&self, now: Instant) -> Option<u64> {
-        self.rate(now, RATE_WINDOW).map(|rate| rate.round() as u64)
+        self.rate(now).map(|rate| rate.round() as u64)
     }
 
     /// How long somebody with `ahead` people in front will wait; `None` when nobody can say.
@@ -103,16 +109,40 @@ impl Pace {
         })
     }
 
-    /// People per minute in the window that ends at `end`.
-    fn rate(&self, end: Instant, window: Duration) -> Option<f64> {
+    /// People per minute in the last minute, or over the last few admissions. Between two admissions
+    /// it stays as it was at the last one, unless the next one is late.
+    fn rate(&self, now: Instant) -> Option<f64> {
+        let in_window =
+            self.admitted.iter().rev().take_while(|(at, _)| age(*at, now) <= RATE_WINDOW);
+        let count = in_window.count().max(ADMISSIONS_MIN).min(self.admitted.len());
+        if count < 2 {
+            return None;
+        }
+        let recent = self.admitted.range(self.admitted.len() - count..);
+        let (first, last) = (recent.clone().next()?.0, self.admitted.back()?.0);
+        if age(first, now) < RATE_WINDOW_MIN {
+            return None;
+        }
+        let gap = age(first, last) / (count as u32 - 1);
+        if age(last, now) > RATE_WINDOW.max(gap * 3) {
+            return Some(0.0);
+        }
+        let end = if age(last, now) > gap * 2 { now } else { last };
+        // The span begins with the first admission, so this admission is not counted.
+        let people: u64 = recent.skip(1).map(|(_, people)| people).sum();
+        Some(people as f64 * 60.0 / age(first, end).as_secs_f64())
+    }
+
+    /// People per minute in the slow window that ends at `end`.
+    fn window_rate(&self, end: Instant) -> Option<f64> {
         let last = self.admitted.iter().rev().find(|(at, _)| *at <= end)?;
-        if age(last.0, end) > window {
+        if age(last.0, end) > SLOW_WINDOW {
             return Some(0.0);
         }
         let mut recent = self
             .admitted
             .iter()
-            .skip_while(|(at, _)| age(*at, end) > window)
+            .skip_while(|(at, _)| age(*at, end) > SLOW_WINDOW)
             .take_while(|(at, _)| *at <= end);
         // The span begins with the first admission, so this admission is not counted.
         let span = age(recent.next()?.0, end);
@@ -123,13 +153,17 @@ impl Pace {
         Some(people as f64 * 60.0 / span.as_secs_f64())
     }
 
-    /// The rate of the slowest tenth of the windows within the history.
+    /// The rate of the slowest tenth of the windows within the history; `None` when they have too few
+    /// admissions.
     fn slow_rate(&self, now: Instant) -> Option<f64> {
+        if self.admitted.len() < SLOW_ADMISSIONS_MIN {
+            return None;
+        }
         let begin = self.admitted.front()?.0 + SLOW_WINDOW;
         let mut rates = Vec::new();
         let mut end = now;
         while end >= begin && age(end, now) + SLOW_WINDOW <= HISTORY_AGE {
-            rates.extend(self.rate(end, SLOW_WINDOW));
+            rates.extend(self.window_rate(end));
             let Some(before) = end.checked_sub(SLOW_WINDOW_PERIOD) else { break };
             end = before;
         }
@@ -166,9 +200,29 @@ mod tests {
         run(&mut pace, begin, 5..11, 10);
         assert_eq!(pace.per_minute(begin + Duration::from_secs(10)), Some(600));
         let eta = pace.eta(99).unwrap();
-        assert_eq!((eta.p50_seconds, eta.p90_seconds), (10, 15));
+        assert_eq!((eta.p50_seconds, eta.p90_seconds), (10, 20));
         let far = pace.eta(1_000_000).unwrap();
         assert_eq!((far.p50_seconds, far.p90_seconds), (3_600, 3_600), "an hour or more");
+    }
+
+    /// It has an estimate, and does not seem to slow down between two people.
+    #[test]
+    fn a_room_that_lets_in_a_person_per_minute_keeps_its_pace() {
+        for every in [7, 20, 60, 90] {
+            let (mut pace, begin) = (Pace::default(), Instant::now());
+            for second in 0..1_800 {
+                let now = begin + Duration::from_secs(second);
+                if second % every == 0 {
+                    pace.add(1, now);
+                }
+                pace.measure(now);
+                assert!(!pace.has_fallen(now), "every {every} s, at {second} s");
+                if second > 2 * every {
+                    let eta = pace.eta(3).unwrap();
+                    assert_eq!(eta.p50_seconds, 4 * every, "every {every} s, at {second} s");
+                }
+            }
+        }
     }
 
     #[test]
