@@ -90,8 +90,8 @@ impl Pace {
         self.fell_at.is_some_and(|at| age(at, now) < RATE_WINDOW)
     }
 
-    /// People let in per minute, as measured over the last minute or the last few admissions. `None`
-    /// when the measured time is too short.
+    /// People let in per minute, as measured over the last minute or the last few admissions.
+    /// `None` when the measured time is too short.
     pub fn per_minute(&self, now: Instant) -> Option<u64> {
         self.rate(now).map(|rate| rate.round() as u64)
     }
@@ -109,8 +109,8 @@ impl Pace {
         })
     }
 
-    /// People per minute in the last minute, or over the last few admissions. Between two admissions
-    /// it stays as it was at the last one, unless the next one is late.
+    /// People per minute in the last minute, or over the last few admissions. Between two
+    /// admissions it stays as it was at the last one, unless the next one is late.
     fn rate(&self, now: Instant) -> Option<f64> {
         let in_window =
             self.admitted.iter().rev().take_while(|(at, _)| age(*at, now) <= RATE_WINDOW);
@@ -153,8 +153,8 @@ impl Pace {
         Some(people as f64 * 60.0 / span.as_secs_f64())
     }
 
-    /// The rate of the slowest tenth of the windows within the history; `None` when they have too few
-    /// admissions.
+    /// The rate of the slowest tenth of the windows within the history; `None` when they have too
+    /// few admissions.
     fn slow_rate(&self, now: Instant) -> Option<f64> {
         if self.admitted.len() < SLOW_ADMISSIONS_MIN {
             return None;
