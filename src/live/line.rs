@@ -92,6 +92,10 @@ impl Line {
     /// Applies an entry of the stream.
     pub fn apply(&mut self, text: &str, now: Instant) {
         let Some((at, admitted)) = LineState::parse(text) else { return };
+        // The time in which nobody waited says nothing about the pace.
+        if self.at.waiting == 0 && at.waiting > 0 {
+            self.pace.forget();
+        }
         self.at = at;
         if admitted > 0 {
             self.pace.add(admitted, now);
@@ -157,4 +161,26 @@ impl Line {
 /// Whether people are let in.
 fn moves(state: QueueState) -> bool {
     matches!(state, QueueState::Open | QueueState::Slowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crowd that comes to an empty room is not told of a slow pace.
+    #[test]
+    fn a_time_in_which_nobody_waits_is_no_slow_pace() {
+        let (mut line, begin) = (Line::default(), Instant::now());
+        let at = |second: u64| begin + Duration::from_secs(second);
+        let mut run = |seconds: std::ops::Range<u64>, waiting: u64, admitted: u64| {
+            for second in seconds {
+                line.apply(&format!("1 {waiting} {admitted} 0 -"), at(second));
+                line.pace.measure(at(second));
+            }
+            (line.pace.eta(599).map(|eta| eta.p50_seconds), line.pace.has_fallen(at(400)))
+        };
+        assert_eq!(run(0..60, 100, 10), (Some(60), false));
+        run(60..61, 0, 10);
+        assert_eq!(run(340..400, 6_000, 10), (Some(60), false));
+    }
 }
