@@ -59,8 +59,11 @@ impl Engine {
         };
         let id = self.put_document(put, operation).await?;
         if fixture.status == MatchStatus::Closed && fixture.queue.enabled {
-            // Nobody waits any more, and this tells the people who watch the queue.
-            self.admit(fixture.id, None, 0).await?;
+            // Nobody waits any more, and this tells the people who watch the queue. The match is
+            // closed even if that fails.
+            if let Err(error) = self.admit(fixture.id, None, 0).await {
+                tracing::warn!(id = %fixture.id, %error, "the end of a queue was not told");
+            }
         }
         MatchId::from_key(&id).ok_or_else(|| bad(&id))
     }

@@ -22,11 +22,15 @@ impl Workers {
             None => self.engine.now_ms(partition).await?,
         };
         let due: Vec<MatchId> = times.filter(|(_, at)| *at <= now_ms).map(|(id, _)| id).collect();
-        let mut changed = 0;
+        let (mut changed, mut fault) = (0, None);
+        // A match that fails does not stop the others.
         for id in due {
-            changed += usize::from(self.follow_sale(id).await?);
+            match self.follow_sale(id).await {
+                Ok(has_changed) => changed += usize::from(has_changed),
+                Err(error) => fault = Some(error),
+            }
         }
-        Ok(changed)
+        fault.map_or(Ok(changed), Err)
     }
 
     /// Changes the status of a match if its time has come. When somebody else has changed the match
