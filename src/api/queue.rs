@@ -152,7 +152,11 @@ pub async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<P
     Ok(match place {
         Place::Waiting { ticket, number, serving, ahead } => {
             let eta = ahead.and_then(|ahead| feed.eta(ahead));
-            let far = eta.map_or(0, |eta| (eta.p50_seconds * 100).min(POLL_AFTER_MS_MAX));
+            let fixture = services.catalog.fixture(id);
+            // An admission must not end between two polls.
+            let longest = fixture.map_or(0, |fixture| fixture.queue.admission_ttl_ms / 3);
+            let longest = longest.min(POLL_AFTER_MS_MAX);
+            let far = eta.map_or(0, |eta| (eta.p50_seconds * 100).min(longest));
             PlaceView {
                 state: PlaceState::Waiting,
                 ticket: Some(ticket),

@@ -1,7 +1,7 @@
 //! The line of a waiting room as everybody sees it. One frame serves everybody who waits.
 
 use crate::domain::catalog::MatchStatus;
-use crate::domain::queue::LineState;
+use crate::domain::queue::{LineState, QueueSettings};
 use crate::live::match_now::MatchNow;
 use crate::live::pace::{Eta, Pace};
 use serde::Serialize;
@@ -140,7 +140,7 @@ impl Line {
             seats_may_return: around.unpaid > 0,
             drawn: self.at.drawn,
             epoch: around.epoch,
-            poll_after_ms: self.poll_after(state).as_millis() as u64,
+            poll_after_ms: self.poll_after(state, &around.fixture.queue).as_millis() as u64,
         }
     }
 
@@ -149,12 +149,14 @@ impl Line {
         self.pace.eta(ahead).filter(|_| moves(self.state(around, now)))
     }
 
-    fn poll_after(&self, state: QueueState) -> Duration {
+    fn poll_after(&self, state: QueueState, queue: &QueueSettings) -> Duration {
         if matches!(state, QueueState::Closed | QueueState::Off) {
             return POLL_INTERVAL_MAX;
         }
         let grown = Duration::from_secs(self.at.waiting / POLLS_PER_SECOND_MAX);
-        (POLL_INTERVAL_MIN + grown).min(POLL_INTERVAL_MAX)
+        // An admission must not end between two polls.
+        let longest = Duration::from_millis(queue.admission_ttl_ms / 3);
+        (POLL_INTERVAL_MIN + grown).min(POLL_INTERVAL_MAX).min(longest)
     }
 }
 
@@ -166,6 +168,16 @@ fn moves(state: QueueState) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Somebody who asks as the server says does not miss the turn, however long the line is.
+    #[test]
+    fn an_admission_outlives_two_polls() {
+        let line = Line::at(LineState { waiting: 1_000_000, ..LineState::default() });
+        for (admission_ttl_ms, seconds) in [(120_000, 23), (10_000, 3), (30_000, 10)] {
+            let queue = QueueSettings { admission_ttl_ms, ..QueueSettings::default() };
+            assert_eq!(line.poll_after(QueueState::Open, &queue).as_secs(), seconds);
+        }
+    }
 
     /// A crowd that comes to an empty room is not told of a slow pace.
     #[test]
