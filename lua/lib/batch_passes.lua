@@ -1,30 +1,45 @@
 -- The passes of a waiting room, as the commands of a batch change them.
 
--- Whether the user has a claim in this match that has not ended.
-local function has_claim(batch, match, user)
-  records_in(batch, user)
+-- Whether a claim in this field has seats of this match that are not paid yet.
+local function has_unpaid_in_field(batch, match, field)
+  for _, claim in ipairs(claims_in(batch, field) or {}) do
+    local paid = claim.state == CLAIM.CONFIRMED or claim.state == CLAIM.REFUNDING
+    if not claim.over and not paid and claim.match == match.id then return true end
+  end
+  return false
+end
+
+-- Whether the user has seats in this match that are not paid yet. A summary does not know what is
+-- paid. So all claims are read, which only happens for users who have a pass and several claims.
+local function has_unpaid(batch, match, user)
+  if has_unpaid_in_field(batch, match, user) then return true end
   local summary = batch.summaries[user]
-  if summary then return summary_seats(summary, match.id) > 0 end
-  for _, claim in ipairs(claims_in(batch, user) or {}) do
-    if not claim.over and claim.match == match.id then return true end
+  if not summary or summary_seats(summary, match.id) <= 0 then return false end
+  for _, field in ipairs(read_all_buckets(batch, user)) do
+    if has_unpaid_in_field(batch, match, field) then return true end
   end
   return false
 end
 
 -- Buyers with seats count otherwise than buyers without (lua/queue_admit.lua). The first hold also
--- picks an admission up, and so begins the pass.
+-- picks an admission up, and so begins the pass. A purchase ends the pass under which its seats
+-- were held. That pass is BUYING. A user who has left the room since and was let in again has
+-- another pass, which stays.
 local function write_passes(batch, match)
   local scores, used = {}, {}
-  for user in pairs(match.passes_used) do used[#used + 1] = user end
   for user in pairs(match.buyers) do
-    local score = not match.passes_used[user] and redis.call('ZSCORE', match.key.passes, user)
+    local score = redis.call('ZSCORE', match.key.passes, user)
     local kind, ends_at = PASS.ADMITTED, 0
     if score then kind, ends_at = pass_parse(score) end
-    local buys = has_claim(batch, match, user)
-    if ends_at > batch.now and buys ~= (kind == PASS.BUYING) then
-      if kind == PASS.ADMITTED then ends_at = batch.now + match.pass_ttl end
-      scores[#scores + 1] = pass_score(buys and PASS.BUYING or PASS.CHOOSING, ends_at)
-      scores[#scores + 1] = user
+    if match.passes_used[user] and kind == PASS.BUYING then
+      used[#used + 1] = user
+    elseif ends_at > batch.now then
+      local buys = has_unpaid(batch, match, user)
+      if buys ~= (kind == PASS.BUYING) then
+        if kind == PASS.ADMITTED then ends_at = batch.now + match.pass_ttl end
+        scores[#scores + 1] = pass_score(buys and PASS.BUYING or PASS.CHOOSING, ends_at)
+        scores[#scores + 1] = user
+      end
     end
   end
   if #scores > 0 then redis.call('ZADD', match.key.passes, unpack(scores)) end

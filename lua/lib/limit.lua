@@ -19,14 +19,20 @@ local function seats_held(batch, match, user)
   return seats_in_field(batch, match, user)
 end
 
+-- Reads all further claims of a user, and returns their fields.
+local function read_all_buckets(batch, user)
+  local fields = {}
+  for number = 1, #BUCKETS do fields[number] = user .. BUCKETS:sub(number, number) end
+  read_fields(batch, fields, #fields)
+  return fields
+end
+
 -- The same without claims whose deadline has passed. It reads all claims of the user, so it is only
 -- done before a hold is refused for the number of seats.
 local function seats_held_now(batch, match, user)
   local count = seats_in_field(batch, match, user)
   if not batch.summaries[user] then return count end
-  local fields = {}
-  for number = 1, #BUCKETS do fields[number] = user .. BUCKETS:sub(number, number) end
-  read_fields(batch, fields, #fields)
+  local fields = read_all_buckets(batch, user)
   for _, field in ipairs(fields) do count = count + seats_in_field(batch, match, field) end
   return count
 end

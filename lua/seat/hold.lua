@@ -5,9 +5,11 @@
 -- Replies: hold: held already_held already_reserved not_open pass_required seat_limit taken orphan
 -- Replies: hold_best: held not_open pass_required seat_limit none
 local function has_pass(batch, match, user)
-  if match.passes_used[user] then return false end
   local score = redis.call('ZSCORE', match.key.passes, user)
-  return score and select(2, pass_parse(score)) > batch.now
+  if not score then return false end
+  local kind, ends_at = pass_parse(score)
+  local used = match.passes_used[user] and kind == PASS.BUYING
+  return not used and ends_at > batch.now
 end
 
 local function refuse_buyer(batch, match, user, count)

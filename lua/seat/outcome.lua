@@ -29,7 +29,7 @@ local function confirm(batch, match, claim)
   local value = SEAT.OCCUPIED .. claim.field
   for seat in claim.seats:gmatch('[^,]+') do match.changed[seat] = value end
   batch.seats_moved = batch.seats_moved + seat_count(claim.seats)
-  match.passes_used[claim.user] = true
+  match.buyers[claim.user], match.passes_used[claim.user] = true, true
 end
 
 -- Seats that an earlier sale has in PostgreSQL show as sold, although Redis has forgotten to whom.

@@ -171,6 +171,45 @@ async fn a_pass_ends_with_the_purchase() {
     assert!(is_refused(&hold(&scene, scene.me, 3).await));
 }
 
+/// Buyers of an earlier purchase who give their seats back choose again. What they have paid for
+/// does not count, whichever of their claims it is.
+#[tokio::test]
+async fn paid_seats_do_not_count_as_seats_that_are_being_bought() {
+    let bed = TestEngine::start().await;
+    for bought in [2, 1] {
+        let mut scene = bed.at(&[Queue, Pass]).await;
+        // The claim that is paid for is the first one of the user, or the second one.
+        let me = scene.me;
+        let kept = if bought == 1 { Some(hold(&scene, me, 9).await.unwrap()) } else { None };
+        for step in [Hold, Reserve, Request, Begin, Approve] {
+            scene.step(step).await;
+        }
+        bed.engine.let_in(scene.id(), me).await.unwrap();
+        look(&scene, me).await;
+        let next = hold(&scene, me, 5).await.unwrap();
+        assert_eq!(pass_of(&scene, me).await.unwrap().0, BUYING);
+        bed.engine.release(scene.id(), me, next).await.unwrap();
+        if let Some(kept) = kept {
+            assert_eq!(pass_of(&scene, me).await.unwrap().0, BUYING, "one hold is left");
+            bed.engine.release(scene.id(), me, kept).await.unwrap();
+        }
+        assert_eq!(pass_of(&scene, me).await.unwrap().0, CHOOSING);
+    }
+}
+
+/// The payment of an earlier visit is done while its buyer has a new pass.
+#[tokio::test]
+async fn a_purchase_ends_no_pass_that_began_after_its_hold() {
+    let bed = TestEngine::start().await;
+    let mut scene = bed.at(&[Queue, Pass, Hold, Reserve, Request, Begin]).await;
+    assert!(bed.engine.leave_queue(scene.id(), scene.me).await.unwrap());
+    bed.engine.let_in(scene.id(), scene.me).await.unwrap();
+    look(&scene, scene.me).await;
+    scene.step(Approve).await;
+    assert_eq!(pass_of(&scene, scene.me).await.map(|(kind, _)| kind), Some(CHOOSING));
+    assert!(hold(&scene, scene.me, 5).await.is_ok());
+}
+
 /// A pass is only needed to hold seats.
 #[tokio::test]
 async fn a_reservation_outlives_the_pass() {
