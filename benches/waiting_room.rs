@@ -241,7 +241,7 @@ impl Room<'_> {
         let work = async {
             let mut people = 0;
             for _ in 0..steps {
-                people += engine.admit(id, Some(1_000_000), 0).await.expect("a step").people;
+                people += engine.admit(id, Some(1_000_000)).await.expect("a step").people;
                 tokio::time::sleep(STEP_INTERVAL).await;
             }
             people

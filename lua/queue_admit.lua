@@ -3,12 +3,14 @@
 -- This script, which runs a few times a second, writes to the changes how many wait.
 -- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue   KEYS[3]  ZSET  passes   KEYS[4]  STREAM changes
 -- KEYS[5]  HASH  partition   KEYS[6]  HASH  seats
+-- KEYS[7..9]  HASH  ring of answers under an Idempotency-Key
 -- ARGV[1]  seats of the site; 0: unknown
 -- ARGV[2]  people to let in at once, whatever the settings; 0: as the settings say
--- Replies: not_loaded off closed idle admitted, then people let in, drawn, early, the order, and
--- people who wait
+-- ARGV[3]  operation   ARGV[4]  fingerprint
+-- Replies: not_loaded off exists_different admitted_before closed idle admitted, then: people let
+-- in, drawn, early, the order, people who wait, and how many were drawn in the published draw
 -- Emits: changes: q with serving, people waiting, people admitted now, 1 if slowed, how many were
---        drawn (or -)
+--        drawn in the published draw (or -)
 -- Cost: O(people admitted · log people waiting)
 -- While somebody waits, the numbers are written at least at this interval, because clients estimate
 -- the pace of the queue from the time between them.
@@ -20,8 +22,13 @@ local queue = queue_read(KEYS[1], clock_read(KEYS[5]))
 if not queue.status then return { 'not_loaded' } end
 if not queue.enabled then return { 'off' } end
 local is_open, now = queue.status == MATCH.OPEN, queue.now
+local ring = operation_ring({ KEYS[7], KEYS[8], KEYS[9] }, now)
+local answer = operation_replay(operation_find(ring, ARGV[3]), ARGV[4])
+if answer == 'exists_different' then return { 'exists_different' } end
+if answer then return { 'admitted_before', tonumber(answer) } end
 local set = redis.call('HMGET', KEYS[1], 'queue_per_minute', 'queue_active_max',
-  'queue_buyers_per_free_seat', 'queue_last_at', 'queue_told', 'queue_told_at')
+  'queue_buyers_per_free_seat', 'queue_last_at', 'queue_told', 'queue_told_at',
+  'queue_draw_published')
 local forced = tonumber(ARGV[2])
 
 -- How many more people may be inside.
@@ -36,7 +43,7 @@ local function room_inside()
   local free = math.max(0, seats - redis.call('HLEN', KEYS[6]))
   local buyers = redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. pass_score(PASS.BUYING, 0))
   -- The thousandth makes up for the rounding of a factor such as 0.1.
-  local served = math.ceil(free * tonumber(set[3] or 1) - 0.001)
+  local served = math.ceil(free * tonumber(set[3]) - 0.001)
   return math.min(room, served - buyers)
 end
 
@@ -82,9 +89,7 @@ if is_open then
   end
 end
 local waiting = redis.call('ZCARD', KEYS[2])
-local known = queue.order == 'random' and queue.drawn >= queue.early
-local rest = (slowed and waiting > 0 and '1 ' or '0 ')
-  .. (known and string.format('%d', queue.early) or '-')
+local rest = (slowed and waiting > 0 and '1 ' or '0 ') .. (set[7] or '-')
 local told = waiting .. ' ' .. rest
 local old = waiting > 0 and now - tonumber(set[6] or 0) >= WRITE_INTERVAL_MS
 if #people > 0 or told ~= (set[5] or '0 0 -') or old then
@@ -92,5 +97,10 @@ if #people > 0 or told ~= (set[5] or '0 0 -') or old then
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'q',
     string.format('%d %d %d ', queue.serving, waiting, #people) .. rest)
 end
+if ARGV[3] ~= '' then
+  operation_store(ring, { ARGV[3], ARGV[4] .. ' ' .. #people }, 2)
+end
 local reply = (#people > 0 and 'admitted') or (not is_open and 'closed') or 'idle'
-return { reply, #people, queue.drawn, queue.early or 0, queue.order or '', waiting }
+return {
+  reply, #people, queue.drawn, queue.early or 0, queue.order or '', waiting, set[7] or '',
+}

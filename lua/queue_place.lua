@@ -41,7 +41,8 @@ local function cannot_join()
   if too_early or (not is_open and queue.status ~= MATCH.ANNOUNCED) then
     return 'not_open ' .. string.format('%d', queue.opens_at)
   end
-  local seats = tonumber(ARGV[1])
+  -- Before the opening no seat is sold. Blocked seats may be given back by then.
+  local seats = is_open and tonumber(ARGV[1]) or 0
   seats_free = seats_free or seats - redis.call('HLEN', KEYS[5])
   if seats > 0 and seats_free <= 0 then return 'sold_out' end
   if queue.next + 1 >= QUEUE_NUMBER then return 'full' end

@@ -151,6 +151,7 @@ pub fn open_match() -> Match {
         sale_opens_at: None,
         sale_closes_at: None,
         draw_seed: None,
+        drawn: None,
         orphan_rule: false,
         moved: false,
         archived: false,

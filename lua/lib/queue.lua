@@ -40,13 +40,9 @@ local function queue_score(number, ticket)
   return string.format('%d', number * QUEUE_NUMBER + ticket)
 end
 
--- Life of an unused admission in ms, for a match that an earlier release has stored.
-local ADMISSION_TTL_MS = 120000
-
 -- Gives passes to these users from now on.
 local function queue_let_in(key_meta, key_passes, queue, users)
   local ttl = redis.call('HGET', key_meta, 'queue_admission_ttl_ms')
-    or ADMISSION_TTL_MS
   local ends_at, scores = pass_score(PASS.ADMITTED, queue.now + ttl), {}
   for number = 1, #users do
     scores[2 * number - 1], scores[2 * number] = ends_at, users[number]

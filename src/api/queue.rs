@@ -9,11 +9,11 @@ use crate::api::extract::{Created, Envelope, NoContent, Okay};
 use crate::api::known_match::KnownMatch;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw::seed_hash;
-use crate::domain::ids::MatchId;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::queue::{Place, PlaceVerb};
 use crate::live::frame::Subject;
 use crate::live::line::LineView;
+use crate::live::match_feed::MatchFeed;
 use crate::live::pace::Eta;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -67,7 +67,7 @@ pub struct PlaceView {
 pub struct DrawView {
     /// The SHA-256 of the text of the seed, in hexadecimal digits.
     seed_hash: String,
-    /// The seed, once all have their numbers; null before.
+    /// The seed, once all have their numbers and this is safely stored; null before.
     #[schema(required)]
     seed: Option<String>,
     /// How many people were drawn; null before.
@@ -90,12 +90,11 @@ pub async fn join(
 ) -> ApiResult<Created<PlaceView>> {
     services.limits.join(user.id.0, caller.0)?;
     let seats = services.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
+    // First, because nobody may get a place and hear of a failure.
+    let feed = services.hub.feed(fixture.id).await?;
     match services.engine.join_queue(fixture.id, user.id, seats).await {
-        Ok(place) => Ok(Created(view(&services, fixture.id, place).await?)),
-        Err(EngineError::Refused(Refusal::SoldOut)) => {
-            let may_return = services.hub.feed(fixture.id).await?.line().seats_may_return;
-            Err(sold_out(may_return))
-        }
+        Ok(place) => Ok(Created(view(&fixture, &feed, place))),
+        Err(EngineError::Refused(Refusal::SoldOut)) => Err(sold_out(feed.line().seats_may_return)),
         Err(error) => Err(error.into()),
     }
 }
@@ -123,9 +122,10 @@ pub async fn place(
     user: User,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<PlaceView>> {
+    // First, because looking picks an admission up.
+    let feed = services.hub.feed(fixture.id).await?;
     let place = services.engine.queue_place(fixture.id, user.id, PlaceVerb::Look).await?;
-    let place = place.ok_or(ErrorCode::NotInQueue)?;
-    Ok(Okay(view(&services, fixture.id, place).await?))
+    Ok(Okay(view(&fixture, &feed, place.ok_or(ErrorCode::NotInQueue)?)))
 }
 
 /// Leaves the queue, or returns the pass. Who joins again is at the end of the line.
@@ -146,16 +146,13 @@ pub async fn leave(
 }
 
 /// A place as the API shows it.
-pub async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<PlaceView> {
-    let feed = services.hub.feed(id).await?;
+pub fn view(fixture: &Match, feed: &MatchFeed, place: Place) -> PlaceView {
     let (epoch, poll_after_ms) = (feed.epoch(), feed.line().poll_after_ms);
-    Ok(match place {
+    match place {
         Place::Waiting { ticket, number, serving, ahead } => {
             let eta = ahead.and_then(|ahead| feed.eta(ahead));
-            let fixture = services.catalog.fixture(id);
             // An admission must not end between two polls.
-            let longest = fixture.map_or(0, |fixture| fixture.queue.admission_ttl_ms / 3);
-            let longest = longest.min(POLL_AFTER_MS_MAX);
+            let longest = (fixture.queue.admission_ttl_ms / 3).min(POLL_AFTER_MS_MAX);
             let far = eta.map_or(0, |eta| (eta.p50_seconds * 100).min(longest));
             PlaceView {
                 state: PlaceState::Waiting,
@@ -180,7 +177,7 @@ pub async fn view(services: &Services, id: MatchId, place: Place) -> ApiResult<P
             epoch,
             poll_after_ms: POLL_AFTER_MS_MAX,
         },
-    })
+    }
 }
 
 /// The queue now, for clients without event streams. The response is the same for everybody, and
@@ -199,6 +196,10 @@ pub async fn serving(
     // Half of the interval, so that nobody sees numbers that are older than two of their polls.
     let age_max = (line.poll_after_ms / 2_000).max(1);
     let mut response = Okay(line).into_response();
+    // Only administrators see a draft.
+    if fixture.status == MatchStatus::Draft {
+        return Ok(response);
+    }
     if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={age_max}")) {
         response.headers_mut().insert(header::CACHE_CONTROL, value);
     }
@@ -211,13 +212,16 @@ pub async fn serving(
     operation_id = "getDraw", tag = "queue",
     params(("match" = uuid::Uuid, Path)),
     responses((status = 200, body = Envelope<DrawView>)),
-    extensions(("x-codes" = json!([ErrorCode::NoDraw, ErrorCode::MatchArchived]))))]
+    extensions(("x-codes" = json!([ErrorCode::NoDraw]))))]
 pub async fn draw(
     State(services): State<Arc<Services>>,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Okay<DrawView>> {
     let seed = fixture.draw_seed.clone().ok_or(ErrorCode::NoDraw)?;
-    let drawn = services.hub.feed(fixture.id).await?.line().drawn;
+    let drawn = match fixture.archived {
+        true => fixture.drawn.map(u64::from),
+        false => services.hub.feed(fixture.id).await?.line().drawn,
+    };
     // The draw was turned off again before the sale opened.
     if drawn.is_none() && !fixture.queue.random_pre_queue {
         return Err(ErrorCode::NoDraw.into());

@@ -67,6 +67,10 @@ pub struct Match {
     /// because its hash is published.
     #[serde(default)]
     pub draw_seed: Option<String>,
+    /// How many people were drawn with it; none: the draw has not happened. The seed is published
+    /// once PostgreSQL has this number, because the draw cannot be lost and repeated from then on.
+    #[serde(default)]
+    pub drawn: Option<u32>,
     /// No choice by hand may leave a single seat alone.
     #[serde(default)]
     pub orphan_rule: bool,

@@ -61,7 +61,7 @@ impl Engine {
         if fixture.status == MatchStatus::Closed && fixture.queue.enabled {
             // Nobody waits any more, and this tells the people who watch the queue. The match is
             // closed even if that fails.
-            if let Err(error) = self.admit(fixture.id, None, 0).await {
+            if let Err(error) = self.admit(fixture.id, None).await {
                 tracing::warn!(id = %fixture.id, %error, "the end of a queue was not told");
             }
         }

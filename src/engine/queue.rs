@@ -3,13 +3,14 @@
 use crate::domain::ids::{MatchId, UserId};
 use crate::engine::Engine;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 
 /// A user's place in the queue of a match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Waiting {
         /// The number in the order of joining.
@@ -56,6 +57,8 @@ pub struct Admitted {
     pub random: bool,
     /// People who still wait.
     pub waiting: u64,
+    /// How many were drawn in the draw whose seed is published.
+    pub published: Option<u32>,
 }
 
 /// How many people are where, for the organiser.
@@ -145,27 +148,58 @@ impl Engine {
         Ok(word == "left")
     }
 
-    /// Lets in as many people as the settings allow, and writes how many wait to the changes. With
-    /// `forced` it lets in this many people, whatever the settings say; at most 1,000 at once.
+    /// Lets in as many people as the settings allow, and writes how many wait to the changes.
     pub async fn admit(
         &self,
         match_id: MatchId,
         seats: Option<u32>,
+    ) -> Result<Admitted, EngineError> {
+        self.admit_step(match_id, seats, 0, Operation::default()).await
+    }
+
+    /// Lets in this many people at once, at most 1,000, whatever the settings say. Returns how many
+    /// there were; fewer than wanted when the line is shorter, or while its order is being drawn.
+    ///
+    /// Refusals: `ExistsDifferent`.
+    pub async fn admit_now(
+        &self,
+        match_id: MatchId,
+        seats: Option<u32>,
+        people: u32,
+        operation: Operation,
+    ) -> Result<u64, EngineError> {
+        Ok(self.admit_step(match_id, seats, people, operation).await?.people)
+    }
+
+    async fn admit_step(
+        &self,
+        match_id: MatchId,
+        seats: Option<u32>,
         forced: u32,
+        operation: Operation,
     ) -> Result<Admitted, EngineError> {
         let keys = MatchKeys(match_id);
         let mut names = vec![keys.meta(), keys.queue(), keys.passes(), keys.changes()];
         names.extend([partition_key(match_id), keys.seats()]);
-        let arguments = vec![seats_argument(seats), forced.to_string()];
+        names.extend(PartitionKeys(match_id.partition()).operations());
+        let arguments =
+            vec![seats_argument(seats), forced.to_string(), operation.key, operation.fingerprint];
         let reply: Vec<Value> =
             self.call(match_id.partition(), &SCRIPTS.queue_admit, names, arguments).await?;
+        let word = |at: usize| reply.get(at).and_then(|word| word.as_str()).unwrap_or_default();
+        match word(0).as_ref() {
+            "not_loaded" => return Err(EngineError::NotLoaded),
+            "exists_different" => return Err(Refusal::ExistsDifferent.into()),
+            _ => {}
+        }
         let number = |at: usize| reply.get(at).and_then(Value::as_u64).unwrap_or(0);
         Ok(Admitted {
             people: number(1),
             drawn: number(2) as u32,
             early: number(3) as u32,
-            random: reply.get(4).and_then(|word| word.as_str()).as_deref() == Some("random"),
+            random: word(4) == "random",
             waiting: number(5),
+            published: word(6).parse().ok(),
         })
     }
 
@@ -185,6 +219,13 @@ impl Engine {
         let word: String =
             self.call(match_id.partition(), &SCRIPTS.queue_draw, names, arguments).await?;
         Ok(word == "drawn")
+    }
+
+    /// Publishes the seed of the draw, in which so many people were drawn, from the next step on.
+    pub async fn publish_draw(&self, match_id: MatchId, drawn: u32) -> Result<(), EngineError> {
+        let (client, meta) = (self.match_client(match_id)?, MatchKeys(match_id).meta());
+        let _: i64 = client.hset(meta, ("queue_draw_published", drawn.to_string())).await?;
+        Ok(())
     }
 
     /// Lets a user in at once, who need not be in the queue. Refusals: `QueueOff`, `NotOpen`.

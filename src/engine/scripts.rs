@@ -210,7 +210,14 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     match_snapshot: lua!("match_snapshot.lua"),
     queue_place: queue_lua!("queue_place.lua"),
     queue_leave: lua!("queue_leave.lua"),
-    queue_admit: queue_lua!("queue_admit.lua"),
+    queue_admit: lua!(
+        "lib/clock.lua",
+        "lib/operation.lua",
+        "lib/states.lua",
+        "lib/passes.lua",
+        "lib/queue.lua",
+        "queue_admit.lua"
+    ),
     queue_draw: queue_lua!("queue_draw.lua"),
     queue_let_in: queue_lua!("queue_let_in.lua"),
     lease_take: lua!(freeing "lease_take.lua"),

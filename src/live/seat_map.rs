@@ -182,6 +182,7 @@ impl SeatMap {
             line.measure(self.around(), Instant::now());
             self.line = line;
             flush.line = Some(self.line());
+            self.snapshots.clear();
         }
         flush.match_changed = self.match_changed;
         (self.line_moved, self.match_changed) = (false, false);

@@ -102,6 +102,7 @@ fn fixture(site: &KnownSite) -> Match {
         sale_opens_at: None,
         sale_closes_at: None,
         draw_seed: None,
+        drawn: None,
         orphan_rule: false,
         moved: false,
         archived: false,

@@ -82,6 +82,14 @@ impl Store {
         Ok(seats.collect())
     }
 
+    /// How many people were drawn for a match, as PostgreSQL has it.
+    pub async fn drawn(&self, id: MatchId) -> Result<Option<u32>, StoreError> {
+        const DRAWN: &str = "select (document ->> 'drawn')::int from matches where id = $1";
+        let row = self.connection().await?.query_opt(DRAWN, &[&id.0]).await?;
+        let drawn: Option<i32> = row.and_then(|row| row.get(0));
+        Ok(drawn.and_then(|drawn| u32::try_from(drawn).ok()))
+    }
+
     /// The archived matches among `ids`.
     pub async fn archived_matches(&self, ids: &[MatchId]) -> Result<HashSet<MatchId>, StoreError> {
         let connection = self.connection().await?;

@@ -2,10 +2,12 @@
 
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw;
-use crate::domain::ids::Partition;
+use crate::domain::ids::{MatchId, Partition};
 use crate::engine::error::EngineError;
+use crate::engine::operation::Operation;
 use crate::engine::queue::Admitted;
 use crate::workers::Workers;
+use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,10 @@ const NUMBERS_PER_CALL: usize = 100;
 /// The pause between two such calls. It leaves half of the time of Redis to the commands of buyers,
 /// and a million people still have their numbers within 40 s, much faster than they are let in.
 const DRAW_PAUSE: Duration = Duration::from_millis(1);
+/// How often PostgreSQL is asked whether it has the draw, and the interval. After that, the next
+/// step of the room asks again.
+const COMMIT_LOOKS_MAX: usize = 50;
+const COMMIT_LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Workers {
     /// Does one step of every waiting room of a partition, and returns how many people were let in.
@@ -51,10 +57,13 @@ impl Workers {
         let seats = self.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
         let (mut people, mut waiting) = (0, 0);
         for _ in 0..CALLS_PER_STEP_MAX {
-            let step = self.engine.admit(fixture.id, seats, 0).await?;
+            let step = self.engine.admit(fixture.id, seats).await?;
             people += step.people;
             waiting = step.waiting;
-            if step.drawn < step.early && self.drawing.lock().insert(fixture.id) {
+            let is_drawn = step.drawn >= step.early;
+            let is_random = step.random || fixture.drawn.is_some();
+            let unpublished = is_random && step.published.is_none();
+            if (!is_drawn || unpublished) && self.drawing.lock().insert(fixture.id) {
                 tokio::spawn(self.clone().draw(fixture.clone(), step.clone()));
             }
             if step.people < 1000 {
@@ -64,18 +73,51 @@ impl Workers {
         Ok((people, waiting))
     }
 
-    /// Gives all early people their numbers. The first ones are let in while the others are still
-    /// waiting for theirs. After the death of a worker, the next one continues with the same order.
+    /// Gives all early people their numbers, and publishes the seed. The first people are let in
+    /// while the others are still waiting for their numbers. After the death of a worker, the next
+    /// one continues with the same order.
     async fn draw(self: Arc<Self>, fixture: Arc<Match>, step: Admitted) {
-        let id = fixture.id;
-        match self.draw_all(&fixture, step).await {
-            Ok(drawn) => tracing::info!(%id, drawn, "the early people have their numbers"),
+        let (id, early, random) = (fixture.id, step.early, step.random);
+        let done = async {
+            self.draw_all(&fixture, step).await.map_err(anyhow::Error::from)?;
+            match random || fixture.drawn.is_some() {
+                true => self.publish_draw(id, early).await,
+                false => Ok(()),
+            }
+        };
+        match done.await {
+            Ok(()) => tracing::info!(%id, early, "the early people have their numbers"),
             Err(error) => tracing::warn!(%id, %error, "the draw goes on with the next step"),
         }
         self.drawing.lock().remove(&id);
     }
 
-    async fn draw_all(&self, fixture: &Match, mut step: Admitted) -> Result<u32, EngineError> {
+    /// Puts the number of people who were drawn into the match, and publishes the seed once
+    /// PostgreSQL has it. With a seed that is known, nobody may be drawn again. So it must not be
+    /// shown while a loss of Redis could still bring the match back as it was before the opening.
+    async fn publish_draw(&self, id: MatchId, early: u32) -> anyhow::Result<()> {
+        let fixture = self.engine.fixture(id).await?.context("the match is gone")?;
+        let drawn = fixture.drawn.unwrap_or(early);
+        if fixture.drawn.is_none() {
+            let fixture = Match { version: fixture.version + 1, drawn: Some(drawn), ..fixture };
+            self.engine.put_match(&fixture, Operation::default()).await?;
+        }
+        for _ in 0..COMMIT_LOOKS_MAX {
+            if self.store.drawn(id).await?.is_some() {
+                self.engine.publish_draw(id, drawn).await?;
+                // This tells everybody, also when the match has been closed in the meantime.
+                self.engine.admit(id, None).await?;
+                return Ok(());
+            }
+            tokio::time::sleep(COMMIT_LOOK_INTERVAL).await;
+        }
+        anyhow::bail!("PostgreSQL does not have it yet")
+    }
+
+    async fn draw_all(&self, fixture: &Match, mut step: Admitted) -> Result<(), EngineError> {
+        if step.drawn >= step.early {
+            return Ok(());
+        }
         let order = if step.random {
             let Some(seed) = fixture.draw_seed.clone() else {
                 let text = "the match has no seed for its draw".to_owned();
@@ -94,6 +136,6 @@ impl Workers {
             step.drawn += tickets.len() as u32;
             tokio::time::sleep(DRAW_PAUSE).await;
         }
-        Ok(step.drawn)
+        Ok(())
     }
 }

@@ -169,7 +169,7 @@ async fn a_last_admission_in_the_future_does_not_stop_the_queue() {
     let key = MatchKeys(scene.id()).meta();
     let _: i64 = bed.raw.hset(key, ("queue_last_at", last)).await.unwrap();
     eventually("one is let in", || async {
-        (bed.engine.admit(scene.id(), None, 0).await.unwrap().people == 1).then_some(())
+        (bed.engine.admit(scene.id(), None).await.unwrap().people == 1).then_some(())
     })
     .await;
 }

@@ -1,11 +1,12 @@
 //! The draw of the waiting room: people who join before the sale opens.
 
 use crate::support::engine::Step::Queue;
-use crate::support::engine::{Scene, TestEngine};
+use crate::support::engine::{Scene, TestEngine, seats};
 use crate::support::room::{admit, joined, look, pass_time, peek, step, user};
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::draw;
 use grandstand::domain::ids::UserId;
+use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::queue::{Admitted, Place};
 
 const SEED: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -84,7 +85,11 @@ async fn early_people_are_drawn_when_the_sale_opens() {
         assert_eq!(place, (u64::from(ticket), Some(number), Some(number - 1 - left)));
     }
     assert_eq!(waiting(&scene, late).await, (62, Some(62), Some(59)));
-    step(&scene, None).await;
+    let state = step(&scene, None).await;
+    assert_eq!((state.drawn, state.published), (61, None));
+    assert_eq!(bed.changes(scene.id()).await.last().unwrap(), "0 60 0 0 -", "not safe yet");
+    bed.engine.publish_draw(scene.id(), 61).await.unwrap();
+    assert_eq!(step(&scene, None).await.published, Some(61));
     assert_eq!(bed.changes(scene.id()).await.last().unwrap(), "0 60 0 0 61");
 }
 
@@ -121,6 +126,18 @@ async fn the_first_are_let_in_while_the_others_still_get_their_numbers() {
     draw_all(&scene, Admitted { drawn: 12, ..state }, 5).await;
     pass_time(&scene, 1000.0).await;
     assert_eq!(admit(&scene).await, 19, "all others, and the late one");
+}
+
+/// The organiser may still give them back by the opening.
+#[tokio::test]
+async fn blocked_seats_send_nobody_away_before_the_opening() {
+    let bed = TestEngine::start().await;
+    let mut scene = early_room(&bed, true).await;
+    bed.engine.block(scene.id(), seats(&[1, 2])).await.unwrap();
+    bed.engine.join_queue(scene.id(), user(), Some(2)).await.unwrap();
+    open(&mut scene).await;
+    let refused = bed.engine.join_queue(scene.id(), user(), Some(2)).await;
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::SoldOut))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -1,17 +1,15 @@
 //! Passes of the waiting room: how they begin and end, and how many there are.
 
 use crate::support::engine::Step::{Approve, Begin, Hold, Pass, Queue, Request, Reserve};
-use crate::support::engine::{PARTITION, PRICE, Scene, TestEngine, seats};
+use crate::support::engine::{PRICE, Scene, TestEngine, seats};
 use crate::support::room::{
     admit, end_pass, joined, look, pass_of, pass_time, passes, peek, step, user,
 };
-use fred::prelude::*;
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::ids::UserId;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::operation::Operation;
 use grandstand::engine::queue::Place;
-use grandstand::redis::keys::MatchKeys;
 
 const ADMITTED: i64 = 0;
 const CHOOSING: i64 = 1;
@@ -246,8 +244,14 @@ async fn the_organiser_lets_people_in_by_hand() {
         bed.engine.let_in(scene.id(), lucky).await.unwrap();
         assert_eq!(pass_of(&scene, lucky).await.map(|(kind, _)| kind), kept.map(|(kind, _)| kind));
     }
-    let forced = bed.engine.admit(scene.id(), Some(2), 2).await.unwrap();
-    assert_eq!(forced.people, 2);
+    let operation = Operation { key: "once".to_owned(), fingerprint: "body".to_owned() };
+    let forced = bed.engine.admit_now(scene.id(), Some(2), 2, operation.clone()).await;
+    assert_eq!(forced.unwrap(), 2);
+    let repeated = bed.engine.admit_now(scene.id(), Some(2), 2, operation.clone()).await;
+    assert_eq!(repeated.unwrap(), 2, "the same two");
+    let other = Operation { fingerprint: "other".to_owned(), ..operation };
+    let refused = bed.engine.admit_now(scene.id(), Some(2), 2, other).await;
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::ExistsDifferent))));
     for (number, member) in users.iter().enumerate() {
         let admitted = matches!(peek(&scene, *member).await, Some(Place::Admitted { .. }));
         assert_eq!(admitted, [0, 1, 3].contains(&number), "{number}");
@@ -258,37 +262,4 @@ async fn the_organiser_lets_people_in_by_hand() {
     let off = bed.at(&[]).await;
     let refused = bed.engine.let_in(off.id(), stranger).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
-}
-
-/// Its fields and scores are those of the release before. Nobody loses a place or a pass.
-#[tokio::test]
-async fn a_room_of_an_earlier_release_goes_on() {
-    let bed = TestEngine::start().await;
-    let scene = fast_room(&bed).await;
-    let (keys, users) = (MatchKeys(scene.id()), [user(), user(), user()]);
-    let gone = [
-        "queue_admission_ttl_ms",
-        "queue_buyers_per_free_seat",
-        "queue_random",
-        "sale_opens_at",
-        "sale_closes_at",
-    ];
-    let _: i64 = bed.raw.hdel(keys.meta(), gone.to_vec()).await.unwrap();
-    let _: i64 = bed.raw.hset(keys.meta(), vec![("queue_next", 3), ("serving", 1)]).await.unwrap();
-    let until = (bed.engine.now_ms(PARTITION).await.unwrap() + 60_000) as f64;
-    let add = async |key: String, score: f64, user: UserId| {
-        let value = (score, user.key());
-        let _: i64 = bed.raw.zadd(key, None, None, false, false, value).await.unwrap();
-    };
-    add(keys.passes(), until, users[0]).await;
-    add(keys.queue(), 2.0, users[1]).await;
-    add(keys.queue(), 3.0, users[2]).await;
-    assert!(hold(&scene, users[0], 1).await.is_ok());
-    let state = step(&scene, Some(25)).await;
-    assert_eq!((state.early, state.drawn, state.random), (3, 0, false));
-    assert!(bed.engine.draw(scene.id(), &state, &[1, 2, 3]).await.unwrap());
-    assert_eq!(admit_of(&scene, 25).await, 2);
-    for lucky in &users[1..] {
-        assert!(matches!(look(&scene, *lucky).await, Some(Place::Admitted { serving: 3, .. })));
-    }
 }

@@ -119,7 +119,7 @@ async fn several_workers_let_in_no_more_than_one() {
     // The people of one second come first. All later ones take time.
     let mut admitted = 0;
     while admitted < 600 {
-        let steps = [&bed.engine, &others[0], &others[1]].map(|engine| engine.admit(id, None, 0));
+        let steps = [&bed.engine, &others[0], &others[1]].map(|engine| engine.admit(id, None));
         for step in futures::future::join_all(steps).await {
             admitted += step.unwrap().people;
         }

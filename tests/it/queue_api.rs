@@ -78,6 +78,9 @@ async fn a_single_setting_is_changed_and_the_others_stay() {
         json!({"buyersPerFreeSeat": 10.5}),
         json!({"opensAt": "soon"}),
         json!({"paused": 1}),
+        json!({"enabled": null}),
+        json!({"maxActive": null}),
+        json!({"buyersPerFreeSeat": null}),
         json!({"unknown": 1}),
     ] {
         let before = admin.get(&fixture.path("")).await.expect(200)["queue"].clone();
@@ -145,6 +148,50 @@ async fn a_crowd_that_came_early_gets_the_order_of_the_seed() {
         let expected = place_of[ticket as usize];
         assert_eq!((number, ahead), (Some(expected), Some(expected - 1)));
     }
+    node.finish().await;
+}
+
+/// With a seed that is known, nobody may be drawn again. So it is shown when no loss of Redis can
+/// bring the match back as it was before the opening, and from then on it can always be checked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_seed_is_shown_when_postgresql_has_the_draw_and_for_ever() {
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    let settings = json!({"enabled": true, "opensAt": BEFORE, "randomPreQueue": true});
+    let fixture = announced(&admin, &settings).await;
+    let path = fixture.path("/queue/draw");
+    for name in ["a", "b", "c"] {
+        let fan = node.user(name).await;
+        fan.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
+    }
+    let (client, connection) =
+        tokio_postgres::connect(&node.settings.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("begin; lock table matches in exclusive mode").await.unwrap();
+    open(&admin, &fixture).await;
+    eventually("the early people are drawn and let in", || async {
+        let line = node.guest().get(&fixture.path("/queue/serving")).await.expect(200);
+        (line["serving"] == 3).then_some(())
+    })
+    .await;
+    let secret = node.guest().get(&path).await.expect(200);
+    assert_eq!((&secret["seed"], &secret["drawn"]), (&Value::Null, &Value::Null));
+    client.batch_execute("commit").await.unwrap();
+    let shown = async |what: &str| {
+        eventually(what, || async {
+            let drawn = node.guest().get(&path).await;
+            let is_shown = drawn.status == 200 && drawn.body["data"]["seed"].is_string();
+            is_shown.then(|| drawn.expect(200))
+        })
+        .await
+    };
+    let drawn = shown("the draw is stored").await;
+    assert_eq!((&drawn["drawn"], &drawn["seedHash"]), (&json!(3), &secret["seedHash"]));
+
+    let _: () = node.raw().await.flushall(false).await.unwrap();
+    assert_eq!(shown("the draw after the loss of Redis").await, drawn);
+    admin.post(&format!("/api/admin{}/close", &fixture.path("")[4..]), &Value::Null).await;
+    assert_eq!(shown("the draw after the end").await, drawn);
     node.finish().await;
 }
 

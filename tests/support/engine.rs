@@ -222,6 +222,7 @@ pub fn fixture(status: MatchStatus, queue: bool) -> Match {
         sale_opens_at: None,
         sale_closes_at: None,
         draw_seed: None,
+        drawn: None,
         orphan_rule: false,
         moved: false,
         archived: false,

@@ -383,6 +383,7 @@ fn fixture(id: MatchId) -> Match {
         sale_opens_at: None,
         sale_closes_at: None,
         draw_seed: None,
+        drawn: None,
         orphan_rule: false,
         moved: false,
         archived: false,

@@ -41,7 +41,7 @@ pub async fn passes(scene: &Scene<'_>) -> usize {
 }
 
 pub async fn step(scene: &Scene<'_>, seats: Option<u32>) -> Admitted {
-    scene.bed.engine.admit(scene.id(), seats, 0).await.unwrap()
+    scene.bed.engine.admit(scene.id(), seats).await.unwrap()
 }
 
 pub async fn admit(scene: &Scene<'_>) -> u64 {

@@ -90,6 +90,7 @@ pub async fn create(
         sale_opens_at: given.sale_opens_at,
         sale_closes_at: given.sale_closes_at,
         draw_seed: None,
+        drawn: None,
         orphan_rule: given.orphan_rule,
         moved: false,
         archived: false,

@@ -5,13 +5,15 @@ use crate::api::admin::matches::read;
 use crate::api::admin::sale::change;
 use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
-use crate::api::extract::{Envelope, Input, NoContent, Okay, Path};
+use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
-use crate::domain::catalog::Match;
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw::new_seed;
 use crate::domain::ids::{MatchId, UserId};
 use crate::domain::queue::QueueSettings;
+use crate::engine::error::Refusal;
+use crate::engine::operation::Operation;
 use crate::engine::queue::PlaceVerb;
 use crate::live::line::LineView;
 use axum::extract::State;
@@ -26,28 +28,43 @@ const ADMIT_MAX: u32 = 100_000;
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct QueueChange {
+    #[serde(deserialize_with = "present")]
     enabled: Option<bool>,
     /// Null: people may join as soon as the sale is open.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<jiff::Timestamp>)]
     opens_at: Option<Option<jiff::Timestamp>>,
+    #[serde(deserialize_with = "present")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     admit_per_minute: Option<u32>,
+    #[serde(deserialize_with = "present")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     max_active: Option<u32>,
+    #[serde(deserialize_with = "present")]
     #[schema(minimum = 10_000, maximum = 3_600_000)]
     pass_ttl_ms: Option<u64>,
+    #[serde(deserialize_with = "present")]
     #[schema(minimum = 10_000, maximum = 3_600_000)]
     admission_ttl_ms: Option<u64>,
+    #[serde(deserialize_with = "present")]
     #[schema(minimum = 0.1, maximum = 10)]
     buyers_per_free_seat: Option<f64>,
+    #[serde(deserialize_with = "present")]
     random_pre_queue: Option<bool>,
+    #[serde(deserialize_with = "present")]
     paused: Option<bool>,
 }
 
 /// Distinguishes null from a field that is left out.
 fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<jiff::Timestamp>>, D::Error> {
     Option::deserialize(value).map(Some)
+}
+
+/// Refuses null, which says nothing about a setting that must have a value.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    value: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 impl QueueChange {
@@ -214,27 +231,46 @@ fn seat_count(services: &Services, id: MatchId) -> Option<u32> {
 }
 
 /// Lets the next people in at once, whatever the rate and the limits say, also while the waiting
-/// room is paused. Nobody is let in before the sale is open.
+/// room is paused. Nobody is let in before the sale is open. Fewer people are let in than asked for
+/// when the line is shorter, or while most of it still waits for the draw. A call that is repeated
+/// under the same `Idempotency-Key` lets nobody else in.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/queue/admit",
     operation_id = "admitNow", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = AdmitInput, security(("token" = [])),
-    responses((status = 200, body = Envelope<AdmitDone>)))]
+    params(("match" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = AdmitInput, security(("token" = [])),
+    responses((status = 200, body = Envelope<AdmitDone>)),
+    extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn admit(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    Admin(admin): Admin,
     Path(id): Path<MatchId>,
+    key: IdempotencyKey,
     input: Input<AdmitInput>,
 ) -> ApiResult<Okay<AdmitDone>> {
     let count = input.value.count;
     if !(1..=ADMIT_MAX).contains(&count) {
         return Err(ApiError::field("count", "must be 1 to 100,000 people"));
     }
-    read(&services, id).await?;
-    let (seats, mut admitted) = (seat_count(&services, id), 0);
+    let fixture = read(&services, id).await?;
+    if !fixture.queue.enabled {
+        return Err(Refusal::QueueOff.into());
+    }
+    if fixture.status != MatchStatus::Open {
+        return Err(Refusal::NotOpen { ended: fixture.status == MatchStatus::Closed }.into());
+    }
+    let seats = seat_count(&services, id);
+    let whole = key.operation(&admin.id.key(), &format!("admit {id}"), &input);
+    let (mut admitted, mut call) = (0, 0);
     while admitted < u64::from(count) {
-        let step = services.engine.admit(id, seats, count - admitted as u32).await?;
-        admitted += step.people;
-        if step.people == 0 {
+        // A repeated call takes the same steps, and each of them under its own key.
+        let key =
+            if whole.key.is_empty() { String::new() } else { format!("{}/{call}", whole.key) };
+        let operation = Operation { key, fingerprint: whole.fingerprint.clone() };
+        let left = count - admitted as u32;
+        let people = services.engine.admit_now(id, seats, left, operation).await?;
+        admitted += people;
+        call += 1;
+        if people == 0 {
             break;
         }
     }
@@ -253,9 +289,10 @@ pub async fn place_of(
     _: Admin,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<Okay<PlaceView>> {
-    read(&services, id).await?;
+    let fixture = read(&services, id).await?;
+    let feed = services.hub.feed(id).await?;
     let place = services.engine.queue_place(id, user, PlaceVerb::Peek).await?;
-    Ok(Okay(view(&services, id, place.ok_or(ErrorCode::NotInQueue)?).await?))
+    Ok(Okay(view(&fixture, &feed, place.ok_or(ErrorCode::NotInQueue)?)))
 }
 
 /// Lets a user in at once, who need not be in the line.

@@ -78,6 +78,7 @@ fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         sale_opens_at,
         sale_closes_at: None,
         draw_seed: None,
+        drawn: None,
         orphan_rule: false,
         moved: false,
         archived: false,

@@ -148,7 +148,9 @@ export interface paths {
         put?: never;
         /**
          * Lets the next people in at once, whatever the rate and the limits say, also while the waiting
-         *     room is paused. Nobody is let in before the sale is open.
+         *     room is paused. Nobody is let in before the sale is open. Fewer people are let in than asked for
+         *     when the line is shorter, or while most of it still waits for the draw. A call that is repeated
+         *     under the same `Idempotency-Key` lets nobody else in.
          */
         post: operations["admitNow"];
         delete?: never;
@@ -1007,7 +1009,7 @@ export interface components {
              * @description How many people were drawn; null before.
              */
             drawn: number | null;
-            /** @description The seed, once all have their numbers; null before. */
+            /** @description The seed, once all have their numbers and this is safely stored; null before. */
             seed: string | null;
             /** @description The SHA-256 of the text of the seed, in hexadecimal digits. */
             seedHash: string;
@@ -1061,7 +1063,7 @@ export interface components {
                  * @description How many people were drawn; null before.
                  */
                 drawn: number | null;
-                /** @description The seed, once all have their numbers; null before. */
+                /** @description The seed, once all have their numbers and this is safely stored; null before. */
                 seed: string | null;
                 /** @description The SHA-256 of the text of the seed, in hexadecimal digits. */
                 seedHash: string;
@@ -3654,7 +3656,10 @@ export interface operations {
     admitNow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key and body give the first response again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -3714,6 +3719,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /**
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
+             *     - `QUEUE_OFF`: The match has no queue.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_LARGE`: The body is above the limit. */
             413: {
                 headers: {
@@ -3725,6 +3743,15 @@ export interface operations {
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `IDEMPOTENCY_KEY_REUSED`: The `Idempotency-Key` was used with another body. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5798,15 +5825,6 @@ export interface operations {
              *     - `NO_DRAW`: People of this match are served in the order in which they join.
              */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
-            410: {
                 headers: {
                     [name: string]: unknown;
                 };

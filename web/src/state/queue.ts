@@ -165,9 +165,9 @@ export async function checkPlace(match: string): Promise<void> {
     const now = await fetchQueuePlace(match);
     if (!isLate()) take(match, now);
   } catch (error) {
-    const { code, status } = asProblem(error);
+    const { code } = asProblem(error);
     if (code === 'QUEUE_OFF' || code === 'MATCH_NOT_OPEN') doubt(error);
-    else if (status === 404 && !isLate()) missed(match);
+    else if (code === 'NOT_IN_QUEUE' && !isLate()) missed(match);
   }
 }
 

@@ -104,11 +104,17 @@ async fn watch(crew: SharedCrew, line: Arc<Line>) {
     loop {
         let mut connection = Connection::new(crew.server.clone());
         if connection.listen(&path).await.is_ok() {
+            // An event may be cut over two chunks.
+            let mut text = Vec::new();
             while let Ok(Some(chunk)) = connection.chunk().await {
-                let text = String::from_utf8_lossy(&chunk);
-                text.split("\n\n")
-                    .filter(|event| event.contains("event: serving"))
-                    .for_each(|event| line.serve(event));
+                text.extend_from_slice(&chunk);
+                while let Some(end) = text.windows(2).position(|two| two == b"\n\n") {
+                    let event: Vec<u8> = text.drain(..end + 2).collect();
+                    let event = String::from_utf8_lossy(&event);
+                    if event.contains("event: serving") {
+                        line.serve(&event);
+                    }
+                }
             }
         }
         tokio::time::sleep(REOPEN_PAUSE).await;
