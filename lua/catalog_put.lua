@@ -7,9 +7,10 @@
 -- KEYS[9..]          keys of the match that it does not need any more
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
 -- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
--- ARGV[7]  life of a notice in ms   ARGV[8..]  field, value of meta
+-- ARGV[7]  life of a notice in ms   ARGV[8]  JSON of the entry of the audit trail, or empty
+-- ARGV[9..]  field, value of meta
 -- Replies: not_loaded exists_different stored missing stale
--- Emits: journal: site match; notices: site match
+-- Emits: journal: site match trail; notices: site match
 -- Cost: O(size of the document)
 if redis.call('HEXISTS', KEYS[8], 'layout') == 0 then return 'not_loaded' end
 local now = clock_now(clock_read(KEYS[8]))
@@ -25,8 +26,9 @@ end
 -- all checked: write
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
 for number = 9, #KEYS do redis.call('UNLINK', KEYS[number]) end
-if ARGV[8] then redis.call('HSET', KEYS[2], unpack(ARGV, 8)) end
+if ARGV[9] then redis.call('HSET', KEYS[2], unpack(ARGV, 9)) end
 redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
+trail_add(KEYS[3], ARGV[8])
 redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', redis_ms() - ARGV[7]), '*',
   ARGV[1], ARGV[2])
 local reply = 'stored ' .. ARGV[2]

@@ -282,10 +282,10 @@ impl IdempotencyKey {
     pub fn operation<T>(&self, caller: &str, route: &str, input: &Input<T>) -> Operation {
         match &self.0 {
             None => Operation::default(),
-            Some((key, _)) => Operation {
-                key: digest(&[caller.as_bytes(), route.as_bytes(), key.as_bytes()]),
-                fingerprint: digest(&[&input.bytes]),
-            },
+            Some((key, _)) => Operation::new(
+                digest(&[caller.as_bytes(), route.as_bytes(), key.as_bytes()]),
+                digest(&[&input.bytes]),
+            ),
         }
     }
 }

@@ -169,6 +169,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         ))
         .routes(routes!(admin::queue::admit))
         .routes(routes!(admin::queue::place_of, admin::queue::let_in, admin::queue::send_away))
+        .routes(routes!(admin::trail::list))
         // operation
         .routes(routes!(health::metrics))
 }

@@ -13,6 +13,7 @@ use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, SiteId, User
 use crate::domain::money::Money;
 use crate::domain::position::{Position, StreamId};
 use crate::domain::seat::parse_seats;
+use crate::domain::trail::TrailEntry;
 use std::collections::HashMap;
 
 /// One durable fact.
@@ -26,6 +27,8 @@ pub enum Fact {
     /// Seats taken out of the sale (`true`) or given back.
     SeatsBlocked(MatchId, Vec<SeatId>, bool),
     Payment(PaymentStep, Box<PaymentFact>),
+    /// An entry of the audit trail.
+    Trail(Box<TrailEntry>),
     /// A fact out of a dead letter, with its first position in the journal. It counts as if it were
     /// still there, because other facts may have come since.
     Late(Position, Box<Fact>),
@@ -165,6 +168,7 @@ impl Fact {
             "account" => return Ok(Self::Account(serde_json::from_str(document()?)?)),
             "site" => return Ok(Self::Site(serde_json::from_str(document()?)?)),
             "match" => return Ok(Self::Match(serde_json::from_str(document()?)?)),
+            "trail" => return Ok(Self::Trail(serde_json::from_str(document()?)?)),
             "site_deleted" => {
                 return Ok(Self::SiteDeleted(key(fields, "id", SiteId::from_key)?));
             }

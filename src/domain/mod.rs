@@ -15,3 +15,4 @@ pub mod position;
 pub mod queue;
 pub mod seat;
 pub mod text;
+pub mod trail;

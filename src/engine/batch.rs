@@ -240,7 +240,7 @@ fn arguments_of(
         let place = matches.iter().position(|id| *id == waiting.match_id).unwrap_or_default();
         let mut row = columns.add(waiting.command.name(), place);
         waiting.command.encode(&mut row);
-        if let Some(Operation { key, fingerprint }) = &waiting.operation {
+        if let Some(Operation { key, fingerprint, .. }) = &waiting.operation {
             row.text(Argument::Operation, key).text(Argument::Fingerprint, fingerprint);
         }
         row.end();

@@ -74,6 +74,7 @@ impl Engine {
         names.extend(keys.operations());
         names.push(keys.partition());
         names.extend(put.gone);
+        let trail = operation.trail_text()?;
         let mut arguments = vec![
             put.kind.to_string(),
             put.id,
@@ -82,6 +83,7 @@ impl Engine {
             operation.key,
             operation.fingerprint,
             NOTICE_TTL_MS.to_string(),
+            trail,
         ];
         for (field, value) in put.fields {
             arguments.extend([field.to_owned(), value]);
@@ -94,20 +96,24 @@ impl Engine {
     }
 
     /// Takes a site out of the catalogue. Refusals: `NotFound`, `Stale`.
-    pub async fn delete_site(&self, site: &Site) -> Result<(), EngineError> {
+    pub async fn delete_site(&self, site: &Site, operation: Operation) -> Result<(), EngineError> {
         let (partition, id) = (site.id.partition(), site.id.key());
         let documents = PartitionKeys(partition).sites();
         let arguments = vec![Noun::Site.to_string(), id, site.version.to_string()];
-        self.delete(Noun::Site, partition, documents, arguments, vec![]).await
+        self.delete(Noun::Site, partition, documents, arguments, vec![], operation).await
     }
 
     /// Takes a match out of the catalogue, with all its keys. Refusals: `NotFound`, `Stale`.
-    pub async fn delete_match(&self, fixture: &Match) -> Result<(), EngineError> {
+    pub async fn delete_match(
+        &self,
+        fixture: &Match,
+        operation: Operation,
+    ) -> Result<(), EngineError> {
         let (partition, id) = (fixture.id.partition(), fixture.id.key());
         let documents = PartitionKeys(partition).matches();
         let arguments = vec![Noun::Match.to_string(), id, fixture.version.to_string()];
         let keys_of_match = MatchKeys(fixture.id).all();
-        self.delete(Noun::Match, partition, documents, arguments, keys_of_match).await
+        self.delete(Noun::Match, partition, documents, arguments, keys_of_match, operation).await
     }
 
     async fn delete(
@@ -117,11 +123,12 @@ impl Engine {
         documents: String,
         mut arguments: Vec<String>,
         keys_of_match: Vec<String>,
+        operation: Operation,
     ) -> Result<(), EngineError> {
         let keys = PartitionKeys(partition);
         let mut names = vec![documents, keys.journal(), keys.notices(), keys.partition()];
         names.extend(keys_of_match);
-        arguments.push(NOTICE_TTL_MS.to_string());
+        arguments.extend([NOTICE_TTL_MS.to_string(), operation.trail_text()?]);
         let reply: String = self.call(partition, &SCRIPTS.catalog_delete, names, arguments).await?;
         if reply == "deleted" { Ok(()) } else { Err(refusal(&reply, noun)) }
     }

@@ -28,6 +28,7 @@ pub mod scripts;
 mod seam;
 pub mod seats;
 pub mod snapshot;
+mod trail;
 mod waiting;
 
 use crate::domain::ids::{MatchId, Partition};

@@ -80,7 +80,7 @@ impl Engine {
         let command = SeatCommand::BeginPayment { reservation, user, payment, amount, payment_key };
         // A call that the batcher repeats gets its first reply, and not that another one has begun.
         let (key, fingerprint) = (format!("b:{}", Uuid::now_v7().simple()), "b".to_owned());
-        let operation = Operation { key, fingerprint };
+        let operation = Operation::new(key, fingerprint);
         let reply = self.batcher.run_once(match_id, command, operation).await?;
         let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {

@@ -7,10 +7,11 @@ use crate::domain::catalog::{Match, Site};
 use crate::domain::fact::{Fact, PaymentStep};
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{Position, StreamId};
+use crate::domain::trail::TrailEntry;
 use crate::store::claims::{Fold, Lost, read_holders};
 use crate::store::columns::position_in;
 use crate::store::guard::{Guard, JournalStep};
-use crate::store::{Store, StoreError, accounts, catalog, dead_letters};
+use crate::store::{Store, StoreError, accounts, catalog, dead_letters, trail};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -24,7 +25,7 @@ const MOVE_POSITION: &str = "
 
 /// What a batch says about accounts and the catalogue: the last statement per id.
 #[derive(Default)]
-struct Documents {
+struct Documents<'a> {
     accounts: HashMap<Uuid, Account>,
     sites: HashMap<SiteId, Option<Site>>,
     matches: HashMap<MatchId, Option<Match>>,
@@ -32,6 +33,7 @@ struct Documents {
     blocked: HashMap<(MatchId, SeatId), (Position, bool)>,
     /// Dead letters that were replayed: the journal has their facts again.
     replayed: Vec<Position>,
+    trail: Vec<(Position, &'a TrailEntry)>,
 }
 
 type Steps<'a> = Vec<JournalStep<'a>>;
@@ -102,7 +104,7 @@ pub(super) async fn write(
     Ok(fold.lost)
 }
 
-fn sort<'a>(facts: &[PositionedFact<'a>]) -> (Documents, Steps<'a>) {
+fn sort<'a>(facts: &[PositionedFact<'a>]) -> (Documents<'a>, Steps<'a>) {
     let mut documents = Documents::default();
     let mut steps = Vec::new();
     for (position, fact) in facts {
@@ -128,6 +130,7 @@ fn sort<'a>(facts: &[PositionedFact<'a>]) -> (Documents, Steps<'a>) {
                     *last = (*last).max((*position, *blocked));
                 }
             }
+            Fact::Trail(entry) => documents.trail.push((*position, entry)),
             Fact::DeadLetterReplayed(letter) => documents.replayed.push(*letter),
             Fact::Payment(step, fact) => {
                 steps.push(JournalStep { step: *step, fact, position: *position });
@@ -158,10 +161,11 @@ fn put<K: Hash + Eq, V: Clone>(
 
 async fn write_documents(
     transaction: &Transaction<'_>,
-    documents: Documents,
+    documents: Documents<'_>,
 ) -> Result<(), StoreError> {
     let list: Vec<Account> = documents.accounts.into_values().collect();
     accounts::write(transaction, &list).await?;
+    trail::write(transaction, &documents.trail).await?;
     catalog::write_blocked(transaction, &documents.blocked).await?;
     catalog::write_sites(transaction, documents.sites).await?;
     catalog::write_matches(transaction, documents.matches).await

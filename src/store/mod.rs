@@ -15,6 +15,7 @@ mod refunds;
 mod reservations;
 pub mod restore;
 pub mod status;
+pub mod trail;
 pub mod unsettled;
 
 pub use committed_payments::{ClaimRow, RefundRow};

@@ -182,7 +182,7 @@ async fn a_response_under_a_key_is_found_after_a_jump() {
     let id = bed.open_match().await;
     let me = grandstand::domain::ids::UserId::new(PARTITION);
     let hold = async || {
-        let operation = Operation { key: "key".to_owned(), fingerprint: "print".to_owned() };
+        let operation = Operation::new("key".to_owned(), "print".to_owned());
         bed.engine.hold(id, me, seats(&[1]), 10_000, &[], operation).await.unwrap().0
     };
     let first = hold().await;

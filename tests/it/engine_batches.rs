@@ -19,7 +19,7 @@ use grandstand::workers::expiry::{expire_due, expire_until};
 use std::time::{Duration, Instant};
 
 fn operation(key: &str, fingerprint: &str) -> Operation {
-    Operation { key: key.to_owned(), fingerprint: fingerprint.to_owned() }
+    Operation::new(key.to_owned(), fingerprint.to_owned())
 }
 
 fn user() -> UserId {

@@ -181,7 +181,7 @@ async fn nothing_large_is_freed_while_others_wait() {
     assert!(warned().await);
     let scene = bed.at(&[]).await;
     bed.command("CONFIG", &["RESETSTAT"]).await;
-    bed.engine.delete_match(&scene.fixture).await.unwrap();
+    bed.engine.delete_match(&scene.fixture, Operation::default()).await.unwrap();
     assert_eq!(calls(&bed.raw, "del").await, 0);
 }
 

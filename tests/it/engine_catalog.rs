@@ -17,7 +17,7 @@ use grandstand::redis::keys::{MatchKeys, PartitionKeys, session};
 use std::collections::HashMap;
 
 fn operation(key: &str, fingerprint: &str) -> Operation {
-    Operation { key: key.to_owned(), fingerprint: fingerprint.to_owned() }
+    Operation::new(key.to_owned(), fingerprint.to_owned())
 }
 
 fn site(version: u64, name: &str) -> Site {
@@ -59,10 +59,13 @@ async fn a_document_changes_from_the_version_that_was_read() {
     assert_eq!(done(put(3, "Three").await), Refusal::Stale, "one was skipped");
     assert_eq!(done(put(2, "Two").await), Reply::Done);
     assert_eq!(engine.site(first.id).await.unwrap().unwrap().plan.name, "Two");
-    assert_eq!(done(engine.delete_site(&first).await), Refusal::Stale);
+    assert_eq!(done(engine.delete_site(&first, Operation::default()).await), Refusal::Stale);
     let second = Site { id: first.id, ..site(2, "Two") };
-    assert_eq!(done(engine.delete_site(&second).await), Reply::Done);
-    assert_eq!(done(engine.delete_site(&second).await), Refusal::NotFound(Noun::Site));
+    assert_eq!(done(engine.delete_site(&second, Operation::default()).await), Reply::Done);
+    assert_eq!(
+        done(engine.delete_site(&second, Operation::default()).await),
+        Refusal::NotFound(Noun::Site)
+    );
     assert!(engine.site(first.id).await.unwrap().is_none());
     assert_eq!(facts(&bed).await, ["site", "site", "site_deleted"]);
     assert_eq!(notices(&bed).await, 3);
@@ -88,7 +91,7 @@ async fn of_two_changes_at_once_one_wins() {
 async fn a_deleted_match_leaves_nothing_behind() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Block]).await;
-    bed.engine.delete_match(&scene.fixture).await.unwrap();
+    bed.engine.delete_match(&scene.fixture, Operation::default()).await.unwrap();
     let left: i64 = bed.raw.exists(MatchKeys(scene.id()).all()).await.unwrap();
     assert_eq!(left, 0);
     assert!(bed.engine.fixture(scene.id()).await.unwrap().is_none());
@@ -114,7 +117,10 @@ async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
         Expect::NotLoaded
     );
     assert_eq!(done(engine.snapshot(id).await), Expect::NotLoaded);
-    assert_eq!(done(engine.delete_match(&scene.fixture).await), Expect::NotLoaded);
+    assert_eq!(
+        done(engine.delete_match(&scene.fixture, Operation::default()).await),
+        Expect::NotLoaded
+    );
     assert_eq!(bed.seats(id).await, "1H 2H");
     open_partition(engine, 2).await;
     assert_eq!(done(engine.release(id, scene.me, scene.hold).await), Reply::Done);

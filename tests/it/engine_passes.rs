@@ -244,7 +244,7 @@ async fn the_organiser_lets_people_in_by_hand() {
         bed.engine.let_in(scene.id(), lucky).await.unwrap();
         assert_eq!(pass_of(&scene, lucky).await.map(|(kind, _)| kind), kept.map(|(kind, _)| kind));
     }
-    let operation = Operation { key: "once".to_owned(), fingerprint: "body".to_owned() };
+    let operation = Operation::new("once".to_owned(), "body".to_owned());
     let forced = bed.engine.admit_now(scene.id(), Some(2), 2, operation.clone()).await;
     assert_eq!(forced.unwrap(), 2);
     let repeated = bed.engine.admit_now(scene.id(), Some(2), 2, operation.clone()).await;

@@ -82,6 +82,7 @@ mod sentinel;
 mod servers;
 mod takeover;
 mod told_again;
+mod trail;
 mod two_masters;
 #[cfg(target_os = "linux")]
 mod vanished;

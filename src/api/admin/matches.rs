@@ -10,6 +10,7 @@ use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::queue::QueueSettings;
 use crate::domain::text::is_invisible;
+use crate::engine::operation::Operation;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -160,7 +161,7 @@ pub async fn delete(
     if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Close it instead."));
     }
-    services.engine.delete_match(&fixture).await?;
+    services.engine.delete_match(&fixture, Operation::default()).await?;
     services.catalog.refresh_match(id).await?;
     Ok(NoContent)
 }

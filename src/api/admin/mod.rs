@@ -4,3 +4,4 @@ pub mod matches;
 pub mod queue;
 pub mod sale;
 pub mod sites;
+pub mod trail;

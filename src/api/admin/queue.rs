@@ -265,7 +265,7 @@ pub async fn admit(
         // A repeated call takes the same steps, and each of them under its own key.
         let key =
             if whole.key.is_empty() { String::new() } else { format!("{}/{call}", whole.key) };
-        let operation = Operation { key, fingerprint: whole.fingerprint.clone() };
+        let operation = Operation::new(key, whole.fingerprint.clone());
         let left = count - admitted as u32;
         let people = services.engine.admit_now(id, seats, left, operation).await?;
         admitted += people;

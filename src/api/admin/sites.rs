@@ -7,6 +7,7 @@ use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, O
 use crate::domain::catalog::{MatchStatus, Site};
 use crate::domain::ids::{Partition, SiteId};
 use crate::domain::plan::SitePlan;
+use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::Serialize;
@@ -112,7 +113,7 @@ pub async fn delete(
 ) -> ApiResult<NoContent> {
     let site = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     refuse_in_use(&services, id, |_| true).await?;
-    services.engine.delete_site(&site).await?;
+    services.engine.delete_site(&site, Operation::default()).await?;
     services.catalog.refresh_site(id).await?;
     Ok(NoContent)
 }

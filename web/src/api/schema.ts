@@ -4,6 +4,27 @@
  */
 
 export interface paths {
+    "/api/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What people with a role did, failed log-ins, and sessions that were ended; the newest first.
+         * @description An entry is here once PostgreSQL has it, some milliseconds after the act. Reading the trail is
+         *     an act, too. Entries cannot be changed or deleted.
+         */
+        get: operations["listAuditTrail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/matches": {
         parameters: {
             query?: never;
@@ -1481,6 +1502,17 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
+        Envelope_TrailPage: {
+            /** @description A page of the trail. */
+            data: {
+                entries: components["schemas"]["TrailView"][];
+                /** @description The `cursor` of the next page, which is older; null on the last page. */
+                nextCursor: string | null;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
         Envelope_UserView: {
             /** @description An account, without secrets. */
             data: {
@@ -2269,6 +2301,34 @@ export interface components {
             /** Format: date-time */
             now: string;
         };
+        /** @description A page of the trail. */
+        TrailPage: {
+            entries: components["schemas"]["TrailView"][];
+            /** @description The `cursor` of the next page, which is older; null on the last page. */
+            nextCursor: string | null;
+        };
+        /** @description An act. */
+        TrailView: {
+            act: string;
+            /**
+             * Format: uuid
+             * @description Who did it; null for somebody who has not logged in.
+             */
+            actor: string | null;
+            /** @description The address of the caller, or of the network of the caller. */
+            address: string;
+            after: unknown;
+            /** Format: date-time */
+            at: string;
+            /** @description What was changed, as it was before and after. Null for an act that changes nothing. */
+            before: unknown;
+            /** Format: uuid */
+            id: string;
+            /** @description The role of the actor at that time. */
+            role: string | null;
+            /** @description What it was done to, such as `match/UUID`. */
+            target: string;
+        };
         /** @description An account, without secrets. */
         UserView: {
             email: string;
@@ -2341,6 +2401,7 @@ export type Envelope_SiteSummary = components['schemas']['Envelope_SiteSummary']
 export type Envelope_SiteView = components['schemas']['Envelope_SiteView'];
 export type Envelope_States = components['schemas']['Envelope_States'];
 export type Envelope_Time = components['schemas']['Envelope_Time'];
+export type Envelope_TrailPage = components['schemas']['Envelope_TrailPage'];
 export type Envelope_UserView = components['schemas']['Envelope_UserView'];
 export type ErrorCode = components['schemas']['ErrorCode'];
 export type Eta = components['schemas']['Eta'];
@@ -2409,11 +2470,103 @@ export type SiteView = components['schemas']['SiteView'];
 export type States = components['schemas']['States'];
 export type TheseSeats = components['schemas']['TheseSeats'];
 export type Time = components['schemas']['Time'];
+export type TrailPage = components['schemas']['TrailPage'];
+export type TrailView = components['schemas']['TrailView'];
 export type UserView = components['schemas']['UserView'];
 export type WebhookInput = components['schemas']['WebhookInput'];
 export type WebhookPayment = components['schemas']['WebhookPayment'];
 export type $defs = Record<string, never>;
 export interface operations {
+    listAuditTrail: {
+        parameters: {
+            query?: {
+                /** @description Only acts of this user. */
+                actor?: string;
+                /** @description Only acts on this target, such as `match/UUID`. */
+                target?: string;
+                /** @description Only acts of this kind. */
+                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "ACCOUNTS_READ" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "ACCOUNT_DELETED";
+                /** @description The `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 500, default 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_TrailPage"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: Only an administrator may call this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAllMatches: {
         parameters: {
             query?: never;
@@ -8037,6 +8190,7 @@ type ReadonlyArray<T> = [
 ] extends [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
+export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "ACCOUNT_DELETED"];
 export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "not heard", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
 export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];

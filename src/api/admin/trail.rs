@@ -1,0 +1,148 @@
+//! The audit trail: its entries are made here and read here.
+
+use crate::api::Services;
+use crate::api::address::Caller;
+use crate::api::auth::{Admin, User};
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::extract::{Envelope, Okay, Query};
+use crate::domain::ids::Partition;
+use crate::domain::trail::{Act, TrailEntry};
+use crate::store::trail::{TrailFilter, TrailRow};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::net::IpAddr;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// An entry of the trail by somebody who has logged in.
+pub fn entry(user: &User, address: IpAddr, act: Act, target: String) -> TrailEntry {
+    TrailEntry {
+        id: Uuid::now_v7(),
+        actor: Some(user.id),
+        role: Some(user.role),
+        address: address.to_string(),
+        act,
+        target,
+        before: Value::Null,
+        after: Value::Null,
+    }
+}
+
+/// A match as the target of an act.
+pub fn match_target(id: impl std::fmt::Display) -> String {
+    format!("match/{id}")
+}
+
+impl Services {
+    /// Adds an entry to the trail before the act that it names, so that no act is without an entry.
+    /// An act that is refused afterwards has an entry too.
+    pub async fn note(&self, partition: Partition, entry: &TrailEntry) -> ApiResult<()> {
+        Ok(self.engine.add_to_trail(partition, entry).await?)
+    }
+}
+
+/// An act.
+#[derive(Serialize, ToSchema)]
+pub struct TrailView {
+    id: Uuid,
+    #[schema(value_type = jiff::Timestamp)]
+    at: jiff::Timestamp,
+    /// Who did it; null for somebody who has not logged in.
+    #[schema(required)]
+    actor: Option<Uuid>,
+    /// The role of the actor at that time.
+    #[schema(required)]
+    role: Option<String>,
+    /// The address of the caller, or of the network of the caller.
+    address: String,
+    act: String,
+    /// What it was done to, such as `match/UUID`.
+    target: String,
+    /// What was changed, as it was before and after. Null for an act that changes nothing.
+    #[schema(required)]
+    before: Option<Value>,
+    #[schema(required)]
+    after: Option<Value>,
+}
+
+impl TrailView {
+    fn of(row: TrailRow) -> Self {
+        let TrailRow { id, at, actor, role, address, act, target, before, after, .. } = row;
+        Self { id, at, actor, role, address, act, target, before, after }
+    }
+}
+
+/// A page of the trail.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrailPage {
+    entries: Vec<TrailView>,
+    /// The `cursor` of the next page, which is older; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TrailQuery {
+    /// Only acts of this user.
+    actor: Option<Uuid>,
+    /// Only acts on this target, such as `match/UUID`.
+    #[param(max_length = 100)]
+    target: Option<String>,
+    /// Only acts of this kind.
+    #[param(inline)]
+    act: Option<Act>,
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    cursor: Option<String>,
+    /// 1 to 500, default 100.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u16>,
+}
+
+/// What people with a role did, failed log-ins, and sessions that were ended; the newest first.
+///
+/// An entry is here once PostgreSQL has it, some milliseconds after the act. Reading the trail is
+/// an act, too. Entries cannot be changed or deleted.
+#[utoipa::path(get, path = "/api/admin/audit",
+    operation_id = "listAuditTrail", tag = "administration", params(TrailQuery),
+    security(("token" = [])), responses((status = 200, body = Envelope<TrailPage>)))]
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    Admin(admin): Admin,
+    Caller(address): Caller,
+    Query(query): Query<TrailQuery>,
+) -> ApiResult<Okay<TrailPage>> {
+    let limit = i64::from(query.limit.unwrap_or(100));
+    if !(1..=500).contains(&limit) {
+        return Err(ApiError::field("limit", "must be 1 to 500"));
+    }
+    if query.target.as_ref().is_some_and(|target| target.len() > 100 || target.contains('\0')) {
+        return Err(ApiError::field("target", "must be a target of at most 100 characters"));
+    }
+    let number = |text: &String| {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_digits);
+        number.ok_or_else(|| ApiError::field("cursor", "must be the nextCursor of an earlier page"))
+    };
+    let before = query.cursor.as_ref().map(number).transpose()?;
+    services
+        .note(admin.id.partition(), &entry(&admin, address, Act::TrailRead, "trail".to_owned()))
+        .await?;
+    let filter = TrailFilter {
+        before,
+        actor: query.actor,
+        target: query.target,
+        act: query.act.map(Act::word),
+    };
+    let mut rows = services.store.trail(&filter, limit + 1).await?;
+    let more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| more).map(|last| last.number.to_string());
+    let entries = rows.into_iter().map(TrailView::of).collect();
+    Ok(Okay(TrailPage { entries, next_cursor }))
+}
