@@ -130,7 +130,7 @@ impl Tokens {
         let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation);
         let Claims { sub: id, email, role, sid: session, exp, .. } =
             data.map_err(|_| not_valid())?.claims;
-        let checked = (User { id, email, role, session }, exp);
+        let checked = (User { id, email, role, email_verified: false, session }, exp);
         let mut verified = self.verified.write();
         // Clearing all is simpler than dropping the oldest, and each token is only verified again.
         if verified.len() >= TOKENS_CACHED_MAX {
@@ -232,6 +232,8 @@ pub struct User {
     pub id: UserId,
     pub email: Arc<str>,
     pub role: Role,
+    /// Whether somebody has opened the link in a mail to this address.
+    pub email_verified: bool,
     pub session: SessionId,
 }
 
