@@ -40,6 +40,10 @@ pub struct Settings {
     /// Secret that signs the access tokens, 32 characters or more.
     #[arg(long, env = "GRANDSTAND_JWT_SECRET", hide_env_values = true, default_value = "")]
     pub jwt_secret: String,
+    /// The secret before this one, whose access tokens are still accepted. Take it out when the
+    /// tokens of the old secret have ended.
+    #[arg(long, env = "GRANDSTAND_JWT_SECRET_OLD", hide_env_values = true, default_value = "")]
+    pub jwt_secret_old: String,
     /// Lifetime of an access token in ms. A stolen token works for this time.
     #[arg(long, env = "GRANDSTAND_ACCESS_TTL_MS", default_value_t = 900_000,
         value_parser = value_parser!(u64).range(1_000..=43_200_000))]
@@ -66,6 +70,18 @@ pub struct Settings {
     /// Password of the first administrator.
     #[arg(long, env = "GRANDSTAND_ADMIN_PASSWORD", hide_env_values = true, default_value = "")]
     pub admin_password: String,
+    /// SMTP server for mails: smtps://USER:PASSWORD@HOST, or smtp://HOST?tls=required.
+    #[arg(long, env = "GRANDSTAND_SMTP_URL", hide_env_values = true, default_value = "")]
+    pub smtp_url: String,
+    /// Sender of the mails: `Grandstand <tickets@example.com>`.
+    #[arg(long, env = "GRANDSTAND_MAIL_FROM", default_value = "")]
+    pub mail_from: String,
+    /// Address of the page for the links in mails: https://tickets.example.com.
+    #[arg(long, env = "GRANDSTAND_PUBLIC_URL", default_value = "")]
+    pub public_url: String,
+    /// Writes mails to the end of this file instead of sending them; `dev` sets it.
+    #[arg(long, env = "GRANDSTAND_MAIL_FILE", hide = true)]
+    pub mail_file: Option<PathBuf>,
     /// Number of partitions, 1 to 4,096, fixed at the first start. More partitions spread many
     /// matches over more Redis nodes and workers; each costs a few connections.
     #[arg(long, env = "GRANDSTAND_PARTITIONS", default_value_t = 16,
@@ -190,10 +206,23 @@ impl Settings {
                  Make one with `openssl rand -base64 48` and set it on every node."
             );
         }
+        let older = (!self.jwt_secret_old.is_empty()).then_some(&self.jwt_secret_old);
+        if [Some(&self.jwt_secret), older].into_iter().flatten().any(|secret| is_weak(secret)) {
+            anyhow::bail!(
+                "GRANDSTAND_JWT_SECRET or GRANDSTAND_JWT_SECRET_OLD can be guessed. \
+                 Make a random one with `openssl rand -base64 48` and set it on every node."
+            );
+        }
         if self.toss_secret_key.is_empty() {
             anyhow::bail!(
                 "GRANDSTAND_TOSS_SECRET_KEY is missing: no payment could be confirmed. \
                  Take it from the developer console of Toss Payments, or use the emulator."
+            );
+        }
+        let of_mail = [&self.smtp_url, &self.mail_from, &self.public_url];
+        if !self.smtp_url.is_empty() && of_mail.iter().any(|text| text.is_empty()) {
+            anyhow::bail!(
+                "GRANDSTAND_SMTP_URL needs GRANDSTAND_MAIL_FROM and GRANDSTAND_PUBLIC_URL"
             );
         }
         if self.admin_email.is_empty() != self.admin_password.is_empty() {
@@ -203,6 +232,16 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Fewer different characters than a random secret of 32 characters ever has: even of 16 possible
+/// characters, such a secret has less than 9 in one of a million cases.
+const SECRET_CHARACTERS_MIN: usize = 9;
+
+/// Whether a secret is shorter than 32 characters or repeats a few characters.
+fn is_weak(secret: &str) -> bool {
+    let different: std::collections::HashSet<char> = secret.chars().collect();
+    secret.len() < 32 || different.len() < SECRET_CHARACTERS_MIN
 }
 
 /// The values of a settings file, by the id of the flag (`hold_ttl_ms`).

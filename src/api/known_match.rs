@@ -1,11 +1,11 @@
-//! The match that a path names. A DRAFT match is only for administrators: to everybody else it
-//! does not exist.
+//! The match that a path names. A DRAFT match is only for people with a role at its site: to
+//! everybody else it does not exist.
 
 use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::Path;
-use crate::domain::account::Role;
+use crate::api::staff::{Reader, has_site};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::catalog::KnownSite;
@@ -16,13 +16,14 @@ use std::sync::Arc;
 
 /// Who looks, where no token is needed. A token that is not valid counts as none.
 pub struct Viewer {
-    is_admin: bool,
+    staff: Option<User>,
 }
 
 impl Viewer {
     /// Whether the match exists for this caller.
     pub fn sees(&self, fixture: &Match) -> bool {
-        self.is_admin || fixture.status != MatchStatus::Draft
+        let has_site = |user: &User| has_site(user, fixture.site_id);
+        fixture.status != MatchStatus::Draft || self.staff.as_ref().is_some_and(has_site)
     }
 }
 
@@ -34,7 +35,7 @@ impl FromRequestParts<Arc<Services>> for Viewer {
         services: &Arc<Services>,
     ) -> Result<Self, Infallible> {
         let user = User::from_request_parts(parts, services).await;
-        Ok(Self { is_admin: user.is_ok_and(|user| user.role == Role::Admin) })
+        Ok(Self { staff: user.ok().filter(|user| Reader::ROLES.contains(&user.role)) })
     }
 }
 
@@ -56,7 +57,7 @@ impl FromRequestParts<Arc<Services>> for KnownMatch {
 }
 
 /// Everybody, without a token.
-const EVERYBODY: Viewer = Viewer { is_admin: false };
+const EVERYBODY: Viewer = Viewer { staff: None };
 
 impl Services {
     /// A match that everybody sees. A handler calls this where it refuses something else first,

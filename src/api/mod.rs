@@ -1,7 +1,9 @@
 //! HTTP: the whole route table. Only this folder has the status codes of the API.
 
+pub mod account;
 pub mod address;
 pub mod admin;
+pub mod administrators;
 pub mod auth;
 pub mod best;
 pub mod choice;
@@ -19,8 +21,11 @@ pub mod holds;
 pub mod known_match;
 pub mod layers;
 pub mod limits;
+pub mod mail_links;
+pub mod mails;
 pub mod matches;
 pub mod page;
+pub mod passwords;
 pub mod payments;
 pub mod queue;
 pub mod reservations;
@@ -28,19 +33,23 @@ mod rest;
 pub mod route_metrics;
 pub mod seats;
 pub mod serve;
+pub mod sessions;
 pub mod sites;
+pub mod staff;
+pub mod tokens;
 pub mod users;
 pub mod views;
 mod wire;
 
 use crate::api::address::Proxies;
-use crate::api::auth::Tokens;
 use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::layers::Routes;
 use crate::api::limits::RateLimits;
+use crate::api::mails::Mails;
+use crate::api::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::engine::Engine;
@@ -74,6 +83,7 @@ pub struct Services {
     pub settlement: Settlement,
     pub hints: Hints,
     pub tokens: Tokens,
+    pub mails: Mails,
     pub limits: RateLimits,
     pub checkout: Arc<Checkout>,
     /// Calls under an Idempotency-Key that have no response yet.
@@ -110,7 +120,14 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(users::log_in))
         .routes(routes!(users::refresh))
         .routes(routes!(users::log_out))
-        .routes(routes!(users::me))
+        .routes(routes!(users::me, account::delete))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::list_sessions, account::end_all))
+        .routes(routes!(account::end_session))
+        .routes(routes!(mail_links::request_reset))
+        .routes(routes!(mail_links::reset))
+        .routes(routes!(mail_links::request_verification))
+        .routes(routes!(mail_links::verify))
         // seats, live
         .routes(routes!(events::of_block))
         .routes(routes!(events::of_match))
@@ -153,6 +170,8 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(seats::of_match))
         .routes(routes!(reservations::create, reservations::list))
         // administration
+        .routes(routes!(admin::accounts::list))
+        .routes(routes!(admin::accounts::change))
         .routes(routes!(admin::sites::create, admin::sites::list))
         .routes(routes!(admin::sites::replace, admin::sites::delete))
         .routes(routes!(admin::matches::create, admin::matches::list))

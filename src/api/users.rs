@@ -2,24 +2,29 @@
 
 use crate::api::Services;
 use crate::api::address::Caller;
-use crate::api::auth::{Pair, User, hash_password, rotate_session, start_session, verify_password};
+use crate::api::auth::{User, bearer};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay};
+use crate::api::extract::{
+    Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
+};
+use crate::api::passwords::{PASSWORD_BYTES_MAX, checked_password, hash_password, verify_password};
+use crate::api::sessions::{
+    Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, is_same_origin,
+    rotate_session, set_cookie, start_session,
+};
 use crate::domain::account::{Account, Role};
-use crate::domain::ids::UserId;
-use crate::domain::text::{canonical, canonical_email};
-use crate::engine::error::{EngineError, Refusal};
+use crate::domain::ids::{SiteId, UserId};
+use crate::domain::text::canonical_email;
+use crate::engine::error::{EngineError, Noun, Refusal};
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The longest e-mail.
 const EMAIL_BYTES_MAX: usize = 254;
-/// The longest password in any form of its characters: 128 syllables of Hangul as single sounds
-/// have 1,152 bytes. A longer text is refused without the cost of a hash.
-const PASSWORD_BYTES_MAX: usize = 2048;
-
 /// E-mail and password of a new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,15 +49,31 @@ pub struct LogInInput {
     email: String,
     #[schema(example = "correct horse battery")]
     password: String,
+    /// Keeps the refresh token in an HttpOnly cookie of this host, for pages; default false.
+    #[serde(default)]
+    cookie: bool,
 }
 
 /// An account, without secrets.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct UserView {
     #[schema(value_type = uuid::Uuid)]
     id: UserId,
     email: String,
+    /// Whether somebody has opened the link in a mail to this address.
+    email_verified: bool,
     role: Role,
+    /// The sites at which the role counts, for ORGANISER and BOX_OFFICE.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    sites: Vec<SiteId>,
+}
+
+impl From<Account> for UserView {
+    fn from(account: Account) -> Self {
+        let Account { id, email, email_verified, role, sites, .. } = account;
+        Self { id, email, email_verified, role, sites }
+    }
 }
 
 /// Tokens of a session.
@@ -60,13 +81,16 @@ pub struct UserView {
 #[serde(rename_all = "camelCase")]
 pub struct SessionView {
     access_token: String,
-    refresh_token: String,
+    /// Missing when it is in the cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
     /// How long the access token lives, in seconds.
     expires_in: u64,
     user: UserView,
 }
 
-/// A refresh token.
+/// A refresh token. A page that keeps it in the cookie sends no body.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RefreshInput {
@@ -87,7 +111,7 @@ pub async fn sign_up(
 ) -> ApiResult<Created<UserView>> {
     services.limits.account_call(address)?;
     let email = checked_email(&input.value.email);
-    let password = checked_password(&input.value.password);
+    let password = checked_password("password", &input.value.password);
     let (email, password) = match (email, password) {
         (Ok(email), Ok(password)) => (email, password),
         (email, password) => {
@@ -104,10 +128,12 @@ pub async fn sign_up(
     if account_as_typed(&services, &input.value.email).await?.is_some() {
         return Err(ApiError::from(Refusal::EmailTaken));
     }
-    let operation = key.operation(&email, "sign-up", &input);
+    let mut operation = key.operation(&email, "sign-up", &input);
+    // The body has the password, and a fast hash of it could be guessed by those who read Redis.
+    operation.fingerprint = services.tokens.keyed_hash(&operation.fingerprint)?;
     let account = new_account(&services, email, password, Role::User).await?;
     let id = services.engine.create_account(&account, operation).await?;
-    Ok(Created(UserView { id, email: account.email, role: account.role }))
+    Ok(Created(Account { id, ..account }.into()))
 }
 
 /// A new account, which is not stored yet.
@@ -120,67 +146,116 @@ pub async fn new_account(
     let id = UserId::new(services.engine.account_partition(&email));
     let created_at = services.engine.now_ms(id.partition()).await?;
     let password_hash = hash_password(password).await?;
-    Ok(Account { id, email, password_hash, role, created_at })
+    Ok(Account { role, ..Account::new(id, email, password_hash, created_at) })
 }
 
-/// Starts a session.
+/// Starts a session. An account has ten at most: the oldest ends when another one starts.
 #[utoipa::path(post, path = "/api/users/log-in",
     operation_id = "logIn", tag = "users", request_body = LogInInput,
     responses((status = 200, body = Envelope<SessionView>)),
-    extensions(("x-codes" = json!([ErrorCode::BadCredentials]))))]
+    extensions(("x-codes" = json!([
+        ErrorCode::BadCredentials, ErrorCode::AccountDisabled, ErrorCode::Forbidden]))))]
 pub async fn log_in(
     State(services): State<Arc<Services>>,
     Caller(address): Caller,
+    Agent(agent): Agent,
+    headers: HeaderMap,
     input: Input<LogInInput>,
-) -> ApiResult<Okay<SessionView>> {
+) -> ApiResult<WithCookie<Okay<SessionView>>> {
     services.limits.account_call(address)?;
-    let LogInInput { email: typed, password } = input.value;
-    let email = canonical_email(&typed).filter(|email| email.len() <= EMAIL_BYTES_MAX);
+    let LogInInput { email, password, cookie } = input.value;
+    if cookie && !is_same_origin(&headers) {
+        return Err(ApiError::new(ErrorCode::Forbidden, "The request comes from another site."));
+    }
+    let account = account_with_password(&services, address, &email, password).await?;
+    if account.disabled {
+        return Err(ErrorCode::AccountDisabled.into());
+    }
+    let started = start_session(&services, &account, address, agent).await;
+    let pair = started.map_err(|error| match error.code() {
+        // The account has changed or is gone since its password was checked.
+        ErrorCode::ChangedMeanwhile | ErrorCode::AccountNotFound => {
+            ErrorCode::BadCredentials.into()
+        }
+        _ => error,
+    })?;
+    respond(&services, account, pair, cookie)
+}
+
+/// The account of an e-mail, if the password is right. Each wrong try counts.
+pub async fn account_with_password(
+    services: &Services,
+    address: IpAddr,
+    typed: &str,
+    password: String,
+) -> ApiResult<Account> {
+    let email = canonical_email(typed).filter(|email| email.len() <= EMAIL_BYTES_MAX);
     let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES_MAX) else {
         return Err(ErrorCode::BadCredentials.into());
     };
-    let account = match account_as_typed(&services, &typed).await? {
-        Some(account) => Some(account),
-        None => services.engine.account(&email).await?,
-    };
+    let account = find_account(services, typed, &email).await?;
     // Before the hash, because the hash is the cost of a try.
     let guess = services.limits.guess(&email, address)?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = verify_password(password, hash).await?;
-    match account {
-        Some(account) if fits => {
-            if let Some(guess) = guess {
-                guess.was_right();
-            }
-            let pair = start_session(&services, &account).await?;
-            Ok(Okay(view(&services, account, pair)))
-        }
-        _ => Err(ErrorCode::BadCredentials.into()),
+    let account = account.filter(|_| fits).ok_or(ErrorCode::BadCredentials)?;
+    if let Some(guess) = guess {
+        guess.was_right();
     }
+    Ok(account)
 }
 
-/// Exchanges the refresh token for new tokens. A token may be used again for 10 s after its first
-/// use, because the response may be lost and there may be a second tab. Later use ends the session.
+/// Exchanges the refresh token for new tokens. Without a body, the token is that of the cookie. A
+/// token may be used again for 10 s after its first use, because the response may be lost and there
+/// may be a second tab. Later use ends the session.
 #[utoipa::path(post, path = "/api/users/refresh",
-    operation_id = "refreshSession", tag = "users", request_body = RefreshInput,
+    operation_id = "refreshSession", tag = "users", request_body = Option<RefreshInput>,
     responses((status = 200, body = Envelope<SessionView>)),
-    extensions(("x-codes" = json!([ErrorCode::Unauthorized]))))]
+    extensions(("x-codes" = json!([ErrorCode::Unauthorized, ErrorCode::Forbidden]))))]
 pub async fn refresh(
     State(services): State<Arc<Services>>,
-    input: Input<RefreshInput>,
-) -> ApiResult<Okay<SessionView>> {
-    let (account, pair) = rotate_session(&services, &input.value.refresh_token).await?;
-    Ok(Okay(view(&services, account, pair)))
+    Caller(address): Caller,
+    headers: HeaderMap,
+    OptionalInput(input): OptionalInput<RefreshInput>,
+) -> ApiResult<WithCookie<Okay<SessionView>>> {
+    let (token, cookie) = match input {
+        Some(input) => (input.refresh_token, false),
+        None => (cookie_token(&headers)?.ok_or(ErrorCode::Unauthorized)?, true),
+    };
+    let (account, pair) = rotate_session(&services, &token, address).await?;
+    respond(&services, account, pair, cookie)
 }
 
-/// Ends the session: its tokens are refused from now on.
+/// Ends the session: its tokens are refused from now on. It also works with the refresh token
+/// alone, in the body or in the cookie, when the access token has ended.
 #[utoipa::path(post, path = "/api/users/log-out",
-    operation_id = "logOut", tag = "users", security(("token" = [])),
-    responses((status = 204)))]
-pub async fn log_out(State(services): State<Arc<Services>>, user: User) -> ApiResult<NoContent> {
-    services.engine.end_session(user.session).await?;
-    services.tokens.end(user.session);
-    Ok(NoContent)
+    operation_id = "logOut", tag = "users", request_body = Option<RefreshInput>,
+    security((), ("token" = [])), responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::Unauthorized, ErrorCode::Forbidden]))))]
+pub async fn log_out(
+    State(services): State<Arc<Services>>,
+    headers: HeaderMap,
+    OptionalInput(input): OptionalInput<RefreshInput>,
+) -> ApiResult<WithCookie<NoContent>> {
+    let in_cookie = cookie_token(&headers)?;
+    let deletion = in_cookie.as_ref().map(|_| delete_cookie());
+    let user = bearer(&headers).and_then(|token| services.tokens.check(token).ok());
+    if let Some(user) = user {
+        services.engine.end_session(user.id, user.session, None).await.or_else(gone)?;
+        services.tokens.end(user.session);
+        return Ok(WithCookie(deletion, NoContent));
+    }
+    let token = input.map(|input| input.refresh_token).or(in_cookie);
+    end_by_token(&services, &token.ok_or(ErrorCode::Unauthorized)?).await?;
+    Ok(WithCookie(deletion, NoContent))
+}
+
+/// A session that has ended already.
+fn gone(error: EngineError) -> Result<(), EngineError> {
+    match error {
+        EngineError::Refused(Refusal::NotFound(Noun::Session)) => Ok(()),
+        other => Err(other),
+    }
 }
 
 /// Who am I.
@@ -188,15 +263,36 @@ pub async fn log_out(State(services): State<Arc<Services>>, user: User) -> ApiRe
     operation_id = "whoAmI", tag = "users", security(("token" = [])),
     responses((status = 200, body = Envelope<UserView>)))]
 pub async fn me(user: User) -> Okay<UserView> {
-    Okay(UserView { id: user.id, email: user.email.to_string(), role: user.role })
+    let User { id, email, email_verified, role, sites, .. } = user;
+    Okay(UserView { id, email: email.to_string(), email_verified, role, sites: sites.to_vec() })
 }
 
-fn view(services: &Services, account: Account, pair: Pair) -> SessionView {
-    SessionView {
+fn respond(
+    services: &Services,
+    account: Account,
+    pair: Pair,
+    cookie: bool,
+) -> ApiResult<WithCookie<Okay<SessionView>>> {
+    let header =
+        cookie.then(|| set_cookie(&pair.refresh, services.tokens.refresh_ttl_ms)).transpose()?;
+    let view = SessionView {
         access_token: pair.access,
-        refresh_token: pair.refresh,
+        refresh_token: (!cookie).then_some(pair.refresh),
         expires_in: services.tokens.access_ttl_ms / 1000,
-        user: UserView { id: account.id, email: account.email, role: account.role },
+        user: account.into(),
+    };
+    Ok(WithCookie(header, Okay(view)))
+}
+
+/// The account of an e-mail as it was typed. `email` is its canonical form.
+pub async fn find_account(
+    services: &Services,
+    typed: &str,
+    email: &str,
+) -> Result<Option<Account>, EngineError> {
+    match account_as_typed(services, typed).await? {
+        Some(account) => Ok(Some(account)),
+        None => services.engine.account(email).await,
     }
 }
 
@@ -229,15 +325,4 @@ pub fn checked_email(text: &str) -> Result<String, FieldError> {
     let message = "must be an e-mail address such as name@example.com".to_owned();
     let error = FieldError { field: "email".to_owned(), message };
     canonical_email(text).filter(plausible).ok_or(error)
-}
-
-/// A password of the right length, in its canonical form, of which the hash is made.
-pub fn checked_password(text: &str) -> Result<String, FieldError> {
-    let password = canonical(text);
-    let message = "must have 8 to 128 characters".to_owned();
-    if (8..=128).contains(&password.chars().count()) {
-        Ok(password)
-    } else {
-        Err(FieldError { field: "password".to_owned(), message })
-    }
 }

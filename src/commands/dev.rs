@@ -1,7 +1,7 @@
 //! `grandstand dev`: everything on one machine. It runs a private Redis and PostgreSQL as child
 //! processes, the payment emulator, the demo, and a node with all roles.
 
-use crate::commands::demo;
+use crate::commands::demo::{self, Passwords};
 use crate::config::Settings;
 use crate::node::{Node, NodeRole};
 use crate::store::Store;
@@ -23,6 +23,8 @@ pub struct Dev {
     pub redis: PrivateRedis,
     pub postgres: PrivatePostgres,
     pub emulator: Emulator,
+    /// Where mails go.
+    mails: String,
 }
 
 impl Dev {
@@ -60,6 +62,12 @@ impl Dev {
         settings.toss_base_url = emulator.url();
         settings.toss_checkout_url = format!("{}/pay", emulator.url());
         settings.toss_secret_key = EMULATOR_SECRET_KEY.to_owned();
+        if settings.smtp_url.is_empty() {
+            settings.mail_file = Some(dir.join("mails.txt"));
+        }
+        if settings.public_url.is_empty() {
+            settings.public_url = format!("http://{}", settings.listen);
+        }
         if settings.jwt_secret.is_empty() {
             settings.jwt_secret = own_secret(&dir)?;
         }
@@ -67,9 +75,11 @@ impl Dev {
         let store = Store::new(&settings.database_url, 2)?;
         store.migrate().await.context("migrating the database")?;
         let node = Node::start(&settings, NodeRole::All).await?;
-        let loaded = demo::load(&node.services).await?;
-        tracing::info!(?loaded, "the demo is loaded");
-        Ok(Self { node, redis, postgres, emulator })
+        let loaded = demo::load(&node.services, Passwords::Published).await?;
+        tracing::info!(sites = loaded.sites, matches = loaded.matches, "the demo is loaded");
+        let mails =
+            settings.mail_file.map_or(settings.mail_from, |path| path.display().to_string());
+        Ok(Self { node, redis, postgres, emulator, mails })
     }
 
     /// Stops everything. The node stops first, because it needs the others.
@@ -86,8 +96,9 @@ impl Dev {
         let url = self.node.url();
         let mut text = format!(
             "\n  Seat map       {url}/\n  API            {url}/docs\n  \
-             Payments       {} (emulator)\n\n  Demo accounts\n",
-            self.emulator.url()
+             Payments       {} (emulator)\n  Mails          {}\n\n  Demo accounts\n",
+            self.emulator.url(),
+            self.mails,
         );
         for DemoAccount { email, password, admin } in ACCOUNTS {
             let role = if admin { "administrator" } else { "fan" };

@@ -1,5 +1,6 @@
 //! The commands of the program, except `serve`.
 
+pub mod admin;
 pub mod dead_letters;
 pub mod demo;
 pub mod dev;

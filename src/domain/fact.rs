@@ -20,6 +20,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone)]
 pub enum Fact {
     Account(Account),
+    AccountDeleted(UserId),
     Site(Box<Site>),
     SiteDeleted(SiteId),
     Match(Box<Match>),
@@ -169,6 +170,9 @@ impl Fact {
             "site" => return Ok(Self::Site(serde_json::from_str(document()?)?)),
             "match" => return Ok(Self::Match(serde_json::from_str(document()?)?)),
             "trail" => return Ok(Self::Trail(serde_json::from_str(document()?)?)),
+            "account_deleted" => {
+                return Ok(Self::AccountDeleted(key(fields, "id", UserId::from_key)?));
+            }
             "site_deleted" => {
                 return Ok(Self::SiteDeleted(key(fields, "id", SiteId::from_key)?));
             }

@@ -1,15 +1,63 @@
-//! Accounts and sessions.
+//! Accounts.
 
 use crate::domain::account::Account;
 use crate::domain::ids::{Partition, SessionId, UserId};
 use crate::engine::document::{decode, encode};
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::engine::operation::Operation;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::{Engine, NOTICE_TTL_MS};
-use crate::redis::keys::{PartitionKeys, session};
+use crate::redis::keys::{PartitionKeys, administrators_lock, mailed_token, mails, sessions};
 use fred::prelude::*;
+
+/// The most mails to the owner of an account in `MAILS_PERIOD_MS`. More: somebody can fill the
+/// mailbox of a stranger.
+const MAILS_MAX: u32 = 5;
+const MAILS_PERIOD_MS: u64 = 3_600_000;
+
+/// What is stored of a mailed token.
+fn mailed_value(token_hash: &str, email: &str) -> String {
+    format!("{token_hash} {email}")
+}
+
+/// What a mailed token is for. An account has one of each kind, and a new one replaces the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailKind {
+    /// A new password.
+    Reset,
+    /// The proof that the owner reads mails to the address.
+    Verification,
+}
+
+impl MailKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Verification => "verification",
+        }
+    }
+}
+
+/// The sessions that a change of an account ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndSessions {
+    None,
+    /// All but this session.
+    Others(SessionId),
+    All,
+}
+
+/// A change of an account.
+pub struct AccountChange<'a> {
+    /// The account as it was read. The change is refused when it is not that any more.
+    pub before: &'a Account,
+    /// `None` deletes the account. The engine sets the version.
+    pub after: Option<&'a Account>,
+    pub ending: EndSessions,
+    /// The kind and hash of a mailed token that must exist and is used up by the change.
+    pub token: Option<(MailKind, String)>,
+}
 
 impl Engine {
     /// The partition that has the account of an e-mail.
@@ -61,54 +109,111 @@ impl Engine {
         }
     }
 
-    /// Starts a session with the hash of its first refresh token.
-    pub async fn start_session(
-        &self,
-        id: SessionId,
-        account: &Account,
-        token_hash: String,
-        ttl_ms: u64,
-    ) -> Result<(), EngineError> {
-        // The session gets the account without its password hash.
-        let account = Account { password_hash: String::new(), ..account.clone() };
-        let arguments = vec![encode(&account)?, token_hash, ttl_ms.to_string()];
-        let names = vec![session(id)];
-        let _: String = self.call(id.partition(), &SCRIPTS.session_start, names, arguments).await?;
-        Ok(())
+    /// The account with this id. It reads all accounts of a partition, so only administrators ask.
+    pub async fn account_by_id(&self, id: UserId) -> Result<Option<Account>, EngineError> {
+        self.known(id.partition())?;
+        let all = self.accounts_of(id.partition()).await?;
+        Ok(all.into_iter().find(|account| account.id == id))
     }
 
-    /// Exchanges a refresh token for the next one, and returns the account of the session (without
-    /// its password hash). A used token works again for `grace_ms` after its first use.
+    /// Changes or deletes an account. All nodes refuse its older access tokens then.
     ///
-    /// Refusals: `SessionEnded` when the token was used earlier than that; `TokenUnknown`, which
-    /// ends no session.
-    pub async fn rotate_session(
-        &self,
-        id: SessionId,
-        shown_hash: String,
-        next_hash: String,
-        grace_ms: u64,
-    ) -> Result<Account, EngineError> {
-        let keys = PartitionKeys(id.partition());
-        let names = vec![session(id), keys.notices(), keys.partition()];
-        let arguments =
-            vec![shown_hash, next_hash, grace_ms.to_string(), id.key(), NOTICE_TTL_MS.to_string()];
-        let reply: Vec<String> =
-            self.call(id.partition(), &SCRIPTS.session_rotate, names, arguments).await?;
-        match reply.as_slice() {
-            [word, account] if word == "rotated" => decode(account),
-            [word] if word == "reused" => Err(Refusal::SessionEnded.into()),
-            [word] if word == "missing" || word == "unknown" => Err(Refusal::TokenUnknown.into()),
-            _ => Err(bad(&reply.join(" "))),
+    /// Refusals: `AccountNotFound`, `Stale`, `TokenUnknown`.
+    pub async fn change_account(&self, change: AccountChange<'_>) -> Result<(), EngineError> {
+        let AccountChange { before, after, ending, token } = change;
+        let partition = before.id.partition();
+        let keys = PartitionKeys(partition);
+        let next_version = before.version + 1;
+        let document = match after {
+            Some(account) => encode(&Account { version: next_version, ..account.clone() })?,
+            None => String::new(),
+        };
+        let (ending, kept) = match ending {
+            EndSessions::None => ("none", String::new()),
+            EndSessions::Others(kept) => ("others", kept.key()),
+            EndSessions::All => ("all", String::new()),
+        };
+        let kind = token.as_ref().map_or(MailKind::Reset, |(kind, _)| *kind);
+        let value = token.map(|(_, hash)| mailed_value(&hash, &before.email));
+        let names = vec![
+            keys.accounts(),
+            keys.journal(),
+            keys.notices(),
+            keys.partition(),
+            sessions(before.id),
+            mailed_token(before.id, kind.word()),
+        ];
+        let arguments = vec![
+            before.email.clone(),
+            before.version.to_string(),
+            document,
+            before.id.key(),
+            next_version.to_string(),
+            NOTICE_TTL_MS.to_string(),
+            ending.to_owned(),
+            kept,
+            value.unwrap_or_default(),
+        ];
+        let word: String = self.call(partition, &SCRIPTS.account_change, names, arguments).await?;
+        match word.as_str() {
+            "changed" => Ok(()),
+            "not_loaded" => Err(EngineError::NotLoaded),
+            "missing" => Err(Refusal::NotFound(Noun::Account).into()),
+            "stale" => Err(Refusal::Stale.into()),
+            "unknown" => Err(Refusal::TokenUnknown.into()),
+            _ => Err(bad(&word)),
         }
     }
 
-    /// Ends a session, for its refresh token and (through a notice to all nodes) for its access
-    /// tokens.
-    pub async fn end_session(&self, id: SessionId) -> Result<(), EngineError> {
-        let names = vec![session(id), PartitionKeys(id.partition()).notices()];
-        let arguments = vec![id.key(), NOTICE_TTL_MS.to_string()];
-        let _: String = self.call(id.partition(), &SCRIPTS.session_end, names, arguments).await?;
+    /// Stores the hash of a token that goes to the owner of an account by mail. False when too many
+    /// mails went there in this hour.
+    pub async fn store_mailed_token(
+        &self,
+        account: &Account,
+        kind: MailKind,
+        token_hash: String,
+        ttl_ms: u64,
+    ) -> Result<bool, EngineError> {
+        let user = account.id;
+        let names = vec![mailed_token(user, kind.word()), mails(user)];
+        let arguments = vec![
+            mailed_value(&token_hash, &account.email),
+            ttl_ms.to_string(),
+            MAILS_MAX.to_string(),
+            MAILS_PERIOD_MS.to_string(),
+        ];
+        let word: String =
+            self.call(user.partition(), &SCRIPTS.account_mail, names, arguments).await?;
+        Ok(word == "stored")
+    }
+
+    /// The e-mail of the account whose owner got a token with this hash, if it still counts.
+    pub async fn mailed_token_email(
+        &self,
+        user: UserId,
+        kind: MailKind,
+        token_hash: &str,
+    ) -> Result<Option<String>, EngineError> {
+        let client = self.client(user.partition())?;
+        let stored: Option<String> = client.get(mailed_token(user, kind.word())).await?;
+        let stored = stored.as_deref().and_then(|value| value.split_once(' '));
+        let found = stored.filter(|(hash, _)| *hash == token_hash);
+        Ok(found.map(|(_, email)| email.to_owned()))
+    }
+
+    /// Waits for no one: true when the caller has the right to take the role of an administrator
+    /// away, until `unlock_administrators` or for `ttl_ms`.
+    pub async fn lock_administrators(&self, ttl_ms: i64) -> Result<bool, EngineError> {
+        let client = self.client(Partition(0))?;
+        let (expire, only_new) = (Some(Expiration::PX(ttl_ms)), Some(SetOptions::NX));
+        let taken: Option<String> =
+            client.set(administrators_lock(), "1", expire, only_new, false).await?;
+        Ok(taken.is_some())
+    }
+
+    /// Ends `lock_administrators`.
+    pub async fn unlock_administrators(&self) -> Result<(), EngineError> {
+        let _: u32 = self.client(Partition(0))?.del(administrators_lock()).await?;
         Ok(())
     }
 }

@@ -77,6 +77,8 @@ pub enum Noun {
     Reservation,
     Site,
     Match,
+    Account,
+    Session,
 }
 
 impl std::fmt::Display for Noun {
@@ -86,6 +88,8 @@ impl std::fmt::Display for Noun {
             Self::Reservation => "reservation",
             Self::Site => "site",
             Self::Match => "match",
+            Self::Account => "account",
+            Self::Session => "session",
         })
     }
 }

@@ -27,6 +27,7 @@ pub mod scripts;
 #[cfg(test)]
 mod seam;
 pub mod seats;
+pub mod sessions;
 pub mod snapshot;
 mod trail;
 mod waiting;

@@ -69,6 +69,12 @@ macro_rules! queue_lua {
     };
 }
 
+macro_rules! sessions_lua {
+    ($name:literal) => {
+        lua!("lib/clock.lua", "lib/sessions.lua", $name)
+    };
+}
+
 /// How often one call may find that its function is gone. Each time it loads the library again.
 const RELOADS_MAX: usize = 3;
 
@@ -172,6 +178,8 @@ pub(super) const SEAT_BATCH: &[&str] = &[
 pub struct Scripts {
     pub seat_batch: Library,
     pub account_create: Script,
+    pub account_change: Script,
+    pub account_mail: Script,
     pub operation_mark: Script,
     pub session_start: Script,
     pub session_rotate: Script,
@@ -203,9 +211,11 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     seat_batch: Library::new(SEAT_BATCH),
     account_create: lua!("lib/clock.lua", "lib/operation.lua", "account_create.lua"),
     operation_mark: lua!("lib/clock.lua", "lib/operation.lua", "operation_mark.lua"),
-    session_start: lua!("session_start.lua"),
-    session_rotate: lua!("lib/clock.lua", "session_rotate.lua"),
-    session_end: lua!("lib/clock.lua", "session_end.lua"),
+    account_change: sessions_lua!("account_change.lua"),
+    account_mail: lua!("account_mail.lua"),
+    session_start: sessions_lua!("session_start.lua"),
+    session_rotate: sessions_lua!("session_rotate.lua"),
+    session_end: sessions_lua!("session_end.lua"),
     catalog_put: lua!("lib/clock.lua", "lib/operation.lua", "lib/trail.lua", "catalog_put.lua"),
     catalog_delete: lua!("lib/clock.lua", "lib/trail.lua", "catalog_delete.lua"),
     trail_add: lua!("lib/trail.lua", "trail_add.lua"),
@@ -240,6 +250,8 @@ impl Scripts {
     pub async fn load(&self, client: &Client) -> Result<(), EngineError> {
         let all = [
             &self.account_create,
+            &self.account_change,
+            &self.account_mail,
             &self.operation_mark,
             &self.session_start,
             &self.session_rotate,

@@ -2,19 +2,17 @@
 
 use crate::api::Services;
 use crate::api::address::Proxies;
-use crate::api::auth::Tokens;
 use crate::api::counts::SeatCounts;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
-use crate::api::users::{account_as_typed, checked_email, checked_password, new_account};
+use crate::api::mails::Mails;
+use crate::api::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::config::Settings;
-use crate::domain::account::Role;
 use crate::domain::ids::Partition;
-use crate::engine::error::{EngineError, Refusal};
 use crate::engine::{Engine, EngineSettings};
 use crate::gateway::client::TossSettings;
 use crate::gateway::toss::Toss;
@@ -88,7 +86,8 @@ pub(crate) async fn build(
         hub,
         persisted,
         toss,
-        tokens: Tokens::new(&settings.jwt_secret, settings.access_ttl_ms, settings.refresh_ttl_ms),
+        tokens: tokens(settings),
+        mails: Mails::new(settings)?,
         limits: RateLimits::new(&settings.rates),
         calls: Calls::default(),
         counts: SeatCounts::default(),
@@ -98,6 +97,15 @@ pub(crate) async fn build(
         stop: stop.clone(),
     };
     Ok((Arc::new(services), Arc::new(workers)))
+}
+
+fn tokens(settings: &Settings) -> Tokens {
+    Tokens::new(
+        &settings.jwt_secret,
+        &settings.jwt_secret_old,
+        settings.access_ttl_ms,
+        settings.refresh_ttl_ms,
+    )
 }
 
 async fn connect_engine(settings: &Settings) -> anyhow::Result<Engine> {
@@ -207,41 +215,4 @@ pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> 
         tracing::warn!(%partition, "starting without this partition, which is not loaded");
     }
     Ok(())
-}
-
-/// Creates the account of the first administrator, if the settings name one and it does not exist.
-pub(super) async fn first_administrator(
-    services: &Services,
-    settings: &Settings,
-) -> anyhow::Result<()> {
-    if settings.admin_email.is_empty() {
-        return Ok(());
-    }
-    let email = checked_email(&settings.admin_email);
-    let password = checked_password(&settings.admin_password);
-    let (Ok(email), Ok(password)) = (email, password) else {
-        anyhow::bail!(
-            "GRANDSTAND_ADMIN_EMAIL must be an e-mail address and GRANDSTAND_ADMIN_PASSWORD must \
-             have 8 to 128 characters"
-        );
-    };
-    let found = match account_as_typed(services, &settings.admin_email).await {
-        Ok(None) => services.engine.account(&email).await,
-        found => found,
-    };
-    match found {
-        Ok(None) => {}
-        Ok(Some(_)) => return Ok(()),
-        Err(error) => {
-            tracing::warn!(%error, "no first administrator: accounts can't be read");
-            return Ok(());
-        }
-    }
-    let account = new_account(services, email, password, Role::Admin).await;
-    let account =
-        account.map_err(|_| anyhow::anyhow!("creating the first administrator failed"))?;
-    match services.engine.create_account(&account, Default::default()).await {
-        Ok(_) | Err(EngineError::Refused(Refusal::EmailTaken)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -1,5 +1,6 @@
 //! A running node: its parts are built here, its tasks are started, and they stop in order.
 
+mod administrator;
 mod build;
 
 pub(crate) use build::build;
@@ -7,7 +8,8 @@ pub(crate) use build::build;
 use crate::api::{self, Services, health, hints, serve, worker_routes};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
-use crate::node::build::{Waiting, first_administrator, wait_until_loaded};
+use crate::node::administrator::first_administrator;
+use crate::node::build::{Waiting, wait_until_loaded};
 use crate::stream::backlog::MEASURE_INTERVAL;
 use crate::stream::tail::{Listener, Notice, Tail};
 use crate::workers::Workers;
@@ -151,6 +153,7 @@ fn listener(services: &Arc<Services>) -> Listener {
             services.persisted.take_announcement(partition, &fields)
         }
         Notice::SessionEnded(session) => services.tokens.end(session),
+        Notice::AccountChanged(user, version) => services.tokens.outdate(user, version),
         Notice::SiteChanged(id) => refresh.site(id),
         Notice::MatchChanged(id) => refresh.fixture(id),
         Notice::Lost(id) => services.hub.restart(id),

@@ -1,7 +1,7 @@
 //! The name of every key. All keys of a partition have its hash tag, so that one script may use
 //! them together on Redis Cluster too (docs/REDIS.md lists them with their types).
 
-use crate::domain::ids::{MatchId, Partition, SessionId};
+use crate::domain::ids::{MatchId, Partition, UserId};
 
 /// The keys of one partition.
 #[derive(Debug, Clone, Copy)]
@@ -75,9 +75,24 @@ impl PartitionKeys {
     }
 }
 
-/// HASH: one session.
-pub fn session(id: SessionId) -> String {
-    PartitionKeys(id.partition()).key(&format!("session:{}", id.key()))
+/// HASH: the sessions of an account.
+pub fn sessions(user: UserId) -> String {
+    PartitionKeys(user.partition()).key(&format!("sessions:{}", user.key()))
+}
+
+/// STRING: the hash of the last token that was sent to the owner of an account, of this kind.
+pub fn mailed_token(user: UserId, kind: &str) -> String {
+    PartitionKeys(user.partition()).key(&format!("{kind}:{}", user.key()))
+}
+
+/// STRING: how many mails were sent to the owner of an account in this hour.
+pub fn mails(user: UserId) -> String {
+    PartitionKeys(user.partition()).key(&format!("mails:{}", user.key()))
+}
+
+/// STRING: held while the role of an administrator may be taken away.
+pub fn administrators_lock() -> String {
+    PartitionKeys(Partition(0)).key("administrators_lock")
 }
 
 /// The keys of one match.

@@ -26,7 +26,7 @@ const MOVE_POSITION: &str = "
 /// What a batch says about accounts and the catalogue: the last statement per id.
 #[derive(Default)]
 struct Documents<'a> {
-    accounts: HashMap<Uuid, Account>,
+    accounts: HashMap<Uuid, Option<Account>>,
     sites: HashMap<SiteId, Option<Site>>,
     matches: HashMap<MatchId, Option<Match>>,
     /// Whether the seat is blocked, and the position of the entry that says so.
@@ -110,7 +110,10 @@ fn sort<'a>(facts: &[PositionedFact<'a>]) -> (Documents<'a>, Steps<'a>) {
     for (position, fact) in facts {
         match fact {
             Fact::Account(account) => {
-                documents.accounts.insert(account.id.0, account.clone());
+                put(&mut documents.accounts, account.id.0, account, |account| account.version);
+            }
+            Fact::AccountDeleted(id) => {
+                documents.accounts.insert(id.0, None);
             }
             Fact::Site(site) => {
                 put(&mut documents.sites, site.id, &**site, |site| site.version);
@@ -163,8 +166,7 @@ async fn write_documents(
     transaction: &Transaction<'_>,
     documents: Documents<'_>,
 ) -> Result<(), StoreError> {
-    let list: Vec<Account> = documents.accounts.into_values().collect();
-    accounts::write(transaction, &list).await?;
+    accounts::write(transaction, documents.accounts).await?;
     trail::write(transaction, &documents.trail).await?;
     catalog::write_blocked(transaction, &documents.blocked).await?;
     catalog::write_sites(transaction, documents.sites).await?;

@@ -4,7 +4,7 @@
 //! nothing is lost between two reads or across a reconnect.
 
 use crate::domain::fact::Fields;
-use crate::domain::ids::{MatchId, Partition, SessionId, SiteId};
+use crate::domain::ids::{MatchId, Partition, SessionId, SiteId, UserId};
 use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
 use crate::redis::{BLOCK_TIMEOUT_MS, COMMAND_TIMEOUT_MS, Link, RawFields, Redis};
@@ -43,6 +43,8 @@ pub enum Notice {
     SiteChanged(SiteId),
     MatchChanged(MatchId),
     SessionEnded(SessionId),
+    /// An account has this version now: older access tokens of it do not count any more.
+    AccountChanged(UserId, u64),
     /// The epoch of a partition, when it is first read and when it changes; `None` when the
     /// partition is not loaded. It is also reported when `persisted` or `notices` have lost entries
     /// that were reported.
@@ -302,6 +304,12 @@ impl Reader {
         }
         if let Some(id) = fields.get("match") {
             return MatchId::from_key(id).map(Notice::MatchChanged);
+        }
+        if let Some(user) = fields.get("account") {
+            let version = fields.get("version").and_then(|text| text.parse().ok());
+            return UserId::from_key(user)
+                .zip(version)
+                .map(|(id, version)| Notice::AccountChanged(id, version));
         }
         fields.get("revoked").and_then(|id| SessionId::from_key(id)).map(Notice::SessionEnded)
     }

@@ -5,15 +5,15 @@ use crate::support::engine::{PARTITION, TestEngine, seats};
 use crate::support::partition::open_partition;
 use crate::support::table::{Expect, Reply, done};
 use fred::prelude::*;
-use grandstand::domain::account::{Account, Role};
+use grandstand::domain::account::Account;
 use grandstand::domain::catalog::{Match, MatchStatus, Site};
-use grandstand::domain::ids::{Partition, SessionId, SiteId, UserId};
+use grandstand::domain::ids::{Partition, SiteId, UserId};
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::engine::error::{Noun, Refusal};
 use grandstand::engine::leases::Announced;
 use grandstand::engine::load::Load;
 use grandstand::engine::operation::Operation;
-use grandstand::redis::keys::{MatchKeys, PartitionKeys, session};
+use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use std::collections::HashMap;
 
 fn operation(key: &str, fingerprint: &str) -> Operation {
@@ -128,13 +128,7 @@ async fn nothing_is_decided_in_a_partition_that_is_not_loaded() {
 }
 
 fn account(email: &str) -> Account {
-    Account {
-        id: UserId::new(PARTITION),
-        email: email.to_owned(),
-        password_hash: "hash".to_owned(),
-        role: Role::User,
-        created_at: 1,
-    }
+    Account::new(UserId::new(PARTITION), email.to_owned(), "hash".to_owned(), 1)
 }
 
 /// The first response stays under its key.
@@ -161,64 +155,6 @@ async fn an_account_is_made_once() {
     assert_eq!(engine.account("fan@test.example").await.unwrap().unwrap().id, first.id);
     assert!(engine.account("nobody@test.example").await.unwrap().is_none());
     assert_eq!(facts(&bed).await, ["account"]);
-}
-
-/// A refresh token works once, and again within its grace. After that it ends its session, because
-/// somebody else may have it.
-#[tokio::test]
-async fn a_session_ends_when_an_old_token_is_shown() {
-    let bed = TestEngine::start().await;
-    let (engine, id) = (&bed.engine, SessionId::new(PARTITION));
-    let rotate = |shown: &str, next: &str, grace_ms| {
-        let (shown, next) = (shown.to_owned(), next.to_owned());
-        async move { engine.rotate_session(id, shown, next, grace_ms).await }
-    };
-    assert_eq!(done(rotate("one", "two", 1000).await), Refusal::TokenUnknown, "never began");
-    let fan = account("fan@test.example");
-    engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
-    let kept = rotate("one", "two", 60_000).await.unwrap();
-    assert_eq!((kept.id, kept.password_hash.as_str()), (fan.id, ""), "without its secret");
-    assert_eq!(done(rotate("one", "three", 60_000).await), Reply::Done, "a lost answer, or a tab");
-    assert_eq!(done(rotate("two", "four", 0).await), Reply::Done, "both go on");
-    assert_eq!(done(rotate("three", "five", 60_000).await), Reply::Done, "both go on");
-    assert_eq!(
-        done(rotate("made up", "x", 60_000).await),
-        Refusal::TokenUnknown,
-        "it ends nothing"
-    );
-    assert_eq!(done(rotate("five", "six", 60_000).await), Reply::Done);
-    for number in 0..40 {
-        let (shown, next) = (format!("{number}"), format!("{}", number + 1));
-        let shown = if number == 0 { "six" } else { &shown };
-        rotate(shown, &next, 60_000).await.unwrap();
-    }
-    assert_eq!(
-        done(rotate("four", "seven", 0).await),
-        Reply::Done,
-        "the other tab was idle for long"
-    );
-    let past_grace = || tokio::time::sleep(std::time::Duration::from_millis(5));
-    past_grace().await;
-    assert_eq!(
-        done(rotate("four", "x", 60_000).await),
-        Refusal::SessionEnded,
-        "its grace was over"
-    );
-    assert_eq!(done(rotate("seven", "x", 0).await), Refusal::TokenUnknown, "and with it all");
-    engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
-    rotate("one", "two", 1).await.unwrap();
-    past_grace().await;
-    assert_eq!(
-        done(rotate("one", "x", 60_000).await),
-        Refusal::SessionEnded,
-        "no grace after the grace"
-    );
-    engine.start_session(id, &fan, "one".to_owned(), 60_000).await.unwrap();
-    let life: i64 = bed.raw.pttl(session(id)).await.unwrap();
-    assert!((1..=60_000).contains(&life), "{life}");
-    engine.end_session(id).await.unwrap();
-    assert_eq!(done(rotate("one", "x", 0).await), Refusal::TokenUnknown);
-    assert_eq!(notices(&bed).await, 3, "every node hears of a log-out and of a stolen token");
 }
 
 /// Another worker takes over only when the lease has ended. Then the first worker can neither renew

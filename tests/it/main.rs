@@ -41,6 +41,7 @@ mod engine_refunds;
 mod engine_reservations;
 mod engine_sale;
 mod engine_seats;
+mod engine_sessions;
 mod fencing;
 mod forgot;
 mod free_seats;

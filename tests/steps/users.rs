@@ -7,8 +7,8 @@ use crate::support::client::Client;
 use cucumber::{given, then, when};
 use fred::prelude::*;
 use grandstand::api::error::ErrorCode;
-use grandstand::domain::ids::SessionId;
-use grandstand::redis::keys::session;
+use grandstand::domain::ids::UserId;
+use grandstand::redis::keys::sessions;
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "a password of tests";
@@ -133,15 +133,18 @@ async fn renew(world: &mut World, name: String) {
 #[when(expr = "more than 10 seconds have passed since the renewals of {word}")]
 async fn past_grace(world: &mut World, name: String) {
     let token = world.person(&name).renewals[0].clone();
-    let id = token.split_once('.').and_then(|(id, _)| SessionId::from_key(id)).unwrap();
-    let (raw, key) = (world.node().raw().await, session(id));
-    let tokens: String = raw.hget(&key, "tokens").await.unwrap();
+    let parts: Vec<&str> = token.split('.').collect();
+    let key = sessions(UserId::from_key(parts[0]).unwrap());
+    let raw = world.node().raw().await;
+    let record: String = raw.hget(&key, parts[1]).await.unwrap();
+    let mut fields: Vec<&str> = record.split('|').collect();
     let ended = |token: &str| match token.split_once(':') {
         Some((_, "")) | None => token.to_owned(),
         Some((hash, _)) => format!("{hash}:1"),
     };
-    let tokens: Vec<String> = tokens.split(' ').map(ended).collect();
-    let _: i64 = raw.hset(&key, ("tokens", tokens.join(" "))).await.unwrap();
+    let tokens = fields[4].split(' ').map(ended).collect::<Vec<String>>().join(" ");
+    fields[4] = &tokens;
+    let _: i64 = raw.hset(&key, (parts[1], fields.join("|"))).await.unwrap();
 }
 
 #[when(expr = "a thief renews the session of {word} with the first token")]

@@ -6,33 +6,30 @@ use crate::wire::{Connection, Failure, Method, Response, ServerAddress};
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use grandstand::api::Services;
-use grandstand::api::auth::start_session;
-use grandstand::domain::account::{Account, Role};
-use grandstand::domain::ids::UserId;
+use grandstand::domain::account::Account;
+use grandstand::domain::ids::{SessionId, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Sessions that are created in parallel in this process.
-const PARALLEL_SESSIONS: usize = 256;
 /// Sign-ups in parallel. More would only wait for the cores of the server.
 const PARALLEL_SIGN_UPS: usize = 4;
 /// People between two lines of progress.
 const PROGRESS_PEOPLE: usize = 100;
 const PASSWORD: &str = "a password of the load test";
 
-/// Creates sessions of people without an account, because holds and purchases need only the token.
-pub(crate) async fn create(services: &Services, count: usize) -> anyhow::Result<Vec<String>> {
-    let session = |number: usize| async move {
+/// Creates access tokens of people without an account, because holds and purchases need only the
+/// token.
+pub(crate) fn create(services: &Services, count: usize) -> anyhow::Result<Vec<String>> {
+    let token = |number: usize| {
         let email = format!("person-{number}@load.example");
         let id = UserId::new(services.engine.account_partition(&email));
-        let password_hash = String::new();
-        let account = Account { id, email, password_hash, role: Role::User, created_at: 0 };
-        let pair = start_session(services, &account).await;
-        Ok(pair.map_err(|_| anyhow::anyhow!("could not start a session"))?.access)
+        let account = Account::new(id, email, String::new(), 0);
+        let token = services.tokens.access(&account, SessionId::new(id.partition()));
+        token.map_err(|_| anyhow::anyhow!("could not sign a token"))
     };
-    futures::stream::iter(0..count).map(session).buffered(PARALLEL_SESSIONS).try_collect().await
+    (0..count).map(token).collect()
 }
 
 /// Signs people up and logs them in.

@@ -2,10 +2,10 @@
 
 use crate::api::Services;
 use crate::api::admin::sites::partition_for;
-use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
+use crate::api::staff::{Manager, Reader, has_site, refuse_other_site};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::queue::QueueSettings;
@@ -70,12 +70,13 @@ pub struct MatchList {
     extensions(("x-codes" = json!([ErrorCode::SiteNotFound]))))]
 pub async fn create(
     State(services): State<Arc<Services>>,
-    Admin(admin): Admin,
+    Manager(user): Manager,
     key: IdempotencyKey,
     input: Input<MatchInput>,
 ) -> ApiResult<Created<MatchView>> {
+    refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
-    let operation = key.operation(&admin.id.key(), "create match", &input);
+    let operation = key.operation(&user.id.key(), "create match", &input);
     let partition = partition_for(&services, &operation.key);
     let given = input.value;
     let fixture = Match {
@@ -104,8 +105,10 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/admin/matches",
     operation_id = "listAllMatches", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
-pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<MatchList> {
-    let (matches, counted) = MatchView::list(&services, services.catalog.matches().iter()).await;
+pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<MatchList> {
+    let all = services.catalog.matches();
+    let theirs = all.iter().filter(|fixture| has_site(&user, fixture.site_id));
+    let (matches, counted) = MatchView::list(&services, theirs).await;
     Okay(MatchList { matches, counted })
 }
 
@@ -119,10 +122,11 @@ pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<Match
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    Manager(user): Manager,
     Path(id): Path<MatchId>,
     input: Input<MatchInput>,
 ) -> ApiResult<Okay<MatchView>> {
+    refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
     let old = read(&services, id).await?;
     let given = input.value;
@@ -154,7 +158,7 @@ pub async fn replace(
     extensions(("x-codes" = json!([ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<NoContent> {
     let fixture = read(&services, id).await?;

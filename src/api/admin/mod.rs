@@ -1,5 +1,6 @@
 //! Administration: the catalogue and the sale.
 
+pub mod accounts;
 pub mod matches;
 pub mod queue;
 pub mod sale;

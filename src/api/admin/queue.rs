@@ -3,11 +3,11 @@
 use crate::api::Services;
 use crate::api::admin::matches::read;
 use crate::api::admin::sale::change;
-use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
+use crate::api::staff::{Manager, Reader, Seller};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw::new_seed;
 use crate::domain::ids::{MatchId, UserId};
@@ -130,7 +130,7 @@ pub struct AdmitDone {
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
 pub async fn set_queue(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Manager,
     Path(id): Path<MatchId>,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
@@ -151,7 +151,7 @@ pub async fn set_queue(
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
 pub async fn change_queue(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Manager,
     Path(id): Path<MatchId>,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
@@ -209,7 +209,7 @@ fn check(queue: &QueueSettings) -> ApiResult<()> {
     extensions(("x-codes" = json!([ErrorCode::MatchArchived]))))]
 pub async fn get_queue(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Reader,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<QueueNow>> {
     let line = services.hub.feed(id).await?.line();
@@ -242,7 +242,7 @@ fn seat_count(services: &Services, id: MatchId) -> Option<u32> {
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn admit(
     State(services): State<Arc<Services>>,
-    Admin(admin): Admin,
+    Manager(manager): Manager,
     Path(id): Path<MatchId>,
     key: IdempotencyKey,
     input: Input<AdmitInput>,
@@ -259,7 +259,7 @@ pub async fn admit(
         return Err(Refusal::NotOpen { ended: fixture.status == MatchStatus::Closed }.into());
     }
     let seats = seat_count(&services, id);
-    let whole = key.operation(&admin.id.key(), &format!("admit {id}"), &input);
+    let whole = key.operation(&manager.id.key(), &format!("admit {id}"), &input);
     let (mut admitted, mut call) = (0, 0);
     while admitted < u64::from(count) {
         // A repeated call takes the same steps, and each of them under its own key.
@@ -286,7 +286,7 @@ pub async fn admit(
         ErrorCode::NotInQueue, ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn place_of(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Reader,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<Okay<PlaceView>> {
     let fixture = read(&services, id).await?;
@@ -303,7 +303,7 @@ pub async fn place_of(
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn let_in(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Seller,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<NoContent> {
     read(&services, id).await?;
@@ -320,7 +320,7 @@ pub async fn let_in(
     extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
 pub async fn send_away(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Seller,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<NoContent> {
     read(&services, id).await?;

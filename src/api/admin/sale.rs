@@ -2,10 +2,10 @@
 
 use crate::api::Services;
 use crate::api::admin::matches::{changed, on_sale, read};
-use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
+use crate::api::staff::{Manager, Seller};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SeatId};
 use crate::engine::error::{EngineError, Refusal};
@@ -43,7 +43,7 @@ pub struct SeatsDone {
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn announce(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
@@ -64,7 +64,7 @@ pub async fn announce(
         ErrorCode::MatchArchived, ErrorCode::ChangedMeanwhile]))))]
 pub async fn open(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
@@ -101,7 +101,7 @@ async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<
     extensions(("x-codes" = json!([ErrorCode::MatchNotOpen, ErrorCode::ChangedMeanwhile]))))]
 pub async fn close(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
@@ -123,7 +123,7 @@ pub async fn close(
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn block(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Seller,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
@@ -143,7 +143,7 @@ pub async fn block(
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn unblock(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    _: Seller,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {

@@ -1,9 +1,9 @@
 //! Creates, replaces and deletes sites. A plan is accepted or refused as a whole.
 
 use crate::api::Services;
-use crate::api::auth::Admin;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::staff::{Admin, Manager, Reader, has_site};
 use crate::domain::catalog::{MatchStatus, Site};
 use crate::domain::ids::{Partition, SiteId};
 use crate::domain::plan::SitePlan;
@@ -63,9 +63,10 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/admin/sites",
     operation_id = "listSites", tag = "administration", security(("token" = [])),
     responses((status = 200, body = Envelope<SiteList>)))]
-pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<SiteList> {
-    let mut sites: Vec<SiteSummary> =
-        services.catalog.sites().iter().map(|known| summary(known)).collect();
+pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<SiteList> {
+    let all = services.catalog.sites();
+    let mut sites: Vec<SiteSummary> = all.iter().map(|known| summary(known)).collect();
+    sites.retain(|site| has_site(&user, site.id));
     sites.sort_by_key(|site| site.id);
     Okay(SiteList { sites })
 }
@@ -78,7 +79,7 @@ pub async fn list(State(services): State<Arc<Services>>, _: Admin) -> Okay<SiteL
     extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
-    Admin(admin): Admin,
+    Manager(user): Manager,
     Path(id): Path<SiteId>,
     key: IdempotencyKey,
     input: Input<SitePlan>,
@@ -86,7 +87,7 @@ pub async fn replace(
     check(&input.value)?;
     let old = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
-    let operation = key.operation(&admin.id.key(), "replace site", &input);
+    let operation = key.operation(&user.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
     services.engine.put_site(&site, operation).await?;
     // A match may have been opened since the first look, and a sale must keep the plan that it

@@ -2,9 +2,10 @@
 
 use crate::api::Services;
 use crate::api::address::Caller;
-use crate::api::auth::{Admin, User};
+use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::extract::{Envelope, Okay, Query};
+use crate::api::staff::Admin;
 use crate::domain::ids::Partition;
 use crate::domain::trail::{Act, TrailEntry};
 use crate::store::trail::{TrailFilter, TrailRow};

@@ -67,8 +67,12 @@ codes! {
     /// The gateway refused for good; `gatewayCode` says why (`VIRTUAL_ACCOUNT_NOT_ACCEPTED`: seats
     /// don't wait for a deposit).
     PaymentDeclined = 402: "The payment was declined. Request a new payment to try again.",
-    /// Only an administrator may call this.
-    Forbidden = 403: "Only an administrator may do this.",
+    /// The role of the caller does not allow this, or not at this site.
+    Forbidden = 403: "Your role does not allow this.",
+    /// An administrator has disabled the account.
+    AccountDisabled = 403: "This account is disabled. Please ask the organiser.",
+    /// A caller who is logged in gave a wrong password.
+    WrongPassword = 403: "The password is not right.",
     /// The match has a queue, and the caller has no valid pass.
     PassRequired = 403:
         "This match has a waiting room. Join the queue and wait for your pass.",
@@ -78,6 +82,10 @@ codes! {
     NotFound = 404: "There is nothing at this address. The page /docs lists all addresses.",
     /// There is no such match, or it is a draft and the caller is no administrator.
     MatchNotFound = 404: "There is no match with this id.",
+    /// There is no such account.
+    AccountNotFound = 404: "There is no account with this id.",
+    /// The caller has no such session, or it has ended.
+    SessionNotFound = 404: "You have no session with this id.",
     /// There is no such site.
     SiteNotFound = 404: "There is no site with this id.",
     /// The site has no such area.
@@ -104,6 +112,8 @@ codes! {
     /// The address has other methods; the header `Allow` lists them.
     MethodNotAllowed = 405:
         "This address does not have this method. The header allow lists the methods that it has.",
+    /// The account is the last administrator, and an installation needs one.
+    LastAdministrator = 409: "This is the last administrator. Make another one first.",
     /// The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any
     /// of them.
     AlreadyHeld = 409:
@@ -116,6 +126,8 @@ codes! {
     /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the
     /// same number of free seats side by side there leaves no seat alone.
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
+    /// The link of a mail was used before, is too old, or a later mail has replaced it.
+    LinkExpired = 409: "The link was used before or is too old. Ask for a new mail.",
     /// These would be more seats than one person may have in a match.
     SeatLimit = 409: "This would be more seats than one person may have in a match.",
     /// The match is not on sale yet, or not any more, as `detail` says.

@@ -117,6 +117,11 @@ impl From<ErrorCode> for ApiError {
 }
 
 impl ApiError {
+    /// The code.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
     /// With a sentence that is more exact than the sentence of the code.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {

@@ -26,6 +26,8 @@ impl From<Refusal> for ApiError {
                 Noun::Reservation => ErrorCode::ReservationNotFound,
                 Noun::Site => ErrorCode::SiteNotFound,
                 Noun::Match => ErrorCode::MatchNotFound,
+                Noun::Account => ErrorCode::AccountNotFound,
+                Noun::Session => ErrorCode::SessionNotFound,
             }
             .into(),
             Refusal::NotYours => ErrorCode::NotYours.into(),

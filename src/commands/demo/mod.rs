@@ -5,7 +5,9 @@
 mod tests;
 
 use crate::api::Services;
+use crate::api::passwords::random_password;
 use crate::api::users::new_account;
+use crate::config::Settings;
 use crate::domain::account::Role;
 use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
@@ -18,16 +20,29 @@ use uuid::Uuid;
 /// 2026-01-01 in ms: the time in the ids of the demo.
 const CREATED_AT_MS: u64 = 1_767_225_600_000;
 
+/// The secret keys of Toss Payments with which money moves begin with this.
+const LIVE_KEY_PREFIX: &str = "live_";
+
 /// How many documents were created. A document that was there already does not count.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct Loaded {
     pub sites: u32,
     pub matches: u32,
-    pub accounts: u32,
+    /// E-mail and password of each new account.
+    pub accounts: Vec<(&'static str, String)>,
+}
+
+/// The passwords of the accounts of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passwords {
+    /// Those of the documents, for an installation that only one machine can reach.
+    Published,
+    /// Random ones.
+    Random,
 }
 
 /// Creates the parts of the demo that are missing.
-pub async fn load(services: &Services) -> anyhow::Result<Loaded> {
+pub async fn load(services: &Services, passwords: Passwords) -> anyhow::Result<Loaded> {
     let mut loaded = Loaded::default();
     let count = services.engine.partition_count();
     let plan = serde_json::from_value(stadium()).context("the plan of the demo")?;
@@ -49,13 +64,41 @@ pub async fn load(services: &Services) -> anyhow::Result<Loaded> {
         if services.engine.account(email).await?.is_some() {
             continue;
         }
+        let password = match passwords {
+            Passwords::Published => password.to_owned(),
+            Passwords::Random => random_password()?,
+        };
         let role = if admin { Role::Admin } else { Role::User };
-        let account = new_account(services, email.to_owned(), password.to_owned(), role).await;
+        let account = new_account(services, email.to_owned(), password.clone(), role).await;
         let account = account.map_err(|_| anyhow::anyhow!("could not create {email}"))?;
         services.engine.create_account(&account, Default::default()).await?;
-        loaded.accounts += 1;
+        loaded.accounts.push((email, password));
     }
     Ok(loaded)
+}
+
+/// Refuses a real installation: the demo makes an administrator, whom nobody there has asked for.
+///
+/// # Errors
+/// The gateway has a live key, or there are accounts that are not of the demo.
+pub async fn refuse_real_installation(
+    services: &Services,
+    settings: &Settings,
+) -> anyhow::Result<()> {
+    if settings.toss_secret_key.starts_with(LIVE_KEY_PREFIX) {
+        anyhow::bail!("GRANDSTAND_TOSS_SECRET_KEY is a live key: the demo is for test keys only");
+    }
+    for partition in services.engine.partitions() {
+        for account in services.engine.accounts_of(partition).await? {
+            if !ACCOUNTS.iter().any(|demo| demo.email == account.email) {
+                anyhow::bail!(
+                    "this installation has accounts that are not of the demo. Create matches with \
+                     the API, and administrators with `grandstand admin create`"
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns the match of this fixture, as the catalogue keeps it.

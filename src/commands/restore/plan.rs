@@ -35,12 +35,19 @@ impl Plan {
 
     async fn accounts(&mut self, services: &Services, partition: Partition) -> anyhow::Result<()> {
         let kept = services.store.accounts(partition).await?;
-        let kept: HashSet<_> = kept.into_iter().map(|account| account.id.0).collect();
-        for account in services.engine.accounts_of(partition).await? {
-            if !kept.contains(&account.id.0) {
+        let versions: HashMap<_, _> =
+            kept.iter().map(|account| (account.id, account.version)).collect();
+        let accounts = services.engine.accounts_of(partition).await?;
+        let known: HashSet<_> = accounts.iter().map(|account| account.id).collect();
+        for account in accounts {
+            if versions.get(&account.id).is_none_or(|kept| *kept < account.version) {
                 self.add_line("account", account.id, &account.email);
                 self.restore.documents.push(Fact::Account(account));
             }
+        }
+        for account in kept.iter().filter(|account| !known.contains(&account.id)) {
+            self.add_line("account", account.id, "was deleted since");
+            self.restore.documents.push(Fact::AccountDeleted(account.id));
         }
         Ok(())
     }

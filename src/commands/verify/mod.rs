@@ -4,6 +4,7 @@
 pub mod gateway;
 
 use crate::commands::dead_letters::name_of;
+use crate::domain::account::Account;
 use crate::domain::catalog::Match;
 use crate::domain::claim::{Claim, ClaimState, Reservation, ReservationStatus};
 use crate::domain::ids::{MatchId, Partition, ReservationId, SeatId};
@@ -136,11 +137,12 @@ async fn accounts(
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
     let redis = engine.accounts_of(partition).await?.into_iter();
-    let redis: BTreeMap<_, _> = redis.map(|account| (account.id.0, account.email)).collect();
+    let stated = |account: Account| (account.id.0, (account.version, account.email));
+    let redis: BTreeMap<_, _> = redis.map(stated).collect();
     let kept = store.accounts(partition).await?.into_iter();
-    let kept: BTreeMap<_, _> = kept.map(|account| (account.id.0, account.email)).collect();
-    compare_documents(verified, "account", &redis, &kept, |_| {
-        "another e-mail in PostgreSQL".to_owned()
+    let kept: BTreeMap<_, _> = kept.map(stated).collect();
+    compare_documents(verified, "account", &redis, &kept, |(version, _)| {
+        format!("version {version} in PostgreSQL, another version or e-mail in Redis")
     });
     let (sites, matches) = engine.catalog(partition).await?;
     let (kept_sites, kept_matches) = store.catalog(partition).await?;

@@ -1,0 +1,164 @@
+//! Accounts for administrators: who they are, their roles, and whether they may log in.
+
+use crate::api::Services;
+use crate::api::administrators::change_account;
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::extract::{Envelope, Input, Okay, Path, Query};
+use crate::api::staff::Admin;
+use crate::api::users::find_account;
+use crate::api::views::moment;
+use crate::domain::account::{Account, Role, SITES_MAX};
+use crate::domain::ids::{SiteId, UserId};
+use crate::domain::text::canonical_email;
+use crate::engine::accounts::{AccountChange, EndSessions};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// An account, without secrets.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountView {
+    #[schema(value_type = uuid::Uuid)]
+    id: UserId,
+    email: String,
+    email_verified: bool,
+    role: Role,
+    /// The sites at which the role counts, for ORGANISER and BOX_OFFICE.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    sites: Vec<SiteId>,
+    /// Nobody can log in to a disabled account.
+    disabled: bool,
+    created_at: jiff::Timestamp,
+}
+
+impl AccountView {
+    fn of(account: Account) -> ApiResult<Self> {
+        let created_at = moment(account.created_at)?;
+        let Account { id, email, email_verified, role, sites, disabled, .. } = account;
+        Ok(Self { id, email, email_verified, role, sites, disabled, created_at })
+    }
+}
+
+/// A page of accounts.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountPage {
+    accounts: Vec<AccountView>,
+    /// The `cursor` of the next page; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AccountQuery {
+    /// Only the account with this e-mail.
+    email: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
+    cursor: Option<String>,
+    /// 1 to 100, default 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// Changes of an account. What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountPatch {
+    #[schema(nullable = false)]
+    role: Option<Role>,
+    /// At most 20 sites. Only ORGANISER and BOX_OFFICE have any, and a change to another role
+    /// takes them away.
+    #[schema(value_type = Option<Vec<uuid::Uuid>>, nullable = false, max_items = 20)]
+    sites: Option<Vec<SiteId>>,
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
+}
+
+/// Accounts in the order in which they were made, or the account of one e-mail. A list may miss
+/// the changes of the last moments.
+#[utoipa::path(get, path = "/api/admin/accounts",
+    operation_id = "listAccounts", tag = "administration", params(AccountQuery),
+    security(("token" = [])), responses((status = 200, body = Envelope<AccountPage>)),
+    extensions(("x-codes" = json!([ErrorCode::Unavailable]))))]
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Query(query): Query<AccountQuery>,
+) -> ApiResult<Okay<AccountPage>> {
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=100).contains(&limit) {
+        return Err(ApiError::field("limit", "must be 1 to 100"));
+    }
+    let wrong = || ApiError::field("cursor", "must be the nextCursor of an earlier page");
+    let after = query.cursor.as_deref().map(|text| UserId::from_key(text).ok_or_else(wrong));
+    let after = after.transpose()?;
+    let mut found = match &query.email {
+        Some(typed) => {
+            let email = canonical_email(typed).unwrap_or_default();
+            find_account(&services, typed, &email).await?.into_iter().collect()
+        }
+        None => services.store.accounts_after(after, i64::from(limit) + 1).await?,
+    };
+    let more = found.len() > usize::from(limit);
+    found.truncate(limit.into());
+    let next_cursor = found.last().filter(|_| more).map(|last| last.id.key());
+    let accounts = found.into_iter().map(AccountView::of).collect::<ApiResult<_>>()?;
+    Ok(Okay(AccountPage { accounts, next_cursor }))
+}
+
+/// Changes the role of an account, the sites at which it counts, and whether it is disabled. The
+/// change counts from the next request of that user. Disabling ends all sessions of the account.
+#[utoipa::path(patch, path = "/api/admin/accounts/{user}",
+    operation_id = "changeAccount", tag = "administration",
+    params(("user" = uuid::Uuid, Path)), request_body = AccountPatch, security(("token" = [])),
+    responses((status = 200, body = Envelope<AccountView>)),
+    extensions(("x-codes" = json!([ErrorCode::AccountNotFound, ErrorCode::LastAdministrator,
+        ErrorCode::ChangedMeanwhile]))))]
+pub async fn change(
+    State(services): State<Arc<Services>>,
+    _: Admin,
+    Path(id): Path<UserId>,
+    input: Input<AccountPatch>,
+) -> ApiResult<Okay<AccountView>> {
+    let before = services.engine.account_by_id(id).await?.ok_or(ErrorCode::AccountNotFound)?;
+    let patch = input.value;
+    let role = patch.role.unwrap_or(before.role);
+    let sites = match patch.sites {
+        Some(sites) => checked_sites(&services, role, sites)?,
+        None if role.is_of_sites() => before.sites.clone(),
+        None => Vec::new(),
+    };
+    let disabled = patch.disabled.unwrap_or(before.disabled);
+    let after = Account { role, sites, disabled, ..before.clone() };
+    if after == before {
+        return AccountView::of(before).map(Okay);
+    }
+    let ending = if disabled { EndSessions::All } else { EndSessions::None };
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    change_account(&services, change).await?;
+    AccountView::of(after).map(Okay)
+}
+
+fn checked_sites(
+    services: &Services,
+    role: Role,
+    mut sites: Vec<SiteId>,
+) -> ApiResult<Vec<SiteId>> {
+    sites.sort_unstable();
+    sites.dedup();
+    if !sites.is_empty() && !role.is_of_sites() {
+        return Err(ApiError::field("sites", "only ORGANISER and BOX_OFFICE have sites"));
+    }
+    if sites.len() > SITES_MAX {
+        return Err(ApiError::field("sites", format!("must be {SITES_MAX} sites at most")));
+    }
+    match sites.iter().find(|site| services.catalog.site(**site).is_none()) {
+        Some(unknown) => Err(ApiError::field("sites", format!("there is no site {unknown}"))),
+        None => Ok(sites),
+    }
+}

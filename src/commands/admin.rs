@@ -1,0 +1,143 @@
+//! `grandstand admin`: makes and mends administrators, with the rights of somebody who may reach
+//! Redis and PostgreSQL. It works while no administrator can log in.
+
+use crate::api::Services;
+use crate::api::administrators::change_account;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::passwords::{checked_password, hash_password, random_password};
+use crate::api::users::{checked_email, find_account, new_account};
+use crate::domain::account::{Account, Role};
+use crate::engine::accounts::{AccountChange, EndSessions};
+use anyhow::Context as _;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _};
+
+/// A password that never was an argument, because everybody on a machine can read these.
+pub struct NewPassword {
+    text: String,
+    is_random: bool,
+}
+
+impl NewPassword {
+    /// Makes a random password, asks for one twice, or reads a line of the standard input.
+    ///
+    /// # Errors
+    /// It is too short, too common, or was not repeated.
+    pub fn read(random: bool) -> anyhow::Result<Self> {
+        let text = if random {
+            random_password()?
+        } else if std::io::stdin().is_terminal() {
+            let text = rpassword::prompt_password("New password: ")?;
+            let again = rpassword::prompt_password("The same again: ")?;
+            anyhow::ensure!(text == again, "the passwords are not the same");
+            text
+        } else {
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).context("reading the password")?;
+            line.trim_end_matches(['\r', '\n']).to_owned()
+        };
+        let text = checked_password("password", &text);
+        let text = text.map_err(|error| anyhow::anyhow!("the password {}", error.message))?;
+        Ok(Self { text, is_random: random })
+    }
+
+    /// What the person must know of a random password.
+    pub fn note(&self) -> String {
+        if !self.is_random {
+            return String::new();
+        }
+        format!("; the password, shown only now: {}", self.text)
+    }
+}
+
+/// Creates an administrator.
+///
+/// # Errors
+/// The address has an account.
+pub async fn create(
+    services: &Services,
+    typed: &str,
+    password: &NewPassword,
+) -> anyhow::Result<()> {
+    let email = canonical(typed)?;
+    if find_account(services, typed, &email).await?.is_some() {
+        anyhow::bail!(
+            "{email} has an account. `grandstand admin reset {email}` makes its owner an \
+             administrator with a new password"
+        );
+    }
+    let account = new_account(services, email, password.text.clone(), Role::Admin).await;
+    let account = account.map_err(explain)?;
+    services.engine.create_account(&account, Default::default()).await?;
+    Ok(())
+}
+
+/// Makes the owner of an account an administrator with a new password.
+///
+/// # Errors
+/// The address has no account.
+pub async fn reset(services: &Services, typed: &str, password: &NewPassword) -> anyhow::Result<()> {
+    let before = existing(services, typed).await?;
+    let password_hash = hash_password(password.text.clone()).await.map_err(explain)?;
+    let after = Account {
+        password_hash,
+        role: Role::Admin,
+        sites: Vec::new(),
+        disabled: false,
+        ..before.clone()
+    };
+    let ending = EndSessions::All;
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    change_account(services, change).await.map_err(explain)
+}
+
+/// Takes the role away from an administrator.
+///
+/// # Errors
+/// It is the last administrator, or none.
+pub async fn revoke(services: &Services, typed: &str) -> anyhow::Result<()> {
+    let before = existing(services, typed).await?;
+    anyhow::ensure!(before.role == Role::Admin, "{} is no administrator", before.email);
+    let after = Account { role: Role::User, ..before.clone() };
+    let ending = EndSessions::None;
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    change_account(services, change).await.map_err(explain)
+}
+
+/// The administrators, one per line.
+///
+/// # Errors
+/// Redis does not reply.
+pub async fn list(services: &Services) -> anyhow::Result<String> {
+    let mut all = Vec::new();
+    for partition in services.engine.partitions() {
+        let accounts = services.engine.accounts_of(partition).await?;
+        all.extend(accounts.into_iter().filter(|account| account.role == Role::Admin));
+    }
+    all.sort_by_key(|account| account.id);
+    let mut text = String::new();
+    for account in all {
+        let state = if account.disabled { "  disabled" } else { "" };
+        writeln!(text, "{}  {}{state}", account.id, account.email)?;
+    }
+    Ok(text)
+}
+
+fn canonical(typed: &str) -> anyhow::Result<String> {
+    checked_email(typed).map_err(|error| anyhow::anyhow!("the e-mail {}", error.message))
+}
+
+async fn existing(services: &Services, typed: &str) -> anyhow::Result<Account> {
+    let email = canonical(typed)?;
+    let found = find_account(services, typed, &email).await?;
+    found.with_context(|| format!("{email} has no account. `grandstand admin create` makes one"))
+}
+
+fn explain(error: ApiError) -> anyhow::Error {
+    match error.code() {
+        ErrorCode::LastAdministrator => anyhow::anyhow!(
+            "this is the last administrator. Make another one first: `grandstand admin create`"
+        ),
+        code => anyhow::anyhow!("{}", code.detail()),
+    }
+}
