@@ -15,6 +15,10 @@ pub struct Settings {
     /// Address to listen on; port 0 takes a free port.
     #[arg(long, env = "GRANDSTAND_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: String,
+    /// Address of the operations listener, for metrics and the details of the health: a private
+    /// one. Port 0 takes a free port.
+    #[arg(long, env = "GRANDSTAND_OPS_LISTEN", default_value = "127.0.0.1:9180")]
+    pub ops_listen: String,
     /// Redis: redis://HOST:PORT, redis-sentinel://…, redis-cluster://….
     #[arg(long, env = "GRANDSTAND_REDIS_URL", default_value = "redis://127.0.0.1:6379")]
     pub redis_url: String,

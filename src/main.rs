@@ -276,7 +276,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             settings.check()?;
             grandstand::failpoint::arm(&settings.die_at);
             let node = Node::start(&settings, role).await?;
-            println!("listening on {}", node.url());
+            announce(&node);
             wait_for_signal().await?;
             node.stop().await;
         }
@@ -355,6 +355,12 @@ async fn emulate(listen: String, settings: EmulatorSettings) -> anyhow::Result<(
     Ok(())
 }
 
+/// Prints where a node listens, in one piece, because a script may read the first line only.
+fn announce(node: &Node) {
+    let text = format!("listening on {}\noperations on {}\n", node.url(), node.ops_url());
+    print!("{text}");
+}
+
 fn logs(settings: &Settings) {
     grandstand::telemetry::init_logs(&settings.log, settings.log_json);
 }
@@ -369,7 +375,7 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
         signal = wait_for_signal() => return signal,
     };
     println!("{}", dev.welcome());
-    println!("listening on {}", dev.node.url());
+    announce(&dev.node);
     wait_for_signal().await?;
     eprintln!("stopping");
     dev.stop().await

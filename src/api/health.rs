@@ -1,4 +1,4 @@
-//! Probes, metrics, and the clock.
+//! Probes and the clock.
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -8,7 +8,6 @@ use crate::engine::Engine;
 use crate::live::hub::Hub;
 use crate::store::Store;
 use axum::extract::State;
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -29,7 +28,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether a partition serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Condition {
     #[serde(rename = "ok")]
     Serves,
@@ -73,27 +72,32 @@ struct Seen {
 }
 
 /// A partition that does not serve everything, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartitionAway {
     partition: u16,
     state: Condition,
 }
 
-/// Whether a node can serve, and what is missing, as of about a second ago.
-#[derive(Debug, Serialize, ToSchema)]
+/// Whether a node can serve.
+#[derive(Serialize, ToSchema)]
 pub struct Ready {
+    /// It is not stopping, and at least one partition serves.
+    ready: bool,
+}
+
+/// Whether a node can serve, and what is missing, as of about a second ago: for its operators.
+#[derive(Debug, Serialize)]
+pub struct Details {
     /// This process can serve: it is not stopping, and at least one partition serves.
     ready: bool,
     stopping: bool,
     /// `ok`, or `no answer`.
-    #[schema(value_type = String)]
     redis: RedisState,
     /// The partitions that do not serve everything. Their matches, or only their payments, respond
     /// with 503. All other partitions sell.
     partitions: Vec<PartitionAway>,
     /// `ok`, or `away`: then payments are paused, workers write nothing, and everything else
     /// continues.
-    #[schema(value_type = String)]
     database: DatabaseState,
 }
 
@@ -135,14 +139,14 @@ impl Health {
         seen.partitions.get(usize::from(partition.0)).is_some_and(|state| state.replies())
     }
 
-    /// The response to a probe.
-    fn ready(&self, now: Instant) -> Ready {
+    /// The details of a probe.
+    fn details(&self, now: Instant) -> Details {
         let (seen, stopping) = (self.seen.lock(), self.stopping.load(Ordering::Acquire));
         let redis =
             seen.redis_at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_TIMEOUT);
         let some_serve = seen.partitions.iter().any(|state| state.sells());
         let away = (0..).zip(&seen.partitions).filter(|(_, state)| **state != Condition::Serves);
-        Ready {
+        Details {
             ready: redis && some_serve && !stopping,
             stopping,
             redis: if redis { RedisState::Replies } else { RedisState::Silent },
@@ -229,25 +233,23 @@ pub async fn live() -> Okay<Nothing> {
     Okay(Nothing)
 }
 
-/// Whether this process can serve, as of the last second; the details say what is missing. 503: no
-/// partition serves, Redis does not reply, or the process is stopping.
+/// Whether this process can serve, as of the last second. 503: no partition serves, Redis does not
+/// reply, or the process is stopping. The operations listener says which.
 #[utoipa::path(get, path = "/health/ready",
     operation_id = "isReady", tag = "operation",
     responses((status = 200, body = Envelope<Ready>)),
     extensions(("x-codes" = json!([ErrorCode::NotReady]))))]
 pub async fn ready(State(services): State<Arc<Services>>) -> Response {
-    let view = services.health.ready(Instant::now());
-    if view.ready { Okay(view).into_response() } else { ApiError::not_ready(&view).into_response() }
+    match services.health.details(Instant::now()).ready {
+        true => Okay(Ready { ready: true }).into_response(),
+        false => ErrorCode::NotReady.into_response(),
+    }
 }
 
-/// Metrics in the text format of Prometheus.
-#[utoipa::path(get, path = "/metrics",
-    operation_id = "getMetrics", tag = "operation",
-    responses((status = 200, content_type = "text/plain", body = String)))]
-pub async fn metrics() -> Response {
-    let handle = crate::telemetry::metrics();
-    handle.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
+/// The same on the operations listener, with what is missing.
+pub async fn details(State(services): State<Arc<Services>>) -> Response {
+    let view = services.health.details(Instant::now());
+    if view.ready { Okay(view).into_response() } else { ApiError::not_ready(&view).into_response() }
 }
 
 /// The clock of the first partition. Clocks of partitions decide deadlines.
@@ -276,22 +278,22 @@ mod tests {
     fn a_node_is_ready_while_one_partition_serves() {
         use Condition::{NoAnswer, NotLoaded, Serves};
         let health = health(&[NoAnswer, Serves, NotLoaded]);
-        let view = health.ready(Instant::now());
+        let view = health.details(Instant::now());
         assert!(view.ready, "{view:?}");
         let away = |partition, state| PartitionAway { partition, state };
         assert_eq!(view.partitions, [away(0, NoAnswer), away(2, NotLoaded)]);
-        assert!(!self::health(&[NoAnswer, NotLoaded]).ready(Instant::now()).ready);
+        assert!(!self::health(&[NoAnswer, NotLoaded]).details(Instant::now()).ready);
     }
 
     #[test]
     fn a_node_that_stops_or_has_no_reply_of_redis_is_not_ready() {
         let health = health(&[Condition::Serves]);
-        let silent = health.ready(Instant::now() + SILENCE_TIMEOUT);
+        let silent = health.details(Instant::now() + SILENCE_TIMEOUT);
         assert!(!silent.ready && silent.redis == RedisState::Silent, "{silent:?}");
-        assert!(health.ready(Instant::now()).ready);
+        assert!(health.details(Instant::now()).ready);
         health.stopping();
-        let view = health.ready(Instant::now());
+        let view = health.details(Instant::now());
         assert!(!view.ready && view.stopping && view.redis == RedisState::Replies, "{view:?}");
-        assert!(!Health::new(1).ready(Instant::now()).ready, "nothing is known at the start");
+        assert!(!Health::new(1).details(Instant::now()).ready, "nothing is known at the start");
     }
 }

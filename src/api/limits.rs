@@ -8,6 +8,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most connections of a node: below the 20,000 file descriptors that a process commonly gets.
@@ -23,7 +24,9 @@ pub struct RateLimits {
     joins_of_block: DefaultKeyedRateLimiter<IpAddr>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
     streams: Slots,
-    connections: Slots,
+    /// Of the public listener. A trusted proxy has no address there, because it has the connections
+    /// of many callers.
+    pub connections: Arc<Slots>,
 }
 
 fn quota(count: u32, per_second: bool) -> Quota {
@@ -64,11 +67,11 @@ impl RateLimits {
             joins_of_block: RateLimiter::keyed(quota(rates.joins_per_address_block, false)),
             calls: RateLimiter::keyed(quota(rates.calls_per_second, true)),
             streams: Slots::new(per_address, total, metrics::gauge!("grandstand_streams")),
-            connections: Slots::new(
+            connections: Arc::new(Slots::new(
                 limit(rates.connections_per_address),
                 CONNECTIONS_MAX,
                 metrics::gauge!("grandstand_connections"),
-            ),
+            )),
         }
     }
 
@@ -120,12 +123,6 @@ impl RateLimits {
             Full::Address => ApiError::too_many(ErrorCode::TooManyStreams, 10),
             Full::Node => ErrorCode::Overloaded.into(),
         })
-    }
-
-    /// Takes a place for a connection until it is dropped; `None` when all are taken. Without an
-    /// address it is a connection of a proxy, which has the connections of many callers.
-    pub fn connection(&self, address: Option<IpAddr>) -> Option<Slot> {
-        self.connections.take(address).ok()
     }
 
     /// Drops the keys whose buckets are full again.

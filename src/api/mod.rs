@@ -24,6 +24,7 @@ pub mod limits;
 pub mod mail_links;
 pub mod mails;
 pub mod matches;
+pub mod operations;
 pub mod page;
 pub mod passwords;
 pub mod payments;
@@ -189,8 +190,6 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::queue::admit))
         .routes(routes!(admin::queue::place_of, admin::queue::let_in, admin::queue::send_away))
         .routes(routes!(admin::trail::list))
-        // operation
-        .routes(routes!(health::metrics))
 }
 
 fn api() -> OpenApiRouter<Arc<Services>> {
@@ -212,12 +211,11 @@ pub fn routes(services: Arc<Services>) -> Routes {
     Routes::new(router, paths, services)
 }
 
-/// Probes and metrics only, for a process without an API.
+/// Probes only, for a process without an API.
 pub fn worker_routes(services: Arc<Services>) -> Routes {
     let router = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
         .fallback(|| async { ErrorCode::NotFound });
-    Routes::new(router, ["/health/live", "/health/ready", "/metrics"], services)
+    Routes::new(router, ["/health/live", "/health/ready"], services)
 }

@@ -8,7 +8,7 @@ use crate::api::layers::Routes;
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
 use crate::live::shard::Watcher;
-use crate::live::slots::Slot;
+use crate::live::slots::{Slot, Slots};
 use axum::BoxError;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Version, header};
@@ -82,11 +82,13 @@ struct Serving {
     stop: CancellationToken,
 }
 
-/// Serves until `stop`, then lets open requests end. `peer_timeout` is the same as for `bind`.
+/// Serves until `stop`, then lets open requests end. `slots` are those of the connections;
+/// `peer_timeout` is the same as for `bind`.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
     services: Arc<Services>,
+    slots: Arc<Slots>,
     peer_timeout: Duration,
     stop: CancellationToken,
 ) {
@@ -107,7 +109,7 @@ pub async fn serve(
             }
         };
         let peer = serving.services.proxies.connected(address.ip());
-        let Some(place) = serving.services.limits.connection(peer) else {
+        let Ok(place) = slots.take(peer) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
             let _ = stream.try_write(TOO_MANY_RESPONSE);
             continue;

@@ -32,7 +32,9 @@ impl Dev {
     pub async fn start(dir: &Path, mut settings: Settings) -> anyhow::Result<Self> {
         // This comes before the servers, because a used port is the most frequent reason to fail.
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
-        drop(crate::api::serve::bind(&settings.listen, peer_timeout).await?);
+        for address in [&settings.listen, &settings.ops_listen] {
+            drop(crate::api::serve::bind(address, peer_timeout).await?);
+        }
         let dir = prepare(dir)?;
         eprintln!("starting Redis and PostgreSQL in {}", dir.display());
         let (redis_dir, postgres_dir) = (dir.join("redis"), dir.join("postgres"));
@@ -96,9 +98,11 @@ impl Dev {
         let url = self.node.url();
         let mut text = format!(
             "\n  Seat map       {url}/\n  API            {url}/docs\n  \
-             Payments       {} (emulator)\n  Mails          {}\n\n  Demo accounts\n",
+             Payments       {} (emulator)\n  Mails          {}\n  Metrics        {}/metrics\n\n  \
+             Demo accounts\n",
             self.emulator.url(),
             self.mails,
+            self.node.ops_url()
         );
         for DemoAccount { email, password, admin } in ACCOUNTS {
             let role = if admin { "administrator" } else { "fan" };

@@ -5,20 +5,25 @@ mod build;
 
 pub(crate) use build::build;
 
-use crate::api::{self, Services, health, hints, serve, worker_routes};
+use crate::api::{self, Services, health, hints, operations, serve, worker_routes};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
+use crate::live::slots::Slots;
 use crate::node::administrator::first_administrator;
 use crate::node::build::{Waiting, wait_until_loaded};
 use crate::stream::backlog::MEASURE_INTERVAL;
 use crate::stream::tail::{Listener, Notice, Tail};
 use crate::workers::Workers;
 use clap::ValueEnum;
+use metrics::Gauge;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// The most connections of the operations listener: some collectors of metrics, and some probes.
+const OPS_CONNECTIONS_MAX: u32 = 64;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,6 +40,8 @@ pub struct Node {
     pub services: Arc<Services>,
     pub workers: Arc<Workers>,
     pub address: SocketAddr,
+    /// The address of the operations listener.
+    pub ops_address: SocketAddr,
     requests: Part,
     work: Part,
     readers: Part,
@@ -68,7 +75,8 @@ impl Node {
         crate::telemetry::metrics();
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         let socket = serve::bind(&settings.listen, peer_timeout).await?;
-        let address = socket.local_addr()?;
+        let ops_socket = serve::bind(&settings.ops_listen, peer_timeout).await?;
+        let (address, ops_address) = (socket.local_addr()?, ops_socket.local_addr()?);
         let mut requests = Part::new(CancellationToken::new());
         let mut work = Part::new(CancellationToken::new());
         let mut readers = Part::new(CancellationToken::new());
@@ -97,16 +105,29 @@ impl Node {
         }
         readers.tasks.push(tokio::spawn(health::watch(services.clone(), readers.stop.clone())));
         requests.tasks.extend(services.hub.shards.start(&requests.stop));
-        let stop = requests.stop.clone();
-        let serving = serve::serve(socket, routes, services.clone(), peer_timeout, stop);
+        let (slots, stop) = (services.limits.connections.clone(), requests.stop.clone());
+        let serving = serve::serve(socket, routes, services.clone(), slots, peer_timeout, stop);
         requests.tasks.push(tokio::spawn(serving));
+        readers.tasks.push(tokio::spawn(serve::serve(
+            ops_socket,
+            operations::routes(services.clone()),
+            services.clone(),
+            Arc::new(Slots::new(OPS_CONNECTIONS_MAX, OPS_CONNECTIONS_MAX, Gauge::noop())),
+            peer_timeout,
+            readers.stop.clone(),
+        )));
         let drain = Duration::from_millis(settings.drain_ms);
-        Ok(Self { services, workers, address, requests, work, readers, drain })
+        Ok(Self { services, workers, address, ops_address, requests, work, readers, drain })
     }
 
     /// The base URL of the node.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The base URL of its operations listener.
+    pub fn ops_url(&self) -> String {
+        format!("http://{}", self.ops_address)
     }
 
     /// Stops in this order: the load balancer gets time to notice that the node is not ready, open
@@ -176,7 +197,7 @@ async fn tidy(services: Arc<Services>, stop: CancellationToken) {
         }
         services.hub.drop_idle();
         services.limits.tidy();
-        // Histograms keep every sample until then, and perhaps nobody reads `/metrics`.
+        // Histograms keep every sample until then, and perhaps nobody reads the metrics.
         crate::telemetry::metrics().run_upkeep();
         metrics::gauge!("grandstand_live_maps").set(services.hub.running() as f64);
     }

@@ -1,36 +1,86 @@
 //! Readiness and lists while a part of what a node needs is away.
 
 use crate::support::node::{TestNode, eventually};
+use crate::support::postgres::sql;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::ids::Partition;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Instant;
 
-/// Commands that Redis has run.
-async fn commands(raw: &Client) -> u64 {
+/// Commands that Redis has run, and transactions of PostgreSQL.
+async fn work(node: &TestNode, raw: &Client) -> (u64, u64) {
     let info = CustomCommand::new_static("INFO", ClusterHash::Random, false);
-    let text: String = raw.custom(info, vec!["commandstats".to_owned()]).await.unwrap();
-    let of = |name: &str| -> u64 {
-        let from = text.split_once(&format!("cmdstat_{name}:calls="));
-        from.map_or(0, |(_, rest)| rest.split(',').next().unwrap().parse().unwrap())
-    };
-    of("ping") + of("hmget") + of("hget")
+    let text: String = raw.custom(info, vec!["stats".to_owned()]).await.unwrap();
+    let (_, rest) = text.split_once("total_commands_processed:").unwrap();
+    let commands = rest.lines().next().unwrap().parse().unwrap();
+    let transactions = "select xact_commit + xact_rollback from pg_stat_database
+        where datname = current_database()";
+    let transactions = sql(&node.settings.database_url, transactions).await[0][0].parse().unwrap();
+    (commands, transactions)
 }
 
-/// The response comes from memory, so many probes do no harm.
+/// The response comes from memory, so many probes do no harm: the node works as much as without.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_probe_costs_redis_nothing() {
+async fn a_probe_costs_redis_and_postgresql_nothing() {
+    const PROBES: u64 = 1000;
     let node = TestNode::start().await;
-    let (guest, raw) = (node.guest(), node.raw().await);
-    let before = commands(&raw).await;
-    for _ in 0..1000 {
-        guest.get("/health/ready").await.expect(200);
+    let raw = node.raw().await;
+    let begun = Instant::now();
+    let before = work(&node, &raw).await;
+    for client in [node.guest(), node.operator()] {
+        for _ in 0..PROBES / 2 {
+            client.get("/health/ready").await.expect(200);
+            client.get("/health/live").await.expect(200);
+        }
     }
-    // The commands of the node itself, once a second for each partition.
-    let cost = commands(&raw).await - before;
-    assert!(cost < 500, "{cost} commands for 1,000 probes");
+    let time = begun.elapsed();
+    let between = work(&node, &raw).await;
+    tokio::time::sleep(time).await;
+    let after = work(&node, &raw).await;
+    let (probed, idle) = (between.0 - before.0, after.0 - between.0);
+    // Twice the work of the node itself, whose turns may fall into either time.
+    assert!(probed < 2 * idle + PROBES / 10, "{probed} commands with probes, {idle} without");
+    let (probed, idle) = (between.1 - before.1, after.1 - between.1);
+    assert!(probed < 2 * idle + PROBES / 10, "{probed} transactions with probes, {idle} without");
+    node.finish().await;
+}
+
+/// Neither the numbers of a sale nor the faults of a node are for strangers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_operations_listener_tells_what_is_inside() {
+    let node = TestNode::start().await;
+    let guest = node.guest();
+    guest.get("/metrics").await.refused(404, "NOT_FOUND");
+    assert_eq!(guest.get("/health/ready").await.expect(200), json!({"ready": true}));
+    let metrics = node.operator().get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.body.as_str().unwrap().contains("grandstand_connections "));
+    node.operator().get("/api/matches").await.refused(404, "NOT_FOUND");
+    node.redis.freeze();
+    let refused = eventually("the node is not ready", async || {
+        let answer = guest.get("/health/ready").await;
+        (answer.status == 503).then(|| answer.refused(503, "NOT_READY"))
+    })
+    .await;
+    let names: Vec<&String> = refused.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["code", "detail", "requestId", "status", "title", "type"]);
+    node.redis.thaw();
+    node.finish().await;
+}
+
+/// A worker has no public routes, so its operations listener is the only place to look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_has_an_operations_listener_too() {
+    let node = TestNode::start().await;
+    let worker = node.another_node(NodeRole::Worker).await;
+    let operator = crate::support::client::Client::new(worker.ops_url(), None);
+    assert_eq!(operator.get("/health/ready").await.expect(200)["database"], "ok");
+    assert_eq!(operator.get("/metrics").await.status, 200);
+    worker.stop().await;
     node.finish().await;
 }
 
@@ -39,7 +89,7 @@ async fn a_probe_costs_redis_nothing() {
 async fn one_partition_away_does_not_make_a_node_unready() {
     let mut node = TestNode::start().await;
     node.without_worker().await;
-    let (guest, raw) = (node.guest(), node.raw().await);
+    let (operator, raw) = (node.operator(), node.raw().await);
     let keys = [0, 1].map(|number| PartitionKeys(Partition(number)).partition());
     let mut saved: Vec<HashMap<String, String>> = vec![];
     for key in &keys {
@@ -48,13 +98,13 @@ async fn one_partition_away_does_not_make_a_node_unready() {
     let _: i64 = raw.del(&keys[1]).await.unwrap();
     let away = json!([{"partition": 1, "state": "not loaded"}]);
     eventually("the node names the partition", async || {
-        let ready = guest.get("/health/ready").await.expect(200);
+        let ready = operator.get("/health/ready").await.expect(200);
         (ready["partitions"] == away).then_some(())
     })
     .await;
     let _: i64 = raw.del(&keys[0]).await.unwrap();
     let refused = eventually("no partition serves", async || {
-        let answer = guest.get("/health/ready").await;
+        let answer = operator.get("/health/ready").await;
         (answer.status == 503).then(|| answer.refused(503, "NOT_READY"))
     })
     .await;
@@ -66,7 +116,7 @@ async fn one_partition_away_does_not_make_a_node_unready() {
         let _: i64 = raw.hset(key, fields).await.unwrap();
     }
     eventually("all is well again", async || {
-        let answer = guest.get("/health/ready").await;
+        let answer = operator.get("/health/ready").await;
         (answer.status == 200 && answer.body["data"]["partitions"] == json!([])).then_some(())
     })
     .await;
@@ -77,16 +127,16 @@ async fn one_partition_away_does_not_make_a_node_unready() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
     let node = TestNode::start().await;
-    let guest = node.guest();
+    let operator = node.operator();
     node.redis.freeze();
     eventually("the node is not ready", async || {
-        let answer = guest.get("/health/ready").await;
+        let answer = operator.get("/health/ready").await;
         (answer.status == 503 && answer.body["redis"] == "no answer").then_some(())
     })
     .await;
     node.redis.thaw();
     eventually("the node is ready", async || {
-        (guest.get("/health/ready").await.status == 200).then_some(())
+        (operator.get("/health/ready").await.status == 200).then_some(())
     })
     .await;
     node.finish().await;
@@ -97,7 +147,7 @@ async fn a_node_that_hears_nothing_from_redis_is_not_ready() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_does_not_hear_the_streams_is_not_ready() {
     let node = TestNode::start().await;
-    let guest = node.guest();
+    let operator = node.operator();
     let allow = async |rule: &str| {
         let command = ["ACL", "SETUSER", "default", rule];
         crate::support::wire::done(node.redis.port(), &command).await;
@@ -105,7 +155,7 @@ async fn a_node_that_does_not_hear_the_streams_is_not_ready() {
     allow("-xread").await;
     let begun = std::time::Instant::now();
     eventually("the node is not ready", async || {
-        let answer = guest.get("/health/ready").await;
+        let answer = operator.get("/health/ready").await;
         let deaf =
             json!([{"partition": 0, "state": "not heard"}, {"partition": 1, "state": "not heard"}]);
         (answer.status == 503 && answer.body["partitions"] == deaf).then_some(())
@@ -114,7 +164,7 @@ async fn a_node_that_does_not_hear_the_streams_is_not_ready() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
     allow("+xread").await;
     eventually("the node is ready", async || {
-        (guest.get("/health/ready").await.status == 200).then_some(())
+        (operator.get("/health/ready").await.status == 200).then_some(())
     })
     .await;
     node.finish().await;

@@ -63,7 +63,7 @@ async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
     let stream = PartitionKeys(id.partition()).dead_letters();
     let count: u64 = node.raw().await.xlen(stream).await.unwrap();
     assert_eq!(count, poison.len() as u64, "each is in the stream as well");
-    let metrics = reqwest::get(format!("{}/metrics", node.url())).await.unwrap();
+    let metrics = reqwest::get(format!("{}/metrics", node.running().ops_url())).await.unwrap();
     assert!(metrics.text().await.unwrap().contains("grandstand_dead_letters_total"));
     sql(&node.settings.database_url, "delete from dead_letters").await;
     node.finish().await;

@@ -105,7 +105,7 @@ async fn an_old_backup_of_postgresql_frees_no_sold_seat() {
 
     sale.is_halted().await;
     eventually("readiness names the partition", || async {
-        let ready = sale.node.guest().get("/health/ready").await.expect(200);
+        let ready = sale.node.operator().get("/health/ready").await.expect(200);
         let mut states = ready["partitions"].as_array()?.iter();
         states.find(|partition| {
             partition["state"].as_str().is_some_and(|text| text.contains("lost"))

@@ -37,7 +37,7 @@ async fn without_postgresql_holds_go_on_and_payments_wait() {
         (&json!(false), 2)
     );
     eventually("the node says that PostgreSQL is away, and is ready", || async {
-        let ready = sale.node.guest().get("/health/ready").await.expect(200);
+        let ready = sale.node.operator().get("/health/ready").await.expect(200);
         (ready["database"] == "away").then_some(())
     })
     .await;

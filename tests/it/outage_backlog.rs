@@ -73,7 +73,8 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     paused.refused(503, "PAYMENTS_PAUSED");
     assert_eq!(backlog.entries().await, before, "nothing was begun");
     assert_eq!(backlog.sale.node.ledger().await, ["IN_PROGRESS"], "nothing was charged");
-    let metrics = reqwest::get(format!("{}/metrics", backlog.sale.node.url())).await.unwrap();
+    let metrics =
+        reqwest::get(format!("{}/metrics", backlog.sale.node.running().ops_url())).await.unwrap();
     let metrics = metrics.text().await.unwrap();
     for name in ["grandstand_journal_backlog_entries", "grandstand_journal_backlog_seconds"] {
         assert!(metrics.contains(name), "{name}");

@@ -126,6 +126,7 @@ impl TestNode {
         .unwrap();
         let mut settings = Defaults::parse_from(["test"]).settings;
         settings.listen = "127.0.0.1:0".to_owned();
+        settings.ops_listen = "127.0.0.1:0".to_owned();
         settings.redis_url = redis_url;
         settings.database_url = database;
         settings.database_connections = 4;
@@ -199,6 +200,7 @@ impl TestNode {
         let settings = &self.settings;
         command.envs([
             ("GRANDSTAND_LISTEN", "127.0.0.1:0"),
+            ("GRANDSTAND_OPS_LISTEN", "127.0.0.1:0"),
             ("GRANDSTAND_REDIS_URL", &settings.redis_url),
             ("GRANDSTAND_DATABASE_URL", &settings.database_url),
             ("GRANDSTAND_ALLOW_UNSAFE_DATABASE", "true"),
@@ -223,6 +225,11 @@ impl TestNode {
     /// A client without an account.
     pub fn guest(&self) -> Client {
         Client::new(self.url(), None)
+    }
+
+    /// Somebody at the operations listener.
+    pub fn operator(&self) -> Client {
+        Client::new(self.running().ops_url(), None)
     }
 
     /// The first administrator.

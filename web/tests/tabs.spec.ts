@@ -38,7 +38,7 @@ test('eight tabs in the waiting room leave connections for everything else', asy
   await signUp(first);
   const all = await tabs(first, TABS, `/#/matches/${match}`);
   for (const page of all) await expect(page.getByText('1 person is waiting')).toBeVisible();
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
   const last = all[TABS - 1];
   await last.getByTestId('join').click();
   await signUp(last);
@@ -52,7 +52,7 @@ test('eight tabs in the waiting room leave connections for everything else', asy
   for (const page of all.slice(1)) {
     await expect(page.getByText('3 people are waiting')).toBeVisible();
   }
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
 });
 
 test('eight tabs with the map show the same seats over one stream', async ({ arrive, server }) => {
@@ -64,7 +64,7 @@ test('eight tabs with the map show the same seats over one stream', async ({ arr
     for (const page of all) await expect(page.getByText(text)).toBeVisible();
   };
   await seats('8 of 8 seats left');
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
   const buyer = await Person.signUp(server.url);
   await buyer.call('POST', `/api/matches/${match}/holds`, { seatIds: [1, 2] });
   await seats('6 of 8 seats left');
@@ -77,11 +77,11 @@ test('eight tabs with the map show the same seats over one stream', async ({ arr
   await buyer.call('POST', `/api/matches/${match}/holds`, { seatIds: [3] });
   for (const page of others) await expect(page.getByText('5 of 8 seats left')).toBeVisible();
   for (const page of others) await turn(page, true);
-  await expect.poll(() => streams(server.url)).toBe(0);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(0);
   await buyer.call('POST', `/api/matches/${match}/holds`, { seatIds: [4] });
   for (const page of all) await turn(page, false);
   await seats('4 of 8 seats left');
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
 });
 
 test('another tab takes the stream from a tab that hangs', async ({
@@ -106,7 +106,7 @@ test('another tab takes the stream from a tab that hangs', async ({
   for (const page of [first, second]) {
     await expect(page.getByText('7 of 8 seats left')).toBeVisible();
   }
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
 });
 
 test('a browser without locks has a stream for each tab', async ({ arrive, server }) => {
@@ -123,16 +123,16 @@ test('a browser without locks has a stream for each tab', async ({ arrive, serve
   await page.getByTestId('join').click();
   await signUp(page);
   await expect(page.getByText('1 person is waiting')).toBeVisible();
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
   await page.getByRole('button', { name: 'Look at the seats' }).click();
   await showList(page);
   await expect(live(page)).toHaveText('Live');
-  await expect.poll(() => streams(server.url)).toBe(1);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(1);
   // The tab of a fan who does not wait has no stream while it is hidden.
   await page.getByRole('button', { name: 'Back to the waiting room' }).click();
   page.once('dialog', (dialog) => void dialog.accept());
   await page.getByRole('button', { name: 'Leave the line' }).click();
   await expect(page.getByTestId('join')).toBeVisible();
   await turn(page, true);
-  await expect.poll(() => streams(server.url)).toBe(0);
+  await expect.poll(() => streams(server.operationsUrl)).toBe(0);
 });

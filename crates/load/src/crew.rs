@@ -3,6 +3,7 @@
 use crate::arguments::{LoadArguments, Numbers};
 use crate::live::Live;
 use crate::tally::Tally;
+use crate::target::Target;
 use crate::usage::{Meter, Usage};
 use crate::venue::Venue;
 use crate::wire::ServerAddress;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 /// The state that all people of a run share.
 pub(crate) struct Crew {
     pub(crate) server: ServerAddress,
+    /// The operations listener of a private installation.
+    pub(crate) operations: Option<ServerAddress>,
     pub(crate) venue: Venue,
     /// Access tokens, one per person.
     pub(crate) tokens: Vec<String>,
@@ -73,17 +76,19 @@ impl Findings {
 impl Crew {
     /// Returns a crew whose run has not begun.
     pub(crate) fn new(
-        server: ServerAddress,
+        target: &Target,
         venue: Venue,
         tokens: Vec<String>,
         arguments: LoadArguments,
-        server_pids: Option<(u32, u32)>,
     ) -> Self {
+        let (server, operations) = (target.server.clone(), target.operations());
+        let server_pids = target.server_pids();
         let numbers = arguments.numbers();
         let private = arguments.embedded;
         let (tally, emulator, measured) = Default::default();
         Self {
             server,
+            operations,
             venue,
             tokens,
             arguments,

@@ -72,6 +72,7 @@ impl Target {
         eprintln!("starting a private installation in {}", dir.display());
         let mut settings = Defaults::try_parse_from(["load"])?.settings;
         settings.listen = "127.0.0.1:0".to_owned();
+        settings.ops_listen = "127.0.0.1:0".to_owned();
         settings.rates.rate_limits = "off".to_owned();
         if matches!(arguments.scenario, HoldRelease | Map | Engine | Compare | Fanout | Floor) {
             // Many people share an account there, and these tests do not measure its limit.
@@ -100,6 +101,12 @@ impl Target {
             Some(private) => sessions::create(&private.dev.node.services, people),
             None => sessions::sign_up(&self.server, people).await,
         }
+    }
+
+    /// Returns the operations listener of a private installation.
+    pub(crate) fn operations(&self) -> Option<ServerAddress> {
+        let address = self.private.as_ref()?.dev.node.ops_address;
+        Some(ServerAddress { address, host: address.to_string() })
     }
 
     /// Returns the process ids of a private Redis and PostgreSQL.

@@ -218,8 +218,8 @@ codes! {
     /// PostgreSQL is away, and only PostgreSQL has this.
     HistoryUnavailable = 503 after 5:
         "Earlier purchases can't be read at the moment. Try again.",
-    /// The process can't serve; the other members are those of `/health/ready`.
-    NotReady = 503 after 2: "This process can't serve at the moment; the other members say why.",
+    /// The process can't serve.
+    NotReady = 503 after 2: "This process can't serve at the moment.",
 }
 
 impl ErrorCode {

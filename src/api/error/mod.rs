@@ -77,7 +77,7 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub gateway_code: Option<String>,
-    /// `NOT_READY`: the members of a success of `/health/ready`, which say what is missing.
+    /// `NOT_READY` on the operations listener: what is missing.
     #[serde(flatten)]
     #[schema(ignore)]
     pub node: Map<String, Value>,

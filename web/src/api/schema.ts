@@ -1040,27 +1040,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether this process can serve, as of the last second; the details say what is missing. 503: no
-         *     partition serves, Redis does not reply, or the process is stopping.
+         * Whether this process can serve, as of the last second. 503: no partition serves, Redis does not
+         *     reply, or the process is stopping. The operations listener says which.
          */
         get: operations["isReady"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Metrics in the text format of Prometheus. */
-        get: operations["getMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1204,11 +1187,6 @@ export interface components {
             price: number;
             seatId: components["schemas"]["SeatId"];
         };
-        /**
-         * @description Whether a partition serves.
-         * @enum {string}
-         */
-        Condition: "ok" | "not loaded" | "no answer" | "not heard" | "payments stopped: PostgreSQL has lost sales, run grandstand restore";
         /** @description A confirmation, with the values that the gateway gave the buyer. */
         ConfirmInput: {
             /**
@@ -1576,23 +1554,10 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_Ready: {
-            /** @description Whether a node can serve, and what is missing, as of about a second ago. */
+            /** @description Whether a node can serve. */
             data: {
-                /**
-                 * @description `ok`, or `away`: then payments are paused, workers write nothing, and everything else
-                 *     continues.
-                 */
-                database: string;
-                /**
-                 * @description The partitions that do not serve everything. Their matches, or only their payments, respond
-                 *     with 503. All other partitions sell.
-                 */
-                partitions: components["schemas"]["PartitionAway"][];
-                /** @description This process can serve: it is not stopping, and at least one partition serves. */
+                /** @description It is not stopping, and at least one partition serves. */
                 ready: boolean;
-                /** @description `ok`, or `no answer`. */
-                redis: string;
-                stopping: boolean;
             };
             /** Format: int32 */
             status: number;
@@ -2038,12 +2003,6 @@ export interface components {
          * @default null
          */
         Nothing: unknown;
-        /** @description A partition that does not serve everything, and why. */
-        PartitionAway: {
-            /** Format: int32 */
-            partition: number;
-            state: components["schemas"]["Condition"];
-        };
         /** @description The password of an account, and the one that replaces it. */
         PasswordInput: {
             currentPassword: string;
@@ -2271,23 +2230,10 @@ export interface components {
          * @enum {string}
          */
         QueueState: "NOT_OPEN" | "OPEN" | "SLOWED" | "PAUSED" | "SOLD_OUT" | "CLOSED" | "OFF";
-        /** @description Whether a node can serve, and what is missing, as of about a second ago. */
+        /** @description Whether a node can serve. */
         Ready: {
-            /**
-             * @description `ok`, or `away`: then payments are paused, workers write nothing, and everything else
-             *     continues.
-             */
-            database: string;
-            /**
-             * @description The partitions that do not serve everything. Their matches, or only their payments, respond
-             *     with 503. All other partitions sell.
-             */
-            partitions: components["schemas"]["PartitionAway"][];
-            /** @description This process can serve: it is not stopping, and at least one partition serves. */
+            /** @description It is not stopping, and at least one partition serves. */
             ready: boolean;
-            /** @description `ok`, or `no answer`. */
-            redis: string;
-            stopping: boolean;
         };
         /** @description A refresh token. A page that keeps it in the cookie sends no body. */
         RefreshInput: {
@@ -2678,7 +2624,6 @@ export type BlockNow = components['schemas']['BlockNow'];
 export type Blocks = components['schemas']['Blocks'];
 export type CancelInput = components['schemas']['CancelInput'];
 export type ClaimedSeat = components['schemas']['ClaimedSeat'];
-export type Condition = components['schemas']['Condition'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
 export type ConfirmView = components['schemas']['ConfirmView'];
 export type DeletionInput = components['schemas']['DeletionInput'];
@@ -2737,7 +2682,6 @@ export type Method = components['schemas']['Method'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
 export type Nothing = components['schemas']['Nothing'];
-export type PartitionAway = components['schemas']['PartitionAway'];
 export type PasswordInput = components['schemas']['PasswordInput'];
 export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
@@ -9502,33 +9446,13 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Ready"];
                 };
             };
-            /** @description - `NOT_READY`: The process can't serve; the other members are those of `/health/ready`. */
+            /** @description - `NOT_READY`: The process can't serve. */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getMetrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
                 };
             };
         };
@@ -9543,7 +9467,6 @@ type ReadonlyArray<T> = [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "ACCOUNT_DELETED"];
-export const conditionValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Condition"]> = ["ok", "not loaded", "no answer", "not heard", "payments stopped: PostgreSQL has lost sales, run grandstand restore"];
 export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "LINK_EXPIRED", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];

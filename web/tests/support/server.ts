@@ -14,6 +14,9 @@ const START_MS = 60_000;
 export class Server {
   private child: ChildProcess | null = null;
 
+  /** Where its metrics are. For the server of GRANDSTAND_URL another variable says it. */
+  operationsUrl = process.env.GRANDSTAND_OPERATIONS_URL ?? 'http://127.0.0.1:9180';
+
   private constructor(
     readonly url: string,
     private readonly data: string | null,
@@ -37,7 +40,8 @@ export class Server {
   /** Starts with the existing data on the same port. */
   async run(settings: Record<string, string>): Promise<void> {
     const listen = new URL(this.url).host;
-    const child = spawn(BINARY, ['dev', '--data', this.data ?? '', '--listen', listen], {
+    const where = ['--listen', listen, '--ops-listen', '127.0.0.1:0'];
+    const child = spawn(BINARY, ['dev', '--data', this.data ?? '', ...where], {
       env: {
         ...process.env,
         GRANDSTAND_RATE_LIMITS: 'off',
@@ -51,7 +55,9 @@ export class Server {
     this.child = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
     for await (const line of createInterface({ input: child.stdout })) {
-      if (line.startsWith('listening on ')) {
+      const operations = /^operations on (.*)$/.exec(line);
+      if (operations?.[1]) {
+        this.operationsUrl = operations[1];
         clearTimeout(timer);
         child.stdout.resume();
         return;

@@ -23,6 +23,7 @@ impl MeasuredNode {
         let mut command = Command::new(&program);
         command
             .args(["serve", "--role", "api", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--ops-listen", "127.0.0.1:0"])
             .args(["--redis-url", &dev.redis.url(), "--database-url", &dev.postgres.url()])
             .args(["--rate-limits", "off", "--log", "error"])
             .args(["--jwt-secret", "nobody logs in at the measured node"])

@@ -59,7 +59,7 @@ pub(crate) async fn run(target: &Target, arguments: &LoadArguments) -> anyhow::R
         _ => target.tokens(numbers.people).await.context("creating people")?,
     };
     eprintln!("loading for {:?}, then waiting for requests under way", numbers.duration);
-    let crew = Crew::new(target.server.clone(), venue, tokens, given, target.server_pids());
+    let crew = Crew::new(target, venue, tokens, given);
     let crew = Arc::new(crew);
     let of_client = crew.clone();
     let (mut findings, history) = on_own_thread(move || people(of_client)).await?;

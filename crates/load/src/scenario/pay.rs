@@ -70,7 +70,9 @@ pub(crate) async fn run(crew: &SharedCrew) -> anyhow::Result<(Findings, Arc<Hist
     findings.result("all sales", sales as f64, "sales");
     let turned_away = schedule.map_or(0, |schedule| schedule.turned_away());
     findings.result("turned away by the client", turned_away as f64, "people");
-    if let Some(lag) = percentile_99(&before, &scrape(crew).await?) {
+    if let Some((before, after)) = before.zip(scrape(crew).await?)
+        && let Some(lag) = percentile_99(&before, &after)
+    {
         findings.result("lag of the journal, p99 below", lag, "s");
     }
     finish::of_responses(&mut findings, crew, &history).await?;
@@ -153,8 +155,10 @@ async fn prepare(
 }
 
 /// Reads the cumulative buckets of the lag from the metrics of the node: bound in seconds, count.
-async fn scrape(crew: &SharedCrew) -> anyhow::Result<Vec<(f64, f64)>> {
-    let mut connection = Connection::new(crew.server.clone());
+/// `None` for a running installation, whose operations listener is not known.
+async fn scrape(crew: &SharedCrew) -> anyhow::Result<Option<Vec<(f64, f64)>>> {
+    let Some(operations) = crew.operations.clone() else { return Ok(None) };
+    let mut connection = Connection::new(operations);
     let response = connection.call(Method::Get, "/metrics", None, None).await?;
     let text = String::from_utf8_lossy(&response.body).into_owned();
     let bucket = |line: &str| {
@@ -162,7 +166,7 @@ async fn scrape(crew: &SharedCrew) -> anyhow::Result<Vec<(f64, f64)>> {
         let (bound, count) = rest.split_once("\"} ")?;
         Some((bound.replace("+Inf", "inf").parse().ok()?, count.parse().ok()?))
     };
-    Ok(text.lines().filter_map(bucket).collect())
+    Ok(Some(text.lines().filter_map(bucket).collect()))
 }
 
 /// Returns the lowest bound that holds 99 % of the entries between two scrapes.
