@@ -165,12 +165,30 @@ pub struct Rates {
     /// owner has not used.
     #[arg(long, env = "GRANDSTAND_LOG_INS_PER_MINUTE", default_value_t = 10)]
     pub log_ins_per_minute: u32,
-    /// Sign-ups and log-ins per address and minute.
+    /// Sign-ups per address and minute.
     #[arg(long, env = "GRANDSTAND_ACCOUNT_CALLS_PER_MINUTE", default_value_t = 120)]
     pub account_calls_per_minute: u32,
+    /// Refreshes per session and minute.
+    #[arg(long, env = "GRANDSTAND_REFRESHES_PER_MINUTE", default_value_t = 10)]
+    pub refreshes_per_minute: u32,
     /// Holds, releases and reservations per user and second.
     #[arg(long, env = "GRANDSTAND_SEAT_CALLS_PER_SECOND", default_value_t = 10)]
     pub seat_calls_per_second: u32,
+    /// Calls that only read, per user and second.
+    #[arg(long, env = "GRANDSTAND_READS_PER_SECOND", default_value_t = 20)]
+    pub reads_per_second: u32,
+    /// Other calls per user and second: cancel, leave, log out.
+    #[arg(long, env = "GRANDSTAND_WRITES_PER_SECOND", default_value_t = 5)]
+    pub writes_per_second: u32,
+    /// Payments that a user requests in a minute.
+    #[arg(long, env = "GRANDSTAND_PAYMENT_REQUESTS_PER_MINUTE", default_value_t = 10)]
+    pub payment_requests_per_minute: u32,
+    /// Confirmations of a user in a minute. Each is a call to the gateway.
+    #[arg(long, env = "GRANDSTAND_CONFIRMS_PER_MINUTE", default_value_t = 5)]
+    pub confirms_per_minute: u32,
+    /// Calls of an administrator per second.
+    #[arg(long, env = "GRANDSTAND_ADMIN_CALLS_PER_SECOND", default_value_t = 50)]
+    pub admin_calls_per_second: u32,
     /// Joins of waiting rooms per user and minute.
     #[arg(long, env = "GRANDSTAND_JOINS_PER_MINUTE", default_value_t = 10)]
     pub joins_per_minute: u32,
@@ -178,15 +196,27 @@ pub struct Rates {
     /// network /48 of IPv6. All people of a mobile carrier in a town may share some addresses.
     #[arg(long, env = "GRANDSTAND_JOINS_PER_ADDRESS_BLOCK", default_value_t = 6_000)]
     pub joins_per_address_block: u32,
-    /// All calls per address and second.
+    /// Calls without a valid token per address and second. A block has ten times as many.
     #[arg(long, env = "GRANDSTAND_CALLS_PER_SECOND", default_value_t = 200)]
     pub calls_per_second: u32,
-    /// Connections per address.
-    #[arg(long, env = "GRANDSTAND_CONNECTIONS_PER_ADDRESS", default_value_t = 1000)]
+    /// Parts of the page per address and second. They are sent from memory.
+    #[arg(long, env = "GRANDSTAND_PAGE_CALLS_PER_SECOND", default_value_t = 2_000)]
+    pub page_calls_per_second: u32,
+    /// Webhooks per address and second.
+    #[arg(long, env = "GRANDSTAND_WEBHOOKS_PER_SECOND", default_value_t = 100)]
+    pub webhooks_per_second: u32,
+    /// Connections per address, without those of the streams of users.
+    #[arg(long, env = "GRANDSTAND_CONNECTIONS_PER_ADDRESS", default_value_t = 4_000)]
     pub connections_per_address: u32,
-    /// Event streams per address.
+    /// Event streams per address, without those of users. A block has ten times as many.
     #[arg(long, env = "GRANDSTAND_STREAMS_PER_ADDRESS", default_value_t = 64)]
     pub streams_per_address: u32,
+    /// Event streams per user.
+    #[arg(long, env = "GRANDSTAND_STREAMS_PER_USER", default_value_t = 8)]
+    pub streams_per_user: u32,
+    /// Event streams that a user opens in a minute.
+    #[arg(long, env = "GRANDSTAND_STREAM_OPENS_PER_MINUTE", default_value_t = 30)]
+    pub stream_opens_per_minute: u32,
     /// Event streams of this node.
     #[arg(long, env = "GRANDSTAND_STREAMS_MAX", default_value_t = 15_000)]
     pub streams_max: u32,

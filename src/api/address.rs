@@ -2,6 +2,7 @@
 //! customer of a provider gets.
 
 use crate::api::error::ApiError;
+use crate::domain::ids::UserId;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -18,6 +19,33 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Self>().copied();
         caller.ok_or_else(|| ApiError::internal("the request has no caller"))
+    }
+}
+
+/// The user whose valid token a request has. `api::layers` adds it to each request.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenUser(pub Option<UserId>);
+
+impl<S: Sync> FromRequestParts<S> for TokenUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
+    }
+}
+
+/// The block of an address: 256 addresses of IPv4, or a network /48 of IPv6, which is the least
+/// that a customer of a hosting provider can easily get.
+pub fn block_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            IpAddr::from([a, b, c, 0])
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            IpAddr::from([a, b, c, 0, 0, 0, 0, 0])
+        }
     }
 }
 

@@ -56,7 +56,6 @@ pub async fn hold_best(
     best: BestInput,
     operation: Operation,
 ) -> ApiResult<HoldView> {
-    services.limits.seat_call(user.id.0)?;
     let (fixture, site) = services.fixture_with_site(id)?;
     let wish = checked(&site, best)?;
     let hold = async |choices: &[(i64, Vec<SeatId>)]| {

@@ -1,7 +1,7 @@
 //! Event streams (SSE): a snapshot, then changes with ids to resume from, and the match itself.
 
 use crate::api::Services;
-use crate::api::address::Caller;
+use crate::api::address::{Caller, TokenUser};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Path, Query};
 use crate::api::known_match::Viewer;
@@ -65,6 +65,7 @@ pub struct BlockStreamQuery {
 pub async fn of_block(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    watcher: TokenUser,
     viewer: Viewer,
     headers: HeaderMap,
     Path((id, block)): Path<(MatchId, BlockId)>,
@@ -73,7 +74,7 @@ pub async fn of_block(
     checked_block(&services, &viewer, id, block)?;
     let subject = Subject::Seats(Scope::Block(block));
     let last = last_event_id(&headers, query.last_event_id.as_deref());
-    open(&services, caller, id, subject, last).await
+    open(&services, (caller, watcher), id, subject, last).await
 }
 
 /// Live states of the whole match, or of `blocks`: the same events as for one block, with one
@@ -88,6 +89,7 @@ pub async fn of_block(
 pub async fn of_match(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    watcher: TokenUser,
     viewer: Viewer,
     headers: HeaderMap,
     Path(id): Path<MatchId>,
@@ -106,7 +108,7 @@ pub async fn of_match(
     };
     let subject = Subject::Seats(scope);
     let last = last_event_id(&headers, query.last_event_id.as_deref());
-    open(&services, caller, id, subject, last).await
+    open(&services, (caller, watcher), id, subject, last).await
 }
 
 fn parse_blocks(text: &str) -> ApiResult<Vec<BlockId>> {
@@ -133,16 +135,16 @@ impl EventStream {
     }
 }
 
-/// Accepts a stream: takes a place among the streams of the caller's address, finds the map, and
+/// Accepts a stream: takes a place among the streams of the user or of the address, finds the map, and
 /// makes the head of the response.
 pub async fn open(
     services: &Services,
-    caller: Caller,
+    (caller, user): (Caller, TokenUser),
     id: MatchId,
     subject: Subject,
     last: Option<EventId>,
 ) -> ApiResult<Response> {
-    let place = services.limits.stream(caller.0)?;
+    let place = services.limits.stream(caller.0, user.0)?;
     let watching = Watching::new(services.hub.feed(id).await?);
     let ends_at = Instant::now() + jittered(STREAM_TTL);
     let watcher =

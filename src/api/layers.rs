@@ -3,8 +3,9 @@
 //! each layer costs a request two allocations and a move of everything inside it.
 
 use crate::api::Services;
-use crate::api::address::Caller;
+use crate::api::address::{Caller, TokenUser};
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::limits::kind::Kind;
 use crate::api::route_metrics::RouteMetrics;
 use axum::Router;
 use axum::extract::Request;
@@ -48,8 +49,11 @@ impl Routes {
         let id = request_id(&request);
         let path = request.uri().path();
         let route = self.metrics.of(path);
-        let is_probe = path.starts_with("/health") || path == "/metrics";
-        let admitted = if is_probe { Ok(()) } else { services.limits.call(caller) };
+        let user = path.starts_with("/api/").then(|| services.tokens.user(request.headers()));
+        let user = user.flatten();
+        let kind = Kind::of(request.method(), &route.path);
+        let (standings, admitted) = services.limits.admit(kind, caller, user);
+        request.extensions_mut().insert(TokenUser(user));
         let response = match admitted {
             Err(error) => error.into_response(),
             Ok(()) => self.handle(request).await,
@@ -61,6 +65,7 @@ impl Routes {
         if let Ok(value) = HeaderValue::try_from(id) {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }
+        standings.write(response.headers_mut());
         harden(&mut response);
         response
     }

@@ -57,7 +57,7 @@ pub async fn request_reset(
     Caller(address): Caller,
     input: Input<ResetRequest>,
 ) -> ApiResult<Accepted<Nothing>> {
-    services.limits.account_call(address)?;
+    services.limits.sign_up(address)?;
     let typed = input.value.email;
     let email = checked_email(&typed).map_err(|error| ApiError::fields(vec![error]))?;
     let work = {
@@ -87,7 +87,7 @@ pub async fn reset(
     Caller(address): Caller,
     input: Input<ResetInput>,
 ) -> ApiResult<NoContent> {
-    services.limits.account_call(address)?;
+    services.limits.sign_up(address)?;
     let ResetInput { token, new_password } = input.value;
     let new_password = checked_password("newPassword", &new_password);
     let new_password = new_password.map_err(|error| ApiError::fields(vec![error]))?;
@@ -107,7 +107,7 @@ pub async fn request_verification(
     user: User,
     Caller(address): Caller,
 ) -> ApiResult<Accepted<Nothing>> {
-    services.limits.account_call(address)?;
+    services.limits.sign_up(address)?;
     let account = services.engine.account(&user.email).await?;
     let account = account.filter(|account| account.id == user.id).ok_or(ErrorCode::Unauthorized)?;
     if !account.email_verified {
@@ -131,7 +131,7 @@ pub async fn verify(
     Caller(address): Caller,
     input: Input<VerificationInput>,
 ) -> ApiResult<NoContent> {
-    services.limits.account_call(address)?;
+    services.limits.sign_up(address)?;
     let token = input.value.token;
     let before = account_of(&services, MailKind::Verification, &token).await?;
     let after = Account { email_verified: true, ..before.clone() };

@@ -1,7 +1,7 @@
 //! The waiting room of a match.
 
 use crate::api::Services;
-use crate::api::address::Caller;
+use crate::api::address::{Caller, TokenUser};
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::events::{last_event_id, open};
@@ -84,11 +84,9 @@ pub struct DrawView {
         ErrorCode::QueueOff, ErrorCode::MatchNotOpen, ErrorCode::SoldOut]))))]
 pub async fn join(
     State(services): State<Arc<Services>>,
-    caller: Caller,
     user: User,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Created<PlaceView>> {
-    services.limits.join(user.id.0, caller.0)?;
     let seats = services.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
     // First, because nobody may get a place and hear of a failure.
     let feed = services.hub.feed(fixture.id).await?;
@@ -244,12 +242,13 @@ pub async fn draw(
 pub async fn events(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    watcher: TokenUser,
     headers: HeaderMap,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
     has_queue(&fixture)?;
     let last = last_event_id(&headers, None);
-    open(&services, caller, fixture.id, Subject::Line, last).await
+    open(&services, (caller, watcher), fixture.id, Subject::Line, last).await
 }
 
 /// Refuses a match whose waiting room is off, or has ended.

@@ -8,7 +8,7 @@ use crate::api::layers::Routes;
 use crate::api::rest;
 use crate::api::wire::{Wire, head};
 use crate::live::shard::Watcher;
-use crate::live::slots::{Slot, Slots};
+use crate::live::slots::{ConnectionSlots, Slot};
 use axum::BoxError;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Version, header};
@@ -88,7 +88,7 @@ pub async fn serve(
     listener: TcpListener,
     routes: Routes,
     services: Arc<Services>,
-    slots: Arc<Slots>,
+    slots: Arc<ConnectionSlots>,
     peer_timeout: Duration,
     stop: CancellationToken,
 ) {
@@ -133,7 +133,7 @@ impl Serving {
         self: Arc<Self>,
         stream: TcpStream,
         address: IpAddr,
-        place: Slot,
+        mut place: Slot,
     ) -> Result<(), BoxError> {
         // If the socket is gone already, hyper notices.
         let _ = stream.set_nodelay(true);
@@ -151,6 +151,10 @@ impl Serving {
         if let Some((stream, mut accepted)) = self.http1(stream, address).await? {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
+            if accepted.watcher.stream_slot.is_of_user() {
+                // The bound of the streams of this user counts instead of that of the address.
+                place.leave_holders();
+            }
             accepted.watcher.connection_slot = Some(place);
             hub.shards.take(stream, accepted.head, accepted.watcher);
         }

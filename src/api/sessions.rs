@@ -69,6 +69,7 @@ pub async fn rotate_session(
 ) -> Result<(Account, Pair), ApiError> {
     let ended = || ApiError::from(ErrorCode::Unauthorized);
     let (user, session) = read_refresh(services, token).ok_or_else(ended)?;
+    services.limits.refresh(session)?;
     let (refresh, next) = new_refresh(user, session)?;
     let hashes = (token_hash(token), next);
     let address = address.to_string();

@@ -109,7 +109,7 @@ pub async fn sign_up(
     key: IdempotencyKey,
     input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
-    services.limits.account_call(address)?;
+    services.limits.sign_up(address)?;
     let email = checked_email(&input.value.email);
     let password = checked_password("password", &input.value.password);
     let (email, password) = match (email, password) {
@@ -162,7 +162,6 @@ pub async fn log_in(
     headers: HeaderMap,
     input: Input<LogInInput>,
 ) -> ApiResult<WithCookie<Okay<SessionView>>> {
-    services.limits.account_call(address)?;
     let LogInInput { email, password, cookie } = input.value;
     if cookie && !is_same_origin(&headers) {
         return Err(ApiError::new(ErrorCode::Forbidden, "The request comes from another site."));

@@ -189,7 +189,7 @@ fn watcher(feed: &std::sync::Arc<MatchFeed>, slots: &Slots, last: Option<u64>) -
             position: Position { epoch: 1, id: StreamId { ms, seq: 0 } },
             plan: feed.plan(),
         }),
-        stream_slot: slots.take(None).expect("a slot"),
+        stream_slot: slots.take(&[], 10).expect("a slot"),
         connection_slot: None,
         ends_at: Instant::now() + Duration::from_secs(600),
     }
@@ -251,7 +251,7 @@ fn run_once(site: &std::sync::Arc<KnownSite>) {
     let (id, feed) = (fixture.id, MatchFeed::new(&fixture, site.clone(), &snapshot(0), &[]));
     let feed = std::sync::Arc::new(feed);
     let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-    let slots = Slots::new(10, 10, metrics::Gauge::noop());
+    let slots = Slots::new(metrics::Gauge::noop());
     let done = Arc::new(AtomicBool::new(false));
     let come = |pipe: &TestPipe, last: Option<u64>| {
         shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &slots, last));
@@ -306,8 +306,7 @@ fn a_connection_and_a_flush_wake_the_shard() {
         let (id, feed) = (fixture.id, MatchFeed::new(&fixture, site.clone(), &snapshot(0), &[]));
         let feed = std::sync::Arc::new(feed);
         let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
-        let (slots, done) =
-            (Slots::new(10, 10, metrics::Gauge::noop()), Arc::new(AtomicBool::new(false)));
+        let (slots, done) = (Slots::new(metrics::Gauge::noop()), Arc::new(AtomicBool::new(false)));
         let task = run(ShardTask::new(shard.clone()), done.clone());
         let pipe = TestPipe::new(9999);
         let holds = |text: &str| {

@@ -8,7 +8,7 @@ pub(crate) use build::build;
 use crate::api::{self, Services, health, hints, operations, serve, worker_routes};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
-use crate::live::slots::Slots;
+use crate::live::slots::ConnectionSlots;
 use crate::node::administrator::first_administrator;
 use crate::node::build::{Waiting, wait_until_loaded};
 use crate::stream::backlog::MEASURE_INTERVAL;
@@ -112,7 +112,7 @@ impl Node {
             ops_socket,
             operations::routes(services.clone()),
             services.clone(),
-            Arc::new(Slots::new(OPS_CONNECTIONS_MAX, OPS_CONNECTIONS_MAX, Gauge::noop())),
+            Arc::new(ConnectionSlots::new(OPS_CONNECTIONS_MAX, OPS_CONNECTIONS_MAX, Gauge::noop())),
             peer_timeout,
             readers.stop.clone(),
         )));

@@ -52,6 +52,8 @@ mod kills;
 mod late_money;
 #[cfg(target_os = "linux")]
 mod leaks;
+mod limits;
+mod limits_fans;
 mod live;
 mod live_checker;
 mod live_clients;

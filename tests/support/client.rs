@@ -24,6 +24,17 @@ impl Client {
         Self { url, token, http: reqwest::Client::new() }
     }
 
+    /// A client that calls from this address of this machine, such as 127.0.0.2.
+    pub fn from_address(url: String, address: std::net::IpAddr) -> Self {
+        let http = reqwest::Client::builder().local_address(address).build().unwrap();
+        Self { url, token: None, http }
+    }
+
+    /// The same client with the token of a user.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
     pub async fn log_in(&self, email: &str, password: &str) -> Self {
         let body = json!({"email": email, "password": password});
         let session = self.post("/api/users/log-in", &body).await.expect(200);

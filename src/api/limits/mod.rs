@@ -1,0 +1,306 @@
+//! Rate limits. A caller with a valid token counts as a user, because many people share an
+//! address; everybody else counts as an address. These buckets are in the memory of the node.
+
+pub mod bucket;
+pub mod kind;
+
+use crate::api::address::block_of;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::guesses::{Guess, Guesses};
+use crate::api::limits::bucket::{Bucket, LimitClock, Standing, Window};
+use crate::api::limits::kind::Kind;
+use crate::config::Rates;
+use crate::domain::ids::{SessionId, UserId};
+use crate::live::slots::{ConnectionSlots, Full, Holder, Slot, Slots};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most connections of a node: below the 20,000 file descriptors that a process commonly gets.
+const CONNECTIONS_MAX: u32 = 18_000;
+/// A block of addresses may do this many times what one address may. Lower: a campus is refused.
+/// Higher: somebody with many addresses of IPv6 gets more.
+const BLOCK_FACTOR: u32 = 10;
+/// This share of the streams of a node is kept for users who send their token. Smaller: strangers
+/// can take nearly all streams. Larger: visitors without an account find no stream earlier.
+const STREAMS_OF_USERS_SHARE: u32 = 5;
+/// Refreshes per second and address: 2,000 fans come back within seconds after a bad connection.
+const REFRESHES_OF_ADDRESS: u32 = 500;
+/// Right log-ins per minute, account and address. Each costs a hash.
+const LOG_INS_OF_ACCOUNT: u32 = 20;
+
+/// The limits of one node.
+pub struct RateLimits {
+    on: bool,
+    /// The clock of the buckets.
+    pub clock: LimitClock,
+    guesses: Guesses,
+    sign_ups: Bucket<IpAddr>,
+    log_ins: Bucket<(String, IpAddr)>,
+    refreshes: Bucket<SessionId>,
+    refreshes_of_address: Bucket<IpAddr>,
+    page: Bucket<IpAddr>,
+    calls: Bucket<IpAddr>,
+    calls_of_block: Bucket<IpAddr>,
+    webhooks: Bucket<IpAddr>,
+    reads: Bucket<UserId>,
+    writes: Bucket<UserId>,
+    seats: Bucket<UserId>,
+    joins: Bucket<UserId>,
+    joins_of_block: Bucket<IpAddr>,
+    payments: Bucket<UserId>,
+    confirms: Bucket<UserId>,
+    stream_opens: Bucket<UserId>,
+    admin: Bucket<UserId>,
+    streams: Slots,
+    streams_max: StreamsMax,
+    /// Those of the public listener.
+    pub connections: Arc<ConnectionSlots>,
+}
+
+/// Bounds of event streams.
+struct StreamsMax {
+    per_user: u32,
+    per_address: u32,
+    total: u32,
+}
+
+/// The buckets that a call has taken a token from. It is empty when the limits are off.
+#[derive(Debug, Default)]
+pub struct Standings(Vec<Standing>);
+
+impl Standings {
+    /// Adds the header fields of the draft "RateLimit header fields for HTTP".
+    pub fn write(&self, headers: &mut HeaderMap) {
+        if self.0.is_empty() {
+            return;
+        }
+        let (mut policy, mut limit) = (String::new(), String::new());
+        for standing in &self.0 {
+            let comma = if policy.is_empty() { "" } else { ", " };
+            let Standing { name, remaining, wait_seconds, .. } = standing;
+            let _ = write!(policy, "{comma}{}", standing.policy);
+            let _ = write!(limit, "{comma}\"{name}\";r={remaining};t={wait_seconds}");
+        }
+        for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+
+    fn add(&mut self, taken: Result<Standing, Standing>) -> Result<(), ApiError> {
+        match taken {
+            Ok(standing) => {
+                self.0.push(standing);
+                Ok(())
+            }
+            Err(standing) => {
+                self.0.push(standing.clone());
+                Err(standing.into())
+            }
+        }
+    }
+}
+
+impl RateLimits {
+    /// The limits of the settings.
+    pub fn new(rates: &Rates) -> Self {
+        let on = rates.rate_limits == "on";
+        let limit = |limit: u32| if on { limit } else { u32::MAX };
+        let clock = LimitClock::default();
+        let (second, minute) = (Window::Second, Window::Minute);
+        let of_address = |name, count, window| Bucket::new(name, count, window, &clock);
+        let of_user = |name, count, window| Bucket::new(name, count, window, &clock);
+        Self {
+            on,
+            guesses: Guesses::new(rates.log_ins_per_minute),
+            sign_ups: of_address("sign_ups", rates.account_calls_per_minute, minute),
+            log_ins: Bucket::new("log_ins", LOG_INS_OF_ACCOUNT, minute, &clock),
+            refreshes: Bucket::new("refreshes", rates.refreshes_per_minute, minute, &clock),
+            refreshes_of_address: of_address("refreshes_of_address", REFRESHES_OF_ADDRESS, second),
+            page: of_address("page", rates.page_calls_per_second, second),
+            calls: of_address("calls", rates.calls_per_second, second),
+            calls_of_block: of_address(
+                "calls_of_block",
+                rates.calls_per_second.saturating_mul(BLOCK_FACTOR),
+                second,
+            ),
+            webhooks: of_address("webhooks", rates.webhooks_per_second, second),
+            reads: of_user("reads", rates.reads_per_second, second),
+            writes: of_user("writes", rates.writes_per_second, second),
+            seats: of_user("seats", rates.seat_calls_per_second, second),
+            joins: of_user("joins", rates.joins_per_minute, minute),
+            joins_of_block: of_address("joins_of_block", rates.joins_per_address_block, minute),
+            payments: of_user("payments", rates.payment_requests_per_minute, minute),
+            confirms: of_user("confirms", rates.confirms_per_minute, minute),
+            stream_opens: of_user("stream_opens", rates.stream_opens_per_minute, minute),
+            admin: of_user("admin", rates.admin_calls_per_second, second),
+            streams: Slots::new(metrics::gauge!("grandstand_streams")),
+            streams_max: StreamsMax {
+                per_user: limit(rates.streams_per_user),
+                per_address: limit(rates.streams_per_address),
+                total: limit(rates.streams_max),
+            },
+            connections: Arc::new(ConnectionSlots::new(
+                limit(rates.connections_per_address),
+                CONNECTIONS_MAX,
+                metrics::gauge!("grandstand_connections"),
+            )),
+            clock,
+        }
+    }
+
+    /// Counts a call, before anything is done for it. The standings say what is left, also when the
+    /// call is refused.
+    pub fn admit(
+        &self,
+        kind: Kind,
+        address: IpAddr,
+        user: Option<UserId>,
+    ) -> (Standings, Result<(), ApiError>) {
+        let mut standings = Standings::default();
+        let admitted = match (self.on, user) {
+            (false, _) => Ok(()),
+            (true, Some(user)) => self.count_user(kind, address, user, &mut standings),
+            (true, None) => self.count_address(kind, address, &mut standings),
+        };
+        (standings, admitted)
+    }
+
+    fn count_user(
+        &self,
+        kind: Kind,
+        address: IpAddr,
+        user: UserId,
+        standings: &mut Standings,
+    ) -> Result<(), ApiError> {
+        let bucket = match kind {
+            Kind::Read => &self.reads,
+            Kind::Write => &self.writes,
+            Kind::Seats => &self.seats,
+            Kind::Payment => &self.payments,
+            Kind::Confirm => &self.confirms,
+            Kind::Stream => &self.stream_opens,
+            Kind::Admin => &self.admin,
+            Kind::Join => {
+                standings.add(self.joins.take(&user))?;
+                return standings.add(self.joins_of_block.take(&block_of(address)));
+            }
+            Kind::Probe | Kind::Page | Kind::Refresh | Kind::Webhook => {
+                return self.count_address(kind, address, standings);
+            }
+        };
+        standings.add(bucket.take(&user))
+    }
+
+    fn count_address(
+        &self,
+        kind: Kind,
+        address: IpAddr,
+        standings: &mut Standings,
+    ) -> Result<(), ApiError> {
+        match kind {
+            Kind::Probe => Ok(()),
+            Kind::Page => standings.add(self.page.take(&address)),
+            Kind::Refresh => standings.add(self.refreshes_of_address.take(&address)),
+            Kind::Webhook => standings.add(self.webhooks.take(&address)),
+            Kind::Read
+            | Kind::Write
+            | Kind::Seats
+            | Kind::Join
+            | Kind::Payment
+            | Kind::Confirm
+            | Kind::Stream
+            | Kind::Admin => {
+                standings.add(self.calls.take(&address))?;
+                standings.add(self.calls_of_block.take(&block_of(address)))
+            }
+        }
+    }
+
+    /// Begins a try to log in to an account; `None` when the limits are off.
+    pub fn guess(&self, email: &str, address: IpAddr) -> Result<Option<Guess<'_>>, ApiError> {
+        if !self.on {
+            return Ok(None);
+        }
+        let too_many = |wait: Duration| {
+            metrics::counter!("grandstand_rate_limited_total", "limiter" => "guesses").increment(1);
+            ApiError::too_many(ErrorCode::TooManyRequests, wait.as_secs() + 1)
+        };
+        let guess = self.guesses.begin(email, address).map_err(too_many)?;
+        self.log_ins.take(&(email.to_owned(), address))?;
+        Ok(Some(guess))
+    }
+
+    /// A sign-up from an address.
+    pub fn sign_up(&self, address: IpAddr) -> Result<(), ApiError> {
+        if self.on {
+            self.sign_ups.take(&address)?;
+        }
+        Ok(())
+    }
+
+    /// A session exchanges its tokens. It counts as a session and not as an address, because the
+    /// fans behind one address all do this four times an hour.
+    pub fn refresh(&self, session: SessionId) -> Result<(), ApiError> {
+        if self.on {
+            self.refreshes.take(&session)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a slot for an event stream. It is free again when the value is dropped. A user who
+    /// sends a token counts as a user, and has the slots that are kept for users too.
+    pub fn stream(&self, address: IpAddr, user: Option<UserId>) -> Result<Slot, ApiError> {
+        let StreamsMax { per_user, per_address, total } = self.streams_max;
+        let of_block = per_address.saturating_mul(BLOCK_FACTOR);
+        let taken = match user {
+            Some(user) => self.streams.take(&[(Holder::User(user.0.as_u128()), per_user)], total),
+            None => self.streams.take(
+                &[
+                    (Holder::Address(address), per_address),
+                    (Holder::Block(block_of(address)), of_block),
+                ],
+                total - total / STREAMS_OF_USERS_SHARE,
+            ),
+        };
+        taken.map_err(|full| {
+            metrics::counter!("grandstand_rate_limited_total", "limiter" => "streams").increment(1);
+            match full {
+                Full::Holder => ApiError::too_many(ErrorCode::TooManyStreams, 10),
+                Full::Node => ErrorCode::Overloaded.into(),
+            }
+        })
+    }
+
+    /// Drops the keys whose buckets are full again.
+    pub fn tidy(&self) {
+        self.guesses.tidy();
+        self.log_ins.tidy();
+        self.refreshes.tidy();
+        let of_addresses = [
+            &self.sign_ups,
+            &self.refreshes_of_address,
+            &self.page,
+            &self.calls,
+            &self.calls_of_block,
+            &self.webhooks,
+            &self.joins_of_block,
+        ];
+        of_addresses.into_iter().for_each(Bucket::tidy);
+        let of_users = [
+            &self.reads,
+            &self.writes,
+            &self.seats,
+            &self.joins,
+            &self.payments,
+            &self.confirms,
+            &self.stream_opens,
+            &self.admin,
+        ];
+        of_users.into_iter().for_each(Bucket::tidy);
+    }
+}
