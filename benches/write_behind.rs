@@ -205,6 +205,7 @@ fn sales_of(partition: Partition, count: usize) -> Vec<PaymentFact> {
         at: 1_763_812_345_678,
         code: None,
         money: Default::default(),
+        terms: None,
     };
     (0..count).map(sale).collect()
 }

@@ -154,6 +154,8 @@ pub fn open_match() -> Match {
         drawn: None,
         orphan_rule: false,
         moved: false,
+        refundable_until: None,
+        refund_fees: vec![],
         archived: false,
     }
 }

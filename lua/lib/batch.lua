@@ -12,7 +12,7 @@
 local ARGUMENTS = {
   'operation', 'fingerprint', 'amount', 'amounts', 'choice_size', 'orphans', 'prices', 'hold',
   'payment', 'method', 'payment_key', 'money', 'attempt', 'outcome', 'code', 'extra_ms', 'fact',
-  'step', 'refund', 'seat_value',
+  'step', 'refund', 'seat_value', 'right', 'extent',
 }
 
 -- A column that no command of a batch has.

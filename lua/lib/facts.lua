@@ -13,6 +13,9 @@ local function reply_with_payment_fact(batch, command, reply, kind, claim, code)
     'method', claim.method, 'key', claim.payment_key,
     'version', whole(claim.version), 'at', whole(batch.now), 'money', claim.money,
   }
+  if claim.terms ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'terms', claim.terms
+  end
   if code then
     fields[#fields + 1] = 'code'
     fields[#fields + 1] = code

@@ -11,12 +11,12 @@ local BUCKETS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 local DEADLINE_ON = '^(%d+)|([^|]*)|%d+|%d+'
 -- The fields that most commands do not need.
 local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)'
-  .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
+  .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
 
 local function record_load_rest(claim)
   local version
-  version, claim.amount, claim.payment, claim.method, claim.payment_state, claim.payment_key,
-    claim.money = claim.text:match(REST)
+  version, claim.amount, claim.terms, claim.payment, claim.method, claim.payment_state,
+    claim.payment_key, claim.money = claim.text:match(REST)
   claim.version = tonumber(version)
 end
 
@@ -55,9 +55,9 @@ end
 -- it.
 local function record_text(claim)
   if claim.text then return claim.text end
-  local paid = ''
+  local paid = claim.terms ~= '' and '|' .. claim.terms or ''
   if claim.payment ~= '' then
-    paid = '|' .. claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
+    paid = '|' .. claim.terms .. '|' .. claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
       .. claim.payment_key .. '|' .. claim.money
   end
   claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. claim.deadline

@@ -91,6 +91,10 @@ local function make_claim(batch, match, command, state, list, first, last, amoun
   local seats = first == last and list[first] or table.concat(list, ',', first, last)
   local record = batch.id_of[command] .. '|' .. state .. '|' .. match.id .. '|' .. deadline .. '|'
     .. seats .. '|' .. whole(next_version(match)) .. '|' .. amount
+  -- What the buyer is promised from here on, even if the match changes.
+  if state == CLAIM.PENDING and match.refund_terms then
+    record = record .. '|' .. match.refund_terms
+  end
   local before = batch.records[field]
   if before == nil then before = records_in(batch, field) end
   batch.records[field] = before and before .. '\n' .. record or record

@@ -24,14 +24,14 @@ local function tell_sale(batch, command, claim)
   local money = money_of(claim)
   local sold = claim_with(claim, {
     seats = join_seats(claim.seats, money.back_seats),
-    amount = whole(claim.amount + money.back), money = whole(money.attempt),
+    amount = charged_for(claim, money), money = whole(money.attempt),
   })
   tell(batch, command, 'payment_approved', sold)
   if money.back_seats ~= '' then
     local last = claim.state == CLAIM.REFUNDING and money.refund - 1 or money.refund
     local done = money_text({
       attempt = money.attempt, refund = last, part = money.back, part_seats = money.back_seats,
-      back = '0', back_seats = '',
+      back = '0', back_seats = '', part_fee = money.back_fees, back_fees = '0',
     })
     tell(batch, command, 'refund_begun', claim_with(sold, { money = done }))
     tell(batch, command, 'refund_done', claim_with(claim, { money = done }))
@@ -47,7 +47,7 @@ local function tell_refund(batch, match, command, claim)
   for seat in money.part_seats:gmatch('[^,]+') do gone[seat] = not has_seat(claim.seats, seat) end
   if gone[money.part_seats:match('%d+')] then
     stored.seats = seats_without(stored.seats, gone)
-    stored.amount = whole(stored.amount - money.part)
+    stored.amount = whole(stored.amount - money.part - money.part_fee)
     tell(batch, command, 'refund_done', stored)
   else
     tell(batch, command, 'refund_refused', stored)

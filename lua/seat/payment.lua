@@ -45,7 +45,7 @@ commands.begin_payment = function(batch, match, command)
   if claim.payment ~= payment then return not_pending(claim) end
   -- Refunds of a sale do not change the amount that was charged for it.
   local money = money_of(claim)
-  local charged = whole(claim.amount + money.back)
+  local charged = charged_for(claim, money)
   if charged ~= amount then return 'amount_mismatch ' .. charged end
   local same_key = claim.payment_key == payment_key
   if claim.state == CLAIM.PAYING and same_key then return 'in_progress' end

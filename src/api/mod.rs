@@ -182,6 +182,8 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sale::close))
         .routes(routes!(admin::sale::block))
         .routes(routes!(admin::sale::unblock))
+        .routes(routes!(admin::reservations::get))
+        .routes(routes!(admin::reservations::cancel))
         .routes(routes!(
             admin::queue::set_queue,
             admin::queue::change_queue,

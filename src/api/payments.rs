@@ -93,7 +93,7 @@ pub async fn request(
 ) -> ApiResult<Created<PaymentView>> {
     let RequestInput { reservation_id, method } = &input.value;
     let operation = key.operation(&user.id.key(), "request payment", &input);
-    let reservation = find(&services, &user, *reservation_id).await?;
+    let reservation = find(&services, user.id, *reservation_id).await?.reservation;
     let least = match method {
         Method::Transfer => TRANSFER_MIN,
         Method::Card | Method::EasyPay => CHARGE_MIN,
@@ -150,14 +150,14 @@ pub async fn confirm(
     }
     let id = reservation.id;
     let confirmed = services.checkout.confirm(reservation, payment_id, payment_key, amount).await?;
-    let reservation = find(&services, &user, id).await?;
+    let found = find(&services, user.id, id).await?;
     let unknown = confirmed == Confirmed::Unknown;
-    let payment = reservation.payment.clone().map(|payment| {
+    let payment = found.reservation.payment.clone().map(|payment| {
         let status = if unknown { PaymentStatus::Unknown } else { payment.status };
-        PaymentView::of(&services, &reservation, &ClaimPayment { status, ..payment })
+        PaymentView::of(&services, &found.reservation, &ClaimPayment { status, ..payment })
     });
     let persisted = confirmed == Confirmed::Persisted;
-    let reservation = ReservationView::of(&services, &reservation);
+    let reservation = found.view(&services);
     let view = ConfirmView { payment, reservation, persisted };
     Ok(if persisted { Okay(view).into_response() } else { Accepted(view).into_response() })
 }
@@ -185,9 +185,10 @@ async fn find_payment(
     let missing = || ErrorCode::PaymentNotFound.into();
     let live = services.engine.reservation_of_payment(user.id, id).await?;
     if let Some(reservation) = live {
-        let found = find(services, user, reservation).await;
+        let found = find(services, user.id, reservation).await;
         // A failed read is not a missing payment, because money may have moved for it.
         let found = found.map_err(|error| if error.is_not_found() { missing() } else { error })?;
+        let found = found.reservation;
         if let Some(payment) = found.payment.clone().filter(|payment| payment.id == id) {
             return Ok((found, payment));
         }

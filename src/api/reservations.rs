@@ -7,16 +7,18 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
 };
-use crate::api::views::{ReservationView, claimed, moment};
+use crate::api::views::ReservationView;
 use crate::domain::claim::{Reservation, ReservationStatus};
-use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId};
+use crate::domain::ids::{HoldId, MatchId, Partition, ReservationId, SeatId, UserId};
 use crate::engine::claims::Found;
+use crate::engine::command::{Cancellation, Extent, Right};
 use crate::engine::error::EngineError;
+use crate::engine::operation::Operation;
 use crate::engine::reservations::Source;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -116,16 +118,21 @@ pub async fn create(
         ReserveChoice::Seats(seats) => Source::Seats(priced(&site, &seats.seat_ids)?),
     };
     let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
-    Ok(Created(ReservationView {
+    let reservation = Reservation {
         id,
         match_id,
+        user: user.id,
         status: ReservationStatus::Pending,
-        seats: claimed(&site, &granted.seats)?,
+        seats: granted.seats,
         amount: granted.amount,
-        expires_at: Some(moment(granted.deadline)?),
-        created_at: Some(moment(id.made_at())?),
+        expires_at: Some(granted.deadline),
+        created_at: id.made_at(),
         payment: None,
-    }))
+        refund_terms: granted.refund_terms,
+        refunding: false,
+    };
+    let now_ms = granted.deadline - services.engine.limits().payment_ttl_ms as i64;
+    Ok(Created(ReservationView::at(now_ms, &services, &reservation)))
 }
 
 /// My reservations, open and bought, the newest first.
@@ -138,20 +145,30 @@ pub async fn list(
 ) -> ApiResult<Okay<ReservationList>> {
     let reads = services.engine.partitions().map(async |partition| {
         // Without the clock no reservation is known to be late, so none is hidden.
-        let now = services.engine.now_ms(partition).await.unwrap_or_default();
+        let now = services.engine.now_ms(partition).await.ok();
         let claims = services.engine.claims_of(partition, user.id).await?.into_iter();
-        Ok::<_, EngineError>(claims.filter_map(move |claim| Found::Live(claim).reservation(now)))
+        let late = now.unwrap_or_default();
+        let claims = claims.filter_map(|claim| Found::Live(claim).reservation(late));
+        Ok::<_, EngineError>((partition, now, claims.collect::<Vec<Reservation>>()))
     });
     let reads = futures::future::join_all(reads).await;
     let open = reads.iter().all(Result::is_ok);
-    let mut found: Vec<Reservation> = reads.into_iter().filter_map(Result::ok).flatten().collect();
+    let (mut found, mut clocks): (Vec<Reservation>, HashMap<Partition, i64>) = Default::default();
+    for (partition, now, claims) in reads.into_iter().flatten() {
+        clocks.extend(now.map(|now| (partition, now)));
+        found.extend(claims);
+    }
     found.retain(|reservation| reservation.status != ReservationStatus::Expired);
     let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
     let kept = services.store.reservations_of(user.id, LISTED_MAX).await;
     let history = kept.is_ok();
     found.extend(kept.unwrap_or_default().into_iter().filter(|kept| !known.contains(&kept.id)));
     found.sort_by_key(|reservation| std::cmp::Reverse((reservation.created_at, reservation.id)));
-    let view = |reservation| ReservationView::of(&services, reservation);
+    let view = |reservation: &Reservation| {
+        // Without the clock nothing is said about a refund.
+        let now_ms = clocks.get(&reservation.id.partition()).copied().unwrap_or(i64::MAX);
+        ReservationView::at(now_ms, &services, reservation)
+    };
     let reservations = found.iter().map(view).collect();
     Ok(Okay(ReservationList { reservations, history, open }))
 }
@@ -167,26 +184,44 @@ pub async fn get(
     user: User,
     Path(id): Path<ReservationId>,
 ) -> ApiResult<Okay<ReservationView>> {
-    let reservation = find(&services, &user, id).await?;
-    Ok(Okay(ReservationView::of(&services, &reservation)))
+    Ok(Okay(find(&services, user.id, id).await?.view(&services)))
 }
 
-/// A reservation of the caller: from Redis while it is open, else from PostgreSQL. The reservation
-/// of somebody else is refused as if it did not exist.
-pub async fn find(services: &Services, user: &User, id: ReservationId) -> ApiResult<Reservation> {
+/// A reservation, and the time of its partition at which it was read.
+pub struct FoundReservation {
+    pub reservation: Reservation,
+    /// In ms.
+    pub now_ms: i64,
+}
+
+impl FoundReservation {
+    /// As the API shows it.
+    pub fn view(&self, services: &Services) -> ReservationView {
+        ReservationView::at(self.now_ms, services, &self.reservation)
+    }
+}
+
+/// A reservation of a user: from Redis while it is open, else from PostgreSQL. The reservation of
+/// somebody else is refused as if it did not exist.
+pub async fn find(
+    services: &Services,
+    user: UserId,
+    id: ReservationId,
+) -> ApiResult<FoundReservation> {
     let missing = || ErrorCode::ReservationNotFound.into();
     // A made-up id may name a partition that does not exist.
     if id.partition().0 >= services.engine.partition_count() {
         return Err(missing());
     }
-    let found = services.engine.claim(user.id, id).await?;
-    let now = services.engine.now_ms(id.partition()).await?;
-    let live = found.and_then(|found| found.reservation(now));
+    let found = services.engine.claim(user, id).await?;
+    let now_ms = services.engine.now_ms(id.partition()).await?;
+    let live = found.and_then(|found| found.reservation(now_ms));
     let reservation = match live {
         Some(reservation) => reservation,
         None => services.store.reservation(id).await?.ok_or_else(missing)?,
     };
-    if reservation.user == user.id { Ok(reservation) } else { Err(missing()) }
+    let is_own = reservation.user == user;
+    if is_own { Ok(FoundReservation { reservation, now_ms }) } else { Err(missing()) }
 }
 
 /// Which seats of a reservation to cancel.
@@ -198,8 +233,9 @@ pub struct CancelInput {
     seat_ids: Option<Vec<SeatId>>,
 }
 
-/// Cancels a reservation of mine, or some seats of a paid reservation. The money goes back first
-/// (202 while that is under way).
+/// Cancels a reservation of mine, or some seats of a paid reservation, until the time and with the
+/// fee that `refund` of the reservation names. The money goes back first (202 while that is under
+/// way). A repeated call has the same response, however late it is by then.
 #[utoipa::path(post, path = "/api/reservations/{reservation}/cancel",
     operation_id = "cancelReservation", tag = "reservations",
     params(("reservation" = uuid::Uuid, Path)), request_body = Option<CancelInput>,
@@ -209,23 +245,35 @@ pub struct CancelInput {
     extensions(("x-codes" = json!([
         ErrorCode::MatchNotFound, ErrorCode::SeatNotFound, ErrorCode::NotCancellable,
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
-        ErrorCode::PriceChanged, ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::MatchArchived,
+        ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<ReservationId>,
     OptionalInput(input): OptionalInput<CancelInput>,
 ) -> ApiResult<Response> {
-    let reservation = find(&services, &user, id).await?;
-    let seats = match input.and_then(|input| input.seat_ids) {
-        Some(seats) => {
-            let (_, site) = services.fixture_with_site(reservation.match_id)?;
-            priced(&site, &seats)?
-        }
-        None => vec![],
-    };
-    let done = services.checkout.cancel(reservation, seats).await?;
-    let reservation = find(&services, &user, id).await?;
-    let view = ReservationView::of(&services, &reservation);
+    let reservation = find(&services, user.id, id).await?.reservation;
+    let seat_ids = input.and_then(|input| input.seat_ids);
+    let cancellation = cancellation(&services, &reservation, seat_ids, Right::Fan)?;
+    let done = services.checkout.cancel(reservation, cancellation, Operation::default()).await?;
+    let view = find(&services, user.id, id).await?.view(&services);
     Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
+}
+
+/// The cancellation of these seats of a reservation, or of all of them, with their prices.
+pub fn cancellation(
+    services: &Services,
+    reservation: &Reservation,
+    seat_ids: Option<Vec<SeatId>>,
+    right: Right,
+) -> ApiResult<Cancellation> {
+    let site = services.fixture_with_site(reservation.match_id).map(|(_, site)| site);
+    if let Some(seat_ids) = seat_ids {
+        let seats = priced(&*site?, &seat_ids)?;
+        return Ok(Cancellation { extent: Extent::These, seats, right });
+    }
+    // Without a fee the script needs no prices.
+    let seats = site.and_then(|site| priced(&site, &reservation.seats)).unwrap_or_default();
+    Ok(Cancellation { extent: Extent::All, seats, right })
 }

@@ -5,6 +5,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId};
 use crate::domain::plan::Label;
+use crate::domain::refund::{Quote, RefundTerms};
 use crate::engine::reply::Granted;
 use crate::live::catalog::KnownSite;
 use serde::Serialize;
@@ -86,26 +87,107 @@ pub struct ReservationView {
     pub created_at: Option<jiff::Timestamp>,
     #[schema(required)]
     pub payment: Option<PaymentView>,
+    /// What a cancellation would give back now, while the reservation is PENDING (once it is paid)
+    /// or CONFIRMED; null when nothing can be cancelled any more.
+    #[schema(required)]
+    pub refund: Option<RefundView>,
+}
+
+/// What a cancellation would give back now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundView {
+    /// From this time on nothing can be cancelled; null: there is no such time.
+    #[schema(required)]
+    until: Option<jiff::Timestamp>,
+    /// What the organiser would keep, in KRW.
+    fee: i64,
+    /// What would go back, in KRW.
+    amount: i64,
+    /// The same for each seat, because some seats can be cancelled alone.
+    seats: Vec<SeatRefund>,
+}
+
+/// What the cancellation of a seat would give back now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatRefund {
+    seat_id: SeatId,
+    /// In KRW.
+    fee: i64,
+    /// In KRW.
+    amount: i64,
+}
+
+impl RefundView {
+    /// For a reservation as it is at a time in ms of its partition.
+    fn at(
+        now_ms: i64,
+        reservation: &Reservation,
+        offered: &RefundTerms,
+        seats: &[ClaimedSeat],
+    ) -> Option<Self> {
+        let open = [ReservationStatus::Pending, ReservationStatus::Confirmed];
+        if !open.contains(&reservation.status) || seats.is_empty() {
+            return None;
+        }
+        let prices: Vec<_> = seats.iter().map(|seat| (seat.seat_id, seat.price)).collect();
+        let kept = reservation.refund_terms.as_ref();
+        Some(Self::of(&Quote::now(kept, Some(offered), now_ms, &prices)?))
+    }
+
+    /// When an organiser cancels a paid reservation and takes the fee.
+    pub fn of_organiser(
+        now_ms: i64,
+        reservation: &Reservation,
+        offered: &RefundTerms,
+        seats: &[ClaimedSeat],
+    ) -> Option<Self> {
+        let prices: Vec<_> = seats.iter().map(|seat| (seat.seat_id, seat.price)).collect();
+        let kept = reservation.refund_terms.as_ref();
+        let is_paid = reservation.status == ReservationStatus::Confirmed && !prices.is_empty();
+        is_paid.then(|| Self::of(&Quote::of_organiser(kept, offered, now_ms, &prices)))
+    }
+
+    fn of(quote: &Quote) -> Self {
+        let seat = |(seat_id, price, fee): &(SeatId, i64, i64)| SeatRefund {
+            seat_id: *seat_id,
+            fee: *fee,
+            amount: price - fee,
+        };
+        Self {
+            until: (quote.until > 0).then(|| moment(quote.until).ok()).flatten(),
+            fee: quote.fee(),
+            amount: quote.amount(),
+            seats: quote.seats.iter().map(seat).collect(),
+        }
+    }
 }
 
 impl ReservationView {
-    /// A reservation with the labels of its seats.
-    pub fn of(services: &Services, reservation: &Reservation) -> Self {
-        let site = services.catalog.fixture_with_site(reservation.match_id).map(|(_, site)| site);
+    /// A reservation with the labels of its seats, at a time in ms of its partition.
+    pub fn at(now_ms: i64, services: &Services, reservation: &Reservation) -> Self {
+        let known = services.catalog.fixture_with_site(reservation.match_id);
+        // Empty while this node does not know the plan: never seats at 0 KRW.
+        let seats = known
+            .as_ref()
+            .and_then(|(_, site)| claimed(site, &reservation.seats).ok())
+            .unwrap_or_default();
+        let refund = known.as_ref().and_then(|(fixture, _)| {
+            RefundView::at(now_ms, reservation, &fixture.refund_terms(), &seats)
+        });
         let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
         let payment = reservation.payment.as_ref();
         Self {
             id: reservation.id,
             match_id: reservation.match_id,
             status: reservation.status,
-            // Empty while this node does not know the plan: never seats at 0 KRW.
-            seats: site
-                .and_then(|site| claimed(&site, &reservation.seats).ok())
-                .unwrap_or_default(),
+            seats,
             amount: reservation.amount,
             expires_at: reservation.expires_at.and_then(time),
             created_at: time(reservation.created_at),
             payment: payment.map(|payment| PaymentView::of(services, reservation, payment)),
+            refund,
         }
     }
 }
@@ -123,6 +205,8 @@ pub struct PaymentView {
     amount: i64,
     /// What went back of it, in KRW.
     refunded: i64,
+    /// What the organiser keeps of the seats that were cancelled, in KRW.
+    refund_fees: i64,
     method: String,
     status: PaymentStatus,
     /// The page on which to pay; add `successUrl` and `failUrl` to its query. Not there when
@@ -140,9 +224,14 @@ impl PaymentView {
             (PaymentStatus::Paid, ReservationStatus::Cancelled) => PaymentStatus::Refunded,
             (status, _) => status,
         };
-        let refunded = match status {
-            PaymentStatus::Refunded => payment.amount,
-            _ => payment.money.back,
+        let money = &payment.money;
+        let (refunded, refund_fees) = match status {
+            // While Redis remembers it, its last refund is still in its record.
+            PaymentStatus::Refunded => {
+                let fees = money.back_fees + money.part_fee;
+                (payment.amount - fees, fees)
+            }
+            _ => (money.back, money.back_fees),
         };
         let open = status == PaymentStatus::Ready && payment.amount > 0;
         let checkout_url = (open && !services.checkout_url.is_empty()).then(|| {
@@ -155,6 +244,7 @@ impl PaymentView {
             order_id: payment.id.order_id(),
             amount: payment.amount,
             refunded,
+            refund_fees,
             method: payment.method.clone(),
             status,
             checkout_url,

@@ -2,11 +2,13 @@
 //! gateway is asked to give money back.
 
 use crate::checkout::{Checkout, CheckoutError, PERSIST_TIMEOUT};
-use crate::domain::claim::Reservation;
+use crate::domain::claim::{PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::SeatId;
 use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
+use crate::engine::command::Cancellation;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use crate::engine::reservations::Cancelled;
 use crate::failpoint;
 use crate::gateway::toss::{CancelOutcome, Toss};
@@ -37,7 +39,7 @@ pub(super) async fn give_back(
     }
     let reason = match refund.number {
         0 => "the seats could not be given",
-        _ => "cancelled by the buyer",
+        _ => "the tickets were cancelled",
     };
     failpoint::reached("refund.before");
     let reply = toss.cancel(payment_key, &refund.intent(), reason, refund.amount).await;
@@ -50,40 +52,53 @@ pub(super) async fn give_back(
 }
 
 impl Checkout {
-    /// Cancels a reservation, or some of its seats, each with its price in KRW. Returns `false`
-    /// while the money is still on its way back. The steps run to their end even if the caller
-    /// disconnects.
+    /// Cancels a reservation, or some of its seats. Returns `false` while the money is still on its
+    /// way back. The steps run to their end even if the caller disconnects.
     ///
     /// # Errors
     /// Nothing was cancelled.
     pub async fn cancel(
         self: &Arc<Self>,
         reservation: Reservation,
-        seats: Vec<(SeatId, i64)>,
+        cancellation: Cancellation,
+        operation: Operation,
     ) -> Result<bool, CheckoutError> {
         let checkout = self.clone();
-        self.run(async move { checkout.cancel_now(&reservation, &seats).await }).await
+        let steps = async move { checkout.cancel_now(&reservation, cancellation, operation).await };
+        self.run(steps).await
     }
 
     async fn cancel_now(
         &self,
         reservation: &Reservation,
-        seats: &[(SeatId, i64)],
+        cancellation: Cancellation,
+        operation: Operation,
     ) -> Result<bool, CheckoutError> {
         let Reservation { id, match_id, user, .. } = *reservation;
-        let cancelled = self.engine.cancel(match_id, user, id, seats).await;
-        let cancelled = cancelled.map_err(|error| match error {
+        let cancelled = match self.engine.cancel(match_id, user, id, cancellation, operation).await
+        {
             // PostgreSQL has it and Redis has not: it was cancelled before, or its match has left.
-            EngineError::Refused(Refusal::NotFound(_)) => CheckoutError::EndedBefore,
-            EngineError::Refused(Refusal::NotYours) => CheckoutError::SeatsNotInReservation,
-            other => other.into(),
-        })?;
+            Err(EngineError::Refused(Refusal::NotFound(_))) if is_refunded(reservation) => {
+                return Ok(true);
+            }
+            Err(EngineError::Refused(Refusal::NotFound(_))) => {
+                return Err(CheckoutError::EndedBefore);
+            }
+            Err(EngineError::Refused(Refusal::NotYours)) => {
+                return Err(CheckoutError::SeatsNotInReservation);
+            }
+            other => other?,
+        };
         let Cancelled::Refunding { refund, part, seats, payment_key, journal } = cancelled else {
             return Ok(true);
         };
-        if self.kept_refund(&refund, &seats, journal).await != RefundRow::Begun {
+        match self.kept_refund(&refund, &seats, journal).await {
+            RefundRow::Begun => {}
+            // An earlier call under the same Idempotency-Key has seen this refund to its end.
+            RefundRow::Done => return Ok(true),
+            RefundRow::Refused => return Err(CheckoutError::RefundRefused),
             // The journal has the intent, so the reconciler goes on when PostgreSQL has it.
-            return Ok(false);
+            RefundRow::Missing => return Ok(false),
         }
         let refused = match give_back(&self.toss, &payment_key, &refund, part).await {
             GivenBack::Back => None,
@@ -119,4 +134,11 @@ impl Checkout {
         let row = self.store.refund_row(payment, refund.number, seats).await;
         row.unwrap_or(RefundRow::Missing)
     }
+}
+
+/// Whether a reservation, as PostgreSQL has it, was paid and cancelled.
+fn is_refunded(reservation: &Reservation) -> bool {
+    let payment = reservation.payment.as_ref();
+    reservation.status == ReservationStatus::Cancelled
+        && payment.is_some_and(|payment| payment.status == PaymentStatus::Refunded)
 }

@@ -148,7 +148,7 @@ impl Resumption {
         refund: &Refund,
         money: &Money,
     ) -> Result<bool, EngineError> {
-        let given_back = match self.is_back_already(attempt, refund, money).await {
+        let given_back = match self.is_back_already(attempt, money).await {
             true => GivenBack::Back,
             false => give_back(&self.toss, &attempt.payment_key, refund, money.part).await,
         };
@@ -171,22 +171,22 @@ impl Resumption {
         if settled.await?.is_some() {
             return Ok(true);
         }
-        match refund.amount {
-            _ if kept => self.record_end(attempt, PaymentStep::RefundRefused, money).await,
-            None => self.record_end(attempt, PaymentStep::Refunded, money).await,
-            Some(part) => {
-                let mut left = attempt.clone();
-                left.seats.retain(|seat| !money.part_seats.contains(seat));
-                left.amount -= part;
-                self.record_end(&left, PaymentStep::RefundDone, money).await
-            }
+        if kept {
+            return self.record_end(attempt, PaymentStep::RefundRefused, money).await;
         }
+        if is_whole(attempt, money) {
+            return self.record_end(attempt, PaymentStep::Refunded, money).await;
+        }
+        let mut left = attempt.clone();
+        left.seats.retain(|seat| !money.part_seats.contains(seat));
+        left.amount -= money.part + money.part_fee;
+        self.record_end(&left, PaymentStep::RefundDone, money).await
     }
 
     /// Whether a refund of the whole payment is done already: the money may have gone back another
     /// way, and a gateway that has once refused an intent repeats its refusal for days.
-    async fn is_back_already(&self, attempt: &Attempt, refund: &Refund, money: &Money) -> bool {
-        if money.part == 0 || refund.amount.is_some() {
+    async fn is_back_already(&self, attempt: &Attempt, money: &Money) -> bool {
+        if money.part == 0 || !is_whole(attempt, money) {
             return false;
         }
         let looked = self.toss.find_by_key(&attempt.payment_key).await;
@@ -204,6 +204,11 @@ impl Resumption {
         let money = Money { attempt: attempt.number, ..money.clone() };
         self.engine.record_orphan_payment(attempt, fact, &money).await
     }
+}
+
+/// Whether a refund is of all seats that are left of a sale.
+fn is_whole(attempt: &Attempt, money: &Money) -> bool {
+    money.part_seats.len() == attempt.seats.len()
 }
 
 /// The refund of all that was charged for seats that can't be given any more.

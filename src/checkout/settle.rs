@@ -8,8 +8,9 @@ use crate::domain::ids::PaymentId;
 use crate::domain::money::{Attempt, Money};
 use crate::engine::Engine;
 use crate::engine::claims::Found;
-use crate::engine::command::PaymentOutcome;
+use crate::engine::command::{Cancellation, Extent, PaymentOutcome, Right};
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use crate::engine::payments::Settled;
 use crate::gateway::toss::{CancelOutcome, GatewayPayment, GatewayStatus, Lookup, Toss};
 use crate::store::payments::{PaymentRow, Standing};
@@ -58,10 +59,25 @@ pub fn agrees(row: &PaymentRow, rumour: &Rumour) -> bool {
         Standing::Waits(_) => false,
         // The reconciler ends it.
         Standing::Ending => true,
+        Standing::Refunded if row.fees > 0 && row.back > 0 => {
+            *status == GatewayStatus::PartialCanceled
+        }
+        Standing::Refunded if row.fees > 0 => *status == GatewayStatus::Done,
         Standing::Failed | Standing::Refunded => has_none,
-        Standing::Paid if row.attempt.amount == 0 => *status == GatewayStatus::Canceled,
+        Standing::Paid if row.attempt.amount + row.fees == 0 => *status == GatewayStatus::Canceled,
         Standing::Paid if row.back > 0 => *status == GatewayStatus::PartialCanceled,
         Standing::Paid => *status == GatewayStatus::Done,
+    }
+}
+
+/// What the gateway should have of a payment that was paid, in KRW: the seats that are left of the
+/// sale, and the fees of the others.
+fn left_of(row: &PaymentRow) -> i64 {
+    match row.standing {
+        Standing::Refunded => row.fees,
+        Standing::Waits(_) | Standing::Ending | Standing::Paid | Standing::Failed => {
+            row.attempt.amount + row.fees
+        }
     }
 }
 
@@ -145,14 +161,16 @@ impl Settlement {
                 count("approved late");
                 Ok(if settled == Settled::Owed { Verdict::Settled } else { Verdict::Later })
             }
-            Standing::Refunded if has_money => {
+            Standing::Refunded if has_money && row.fees == 0 => {
                 Ok(self.give_back(found, "again", "refunded before").await)
             }
             Standing::Paid if found.status == GatewayStatus::Canceled && attempt.amount > 0 => {
                 self.end_sale(row).await
             }
-            Standing::Paid if has_money && found.balance_amount != attempt.amount => {
-                let (left, there) = (attempt.amount, found.balance_amount);
+            Standing::Paid | Standing::Refunded
+                if has_money && found.balance_amount != left_of(row) =>
+            {
+                let (left, there) = (left_of(row), found.balance_amount);
                 tracing::warn!(%payment, left, there, "the gateway has another amount of a sale");
                 count("another amount");
                 Ok(Verdict::Agrees)
@@ -210,7 +228,10 @@ impl Settlement {
             Some(Found::Ended(_)) | None => false,
         };
         if live {
-            match self.engine.cancel(attempt.match_id, user, attempt.reservation, &[]).await {
+            // The money is back whatever the terms say.
+            let all = Cancellation { extent: Extent::All, seats: vec![], right: Right::Waived };
+            let (id, none) = (attempt.reservation, Operation::default());
+            match self.engine.cancel(attempt.match_id, user, id, all, none).await {
                 Ok(_) => return Ok(Verdict::Settled),
                 Err(EngineError::Refused(Refusal::Archived | Refusal::NotFound(_))) => {}
                 Err(error) => return Err(error),

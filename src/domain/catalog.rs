@@ -5,6 +5,7 @@
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::plan::SitePlan;
 use crate::domain::queue::QueueSettings;
+use crate::domain::refund::{FeeRow, RefundFee, RefundTerms};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -61,6 +62,12 @@ pub struct Match {
     /// The sale ends at this time by the clock of Redis; none: when the match starts.
     #[serde(default)]
     pub sale_closes_at: Option<jiff::Timestamp>,
+    /// From this time on buyers get nothing back; none: from the start of the match.
+    #[serde(default)]
+    pub refundable_until: Option<jiff::Timestamp>,
+    /// What a cancellation costs, in the order of the times; without rows it costs nothing.
+    #[serde(default)]
+    pub refund_fees: Vec<RefundFee>,
     pub queue: QueueSettings,
     /// The secret from which the order of the people who join before the sale opens is drawn, 64
     /// hexadecimal digits. It is made once, when the draw is switched on, and never changed,
@@ -86,6 +93,22 @@ impl Match {
     /// When the sale ends.
     pub fn closes_at(&self) -> jiff::Timestamp {
         self.sale_closes_at.unwrap_or(self.starts_at)
+    }
+
+    /// From when on buyers get nothing back.
+    pub fn refunds_end_at(&self) -> jiff::Timestamp {
+        self.refundable_until.unwrap_or(self.starts_at)
+    }
+
+    /// The terms of refunds for a sale that is made now.
+    pub fn refund_terms(&self) -> RefundTerms {
+        let row = |fee: &RefundFee| FeeRow {
+            until: fee.until.as_millisecond(),
+            percent: fee.percent,
+            per_seat: fee.per_seat,
+        };
+        let until = self.refunds_end_at().as_millisecond().max(0);
+        RefundTerms { until, fees: self.refund_fees.iter().map(row).collect() }
     }
 
     /// The status at a time in ms of the partition's clock, because a sale opens and ends at its
@@ -121,6 +144,7 @@ impl Match {
             ("status", self.status.word().to_owned()),
             ("sale_opens_at", ms(self.sale_opens_at)),
             ("sale_closes_at", ms(Some(self.closes_at()))),
+            ("refund_terms", self.refund_terms().text()),
         ];
         meta.extend(self.queue.meta());
         meta

@@ -2,6 +2,7 @@
 
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Money;
+use crate::domain::refund::RefundTerms;
 use crate::domain::seat::parse_seats;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -189,6 +190,8 @@ pub struct Claim {
     /// In KRW.
     pub amount: i64,
     pub seats: Vec<SeatId>,
+    /// What the buyer was promised; none for a hold, and for a sale of an earlier release.
+    pub refund_terms: Option<RefundTerms>,
     pub payment: Option<ClaimPayment>,
 }
 
@@ -216,13 +219,14 @@ impl Claim {
     /// Reads the record that `lua/lib/record.lua` writes; `None` when the text is not one.
     pub fn parse(user: UserId, text: &str) -> Option<Self> {
         let field: Vec<&str> = text.split('|').collect();
-        let [id, state, match_id, deadline, seats, version, amount, ref paying @ ..] = field[..]
+        let [id, state, match_id, deadline, seats, version, amount, ref rest @ ..] = field[..]
         else {
             return None;
         };
         let state = ClaimState::from_letter(state)?;
         let amount = amount.parse().ok()?;
-        let payment = match paying {
+        let terms = rest.first().copied().filter(|terms| !terms.is_empty());
+        let payment = match rest.get(1..).unwrap_or_default() {
             [] => None,
             &[id, method, status, key, money] => {
                 let money = Money::parse(money)?;
@@ -231,7 +235,7 @@ impl Claim {
                     method: method.to_owned(),
                     status: PaymentState::from_letter(status)?.status(),
                     key: key.to_owned(),
-                    amount: amount + money.back,
+                    amount: amount + money.taken_out(),
                     money,
                 })
             }
@@ -246,6 +250,10 @@ impl Claim {
             version: version.parse().ok()?,
             amount,
             seats: parse_seats(seats)?,
+            refund_terms: match terms {
+                Some(terms) => Some(RefundTerms::parse(terms)?),
+                None => None,
+            },
             payment,
         })
     }
@@ -299,6 +307,8 @@ pub struct Reservation {
     /// Milliseconds.
     pub created_at: i64,
     pub payment: Option<ClaimPayment>,
+    /// What the buyer was promised; none for a sale of an earlier release.
+    pub refund_terms: Option<RefundTerms>,
     /// The money is on its way back.
     pub refunding: bool,
 }

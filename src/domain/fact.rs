@@ -12,6 +12,7 @@ use crate::domain::catalog::{Match, Site};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, SiteId, UserId};
 use crate::domain::money::Money;
 use crate::domain::position::{Position, StreamId};
+use crate::domain::refund::RefundTerms;
 use crate::domain::seat::parse_seats;
 use crate::domain::trail::TrailEntry;
 use std::collections::HashMap;
@@ -120,6 +121,8 @@ pub struct PaymentFact {
     pub code: Option<String>,
     /// The attempt and the refund that the step is about; empty in entries of the first releases.
     pub money: Money,
+    /// The terms of refunds that the sale is made under; none when the writer did not know them.
+    pub terms: Option<RefundTerms>,
 }
 
 /// Why an entry of the journal can't be read.
@@ -219,6 +222,10 @@ impl PaymentFact {
             code: fields.get("code").cloned(),
             money: Money::parse(fields.get("money").map_or("", String::as_str))
                 .ok_or(BadFact::Field("money"))?,
+            terms: match fields.get("terms") {
+                Some(terms) => Some(RefundTerms::parse(terms).ok_or(BadFact::Field("terms"))?),
+                None => None,
+            },
         })
     }
 }

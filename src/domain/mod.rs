@@ -13,6 +13,7 @@ pub mod money;
 pub mod plan;
 pub mod position;
 pub mod queue;
+pub mod refund;
 pub mod seat;
 pub mod text;
 pub mod trail;

@@ -23,6 +23,10 @@ pub struct Money {
     /// The amount of all earlier refunds, in KRW.
     pub back: i64,
     pub back_seats: Vec<SeatId>,
+    /// The fee of that refund, in KRW: with `part` it is what its seats have cost.
+    pub part_fee: i64,
+    /// The fees of all earlier refunds, in KRW.
+    pub back_fees: i64,
 }
 
 impl Money {
@@ -36,13 +40,16 @@ impl Money {
         let attempt = field[0].parse().ok()?;
         Some(match field[1..] {
             [] => Self { attempt, ..Self::default() },
-            [refund, part, part_seats, back, back_seats, ..] => Self {
+            [refund, part, part_seats, back, back_seats, ref fees @ ..] => Self {
                 attempt,
                 refund: refund.parse().ok()?,
                 part: part.parse().ok()?,
                 part_seats: parse_seats(part_seats)?,
                 back: back.parse().ok()?,
                 back_seats: parse_seats(back_seats)?,
+                // Refunds of earlier releases, and those without a fee, say nothing about it.
+                part_fee: fees.first().map_or(Ok(0), |fee| fee.parse()).ok()?,
+                back_fees: fees.get(1).map_or(Ok(0), |fees| fees.parse()).ok()?,
             },
             _ => return None,
         })
@@ -55,7 +62,16 @@ impl Money {
         }
         let Self { attempt, refund, part, back, .. } = self;
         let (part_seats, back_seats) = (join_seats(&self.part_seats), join_seats(&self.back_seats));
-        format!("{attempt};{refund};{part};{part_seats};{back};{back_seats}")
+        let text = format!("{attempt};{refund};{part};{part_seats};{back};{back_seats}");
+        match (self.part_fee, self.back_fees) {
+            (0, 0) => text,
+            (part_fee, back_fees) => format!("{text};{part_fee};{back_fees}"),
+        }
+    }
+
+    /// What earlier refunds took out of the sale, in KRW: with what is left it is what was charged.
+    pub fn taken_out(&self) -> i64 {
+        self.back + self.back_fees
     }
 }
 
@@ -84,7 +100,7 @@ pub struct Refund {
     pub payment: PaymentId,
     /// From 1 on; 0 for money that was charged although the seats were gone.
     pub number: u32,
-    /// In KRW; `None` for everything that is left.
+    /// In KRW; `None` for all that the gateway has.
     pub amount: Option<i64>,
 }
 
@@ -107,11 +123,13 @@ mod tests {
         let refunding =
             Money { refund: 2, part: 20_000, part_seats: seats(&[7, 8]), ..begun.clone() };
         let back = Money { back: 10_000, back_seats: seats(&[9]), ..refunding.clone() };
+        let fee = Money { part_fee: 2_000, back_fees: 1_000, ..back.clone() };
         let free = Money { part_seats: seats(&[7]), ..begun.clone() };
         for (money, text) in [
             (begun, "3"),
             (refunding, "3;2;20000;7,8;0;"),
             (back, "3;2;20000;7,8;10000;9"),
+            (fee, "3;2;20000;7,8;10000;9;2000;1000"),
             (free, "3;0;0;7;0;"),
         ] {
             assert_eq!(money.text(), text);

@@ -57,6 +57,7 @@ impl Found {
             expires_at: open.then_some(claim.deadline),
             created_at: claim.id.made_at(),
             payment: claim.payment.clone(),
+            refund_terms: claim.refund_terms.clone(),
             refunding: claim.state == ClaimState::Refunding,
         })
     }

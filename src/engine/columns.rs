@@ -66,6 +66,10 @@ arguments! {
     Refund = "refund",
     /// What Redis has under a seat.
     SeatValue = "seat_value",
+    /// By whose right something is cancelled.
+    Right = "right",
+    /// Whether a cancel is about all seats.
+    Extent = "extent",
 }
 
 /// Values of a list or map that is still growing, and their number.

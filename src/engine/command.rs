@@ -60,9 +60,8 @@ pub enum SeatCommand {
     RecordOrphan { attempt: Attempt, fact: PaymentStep, money: Money },
     /// Writes the fact of a step again, because PostgreSQL has missed it.
     TellAgain { attempt: Attempt, step: MissedStep },
-    /// Ends a PENDING reservation, or begins the refund of a paid one: of all its seats (none is
-    /// named), or of some, each with its price.
-    Cancel { reservation: ReservationId, user: UserId, seats: Vec<(SeatId, i64)> },
+    /// Ends a PENDING reservation, or begins the refund of a paid one.
+    Cancel { reservation: ReservationId, user: UserId, cancellation: Cancellation },
     /// The money of a refund is back, or the gateway has refused it with this code.
     SettleRefund {
         reservation: ReservationId,
@@ -82,6 +81,53 @@ pub enum SeatCommand {
     FreeSeats { value: String, seats: Vec<SeatId> },
     /// Takes the record of a sale out of Redis, because its match is archived.
     Archive { claim: ReservationId, user: UserId },
+}
+
+/// Which seats are cancelled, and by whose right.
+#[derive(Debug, Clone)]
+pub struct Cancellation {
+    pub extent: Extent,
+    /// Seats with their prices in KRW: those to cancel, or those of which the fee is made.
+    pub seats: Vec<(SeatId, i64)>,
+    pub right: Right,
+}
+
+/// How much of a reservation is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    All,
+    /// Only the seats that are named.
+    These,
+}
+
+/// By whose right something is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// The buyer's: until the end of refunds, with the fee.
+    Fan,
+    /// An organiser's, at any time, with the fee.
+    Organiser,
+    /// An organiser's, who takes no fee.
+    Waived,
+}
+
+impl Extent {
+    fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::These => "these",
+        }
+    }
+}
+
+impl Right {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Fan => "fan",
+            Self::Organiser => "organiser",
+            Self::Waived => "waived",
+        }
+    }
 }
 
 /// The outcome of a payment, as the gateway or the claim in PostgreSQL decided it.
@@ -178,7 +224,7 @@ impl SeatCommand {
             | Self::FreeSeats { seats, .. } => seats.len(),
             Self::HoldBest { choice_size, choices, .. } => choice_size * choices.len(),
             Self::ReserveSeats { seats, .. } => seats.len() * COST_OF_RESERVED_SEAT,
-            Self::Cancel { seats, .. } => seats.len(),
+            Self::Cancel { cancellation, .. } => cancellation.seats.len(),
             Self::SettlePayment { attempt, outcome: PaymentOutcome::Approved } => {
                 attempt.seats.len()
             }
@@ -251,9 +297,11 @@ impl SeatCommand {
                 with_money(row, attempt, money);
             }
             Self::TellAgain { attempt, step } => encode_missed(row, attempt, step),
-            Self::ReserveSeats { id: reservation, user, seats }
-            | Self::Cancel { reservation, user, seats } => {
+            Self::ReserveSeats { id, user, seats } => priced(row.claim(id.0, *user), seats),
+            Self::Cancel { reservation, user, cancellation } => {
+                let Cancellation { extent, seats, right } = cancellation;
                 priced(row.claim(reservation.0, *user), seats);
+                row.text(Argument::Extent, extent.word()).text(Argument::Right, right.word());
             }
             Self::SettleRefund { reservation, user, payment, refund, refused } => {
                 row.claim(reservation.0, *user);

@@ -49,6 +49,8 @@ pub enum Refusal {
     Paying,
     #[error("the money of other seats is on its way back")]
     RefundUnderWay,
+    #[error("it is too late to give the seats back")]
+    RefundClosed,
     #[error("the reservation can't be cancelled: {0:?}")]
     NotCancellable(NotCancellable),
     #[error("the e-mail address has an account")]

@@ -7,6 +7,7 @@ use crate::domain::claim::{
     ClaimState, PaymentState, PaymentStatus, Reservation, ReservationStatus,
 };
 use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::refund::RefundTerms;
 use crate::domain::seat::join_seats;
 use crate::engine::Engine;
 use crate::engine::claim_fields::ClaimFields;
@@ -153,7 +154,9 @@ fn record(reservation: &Reservation, version: u64) -> String {
     };
     let (id, match_id) = (reservation.id.key(), reservation.match_id.key());
     let (state, seats) = (state.letter(), join_seats(&reservation.seats));
-    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{}", reservation.amount);
+    let terms = reservation.refund_terms.as_ref().map(RefundTerms::text).unwrap_or_default();
+    let amount = reservation.amount;
+    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{amount}|{terms}");
     let Some(payment) = &reservation.payment else { return head };
     let state = match payment.status {
         PaymentStatus::Paid => PaymentState::Paid,

@@ -2,6 +2,7 @@
 
 use crate::domain::claim::{Claim, EndReason};
 use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, UserId};
+use crate::domain::refund::RefundTerms;
 use crate::domain::seat::parse_seats;
 use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
 
@@ -16,6 +17,8 @@ pub struct Granted {
     /// In KRW.
     pub amount: i64,
     pub seats: Vec<SeatId>,
+    /// What the buyer is promised; none for a hold.
+    pub refund_terms: Option<RefundTerms>,
 }
 
 /// A reply that no release of this engine gives.
@@ -43,9 +46,9 @@ pub(super) fn granted(
     let Some(record) = reply.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) else {
         return Err(refusal(reply, noun));
     };
-    let Claim { id, deadline, version, amount, seats, .. } =
+    let Claim { id, deadline, version, amount, seats, refund_terms, .. } =
         Claim::parse(user, record).ok_or_else(|| bad(reply))?;
-    Ok(Granted { claim: id, deadline, version, amount, seats })
+    Ok(Granted { claim: id, deadline, version, amount, seats, refund_terms })
 }
 
 /// The word at the beginning.
@@ -95,6 +98,7 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         "failed" => Some(Refusal::PaymentFailed),
         "halted" => Some(Refusal::PaymentsHalted),
         "paying" => Some(Refusal::Paying),
+        "refund_closed" => Some(Refusal::RefundClosed),
         "not_cancellable" => not_cancellable(rest),
         _ => None,
     };

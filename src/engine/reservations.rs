@@ -5,7 +5,7 @@ use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
 use crate::domain::seat::parse_seats;
 use crate::engine::Engine;
-use crate::engine::command::SeatCommand;
+use crate::engine::command::{Cancellation, SeatCommand};
 use crate::engine::error::{EngineError, Noun};
 use crate::engine::operation::Operation;
 use crate::engine::reply::{Granted, bad, granted, owned, refusal};
@@ -89,20 +89,21 @@ impl Engine {
         }
     }
 
-    /// Ends a reservation that is not paid, or writes the intent to refund one that is: all of it,
-    /// or some seats, each with its price in KRW.
+    /// Ends a reservation that is not paid, or writes the intent to refund one that is, or some of
+    /// its seats. A repeated call gets the first reply, however late it is by then.
     ///
-    /// Refusals: `NotFound`, `Paying`, `RefundUnderWay`, `NotCancellable`, `PriceChanged`,
-    /// `NotYours`, `Archived`.
+    /// Refusals: `ExistsDifferent`, `NotFound`, `Paying`, `RefundUnderWay`, `NotCancellable`,
+    /// `PriceChanged`, `NotYours`, `Archived`, `RefundClosed`.
     pub async fn cancel(
         &self,
         match_id: MatchId,
         user: UserId,
         id: ReservationId,
-        seats: &[(SeatId, i64)],
+        cancellation: Cancellation,
+        operation: Operation,
     ) -> Result<Cancelled, EngineError> {
-        let command = SeatCommand::Cancel { reservation: id, user, seats: seats.to_vec() };
-        let reply = self.batcher.run(match_id, command).await?;
+        let command = SeatCommand::Cancel { reservation: id, user, cancellation };
+        let reply = self.batcher.run_once(match_id, command, operation).await?;
         let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
             ["cancelled"] => Ok(Cancelled::Now),

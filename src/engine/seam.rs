@@ -10,7 +10,7 @@ use crate::engine::claim_fields::{BUCKET_PLACE, BUCKETS, ID_LENGTH, SUMMARY_MARK
 use crate::engine::claims::{NOTE_ENDED, NOTE_PAYMENT};
 use crate::engine::columns::{Argument, COLUMNS, Columns};
 use crate::engine::command::PaymentOutcome;
-use crate::engine::command::{MissedStep, SeatCommand};
+use crate::engine::command::{Cancellation, Extent, MissedStep, Right, SeatCommand};
 use crate::engine::partitions::{ANSWER_TTL_MS, LAYOUT};
 use crate::engine::scripts::SEAT_BATCH;
 use std::collections::BTreeSet;
@@ -146,7 +146,15 @@ fn samples() -> Vec<SeatCommand> {
             money: money.clone(),
         },
         SeatCommand::TellAgain { attempt, step: MissedStep::Refund(money) },
-        SeatCommand::Cancel { reservation, user, seats: vec![(seat, 500)] },
+        SeatCommand::Cancel {
+            reservation,
+            user,
+            cancellation: Cancellation {
+                extent: Extent::These,
+                seats: vec![(seat, 500)],
+                right: Right::Fan,
+            },
+        },
         SeatCommand::SettleRefund { reservation, user, payment, refund: 1, refused: None },
         SeatCommand::Expire { claim: reservation, user },
         SeatCommand::Block { seats: vec![seat] },

@@ -4,6 +4,7 @@
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::queue::QueueSettings;
+use crate::domain::refund::RefundFee;
 use crate::live::catalog::KnownSite;
 use crate::live::frame;
 use serde::Serialize;
@@ -31,6 +32,10 @@ pub struct MatchNow {
     pub sale_opens_at: Option<jiff::Timestamp>,
     /// When an OPEN match closes by itself.
     pub sale_closes_at: jiff::Timestamp,
+    /// From when on buyers can't give tickets back.
+    pub refundable_until: jiff::Timestamp,
+    /// What giving them back costs; without rows nothing.
+    pub refund_fees: Vec<RefundFee>,
     pub status: MatchStatus,
     pub queue: QueueSettings,
     /// Whether a hold that leaves a single free seat alone is refused.
@@ -51,6 +56,8 @@ impl MatchNow {
             starts_at: fixture.starts_at,
             sale_opens_at: fixture.sale_opens_at,
             sale_closes_at: fixture.closes_at(),
+            refundable_until: fixture.refunds_end_at(),
+            refund_fees: fixture.refund_fees.clone(),
             status: fixture.status,
             queue: fixture.queue.clone(),
             orphan_rule: fixture.orphan_rule,

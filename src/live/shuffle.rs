@@ -105,6 +105,8 @@ fn fixture(site: &KnownSite) -> Match {
         drawn: None,
         orphan_rule: false,
         moved: false,
+        refundable_until: None,
+        refund_fees: vec![],
         archived: false,
     }
 }

@@ -17,6 +17,8 @@ pub struct KeptPayment {
     pub amount: i64,
     /// The amount that went back, in KRW.
     pub back: i64,
+    /// What the organiser keeps of the seats that went back, in KRW.
+    pub fees: i64,
     /// It has an outcome, and no money is on its way.
     pub settled: bool,
 }
@@ -24,7 +26,9 @@ pub struct KeptPayment {
 const PAYMENTS: &str = "
     select id, status, amount, status <> 'IN_PROGRESS' and not refunding as settled,
         coalesce((select sum(amount) from refunds
-            where payment_id = payments.id and status = 'DONE'), 0)::bigint as back
+            where payment_id = payments.id and status = 'DONE'), 0)::bigint as back,
+        coalesce((select sum(fee) from refunds
+            where payment_id = payments.id and status = 'DONE'), 0)::bigint as fees
     from payments where id > $1 order by id limit $2";
 
 const STRAY_CLAIMS: &str = "
@@ -78,6 +82,7 @@ impl KeptPayment {
             status: row.get("status"),
             amount: row.get("amount"),
             back: row.get("back"),
+            fees: row.get("fees"),
             settled: row.get("settled"),
         }
     }

@@ -55,7 +55,9 @@ pub enum RefundRow {
     Begun,
     /// The money is back.
     Done,
-    /// There is no such refund of these seats, or it was refused: no money may go back for it.
+    /// The gateway has refused it: no money may go back for it.
+    Refused,
+    /// There is no such refund of these seats: no money may go back for it.
     Missing,
 }
 
@@ -219,7 +221,7 @@ impl LastRefund {
         let state = match row.get::<_, Option<_>>("refund_status")? {
             RefundRowStatus::Begun => RefundRow::Begun,
             RefundRowStatus::Done => RefundRow::Done,
-            RefundRowStatus::Refused => RefundRow::Missing,
+            RefundRowStatus::Refused => RefundRow::Refused,
         };
         let mut seats = seats_in(row, "refund_seats");
         seats.sort();

@@ -23,6 +23,8 @@ pub struct PaymentRow {
     pub standing: Standing,
     /// The amount that went back, in KRW.
     pub back: i64,
+    /// What the organiser keeps of the seats that went back, in KRW.
+    pub fees: i64,
     /// The greatest number of a refund; 0 without any.
     pub last_refund: u32,
 }
@@ -57,19 +59,22 @@ pub struct PaymentProgress {
 const PAYMENT: &str = "
     select reservation_id, method, status, payment_key, amount, attempt,
         coalesce((select sum(amount) from refunds
-            where payment_id = $1 and status = 'DONE'), 0)::bigint as back
+            where payment_id = $1 and status = 'DONE'), 0)::bigint as back,
+        coalesce((select sum(fee) from refunds
+            where payment_id = $1 and status = 'DONE'), 0)::bigint as fees
     from payments where id = $1";
 
 const ROWS: &str = "
     select p.id as payment_id, r.id as reservation_id, r.match_id, r.user_id, r.seats,
         case when p.status = 'PAID' then r.amount else p.amount end as amount,
         p.method, p.payment_key, p.attempt, p.status, p.refunding,
-        extract(epoch from now() - p.written_at)::float8 as age_s, f.back, f.last_refund
+        extract(epoch from now() - p.written_at)::float8 as age_s, f.back, f.fees, f.last_refund
     from unnest($1::uuid[]) as t (id)
     cross join lateral (select * from payments where id = t.id limit 1) p
     join reservations r on r.id = p.reservation_id
     left join lateral (
         select coalesce(sum(amount) filter (where status = 'DONE'), 0)::bigint as back,
+            coalesce(sum(fee) filter (where status = 'DONE'), 0)::bigint as fees,
             coalesce(max(number), 0) as last_refund
         from refunds where payment_id = p.id) f on true";
 
@@ -107,13 +112,14 @@ impl Store {
         let connection = self.connection().await?;
         let Some(row) = connection.query_opt(PAYMENT, &[&id.0]).await? else { return Ok(None) };
         let (attempt, back) = (number_in(&row, "attempt"), row.get("back"));
+        let back_fees = row.get("fees");
         let payment = ClaimPayment {
             id,
             method: row.get("method"),
             status: row.get::<_, PaymentRowStatus>("status").shown(),
             key: row.get("payment_key"),
             amount: row.get("amount"),
-            money: Money { attempt, back, ..Money::default() },
+            money: Money { attempt, back, back_fees, ..Money::default() },
         };
         let reservation = self.reservation(ReservationId(row.get("reservation_id"))).await?;
         Ok(reservation.map(|reservation| (reservation, payment)))
@@ -160,6 +166,7 @@ impl PaymentRow {
             attempt: attempt_in(row),
             standing,
             back: row.get("back"),
+            fees: row.get("fees"),
             last_refund: number_in(row, "last_refund"),
         }
     }

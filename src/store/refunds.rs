@@ -10,11 +10,12 @@ use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 const WRITE: &str = "
-    insert into refunds (payment_id, number, seats, amount, status, code, begun_at, updated_at)
-    select id, number, string_to_array(seats, ',')::int[], amount, status, code,
+    insert into refunds
+        (payment_id, number, seats, amount, fee, status, code, begun_at, updated_at)
+    select id, number, string_to_array(seats, ',')::int[], amount, fee, status, code,
         to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
     from unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::text[],
-        $7::float8[]) as t (id, number, seats, amount, status, code, at)
+        $7::float8[], $8::bigint[]) as t (id, number, seats, amount, status, code, at, fee)
     on conflict (payment_id, number) do update set status = excluded.status,
         code = excluded.code, updated_at = excluded.updated_at
     where refunds.status <> 'DONE'";
@@ -25,6 +26,8 @@ pub(super) struct ChangedRefund<'a> {
     seats: &'a [SeatId],
     /// In KRW.
     amount: i64,
+    /// In KRW.
+    fee: i64,
     status: RefundRowStatus,
     fact: &'a PaymentFact,
 }
@@ -42,14 +45,14 @@ impl<'a> ChangedRefund<'a> {
             | PaymentStep::Withdrawn
             | PaymentStep::Lost => return None,
         };
-        let Money { refund, part, part_seats, .. } = &fact.money;
-        let (number, seats, amount) = match step {
-            PaymentStep::RefundOwed => (0, &fact.seats, fact.amount),
+        let Money { refund, part, part_seats, part_fee, .. } = &fact.money;
+        let (number, seats, amount, fee) = match step {
+            PaymentStep::RefundOwed => (0, &fact.seats, fact.amount, 0),
             // An old release wrote this fact. It had one refund per payment, of all seats.
-            _ if part_seats.is_empty() => (1, &fact.seats, fact.amount),
-            _ => (*refund, part_seats, *part),
+            _ if part_seats.is_empty() => (1, &fact.seats, fact.amount, 0),
+            _ => (*refund, part_seats, *part, *part_fee),
         };
-        Some(Self { number, seats, amount, status, fact })
+        Some(Self { number, seats, amount, fee, status, fact })
     }
 }
 
@@ -65,12 +68,13 @@ pub(super) async fn write(
     let numbers: Vec<i32> = rows.iter().map(|row| row.number as i32).collect();
     let seats: Vec<String> = rows.iter().map(|row| join_seats(row.seats)).collect();
     let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
+    let fees: Vec<i64> = rows.iter().map(|row| row.fee).collect();
     let status: Vec<&str> = rows.iter().map(|row| row.status.word()).collect();
     let codes: Vec<Option<&str>> = rows.iter().map(|row| row.fact.code.as_deref()).collect();
     let at: Vec<f64> = rows.iter().map(|row| row.fact.at as f64).collect();
     let statement = transaction.prepare_cached(WRITE).await?;
     transaction
-        .execute(&statement, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at])
+        .execute(&statement, &[&ids, &numbers, &seats, &amounts, &status, &codes, &at, &fees])
         .await?;
     Ok(())
 }

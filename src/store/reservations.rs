@@ -4,6 +4,7 @@ use crate::domain::claim::{ClaimPayment, Reservation, ReservationStatus};
 use crate::domain::fact::PaymentFact;
 use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, UserId};
 use crate::domain::money::Money;
+use crate::domain::refund::RefundTerms;
 use crate::domain::seat::{join_seats, parse_seats};
 use crate::store::columns::{number_in, seats_in};
 use crate::store::status::PaymentRowStatus;
@@ -14,11 +15,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 const SELECT: &str = "
-    select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount,
+    select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount, r.refund_terms,
         (extract(epoch from r.created_at) * 1000)::bigint as created_at,
         p.id as payment_id, p.method, p.status as payment_status, p.payment_key,
         coalesce(p.refunding, false) as refunding, p.amount as payment_amount, p.attempt,
-        f.last_refund, f.part, f.part_seats, f.back, f.back_seats
+        f.last_refund, f.part, f.part_seats, f.back, f.back_seats, f.part_fee, f.back_fees
     from reservations r
     left join lateral (
         select * from payments where reservation_id = r.id
@@ -29,23 +30,29 @@ const SELECT: &str = "
             coalesce(sum(amount) filter (where status = 'BEGUN'), 0)::bigint as part,
             string_agg(array_to_string(seats, ','), ',') filter (where status = 'BEGUN')
                 as part_seats,
+            coalesce(sum(fee) filter (where status = 'BEGUN'), 0)::bigint as part_fee,
+            coalesce(sum(fee) filter (where status = 'DONE'), 0)::bigint as back_fees,
             coalesce(sum(amount) filter (where status = 'DONE'), 0)::bigint as back,
             string_agg(array_to_string(seats, ','), ',') filter (where status = 'DONE')
                 as back_seats
         from refunds where payment_id = p.id
     ) f on true";
 
+// A late fact does not know the terms of its sale, and does not change them.
 // Seats travel as text because `unnest` would flatten an array of arrays.
 const WRITE: &str = "
     insert into reservations
-        (id, match_id, user_id, status, seats, amount, version, created_at, updated_at)
+        (id, match_id, user_id, status, seats, amount, version, created_at, updated_at,
+            refund_terms)
     select id, match_id, user_id, status, string_to_array(seats, ',')::int[], amount, version,
-        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0)
+        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0), terms
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
-        $7::bigint[], $8::float8[], $9::float8[])
-        as t (id, match_id, user_id, status, seats, amount, version, made, at)
+        $7::bigint[], $8::float8[], $9::float8[], $10::text[])
+        as t (id, match_id, user_id, status, seats, amount, version, made, at, terms)
     on conflict (id) do update set status = excluded.status, seats = excluded.seats,
-        amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at";
+        amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at,
+        refund_terms = case excluded.refund_terms when '' then reservations.refund_terms
+            else excluded.refund_terms end";
 
 impl Store {
     /// Up to `count` reservations of a user, newest first.
@@ -118,6 +125,7 @@ fn from_row(row: &Row) -> Reservation {
         expires_at: None,
         created_at: row.get("created_at"),
         payment,
+        refund_terms: RefundTerms::parse(row.get("refund_terms")),
         refunding: row.get("refunding"),
     }
 }
@@ -133,6 +141,8 @@ fn money_in(row: &Row) -> Money {
         part_seats: seats("part_seats"),
         back: row.get("back"),
         back_seats: seats("back_seats"),
+        part_fee: row.get("part_fee"),
+        back_fees: row.get("back_fees"),
     }
 }
 
@@ -149,13 +159,16 @@ pub(super) async fn write(
     let seats: Vec<String> = facts().map(|fact| join_seats(&fact.seats)).collect();
     let amounts: Vec<i64> = facts().map(|fact| fact.amount).collect();
     let versions: Vec<i64> = facts().map(|fact| fact.version).collect();
+    let terms: Vec<String> = facts()
+        .map(|fact| fact.terms.as_ref().map(RefundTerms::text).unwrap_or_default())
+        .collect();
     let made: Vec<f64> = facts().map(|fact| fact.reservation.made_at() as f64).collect();
     let at: Vec<f64> = facts().map(|fact| fact.at as f64).collect();
     let statement = transaction.prepare_cached(WRITE).await?;
     transaction
         .execute(
             &statement,
-            &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at],
+            &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at, &terms],
         )
         .await?;
     Ok(())

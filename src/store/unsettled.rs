@@ -32,7 +32,9 @@ const UNSETTLED: &str = "
         p.method, p.payment_key, p.attempt, p.status, array(
             select seat_id from claims where match_id = r.match_id and seat_id = any(r.seats)
         ) as claimed_seats,
-        f.number as refund, f.amount as refund_amount, f.seats as refund_seats
+        f.number as refund, f.amount as refund_amount, f.seats as refund_seats,
+        f.fee as refund_fee, coalesce((select sum(fee) from refunds
+            where payment_id = p.id and status = 'DONE'), 0)::bigint as earlier_fees
     from payments p
     join reservations r on r.id = p.reservation_id
     left join refunds f on p.refunding and f.payment_id = p.id and f.status = 'BEGUN'
@@ -98,9 +100,19 @@ impl Unsettled {
 fn refund_in(row: &Row, attempt: &Attempt) -> UnsettledState {
     let (number, part) = (number_in(row, "refund"), row.get("refund_amount"));
     let part_seats = seats_in(row, "refund_seats");
+    let (part_fee, back_fees): (i64, i64) = (row.get("refund_fee"), row.get("earlier_fees"));
     let whole = number == 0 || part_seats.len() == attempt.seats.len();
-    let refund = Refund { payment: attempt.payment, number, amount: (!whole).then_some(part) };
-    let money =
-        Money { attempt: attempt.number, refund: number, part, part_seats, ..Money::default() };
+    // The fees stay at the gateway.
+    let everything = whole && part_fee == 0 && back_fees == 0;
+    let amount = (!everything).then_some(part);
+    let refund = Refund { payment: attempt.payment, number, amount };
+    let money = Money {
+        attempt: attempt.number,
+        refund: number,
+        part,
+        part_seats,
+        part_fee,
+        ..Money::default()
+    };
     UnsettledState::Refund(refund, money)
 }

@@ -1,7 +1,7 @@
 //! Many commands at once: batches, repeats, limits, memory, deadlines.
 
 use crate::support::engine::Step::{Begin, Forget, Hold, HoldLate, Pass, Queue, Request, Reserve};
-use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
+use crate::support::engine::{PARTITION, PRICE, TestEngine, all, limits, seats};
 use crate::support::events::EventStream;
 use crate::support::node::{TestNode, eventually};
 use crate::support::table::{Expect, done, taken};
@@ -148,7 +148,10 @@ async fn out_of_memory_holds_are_refused_and_releases_go_on() {
     assert!(matches!(hold("k").await, Err(EngineError::OutOfMemory)));
     assert!(bed.engine.expire(late.id(), late.me, ReservationId(late.hold.0)).await.unwrap());
     let restarted = bed.another(limits()).await;
-    restarted.cancel(pending.id(), pending.me, pending.reservation, &[]).await.unwrap();
+    restarted
+        .cancel(pending.id(), pending.me, pending.reservation, all(), Operation::default())
+        .await
+        .unwrap();
     for scene in [&held, &late, &pending] {
         assert_eq!(bed.seats(scene.id()).await, "");
     }

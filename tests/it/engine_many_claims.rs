@@ -1,6 +1,8 @@
 //! Users with many claims: whatever else a user has, a command works on one claim.
 
-use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, fixture, limits, seats};
+use crate::support::engine::{
+    KEY, PARTITION, PRICE, TestEngine, all, attempt, fixture, limits, seats,
+};
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::claim::{ClaimState, Reservation, ReservationStatus};
 use grandstand::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
@@ -97,7 +99,7 @@ async fn a_user_with_more_claims_than_buckets_can_do_everything_with_each() {
         bed.assert_owned(id).await;
     }
     for (id, mine, payment) in sales {
-        engine.cancel(id, me, mine, &[]).await.unwrap();
+        engine.cancel(id, me, mine, all(), Operation::default()).await.unwrap();
         let refund = Refund { payment, number: 1, amount: None };
         engine.settle_refund(id, me, mine, &refund, None).await.unwrap();
     }
@@ -106,7 +108,12 @@ async fn a_user_with_more_claims_than_buckets_can_do_everything_with_each() {
             ClaimState::Hold => {
                 engine.release(claim.match_id, me, HoldId(claim.id.0)).await.unwrap()
             }
-            _ => drop(engine.cancel(claim.match_id, me, claim.id, &[]).await.unwrap()),
+            _ => drop(
+                engine
+                    .cancel(claim.match_id, me, claim.id, all(), Operation::default())
+                    .await
+                    .unwrap(),
+            ),
         }
     }
     assert!(bed.hash(PartitionKeys(PARTITION).claims()).await.is_empty(), "no field is left");
@@ -159,6 +166,7 @@ fn sales_of(me: UserId, id: MatchId) -> Vec<Reservation> {
         expires_at: None,
         created_at: 0,
         payment: None,
+        refund_terms: None,
         refunding: false,
     };
     (1..=CLAIMS).map(sale).collect()

@@ -6,7 +6,7 @@ use crate::support::engine::Step::{
     self, Approve, Ask, Begin, Cancel, CancelPart, Decline, Forget, Hold, Lose, Refund, Request,
     Reserve, ReserveLate, Withdraw,
 };
-use crate::support::engine::{KEY, PARTITION, TestEngine, attempt, limits, seats};
+use crate::support::engine::{KEY, PARTITION, TestEngine, all, attempt, limits, seats};
 use crate::support::table::{Expect, Reply, case, check};
 use grandstand::domain::claim::EndReason;
 use grandstand::domain::fact::PaymentStep;
@@ -279,7 +279,7 @@ async fn a_payment_leads_to_its_reservation() {
     bed.engine.request_payment(id, me, reservation, next, method, operation).await.unwrap();
     assert_eq!(find(scene.payment).await.unwrap(), None);
     assert_eq!(find(next).await.unwrap(), Some(reservation));
-    bed.engine.cancel(id, me, reservation, &[]).await.unwrap();
+    bed.engine.cancel(id, me, reservation, all(), Operation::default()).await.unwrap();
     assert_eq!(find(next).await.unwrap(), Some(reservation));
 }
 

@@ -1,11 +1,13 @@
 //! Seats that cost nothing: they are sold and given back without the gateway, and without the money
 //! of other seats.
 
+use crate::support::engine::these;
 use crate::support::node::{eventually, plan};
 use crate::support::sale::{Sale, path_of, seats_of};
 use grandstand::commands::verify::gateway::verify_gateway;
 use grandstand::commands::verify::verify;
 use grandstand::domain::ids::{PaymentId, ReservationId, SeatId, UserId};
+use grandstand::engine::operation::Operation;
 use serde_json::{Value, json};
 
 /// A sale in which seats 1 to 20 cost 10,000 KRW, and seats 21 to 25 cost nothing.
@@ -71,7 +73,16 @@ async fn the_reconciler_gives_a_seat_without_a_price_back() {
         sale.fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().parse().unwrap();
     let id: ReservationId = sold["id"].as_str().unwrap().parse().unwrap();
     let engine = sale.node.engine();
-    engine.cancel(sale.fixture.id.parse().unwrap(), me, id, &[(SeatId(21), 0)]).await.unwrap();
+    engine
+        .cancel(
+            sale.fixture.id.parse().unwrap(),
+            me,
+            id,
+            these(&[(SeatId(21), 0)]),
+            Operation::default(),
+        )
+        .await
+        .unwrap();
     let path = path_of(&sold);
     let left = eventually("the free seat is given back", || async {
         let now = sale.fan.get(&path).await.expect(200);

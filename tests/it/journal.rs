@@ -102,6 +102,7 @@ pub(crate) fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
         at,
         code: None,
         money: Default::default(),
+        terms: None,
     }
 }
 

@@ -76,6 +76,7 @@ mod queue_check;
 mod queue_counts;
 mod reasons;
 mod recovery;
+mod refund_terms;
 mod retention;
 mod rolling;
 mod sale_times;

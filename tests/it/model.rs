@@ -3,11 +3,11 @@
 //! must agree after each step.
 
 use crate::support::model_system::{
-    HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_MATCH, SEATS_PER_USER, System, USERS,
+    FEES, HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_MATCH, SEATS_PER_USER, System, USERS,
 };
 use futures::future::join_all;
 use grandstand::domain::ids::SeatId;
-use grandstand::domain::model::{Command, Model, Outcome};
+use grandstand::domain::model::{Command, Model, Outcome, Right};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use std::collections::BTreeMap;
@@ -95,7 +95,12 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
                 1 => seats,
                 _ => model.claims[claim?].seats[..1].to_vec(),
             };
-            Command::Cancel { user: owner(claim?), claim: claim?, seats }
+            let right = match draft.pick % 8 {
+                2 => Right::Organiser,
+                3 => Right::Waived,
+                _ => Right::Fan,
+            };
+            Command::Cancel { user: owner(claim?), claim: claim?, seats, right }
         }
         19..=20 => {
             let last = model.claims[model.claim_of(payment?)].refund;
@@ -125,9 +130,15 @@ fn waits(command: &Command) -> bool {
 
 async fn play(system: &mut System, steps: &[Step]) {
     let prices: BTreeMap<SeatId, i64> =
-        (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 1000)).collect();
-    let mut model =
-        Model::new(prices.clone(), SEATS_PER_MATCH, HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS_PER_USER);
+        (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 997)).collect();
+    let mut model = Model::new(
+        prices.clone(),
+        SEATS_PER_MATCH,
+        HOLD_TTL_MS,
+        PAYMENT_TTL_MS,
+        SEATS_PER_USER,
+        FEES.to_vec(),
+    );
     system.begin().await;
     for step in steps {
         match step {

@@ -2,7 +2,7 @@
 
 use crate::support::client::Client;
 use crate::support::engine::Step::{Approve, Begin, Cancel, Hold, Request, Reserve};
-use crate::support::engine::{PARTITION, PRICE, TestEngine, seats};
+use crate::support::engine::{PARTITION, PRICE, TestEngine, all, seats};
 use crate::support::node::{TestMatch, TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::*;
@@ -256,7 +256,7 @@ async fn an_archived_match_takes_no_commands() {
     let archived = |result: Result<(), EngineError>| {
         matches!(result, Err(EngineError::Refused(Refusal::Archived)))
     };
-    assert!(archived(engine.cancel(id, me, mine, &[]).await.map(|_| ())));
+    assert!(archived(engine.cancel(id, me, mine, all(), Operation::default()).await.map(|_| ())));
     assert!(archived(engine.block(id, seats(&[5])).await));
     assert!(archived(engine.unblock(id, seats(&[5])).await));
     let hold = engine.hold(id, me, seats(&[5]), PRICE, &[], Operation::default()).await;

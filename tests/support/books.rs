@@ -10,6 +10,10 @@ struct Kept {
     status: String,
     amount: i64,
     back: i64,
+    /// What the organiser keeps of what was cancelled.
+    fees: i64,
+    /// What is left of its reservation, in KRW.
+    left: i64,
     /// Its reservation, and how many claims that has.
     reservation: String,
     seats: i64,
@@ -21,7 +25,9 @@ const KEPT: &str = "
         coalesce((select sum(amount) from refunds
             where payment_id = p.id and status = 'DONE'), 0)::bigint,
         r.status, cardinality(r.seats)::bigint,
-        (select count(*) from claims where reservation_id = r.id), p.refunding
+        (select count(*) from claims where reservation_id = r.id), p.refunding,
+        coalesce((select sum(fee) from refunds
+            where payment_id = p.id and status = 'DONE'), 0)::bigint, r.amount
     from payments p join reservations r on r.id = p.reservation_id";
 
 impl TestNode {
@@ -66,6 +72,8 @@ impl TestNode {
                 reservation: row.get(4),
                 seats: row.get(5),
                 claims: row.get(6),
+                fees: row.get(8),
+                left: row.get(9),
             };
             (row.get(0), kept)
         });
@@ -87,7 +95,14 @@ fn agree(payment: &Value, kept: Option<&Kept>) {
     if kept.status != "FAILED" {
         assert_eq!(kept.amount - kept.back, balance, "{payment}");
     }
-    if balance == 0 && kept.status == "PAID" {
+    let left = if kept.status == "PAID" { kept.left } else { 0 };
+    if ["PAID", "REFUNDED"].contains(&&*kept.status) {
+        assert_eq!(kept.amount, left + kept.back + kept.fees, "no won is lost: {payment}");
+    }
+    if kept.status == "REFUNDED" && balance > 0 {
+        assert_eq!(balance, kept.fees, "only the fee stays: {payment}");
+        assert_eq!((&*kept.reservation, kept.claims), ("CANCELLED", 0), "{payment}");
+    } else if balance == 0 && kept.status == "PAID" {
         // All that is left of the sale are seats that cost nothing.
         assert_eq!((&*kept.reservation, kept.claims), ("CONFIRMED", kept.seats), "{payment}");
     } else if balance == 0 && kept.status == "FAILED" {

@@ -1,6 +1,6 @@
 //! The calls of the engine that a line of a table can make, by the users of a scene.
 
-use crate::support::engine::{KEY, PRICE, Scene, seats};
+use crate::support::engine::{KEY, PRICE, Scene, all, seats, these};
 use crate::support::table::Reply;
 use grandstand::domain::best::Orphan;
 use grandstand::domain::fact::PaymentStep;
@@ -130,12 +130,16 @@ pub async fn call(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
             reserve.await.map(|_| Reply::Reserved)
         }
         Call::Cancel(who) => {
-            let cancelled = engine.cancel(id, user(scene, who), scene.reservation, &[]).await;
+            let cancelled = engine
+                .cancel(id, user(scene, who), scene.reservation, all(), Operation::default())
+                .await;
             cancelled.map(refunding)
         }
         Call::CancelPart(who, list) => {
             let part: Vec<_> = seats(list).into_iter().map(|seat| (seat, PRICE)).collect();
-            let cancelled = engine.cancel(id, user(scene, who), scene.reservation, &part).await;
+            let cancelled = engine
+                .cancel(id, user(scene, who), scene.reservation, these(&part), Operation::default())
+                .await;
             cancelled.map(refunding)
         }
         payment => pay(scene, payment).await,

@@ -10,7 +10,7 @@ use grandstand::domain::ids::{
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
 use grandstand::domain::queue::QueueSettings;
-use grandstand::engine::command::PaymentOutcome;
+use grandstand::engine::command::{Cancellation, Extent, PaymentOutcome, Right};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
@@ -47,6 +47,16 @@ pub fn limits() -> Limits {
 /// Seat ids.
 pub fn seats(numbers: &[u32]) -> Vec<SeatId> {
     numbers.iter().copied().map(SeatId).collect()
+}
+
+/// A buyer cancels all seats that are left.
+pub fn all() -> Cancellation {
+    Cancellation { extent: Extent::All, seats: vec![], right: Right::Fan }
+}
+
+/// A buyer cancels these seats, each with its price in KRW.
+pub fn these(seats: &[(SeatId, i64)]) -> Cancellation {
+    Cancellation { extent: Extent::These, seats: seats.to_vec(), right: Right::Fan }
 }
 
 impl TestEngine {
@@ -225,6 +235,8 @@ pub fn fixture(status: MatchStatus, queue: bool) -> Match {
         drawn: None,
         orphan_rule: false,
         moved: false,
+        refundable_until: None,
+        refund_fees: vec![],
         archived: false,
     }
 }
@@ -305,11 +317,23 @@ impl Scene<'_> {
                 self.let_time_pass().await;
             }
             Step::Cancel => {
-                engine.cancel(self.id(), self.me, self.reservation, &[]).await.unwrap();
+                engine
+                    .cancel(self.id(), self.me, self.reservation, all(), Operation::default())
+                    .await
+                    .unwrap();
             }
             Step::CancelPart => {
                 let part = [(SeatId(1), PRICE)];
-                engine.cancel(self.id(), self.me, self.reservation, &part).await.unwrap();
+                engine
+                    .cancel(
+                        self.id(),
+                        self.me,
+                        self.reservation,
+                        these(&part),
+                        Operation::default(),
+                    )
+                    .await
+                    .unwrap();
             }
             Step::Close => self.change(|fixture| fixture.status = MatchStatus::Closed).await,
             Step::Queue => self.change(|fixture| fixture.queue.enabled = true).await,

@@ -43,6 +43,7 @@ impl Ran {
             Refusal::AmountMismatch => ("amount_mismatch", vec![]),
             Refusal::PaymentFailed => ("failed", vec![]),
             Refusal::Paying => ("paying", vec![]),
+            Refusal::RefundClosed => ("refund_closed", vec![]),
             Refusal::RefundUnderWay => ("refund_under_way", vec![]),
             Refusal::NotCancellable(_) => ("not_cancellable", vec![]),
             other => panic!("{other:?}"),

@@ -9,12 +9,14 @@ use grandstand::domain::claim::{ClaimState, EndReason};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
-use grandstand::domain::model::{Command, EXTRA_MS, Model, Outcome, State};
+use grandstand::domain::model::{self, Command, EXTRA_MS, Fee, Model, Outcome, State};
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::domain::queue::QueueSettings;
+use grandstand::domain::refund::RefundFee;
 use grandstand::engine::claims::Found;
-use grandstand::engine::command::PaymentOutcome;
+use grandstand::engine::command::{Cancellation, Extent, PaymentOutcome, Right};
 use grandstand::engine::limits::Limits;
+use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::{Begun, Settled};
 use grandstand::engine::reservations::{Cancelled, Source};
 use grandstand::engine::snapshot::parse_told;
@@ -33,6 +35,12 @@ pub const USERS: usize = 4;
 pub const HOLD_TTL_MS: i64 = 1_000_000;
 pub const PAYMENT_TTL_MS: i64 = 2_000_000;
 pub const SEATS_PER_USER: usize = 5;
+/// The fees of all matches. Their times are between the sums of the steps of the clock (multiples
+/// of 100 s), with room for the time that a case takes.
+pub const FEES: [Fee; 2] = [
+    Fee { until: 2_490_000, percent: 10, per_seat: 300 },
+    Fee { until: 5_490_000, percent: 33, per_seat: 2_000 },
+];
 
 /// The scripts on a real Redis, with the ids behind the numbers of the model.
 pub struct System {
@@ -83,8 +91,9 @@ impl System {
         crate::support::partition::open_partition(&self.engine, 1).await;
         let count = SEATS / SEATS_PER_MATCH;
         self.matches = (0..count).map(|_| MatchId::new(Partition(0))).collect();
+        let now = self.engine.now_ms(Partition(0)).await.unwrap();
         for id in &self.matches {
-            self.engine.put_match(&fixture(*id), Default::default()).await.unwrap();
+            self.engine.put_match(&fixture(*id, now), Default::default()).await.unwrap();
         }
         self.claims.clear();
         self.payments.clear();
@@ -93,18 +102,22 @@ impl System {
     }
 
     pub async fn advance(&self, ms: i64) {
-        let script = "for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do \
+        // Times in ms are the only numbers of 13 digits.
+        let script = "local function earlier(text) \
+              return (text:gsub('%d+', function(number) return #number == 13 \
+                and string.format('%.0f', number - ARGV[1]) or nil end)) end \
+            for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do \
             local text = redis.call('HGET', KEYS[1], user); \
-            text = text:gsub('[^\\n]+', function(line) \
-              return (line:gsub('^([^|]+|%u|[^|]+|)(%d+)', function(head, deadline) \
-                return head .. string.format('%.0f', math.max(0, deadline - ARGV[1])) end)) end); \
-            redis.call('HSET', KEYS[1], user, text) end \
+            redis.call('HSET', KEYS[1], user, earlier(text)) end \
+            for number = 3, #KEYS do redis.call('HSET', KEYS[number], 'refund_terms', \
+              earlier(redis.call('HGET', KEYS[number], 'refund_terms'))) end \
             local due = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES'); \
             redis.call('DEL', KEYS[2]); \
             for place = 1, #due, 2 do \
               local time = string.format('%.0f', math.max(0, due[place + 1] - ARGV[1])); \
               redis.call('ZADD', KEYS[2], time, time .. due[place]:match(' .*')) end return 1";
-        let keys = vec!["{0}:claims", "{0}:due"];
+        let mut keys = vec!["{0}:claims".to_owned(), "{0}:due".to_owned()];
+        keys.extend(self.matches.iter().map(|id| MatchKeys(*id).meta()));
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
     }
 
@@ -182,9 +195,21 @@ impl System {
                     Ran::word(if gone { "expired" } else { "kept" })
                 })
             }
-            Command::Cancel { user: who, claim, seats } => {
-                let part: Vec<_> = seats.iter().map(|seat| (*seat, prices[seat])).collect();
-                Ran::of(engine.cancel(id, user(who), self.claims[*claim], &part).await, |done| {
+            Command::Cancel { user: who, claim, seats, right } => {
+                let all = seats.is_empty();
+                let named = if all { &model.claims[*claim].seats } else { seats };
+                let cancellation = Cancellation {
+                    extent: if all { Extent::All } else { Extent::These },
+                    seats: named.iter().map(|seat| (*seat, prices[seat])).collect(),
+                    right: match right {
+                        model::Right::Fan => Right::Fan,
+                        model::Right::Organiser => Right::Organiser,
+                        model::Right::Waived => Right::Waived,
+                    },
+                };
+                let (reservation, operation) = (self.claims[*claim], Operation::default());
+                let done = engine.cancel(id, user(who), reservation, cancellation, operation);
+                Ran::of(done.await, |done| {
                     Ran::word(if done == Cancelled::Now { "cancelled" } else { "refunding" })
                 })
             }
@@ -304,6 +329,13 @@ impl System {
                 (wanted.state, &wanted.seats, wanted.amount)
             );
             assert_eq!(claim.user, self.users[wanted.user]);
+            if let Some(money) = claim.payment.as_ref().map(|payment| &payment.money) {
+                assert_eq!(money.back_fees, wanted.back_fees, "fees of {number}");
+                if state == State::Refunding {
+                    let part = model.price(&wanted.part) - wanted.part_fee;
+                    assert_eq!((money.part, money.part_fee), (part, wanted.part_fee));
+                }
+            }
             if open {
                 let apart = (claim.deadline - now) - (wanted.deadline - model.now);
                 assert!(apart.abs() < 120_000, "deadline of {number} is off by {apart} ms");
@@ -369,7 +401,13 @@ impl System {
 }
 
 /// A match on sale.
-fn fixture(id: MatchId) -> Match {
+fn fixture(id: MatchId, now: i64) -> Match {
+    let at = |ms: i64| jiff::Timestamp::from_millisecond(now + ms).unwrap();
+    let fee = |fee: Fee| RefundFee {
+        until: at(fee.until),
+        percent: fee.percent as u8,
+        per_seat: fee.per_seat,
+    };
     Match {
         id,
         version: 1,
@@ -386,6 +424,8 @@ fn fixture(id: MatchId) -> Match {
         drawn: None,
         orphan_rule: false,
         moved: false,
+        refundable_until: FEES.last().map(|last| at(last.until)),
+        refund_fees: FEES.map(fee).to_vec(),
         archived: false,
     }
 }

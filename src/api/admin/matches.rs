@@ -9,6 +9,7 @@ use crate::api::staff::{Manager, Reader, has_site, refuse_other_site};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::queue::QueueSettings;
+use crate::domain::refund::{FEE_ROWS_MAX, RefundFee};
 use crate::domain::text::is_invisible;
 use crate::engine::operation::Operation;
 use axum::extract::State;
@@ -34,6 +35,14 @@ pub struct MatchInput {
     sale_opens_at: Option<jiff::Timestamp>,
     /// When the sale ends by itself; default: when the match starts.
     sale_closes_at: Option<jiff::Timestamp>,
+    /// Until when buyers may give tickets back; default: until the match starts.
+    refundable_until: Option<jiff::Timestamp>,
+    /// What giving them back costs, by the time, in order. Each row counts before its `until`, and
+    /// the last one must reach the end of refunds. Without rows it costs nothing. A sale keeps the
+    /// terms that it was made under, and a buyer has the better ones when they change.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    refund_fees: Vec<RefundFee>,
     /// Whether a choice by hand is refused when it would leave a single seat alone; default false.
     #[serde(default)]
     orphan_rule: bool,
@@ -91,6 +100,8 @@ pub async fn create(
         queue: QueueSettings::default(),
         sale_opens_at: given.sale_opens_at,
         sale_closes_at: given.sale_closes_at,
+        refundable_until: given.refundable_until,
+        refund_fees: given.refund_fees,
         draw_seed: None,
         drawn: None,
         orphan_rule: given.orphan_rule,
@@ -142,6 +153,8 @@ pub async fn replace(
         starts_at: given.starts_at,
         sale_opens_at: given.sale_opens_at,
         sale_closes_at: given.sale_closes_at,
+        refundable_until: given.refundable_until,
+        refund_fees: given.refund_fees,
         orphan_rule: given.orphan_rule,
         moved: old.moved || old.site_id != given.site_id,
         ..old
@@ -214,9 +227,44 @@ fn check(services: &Services, input: &MatchInput) -> ApiResult<String> {
         let field = "saleOpensAt".to_owned();
         errors.push(FieldError { field, message: message.to_owned() });
     }
+    errors.extend(wrong_fees(input));
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
     let site = services.catalog.site(input.site_id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(site.site.plan.name.clone())
+}
+
+/// The largest fee of a seat besides the percentage, in KRW.
+const PER_SEAT_MAX: i64 = 10_000_000;
+
+/// What is wrong with the fee table of a match.
+fn wrong_fees(input: &MatchInput) -> Vec<FieldError> {
+    let rows = &input.refund_fees;
+    let wrong = |field: String, message: &str| FieldError { field, message: message.to_owned() };
+    let mut errors = Vec::new();
+    if rows.len() > FEE_ROWS_MAX {
+        errors.push(wrong("refundFees".to_owned(), "must have at most 10 rows"));
+    }
+    let ends_at = input.refundable_until.unwrap_or(input.starts_at);
+    if rows.last().is_some_and(|last| last.until < ends_at) {
+        let message = "must reach refundableUntil (default: startsAt), so that each time has a fee";
+        errors.push(wrong(format!("refundFees[{}].until", rows.len() - 1), message));
+    }
+    for (number, row) in rows.iter().enumerate() {
+        let field = |name: &str| format!("refundFees[{number}].{name}");
+        if number > 0 && rows[number - 1].until >= row.until {
+            errors.push(wrong(field("until"), "must be after the row before"));
+        }
+        if row.until.as_millisecond() <= 0 {
+            errors.push(wrong(field("until"), "must be after 1970"));
+        }
+        if row.percent > 100 {
+            errors.push(wrong(field("percent"), "must be 0 to 100"));
+        }
+        if !(0..=PER_SEAT_MAX).contains(&row.per_seat) {
+            errors.push(wrong(field("perSeat"), "must be 0 to 10000000"));
+        }
+    }
+    errors
 }

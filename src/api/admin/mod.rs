@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod matches;
 pub mod queue;
+pub mod reservations;
 pub mod sale;
 pub mod sites;
 pub mod trail;

@@ -160,6 +160,9 @@ codes! {
     RefundUnderWay = 409:
         "The money of other seats of this reservation is on its way back. Try again when it has \
          arrived.",
+    /// It is later than `refund.until` of the reservation; only an organiser can cancel it now.
+    RefundClosed = 409:
+        "Tickets of this match can't be given back any more. Ask the organiser.",
     /// The gateway keeps the money; the reservation stays.
     RefundRefused = 409:
         "The card company refuses to give the money back; the reservation stays yours. Ask the \

@@ -42,6 +42,7 @@ impl From<Refusal> for ApiError {
                 ErrorCode::ReservationNotPending,
                 "This payment was declined before. Request a new payment for the reservation.",
             ),
+            Refusal::RefundClosed => ErrorCode::RefundClosed.into(),
             Refusal::PaymentsHalted => ErrorCode::PaymentsPaused.into(),
             Refusal::Paying => Self::new(
                 ErrorCode::NotCancellable,

@@ -124,6 +124,8 @@ fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         drawn: None,
         orphan_rule: false,
         moved: false,
+        refundable_until: None,
+        refund_fees: vec![],
         archived: false,
     }
 }

@@ -89,6 +89,7 @@ impl Sales {
         let money = Money {
             part: reservation.amount,
             part_seats: reservation.seats.clone(),
+            part_fee: 0,
             ..payment.money.clone()
         };
         let fact = PaymentFact { money, ..fact_of_kept(reservation, payment, at) };
@@ -96,8 +97,16 @@ impl Sales {
             claim.match_id == reservation.match_id
                 && claim.seats.iter().any(|seat| reservation.seats.contains(seat))
         });
-        let is_free = payment.amount == payment.money.back;
+        let is_free = payment.amount == payment.money.taken_out();
+        let there = reservation.amount + payment.money.back_fees;
         match services.toss.find_by_order(&payment.id.order_id()).await {
+            // A part of it was refunded since, and the rest is the fee.
+            Lookup::Found(found) if found.has_money() && found.balance_amount < there => {
+                plan.add_line("reservation", id, "was refunded since, with a fee");
+                let part = there - found.balance_amount;
+                let money = Money { part, part_fee: reservation.amount - part, ..fact.money };
+                plan.restore.payments.push((PaymentStep::Refunded, PaymentFact { money, ..fact }));
+            }
             Lookup::Found(found) if found.status == GatewayStatus::Canceled => {
                 plan.add_line("reservation", id, "was refunded since");
                 plan.restore.payments.push((PaymentStep::Refunded, fact));
@@ -175,6 +184,7 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
         at,
         code: None,
         money: Money { attempt: money.attempt, ..Money::default() },
+        terms: claim.refund_terms.clone(),
     };
     if claim.state == ClaimState::Paying {
         restore.payments.push((PaymentStep::Begun, whole));
@@ -183,13 +193,14 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
     restore.payments.push((PaymentStep::Approved, whole.clone()));
     let left = PaymentFact { amount: claim.amount, ..whole };
     let under_way = claim.state == ClaimState::Refunding;
-    if money.back > kept.back {
+    if money.taken_out() > kept.taken_out() {
         let seats = money.back_seats.iter().filter(|seat| !kept.back_seats.contains(seat));
         let done = Money {
             attempt: money.attempt,
             refund: money.refund - u32::from(under_way),
             part: money.back - kept.back,
             part_seats: seats.copied().collect(),
+            part_fee: money.back_fees - kept.back_fees,
             ..Money::default()
         };
         let fact = PaymentFact { money: done, ..left.clone() };
@@ -216,5 +227,6 @@ fn fact_of_kept(reservation: &Reservation, payment: &ClaimPayment, at: i64) -> P
         at,
         code: None,
         money: payment.money.clone(),
+        terms: reservation.refund_terms.clone(),
     }
 }

@@ -148,6 +148,8 @@ fn compare(kept: &KeptPayment, found: Lookup) -> Option<String> {
         // Only free seats are left of the sale.
         Status::Paid if left == 0 => found.status == GatewayStatus::Canceled,
         Status::Paid => has_money,
+        // The fee stays there.
+        Status::Refunded if kept.fees > 0 => has_money,
         Status::Refunded => found.status == GatewayStatus::Canceled,
         // For the others, the gateway must not have the money, whatever its own status is.
         Status::InProgress | Status::Lost | Status::Failed | Status::Withdrawn => !has_money,
@@ -155,10 +157,11 @@ fn compare(kept: &KeptPayment, found: Lookup) -> Option<String> {
     if !agrees {
         return Some(format!("{} in PostgreSQL, {} at the gateway", status.word(), found.status));
     }
-    if status == Status::Paid && found.total_amount != amount {
+    let keeps = status == Status::Paid || status == Status::Refunded && kept.fees > 0;
+    if keeps && found.total_amount != amount {
         return Some(format!("{amount} KRW in PostgreSQL, {} at the gateway", found.total_amount));
     }
-    if status == Status::Paid && found.balance_amount != left {
+    if keeps && found.balance_amount != left {
         return Some(format!("{left} KRW are left, {} at the gateway", found.balance_amount));
     }
     None

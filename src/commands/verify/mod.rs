@@ -289,11 +289,29 @@ fn compare_reservations(
         } else if claim.amount != reservation.amount {
             let (redis, store) = (claim.amount, reservation.amount);
             wrong(id, format!("{store} KRW in PostgreSQL, {redis} in Redis"));
+        } else if claim.refund_terms != reservation.refund_terms {
+            wrong(id, "other terms of refunds in PostgreSQL than in Redis".to_owned());
+        } else if let Some(what) = compare_money(&claim, reservation) {
+            wrong(id, what);
         }
     }
     for (id, claim) in live {
         wrong(id, format!("{:?} in Redis, without claims in PostgreSQL", claim.state));
     }
+}
+
+/// What was charged is what is left of the sale, what went back, and the fees: on both sides.
+fn compare_money(claim: &Claim, kept: &Reservation) -> Option<String> {
+    let kept_payment = kept.payment.as_ref()?;
+    let (charged, in_redis) = (kept_payment.amount, claim.payment.as_ref()?.amount);
+    let adds_up = kept.amount + kept_payment.money.taken_out();
+    let differs = in_redis != charged || adds_up != charged;
+    differs.then(|| {
+        format!(
+            "{charged} KRW were charged, and with refunds and fees it is {adds_up} in PostgreSQL, \
+             {in_redis} in Redis"
+        )
+    })
 }
 
 /// Adds the seats of a reservation to those of PostgreSQL.

@@ -27,7 +27,7 @@ pub enum Command {
     Begin { user: UserNumber, payment: PaymentNumber, wrong_amount: bool, key: u8 },
     Ask { payment: PaymentNumber, attempt: u32 },
     Outcome { payment: PaymentNumber, attempt: u32, outcome: Outcome },
-    Cancel { user: UserNumber, claim: ClaimNumber, seats: Vec<SeatId> },
+    Cancel { user: UserNumber, claim: ClaimNumber, seats: Vec<SeatId>, right: Right },
     Refund { payment: PaymentNumber, number: u32, given: bool },
     Expire { claim: ClaimNumber },
     Block { seats: Vec<SeatId> },
@@ -40,6 +40,22 @@ pub enum Outcome {
     Approved,
     Declined,
     Withdrawn,
+}
+
+/// By whose right a reservation is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    Fan,
+    Organiser,
+    Waived,
+}
+
+/// The fee of a time: before `until`, a part of the price in percent, and KRW per seat.
+#[derive(Debug, Clone, Copy)]
+pub struct Fee {
+    pub until: i64,
+    pub percent: i64,
+    pub per_seat: i64,
 }
 
 /// The reply of a command: the word of the script, and the seats that it names, if any.
@@ -75,8 +91,11 @@ pub struct Claim {
     pub attempt: u32,
     /// How many refunds have begun; the last one is for `part`.
     pub refund: u32,
-    part: Vec<SeatId>,
+    pub part: Vec<SeatId>,
     back: Vec<SeatId>,
+    /// The fee of the refund under way, and those of earlier ones, in KRW.
+    pub part_fee: i64,
+    pub back_fees: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -101,6 +120,8 @@ pub struct Model {
     hold_ttl_ms: i64,
     payment_ttl_ms: i64,
     seats_per_user: usize,
+    /// By time. Refunds end with the last one.
+    fees: Vec<Fee>,
 }
 
 /// The time that a withdrawn payment gives back, in ms.
@@ -122,6 +143,7 @@ impl Model {
         hold_ttl_ms: i64,
         payment_ttl_ms: i64,
         seats_per_user: usize,
+        fees: Vec<Fee>,
     ) -> Self {
         Self {
             now: 0,
@@ -134,6 +156,7 @@ impl Model {
             hold_ttl_ms,
             payment_ttl_ms,
             seats_per_user,
+            fees,
         }
     }
 
@@ -188,7 +211,8 @@ impl Model {
         claim.hold && matches!(claim.state, State::Ended(reason) if reason != EndReason::Reserved)
     }
 
-    fn price(&self, seats: &[SeatId]) -> i64 {
+    /// The price of some seats, in KRW.
+    pub fn price(&self, seats: &[SeatId]) -> i64 {
         seats.iter().map(|seat| self.prices[seat]).sum()
     }
 
@@ -227,6 +251,8 @@ impl Model {
             refund: 0,
             part: vec![],
             back: vec![],
+            part_fee: 0,
+            back_fees: 0,
         });
     }
 
@@ -246,7 +272,9 @@ impl Model {
             Command::Outcome { payment, attempt, outcome } => {
                 self.outcome(*payment, *attempt, *outcome)
             }
-            Command::Cancel { user, claim, seats } => self.cancel(*user, *claim, seats),
+            Command::Cancel { user, claim, seats, right } => {
+                self.cancel(*user, *claim, seats, *right)
+            }
             Command::Refund { payment, number, given } => self.refund(*payment, *number, *given),
             Command::Expire { claim } => match self.claims[*claim].state {
                 State::Ended(_) => reply("expired"),

@@ -1,7 +1,8 @@
 //! The payments and refunds of the model.
 
 use super::{
-    ClaimNumber, EXTRA_MS, Model, Outcome, Payment, PaymentNumber, Reply, State, UserNumber, reply,
+    ClaimNumber, EXTRA_MS, Fee, Model, Outcome, Payment, PaymentNumber, Reply, Right, State,
+    UserNumber, reply,
 };
 use crate::domain::claim::EndReason;
 use crate::domain::ids::SeatId;
@@ -127,9 +128,10 @@ impl Model {
         user: UserNumber,
         number: ClaimNumber,
         seats: &[SeatId],
+        right: Right,
     ) -> Reply {
         let forgotten = self.is_forgotten(number);
-        let claim = &mut self.claims[number];
+        let claim = &self.claims[number];
         if claim.user != user || claim.state == State::Hold || forgotten {
             return reply("not_found");
         }
@@ -151,16 +153,30 @@ impl Model {
             State::Refunding => reply("refund_under_way"),
             State::Pending if !all => reply("not_cancellable"),
             State::Pending => {
-                claim.state = State::Ended(EndReason::Cancelled);
+                self.claims[number].state = State::Ended(EndReason::Cancelled);
                 reply("cancelled")
             }
+            _ if right == Right::Fan && self.fees.iter().all(|fee| fee.until <= self.now) => {
+                reply("refund_closed")
+            }
             _ => {
+                let part_fee = if right == Right::Waived { 0 } else { self.fee_of(&chosen) };
+                let claim = &mut self.claims[number];
+                claim.part_fee = part_fee;
                 claim.state = State::Refunding;
                 claim.refund += 1;
                 claim.part = chosen;
                 reply("refunding")
             }
         }
+    }
+
+    /// Rounded down for each seat, and never more than its price.
+    fn fee_of(&self, seats: &[SeatId]) -> i64 {
+        let now = self.fees.iter().find(|fee| self.now < fee.until).or(self.fees.last());
+        let Some(Fee { percent, per_seat, .. }) = now else { return 0 };
+        let prices = seats.iter().map(|seat| self.price(&[*seat]));
+        prices.map(|price| (price * percent / 100 + per_seat).min(price)).sum()
     }
 
     pub(super) fn refund(&mut self, number: PaymentNumber, refund: u32, given: bool) -> Reply {
@@ -180,6 +196,7 @@ impl Model {
             claim.seats.retain(|seat| !claim.part.contains(seat));
             claim.amount -= part;
             claim.back.append(&mut claim.part);
+            claim.back_fees += claim.part_fee;
         }
         reply("noted")
     }

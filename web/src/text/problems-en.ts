@@ -46,6 +46,7 @@ export const sentences: Sentences = {
     RESERVATION_NOT_PENDING: 'This reservation can’t be paid now. See My tickets.',
     NOT_CANCELLABLE: 'This reservation can’t be cancelled now, because it is being paid for or has ended.',
     REFUND_UNDER_WAY: 'A refund for other seats is under way. Please cancel again when it is complete.',
+    REFUND_CLOSED: 'It is too late to give these tickets back. Please contact the organiser.',
     REFUND_REFUSED: 'The card company refuses the refund. Your reservation stays valid. Please contact the organiser.',
     SEAT_SOLD: 'A seat was sold to someone else in the meantime. Nothing was charged.',
     IDEMPOTENCY_KEY_IN_USE: `Your first request is still in progress. ${SOON}`,

@@ -45,6 +45,7 @@ export const sentences: Sentences = {
     RESERVATION_NOT_PENDING: '결제할 수 있는 상태가 아닙니다. 내 예매에서 확인해 주세요.',
     NOT_CANCELLABLE: '결제 중이거나 이미 끝난 예매라서 지금은 취소할 수 없습니다.',
     REFUND_UNDER_WAY: '다른 좌석의 환불이 진행 중입니다. 환불이 끝난 뒤에 다시 취소해 주세요.',
+    REFUND_CLOSED: '취소할 수 있는 기간이 지났습니다. 주최 측에 문의해 주세요.',
     REFUND_REFUSED: '카드사가 환불을 거절했습니다. 예매는 그대로 유효합니다. 주최 측에 문의해 주세요.',
     SEAT_SOLD: '그사이에 다른 분에게 팔린 좌석이 있습니다. 결제된 금액은 없습니다.',
     IDEMPOTENCY_KEY_IN_USE: `처음 요청을 아직 처리하고 있습니다. ${SOON}`,
