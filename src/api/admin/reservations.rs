@@ -1,11 +1,12 @@
 //! Reservations of buyers, for organisers: look at one, and give its money back at any time.
 
 use crate::api::Services;
-use crate::api::auth::Admin;
+use crate::api::auth::User;
 use crate::api::choice::some_seat_ids;
 use crate::api::error::{ApiResult, ErrorCode};
 use crate::api::extract::{Accepted, Envelope, IdempotencyKey, Input, Okay, Path};
 use crate::api::reservations::{FoundReservation, cancellation, find};
+use crate::api::staff::{Manager, Reader, refuse_other_site};
 use crate::api::views::{RefundView, ReservationView};
 use crate::domain::ids::{ReservationId, SeatId, UserId};
 use crate::engine::command::Right;
@@ -50,10 +51,10 @@ pub struct OrganiserCancelInput {
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn get(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    Reader(reader): Reader,
     Path(id): Path<ReservationId>,
 ) -> ApiResult<Okay<BuyerReservation>> {
-    Ok(Okay(BuyerReservation::of(&services, &find_any(&services, id).await?)))
+    Ok(Okay(BuyerReservation::of(&services, &find_any(&services, &reader, id).await?)))
 }
 
 /// Cancels a paid reservation of any buyer, or some of its seats, at any time. Behind the end of
@@ -70,26 +71,34 @@ pub async fn get(
         ErrorCode::PriceChanged, ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
-    Admin(admin): Admin,
+    Manager(manager): Manager,
     Path(id): Path<ReservationId>,
     key: IdempotencyKey,
     input: Input<OrganiserCancelInput>,
 ) -> ApiResult<Response> {
     let route = format!("cancel {}", id.key());
-    let operation = key.operation(&admin.id.key(), &route, &input);
-    let reservation = find_any(&services, id).await?.reservation;
+    let operation = key.operation(&manager.id.key(), &route, &input);
+    let reservation = find_any(&services, &manager, id).await?.reservation;
     let OrganiserCancelInput { seat_ids, waive_fee } = input.value;
     let right = if waive_fee { Right::Waived } else { Right::Organiser };
     let cancellation = cancellation(&services, &reservation, seat_ids, right)?;
     let done = services.checkout.cancel(reservation, cancellation, operation).await?;
-    let view = BuyerReservation::of(&services, &find_any(&services, id).await?);
+    let view = BuyerReservation::of(&services, &find_any(&services, &manager, id).await?);
     Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
 }
 
 /// A reservation of any buyer. PostgreSQL knows whose it is; a reservation whose payment has not
 /// begun is only known to its buyer.
-async fn find_any(services: &Services, id: ReservationId) -> ApiResult<FoundReservation> {
+async fn find_any(
+    services: &Services,
+    staff: &User,
+    id: ReservationId,
+) -> ApiResult<FoundReservation> {
     let kept = services.store.reservation(id).await?.ok_or(ErrorCode::ReservationNotFound)?;
+    if staff.role.is_of_sites() {
+        let fixture = services.catalog.fixture(kept.match_id).ok_or(ErrorCode::Forbidden)?;
+        refuse_other_site(staff, fixture.site_id)?;
+    }
     find(services, kept.user, id).await
 }
 
