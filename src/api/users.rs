@@ -97,6 +97,14 @@ pub struct RefreshInput {
     refresh_token: String,
 }
 
+/// The refresh token of a session, when there is no access token and no cookie.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogOutInput {
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+}
+
 /// Creates an account.
 #[utoipa::path(post, path = "/api/users/sign-up",
     operation_id = "signUp", tag = "users", request_body = SignUpInput,
@@ -228,13 +236,13 @@ pub async fn refresh(
 /// Ends the session: its tokens are refused from now on. It also works with the refresh token
 /// alone, in the body or in the cookie, when the access token has ended.
 #[utoipa::path(post, path = "/api/users/log-out",
-    operation_id = "logOut", tag = "users", request_body = Option<RefreshInput>,
+    operation_id = "logOut", tag = "users", request_body = Option<LogOutInput>,
     security((), ("token" = [])), responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::Unauthorized, ErrorCode::Forbidden]))))]
 pub async fn log_out(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,
-    OptionalInput(input): OptionalInput<RefreshInput>,
+    OptionalInput(input): OptionalInput<LogOutInput>,
 ) -> ApiResult<WithCookie<NoContent>> {
     let in_cookie = cookie_token(&headers)?;
     let deletion = in_cookie.as_ref().map(|_| delete_cookie());
@@ -244,7 +252,7 @@ pub async fn log_out(
         services.tokens.end(user.session);
         return Ok(WithCookie(deletion, NoContent));
     }
-    let token = input.map(|input| input.refresh_token).or(in_cookie);
+    let token = input.and_then(|input| input.refresh_token).or(in_cookie);
     end_by_token(&services, &token.ok_or(ErrorCode::Unauthorized)?).await?;
     Ok(WithCookie(deletion, NoContent))
 }

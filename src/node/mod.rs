@@ -100,6 +100,11 @@ impl Node {
         wait_until_loaded(&services, Waiting::Node(role)).await?;
         first_administrator(&services, settings).await?;
         services.health.look(&services).await;
+        if !services.mails.is_on() && role != NodeRole::Worker {
+            tracing::warn!(
+                "GRANDSTAND_SMTP_URL is not set: nobody can reset a forgotten password by mail"
+            );
+        }
         if role != NodeRole::Worker {
             readers.tasks.push(tokio::spawn(hints::watch(services.clone(), readers.stop.clone())));
         }

@@ -85,7 +85,8 @@ async fn call(
 fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
     json!({"area": "1", "section": "1", "block": "1", "seat": "1", "hold": hold["holdId"],
         "reservation": reservation["id"], "payment": payment["id"],
-        "user": "0190a000-0000-7000-8000-000000000001"})
+        "user": "0190a000-0000-7000-8000-000000000001",
+        "session": "0190a000-0000-7000-8000-000000000001"})
 }
 
 /// No call has an effect, and none ends in a 5xx.

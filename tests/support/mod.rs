@@ -22,5 +22,6 @@ pub mod purchases;
 pub mod room;
 pub mod sale;
 pub mod sentinel;
+pub mod smtp;
 pub mod table;
 pub mod wire;

@@ -1,12 +1,13 @@
-// The session of the fan. The access token is in memory only. The refresh token is in
-// sessionStorage, so that it survives the way to the pay page and back, but not the tab.
+// The session of the fan. The access token is in memory only. The refresh token is in a cookie that
+// no script can read, so all tabs share it. A mark in localStorage says that there may be one, so
+// that visitors send no useless request. Other tabs follow a log-in and a log-out by this mark.
 
 import { signal } from '@preact/signals';
 import { request, type RequestOptions } from './http';
 import { asProblem, isUnknown } from './problem';
 import type { Tokens, User } from './types';
 
-const STORED = 'grandstand.refresh';
+const MARK = 'grandstand.session';
 const RESTORE_PAUSE_MS = 2000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -20,9 +21,10 @@ let accessToken: string | null = null;
 let refreshing: Promise<boolean> | null = null;
 
 export async function restoreSession(): Promise<void> {
-  while (sessionStorage.getItem(STORED) && !(await refresh())) {
-    // A refused token is removed, so if it is still there, the network is down.
-    if (!sessionStorage.getItem(STORED)) break;
+  addEventListener('storage', followOtherTabs);
+  while (localStorage.getItem(MARK) && !(await refresh())) {
+    // A refusal removes the mark, so if it is still there, the network is down.
+    if (!localStorage.getItem(MARK)) break;
     sessionAway.value = true;
     await pause(RESTORE_PAUSE_MS);
   }
@@ -30,8 +32,15 @@ export async function restoreSession(): Promise<void> {
   sessionAway.value = false;
 }
 
+/** Another tab has logged in or out. */
+function followOtherTabs(event: StorageEvent): void {
+  if (event.key !== MARK) return;
+  if (event.newValue === null) forget();
+  else if (user.value?.id !== event.newValue) void refresh();
+}
+
 export async function logIn(email: string, password: string): Promise<void> {
-  const body = { email, password };
+  const body = { email, password, cookie: true };
   await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body, harmless: true }));
 }
 
@@ -77,14 +86,12 @@ function refresh(): Promise<boolean> {
 }
 
 async function renew(): Promise<boolean> {
-  const refreshToken = sessionStorage.getItem(STORED);
-  if (!refreshToken) {
+  if (!localStorage.getItem(MARK)) {
     forget();
     return false;
   }
   try {
-    const body = { refreshToken };
-    await keep(await request<Tokens>('/api/users/refresh', { method: 'POST', body }));
+    await keep(await request<Tokens>('/api/users/refresh', { method: 'POST' }));
     return true;
   } catch (error) {
     // Only a refusal ends the session, not a network that is down.
@@ -95,12 +102,13 @@ async function renew(): Promise<boolean> {
 
 async function keep(tokens: Tokens): Promise<void> {
   accessToken = tokens.accessToken;
-  sessionStorage.setItem(STORED, tokens.refreshToken);
   user.value = tokens.user ?? (await request<User>('/api/users/me', { token: accessToken }));
+  localStorage.setItem(MARK, user.value.id);
 }
 
-function forget(): void {
+/** The session has ended, or the account is gone. */
+export function forget(): void {
   accessToken = null;
-  sessionStorage.removeItem(STORED);
+  localStorage.removeItem(MARK);
   user.value = null;
 }
