@@ -6,7 +6,7 @@ use crate::api::Services;
 use crate::api::address::{Caller, TokenUser};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::limits::kind::Kind;
-use crate::api::route_metrics::RouteMetrics;
+use crate::api::route_metrics::{RouteMetrics, label};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -48,7 +48,7 @@ impl Routes {
         request.extensions_mut().insert(Caller(caller));
         let id = request_id(&request);
         let path = request.uri().path();
-        let route = self.metrics.of(path);
+        let (route, method) = (self.metrics.of(path), label(request.method()));
         let user = path.starts_with("/api/").then(|| services.tokens.user(request.headers()));
         let user = user.flatten();
         let kind = Kind::of(request.method(), &route.path);
@@ -60,8 +60,8 @@ impl Routes {
         };
         let mut response = finish(response, &id);
         let (status, elapsed) = (response.status(), started.elapsed());
-        route.record(status, elapsed);
-        tracing::debug!(route = route.path, %status, ?elapsed, request_id = id, "responded");
+        route.record(method, status, elapsed);
+        tracing::debug!(route = route.path, method, %status, ?elapsed, request_id = id, "responded");
         if let Ok(value) = HeaderValue::try_from(id) {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }

@@ -24,7 +24,6 @@ pub fn routes(services: Arc<Services>) -> Routes {
 
 /// Metrics in the text format of Prometheus.
 async fn metrics() -> Response {
-    let handle = crate::telemetry::metrics();
-    handle.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
+    let page = crate::telemetry::page();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
 }

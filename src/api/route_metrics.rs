@@ -1,7 +1,7 @@
 //! Counts and times the requests of each route. The metrics of a route are looked up once and kept,
 //! because a look-up by their labels costs more than the rest of the count.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use matchit::Router;
 use metrics::{Counter, Histogram};
 use parking_lot::RwLock;
@@ -17,9 +17,22 @@ pub struct RouteMetrics {
 /// The metrics of a route.
 pub struct OneRoute {
     pub path: String,
+    /// A route has few methods.
+    methods: RwLock<Vec<OneMethod>>,
+}
+
+/// The metrics of a route with one method.
+struct OneMethod {
+    method: &'static str,
     seconds: Histogram,
-    /// By status: a route has few.
-    requests: RwLock<Vec<(StatusCode, Counter)>>,
+    /// By status: there are few.
+    requests: Vec<(StatusCode, Counter)>,
+}
+
+/// The method as a label. A stranger must not make metrics with words of their own.
+pub fn label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 impl RouteMetrics {
@@ -41,24 +54,34 @@ impl RouteMetrics {
 
 impl OneRoute {
     fn new(path: &str) -> Self {
-        let path = path.to_owned();
-        let seconds = metrics::histogram!("grandstand_http_seconds", "route" => path.clone());
-        Self { path, seconds, requests: RwLock::default() }
+        Self { path: path.to_owned(), methods: RwLock::default() }
     }
 
-    /// Records a request with this response after this time.
-    pub fn record(&self, status: StatusCode, time: Duration) {
-        self.seconds.record(time.as_secs_f64());
-        let known = self.requests.read();
-        if let Some((_, counter)) = known.iter().find(|(known, _)| *known == status) {
+    /// Records a request by the label of its method, with this response after this time.
+    pub fn record(&self, method: &'static str, status: StatusCode, time: Duration) {
+        let known = self.methods.read();
+        if let Some(of) = known.iter().find(|known| known.method == method)
+            && let Some((_, counter)) = of.requests.iter().find(|(known, _)| *known == status)
+        {
+            of.seconds.record(time.as_secs_f64());
             counter.increment(1);
             return;
         }
         drop(known);
+        let mut methods = self.methods.write();
+        let at = methods.iter().position(|known| known.method == method);
+        let at = at.unwrap_or_else(|| {
+            let seconds = metrics::histogram!("grandstand_http_seconds",
+                "route" => self.path.clone(), "method" => method);
+            methods.push(OneMethod { method, seconds, requests: Vec::new() });
+            methods.len() - 1
+        });
         let counter = metrics::counter!("grandstand_http_requests_total",
-            "route" => self.path.clone(), "status" => status.as_u16().to_string());
+            "route" => self.path.clone(), "method" => method,
+            "status" => status.as_u16().to_string());
         counter.increment(1);
-        self.requests.write().push((status, counter));
+        methods[at].seconds.record(time.as_secs_f64());
+        methods[at].requests.push((status, counter));
     }
 }
 

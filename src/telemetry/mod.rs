@@ -1,7 +1,11 @@
 //! Logs to stderr and the recorder of the metrics.
 
+mod help;
+
+use crate::telemetry::help::{HELP, Kind};
 use metrics::{Key, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
@@ -9,10 +13,11 @@ use tracing_subscriber::reload::Handle;
 
 /// Counters that exist before anything was counted. A counter that appears with its first event
 /// shows no increase, so an alert would miss that event.
-const COUNTERS_FROM_THE_START: [&str; 12] = [
+const COUNTERS_FROM_THE_START: [&str; 13] = [
     "grandstand_connections_refused_total",
     "grandstand_dead_letters_total",
     "grandstand_frames_total",
+    "grandstand_hashes_refused_total",
     "grandstand_journal_entries_total",
     "grandstand_partitions_rebuilt_total",
     "grandstand_payments_unknown_total",
@@ -64,7 +69,10 @@ pub fn quiet() {
 /// The recorder of this process, installed at the first call.
 pub fn metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| {
-        let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+        let seconds = [
+            0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+            15.0,
+        ];
         let commands = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
         let batch = Matcher::Full("grandstand_batch_commands".to_owned());
         let builder = PrometheusBuilder::new()
@@ -79,8 +87,26 @@ pub fn metrics() -> &'static PrometheusHandle {
         }
         // It fails only in a program that embeds this library and has a recorder of its own.
         let _ = metrics::set_global_recorder(recorder);
+        for (name, kind, text) in HELP {
+            match kind {
+                Kind::Counter => metrics::describe_counter!(*name, *text),
+                Kind::Gauge => metrics::describe_gauge!(*name, *text),
+                Kind::Histogram => metrics::describe_histogram!(*name, *text),
+            }
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        metrics::gauge!("grandstand_build_info", "version" => version).set(1.0);
+        Collector::default().describe();
         handle
     })
+}
+
+/// All metrics as a page in the text format of Prometheus, with those of the process itself.
+pub fn page() -> String {
+    let handle = metrics();
+    Collector::default().collect();
+    handle.run_upkeep();
+    handle.render()
 }
 
 #[cfg(test)]
