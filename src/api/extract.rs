@@ -3,7 +3,9 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode, FieldError, json_response};
+use crate::api::outgoing::Full;
 use crate::engine::operation::Operation;
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,12 +21,19 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The largest body of most routes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The largest site plan: 200,000 seats in rows are about 2 MB.
 pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long a body may take. Longer: slow senders keep their connections and memory longer.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time that a request may take. The head of an event stream comes at once. Shorter: a
+/// slow confirmation is cut off. Longer: clients wait in vain when Redis is away.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Below 2^53 each whole number is exact as a floating-point number.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -110,8 +119,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         if declared.is_some_and(|length| length > limit) {
             return Err(ApiError::too_large(limit));
         }
-        let bytes = Limited::new(request.into_body(), limit).collect().await;
-        let bytes = bytes.map_err(|_| ApiError::too_large(limit))?.to_bytes();
+        let bytes = whole(request.into_body(), limit).await?;
         let value = parse(&bytes, strict)?;
         Ok(Self { value, bytes })
     }
@@ -125,14 +133,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalInput<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = Limited::new(body, BODY_BYTES_MAX).collect().await;
-        let bytes = bytes.map_err(|_| ApiError::too_large(BODY_BYTES_MAX))?.to_bytes();
+        let bytes = whole(body, BODY_BYTES_MAX).await?;
         if bytes.is_empty() || bytes.trim_ascii() == b"null" {
             return Ok(Self(None));
         }
-        let request = Request::from_parts(parts, axum::body::Body::from(bytes));
+        let request = Request::from_parts(parts, Body::from(bytes));
         Ok(Self(Some(Input::from_request(request, state).await?.value)))
     }
+}
+
+/// The bytes of a body, at most so many.
+async fn whole(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    // The plan of a site is sent by an administrator, perhaps over a slow line.
+    let time = if limit > BODY_BYTES_MAX { REQUEST_TIMEOUT } else { BODY_TIMEOUT };
+    let read = tokio::time::timeout(time, Limited::new(body, limit).collect()).await;
+    let read = read.map_err(|_| ErrorCode::BodyTooSlow)?;
+    let read = read.map_err(|error| match error.downcast::<axum::Error>() {
+        Ok(error) => match error.into_inner().is::<Full>() {
+            true => ErrorCode::Overloaded.into(),
+            false => ApiError::new(ErrorCode::Malformed, "The body broke off."),
+        },
+        Err(_) => ApiError::too_large(limit),
+    });
+    Ok(read?.to_bytes())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

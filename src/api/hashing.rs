@@ -2,6 +2,7 @@
 //! MiB, so only a few run at once, and only a few wait.
 
 use crate::api::error::{ApiError, ErrorCode};
+use metrics::Gauge;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -14,6 +15,23 @@ pub(super) struct Hashing {
     running: Arc<Semaphore>,
     /// Places for those that run and for those that wait.
     line: Arc<Semaphore>,
+}
+
+/// A hash that runs; its drop ends it.
+struct Running(Gauge);
+
+impl Running {
+    fn begin() -> Self {
+        let running = metrics::gauge!("grandstand_hashes_running");
+        running.increment(1.0);
+        Self(running)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 impl Hashing {
@@ -29,12 +47,15 @@ impl Hashing {
         &self,
         hash: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let place = self.line.clone().try_acquire_owned().map_err(|_| ErrorCode::Overloaded)?;
+        let place = self.line.clone().try_acquire_owned().map_err(|_| {
+            metrics::counter!("grandstand_hashes_refused_total").increment(1);
+            ErrorCode::Overloaded
+        })?;
         let turn = self.running.clone().acquire_owned().await.map_err(ApiError::internal)?;
         let run = move || {
             // A caller that hangs up does not stop the hash, so the hash keeps its place to the
             // end. Otherwise callers that hang up at once would fill the memory with hashes.
-            let _held = (place, turn);
+            let _held = (place, turn, Running::begin());
             hash()
         };
         tokio::task::spawn_blocking(run).await.map_err(ApiError::internal)?

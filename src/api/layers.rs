@@ -6,10 +6,12 @@ use crate::api::Services;
 use crate::api::address::{Caller, TokenUser};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::limits::kind::Kind;
+use crate::api::extract::REQUEST_TIMEOUT;
 use crate::api::route_metrics::{RouteMetrics, label};
+use crate::api::sent::{Sent, uncounted};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use std::net::IpAddr;
@@ -18,9 +20,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tower::ServiceExt as _;
 
-/// The longest time that a request may take. The head of an event stream comes at once. Shorter: a
-/// slow confirmation is cut off. Longer: clients wait in vain when Redis is away.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes of a node, with everything that happens around a handler.
@@ -61,13 +60,35 @@ impl Routes {
         let mut response = finish(response, &id);
         let (status, elapsed) = (response.status(), started.elapsed());
         route.record(method, status, elapsed);
-        tracing::debug!(route = route.path, method, %status, ?elapsed, request_id = id, "responded");
+        let path = &route.path;
+        tracing::debug!(route = path, method, %status, ?elapsed, request_id = id, "responded");
         if let Ok(value) = HeaderValue::try_from(id) {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }
         standings.write(response.headers_mut());
         harden(&mut response);
         response
+    }
+
+    /// The refusal of a request that there is no room for.
+    pub(super) fn refuse(&self) -> HttpResponse<Sent> {
+        let id = uuid::Uuid::now_v7().to_string();
+        let mut response = ApiError::from(ErrorCode::Overloaded).into_problem_response(&id);
+        if let Ok(value) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(REQUEST_ID.clone(), value);
+        }
+        harden(&mut response);
+        self.metrics.of("").record("other", response.status(), Duration::ZERO);
+        uncounted(response)
+    }
+
+    /// The same without its document. Over HTTP/2 a document waits for the client, and a head does
+    /// not.
+    pub(super) fn refuse_bare(&self) -> HttpResponse<Sent> {
+        let mut response = self.refuse();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.map(|_| Sent::empty())
     }
 
     async fn handle(&self, request: Request) -> Response {

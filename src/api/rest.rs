@@ -3,7 +3,10 @@
 //! connection would break under the client's next request. So the rest is read before the response
 //! goes out, or the response says that the connection closes.
 
+use crate::api::outgoing::Ticket;
+use axum::BoxError;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -14,10 +17,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// The most bytes of a rest that are read. Fewer: a client that sends a site plan which is too
+/// The most bytes of a rest that are read of a stranger. Fewer: a client with a body that is too
 /// large would see a broken connection in the place of the refusal. More: a stranger keeps the node
 /// busy.
-const REST_BYTES_MAX: usize = 32 * 1024 * 1024;
+const REST_BYTES_MAX: usize = 256 * 1024;
+/// The same for an administrator, whose site plan is too large.
+const PLAN_REST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a refusal waits for the rest. Shorter: a slow phone has to connect again. Longer: slow
 /// senders keep their connections longer.
 const REST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,23 +36,44 @@ struct Unread {
     /// The client sends the body only after a `100 Continue`, which hyper sends at the first read.
     waits: bool,
     ended: bool,
+    ticket: Arc<Ticket>,
+    /// The bytes that were read, and are kept until the response.
+    received: usize,
+    limit: usize,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.ticket.shrink(self.received);
+        self.ticket.progress();
+    }
 }
 
 /// Gives the body to a handler, and also returns it; `None` when there is no body.
-pub(super) fn lend(request: Request<Incoming>) -> (Request, Option<Rest>) {
+pub(super) fn lend(request: Request<Incoming>, ticket: &Arc<Ticket>) -> (Request, Option<Rest>) {
     if request.body().is_end_stream() {
         return (request.map(|_| axum::body::Body::empty()), None);
     }
     let waits = request.headers().contains_key(hyper::header::EXPECT);
+    // Only this route has a body of this size, and it reads none without an administrator.
+    let is_plan = request.uri().path().starts_with("/api/admin/sites");
+    let limit = if is_plan { PLAN_REST_BYTES_MAX } else { REST_BYTES_MAX };
     let (head, body) = request.into_parts();
-    let rest = Rest(Arc::new(Mutex::new(Unread { body, waits, ended: false })));
+    let ticket = ticket.clone();
+    let unread = Unread { body, waits, ended: false, ticket, received: 0, limit };
+    let rest = Rest(Arc::new(Mutex::new(unread)));
     (Request::from_parts(head, axum::body::Body::new(rest.clone())), Some(rest))
 }
 
 impl Rest {
-    /// Reads the rest. `false` when it does not end soon, or when the client should not send it.
-    pub(super) async fn discard(mut self) -> bool {
-        if self.0.lock().waits {
+    /// Reads the rest before a response with this status. `false` when it does not end soon, or
+    /// when the client should not send it.
+    pub(super) async fn discard(mut self, status: StatusCode) -> bool {
+        let limit = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => self.0.lock().limit,
+            _ => REST_BYTES_MAX,
+        };
+        if self.0.lock().waits || status == StatusCode::REQUEST_TIMEOUT {
             return false;
         }
         let reading = async {
@@ -56,7 +82,8 @@ impl Rest {
             {
                 let Ok(frame) = frame else { return false };
                 bytes += frame.data_ref().map_or(0, Bytes::len);
-                if bytes > REST_BYTES_MAX {
+                self.0.lock().forget();
+                if bytes > limit {
                     return false;
                 }
             }
@@ -66,14 +93,21 @@ impl Rest {
     }
 }
 
+impl Unread {
+    /// What was read is not kept.
+    fn forget(&mut self) {
+        self.ticket.shrink(std::mem::take(&mut self.received));
+    }
+}
+
 impl Body for Rest {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut unread = self.0.lock();
         unread.waits = false;
         if unread.ended {
@@ -81,7 +115,17 @@ impl Body for Rest {
         }
         let polled = Pin::new(&mut unread.body).poll_frame(context);
         unread.ended = matches!(polled, Poll::Ready(None));
-        polled
+        match &polled {
+            Poll::Pending => unread.ticket.wait(),
+            Poll::Ready(Some(Ok(frame))) => {
+                unread.ticket.progress();
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                unread.ticket.grow(bytes)?;
+                unread.received += bytes;
+            }
+            Poll::Ready(_) => unread.ticket.progress(),
+        }
+        polled.map_err(BoxError::from)
     }
 
     fn is_end_stream(&self) -> bool {

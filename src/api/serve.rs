@@ -5,68 +5,51 @@
 use crate::api::Services;
 use crate::api::events::{self, EventStream};
 use crate::api::layers::Routes;
+use crate::api::outgoing::{Full, HEAD_TIMEOUT, IDLE_TIMEOUT, Outgoing, Peer, Ticket};
 use crate::api::rest;
+use crate::api::sent::{Sent, ticketed};
+use crate::api::socket::{forget_this_task, speaks_http2, turn_away};
 use crate::api::wire::{Wire, head};
 use crate::live::shard::Watcher;
 use crate::live::slots::{ConnectionSlots, Slot};
 use axum::BoxError;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, Version, header};
+use axum::http::{HeaderValue, Method, Response as HttpResponse, Version, header};
 use axum::response::Response;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::SockRef;
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The most connections that wait to be accepted. An on-sale brings thousands within one second.
-const BACKLOG_CONNECTIONS: i32 = 8192;
-/// How long a client may take to send the head of a request. Longer: slow clients keep connections.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stop waits for open requests: as long as a confirmation may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const BUFFER_BYTES: usize = 16 * 1024;
 /// The most bytes that the kernel keeps for a slow reader of an event stream: a snapshot of 25,000
 /// seats. More: a slow reader gets older states.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// The response to a connection above the limit.
-const TOO_MANY_RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
-    content-length: 0\r\nconnection: close\r\n\r\n";
-
-/// Binds an address such as `127.0.0.1:8080`. A connection whose other side acknowledges nothing
-/// for `peer_timeout` (3 s or more, plus or minus a third) ends by itself, because it would keep
-/// its places for a quarter of an hour.
-pub async fn bind(address: &str, peer_timeout: Duration) -> anyhow::Result<TcpListener> {
-    use anyhow::Context as _;
-    let explain = || format!("can't listen on {address}");
-    let mut found = tokio::net::lookup_host(address).await.with_context(explain)?;
-    let address = found.next().with_context(explain)?;
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    // Accepted sockets inherit both: one for bytes without an acknowledgement, one for silence.
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(peer_timeout))?;
-    let third = peer_timeout / 3;
-    let keepalive = TcpKeepalive::new().with_time(third).with_interval(third);
-    socket.set_tcp_keepalive(&keepalive.with_retries(2))?;
-    socket.bind(&address.into()).with_context(explain)?;
-    socket.listen(BACKLOG_CONNECTIONS)?;
-    Ok(TcpListener::from_std(socket.into())?)
-}
+/// The most requests at once on a connection of HTTP/2, as browsers expect.
+const STREAMS_MAX: u32 = 100;
+/// The most requests of a connection that were reset before they were served, and the most that
+/// were reset for a fault. More than that is a flood, and the connection ends.
+const RESET_STREAMS_MAX: usize = 50;
+/// The most bytes of bodies that come unasked over HTTP/2: for a request, and for a connection.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 
 /// An event stream whose connection leaves hyper.
 struct AcceptedStream {
@@ -78,6 +61,7 @@ struct AcceptedStream {
 struct Serving {
     routes: Routes,
     services: Arc<Services>,
+    outgoing: Arc<Outgoing>,
     peer_timeout: Duration,
     stop: CancellationToken,
 }
@@ -93,7 +77,9 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let serving = Arc::new(Serving { routes, services, peer_timeout, stop });
+    let outgoing = Outgoing::new(services.limits.are_on());
+    connections.spawn(outgoing.clone().watch(stop.clone()));
+    let serving = Arc::new(Serving { routes, services, outgoing, peer_timeout, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -111,7 +97,7 @@ pub async fn serve(
         let peer = serving.services.proxies.connected(address.ip());
         let Ok(place) = slots.take(peer) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
-            let _ = stream.try_write(TOO_MANY_RESPONSE);
+            turn_away(stream);
             continue;
         };
         let connection = serving.clone().connection(stream, address.ip(), place);
@@ -137,18 +123,21 @@ impl Serving {
     ) -> Result<(), BoxError> {
         // If the socket is gone already, hyper notices.
         let _ = stream.set_nodelay(true);
-        let first = tokio::time::timeout(HEADER_TIMEOUT, speaks_http2(&stream));
+        let first = tokio::time::timeout(HEAD_TIMEOUT, speaks_http2(&stream));
         let http2 = tokio::select! {
             // A request that has come already gets its response.
             biased;
             first = first => first??,
             () = self.stop.cancelled() => return Ok(()),
         };
+        let connected = self.outgoing.connect(self.services.proxies.connected(address), http2);
         if http2 {
-            return self.http2(stream, address).await;
+            return self.http2(stream, address, &connected.0).await;
         }
         let hub = self.services.hub.clone();
-        if let Some((stream, mut accepted)) = self.http1(stream, address).await? {
+        let taken = self.http1(stream, address, &connected.0).await?;
+        drop(connected);
+        if let Some((stream, mut accepted)) = taken {
             forget_this_task(&stream);
             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
             if accepted.watcher.stream_slot.is_of_user() {
@@ -161,31 +150,60 @@ impl Serving {
         Ok(())
     }
 
-    async fn http2(self: Arc<Self>, stream: TcpStream, address: IpAddr) -> Result<(), BoxError> {
-        let serving = self.clone();
-        let service = service_fn(move |request| {
-            let serving = serving.clone();
-            async move {
-                let (mut response, watcher) = serving.respond(request, address).await?;
-                if let Some(watcher) = watcher {
-                    *response.body_mut() = events::body(watcher, serving.stop.clone());
-                }
-                Ok::<_, Infallible>(response)
-            }
+    async fn http2(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: IpAddr,
+        peer: &Arc<Peer>,
+    ) -> Result<(), BoxError> {
+        let (serving, caller) = (self.clone(), peer.clone());
+        // A client may begin many requests at once, so there must be room for each before it runs.
+        // The future is in a box, because the memory of a refused request should be small.
+        let service = service_fn(move |request| match Ticket::begin(&caller) {
+            Ok(ticket) => serving.clone().call_of_http2(request, address, ticket).boxed(),
+            Err(Full) => ready(Ok(serving.routes.refuse_bare())).boxed(),
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .keep_alive_interval(self.peer_timeout / 2)
             .keep_alive_timeout(self.peer_timeout / 2)
-            .max_concurrent_streams(128)
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+            .max_local_error_reset_streams(RESET_STREAMS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(BUFFER_BYTES)
             .max_header_list_size(BUFFER_BYTES as u32);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            ended = connection.as_mut() => return Ok(ended?),
-            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        let wire = Wire::new(stream, peer.clone());
+        let mut connection = pin!(builder.serve_connection(wire, service));
+        let (mut stopped, mut idle) = (pin!(self.stop.cancelled()), pin!(peer.idle.notified()));
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => return Ok(ended?),
+                () = peer.cut.notified() => return Ok(()),
+                () = stopped.as_mut(), if !stopping => {}
+                () = idle.as_mut(), if !stopping => {}
+            }
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
         }
-        Ok(connection.await?)
+    }
+
+    async fn call_of_http2(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        address: IpAddr,
+        ticket: Ticket,
+    ) -> Result<HttpResponse<Sent>, Infallible> {
+        let ticket = Arc::new(ticket);
+        let (mut response, watcher) = self.respond(request, address, &ticket).await;
+        if let Some(watcher) = watcher {
+            *response.body_mut() = events::body(watcher, self.stop.clone());
+        }
+        // Without room not even a problem document goes out, because nobody may read it.
+        Ok(ticketed(response, ticket).unwrap_or_else(|Full| self.routes.refuse_bare()))
     }
 
     /// Serves requests until the connection ends, or until one of them is an event stream.
@@ -193,14 +211,17 @@ impl Serving {
         self: Arc<Self>,
         stream: TcpStream,
         address: IpAddr,
+        peer: &Arc<Peer>,
     ) -> Result<Option<(TcpStream, AcceptedStream)>, BoxError> {
         let accepted: Arc<Mutex<Option<AcceptedStream>>> = Arc::default();
-        let (serving, offered) = (self.clone(), accepted.clone());
+        let (serving, offered, caller) = (self.clone(), accepted.clone(), peer.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (serving, offered) = (serving.clone(), offered.clone());
+            let ticket = Ticket::begin(&caller);
             async move {
+                let Ok(ticket) = ticket.map(Arc::new) else { return Ok(serving.routes.refuse()) };
                 let version = request.version();
-                let (mut response, watcher) = serving.respond(request, address).await?;
+                let (mut response, watcher) = serving.respond(request, address, &ticket).await;
                 match watcher {
                     Some(watcher) if version == Version::HTTP_11 => {
                         let head = head(&response);
@@ -213,23 +234,28 @@ impl Serving {
                     }
                     None => {}
                 }
-                Ok::<_, Infallible>(response)
+                let sent = ticketed(response, ticket);
+                Ok::<_, Infallible>(sent.unwrap_or_else(|Full| serving.routes.refuse()))
             }
         });
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            // Of the head of a request alone `Outgoing` thinks.
+            .header_read_timeout(IDLE_TIMEOUT)
             .max_buf_size(BUFFER_BYTES)
             // Head and body go into one buffer: most bodies have less than 1 KiB, and a copy of
             // them costs less than a write of two parts.
             .writev(false);
-        let wire = Wire::new(stream);
+        let wire = Wire::new(stream, peer.clone());
         let full = wire.full();
         let mut connection = builder.serve_connection(wire, service);
-        let mut stopped = pin!(self.stop.cancelled());
+        let (mut stopped, mut cut) = (pin!(self.stop.cancelled()), pin!(peer.cut.notified()));
         let mut stopping = false;
         let ended = poll_fn(|context| {
+            if cut.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(BoxError::from("the client is too slow")));
+            }
             if !stopping && stopped.as_mut().poll(context).is_ready() {
                 stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
@@ -239,7 +265,7 @@ impl Serving {
             if polled.is_pending() && accepted.lock().is_some() && !full.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
-            polled
+            polled.map_err(BoxError::from)
         });
         ended.await?;
         let accepted = accepted.lock().take();
@@ -251,80 +277,27 @@ impl Serving {
         &self,
         request: Request<Incoming>,
         address: IpAddr,
-    ) -> Result<(Response, Option<Watcher>), Infallible> {
+        ticket: &Arc<Ticket>,
+    ) -> (Response, Option<Watcher>) {
         let wants_body = request.method() != Method::HEAD;
         let version = request.version();
-        let (request, rest) = rest::lend(request);
+        let (request, rest) = rest::lend(request, ticket);
         let mut response = self.routes.respond(request, address).await;
         let stream = response.extensions_mut().remove::<EventStream>();
         if stream.is_some() {
             // It is the length of an empty body.
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
+        let status = response.status();
         // The connection of a stream is not used again.
         if stream.is_none()
             && let Some(rest) = rest
-            && !rest.discard().await
+            && !rest.discard(status).await
             && version < Version::HTTP_2
         {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let watcher = stream.and_then(|stream| stream.take()).filter(|_| wants_body);
-        Ok((response, watcher))
-    }
-}
-
-/// Makes a socket drop the waker of the task that last waited for it, because a waker keeps the
-/// memory of its whole task: 4 KiB while the stream lives.
-fn forget_this_task(stream: &TcpStream) {
-    let mut nobody = Context::from_waker(Waker::noop());
-    let _ = stream.poll_read_ready(&mut nobody);
-    let _ = stream.poll_write_ready(&mut nobody);
-}
-
-/// Whether a connection begins with the preface of HTTP/2. No byte is consumed.
-async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    const PREFACE: [u8; 4] = *b"PRI ";
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let count = stream.peek(&mut first).await?;
-        if count == 0 || first[..count] != PREFACE[..count] {
-            return Ok(false);
-        }
-        if count == PREFACE.len() {
-            return Ok(true);
-        }
-        // The rest of these few bytes is on its way, but `peek` does not wait for it.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::task::Wake;
-
-    struct Task;
-
-    impl Wake for Task {
-        fn wake(self: Arc<Self>) {}
-    }
-
-    #[tokio::test]
-    async fn a_socket_that_left_hyper_keeps_nothing_of_its_task() {
-        let listener = bind("127.0.0.1:0", Duration::from_secs(45)).await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        // The first poll of a new socket says that it may be read. A read shows that it may not.
-        stream.writable().await.unwrap();
-        assert_eq!(stream.try_read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-        let task = Arc::new(Task);
-        let waker = Waker::from(task.clone());
-        assert!(stream.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
-        drop(waker);
-        assert_eq!(Arc::strong_count(&task), 2, "the socket keeps the waker of the task");
-        forget_this_task(&stream);
-        assert_eq!(Arc::strong_count(&task), 1);
-        drop(client);
+        (response, watcher)
     }
 }

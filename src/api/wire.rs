@@ -1,7 +1,9 @@
 //! A connection under hyper that can be taken over. It says whether bytes wait to be written, and
 //! the head of the response is written by hand.
 
+use crate::api::error::{ApiError, ErrorCode, PROBLEM};
 use crate::api::events::retry;
+use crate::api::outgoing::Peer;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -16,13 +18,14 @@ use tokio::net::TcpStream;
 /// A connection that hyper serves for now.
 pub(super) struct Wire {
     io: TokioIo<TcpStream>,
+    peer: Arc<Peer>,
     /// Whether the last write had to wait, because then hyper has bytes that are not written yet.
     full: Arc<AtomicBool>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { io: TokioIo::new(stream), full: Arc::default() }
+    pub(super) fn new(stream: TcpStream, peer: Arc<Peer>) -> Self {
+        Self { io: TokioIo::new(stream), peer, full: Arc::default() }
     }
 
     /// Whether bytes wait to be written.
@@ -35,7 +38,12 @@ impl Wire {
     }
 
     fn noted<T>(&self, polled: Poll<T>) -> Poll<T> {
-        self.full.store(polled.is_pending(), Ordering::Relaxed);
+        let was_full = self.full.swap(polled.is_pending(), Ordering::Relaxed);
+        match (was_full, polled.is_pending()) {
+            (false, true) => self.peer.blocked(),
+            (true, false) => self.peer.unblocked(),
+            (false, false) | (true, true) => {}
+        }
         polled
     }
 }
@@ -46,7 +54,11 @@ impl Read for Wire {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let polled = Pin::new(&mut self.io).poll_read(context, buffer);
+        if polled.is_ready() {
+            self.peer.received();
+        }
+        polled
     }
 }
 
@@ -99,4 +111,20 @@ pub(super) fn head(response: &Response) -> Bytes {
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(retry().chunk());
     Bytes::from(head)
+}
+
+/// A problem document with its head, for a connection that gets no further.
+pub(super) fn refusal(code: ErrorCode) -> Vec<u8> {
+    let id = uuid::Uuid::now_v7().to_string();
+    let document = ApiError::from(code).problem(&id);
+    let document = serde_json::to_string(&document).unwrap_or_default();
+    let (status, length) = (code.status(), document.len());
+    let retry_after =
+        code.retry_after_seconds().map(|seconds| format!("retry-after: {seconds}\r\n"));
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {length}\r\n\
+         cache-control: no-store\r\nx-request-id: {id}\r\n{}connection: close\r\n\r\n{document}",
+        retry_after.unwrap_or_default()
+    )
+    .into_bytes()
 }

@@ -33,7 +33,7 @@ impl Dev {
         // This comes before the servers, because a used port is the most frequent reason to fail.
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         for address in [&settings.listen, &settings.ops_listen] {
-            drop(crate::api::serve::bind(address, peer_timeout).await?);
+            drop(crate::api::socket::bind(address, peer_timeout).await?);
         }
         let dir = prepare(dir)?;
         eprintln!("starting Redis and PostgreSQL in {}", dir.display());

@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 /// the time is checked once a second.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(14);
 /// A connection that takes no bytes for this time is closed, whatever its state says. A shorter
-/// time loses browsers that sleep for a moment, a longer one keeps the slots of dead ones.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// time loses phones in a tunnel, a longer one keeps the slots of dead ones.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that are served before the other tasks of the thread get their turn. More delay
 /// these tasks; fewer make the frame of a large crowd late.
 const CONNECTIONS_PER_TURN: usize = 128;

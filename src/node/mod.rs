@@ -5,7 +5,7 @@ mod build;
 
 pub(crate) use build::build;
 
-use crate::api::{self, Services, health, hints, operations, serve, worker_routes};
+use crate::api::{self, Services, health, hints, operations, serve, socket, worker_routes};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
 use crate::live::slots::ConnectionSlots;
@@ -74,9 +74,9 @@ impl Node {
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
-        let socket = serve::bind(&settings.listen, peer_timeout).await?;
-        let ops_socket = serve::bind(&settings.ops_listen, peer_timeout).await?;
-        let (address, ops_address) = (socket.local_addr()?, ops_socket.local_addr()?);
+        let public = socket::bind(&settings.listen, peer_timeout).await?;
+        let operations = socket::bind(&settings.ops_listen, peer_timeout).await?;
+        let (address, ops_address) = (public.local_addr()?, operations.local_addr()?);
         let mut requests = Part::new(CancellationToken::new());
         let mut work = Part::new(CancellationToken::new());
         let mut readers = Part::new(CancellationToken::new());
@@ -111,10 +111,10 @@ impl Node {
         readers.tasks.push(tokio::spawn(health::watch(services.clone(), readers.stop.clone())));
         requests.tasks.extend(services.hub.shards.start(&requests.stop));
         let (slots, stop) = (services.limits.connections.clone(), requests.stop.clone());
-        let serving = serve::serve(socket, routes, services.clone(), slots, peer_timeout, stop);
+        let serving = serve::serve(public, routes, services.clone(), slots, peer_timeout, stop);
         requests.tasks.push(tokio::spawn(serving));
         readers.tasks.push(tokio::spawn(serve::serve(
-            ops_socket,
+            operations,
             operations::routes(services.clone()),
             services.clone(),
             Arc::new(ConnectionSlots::new(OPS_CONNECTIONS_MAX, OPS_CONNECTIONS_MAX, Gauge::noop())),

@@ -153,6 +153,11 @@ impl RateLimits {
         }
     }
 
+    /// Whether the limits are on.
+    pub fn are_on(&self) -> bool {
+        self.on
+    }
+
     /// Counts a call, before anything is done for it. The standings say what is left, also when the
     /// call is refused.
     pub fn admit(

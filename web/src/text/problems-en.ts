@@ -65,6 +65,7 @@ export const sentences: Sentences = {
     MATCH_ARCHIVED: 'This match is over. Your purchases are in My tickets.',
     TOO_LARGE: RELOAD,
     UNSUPPORTED_MEDIA_TYPE: RELOAD,
+    BODY_TOO_SLOW: `The connection is too slow. ${SOON}`,
     IDEMPOTENCY_KEY_REUSED: 'Two requests got mixed up. Please try again.',
     AMOUNT_MISMATCH: 'The amount does not match, so nothing was charged.',
     TOO_MANY_REQUESTS: `Too many requests. ${SOON}`,

@@ -64,6 +64,7 @@ export const sentences: Sentences = {
     MATCH_ARCHIVED: '끝난 경기입니다. 예매 내역은 내 예매에서 볼 수 있습니다.',
     TOO_LARGE: RELOAD,
     UNSUPPORTED_MEDIA_TYPE: RELOAD,
+    BODY_TOO_SLOW: `연결이 너무 느립니다. ${SOON}`,
     IDEMPOTENCY_KEY_REUSED: '두 요청이 섞였습니다. 다시 시도해 주세요.',
     AMOUNT_MISMATCH: '금액이 맞지 않아 결제하지 않았습니다. 결제된 금액은 없습니다.',
     TOO_MANY_REQUESTS: `요청이 너무 많습니다. ${SOON}`,
