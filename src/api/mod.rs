@@ -37,6 +37,7 @@ pub mod seats;
 mod sent;
 pub mod serve;
 pub mod sessions;
+mod shared;
 pub mod sites;
 pub mod socket;
 pub mod staff;
@@ -116,7 +117,7 @@ pub struct Services {
 )]
 struct Document;
 
-/// Routes with short responses.
+/// Routes with short responses, and those that compress their responses once for all.
 fn short() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::new()
         // accounts
@@ -124,15 +125,8 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(users::log_in))
         .routes(routes!(users::refresh))
         .routes(routes!(users::log_out))
-        .routes(routes!(users::me, account::delete))
-        .routes(routes!(account::change_password))
-        .routes(routes!(account::list_sessions, account::end_all))
-        .routes(routes!(account::end_session))
-        .routes(routes!(mail_links::request_reset))
-        .routes(routes!(mail_links::reset))
-        .routes(routes!(mail_links::request_verification))
-        .routes(routes!(mail_links::verify))
-        // seats, live
+pub mod sessions;
+mod shared;
         .routes(routes!(events::of_block))
         .routes(routes!(events::of_match))
         // holds
@@ -164,14 +158,8 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         // catalogue
         .routes(routes!(matches::list))
         .routes(routes!(matches::get))
-        .routes(routes!(sites::plan))
-        .routes(routes!(sites::areas))
-        .routes(routes!(sites::sections))
-        .routes(routes!(sites::blocks))
-        .routes(routes!(sites::seats))
         // seats, now
         .routes(routes!(seats::of_block))
-        .routes(routes!(seats::of_match))
         .routes(routes!(reservations::create, reservations::list))
         // administration
         .routes(routes!(admin::accounts::list))

@@ -2,13 +2,14 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiResult, ErrorCode};
-use crate::api::extract::{Envelope, NotModified, Okay, Path};
+use crate::api::extract::{Envelope, Okay, Path};
 use crate::api::known_match::{KnownMatch, Viewer};
+use crate::api::shared::shared;
 use crate::domain::ids::{BlockId, MatchId};
 use crate::live::frame::{Scope, States};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use std::sync::Arc;
 
 /// The states of a block, seat by seat.
@@ -43,29 +44,7 @@ pub async fn of_match(
     let body = feed.body(&Scope::Match, |data| {
         serde_json::to_vec(&Envelope { status: 200, data }).unwrap_or_default()
     });
-    let lists = |name, wanted: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|value| value.trim() == wanted)
-    };
-    // Weak, because the same tag is for the plain and for the compressed body.
-    let tag = format!("W/\"{}\"", body.id);
-    let mut response = if lists(header::IF_NONE_MATCH, &tag) {
-        NotModified.into_response()
-    } else if lists(header::ACCEPT_ENCODING, "gzip") {
-        ([(header::CONTENT_ENCODING, "gzip")], body.gzip()).into_response()
-    } else {
-        body.plain.clone().into_response()
-    };
-    let set = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::VARY, HeaderValue::from_static("accept-encoding")),
-    ];
-    response.headers_mut().extend(set.map(|(name, value)| (Some(name), value)));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+    Ok(shared(&headers, &body.packed, &body.id.to_string(), "no-cache"))
 }
 
 /// Refuses a match or a block that does not exist for the caller.

@@ -2,13 +2,14 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Envelope, NotModified, Okay, Path};
+use crate::api::extract::{Envelope, Path};
+use crate::api::shared::shared;
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId, SiteId};
 use crate::domain::plan::{Area, Block, Label, LabelWords, Language, Section, SitePlan};
-use crate::live::catalog::KnownSite;
+use crate::live::catalog::{KnownSite, SitePart};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -108,11 +109,12 @@ pub async fn plan(
     Path(id): Path<SiteId>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let site = &known.site;
-    let en = SeatLabels::of(&known, Language::English);
-    let labels = SiteLabels { en, ko: SeatLabels::of(&known, Language::Korean) };
-    let data = SiteView { id: site.id, version: site.version, plan: &site.plan, labels };
-    Ok(tagged(&headers, &known, data))
+    respond(&headers, &known, SitePart::Plan, || {
+        let site = &known.site;
+        let en = SeatLabels::of(&known, Language::English);
+        let labels = SiteLabels { en, ko: SeatLabels::of(&known, Language::Korean) };
+        Ok(SiteView { id: site.id, version: site.version, plan: &site.plan, labels })
+    })
 }
 
 /// Areas of a site.
@@ -126,9 +128,11 @@ pub async fn areas(
     Path(id): Path<SiteId>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let areas = known.site.plan.areas.iter();
-    let areas = areas.map(|area| Named { id: area.id.0, name: area.name.clone() }).collect();
-    Ok(tagged(&headers, &known, Areas { areas }))
+    respond(&headers, &known, SitePart::Areas, || {
+        let areas = known.site.plan.areas.iter();
+        let areas = areas.map(|area| Named { id: area.id.0, name: area.name.clone() }).collect();
+        Ok(Areas { areas })
+    })
 }
 
 /// Sections of an area.
@@ -142,12 +146,12 @@ pub async fn sections(
     Path((id, area)): Path<(SiteId, AreaId)>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let mut areas = known.site.plan.areas.iter();
-    let area: &Area = areas.find(|known| known.id == area).ok_or(ErrorCode::AreaNotFound)?;
-    let sections = area.sections.iter();
-    let named = |section: &Section| Named { id: section.id.0, name: section.name.clone() };
-    let sections = sections.map(named).collect();
-    Ok(tagged(&headers, &known, Sections { sections }))
+    respond(&headers, &known, SitePart::Sections(area), || {
+        let mut areas = known.site.plan.areas.iter();
+        let area: &Area = areas.find(|known| known.id == area).ok_or(ErrorCode::AreaNotFound)?;
+        let named = |section: &Section| Named { id: section.id.0, name: section.name.clone() };
+        Ok(Sections { sections: area.sections.iter().map(named).collect() })
+    })
 }
 
 /// Blocks of a section.
@@ -161,11 +165,12 @@ pub async fn blocks(
     Path((id, section)): Path<(SiteId, SectionId)>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let mut sections = sections_of(&known);
-    let section = sections.find(|known| known.id == section).ok_or(ErrorCode::SectionNotFound)?;
-    let blocks = section.blocks.iter();
-    let blocks = blocks.map(|block| Named { id: block.id.0, name: block.name.clone() }).collect();
-    Ok(tagged(&headers, &known, Blocks { blocks }))
+    respond(&headers, &known, SitePart::Blocks(section), || {
+        let section = sections_of(&known).find(|known| known.id == section);
+        let section = section.ok_or(ErrorCode::SectionNotFound)?;
+        let named = |block: &Block| Named { id: block.id.0, name: block.name.clone() };
+        Ok(Blocks { blocks: section.blocks.iter().map(named).collect() })
+    })
 }
 
 /// Seats of a block, with row, number, grade and price.
@@ -179,7 +184,11 @@ pub async fn seats(
     Path((id, block)): Path<(SiteId, BlockId)>,
 ) -> ApiResult<Response> {
     let known = find(&services, id)?;
-    let block: &Block = sections_of(&known)
+    respond(&headers, &known, SitePart::Seats(block), || seats_of(&known, block))
+}
+
+fn seats_of(known: &KnownSite, block: BlockId) -> ApiResult<Seats> {
+    let block: &Block = sections_of(known)
         .flat_map(|section| &section.blocks)
         .find(|known| known.id == block)
         .ok_or(ErrorCode::BlockNotFound)?;
@@ -201,7 +210,7 @@ pub async fn seats(
             });
         }
     }
-    Ok(tagged(&headers, &known, Seats { seats }))
+    Ok(Seats { seats })
 }
 
 fn find(services: &Services, id: SiteId) -> ApiResult<Arc<KnownSite>> {
@@ -216,18 +225,17 @@ fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {
 /// clients keep what they have while the ETag is the same.
 const FORM_VERSION: u32 = 2;
 
-/// A site changes only by a new version, so the version is the ETag of everything below it.
-fn tagged<T: Serialize>(headers: &HeaderMap, known: &KnownSite, data: T) -> Response {
-    let tag = format!("\"{}-{}-{FORM_VERSION}\"", known.site.id.key(), known.site.version);
-    let asked = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let same = asked.is_some_and(|asked| {
-        asked.split(',').any(|value| value.trim().trim_start_matches("W/") == tag)
-    });
-    let mut response = if same { NotModified.into_response() } else { Okay(data).into_response() };
-    if let Ok(value) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    let caching = HeaderValue::from_static("public, max-age=0, must-revalidate");
-    response.headers_mut().insert(header::CACHE_CONTROL, caching);
-    response
+/// A part of a site. It changes only by a new version of the site, so the version is its ETag, and
+/// its bytes are made once.
+fn respond<T: Serialize>(
+    headers: &HeaderMap,
+    known: &KnownSite,
+    part: SitePart,
+    make: impl FnOnce() -> ApiResult<T>,
+) -> ApiResult<Response> {
+    let packed = known.part(part, || {
+        serde_json::to_vec(&Envelope { status: 200, data: make()? }).map_err(ApiError::internal)
+    })?;
+    let tag = format!("{}-{}-{FORM_VERSION}", known.site.id.key(), known.site.version);
+    Ok(shared(headers, &packed, &tag, "public, max-age=0, must-revalidate"))
 }

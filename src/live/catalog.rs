@@ -3,12 +3,13 @@
 
 use crate::domain::best::Ranking;
 use crate::domain::catalog::{Match, Site};
-use crate::domain::ids::{MatchId, Partition, SiteId};
+use crate::domain::ids::{AreaId, BlockId, MatchId, Partition, SectionId, SiteId};
 use crate::domain::plan::PlanIndex;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
+use crate::live::packed::Packed;
 use futures::future::try_join_all;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +20,18 @@ pub struct KnownSite {
     pub ranking: Ranking,
     /// Distinguishes this version of the plan from others (`SiteId::plan_mark`).
     mark: u32,
+    /// The parts of this version as clients get them.
+    parts: Mutex<HashMap<SitePart, Arc<Packed>>>,
+}
+
+/// A part of a site that clients ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SitePart {
+    Plan,
+    Areas,
+    Sections(AreaId),
+    Blocks(SectionId),
+    Seats(BlockId),
 }
 
 /// The cache of one node.
@@ -158,7 +171,23 @@ impl KnownSite {
         let index = PlanIndex::new(&site.plan);
         let ranking = Ranking::new(&index);
         let mark = site.id.plan_mark(site.version);
-        Self { site, index, ranking, mark }
+        Self { site, index, ranking, mark, parts: Mutex::default() }
+    }
+
+    /// A part of the site, which is encoded for the first client that asks. There are as many parts
+    /// as the plan has blocks and sections: what `encode` refuses is not kept.
+    pub fn part<E>(
+        &self,
+        part: SitePart,
+        encode: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Arc<Packed>, E> {
+        let mut parts = self.parts.lock();
+        if let Some(packed) = parts.get(&part) {
+            return Ok(packed.clone());
+        }
+        let packed = Arc::new(Packed::for_long(encode()?));
+        parts.insert(part, packed.clone());
+        Ok(packed)
     }
 
     /// The mark of the plan in the map of a match. It is 0 while the match has its first plan,

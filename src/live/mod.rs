@@ -10,6 +10,7 @@ pub mod line;
 pub mod match_feed;
 pub mod match_now;
 pub mod pace;
+pub mod packed;
 pub mod proposals;
 mod recent_flushes;
 pub mod refresh;

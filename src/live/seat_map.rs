@@ -10,13 +10,10 @@ use crate::live::frame::{self, Frame, Scope, States, Subject};
 use crate::live::line::{Around, Line, LineView};
 use crate::live::match_now::MatchEvent;
 use crate::live::pace::Eta;
+use crate::live::packed::Packed;
 use crate::live::recent_flushes::{Flush, Missed, RecentFlushes};
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The seat map of one match.
@@ -54,21 +51,7 @@ pub(super) struct SeatMap {
 /// The body of a response with the states of a scope. It serves all requests until the next flush.
 pub struct Body {
     pub id: EventId,
-    pub plain: Bytes,
-    gzip: OnceLock<Bytes>,
-}
-
-impl Body {
-    /// The body as gzip, compressed once for all requests.
-    pub fn gzip(&self) -> Bytes {
-        let packed = || {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            // Writing to a vector can't fail.
-            let _ = encoder.write_all(&self.plain);
-            Bytes::from(encoder.finish().unwrap_or_default())
-        };
-        self.gzip.get_or_init(packed).clone()
-    }
+    pub packed: Packed,
 }
 
 /// Entries are missing between the position of the map and the entry that came.
@@ -224,8 +207,8 @@ impl SeatMap {
             return body.clone();
         }
         let states = frame::states(index, &self.letters, self.version, scope);
-        let plain = Bytes::from(encode(&states));
-        let body = Arc::new(Body { id: self.id(), plain, gzip: OnceLock::new() });
+        let packed = Packed::for_a_moment(encode(&states));
+        let body = Arc::new(Body { id: self.id(), packed });
         self.bodies.insert(scope.clone(), body.clone());
         body
     }
