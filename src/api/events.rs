@@ -145,7 +145,8 @@ pub async fn open(
     last: Option<EventId>,
 ) -> ApiResult<Response> {
     let place = services.limits.stream(caller.0, user.0)?;
-    let watching = Watching::new(services.hub.feed(id).await?);
+    let mut watching = Watching::new(services.hub.feed(id).await?);
+    let subject = watching.subject(subject);
     let ends_at = Instant::now() + jittered(STREAM_TTL);
     let watcher =
         Watcher { watching, subject, last, stream_slot: place, connection_slot: None, ends_at };

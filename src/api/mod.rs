@@ -125,8 +125,21 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(users::log_in))
         .routes(routes!(users::refresh))
         .routes(routes!(users::log_out))
-pub mod sessions;
-mod shared;
+        .routes(routes!(users::me, account::delete))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::list_sessions, account::end_all))
+        .routes(routes!(account::end_session))
+        .routes(routes!(mail_links::request_reset))
+        .routes(routes!(mail_links::reset))
+        .routes(routes!(mail_links::request_verification))
+        .routes(routes!(mail_links::verify))
+        // seats
+        .routes(routes!(sites::plan))
+        .routes(routes!(sites::areas))
+        .routes(routes!(sites::sections))
+        .routes(routes!(sites::blocks))
+        .routes(routes!(sites::seats))
+        .routes(routes!(seats::of_match))
         .routes(routes!(events::of_block))
         .routes(routes!(events::of_match))
         // holds

@@ -18,6 +18,7 @@ use crate::live::recent_flushes::RecentFlushes;
 use crate::live::seat_map::SeatMap;
 pub use crate::live::seat_map::{Body, Gap};
 use crate::live::sync::Mutex;
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,6 +41,8 @@ pub struct MatchFeed {
     /// The number of the last flush.
     flushed: watch::Sender<u64>,
     watchers: AtomicUsize,
+    /// The watched sets of blocks, with the number of their watchers.
+    block_sets: parking_lot::Mutex<HashMap<Scope, usize>>,
     over: AtomicBool,
 }
 
@@ -77,6 +80,7 @@ impl MatchFeed {
             used_at: parking_lot::Mutex::new(Instant::now()),
             flushed: watch::Sender::new(0),
             watchers: AtomicUsize::new(0),
+            block_sets: parking_lot::Mutex::default(),
             over: AtomicBool::new(false),
             site,
         }
@@ -261,31 +265,61 @@ impl MatchFeed {
     }
 }
 
+/// The most sets of blocks that are watched in one match. Each set has frames of its own, so more
+/// of them cost more than the whole match does.
+const BLOCK_SETS_MAX: usize = 200;
+
 /// Counts as one watcher of a feed until it is dropped.
-pub struct Watching(Arc<MatchFeed>);
+pub struct Watching {
+    feed: Arc<MatchFeed>,
+    /// The set of blocks that it watches, if it is one.
+    blocks: Option<Scope>,
+}
 
 impl Watching {
     /// One more watcher of a feed.
     pub fn new(feed: Arc<MatchFeed>) -> Self {
         feed.watchers.fetch_add(1, Ordering::Relaxed);
-        Self(feed)
+        Self { feed, blocks: None }
+    }
+
+    /// The subject that it gets: the one that it wishes, or the whole match when too many different
+    /// sets of blocks are watched already.
+    pub fn subject(&mut self, wish: Subject) -> Subject {
+        let Subject::Seats(scope @ Scope::Blocks(_)) = &wish else { return wish };
+        let mut sets = self.feed.block_sets.lock();
+        if sets.len() >= BLOCK_SETS_MAX && !sets.contains_key(scope) {
+            return Subject::Seats(Scope::Match);
+        }
+        *sets.entry(scope.clone()).or_default() += 1;
+        self.blocks = Some(scope.clone());
+        drop(sets);
+        wish
     }
 
     /// The feed.
     pub fn feed(&self) -> &Arc<MatchFeed> {
-        &self.0
+        &self.feed
     }
 }
 
 impl Deref for Watching {
     type Target = MatchFeed;
     fn deref(&self) -> &MatchFeed {
-        &self.0
+        &self.feed
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.0.watchers.fetch_sub(1, Ordering::Relaxed);
+        self.feed.watchers.fetch_sub(1, Ordering::Relaxed);
+        let Some(scope) = &self.blocks else { return };
+        let mut sets = self.feed.block_sets.lock();
+        if let Some(count) = sets.get_mut(scope) {
+            *count -= 1;
+            if *count == 0 {
+                sets.remove(scope);
+            }
+        }
     }
 }
