@@ -83,6 +83,10 @@ mod refund_terms;
 mod retention;
 mod roles;
 mod rolling;
+#[cfg(target_os = "linux")]
+mod rude_clients;
+#[cfg(target_os = "linux")]
+mod rude_log_ins;
 mod sale_times;
 mod seat_labels;
 mod sentinel;

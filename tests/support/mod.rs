@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod purchases;
 pub mod room;
+pub mod rude;
 pub mod sale;
 pub mod sentinel;
 pub mod smtp;
