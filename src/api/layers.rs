@@ -5,8 +5,8 @@
 use crate::api::Services;
 use crate::api::address::{Caller, TokenUser};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::limits::kind::Kind;
 use crate::api::extract::REQUEST_TIMEOUT;
+use crate::api::limits::kind::Kind;
 use crate::api::route_metrics::{RouteMetrics, label};
 use crate::api::sent::{Sent, uncounted};
 use axum::Router;
