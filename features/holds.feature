@@ -146,6 +146,21 @@ Feature: Holds
       And the time of Mina's hold is over
       Then seat 3 is reserved on the map
 
+  Rule: Who lets holds expire waits for a while before the next one
+
+    Scenario: A cool-down after a hold that nobody paid
+      Given a hold lasts 0.5 seconds
+      And 1 unpaid hold begins a cool-down
+      And a match is on sale
+      And Mina and Jun are logged in
+      When Mina holds seat 3
+      And the time of Mina's hold is over
+      And Mina tries to hold seat 3
+      Then Mina is refused because too many holds ended unpaid
+      And Mina is asked to come back later
+      When Jun holds seat 3
+      Then seat 3 is held on the map
+
   Rule: Nobody has more seats than the limit
 
     Background:

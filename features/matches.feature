@@ -116,13 +116,23 @@ Feature: Matches
       When Mina tries to hold seat 1
       Then Mina is refused because the match is not on sale
 
-    Scenario: Seats that were held before the sale closed can still be bought
+    Scenario: Seats that are only held come back when the sale closes
       Given a match is on sale
       And Ada is the administrator
       And Mina is logged in
       And Mina holds seat 1
       When Ada closes the sale
+      And Mina tries to reserve them
+      Then Mina is refused because the match is not on sale
+      And seat 1 is free on the map
+
+    Scenario: Seats that were reserved before the sale closed can still be bought
+      Given a match is on sale
+      And Ada is the administrator
+      And Mina is logged in
+      And Mina holds seat 1
       And Mina reserves them
+      When Ada closes the sale
       And Mina pays for them
       Then seat 1 is sold on the map
       And Mina's reservation is in the books: confirmed, seat 1, 10,000 won

@@ -119,6 +119,26 @@ Feature: Reservations
       And Mina cancels seat 4 of the reservation
       Then the gateway has given 10,000 won of 20,000 won back
 
+    Scenario: A cancellation with a fee, which is shown before
+      Given Ada is the administrator
+      And Ada keeps 10 percent and 500 won for each seat that is given back
+      And Mina has bought seats 3 and 4
+      Then Mina sees that a cancellation costs 3,000 won and gives 17,000 won back
+      When Mina cancels seat 4 of the reservation
+      And Mina cancels the reservation
+      Then the gateway still has 3,000 won
+      And Mina's payment is refunded
+
+    Scenario: A buyer who cancels too late asks the organiser
+      Given Ada is the administrator
+      And Ada lets nobody give tickets back any more
+      And Mina has bought seats 3 and 4
+      When Mina tries to cancel the reservation
+      Then Mina is refused because tickets cannot be given back any more
+      When Ada gives the money of Mina back
+      Then the gateway has given 20,000 won back, once
+      And Mina's reservation is cancelled
+
     Scenario: A seat that is not in the reservation
       Given Mina has bought seats 3 and 4
       When Mina tries to cancel seat 5 of the reservation

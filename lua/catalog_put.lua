@@ -4,11 +4,13 @@
 -- KEYS[3]     STREAM journal   KEYS[4]  STREAM notices
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key
 -- KEYS[8]     HASH   partition
--- KEYS[9..]          keys of the match that it does not need any more
+-- KEYS[9]     ZSET   due: what the worker looks at, by time
+-- KEYS[10..]         keys of the match that it does not need any more
 -- ARGV[1]  site | match   ARGV[2]  id   ARGV[3]  version expected (0: must be new)
 -- ARGV[4]  JSON with the next version inside   ARGV[5]  operation   ARGV[6]  fingerprint
--- ARGV[7]  life of a notice in ms   ARGV[8]  JSON of the entry of the audit trail, or empty
--- ARGV[9..]  field, value of meta
+-- ARGV[7]  life of a notice in ms   ARGV[8]  closed: the holds of the match end
+-- ARGV[9]  JSON of the entry of the audit trail, or empty
+-- ARGV[10..]  field, value of meta
 -- Replies: not_loaded exists_different stored missing stale
 -- Emits: journal: site match trail; notices: site match
 -- Cost: O(size of the document)
@@ -25,10 +27,14 @@ if ARGV[3] ~= '0' then
 end
 -- all checked: write
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
-for number = 9, #KEYS do redis.call('UNLINK', KEYS[number]) end
-if ARGV[9] then redis.call('HSET', KEYS[2], unpack(ARGV, 9)) end
+for number = 10, #KEYS do redis.call('UNLINK', KEYS[number]) end
+if ARGV[10] then redis.call('HSET', KEYS[2], unpack(ARGV, 10)) end
+if ARGV[8] == 'closed' then
+  local time = string.format('%d', now)
+  redis.call('ZADD', KEYS[9], time, time .. ' =' .. ARGV[2])
+end
 redis.call('XADD', KEYS[3], '*', 'v', '1', 't', ARGV[1], 'doc', ARGV[4])
-trail_add(KEYS[3], ARGV[8])
+trail_add(KEYS[3], ARGV[9])
 redis.call('XADD', KEYS[4], 'MINID', '~', string.format('%.0f', redis_ms() - ARGV[7]), '*',
   ARGV[1], ARGV[2])
 local reply = 'stored ' .. ARGV[2]

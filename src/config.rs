@@ -104,6 +104,11 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_MAX_SEATS_PER_USER", default_value_t = 4,
         value_parser = value_parser!(u32).range(1..=100))]
     pub max_seats_per_user: u32,
+    /// Only users whose e-mail is verified may hold seats, in all matches. A match may also ask for
+    /// it alone.
+    #[arg(long, env = "GRANDSTAND_HOLDS_NEED_VERIFIED_EMAIL",
+        value_parser = BoolishValueParser::new())]
+    pub holds_need_verified_email: bool,
     /// Age in ms at which the gateway is asked about a payment without an outcome.
     #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
         value_parser = value_parser!(i64).range(0..=3_600_000))]
@@ -189,6 +194,14 @@ pub struct Rates {
     /// Calls of an administrator per second.
     #[arg(long, env = "GRANDSTAND_ADMIN_CALLS_PER_SECOND", default_value_t = 50)]
     pub admin_calls_per_second: u32,
+    /// Holds that a user may begin in a match within ten minutes; 0: any number. A fan who changes
+    /// their mind on the map begins several.
+    #[arg(long, env = "GRANDSTAND_HOLDS_PER_TEN_MINUTES", default_value_t = 20)]
+    pub holds_per_ten_minutes: u32,
+    /// From this many holds and reservations of a user and match on that end unpaid, each one begins
+    /// a cool-down: 1, 2, 4 … 30 minutes; 0: never. A purchase and an hour clear the count.
+    #[arg(long, env = "GRANDSTAND_COOL_DOWN_AFTER", default_value_t = 3)]
+    pub cool_down_after: u32,
     /// Joins of waiting rooms per user and minute.
     #[arg(long, env = "GRANDSTAND_JOINS_PER_MINUTE", default_value_t = 10)]
     pub joins_per_minute: u32,
@@ -225,10 +238,13 @@ pub struct Rates {
 impl Settings {
     /// The limits that the scripts check.
     pub fn limits(&self) -> Limits {
+        let limited = self.rates.rate_limits == "on";
         Limits {
             hold_ttl_ms: self.hold_ttl_ms,
             payment_ttl_ms: self.payment_ttl_ms,
             seats_per_user: self.max_seats_per_user,
+            holds_per_ten_minutes: if limited { self.rates.holds_per_ten_minutes } else { 0 },
+            cool_down_after: if limited { self.rates.cool_down_after } else { 0 },
         }
     }
 

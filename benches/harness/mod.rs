@@ -40,7 +40,13 @@ impl Bench {
         let dir = TempDir::new().expect("a directory");
         let redis = runtime.block_on(PrivateRedis::start(dir.path(), RedisSettings::default()));
         let redis = redis.expect("a private Redis");
-        let limits = Limits { hold_ttl_ms, payment_ttl_ms: 600_000, seats_per_user: 100 };
+        let limits = Limits {
+            hold_ttl_ms,
+            payment_ttl_ms: 600_000,
+            seats_per_user: 100,
+            holds_per_ten_minutes: 0,
+            cool_down_after: 0,
+        };
         let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
         let engine = runtime.block_on(Engine::connect(settings)).expect("an engine");
         let fixture = open_match();
@@ -156,6 +162,8 @@ pub fn open_match() -> Match {
         moved: false,
         refundable_until: None,
         refund_fees: vec![],
+        one_hold_per_user: false,
+        holds_need_verified_email: false,
         archived: false,
     }
 }

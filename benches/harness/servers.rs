@@ -41,7 +41,13 @@ impl Servers {
         store.migrate().await.expect("a schema");
         store.assert_durable().await.expect("a durable server");
         store.install(partitions).await.expect("partitions");
-        let limits = Limits { hold_ttl_ms: 300_000, payment_ttl_ms: 600_000, seats_per_user: 4 };
+        let limits = Limits {
+            hold_ttl_ms: 300_000,
+            payment_ttl_ms: 600_000,
+            seats_per_user: 4,
+            holds_per_ten_minutes: 0,
+            cool_down_after: 0,
+        };
         let settings = EngineSettings { redis_url: redis.url(), partitions, limits };
         let engine = Arc::new(Engine::connect(settings).await.expect("an engine"));
         let toss = TossSettings {

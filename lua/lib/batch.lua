@@ -54,7 +54,9 @@ local function batch_open(KEYS, ARGV)
     deadline_of = {
       [CLAIM.HOLD] = whole(now + setting[1]), [CLAIM.PENDING] = whole(now + setting[2]),
     },
-    seats_per_user = setting[3], match_ids = { unpack(setting, 4) },
+    -- Of 0, the last two set no limit.
+    seats_per_user = setting[3], holds_per_window = setting[4], cool_after = setting[5],
+    match_ids = { unpack(setting, 6) },
     name_of = unpack_column(ARGV[2]), match_of = unpack_column(ARGV[3]),
     id_of = unpack_column(ARGV[4]), user_of = unpack_column(ARGV[5]),
     seat_count_of = unpack_column(ARGV[6]), seats_before_of = unpack_column(ARGV[7]),
@@ -64,8 +66,8 @@ local function batch_open(KEYS, ARGV)
     key = { claims = KEYS[2], due = KEYS[3], journal = KEYS[4] },
     ring = operation_ring({ KEYS[5], KEYS[6], KEYS[7] }, now),
     -- By field of the hash of claims: its records as text, and its claims once a command has
-    -- needed them. By user: the summary, or nothing.
-    records = {}, claims = {}, summaries = {},
+    -- needed them. By user: the summary and the conduct, or nothing.
+    records = {}, claims = {}, summaries = {}, conduct = {},
     -- By command, once it was needed: the field of its claim, unless that is the user's first one.
     bucket_of = {},
     -- The fields that are written at the end, as a set.

@@ -1,6 +1,7 @@
 -- The passes of a waiting room, as the commands of a batch change them.
 
--- Whether a claim in this field has seats of this match that are not paid yet.
+-- Whether a claim in this field has seats of this match that are not paid yet. It ends no claim,
+-- because the claims of the batch are written by now.
 local function has_unpaid_in_field(batch, match, field)
   for _, claim in ipairs(claims_in(batch, field) or {}) do
     local paid = claim.state == CLAIM.CONFIRMED or claim.state == CLAIM.REFUNDING
@@ -15,7 +16,7 @@ local function has_unpaid(batch, match, user)
   if has_unpaid_in_field(batch, match, user) then return true end
   local summary = batch.summaries[user]
   if not summary or summary_seats(summary, match.id) <= 0 then return false end
-  for _, field in ipairs(read_all_buckets(batch, user)) do
+  for _, field in ipairs(fields_of_user(batch, user)) do
     if has_unpaid_in_field(batch, match, field) then return true end
   end
   return false

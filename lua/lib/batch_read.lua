@@ -47,13 +47,16 @@ local function read_matches(batch, KEYS)
       changes = KEYS[first + 3],
     }
     local meta = redis.call('HMGET', key.meta, 'status', 'version', 'queue_enabled',
-      'sale_opens_at', 'sale_closes_at', 'queue_pass_ttl_ms', 'refund_terms')
+      'sale_opens_at', 'sale_closes_at', 'queue_pass_ttl_ms', 'refund_terms',
+      'one_hold')
     local version, names = tonumber(meta[2] or 0), batch.seats_named[number]
     matches[number] = {
       id = batch.match_ids[number], key = key,
       status = loaded and match_status(meta[1], meta[4], meta[5], batch.now),
       -- False for a match that an earlier release has stored.
-      refund_terms = meta[7],
+      refund_terms = meta[7], one_hold = meta[8] == '1',
+      -- In ms as text; nil for a sale that is ended by hand.
+      closes_at = meta[5] and #meta[5] == 13 and meta[5] or nil,
       queue = meta[3] == '1', version = version, version_before = version,
       -- Life of a pass in ms. Users whose pass has ended in this batch, and users who have more or
       -- fewer seats than before.

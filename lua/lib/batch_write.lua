@@ -17,7 +17,9 @@ local function write_records(batch)
   local set, deleted, set_size, deleted_size = {}, {}, 0, 0
   for field in pairs(batch.fields_changed) do
     local text, claims, summary = batch.records[field], batch.claims[field], batch.summaries[field]
+    local conduct = batch.conduct[field]
     if claims then text = records_text(text, claims) end
+    if conduct then text = conduct_text(conduct, text) end
     if summary then text = summary_text(summary, text) end
     if text then
       set[set_size + 1], set[set_size + 2], set_size = field, text, set_size + 2

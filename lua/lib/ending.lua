@@ -35,13 +35,15 @@ local function end_claim(batch, match, claim, reason)
   end_claim_keep_seats(batch, match, claim, reason, count)
 end
 
--- Ends a claim of this match whose deadline has passed, because nobody may have swept it yet.
--- Returns whether the claim is live afterwards.
+-- Ends a claim of this match whose deadline has passed, because nobody may have swept it yet, and a
+-- hold of a match whose sale has ended. Returns whether the claim is live afterwards.
 local function expire_if_due(batch, match, claim)
   if claim.over or claim.match ~= match.id then return false end
-  if claim.deadline > batch.now_text then return true end
-  if claim.state ~= CLAIM.HOLD and claim.state ~= CLAIM.PENDING then return true end
+  local is_hold, is_late = claim.state == CLAIM.HOLD, claim.deadline <= batch.now_text
+  if not is_late and not (is_hold and match.status ~= MATCH.OPEN) then return true end
+  if not is_hold and claim.state ~= CLAIM.PENDING then return true end
   end_claim(batch, match, claim, ENDED.EXPIRED)
+  if is_late then unpaid_end(batch, match, claim.user, tonumber(claim.deadline)) end
   return false
 end
 

@@ -19,20 +19,32 @@ local function seats_held(batch, match, user)
   return seats_in_field(batch, match, user)
 end
 
--- Reads all further claims of a user, and returns their fields.
-local function read_all_buckets(batch, user)
+-- All fields with claims of a user, which are read now.
+local function fields_of_user(batch, user)
+  if not batch.summaries[user] then return { user } end
   local fields = {}
   for number = 1, #BUCKETS do fields[number] = user .. BUCKETS:sub(number, number) end
   read_fields(batch, fields, #fields)
+  fields[#fields + 1] = user
   return fields
 end
 
 -- The same without claims whose deadline has passed. It reads all claims of the user, so it is only
 -- done before a hold is refused for the number of seats.
 local function seats_held_now(batch, match, user)
-  local count = seats_in_field(batch, match, user)
-  if not batch.summaries[user] then return count end
-  local fields = read_all_buckets(batch, user)
-  for _, field in ipairs(fields) do count = count + seats_in_field(batch, match, field) end
+  local count = 0
+  for _, field in ipairs(fields_of_user(batch, user)) do
+    count = count + seats_in_field(batch, match, field)
+  end
   return count
+end
+
+-- A claim of the user in this match that is not paid, or nil.
+local function unpaid_claim(batch, match, user)
+  for _, field in ipairs(fields_of_user(batch, user)) do
+    for _, claim in ipairs(claims_in(batch, field) or {}) do
+      local is_paid = claim.state == CLAIM.CONFIRMED or claim.state == CLAIM.REFUNDING
+      if not is_paid and expire_if_due(batch, match, claim) then return claim end
+    end
+  end
 end

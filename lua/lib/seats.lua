@@ -79,6 +79,11 @@ end
 -- Makes the claim of a command on seats of a list, from `first` to `last`. Returns its record.
 local function make_claim(batch, match, command, state, list, first, last, amount)
   local user, deadline = batch.user_of[command], batch.deadline_of[state]
+  if state == CLAIM.HOLD then
+    hold_begun(batch, match, user)
+    -- A hold ends with the sale. Both are text with 13 digits.
+    if match.closes_at and match.closes_at < deadline then deadline = match.closes_at end
+  end
   local field, summary = user, batch.summaries[user]
   if has_first_claim(batch, user) then
     summary = summary or make_summary(batch, match, user)

@@ -2,8 +2,9 @@
 -- id: the new hold. hold: amount in KRW; orphans: the seats that must not be left alone, when the
 -- match has that rule. hold_best: seats: choice after choice, the best first; choice_size: seats of
 -- a choice; amounts: amount of each choice in KRW, by comma.
--- Replies: hold: held already_held already_reserved not_open pass_required seat_limit taken orphan
--- Replies: hold_best: held not_open pass_required seat_limit none
+-- Replies: hold: held already_held already_reserved not_open pass_required cool_down one_hold
+-- Replies: hold: seat_limit taken orphan
+-- Replies: hold_best: held not_open pass_required cool_down one_hold seat_limit none
 local function has_pass(batch, match, user)
   local score = redis.call('ZSCORE', match.key.passes, user)
   if not score then return false end
@@ -15,6 +16,10 @@ end
 local function refuse_buyer(batch, match, user, count)
   if match.status ~= MATCH.OPEN then return 'not_open ' .. match.status end
   if match.queue and not has_pass(batch, match, user) then return 'pass_required' end
+  local ends = cool_down_end(batch, match, user)
+  if ends then return 'cool_down ' .. whole(ends) .. ' ' .. batch.now_text end
+  local open = match.one_hold and unpaid_claim(batch, match, user)
+  if open then return 'one_hold ' .. open.state .. ' ' .. open.id end
   local most = batch.seats_per_user - count
   if seats_held(batch, match, user) <= most then return nil end
   if has_overdue(batch) and seats_held_now(batch, match, user) <= most then return nil end

@@ -30,6 +30,7 @@ local function confirm(batch, match, claim)
   for seat in claim.seats:gmatch('[^,]+') do match.changed[seat] = value end
   batch.seats_moved = batch.seats_moved + seat_count(claim.seats)
   match.buyers[claim.user], match.passes_used[claim.user] = true, true
+  conduct_forget(batch, match.id, claim.user)
 end
 
 -- Seats that an earlier sale has in PostgreSQL show as sold, although Redis has forgotten to whom.

@@ -2,14 +2,20 @@
 -- deadline.
 -- id: the new reservation. reserve: all seats of a hold; hold: its id. reserve_seats: seats out of
 -- any holds of the user; prices: in KRW, in the order of the seats, by comma.
--- Replies: reserve: not_found already_reserved expired reserved
--- Replies: reserve_seats: already_reserved expired not_yours price_changed reserved
+-- Replies: reserve: not_found already_reserved not_open expired reserved
+-- Replies: reserve_seats: not_yours already_reserved not_open expired price_changed reserved
+-- The reply for seats that are not held any more. Holds end with the sale.
+local function gone(match, expired)
+  if match.status ~= MATCH.OPEN then return 'not_open ' .. match.status end
+  return expired
+end
+
 commands.reserve = function(batch, match, command)
   local user = batch.user_of[command]
   local hold_id = batch.arguments.hold[command]
   local made = named_claim(batch, match, command)
   if made then return 'reserved ' .. record_text(made) end
-  local hold, reply = find_hold(batch, match, user, hold_id, 'expired')
+  local hold, reply = find_hold(batch, match, user, hold_id, gone(match, 'expired'))
   if not hold then return reply end
   -- all checked: write
   local seats = split(hold.seats)
@@ -33,7 +39,7 @@ local function refuse_seats(batch, match, seats, user)
   end
   if of_others then return 'not_yours' end
   if reserved then return 'already_reserved' end
-  if #free > 0 then return 'expired ' .. table.concat(free, ',') end
+  if #free > 0 then return gone(match, 'expired ' .. table.concat(free, ',')) end
 end
 
 -- What remains of the holds that have these seats: seats and amount, by hold. Nil when the prices

@@ -3,7 +3,7 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::choice::{SEATS_PER_CALL_MAX, hold_error, refuse_early};
+use crate::api::choice::{SEATS_PER_CALL_MAX, hold_error, refuse_early, refuse_unverified};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
@@ -57,6 +57,7 @@ pub async fn hold_best(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     let (fixture, site) = services.fixture_with_site(id)?;
+    refuse_unverified(services, user, &fixture)?;
     let wish = checked(&site, best)?;
     let hold = async |choices: &[(i64, Vec<SeatId>)]| {
         let key = operation.clone();

@@ -1,6 +1,7 @@
 //! The seats that a caller chooses: how many, of which site, and at which price.
 
 use crate::api::Services;
+use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SeatId};
@@ -58,6 +59,21 @@ pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
 pub fn priced(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
     checked_seats(site, seats)?;
     Ok(seats.iter().filter_map(|seat| Some((*seat, site.index.price(*seat)?))).collect())
+}
+
+impl Services {
+    /// Whether only users whose e-mail is verified may hold seats of a match.
+    pub fn needs_verified_email(&self, fixture: &Match) -> bool {
+        self.holds_need_verified_email || fixture.holds_need_verified_email
+    }
+}
+
+/// Refuses a user whose e-mail is not verified where a match sells only to the others.
+pub fn refuse_unverified(services: &Services, user: &User, fixture: &Match) -> ApiResult<()> {
+    if services.needs_verified_email(fixture) && !user.email_verified {
+        return Err(ErrorCode::EmailNotVerified.into());
+    }
+    Ok(())
 }
 
 /// Refuses what the script would refuse too, before anything is searched or sent: more seats than

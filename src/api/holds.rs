@@ -3,11 +3,12 @@
 use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, hold_best};
-use crate::api::choice::{checked_seats, hold_error, refuse_early, seat_ids};
+use crate::api::choice::{checked_seats, hold_error, refuse_early, refuse_unverified, seat_ids};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::views::{HoldView, claimed, moment};
 use crate::domain::best::possible_orphans;
+use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
 use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::engine::error::{EngineError, Refusal};
@@ -75,14 +76,16 @@ pub async fn mine(
     user: User,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<HoldList>> {
-    let (_, site) = services.fixture_with_site(id)?;
+    let (fixture, site) = services.fixture_with_site(id)?;
     let mut claims = services.engine.claims_of(id.partition(), user.id).await?;
     claims.retain(|claim| claim.match_id == id);
     // Read after the claims. A hold whose deadline has passed has ended, even if no sweep came yet.
     let now = services.engine.now_ms(id.partition()).await?;
     let mut holds = Vec::new();
     for claim in claims {
-        if claim.state != ClaimState::Hold || claim.deadline <= now {
+        // Holds end with the sale.
+        let ended = claim.deadline <= now || fixture.status_at(now) != MatchStatus::Open;
+        if claim.state != ClaimState::Hold || ended {
             continue;
         }
         holds.push(HoldView {
@@ -104,7 +107,8 @@ pub async fn mine(
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatNotFound, ErrorCode::SeatTaken,
         ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit,
-        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::SoldOut]))))]
+        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::SoldOut,
+        ErrorCode::CoolDown, ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified]))))]
 pub async fn hold(
     State(services): State<Arc<Services>>,
     user: User,
@@ -131,7 +135,8 @@ pub async fn hold(
     responses((status = 200, body = Envelope<HoldView>)),
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::SeatLimit,
-        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat]))))]
+        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::CoolDown,
+        ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified]))))]
 pub async fn hold_seat(
     State(services): State<Arc<Services>>,
     user: User,
@@ -148,6 +153,7 @@ async fn hold_seats(
     operation: Operation,
 ) -> ApiResult<HoldView> {
     let (fixture, site) = services.fixture_with_site(id)?;
+    refuse_unverified(services, user, &fixture)?;
     let amount = checked_seats(&site, &seats)?;
     refuse_early(services, id, seats.len(), &operation).await?;
     let orphans = if fixture.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };

@@ -27,6 +27,8 @@ pub struct MatchView {
     seats_left: Option<u32>,
     /// Seats that one person may have in the match, held and bought together.
     max_seats_per_user: u32,
+    /// Whether only users whose e-mail is verified may hold seats.
+    holds_need_verified_email: bool,
     /// How long a hold lasts, in milliseconds.
     hold_ttl_ms: u64,
 }
@@ -60,6 +62,7 @@ impl MatchView {
             now: MatchNow::of(fixture, site.as_deref()),
             seats,
             seats_left: seats.zip(taken).map(|(seats, taken)| seats.saturating_sub(taken)),
+            holds_need_verified_email: services.needs_verified_email(fixture),
             max_seats_per_user: limits.seats_per_user,
             hold_ttl_ms: limits.hold_ttl_ms,
         }

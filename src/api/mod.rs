@@ -97,6 +97,8 @@ pub struct Services {
     pub health: Health,
     /// The page on which people pay. Empty when the seat map page uses the gateway's own window.
     pub checkout_url: String,
+    /// Only users whose e-mail is verified may hold seats, in all matches.
+    pub holds_need_verified_email: bool,
     /// Load balancers whose X-Forwarded-For is trusted.
     pub proxies: Proxies,
     /// Ends the event streams at shutdown.

@@ -102,6 +102,7 @@ pub struct ReservationList {
     extensions(("x-codes" = json!([
         ErrorCode::NotYours, ErrorCode::MatchNotFound, ErrorCode::SeatNotFound,
         ErrorCode::HoldNotFound, ErrorCode::HoldExpired, ErrorCode::AlreadyReserved,
+        ErrorCode::MatchNotOpen,
         ErrorCode::PriceChanged]))))]
 pub async fn create(
     State(services): State<Arc<Services>>,

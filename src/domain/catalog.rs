@@ -78,6 +78,12 @@ pub struct Match {
     /// once PostgreSQL has this number, because the draw cannot be lost and repeated from then on.
     #[serde(default)]
     pub drawn: Option<u32>,
+    /// A user may have one hold or unpaid reservation at a time.
+    #[serde(default)]
+    pub one_hold_per_user: bool,
+    /// Only users whose e-mail is verified may hold seats.
+    #[serde(default)]
+    pub holds_need_verified_email: bool,
     /// No choice by hand may leave a single seat alone.
     #[serde(default)]
     pub orphan_rule: bool,
@@ -145,6 +151,7 @@ impl Match {
             ("sale_opens_at", ms(self.sale_opens_at)),
             ("sale_closes_at", ms(Some(self.closes_at()))),
             ("refund_terms", self.refund_terms().text()),
+            ("one_hold", u8::from(self.one_hold_per_user).to_string()),
         ];
         meta.extend(self.queue.meta());
         meta

@@ -27,6 +27,7 @@ impl Engine {
             meta: keys.sites(),
             version: site.version,
             document: encode(site)?,
+            closed: false,
             fields: vec![],
             gone: vec![],
         };
@@ -35,7 +36,8 @@ impl Engine {
     }
 
     /// Creates or replaces a match with its run-time fields, as `put_site` does with a site. When
-    /// the match is closed, or its queue is off, its queue and its passes are deleted.
+    /// the match is closed, or its queue is off, its queue and its passes are deleted. The worker
+    /// ends the holds of a match that is closed.
     pub async fn put_match(
         &self,
         fixture: &Match,
@@ -50,6 +52,7 @@ impl Engine {
             meta: keys.meta(),
             version: fixture.version,
             document: encode(fixture)?,
+            closed: fixture.status == MatchStatus::Closed && !fixture.archived,
             fields: fixture.meta(),
             gone: if fixture.status == MatchStatus::Closed || !fixture.queue.enabled {
                 vec![keys.queue(), keys.passes()]
@@ -72,7 +75,7 @@ impl Engine {
         let keys = PartitionKeys(put.partition);
         let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
         names.extend(keys.operations());
-        names.push(keys.partition());
+        names.extend([keys.partition(), keys.due()]);
         names.extend(put.gone);
         let trail = operation.trail_text()?;
         let mut arguments = vec![
@@ -83,6 +86,7 @@ impl Engine {
             operation.key,
             operation.fingerprint,
             NOTICE_TTL_MS.to_string(),
+            if put.closed { "closed" } else { "" }.to_owned(),
             trail,
         ];
         for (field, value) in put.fields {
@@ -178,6 +182,8 @@ struct Put {
     meta: String,
     version: u64,
     document: String,
+    /// The sale has ended, and its holds end with it.
+    closed: bool,
     fields: Vec<(&'static str, String)>,
     /// Keys that this change deletes.
     gone: Vec<String>,

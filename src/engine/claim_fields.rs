@@ -15,6 +15,13 @@ pub(super) const BUCKET_PLACE: usize = 20;
 pub(super) const BUCKETS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// What the summary of a user begins with.
 pub(super) const SUMMARY_MARK: char = '#';
+/// What the line begins with that says how a user has held seats, as `lua/lib/conduct.lua` writes
+/// it.
+pub(super) const CONDUCT_MARK: char = '~';
+/// For this time holds are counted.
+pub(super) const HOLDS_WINDOW_MS: i64 = 600_000;
+/// For this time unpaid ends are remembered after the last one.
+pub(super) const UNPAID_KEPT_MS: i64 = 3_600_000;
 
 /// The field of a claim that is not the first one of its user.
 pub(super) fn bucket_field(user: &str, id: ReservationId) -> String {
@@ -43,7 +50,20 @@ pub(super) fn readable(field: &str, text: Option<&str>) -> Vec<Claim> {
         claim
     };
     let lines = text.unwrap_or_default().lines();
-    lines.filter(|line| !line.starts_with(SUMMARY_MARK)).filter_map(read).collect()
+    lines.filter(|line| !line.starts_with([SUMMARY_MARK, CONDUCT_MARK])).filter_map(read).collect()
+}
+
+/// The matches for which the conduct of the user of this text is old at a time in ms. The script
+/// looks at it again.
+pub(super) fn old_conduct(text: &str, now: i64) -> Vec<MatchId> {
+    let line = text.lines().take(2).find_map(|line| line.strip_prefix(CONDUCT_MARK));
+    let is_old = |entry: &&str| {
+        let number = |place| entry.split(':').nth(place).and_then(|text| text.parse::<i64>().ok());
+        let since = number(2).unwrap_or_default();
+        now >= since + HOLDS_WINDOW_MS && number(4).is_none_or(|last| now >= last + UNPAID_KEPT_MS)
+    };
+    let entries = line.unwrap_or_default().split(',').filter(is_old);
+    entries.filter_map(|entry| MatchId::from_key(entry.split(':').next()?)).collect()
 }
 
 /// The fields of one user while a partition is loaded.

@@ -104,6 +104,8 @@ pub(super) fn settings(limits: Limits, matches: &[MatchId]) -> Vec<u8> {
     values.number(limits.hold_ttl_ms);
     values.number(limits.payment_ttl_ms);
     values.number(u64::from(limits.seats_per_user));
+    values.number(u64::from(limits.holds_per_ten_minutes));
+    values.number(u64::from(limits.cool_down_after));
     let mut buffer = [0; 22];
     for id in matches {
         values.text(id.key_in(&mut buffer));

@@ -73,6 +73,8 @@ pub enum SeatCommand {
     },
     /// Ends a claim whose deadline has passed.
     Expire { claim: ReservationId, user: UserId },
+    /// The holds that the user has begun, and their unpaid ends, are old.
+    Forget { user: UserId },
     /// AVAILABLE → BLOCKED for all seats, or for none.
     Block { seats: Vec<SeatId> },
     /// BLOCKED → AVAILABLE for all seats, or for none.
@@ -173,6 +175,7 @@ impl SeatCommand {
             Self::Cancel { .. } => "cancel",
             Self::SettleRefund { .. } => "settle_refund",
             Self::Expire { .. } => "expire",
+            Self::Forget { .. } => "forget",
             Self::Block { .. } => "block",
             Self::Unblock { .. } => "unblock",
             Self::FreeSeats { .. } => "free_seats",
@@ -186,6 +189,7 @@ impl SeatCommand {
             Self::Release { .. }
             | Self::ReleaseSeat { .. }
             | Self::Expire { .. }
+            | Self::Forget { .. }
             | Self::Cancel { .. }
             | Self::SettleRefund { .. }
             | Self::MarkAsked { .. }
@@ -245,6 +249,7 @@ impl SeatCommand {
             | Self::TellAgain { step: MissedStep::Begin | MissedStep::Outcome, .. }
             | Self::SettleRefund { .. }
             | Self::Expire { .. }
+            | Self::Forget { .. }
             | Self::Archive { .. } => 1,
         };
         seats.max(1)
@@ -310,6 +315,9 @@ impl SeatCommand {
             }
             Self::Expire { claim, user } | Self::Archive { claim, user } => {
                 row.claim(claim.0, *user);
+            }
+            Self::Forget { user } => {
+                row.names("", &user.key());
             }
             Self::Block { seats } | Self::Unblock { seats } => {
                 row.names("", "").seats(seats);

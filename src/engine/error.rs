@@ -13,6 +13,11 @@ pub enum Refusal {
     NotOpen { ended: bool },
     #[error("a pass of the waiting room is needed")]
     PassRequired,
+    /// Milliseconds: when the user may hold seats again, and the time of the refusal.
+    #[error("too many holds of the user have ended unpaid, or have begun in a short time")]
+    CoolDown { until: i64, now: i64 },
+    #[error("the match allows one open hold per user")]
+    OneHold(OpenClaim),
     #[error("more seats than one person may have")]
     SeatLimit,
     #[error("seats are taken")]
@@ -70,6 +75,13 @@ pub enum Refusal {
     SessionEnded,
     #[error("no session has this refresh token")]
     TokenUnknown,
+}
+
+/// What a user has in a match that is not paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenClaim {
+    Hold(HoldId),
+    Reservation(ReservationId),
 }
 
 /// What a command did not find.

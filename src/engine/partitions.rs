@@ -2,10 +2,10 @@
 
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::fact::Fields;
-use crate::domain::ids::Partition;
+use crate::domain::ids::{MatchId, Partition, UserId};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::Engine;
-use crate::engine::claim_fields::readable;
+use crate::engine::claim_fields::{old_conduct, readable};
 use crate::engine::error::EngineError;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
@@ -37,8 +37,29 @@ impl Due {
 
     /// Fields of the hash of claims; may contain duplicates.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.entry.split_once(' ').map_or("", |(_, fields)| fields).split(',')
+        self.names().filter(|name| !name.starts_with(MATCH_MARK))
     }
+
+    /// The match whose sale has ended, and with it all of its holds.
+    pub fn closed_match(&self) -> Option<MatchId> {
+        self.names().find_map(|name| MatchId::from_key(name.strip_prefix(MATCH_MARK)?))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.entry.split_once(' ').map_or("", |(_, names)| names).split(',')
+    }
+}
+
+/// What stands before the id of a match among deadlines (`lua/catalog_put.lua`).
+const MATCH_MARK: char = '=';
+
+/// What is to be done at deadlines, by field.
+#[derive(Debug, Default)]
+pub struct DueWork<'f> {
+    /// Claims whose deadline has passed.
+    pub claims: Vec<(&'f str, Claim)>,
+    /// Users whose conduct in a match is old.
+    pub conduct: Vec<(UserId, MatchId)>,
 }
 
 /// What Redis knows of a partition as a whole.
@@ -166,24 +187,43 @@ impl Engine {
         Ok(entries.into_iter().map(|entry| Due { entry }).collect())
     }
 
-    /// The claims in some fields with a deadline up to `until`, each with its field. It only reads;
-    /// the script checks each deadline again.
-    pub async fn due_claims<'f>(
+    /// The claims in some fields with a deadline up to `until`, each with its field, and what is old
+    /// by then. It only reads; the script checks each time again.
+    pub async fn due_work<'f>(
         &self,
         partition: Partition,
         fields: &[&'f str],
         until: i64,
-    ) -> Result<Vec<(&'f str, Claim)>, EngineError> {
+    ) -> Result<DueWork<'f>, EngineError> {
         let key = PartitionKeys(partition).claims();
         let texts: Vec<Option<String>> =
             self.client(partition)?.hmget(key, fields.to_vec()).await?;
         let is_due = |claim: &Claim| {
             claim.deadline <= until && matches!(claim.state, ClaimState::Hold | ClaimState::Pending)
         };
-        let claims = fields.iter().zip(texts).flat_map(|(field, text)| {
-            readable(field, text.as_deref()).into_iter().map(|claim| (*field, claim))
-        });
-        Ok(claims.filter(|(_, claim)| is_due(claim)).collect())
+        let mut work = DueWork::default();
+        for (field, text) in fields.iter().zip(texts) {
+            let claims = readable(field, text.as_deref()).into_iter().filter(is_due);
+            work.claims.extend(claims.map(|claim| (*field, claim)));
+            let (Some(user), Some(text)) = (UserId::from_key(field), text) else { continue };
+            work.conduct.extend(old_conduct(&text, until).into_iter().map(|id| (user, id)));
+        }
+        Ok(work)
+    }
+
+    /// The holds of a match whose seats are in `fields` of the hash of claims. It only reads.
+    pub async fn holds_in(
+        &self,
+        match_id: MatchId,
+        fields: Vec<String>,
+    ) -> Result<Vec<Claim>, EngineError> {
+        let key = PartitionKeys(match_id.partition()).claims();
+        let client = self.client(match_id.partition())?;
+        let texts: Vec<Option<String>> = client.hmget(key, fields.clone()).await?;
+        let claims = fields.iter().zip(texts);
+        let claims = claims.flat_map(|(field, text)| readable(field, text.as_deref()));
+        let is_hold = |claim: &Claim| claim.match_id == match_id && claim.state == ClaimState::Hold;
+        Ok(claims.filter(is_hold).collect())
     }
 
     /// Deletes deadlines at which no claim is left to end.

@@ -1,10 +1,10 @@
 //! The replies of the seat batch: a word, and what follows it, with blanks between.
 
-use crate::domain::claim::{Claim, EndReason};
+use crate::domain::claim::{Claim, ClaimState, EndReason};
 use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, UserId};
 use crate::domain::refund::RefundTerms;
 use crate::domain::seat::parse_seats;
-use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
+use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, OpenClaim, Refusal};
 
 /// Seats that a claim has: a hold or a reservation as the script returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         "not_open" => Some(Refusal::NotOpen { ended: !matches!(rest, "DRAFT" | "ANNOUNCED") }),
         "archived" => Some(Refusal::Archived),
         "pass_required" => Some(Refusal::PassRequired),
+        "cool_down" => cool_down(rest),
+        "one_hold" => open_claim(rest).map(Refusal::OneHold),
         "seat_limit" => Some(Refusal::SeatLimit),
         "taken" => Some(Refusal::Taken(seats())),
         "orphan" => Some(Refusal::Orphan(seats())),
@@ -103,6 +105,21 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         _ => None,
     };
     refusal.map_or_else(|| bad(reply), EngineError::from)
+}
+
+/// The end of a cool-down and the time of the refusal, in ms.
+fn cool_down(text: &str) -> Option<Refusal> {
+    let (until, now) = text.split_once(' ')?;
+    Some(Refusal::CoolDown { until: until.parse().ok()?, now: now.parse().ok()? })
+}
+
+fn open_claim(text: &str) -> Option<OpenClaim> {
+    let (letter, id) = text.split_once(' ')?;
+    let id = ReservationId::from_key(id)?;
+    Some(match ClaimState::from_letter(letter)? {
+        ClaimState::Hold => OpenClaim::Hold(HoldId(id.0)),
+        _ => OpenClaim::Reservation(id),
+    })
 }
 
 /// A claim and some of its seats.

@@ -6,7 +6,9 @@ use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
 use crate::domain::seat::SeatState;
-use crate::engine::claim_fields::{BUCKET_PLACE, BUCKETS, ID_LENGTH, SUMMARY_MARK};
+use crate::engine::claim_fields::{
+    BUCKET_PLACE, BUCKETS, CONDUCT_MARK, HOLDS_WINDOW_MS, ID_LENGTH, SUMMARY_MARK, UNPAID_KEPT_MS,
+};
 use crate::engine::claims::{NOTE_ENDED, NOTE_PAYMENT};
 use crate::engine::columns::{Argument, COLUMNS, Columns};
 use crate::engine::command::PaymentOutcome;
@@ -101,6 +103,9 @@ fn the_fields_of_claims_have_the_same_names() {
     assert_eq!(place, BUCKET_PLACE + 1, "Lua counts from 1");
     assert_eq!(between("local BUCKETS = '", "'"), BUCKETS);
     assert_eq!(between("local SUMMARY_MARK = ", " --"), (SUMMARY_MARK as u32).to_string());
+    assert_eq!(between("local CONDUCT_MARK = ", " --"), (CONDUCT_MARK as u32).to_string());
+    assert_eq!(between("local HOLDS_WINDOW_MS = ", "\n"), HOLDS_WINDOW_MS.to_string());
+    assert_eq!(between("local UNPAID_KEPT_MS = ", "\n"), UNPAID_KEPT_MS.to_string());
     assert_eq!(ReservationId::new(Partition(3)).key().len(), ID_LENGTH);
 }
 
@@ -157,6 +162,7 @@ fn samples() -> Vec<SeatCommand> {
         },
         SeatCommand::SettleRefund { reservation, user, payment, refund: 1, refused: None },
         SeatCommand::Expire { claim: reservation, user },
+        SeatCommand::Forget { user },
         SeatCommand::Block { seats: vec![seat] },
         SeatCommand::Unblock { seats: vec![seat] },
         SeatCommand::FreeSeats { value: "B".to_owned(), seats: vec![seat] },

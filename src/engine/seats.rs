@@ -19,7 +19,7 @@ impl Engine {
     /// the match has no rule against that.
     ///
     /// Refusals: `ExistsDifferent`, `AlreadyHeld`, `ReservedByYou`, `NotOpen`, `PassRequired`,
-    /// `SeatLimit`, `Taken`, `Orphan`.
+    /// `CoolDown`, `OneHold`, `SeatLimit`, `Taken`, `Orphan`.
     pub async fn hold(
         &self,
         match_id: MatchId,
@@ -39,7 +39,7 @@ impl Engine {
     /// Holds the first of some choices of which all seats are free; each choice is an amount in KRW
     /// and `count` seats. `Err(version)`: no choice is free at that version of the match.
     ///
-    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `SeatLimit`.
+    /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `CoolDown`, `OneHold`, `SeatLimit`.
     pub async fn hold_best(
         &self,
         match_id: MatchId,
@@ -129,6 +129,14 @@ impl Engine {
             "expired" => Ok(true),
             "kept" => Ok(false),
             reply => Err(refusal(reply, Noun::Reservation)),
+        }
+    }
+
+    /// Forgets how a user has held seats in a match, when that is old.
+    pub async fn forget_conduct(&self, id: MatchId, user: UserId) -> Result<(), EngineError> {
+        match self.batcher.run(id, SeatCommand::Forget { user }).await?.as_str() {
+            "forgotten" | "kept" => Ok(()),
+            reply => Err(refusal(reply, Noun::Match)),
         }
     }
 

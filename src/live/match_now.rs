@@ -38,6 +38,8 @@ pub struct MatchNow {
     pub refund_fees: Vec<RefundFee>,
     pub status: MatchStatus,
     pub queue: QueueSettings,
+    /// Whether a user may have only one hold or unpaid reservation at a time.
+    pub one_hold_per_user: bool,
     /// Whether a hold that leaves a single free seat alone is refused.
     pub orphan_rule: bool,
 }
@@ -60,6 +62,7 @@ impl MatchNow {
             refund_fees: fixture.refund_fees.clone(),
             status: fixture.status,
             queue: fixture.queue.clone(),
+            one_hold_per_user: fixture.one_hold_per_user,
             orphan_rule: fixture.orphan_rule,
         }
     }

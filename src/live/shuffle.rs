@@ -107,6 +107,8 @@ fn fixture(site: &KnownSite) -> Match {
         moved: false,
         refundable_until: None,
         refund_fees: vec![],
+        one_hold_per_user: false,
+        holds_need_verified_email: false,
         archived: false,
     }
 }

@@ -93,6 +93,7 @@ pub(crate) async fn build(
         counts: SeatCounts::default(),
         health: Health::new(settings.partitions),
         checkout_url: settings.toss_checkout_url.clone(),
+        holds_need_verified_email: settings.holds_need_verified_email,
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };

@@ -1,12 +1,12 @@
 //! Ends holds and reservations at their deadline, also when nobody asks for their seats. The search
 //! only reads, and the batch script checks each deadline again. So any number of workers may do it.
 
-use crate::domain::ids::Partition;
+use crate::domain::ids::{MatchId, Partition};
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
-use crate::engine::partitions::Due;
+use crate::engine::partitions::{Due, DueWork};
 use crate::workers::Workers;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const FIELDS_PER_STEP: usize = 96;
 /// of Redis to the commands of buyers, and 24,000 claims still end in about a second
 /// (`benches/expiry_wave.rs`).
 const STEP_PAUSE: Duration = Duration::from_millis(1);
+
+/// The value of a seat that is held begins with it.
+const HOLD_LETTER: char = 'H';
 
 impl Workers {
     /// Ends all claims of a partition whose deadline has passed; returns how many.
@@ -77,10 +80,12 @@ async fn sweep(engine: &Engine, partition: Partition, due: &[Due]) -> Result<Swe
         if number > 0 {
             tokio::time::sleep(STEP_PAUSE).await;
         }
-        let claims = engine.due_claims(partition, step, until).await?;
+        let DueWork { claims, conduct } = engine.due_work(partition, step, until).await?;
         let sweeps =
             claims.iter().map(|(_, claim)| engine.expire(claim.match_id, claim.user, claim.id));
-        for ((field, _), swept) in claims.iter().zip(join_all(sweeps).await) {
+        let forgets = conduct.iter().map(|(user, id)| engine.forget_conduct(*id, *user));
+        let (swept, forgotten) = join(join_all(sweeps), join_all(forgets)).await;
+        for ((field, _), swept) in claims.iter().zip(swept) {
             if let Ok(true) = swept {
                 all.ended += 1;
             } else {
@@ -88,6 +93,39 @@ async fn sweep(engine: &Engine, partition: Partition, due: &[Due]) -> Result<Swe
                 all.fault = swept.err().or(all.fault);
             }
         }
+        for ((user, _), forgotten) in conduct.iter().zip(forgotten) {
+            if let Err(error) = forgotten {
+                all.kept.insert(user.key());
+                all.fault = Some(error);
+            }
+        }
+    }
+    for id in due.iter().filter_map(Due::closed_match) {
+        all.ended += end_holds(engine, id).await?;
     }
     Ok(all)
+}
+
+/// Ends the holds of a match whose sale has ended; returns how many. The script ends none of a
+/// match that was opened again.
+async fn end_holds(engine: &Engine, id: MatchId) -> Result<usize, EngineError> {
+    let (mut ended, mut cursor) = (0, None);
+    loop {
+        let (seats, next) = engine.seats_page(id, cursor).await?;
+        let values = seats.iter().filter_map(|(_, value)| value.strip_prefix(HOLD_LETTER));
+        let fields: BTreeSet<String> = values.map(str::to_owned).collect();
+        let fields: Vec<String> = fields.into_iter().collect();
+        for step in fields.chunks(FIELDS_PER_STEP) {
+            let holds = engine.holds_in(id, step.to_vec()).await?;
+            let ends = holds.iter().map(|hold| engine.expire(id, hold.user, hold.id));
+            for swept in join_all(ends).await {
+                ended += usize::from(swept?);
+            }
+            tokio::time::sleep(STEP_PAUSE).await;
+        }
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(ended);
+        }
+    }
 }

@@ -1,14 +1,13 @@
 //! The work of one call of Redis is bounded, and releases do not wait behind holds.
 
 use crate::support::engine::Step::Hold;
-use crate::support::engine::{PARTITION, PRICE, TestEngine, limits, seats};
+use crate::support::engine::{PARTITION, PRICE, TestEngine, seats, wide_limits};
 use crate::support::node::TestNode;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::fact::Fields;
 use grandstand::domain::ids::{MatchId, SeatId, UserId};
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::snapshot::parse_told;
 use grandstand::redis::keys::MatchKeys;
@@ -115,7 +114,7 @@ async fn a_large_match_is_read_in_steps_at_one_position() {
     let _: i64 = bed.raw.hset(MatchKeys(id).seats(), sold).await.unwrap();
     let base: BTreeMap<SeatId, u8> = (1..=12_000).map(|seat| (SeatId(seat), b'B')).collect();
     bed.command("CONFIG", &["RESETSTAT"]).await;
-    let engine = bed.another(Limits { seats_per_user: 100, ..limits() }).await;
+    let engine = bed.another(wide_limits(100)).await;
     let changes = async {
         for round in 0..60_u32 {
             // Seats are unblocked while others are held, over the whole hall.
@@ -149,7 +148,7 @@ async fn a_large_match_is_read_in_steps_at_one_position() {
 async fn releases_of_large_holds_are_spread_over_calls() {
     let bed = TestEngine::start().await;
     let id = bed.open_match().await;
-    let engine = bed.another(Limits { seats_per_user: 100, ..limits() }).await;
+    let engine = bed.another(wide_limits(100)).await;
     let holds = (0..60_u32).map(async |number| {
         let (user, first) = (user(), number * 100 + 1);
         let seats = (first..first + 100).map(SeatId).collect();

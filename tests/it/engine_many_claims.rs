@@ -1,7 +1,7 @@
 //! Users with many claims: whatever else a user has, a command works on one claim.
 
 use crate::support::engine::{
-    KEY, PARTITION, PRICE, TestEngine, all, attempt, fixture, limits, seats,
+    KEY, PARTITION, PRICE, TestEngine, all, attempt, fixture, seats, wide_limits,
 };
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::claim::{ClaimState, Reservation, ReservationStatus};
@@ -10,7 +10,6 @@ use grandstand::domain::money::{Attempt, Refund};
 use grandstand::engine::Engine;
 use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{EngineError, Refusal};
-use grandstand::engine::limits::Limits;
 use grandstand::engine::load::Load;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
@@ -63,7 +62,7 @@ async fn count(bed: &TestEngine, me: UserId, state: ClaimState) -> usize {
 #[tokio::test]
 async fn a_user_with_more_claims_than_buckets_can_do_everything_with_each() {
     let bed = TestEngine::start().await;
-    let engine = bed.another(Limits { seats_per_user: 2 * CLAIMS, ..limits() }).await;
+    let engine = bed.another(wide_limits(2 * CLAIMS)).await;
     let (first, second, me) = (bed.open_match().await, bed.open_match().await, user());
     let mut holds = Vec::new();
     for number in 0..CLAIMS {
@@ -123,9 +122,10 @@ async fn a_user_with_more_claims_than_buckets_can_do_everything_with_each() {
 #[tokio::test]
 async fn claims_whose_deadline_has_passed_do_not_count_for_the_limit() {
     let bed = TestEngine::start().await;
+    let engine = &bed.another(wide_limits(4)).await;
     let (id, other, me) = (bed.open_match().await, bed.open_match().await, user());
-    hold(&bed.engine, other, me, &[1]).await;
-    hold(&bed.engine, id, me, &[1]).await;
+    hold(engine, other, me, &[1]).await;
+    hold(engine, id, me, &[1]).await;
     for seat in 2..=4 {
         hold(&bed.hasty, id, me, &[seat]).await;
     }
@@ -134,23 +134,23 @@ async fn claims_whose_deadline_has_passed_do_not_count_for_the_limit() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     for seat in 5..=7 {
-        hold(&bed.engine, id, me, &[seat]).await;
+        hold(engine, id, me, &[seat]).await;
     }
     let (full, none) = (seats(&[8]), Operation::default());
-    let refused = bed.engine.hold(id, me, full, PRICE, &[], none).await;
+    let refused = engine.hold(id, me, full, PRICE, &[], none).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::SeatLimit))), "{refused:?}");
     assert_eq!(bed.seats(id).await, "1H 5H 6H 7H");
     bed.assert_sound().await;
     assert_eq!(expire_due(&bed.engine, PARTITION).await.unwrap(), 0, "all had ended");
     // Somebody else ends an overdue claim by wanting its seat.
     let (theirs, extra) = (user(), bed.open_match().await);
-    hold(&bed.engine, extra, theirs, &[1]).await;
+    hold(engine, extra, theirs, &[1]).await;
     hold(&bed.hasty, extra, theirs, &[2]).await;
     let until = bed.engine.now_ms(PARTITION).await.unwrap() + 2;
     while bed.engine.now_ms(PARTITION).await.unwrap() <= until {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    hold(&bed.engine, extra, me, &[2]).await;
+    hold(engine, extra, me, &[2]).await;
     bed.assert_sound().await;
 }
 
@@ -175,7 +175,7 @@ fn sales_of(me: UserId, id: MatchId) -> Vec<Reservation> {
 #[tokio::test]
 async fn a_partition_is_loaded_in_the_same_form() {
     let bed = TestEngine::start().await;
-    let engine = bed.another(Limits { seats_per_user: CLAIMS + 1, ..limits() }).await;
+    let engine = bed.another(wide_limits(CLAIMS + 1)).await;
     let (open, me) = (fixture(MatchStatus::Open, false), user());
     let (id, reservations) = (open.id, sales_of(me, open.id));
     engine.close_partition(PARTITION).await.unwrap();
@@ -218,7 +218,7 @@ async fn work(bed: &TestEngine, engine: &Engine, id: MatchId, me: UserId, seat: 
 #[tokio::test]
 async fn a_command_reads_and_writes_one_claim_whatever_else_its_user_has() {
     let bed = TestEngine::start().await;
-    let engine = bed.another(Limits { seats_per_user: 2 * CLAIMS, ..limits() }).await;
+    let engine = bed.another(wide_limits(2 * CLAIMS)).await;
     let (id, me, other) = (bed.open_match().await, user(), user());
     let alone = work(&bed, &engine, id, other, 1000).await;
     for seat in 1..=CLAIMS {

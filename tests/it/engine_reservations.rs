@@ -62,9 +62,13 @@ async fn a_hold_becomes_a_reservation_of_its_owner() {
         case("after the close")
             .given(&[Hold, Close])
             .command(Call::Reserve(Me))
-            .expect(Reply::Reserved)
-            .seats("1P 2P")
-            .changes(&["P1,2"]),
+            .expect(Refusal::NotOpen { ended: true })
+            .changes(&["A1,2"]),
+        case("reserved before the close")
+            .given(&[Hold, Reserve, Close])
+            .command(Call::Reserve(Me))
+            .expect(Refusal::AlreadyReserved)
+            .seats("1P 2P"),
     ];
     check(&table).await;
 }
@@ -103,6 +107,11 @@ async fn seats_are_reserved_out_of_the_holds_of_their_owner() {
             .given(&[HoldLate])
             .command(call(Me, &[1]))
             .expect(hold_expired(&[1]))
+            .changes(&["A1,2"]),
+        case("after the close")
+            .given(&[Hold, Close])
+            .command(call(Me, &[1, 2]))
+            .expect(Refusal::NotOpen { ended: true })
             .changes(&["A1,2"]),
         case("some")
             .given(&[Hold])

@@ -31,7 +31,7 @@ async fn a_hold_is_refused_for_the_first_reason_that_counts() {
         case("not loaded first").given(&[Hold, Forget]).command(other(&[1]))
             .expect(Expect::NotLoaded).seats("1H 2H"),
         case("closed before all").given(&[Hold, Close, Queue]).command(other(five))
-            .expect(Refusal::NotOpen { ended: true }).seats("1H 2H"),
+            .expect(Refusal::NotOpen { ended: true }).changes(&["A1,2"]),
         case("pass before limit").given(&[Hold, Queue]).command(other(five))
             .expect(Refusal::PassRequired).seats("1H 2H"),
         case("limit before taken").given(&[Hold]).command(other(five))
@@ -42,8 +42,10 @@ async fn a_hold_is_refused_for_the_first_reason_that_counts() {
             .expect(Refusal::SeatLimit).seats("1O 2O"),
         case("all or none").given(&[Hold]).command(other(&[3, 1]))
             .expect(taken(&[1])).seats("1H 2H"),
-        case("own seats first").given(&[Hold, Close, Queue]).command(mine(&[1]))
+        case("own seats first").given(&[Hold, Queue]).command(mine(&[1]))
             .expect(already_held(&[1])).seats("1H 2H"),
+        case("own hold has ended").given(&[Hold, Close]).command(mine(&[1]))
+            .expect(Refusal::NotOpen { ended: true }).changes(&["A1,2"]),
         case("own and free").given(&[Hold]).command(mine(&[3, 1, 4, 5]))
             .expect(already_held(&[1])).seats("1H 2H"),
         case("reserved by me").given(&[Hold, Reserve]).command(mine(&[1]))

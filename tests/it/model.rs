@@ -3,11 +3,12 @@
 //! must agree after each step.
 
 use crate::support::model_system::{
-    FEES, HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_MATCH, SEATS_PER_USER, System, USERS,
+    BOUNDS, FEES, HOLD_TTL_MS, PAYMENT_TTL_MS, SEATS, SEATS_PER_MATCH, SEATS_PER_USER, System,
+    USERS,
 };
 use futures::future::join_all;
 use grandstand::domain::ids::SeatId;
-use grandstand::domain::model::{Command, Model, Outcome, Right};
+use grandstand::domain::model::{Bounds, Command, Model, Outcome, Right};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use std::collections::BTreeMap;
@@ -128,7 +129,9 @@ fn waits(command: &Command) -> bool {
     )
 }
 
-async fn play(system: &mut System, steps: &[Step]) {
+/// `bounded`: users have cool-downs, and a worker sweeps at each step of the clock. Otherwise claims
+/// that are late end when a command finds them.
+async fn play(system: &mut System, bounded: bool, steps: &[Step]) {
     let prices: BTreeMap<SeatId, i64> =
         (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 997)).collect();
     let mut model = Model::new(
@@ -138,8 +141,9 @@ async fn play(system: &mut System, steps: &[Step]) {
         PAYMENT_TTL_MS,
         SEATS_PER_USER,
         FEES.to_vec(),
+        if bounded { BOUNDS } else { Bounds::default() },
     );
-    system.begin().await;
+    system.begin(bounded).await;
     for step in steps {
         match step {
             Step::Advance(ms) => {
@@ -175,10 +179,10 @@ fn the_scripts_agree_with_the_model() {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..Config::default()
     };
-    let steps = prop::collection::vec(step(), STEPS);
+    let steps = (prop::bool::ANY, prop::collection::vec(step(), STEPS));
     TestRunner::new(config)
-        .run(&steps, |steps| {
-            runtime.block_on(play(&mut system.borrow_mut(), &steps));
+        .run(&steps, |(bounded, steps)| {
+            runtime.block_on(play(&mut system.borrow_mut(), bounded, &steps));
             Ok(())
         })
         .unwrap();

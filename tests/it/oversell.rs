@@ -1,10 +1,9 @@
 //! A seat is never sold twice.
 
-use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits, seats};
+use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, seats, wide_limits};
 use grandstand::domain::ids::{MatchId, PaymentId, UserId};
 use grandstand::engine::Engine;
 use grandstand::engine::command::PaymentOutcome;
-use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::Settled;
 use grandstand::engine::reservations::Source;
@@ -45,7 +44,7 @@ async fn buy(engine: Arc<Engine>, id: MatchId, number: u32) -> Vec<(u32, UserId)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_64_seats_is_sold_once_to_256_buyers_on_four_nodes() {
     let bed = TestEngine::start().await;
-    let wide = Limits { seats_per_user: SEATS, ..limits() };
+    let wide = wide_limits(SEATS);
     let mut engines = Vec::new();
     for _ in 0..4 {
         engines.push(Arc::new(bed.another(wide).await));

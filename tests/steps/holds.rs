@@ -179,6 +179,14 @@ async fn nothing_held(world: &mut World, name: String) {
     assert_eq!(world.person(&name).seen, json!([]));
 }
 
+#[given(expr = "{int} unpaid hold(s) begin(s) a cool-down")]
+async fn cool_down_after(world: &mut World, count: u32) {
+    world.set(move |settings| {
+        settings.rates.rate_limits = "on".to_owned();
+        settings.rates.cool_down_after = count;
+    });
+}
+
 #[when(expr = "the time of {word}'s hold is over")]
 async fn over(world: &mut World, name: String) {
     let deadline = deadline(world.person(&name).hold());

@@ -7,6 +7,7 @@ mod live_updates;
 mod matches;
 mod payments;
 mod queue;
+mod refunds;
 mod refusals;
 mod reservations;
 mod sites;

@@ -98,6 +98,8 @@ impl FromStr for Reason {
             "the match is already on sale" => ErrorCode::MatchAlreadyOpen,
             "the key belongs to another request" => ErrorCode::IdempotencyKeyReused,
             "the order or the amount is wrong" => ErrorCode::AmountMismatch,
+            "tickets cannot be given back any more" => ErrorCode::RefundClosed,
+            "too many holds ended unpaid" => ErrorCode::CoolDown,
             "there were too many attempts" => ErrorCode::TooManyRequests,
             unknown => return Err(format!("no error code has the reason \"{unknown}\"")),
         };

@@ -25,7 +25,7 @@ pub fn read_claims(all: &HashMap<String, String>) -> Vec<(String, Claim)> {
     let (mut found, mut counted) = (vec![], BTreeMap::new());
     for (field, text) in all {
         let owner = UserId::from_key(&field[..22]).unwrap();
-        for line in text.lines() {
+        for line in text.lines().filter(|line| !line.starts_with('~')) {
             let Some(summary) = line.strip_prefix('#') else {
                 found.push((field.clone(), Claim::parse(owner, line).unwrap()));
                 continue;

@@ -41,7 +41,18 @@ pub struct TestEngine {
 
 /// Limits as a new installation has them.
 pub fn limits() -> Limits {
-    Limits { hold_ttl_ms: 300_000, payment_ttl_ms: 600_000, seats_per_user: 4 }
+    Limits {
+        hold_ttl_ms: 300_000,
+        payment_ttl_ms: 600_000,
+        seats_per_user: 4,
+        holds_per_ten_minutes: 20,
+        cool_down_after: 3,
+    }
+}
+
+/// The same for a user with very many holds.
+pub fn wide_limits(seats_per_user: u32) -> Limits {
+    Limits { seats_per_user, holds_per_ten_minutes: 0, cool_down_after: 0, ..limits() }
 }
 
 /// Seat ids.
@@ -237,6 +248,8 @@ pub fn fixture(status: MatchStatus, queue: bool) -> Match {
         moved: false,
         refundable_until: None,
         refund_fees: vec![],
+        one_hold_per_user: false,
+        holds_need_verified_email: false,
         archived: false,
     }
 }
@@ -268,6 +281,8 @@ pub enum Step {
     Refund,
     RefuseRefund,
     Close,
+    /// The match allows one open hold per user.
+    OneHold,
     Queue,
     /// The scene's own user gets a pass.
     Pass,
@@ -336,6 +351,7 @@ impl Scene<'_> {
                     .unwrap();
             }
             Step::Close => self.change(|fixture| fixture.status = MatchStatus::Closed).await,
+            Step::OneHold => self.change(|fixture| fixture.one_hold_per_user = true).await,
             Step::Queue => self.change(|fixture| fixture.queue.enabled = true).await,
             Step::Pass => {
                 let until = engine.now_ms(PARTITION).await.unwrap() + 60_000;

@@ -29,6 +29,7 @@ impl Ran {
             Err(error) => panic!("{error}"),
         };
         let (word, seats) = match refusal {
+            Refusal::CoolDown { .. } => ("cool_down", vec![]),
             Refusal::SeatLimit => ("seat_limit", vec![]),
             Refusal::Taken(seats) => ("taken", seats),
             Refusal::NotFound(_) => ("not_found", vec![]),

@@ -9,7 +9,7 @@ use grandstand::domain::claim::{ClaimState, EndReason};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
 };
-use grandstand::domain::model::{self, Command, EXTRA_MS, Fee, Model, Outcome, State};
+use grandstand::domain::model::{self, Bounds, Command, EXTRA_MS, Fee, Model, Outcome, State};
 use grandstand::domain::money::{Attempt, Refund};
 use grandstand::domain::queue::QueueSettings;
 use grandstand::domain::refund::RefundFee;
@@ -23,6 +23,7 @@ use grandstand::engine::snapshot::parse_told;
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
 use grandstand::redis::keys::MatchKeys;
+use grandstand::workers::expiry::expire_due;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::collections::{BTreeMap, HashMap};
 use tempfile::TempDir;
@@ -42,9 +43,14 @@ pub const FEES: [Fee; 2] = [
     Fee { until: 5_490_000, percent: 33, per_seat: 2_000 },
 ];
 
+/// The bounds of a case with cool-downs.
+pub const BOUNDS: Bounds = Bounds { holds_per_ten_minutes: 6, cool_down_after: 3 };
+
 /// The scripts on a real Redis, with the ids behind the numbers of the model.
 pub struct System {
-    engine: Engine,
+    /// Without and with cool-downs.
+    engines: [Engine; 2],
+    bounded: bool,
     raw: Link,
     matches: Vec<MatchId>,
     users: Vec<UserId>,
@@ -66,13 +72,24 @@ impl System {
             hold_ttl_ms: HOLD_TTL_MS as u64,
             payment_ttl_ms: PAYMENT_TTL_MS as u64,
             seats_per_user: SEATS_PER_USER as u32,
+            holds_per_ten_minutes: 0,
+            cool_down_after: 0,
         };
-        let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
-        let engine = Engine::connect(settings).await.unwrap();
+        let bounded = Limits {
+            holds_per_ten_minutes: BOUNDS.holds_per_ten_minutes as u32,
+            cool_down_after: BOUNDS.cool_down_after,
+            ..limits
+        };
+        let connect = async |limits| {
+            let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits };
+            Engine::connect(settings).await.unwrap()
+        };
+        let engines = [connect(limits).await, connect(bounded).await];
         let raw = grandstand::redis::connect(&redis.url()).await.unwrap();
         let users = (0..USERS).map(|_| UserId::new(Partition(0))).collect();
         Self {
-            engine,
+            engines,
+            bounded: false,
             raw,
             matches: vec![],
             users,
@@ -85,15 +102,20 @@ impl System {
         }
     }
 
+    fn engine(&self) -> &Engine {
+        &self.engines[usize::from(self.bounded)]
+    }
+
     /// New matches for each case.
-    pub async fn begin(&mut self) {
+    pub async fn begin(&mut self, bounded: bool) {
+        self.bounded = bounded;
         let _: () = self.raw.flushall(false).await.unwrap();
-        crate::support::partition::open_partition(&self.engine, 1).await;
+        crate::support::partition::open_partition(self.engine(), 1).await;
         let count = SEATS / SEATS_PER_MATCH;
         self.matches = (0..count).map(|_| MatchId::new(Partition(0))).collect();
-        let now = self.engine.now_ms(Partition(0)).await.unwrap();
+        let now = self.engine().now_ms(Partition(0)).await.unwrap();
         for id in &self.matches {
-            self.engine.put_match(&fixture(*id, now), Default::default()).await.unwrap();
+            self.engine().put_match(&fixture(*id, now), Default::default()).await.unwrap();
         }
         self.claims.clear();
         self.payments.clear();
@@ -119,6 +141,9 @@ impl System {
         let mut keys = vec!["{0}:claims".to_owned(), "{0}:due".to_owned()];
         keys.extend(self.matches.iter().map(|id| MatchKeys(*id).meta()));
         let _: i64 = self.raw.eval(script, keys, vec![ms.to_string()]).await.unwrap();
+        if self.bounded {
+            expire_due(self.engine(), Partition(0)).await.unwrap();
+        }
     }
 
     /// The match that a command is about.
@@ -147,7 +172,7 @@ impl System {
         prices: &BTreeMap<SeatId, i64>,
         model: &Model,
     ) -> Ran {
-        let (engine, id) = (&self.engine, self.match_of(command, model));
+        let (engine, id) = (self.engine(), self.match_of(command, model));
         let user = |number: &usize| self.users[*number];
         let price = |seats: &[SeatId]| seats.iter().map(|seat| prices[seat]).sum::<i64>();
         match command {
@@ -218,7 +243,7 @@ impl System {
     }
 
     async fn run_payment(&self, command: &Command, model: &Model) -> Ran {
-        let (engine, id) = (&self.engine, self.match_of(command, model));
+        let (engine, id) = (self.engine(), self.match_of(command, model));
         let claim = |payment: &usize| self.claims[model.claim_of(*payment)];
         match command {
             Command::Request { user, claim } => {
@@ -301,12 +326,12 @@ impl System {
 
     /// Everything that can be seen must be as the model says.
     pub async fn compare(&mut self, model: &Model) {
-        let now = self.engine.now_ms(Partition(0)).await.unwrap();
+        let now = self.engine().now_ms(Partition(0)).await.unwrap();
         let mut lapsed: HashMap<SeatId, bool> = HashMap::new();
         let mut counted = [[0; USERS]; (SEATS / SEATS_PER_MATCH) as usize];
         for (number, wanted) in model.claims.iter().enumerate() {
             let found =
-                self.engine.claim(self.users[wanted.user], self.claims[number]).await.unwrap();
+                self.engine().claim(self.users[wanted.user], self.claims[number]).await.unwrap();
             let Some(Found::Live(claim)) = found else {
                 assert!(matches!(wanted.state, State::Ended(_)), "{number}: {wanted:?}, not live");
                 continue;
@@ -353,7 +378,7 @@ impl System {
         self.compare_users(model).await;
         let mut taken: BTreeMap<SeatId, u8> = BTreeMap::new();
         for id in &self.matches {
-            taken.extend(self.engine.snapshot(*id).await.unwrap().taken);
+            taken.extend(self.engine().snapshot(*id).await.unwrap().taken);
         }
         self.fold().await;
         for seat in (1..=SEATS).map(SeatId) {
@@ -374,7 +399,7 @@ impl System {
         let found = read_claims(&all).len();
         let mut listed = 0;
         for (number, user) in self.users.iter().enumerate() {
-            let claims = self.engine.claims_of(Partition(0), *user).await.unwrap();
+            let claims = self.engine().claims_of(Partition(0), *user).await.unwrap();
             listed += claims.len();
             let wanted = model.claims.iter().zip(&self.claims).filter(|(claim, _)| {
                 claim.user == number && !matches!(claim.state, State::Ended(_))
@@ -426,6 +451,8 @@ fn fixture(id: MatchId, now: i64) -> Match {
         moved: false,
         refundable_until: FEES.last().map(|last| at(last.until)),
         refund_fees: FEES.map(fee).to_vec(),
+        one_hold_per_user: false,
+        holds_need_verified_email: false,
         archived: false,
     }
 }

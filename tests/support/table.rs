@@ -4,7 +4,7 @@
 use crate::support::calls::{Call, call};
 use crate::support::engine::{Step, TestEngine, seats};
 use grandstand::domain::ids::{HoldId, ReservationId};
-use grandstand::engine::error::{EngineError, Refusal};
+use grandstand::engine::error::{EngineError, OpenClaim, Refusal};
 use uuid::Uuid;
 
 /// What a call returns when it does what it was asked to.
@@ -202,6 +202,18 @@ fn without_id(refusal: Refusal) -> Refusal {
         Refusal::ReservedByYou(_, seats) => {
             Refusal::ReservedByYou(ReservationId(Uuid::nil()), seats)
         }
+        Refusal::OneHold(OpenClaim::Hold(_)) => one_hold(),
+        Refusal::OneHold(OpenClaim::Reservation(_)) => one_reservation(),
         other => other,
     }
+}
+
+/// The hold of the same user that is not reserved, whatever its id.
+pub fn one_hold() -> Refusal {
+    Refusal::OneHold(OpenClaim::Hold(HoldId(Uuid::nil())))
+}
+
+/// The reservation of the same user that is not paid, whatever its id.
+pub fn one_reservation() -> Refusal {
+    Refusal::OneHold(OpenClaim::Reservation(ReservationId(Uuid::nil())))
 }

@@ -43,6 +43,13 @@ pub struct MatchInput {
     #[serde(default)]
     #[schema(max_items = 10)]
     refund_fees: Vec<RefundFee>,
+    /// Whether a user may have only one hold or unpaid reservation of the match at a time; default
+    /// false.
+    #[serde(default)]
+    one_hold_per_user: bool,
+    /// Whether only users whose e-mail is verified may hold seats; default false.
+    #[serde(default)]
+    holds_need_verified_email: bool,
     /// Whether a choice by hand is refused when it would leave a single seat alone; default false.
     #[serde(default)]
     orphan_rule: bool,
@@ -102,6 +109,8 @@ pub async fn create(
         sale_closes_at: given.sale_closes_at,
         refundable_until: given.refundable_until,
         refund_fees: given.refund_fees,
+        one_hold_per_user: given.one_hold_per_user,
+        holds_need_verified_email: given.holds_need_verified_email,
         draw_seed: None,
         drawn: None,
         orphan_rule: given.orphan_rule,
@@ -155,6 +164,8 @@ pub async fn replace(
         sale_closes_at: given.sale_closes_at,
         refundable_until: given.refundable_until,
         refund_fees: given.refund_fees,
+        one_hold_per_user: given.one_hold_per_user,
+        holds_need_verified_email: given.holds_need_verified_email,
         orphan_rule: given.orphan_rule,
         moved: old.moved || old.site_id != given.site_id,
         ..old

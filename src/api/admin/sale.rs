@@ -92,8 +92,8 @@ async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<
     site.map(|_| ()).ok_or_else(|| ErrorCode::SiteNotFound.into())
 }
 
-/// Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
-/// in time. An ANNOUNCED match is called off: it does not open by itself any more.
+/// Closes the sale: seats that are only held come back, and seats that are reserved may still be
+/// paid in time. An ANNOUNCED match is called off: it does not open by itself any more.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/close",
     operation_id = "closeSale", tag = "administration",
     params(("match" = uuid::Uuid, Path)), security(("token" = [])),

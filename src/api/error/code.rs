@@ -76,6 +76,9 @@ codes! {
     /// The match has a queue, and the caller has no valid pass.
     PassRequired = 403:
         "This match has a waiting room. Join the queue and wait for your pass.",
+    /// The match sells only to users whose e-mail is verified.
+    EmailNotVerified = 403:
+        "Confirm your e-mail address first: this match sells only to people who have done so.",
     /// The caller does not hold the seats.
     NotYours = 403: "These seats are not held by you.",
     /// There is no such address.
@@ -130,6 +133,9 @@ codes! {
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
     /// The link of a mail was used before, is too old, or a later mail has replaced it.
     LinkExpired = 409: "The link was used before or is too old. Ask for a new mail.",
+    /// The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
+    OneHoldOnly = 409:
+        "You have seats of this match that are not paid yet. Pay for them, or give them back first.",
     /// These would be more seats than one person may have in a match.
     SeatLimit = 409: "This would be more seats than one person may have in a match.",
     /// The match is not on sale yet, or not any more, as `detail` says.
@@ -201,6 +207,9 @@ codes! {
     AmountMismatch = 422: "Order or amount is not that of this payment. Nothing was charged.",
     /// The caller is above a rate limit.
     TooManyRequests = 429: "Too many of these at once. Try again in a moment.",
+    /// Too many holds of the caller have ended unpaid, or have begun in a short time; `until` is when
+    /// they may hold seats of this match again.
+    CoolDown = 429: "You have held seats many times without buying. Try again a little later.",
     /// There are too many event streams from one address.
     TooManyStreams = 429: "Too many of these at once. Try again in a moment.",
     /// The server has a bug.

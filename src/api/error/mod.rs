@@ -60,11 +60,15 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub orphans: Option<Vec<SeatId>>,
-    /// `ALREADY_HELD`: the hold that has the seats.
+    /// `COOL_DOWN`: when the caller may hold seats again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub until: Option<jiff::Timestamp>,
+    /// `ALREADY_HELD`: the hold that has the seats. `ONE_HOLD_ONLY`: the open hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
     pub hold_id: Option<HoldId>,
-    /// `ALREADY_RESERVED`: the reservation that has the seats.
+    /// `ALREADY_RESERVED`: the reservation that has the seats. `ONE_HOLD_ONLY`: the unpaid one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
     pub reservation_id: Option<ReservationId>,
@@ -142,6 +146,12 @@ impl ApiError {
             let mut seen = HashSet::new();
             seats.retain(|seat| seen.insert(*seat));
         }
+        self
+    }
+
+    /// The client should try again after these seconds.
+    fn after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
         self
     }
 

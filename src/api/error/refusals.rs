@@ -4,7 +4,7 @@ use super::{ApiError, ErrorCode};
 use crate::checkout::CheckoutError;
 use crate::domain::claim::EndReason;
 use crate::domain::ids::{HoldId, ReservationId, SeatId};
-use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, Refusal};
+use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, OpenClaim, Refusal};
 use crate::store::StoreError;
 
 impl From<Refusal> for ApiError {
@@ -16,6 +16,13 @@ impl From<Refusal> for ApiError {
             Refusal::NotOpen { ended } => not_open(ended),
             Refusal::Archived => ErrorCode::MatchArchived.into(),
             Refusal::PassRequired => ErrorCode::PassRequired.into(),
+            Refusal::CoolDown { until, now } => cool_down(until, now),
+            Refusal::OneHold(open) => {
+                Self::from(ErrorCode::OneHoldOnly).with(|members| match open {
+                    OpenClaim::Hold(id) => members.hold_id = Some(id),
+                    OpenClaim::Reservation(id) => members.reservation_id = Some(id),
+                })
+            }
             Refusal::SeatLimit => ErrorCode::SeatLimit.into(),
             Refusal::Taken(lost) => Self::seat_taken(lost),
             Refusal::Orphan(alone) => {
@@ -66,6 +73,12 @@ impl ApiError {
     pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
         Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
     }
+}
+
+fn cool_down(until: i64, now: i64) -> ApiError {
+    let seconds = ((until - now).max(0) as u64).div_ceil(1000);
+    let until = jiff::Timestamp::from_millisecond(until).ok();
+    ApiError::from(ErrorCode::CoolDown).after(seconds).with(|members| members.until = until)
 }
 
 fn already_held(hold: HoldId, seats: Vec<SeatId>) -> ApiError {

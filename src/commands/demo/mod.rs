@@ -126,6 +126,8 @@ fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         moved: false,
         refundable_until: None,
         refund_fees: vec![],
+        one_hold_per_user: false,
+        holds_need_verified_email: false,
         archived: false,
     }
 }

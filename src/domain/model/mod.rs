@@ -2,10 +2,14 @@
 //! Tests run random commands on it and on the scripts and compare the results (the idea of
 //! TigerBeetle's auditor). Nothing at run time uses it.
 
+mod conduct;
 mod payment;
+
+pub use conduct::Bounds;
 
 use crate::domain::claim::EndReason;
 use crate::domain::ids::SeatId;
+use conduct::Conduct;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of a claim in the order in which they were made.
@@ -122,6 +126,9 @@ pub struct Model {
     seats_per_user: usize,
     /// By time. Refunds end with the last one.
     fees: Vec<Fee>,
+    bounds: Bounds,
+    /// By user and match.
+    conduct: BTreeMap<(UserNumber, usize), Conduct>,
 }
 
 /// The time that a withdrawn payment gives back, in ms.
@@ -144,6 +151,7 @@ impl Model {
         payment_ttl_ms: i64,
         seats_per_user: usize,
         fees: Vec<Fee>,
+        bounds: Bounds,
     ) -> Self {
         Self {
             now: 0,
@@ -157,17 +165,21 @@ impl Model {
             payment_ttl_ms,
             seats_per_user,
             fees,
+            bounds,
+            conduct: BTreeMap::new(),
         }
     }
 
     /// Lets time pass, and ends the claims that are due.
     pub fn advance(&mut self, ms: i64) {
         self.now += ms;
-        let now = self.now;
-        for claim in &mut self.claims {
+        for number in 0..self.claims.len() {
+            let claim = &mut self.claims[number];
             let open = matches!(claim.state, State::Hold | State::Pending);
-            if open && claim.deadline <= now {
+            if open && claim.deadline <= self.now {
                 claim.state = State::Ended(EndReason::Expired);
+                let (user, deadline) = (claim.user, claim.deadline);
+                self.note_unpaid(user, self.match_of_claim(number), deadline);
             }
         }
     }
@@ -297,13 +309,18 @@ impl Model {
             let hold = self.claims[number].state == State::Hold;
             return with(if hold { "already_held" } else { "reserved_by_you" }, &mine);
         }
-        if self.seats_of(user, self.match_of(seats[0])) + seats.len() > self.seats_per_user {
+        let fixture = self.match_of(seats[0]);
+        if self.is_cooling_down(user, fixture) {
+            return reply("cool_down");
+        }
+        if self.seats_of(user, fixture) + seats.len() > self.seats_per_user {
             return reply("seat_limit");
         }
         if !lost.is_empty() {
             return with("taken", &lost);
         }
         self.make(user, State::Hold, seats, self.hold_ttl_ms);
+        self.note_hold(user, fixture);
         with("held", seats)
     }
 

@@ -108,6 +108,9 @@ impl Model {
         match outcome {
             Outcome::Approved => {
                 claim.state = State::Confirmed;
+                let user = claim.user;
+                let fixture = self.match_of_claim(self.payments[number].claim);
+                self.note_purchase(user, fixture);
                 return reply("confirmed");
             }
             Outcome::Withdrawn if self.payments[number].asked => return reply("asked"),

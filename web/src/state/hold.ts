@@ -22,6 +22,8 @@ import { addHold, busy, findOwn, forgetOwn, hold, openReservations, ownSeats, re
 import { enterQueueAgain } from './queue';
 import { go } from './route';
 
+/** Until when the fan may hold no seats of a match, because too many of their holds ended unpaid. */
+export const coolDown = signal<{ match: string; until: string } | null>(null);
 export const alternatives = signal<Alternative[]>([]);
 /** The seats of a hold in flight. They are shown as the fan's until the server refuses. */
 export const asking = signal<readonly number[]>([]);
@@ -73,6 +75,9 @@ async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
     return;
   }
   if (problem.code === 'PASS_REQUIRED') enterQueueAgain();
+  if (problem.code === 'COOL_DOWN' && problem.members.until && openMatch.value) {
+    coolDown.value = { match: openMatch.value.match.id, until: problem.members.until };
+  }
   if (problem.code === 'ALREADY_HELD' || problem.code === 'ALREADY_RESERVED') {
     tell('info', text.value.hold.already(Math.max(own, problem.members.seatIds?.length ?? 0)));
   } else {
@@ -136,6 +141,7 @@ export async function reserve(): Promise<void> {
       reservation.seats.some((line) => seats.includes(line.seatId)),
     );
     if (made) goToReservation(made);
+    else if (asProblem(error).code === 'MATCH_NOT_OPEN') tell('bad', text.value.hold.ended);
     else tellProblem(error);
   } finally {
     busy.value = false;

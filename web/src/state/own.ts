@@ -37,8 +37,14 @@ effect(() => {
   const inTime = holds.value.filter((held) => secondsUntil(held.expiresAt) > 0);
   if (inTime.length === holds.value.length) return;
   holds.value = inTime;
-  tell('bad', text.value.hold.expired);
+  tell('bad', saleEnded() ? text.value.hold.ended : text.value.hold.expired);
 });
+
+/** Holds end with the sale. */
+function saleEnded(): boolean {
+  const match = openMatch.value?.match;
+  return match !== undefined && (match.status === 'CLOSED' || secondsUntil(match.saleClosesAt) <= 0);
+}
 
 function together(list: Hold[]): HeldSeats | null {
   if (list.length === 0) return null;
@@ -94,7 +100,8 @@ function tellLost(before: Hold[]): void {
   const lost = before.filter((held) => held.seats.some((line) => !ownSeats.value.has(line.seatId)));
   const moved = before.length > 0 && holds.value.length === 0;
   const t = text.value.hold;
-  if (lost.some((held) => secondsUntil(held.expiresAt) <= 1)) tell('bad', t.expired);
+  if (lost.length > 0 && saleEnded()) tell('bad', t.ended);
+  else if (lost.some((held) => secondsUntil(held.expiresAt) <= 1)) tell('bad', t.expired);
   else if (lost.length > 0) tell('info', t.lost);
   else if (moved) tell('info', t.reserved);
 }

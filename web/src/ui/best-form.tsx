@@ -5,6 +5,7 @@ import { busy } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
 import { nameOf } from '../text/format';
+import { isCoolingDown } from './cool-down';
 import { Icon } from './icon';
 
 export function BestForm({ open }: { open: OpenMatch }) {
@@ -85,7 +86,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
             ))}
           </select>
         </div>
-        <button class="button wide" data-testid="best" disabled={busy.value}>
+        <button class="button wide" data-testid="best" disabled={busy.value || isCoolingDown(open.match.id)}>
           {t.best.find}
         </button>
       </form>

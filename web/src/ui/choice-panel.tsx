@@ -4,6 +4,7 @@ import { busy } from '../state/own';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
 import { nameOf, offerTexts, seatText } from '../text/format';
+import { isCoolingDown } from './cool-down';
 import { Icon } from './icon';
 import { SaleOpens } from './opening';
 
@@ -28,6 +29,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
       {seats.length === 0 && (
         <p class="soft">{soldOut ? t.choose.soldOut : t.choose.empty(seatLimit.value)}</p>
       )}
+      {open.match.holdsNeedVerifiedEmail && <p class="soft">{t.choose.verifiedOnly}</p>}
       <Alternatives />
       {seats.length > 0 && (
         <>
@@ -57,7 +59,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
           <button
             class="button primary wide"
             data-testid="hold"
-            disabled={busy.value || !canBuy}
+            disabled={busy.value || !canBuy || isCoolingDown(open.match.id)}
             onClick={() => void askForSeats({ seatIds: seats.map((seat) => table.ids[seat]) })}
           >
             {t.choose.hold(seats.length)}

@@ -8,6 +8,7 @@ import { askLogIn } from '../state/log-in';
 import { tell, tellProblem } from '../state/notices';
 import { goToPay } from '../state/payment';
 import { text } from '../text';
+import { matchDay, matchTime } from '../text/format';
 import { orderName } from '../text/names';
 import { Countdown } from './countdown';
 import { Failure } from './failure';
@@ -55,6 +56,7 @@ export function ReservationPage({ id }: { id: string }) {
     <div class="page narrow">
       <Ticket reservation={reservation} match={match} />
       <State reservation={reservation} match={match} />
+      <Refund reservation={reservation} />
       <Cancel reservation={reservation} onDone={reload} />
     </div>
   );
@@ -112,11 +114,42 @@ function PayPart({ reservation, match }: Booked) {
   );
 }
 
+/** Until when the tickets can be given back, and for what; or what came back. */
+function Refund({ reservation }: { reservation: Reservation }) {
+  const { reservations: t, won } = text.value;
+  const { status, refund, payment } = reservation;
+  const isOpen = status === 'PENDING' || status === 'CONFIRMED';
+  if (isOpen && refund) {
+    const until = refund.until && `${matchDay(refund.until)} ${matchTime(refund.until)}`;
+    return (
+      <p class="soft centre" data-testid="refund">
+        {until ? t.refundUntil(until) : t.refundAlways}{' '}
+        {refund.fee > 0 ? t.feeNow(won(refund.fee)) : t.noFee}
+      </p>
+    );
+  }
+  // A reservation that is not paid can still be cancelled.
+  if (isOpen) {
+    return (
+      <p class="soft centre" data-testid="refund">
+        {status === 'CONFIRMED' ? t.refundClosed : t.refundClosedSoon}
+      </p>
+    );
+  }
+  if (status !== 'CANCELLED' || !payment?.refunded) return null;
+  return (
+    <p class="soft centre" data-testid="refund">
+      {t.refunded(won(payment.refunded))} {payment.refundFees > 0 && t.feeKept(won(payment.refundFees))}
+    </p>
+  );
+}
+
 function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () => void }) {
   const t = text.value.reservations;
   const asking = useSignal(false);
   const busy = useSignal(false);
-  if (reservation.status !== 'PENDING' && reservation.status !== 'CONFIRMED') return null;
+  const isPaid = reservation.status === 'CONFIRMED';
+  if (reservation.status !== 'PENDING' && !(isPaid && reservation.refund)) return null;
   const cancel = async () => {
     busy.value = true;
     try {
@@ -134,13 +167,21 @@ function Cancel({ reservation, onDone }: { reservation: Reservation; onDone: () 
   if (!asking.value) {
     return (
       <button class="link danger" data-testid="cancel" onClick={() => (asking.value = true)}>
-        {reservation.status === 'CONFIRMED' ? t.cancelPaid : t.cancel}
+        {isPaid ? t.cancelPaid : t.cancel}
       </button>
     );
   }
   return (
     <div class="card ask" role="alertdialog" aria-label={t.cancelSure}>
       <p>{t.cancelSure}</p>
+      {isPaid && reservation.refund && (
+        <dl class="sums" data-testid="refund-sums">
+          <dt>{t.fee}</dt>
+          <dd>{text.value.won(reservation.refund.fee)}</dd>
+          <dt>{t.back}</dt>
+          <dd>{text.value.won(reservation.refund.amount)}</dd>
+        </dl>
+      )}
       <div class="ask-actions">
         <button class="button danger" data-testid="cancel-yes" disabled={busy.value} onClick={cancel}>
           {t.cancelYes}

@@ -5,6 +5,7 @@ import { hold } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { BestForm } from './best-form';
 import { ChoicePanel } from './choice-panel';
+import { CoolDown } from './cool-down';
 import { DrawSection } from './draw-section';
 import { GradeFilter } from './grade-filter';
 import { HoldPanel } from './hold-panel';
@@ -33,6 +34,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
   return (
     <aside class="panel" ref={panel} tabIndex={-1}>
       <OpenReservations />
+      <CoolDown match={open.match.id} />
       <ChoicePanel open={open} canBuy={canBuy} />
       {canBuy && <BestForm open={open} />}
       <GradeFilter open={open} />

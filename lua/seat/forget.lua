@@ -1,0 +1,10 @@
+-- forget: the conduct of a user in a match is old, and leaves their field.
+-- Replies: forget: kept forgotten
+commands.forget = function(batch, match, command)
+  local user = batch.user_of[command]
+  local entry = conduct_take(batch, match.id, user)
+  if not conduct_is_old(entry, batch.now) then return 'kept' end
+  -- all checked: write
+  conduct_forget(batch, match.id, user)
+  return 'forgotten'
+end
