@@ -7,8 +7,8 @@
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key and of ended claims
 -- KEYS[8..]          per match: HASH meta, HASH seats, ZSET passes, STREAM changes
 -- All of ARGV is in MessagePack.
--- ARGV[1]     hold time in ms, time to pay in ms, seats per user, holds begun in ten minutes, unpaid
---             ends before a cool-down, then the ids of the matches
+-- ARGV[1]     hold time in ms, time to pay in ms, seats per user, holds begun in ten minutes,
+--             unpaid ends before a cool-down, then the ids of the matches
 -- ARGV[2..7]  a column each: name, number of the match, id, user, number of seats, seats before
 -- ARGV[8]     a map of the columns in `ARGUMENTS` (lib/batch.lua), each a map from the number of a
 --             command to its value

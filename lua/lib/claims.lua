@@ -27,7 +27,9 @@ local function read_fields(batch, names, size)
       if text and text:byte() == SUMMARY_MARK then
         summaries[field], text = summary_parse(text)
       end
-      if text and text:byte() == CONDUCT_MARK then batch.conduct[field], text = conduct_parse(text) end
+      if text and text:byte() == CONDUCT_MARK then
+        batch.conduct[field], text = conduct_parse(text)
+      end
       records[field] = text
     end
   end

@@ -1,7 +1,7 @@
 -- How far the payment of a claim has come. It is one text at the end of the record (and in facts),
 -- with ';' between its fields: attempt (each begin raises it), number of the last refund, amount of
--- that refund in KRW, its seats by comma, amount of all earlier refunds in KRW, their seats, fee
--- of the last refund, fees of all earlier ones. An amount is what goes back: with the fee it is what
+-- that refund in KRW, its seats by comma, amount of all earlier refunds in KRW, their seats, fee of
+-- the last refund, fees of all earlier ones. An amount is what goes back: with the fee it is what
 -- the seats have cost. The fees are missing when there were none.
 -- `src/domain/money.rs` reads the same form.
 local function money_of(claim)

@@ -57,8 +57,8 @@ local function record_text(claim)
   if claim.text then return claim.text end
   local paid = claim.terms ~= '' and '|' .. claim.terms or ''
   if claim.payment ~= '' then
-    paid = '|' .. claim.terms .. '|' .. claim.payment .. '|' .. claim.method .. '|' .. claim.payment_state .. '|'
-      .. claim.payment_key .. '|' .. claim.money
+    paid = '|' .. claim.terms .. '|' .. claim.payment .. '|' .. claim.method .. '|'
+      .. claim.payment_state .. '|' .. claim.payment_key .. '|' .. claim.money
   end
   claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. claim.deadline
     .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. paid

@@ -10,8 +10,8 @@ use crate::api::extract::{
 use crate::api::views::ReservationView;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, Partition, ReservationId, SeatId, UserId};
+use crate::engine::cancellation::{Cancellation, Extent, Right};
 use crate::engine::claims::Found;
-use crate::engine::command::{Cancellation, Extent, Right};
 use crate::engine::error::EngineError;
 use crate::engine::operation::Operation;
 use crate::engine::reservations::Source;

@@ -6,7 +6,7 @@ use crate::domain::claim::{PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::SeatId;
 use crate::domain::money::Refund;
 use crate::domain::position::StreamId;
-use crate::engine::command::Cancellation;
+use crate::engine::cancellation::Cancellation;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
 use crate::engine::reservations::Cancelled;

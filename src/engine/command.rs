@@ -5,6 +5,7 @@ use crate::domain::best::Orphan;
 use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
+use crate::engine::cancellation::Cancellation;
 use crate::engine::columns::{Argument, Row};
 
 /// A seat that is reserved by its name costs as much as this many seats, because it is looked up in
@@ -83,53 +84,6 @@ pub enum SeatCommand {
     FreeSeats { value: String, seats: Vec<SeatId> },
     /// Takes the record of a sale out of Redis, because its match is archived.
     Archive { claim: ReservationId, user: UserId },
-}
-
-/// Which seats are cancelled, and by whose right.
-#[derive(Debug, Clone)]
-pub struct Cancellation {
-    pub extent: Extent,
-    /// Seats with their prices in KRW: those to cancel, or those of which the fee is made.
-    pub seats: Vec<(SeatId, i64)>,
-    pub right: Right,
-}
-
-/// How much of a reservation is cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    All,
-    /// Only the seats that are named.
-    These,
-}
-
-/// By whose right something is cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// The buyer's: until the end of refunds, with the fee.
-    Fan,
-    /// An organiser's, at any time, with the fee.
-    Organiser,
-    /// An organiser's, who takes no fee.
-    Waived,
-}
-
-impl Extent {
-    fn word(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::These => "these",
-        }
-    }
-}
-
-impl Right {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Fan => "fan",
-            Self::Organiser => "organiser",
-            Self::Waived => "waived",
-        }
-    }
 }
 
 /// The outcome of a payment, as the gateway or the claim in PostgreSQL decided it.

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod archive;
 pub mod batch;
+pub mod cancellation;
 pub mod catalog;
 mod claim_fields;
 pub mod claims;

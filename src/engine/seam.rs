@@ -6,13 +6,14 @@ use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
 use crate::domain::seat::SeatState;
+use crate::engine::cancellation::{Cancellation, Extent, Right};
 use crate::engine::claim_fields::{
     BUCKET_PLACE, BUCKETS, CONDUCT_MARK, HOLDS_WINDOW_MS, ID_LENGTH, SUMMARY_MARK, UNPAID_KEPT_MS,
 };
 use crate::engine::claims::{NOTE_ENDED, NOTE_PAYMENT};
 use crate::engine::columns::{Argument, COLUMNS, Columns};
 use crate::engine::command::PaymentOutcome;
-use crate::engine::command::{Cancellation, Extent, MissedStep, Right, SeatCommand};
+use crate::engine::command::{MissedStep, SeatCommand};
 use crate::engine::partitions::{ANSWER_TTL_MS, LAYOUT};
 use crate::engine::scripts::SEAT_BATCH;
 use std::collections::BTreeSet;

@@ -2,6 +2,7 @@
 
 use crate::support::engine::Step::Hold;
 use crate::support::engine::{PARTITION, PRICE, TestEngine, seats, wide_limits};
+use crate::support::given::wide_limits;
 use crate::support::node::TestNode;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};

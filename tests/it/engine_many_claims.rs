@@ -1,8 +1,7 @@
 //! Users with many claims: whatever else a user has, a command works on one claim.
 
-use crate::support::engine::{
-    KEY, PARTITION, PRICE, TestEngine, all, attempt, fixture, seats, wide_limits,
-};
+use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, all, attempt, fixture, seats};
+use crate::support::given::wide_limits;
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::claim::{ClaimState, Reservation, ReservationStatus};
 use grandstand::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};

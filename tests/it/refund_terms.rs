@@ -9,7 +9,7 @@ use fred::prelude::*;
 use grandstand::domain::ids::SeatId;
 use grandstand::domain::money::Refund;
 use grandstand::domain::refund::RefundFee;
-use grandstand::engine::command::{Cancellation, Right};
+use grandstand::engine::cancellation::{Cancellation, Right};
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Cancelled;

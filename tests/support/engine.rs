@@ -1,5 +1,6 @@
 //! An engine on a Redis of its own, without a node: matches in any state, and what Redis has.
 
+pub use crate::support::given::{all, limits, these};
 use crate::support::partition::open_partition;
 use fred::prelude::*;
 use grandstand::domain::catalog::{Match, MatchStatus};
@@ -10,7 +11,7 @@ use grandstand::domain::ids::{
 };
 use grandstand::domain::money::{Attempt, Refund as Refunding};
 use grandstand::domain::queue::QueueSettings;
-use grandstand::engine::command::{Cancellation, Extent, PaymentOutcome, Right};
+use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
@@ -39,35 +40,8 @@ pub struct TestEngine {
     _dir: TempDir,
 }
 
-/// Limits as a new installation has them.
-pub fn limits() -> Limits {
-    Limits {
-        hold_ttl_ms: 300_000,
-        payment_ttl_ms: 600_000,
-        seats_per_user: 4,
-        holds_per_ten_minutes: 20,
-        cool_down_after: 3,
-    }
-}
-
-/// The same for a user with very many holds.
-pub fn wide_limits(seats_per_user: u32) -> Limits {
-    Limits { seats_per_user, holds_per_ten_minutes: 0, cool_down_after: 0, ..limits() }
-}
-
-/// Seat ids.
 pub fn seats(numbers: &[u32]) -> Vec<SeatId> {
     numbers.iter().copied().map(SeatId).collect()
-}
-
-/// A buyer cancels all seats that are left.
-pub fn all() -> Cancellation {
-    Cancellation { extent: Extent::All, seats: vec![], right: Right::Fan }
-}
-
-/// A buyer cancels these seats, each with its price in KRW.
-pub fn these(seats: &[(SeatId, i64)]) -> Cancellation {
-    Cancellation { extent: Extent::These, seats: seats.to_vec(), right: Right::Fan }
 }
 
 impl TestEngine {

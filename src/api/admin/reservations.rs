@@ -9,7 +9,7 @@ use crate::api::reservations::{FoundReservation, cancellation, find};
 use crate::api::staff::{Manager, Reader, refuse_other_site};
 use crate::api::views::{RefundView, ReservationView};
 use crate::domain::ids::{ReservationId, SeatId, UserId};
-use crate::engine::command::Right;
+use crate::engine::cancellation::Right;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
