@@ -1,7 +1,7 @@
 //! The work of one call of Redis is bounded, and releases do not wait behind holds.
 
 use crate::support::engine::Step::Hold;
-use crate::support::engine::{PARTITION, PRICE, TestEngine, seats, wide_limits};
+use crate::support::engine::{PARTITION, PRICE, TestEngine, seats};
 use crate::support::given::wide_limits;
 use crate::support::node::TestNode;
 use fred::prelude::*;

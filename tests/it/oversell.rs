@@ -1,6 +1,6 @@
 //! A seat is never sold twice.
 
-use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, seats, wide_limits};
+use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, seats};
 use crate::support::given::wide_limits;
 use grandstand::domain::ids::{MatchId, PaymentId, UserId};
 use grandstand::engine::Engine;
