@@ -85,10 +85,13 @@ impl Routes {
     /// The same without its document. Over HTTP/2 a document waits for the client, and a head does
     /// not.
     pub(super) fn refuse_bare(&self) -> HttpResponse<Sent> {
-        let mut response = self.refuse();
-        response.headers_mut().remove(header::CONTENT_TYPE);
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        response.map(|_| Sent::empty())
+        let code = ErrorCode::Overloaded;
+        let mut response = HttpResponse::new(Sent::empty());
+        *response.status_mut() = code.status();
+        let seconds = HeaderValue::from(code.retry_after_seconds().unwrap_or(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        self.metrics.of("").record("other", code.status(), Duration::ZERO);
+        response
     }
 
     async fn handle(&self, request: Request) -> Response {

@@ -28,13 +28,16 @@ const ROOM_STALL_MIN: Duration = Duration::from_millis(250);
 const SEARCH_PAUSE: Duration = Duration::from_millis(50);
 /// The most bytes that are kept for slow clients of a node. More: less memory is left for seats.
 /// Fewer: a crowd of slow phones is refused.
-const NODE_BYTES_MAX: usize = 48 * 1024 * 1024;
-/// The most bytes that are kept for slow clients behind one address: a sixth of the above.
+const NODE_BYTES_MAX: usize = 40 * 1024 * 1024;
+/// The most bytes that are kept for slow clients behind one address: a fifth of the above.
 const ADDRESS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A call of HTTP/2 with its task and its buffers, in bytes (measured).
 const CALL_COST_BYTES: usize = 8 * 1024;
-/// The buffers of a connection of HTTP/1.1 whose other side reads nothing, in bytes (measured).
-const BLOCKED_COST_BYTES: usize = 24 * 1024;
+/// The buffers of a connection whose other side reads nothing, in bytes (measured).
+const BLOCKED_COST_BYTES: usize = 48 * 1024;
+/// A connection of HTTP/2 ends when so many of its requests found no room, because a client that
+/// begins a hundred requests at once would keep the node busy with refusals.
+const REFUSALS_MAX: u32 = 8;
 
 /// There is no room for more, and nobody has to go.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -87,6 +90,8 @@ struct State {
     blocked_since: Option<Instant>,
     /// Since when there is no call.
     idle_since: Option<Instant>,
+    /// Requests that found no room.
+    refused: u32,
     is_cut: bool,
 }
 
@@ -164,6 +169,7 @@ impl Outgoing {
                 head_since: (!is_http2).then_some(now),
                 blocked_since: None,
                 idle_since: Some(now),
+                refused: 0,
                 is_cut: false,
             }),
             cut: Notify::new(),
@@ -260,12 +266,26 @@ impl Peer {
         }
     }
 
-    /// The socket takes no bytes.
+    /// The socket takes no bytes. If there is no room for that, this connection ends.
     pub(super) fn blocked(&self) {
+        if self.check_room(BLOCKED_COST_BYTES).is_err() && self.end() {
+            self.outgoing.crowded.increment(1);
+        }
         let mut state = self.state.lock();
         if state.blocked_since.is_none() {
             state.blocked_since = Some(Instant::now());
             self.add(BLOCKED_COST_BYTES);
+        }
+    }
+
+    /// A request found no room.
+    fn refused(&self) {
+        let mut state = self.state.lock();
+        state.refused += 1;
+        let is_hasty = state.refused >= REFUSALS_MAX;
+        drop(state);
+        if is_hasty && self.end() {
+            self.outgoing.crowded.increment(1);
         }
     }
 
@@ -317,7 +337,7 @@ impl Ticket {
     pub(super) fn begin(peer: &Arc<Peer>) -> Result<Self, Full> {
         let bytes = if peer.is_http2 { CALL_COST_BYTES } else { 0 };
         if bytes > 0 {
-            peer.check_room(bytes)?;
+            peer.check_room(bytes).inspect_err(|_| peer.refused())?;
         }
         let call = Arc::new(Call { bytes: AtomicUsize::new(bytes), progress: Mutex::default() });
         peer.add(bytes);

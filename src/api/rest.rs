@@ -23,6 +23,8 @@ use std::time::Duration;
 const REST_BYTES_MAX: usize = 256 * 1024;
 /// The same for an administrator, whose site plan is too large.
 const PLAN_REST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The bytes of a body that need no room.
+const FREE_BYTES: usize = 4 * 1024;
 /// How long a refusal waits for the rest. Shorter: a slow phone has to connect again. Longer: slow
 /// senders keep their connections longer.
 const REST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -39,6 +41,7 @@ struct Unread {
     ticket: Arc<Ticket>,
     /// The bytes that were read, and are kept until the response.
     received: usize,
+    free: usize,
     limit: usize,
 }
 
@@ -60,7 +63,8 @@ pub(super) fn lend(request: Request<Incoming>, ticket: &Arc<Ticket>) -> (Request
     let limit = if is_plan { PLAN_REST_BYTES_MAX } else { REST_BYTES_MAX };
     let (head, body) = request.into_parts();
     let ticket = ticket.clone();
-    let unread = Unread { body, waits, ended: false, ticket, received: 0, limit };
+    let (ended, received, free) = (false, 0, FREE_BYTES);
+    let unread = Unread { body, waits, ended, ticket, received, free, limit };
     let rest = Rest(Arc::new(Mutex::new(unread)));
     (Request::from_parts(head, axum::body::Body::new(rest.clone())), Some(rest))
 }
@@ -120,8 +124,12 @@ impl Body for Rest {
             Poll::Ready(Some(Ok(frame))) => {
                 unread.ticket.progress();
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                unread.ticket.grow(bytes)?;
-                unread.received += bytes;
+                // The first bytes are free, so that a small request is served in any case.
+                unread.free = unread.free.saturating_sub(bytes);
+                if unread.free == 0 {
+                    unread.ticket.grow(bytes)?;
+                    unread.received += bytes;
+                }
             }
             Poll::Ready(_) => unread.ticket.progress(),
         }

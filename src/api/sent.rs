@@ -15,6 +15,10 @@ use std::task::{Context, Poll};
 /// that reads nothing.
 const PIECE_BYTES: usize = 8 * 1024;
 
+/// A body up to this size is sent in any case, because what it reports has been done. It fits into
+/// the buffers that are counted for its connection or request.
+const SMALL_BYTES: u64 = 8 * 1024;
+
 /// Marks a response whose body belongs to the node, and is the same bytes for all who get it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shared;
@@ -57,8 +61,8 @@ pub(super) fn ticketed(
     response: Response,
     ticket: Arc<Ticket>,
 ) -> Result<HttpResponse<Sent>, Full> {
-    if response.extensions().get::<Shared>().is_none() {
-        let bytes = response.body().size_hint().upper().unwrap_or_default();
+    let bytes = response.body().size_hint().upper().unwrap_or_default();
+    if bytes > SMALL_BYTES && response.extensions().get::<Shared>().is_none() {
         ticket.grow(usize::try_from(bytes).unwrap_or(usize::MAX))?;
     }
     if ticket.is_http2() {

@@ -136,3 +136,50 @@ async fn a_missing_body_closes_the_connection_cleanly() {
     }
     node.finish().await;
 }
+
+/// A client that has sent a part of its body, and no more, hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_end_is_refused() {
+    let node = TestNode::start().await;
+    let mut wire = Wire::open(&node.guest().url).await;
+    let head = "POST /api/users/log-in HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        content-length: 100\r\n\r\n{";
+    wire.stream.write_all(head.as_bytes()).await.unwrap();
+    let heard = wire.answer().await.unwrap();
+    assert_eq!((heard.status, heard.closes), (408, true));
+    node.finish().await;
+}
+
+/// A client without a place reads why, and when to come again. Neither a head nor a preface of
+/// HTTP/2 that does not end keeps a place for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_node_says_so_until_rude_clients_have_lost_their_places() {
+    let node = TestNode::start_with(|settings| {
+        settings.rates.rate_limits = "on".to_owned();
+        settings.rates.connections_per_address = 2;
+    })
+    .await;
+    let mut rude = Vec::new();
+    for begin in ["GET / HTTP/1.1\r\nhost: ", "PR"] {
+        let mut wire = Wire::open(&node.running().url()).await;
+        wire.stream.write_all(begin.as_bytes()).await.unwrap();
+        wire.stream.flush().await.unwrap();
+        rude.push(wire);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut wire = Wire::open(&node.running().url()).await;
+    let mut text = String::new();
+    wire.stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    wire.stream.read_to_string(&mut text).await.unwrap();
+    for part in ["HTTP/1.1 503 ", "retry-after: 1\r\n", "application/problem+json", "OVERLOADED"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let mut end = Vec::new();
+    for mut wire in rude {
+        let ending = wire.stream.read_to_end(&mut end);
+        let ended = tokio::time::timeout(Duration::from_secs(10), ending).await;
+        assert!(ended.is_ok(), "it keeps its place");
+    }
+    node.guest().get("/api/matches").await.expect(200);
+    node.finish().await;
+}

@@ -12,6 +12,8 @@ use tokio::io::AsyncWriteExt as _;
 const LOG_INS: usize = 1000;
 /// The log-ins on each connection of HTTP/2.
 const STREAMS: usize = 50;
+/// The pause between two of them that come over the same protocol.
+const ARRIVAL_PAUSE: Duration = Duration::from_millis(6);
 /// How long a client waits before it hangs up.
 const PATIENCE: Duration = Duration::from_millis(2);
 const MEMORY_MAX: u64 = 80 << 20;
@@ -53,12 +55,22 @@ async fn reset_over_http2(victim: &Victim, number: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_ins_that_hang_up_cost_no_more_hashes_than_there_are_cores() {
     let victim = Victim::start().await;
+    // The memory of honest log-ins is not counted.
+    let honest = json!({"email": "fan@test.example", "password": "not this one"});
+    let log_ins = (0..2).map(|_| victim.fan.post("/api/users/log-in", &honest));
+    futures::future::join_all(log_ins).await;
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let crowd = async {
-        let over_http1 = (0..LOG_INS / 2).map(|number| reset(&victim, number));
-        futures::future::join_all(over_http1).await;
-        let over_http2 = (0..LOG_INS / 2 / STREAMS).map(|number| reset_over_http2(&victim, number));
-        futures::future::join_all(over_http2).await;
+        let over_http1 = (0..LOG_INS / 2).map(async |number| {
+            tokio::time::sleep(ARRIVAL_PAUSE * number as u32).await;
+            reset(&victim, number).await;
+        });
+        let over_http2 = (0..LOG_INS / 2 / STREAMS).map(async |number| {
+            tokio::time::sleep(ARRIVAL_PAUSE * (number * STREAMS) as u32).await;
+            reset_over_http2(&victim, number).await;
+        });
+        let over_http1 = futures::future::join_all(over_http1);
+        tokio::join!(over_http1, futures::future::join_all(over_http2));
         // What has begun meanwhile ends.
         while victim.metric("grandstand_hashes_running").await > 0.0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -82,6 +94,6 @@ async fn log_ins_that_hang_up_cost_no_more_hashes_than_there_are_cores() {
     let (p99, megabytes) = (seen.p99(), seen.memory >> 20);
     println!("{LOG_INS} log-ins that hang up: {megabytes} MB, p99 of other people {p99:?}");
     assert!(seen.memory <= MEMORY_MAX, "{megabytes} MB");
-    assert!(!seen.times.is_empty(), "nobody else was served");
+    assert!(seen.times.len() >= 6, "too few others were served");
     victim.finish().await;
 }
