@@ -7,7 +7,7 @@ use grandstand::commands::dev::Dev;
 use grandstand::commands::{
     admin, dead_letters, demo, load, queue_check, rebuild, restore, verify,
 };
-use grandstand::config::{Settings, read_file};
+use grandstand::config::{self, Settings};
 use grandstand::node::{Node, NodeRole};
 use grandstand::store::Store;
 use grandstand_emulator::{Emulator, EmulatorSettings};
@@ -127,6 +127,7 @@ enum Command {
         #[arg(
             long,
             env = "GRANDSTAND_TOSS_SECRET_KEY",
+            hide_env_values = true,
             default_value = "test_sk_grandstand_emulator"
         )]
         secret_key: String,
@@ -231,30 +232,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line. The values of the settings file are defaults, which flags and the
-/// environment override.
+/// Parses the command line. The values of the settings file and of the secret files are defaults,
+/// which flags and the environment override.
 fn parse() -> anyhow::Result<Cli> {
-    let first = Cli::command().ignore_errors(true).get_matches();
-    let file = first.get_one::<PathBuf>("config").cloned();
-    let Some(path) = file else { return Ok(Cli::parse()) };
-    let mut command = Cli::command();
-    let names: Vec<String> =
-        command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    for (key, value) in read_file(&path)? {
-        let mut is_known = false;
-        for name in &names {
-            command = command.mut_subcommand(name, |command| {
-                if command.get_arguments().any(|argument| argument.get_id() == key.as_str()) {
-                    is_known = true;
-                    command.mut_arg(&key, |argument| argument.default_value(value.clone()))
-                } else {
-                    command
-                }
-            });
-        }
-        anyhow::ensure!(is_known, "{}: there is no setting {key}", path.display());
+    let file = config::settings_file(Cli::command());
+    let command = config::with_sources(Cli::command(), file.as_deref(), &config::environment())?;
+    let matches = command.clone().get_matches();
+    for line in config::visible_secrets(&command, &matches) {
+        eprintln!("grandstand: {line}");
     }
-    Ok(Cli::from_arg_matches(&command.get_matches())?)
+    Ok(Cli::from_arg_matches(&matches)?)
 }
 
 /// Starts as many threads as there are cores. `dev` leaves one core to its private Redis, which
@@ -274,6 +261,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve { role, settings } => {
             logs(&settings);
             settings.check()?;
+            for warning in settings.warnings() {
+                tracing::warn!("{warning}");
+            }
             grandstand::failpoint::arm(&settings.die_at);
             let node = Node::start(&settings, role).await?;
             announce(&node);

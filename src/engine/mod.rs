@@ -46,8 +46,8 @@ use fred::types::FromValue;
 /// A notice is kept for a day: longer than an access token lives, and longer than a node is away.
 const NOTICE_TTL_MS: u64 = 86_400_000;
 
-/// The settings of an engine.
-#[derive(Debug, Clone)]
+/// The settings of an engine. They have no `Debug`, because the URL may have a password.
+#[derive(Clone)]
 pub struct EngineSettings {
     pub redis_url: String,
     /// 1 to 4,096; fixed at first start.

@@ -2,7 +2,7 @@
 //! wait for the deposit. So such a payment is refused, and its account is closed at the gateway.
 
 use crate::gateway::payment::GatewayStatus;
-use crate::gateway::toss::{CancelOutcome, ConfirmOutcome, Lookup, Toss};
+use crate::gateway::toss::{CancelOutcome, ConfirmOutcome, Lookup, Toss, shortened};
 
 /// Our code for the refusal, in the place of a code of the gateway.
 const REFUSAL_CODE: &str = "VIRTUAL_ACCOUNT_NOT_ACCEPTED";
@@ -24,7 +24,7 @@ impl Toss {
             CancelOutcome::Refused { code, .. } => match self.find_by_key(payment_key).await {
                 Lookup::Found(found) if found.status == GatewayStatus::WaitingForDeposit => {
                     tracing::warn!(
-                        payment_key,
+                        payment_key = shortened(payment_key),
                         code,
                         "the gateway refused to close a virtual account"
                     );

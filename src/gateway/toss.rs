@@ -156,11 +156,11 @@ impl Toss {
                 Lookup::NotFound
             }
             Reply::Payment(payment) => {
-                let found = payment.payment_key;
+                let (which, found) = (shortened(&which), shortened(&payment.payment_key));
                 tracing::error!(which, found, "the gateway replied with another payment");
                 Lookup::Unknown { reason: "the reply is about another payment".to_owned() }
             }
-            other => Lookup::Unknown { reason: unknown_reason("find", &which, other) },
+            other => Lookup::Unknown { reason: unknown_reason("find", &shortened(&which), other) },
         }
     }
 
@@ -244,9 +244,9 @@ impl Toss {
             Reply::Error { status, code, message } if codes::refuses_cancel(status, &code) => {
                 CancelOutcome::Refused { code, message }
             }
-            other => {
-                CancelOutcome::Unknown { reason: unknown_reason("cancel", payment_key, other) }
-            }
+            other => CancelOutcome::Unknown {
+                reason: unknown_reason("cancel", &shortened(payment_key), other),
+            },
         }
     }
 
@@ -294,6 +294,17 @@ fn judge_approval(
     ConfirmOutcome::Approved(payment)
 }
 
+/// How many letters of a payment key a log shows: enough to find it in the gateway's console.
+const SHOWN_LETTERS: usize = 6;
+
+/// The last characters of a payment key, for the log: the whole key is a secret of the buyer.
+pub(super) fn shortened(payment_key: &str) -> String {
+    let letters = payment_key.chars().count();
+    // A short key, or that of an order, would be shown as a whole.
+    let shown = SHOWN_LETTERS.min(letters / 2);
+    format!("…{}", payment_key.chars().skip(letters - shown).collect::<String>())
+}
+
 fn judge_cancel(payment: GatewayPayment, payment_key: &str) -> CancelOutcome {
     let is_canceled =
         matches!(payment.status, GatewayStatus::Canceled | GatewayStatus::PartialCanceled);
@@ -301,8 +312,8 @@ fn judge_cancel(payment: GatewayPayment, payment_key: &str) -> CancelOutcome {
         return CancelOutcome::Canceled(payment);
     }
     tracing::error!(
-        payment_key,
-        found = payment.payment_key,
+        payment_key = shortened(payment_key),
+        found = shortened(&payment.payment_key),
         status = payment.status.as_str(),
         "the gateway replied to a cancellation with another payment"
     );

@@ -6,11 +6,11 @@ use syn::visit::Visit;
 /// For each folder of `src`, the ones it may import. What is not here may import everything.
 const MAY: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
-    ("redis", &["domain", "redis"]),
+    ("redis", &["domain", "redis", "tls"]),
     ("engine", &["domain", "redis", "engine"]),
     ("stream", &["domain", "redis", "stream"]),
     ("live", &["domain", "engine", "stream", "live"]),
-    ("store", &["domain", "store"]),
+    ("store", &["domain", "store", "tls"]),
     ("gateway", &["domain", "gateway"]),
     ("checkout", &["domain", "engine", "stream", "store", "gateway", "checkout", "failpoint"]),
     (
@@ -40,6 +40,7 @@ const MAY: &[(&str, &[&str])] = &[
             "api",
             "config",
             "telemetry",
+            "tls",
         ],
     ),
     (
@@ -57,25 +58,31 @@ const MAY: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "redis",
+            "tls",
         ],
     ),
     // `Limits` go from the settings to the scripts as they are.
     ("config", &["domain", "engine"]),
     ("telemetry", &[]),
     ("failpoint", &[]),
+    ("tls", &[]),
 ];
 
 /// For a crate, the places that may name it.
 const NAMED: &[(&[&str], &[&str])] = &[
     (&["fred"], &["src/redis/", "src/engine/", "src/stream/"]),
-    (&["tokio_postgres", "deadpool_postgres", "refinery"], &["src/store/"]),
+    (
+        &["tokio_postgres", "tokio_postgres_rustls", "deadpool_postgres", "refinery"],
+        &["src/store/"],
+    ),
+    (&["tokio_rustls", "rustls_native_certs"], &["src/tls.rs", "src/api/"]),
     // The tests of the gateway put a server of their own in the place of the gateway.
     (&["axum"], &["src/api/", "src/node/", "src/gateway/tests/", "crates/emulator/"]),
     (&["hyper", "hyper_util"], &["src/api/", "src/node/", "crates/emulator/"]),
 ];
 
 /// Who reads the environment.
-const ENVIRONMENT: &[&str] = &["src/config.rs", "crates/embedded/src/discover.rs"];
+const ENVIRONMENT: &[&str] = &["src/config/", "crates/embedded/src/discover.rs"];
 
 pub(crate) fn check(source: &Source) -> Vec<Fault> {
     let tree = match syn::parse_file(&source.text) {
@@ -110,9 +117,9 @@ fn fault(source: &Source, path: &[String]) -> Option<Fault> {
     if let [.., env, read] = path
         && env == "env"
         && read.starts_with("var")
-        && !ENVIRONMENT.contains(&source.path.as_str())
+        && !ENVIRONMENT.iter().any(|place| source.path.starts_with(place))
     {
-        let what = "reads the environment. Make it a setting in src/config.rs and pass it on.";
+        let what = "reads the environment. Make it a setting in src/config/mod.rs and pass it on.";
         return Some(Fault::at(source, &format!("env::{read}"), what));
     }
     for (crates, places) in NAMED {
@@ -273,7 +280,7 @@ mod tests {
     fn the_environment_is_read_in_one_place() {
         let text = "fn f() { let _ = std::env::var_os(\"HOME\"); }";
         assert_eq!(count("src/store/a.rs", text), 1);
-        assert_eq!(count("src/config.rs", text), 0);
+        assert_eq!(count("src/config/mod.rs", text), 0);
         assert_eq!(count("crates/load/src/a.rs", text), 1);
         assert_eq!(count("src/main.rs", "fn f() { let _ = std::env::args(); }"), 0);
     }

@@ -47,6 +47,7 @@ export class Server {
         GRANDSTAND_RATE_LIMITS: 'off',
         // Short, so that a payment with an unknown outcome is settled while a test waits.
         GRANDSTAND_RECONCILE_AFTER_MS: '1000',
+        GRANDSTAND_TOSS_TIMEOUT_MS: '1000',
         GRANDSTAND_LOG: 'error,fred=off',
         ...settings,
       },

@@ -2,6 +2,11 @@
 //! (`--config`, TOML, keys named like the flags). Apart from the search for private servers in
 //! `embedded`, nothing else reads the environment.
 
+mod check;
+mod sources;
+
+pub use sources::{environment, parse_settings, settings_file, visible_secrets, with_sources};
+
 use crate::engine::limits::Limits;
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -9,8 +14,8 @@ use clap::value_parser;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Settings of a node.
-#[derive(Debug, Clone, Args)]
+/// Settings of a node. They have no `Debug`, so that no secret can reach a log.
+#[derive(Clone, Args)]
 pub struct Settings {
     /// Address to listen on; port 0 takes a free port.
     #[arg(long, env = "GRANDSTAND_LISTEN", default_value = "127.0.0.1:8080")]
@@ -19,10 +24,24 @@ pub struct Settings {
     /// one. Port 0 takes a free port.
     #[arg(long, env = "GRANDSTAND_OPS_LISTEN", default_value = "127.0.0.1:9180")]
     pub ops_listen: String,
-    /// Redis: redis://HOST:PORT, redis-sentinel://…, redis-cluster://….
-    #[arg(long, env = "GRANDSTAND_REDIS_URL", default_value = "redis://127.0.0.1:6379")]
+    /// Certificate of the listener with its chain (PEM). With it and its key the node speaks TLS. A
+    /// change of the files is noticed within ten seconds.
+    #[arg(long, env = "GRANDSTAND_TLS_CERT_FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// Key of the certificate of the listener (PEM).
+    #[arg(long, env = "GRANDSTAND_TLS_KEY_FILE")]
+    pub tls_key_file: Option<PathBuf>,
+    /// Redis: redis://USER:PASSWORD@HOST:PORT, redis-sentinel://…, redis-cluster://…; with TLS
+    /// rediss://… and so on, and ?sslrootcert=FILE if the system does not trust the authority.
+    #[arg(
+        long,
+        env = "GRANDSTAND_REDIS_URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
     pub redis_url: String,
-    /// PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE.
+    /// PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE; with TLS
+    /// ?sslmode=verify-full&sslrootcert=FILE.
     #[arg(
         long,
         env = "GRANDSTAND_DATABASE_URL",
@@ -249,60 +268,18 @@ impl Settings {
     }
 
     /// Refuses settings with which a node would start, but not run safely.
+    ///
+    /// # Errors
+    /// The text says which settings these are, and what to do.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.jwt_secret.len() < 32 {
-            anyhow::bail!(
-                "GRANDSTAND_JWT_SECRET is missing or shorter than 32 characters. \
-                 Make one with `openssl rand -base64 48` and set it on every node."
-            );
+        match check::refusal(self, check::open_files_max()) {
+            Some(refusal) => Err(anyhow::anyhow!(refusal)),
+            None => Ok(()),
         }
-        let older = (!self.jwt_secret_old.is_empty()).then_some(&self.jwt_secret_old);
-        if [Some(&self.jwt_secret), older].into_iter().flatten().any(|secret| is_weak(secret)) {
-            anyhow::bail!(
-                "GRANDSTAND_JWT_SECRET or GRANDSTAND_JWT_SECRET_OLD can be guessed. \
-                 Make a random one with `openssl rand -base64 48` and set it on every node."
-            );
-        }
-        if self.toss_secret_key.is_empty() {
-            anyhow::bail!(
-                "GRANDSTAND_TOSS_SECRET_KEY is missing: no payment could be confirmed. \
-                 Take it from the developer console of Toss Payments, or use the emulator."
-            );
-        }
-        let of_mail = [&self.smtp_url, &self.mail_from, &self.public_url];
-        if !self.smtp_url.is_empty() && of_mail.iter().any(|text| text.is_empty()) {
-            anyhow::bail!(
-                "GRANDSTAND_SMTP_URL needs GRANDSTAND_MAIL_FROM and GRANDSTAND_PUBLIC_URL"
-            );
-        }
-        if self.admin_email.is_empty() != self.admin_password.is_empty() {
-            anyhow::bail!(
-                "GRANDSTAND_ADMIN_EMAIL and GRANDSTAND_ADMIN_PASSWORD go together: set both or none"
-            );
-        }
-        Ok(())
     }
-}
 
-/// Fewer different characters than a random secret of 32 characters ever has: even of 16 possible
-/// characters, such a secret has less than 9 in one of a million cases.
-const SECRET_CHARACTERS_MIN: usize = 9;
-
-/// Whether a secret is shorter than 32 characters or repeats a few characters.
-fn is_weak(secret: &str) -> bool {
-    let different: std::collections::HashSet<char> = secret.chars().collect();
-    secret.len() < 32 || different.len() < SECRET_CHARACTERS_MIN
-}
-
-/// The values of a settings file, by the id of the flag (`hold_ttl_ms`).
-pub fn read_file(path: &PathBuf) -> anyhow::Result<Vec<(String, String)>> {
-    use anyhow::Context as _;
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-    let table: toml::Table =
-        text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
-    let text_of = |value: toml::Value| match value {
-        toml::Value::String(text) => text,
-        other => other.to_string(),
-    };
-    Ok(table.into_iter().map(|(key, value)| (key.replace('-', "_"), text_of(value))).collect())
+    /// What everybody must know who runs a node with these settings. It is logged at each start.
+    pub fn warnings(&self) -> Vec<String> {
+        check::warnings(self)
+    }
 }
