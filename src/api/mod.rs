@@ -41,6 +41,7 @@ mod shared;
 pub mod sites;
 pub mod socket;
 pub mod staff;
+pub mod tls;
 pub mod tokens;
 pub mod users;
 pub mod views;

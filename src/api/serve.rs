@@ -9,6 +9,7 @@ use crate::api::outgoing::{Full, HEAD_TIMEOUT, IDLE_TIMEOUT, Outgoing, Peer, Tic
 use crate::api::rest;
 use crate::api::sent::{Sent, ticketed};
 use crate::api::socket::{forget_this_task, speaks_http2, turn_away};
+use crate::api::tls::TlsListener;
 use crate::api::wire::{Wire, head};
 use crate::live::shard::Watcher;
 use crate::live::slots::{ConnectionSlots, Slot};
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 use socket2::SockRef;
@@ -32,7 +33,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,24 +65,33 @@ struct Serving {
     routes: Routes,
     services: Arc<Services>,
     outgoing: Arc<Outgoing>,
+    tls: Option<Arc<TlsListener>>,
     peer_timeout: Duration,
     stop: CancellationToken,
 }
 
-/// Serves until `stop`, then lets open requests end. `slots` are those of the connections;
-/// `peer_timeout` is the same as for `bind`.
+/// Where connections come in.
+pub struct Listening {
+    pub socket: TcpListener,
+    /// Without it, the connections are plain.
+    pub tls: Option<Arc<TlsListener>>,
+    /// The slots of the connections.
+    pub slots: Arc<ConnectionSlots>,
+}
+
+/// Serves until `stop`, then lets open requests end. `peer_timeout` is the same as for `bind`.
 pub async fn serve(
-    listener: TcpListener,
+    listening: Listening,
     routes: Routes,
     services: Arc<Services>,
-    slots: Arc<ConnectionSlots>,
     peer_timeout: Duration,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
     let outgoing = Outgoing::new(services.limits.are_on());
     connections.spawn(outgoing.clone().watch(stop.clone()));
-    let serving = Arc::new(Serving { routes, services, outgoing, peer_timeout, stop });
+    let Listening { socket: listener, tls, slots } = listening;
+    let serving = Arc::new(Serving { routes, services, outgoing, tls, peer_timeout, stop });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -97,7 +109,9 @@ pub async fn serve(
         let peer = serving.services.proxies.connected(address.ip());
         let Ok(place) = slots.take(peer) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
-            turn_away(stream);
+            if serving.tls.is_none() {
+                turn_away(stream);
+            }
             continue;
         };
         let connection = serving.clone().connection(stream, address.ip(), place);
@@ -123,6 +137,9 @@ impl Serving {
     ) -> Result<(), BoxError> {
         // If the socket is gone already, hyper notices.
         let _ = stream.set_nodelay(true);
+        if let Some(tls) = self.tls.clone() {
+            return self.encrypted(&tls, stream, address).await;
+        }
         let first = tokio::time::timeout(HEAD_TIMEOUT, speaks_http2(&stream));
         let http2 = tokio::select! {
             // A request that has come already gets its response.
@@ -150,19 +167,64 @@ impl Serving {
         Ok(())
     }
 
-    async fn http2(
+    async fn encrypted(
         self: Arc<Self>,
+        tls: &TlsListener,
         stream: TcpStream,
+        address: IpAddr,
+    ) -> Result<(), BoxError> {
+        let accepted = tokio::select! {
+            accepted = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)) => accepted??,
+            () = self.stop.cancelled() => return Ok(()),
+        };
+        let caller = self.services.proxies.connected(address);
+        let connected = self.outgoing.connect(caller, accepted.http2);
+        match accepted.http2 {
+            true => self.http2(accepted.stream, address, &connected.0).await,
+            false => self.http1_in_tls(accepted.stream, address, &connected.0).await,
+        }
+    }
+
+    /// What hyper calls for each request of a connection that it keeps to its end. A client may
+    /// begin many requests at once, so there must be room for each before it runs.
+    fn service(
+        self: &Arc<Self>,
+        address: IpAddr,
+        peer: &Arc<Peer>,
+    ) -> impl HttpService<Incoming, ResBody = Sent, Error = Infallible, Future: Send> + use<> {
+        let (serving, caller) = (self.clone(), peer.clone());
+        // The future is in a box, because the memory of a refused request should be small.
+        service_fn(move |request| match Ticket::begin(&caller) {
+            Ok(ticket) => serving.clone().call_to_end(request, address, ticket).boxed(),
+            Err(Full) => ready(Ok(serving.routes.refuse_bare())).boxed(),
+        })
+    }
+
+    /// HTTP/1.1 inside TLS. Its event streams stay in hyper, because the hub writes to bare sockets.
+    async fn http1_in_tls(
+        self: Arc<Self>,
+        stream: TlsStream<TcpStream>,
         address: IpAddr,
         peer: &Arc<Peer>,
     ) -> Result<(), BoxError> {
-        let (serving, caller) = (self.clone(), peer.clone());
-        // A client may begin many requests at once, so there must be room for each before it runs.
-        // The future is in a box, because the memory of a refused request should be small.
-        let service = service_fn(move |request| match Ticket::begin(&caller) {
-            Ok(ticket) => serving.clone().call_of_http2(request, address, ticket).boxed(),
-            Err(Full) => ready(Ok(serving.routes.refuse_bare())).boxed(),
-        });
+        let wire = Wire::new(stream, peer.clone());
+        let connection = http1_builder().serve_connection(wire, self.service(address, peer));
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended?),
+            () = peer.cut.notified() => return Ok(()),
+            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        Ok(connection.await?)
+    }
+
+    async fn http2(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        address: IpAddr,
+        peer: &Arc<Peer>,
+    ) -> Result<(), BoxError> {
+        let service = self.service(address, peer);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -191,7 +253,7 @@ impl Serving {
         }
     }
 
-    async fn call_of_http2(
+    async fn call_to_end(
         self: Arc<Self>,
         request: Request<Incoming>,
         address: IpAddr,
@@ -238,18 +300,9 @@ impl Serving {
                 Ok::<_, Infallible>(sent.unwrap_or_else(|Full| serving.routes.refuse()))
             }
         });
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            // Of the head of a request alone `Outgoing` thinks.
-            .header_read_timeout(IDLE_TIMEOUT)
-            .max_buf_size(BUFFER_BYTES)
-            // Head and body go into one buffer: most bodies have less than 1 KiB, and a copy of
-            // them costs less than a write of two parts.
-            .writev(false);
         let wire = Wire::new(stream, peer.clone());
         let full = wire.full();
-        let mut connection = builder.serve_connection(wire, service);
+        let mut connection = http1_builder().serve_connection(wire, service);
         let (mut stopped, mut cut) = (pin!(self.stop.cancelled()), pin!(peer.cut.notified()));
         let mut stopping = false;
         let ended = poll_fn(|context| {
@@ -300,4 +353,17 @@ impl Serving {
         let watcher = stream.and_then(|stream| stream.take()).filter(|_| wants_body);
         (response, watcher)
     }
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // Of the head of a request alone `Outgoing` thinks.
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES)
+        // Head and body go into one buffer: most bodies have less than 1 KiB, and a copy of
+        // them costs less than a write of two parts.
+        .writev(false);
+    builder
 }

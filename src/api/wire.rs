@@ -13,18 +13,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A connection that hyper serves for now.
-pub(super) struct Wire {
-    io: TokioIo<TcpStream>,
+pub(super) struct Wire<S = TcpStream> {
+    io: TokioIo<S>,
     peer: Arc<Peer>,
     /// Whether the last write had to wait, because then hyper has bytes that are not written yet.
     full: Arc<AtomicBool>,
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, peer: Arc<Peer>) -> Self {
+impl<S> Wire<S> {
+    pub(super) fn new(stream: S, peer: Arc<Peer>) -> Self {
         Self { io: TokioIo::new(stream), peer, full: Arc::default() }
     }
 
@@ -33,7 +34,7 @@ impl Wire {
         self.full.clone()
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_stream(self) -> S {
         self.io.into_inner()
     }
 
@@ -48,7 +49,7 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl<S: AsyncRead + Unpin> Read for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -62,7 +63,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl<S: AsyncWrite + Unpin> Write for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -5,6 +5,8 @@ mod build;
 
 pub(crate) use build::build;
 
+use crate::api::serve::Listening;
+use crate::api::tls::TlsListener;
 use crate::api::{self, Services, health, hints, operations, serve, socket, worker_routes};
 use crate::config::Settings;
 use crate::live::refresh::Refresh;
@@ -14,6 +16,7 @@ use crate::node::build::{Waiting, wait_until_loaded};
 use crate::stream::backlog::MEASURE_INTERVAL;
 use crate::stream::tail::{Listener, Notice, Tail};
 use crate::workers::Workers;
+use anyhow::Context as _;
 use clap::ValueEnum;
 use metrics::Gauge;
 use std::net::SocketAddr;
@@ -42,6 +45,7 @@ pub struct Node {
     pub address: SocketAddr,
     /// The address of the operations listener.
     pub ops_address: SocketAddr,
+    is_encrypted: bool,
     requests: Part,
     work: Part,
     readers: Part,
@@ -73,6 +77,7 @@ impl Node {
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
+        let tls = listener_tls(settings)?;
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         let public = socket::bind(&settings.listen, peer_timeout).await?;
         let operations = socket::bind(&settings.ops_listen, peer_timeout).await?;
@@ -111,23 +116,40 @@ impl Node {
         readers.tasks.push(tokio::spawn(health::watch(services.clone(), readers.stop.clone())));
         requests.tasks.extend(services.hub.shards.start(&requests.stop));
         let (slots, stop) = (services.limits.connections.clone(), requests.stop.clone());
-        let serving = serve::serve(public, routes, services.clone(), slots, peer_timeout, stop);
+        if let Some(tls) = &tls {
+            requests.tasks.push(tokio::spawn(tls.clone().keep(stop.clone())));
+        }
+        let is_encrypted = tls.is_some();
+        let public = Listening { socket: public, tls, slots };
+        let serving = serve::serve(public, routes, services.clone(), peer_timeout, stop);
         requests.tasks.push(tokio::spawn(serving));
+        let most = OPS_CONNECTIONS_MAX;
+        let slots = Arc::new(ConnectionSlots::new(most, most, Gauge::noop()));
         readers.tasks.push(tokio::spawn(serve::serve(
-            operations,
+            Listening { socket: operations, tls: None, slots },
             operations::routes(services.clone()),
             services.clone(),
-            Arc::new(ConnectionSlots::new(OPS_CONNECTIONS_MAX, OPS_CONNECTIONS_MAX, Gauge::noop())),
             peer_timeout,
             readers.stop.clone(),
         )));
         let drain = Duration::from_millis(settings.drain_ms);
-        Ok(Self { services, workers, address, ops_address, requests, work, readers, drain })
+        Ok(Self {
+            services,
+            workers,
+            address,
+            ops_address,
+            is_encrypted,
+            requests,
+            work,
+            readers,
+            drain,
+        })
     }
 
     /// The base URL of the node.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The base URL of its operations listener.
@@ -146,6 +168,20 @@ impl Node {
         }
         self.work.end().await;
         self.readers.end().await;
+    }
+}
+
+/// The certificate of the listener, if the settings name one.
+fn listener_tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsListener>>> {
+    match (&settings.tls_cert_file, &settings.tls_key_file) {
+        (Some(certificate), Some(key)) => {
+            let opened = TlsListener::open(certificate.clone(), key.clone());
+            Ok(Some(Arc::new(opened.context("the certificate of the listener")?)))
+        }
+        (None, None) => Ok(None),
+        _ => anyhow::bail!(
+            "GRANDSTAND_TLS_CERT_FILE and GRANDSTAND_TLS_KEY_FILE go together: set both or none"
+        ),
     }
 }
 

@@ -135,11 +135,11 @@ fn claim(asked: &Server, line: &str) -> Option<SlotClaim> {
     };
     // A slot that is moving is written as `[slot->-node]`, and is in a range as well.
     let ranges: Vec<(u16, u16)> = field.get(8..)?.iter().filter_map(range).collect();
-    let claim = SlotClaim {
-        server: Server::new(host, port.parse().ok()?),
-        config_epoch: field.get(6)?.parse().ok()?,
-        ranges,
-    };
+    let mut server = Server::new(host, port.parse().ok()?);
+    // The certificate of a server has its name rather than its address.
+    let name = field[1].split(',').nth(1).filter(|name| !name.is_empty() && !name.contains('='));
+    server.tls_server_name = name.map(Into::into);
+    let claim = SlotClaim { server, config_epoch: field.get(6)?.parse().ok()?, ranges };
     (!claim.ranges.is_empty()).then_some(claim)
 }
 

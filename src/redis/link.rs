@@ -3,15 +3,19 @@
 //! ever.
 
 use crate::redis::COMMAND_TIMEOUT_MS;
+use crate::tls::{TlsFiles, client};
 use fred::prelude::*;
 use fred::types::ConnectHandle;
-use fred::types::config::{ReconnectError, Server, ServerConfig, TcpConfig, UnresponsiveConfig};
+use fred::types::config::{
+    ReconnectError, Server, ServerConfig, TcpConfig, TlsConnector, UnresponsiveConfig,
+};
 use std::ops::Deref;
 use std::pin::pin;
 use std::time::Duration;
 
-/// The kinds of URL: one server, Redis Cluster, Sentinel.
+/// The kinds of URL: one server, Redis Cluster, Sentinel. Each has a form with TLS.
 const SCHEMES: [&str; 3] = ["redis://", "redis-cluster://", "redis-sentinel://"];
+const SCHEMES_WITH_TLS: [&str; 3] = ["rediss://", "rediss-cluster://", "rediss-sentinel://"];
 
 /// An open connection. Clones of its client stop working when it is dropped.
 pub struct Link {
@@ -105,11 +109,25 @@ pub async fn connect(url: &str) -> Result<Link, Error> {
     Link::open(config_of(url)?, COMMAND_TIMEOUT_MS).await
 }
 
-/// Reads a URL of Redis.
+/// Reads a URL of Redis. With TLS the server is always verified.
 pub(super) fn config_of(url: &str) -> Result<Config, Error> {
-    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
-        let text = format!("a URL of Redis begins with one of: {}", SCHEMES.join(" "));
-        return Err(Error::new(ErrorKind::Config, text));
+    let invalid = |text: String| Error::new(ErrorKind::Config, text);
+    let schemes = SCHEMES.iter().zip(SCHEMES_WITH_TLS);
+    let with_tls = schemes.clone().find(|(_, with_tls)| url.starts_with(with_tls));
+    if with_tls.is_none() && !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        let all: Vec<&str> = SCHEMES.into_iter().chain(SCHEMES_WITH_TLS).collect();
+        return Err(invalid(format!("a URL of Redis begins with one of: {}", all.join(" "))));
     }
-    Config::from_url(url)
+    let (url, files) = TlsFiles::take_from(url);
+    let Some((scheme, with_tls)) = with_tls else {
+        if files != TlsFiles::default() {
+            return Err(invalid("a certificate is set, but TLS is off: use rediss://".to_owned()));
+        }
+        return Config::from_url(&url);
+    };
+    // fred would trust the authorities of the system only, and read them here.
+    let mut config = Config::from_url(&url.replacen(with_tls, scheme, 1))?;
+    let tls = client(&files).map_err(|error| invalid(error.to_string()))?;
+    config.tls = Some(TlsConnector::from(tls).into());
+    Ok(config)
 }

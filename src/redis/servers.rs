@@ -139,7 +139,8 @@ impl Redis {
         F: Future<Output = Result<T, Error>>,
     {
         let _one_at_a_time = self.0.asking.lock().await;
-        let link = Link::open(config_for(&self.0.config, server), COMMAND_TIMEOUT_MS).await?;
+        let server = self.0.named(server);
+        let link = Link::open(config_for(&self.0.config, &server), COMMAND_TIMEOUT_MS).await?;
         let asking = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
         let _: String = link.custom(asking, Vec::<String>::new()).await?;
         step(link.client().clone()).await
@@ -199,6 +200,11 @@ impl Redis {
         clients.map(|(server, links)| (server.to_string(), links[0].client().clone())).collect()
     }
 
+    /// Whether the URL names a user, whose rights are limited to those of its process.
+    pub fn has_user(&self) -> bool {
+        self.0.config.username.as_deref().is_some_and(|name| !name.is_empty() && name != "default")
+    }
+
     /// Whether a failover may lose writes that the master has acknowledged. It may with Sentinel
     /// and with Redis Cluster.
     pub fn fails_over(&self) -> bool {
@@ -256,6 +262,13 @@ impl Shared {
             links.is_some_and(|links| links.iter().all(|link| !link.has_ended()))
         };
         all.filter(|server| !works(server)).collect()
+    }
+
+    /// The server with its name for TLS, which a redirection leaves out.
+    fn named(&self, server: &Server) -> Server {
+        let state = self.state.read();
+        let is_it = |known: &&Server| known.host == server.host && known.port == server.port;
+        state.links.keys().find(is_it).unwrap_or(server).clone()
     }
 
     async fn open_links(&self, server: &Server) -> Result<[Arc<Link>; LINKS_PER_SERVER], Error> {

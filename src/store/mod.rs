@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod claims;
 mod columns;
 mod committed_payments;
+mod connect;
 pub mod dead_letters;
 mod guard;
 pub mod payments;
@@ -21,12 +22,9 @@ pub mod unsettled;
 pub use committed_payments::{ClaimRow, RefundRow};
 
 use crate::domain::position::Position;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
-use std::str::FromStr;
+use deadpool_postgres::{Object, Pool, PoolError, Runtime, Timeouts};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_postgres::config::Host;
-use tokio_postgres::{Config, NoTls};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -41,6 +39,9 @@ pub enum StoreError {
     /// It can't be reached, or was lost in the middle: ask again later.
     #[error("PostgreSQL can't be reached: {0}")]
     Away(String),
+    /// It does not let this process in: TLS, password, or the rules of `pg_hba.conf`.
+    #[error("PostgreSQL does not let this process in: {0}")]
+    Access(String),
     /// It refuses this data, and will refuse it again.
     #[error("PostgreSQL refuses: {0}")]
     Refused(String),
@@ -77,6 +78,11 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
+/// Whether the server refused the log-in (class 28).
+fn is_log_in(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("28"))
+}
+
 fn full_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -97,18 +103,6 @@ fn root(error: &dyn std::error::Error) -> String {
     last.to_string()
 }
 
-/// Host and port of each server.
-fn address(config: &Config) -> String {
-    let hosts = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    });
-    let ports = config.get_ports().iter().copied().chain(std::iter::repeat(5432));
-    let addresses: Vec<String> =
-        hosts.zip(ports).map(|(host, port)| format!("{host}:{port}")).collect();
-    addresses.join(", ")
-}
-
 /// A pool of connections to PostgreSQL.
 #[derive(Clone)]
 pub struct Store {
@@ -122,23 +116,7 @@ pub struct Store {
 impl Store {
     /// Makes the pool. It does not connect yet, because a node also starts without PostgreSQL.
     pub fn new(database_url: &str, connections: usize) -> Result<Self, StoreError> {
-        let mut config = Config::from_str(database_url)
-            .map_err(|error| StoreError::Setting(format!("database URL: {error}")))?;
-        config.connect_timeout(Duration::from_secs(2));
-        config.tcp_user_timeout(Duration::from_secs(5));
-        // Only keepalives notice a host that vanished after it acknowledged the last packet.
-        config.keepalives_idle(Duration::from_secs(10));
-        config.keepalives_interval(Duration::from_secs(2));
-        config.keepalives_retries(3);
-        config.application_name("grandstand");
-        config.options(
-            // Statements are short: compiling a statement takes longer than running it.
-            "-c jit=off -c statement_timeout=10s -c lock_timeout=5s \
-             -c idle_in_transaction_session_timeout=10s",
-        );
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let address = address(&config).into();
-        let manager = Manager::from_config(config, NoTls, recycling);
+        let (manager, address) = connect::manager(database_url)?;
         let limit = Some(Duration::from_secs(2));
         let pool = Pool::builder(manager)
             .max_size(connections)
@@ -146,13 +124,20 @@ impl Store {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| StoreError::Setting(error.to_string()))?;
-        Ok(Self { pool, committed: Default::default(), address })
+        Ok(Self { pool, committed: Default::default(), address: address.into() })
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(|error| {
             let (address, cause) = (&self.address, root(&error));
-            StoreError::Away(format!("{address} (GRANDSTAND_DATABASE_URL): {cause}"))
+            let text = format!("{address} (GRANDSTAND_DATABASE_URL): {cause}");
+            match &error {
+                PoolError::Backend(error) if connect::is_of_tls(error) => {
+                    StoreError::Access(format!("{text} (TLS)"))
+                }
+                PoolError::Backend(error) if is_log_in(error) => StoreError::Access(text),
+                _ => StoreError::Away(text),
+            }
         })
     }
 

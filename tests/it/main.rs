@@ -96,6 +96,7 @@ mod sentinel;
 #[cfg(target_os = "linux")]
 mod servers;
 mod takeover;
+mod tls;
 mod told_again;
 mod trail;
 mod two_masters;

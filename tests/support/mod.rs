@@ -3,6 +3,7 @@
 
 pub mod books;
 pub mod calls;
+pub mod certificates;
 pub mod claims;
 pub mod client;
 pub mod clock;

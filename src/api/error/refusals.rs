@@ -195,7 +195,7 @@ impl From<CheckoutError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away(_) => {
+            StoreError::Away(_) | StoreError::Access(_) => {
                 Self::from(ErrorCode::HistoryUnavailable).inside(error.to_string())
             }
             StoreError::Refused(_)

@@ -1,0 +1,50 @@
+//! Certificates of a test's own: an authority, and servers that it has signed.
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use std::path::{Path, PathBuf};
+
+/// An authority, with its certificate in a file.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// The certificate of the authority (PEM).
+    pub file: PathBuf,
+    dir: PathBuf,
+}
+
+/// The files of a certificate and of its key (PEM).
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// A new authority. Its files are in `dir`, and `name` tells it from others there.
+    pub fn new(dir: &Path, name: &str) -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let file = dir.join(format!("{name}.pem"));
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        Self { issuer: Issuer::new(params, key), file, dir: dir.to_owned() }
+    }
+
+    /// A certificate for a server with these names. An address is a name too.
+    pub fn sign(&self, file: &str, names: &[&str]) -> Certificate {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let signed = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let path = |kind: &str| self.dir.join(format!("{file}.{kind}"));
+        let files = Certificate { certificate: path("crt"), key: path("key") };
+        std::fs::write(&files.certificate, signed.pem()).unwrap();
+        std::fs::write(&files.key, key.serialize_pem()).unwrap();
+        files
+    }
+
+    /// The path of the certificate of the authority, for a URL.
+    pub fn path(&self) -> String {
+        self.file.display().to_string()
+    }
+}
