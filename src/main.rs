@@ -97,7 +97,7 @@ enum Command {
     /// Makes and mends administrators.
     Admin {
         #[command(subcommand)]
-        command: Admin,
+        command: admin::AdminCommand,
     },
     /// Lists, replays or drops facts that PostgreSQL has refused.
     DeadLetters {
@@ -143,43 +143,6 @@ enum Command {
         /// Longest time between the consent of the buyer and the confirmation, in ms.
         #[arg(long, default_value_t = 600_000)]
         approval_window_ms: u64,
-    },
-}
-
-#[derive(Subcommand)]
-enum Admin {
-    /// Creates an administrator. The password comes from a prompt or from the standard input.
-    Create {
-        /// E-mail of the administrator.
-        email: String,
-        /// Makes a random password and prints it once.
-        #[arg(long)]
-        random: bool,
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Makes the owner of an existing account an administrator with a new password, and ends all
-    /// sessions of the account.
-    Reset {
-        /// E-mail of the account.
-        email: String,
-        /// Makes a random password and prints it once.
-        #[arg(long)]
-        random: bool,
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Lists the administrators.
-    List {
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Takes the role away from an administrator. The last one keeps it.
-    Revoke {
-        /// E-mail of the administrator.
-        email: String,
-        #[command(flatten)]
-        settings: Settings,
     },
 }
 
@@ -279,22 +242,15 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             logs(&settings);
             let node = grandstand::node::connect(&settings).await?;
             demo::refuse_real_installation(&node, &settings).await?;
-            let loaded = demo::load(&node, demo::Passwords::Random).await?;
-            let accounts = &loaded.accounts;
-            println!(
-                "created {} sites, {} matches, {} accounts",
-                loaded.sites,
-                loaded.matches,
-                accounts.len()
-            );
-            for (email, password) in accounts {
-                println!("{email}  password, shown only now: {password}");
-            }
+            print!("{}", demo::load(&node, demo::Passwords::Random).await?.report());
         }
         Command::Verify { gateway, days, settings } => {
             return verify_all(&settings, gateway.then_some(days)).await;
         }
-        Command::Admin { command } => administrators(command).await?,
+        Command::Admin { command } => {
+            logs(command.settings());
+            print!("{}", command.run().await?);
+        }
         Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
@@ -416,37 +372,6 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-async fn administrators(command: Admin) -> anyhow::Result<()> {
-    match command {
-        Admin::Create { email, random, settings } => {
-            logs(&settings);
-            let password = admin::NewPassword::read(random)?;
-            let services = grandstand::node::connect(&settings).await?;
-            admin::create(&services, &email, &password).await?;
-            println!("{email} is an administrator{}", password.note());
-        }
-        Admin::Reset { email, random, settings } => {
-            logs(&settings);
-            let password = admin::NewPassword::read(random)?;
-            let services = grandstand::node::connect(&settings).await?;
-            admin::reset(&services, &email, &password).await?;
-            println!("{email} is an administrator{}", password.note());
-        }
-        Admin::List { settings } => {
-            logs(&settings);
-            let services = grandstand::node::connect(&settings).await?;
-            print!("{}", admin::list(&services).await?);
-        }
-        Admin::Revoke { email, settings } => {
-            logs(&settings);
-            let services = grandstand::node::connect(&settings).await?;
-            admin::revoke(&services, &email).await?;
-            println!("{email} is no administrator any more");
-        }
-    }
-    Ok(())
 }
 
 fn status(is_good: bool) -> ExitCode {

@@ -33,6 +33,11 @@ enum Way {
     None,
 }
 
+struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
 /// A text for the owner of an account.
 pub struct Mail {
     pub to: String,
@@ -57,7 +62,7 @@ impl Mails {
                 let from = settings.mail_from.parse();
                 let from =
                     from.context("GRANDSTAND_MAIL_FROM is not such as Name <a@b.example>")?;
-                Way::Smtp { transport, from }
+                Way::Smtp(Box::new(Smtp { transport, from }))
             }
         };
         let public_url = settings.public_url.trim_end_matches('/').to_owned();
@@ -93,14 +98,14 @@ impl Mails {
     /// The SMTP server did not take it, or the file can't be written.
     pub async fn send(&self, mail: Mail) -> anyhow::Result<()> {
         match &self.way {
-            Way::Smtp { transport, from } => {
+            Way::Smtp(smtp) => {
                 let message = Message::builder()
-                    .from(from.clone())
+                    .from(smtp.from.clone())
                     .to(Mailbox::new(None, mail.to.parse()?))
                     .subject(mail.subject)
                     .header(ContentType::TEXT_PLAIN)
                     .body(mail.text)?;
-                transport.send(message).await?;
+                smtp.transport.send(message).await?;
             }
             Way::File(path) => {
                 let Mail { to, subject, text } = mail;

@@ -6,14 +6,97 @@ use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::passwords::{checked_password, hash_password, random_password};
 use crate::api::users::{checked_email, find_account, new_account};
+use crate::config::Settings;
 use crate::domain::account::{Account, Role};
 use crate::engine::accounts::{AccountChange, EndSessions};
+use crate::node::connect;
 use anyhow::Context as _;
+use clap::Subcommand;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 
+/// What to do with administrators.
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    /// Creates an administrator. The password comes from a prompt or from the standard input.
+    Create {
+        /// E-mail of the administrator.
+        email: String,
+        /// Makes a random password and prints it once.
+        #[arg(long)]
+        random: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Makes the owner of an existing account an administrator with a new password, and ends all
+    /// sessions of the account.
+    Reset {
+        /// E-mail of the account.
+        email: String,
+        /// Makes a random password and prints it once.
+        #[arg(long)]
+        random: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Lists the administrators.
+    List {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Takes the role away from an administrator. The last one keeps it.
+    Revoke {
+        /// E-mail of the administrator.
+        email: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+impl AdminCommand {
+    /// The settings of the command.
+    pub fn settings(&self) -> &Settings {
+        match self {
+            Self::Create { settings, .. }
+            | Self::Reset { settings, .. }
+            | Self::List { settings }
+            | Self::Revoke { settings, .. } => settings,
+        }
+    }
+
+    /// Runs the command. Returns what the person should read.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn run(self) -> anyhow::Result<String> {
+        match self {
+            Self::Create { email, random, settings } => {
+                let password = NewPassword::read(random)?;
+                let services = connect(&settings).await?;
+                create(&services, &email, &password).await?;
+                Ok(format!("{email} is an administrator{}\n", password.note()))
+            }
+            Self::Reset { email, random, settings } => {
+                let password = NewPassword::read(random)?;
+                let services = connect(&settings).await?;
+                reset(&services, &email, &password).await?;
+                Ok(format!("{email} is an administrator{}\n", password.note()))
+            }
+            Self::List { settings } => {
+                let services = connect(&settings).await?;
+                list(&services).await
+            }
+            Self::Revoke { email, settings } => {
+                let services = connect(&settings).await?;
+                revoke(&services, &email).await?;
+                Ok(format!("{email} is no administrator any more\n"))
+            }
+        }
+    }
+}
+
 /// A password that never was an argument, because everybody on a machine can read these.
-pub struct NewPassword {
+struct NewPassword {
     text: String,
     is_random: bool,
 }
@@ -23,7 +106,7 @@ impl NewPassword {
     ///
     /// # Errors
     /// It is too short, too common, or was not repeated.
-    pub fn read(random: bool) -> anyhow::Result<Self> {
+    fn read(random: bool) -> anyhow::Result<Self> {
         let text = if random {
             random_password()?
         } else if std::io::stdin().is_terminal() {
@@ -42,7 +125,7 @@ impl NewPassword {
     }
 
     /// What the person must know of a random password.
-    pub fn note(&self) -> String {
+    fn note(&self) -> String {
         if !self.is_random {
             return String::new();
         }
@@ -54,11 +137,7 @@ impl NewPassword {
 ///
 /// # Errors
 /// The address has an account.
-pub async fn create(
-    services: &Services,
-    typed: &str,
-    password: &NewPassword,
-) -> anyhow::Result<()> {
+async fn create(services: &Services, typed: &str, password: &NewPassword) -> anyhow::Result<()> {
     let email = canonical(typed)?;
     if find_account(services, typed, &email).await?.is_some() {
         anyhow::bail!(
@@ -67,7 +146,7 @@ pub async fn create(
         );
     }
     let account = new_account(services, email, password.text.clone(), Role::Admin).await;
-    let account = account.map_err(explain)?;
+    let account = account.map_err(|error| explain(&error))?;
     services.engine.create_account(&account, Default::default()).await?;
     Ok(())
 }
@@ -76,9 +155,10 @@ pub async fn create(
 ///
 /// # Errors
 /// The address has no account.
-pub async fn reset(services: &Services, typed: &str, password: &NewPassword) -> anyhow::Result<()> {
+async fn reset(services: &Services, typed: &str, password: &NewPassword) -> anyhow::Result<()> {
     let before = existing(services, typed).await?;
-    let password_hash = hash_password(password.text.clone()).await.map_err(explain)?;
+    let password_hash =
+        hash_password(password.text.clone()).await.map_err(|error| explain(&error))?;
     let after = Account {
         password_hash,
         role: Role::Admin,
@@ -88,27 +168,27 @@ pub async fn reset(services: &Services, typed: &str, password: &NewPassword) -> 
     };
     let ending = EndSessions::All;
     let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
-    change_account(services, change).await.map_err(explain)
+    change_account(services, change).await.map_err(|error| explain(&error))
 }
 
 /// Takes the role away from an administrator.
 ///
 /// # Errors
 /// It is the last administrator, or none.
-pub async fn revoke(services: &Services, typed: &str) -> anyhow::Result<()> {
+async fn revoke(services: &Services, typed: &str) -> anyhow::Result<()> {
     let before = existing(services, typed).await?;
     anyhow::ensure!(before.role == Role::Admin, "{} is no administrator", before.email);
     let after = Account { role: Role::User, ..before.clone() };
     let ending = EndSessions::None;
     let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
-    change_account(services, change).await.map_err(explain)
+    change_account(services, change).await.map_err(|error| explain(&error))
 }
 
 /// The administrators, one per line.
 ///
 /// # Errors
 /// Redis does not reply.
-pub async fn list(services: &Services) -> anyhow::Result<String> {
+async fn list(services: &Services) -> anyhow::Result<String> {
     let mut all = Vec::new();
     for partition in services.engine.partitions() {
         let accounts = services.engine.accounts_of(partition).await?;
@@ -133,7 +213,7 @@ async fn existing(services: &Services, typed: &str) -> anyhow::Result<Account> {
     found.with_context(|| format!("{email} has no account. `grandstand admin create` makes one"))
 }
 
-fn explain(error: ApiError) -> anyhow::Error {
+fn explain(error: &ApiError) -> anyhow::Error {
     match error.code() {
         ErrorCode::LastAdministrator => anyhow::anyhow!(
             "this is the last administrator. Make another one first: `grandstand admin create`"

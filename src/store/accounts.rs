@@ -20,7 +20,7 @@ const PAGE: &str = "
 
 const ADMINISTRATORS: &str = "select email from accounts where role = 'ADMIN' order by id";
 
-// The sites of all accounts are one text each, because arrays of different lengths can't be unnested
+// The sites of an account are one text, because arrays of different lengths can't be unnested
 // together.
 const WRITE: &str = "
     insert into accounts

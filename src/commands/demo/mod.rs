@@ -32,6 +32,19 @@ pub struct Loaded {
     pub accounts: Vec<(&'static str, String)>,
 }
 
+impl Loaded {
+    /// What a person must know, with the passwords of the new accounts.
+    pub fn report(&self) -> String {
+        let Self { sites, matches, accounts } = self;
+        let count = accounts.len();
+        let mut text = format!("created {sites} sites, {matches} matches, {count} accounts\n");
+        for (email, password) in accounts {
+            text.push_str(&format!("{email}  password, shown only now: {password}\n"));
+        }
+        text
+    }
+}
+
 /// The passwords of the accounts of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passwords {

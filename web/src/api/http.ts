@@ -3,7 +3,7 @@
 import { asProblem, Problem, problemOf } from './problem';
 
 export interface RequestOptions {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   body?: unknown;
   /** Sent as Idempotency-Key, which makes a second try harmless. */
   key?: string;

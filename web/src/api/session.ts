@@ -32,6 +32,11 @@ export async function restoreSession(): Promise<void> {
   sessionAway.value = false;
 }
 
+/** The account has changed: the next access token and `user` say so. */
+export function renewUser(): void {
+  if (localStorage.getItem(MARK)) void refresh();
+}
+
 /** Another tab has logged in or out. */
 function followOtherTabs(event: StorageEvent): void {
   if (event.key !== MARK) return;

@@ -16,6 +16,7 @@ import type {
   ReservationView,
   Row,
   SeatState,
+  SessionInfo,
   SessionView,
   SiteView,
   UserView,
@@ -31,6 +32,8 @@ export type {
   ReservationStatus,
 } from './schema';
 
+/** A log-in of the fan on some device. */
+export type LogIn = SessionInfo;
 export type SeatWord = SeatState;
 /** A match without its seats, as in the event `match`. */
 export type { MatchNow };

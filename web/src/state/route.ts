@@ -7,7 +7,9 @@ export type Route =
   | { name: 'match'; id: string }
   | { name: 'reservations' }
   | { name: 'reservation'; id: string }
-  | { name: 'payment'; query: URLSearchParams };
+  | { name: 'payment'; query: URLSearchParams }
+  | { name: 'account' }
+  | { name: 'mail'; kind: 'reset' | 'verify'; token: string };
 
 export const route = signal<Route>(readRoute());
 
@@ -28,7 +30,14 @@ export function go(hash: string): void {
 function readRoute(): Route {
   const query = new URLSearchParams(location.search);
   if (query.has('payment')) return { name: 'payment', query };
+  const mail = /^#(reset|verify)=(.+)$/.exec(location.hash);
+  if (mail) {
+    // The address must not keep the token of a mail.
+    history.replaceState(null, '', location.pathname);
+    return { name: 'mail', kind: mail[1] as 'reset' | 'verify', token: mail[2] };
+  }
   const [, place, id] = location.hash.split('/');
+  if (place === 'account') return { name: 'account' };
   if (place === 'matches' && id) return { name: 'match', id };
   if (place === 'reservations') return id ? { name: 'reservation', id } : { name: 'reservations' };
   return { name: 'matches' };

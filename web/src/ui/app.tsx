@@ -3,8 +3,10 @@ import { useEffect } from 'preact/hooks';
 import { notices } from '../state/notices';
 import { route } from '../state/route';
 import { text } from '../text';
+import { AccountPage } from './account-page';
 import { Header } from './header';
 import { LogInWindow } from './log-in-window';
+import { MailLink } from './mail-link';
 import { MatchList } from './match-list';
 import { MatchPage } from './match-page';
 import { Notices } from './notices';
@@ -40,6 +42,10 @@ function Place() {
       return <ReservationList />;
     case 'reservation':
       return <ReservationPage key={here.id} id={here.id} />;
+    case 'account':
+      return <AccountPage />;
+    case 'mail':
+      return <MailLink key={here.token} kind={here.kind} token={here.token} />;
     case 'payment':
       return <PaymentReturn query={here.query} />;
   }

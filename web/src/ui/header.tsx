@@ -22,6 +22,11 @@ export function Header() {
         <a href="#/reservations" aria-current={here.startsWith('reserv') ? 'page' : undefined}>
           {t.nav.reservations}
         </a>
+        {user.value && (
+          <a href="#/account" aria-current={here === 'account' ? 'page' : undefined}>
+            {t.nav.account}
+          </a>
+        )}
       </nav>
       <div class="top-tools">
         <button class="tool" onClick={switchLanguage} aria-label={t.languageLabel}>

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { askReset } from '../api/account';
 import { newKey } from '../api/endpoints';
 import { logIn, signUp } from '../api/session';
 import { logInAsked } from '../state/log-in';
@@ -17,6 +18,8 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
   const isNew = useSignal(false);
   const busy = useSignal(false);
   const error = useSignal('');
+  const mailed = useSignal(false);
+  const form = useRef<HTMLFormElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
 
   const submit = async (event: SubmitEvent) => {
@@ -37,9 +40,21 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
     }
   };
 
+  const forgotten = async () => {
+    const email = form.current?.elements.namedItem('email') as HTMLInputElement;
+    if (!email.reportValidity()) return;
+    error.value = '';
+    try {
+      await askReset(email.value.trim());
+      mailed.value = true;
+    } catch (problem) {
+      error.value = sentenceFor(problem, 'account');
+    }
+  };
+
   return (
     <dialog ref={dialog} class="window" aria-labelledby="log-in-title" onClose={() => respond(false)}>
-      <form onSubmit={submit} class="form">
+      <form ref={form} onSubmit={submit} class="form">
         <div class="window-head">
           <h2 id="log-in-title">{isNew.value ? t.signUp : t.logIn}</h2>
           <button type="button" class="plain" onClick={() => respond(false)} aria-label={t.close}>
@@ -62,6 +77,7 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
           />
           {isNew.value && <small class="soft">{t.passwordHint}</small>}
         </label>
+        {mailed.value && <p role="status">{t.account.resetMailed}</p>}
         {error.value && (
           <p class="form-error" role="alert">
             {error.value}
@@ -70,6 +86,11 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
         <button class="button primary" disabled={busy.value}>
           {isNew.value ? t.signUp : t.logIn}
         </button>
+        {!isNew.value && (
+          <button type="button" class="link" onClick={() => void forgotten()}>
+            {t.account.forgotten}
+          </button>
+        )}
         <button
           type="button"
           class="link"
