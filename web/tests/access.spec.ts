@@ -124,12 +124,15 @@ test('nothing is wider than a phone, however narrow', async ({ arrive, server })
     await fits();
     await page.getByTestId('best').click();
     await fits();
-    await page.locator('dialog .link').click();
+    await page.locator('dialog .link').last().click();
     await page.locator('input[name=email]').fill(`narrow-${locale}-${Date.now()}@example.com`);
     await page.locator('input[name=password]').fill('a long password');
     await page.keyboard.press('Enter');
     await page.getByTestId('reserve').click();
     await expect(page.getByTestId('pay')).toBeVisible();
+    await fits();
+    await page.goto('/#/account');
+    await expect(page.locator('.log-ins li').first()).toBeVisible();
     await fits();
     await page.goto('/#/reservations');
     await expect(page.locator('.match-card').first()).toBeVisible();

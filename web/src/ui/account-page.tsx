@@ -8,7 +8,7 @@ import {
   endLogIn,
   fetchLogIns,
 } from '../api/account';
-import { sessionKnown, user } from '../api/session';
+import { logOut, sessionKnown, user } from '../api/session';
 import type { LogIn } from '../api/types';
 import { askLogIn } from '../state/log-in';
 import { tellProblem } from '../state/notices';
@@ -90,13 +90,14 @@ function LogIns() {
   const t = text.value.account;
   const { data, error, reload } = useLoaded(fetchLogIns);
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
-  const end = (work: Promise<void>) => void work.then(reload, tellProblem);
+  const end = ({ id, current }: LogIn) =>
+    void (current ? logOut() : endLogIn(id).then(reload, tellProblem));
   return (
     <section class="card form" aria-labelledby="log-ins">
       <h2 id="log-ins">{t.logIns}</h2>
       <ul class="log-ins">
         {(data.value ?? []).map((session) => (
-          <Entry key={session.id} session={session} end={() => end(endLogIn(session.id))} />
+          <Entry key={session.id} session={session} end={() => end(session)} />
         ))}
       </ul>
       <button class="button" onClick={() => void endAllLogIns().catch(tellProblem)}>
@@ -116,15 +117,12 @@ function Entry({ session, end }: { session: LogIn; end: () => void }) {
         <strong>{name}</strong>
         <p class="soft">
           {t.lastUsed(used)} · {session.address}
+          {session.current && ` · ${t.thisDevice}`}
         </p>
       </div>
-      {session.current ? (
-        <span class="soft">{t.thisDevice}</span>
-      ) : (
-        <button class="button" onClick={end} aria-label={`${t.end}: ${name}, ${used}`}>
-          {t.end}
-        </button>
-      )}
+      <button class="button" onClick={end} aria-label={`${t.end}: ${name}, ${used}`}>
+        {t.end}
+      </button>
     </li>
   );
 }

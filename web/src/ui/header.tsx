@@ -41,7 +41,7 @@ export function Header() {
           <Icon name={dark ? 'sun' : 'moon'} />
         </button>
         {user.value ? (
-          <button class="tool" onClick={() => void logOut()} title={user.value.email}>
+          <button class="tool tool-log-out" onClick={() => void logOut()} title={user.value.email}>
             {t.logOut}
           </button>
         ) : (

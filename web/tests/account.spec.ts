@@ -1,0 +1,69 @@
+// The account of a fan: one session for all tabs, log-ins, a new password, deletion.
+
+import { expect } from '@playwright/test';
+import { PASSWORD, Person } from './support/backstage';
+import { comeAsNewFan, test } from './support/fan';
+
+test('no script can read the session, and all tabs share it', async ({ arrive }) => {
+  const page = await arrive('/');
+  await comeAsNewFan(page);
+  const stored = await page.evaluate(() =>
+    JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie]),
+  );
+  const cookies = await page.context().cookies();
+  expect(cookies).toHaveLength(1);
+  expect(cookies[0]).toMatchObject({
+    name: '__Host-grandstand',
+    httpOnly: true,
+    secure: true,
+    sameSite: 'Strict',
+    path: '/',
+  });
+  expect(stored).not.toContain(cookies[0].value);
+
+  const second = await page.context().newPage();
+  await second.goto(page.url());
+  await expect(second.getByRole('button', { name: 'Log out' })).toBeVisible();
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await expect(second.getByRole('button', { name: 'Log in' })).toBeVisible();
+  expect(await page.context().cookies()).toHaveLength(0);
+});
+
+test('a new password logs all other devices out', async ({ arrive, server }) => {
+  const page = await arrive('/');
+  const email = await comeAsNewFan(page);
+  const other = await Person.logIn(server.url, { email, password: PASSWORD });
+  await page.getByRole('link', { name: 'Account' }).click();
+  await expect(page.getByRole('listitem').filter({ hasText: 'Last used' })).toHaveCount(2);
+  const form = page.getByRole('form', { name: 'New password' });
+  const change = async (next: string) => {
+    await form.getByLabel('Current password').fill(PASSWORD);
+    await form.getByLabel('New password').last().fill(next);
+    await page.keyboard.press('Enter');
+  };
+  await change('password1');
+  await expect(form.getByRole('alert')).toContainText('not a common one');
+  await change('another long password');
+  await expect(form.getByRole('status')).toContainText('All other devices are logged out');
+  await expect(other.call('GET', '/api/users/me')).rejects.toThrow('UNAUTHORIZED');
+  await page.reload();
+  await expect(page.getByRole('listitem').filter({ hasText: 'Last used' })).toHaveCount(1);
+});
+
+test('a deleted account is gone', async ({ arrive }) => {
+  const page = await arrive('/');
+  const email = await comeAsNewFan(page);
+  await page.getByRole('link', { name: 'Account' }).click();
+  const form = page.getByRole('form', { name: 'Delete the account' });
+  await form.getByLabel('Password').fill('not this one');
+  await form.getByRole('button', { name: 'Delete my account' }).click();
+  await expect(form.getByRole('alert')).toHaveText('The password is wrong.');
+  await form.getByLabel('Password').fill(PASSWORD);
+  await form.getByRole('button', { name: 'Delete my account' }).click();
+  await expect(page.getByRole('button', { name: 'Log in' })).toBeVisible();
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByRole('dialog').getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('alert')).toHaveText('The e-mail or the password is wrong.');
+});
