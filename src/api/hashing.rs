@@ -55,7 +55,7 @@ impl Hashing {
         let run = move || {
             // A caller that hangs up does not stop the hash, so the hash keeps its place to the
             // end. Otherwise callers that hang up at once would fill the memory with hashes.
-            let _held = (place, turn, Running::begin());
+            let _held = (Running::begin(), turn, place);
             hash()
         };
         tokio::task::spawn_blocking(run).await.map_err(ApiError::internal)?

@@ -29,6 +29,7 @@ mod outgoing;
 pub mod page;
 pub mod passwords;
 pub mod payments;
+mod progress;
 pub mod queue;
 pub mod reservations;
 mod rest;

@@ -2,10 +2,12 @@
 //! that do not end. The bytes are bounded per address and in all, and a client that makes no
 //! progress loses its connection (docs/adr/0018-who-pays-for-a-slow-client.md).
 
+use crate::api::progress::Call;
 use metrics::Counter;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -93,23 +95,6 @@ struct State {
     /// Requests that found no room.
     refused: u32,
     is_cut: bool,
-}
-
-/// A request until the end of its response.
-struct Call {
-    bytes: AtomicUsize,
-    progress: Mutex<Progress>,
-}
-
-/// Whether a call waits for the other side.
-#[derive(Default)]
-struct Progress {
-    /// Since when it waits without any progress.
-    stalled_since: Option<Instant>,
-    /// Pieces of the response that are not written yet (HTTP/2).
-    pieces: usize,
-    /// Whether the response has nothing more to send at the moment.
-    has_nothing: bool,
 }
 
 impl Outgoing {
@@ -241,7 +226,7 @@ impl Peer {
     /// Since when something waits for the other side. `None` for a connection that ends.
     fn stalled_since(&self) -> Option<Instant> {
         let state = self.state.lock();
-        let calls = state.calls.values().filter_map(|call| call.progress.lock().stalled_since);
+        let calls = state.calls.values().filter_map(|call| call.stalled_since());
         calls.chain(state.blocked_since).min().filter(|_| !state.is_cut)
     }
 
@@ -339,7 +324,7 @@ impl Ticket {
         if bytes > 0 {
             peer.check_room(bytes).inspect_err(|_| peer.refused())?;
         }
-        let call = Arc::new(Call { bytes: AtomicUsize::new(bytes), progress: Mutex::default() });
+        let call = Arc::new(Call::new(bytes));
         peer.add(bytes);
         let mut state = peer.state.lock();
         (state.head_since, state.idle_since) = (None, None);
@@ -370,39 +355,13 @@ impl Ticket {
         self.call.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.peer.subtract(bytes);
     }
+}
 
-    /// The other side has done something.
-    pub(super) fn progress(&self) {
-        self.call.progress.lock().stalled_since = None;
-    }
+impl Deref for Ticket {
+    type Target = Call;
 
-    /// The other side has to do something. The time counts from its last progress.
-    pub(super) fn wait(&self) {
-        self.call.progress.lock().stalled_since.get_or_insert_with(Instant::now);
-    }
-
-    /// A piece of the response was handed over (HTTP/2). The time counts from now.
-    pub(super) fn piece_handed(&self) {
-        let mut progress = self.call.progress.lock();
-        progress.pieces += 1;
-        (progress.has_nothing, progress.stalled_since) = (false, Some(Instant::now()));
-    }
-
-    /// A piece of the response was written.
-    pub(super) fn piece_written(&self) {
-        let mut progress = self.call.progress.lock();
-        progress.pieces -= 1;
-        let waits = progress.pieces > 0 || !progress.has_nothing;
-        progress.stalled_since = waits.then(Instant::now);
-    }
-
-    /// The response has nothing to send at the moment.
-    pub(super) fn has_nothing(&self) {
-        let mut progress = self.call.progress.lock();
-        progress.has_nothing = true;
-        if progress.pieces == 0 {
-            progress.stalled_since = None;
-        }
+    fn deref(&self) -> &Call {
+        &self.call
     }
 }
 
