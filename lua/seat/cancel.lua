@@ -2,7 +2,7 @@
 -- id: the claim. cancel: right: fan, organiser, or waived: an organiser who takes no fee; extent:
 -- these, or all; seats and prices: the seats, and what each costs in KRW, by comma.
 -- Replies: cancel: archived not_found cancelled not_cancellable paying not_yours refunding
--- Replies: cancel: refund_closed
+-- Replies: cancel: too_late
 -- Replies: expire: kept expired
 
 -- The seats that a cancel is about, by comma, what they have cost, and the price of each; or nil
@@ -44,7 +44,7 @@ end
 local function begin_refund(batch, match, command, claim, choice)
   local right = batch.arguments.right[command]
   local fees = refund_fees(batch, match, claim, right)
-  if not fees then return 'refund_closed' end
+  if not fees then return 'too_late' end
   local fee = right == 'waived' and 0
     or fee_of(fees, choice.seats, choice.price_of, choice.amount)
   if not fee then return 'not_cancellable AMOUNT' end

@@ -258,13 +258,10 @@ impl SeatCommand {
             Self::TellAgain { attempt, step } => encode_missed(row, attempt, step),
             Self::ReserveSeats { id, user, seats } => priced(row.claim(id.0, *user), seats),
             Self::Cancel { reservation, user, cancellation } => {
-                let Cancellation { extent, seats, right } = cancellation;
-                priced(row.claim(reservation.0, *user), seats);
-                row.text(Argument::Extent, extent.word()).text(Argument::Right, right.word());
+                encode_cancellation(row.claim(reservation.0, *user), cancellation);
             }
             Self::SettleRefund { reservation, user, payment, refund, refused } => {
-                row.claim(reservation.0, *user);
-                row.text(Argument::Payment, &payment.key());
+                row.claim(reservation.0, *user).text(Argument::Payment, &payment.key());
                 encode_refund(row, *refund, refused.as_deref());
             }
             Self::Expire { claim, user } | Self::Archive { claim, user } => {
@@ -283,6 +280,12 @@ impl SeatCommand {
             }
         }
     }
+}
+
+fn encode_cancellation(row: &mut Row<'_>, cancellation: &Cancellation) {
+    let Cancellation { extent, seats, right } = cancellation;
+    priced(row, seats);
+    row.text(Argument::Extent, extent.word()).text(Argument::Right, right.word());
 }
 
 fn encode_outcome(row: &mut Row<'_>, attempt: &Attempt, outcome: &PaymentOutcome) {

@@ -187,8 +187,8 @@ impl Engine {
         Ok(entries.into_iter().map(|entry| Due { entry }).collect())
     }
 
-    /// The claims in some fields with a deadline up to `until`, each with its field, and what is old
-    /// by then. It only reads; the script checks each time again.
+    /// The claims in some fields with a deadline up to `until`, each with its field, and what is
+    /// old by then. It only reads; the script checks each time again.
     pub async fn due_work<'f>(
         &self,
         partition: Partition,

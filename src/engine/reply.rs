@@ -100,7 +100,7 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         "failed" => Some(Refusal::PaymentFailed),
         "halted" => Some(Refusal::PaymentsHalted),
         "paying" => Some(Refusal::Paying),
-        "refund_closed" => Some(Refusal::RefundClosed),
+        "too_late" => Some(Refusal::RefundClosed),
         "not_cancellable" => not_cancellable(rest),
         _ => None,
     };

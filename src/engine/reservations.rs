@@ -45,7 +45,8 @@ impl Engine {
     /// HOLD → PENDING, with the time to pay.
     ///
     /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `NotOpen` when the
-    /// holds have ended with the sale, `HoldExpired`, `PriceChanged` when the prices are not those of the holds.
+    /// holds have ended with the sale, `HoldExpired`, `PriceChanged` when the prices are not those
+    /// of the holds.
     pub async fn reserve(
         &self,
         match_id: MatchId,

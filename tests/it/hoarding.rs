@@ -64,8 +64,8 @@ async fn a_match_may_want_one_hold_and_a_verified_email() {
     fan.hold(&fixture.id, &[2]).await.refused(403, "EMAIL_NOT_VERIFIED");
     let best = json!({"bestAvailable": {"count": 1}});
     fan.post(&fixture.path("/holds"), &best).await.refused(403, "EMAIL_NOT_VERIFIED");
-    let one = fixture.path("/allocation/seats/3/hold");
-    fan.post(&one, &Value::Null).await.refused(403, "EMAIL_NOT_VERIFIED");
+    let single = fixture.path("/allocation/seats/3/hold");
+    fan.post(&single, &Value::Null).await.refused(403, "EMAIL_NOT_VERIFIED");
     node.finish().await;
 }
 

@@ -129,8 +129,8 @@ fn waits(command: &Command) -> bool {
     )
 }
 
-/// `bounded`: users have cool-downs, and a worker sweeps at each step of the clock. Otherwise claims
-/// that are late end when a command finds them.
+/// `bounded`: users have cool-downs, and a worker sweeps at each step of the clock. Otherwise
+/// claims that are late end when a command finds them.
 async fn play(system: &mut System, bounded: bool, steps: &[Step]) {
     let prices: BTreeMap<SeatId, i64> =
         (1..=SEATS).map(|seat| (SeatId(seat), i64::from(seat) * 997)).collect();

@@ -220,17 +220,8 @@ impl System {
                 })
             }
             Command::Cancel { user: who, claim, seats, right } => {
-                let all = seats.is_empty();
-                let named = if all { &model.claims[*claim].seats } else { seats };
-                let cancellation = Cancellation {
-                    extent: if all { Extent::All } else { Extent::These },
-                    seats: named.iter().map(|seat| (*seat, prices[seat])).collect(),
-                    right: match right {
-                        model::Right::Fan => Right::Fan,
-                        model::Right::Organiser => Right::Organiser,
-                        model::Right::Waived => Right::Waived,
-                    },
-                };
+                let all = &model.claims[*claim].seats;
+                let cancellation = cancellation(seats, all, prices, *right);
                 let (reservation, operation) = (self.claims[*claim], Operation::default());
                 let done = engine.cancel(id, user(who), reservation, cancellation, operation);
                 Ran::of(done.await, |done| {
@@ -321,6 +312,25 @@ impl System {
             method: "CARD".to_owned(),
             payment_key: "key".to_owned(),
         }
+    }
+}
+
+/// The cancellation of some seats, or of all when none is named.
+fn cancellation(
+    seats: &[SeatId],
+    all: &[SeatId],
+    prices: &BTreeMap<SeatId, i64>,
+    right: model::Right,
+) -> Cancellation {
+    let named = if seats.is_empty() { all } else { seats };
+    Cancellation {
+        extent: if seats.is_empty() { Extent::All } else { Extent::These },
+        seats: named.iter().map(|seat| (*seat, prices[seat])).collect(),
+        right: match right {
+            model::Right::Fan => Right::Fan,
+            model::Right::Organiser => Right::Organiser,
+            model::Right::Waived => Right::Waived,
+        },
     }
 }
 

@@ -25,8 +25,8 @@ pub struct BuyerReservation {
     /// The buyer.
     #[schema(value_type = uuid::Uuid)]
     user_id: UserId,
-    /// What a cancellation by an organiser gives back now, unless the fee is waived; null when it is
-    /// not paid or not any more.
+    /// What a cancellation by an organiser gives back now, unless the fee is waived; null when it
+    /// is not paid, or not any more.
     #[schema(required)]
     organiser_refund: Option<RefundView>,
 }

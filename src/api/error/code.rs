@@ -133,9 +133,11 @@ codes! {
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
     /// The link of a mail was used before, is too old, or a later mail has replaced it.
     LinkExpired = 409: "The link was used before or is too old. Ask for a new mail.",
-    /// The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
+    /// The match allows one open hold per user; `holdId` or `reservationId` is what is not paid
+    /// yet.
     OneHoldOnly = 409:
-        "You have seats of this match that are not paid yet. Pay for them, or give them back first.",
+        "You have seats of this match that are not paid yet. Pay for them, or give them back \
+         first.",
     /// These would be more seats than one person may have in a match.
     SeatLimit = 409: "This would be more seats than one person may have in a match.",
     /// The match is not on sale yet, or not any more, as `detail` says.
@@ -207,8 +209,8 @@ codes! {
     AmountMismatch = 422: "Order or amount is not that of this payment. Nothing was charged.",
     /// The caller is above a rate limit.
     TooManyRequests = 429: "Too many of these at once. Try again in a moment.",
-    /// Too many holds of the caller have ended unpaid, or have begun in a short time; `until` is when
-    /// they may hold seats of this match again.
+    /// Too many holds of the caller have ended unpaid, or have begun in a short time; `until` is
+    /// when they may hold seats of this match again.
     CoolDown = 429: "You have held seats many times without buying. Try again a little later.",
     /// There are too many event streams from one address.
     TooManyStreams = 429: "Too many of these at once. Try again in a moment.",

@@ -103,9 +103,8 @@ impl Sales {
             // A part of it was refunded since, and the rest is the fee.
             Lookup::Found(found) if found.has_money() && found.balance_amount < there => {
                 plan.add_line("reservation", id, "was refunded since, with a fee");
-                let part = there - found.balance_amount;
-                let money = Money { part, part_fee: reservation.amount - part, ..fact.money };
-                plan.restore.payments.push((PaymentStep::Refunded, PaymentFact { money, ..fact }));
+                let refunded = refunded_part(fact, there - found.balance_amount);
+                plan.restore.payments.push((PaymentStep::Refunded, refunded));
             }
             Lookup::Found(found) if found.status == GatewayStatus::Canceled => {
                 plan.add_line("reservation", id, "was refunded since");
@@ -136,6 +135,12 @@ impl Sales {
         }
         Ok(())
     }
+}
+
+/// The fact of a refund that gave back a part of what is left of a sale; the rest is the fee.
+fn refunded_part(fact: PaymentFact, part: i64) -> PaymentFact {
+    let money = Money { part, part_fee: fact.amount - part, ..fact.money };
+    PaymentFact { money, ..fact }
 }
 
 fn describe(claim: &Claim) -> String {
