@@ -5,7 +5,7 @@ import { build, context } from 'esbuild';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 
 const OPTIONS = {
-  entryPoints: { app: 'src/main.tsx' },
+  entryPoints: { app: 'src/main.tsx', solver: 'src/solver/main.ts' },
   outdir: 'dist',
   bundle: true,
   format: 'esm',

@@ -6,6 +6,7 @@ use crate::domain::ids::UserId;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
 
@@ -51,15 +52,27 @@ pub fn block_of(address: IpAddr) -> IpAddr {
 
 /// The load balancers whose `X-Forwarded-For` is trusted.
 pub struct Proxies {
-    trusted: Vec<IpAddr>,
+    trusted: Vec<IpNet>,
     warned: Once,
 }
 
 impl Proxies {
-    /// The load balancers at these addresses.
-    pub fn new(trusted: &[IpAddr]) -> Self {
-        let trusted = trusted.iter().map(IpAddr::to_canonical).collect();
-        Self { trusted, warned: Once::new() }
+    /// The load balancers in these blocks of addresses.
+    pub fn new(trusted: &[IpNet]) -> Self {
+        Self { trusted: trusted.to_vec(), warned: Once::new() }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|block| block.contains(&address))
+    }
+
+    /// Whether a trusted load balancer says that the caller came over TLS.
+    pub fn terminated_tls(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // The header of the nearest load balancer is the last one.
+        let said = headers.get_all("x-forwarded-proto").iter().next_back();
+        let said = said.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let nearest = said.rsplit(',').next().unwrap_or_default().trim();
+        nearest.eq_ignore_ascii_case("https") && self.trusts(peer.to_canonical())
     }
 
     /// The caller behind a connection: its other side, or the address that a trusted load balancer
@@ -73,11 +86,11 @@ impl Proxies {
     /// The other side of a connection, as limits count it; `None` for a trusted load balancer.
     pub fn connected(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
-        (!self.trusted.contains(&peer)).then(|| network(peer))
+        (!self.trusts(peer)).then(|| network(peer))
     }
 
     fn forwarded(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        if !self.trusted.contains(&peer) {
+        if !self.trusts(peer) {
             return None;
         }
         let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
@@ -85,7 +98,7 @@ impl Proxies {
             for text in value.as_bytes().rsplit(|byte| *byte == b',') {
                 let text = String::from_utf8_lossy(text);
                 match parse(&text) {
-                    Some(address) if self.trusted.contains(&address) => {}
+                    Some(address) if self.trusts(address) => {}
                     Some(address) => return Some(address),
                     None => {
                         self.warn(peer, &text);
@@ -134,17 +147,22 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::parse_block;
 
     #[test]
     fn only_a_trusted_proxy_is_believed_about_the_caller() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let proxies = Proxies::new(&[address("10.0.0.1"), address("::ffff:10.0.0.2")]);
+        let blocks = ["10.0.0.1", "::ffff:10.0.0.2", "10.1.0.0/16", "::ffff:10.2.0.0/112"];
+        let blocks: Vec<IpNet> = blocks.iter().map(|text| parse_block(text).unwrap()).collect();
+        let proxies = Proxies::new(&blocks);
         for (peer, forwarded, caller) in [
             ("9.9.9.9", "1.2.3.4", "9.9.9.9"),
             ("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
             ("::ffff:10.0.0.1", "6.6.6.6,1.2.3.4:80,[::ffff:10.0.0.2]:1", "1.2.3.4"),
             ("10.0.0.2", "[2001:db8:1:2:3::4]:5", "2001:db8:1:2::"),
             ("2001:db8:1:2:3::4", "1.2.3.4", "2001:db8:1:2::"),
+            ("10.1.2.3", "6.6.6.6, 1.2.3.4:5678, 10.2.9.9", "1.2.3.4"),
+            ("10.3.0.1", "1.2.3.4", "10.3.0.1"),
             ("10.0.0.1", "nonsense", "10.0.0.1"),
             ("10.0.0.1", "1.2.3.4, nonsense", "10.0.0.1"),
             ("10.0.0.1", "10.0.0.2", "10.0.0.1"),
@@ -158,5 +176,25 @@ mod tests {
         headers.append("x-forwarded-for", "6.6.6.6".parse().unwrap());
         headers.append("x-forwarded-for", "1.2.3.4".parse().unwrap());
         assert_eq!(proxies.caller(address("10.0.0.1"), &headers), address("1.2.3.4"));
+        for wrong in ["", "10.0.0.0/33", "example.com", "10.0.0.0/8/8"] {
+            assert!(parse_block(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_about_tls() {
+        let proxies = Proxies::new(&[parse_block("10.0.0.0/8").unwrap()]);
+        for (peer, said, by_tls) in [
+            ("10.0.0.1", "https", true),
+            ("::ffff:10.0.0.1", "http, HTTPS", true),
+            ("10.0.0.1", "https, http", false),
+            ("10.0.0.1", "", false),
+            ("9.9.9.9", "https", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-proto", said.parse().unwrap());
+            let found = proxies.terminated_tls(peer.parse().unwrap(), &headers);
+            assert_eq!(found, by_tls, "{peer} says {said}");
+        }
     }
 }

@@ -3,17 +3,21 @@
 //! token, a limit) are added here.
 
 use crate::api::api;
-use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM};
+use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM, WantedChallenge};
 use crate::domain::ids::SeatId;
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
+const RATE_LIMIT: &str = "RateLimit";
+const RATE_LIMIT_POLICY: &str = "RateLimit-Policy";
+const RETRY_AFTER: &str = "Retry-After";
 /// The schema of a plan in a request.
 const PLAN_INPUT: &str = "SitePlanInput";
 
@@ -25,12 +29,14 @@ pub fn openapi() -> OpenApi {
     components.add_security_scheme("token", bearer);
     let examples = ErrorCode::ALL.iter().map(|code| (code.to_string(), RefOr::T(example(*code))));
     components.examples.extend(examples);
+    components.headers.extend(headers());
     close_inputs(&mut components.schemas);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             describe_parameters(operation);
             describe_successes(operation);
             describe_refusals(path, operation);
+            describe_headers(path, operation);
         }
     }
     document
@@ -124,6 +130,10 @@ fn example(code: ErrorCode) -> Example {
             FieldError { field: "email".to_owned(), message: "is missing".to_owned() },
             FieldError { field: "password".to_owned(), message: "is missing".to_owned() },
         ]),
+        ErrorCode::ChallengeRequired => {
+            let token = "1763812345.c2VhdHM.c2lnbmF0dXJl".to_owned();
+            ApiError::challenge_required(WantedChallenge::work(token, 17))
+        }
         ErrorCode::SeatTaken => ApiError::seat_taken(seats).with_alternatives(vec![]),
         ErrorCode::SeatSold => ApiError::seat_sold(seats),
         ErrorCode::SeatNotFound => ApiError::seats_not_found(seats),
@@ -148,6 +158,51 @@ fn describe_refusals(path: &str, operation: &mut Operation) {
     }
     for (status, codes) in by_status {
         operation.responses.responses.insert(status, RefOr::T(refusal(&codes)));
+    }
+}
+
+/// The header fields that responses have because of limits. `RateLimit` and `RateLimit-Policy` are
+/// those of the draft "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
+fn headers() -> [(String, RefOr<Header>); 3] {
+    let text = |description: &str, example: &str| {
+        let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String).build());
+        header.description = Some(description.to_owned());
+        header.example = Some(Value::String(example.to_owned()));
+        header
+    };
+    let limit = text(
+        "What is left of each limit that counted this call: `r` calls now, and `t` seconds until \
+         all are there again. After a refusal `t` is the time until the next call is accepted.",
+        "\"reads\";r=19;t=1",
+    );
+    let policy =
+        text("The limits that counted this call: `q` calls in `w` seconds.", "\"reads\";q=20;w=1");
+    let mut wait =
+        Header::new(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build());
+    wait.description = Some("Try again after this number of seconds.".to_owned());
+    [(RATE_LIMIT, limit), (RATE_LIMIT_POLICY, policy), (RETRY_AFTER, wait)]
+        .map(|(name, header)| (name.to_owned(), RefOr::T(header)))
+}
+
+/// The header fields that a response with this status has, beside those of every response.
+fn headers_of(path: &str, status: &str) -> &'static [&'static str] {
+    match status {
+        "429" => &[RATE_LIMIT, RATE_LIMIT_POLICY, RETRY_AFTER],
+        "503" => &[RETRY_AFTER],
+        _ if path.starts_with("/api/") && status.starts_with('2') => {
+            &[RATE_LIMIT, RATE_LIMIT_POLICY]
+        }
+        _ => &[],
+    }
+}
+
+fn describe_headers(path: &str, operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        for name in headers_of(path, status) {
+            let reference = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+            response.headers.insert((*name).to_owned(), reference);
+        }
     }
 }
 

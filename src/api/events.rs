@@ -135,8 +135,8 @@ impl EventStream {
     }
 }
 
-/// Accepts a stream: takes a place among the streams of the user or of the address, finds the map, and
-/// makes the head of the response.
+/// Accepts a stream: takes a place among the streams of the user or of the address, finds the map,
+/// and makes the head of the response.
 pub async fn open(
     services: &Services,
     (caller, user): (Caller, TokenUser),

@@ -86,6 +86,11 @@ impl Guesses {
 }
 
 impl Guess<'_> {
+    /// Whether the account has not logged in at this address before.
+    pub fn is_of_a_stranger(&self) -> bool {
+        self.stranger
+    }
+
     /// The password was right. The try is given back, and the account is known at the address.
     pub fn was_right(self) {
         let Self { guesses, pair, stranger } = self;

@@ -4,10 +4,12 @@
 
 use crate::api::Services;
 use crate::api::address::{Caller, TokenUser};
+use crate::api::auth::bearer;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::extract::REQUEST_TIMEOUT;
 use crate::api::limits::kind::Kind;
 use crate::api::route_metrics::{RouteMetrics, label};
+use crate::api::security_headers::harden;
 use crate::api::sent::{Sent, uncounted};
 use axum::Router;
 use axum::extract::Request;
@@ -47,15 +49,27 @@ impl Routes {
         request.extensions_mut().insert(Caller(caller));
         let id = request_id(&request);
         let path = request.uri().path();
+        let is_docs = path.starts_with("/docs");
+        let by_tls = services.proxies.terminated_tls(peer, request.headers());
         let (route, method) = (self.metrics.of(path), label(request.method()));
-        let user = path.starts_with("/api/").then(|| services.tokens.user(request.headers()));
-        let user = user.flatten();
+        let token = bearer(request.headers()).filter(|_| path.starts_with("/api/"));
+        let user = token.and_then(|token| services.tokens.check(token).ok());
         let kind = Kind::of(request.method(), &route.path);
-        let (standings, admitted) = services.limits.admit(kind, caller, user);
-        request.extensions_mut().insert(TokenUser(user));
+        let id_of_user = user.as_ref().map(|user| user.id);
+        request.extensions_mut().insert(TokenUser(id_of_user));
+        let (engine, limits) = (&services.engine, &services.limits);
+        let (standings, mut admitted) = limits.admit(kind, caller, id_of_user);
+        if admitted.is_ok() {
+            admitted = limits.admit_everywhere(engine, kind, caller, user.as_ref()).await;
+        }
         let response = match admitted {
             Err(error) => error.into_response(),
-            Ok(()) => self.handle(request).await,
+            Ok(()) => {
+                let response = self.handle(request).await;
+                let outcome = (kind, response.status());
+                limits.record(engine, outcome, caller, user.as_ref()).await;
+                response
+            }
         };
         let mut response = finish(response, &id);
         let (status, elapsed) = (response.status(), started.elapsed());
@@ -66,7 +80,7 @@ impl Routes {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }
         standings.write(response.headers_mut());
-        harden(&mut response);
+        harden(response.headers_mut(), is_docs, by_tls);
         response
     }
 
@@ -77,7 +91,7 @@ impl Routes {
         if let Ok(value) = HeaderValue::try_from(id) {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }
-        harden(&mut response);
+        harden(response.headers_mut(), false, false);
         self.metrics.of("").record("other", response.status(), Duration::ZERO);
         uncounted(response)
     }
@@ -126,21 +140,5 @@ fn finish(mut response: Response, id: &str) -> Response {
             }
             problem
         }
-    }
-}
-
-fn harden(response: &mut Response) {
-    let headers = response.headers_mut();
-    let set = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    for (name, value) in set {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    // A response may depend on the caller, so that no cache in between may keep it.
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

@@ -2,7 +2,6 @@
 //! of an account reads mails to its address.
 
 use crate::api::Services;
-use crate::api::address::Caller;
 use crate::api::administrators::change_account;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -54,10 +53,8 @@ pub struct VerificationInput {
     responses((status = 202, body = Envelope<Nothing>)))]
 pub async fn request_reset(
     State(services): State<Arc<Services>>,
-    Caller(address): Caller,
     input: Input<ResetRequest>,
 ) -> ApiResult<Accepted<Nothing>> {
-    services.limits.sign_up(address)?;
     let typed = input.value.email;
     let email = checked_email(&typed).map_err(|error| ApiError::fields(vec![error]))?;
     let work = {
@@ -84,10 +81,8 @@ pub async fn request_reset(
     extensions(("x-codes" = json!([ErrorCode::LinkExpired]))))]
 pub async fn reset(
     State(services): State<Arc<Services>>,
-    Caller(address): Caller,
     input: Input<ResetInput>,
 ) -> ApiResult<NoContent> {
-    services.limits.sign_up(address)?;
     let ResetInput { token, new_password } = input.value;
     let new_password = checked_password("newPassword", &new_password);
     let new_password = new_password.map_err(|error| ApiError::fields(vec![error]))?;
@@ -105,9 +100,7 @@ pub async fn reset(
 pub async fn request_verification(
     State(services): State<Arc<Services>>,
     user: User,
-    Caller(address): Caller,
 ) -> ApiResult<Accepted<Nothing>> {
-    services.limits.sign_up(address)?;
     let account = services.engine.account(&user.email).await?;
     let account = account.filter(|account| account.id == user.id).ok_or(ErrorCode::Unauthorized)?;
     if !account.email_verified {
@@ -128,10 +121,8 @@ pub async fn request_verification(
     extensions(("x-codes" = json!([ErrorCode::LinkExpired]))))]
 pub async fn verify(
     State(services): State<Arc<Services>>,
-    Caller(address): Caller,
     input: Input<VerificationInput>,
 ) -> ApiResult<NoContent> {
-    services.limits.sign_up(address)?;
     let token = input.value.token;
     let before = account_of(&services, MailKind::Verification, &token).await?;
     let after = Account { email_verified: true, ..before.clone() };

@@ -24,10 +24,7 @@ pub struct Mails {
 }
 
 enum Way {
-    Smtp {
-        transport: AsyncSmtpTransport<Tokio1Executor>,
-        from: Mailbox,
-    },
+    Smtp(Box<Smtp>),
     File(PathBuf),
     /// No mail can be sent.
     None,

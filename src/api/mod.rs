@@ -6,6 +6,7 @@ pub mod admin;
 pub mod administrators;
 pub mod auth;
 pub mod best;
+pub mod challenge;
 pub mod choice;
 pub mod clock;
 pub mod counts;
@@ -35,6 +36,7 @@ pub mod reservations;
 mod rest;
 pub mod route_metrics;
 pub mod seats;
+mod security_headers;
 mod sent;
 pub mod serve;
 pub mod sessions;
@@ -49,6 +51,7 @@ pub mod views;
 mod wire;
 
 use crate::api::address::Proxies;
+use crate::api::challenge::Challenges;
 use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
@@ -92,6 +95,8 @@ pub struct Services {
     pub tokens: Tokens,
     pub mails: Mails,
     pub limits: RateLimits,
+    /// In front of the waiting rooms.
+    pub challenges: Challenges,
     pub checkout: Arc<Checkout>,
     /// Calls under an Idempotency-Key that have no response yet.
     pub calls: extract::Calls,
@@ -209,16 +214,25 @@ fn api() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::with_openapi(Document::openapi()).merge(short()).merge(long)
 }
 
-/// All routes.
-pub fn routes(services: Arc<Services>) -> Routes {
+/// All routes. `with_docs`: also the page of the API.
+pub fn routes(services: Arc<Services>, with_docs: bool) -> Routes {
     let (router, api) = api().split_for_parts();
     let router = router
         .merge(page::router())
-        .merge(SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()))
+        .merge(described(with_docs))
         .fallback(|| async { ErrorCode::NotFound })
         .method_not_allowed_fallback(|| async { ErrorCode::MethodNotAllowed });
     let paths = api.paths.paths.keys().map(String::as_str).chain(page::PATHS);
     Routes::new(router, paths, services)
+}
+
+/// The OpenAPI document, and the page that shows it.
+fn described(with_docs: bool) -> Router<Arc<Services>> {
+    if with_docs {
+        return SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()).into();
+    }
+    let document = document::openapi();
+    Router::new().route("/api-docs/openapi.json", get(async move || axum::Json(document)))
 }
 
 /// Probes only, for a process without an API.

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Only scripts, styles and connections of this server.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
-    base-uri 'none'; frame-ancestors 'none'";
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// A file of the page.
 struct Part {
@@ -30,14 +30,15 @@ struct Part {
 }
 
 /// The paths of the page and its parts.
-pub const PATHS: [&str; 3] = ["/", "/app.js", "/app.css"];
+pub const PATHS: [&str; 4] = ["/", "/app.js", "/app.css", "/solver.js"];
 
 /// The page and its parts.
 pub fn router() -> Router<Arc<Services>> {
-    let parts: [(&str, &[u8]); 3] = [
+    let parts: [(&str, &[u8]); 4] = [
         ("text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
         ("text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),
         ("text/css; charset=utf-8", include_bytes!("../../web/dist/app.css")),
+        ("text/javascript; charset=utf-8", include_bytes!("../../web/dist/solver.js")),
     ];
     PATHS.into_iter().zip(parts).fold(Router::new(), |router, (path, (kind, bytes))| {
         // Weak, because the same part goes out compressed and as it is.

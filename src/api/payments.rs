@@ -8,6 +8,7 @@ use crate::api::extract::{
 };
 use crate::api::reservations::find;
 use crate::api::views::{PaymentView, ReservationView};
+use crate::checkout::CheckoutError;
 use crate::checkout::confirm::Confirmed;
 use crate::checkout::settle::Rumour;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation};
@@ -149,7 +150,12 @@ pub async fn confirm(
         return Err(ErrorCode::AmountMismatch.into());
     }
     let id = reservation.id;
-    let confirmed = services.checkout.confirm(reservation, payment_id, payment_key, amount).await?;
+    services.limits.may_pay(id)?;
+    let confirmed = services.checkout.confirm(reservation, payment_id, payment_key, amount).await;
+    if let Err(CheckoutError::Declined { .. }) = &confirmed {
+        services.limits.declined(&services.engine, id).await;
+    }
+    let confirmed = confirmed?;
     let found = find(&services, user.id, id).await?;
     let unknown = confirmed == Confirmed::Unknown;
     let payment = found.reservation.payment.clone().map(|payment| {

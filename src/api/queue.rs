@@ -3,9 +3,10 @@
 use crate::api::Services;
 use crate::api::address::{Caller, TokenUser};
 use crate::api::auth::User;
+use crate::api::challenge::Solution;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::events::{last_event_id, open};
-use crate::api::extract::{Created, Envelope, NoContent, Okay};
+use crate::api::extract::{Created, Envelope, NoContent, Okay, OptionalInput};
 use crate::api::known_match::KnownMatch;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw::seed_hash;
@@ -18,7 +19,7 @@ use crate::live::pace::Eta;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -75,18 +76,32 @@ pub struct DrawView {
     drawn: Option<u64>,
 }
 
+/// What a waiting room with a challenge wants. Other waiting rooms need no body.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinInput {
+    challenge: Solution,
+}
+
 /// Joins the queue. A user who has joined before keeps the place.
 #[utoipa::path(post, path = "/api/matches/{match}/queue",
     operation_id = "joinQueue", tag = "queue",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), request_body = Option<JoinInput>,
+    security(("token" = [])),
     responses((status = 201, body = Envelope<PlaceView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::QueueOff, ErrorCode::MatchNotOpen, ErrorCode::SoldOut]))))]
+        ErrorCode::ChallengeRequired, ErrorCode::QueueOff, ErrorCode::MatchNotOpen,
+        ErrorCode::SoldOut]))))]
 pub async fn join(
     State(services): State<Arc<Services>>,
     user: User,
     KnownMatch(fixture): KnownMatch,
+    OptionalInput(input): OptionalInput<JoinInput>,
 ) -> ApiResult<Created<PlaceView>> {
+    let (solution, wanted) = (input.map(|input| input.challenge), fixture.queue.challenge);
+    let (parts, about) = ((&*services.engine, &services.tokens.clock), (fixture.id, user.id));
+    has_queue(&fixture)?;
+    services.challenges.check(parts, wanted, about, solution).await?;
     let seats = services.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
     // First, because nobody may get a place and hear of a failure.
     let feed = services.hub.feed(fixture.id).await?;

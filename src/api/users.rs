@@ -113,11 +113,9 @@ pub struct LogOutInput {
     extensions(("x-codes" = json!([ErrorCode::EmailTaken]))))]
 pub async fn sign_up(
     State(services): State<Arc<Services>>,
-    Caller(address): Caller,
     key: IdempotencyKey,
     input: Input<SignUpInput>,
 ) -> ApiResult<Created<UserView>> {
-    services.limits.sign_up(address)?;
     let email = checked_email(&input.value.email);
     let password = checked_password("password", &input.value.password);
     let (email, password) = match (email, password) {

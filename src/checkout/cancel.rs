@@ -75,6 +75,7 @@ impl Checkout {
         operation: Operation,
     ) -> Result<bool, CheckoutError> {
         let Reservation { id, match_id, user, .. } = *reservation;
+        let _turn = self.turns.take().await.ok_or(CheckoutError::Busy)?;
         let cancelled = match self.engine.cancel(match_id, user, id, cancellation, operation).await
         {
             // PostgreSQL has it and Redis has not: it was cancelled before, or its match has left.

@@ -114,6 +114,8 @@ impl Checkout {
             self.engine.extend_reservation(match_id, user, id, EXTRA_TIME_MS).await?;
             return Err(CheckoutError::Paused);
         }
+        // Before the payment begins, because it can't wait for a turn afterwards.
+        let _turn = self.turns.take().await.ok_or(CheckoutError::Busy)?;
         failpoint::reached("begin.before");
         let begun =
             self.engine.begin_payment(match_id, user, id, payment, amount, payment_key).await;

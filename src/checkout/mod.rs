@@ -7,8 +7,10 @@ pub mod cancel;
 pub mod confirm;
 pub mod resume;
 pub mod settle;
+mod turns;
 
 use crate::checkout::confirm::Pauses;
+use crate::checkout::turns::Turns;
 use crate::domain::ids::SeatId;
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
@@ -35,6 +37,9 @@ pub enum CheckoutError {
     /// PostgreSQL or the gateway is away.
     #[error("payments are paused")]
     Paused,
+    /// As many payments as may are under way.
+    #[error("too many payments are under way")]
+    Busy,
     #[error("an earlier sale has seats of this reservation")]
     SeatsSold(Vec<SeatId>),
     #[error("the gateway declined the payment: {code}")]
@@ -67,6 +72,7 @@ pub struct Checkout {
     persisted: Arc<Persisted>,
     backlogs: Arc<Backlogs>,
     pauses: Pauses,
+    turns: Turns,
     /// Confirmations and cancellations under way.
     running: TaskTracker,
 }
@@ -87,6 +93,7 @@ impl Checkout {
             persisted: persisted.clone(),
             backlogs: backlogs.clone(),
             pauses: Pauses::default(),
+            turns: Turns::default(),
             running: TaskTracker::new(),
         }
     }

@@ -59,6 +59,7 @@ impl Dev {
         )?;
         settings.redis_url = redis.url();
         // There is no load balancer that has to notice the stop.
+        settings.docs = true;
         settings.drain_ms = 0;
         settings.database_url = postgres.url();
         settings.toss_base_url = emulator.url();

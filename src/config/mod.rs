@@ -11,6 +11,7 @@ use crate::engine::limits::Limits;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use clap::value_parser;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -49,10 +50,15 @@ pub struct Settings {
         default_value = "postgres://grandstand@127.0.0.1:5432/grandstand"
     )]
     pub database_url: String,
-    /// Addresses of load balancers, separated by commas. The address of a caller is then taken from
-    /// their X-Forwarded-For. Never list an address from which strangers can reach the node.
-    #[arg(long, env = "GRANDSTAND_TRUSTED_PROXIES", value_delimiter = ',')]
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses of load balancers or blocks of them (10.0.0.0/8), separated by commas. The address
+    /// of a caller is then taken from their X-Forwarded-For. Never list an address from which
+    /// strangers can reach the node.
+    #[arg(long, env = "GRANDSTAND_TRUSTED_PROXIES", value_delimiter = ',',
+        value_parser = parse_block)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Serve the page of the API at `/docs`. `dev` always does.
+    #[arg(long, env = "GRANDSTAND_DOCS", value_parser = BoolishValueParser::new())]
+    pub docs: bool,
     /// Connections to PostgreSQL; more than 16 only wait for each other.
     #[arg(long, env = "GRANDSTAND_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: usize,
@@ -168,6 +174,8 @@ pub struct Settings {
     pub journal_age_ms_max: u64,
     #[command(flatten)]
     pub rates: Rates,
+    #[command(flatten)]
+    pub challenges: ChallengeSettings,
     /// Filter of the log lines: `info`, `debug`, `grandstand=debug`.
     #[arg(long, env = "GRANDSTAND_LOG", default_value = "info,fred=warn")]
     pub log: String,
@@ -175,6 +183,29 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_LOG_JSON",
         value_parser = BoolishValueParser::new())]
     pub log_json: bool,
+}
+
+/// The challenge that people solve before they join a waiting room.
+#[derive(Debug, Clone, Args)]
+pub struct ChallengeSettings {
+    /// `on`: at every waiting room. `off`: only where the settings of the waiting room ask for it.
+    #[arg(long, env = "GRANDSTAND_CHALLENGE", default_value = "off", value_parser = ["on", "off"])]
+    pub challenge: String,
+    /// Work of a challenge: two to the power of this number of hashes, on average. A phone makes
+    /// some 100,000 in a second.
+    #[arg(long, env = "GRANDSTAND_CHALLENGE_BITS", default_value_t = 17,
+        value_parser = value_parser!(u32).range(0..=30))]
+    pub challenge_bits: u32,
+    /// Address of the `siteverify` of a service with a widget (Turnstile, hCaptcha). When it is
+    /// empty, the challenge is proof of work.
+    #[arg(long, env = "GRANDSTAND_CHALLENGE_VERIFY_URL", default_value = "")]
+    pub challenge_verify_url: String,
+    /// The public key of the widget.
+    #[arg(long, env = "GRANDSTAND_CHALLENGE_SITE_KEY", default_value = "")]
+    pub challenge_site_key: String,
+    /// The secret key of the widget.
+    #[arg(long, env = "GRANDSTAND_CHALLENGE_SECRET", hide_env_values = true, default_value = "")]
+    pub challenge_secret: String,
 }
 
 /// Rate limits. Each counts separately; a call over the limit gets 429 with `Retry-After`.
@@ -192,6 +223,20 @@ pub struct Rates {
     /// Sign-ups per address and minute.
     #[arg(long, env = "GRANDSTAND_ACCOUNT_CALLS_PER_MINUTE", default_value_t = 120)]
     pub account_calls_per_minute: u32,
+    /// Sign-ups per address and hour, on all nodes together.
+    #[arg(long, env = "GRANDSTAND_SIGN_UPS_PER_HOUR", default_value_t = 600)]
+    pub sign_ups_per_hour: u32,
+    /// Sign-ups per block of addresses and hour, on all nodes together.
+    #[arg(long, env = "GRANDSTAND_SIGN_UPS_PER_ADDRESS_BLOCK", default_value_t = 2_400)]
+    pub sign_ups_per_address_block: u32,
+    /// Wrong log-ins per address and hour, on all nodes together. A block of addresses has ten
+    /// times as many.
+    #[arg(long, env = "GRANDSTAND_WRONG_LOG_INS_PER_HOUR", default_value_t = 100)]
+    pub wrong_log_ins_per_hour: u32,
+    /// Users without a verified e-mail address who hold or pay for seats at the same time from one
+    /// block of addresses, on all nodes together. 0: without a bound.
+    #[arg(long, env = "GRANDSTAND_UNVERIFIED_HOLDERS_PER_BLOCK", default_value_t = 230)]
+    pub unverified_holders_per_block: u32,
     /// Refreshes per session and minute.
     #[arg(long, env = "GRANDSTAND_REFRESHES_PER_MINUTE", default_value_t = 10)]
     pub refreshes_per_minute: u32,
@@ -282,4 +327,21 @@ impl Settings {
     pub fn warnings(&self) -> Vec<String> {
         check::warnings(self)
     }
+}
+
+/// A block of addresses as people write it: `10.0.0.0/8`, `fd00::/8`, or one address.
+pub fn parse_block(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let block = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
+    let block: IpNet = block.map_err(|_| {
+        format!("{text:?} is no address and no block of addresses such as 10.0.0.0/8")
+    })?;
+    // A block of IPv4 inside IPv6, as a listener for both sees it.
+    let bits = block.prefix_len();
+    Ok(match (block.addr().to_canonical(), block.addr()) {
+        (address @ IpAddr::V4(_), IpAddr::V6(_)) if bits >= 96 => {
+            IpNet::new(address, bits - 96).map_err(|error| error.to_string())?
+        }
+        _ => block,
+    })
 }

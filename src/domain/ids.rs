@@ -19,6 +19,11 @@ impl Partition {
         Self((fnv(email.bytes()) % u64::from(count)) as u16)
     }
 
+    /// The partition of what belongs to a text, such as the counters of a block of addresses.
+    pub fn of_text(text: &str, count: u16) -> Self {
+        Self((fnv(text.bytes()) % u64::from(count)) as u16)
+    }
+
     /// A random partition among `count`, for something new that belongs to no other thing.
     pub fn random(count: u16) -> Self {
         let (_, random) = Uuid::now_v7().as_u64_pair();

@@ -60,6 +60,8 @@ pub struct QueueSettings {
     pub random_pre_queue: bool,
     /// Nobody is let in while this is on.
     pub paused: bool,
+    /// People solve a challenge before they join.
+    pub challenge: bool,
 }
 
 impl Default for QueueSettings {
@@ -74,6 +76,7 @@ impl Default for QueueSettings {
             buyers_per_free_seat: 1.0,
             random_pre_queue: false,
             paused: false,
+            challenge: false,
         }
     }
 }

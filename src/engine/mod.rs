@@ -20,6 +20,7 @@ pub mod load;
 pub mod operation;
 pub mod partitions;
 pub mod payments;
+pub mod permits;
 mod places;
 pub mod queue;
 pub mod reply;

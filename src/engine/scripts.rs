@@ -206,6 +206,9 @@ pub struct Scripts {
     pub load_open: Script,
     pub partition_halt: Script,
     pub dead_letter_end: Script,
+    pub permit_take: Script,
+    pub holder_keep: Script,
+    pub holder_end: Script,
     pub clock_read: Script,
     pub clock_tick: Script,
 }
@@ -245,6 +248,9 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     load_open: lua!(freeing "lib/fence.lua", "load_open.lua"),
     partition_halt: lua!(freeing "lib/fence.lua", "partition_halt.lua"),
     dead_letter_end: lua!("dead_letter_end.lua"),
+    permit_take: lua!("permit_take.lua"),
+    holder_keep: lua!("lib/clock.lua", "holder_keep.lua"),
+    holder_end: lua!(freeing "holder_end.lua"),
     clock_read: lua!("lib/clock.lua", "clock_read.lua"),
     clock_tick: lua!(freeing "lib/clock.lua", "clock_tick.lua"),
 });
@@ -278,6 +284,9 @@ impl Scripts {
             &self.load_open,
             &self.partition_halt,
             &self.dead_letter_end,
+            &self.permit_take,
+            &self.holder_keep,
+            &self.holder_end,
             &self.clock_read,
             &self.clock_tick,
         ];

@@ -2,6 +2,7 @@
 
 use crate::api::Services;
 use crate::api::address::Proxies;
+use crate::api::challenge::Challenges;
 use crate::api::counts::SeatCounts;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
@@ -89,6 +90,7 @@ pub(crate) async fn build(
         tokens: tokens(settings),
         mails: Mails::new(settings)?,
         limits: RateLimits::new(&settings.rates),
+        challenges: Challenges::new(&settings.challenges, &settings.jwt_secret)?,
         calls: Calls::default(),
         counts: SeatCounts::default(),
         health: Health::new(settings.partitions),

@@ -100,7 +100,7 @@ impl Node {
         }
         let routes = match role {
             NodeRole::Worker => worker_routes(services.clone()),
-            NodeRole::All | NodeRole::Api => api::routes(services.clone()),
+            NodeRole::All | NodeRole::Api => api::routes(services.clone(), settings.docs),
         };
         wait_until_loaded(&services, Waiting::Node(role)).await?;
         first_administrator(&services, settings).await?;

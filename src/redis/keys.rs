@@ -69,6 +69,17 @@ impl PartitionKeys {
         self.key("matches")
     }
 
+    /// STRING: how many permits of a limit were taken; it expires with its window.
+    pub fn permits(self, counter: &str) -> String {
+        self.key(&format!("permits:{counter}"))
+    }
+
+    /// ZSET of the users without a verified e-mail address who hold seats from a block of
+    /// addresses, by the end of their note in ms.
+    pub fn holders(self, block: &str) -> String {
+        self.key(&format!("holders:{block}"))
+    }
+
     /// STRING: the worker that owns the partition.
     pub fn lease(self) -> String {
         self.key("lease")

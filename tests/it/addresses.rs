@@ -3,10 +3,9 @@
 
 use crate::support::client::{Answer, Client};
 use crate::support::node::{TestNode, eventually};
-use grandstand::config::Settings;
+use grandstand::config::{Settings, parse_block};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -28,7 +27,7 @@ async fn log_in_from(guest: &Client, forwarded: &str, email: &str, password: &st
 
 fn behind_a_proxy(settings: &mut Settings) {
     settings.rates.rate_limits = "on".to_owned();
-    settings.trusted_proxies = vec!["127.0.0.1".parse::<IpAddr>().unwrap()];
+    settings.trusted_proxies = vec![parse_block("127.0.0.1").unwrap()];
 }
 
 /// An address is the same with a port or in brackets, as IPv6 or as IPv4. Two addresses behind one
@@ -167,7 +166,7 @@ async fn one_address_does_not_take_all_connections() {
     let node = TestNode::start_with(|settings| {
         settings.rates.rate_limits = "on".to_owned();
         settings.rates.connections_per_address = 5;
-        settings.trusted_proxies = vec!["127.0.0.3".parse::<IpAddr>().unwrap()];
+        settings.trusted_proxies = vec![parse_block("127.0.0.3").unwrap()];
     })
     .await;
     let address = node.running().address;

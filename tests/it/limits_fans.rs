@@ -3,11 +3,9 @@
 //! that hour, and all calls of a second are made against a real node. None is refused.
 
 use crate::support::client::{Answer, Client};
+use crate::support::crowd::{CONCURRENT, PASSWORD, email_of, house, seat_of};
 use crate::support::node::{TestMatch, TestNode};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use futures::StreamExt as _;
-use grandstand::domain::account::{Account, Role};
-use grandstand::domain::ids::UserId;
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,14 +15,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const FANS: usize = 2_000;
-const PASSWORD: &str = "a password of tests";
-/// Calls that are under way at once.
-const CONCURRENT: usize = 24;
-
 /// What a fan does in a second of the hour.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// Loads the page, the match and the plan, without a token.
+    /// Loads the page, the match and the time, without a token.
     Visit,
     LogIn,
     Join,
@@ -70,53 +64,12 @@ fn steps(fan: usize) -> Vec<(u64, Step)> {
     steps
 }
 
-fn plan() -> Value {
-    let row = |block: u32, row: u32| {
-        let first = block * 1000 + row * 50;
-        json!({"label": row.to_string(), "firstSeatId": first, "seats": 50,
-            "from": [0.0, f64::from(block * 20 + row)], "to": [49.0, f64::from(block * 20 + row)]})
-    };
-    let block = |id: u32| {
-        let y = f64::from(id * 20);
-        json!({"id": id, "name": format!("{id}"), "grade": "BLUE",
-            "outline": [[-1.0, y], [50.0, y], [50.0, y + 11.0]],
-            "rows": (1..=10).map(|number| row(id, number)).collect::<Vec<_>>()})
-    };
-    json!({"name": "Test Ground", "focus": [5.0, 0.0],
-        "grades": [{"code": "BLUE", "name": "Blue", "price": 10000, "color": "#1144cc"}],
-        "areas": [{"id": 1, "name": "Infield", "sections": [{"id": 1, "name": "Home",
-            "blocks": (1..=4).map(block).collect::<Vec<_>>()}]}]})
-}
-
-/// The accounts of the fans. Their hashes are cheap, because this is no test of the hash.
-async fn create_accounts(node: &TestNode) {
-    let params = Params::new(8, 1, 1, None).unwrap();
-    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let salt = [7_u8; 16];
-    let hash = cheap.hash_password_with_salt(PASSWORD.as_bytes(), &salt).unwrap().to_string();
-    let engine = node.engine();
-    let create = |fan: usize| {
-        let (email, password_hash) = (format!("fan-{fan}@test.example"), hash.clone());
-        async move {
-            let id = UserId::new(engine.account_partition(&email));
-            let role = Role::User;
-            let account = Account { role, ..Account::new(id, email, password_hash, 0) };
-            engine.create_account(&account, Default::default()).await.unwrap();
-        }
-    };
-    futures::stream::iter(0..FANS)
-        .map(create)
-        .buffer_unordered(CONCURRENT)
-        .collect::<Vec<_>>()
-        .await;
-}
-
 impl Hour {
     async fn begin() -> Self {
         let node = TestNode::start_with(|settings| settings.rates.rate_limits = "on".to_owned());
         let node = node.await;
-        create_accounts(&node).await;
-        let fixture = node.open_match_at(&plan()).await;
+        node.create_crowd("fan", FANS).await;
+        let fixture = node.open_match_at(&house(4)).await;
         let queue = json!({"enabled": true, "admitPerMinute": 1_000_000, "maxActive": 1_000_000,
             "passTtlMs": 3_600_000, "admissionTtlMs": 3_600_000, "buyersPerFreeSeat": 10});
         let path = format!("/api/admin/matches/{}/queue", fixture.id);
@@ -139,14 +92,12 @@ impl Hour {
     async fn take(&self, fan: usize, step: Step) {
         match step {
             Step::Visit => {
-                let site = format!("/api/sites/{}", self.fixture.site_id);
-                for path in ["/", "/app.js", "/app.css", &self.fixture.path(""), &site] {
+                for path in ["/", "/app.js", "/app.css", &self.fixture.path(""), "/api/time"] {
                     assert_eq!(self.phone.get(path).await.status, 200, "{path}");
                 }
             }
             Step::LogIn => {
-                let body = json!({"email": format!("fan-{fan}@test.example"),
-                    "password": PASSWORD});
+                let body = json!({"email": email_of("fan", fan), "password": PASSWORD});
                 self.keep(fan, &self.phone.post("/api/users/log-in", &body).await.expect(200));
             }
             Step::Refresh => {
@@ -175,8 +126,7 @@ impl Hour {
         let client = self.client(fan);
         let place = client.get(&self.fixture.path("/queue")).await.expect(200);
         assert_eq!(place["state"], "ADMITTED");
-        let seat = (1 + fan / 500) * 1000 + 50 + fan % 500;
-        let reservation = client.reserve(&self.fixture.id, &[seat as u32]).await;
+        let reservation = client.reserve(&self.fixture.id, &[seat_of(fan)]).await;
         let payment = client.request_payment(&reservation).await;
         let key = self.node.pay_at_gateway(&payment, "approve").await;
         let status = client.confirm(&payment, &key).await.status;

@@ -6,10 +6,11 @@ use flate2::read::GzDecoder;
 use reqwest::Method;
 use std::io::Read as _;
 
-const PARTS: [(&str, &str, &[u8]); 3] = [
+const PARTS: [(&str, &str, &[u8]); 4] = [
     ("/", "text/html; charset=utf-8", include_bytes!("../../web/dist/index.html")),
     ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/app.js")),
     ("/app.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/app.css")),
+    ("/solver.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/solver.js")),
 ];
 
 async fn ask(guest: &Client, path: &str, header: &str, value: &str) -> reqwest::Response {

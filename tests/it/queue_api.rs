@@ -47,7 +47,7 @@ async fn a_single_setting_is_changed_and_the_others_stay() {
     assert_eq!(refused["errors"][0]["field"], "enabled", "{refused}");
     let whole = json!({"enabled": true, "opensAt": BEFORE, "admitPerMinute": 70, "maxActive": 80,
         "passTtlMs": 90_000, "admissionTtlMs": 91_000, "buyersPerFreeSeat": 1.5,
-        "randomPreQueue": true, "paused": true});
+        "randomPreQueue": true, "paused": true, "challenge": true});
     let set = admin.put(&path, &whole).await.expect(200);
     assert_eq!(set["queue"], whole);
     for (field, value) in [
@@ -58,6 +58,7 @@ async fn a_single_setting_is_changed_and_the_others_stay() {
         ("buyersPerFreeSeat", json!(2)),
         ("randomPreQueue", json!(false)),
         ("paused", json!(false)),
+        ("challenge", json!(false)),
         ("opensAt", Value::Null),
         ("enabled", json!(false)),
     ] {
@@ -275,7 +276,7 @@ async fn joins_are_limited_by_user_and_by_block_of_addresses() {
         settings.rates.account_calls_per_minute = 100_000;
         settings.rates.joins_per_minute = 3;
         settings.rates.joins_per_address_block = 8;
-        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     })
     .await;
     let (admin, fixture) = (node.admin().await, node.open_match().await);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub struct Client {
     pub url: String,
     pub token: Option<String>,
-    http: reqwest::Client,
+    pub http: reqwest::Client,
 }
 
 /// A response.

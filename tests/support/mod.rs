@@ -8,6 +8,7 @@ pub mod claims;
 pub mod client;
 pub mod clock;
 pub mod cluster;
+pub mod crowd;
 pub mod disk;
 pub mod engine;
 pub mod events;

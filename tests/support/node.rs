@@ -139,6 +139,7 @@ impl TestNode {
         settings.admin_password = ADMIN.1.to_owned();
         settings.partitions = 2;
         settings.drain_ms = 0;
+        settings.docs = true;
         settings.rates.rate_limits = "off".to_owned();
         change(&mut settings);
         let node = Node::start(&settings, NodeRole::All).await.unwrap();

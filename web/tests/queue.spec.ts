@@ -192,3 +192,27 @@ test('a waiting room that opens while fans choose includes them', async ({ arriv
   await expect(page.getByTestId('join')).toBeVisible();
   await expect(page.getByTestId('best')).toBeHidden();
 });
+
+test('a waiting room that asks for work is joined after the page has done it', async ({
+  arrive,
+  server,
+}) => {
+  const match = await smallMatch(server.url, 'Work Town', 8);
+  await openQueue(server.url, match, { paused: true, challenge: true });
+  const page = await arrive(`/#/matches/${match}`);
+  const answers: number[] = [];
+  page.on('response', (response) => {
+    const method = response.request().method();
+    if (method === 'POST' && response.url().endsWith('/queue')) answers.push(response.status());
+  });
+  await page.getByTestId('join').click();
+  await signUp(page);
+  await expect(page.getByTestId('ahead')).toHaveText('It is almost your turn');
+  expect(answers).toEqual([403, 201]);
+});
+
+test('the page shows no text of an address when a payment fails', async ({ arrive }) => {
+  const page = await arrive('/?payment=x&code=ODD&message=Call+0900+12345');
+  await expect(page.getByText('The payment was not completed.')).toBeVisible();
+  await expect(page.getByText('0900')).toHaveCount(0);
+});

@@ -53,6 +53,7 @@ pub struct QueueChange {
     random_pre_queue: Option<bool>,
     #[serde(deserialize_with = "present")]
     paused: Option<bool>,
+    challenge: Option<bool>,
 }
 
 /// Distinguishes null from a field that is left out.
@@ -83,6 +84,7 @@ impl QueueChange {
         set(&mut queue.buyers_per_free_seat, self.buyers_per_free_seat);
         set(&mut queue.random_pre_queue, self.random_pre_queue);
         set(&mut queue.paused, self.paused);
+        set(&mut queue.challenge, self.challenge);
     }
 }
 

@@ -79,10 +79,13 @@ codes! {
     /// The match sells only to users whose e-mail is verified.
     EmailNotVerified = 403:
         "Confirm your e-mail address first: this match sells only to people who have done so.",
+    /// The waiting room asks for the solution of `challenge`; an old solution, or one that does not
+    /// fit, gets a new challenge.
+    ChallengeRequired = 403: "Solve the challenge before you join this waiting room.",
     /// The caller does not hold the seats.
     NotYours = 403: "These seats are not held by you.",
     /// There is no such address.
-    NotFound = 404: "There is nothing at this address. The page /docs lists all addresses.",
+    NotFound = 404: "There is nothing at this address. /api-docs/openapi.json lists all addresses.",
     /// There is no such match, or it is a draft and the caller is no administrator.
     MatchNotFound = 404: "There is no match with this id.",
     /// There is no such account.

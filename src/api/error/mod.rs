@@ -81,10 +81,53 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub gateway_code: Option<String>,
+    /// `CHALLENGE_REQUIRED`: what to solve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub challenge: Option<WantedChallenge>,
     /// `NOT_READY` on the operations listener: what is missing.
     #[serde(flatten)]
     #[schema(ignore)]
     pub node: Map<String, Value>,
+}
+
+/// A challenge to solve before joining a waiting room.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WantedChallenge {
+    kind: ChallengeKind,
+    /// `WORK`: find an `answer` for which the SHA-256 of `TOKEN:ANSWER` begins with `bits` bits 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    bits: Option<u32>,
+    /// `WIDGET`: the public key of the widget to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    site_key: Option<String>,
+}
+
+/// The kind of a challenge.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ChallengeKind {
+    Work,
+    Widget,
+}
+
+impl WantedChallenge {
+    /// Proof of work.
+    pub fn work(token: String, bits: u32) -> Self {
+        Self { kind: ChallengeKind::Work, token: Some(token), bits: Some(bits), site_key: None }
+    }
+
+    /// The widget of a service.
+    pub fn widget(site_key: String) -> Self {
+        let site_key = Some(site_key);
+        Self { kind: ChallengeKind::Widget, token: None, bits: None, site_key }
+    }
 }
 
 /// What is wrong with one field.
@@ -217,6 +260,17 @@ impl ApiError {
         let mut error = Self::new(code, detail);
         error.0.retry_after_seconds = Some(seconds);
         error
+    }
+
+    /// A challenge comes first.
+    pub fn challenge_required(challenge: WantedChallenge) -> Self {
+        Self::from(ErrorCode::ChallengeRequired).with(|members| members.challenge = Some(challenge))
+    }
+
+    /// With another sentence for people.
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = detail.into();
+        self
     }
 
     /// The node can't serve now; the members of `view` say what is missing.

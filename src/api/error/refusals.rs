@@ -173,6 +173,7 @@ impl From<CheckoutError> for ApiError {
     fn from(error: CheckoutError) -> Self {
         match error {
             CheckoutError::Paused => ErrorCode::PaymentsPaused.into(),
+            CheckoutError::Busy => ErrorCode::Overloaded.into(),
             CheckoutError::SeatsSold(seats) => Self::seat_sold(seats),
             CheckoutError::Declined { code, message } => Self::declined(&code, &message),
             CheckoutError::DeclinedBefore => {

@@ -11,7 +11,13 @@ pub enum Kind {
     Page,
     Read,
     Write,
-    /// A call that changes seats.
+    SignUp,
+    /// A mail to an account, or a link in one.
+    Account,
+    LogIn,
+    /// Seats are held.
+    Hold,
+    /// Any other call that changes seats.
     Seats,
     /// A user joins a waiting room.
     Join,
@@ -22,7 +28,7 @@ pub enum Kind {
     /// An event stream is opened.
     Stream,
     Admin,
-    /// Tokens are exchanged. The session counts too, once the token is read (`RateLimits::refresh`).
+    /// Tokens are exchanged. The session counts too (`RateLimits::refresh`).
     Refresh,
     Webhook,
 }
@@ -33,6 +39,12 @@ impl Kind {
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         match route {
             "/health/live" | "/health/ready" | "/metrics" => Self::Probe,
+            "/api/users/sign-up" => Self::SignUp,
+            "/api/users/password-reset"
+            | "/api/users/password-reset/confirm"
+            | "/api/users/me/email-verification"
+            | "/api/users/email-verification/confirm" => Self::Account,
+            "/api/users/log-in" => Self::LogIn,
             "/api/users/refresh" => Self::Refresh,
             "/api/payments/webhooks/toss" => Self::Webhook,
             "/api/payments/request" => Self::Payment,
@@ -41,6 +53,8 @@ impl Kind {
             "/api/reservations" if !reads => Self::Seats,
             route if route.starts_with("/api/admin/") => Self::Admin,
             route if route.ends_with("/events") => Self::Stream,
+            "/api/matches/{match}/holds" if !reads => Self::Hold,
+            "/api/matches/{match}/allocation/seats/{seat}/hold" if !reads => Self::Hold,
             route if !reads && changes_seats(route) => Self::Seats,
             route if reads && !route.starts_with("/api") && route != "none" => Self::Page,
             _ if reads => Self::Read,
@@ -77,7 +91,9 @@ mod tests {
         let probes = of(Kind::Probe);
         assert!(probes <= 3, "a route without a limit: {found:?}");
         assert_eq!(of(Kind::Page), 0, "a route of the API counts as a part of the page");
-        assert_eq!((of(Kind::Seats), of(Kind::Join), of(Kind::Stream)), (5, 1, 3), "{found:?}");
+        assert_eq!((of(Kind::Hold), of(Kind::Seats)), (2, 3), "{found:?}");
+        assert_eq!((of(Kind::Join), of(Kind::Stream)), (1, 3), "{found:?}");
+        assert_eq!((of(Kind::SignUp), of(Kind::Account), of(Kind::LogIn)), (1, 4, 1), "{found:?}");
         assert_eq!((of(Kind::Confirm), of(Kind::Payment), of(Kind::Webhook)), (1, 1, 1));
         for (kind, path) in &found {
             assert_eq!(*kind == Kind::Admin, path.starts_with("/api/admin/"), "{path}");

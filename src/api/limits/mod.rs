@@ -3,16 +3,20 @@
 
 pub mod bucket;
 pub mod kind;
+pub mod shared;
 
 use crate::api::address::block_of;
+use crate::api::auth::User;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::guesses::{Guess, Guesses};
 use crate::api::limits::bucket::{Bucket, LimitClock, Standing, Window};
 use crate::api::limits::kind::Kind;
+use crate::api::limits::shared::SharedLimits;
 use crate::config::Rates;
-use crate::domain::ids::{SessionId, UserId};
+use crate::domain::ids::{ReservationId, SessionId, UserId};
+use crate::engine::Engine;
 use crate::live::slots::{ConnectionSlots, Full, Holder, Slot, Slots};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,15 +33,16 @@ const STREAMS_OF_USERS_SHARE: u32 = 5;
 /// Refreshes per second and address: 2,000 fans come back within seconds after a bad connection.
 const REFRESHES_OF_ADDRESS: u32 = 500;
 /// Right log-ins per minute, account and address. Each costs a hash.
-const LOG_INS_OF_ACCOUNT: u32 = 20;
+const LOG_INS_OF_ACCOUNT: u32 = 60;
 
 /// The limits of one node.
 pub struct RateLimits {
     on: bool,
     /// The clock of the buckets.
     pub clock: LimitClock,
+    shared: SharedLimits,
     guesses: Guesses,
-    sign_ups: Bucket<IpAddr>,
+    account_calls: Bucket<IpAddr>,
     log_ins: Bucket<(String, IpAddr)>,
     refreshes: Bucket<SessionId>,
     refreshes_of_address: Bucket<IpAddr>,
@@ -116,8 +121,9 @@ impl RateLimits {
         let of_user = |name, count, window| Bucket::new(name, count, window, &clock);
         Self {
             on,
+            shared: SharedLimits::new(rates),
             guesses: Guesses::new(rates.log_ins_per_minute),
-            sign_ups: of_address("sign_ups", rates.account_calls_per_minute, minute),
+            account_calls: of_address("account_calls", rates.account_calls_per_minute, minute),
             log_ins: Bucket::new("log_ins", LOG_INS_OF_ACCOUNT, minute, &clock),
             refreshes: Bucket::new("refreshes", rates.refreshes_per_minute, minute, &clock),
             refreshes_of_address: of_address("refreshes_of_address", REFRESHES_OF_ADDRESS, second),
@@ -185,7 +191,7 @@ impl RateLimits {
         let bucket = match kind {
             Kind::Read => &self.reads,
             Kind::Write => &self.writes,
-            Kind::Seats => &self.seats,
+            Kind::Hold | Kind::Seats => &self.seats,
             Kind::Payment => &self.payments,
             Kind::Confirm => &self.confirms,
             Kind::Stream => &self.stream_opens,
@@ -194,7 +200,13 @@ impl RateLimits {
                 standings.add(self.joins.take(&user))?;
                 return standings.add(self.joins_of_block.take(&block_of(address)));
             }
-            Kind::Probe | Kind::Page | Kind::Refresh | Kind::Webhook => {
+            Kind::Probe
+            | Kind::Page
+            | Kind::SignUp
+            | Kind::Account
+            | Kind::LogIn
+            | Kind::Refresh
+            | Kind::Webhook => {
                 return self.count_address(kind, address, standings);
             }
         };
@@ -212,8 +224,11 @@ impl RateLimits {
             Kind::Page => standings.add(self.page.take(&address)),
             Kind::Refresh => standings.add(self.refreshes_of_address.take(&address)),
             Kind::Webhook => standings.add(self.webhooks.take(&address)),
+            Kind::SignUp | Kind::Account => standings.add(self.account_calls.take(&address)),
             Kind::Read
             | Kind::Write
+            | Kind::LogIn
+            | Kind::Hold
             | Kind::Seats
             | Kind::Join
             | Kind::Payment
@@ -223,6 +238,18 @@ impl RateLimits {
                 standings.add(self.calls.take(&address))?;
                 standings.add(self.calls_of_block.take(&block_of(address)))
             }
+        }
+    }
+
+    /// Refuses to pay for a reservation whose payments were declined too often.
+    pub fn may_pay(&self, reservation: ReservationId) -> Result<(), ApiError> {
+        if self.on { self.shared.may_pay(reservation) } else { Ok(()) }
+    }
+
+    /// Counts a payment that the gateway has declined.
+    pub async fn declined(&self, engine: &Engine, reservation: ReservationId) {
+        if self.on {
+            self.shared.declined(engine, reservation).await;
         }
     }
 
@@ -236,16 +263,51 @@ impl RateLimits {
             ApiError::too_many(ErrorCode::TooManyRequests, wait.as_secs() + 1)
         };
         let guess = self.guesses.begin(email, address).map_err(too_many)?;
+        if guess.is_of_a_stranger() {
+            self.shared.may_guess(address)?;
+        }
         self.log_ins.take(&(email.to_owned(), address))?;
         Ok(Some(guess))
     }
 
-    /// A sign-up from an address.
-    pub fn sign_up(&self, address: IpAddr) -> Result<(), ApiError> {
-        if self.on {
-            self.sign_ups.take(&address)?;
+    /// Counts a call that `admit` has admitted for the limits that hold across nodes.
+    pub async fn admit_everywhere(
+        &self,
+        engine: &Engine,
+        kind: Kind,
+        address: IpAddr,
+        user: Option<&User>,
+    ) -> Result<(), ApiError> {
+        match (kind, user) {
+            _ if !self.on => Ok(()),
+            (Kind::SignUp, _) => self.shared.sign_up(engine, address).await,
+            (Kind::Hold, Some(user)) if !user.email_verified => {
+                self.shared.begin_hold(engine, address, user.id).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Counts the outcome of a call for the limits that hold across nodes.
+    pub async fn record(
+        &self,
+        engine: &Engine,
+        (kind, status): (Kind, StatusCode),
+        address: IpAddr,
+        user: Option<&User>,
+    ) {
+        match (kind, user) {
+            _ if !self.on => {}
+            (Kind::LogIn, _) if status == StatusCode::UNAUTHORIZED => {
+                if let Err(error) = self.shared.wrong_log_in(engine, address).await {
+                    tracing::debug!(?error, "a wrong log-in is not counted");
+                }
+            }
+            (Kind::Confirm, Some(user)) if status == StatusCode::OK && !user.email_verified => {
+                self.shared.end_hold(engine, address, user.id).await;
+            }
+            _ => {}
+        }
     }
 
     /// A session exchanges its tokens. It counts as a session and not as an address, because the
@@ -283,11 +345,12 @@ impl RateLimits {
 
     /// Drops the keys whose buckets are full again.
     pub fn tidy(&self) {
+        self.shared.tidy();
         self.guesses.tidy();
         self.log_ins.tidy();
         self.refreshes.tidy();
         let of_addresses = [
-            &self.sign_ups,
+            &self.account_calls,
             &self.refreshes_of_address,
             &self.page,
             &self.calls,

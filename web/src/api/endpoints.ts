@@ -13,6 +13,7 @@ import type {
   QueuePlace,
   Reservation,
   ServingFrame,
+  Solution,
 } from './types';
 
 /** A new UUIDv4. `crypto.randomUUID` is missing when the page is served without TLS. */
@@ -99,8 +100,13 @@ export interface PaymentProof {
 export const confirmPayment = (proof: PaymentProof) =>
   requestAsUser<Confirmation>('/api/payments/confirm', { method: 'POST', body: proof, harmless: true });
 
-export const joinQueue = (match: string, key: string) =>
-  requestAsUser<QueuePlace>(`/api/matches/${match}/queue`, { method: 'POST', key });
+/** Joins the line. `challenge`: the solution that a refusal has asked for. */
+export const joinQueue = (match: string, key: string, challenge?: Solution) =>
+  requestAsUser<QueuePlace>(`/api/matches/${match}/queue`, {
+    method: 'POST',
+    key,
+    body: challenge && { challenge },
+  });
 
 export const fetchQueuePlace = (match: string) =>
   requestAsUser<QueuePlace>(`/api/matches/${match}/queue`);

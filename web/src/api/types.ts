@@ -30,6 +30,8 @@ export type {
   MatchStatus,
   QueueSettings,
   ReservationStatus,
+  Solution,
+  WantedChallenge,
 } from './schema';
 
 /** A log-in of the fan on some device. */

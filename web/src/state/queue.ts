@@ -7,6 +7,7 @@ import { user } from '../api/session';
 import type { QueuePlace, ServingFrame } from '../api/types';
 import { onWake, secondsUntil, serverNow } from '../live/clock';
 import { sentenceFor, text } from '../text';
+import { solutionFor } from './challenge';
 import { askLogIn } from './log-in';
 import { doubt, health, openMatch, refreshMatch, serving, whileWaiting } from './match';
 import { tell } from './notices';
@@ -211,7 +212,7 @@ export async function join(match: string): Promise<void> {
   if (joining.value || !(await askLogIn(text.value.queue.logIn))) return;
   joining.value = true;
   try {
-    take(match, await joinQueue(match, newKey()));
+    take(match, await joinWithChallenge(match));
     tabs?.postMessage(match);
   } catch (error) {
     const { retryAfterSeconds } = asProblem(error);
@@ -220,6 +221,17 @@ export async function join(match: string): Promise<void> {
     doubt(error);
   } finally {
     joining.value = false;
+  }
+}
+
+/** Joins. If the waiting room asks for a challenge, the page solves it first. */
+async function joinWithChallenge(match: string): Promise<QueuePlace> {
+  try {
+    return await joinQueue(match, newKey());
+  } catch (error) {
+    const solution = await solutionFor(error);
+    if (!solution) throw error;
+    return joinQueue(match, newKey(), solution);
   }
 }
 

@@ -227,6 +227,10 @@ export const en: Text = {
     pausedRetry: (seconds) => `Trying again automatically in ${seconds} s.`,
     left: 'You came back without paying. Nothing was charged.',
     failed: 'The payment was not completed.',
+    failedBecause: {
+      REJECT_CARD_COMPANY: 'The card company has refused the card.',
+      PAY_PROCESS_ABORTED: 'The payment was interrupted.',
+    },
     toReservation: 'Back to the reservation',
   },
   opening: {

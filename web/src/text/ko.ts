@@ -219,6 +219,10 @@ export const ko = {
     pausedRetry: (seconds: number) => `${seconds}초 뒤에 자동으로 다시 시도합니다.`,
     left: '결제를 마치지 않고 돌아오셨습니다. 결제된 금액은 없습니다.',
     failed: '결제를 마치지 못했습니다.',
+    failedBecause: {
+      REJECT_CARD_COMPANY: '카드사가 카드를 거절했습니다.',
+      PAY_PROCESS_ABORTED: '결제가 중단되었습니다.',
+    } as Record<string, string | undefined>,
     toReservation: '예매로 돌아가기',
   },
   opening: {

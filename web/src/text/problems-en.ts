@@ -22,6 +22,7 @@ export const sentences: Sentences = {
     SESSION_NOT_FOUND: 'This log-in has already ended.',
     LAST_ADMINISTRATOR: 'This is the last administrator. Please make another one first.',
     LINK_EXPIRED: 'This link was used before or is too old. Please ask for a new mail.',
+    CHALLENGE_REQUIRED: 'This waiting room asks for a check that this page can’t show.',
     PASS_REQUIRED: 'Please wait for your turn in the waiting room. Then you can hold seats.',
     EMAIL_NOT_VERIFIED: 'This match sells only to people who have confirmed their e-mail address. Please confirm yours first.',
     NOT_YOURS: 'You do not hold these seats. Please check their state again.',

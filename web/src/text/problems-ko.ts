@@ -22,6 +22,7 @@ export const sentences: Sentences = {
     SESSION_NOT_FOUND: '이미 끝난 로그인입니다.',
     LAST_ADMINISTRATOR: '마지막 관리자입니다. 먼저 다른 관리자를 정해 주세요.',
     LINK_EXPIRED: '이미 사용했거나 오래된 링크입니다. 메일을 다시 받아 주세요.',
+    CHALLENGE_REQUIRED: '이 대기실은 이 페이지에서 표시할 수 없는 확인을 요구합니다.',
     PASS_REQUIRED: '대기실에서 차례를 기다린 뒤에 좌석을 잡을 수 있습니다.',
     EMAIL_NOT_VERIFIED: '이메일 주소를 인증한 분만 예매할 수 있는 경기입니다. 먼저 이메일을 인증해 주세요.',
     NOT_YOURS: '고객님이 잡은 좌석이 아닙니다. 지금 상태를 다시 확인해 주세요.',

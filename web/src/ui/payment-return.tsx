@@ -102,7 +102,9 @@ async function settle(
   const t = text.peek().payment;
   if (query.has('code') || !query.has('paymentKey')) {
     const cancelled = query.get('code')?.includes('CANCEL') || !query.has('code');
-    show({ name: 'refused', message: cancelled ? t.left : `${t.failed} ${query.get('message') ?? ''}` });
+    // Only texts of this page: anybody can make an address with any message in it.
+    const reason = t.failedBecause[query.get('code') ?? ''] ?? '';
+    show({ name: 'refused', message: cancelled ? t.left : `${t.failed} ${reason}`.trim() });
     return;
   }
   if (!user.value) {
