@@ -50,7 +50,7 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Updates the database to the schema of this release.
+    /// Updates the database to the schema of this release, and loads its functions into Redis.
     Migrate {
         #[command(flatten)]
         settings: Settings,
@@ -237,6 +237,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             logs(&settings);
             Store::new(&settings.database_url, 2)?.migrate().await?;
             println!("the database has the schema of this release");
+            load_functions(&settings).await?;
         }
         Command::Demo { settings } => {
             logs(&settings);
@@ -325,6 +326,19 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
     wait_for_signal().await?;
     eprintln!("stopping");
     dev.stop().await
+}
+
+async fn load_functions(settings: &Settings) -> anyhow::Result<()> {
+    let loading = grandstand::engine::load_functions(&settings.redis_url);
+    let (loaded, warnings) = loading.await.with_context(|| {
+        let address = grandstand::redis::address(&settings.redis_url);
+        format!("loading the functions into Redis at {address} (GRANDSTAND_REDIS_URL)")
+    })?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    println!("Redis has the functions of this release ({loaded} were missing)");
+    Ok(())
 }
 
 /// Compares everything. `days` is the number of days of which the charges at the gateway are

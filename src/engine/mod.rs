@@ -56,6 +56,23 @@ pub struct EngineSettings {
     pub limits: Limits,
 }
 
+/// So many partitions are spread over all servers of a cluster.
+const PARTITIONS_EVERYWHERE: u16 = 4096;
+
+/// Loads the functions of this release into each server that lacks them. Returns how many were
+/// missing, and warnings about the settings of the servers.
+///
+/// # Errors
+/// A server does not reply, or this user of Redis may not load functions.
+pub async fn load_functions(redis_url: &str) -> Result<(usize, Vec<String>), EngineError> {
+    let redis = Redis::connect(redis_url, PARTITIONS_EVERYWHERE).await?;
+    let mut loaded = 0;
+    for (_, client) in redis.all() {
+        loaded += SCRIPTS.load(&client).await?;
+    }
+    Ok((loaded, partitions::server_warnings(&redis).await))
+}
+
 /// The engine of one node.
 pub struct Engine {
     redis: Redis,

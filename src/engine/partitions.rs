@@ -9,8 +9,8 @@ use crate::engine::claim_fields::{old_conduct, readable};
 use crate::engine::error::EngineError;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
-use crate::redis::RawFields;
 use crate::redis::keys::PartitionKeys;
+use crate::redis::{RawFields, Redis};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 
@@ -112,34 +112,11 @@ impl Engine {
     /// Warnings about settings of Redis with which a promise cannot be kept, for each server. There
     /// are none where the settings cannot be read.
     pub async fn durability_warnings(&self) -> Vec<String> {
-        let wanted = [
-            ("appendonly", "yes", "what Redis has acknowledged is lost when it restarts"),
-            ("appendfsync", "always", "a power loss takes back the last second"),
-            ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
-            (
-                "lazyfree-lazy-expire",
-                "yes",
-                "it stops for a while when many expired replies are freed",
-            ),
-        ];
-        let mut warnings = Vec::new();
-        for (server, client) in self.redis.all() {
-            for (setting, good, danger) in wanted {
-                match read_setting(&client, setting).await {
-                    Some(value) if value != good => warnings.push(format!(
-                        "Redis at {server} runs with {setting} {value}, not {good}: {danger}"
-                    )),
-                    _ => {}
-                }
-            }
-            let alone = read_setting(&client, "min-replicas-to-write").await;
-            if self.redis.fails_over() && alone.as_deref() == Some("0") {
-                warnings.push(format!(
-                    "Redis at {server} runs with min-replicas-to-write 0: a master that is cut \
-                     off goes on and what it acknowledges is lost. Set it to 1."
-                ));
-            }
-        }
+        // Such a user may not read the settings of Redis. `grandstand migrate` reads them.
+        let mut warnings = match self.redis.has_user() {
+            true => Vec::new(),
+            false => server_warnings(&self.redis).await,
+        };
         let limits = self.limits();
         if limits.hold_ttl_ms + limits.payment_ttl_ms + 600_000 > ANSWER_TTL_MS {
             warnings.push(format!(
@@ -291,6 +268,35 @@ impl Engine {
             .await?;
         Ok(behind.len())
     }
+}
+
+/// Settings of the servers with which Redis could lose what it has acknowledged.
+pub(super) async fn server_warnings(redis: &Redis) -> Vec<String> {
+    let wanted = [
+        ("appendonly", "yes", "what Redis has acknowledged is lost when it restarts"),
+        ("appendfsync", "always", "a power loss takes back the last second"),
+        ("maxmemory-policy", "noeviction", "seats that are sold could vanish"),
+        ("lazyfree-lazy-expire", "yes", "it stops for a while when many expired replies are freed"),
+    ];
+    let mut warnings = Vec::new();
+    for (server, client) in redis.all() {
+        for (setting, good, danger) in wanted {
+            match read_setting(&client, setting).await {
+                Some(value) if value != good => warnings.push(format!(
+                    "Redis at {server} runs with {setting} {value}, not {good}: {danger}"
+                )),
+                _ => {}
+            }
+        }
+        let alone = read_setting(&client, "min-replicas-to-write").await;
+        if redis.fails_over() && alone.as_deref() == Some("0") {
+            warnings.push(format!(
+                "Redis at {server} runs with min-replicas-to-write 0: a master that is cut \
+                 off goes on and what it acknowledges is lost. Set it to 1."
+            ));
+        }
+    }
+    warnings
 }
 
 async fn read_setting(client: &Client, name: &str) -> Option<String> {

@@ -1,4 +1,6 @@
-//! The scripts: their texts, their hashes, and how they are called.
+//! The scripts: their texts, their hashes, and how they are called. Each is a function in a library of
+//! its own, because Redis keeps libraries with its data and copies them to its replicas. It forgets
+//! the texts of EVAL when it restarts (docs/adr/0018-users-of-redis.md).
 
 use crate::engine::error::EngineError;
 use fred::prelude::*;
@@ -6,24 +8,93 @@ use fred::types::{ClusterHash, CustomCommand, FromValue};
 use fred::util::sha1_hash;
 use std::sync::LazyLock;
 
-/// A script with its SHA-1, which is its name inside Redis.
-pub struct Script {
+/// How often one call may find that its function is gone. Each time it loads the library again.
+const RELOADS_MAX: usize = 3;
+/// The letters of a hash that are part of a name.
+const HASH_LETTERS: usize = 12;
+
+/// A library of functions, as Redis has it.
+struct Functions {
     text: String,
-    hash: String,
+    name: String,
+}
+
+impl Functions {
+    /// `text` makes the text of the library from the hash that all its names end in, so that two
+    /// releases can run side by side. Returns the hash too.
+    fn new(name: &str, text: impl Fn(&str) -> String) -> (Self, String) {
+        let hash = sha1_hash(&text(""))[..HASH_LETTERS].to_owned();
+        let name = format!("{name}_{hash}");
+        (Self { text: format!("#!lua name={name}\n{}", text(&hash)), name }, hash)
+    }
+
+    /// Runs a function once. Its outcome is unknown when the call ends without a reply.
+    async fn call<R: FromValue>(
+        &self,
+        client: &Client,
+        function: &str,
+        keys: Vec<Key>,
+        arguments: Vec<Value>,
+    ) -> Result<R, Error> {
+        for _ in 0..RELOADS_MAX {
+            match client.fcall(function, keys.clone(), arguments.clone()).await {
+                // It was deleted, or this is not the same server as at the start.
+                Err(error) if error.details().contains("Function not found") => {
+                    self.load(client).await?;
+                    // A server that is just getting the slot runs it only after ASKING, which other
+                    // servers ignore.
+                    let asking = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
+                    let _: Result<Value, Error> = client.custom(asking, Vec::<String>::new()).await;
+                }
+                other => return other,
+            }
+        }
+        let text = "the library of functions was deleted again and again";
+        Err(Error::new(ErrorKind::NotFound, text))
+    }
+
+    /// Whether Redis has the library. Redis refuses to load it when it is out of memory.
+    async fn is_there(&self, client: &Client) -> Result<bool, Error> {
+        let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
+        Ok(!there.is_empty())
+    }
+
+    async fn load(&self, client: &Client) -> Result<(), Error> {
+        let loaded: Result<String, Error> = client.function_load(true, self.text.as_str()).await;
+        match loaded {
+            Ok(_) => Ok(()),
+            Err(error) if error.details().starts_with("NOPERM") => {
+                let text = "Redis does not have the functions of this release, and this user may \
+                    not load them: run `grandstand migrate` with a user that may";
+                Err(Error::new(ErrorKind::Auth, text))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A script: a library with one function.
+pub struct Script {
+    functions: Functions,
+    function: String,
 }
 
 impl Script {
-    fn new(parts: &[&str]) -> Self {
-        let text = parts.join("\n");
-        let hash = sha1_hash(&text);
-        Self { text, hash }
-    }
-
-    /// A script that also runs when Redis is out of memory, because memory can only be freed when
-    /// such scripts run.
-    fn freeing(parts: &[&str]) -> Self {
-        let flags = ["#!lua flags=allow-oom"];
-        Self::new(&[flags.as_slice(), parts].concat())
+    /// Joins the parts. The last one has the name of the script. A script that is `freeing` also
+    /// runs when Redis is out of memory, because memory can only be freed when such scripts run.
+    fn new(name: &str, parts: &[&str], freeing: bool) -> Self {
+        let name = name.trim_end_matches(".lua");
+        let flags = if freeing { "'allow-oom'" } else { "" };
+        let text = |hash: &str| {
+            format!(
+                "local function run(KEYS, ARGV)\n{}\nend\n\
+                 redis.register_function{{ function_name = '{name}_{hash}', callback = run,\n\
+                 \x20 flags = {{ {flags} }} }}\n",
+                parts.join("\n")
+            )
+        };
+        let (functions, hash) = Functions::new(&format!("grandstand_{name}"), text);
+        Self { functions, function: format!("{name}_{hash}") }
     }
 
     /// Runs the script once. Its outcome is unknown when the call ends without a reply.
@@ -33,34 +104,18 @@ impl Script {
         keys: Vec<Key>,
         arguments: Vec<Value>,
     ) -> Result<R, Error> {
-        let first: Result<R, Error> =
-            client.evalsha(&self.hash, keys.clone(), arguments.clone()).await;
-        match first {
-            // EVAL loads the script on the very server that has to run it. A server that is just
-            // getting the slot accepts it only after ASKING, which other servers ignore.
-            Err(error) if error.details().starts_with("NOSCRIPT") => {
-                let asking = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
-                let _: Result<Value, Error> = client.custom(asking, Vec::<String>::new()).await;
-                client.eval(self.text.as_str(), keys, arguments).await
-            }
-            other => other,
-        }
-    }
-
-    async fn load(&self, client: &Client) -> Result<(), EngineError> {
-        let loaded: String = client.script_load(self.text.as_str()).await?;
-        if loaded != self.hash {
-            return Err(EngineError::BadReply(format!("SCRIPT LOAD returned {loaded}")));
-        }
-        Ok(())
+        self.functions.call(client, &self.function, keys, arguments).await
     }
 }
 
 macro_rules! lua {
-    (freeing $($name:literal),*) => {
-        Script::freeing(&[$(include_str!(concat!("../../lua/", $name))),*])
-    };
-    ($($name:literal),*) => { Script::new(&[$(include_str!(concat!("../../lua/", $name))),*]) };
+    (freeing $($name:literal),*) => { lua!(@ true, $($name),*) };
+    ($($name:literal),*) => { lua!(@ false, $($name),*) };
+    (@ $freeing:literal, $($name:literal),*) => {{
+        let parts: &[&str] = &[$(include_str!(concat!("../../lua/", $name))),*];
+        let names: &[&str] = &[$($name),*];
+        Script::new(names[names.len() - 1], parts, $freeing)
+    }};
 }
 
 macro_rules! queue_lua {
@@ -75,36 +130,28 @@ macro_rules! sessions_lua {
     };
 }
 
-/// How often one call may find that its function is gone. Each time it loads the library again.
-const RELOADS_MAX: usize = 3;
-
-/// The library of the seat batch. Redis creates the functions of a library once, and those of a
-/// script with each call.
+/// The library of the seat batch.
 pub struct Library {
-    /// All parts, with the registration at the end.
-    text: String,
-    name: String,
+    functions: Functions,
     run: String,
     run_freeing: String,
 }
 
 impl Library {
-    /// All names have a hash of the text in them, so that two releases can run side by side.
+    /// Joins the parts, with the registration at the end.
     fn new(parts: &[&str]) -> Self {
         let text = |hash: &str| {
             format!(
-                "#!lua name=grandstand_{hash}\n{}\n\
-                 redis.register_function('seat_batch_{hash}', seat_batch)\n\
+                "{}\nredis.register_function('seat_batch_{hash}', seat_batch)\n\
                  redis.register_function{{ function_name = 'seat_batch_freeing_{hash}',\n\
                  \x20 callback = seat_batch, flags = {{ 'allow-oom' }} }}\n",
                 parts.join("\n")
             )
         };
-        let hash = sha1_hash(&text(""))[..12].to_owned();
-        let [name, run, run_freeing] =
-            ["grandstand", "seat_batch", "seat_batch_freeing"].map(|name| format!("{name}_{hash}"));
-        let text = text(&hash);
-        Self { text, name, run, run_freeing }
+        let (functions, hash) = Functions::new("grandstand", text);
+        let [run, run_freeing] =
+            ["seat_batch", "seat_batch_freeing"].map(|name| format!("{name}_{hash}"));
+        Self { functions, run, run_freeing }
     }
 
     /// Runs a batch once. A `freeing` batch also runs when Redis is out of memory. The outcome is
@@ -117,29 +164,7 @@ impl Library {
         arguments: Vec<Value>,
     ) -> Result<String, Error> {
         let function = if freeing { &self.run_freeing } else { &self.run };
-        for _ in 0..RELOADS_MAX {
-            let reply = client.fcall(function.as_str(), keys.clone(), arguments.clone()).await;
-            match reply {
-                // It was deleted, or this is not the same server as at the start.
-                Err(error) if error.details().contains("Function not found") => {
-                    self.load(client, true).await?;
-                }
-                other => return other,
-            }
-        }
-        let text = "the library of functions was deleted again and again";
-        Err(Error::new(ErrorKind::NotFound, text))
-    }
-
-    /// Loads the library. At a start it does so only where the library is missing, because Redis
-    /// refuses to load it when it is out of memory.
-    async fn load(&self, client: &Client, missed: bool) -> Result<(), Error> {
-        let there: Vec<Value> = client.function_list(Some(self.name.as_str()), false).await?;
-        if !missed && !there.is_empty() {
-            return Ok(());
-        }
-        let _: String = client.function_load(true, self.text.as_str()).await?;
-        Ok(())
+        self.functions.call(client, function, keys, arguments).await
     }
 }
 
@@ -222,13 +247,13 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     account_mail: lua!("account_mail.lua"),
     session_start: sessions_lua!("session_start.lua"),
     session_rotate: sessions_lua!("session_rotate.lua"),
-    session_end: sessions_lua!("session_end.lua"),
+    session_end: lua!(freeing "lib/clock.lua", "lib/sessions.lua", "session_end.lua"),
     catalog_put: lua!("lib/clock.lua", "lib/operation.lua", "lib/trail.lua", "catalog_put.lua"),
-    catalog_delete: lua!("lib/clock.lua", "lib/trail.lua", "catalog_delete.lua"),
+    catalog_delete: lua!(freeing "lib/clock.lua", "lib/trail.lua", "catalog_delete.lua"),
     trail_add: lua!("lib/trail.lua", "trail_add.lua"),
-    match_snapshot: lua!("match_snapshot.lua"),
+    match_snapshot: lua!(freeing "match_snapshot.lua"),
     queue_place: queue_lua!("queue_place.lua"),
-    queue_leave: lua!("queue_leave.lua"),
+    queue_leave: lua!(freeing "queue_leave.lua"),
     queue_admit: lua!(
         "lib/clock.lua",
         "lib/operation.lua",
@@ -247,17 +272,20 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     load_put: lua!("lib/fence.lua", "load_put.lua"),
     load_open: lua!(freeing "lib/fence.lua", "load_open.lua"),
     partition_halt: lua!(freeing "lib/fence.lua", "partition_halt.lua"),
-    dead_letter_end: lua!("dead_letter_end.lua"),
+    dead_letter_end: lua!(freeing "dead_letter_end.lua"),
     permit_take: lua!("permit_take.lua"),
     holder_keep: lua!("lib/clock.lua", "holder_keep.lua"),
     holder_end: lua!(freeing "holder_end.lua"),
-    clock_read: lua!("lib/clock.lua", "clock_read.lua"),
+    clock_read: lua!(freeing "lib/clock.lua", "clock_read.lua"),
     clock_tick: lua!(freeing "lib/clock.lua", "clock_tick.lua"),
 });
 
 impl Scripts {
-    /// Loads all scripts; an error when one does not compile.
-    pub async fn load(&self, client: &Client) -> Result<(), EngineError> {
+    /// Loads the libraries that a server does not have. Returns how many.
+    ///
+    /// # Errors
+    /// A library does not compile, or this user of Redis may not load it.
+    pub async fn load(&self, client: &Client) -> Result<usize, EngineError> {
         let all = [
             &self.account_create,
             &self.account_change,
@@ -290,9 +318,14 @@ impl Scripts {
             &self.clock_read,
             &self.clock_tick,
         ];
-        for script in all {
-            script.load(client).await?;
+        let scripts = all.map(|script| &script.functions);
+        let mut loaded = 0;
+        for functions in scripts.into_iter().chain([&self.seat_batch.functions]) {
+            if !functions.is_there(client).await? {
+                functions.load(client).await?;
+                loaded += 1;
+            }
         }
-        Ok(self.seat_batch.load(client, false).await?)
+        Ok(loaded)
     }
 }

@@ -143,8 +143,10 @@ async fn one_network_of_ipv6_does_not_hoard_the_house() {
         let siege = siege.clone();
         async move {
             tokio::time::sleep(HOUR / 2).await;
-            let people =
-                people.iter().enumerate().map(|(number, client)| siege.buy(number, client));
+            let people = people.into_iter().enumerate().map(|(number, client)| {
+                let siege = siege.clone();
+                async move { siege.buy(number, &client).await }
+            });
             futures::stream::iter(people).buffer_unordered(CONCURRENT).collect::<Vec<()>>().await;
         }
     });

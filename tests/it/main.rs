@@ -80,6 +80,7 @@ mod outage_redis;
 mod oversell;
 mod own_account;
 mod page;
+mod privileges;
 mod purchase;
 mod queue_api;
 mod queue_check;
