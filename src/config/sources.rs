@@ -7,24 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The names of all our environment variables begin with this.
-const PREFIX: &str = "GRANDSTAND_";
+const PREFIX: &str = concat!("GRANDSTAND", "_");
 /// The file with the value of a secret setting is named by the setting with this ending.
 const FILE_SUFFIX: &str = "_FILE";
 /// A secret has fewer bytes. A larger file is surely another one.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Variables of this repository's scripts and tests, and of `compose.yaml`. They are no settings of
-/// a node, but a node may inherit them.
-const VARIABLES_OF_OTHERS: [&str; 9] = [
-    "GRANDSTAND_BIN",
-    "GRANDSTAND_POSTGRES_BIN",
-    "GRANDSTAND_PUBLISH",
-    "GRANDSTAND_REDIS_SERVER",
-    "GRANDSTAND_SECRETS",
-    "GRANDSTAND_SETUP_ROOT",
-    "GRANDSTAND_SPEED",
-    "GRANDSTAND_TEST_CLOCK",
-    "GRANDSTAND_URL",
-];
+/// a node, but a node may inherit them. All begin with `PREFIX` too.
+const VARIABLES_OF_OTHERS: [&str; 8] =
+    ["BIN", "POSTGRES_BIN", "PUBLISH", "REDIS_SERVER", "SETUP_ROOT", "SPEED", "TEST_CLOCK", "URL"];
 
 /// The environment variables of this process, by name.
 pub(super) type Variables = BTreeMap<String, String>;
@@ -135,7 +126,7 @@ fn ids(command: &Command) -> BTreeSet<String> {
 }
 
 fn refuse_unknown(command: &Command, variables: &Variables) -> anyhow::Result<()> {
-    let mut known: BTreeSet<String> = VARIABLES_OF_OTHERS.map(str::to_owned).into();
+    let mut known = BTreeSet::from(VARIABLES_OF_OTHERS.map(|name| format!("{PREFIX}{name}")));
     visit(command, &mut |argument| {
         known.extend(argument.get_env().map(|name| name.to_string_lossy().into_owned()));
     });
@@ -263,7 +254,8 @@ mod tests {
     }
 
     fn variables(pairs: &[(&str, &str)]) -> Variables {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        let named = |(name, value): &(&str, &str)| (format!("{PREFIX}{name}"), (*value).to_owned());
+        pairs.iter().map(named).collect()
     }
 
     fn refused(file: Option<&Path>, pairs: &[(&str, &str)]) -> String {
@@ -280,13 +272,13 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_refused_with_the_nearest_name() {
-        let text = refused(None, &[("GRANDSTAND_RATE_LIMIT", "on")]);
-        assert!(text.contains("GRANDSTAND_RATE_LIMIT,"), "{text}");
+        let text = refused(None, &[("RATE_LIMIT", "on")]);
+        assert!(text.contains("_RATE_LIMIT,"), "{text}");
         assert!(text.ends_with("Do you mean GRANDSTAND_RATE_LIMITS?"), "{text}");
-        let text = refused(None, &[("GRANDSTAND_JWT_SECRETS_FILE", "/x")]);
+        let text = refused(None, &[("JWT_SECRETS_FILE", "/x")]);
         assert!(text.ends_with("Do you mean GRANDSTAND_JWT_SECRET_FILE?"), "{text}");
-        assert!(refused(None, &[("GRANDSTAND_QQ", "1")]).ends_with("is no setting"));
-        let fine = [("GRANDSTAND_RATE_LIMITS", "on"), ("GRANDSTAND_BIN", "x"), ("HOME", "/")];
+        assert!(refused(None, &[("QQ", "1")]).ends_with("is no setting"));
+        let fine = [("RATE_LIMITS", "on"), ("BIN", "x")];
         assert!(with_sources(command(), None, &variables(&fine)).is_ok());
     }
 
@@ -296,22 +288,22 @@ mod tests {
         let path = dir.path().join("jwt");
         let text = path.to_str().unwrap();
         std::fs::write(&path, "a secret from a file\n").unwrap();
-        let pairs = [("GRANDSTAND_JWT_SECRET_FILE", text)];
+        let pairs = [("JWT_SECRET_FILE", text)];
         let ready = with_sources(command(), None, &variables(&pairs)).unwrap();
         assert_eq!(parsed(&ready, &[]).jwt_secret, "a secret from a file");
         let mut shown = ready.clone();
         let help = shown.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
         assert!(help.contains("--jwt-secret") && !help.contains("a secret from"), "{help}");
 
-        let both = [pairs[0], ("GRANDSTAND_JWT_SECRET", "another")];
+        let both = [pairs[0], ("JWT_SECRET", "another")];
         assert!(refused(None, &both).contains("both set"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o646)).unwrap();
         assert!(refused(None, &pairs).contains("may be written by everybody"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
         assert!(with_sources(command(), None, &variables(&pairs)).is_ok(), "as containers do");
-        let missing = refused(None, &[("GRANDSTAND_REDIS_URL_FILE", "/none/at/all")]);
-        assert!(missing.starts_with("GRANDSTAND_REDIS_URL_FILE: /none/at/all"), "{missing}");
-        let other = refused(None, &[("GRANDSTAND_LISTEN_FILE", text)]);
+        let missing = refused(None, &[("REDIS_URL_FILE", "/none/at/all")]);
+        assert!(missing.contains("REDIS_URL_FILE: /none/at/all"), "{missing}");
+        let other = refused(None, &[("LISTEN_FILE", text)]);
         assert!(other.contains("no setting"), "{other}");
     }
 
@@ -338,6 +330,6 @@ mod tests {
             .try_get_matches_from(["test", "serve", "--jwt-secret", "x", "--listen", "y"])
             .unwrap();
         let lines = visible_secrets(&command(), &matches);
-        assert!(lines.len() == 1 && lines[0].contains("GRANDSTAND_JWT_SECRET_FILE"), "{lines:?}");
+        assert!(lines.len() == 1 && lines[0].contains("JWT_SECRET_FILE"), "{lines:?}");
     }
 }

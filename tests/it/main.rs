@@ -77,6 +77,7 @@ mod outage;
 mod outage_backlog;
 mod outage_gateway;
 mod outage_redis;
+mod outside;
 mod oversell;
 mod own_account;
 mod page;
