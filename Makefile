@@ -15,7 +15,7 @@ stage := scripts/stage
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test api features chaos bench bench-peers load lint fmt doc clean
+.PHONY: help run test api features fuzz sbom advisories chaos bench bench-peers load lint fmt doc clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,7 @@ test: ## Run everything that must pass: format, lints, tests, features, scripts,
 	@$(stage) setup scripts/setup test
 	@$(stage) format $(CARGO) fmt --all --check
 	@$(stage) lint $(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(stage) supply scripts/supply check
 	@$(stage) tests $(CARGO) test --locked --no-fail-fast
 	@$(stage) scripts scripts/setup_test
 	@$(stage) commits scripts/commits_test
@@ -43,6 +44,18 @@ api: ## Generate web/openapi.json and the page's types, after a change of the AP
 features: ## Run the scenarios of features/ only (ARGS="-- --name 'a part of its name'")
 	@scripts/setup run
 	@$(CARGO) test --locked --test cucumber $(ARGS)
+
+fuzz: ## Try parsers of bytes from outside with many random inputs (CASES=1000000)
+	@scripts/setup run
+	@PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --locked --test it outside:: -- --nocapture
+
+sbom: ## Write the bill of materials (CycloneDX) to target/sbom.json
+	@mkdir -p $(target_dir)
+	@scripts/supply sbom $(target_dir)/sbom.json
+
+advisories: ## Look for known weaknesses of dependencies; needs the network and cargo-deny
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny@0.20.2
+	@$(CARGO) deny check advisories
 
 chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests with this in their name)
 	@scripts/setup run
