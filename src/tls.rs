@@ -1,5 +1,5 @@
 //! TLS with rustls: whom this process trusts, and how it proves who it is. All connections use the
-//! same implementation of the cryptography (docs/adr/0017-tls.md).
+//! same implementation of the cryptography (docs/adr/0020-tls.md).
 
 use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};

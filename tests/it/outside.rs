@@ -171,7 +171,7 @@ fn a_journal_entry_of_any_fields_is_a_fact_or_an_error() {
 #[test]
 fn headers_of_proxies_and_streams_are_never_trusted_too_far() {
     let proxy: IpAddr = "10.0.0.1".parse().unwrap();
-    let proxies = Proxies::new(&[proxy]);
+    let proxies = Proxies::new(&[proxy.into()]);
     let bytes = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..200),
         "([0-9]{1,3}\\.){3}[0-9]{1,3}(:[0-9]{1,6})?(, ?[0-9a-f:.\\[\\]]{0,30}){0,20}"
