@@ -224,9 +224,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve { role, settings } => {
             logs(&settings);
             settings.check()?;
-            for warning in settings.warnings() {
-                tracing::warn!("{warning}");
-            }
+            warn(&settings.warnings());
             grandstand::failpoint::arm(&settings.die_at);
             let node = Node::start(&settings, role).await?;
             announce(&node);
@@ -328,15 +326,19 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
     dev.stop().await
 }
 
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
 async fn load_functions(settings: &Settings) -> anyhow::Result<()> {
     let loading = grandstand::engine::load_functions(&settings.redis_url);
     let (loaded, warnings) = loading.await.with_context(|| {
         let address = grandstand::redis::address(&settings.redis_url);
         format!("loading the functions into Redis at {address} (GRANDSTAND_REDIS_URL)")
     })?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    warn(&warnings);
     println!("Redis has the functions of this release ({loaded} were missing)");
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! The scripts: their texts, their hashes, and how they are called. Each is a function in a library of
-//! its own, because Redis keeps libraries with its data and copies them to its replicas. It forgets
-//! the texts of EVAL when it restarts (docs/adr/0021-users-of-redis.md).
+//! The scripts: their texts, their hashes, and how they are called. Each is a function in a library
+//! of its own, because Redis keeps libraries with its data and copies them to its replicas. It
+//! forgets the texts of EVAL when it restarts (docs/adr/0021-users-of-redis.md).
 
 use crate::engine::error::EngineError;
 use fred::prelude::*;

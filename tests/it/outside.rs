@@ -1,5 +1,5 @@
-//! Bytes from outside: each parser of them returns a value or an error, whatever the bytes are. None
-//! panics, hangs, or makes much out of little. `make fuzz` tries many more than a usual run.
+//! Bytes from outside: each parser of them returns a value or an error, whatever the bytes are.
+//! None panics, hangs, or makes much out of little. `make fuzz` tries many more than a usual run.
 
 use crate::support::node::TestNode;
 use grandstand::api::address::Proxies;
