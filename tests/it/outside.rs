@@ -113,14 +113,14 @@ fn broken_plan() -> impl Strategy<Value = serde_json::Value> {
     (any::<prop::sample::Index>(), json()).prop_map(|(which, value)| {
         let mut plan = crate::support::node::plan();
         let mut paths = Vec::new();
-        collect(&plan, String::new(), &mut paths);
+        collect(&plan, "", &mut paths);
         let path = which.get(&paths);
         *plan.pointer_mut(path).unwrap() = value;
         plan
     })
 }
 
-fn collect(value: &serde_json::Value, path: String, paths: &mut Vec<String>) {
+fn collect(value: &serde_json::Value, path: &str, paths: &mut Vec<String>) {
     let pairs: Vec<(String, &serde_json::Value)> = match value {
         serde_json::Value::Object(map) => map.iter().map(|(key, v)| (key.clone(), v)).collect(),
         serde_json::Value::Array(list) => {
@@ -131,7 +131,7 @@ fn collect(value: &serde_json::Value, path: String, paths: &mut Vec<String>) {
     for (key, inner) in pairs {
         let inner_path = format!("{path}/{key}");
         paths.push(inner_path.clone());
-        collect(inner, inner_path, paths);
+        collect(inner, &inner_path, paths);
     }
 }
 
