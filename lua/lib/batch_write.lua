@@ -34,10 +34,12 @@ end
 -- One entry per deadline of the batch, which is mostly one entry for all of its new claims. The
 -- entry begins with its time, because the same fields at another time must be another entry.
 local function write_due(batch)
+  local scored, size = {}, 0
   for time, fields in pairs(batch.due) do
     local entry = time .. ' ' .. table.concat(fields, ',')
-    redis.call('ZADD', batch.key.due, time, entry)
+    scored[size + 1], scored[size + 2], size = time, entry, size + 2
   end
+  write_many('ZADD', batch.key.due, scored, size)
 end
 
 -- Writes the seats that have changed, and returns the text for the watchers: the letter of each
