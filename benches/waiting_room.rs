@@ -283,7 +283,7 @@ impl Room<'_> {
     async fn scripts(&self) -> f64 {
         let info = CustomCommand::new_static("INFO", ClusterHash::Random, false);
         let text: String = self.raw.custom(info, vec!["commandstats"]).await.expect("a reply");
-        let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:"));
+        let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_fcall:"));
         let parts = line.into_iter().flat_map(|line| line.split(','));
         let time = parts.filter_map(|part| part.strip_prefix("usec=")).next();
         time.map_or(0.0, |time| time.parse().expect("a number"))
