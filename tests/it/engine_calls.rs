@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 /// The calls of Redis that a batch of holds makes, whatever its size.
 const CALLS_OF_HOLDS: [(&str, u64); 6] =
     [("fcall", 1), ("hmget", 4), ("hset", 3), ("time", 1), ("xadd", 1), ("zadd", 1)];
-/// The same of a batch that gives single seats back.
+/// The same of a batch that gives single seats back. The fields of the users stay for a while,
+/// because they say how the users have held seats.
 const CALLS_OF_RELEASES: [(&str, u64); 7] = [
     ("fcall", 1),
-    ("hdel", 2),
+    ("hdel", 1),
     ("hmget", 4),
-    ("hset", 2),
+    ("hset", 3),
     ("pexpire", 1),
     ("time", 1),
     ("xadd", 1),
