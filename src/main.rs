@@ -5,7 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
 use grandstand::commands::dev::Dev;
 use grandstand::commands::{
-    admin, dead_letters, demo, load, queue_check, rebuild, restore, verify,
+    admin, dead_letters, demo, load, migrate, queue_check, rebuild, restore, verify,
 };
 use grandstand::config::{self, Settings};
 use grandstand::node::{Node, NodeRole};
@@ -233,9 +233,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate { settings } => {
             logs(&settings);
-            Store::new(&settings.database_url, 2)?.migrate().await?;
-            println!("the database has the schema of this release");
-            load_functions(&settings).await?;
+            print!("{}", migrate::migrate(&settings).await?);
         }
         Command::Demo { settings } => {
             logs(&settings);
@@ -330,17 +328,6 @@ fn warn(warnings: &[String]) {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-}
-
-async fn load_functions(settings: &Settings) -> anyhow::Result<()> {
-    let loading = grandstand::engine::load_functions(&settings.redis_url);
-    let (loaded, warnings) = loading.await.with_context(|| {
-        let address = grandstand::redis::address(&settings.redis_url);
-        format!("loading the functions into Redis at {address} (GRANDSTAND_REDIS_URL)")
-    })?;
-    warn(&warnings);
-    println!("Redis has the functions of this release ({loaded} were missing)");
-    Ok(())
 }
 
 /// Compares everything. `days` is the number of days of which the charges at the gateway are

@@ -7,11 +7,14 @@ use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, NoContent, Okay, Path};
 use crate::api::passwords::{checked_password, hash_password};
+use crate::api::sessions::note_end;
 use crate::api::sessions::{WithCookie, delete_cookie};
+use crate::api::trail::{account_target, entry};
 use crate::api::users::account_with_password;
 use crate::api::views::moment;
 use crate::domain::account::Account;
 use crate::domain::ids::SessionId;
+use crate::domain::trail::Act;
 use crate::engine::accounts::{AccountChange, EndSessions};
 use crate::engine::sessions::Session;
 use axum::extract::State;
@@ -77,6 +80,9 @@ pub async fn change_password(
     let before = own_account(&services, &user, address, current_password).await?;
     let password_hash = hash_password(new_password).await?;
     let after = Account { password_hash, ..before.clone() };
+    let entry =
+        entry(Some((user.id, user.role)), address, Act::PasswordChanged, account_target(user.id));
+    services.note_account(user.id.partition(), &entry).await?;
     let ending = EndSessions::Others(user.session);
     let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
     change_account(&services, change).await?;
@@ -113,8 +119,10 @@ pub async fn list_sessions(
 pub async fn end_session(
     State(services): State<Arc<Services>>,
     user: User,
+    Caller(address): Caller,
     Path(id): Path<SessionId>,
 ) -> ApiResult<NoContent> {
+    note_end(&services, (user.id, Some(user.role)), address, "BY_THE_USER").await?;
     services.engine.end_session(user.id, id, None).await?;
     services.tokens.end(id);
     Ok(NoContent)
@@ -127,7 +135,9 @@ pub async fn end_session(
 pub async fn end_all(
     State(services): State<Arc<Services>>,
     user: User,
+    Caller(address): Caller,
 ) -> ApiResult<WithCookie<NoContent>> {
+    note_end(&services, (user.id, Some(user.role)), address, "ALL_BY_THE_USER").await?;
     services.engine.end_all_sessions(user.id).await?;
     services.tokens.end(user.session);
     Ok(WithCookie(Some(delete_cookie()), NoContent))
@@ -147,6 +157,9 @@ pub async fn delete(
     input: Input<DeletionInput>,
 ) -> ApiResult<WithCookie<NoContent>> {
     let before = own_account(&services, &user, address, input.value.password).await?;
+    let entry =
+        entry(Some((user.id, user.role)), address, Act::AccountDeleted, account_target(user.id));
+    services.note_account(user.id.partition(), &entry).await?;
     let ending = EndSessions::All;
     let change = AccountChange { before: &before, after: None, ending, token: None };
     change_account(&services, change).await?;

@@ -2,6 +2,7 @@
 //! of an account reads mails to its address.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::administrators::change_account;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
@@ -9,13 +10,16 @@ use crate::api::extract::{Accepted, Envelope, Input, NoContent, Nothing};
 use crate::api::mails::Mail;
 use crate::api::passwords::{checked_password, hash_password};
 use crate::api::sessions::{random_secret, token_hash};
+use crate::api::trail::{account_target, entry};
 use crate::api::users::{checked_email, find_account};
 use crate::domain::account::Account;
 use crate::domain::ids::UserId;
+use crate::domain::trail::Act;
 use crate::engine::accounts::{AccountChange, EndSessions, MailKind};
 use crate::engine::error::EngineError;
 use axum::extract::State;
 use serde::Deserialize;
+use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -81,6 +85,7 @@ pub async fn request_reset(
     extensions(("x-codes" = json!([ErrorCode::LinkExpired]))))]
 pub async fn reset(
     State(services): State<Arc<Services>>,
+    Caller(address): Caller,
     input: Input<ResetInput>,
 ) -> ApiResult<NoContent> {
     let ResetInput { token, new_password } = input.value;
@@ -90,6 +95,9 @@ pub async fn reset(
     let before = account_of(&services, MailKind::Reset, &token).await?;
     let password_hash = hash_password(new_password).await?;
     let after = Account { password_hash, email_verified: true, ..before.clone() };
+    let entry = entry(None, address, Act::PasswordChanged, account_target(before.id));
+    let entry = entry.with(json!({"reason": "RESET_BY_MAIL"}));
+    services.note_account(before.id.partition(), &entry).await?;
     use_up(&services, &before, &after, (MailKind::Reset, token), EndSessions::All).await
 }
 

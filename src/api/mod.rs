@@ -46,6 +46,7 @@ pub mod socket;
 pub mod staff;
 pub mod tls;
 pub mod tokens;
+pub mod trail;
 pub mod users;
 pub mod views;
 mod wire;

@@ -200,7 +200,8 @@ impl Serving {
         })
     }
 
-    /// HTTP/1.1 inside TLS. Its event streams stay in hyper, because the hub writes to bare sockets.
+    /// HTTP/1.1 inside TLS. Its event streams stay in hyper, because the hub writes to bare
+    /// sockets.
     async fn http1_in_tls(
         self: Arc<Self>,
         stream: TlsStream<TcpStream>,

@@ -2,8 +2,11 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::trail::{account_target, entry};
 use crate::domain::account::Account;
+use crate::domain::account::Role;
 use crate::domain::ids::{SessionId, UserId};
+use crate::domain::trail::Act;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::sessions::{Device, NewSession};
 use axum::extract::FromRequestParts;
@@ -12,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -72,17 +76,18 @@ pub async fn rotate_session(
     services.limits.refresh(session)?;
     let (refresh, next) = new_refresh(user, session)?;
     let hashes = (token_hash(token), next);
-    let address = address.to_string();
-    let rotated =
-        services.engine.rotate_session((user, session), hashes, REFRESH_GRACE_MS, address).await;
-    let account = rotated.map_err(|error| match error {
-        EngineError::Refused(Refusal::SessionEnded) => {
+    let (parts, from) = ((user, session), address.to_string());
+    let rotated = services.engine.rotate_session(parts, hashes, REFRESH_GRACE_MS, from).await;
+    let account = match rotated {
+        Ok(account) => account,
+        Err(EngineError::Refused(Refusal::SessionEnded)) => {
             services.tokens.end(session);
-            ended()
+            note_end(services, (user, None), address, "TOKEN_USED_AGAIN").await?;
+            return Err(ended());
         }
         // A wrong token ends no session, because anybody may know the id of one.
-        other => other.into(),
-    })?;
+        Err(other) => return Err(other.into()),
+    };
     // The sessions of a disabled account have ended. This is for an account that an older release
     // has written meanwhile.
     if account.disabled || account.id != user {
@@ -92,14 +97,31 @@ pub async fn rotate_session(
     Ok((account, Pair { access, refresh }))
 }
 
+/// Adds the end of sessions of a user to the audit trail. The role is that of the caller, if it is
+/// known.
+pub async fn note_end(
+    services: &Services,
+    (user, role): (UserId, Option<Role>),
+    address: IpAddr,
+    reason: &str,
+) -> Result<(), ApiError> {
+    let actor = role.map(|role| (user, role));
+    let entry = entry(actor, address, Act::SessionEnded, account_target(user));
+    services.note_account(user.partition(), &entry.with(json!({"reason": reason}))).await
+}
+
 /// Ends the session of a refresh token. A token that no session has ends nothing.
-pub async fn end_by_token(services: &Services, token: &str) -> Result<(), ApiError> {
+pub async fn end_by_token(
+    services: &Services,
+    token: &str,
+    address: IpAddr,
+) -> Result<(), ApiError> {
     let ended = || ApiError::from(ErrorCode::Unauthorized);
     let (user, session) = read_refresh(services, token).ok_or_else(ended)?;
     match services.engine.end_session(user, session, Some(token_hash(token))).await {
         Ok(()) => {
             services.tokens.end(session);
-            Ok(())
+            note_end(services, (user, None), address, "LOG_OUT").await
         }
         Err(EngineError::Refused(_)) => Err(ended()),
         Err(error) => Err(error.into()),

@@ -2,18 +2,23 @@
 //! by anybody who may not run the sale of the match or site in the path.
 
 use crate::api::Services;
+use crate::api::address::Caller;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::trail::entry;
 use crate::domain::account::Role;
 use crate::domain::ids::{MatchId, SiteId};
+use crate::domain::trail::{Act, TrailEntry};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 macro_rules! staff {
     ($($(#[$doc:meta])* $name:ident: $($role:ident)|+;)+) => { $(
         $(#[$doc])*
-        pub struct $name(pub User);
+        pub struct $name(pub Staff);
 
         impl $name {
             /// The roles that the extractor accepts.
@@ -44,13 +49,37 @@ staff! {
     Reader: Admin | Organiser | BoxOffice | Support;
 }
 
+/// Who acts, and from where.
+#[derive(Debug, Clone)]
+pub struct Staff {
+    pub user: User,
+    /// The address of the caller.
+    pub address: IpAddr,
+}
+
+impl Deref for Staff {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.user
+    }
+}
+
+impl Staff {
+    /// An act of this person, for the audit trail.
+    pub fn act(&self, act: Act, target: String) -> TrailEntry {
+        entry(Some((self.id, self.role)), self.address, act, target)
+    }
+}
+
 /// The caller, if the role is one of these, and if the match or site in the path is one of theirs.
 async fn allowed(
     parts: &mut Parts,
     services: &Arc<Services>,
     roles: &[Role],
-) -> Result<User, ApiError> {
+) -> Result<Staff, ApiError> {
     let user = User::from_request_parts(parts, services).await?;
+    let Caller(address) = Caller::from_request_parts(parts, services).await?;
     if !roles.contains(&user.role) {
         return Err(ErrorCode::Forbidden.into());
     }
@@ -62,7 +91,7 @@ async fn allowed(
             }
         }
     }
-    Ok(user)
+    Ok(Staff { user, address })
 }
 
 /// The site that a parameter of the path belongs to. The handler refuses an id that nothing has.

@@ -8,13 +8,16 @@ use crate::api::extract::{
     Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
 };
 use crate::api::passwords::{PASSWORD_BYTES_MAX, checked_password, hash_password, verify_password};
+use crate::api::sessions::note_end;
 use crate::api::sessions::{
     Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, is_same_origin,
     rotate_session, set_cookie, start_session,
 };
+use crate::api::trail::{account_target, entry};
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SiteId, UserId};
 use crate::domain::text::canonical_email;
+use crate::domain::trail::Act;
 use crate::engine::error::{EngineError, Noun, Refusal};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -203,6 +206,12 @@ pub async fn account_with_password(
     let guess = services.limits.guess(&email, address)?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = verify_password(password, hash).await?;
+    if !fits {
+        let known = account.as_ref().map(|account| account_target(account.id));
+        let target = known.unwrap_or_else(|| "account/unknown".to_owned());
+        let failed = entry(None, address, Act::LogInFailed, target);
+        services.note_account(services.engine.account_partition(&email), &failed).await?;
+    }
     let account = account.filter(|_| fits).ok_or(ErrorCode::BadCredentials)?;
     if let Some(guess) = guess {
         guess.was_right();
@@ -239,6 +248,7 @@ pub async fn refresh(
     extensions(("x-codes" = json!([ErrorCode::Unauthorized, ErrorCode::Forbidden]))))]
 pub async fn log_out(
     State(services): State<Arc<Services>>,
+    Caller(address): Caller,
     headers: HeaderMap,
     OptionalInput(input): OptionalInput<LogOutInput>,
 ) -> ApiResult<WithCookie<NoContent>> {
@@ -246,12 +256,13 @@ pub async fn log_out(
     let deletion = in_cookie.as_ref().map(|_| delete_cookie());
     let user = bearer(&headers).and_then(|token| services.tokens.check(token).ok());
     if let Some(user) = user {
+        note_end(&services, (user.id, Some(user.role)), address, "LOG_OUT").await?;
         services.engine.end_session(user.id, user.session, None).await.or_else(gone)?;
         services.tokens.end(user.session);
         return Ok(WithCookie(deletion, NoContent));
     }
     let token = input.and_then(|input| input.refresh_token).or(in_cookie);
-    end_by_token(&services, &token.ok_or(ErrorCode::Unauthorized)?).await?;
+    end_by_token(&services, &token.ok_or(ErrorCode::Unauthorized)?, address).await?;
     Ok(WithCookie(deletion, NoContent))
 }
 

@@ -5,6 +5,7 @@ pub mod dead_letters;
 pub mod demo;
 pub mod dev;
 pub mod load;
+pub mod migrate;
 pub mod queue_check;
 pub mod rebuild;
 pub mod restore;

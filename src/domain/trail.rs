@@ -66,3 +66,15 @@ pub struct TrailEntry {
     pub before: Value,
     pub after: Value,
 }
+
+impl TrailEntry {
+    /// The entry with the state before and after the act.
+    pub fn changing(self, before: Value, after: Value) -> Self {
+        Self { before, after, ..self }
+    }
+
+    /// The entry with what was asked for.
+    pub fn with(self, after: Value) -> Self {
+        Self { after, ..self }
+    }
+}

@@ -30,6 +30,7 @@ const READERS: Rule = Staff(&[Role::Admin, Role::Organiser, Role::BoxOffice, Rol
 const ROUTES: &[(&str, Rule)] = &[
     ("GET /api/admin/accounts", ADMINS),
     ("PATCH /api/admin/accounts/{user}", ADMINS),
+    ("GET /api/admin/audit", ADMINS),
     ("GET /api/admin/matches", READERS),
     ("POST /api/admin/matches", MANAGERS),
     ("PUT /api/admin/matches/{match}", MANAGERS),
@@ -46,6 +47,8 @@ const ROUTES: &[(&str, Rule)] = &[
     ("GET /api/admin/matches/{match}/queue/people/{user}", READERS),
     ("PUT /api/admin/matches/{match}/queue/people/{user}", SELLERS),
     ("DELETE /api/admin/matches/{match}/queue/people/{user}", SELLERS),
+    ("GET /api/admin/reservations/{reservation}", READERS),
+    ("POST /api/admin/reservations/{reservation}/cancel", MANAGERS),
     ("GET /api/admin/sites", READERS),
     ("POST /api/admin/sites", ADMINS),
     ("PUT /api/admin/sites/{site}", MANAGERS),

@@ -1,7 +1,7 @@
 //! The audit trail: every act of a person with a role is in it, and nothing is taken out of it.
 
 use crate::support::client::Client;
-use crate::support::node::{TestNode, eventually};
+use crate::support::node::{TestNode, eventually, plan};
 use grandstand::domain::ids::Partition;
 use grandstand::domain::trail::{Act, TrailEntry};
 use serde_json::{Value, json};
@@ -72,5 +72,96 @@ async fn entries_are_read_in_pages_and_never_changed() {
         assert!(refused.contains("db error"), "{forbidden}: {refused}");
     }
     assert_eq!(entries(&admin, query).await.len(), all.len());
+    node.finish().await;
+}
+
+async fn acts_on(admin: &Client, target: &str) -> Vec<String> {
+    let found = entries(admin, &format!("&target={target}")).await;
+    let acts = found.iter().rev().map(|entry| entry["act"].as_str().unwrap().to_owned());
+    acts.collect()
+}
+
+/// With the states before and after, and without the seed of the draw, which is a secret.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_act_of_a_person_with_a_role_is_in_the_trail() {
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    let me = admin.get("/api/users/me").await.expect(200)["id"].clone();
+    let site = admin.post("/api/admin/sites", &plan()).await.expect(201)["id"].clone();
+    let site = site.as_str().unwrap();
+    let body = json!({"siteId": site, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+        "startsAt": "2030-05-05T05:00:00Z"});
+    let made = admin.post("/api/admin/matches", &body).await.expect(201);
+    let path = format!("/api/admin/matches/{}", made["id"].as_str().unwrap());
+    let user = node.user("fan").await.get("/api/users/me").await.expect(200);
+    let user = user["id"].as_str().unwrap();
+    let person = format!("{path}/queue/people/{user}");
+    admin.put(&path, &body).await.expect(200);
+    let queue = json!({"enabled": true, "randomPreQueue": true});
+    admin.put(&format!("{path}/queue"), &queue).await.expect(200);
+    admin.post(&format!("{path}/announce"), &Value::Null).await.expect(200);
+    admin.post(&format!("{path}/open"), &Value::Null).await.expect(200);
+    admin.post(&format!("{path}/block"), &json!({"seatIds": [1, 2]})).await.expect(200);
+    admin.post(&format!("{path}/unblock"), &json!({"seatIds": [2]})).await.expect(200);
+    admin.post(&format!("{path}/queue/admit"), &json!({"count": 3})).await.expect(200);
+    admin.put(&person, &Value::Null).await.expect(204);
+    admin.get(&person).await.expect(200);
+    admin.delete(&person).await.expect(204);
+    admin.patch(&format!("{path}/queue"), &json!({"enabled": false})).await.expect(200);
+    admin.post(&format!("{path}/close"), &Value::Null).await.expect(200);
+    let account = format!("/api/admin/accounts/{user}");
+    admin.patch(&account, &json!({"role": "SUPPORT"})).await.expect(200);
+
+    let target = format!("match/{}", made["id"].as_str().unwrap());
+    let wanted = "MATCH_CREATED MATCH_CHANGED QUEUE_CHANGED MATCH_ANNOUNCED SALE_OPENED \
+        SEATS_BLOCKED SEATS_UNBLOCKED PEOPLE_LET_IN PERSON_LET_IN PLACE_READ PERSON_SENT_AWAY \
+        QUEUE_CHANGED SALE_CLOSED";
+    let wanted: Vec<&str> = wanted.split_whitespace().collect();
+    let found = eventually("all acts are in PostgreSQL", || async {
+        let found = acts_on(&admin, &target).await;
+        (found.len() >= wanted.len()).then_some(found)
+    })
+    .await;
+    assert_eq!(found, wanted);
+    let found = entries(&admin, &format!("&target={target}")).await;
+    let seed = node.engine().fixture(made["id"].as_str().unwrap().parse().unwrap()).await;
+    let seed = seed.unwrap().unwrap().draw_seed.unwrap();
+    for entry in &found {
+        assert_eq!((&entry["actor"], &entry["role"]), (&me, &json!("ADMIN")), "{entry}");
+        assert_eq!(entry["address"], "127.0.0.1");
+        assert!(!entry.to_string().contains(&seed), "{entry}");
+    }
+    let opened = found.iter().find(|entry| entry["act"] == "SALE_OPENED").unwrap();
+    assert_eq!(opened["before"]["status"], "ANNOUNCED");
+    assert_eq!(opened["after"]["status"], "OPEN");
+    assert_eq!(acts_on(&admin, &format!("site/{site}")).await, ["SITE_CREATED"]);
+    let changed = entries(&admin, &format!("&target=account/{user}")).await;
+    let changed = changed.iter().find(|entry| entry["act"] == "ACCOUNT_CHANGED").unwrap();
+    assert_eq!(changed["before"]["role"], "USER");
+    assert_eq!(changed["after"]["role"], "SUPPORT");
+    node.finish().await;
+}
+
+/// Without the e-mail and the password, of which one may be the other by mistake.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_log_ins_and_ended_sessions_are_in_the_trail() {
+    let node = TestNode::start().await;
+    let (admin, fan) = (node.admin().await, node.user("fan").await);
+    let me = fan.get("/api/users/me").await.expect(200);
+    let target = format!("account/{}", me["id"].as_str().unwrap());
+    for email in [me["email"].as_str().unwrap(), "nobody@test.example"] {
+        let body = json!({"email": email, "password": "a wrong password"});
+        fan.post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
+    }
+    fan.post("/api/users/log-out", &Value::Null).await.expect(204);
+    let found = eventually("they are in PostgreSQL", || async {
+        let found = acts_on(&admin, &target).await;
+        (found.len() == 2).then_some(found)
+    })
+    .await;
+    assert_eq!(found, ["LOG_IN_FAILED", "SESSION_ENDED"]);
+    let unknown = entries(&admin, "&target=account/unknown").await;
+    assert_eq!(unknown.len(), 1);
+    assert!(!unknown[0].to_string().contains("nobody@"), "{unknown:?}");
     node.finish().await;
 }

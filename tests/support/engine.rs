@@ -1,6 +1,6 @@
 //! An engine on a Redis of its own, without a node: matches in any state, and what Redis has.
 
-pub use crate::support::given::{all, limits, these};
+pub use crate::support::given::{all, limits, seats, these};
 use crate::support::partition::open_partition;
 use fred::prelude::*;
 use grandstand::domain::catalog::{Match, MatchStatus};
@@ -38,10 +38,6 @@ pub struct TestEngine {
     pub raw: Link,
     pub redis: PrivateRedis,
     _dir: TempDir,
-}
-
-pub fn seats(numbers: &[u32]) -> Vec<SeatId> {
-    numbers.iter().copied().map(SeatId).collect()
 }
 
 impl TestEngine {

@@ -29,3 +29,7 @@ pub fn all() -> Cancellation {
 pub fn these(seats: &[(SeatId, i64)]) -> Cancellation {
     Cancellation { extent: Extent::These, seats: seats.to_vec(), right: Right::Fan }
 }
+
+pub fn seats(numbers: &[u32]) -> Vec<SeatId> {
+    numbers.iter().copied().map(SeatId).collect()
+}

@@ -5,14 +5,17 @@ use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path, Query};
 use crate::api::staff::Admin;
+use crate::api::trail::account_target;
 use crate::api::users::find_account;
 use crate::api::views::moment;
 use crate::domain::account::{Account, Role, SITES_MAX};
 use crate::domain::ids::{SiteId, UserId};
 use crate::domain::text::canonical_email;
+use crate::domain::trail::Act;
 use crate::engine::accounts::{AccountChange, EndSessions};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -87,7 +90,7 @@ pub struct AccountPatch {
     extensions(("x-codes" = json!([ErrorCode::Unavailable]))))]
 pub async fn list(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    Admin(admin): Admin,
     Query(query): Query<AccountQuery>,
 ) -> ApiResult<Okay<AccountPage>> {
     let limit = query.limit.unwrap_or(50);
@@ -97,6 +100,8 @@ pub async fn list(
     let wrong = || ApiError::field("cursor", "must be the nextCursor of an earlier page");
     let after = query.cursor.as_deref().map(|text| UserId::from_key(text).ok_or_else(wrong));
     let after = after.transpose()?;
+    let entry = admin.act(Act::AccountsRead, "accounts".to_owned());
+    services.note(admin.id.partition(), &entry).await?;
     let mut found = match &query.email {
         Some(typed) => {
             let email = canonical_email(typed).unwrap_or_default();
@@ -121,7 +126,7 @@ pub async fn list(
         ErrorCode::ChangedMeanwhile]))))]
 pub async fn change(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    Admin(admin): Admin,
     Path(id): Path<UserId>,
     input: Input<AccountPatch>,
 ) -> ApiResult<Okay<AccountView>> {
@@ -138,10 +143,17 @@ pub async fn change(
     if after == before {
         return AccountView::of(before).map(Okay);
     }
+    let entry = admin.act(Act::AccountChanged, account_target(id));
+    services.note(id.partition(), &entry.changing(state(&before), state(&after))).await?;
     let ending = if disabled { EndSessions::All } else { EndSessions::None };
     let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
     change_account(&services, change).await?;
     AccountView::of(after).map(Okay)
+}
+
+/// An account as the audit trail shows it.
+fn state(account: &Account) -> Value {
+    json!({"role": account.role, "sites": account.sites, "disabled": account.disabled})
 }
 
 fn checked_sites(

@@ -6,14 +6,17 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::api::staff::{Manager, Reader, has_site, refuse_other_site};
+use crate::api::trail::{match_state, match_target};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::queue::QueueSettings;
 use crate::domain::refund::{FEE_ROWS_MAX, RefundFee};
 use crate::domain::text::is_invisible;
+use crate::domain::trail::Act;
 use crate::engine::operation::Operation;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -117,6 +120,8 @@ pub async fn create(
         moved: false,
         archived: false,
     };
+    let entry = user.act(Act::MatchCreated, match_target(fixture.id));
+    let operation = operation.with_trail(entry.with(match_state(&fixture)));
     let id = services.engine.put_match(&fixture, operation).await?;
     changed(&services, id).await.map(Created)
 }
@@ -149,6 +154,7 @@ pub async fn replace(
     refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
     let old = read(&services, id).await?;
+    let before = match_state(&old);
     let given = input.value;
     if old.status != MatchStatus::Draft && old.site_id != given.site_id {
         return Err(on_sale("Its site can't be changed any more."));
@@ -170,7 +176,9 @@ pub async fn replace(
         moved: old.moved || old.site_id != given.site_id,
         ..old
     };
-    services.engine.put_match(&fixture, Default::default()).await?;
+    let entry = user.act(Act::MatchChanged, match_target(id));
+    let entry = entry.changing(before, match_state(&fixture));
+    services.engine.put_match(&fixture, Operation::default().with_trail(entry)).await?;
     changed(&services, id).await.map(Okay)
 }
 
@@ -182,14 +190,17 @@ pub async fn replace(
     extensions(("x-codes" = json!([ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
-    _: Manager,
+    Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<NoContent> {
     let fixture = read(&services, id).await?;
     if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Close it instead."));
     }
-    services.engine.delete_match(&fixture, Operation::default()).await?;
+    let entry = user.act(Act::MatchDeleted, match_target(id));
+    let entry = entry.changing(match_state(&fixture), Value::Null);
+    let operation = Operation::default().with_trail(entry);
+    services.engine.delete_match(&fixture, operation).await?;
     services.catalog.refresh_match(id).await?;
     Ok(NoContent)
 }

@@ -7,17 +7,20 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
-use crate::api::staff::{Manager, Reader, Seller};
+use crate::api::staff::{Manager, Reader, Seller, Staff};
+use crate::api::trail::match_target;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw::new_seed;
 use crate::domain::ids::{MatchId, UserId};
 use crate::domain::queue::QueueSettings;
+use crate::domain::trail::Act;
 use crate::engine::error::Refusal;
 use crate::engine::operation::Operation;
 use crate::engine::queue::PlaceVerb;
 use crate::live::line::LineView;
 use axum::extract::State;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -132,7 +135,7 @@ pub struct AdmitDone {
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
 pub async fn set_queue(
     State(services): State<Arc<Services>>,
-    _: Manager,
+    Manager(manager): Manager,
     Path(id): Path<MatchId>,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
@@ -142,7 +145,7 @@ pub async fn set_queue(
     let mut queue = QueueSettings::default();
     input.value.apply(&mut queue);
     let fixture = read(&services, id).await?;
-    store(&services, fixture, queue).await
+    store(&services, &manager, fixture, queue).await
 }
 
 /// Changes some settings of the waiting room, and leaves the others as they are.
@@ -153,18 +156,19 @@ pub async fn set_queue(
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
 pub async fn change_queue(
     State(services): State<Arc<Services>>,
-    _: Manager,
+    Manager(manager): Manager,
     Path(id): Path<MatchId>,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
     let mut queue = fixture.queue.clone();
     input.value.apply(&mut queue);
-    store(&services, fixture, queue).await
+    store(&services, &manager, fixture, queue).await
 }
 
 async fn store(
     services: &Services,
+    manager: &Staff,
     fixture: Match,
     queue: QueueSettings,
 ) -> ApiResult<Okay<MatchView>> {
@@ -173,7 +177,7 @@ async fn store(
         None if queue.random_pre_queue => Some(new_seed().map_err(ApiError::internal)?),
         kept => kept.clone(),
     };
-    change(services, fixture, |fixture| {
+    change(services, (manager, Act::QueueChanged), fixture, |fixture| {
         fixture.queue = queue;
         fixture.draw_seed = seed;
     })
@@ -260,6 +264,8 @@ pub async fn admit(
     if fixture.status != MatchStatus::Open {
         return Err(Refusal::NotOpen { ended: fixture.status == MatchStatus::Closed }.into());
     }
+    let entry = manager.act(Act::PeopleLetIn, match_target(id)).with(json!({"count": count}));
+    services.note(id.partition(), &entry).await?;
     let seats = seat_count(&services, id);
     let whole = key.operation(&manager.id.key(), &format!("admit {id}"), &input);
     let (mut admitted, mut call) = (0, 0);
@@ -288,11 +294,13 @@ pub async fn admit(
         ErrorCode::NotInQueue, ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn place_of(
     State(services): State<Arc<Services>>,
-    _: Reader,
+    Reader(reader): Reader,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<Okay<PlaceView>> {
     let fixture = read(&services, id).await?;
     let feed = services.hub.feed(id).await?;
+    let entry = reader.act(Act::PlaceRead, match_target(id)).with(json!({"user": user}));
+    services.note(id.partition(), &entry).await?;
     let place = services.engine.queue_place(id, user, PlaceVerb::Peek).await?;
     Ok(Okay(view(&fixture, &feed, place.ok_or(ErrorCode::NotInQueue)?)))
 }
@@ -305,10 +313,12 @@ pub async fn place_of(
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn let_in(
     State(services): State<Arc<Services>>,
-    _: Seller,
+    Seller(seller): Seller,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<NoContent> {
     read(&services, id).await?;
+    let entry = seller.act(Act::PersonLetIn, match_target(id)).with(json!({"user": user}));
+    services.note(id.partition(), &entry).await?;
     services.engine.let_in(id, user).await?;
     Ok(NoContent)
 }
@@ -322,10 +332,12 @@ pub async fn let_in(
     extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
 pub async fn send_away(
     State(services): State<Arc<Services>>,
-    _: Seller,
+    Seller(seller): Seller,
     Path((id, user)): Path<(MatchId, UserId)>,
 ) -> ApiResult<NoContent> {
     read(&services, id).await?;
+    let entry = seller.act(Act::PersonSentAway, match_target(id)).with(json!({"user": user}));
+    services.note(id.partition(), &entry).await?;
     match services.engine.leave_queue(id, user).await? {
         true => Ok(NoContent),
         false => Err(ErrorCode::NotInQueue.into()),

@@ -9,10 +9,12 @@ use crate::api::reservations::{FoundReservation, cancellation, find};
 use crate::api::staff::{Manager, Reader, refuse_other_site};
 use crate::api::views::{RefundView, ReservationView};
 use crate::domain::ids::{ReservationId, SeatId, UserId};
+use crate::domain::trail::Act;
 use crate::engine::cancellation::Right;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -54,7 +56,10 @@ pub async fn get(
     Reader(reader): Reader,
     Path(id): Path<ReservationId>,
 ) -> ApiResult<Okay<BuyerReservation>> {
-    Ok(Okay(BuyerReservation::of(&services, &find_any(&services, &reader, id).await?)))
+    let found = find_any(&services, &reader, id).await?;
+    let entry = reader.act(Act::ReservationRead, format!("reservation/{id}"));
+    services.note(id.partition(), &entry).await?;
+    Ok(Okay(BuyerReservation::of(&services, &found)))
 }
 
 /// Cancels a paid reservation of any buyer, or some of its seats, at any time. Behind the end of
@@ -80,8 +85,12 @@ pub async fn cancel(
     let operation = key.operation(&manager.id.key(), &route, &input);
     let reservation = find_any(&services, &manager, id).await?.reservation;
     let OrganiserCancelInput { seat_ids, waive_fee } = input.value;
+    let named = seat_ids.clone();
     let right = if waive_fee { Right::Waived } else { Right::Organiser };
     let cancellation = cancellation(&services, &reservation, seat_ids, right)?;
+    let entry = manager.act(Act::ReservationCancelled, format!("reservation/{id}"));
+    let entry = entry.with(json!({"seatIds": named, "waiveFee": waive_fee}));
+    services.note(id.partition(), &entry).await?;
     let done = services.checkout.cancel(reservation, cancellation, operation).await?;
     let view = BuyerReservation::of(&services, &find_any(&services, &manager, id).await?);
     Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })

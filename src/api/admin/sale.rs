@@ -5,12 +5,16 @@ use crate::api::admin::matches::{changed, on_sale, read};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
-use crate::api::staff::{Manager, Seller};
+use crate::api::staff::{Manager, Seller, Staff};
+use crate::api::trail::{match_state, match_target};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::trail::Act;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -43,7 +47,7 @@ pub struct SeatsDone {
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
 pub async fn announce(
     State(services): State<Arc<Services>>,
-    _: Manager,
+    Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
@@ -51,7 +55,10 @@ pub async fn announce(
         return Err(on_sale("Only a draft can be announced."));
     }
     refuse_without_site(&services, &fixture).await?;
-    change(&services, fixture, |fixture| fixture.status = MatchStatus::Announced).await
+    change(&services, (&user, Act::MatchAnnounced), fixture, |fixture| {
+        fixture.status = MatchStatus::Announced;
+    })
+    .await
 }
 
 /// Opens the sale of a match that is DRAFT, ANNOUNCED or CLOSED, until its `saleClosesAt`.
@@ -64,7 +71,7 @@ pub async fn announce(
         ErrorCode::MatchArchived, ErrorCode::ChangedMeanwhile]))))]
 pub async fn open(
     State(services): State<Arc<Services>>,
-    _: Manager,
+    Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
@@ -75,7 +82,7 @@ pub async fn open(
         return Err(Refusal::Archived.into());
     }
     refuse_without_site(&services, &fixture).await?;
-    let opened = Match { status: MatchStatus::Open, ..fixture };
+    let opened = Match { status: MatchStatus::Open, ..fixture.clone() };
     // It would end again at once.
     if opened.status_at(services.engine.now_ms(id.partition()).await?) != MatchStatus::Open {
         let detail = format!(
@@ -84,7 +91,7 @@ pub async fn open(
         );
         return Err(ApiError::new(ErrorCode::MatchNotOpen, detail));
     }
-    change(&services, opened, |_| {}).await
+    change(&services, (&user, Act::SaleOpened), fixture, |fixture| *fixture = opened).await
 }
 
 async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<()> {
@@ -101,7 +108,7 @@ async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<
     extensions(("x-codes" = json!([ErrorCode::MatchNotOpen, ErrorCode::ChangedMeanwhile]))))]
 pub async fn close(
     State(services): State<Arc<Services>>,
-    _: Manager,
+    Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
     let fixture = read(&services, id).await?;
@@ -111,7 +118,10 @@ pub async fn close(
             return Err(ApiError::new(ErrorCode::MatchNotOpen, "The match is not on sale."));
         }
     }
-    change(&services, fixture, |fixture| fixture.status = MatchStatus::Closed).await
+    change(&services, (&user, Act::SaleClosed), fixture, |fixture| {
+        fixture.status = MatchStatus::Closed;
+    })
+    .await
 }
 
 /// Takes seats out of the sale. Seats that are held or sold are refused.
@@ -123,12 +133,14 @@ pub async fn close(
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn block(
     State(services): State<Arc<Services>>,
-    _: Seller,
+    Seller(user): Seller,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
     let seats = checked(&services, id, input.value.seat_ids)?;
     let count = seats.len();
+    let entry = user.act(Act::SeatsBlocked, match_target(id)).with(json!({"seatIds": &seats}));
+    services.note(id.partition(), &entry).await?;
     let blocked = services.engine.block(id, seats).await;
     blocked.map_err(|error| taken(error, "Seats that are held or sold can't be blocked."))?;
     Ok(Okay(SeatsDone { seats: count }))
@@ -143,26 +155,34 @@ pub async fn block(
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
 pub async fn unblock(
     State(services): State<Arc<Services>>,
-    _: Seller,
+    Seller(user): Seller,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
     let seats = checked(&services, id, input.value.seat_ids)?;
     let count = seats.len();
+    let entry = user.act(Act::SeatsUnblocked, match_target(id)).with(json!({"seatIds": &seats}));
+    services.note(id.partition(), &entry).await?;
     let unblocked = services.engine.unblock(id, seats).await;
     unblocked.map_err(|error| taken(error, "These seats are not blocked: somebody has them."))?;
     Ok(Okay(SeatsDone { seats: count }))
 }
 
-/// Changes a match.
+/// Changes a match, with an entry in the audit trail.
 pub(super) async fn change(
     services: &Services,
+    (staff, act): (&Staff, Act),
     old: Match,
     edit: impl FnOnce(&mut Match),
 ) -> ApiResult<Okay<MatchView>> {
-    let mut fixture = Match { version: old.version + 1, ..old };
+    let before = match_state(&old);
+    let mut fixture = old;
+    let version = fixture.version + 1;
     edit(&mut fixture);
-    services.engine.put_match(&fixture, Default::default()).await?;
+    fixture.version = version;
+    let entry = staff.act(act, match_target(fixture.id));
+    let entry = entry.changing(before, match_state(&fixture));
+    services.engine.put_match(&fixture, Operation::default().with_trail(entry)).await?;
     changed(services, fixture.id).await.map(Okay)
 }
 

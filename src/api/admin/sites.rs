@@ -4,13 +4,16 @@ use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::staff::{Admin, Manager, Reader, has_site};
+use crate::api::trail::site_state;
 use crate::domain::catalog::{MatchStatus, Site};
 use crate::domain::ids::{Partition, SiteId};
 use crate::domain::plan::SitePlan;
+use crate::domain::trail::Act;
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -55,6 +58,8 @@ pub async fn create(
     // The key decides the partition, so that a repeated call finds the result of the first.
     let partition = partition_for(&services, &operation.key);
     let site = Site { id: SiteId::new(partition), version: 1, plan: input.value };
+    let entry = admin.act(Act::SiteCreated, site_target(site.id));
+    let operation = operation.with_trail(entry.with(site_state(&site)));
     let id = services.engine.put_site(&site, operation).await?;
     changed(&services, id).await.map(Created)
 }
@@ -89,12 +94,16 @@ pub async fn replace(
     refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&user.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
-    services.engine.put_site(&site, operation).await?;
+    let (before, after) = (site_state(&old), site_state(&site));
+    let entry = user.act(Act::SiteReplaced, site_target(id)).changing(before, after);
+    services.engine.put_site(&site, operation.with_trail(entry)).await?;
     // A match may have been opened since the first look, and a sale must keep the plan that it
     // began with. Whichever came first, one of the two looks sees the sale.
     if let Err(in_use) = refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await {
         let back = Site { version: site.version + 1, ..old };
-        services.engine.put_site(&back, Default::default()).await?;
+        let (before, after) = (site_state(&site), site_state(&back));
+        let entry = user.act(Act::SiteReplaced, site_target(id)).changing(before, after);
+        services.engine.put_site(&back, Operation::default().with_trail(entry)).await?;
         services.catalog.refresh_site(id).await?;
         return Err(in_use);
     }
@@ -109,14 +118,21 @@ pub async fn replace(
     extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
-    _: Admin,
+    Admin(admin): Admin,
     Path(id): Path<SiteId>,
 ) -> ApiResult<NoContent> {
     let site = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     refuse_in_use(&services, id, |_| true).await?;
-    services.engine.delete_site(&site, Operation::default()).await?;
+    let entry = admin.act(Act::SiteDeleted, site_target(id));
+    let operation = Operation::default();
+    let operation = operation.with_trail(entry.changing(site_state(&site), Value::Null));
+    services.engine.delete_site(&site, operation).await?;
     services.catalog.refresh_site(id).await?;
     Ok(NoContent)
+}
+
+fn site_target(id: SiteId) -> String {
+    format!("site/{id}")
 }
 
 fn check(plan: &SitePlan) -> ApiResult<()> {

@@ -1,48 +1,17 @@
-//! The audit trail: its entries are made here and read here.
+//! Reads the audit trail. `api/trail.rs` makes its entries.
 
 use crate::api::Services;
-use crate::api::address::Caller;
-use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::extract::{Envelope, Okay, Query};
 use crate::api::staff::Admin;
-use crate::domain::ids::Partition;
-use crate::domain::trail::{Act, TrailEntry};
+use crate::domain::trail::Act;
 use crate::store::trail::{TrailFilter, TrailRow};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-
-/// An entry of the trail by somebody who has logged in.
-pub fn entry(user: &User, address: IpAddr, act: Act, target: String) -> TrailEntry {
-    TrailEntry {
-        id: Uuid::now_v7(),
-        actor: Some(user.id),
-        role: Some(user.role),
-        address: address.to_string(),
-        act,
-        target,
-        before: Value::Null,
-        after: Value::Null,
-    }
-}
-
-/// A match as the target of an act.
-pub fn match_target(id: impl std::fmt::Display) -> String {
-    format!("match/{id}")
-}
-
-impl Services {
-    /// Adds an entry to the trail before the act that it names, so that no act is without an entry.
-    /// An act that is refused afterwards has an entry too.
-    pub async fn note(&self, partition: Partition, entry: &TrailEntry) -> ApiResult<()> {
-        Ok(self.engine.add_to_trail(partition, entry).await?)
-    }
-}
 
 /// An act.
 #[derive(Serialize, ToSchema)]
@@ -115,7 +84,6 @@ pub struct TrailQuery {
 pub async fn list(
     State(services): State<Arc<Services>>,
     Admin(admin): Admin,
-    Caller(address): Caller,
     Query(query): Query<TrailQuery>,
 ) -> ApiResult<Okay<TrailPage>> {
     let limit = i64::from(query.limit.unwrap_or(100));
@@ -131,9 +99,8 @@ pub async fn list(
         number.ok_or_else(|| ApiError::field("cursor", "must be the nextCursor of an earlier page"))
     };
     let before = query.cursor.as_ref().map(number).transpose()?;
-    services
-        .note(admin.id.partition(), &entry(&admin, address, Act::TrailRead, "trail".to_owned()))
-        .await?;
+    let entry = admin.act(Act::TrailRead, "trail".to_owned());
+    services.note(admin.id.partition(), &entry).await?;
     let filter = TrailFilter {
         before,
         actor: query.actor,

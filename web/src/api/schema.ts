@@ -148,8 +148,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Closes the sale: there are no new holds, but seats that are held or reserved may still be paid
-         *     in time. An ANNOUNCED match is called off: it does not open by itself any more.
+         * Closes the sale: seats that are only held come back, and seats that are reserved may still be
+         *     paid in time. An ANNOUNCED match is called off: it does not open by itself any more.
          */
         post: operations["closeSale"];
         delete?: never;
@@ -253,6 +253,43 @@ export interface paths {
         put?: never;
         /** Puts blocked seats back on sale. */
         post: operations["unblockSeats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/reservations/{reservation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A reservation of any buyer, once its payment has begun. */
+        get: operations["getBuyerReservation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/reservations/{reservation}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancels a paid reservation of any buyer, or some of its seats, at any time. Behind the end of
+         *     refunds the last fee goes on. The money goes back first (202 while that is under way).
+         */
+        post: operations["cancelBuyerReservation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -678,8 +715,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancels a reservation of mine, or some seats of a paid reservation. The money goes back first
-         *     (202 while that is under way).
+         * Cancels a reservation of mine, or some seats of a paid reservation, until the time and with the
+         *     fee that `refund` of the reservation names. The money goes back first (202 while that is under
+         *     way). A repeated call has the same response, however late it is by then.
          */
         post: operations["cancelReservation"];
         delete?: never;
@@ -1170,10 +1208,24 @@ export interface components {
         Blocks: {
             blocks: components["schemas"]["Named"][];
         };
+        /** @description A reservation of a buyer. */
+        BuyerReservation: components["schemas"]["ReservationView"] & {
+            organiserRefund: components["schemas"]["RefundView"] | null;
+            /**
+             * Format: uuid
+             * @description The buyer.
+             */
+            userId: string;
+        };
         /** @description Which seats of a reservation to cancel. */
         CancelInput: {
             seatIds?: components["schemas"]["SeatId"][] | null;
         };
+        /**
+         * @description The kind of a challenge.
+         * @enum {string}
+         */
+        ChallengeKind: "WORK" | "WIDGET";
         /** @description A seat that someone has, with what the ticket says. */
         ClaimedSeat: {
             /** @description In English; unique in the site. */
@@ -1278,6 +1330,20 @@ export interface components {
             /** @description Blocks of a section. */
             data: {
                 blocks: components["schemas"]["Named"][];
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_BuyerReservation: {
+            /** @description A reservation of a buyer. */
+            data: components["schemas"]["ReservationView"] & {
+                organiserRefund: components["schemas"]["RefundView"] | null;
+                /**
+                 * Format: uuid
+                 * @description The buyer.
+                 */
+                userId: string;
             };
             /** Format: int32 */
             status: number;
@@ -1415,6 +1481,8 @@ export interface components {
                  * @description How long a hold lasts, in milliseconds.
                  */
                 holdTtlMs: number;
+                /** @description Whether only users whose e-mail is verified may hold seats. */
+                holdsNeedVerifiedEmail: boolean;
                 /**
                  * Format: int32
                  * @description Seats that one person may have in the match, held and bought together.
@@ -1463,6 +1531,11 @@ export interface components {
                 id: string;
                 method: string;
                 orderId: string;
+                /**
+                 * Format: int64
+                 * @description What the organiser keeps of the seats that were cancelled, in KRW.
+                 */
+                refundFees: number;
                 /**
                  * Format: int64
                  * @description What went back of it, in KRW.
@@ -1596,6 +1669,7 @@ export interface components {
                 /** Format: uuid */
                 matchId: string;
                 payment: components["schemas"]["PaymentView"] | null;
+                refund: components["schemas"]["RefundView"] | null;
                 seats: components["schemas"]["ClaimedSeat"][];
                 status: components["schemas"]["ReservationStatus"];
             };
@@ -1749,7 +1823,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "LINK_EXPIRED" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "LAST_ADMINISTRATOR" | "BODY_TOO_SLOW" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -1798,6 +1872,10 @@ export interface components {
             /** Format: uuid */
             holdId: string;
             seats: components["schemas"]["ClaimedSeat"][];
+        };
+        /** @description What a waiting room with a challenge wants. Other waiting rooms need no body. */
+        JoinInput: {
+            challenge: components["schemas"]["Solution"];
         };
         /** @description 1 to 10 characters, no control characters, no space at either end. */
         Label: string;
@@ -1855,14 +1933,36 @@ export interface components {
             /** @example correct horse battery */
             password: string;
         };
+        /** @description The refresh token of a session, when there is no access token and no cookie. */
+        LogOutInput: {
+            refreshToken?: string;
+        };
         /** @description A match as an administrator gives it. */
         MatchInput: {
             /** @description 1 to 100 characters, no control characters; spaces around it are removed. */
             awayTeam: string;
+            /** @description Whether only users whose e-mail is verified may hold seats; default false. */
+            holdsNeedVerifiedEmail?: boolean;
             /** @description 1 to 100 characters, no control characters; spaces around it are removed. */
             homeTeam: string;
+            /**
+             * @description Whether a user may have only one hold or unpaid reservation of the match at a time; default
+             *     false.
+             */
+            oneHoldPerUser?: boolean;
             /** @description Whether a choice by hand is refused when it would leave a single seat alone; default false. */
             orphanRule?: boolean;
+            /**
+             * @description What giving them back costs, by the time, in order. Each row counts before its `until`, and
+             *     the last one must reach the end of refunds. Without rows it costs nothing. A sale keeps the
+             *     terms that it was made under, and a buyer has the better ones when they change.
+             */
+            refundFees?: components["schemas"]["RefundFee"][];
+            /**
+             * Format: date-time
+             * @description Until when buyers may give tickets back; default: until the match starts.
+             */
+            refundableUntil?: string | null;
             /**
              * Format: date-time
              * @description When the sale ends by itself; default: when the match starts.
@@ -1890,6 +1990,8 @@ export interface components {
             homeTeam: string;
             /** Format: uuid */
             id: string;
+            /** @description Whether a user may have only one hold or unpaid reservation at a time. */
+            oneHoldPerUser: boolean;
             /** @description Whether a hold that leaves a single free seat alone is refused. */
             orphanRule: boolean;
             /**
@@ -1898,6 +2000,13 @@ export interface components {
              */
             planVersion: number | null;
             queue: components["schemas"]["QueueSettings"];
+            /** @description What giving them back costs; without rows nothing. */
+            refundFees: components["schemas"]["RefundFee"][];
+            /**
+             * Format: date-time
+             * @description From when on buyers can't give tickets back.
+             */
+            refundableUntil: string;
             /**
              * Format: date-time
              * @description When an OPEN match closes by itself.
@@ -1940,6 +2049,8 @@ export interface components {
              * @description How long a hold lasts, in milliseconds.
              */
             holdTtlMs: number;
+            /** @description Whether only users whose e-mail is verified may hold seats. */
+            holdsNeedVerifiedEmail: boolean;
             /**
              * Format: int32
              * @description Seats that one person may have in the match, held and bought together.
@@ -1961,13 +2072,15 @@ export interface components {
         Members: {
             /** @description `SEAT_TAKEN`: up to three choices as good as the seats that were lost. */
             alternatives?: components["schemas"]["Alternative"][];
+            /** @description `CHALLENGE_REQUIRED`: what to solve. */
+            challenge?: components["schemas"]["WantedChallenge"];
             /** @description `VALIDATION`: wrong fields, one entry each. */
             errors?: components["schemas"]["FieldError"][];
             /** @description `PAYMENT_DECLINED`: why, in the words of the gateway. */
             gatewayCode?: string;
             /**
              * Format: uuid
-             * @description `ALREADY_HELD`: the hold that has the seats.
+             * @description `ALREADY_HELD`: the hold that has the seats. `ONE_HOLD_ONLY`: the open hold.
              */
             holdId?: string;
             /** @description `SEAT_TAKEN`, `SEAT_SOLD`, `HOLD_EXPIRED`: the seats that the caller does not get. */
@@ -1976,7 +2089,7 @@ export interface components {
             orphans?: components["schemas"]["SeatId"][];
             /**
              * Format: uuid
-             * @description `ALREADY_RESERVED`: the reservation that has the seats.
+             * @description `ALREADY_RESERVED`: the reservation that has the seats. `ONE_HOLD_ONLY`: the unpaid one.
              */
             reservationId?: string;
             /**
@@ -1984,6 +2097,11 @@ export interface components {
              *     the seats of the caller.
              */
             seatIds?: components["schemas"]["SeatId"][];
+            /**
+             * Format: date-time
+             * @description `COOL_DOWN`: when the caller may hold seats again.
+             */
+            until?: string;
         };
         /**
          * @description How to pay.
@@ -2003,6 +2121,12 @@ export interface components {
          * @default null
          */
         Nothing: unknown;
+        /** @description What an organiser cancels. */
+        OrganiserCancelInput: {
+            seatIds?: components["schemas"]["SeatId"][] | null;
+            /** @description Whether the buyer gets the whole price back; default false. */
+            waiveFee?: boolean;
+        };
         /** @description The password of an account, and the one that replaces it. */
         PasswordInput: {
             currentPassword: string;
@@ -2029,6 +2153,11 @@ export interface components {
             id: string;
             method: string;
             orderId: string;
+            /**
+             * Format: int64
+             * @description What the organiser keeps of the seats that were cancelled, in KRW.
+             */
+            refundFees: number;
             /**
              * Format: int64
              * @description What went back of it, in KRW.
@@ -2117,6 +2246,8 @@ export interface components {
              */
             buyersPerFreeSeat?: number | null;
             /** @default null */
+            challenge?: boolean | null;
+            /** @default null */
             enabled?: boolean | null;
             /**
              * Format: int32
@@ -2191,6 +2322,11 @@ export interface components {
              */
             buyersPerFreeSeat?: number;
             /**
+             * @description People solve a challenge before they join.
+             * @default false
+             */
+            challenge?: boolean;
+            /**
              * @description With the queue on, nobody holds a seat without a pass.
              * @default false
              */
@@ -2239,6 +2375,44 @@ export interface components {
         RefreshInput: {
             refreshToken: string;
         };
+        /** @description A row of the fee table of a match. */
+        RefundFee: {
+            /**
+             * Format: int64
+             * @description Besides, for each seat, in KRW. The fee of a seat is never more than its price.
+             */
+            perSeat?: number;
+            /**
+             * Format: int32
+             * @description Of the price of each seat, rounded down to whole won.
+             */
+            percent: number;
+            /**
+             * Format: date-time
+             * @description The fee of a cancellation before this time, and after the row before.
+             */
+            until: string;
+        };
+        /** @description What a cancellation would give back now. */
+        RefundView: {
+            /**
+             * Format: int64
+             * @description What would go back, in KRW.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What the organiser would keep, in KRW.
+             */
+            fee: number;
+            /** @description The same for each seat, because some seats can be cancelled alone. */
+            seats: components["schemas"]["SeatRefund"][];
+            /**
+             * Format: date-time
+             * @description From this time on nothing can be cancelled; null: there is no such time.
+             */
+            until: string | null;
+        };
         /** @description Which reservation to pay, and how. */
         RequestInput: {
             method: components["schemas"]["Method"];
@@ -2277,6 +2451,7 @@ export interface components {
             /** Format: uuid */
             matchId: string;
             payment: components["schemas"]["PaymentView"] | null;
+            refund: components["schemas"]["RefundView"] | null;
             seats: components["schemas"]["ClaimedSeat"][];
             status: components["schemas"]["ReservationStatus"];
         };
@@ -2362,6 +2537,20 @@ export interface components {
         SeatNow: {
             id: components["schemas"]["SeatId"];
             state: components["schemas"]["SeatState"];
+        };
+        /** @description What the cancellation of a seat would give back now. */
+        SeatRefund: {
+            /**
+             * Format: int64
+             * @description In KRW.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description In KRW.
+             */
+            fee: number;
+            seatId: components["schemas"]["SeatId"];
         };
         /**
          * @description The state of a seat in a match.
@@ -2524,6 +2713,16 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description The solution of a challenge. */
+        Solution: {
+            /**
+             * @description Of a challenge `WORK`: a text for which the SHA-256 of `TOKEN:ANSWER` begins with `bits`
+             *     bits 0. Of a challenge `WIDGET`: what the widget gave.
+             */
+            answer: string;
+            /** @description Of a challenge `WORK`: its `token`. */
+            token?: string;
+        };
         /** @description The data of a snapshot. */
         States: {
             seats: components["schemas"]["SeatNow"][];
@@ -2587,6 +2786,16 @@ export interface components {
         VerificationInput: {
             token: string;
         };
+        /** @description A challenge to solve before joining a waiting room. */
+        WantedChallenge: {
+            /** Format: int32 */
+            bits?: number;
+            kind: components["schemas"]["ChallengeKind"];
+            /** @description `WIDGET`: the public key of the widget to show. */
+            siteKey?: string;
+            /** @description `WORK`: find an `answer` for which the SHA-256 of `TOKEN:ANSWER` begins with `bits` bits 0. */
+            token?: string;
+        };
         /** @description The parts of a webhook of the gateway that are read. Everything else in it is ignored. */
         WebhookInput: {
             data?: components["schemas"]["WebhookPayment"] | null;
@@ -2604,7 +2813,20 @@ export interface components {
     responses: never;
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description What is left of each limit that counted this call: `r` calls now, and `t` seconds until all are there again. After a refusal `t` is the time until the next call is accepted.
+         * @example "reads";r=19;t=1
+         */
+        RateLimit: string;
+        /**
+         * @description The limits that counted this call: `q` calls in `w` seconds.
+         * @example "reads";q=20;w=1
+         */
+        "RateLimit-Policy": string;
+        /** @description Try again after this number of seconds. */
+        "Retry-After": number;
+    };
     pathItems: never;
 }
 export type AccountPage = components['schemas']['AccountPage'];
@@ -2622,7 +2844,9 @@ export type Block = components['schemas']['Block'];
 export type BlockId = components['schemas']['BlockId'];
 export type BlockNow = components['schemas']['BlockNow'];
 export type Blocks = components['schemas']['Blocks'];
+export type BuyerReservation = components['schemas']['BuyerReservation'];
 export type CancelInput = components['schemas']['CancelInput'];
+export type ChallengeKind = components['schemas']['ChallengeKind'];
 export type ClaimedSeat = components['schemas']['ClaimedSeat'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
 export type ConfirmView = components['schemas']['ConfirmView'];
@@ -2633,6 +2857,7 @@ export type Envelope_AccountView = components['schemas']['Envelope_AccountView']
 export type Envelope_AdmitDone = components['schemas']['Envelope_AdmitDone'];
 export type Envelope_Areas = components['schemas']['Envelope_Areas'];
 export type Envelope_Blocks = components['schemas']['Envelope_Blocks'];
+export type Envelope_BuyerReservation = components['schemas']['Envelope_BuyerReservation'];
 export type Envelope_ConfirmView = components['schemas']['Envelope_ConfirmView'];
 export type Envelope_DrawView = components['schemas']['Envelope_DrawView'];
 export type Envelope_HoldList = components['schemas']['Envelope_HoldList'];
@@ -2667,10 +2892,12 @@ export type Grade = components['schemas']['Grade'];
 export type HoldChoice = components['schemas']['HoldChoice'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
+export type JoinInput = components['schemas']['JoinInput'];
 export type Label = components['schemas']['Label'];
 export type LabelWords = components['schemas']['LabelWords'];
 export type LineView = components['schemas']['LineView'];
 export type LogInInput = components['schemas']['LogInInput'];
+export type LogOutInput = components['schemas']['LogOutInput'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
 export type MatchNow = components['schemas']['MatchNow'];
@@ -2682,6 +2909,7 @@ export type Method = components['schemas']['Method'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
 export type Nothing = components['schemas']['Nothing'];
+export type OrganiserCancelInput = components['schemas']['OrganiserCancelInput'];
 export type PasswordInput = components['schemas']['PasswordInput'];
 export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
@@ -2695,6 +2923,8 @@ export type QueueSettings = components['schemas']['QueueSettings'];
 export type QueueState = components['schemas']['QueueState'];
 export type Ready = components['schemas']['Ready'];
 export type RefreshInput = components['schemas']['RefreshInput'];
+export type RefundFee = components['schemas']['RefundFee'];
+export type RefundView = components['schemas']['RefundView'];
 export type RequestInput = components['schemas']['RequestInput'];
 export type ReservationList = components['schemas']['ReservationList'];
 export type ReservationStatus = components['schemas']['ReservationStatus'];
@@ -2709,6 +2939,7 @@ export type Row = components['schemas']['Row'];
 export type SeatId = components['schemas']['SeatId'];
 export type SeatLabels = components['schemas']['SeatLabels'];
 export type SeatNow = components['schemas']['SeatNow'];
+export type SeatRefund = components['schemas']['SeatRefund'];
 export type SeatState = components['schemas']['SeatState'];
 export type SeatView = components['schemas']['SeatView'];
 export type Seats = components['schemas']['Seats'];
@@ -2728,6 +2959,7 @@ export type SitePlan = components['schemas']['SitePlan'];
 export type SitePlanInput = components['schemas']['SitePlanInput'];
 export type SiteSummary = components['schemas']['SiteSummary'];
 export type SiteView = components['schemas']['SiteView'];
+export type Solution = components['schemas']['Solution'];
 export type States = components['schemas']['States'];
 export type TheseSeats = components['schemas']['TheseSeats'];
 export type Time = components['schemas']['Time'];
@@ -2735,8 +2967,12 @@ export type TrailPage = components['schemas']['TrailPage'];
 export type TrailView = components['schemas']['TrailView'];
 export type UserView = components['schemas']['UserView'];
 export type VerificationInput = components['schemas']['VerificationInput'];
+export type WantedChallenge = components['schemas']['WantedChallenge'];
 export type WebhookInput = components['schemas']['WebhookInput'];
 export type WebhookPayment = components['schemas']['WebhookPayment'];
+export type HeaderRateLimit = components['headers']['RateLimit'];
+export type HeaderRateLimitPolicy = components['headers']['RateLimit-Policy'];
+export type HeaderRetryAfter = components['headers']['Retry-After'];
 export type $defs = Record<string, never>;
 export interface operations {
     listAccounts: {
@@ -2758,6 +2994,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2794,6 +3032,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2817,6 +3058,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2843,6 +3085,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2921,6 +3165,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2944,6 +3191,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2975,6 +3223,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3011,6 +3261,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3034,6 +3287,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3054,6 +3308,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3081,6 +3337,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3104,6 +3363,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3131,6 +3391,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3215,6 +3477,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3238,6 +3503,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3264,6 +3530,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3345,6 +3613,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3368,6 +3639,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3390,6 +3662,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3445,6 +3719,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3468,6 +3745,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3490,6 +3768,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3550,6 +3830,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3573,6 +3856,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3599,6 +3883,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3686,6 +3972,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3709,6 +3998,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3731,6 +4021,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3788,6 +4080,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3811,6 +4106,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3833,6 +4129,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3903,6 +4201,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3926,6 +4227,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3948,6 +4250,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4002,6 +4306,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4025,6 +4332,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4051,6 +4359,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4126,6 +4436,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4149,6 +4462,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4175,6 +4489,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4250,6 +4566,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4273,6 +4592,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4302,6 +4622,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4390,6 +4712,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4413,6 +4738,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4436,6 +4762,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4496,6 +4824,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4519,6 +4850,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4542,6 +4874,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4597,6 +4931,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4620,6 +4957,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4643,6 +4981,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4689,6 +5029,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4712,6 +5055,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4738,6 +5082,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4825,6 +5171,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4848,6 +5197,280 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBuyerReservation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                reservation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_BuyerReservation"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `RESERVATION_NOT_FOUND`: The caller has no such reservation. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelBuyerReservation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the first response again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                reservation: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganiserCancelInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_BuyerReservation"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_BuyerReservation"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `NOT_YOURS`: The caller does not hold the seats.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
+             *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
+             *     - `RESERVATION_NOT_FOUND`: The caller has no such reservation.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
+             *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
+             *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
+             *     - `REFUND_REFUSED`: The gateway keeps the money; the reservation stays.
+             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `IDEMPOTENCY_KEY_REUSED`: The `Idempotency-Key` was used with another body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4868,6 +5491,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4895,6 +5520,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4918,6 +5546,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4945,6 +5574,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5020,6 +5651,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5043,6 +5677,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5069,6 +5704,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5147,6 +5784,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5170,6 +5810,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5192,6 +5833,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5247,6 +5890,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5270,6 +5916,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5296,6 +5943,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5314,6 +5963,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5337,6 +5989,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5359,6 +6012,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5386,6 +6041,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5409,6 +6067,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5432,6 +6091,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5456,7 +6117,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass. */
+            /**
+             * @description - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass.
+             *     - `EMAIL_NOT_VERIFIED`: The match sells only to users whose e-mail is verified.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5480,6 +6144,7 @@ export interface operations {
             /**
              * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
+             *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              */
@@ -5491,9 +6156,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            /**
+             * @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit.
+             *     - `COOL_DOWN`: Too many holds of the caller have ended unpaid, or have begun in a short time; `until` is when they may hold seats of this match again.
+             */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5517,6 +6188,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5540,6 +6212,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5605,6 +6279,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5628,6 +6305,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5651,6 +6329,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5691,6 +6371,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5714,6 +6397,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5740,6 +6424,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5783,6 +6469,9 @@ export interface operations {
              */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5806,6 +6495,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5828,6 +6518,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5867,6 +6559,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5890,6 +6585,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5919,6 +6615,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5946,7 +6644,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass. */
+            /**
+             * @description - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass.
+             *     - `EMAIL_NOT_VERIFIED`: The match sells only to users whose e-mail is verified.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5972,6 +6673,7 @@ export interface operations {
              *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a queue.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
+             *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
@@ -6012,9 +6714,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            /**
+             * @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit.
+             *     - `COOL_DOWN`: Too many holds of the caller have ended unpaid, or have begun in a short time; `until` is when they may hold seats of this match again.
+             */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6038,6 +6746,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6061,6 +6770,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6116,6 +6827,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6139,6 +6853,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6161,6 +6876,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6212,6 +6929,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6235,6 +6955,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6252,18 +6973,27 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["JoinInput"] | null;
+            };
+        };
         responses: {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_PlaceView"];
                 };
             };
-            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6274,6 +7004,15 @@ export interface operations {
             };
             /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `CHALLENGE_REQUIRED`: The waiting room asks for the solution of `challenge`; an old solution, or one that does not fit, gets a new challenge. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6303,9 +7042,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6329,6 +7089,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6351,6 +7112,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6388,6 +7151,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6411,6 +7177,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6433,6 +7200,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6463,6 +7232,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6486,6 +7258,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6508,6 +7281,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6550,6 +7325,9 @@ export interface operations {
              */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6573,6 +7351,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6595,6 +7374,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6634,6 +7415,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6657,6 +7441,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6681,6 +7466,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6724,6 +7511,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6747,6 +7537,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6774,6 +7565,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6817,6 +7610,9 @@ export interface operations {
              */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6840,6 +7636,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6864,6 +7661,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6873,6 +7672,8 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6965,6 +7766,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6990,6 +7794,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7017,6 +7822,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7096,6 +7903,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7120,6 +7930,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7144,6 +7955,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7183,6 +7996,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7206,6 +8022,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7228,6 +8045,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7264,6 +8083,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7288,6 +8110,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7308,6 +8131,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7326,6 +8151,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7349,6 +8177,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7376,6 +8205,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7426,7 +8257,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
+             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              *     - `HOLD_EXPIRED`: It is too late to reserve; `lost` names the seats when seats were given.
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
@@ -7469,6 +8301,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7492,6 +8327,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7514,6 +8350,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7550,6 +8388,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7574,6 +8415,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7600,6 +8442,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7609,6 +8453,8 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7662,6 +8508,7 @@ export interface operations {
              * @description - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
+             *     - `REFUND_CLOSED`: It is later than `refund.until` of the reservation; only an organiser can cancel it now.
              *     - `REFUND_REFUSED`: The gateway keeps the money; the reservation stays.
              */
             409: {
@@ -7702,6 +8549,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7726,6 +8576,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7750,6 +8601,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7784,6 +8637,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7807,6 +8663,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7829,6 +8686,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7856,6 +8715,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7879,6 +8741,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7902,6 +8765,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7932,6 +8797,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7955,6 +8823,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7978,6 +8847,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8008,6 +8879,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8031,6 +8905,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8054,6 +8929,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8084,6 +8961,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8107,6 +8987,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8127,6 +9008,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8136,6 +9019,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8159,6 +9045,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8183,6 +9070,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8229,6 +9118,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8252,6 +9144,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8276,6 +9169,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8336,6 +9231,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8359,6 +9257,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8376,13 +9275,15 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RefreshInput"] | null;
+                "application/json": components["schemas"]["LogOutInput"] | null;
             };
         };
         responses: {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8438,6 +9339,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8461,6 +9365,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8481,6 +9386,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8499,6 +9406,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8522,6 +9432,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8546,6 +9457,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8613,6 +9526,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8636,6 +9552,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8656,6 +9573,8 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8674,6 +9593,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8697,6 +9619,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8721,6 +9644,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8785,6 +9710,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8808,6 +9736,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8828,6 +9757,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8846,6 +9777,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8869,6 +9803,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8889,6 +9824,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8905,6 +9842,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8928,6 +9868,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8950,6 +9891,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8984,6 +9927,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9007,6 +9953,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9031,6 +9978,8 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9070,6 +10019,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9093,6 +10045,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9117,6 +10070,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9163,6 +10118,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9186,6 +10144,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9210,6 +10169,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9267,6 +10228,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9290,6 +10254,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9317,6 +10282,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9377,6 +10344,9 @@ export interface operations {
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9400,6 +10370,7 @@ export interface operations {
              */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9449,6 +10420,7 @@ export interface operations {
             /** @description - `NOT_READY`: The process can't serve. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9467,7 +10439,8 @@ type ReadonlyArray<T> = [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "ACCOUNT_DELETED"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "LINK_EXPIRED", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "LAST_ADMINISTRATOR", "BODY_TOO_SLOW", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];

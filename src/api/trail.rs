@@ -1,0 +1,72 @@
+//! Entries of the audit trail. `api/admin/trail.rs` reads them.
+
+use crate::api::Services;
+use crate::api::error::ApiResult;
+use crate::domain::account::Role;
+use crate::domain::catalog::{Match, Site};
+use crate::domain::ids::{Partition, UserId};
+use crate::domain::trail::{Act, TrailEntry};
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// An entry; `actor` is `None` for somebody who has not logged in.
+pub fn entry(
+    actor: Option<(UserId, Role)>,
+    address: IpAddr,
+    act: Act,
+    target: String,
+) -> TrailEntry {
+    TrailEntry {
+        id: Uuid::now_v7(),
+        actor: actor.map(|(user, _)| user),
+        role: actor.map(|(_, role)| role),
+        address: address.to_string(),
+        act,
+        target,
+        before: Value::Null,
+        after: Value::Null,
+    }
+}
+
+/// An account as the target of an act. The trail has no e-mails, because an account may be deleted.
+pub fn account_target(user: UserId) -> String {
+    format!("account/{user}")
+}
+
+/// A match as the target of an act.
+pub fn match_target(id: impl std::fmt::Display) -> String {
+    format!("match/{id}")
+}
+
+/// A match as the trail shows it: without the seed of its draw, which is a secret.
+pub fn match_state(fixture: &Match) -> Value {
+    let mut state = serde_json::to_value(fixture).unwrap_or_default();
+    if let Some(fields) = state.as_object_mut() {
+        fields.remove("drawSeed");
+    }
+    state
+}
+
+/// A site as the trail shows it: without its plan, which is long.
+pub fn site_state(site: &Site) -> Value {
+    json!({"name": site.plan.name, "version": site.version})
+}
+
+impl Services {
+    /// Adds an entry to the trail before the act that it names, so that no act is without an entry.
+    /// An act that is refused afterwards has an entry too.
+    pub async fn note(&self, partition: Partition, entry: &TrailEntry) -> ApiResult<()> {
+        Ok(self.engine.add_to_trail(partition, entry).await?)
+    }
+
+    /// Adds an entry about an account. Anybody can cause one, so none is added while PostgreSQL is
+    /// away for a long time, because the journal would fill the memory of Redis.
+    pub async fn note_account(&self, partition: Partition, entry: &TrailEntry) -> ApiResult<()> {
+        if self.backlogs.too_long(partition) {
+            tracing::warn!(act = %entry.act.word(), target = %entry.target, "not in the trail");
+            return Ok(());
+        }
+        self.note(partition, entry).await
+    }
+}
