@@ -104,7 +104,6 @@ pub struct RefreshInput {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogOutInput {
-    #[schema(nullable = false)]
     refresh_token: Option<String>,
 }
 

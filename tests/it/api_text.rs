@@ -25,8 +25,8 @@ async fn a_password_works_on_every_device() {
     for (name, here, there) in [
         ("a", COMPOSED, DECOMPOSED),
         ("b", DECOMPOSED, COMPOSED),
-        ("c", "ｐａｓｓｗｏｒｄ１２", "password12"),
-        ("d", "password\u{200b} two", "password two"),
+        ("c", "ｐａｓｓｗｏｒｄ　ｏｆ　ｆａｎｓ", "password of fans"),
+        ("d", "password\u{200b} of two", "password of two"),
         ("e", "🔑\u{fe0f}🔑\u{fe0f}12345678", "🔑🔑12345678"),
     ] {
         let email = format!("{name}@test.example");

@@ -29,6 +29,13 @@ async fn calls(raw: &Client, command: &str) -> u64 {
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
+/// Calls of the seat batch since the last reset, while the slow log takes every command.
+async fn batches(raw: &Client) -> usize {
+    let get = CustomCommand::new_static("SLOWLOG", ClusterHash::Random, false);
+    let log: fred::types::Value = raw.custom(get, vec!["GET", "-1"]).await.unwrap();
+    format!("{log:?}").matches("seat_batch_").count()
+}
+
 /// One call of Redis has a bounded number of seats.
 #[tokio::test]
 async fn commands_with_many_seats_are_spread_over_calls() {
@@ -195,20 +202,25 @@ async fn a_hopeless_request_costs_no_search_and_no_batch() {
     let raw = node.raw().await;
     let path = fixture.path("/holds");
     let best = |count: u32| json!({"bestAvailable": {"count": count, "adjacent": false}});
-    let before = calls(&raw, "fcall").await;
+    for (name, value) in [("slowlog-log-slower-than", "0"), ("slowlog-max-len", "100000")] {
+        let set = CustomCommand::new_static("CONFIG", ClusterHash::Random, false);
+        let _: String = raw.custom(set, vec!["SET", name, value]).await.unwrap();
+    }
+    let before = batches(&raw).await;
     fan.post(&path, &best(5)).await.refused(409, "SEAT_LIMIT");
     fan.hold(&fixture.id, &[1, 2, 3, 4, 5]).await.refused(409, "SEAT_LIMIT");
     assert_eq!(node.services().hub.running(), 0, "no map was made to search in");
-    assert_eq!(calls(&raw, "fcall").await, before);
+    assert_eq!(batches(&raw).await, before);
     let held = fan.post_with_key(&path, &best(2), "the-key").await.expect(201);
+    assert!(batches(&raw).await > before, "a hold is seen");
     admin
         .post(&fixture.path("/close").replace("/api/", "/api/admin/"), &Value::Null)
         .await
         .expect(200);
-    let before = calls(&raw, "fcall").await;
+    let before = batches(&raw).await;
     fan.post(&path, &best(2)).await.refused(409, "MATCH_NOT_OPEN");
     fan.hold(&fixture.id, &[9]).await.refused(409, "MATCH_NOT_OPEN");
-    assert_eq!(calls(&raw, "fcall").await, before);
+    assert_eq!(batches(&raw).await, before);
     assert_eq!(fan.post_with_key(&path, &best(2), "the-key").await.expect(201), held);
     fan.post_with_key(&path, &best(1), "another").await.refused(409, "MATCH_NOT_OPEN");
     node.finish().await;

@@ -105,7 +105,6 @@ async fn strangers_do_not_take_the_streams_of_users() {
         assert_eq!(watch(&anna).await.0, 200);
     }
     assert_eq!(watch(&ben).await, (503, json!("OVERLOADED")));
-    drop(watch);
     open.truncate(4);
     let mut again = 0;
     crate::support::node::eventually("two streams of ben, and no more", || async {

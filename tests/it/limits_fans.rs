@@ -57,7 +57,7 @@ fn steps(fan: usize) -> Vec<(u64, Step)> {
     ];
     steps.extend((1..=2).map(|cut| (comes + 22 + cut * 700, Step::Watch)));
     // A page that has no stream asks every half minute. A fifth of the fans have such a page.
-    if fan % 5 == 0 {
+    if fan.is_multiple_of(5) {
         steps.extend((1..=36).map(|poll| (comes + 22 + poll * 30, Step::Poll)));
     }
     steps.extend((1..=3).map(|age| (comes + 20 + age * 840, Step::Refresh)));

@@ -1935,7 +1935,7 @@ export interface components {
         };
         /** @description The refresh token of a session, when there is no access token and no cookie. */
         LogOutInput: {
-            refreshToken?: string;
+            refreshToken?: string | null;
         };
         /** @description A match as an administrator gives it. */
         MatchInput: {
