@@ -46,6 +46,7 @@ pub(super) const HELP: &[(&str, Kind, &str)] = &[
     ("grandstand_slow_client_bytes", Gauge, "Memory that is kept for slow clients."),
     ("grandstand_hashes_running", Gauge, "Hashes of passwords under way."),
     ("grandstand_hashes_refused_total", Counter, "Log-ins and sign-ups refused in a crowd."),
+    ("grandstand_rate_limited_total", Counter, "Calls refused by a rate limit."),
 ];
 
 #[cfg(test)]

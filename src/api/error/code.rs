@@ -118,10 +118,10 @@ codes! {
     /// The address has other methods; the header `Allow` lists them.
     MethodNotAllowed = 405:
         "This address does not have this method. The header allow lists the methods that it has.",
-    /// The account is the last administrator, and an installation needs one.
-    LastAdministrator = 409: "This is the last administrator. Make another one first.",
     /// The body did not come within 10 seconds.
     BodyTooSlow = 408: "The body of the request did not come in time. Send it again.",
+    /// The account is the last administrator, and an installation needs one.
+    LastAdministrator = 409: "This is the last administrator. Make another one first.",
     /// The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any
     /// of them.
     AlreadyHeld = 409:
