@@ -72,6 +72,15 @@ begin
       execute format('revoke all on public.%I from grandstand_api', name);
     end if;
   end loop;
+  -- The list of accounts for administrators has no hash of a password.
+  if to_regclass('public.accounts') is not null then
+    grant select (id, version, email, role, sites, disabled, email_verified, created_at)
+      on accounts to grandstand_api;
+  end if;
+  -- Entries of the audit trail are only ever added.
+  if to_regclass('public.trail') is not null then
+    revoke update, delete on trail from grandstand_worker, grandstand_ops;
+  end if;
   -- Only a migration writes the list of migrations.
   if to_regclass('public.refinery_schema_history') is not null then
     revoke insert, update, delete on refinery_schema_history from grandstand_worker, grandstand_ops;

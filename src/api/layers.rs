@@ -43,14 +43,14 @@ impl Routes {
     }
 
     /// The response to a request of a connection with this address.
-    pub async fn respond(&self, mut request: Request, peer: IpAddr) -> Response {
+    pub async fn respond(&self, mut request: Request, peer: IpAddr, own_tls: bool) -> Response {
         let (started, services) = (Instant::now(), &self.services);
         let caller = services.proxies.caller(peer, request.headers());
         request.extensions_mut().insert(Caller(caller));
         let id = request_id(&request);
         let path = request.uri().path();
         let is_docs = path.starts_with("/docs");
-        let by_tls = services.proxies.terminated_tls(peer, request.headers());
+        let by_tls = own_tls || services.proxies.terminated_tls(peer, request.headers());
         let (route, method) = (self.metrics.of(path), label(request.method()));
         let token = bearer(request.headers()).filter(|_| path.starts_with("/api/"));
         let user = token.and_then(|token| services.tokens.check(token).ok());

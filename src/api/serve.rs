@@ -216,7 +216,10 @@ impl Serving {
             () = peer.cut.notified() => return Ok(()),
             () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }
-        Ok(connection.await?)
+        tokio::select! {
+            ended = connection.as_mut() => Ok(ended?),
+            () = peer.cut.notified() => Ok(()),
+        }
     }
 
     async fn http2(
@@ -336,7 +339,7 @@ impl Serving {
         let wants_body = request.method() != Method::HEAD;
         let version = request.version();
         let (request, rest) = rest::lend(request, ticket);
-        let mut response = self.routes.respond(request, address).await;
+        let mut response = self.routes.respond(request, address, self.tls.is_some()).await;
         let stream = response.extensions_mut().remove::<EventStream>();
         if stream.is_some() {
             // It is the length of an empty body.

@@ -14,8 +14,18 @@ const FILE_SUFFIX: &str = "_FILE";
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Variables of this repository's scripts and tests, and of `compose.yaml`. They are no settings of
 /// a node, but a node may inherit them. All begin with `PREFIX` too.
-const VARIABLES_OF_OTHERS: [&str; 8] =
-    ["BIN", "POSTGRES_BIN", "PUBLISH", "REDIS_SERVER", "SETUP_ROOT", "SPEED", "TEST_CLOCK", "URL"];
+const VARIABLES_OF_OTHERS: [&str; 10] = [
+    "BIN",
+    "OPERATIONS_URL",
+    "POSTGRES_BIN",
+    "POSTGRES_PASSWORD",
+    "PUBLISH",
+    "REDIS_SERVER",
+    "SETUP_ROOT",
+    "SPEED",
+    "TEST_CLOCK",
+    "URL",
+];
 
 /// The environment variables of this process, by name.
 pub(super) type Variables = BTreeMap<String, String>;

@@ -250,7 +250,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     session_end: lua!(freeing "lib/clock.lua", "lib/sessions.lua", "session_end.lua"),
     catalog_put: lua!("lib/clock.lua", "lib/operation.lua", "lib/trail.lua", "catalog_put.lua"),
     catalog_delete: lua!(freeing "lib/clock.lua", "lib/trail.lua", "catalog_delete.lua"),
-    trail_add: lua!("lib/trail.lua", "trail_add.lua"),
+    trail_add: lua!(freeing "lib/trail.lua", "trail_add.lua"),
     match_snapshot: lua!(freeing "match_snapshot.lua"),
     queue_place: queue_lua!("queue_place.lua"),
     queue_leave: lua!(freeing "queue_leave.lua"),

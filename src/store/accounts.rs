@@ -14,7 +14,7 @@ const READ: &str = "
     from accounts where partition_of(id) = $1";
 
 const PAGE: &str = "
-    select id, version, email, password_hash, role, sites, disabled, email_verified,
+    select id, version, email, '' as password_hash, role, sites, disabled, email_verified,
         (extract(epoch from created_at) * 1000)::bigint as created_at
     from accounts where id > $1 order by id limit $2";
 

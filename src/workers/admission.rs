@@ -3,7 +3,7 @@
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw;
 use crate::domain::ids::{MatchId, Partition};
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
 use crate::engine::queue::Admitted;
 use crate::workers::Workers;
@@ -79,8 +79,8 @@ impl Workers {
     async fn draw(self: Arc<Self>, fixture: Arc<Match>, step: Admitted) {
         let (id, early, random) = (fixture.id, step.early, step.random);
         let done = async {
-            self.draw_all(&fixture, step).await.map_err(anyhow::Error::from)?;
-            match random || fixture.drawn.is_some() {
+            let is_done = self.draw_all(&fixture, step).await.map_err(anyhow::Error::from)?;
+            match is_done && (random || fixture.drawn.is_some()) {
                 true => self.publish_draw(id, early).await,
                 false => Ok(()),
             }
@@ -96,17 +96,23 @@ impl Workers {
     /// PostgreSQL has it. With a seed that is known, nobody may be drawn again. So it must not be
     /// shown while a loss of Redis could still bring the match back as it was before the opening.
     async fn publish_draw(&self, id: MatchId, early: u32) -> anyhow::Result<()> {
-        let fixture = self.engine.fixture(id).await?.context("the match is gone")?;
-        let drawn = fixture.drawn.unwrap_or(early);
-        if fixture.drawn.is_none() {
-            let fixture = Match { version: fixture.version + 1, drawn: Some(drawn), ..fixture };
-            self.engine.put_match(&fixture, Operation::default()).await?;
+        let mut fixture = self.engine.fixture(id).await?.context("the match is gone")?;
+        while fixture.drawn.is_none() {
+            let next = Match { version: fixture.version + 1, drawn: Some(early), ..fixture };
+            match self.engine.put_match(&next, Operation::default()).await {
+                // An organiser has changed the match in the meantime, or has closed it.
+                Err(EngineError::Refused(Refusal::Stale)) => {}
+                other => drop(other?),
+            }
+            fixture = self.engine.fixture(id).await?.context("the match is gone")?;
         }
+        let drawn = fixture.drawn.unwrap_or(early);
         for _ in 0..COMMIT_LOOKS_MAX {
             if self.store.drawn(id).await?.is_some() {
                 self.engine.publish_draw(id, drawn).await?;
                 // This tells everybody, also when the match has been closed in the meantime.
-                self.engine.admit(id, None).await?;
+                let site = self.catalog.site(fixture.site_id);
+                self.engine.admit(id, site.map(|site| site.index.seat_count())).await?;
                 return Ok(());
             }
             tokio::time::sleep(COMMIT_LOOK_INTERVAL).await;
@@ -114,9 +120,10 @@ impl Workers {
         anyhow::bail!("PostgreSQL does not have it yet")
     }
 
-    async fn draw_all(&self, fixture: &Match, mut step: Admitted) -> Result<(), EngineError> {
+    /// Returns `false` when another worker gives the numbers.
+    async fn draw_all(&self, fixture: &Match, mut step: Admitted) -> Result<bool, EngineError> {
         if step.drawn >= step.early {
-            return Ok(());
+            return Ok(true);
         }
         let order = if step.random {
             let Some(seed) = fixture.draw_seed.clone() else {
@@ -131,11 +138,11 @@ impl Workers {
         };
         for tickets in order[step.drawn as usize..].chunks(NUMBERS_PER_CALL) {
             if !self.engine.draw(fixture.id, &step, tickets).await? {
-                break;
+                return Ok(false);
             }
             step.drawn += tickets.len() as u32;
             tokio::time::sleep(DRAW_PAUSE).await;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -27,7 +27,7 @@ impl Process {
             .args(["--jwt-secret", &settings.jwt_secret, "--rate-limits", "off"])
             .args(["--toss-base-url", &settings.toss_base_url])
             .args(["--toss-secret-key", &settings.toss_secret_key])
-            .args(["--reconcile-after-ms", "0", "--log", "warn"])
+            .args(["--reconcile-after-ms", "1000", "--toss-timeout-ms", "1000", "--log", "warn"])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn();

@@ -53,7 +53,8 @@ impl Victim {
         let site = node.admin().await.post("/api/admin/sites", &grandstand_demo::stadium()).await;
         let plan = format!("/api/sites/{}", site.expect(201)["id"].as_str().unwrap());
         node.without_worker().await;
-        let mut serve = node.binary(&["serve"]);
+        let mut serve =
+            node.binary(&["serve", "--holds-per-ten-minutes", "0", "--cool-down-after", "0"]);
         let mut process = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut line = async |before: &str| {
