@@ -101,6 +101,13 @@ async fn every_act_of_a_person_with_a_role_is_in_the_trail() {
     admin.put(&format!("{path}/queue"), &queue).await.expect(200);
     admin.post(&format!("{path}/announce"), &Value::Null).await.expect(200);
     admin.post(&format!("{path}/open"), &Value::Null).await.expect(200);
+    // The worker changes the match once more when the draw is done.
+    eventually("the draw is published", || async {
+        let draw = path.replace("/admin", "") + "/queue/draw";
+        let draw = admin.get(&draw).await.expect(200);
+        draw["seed"].is_string().then_some(())
+    })
+    .await;
     admin.post(&format!("{path}/block"), &json!({"seatIds": [1, 2]})).await.expect(200);
     admin.post(&format!("{path}/unblock"), &json!({"seatIds": [2]})).await.expect(200);
     admin.post(&format!("{path}/queue/admit"), &json!({"count": 3})).await.expect(200);
