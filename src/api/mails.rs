@@ -108,7 +108,10 @@ impl Mails {
                 let Mail { to, subject, text } = mail;
                 let text = format!("To: {to}\nSubject: {subject}\n\n{text}\n\n");
                 let options = tokio::fs::OpenOptions::new().create(true).append(true).clone();
-                options.open(path).await?.write_all(text.as_bytes()).await?;
+                let mut file = options.open(path).await?;
+                file.write_all(text.as_bytes()).await?;
+                // Without it, the write may still be under way.
+                file.flush().await?;
                 tracing::info!(%to, %subject, file = %path.display(), "a mail is in this file");
             }
             Way::None => anyhow::bail!("GRANDSTAND_SMTP_URL is not set"),

@@ -28,6 +28,7 @@ impl Process {
             .args(["--toss-base-url", &settings.toss_base_url])
             .args(["--toss-secret-key", &settings.toss_secret_key])
             .args(["--reconcile-after-ms", "1000", "--toss-timeout-ms", "1000", "--log", "warn"])
+            .args(["--ops-listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn();

@@ -94,6 +94,10 @@ async fn an_email_is_verified_by_a_link_out_of_a_file() {
     fan.post("/api/users/me/email-verification", &Value::Null).await.expect(202);
     let token = eventually("the mail is in the file", async || {
         let text = tokio::fs::read_to_string(&path).await.ok()?;
+        // The file is made before its text is written.
+        if text.is_empty() {
+            return None;
+        }
         assert!(text.starts_with("To: fan@test.example\n"), "{text}");
         token_in(&text, "verify")
     })

@@ -210,7 +210,7 @@ fn settings_files_and_urls_of_any_text_are_read_or_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_of_any_text_get_a_response_that_blames_the_client() {
     let node = TestNode::start_with(|settings| {
-        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     })
     .await;
     let fixture = node.open_match().await;
