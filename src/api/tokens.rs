@@ -1,12 +1,11 @@
 //! Access tokens: signed, so that a request needs no look-up, and refused early when a session has
 //! ended or an account has changed.
 
-use crate::api::auth::{User, bearer};
+use crate::api::auth::User;
 use crate::api::clock::SharedClock;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SessionId, SiteId, UserId};
-use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -131,11 +130,6 @@ impl Tokens {
         let kid = self.secrets.first().map(|secret| secret.kid.clone());
         let header = Header { kid, ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(ApiError::internal)
-    }
-
-    /// The user of a request with a valid token.
-    pub fn user(&self, headers: &HeaderMap) -> Option<UserId> {
-        self.check(bearer(headers)?).ok().map(|user| user.id)
     }
 
     /// The caller with this token.
