@@ -18,7 +18,7 @@ const SOLD_PER_THOUSAND: [u64; 4] = [0, 500, 950, 999];
 const PROPOSALS: usize = 64;
 
 fn wish(adjacent: bool) -> Wish {
-    Wish { count: 2, sections: vec![], grade: None, adjacent }
+    Wish { adjacent, ..Wish::seats(2) }
 }
 
 /// Whether a seat is sold: random, but the same in each run.

@@ -118,7 +118,8 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
     let mut sections = best.section_ids;
     sections.sort_unstable();
     sections.dedup();
-    Ok(Wish { count: best.count, sections, grade: grade.transpose()?, adjacent: best.adjacent })
+    let (count, adjacent) = (best.count, best.adjacent);
+    Ok(Wish { sections, grade: grade.transpose()?, adjacent, ..Wish::seats(count) })
 }
 
 /// Up to three choices as good as the seats that were lost: the same number, side by side, first in
@@ -129,7 +130,7 @@ pub async fn alternatives(services: &Services, id: MatchId, lost: &[SeatId]) -> 
     let index = &feed.site().index;
     let sections = index.section_of(*first).into_iter().collect();
     let grade = index.grade_number_of(*first);
-    let near = Wish { count: lost.len(), sections, grade, adjacent: true };
+    let near = Wish { sections, grade, ..Wish::seats(lost.len()) };
     let found = feed.propose(&near, ALTERNATIVES_MAX, false);
     if !found.is_empty() {
         return found;

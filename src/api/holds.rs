@@ -7,10 +7,10 @@ use crate::api::choice::{checked_seats, hold_error, refuse_early, refuse_unverif
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::views::{HoldView, claimed, moment};
-use crate::domain::best::possible_orphans;
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
 use crate::domain::ids::{HoldId, MatchId, SeatId};
+use crate::domain::orphans::possible_orphans;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
 use axum::extract::State;

@@ -5,7 +5,9 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Path};
 use crate::api::shared::shared;
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId, SiteId};
-use crate::domain::plan::{Area, Block, Label, LabelWords, Language, Section, SitePlan};
+use crate::domain::plan::{
+    Area, Block, Label, LabelWords, Language, PlanIndex, Row, Run, Section, SitePlan,
+};
 use crate::live::catalog::{KnownSite, SitePart};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -84,14 +86,28 @@ pub struct SeatView {
     label: String,
     /// The same in Korean.
     label_ko: String,
+    /// Empty for a row without a name.
     row: String,
-    number: u32,
+    /// Null for a seat whose name is no number.
+    number: Option<u32>,
+    /// Empty for a seat without a name.
+    name: String,
     grade: String,
-    /// In KRW.
+    /// In KRW, without a price list of a match.
     price: i64,
+    /// The organiser's own id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    attributes: Vec<String>,
+    /// The seats that are sold only together with it, with itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    unit_seat_ids: Vec<SeatId>,
 }
 
-/// Seats of a block.
+/// Seats of a block. A block with places has none.
 #[derive(Serialize, ToSchema)]
 pub struct Seats {
     seats: Vec<SeatView>,
@@ -194,23 +210,40 @@ fn seats_of(known: &KnownSite, block: BlockId) -> ApiResult<Seats> {
         .ok_or(ErrorCode::BlockNotFound)?;
     let mut seats = Vec::new();
     for row in &block.rows {
-        for offset in 0..row.seats {
-            let id = SeatId(row.first_seat_id.0 + offset);
-            let found = known.index.price(id).zip(known.index.label(id));
-            let (price, label) = found.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
-            let Label { english: label, korean: label_ko } = label;
-            seats.push(SeatView {
-                id,
-                label,
-                label_ko,
-                row: row.label.clone(),
-                number: row.number(offset),
-                grade: row.grade.clone().unwrap_or_else(|| block.grade.clone()),
-                price,
-            });
+        for run in &row.runs {
+            for (id, offset) in run.seat_ids().zip(0..) {
+                let grade = block.grade_of(row, run);
+                seats.push(seat_view(&known.index, id, (row, run, offset), grade)?);
+            }
         }
     }
     Ok(Seats { seats })
+}
+
+fn seat_view(
+    index: &PlanIndex,
+    id: SeatId,
+    (row, run, offset): (&Row, &Run, u32),
+    grade: &str,
+) -> ApiResult<SeatView> {
+    let found = index.price(id).zip(index.label(id));
+    let (price, label) = found.ok_or_else(|| ApiError::seats_not_found(vec![id]))?;
+    let Label { english: label, korean: label_ko } = label;
+    let has_number = run.names.is_empty() && !run.unnumbered;
+    let unit = index.unit_of(id).filter(|unit| unit.len() > 1).into_iter().flatten();
+    Ok(SeatView {
+        id,
+        label,
+        label_ko,
+        row: row.label.clone(),
+        number: has_number.then(|| run.number(offset)).and_then(|at| at.try_into().ok()),
+        name: run.name(offset).into_owned(),
+        grade: grade.to_owned(),
+        price,
+        external_id: run.external_id(offset).map(str::to_owned),
+        attributes: index.attributes_of(id).map(str::to_owned).collect(),
+        unit_seat_ids: unit.map(|position| index.seat_at(position)).collect(),
+    })
 }
 
 fn find(services: &Services, id: SiteId) -> ApiResult<Arc<KnownSite>> {
@@ -223,7 +256,7 @@ fn sections_of(known: &KnownSite) -> impl Iterator<Item = &Section> {
 
 /// The version of the form of the responses. It must rise when the form of a plan changes, because
 /// clients keep what they have while the ETag is the same.
-const FORM_VERSION: u32 = 2;
+const FORM_VERSION: u32 = 3;
 
 /// A part of a site. It changes only by a new version of the site, so the version is its ETag, and
 /// its bytes are made once.

@@ -25,6 +25,16 @@ impl FreeSeats {
         self.0[(position / BITS) as usize] >> (position % BITS) & 1 == 1
     }
 
+    /// Whether the set has no seat.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Puts a seat into the set.
+    pub fn insert(&mut self, position: u32) {
+        self.0[(position / BITS) as usize] |= 1 << (position % BITS);
+    }
+
     /// Takes a seat out.
     pub fn remove(&mut self, position: u32) {
         self.0[(position / BITS) as usize] &= !(1 << (position % BITS));

@@ -10,6 +10,7 @@ pub mod free_seats;
 pub mod ids;
 pub mod model;
 pub mod money;
+pub mod orphans;
 pub mod plan;
 pub mod position;
 pub mod queue;

@@ -1,10 +1,10 @@
 //! The commands of the seat batch. Each is decided in one step by a function of the same name in
 //! `lua/seat`.
 
-use crate::domain::best::Orphan;
 use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
+use crate::domain::orphans::Orphan;
 use crate::engine::cancellation::Cancellation;
 use crate::engine::columns::{Argument, Row};
 

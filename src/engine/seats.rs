@@ -1,8 +1,8 @@
 //! Seats: hold, release, block, and the state of all seats of a match.
 
-use crate::domain::best::Orphan;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId, UserId};
+use crate::domain::orphans::Orphan;
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::command::SeatCommand;

@@ -235,7 +235,7 @@ mod tests {
         }
 
         fn take(&self, count: usize, most: usize, keep: bool) -> Vec<Arc<Choice>> {
-            let wish = Wish { count, sections: vec![], grade: None, adjacent: true };
+            let wish = Wish::seats(count);
             let seen = Seen { site: &self.site, free: &self.free, version: self.version };
             self.proposals.take(&wish, most, keep, &seen)
         }
@@ -294,7 +294,7 @@ mod tests {
             bed.take(count, 1, false);
         }
         assert_eq!(bed.proposals.searches.lock().len(), 8);
-        let wish = Wish { count: 9, sections: vec![], grade: None, adjacent: true };
+        let wish = Wish::seats(9);
         bed.proposals.search_of(&wish, Instant::now() + PROPOSAL_TTL * 2);
         assert_eq!(bed.proposals.searches.lock().len(), 1);
     }

@@ -2,10 +2,10 @@
 
 use crate::support::engine::{KEY, PRICE, Scene, all, seats, these};
 use crate::support::table::Reply;
-use grandstand::domain::best::Orphan;
 use grandstand::domain::fact::PaymentStep;
 use grandstand::domain::ids::{PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::{Attempt, Money, Refund};
+use grandstand::domain::orphans::Orphan;
 use grandstand::engine::command::MissedStep;
 use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::EngineError;

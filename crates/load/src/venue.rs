@@ -91,7 +91,7 @@ impl Venue {
         let plan: SitePlan = serde_json::from_value(plan).context("the plan of the site")?;
         let index = PlanIndex::new(&plan);
         let end = seats.map_or(index.seat_count(), |seats| seats as u32);
-        let rows = index.rows().map(|(_, _, positions)| positions);
+        let rows = index.groups().map(|group| group.positions);
         let rows = rows.map(|row| row.start..row.end.min(end)).filter(|row| !row.is_empty());
         Ok(Self { matches: ids, site, queue, rules, rows: rows.collect(), index })
     }
@@ -117,7 +117,7 @@ impl Venue {
     /// Returns the seats of the row in which the best seat is.
     pub(crate) fn best_row(&self) -> Vec<SeatId> {
         let best = self.best(1).first().and_then(|seat| self.index.position(*seat));
-        let mut rows = self.index.rows().map(|(_, _, row)| row);
+        let mut rows = self.index.groups().map(|group| group.positions);
         let row = rows.find(|row| best.is_some_and(|best| row.contains(&best)));
         row.unwrap_or(0..0).map(|position| self.index.seat_at(position)).collect()
     }

@@ -2,7 +2,7 @@
 //! room, and no seat stands in an aisle.
 
 use crate::domain::ids::SeatId;
-use crate::domain::plan::{Block, Grade, PlanIndex, Point, SitePlan};
+use crate::domain::plan::{Block, Grade, PlanIndex, Point, Run, SitePlan};
 use std::collections::{BTreeMap, HashSet};
 
 fn stadium() -> SitePlan {
@@ -14,10 +14,11 @@ fn blocks(plan: &SitePlan) -> impl Iterator<Item = &Block> {
 }
 
 fn seats(block: &Block) -> impl Iterator<Item = (u32, Point)> {
-    block
-        .rows
-        .iter()
-        .flat_map(|row| (0..row.seats).map(|at| (row.first_seat_id.0 + at, row.point(at))))
+    let points = |run: &Run| {
+        let run = run.clone();
+        run.seat_ids().zip(0..).map(move |(seat, at)| (seat.0, run.point(at)))
+    };
+    block.rows.iter().flat_map(|row| &row.runs).flat_map(points)
 }
 
 fn distance(a: Point, b: Point) -> f32 {
@@ -80,14 +81,16 @@ fn seats_of_a_row_are_at_least_45_cm_apart_and_rows_75_cm() {
     let plan = stadium();
     for block in blocks(&plan) {
         for row in &block.rows {
-            for at in 1..row.seats {
-                let gap = distance(row.point(at - 1), row.point(at));
+            let run = &row.runs[0];
+            for at in 1..run.seats {
+                let gap = distance(run.point(at - 1), run.point(at));
                 assert!(gap >= 0.45, "{gap} m in block {}, row {}", block.name, row.label);
             }
         }
         for pair in block.rows.windows(2) {
-            for (_, behind) in (0..pair[1].seats).map(|at| (at, pair[1].point(at))) {
-                let ahead = (0..pair[0].seats).map(|at| distance(pair[0].point(at), behind));
+            let [ahead, behind] = [&pair[0].runs[0], &pair[1].runs[0]];
+            for behind in (0..behind.seats).map(|at| behind.point(at)) {
+                let ahead = (0..ahead.seats).map(|at| distance(ahead.point(at), behind));
                 let gap = ahead.fold(f32::INFINITY, f32::min);
                 assert!(gap >= 0.75, "{gap} m in block {}, row {}", block.name, pair[1].label);
             }
@@ -157,7 +160,9 @@ fn the_halves_mirror_each_other() {
         let counts: Vec<u32> = area
             .sections
             .iter()
-            .map(|section| section.blocks.iter().flat_map(|b| &b.rows).map(|r| r.seats).sum())
+            .map(|section| {
+                section.blocks.iter().flat_map(|b| &b.rows).map(|row| row.runs[0].seats).sum()
+            })
             .collect();
         assert_eq!(counts.len(), 2);
         assert_eq!(counts[0], counts[1]);
@@ -168,10 +173,11 @@ fn the_halves_mirror_each_other() {
 fn rows_grow_outwards_in_the_fans_behind_home_plate() {
     let plan = stadium();
     let fan = blocks(&plan).find(|block| block.name == "213").unwrap();
-    let first = fan.rows.first().unwrap().seats;
-    assert!(fan.rows.last().unwrap().seats > first);
-    let shapes: HashSet<Vec<u32>> =
-        blocks(&plan).map(|block| block.rows.iter().map(|row| row.seats).collect()).collect();
+    let first = fan.rows.first().unwrap().runs[0].seats;
+    assert!(fan.rows.last().unwrap().runs[0].seats > first);
+    let shapes: HashSet<Vec<u32>> = blocks(&plan)
+        .map(|block| block.rows.iter().map(|row| row.runs[0].seats).collect())
+        .collect();
     assert!(shapes.len() >= 15, "only {} forms of blocks", shapes.len());
 }
 

@@ -5,16 +5,21 @@
 //! middle lies `r·sin α` along the chord and `r·cos α − (r − h)` beside it. Equal steps of `α` are
 //! equal steps along the arc, so neighbours are equally far apart, as real seats are.
 
-use super::{Point, Row};
+use super::{Point, Run};
 
 /// Below this height in metres a row counts as straight, because nobody would see the arc, and `r`
 /// would overflow.
 const STRAIGHT: f64 = 1e-4;
 
-impl Row {
-    /// The centre of a seat of this row, `offset` seats after the first one.
+impl Run {
+    /// The centre of a seat of this run, `offset` seats after the first one. A run without a line
+    /// has its seats at `[0, 0]`; the check refuses it.
     pub fn point(&self, offset: u32) -> Point {
-        arc_point(self.from, self.to, self.bow, share(offset, self.seats))
+        if let Some(point) = self.points.get(offset as usize) {
+            return *point;
+        }
+        let [from, to] = [self.from, self.to].map(Option::unwrap_or_default);
+        arc_point(from, to, self.bow, share(offset, self.seats))
     }
 }
 

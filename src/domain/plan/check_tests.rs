@@ -1,6 +1,6 @@
 //! Every rule of a site plan, each shown by a plan that breaks it.
 
-use super::{Block, PlanFault, Row, SitePlan};
+use super::{Block, PlanFault, Row, Run, SitePlan};
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
 use serde_json::json;
 
@@ -33,6 +33,11 @@ fn row(plan: &mut SitePlan) -> &mut Row {
     &mut block(plan).rows[0]
 }
 
+/// The only run of the first row.
+fn run(plan: &mut SitePlan) -> &mut Run {
+    &mut row(plan).runs[0]
+}
+
 fn faults(change: impl FnOnce(&mut SitePlan)) -> Vec<PlanFault> {
     let mut plan = good();
     change(&mut plan);
@@ -63,7 +68,7 @@ fn a_good_plan_has_no_fault() {
 fn each_error_gives_its_own_fault_in_the_order_of_the_plan() {
     let faults = faults(|plan| {
         plan.name.clear();
-        row(plan).seats = 0;
+        run(plan).seats = 0;
     });
     let places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
     assert_eq!(places, ["/name", &format!("{BLOCK}/rows/0/seats")]);
@@ -74,11 +79,11 @@ fn after_200_faults_one_says_how_many_more() {
     let faults = faults(|plan| {
         let row = block(plan).rows[0].clone();
         block(plan).rows = (0..250)
-            .map(|at| Row {
-                label: format!("{at}"),
-                first_seat_id: SeatId(1 + at * 3),
-                number_step: 0,
-                ..row.clone()
+            .map(|at| {
+                let mut row = Row { label: format!("{at}"), ..row.clone() };
+                row.runs[0].first_seat_id = SeatId(1 + at * 3);
+                row.runs[0].number_step = 0;
+                row
             })
             .collect();
     });
@@ -163,7 +168,7 @@ fn ids_start_at_1_and_are_unique_within_the_site() {
         let mut area = plan.areas[0].clone();
         area.name = "Outfield".into();
         for row in &mut area.sections[0].blocks[0].rows {
-            row.first_seat_id.0 += 100;
+            row.runs[0].first_seat_id.0 += 100;
         }
         area.name = "Outfield".to_owned();
         plan.areas.push(area);
@@ -176,13 +181,13 @@ fn ids_start_at_1_and_are_unique_within_the_site() {
 #[test]
 fn seat_ids_are_1_to_2_to_the_31_and_rows_do_not_share_them() {
     let place = "/rows/0/firstSeatId";
-    block_refused(place, "1 to 2147483647", |plan| row(plan).first_seat_id = SeatId(0));
-    block_refused(place, "1 to", |plan| row(plan).first_seat_id = SeatId(u32::MAX));
+    block_refused(place, "1 to 2147483647", |plan| run(plan).first_seat_id = SeatId(0));
+    block_refused(place, "1 to", |plan| run(plan).first_seat_id = SeatId(u32::MAX));
     let largest = (1 << 31) - 3;
-    assert_eq!(faults(|plan| row(plan).first_seat_id = SeatId(largest)), vec![]);
-    block_refused(place, "1 to", |plan| row(plan).first_seat_id = SeatId(largest + 1));
+    assert_eq!(faults(|plan| run(plan).first_seat_id = SeatId(largest)), vec![]);
+    block_refused(place, "1 to", |plan| run(plan).first_seat_id = SeatId(largest + 1));
     block_refused("/rows/1/firstSeatId", "ids 3 to 3 are also those of", |plan| {
-        block(plan).rows[1].first_seat_id = SeatId(3);
+        block(plan).rows[1].runs[0].first_seat_id = SeatId(3);
     });
 }
 
@@ -190,13 +195,13 @@ fn seat_ids_are_1_to_2_to_the_31_and_rows_do_not_share_them() {
 fn a_row_inside_a_longer_row_is_found_behind_a_short_one() {
     // Rows 1-100, 5-6 and 50-52: the third overlaps the first, not its neighbour.
     let faults = faults(|plan| {
-        row(plan).seats = 100;
-        block(plan).rows[1].first_seat_id = SeatId(5);
-        block(plan).rows[1].seats = 2;
+        run(plan).seats = 100;
+        block(plan).rows[1].runs[0].first_seat_id = SeatId(5);
+        block(plan).rows[1].runs[0].seats = 2;
         let mut third = block(plan).rows[0].clone();
         third.label = "3".into();
-        third.first_seat_id = SeatId(50);
-        third.seats = 3;
+        third.runs[0].first_seat_id = SeatId(50);
+        third.runs[0].seats = 3;
         block(plan).rows.push(third);
     });
     assert_eq!(faults.len(), 2, "{faults:?}");
@@ -205,19 +210,22 @@ fn a_row_inside_a_longer_row_is_found_behind_a_short_one() {
 
 #[test]
 fn a_row_has_1_to_200_seats_with_numbers_that_fit() {
-    block_refused("/rows/1/seats", "1 to 200", |plan| block(plan).rows[1].seats = 0);
-    block_refused("/rows/1/seats", "1 to 200", |plan| block(plan).rows[1].seats = 201);
-    assert_eq!(faults(|plan| block(plan).rows[1].seats = 200), vec![]);
-    block_refused("/rows/0/numberStep", "at least 1", |plan| row(plan).number_step = 0);
-    block_refused("/rows/0/firstNumber", "too large", |plan| {
-        row(plan).first_number = u32::MAX - 1;
+    block_refused("/rows/1/seats", "1 to 200", |plan| block(plan).rows[1].runs[0].seats = 0);
+    block_refused("/rows/1/seats", "1 to 200", |plan| block(plan).rows[1].runs[0].seats = 201);
+    assert_eq!(faults(|plan| block(plan).rows[1].runs[0].seats = 200), vec![]);
+    block_refused("/rows/0/numberStep", "not 0", |plan| run(plan).number_step = 0);
+    block_refused("/rows/0/firstNumber", "numbers are 0 to", |plan| {
+        run(plan).first_number = u32::MAX - 1;
     });
-    block_refused("/rows/0/firstNumber", "too large", |plan| row(plan).number_step = u32::MAX);
+    block_refused("/rows/0/firstNumber", "numbers are 0 to", |plan| {
+        run(plan).number_step = i32::MAX;
+        run(plan).first_number = u32::MAX - 1;
+    });
 }
 
 #[test]
 fn labels_are_1_to_10_characters_and_unique_in_a_block() {
-    block_refused("/rows/0/label", "1 to 10", |plan| row(plan).label.clear());
+    assert_eq!(faults(|plan| row(plan).label.clear()), vec![]);
     block_refused("/rows/0/label", "1 to 10", |plan| row(plan).label = "12345678901".into());
     block_refused("/rows/0/label", "trim", |plan| row(plan).label = "1 ".into());
     block_refused("/rows/0/label", "seen", |plan| row(plan).label = "1\u{200b}".into());
@@ -239,7 +247,7 @@ fn no_two_rows_of_a_site_are_printed_alike() {
             let block_of = &mut section_of.blocks[0];
             (block_of.id, block_of.name) = (BlockId(2), block.into());
             for row in &mut block_of.rows {
-                row.first_seat_id.0 += 100;
+                row.runs[0].first_seat_id.0 += 100;
             }
             plan.areas.push(other);
         }
@@ -273,8 +281,8 @@ fn two_seats_that_a_ticket_would_name_alike_are_refused_in_either_language() {
             let copy = &mut other.blocks[0];
             (copy.id, copy.name) = (BlockId(2), block);
             copy.rows.truncate(1);
-            copy.rows[0].first_seat_id = SeatId(100);
-            copy.rows[0].first_number = number;
+            copy.rows[0].runs[0].first_seat_id = SeatId(100);
+            copy.rows[0].runs[0].first_number = number;
             area.sections.push(other);
         }
     };
@@ -293,8 +301,8 @@ fn two_seats_that_a_ticket_would_name_alike_are_refused_in_either_language() {
 fn coordinates_are_finite_and_within_10_kilometres() {
     for bad in [f32::NAN, f32::INFINITY, -10_000.1] {
         refused("/focus", "metres", |plan| plan.focus = [0.0, bad]);
-        block_refused("/rows/0/from", "metres", |plan| row(plan).from[0] = bad);
-        block_refused("/rows/0/to", "metres", |plan| row(plan).to[1] = bad);
+        block_refused("/rows/0/from", "metres", |plan| run(plan).from = Some([bad, 0.0]));
+        block_refused("/rows/0/to", "metres", |plan| run(plan).to = Some([1.0, bad]));
         block_refused("/outline/2", "metres", |plan| block(plan).outline[2][0] = bad);
         refused("/shapes/0/outline/1", "metres", |plan| plan.shapes[0].outline[1][0] = bad);
     }
@@ -304,12 +312,12 @@ fn coordinates_are_finite_and_within_10_kilometres() {
 #[test]
 fn a_row_is_a_line_or_at_most_half_a_circle() {
     for bad in [f32::NAN, f32::INFINITY, 0.51, -0.51] {
-        block_refused("/rows/0/bow", "half", |plan| row(plan).bow = bad);
+        block_refused("/rows/0/bow", "half", |plan| run(plan).bow = bad);
     }
-    assert_eq!(faults(|plan| row(plan).bow = -0.5), vec![]);
-    block_refused("/rows/0/to", "same point", |plan| row(plan).to = row(plan).from);
+    assert_eq!(faults(|plan| run(plan).bow = -0.5), vec![]);
+    block_refused("/rows/0/to", "same point", |plan| run(plan).to = run(plan).from);
     let lone = faults(|plan| {
-        let row = row(plan);
+        let row = run(plan);
         (row.seats, row.to, row.bow) = (1, row.from, 0.0);
     });
     assert_eq!(lone, vec![]);
@@ -336,8 +344,8 @@ fn a_site_has_at_most_200_000_seats_and_5_000_blocks() {
                 block.id = BlockId(at + 1);
                 block.name = format!("{at}");
                 for (line, row) in (0..).zip(&mut block.rows) {
-                    row.seats = seats;
-                    row.first_seat_id = SeatId(1 + (at * 2 + line) * seats);
+                    row.runs[0].seats = seats;
+                    row.runs[0].first_seat_id = SeatId(1 + (at * 2 + line) * seats);
                 }
             }
         }

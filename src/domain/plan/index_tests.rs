@@ -22,12 +22,9 @@ fn plan_of(shape: &[Vec<(u32, u32)>]) -> SitePlan {
         block.rows.clear();
         for ((gap, seats), line) in rows.iter().zip(1..) {
             next -= gap + seats;
-            block.rows.push(Row {
-                label: format!("{line}"),
-                first_seat_id: SeatId(next),
-                seats: *seats,
-                ..model.clone()
-            });
+            let mut row = Row { label: format!("{line}"), ..model.clone() };
+            (row.runs[0].first_seat_id, row.runs[0].seats) = (SeatId(next), *seats);
+            block.rows.push(row);
         }
         section.blocks.push(block);
     }
@@ -44,22 +41,21 @@ fn agree(plan: &SitePlan) {
     {
         for block in &section.blocks {
             let start = position;
-            for (row, line) in block.rows.iter().zip(0..) {
-                for offset in 0..row.seats {
-                    let seat = SeatId(row.first_seat_id.0 + offset);
+            for (row, run) in
+                block.rows.iter().flat_map(|row| row.runs.iter().map(move |run| (row, run)))
+            {
+                for (seat, offset) in run.seat_ids().zip(0..) {
                     assert_eq!(index.position(seat), Some(position));
                     assert_eq!(index.seat_at(position), seat);
                     assert_eq!(index.block_of(seat), Some(block.id));
                     assert_eq!(index.section_of(seat), Some(section.id));
                     assert_eq!(index.area_of(seat), Some(area.id));
-                    assert_eq!(index.point(seat), Some(row.point(offset)));
-                    let grade = row.grade.as_ref().unwrap_or(&block.grade);
-                    assert_eq!(index.grade(seat), Some(grade.as_str()));
-                    let found = index.row_of(seat).expect("the seat has a row");
-                    assert_eq!((found.block, found.row), (block.id, line));
-                    assert_eq!(found.number, row.first_number + offset * row.number_step);
+                    assert_eq!(index.point(seat), Some(run.point(offset)));
+                    assert_eq!(index.grade(seat), Some(block.grade_of(row, run)));
+                    let found = index.group_of(seat).expect("the seat has neighbours");
+                    assert_eq!(found.block, block.id);
                     assert_eq!(found.positions.start + offset, position);
-                    assert_eq!(found.positions.len() as u32, row.seats);
+                    assert_eq!(found.positions.len() as u32, run.seats);
                     position += 1;
                 }
             }
@@ -69,7 +65,7 @@ fn agree(plan: &SitePlan) {
     }
     assert_eq!(index.seat_count(), position);
     assert_eq!(blocks.next(), None);
-    let rows: Vec<_> = index.rows().flat_map(|(_, _, positions)| positions).collect();
+    let rows: Vec<_> = index.groups().flat_map(|group| group.positions).collect();
     assert!(rows.into_iter().eq(0..position));
 }
 
@@ -81,7 +77,7 @@ fn a_seat_that_the_site_has_not_is_not_found() {
         assert_eq!(index.label(SeatId(id)), None);
         assert_eq!(index.price(SeatId(id)), None);
         assert_eq!(index.point(SeatId(id)), None);
-        assert_eq!(index.row_of(SeatId(id)), None);
+        assert_eq!(index.group_of(SeatId(id)), None);
     }
     assert_eq!(index.block_range(BlockId(2)), None);
 }
@@ -90,7 +86,7 @@ fn a_seat_that_the_site_has_not_is_not_found() {
 fn a_ticket_names_area_section_block_row_and_number() {
     let mut plan = good();
     let row = &mut plan.areas[0].sections[0].blocks[0].rows[1];
-    (row.first_number, row.number_step) = (11, 2);
+    (row.runs[0].first_number, row.runs[0].number_step) = (11, 2);
     let index = PlanIndex::new(&plan);
     let label = index.label(SeatId(5)).unwrap();
     assert_eq!(label.english, "Infield Home 101, row 2, seat 13");

@@ -22,11 +22,16 @@ pub struct Label {
     pub korean: String,
 }
 
-/// The words of a label between its parts: block `row` label of the row `seat` number `end`.
+/// The words of a label between its parts: block `row` label of the row `seat` name `end`. Without a
+/// name of the row: block `seatOnly` name `end`. Without a name of the seat: block `row` label
+/// `rowEnd`. Without both, the label is that of the block.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct LabelWords {
     pub row: &'static str,
+    pub row_end: &'static str,
     pub seat: &'static str,
+    pub seat_only: &'static str,
     pub end: &'static str,
 }
 
@@ -34,8 +39,20 @@ impl Language {
     /// The words between the parts of a label.
     pub fn words(self) -> LabelWords {
         match self {
-            Self::English => LabelWords { row: ", row ", seat: ", seat ", end: "" },
-            Self::Korean => LabelWords { row: " 블록 ", seat: "열 ", end: "번" },
+            Self::English => LabelWords {
+                row: ", row ",
+                row_end: "",
+                seat: ", seat ",
+                seat_only: ", seat ",
+                end: "",
+            },
+            Self::Korean => LabelWords {
+                row: " 블록 ",
+                row_end: "열",
+                seat: "열 ",
+                seat_only: " 블록 ",
+                end: "번",
+            },
         }
     }
 
@@ -46,11 +63,15 @@ impl Language {
         format!("{area} {section} {block}")
     }
 
-    /// `Infield Home 101, row 3, seat 12`
-    pub fn label(self, block_text: &str, row: &str, number: u32) -> String {
-        let LabelWords { row: before_row, seat, end } = self.words();
-        let mut digits = itoa::Buffer::new();
-        [block_text, before_row, row, seat, digits.format(number), end].concat()
+    /// `Infield Home 101, row 3, seat 12`. Rows and seats may be without a name.
+    pub fn label(self, block_text: &str, row: &str, seat: &str) -> String {
+        let words = self.words();
+        match (row.is_empty(), seat.is_empty()) {
+            (false, false) => [block_text, words.row, row, words.seat, seat, words.end].concat(),
+            (true, false) => [block_text, words.seat_only, seat, words.end].concat(),
+            (false, true) => [block_text, words.row, row, words.row_end].concat(),
+            (true, true) => block_text.to_owned(),
+        }
     }
 
     /// A name of a plan may be in both languages, `한국어 (English)`. This is the half in this

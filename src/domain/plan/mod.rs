@@ -4,21 +4,30 @@
 mod alike;
 mod arc;
 mod check;
+mod check_drawing;
+mod check_rows;
 #[cfg(test)]
 mod check_tests;
+mod drawing;
 mod fault;
+mod groups;
 mod index;
 #[cfg(test)]
 mod index_tests;
 mod label;
+mod row;
 mod schema;
 
+pub use drawing::{Circle, Floor, Image, MapText, Shape};
 pub use fault::PlanFault;
-pub use index::{PlanIndex, RowSeat};
+pub use groups::Group;
+pub use index::PlanIndex;
 pub use label::{LANGUAGES, Label, LabelWords, Language};
+pub use row::{Row, Run};
 
 use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A point of the plan, `[x, y]` in metres; x grows to the right, y grows downwards.
@@ -38,25 +47,24 @@ pub struct SitePlan {
     #[serde(default)]
     #[schema(max_items = 1000)]
     pub shapes: Vec<Shape>,
+    /// Floors of the house, the lowest first; without them it has a single floor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 20)]
+    pub floors: Vec<Floor>,
+    /// Texts on the map.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000)]
+    pub texts: Vec<MapText>,
+    /// Images under the shapes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub images: Vec<Image>,
     /// Grades of seats with their prices.
     #[schema(min_items = 1, max_items = 100)]
     pub grades: Vec<Grade>,
     /// Areas of the site.
     #[schema(min_items = 1)]
     pub areas: Vec<Area>,
-}
-
-/// A shape to draw under the seats.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Shape {
-    /// The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier
-    /// ones.
-    #[schema(pattern = "^(grass|dirt|line|stage|wall)$")]
-    pub kind: String,
-    /// A closed polygon of three points or more.
-    #[schema(value_type = Vec<schema::PlanPoint>, min_items = 3, max_items = 200)]
-    pub outline: Vec<Point>,
 }
 
 /// A grade of seats.
@@ -119,52 +127,60 @@ pub struct Block {
     /// A closed polygon of three points or more.
     #[schema(value_type = Vec<schema::PlanPoint>, min_items = 3, max_items = 200)]
     pub outline: Vec<Point>,
-    /// Rows; the row nearest to the focus comes first.
-    #[schema(min_items = 1)]
-    pub rows: Vec<Row>,
-}
-
-/// A row: seats with consecutive ids on a line or an arc.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Row {
-    /// The name of the row on the ticket: `1`, `A`; 1 to 10 characters, unique in its block.
-    #[schema(value_type = schema::Label)]
-    pub label: String,
-    /// Id of the first seat; the others follow by one.
-    pub first_seat_id: SeatId,
-    /// How many seats, 1 to 200.
-    #[schema(minimum = 1, maximum = 200)]
-    pub seats: u32,
-    /// Number of the first seat.
-    #[serde(default = "default_one")]
-    pub first_number: u32,
-    /// Step from number to number (2 for odd or even rows).
-    #[serde(default = "default_one")]
-    #[schema(minimum = 1)]
-    pub number_step: u32,
-    /// Grade of this row where it differs from that of its block.
+    /// More closed polygons of the same block, for example behind an aisle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Vec<schema::PlanPoint>>, max_items = 20)]
+    pub more_outlines: Vec<Vec<Point>>,
+    /// The floor that it is on; absent in a house without floors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grade: Option<String>,
-    /// Centre of the first seat.
-    #[schema(value_type = schema::PlanPoint)]
-    pub from: Point,
-    /// Centre of the last seat.
-    #[schema(value_type = schema::PlanPoint)]
-    pub to: Point,
-    /// Height of the arc over the chord in metres, 0 for a straight row; the arc lies to the right
-    /// of someone who walks from `from` to `to` when positive. At most half the chord.
-    #[serde(default)]
-    pub bow: f32,
+    #[schema(minimum = 1)]
+    pub floor: Option<u32>,
+    /// Rows; the row nearest to the focus comes first. Absent for a block with `places`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<row::RowForm>)]
+    pub rows: Vec<Row>,
+    /// Places without seats: standing, lawn, dance floor. People hold a number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<Places>,
+    /// Attributes, each with the ids of its seats: `accessible`, `companion`, `restrictedView`,
+    /// `aisle`, and others of your own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Vec<SeatId>>,
 }
 
-impl Row {
-    /// The number of the seat at a place in the row, from 0.
-    pub fn number(&self, offset: u32) -> u32 {
-        self.first_number.saturating_add(offset.saturating_mul(self.number_step))
+/// Places without seats. Each has an id that nobody chooses, so that everything that protects a
+/// seat protects a place too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Places {
+    /// Id of the first place; the others follow by one.
+    pub first_seat_id: SeatId,
+    /// How many people may be there, 1 to 200,000.
+    #[schema(minimum = 1, maximum = 200_000)]
+    pub count: u32,
+}
+
+/// The attribute of a place for a wheelchair or for somebody who can't climb stairs.
+pub const ACCESSIBLE: &str = "accessible";
+/// The attribute of a seat for the companion of somebody in an accessible place.
+pub const COMPANION: &str = "companion";
+
+impl SitePlan {
+    /// All blocks with their area and section, in plan order.
+    pub fn blocks(&self) -> impl Iterator<Item = (&Area, &Section, &Block)> {
+        let sections = self
+            .areas
+            .iter()
+            .flat_map(|area| area.sections.iter().map(move |section| (area, section)));
+        sections.flat_map(|(area, section)| {
+            section.blocks.iter().map(move |block| (area, section, block))
+        })
     }
 }
 
-fn default_one() -> u32 {
-    1
+impl Block {
+    /// The grade of a run of one of its rows.
+    pub fn grade_of<'a>(&'a self, row: &'a Row, run: &'a Run) -> &'a str {
+        run.grade.as_ref().or(row.grade.as_ref()).unwrap_or(&self.grade)
+    }
 }

@@ -1182,16 +1182,31 @@ export interface components {
         };
         /** @description A block of a section. */
         Block: {
+            /**
+             * @description Attributes, each with the ids of its seats: `accessible`, `companion`, `restrictedView`,
+             *     `aisle`, and others of your own.
+             */
+            attributes?: {
+                [key: string]: components["schemas"]["SeatId"][];
+            };
+            /**
+             * Format: int32
+             * @description The floor that it is on; absent in a house without floors.
+             */
+            floor?: number | null;
             /** @description Code of the grade of its seats. */
             grade: string;
             /** @description Unique among the blocks of the site, 1 or more. */
             id: components["schemas"]["BlockId"];
+            /** @description More closed polygons of the same block, for example behind an aisle. */
+            moreOutlines?: components["schemas"]["PlanPoint"][][];
             /** @description Name for people, 1 to 100 characters: `101`. */
             name: components["schemas"]["Name"];
             /** @description A closed polygon of three points or more. */
             outline: components["schemas"]["PlanPoint"][];
-            /** @description Rows; the row nearest to the focus comes first. */
-            rows: components["schemas"]["Row"][];
+            places?: components["schemas"]["Places"] | null;
+            /** @description Rows; the row nearest to the focus comes first. Absent for a block with `places`. */
+            rows?: components["schemas"]["Row"][];
         };
         /**
          * Format: int32
@@ -1226,6 +1241,15 @@ export interface components {
          * @enum {string}
          */
         ChallengeKind: "WORK" | "WIDGET";
+        /** @description A circle. */
+        Circle: {
+            center: components["schemas"]["PlanPoint"];
+            /**
+             * Format: float
+             * @description In metres, more than 0.
+             */
+            radius: number;
+        };
         /** @description A seat that someone has, with what the ticket says. */
         ClaimedSeat: {
             /** @description In English; unique in the site. */
@@ -1678,7 +1702,7 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_Seats: {
-            /** @description Seats of a block. */
+            /** @description Seats of a block. A block with places has none. */
             data: {
                 seats: components["schemas"]["SeatView"][];
             };
@@ -1840,6 +1864,16 @@ export interface components {
             field: string;
             message: string;
         };
+        /** @description A floor of a house. */
+        Floor: {
+            /**
+             * Format: int32
+             * @description Unique among the floors of the site, 1 or more.
+             */
+            id: number;
+            /** @description Name for people, 1 to 100 characters. */
+            name: components["schemas"]["Name"];
+        };
         /** @description A grade of seats. */
         Grade: {
             /** @description Short stable name, unique within the plan: 1 to 20 of `A-Z0-9_`. */
@@ -1873,17 +1907,45 @@ export interface components {
             holdId: string;
             seats: components["schemas"]["ClaimedSeat"][];
         };
+        /** @description An image under the shapes. The document carries it, so that the page loads nothing from others. */
+        Image: {
+            /** @description The middle of the image. */
+            at: components["schemas"]["PlanPoint"];
+            /**
+             * Format: int32
+             * @description The floor that it is on; absent: on all floors.
+             */
+            floor?: number | null;
+            /**
+             * Format: float
+             * @description In metres, more than 0.
+             */
+            height: number;
+            /** @description `data:image/png;base64,…`; also jpeg and webp. At most 262,144 characters. */
+            href: string;
+            /**
+             * Format: float
+             * @description In metres, more than 0.
+             */
+            width: number;
+        };
         /** @description What a waiting room with a challenge wants. Other waiting rooms need no body. */
         JoinInput: {
             challenge: components["schemas"]["Solution"];
         };
         /** @description 1 to 10 characters, no control characters, no space at either end. */
         Label: string;
-        /** @description The words of a label between its parts: block `row` label of the row `seat` number `end`. */
+        /**
+         * @description The words of a label between its parts: block `row` label of the row `seat` name `end`. Without a
+         *     name of the row: block `seatOnly` name `end`. Without a name of the seat: block `row` label
+         *     `rowEnd`. Without both, the label is that of the block.
+         */
         LabelWords: {
             end: string;
             row: string;
+            rowEnd: string;
             seat: string;
+            seatOnly: string;
         };
         /** @description The line as everybody sees it. */
         LineView: {
@@ -1936,6 +1998,30 @@ export interface components {
         /** @description The refresh token of a session, when there is no access token and no cookie. */
         LogOutInput: {
             refreshToken?: string | null;
+        };
+        /** @description A text on the map. */
+        MapText: {
+            /**
+             * Format: float
+             * @description In degrees, clockwise, -360 to 360.
+             */
+            angle?: number;
+            /** @description The middle of the text. */
+            at: components["schemas"]["PlanPoint"];
+            /** @description `#rrggbb`; absent: the colour of the page. */
+            color?: string | null;
+            /**
+             * Format: int32
+             * @description The floor that it is on; absent: on all floors.
+             */
+            floor?: number | null;
+            /**
+             * Format: float
+             * @description Height of its letters in metres, 0.1 to 100.
+             */
+            size: number;
+            /** @description 1 to 100 characters. */
+            text: components["schemas"]["Name"];
         };
         /** @description A match as an administrator gives it. */
         MatchInput: {
@@ -2208,6 +2294,19 @@ export interface components {
              * @description The number in the order of joining; null once the user is admitted.
              */
             ticket: number | null;
+        };
+        /**
+         * @description Places without seats. Each has an id that nobody chooses, so that everything that protects a
+         *     seat protects a place too.
+         */
+        Places: {
+            /**
+             * Format: int32
+             * @description How many people may be there, 1 to 200,000.
+             */
+            count: number;
+            /** @description Id of the first place; the others follow by one. */
+            firstSeatId: components["schemas"]["SeatId"];
         };
         /** @description A point of the plan, [x, y] in metres. */
         PlanPoint: [
@@ -2486,8 +2585,40 @@ export interface components {
          * @enum {string}
          */
         Role: "USER" | "ADMIN" | "ORGANISER" | "BOX_OFFICE" | "SUPPORT";
-        /** @description A row: seats with consecutive ids on a line or an arc. */
+        /** @description A row as the document has it: either the fields of its only run, or `runs`. */
         Row: {
+            /** Format: float */
+            bow?: number | null;
+            externalIds?: string[] | null;
+            /** Format: int32 */
+            firstNumber?: number | null;
+            firstSeatId?: components["schemas"]["SeatId"] | null;
+            from?: components["schemas"]["PlanPoint"] | null;
+            /** @description Grade of this row where it differs from that of its block. */
+            grade?: string | null;
+            /**
+             * @description The name of the row on the ticket: `1`, `A`; 1 to 10 characters, unique in its block. Absent
+             *     for a row without a name.
+             */
+            label?: components["schemas"]["Label"];
+            names?: components["schemas"]["Label"][];
+            /** Format: int32 */
+            numberStep?: number | null;
+            points?: components["schemas"]["PlanPoint"][];
+            /**
+             * @description The runs of the row from one end to the other. A row without them is a single run and has
+             *     its fields.
+             */
+            runs?: components["schemas"]["Run"][];
+            /** Format: int32 */
+            seats?: number | null;
+            to?: components["schemas"]["PlanPoint"] | null;
+            /** Format: int32 */
+            unitSeats?: number | null;
+            unnumbered?: boolean | null;
+        };
+        /** @description Seats with consecutive ids side by side: on a line, on an arc, or each at a point of its own. */
+        Run: {
             /**
              * Format: float
              * @description Height of the arc over the chord in metres, 0 for a straight row; the arc lies to the right
@@ -2495,30 +2626,48 @@ export interface components {
              */
             bow?: number;
             /**
+             * @description The organiser's own ids in the order of the seats, each unique in the site; an empty text for
+             *     a seat without one.
+             */
+            externalIds?: string[];
+            /**
              * Format: int32
              * @description Number of the first seat.
              */
             firstNumber?: number;
             /** @description Id of the first seat; the others follow by one. */
             firstSeatId: components["schemas"]["SeatId"];
-            /** @description Centre of the first seat. */
-            from: components["schemas"]["PlanPoint"];
-            /** @description Grade of this row where it differs from that of its block. */
+            from?: components["schemas"]["PlanPoint"] | null;
+            /** @description Grade of these seats where it differs from that of the row or the block. */
             grade?: string | null;
-            /** @description The name of the row on the ticket: `1`, `A`; 1 to 10 characters, unique in its block. */
-            label: components["schemas"]["Label"];
+            /**
+             * @description Its first seat is beside the last seat of the run before it, behind a pillar or a hole, or
+             *     where numbers turn. Otherwise an aisle is between them.
+             */
+            joined?: boolean;
+            /** @description Names of the seats in their order, where they are no such numbers: 1 to 10 characters each. */
+            names?: components["schemas"]["Label"][];
             /**
              * Format: int32
-             * @description Step from number to number (2 for odd or even rows).
+             * @description Step from number to number (2 for odd or even rows); below 0 where numbers fall.
              */
             numberStep?: number;
+            /** @description Centres of all seats in their order, instead of `from`, `to` and `bow`. */
+            points?: components["schemas"]["PlanPoint"][];
             /**
              * Format: int32
              * @description How many seats, 1 to 200.
              */
             seats: number;
-            /** @description Centre of the last seat. */
-            to: components["schemas"]["PlanPoint"];
+            to?: components["schemas"]["PlanPoint"] | null;
+            /**
+             * Format: int32
+             * @description Seats are held and sold only together with all seats of their unit, so many at a time: 2 for
+             *     couple seats, all seats of the run for a table or a box.
+             */
+            unitSeats?: number;
+            /** @description The seats have neither names nor numbers. */
+            unnumbered?: boolean;
         };
         /**
          * Format: int32
@@ -2559,22 +2708,33 @@ export interface components {
         SeatState: "AVAILABLE" | "HOLD" | "PENDING" | "OCCUPIED" | "BLOCKED";
         /** @description A seat with its row, number, grade and price. */
         SeatView: {
+            attributes?: string[];
+            /** @description The organiser's own id. */
+            externalId?: string | null;
             grade: string;
             id: components["schemas"]["SeatId"];
             /** @description The label on its ticket, in English. */
             label: string;
             /** @description The same in Korean. */
             labelKo: string;
-            /** Format: int32 */
-            number: number;
+            /** @description Empty for a seat without a name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Null for a seat whose name is no number.
+             */
+            number?: number | null;
             /**
              * Format: int64
-             * @description In KRW.
+             * @description In KRW, without a price list of a match.
              */
             price: number;
+            /** @description Empty for a row without a name. */
             row: string;
+            /** @description The seats that are sold only together with it, with itself. */
+            unitSeatIds?: components["schemas"]["SeatId"][];
         };
-        /** @description Seats of a block. */
+        /** @description Seats of a block. A block with places has none. */
         Seats: {
             seats: components["schemas"]["SeatView"][];
         };
@@ -2640,15 +2800,23 @@ export interface components {
             refreshToken?: string;
             user: components["schemas"]["UserView"];
         };
-        /** @description A shape to draw under the seats. */
+        /** @description A shape to draw under the seats: an outline or a circle. */
         Shape: {
+            circle?: components["schemas"]["Circle"] | null;
+            /** @description `#rrggbb`, where it differs from the colour of the kind. */
+            color?: string | null;
             /**
-             * @description The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`; later shapes lie over earlier
-             *     ones.
+             * Format: int32
+             * @description The floor that it is on; absent: on all floors.
+             */
+            floor?: number | null;
+            /**
+             * @description The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`, `pillar`, `table`, `area`; later
+             *     shapes lie over earlier ones.
              */
             kind: string;
             /** @description A closed polygon of three points or more. */
-            outline: components["schemas"]["PlanPoint"][];
+            outline?: components["schemas"]["PlanPoint"][];
         };
         /** @description E-mail and password of a new account. */
         SignUpInput: {
@@ -2673,27 +2841,39 @@ export interface components {
         SitePlan: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
+            /** @description Floors of the house, the lowest first; without them it has a single floor. */
+            floors?: components["schemas"]["Floor"][];
             /** @description The point where everybody looks. "Best" is measured from here. */
             focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
+            /** @description Images under the shapes. */
+            images?: components["schemas"]["Image"][];
             /** @description Name of the stadium, 1 to 100 characters. */
             name: components["schemas"]["Name"];
             /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
             shapes?: components["schemas"]["Shape"][];
+            /** @description Texts on the map. */
+            texts?: components["schemas"]["MapText"][];
         };
         /** @description The plan of a site. */
         SitePlanInput: {
             /** @description Areas of the site. */
             areas: components["schemas"]["Area"][];
+            /** @description Floors of the house, the lowest first; without them it has a single floor. */
+            floors?: components["schemas"]["Floor"][];
             /** @description The point where everybody looks. "Best" is measured from here. */
             focus: components["schemas"]["PlanPoint"];
             /** @description Grades of seats with their prices. */
             grades: components["schemas"]["Grade"][];
+            /** @description Images under the shapes. */
+            images?: components["schemas"]["Image"][];
             /** @description Name of the stadium, 1 to 100 characters. */
             name: components["schemas"]["Name"];
             /** @description Shapes to draw under the seats (grass, infield, stage); not clickable. */
             shapes?: components["schemas"]["Shape"][];
+            /** @description Texts on the map. */
+            texts?: components["schemas"]["MapText"][];
         };
         /** @description A site without its plan. */
         SiteSummary: {
@@ -2847,6 +3027,7 @@ export type Blocks = components['schemas']['Blocks'];
 export type BuyerReservation = components['schemas']['BuyerReservation'];
 export type CancelInput = components['schemas']['CancelInput'];
 export type ChallengeKind = components['schemas']['ChallengeKind'];
+export type Circle = components['schemas']['Circle'];
 export type ClaimedSeat = components['schemas']['ClaimedSeat'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
 export type ConfirmView = components['schemas']['ConfirmView'];
@@ -2888,16 +3069,19 @@ export type Envelope_UserView = components['schemas']['Envelope_UserView'];
 export type ErrorCode = components['schemas']['ErrorCode'];
 export type Eta = components['schemas']['Eta'];
 export type FieldError = components['schemas']['FieldError'];
+export type Floor = components['schemas']['Floor'];
 export type Grade = components['schemas']['Grade'];
 export type HoldChoice = components['schemas']['HoldChoice'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
+export type Image = components['schemas']['Image'];
 export type JoinInput = components['schemas']['JoinInput'];
 export type Label = components['schemas']['Label'];
 export type LabelWords = components['schemas']['LabelWords'];
 export type LineView = components['schemas']['LineView'];
 export type LogInInput = components['schemas']['LogInInput'];
 export type LogOutInput = components['schemas']['LogOutInput'];
+export type MapText = components['schemas']['MapText'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
 export type MatchNow = components['schemas']['MatchNow'];
@@ -2915,6 +3099,7 @@ export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
 export type PlaceState = components['schemas']['PlaceState'];
 export type PlaceView = components['schemas']['PlaceView'];
+export type Places = components['schemas']['Places'];
 export type PlanPoint = components['schemas']['PlanPoint'];
 export type Problem = components['schemas']['Problem'];
 export type QueueChange = components['schemas']['QueueChange'];
@@ -2936,6 +3121,7 @@ export type ResetInput = components['schemas']['ResetInput'];
 export type ResetRequest = components['schemas']['ResetRequest'];
 export type Role = components['schemas']['Role'];
 export type Row = components['schemas']['Row'];
+export type Run = components['schemas']['Run'];
 export type SeatId = components['schemas']['SeatId'];
 export type SeatLabels = components['schemas']['SeatLabels'];
 export type SeatNow = components['schemas']['SeatNow'];

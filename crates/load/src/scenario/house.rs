@@ -40,7 +40,7 @@ impl House {
             }
         }
         let mut runs: Vec<Range<u32>> = Vec::new();
-        for (_, _, row) in venue.index.rows() {
+        for row in venue.index.groups().map(|group| group.positions) {
             let mut from = row.start;
             for position in row.start..=row.end {
                 if position == row.end || rank_of[position as usize] == NO_RUN {
