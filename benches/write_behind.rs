@@ -206,6 +206,7 @@ fn sales_of(partition: Partition, count: usize) -> Vec<PaymentFact> {
         code: None,
         money: Default::default(),
         terms: None,
+        bill: Default::default(),
     };
     (0..count).map(sale).collect()
 }

@@ -164,6 +164,7 @@ pub fn open_match() -> Match {
         refund_fees: vec![],
         one_hold_per_user: false,
         holds_need_verified_email: false,
+        prices: None,
         archived: false,
     }
 }

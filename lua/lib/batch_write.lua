@@ -80,7 +80,7 @@ end
 -- Each reply of a command with a fact gets the id of the journal entry at its end.
 local function write_facts(batch)
   for _, fact in ipairs(batch.facts) do
-    local id = redis.call('XADD', batch.key.journal, '*', 'v', '1.1', unpack(fact.fields))
+    local id = redis.call('XADD', batch.key.journal, '*', 'v', '1.2', unpack(fact.fields))
     batch.replies[fact.command] = batch.replies[fact.command] .. ' ' .. id
   end
 end

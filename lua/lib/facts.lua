@@ -16,6 +16,9 @@ local function reply_with_payment_fact(batch, command, reply, kind, claim, code)
   if claim.terms ~= '' then
     fields[#fields + 1], fields[#fields + 2] = 'terms', claim.terms
   end
+  if claim.bill ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'bill', claim.bill
+  end
   if code then
     fields[#fields + 1] = 'code'
     fields[#fields + 1] = code

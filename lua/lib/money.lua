@@ -43,6 +43,6 @@ local function claim_from_arguments(batch, match, command)
     seats = table.concat(seats_of(batch, match, command), ','),
     payment = arguments.payment[command], amount = arguments.amount[command],
     method = arguments.method[command], payment_key = arguments.payment_key[command],
-    money = arguments.money[command], version = match.version, terms = '',
+    money = arguments.money[command], version = match.version, terms = '', bill = '',
   }
 end

@@ -11,12 +11,12 @@ local BUCKETS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 local DEADLINE_ON = '^(%d+)|([^|]*)|%d+|%d+'
 -- The fields that most commands do not need.
 local REST = '^[^|]*|%u|[^|]*|%d+|[^|]*|(%d+)|(%d+)'
-  .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
+  .. '|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?(.*)$'
 
 local function record_load_rest(claim)
   local version
-  version, claim.amount, claim.terms, claim.payment, claim.method, claim.payment_state,
-    claim.payment_key, claim.money = claim.text:match(REST)
+  version, claim.amount, claim.terms, claim.bill, claim.payment, claim.method,
+    claim.payment_state, claim.payment_key, claim.money = claim.text:match(REST)
   claim.version = tonumber(version)
 end
 
@@ -51,17 +51,23 @@ local function record_parse(field, text)
   }, rest_on_access)
 end
 
+-- What follows the amount of a claim without a payment: nothing, when both are empty.
+local function record_end(terms, bill)
+  if bill ~= '' then return '|' .. terms .. '|' .. bill end
+  return terms ~= '' and '|' .. terms or ''
+end
+
 -- The record as text. It is kept until the claim changes, because the reply and the write both need
 -- it.
 local function record_text(claim)
   if claim.text then return claim.text end
-  local paid = claim.terms ~= '' and '|' .. claim.terms or ''
+  local rest = record_end(claim.terms, claim.bill)
   if claim.payment ~= '' then
-    paid = '|' .. claim.terms .. '|' .. claim.payment .. '|' .. claim.method .. '|'
-      .. claim.payment_state .. '|' .. claim.payment_key .. '|' .. claim.money
+    rest = '|' .. claim.terms .. '|' .. claim.bill .. '|' .. claim.payment .. '|' .. claim.method
+      .. '|' .. claim.payment_state .. '|' .. claim.payment_key .. '|' .. claim.money
   end
   claim.text = claim.id .. '|' .. claim.state .. '|' .. claim.match .. '|' .. claim.deadline
-    .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. paid
+    .. '|' .. claim.seats .. '|' .. whole(claim.version) .. '|' .. claim.amount .. rest
   return claim.text
 end
 

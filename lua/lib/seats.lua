@@ -76,8 +76,9 @@ local function make_summary(batch, match, user)
   return summary
 end
 
--- Makes the claim of a command on seats of a list, from `first` to `last`. Returns its record.
-local function make_claim(batch, match, command, state, list, first, last, amount)
+-- Makes the claim of a command on seats of a list, from `first` to `last`, with its amount in KRW and
+-- its bill. Returns its record.
+local function make_claim(batch, match, command, state, list, first, last, amount, bill)
   local user, deadline = batch.user_of[command], batch.deadline_of[state]
   if state == CLAIM.HOLD then
     hold_begun(batch, match, user)
@@ -96,10 +97,8 @@ local function make_claim(batch, match, command, state, list, first, last, amoun
   local seats = first == last and list[first] or table.concat(list, ',', first, last)
   local record = batch.id_of[command] .. '|' .. state .. '|' .. match.id .. '|' .. deadline .. '|'
     .. seats .. '|' .. whole(next_version(match)) .. '|' .. amount
-  -- What the buyer is promised from here on, even if the match changes.
-  if state == CLAIM.PENDING and match.refund_terms then
-    record = record .. '|' .. match.refund_terms
-  end
+    -- What the buyer is promised from here on, even if the match changes.
+    .. record_end(state == CLAIM.PENDING and match.refund_terms or '', bill)
   local before = batch.records[field]
   if before == nil then before = records_in(batch, field) end
   batch.records[field] = before and before .. '\n' .. record or record

@@ -3,7 +3,7 @@
 
 -- The form of seats and claims in Redis. A release that stores them in another form takes the next
 -- number. Partitions of an earlier number are then loaded from PostgreSQL again.
-local LAYOUT = '7'
+local LAYOUT = '8'
 
 -- HOLD and PENDING are the same letters for a claim and for its seats, because a new claim gives
 -- its own letter to its seats.

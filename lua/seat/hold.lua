@@ -1,7 +1,8 @@
 -- hold, hold_best: AVAILABLE → HOLD for all seats of a choice, or for none.
--- id: the new hold. hold: amount in KRW; orphans: the seats that must not be left alone, when the
--- match has that rule. hold_best: seats: choice after choice, the best first; choice_size: seats of
--- a choice; amounts: amount of each choice in KRW, by comma.
+-- id: the new hold; bill, when the match has a price list. hold: amount in KRW; orphans: the seats
+-- that must not be left alone, when the match has that rule. hold_best: seats: choice after choice,
+-- the best first; choice_size: seats of a choice; amounts: amount of each choice in KRW, by comma;
+-- bill: that of each choice, with ';' between.
 -- Replies: hold: held already_held already_reserved not_open pass_required cool_down one_hold
 -- Replies: hold: seat_limit taken orphan
 -- Replies: hold_best: held not_open pass_required cool_down one_hold seat_limit none
@@ -78,6 +79,7 @@ commands.hold = function(batch, match, command)
   local user = batch.user_of[command]
   local amount = batch.arguments.amount[command]
   local orphans = batch.arguments.orphans[command]
+  local bill = batch.arguments.bill[command] or ''
   local count, first = batch.seat_count_of[command], batch.seats_before_of[command] + 1
   local last = first + count - 1
   local made = named_claim(batch, match, command)
@@ -96,7 +98,7 @@ commands.hold = function(batch, match, command)
   end
   -- all checked: write
   return 'held '
-    .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount)
+    .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount, bill)
 end
 
 -- Takes the first choice of which all seats are free.
@@ -104,17 +106,18 @@ commands.hold_best = function(batch, match, command)
   local user = batch.user_of[command]
   local amounts = batch.arguments.amounts[command]
   local size = batch.arguments.choice_size[command]
+  local next_bill = (batch.arguments.bill[command] or ''):gmatch('[^;]+')
   local made = named_claim(batch, match, command)
   if made then return 'held ' .. record_text(made) end
   local refused = refuse_buyer(batch, match, user, size)
   if refused then return refused end
   local first = batch.seats_before_of[command] + 1
   for amount in amounts:gmatch('%d+') do
-    local last = first + size - 1
+    local last, bill = first + size - 1, next_bill() or ''
     -- all checked: write
     if not find_taken(batch, match, user, first, last) then
       return 'held '
-        .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount)
+        .. make_claim(batch, match, command, CLAIM.HOLD, match.names, first, last, amount, bill)
     end
     first = last + 1
   end

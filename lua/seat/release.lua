@@ -1,6 +1,6 @@
 -- release, release_seat: HOLD → AVAILABLE.
 -- release: the whole hold with this id. release_seat: one seat, whichever hold of the user has it;
--- prices: the price of the seat in KRW.
+-- prices: the price of the seat in KRW, which counts in a hold without a bill.
 -- Replies: release: not_found already_reserved released
 -- Replies: release_seat: not_yours already_reserved price_changed released
 commands.release = function(batch, match, command)
@@ -32,7 +32,8 @@ commands.release_seat = function(batch, match, command)
     end_claim(batch, match, claim, ENDED.RELEASED)
     return 'released'
   end
-  local amount_left = claim.amount - price
+  local _, cost = bill_line(claim.bill, seat)
+  local amount_left = claim.amount - (cost or price)
   if amount_left < 0 then return 'price_changed' end
   -- all checked: write
   batch.notes[note] = user

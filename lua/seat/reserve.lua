@@ -1,7 +1,8 @@
 -- reserve, reserve_seats: HOLD of the same user, in time → PENDING under a new id with a longer
 -- deadline.
 -- id: the new reservation. reserve: all seats of a hold; hold: its id. reserve_seats: seats out of
--- any holds of the user; prices: in KRW, in the order of the seats, by comma.
+-- any holds of the user; prices: in KRW, in the order of the seats, by comma, which count for holds
+-- without a bill.
 -- Replies: reserve: not_found already_reserved not_open expired reserved
 -- Replies: reserve_seats: not_yours already_reserved not_open expired price_changed reserved
 -- The reply for seats that are not held any more. Holds end with the sale.
@@ -22,7 +23,7 @@ commands.reserve = function(batch, match, command)
   end_claim_keep_seats(batch, match, hold, ENDED.RESERVED, #seats)
   batch.seats_moved = batch.seats_moved + #seats
   return 'reserved '
-    .. make_claim(batch, match, command, CLAIM.PENDING, seats, 1, #seats, hold.amount)
+    .. make_claim(batch, match, command, CLAIM.PENDING, seats, 1, #seats, hold.amount, hold.bill)
 end
 
 local function refuse_seats(batch, match, seats, user)
@@ -42,22 +43,26 @@ local function refuse_seats(batch, match, seats, user)
   if #free > 0 then return gone(match, 'expired ' .. table.concat(free, ',')) end
 end
 
--- What remains of the holds that have these seats: seats and amount, by hold. Nil when the prices
--- are not those of the holds, because the node then has an old plan.
+-- What remains of the holds that have these seats: seats and amount, by hold. Then what the seats
+-- cost together, and their bill. Nil when the prices are not those of the holds, because the node
+-- then has an old plan.
 local function remaining_of_holds(batch, match, seats, prices)
-  local wanted, holds = {}, {}
+  local wanted, holds, lines, amount = {}, {}, {}, 0
   for number, seat in ipairs(seats) do
     local _, hold = seat_state(batch, match, seat)
+    local line, cost = bill_line(hold.bill, seat)
+    cost = cost or tonumber(prices[number] or 0)
     local remaining = holds[hold] or { amount = tonumber(hold.amount) }
-    remaining.amount = remaining.amount - (prices[number] or 0)
+    remaining.amount = remaining.amount - cost
     wanted[seat], holds[hold] = true, remaining
+    lines[#lines + 1], amount = line, amount + cost
   end
   for hold, remaining in pairs(holds) do
     remaining.seats = seats_without(hold.seats, wanted)
     local unpaid = remaining.seats == '' and remaining.amount > 0
     if remaining.amount < 0 or unpaid then return nil end
   end
-  return holds
+  return holds, whole(amount), table.concat(lines, ',')
 end
 
 -- A hold without any seats left ends.
@@ -79,12 +84,10 @@ commands.reserve_seats = function(batch, match, command)
   if made then return 'reserved ' .. record_text(made) end
   local refused = refuse_seats(batch, match, seats, user)
   if refused then return refused end
-  local holds = remaining_of_holds(batch, match, seats, prices)
+  local holds, amount, bill = remaining_of_holds(batch, match, seats, prices)
   if not holds then return 'price_changed' end
   -- all checked: write
-  local amount = 0
-  for _, price in ipairs(prices) do amount = amount + price end
   shrink_holds(batch, match, holds)
   return 'reserved '
-    .. make_claim(batch, match, command, CLAIM.PENDING, seats, 1, #seats, whole(amount))
+    .. make_claim(batch, match, command, CLAIM.PENDING, seats, 1, #seats, amount, bill)
 end

@@ -8,6 +8,7 @@ use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
 };
 use crate::api::views::ReservationView;
+use crate::domain::bill::Bill;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, Partition, ReservationId, SeatId, UserId};
 use crate::engine::cancellation::{Cancellation, Extent, Right};
@@ -130,6 +131,7 @@ pub async fn create(
         created_at: id.made_at(),
         payment: None,
         refund_terms: granted.refund_terms,
+        bill: granted.bill,
         refunding: false,
     };
     let now_ms = granted.deadline - services.engine.limits().payment_ttl_ms as i64;
@@ -271,10 +273,17 @@ pub fn cancellation(
 ) -> ApiResult<Cancellation> {
     let site = services.fixture_with_site(reservation.match_id).map(|(_, site)| site);
     if let Some(seat_ids) = seat_ids {
-        let seats = priced(&*site?, &seat_ids)?;
+        let seats = costs(&reservation.bill, priced(&*site?, &seat_ids)?);
         return Ok(Cancellation { extent: Extent::These, seats, right });
     }
     // Without a fee the script needs no prices.
-    let seats = site.and_then(|site| priced(&site, &reservation.seats)).unwrap_or_default();
+    let planned = site.and_then(|site| priced(&site, &reservation.seats)).unwrap_or_default();
+    let seats = costs(&reservation.bill, planned);
     Ok(Cancellation { extent: Extent::All, seats, right })
+}
+
+/// Seats with their prices in the plan, each with what it has cost in this sale instead.
+fn costs(bill: &Bill, planned: Vec<(SeatId, i64)>) -> Vec<(SeatId, i64)> {
+    let cost = |(seat, price)| (seat, bill.line(seat).map_or(price, |line| line.cost));
+    planned.into_iter().map(cost).collect()
 }

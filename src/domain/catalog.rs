@@ -4,6 +4,7 @@
 
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::plan::SitePlan;
+use crate::domain::prices::PriceList;
 use crate::domain::queue::QueueSettings;
 use crate::domain::refund::{FeeRow, RefundFee, RefundTerms};
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Match {
     /// What a cancellation costs, in the order of the times; without rows it costs nothing.
     #[serde(default)]
     pub refund_fees: Vec<RefundFee>,
+    /// What the seats cost; none: what the plan says.
+    #[serde(default)]
+    pub prices: Option<PriceList>,
     pub queue: QueueSettings,
     /// The secret from which the order of the people who join before the sale opens is drawn, 64
     /// hexadecimal digits. It is made once, when the draw is switched on, and never changed,

@@ -1,5 +1,6 @@
 //! A claim as Redis keeps it: a hold, or the reservation that took over its seats.
 
+use crate::domain::bill::Bill;
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::Money;
 use crate::domain::refund::RefundTerms;
@@ -192,6 +193,8 @@ pub struct Claim {
     pub seats: Vec<SeatId>,
     /// What the buyer was promised; none for a hold, and for a sale of an earlier release.
     pub refund_terms: Option<RefundTerms>,
+    /// What the seats cost, when the match had a price list at the hold.
+    pub bill: Bill,
     pub payment: Option<ClaimPayment>,
 }
 
@@ -226,7 +229,8 @@ impl Claim {
         let state = ClaimState::from_letter(state)?;
         let amount = amount.parse().ok()?;
         let terms = rest.first().copied().filter(|terms| !terms.is_empty());
-        let payment = match rest.get(1..).unwrap_or_default() {
+        let bill = Bill::parse(rest.get(1).copied().unwrap_or_default())?;
+        let payment = match rest.get(2..).unwrap_or_default() {
             [] => None,
             &[id, method, status, key, money] => {
                 let money = Money::parse(money)?;
@@ -254,6 +258,7 @@ impl Claim {
                 Some(terms) => Some(RefundTerms::parse(terms)?),
                 None => None,
             },
+            bill,
             payment,
         })
     }
@@ -309,6 +314,8 @@ pub struct Reservation {
     pub payment: Option<ClaimPayment>,
     /// What the buyer was promised; none for a sale of an earlier release.
     pub refund_terms: Option<RefundTerms>,
+    /// What the seats cost, when the match had a price list at the hold.
+    pub bill: Bill,
     /// The money is on its way back.
     pub refunding: bool,
 }

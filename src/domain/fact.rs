@@ -8,6 +8,7 @@
 //! of the API.
 
 use crate::domain::account::Account;
+use crate::domain::bill::Bill;
 use crate::domain::catalog::{Match, Site};
 use crate::domain::ids::{MatchId, PaymentId, ReservationId, SeatId, SiteId, UserId};
 use crate::domain::money::Money;
@@ -123,6 +124,8 @@ pub struct PaymentFact {
     pub money: Money,
     /// The terms of refunds that the sale is made under; none when the writer did not know them.
     pub terms: Option<RefundTerms>,
+    /// What the seats cost; empty when the plan says so, or the writer did not know it.
+    pub bill: Bill,
 }
 
 /// Why an entry of the journal can't be read.
@@ -226,6 +229,8 @@ impl PaymentFact {
                 Some(terms) => Some(RefundTerms::parse(terms).ok_or(BadFact::Field("terms"))?),
                 None => None,
             },
+            bill: Bill::parse(fields.get("bill").map_or("", String::as_str))
+                .ok_or(BadFact::Field("bill"))?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod best;
+pub mod bill;
 pub mod catalog;
 pub mod claim;
 pub mod draw;
@@ -13,6 +14,7 @@ pub mod money;
 pub mod orphans;
 pub mod plan;
 pub mod position;
+pub mod prices;
 pub mod queue;
 pub mod refund;
 pub mod seat;

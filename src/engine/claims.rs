@@ -58,6 +58,7 @@ impl Found {
             created_at: claim.id.made_at(),
             payment: claim.payment.clone(),
             refund_terms: claim.refund_terms.clone(),
+            bill: claim.bill.clone(),
             refunding: claim.state == ClaimState::Refunding,
         })
     }

@@ -43,6 +43,8 @@ arguments! {
     Orphans = "orphans",
     /// In KRW, by comma: one per seat.
     Prices = "prices",
+    /// What each seat costs, as `domain/bill.rs` writes it; of several choices with `;` between.
+    Bill = "bill",
     Hold = "hold",
     Payment = "payment",
     Method = "method",

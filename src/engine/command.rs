@@ -1,6 +1,7 @@
 //! The commands of the seat batch. Each is decided in one step by a function of the same name in
 //! `lua/seat`.
 
+use crate::domain::bill::Charge;
 use crate::domain::fact::PaymentStep;
 use crate::domain::ids::{HoldId, PaymentId, ReservationId, SeatId, UserId};
 use crate::domain::money::{Attempt, Money};
@@ -20,7 +21,7 @@ pub enum SeatCommand {
         id: HoldId,
         user: UserId,
         seats: Vec<SeatId>,
-        amount: i64,
+        charge: Charge,
         /// Seats that the choice could leave alone; empty where the match has no rule against it.
         orphans: Vec<Orphan>,
     },
@@ -30,8 +31,9 @@ pub enum SeatCommand {
         user: UserId,
         /// Seats of each choice.
         choice_size: usize,
-        /// Amount and seats, the best choice first.
-        choices: Vec<(i64, Vec<SeatId>)>,
+        /// What each choice costs, and its seats, the best choice first. Either all choices have a
+        /// bill, or none has.
+        choices: Vec<(Charge, Vec<SeatId>)>,
     },
     /// HOLD → AVAILABLE for all seats of a hold.
     Release { hold: HoldId, user: UserId },
@@ -212,9 +214,10 @@ impl SeatCommand {
     /// Writes the arguments that the header of its file in `lua/seat` lists.
     pub(super) fn encode(&self, row: &mut Row<'_>) {
         match self {
-            Self::Hold { id, user, seats, amount, orphans } => {
+            Self::Hold { id, user, seats, charge, orphans } => {
                 row.claim(id.0, *user).seats(seats);
-                row.amount(Argument::Amount, *amount);
+                row.amount(Argument::Amount, charge.amount);
+                billed(row, std::iter::once(charge));
                 if !orphans.is_empty() {
                     row.text(Argument::Orphans, &orphan_text(orphans));
                 }
@@ -223,7 +226,10 @@ impl SeatCommand {
                 row.claim(id.0, *user);
                 row.seats(choices.iter().flat_map(|(_, seats)| seats));
                 row.number(Argument::ChoiceSize, *choice_size as u64);
-                row.text(Argument::Amounts, &joined(choices.iter().map(|(amount, _)| *amount)));
+                let charges = choices.iter().map(|(charge, _)| charge);
+                let amounts = charges.clone().map(|charge| charge.amount);
+                row.text(Argument::Amounts, &joined(amounts));
+                billed(row, charges);
             }
             Self::Release { hold, user } => {
                 row.claim(hold.0, *user);
@@ -353,6 +359,14 @@ fn with_money(row: &mut Row<'_>, attempt: &Attempt, money: &Money) {
 fn priced(row: &mut Row<'_>, seats: &[(SeatId, i64)]) {
     row.seats(seats.iter().map(|(seat, _)| seat));
     row.text(Argument::Prices, &joined(seats.iter().map(|(_, price)| *price)));
+}
+
+/// The argument is missing where there is no price list, so that such calls are as short as before.
+fn billed<'a>(row: &mut Row<'_>, charges: impl Iterator<Item = &'a Charge>) {
+    let bills: Vec<String> = charges.map(|charge| charge.bill.text()).collect();
+    if bills.iter().any(|bill| !bill.is_empty()) {
+        row.text(Argument::Bill, &bills.join(";"));
+    }
 }
 
 fn joined(amounts: impl Iterator<Item = i64>) -> String {

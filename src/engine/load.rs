@@ -156,7 +156,8 @@ fn record(reservation: &Reservation, version: u64) -> String {
     let (state, seats) = (state.letter(), join_seats(&reservation.seats));
     let terms = reservation.refund_terms.as_ref().map(RefundTerms::text).unwrap_or_default();
     let amount = reservation.amount;
-    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{amount}|{terms}");
+    let bill = reservation.bill.text();
+    let head = format!("{id}|{state}|{match_id}|0|{seats}|{version}|{amount}|{terms}|{bill}");
     let Some(payment) = &reservation.payment else { return head };
     let state = match payment.status {
         PaymentStatus::Paid => PaymentState::Paid,

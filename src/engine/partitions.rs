@@ -17,7 +17,7 @@ use fred::types::{ClusterHash, CustomCommand};
 /// The form of claims and seats in Redis, which `lua/lib/states.lua` has as well. A release that
 /// stores them in another form takes the next number. Partitions of an earlier number are then
 /// loaded from PostgreSQL again.
-pub(super) const LAYOUT: &str = "7";
+pub(super) const LAYOUT: &str = "8";
 
 /// How long a reply under an Idempotency-Key is kept at least: a period of `lua/lib/operation.lua`.
 pub(super) const ANSWER_TTL_MS: u64 = 1_500_000;

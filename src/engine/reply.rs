@@ -1,5 +1,6 @@
 //! The replies of the seat batch: a word, and what follows it, with blanks between.
 
+use crate::domain::bill::Bill;
 use crate::domain::claim::{Claim, ClaimState, EndReason};
 use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, UserId};
 use crate::domain::refund::RefundTerms;
@@ -19,6 +20,7 @@ pub struct Granted {
     pub seats: Vec<SeatId>,
     /// What the buyer is promised; none for a hold.
     pub refund_terms: Option<RefundTerms>,
+    pub bill: Bill,
 }
 
 /// A reply that no release of this engine gives.
@@ -46,9 +48,9 @@ pub(super) fn granted(
     let Some(record) = reply.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) else {
         return Err(refusal(reply, noun));
     };
-    let Claim { id, deadline, version, amount, seats, refund_terms, .. } =
+    let Claim { id, deadline, version, amount, seats, refund_terms, bill, .. } =
         Claim::parse(user, record).ok_or_else(|| bad(reply))?;
-    Ok(Granted { claim: id, deadline, version, amount, seats, refund_terms })
+    Ok(Granted { claim: id, deadline, version, amount, seats, refund_terms, bill })
 }
 
 /// The word at the beginning.

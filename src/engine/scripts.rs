@@ -175,6 +175,7 @@ pub(super) const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/lib/operation.lua"),
     include_str!("../../lua/lib/states.lua"),
     include_str!("../../lua/lib/passes.lua"),
+    include_str!("../../lua/lib/bill.lua"),
     include_str!("../../lua/lib/record.lua"),
     include_str!("../../lua/lib/summary.lua"),
     include_str!("../../lua/lib/batch.lua"),

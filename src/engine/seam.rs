@@ -129,8 +129,19 @@ fn samples() -> Vec<SeatCommand> {
     };
     let money = Money::default();
     vec![
-        SeatCommand::Hold { id: hold, user, seats: vec![seat], amount: 500, orphans: vec![] },
-        SeatCommand::HoldBest { id: hold, user, choice_size: 1, choices: vec![(5, vec![seat])] },
+        SeatCommand::Hold {
+            id: hold,
+            user,
+            seats: vec![seat],
+            charge: 500.into(),
+            orphans: vec![],
+        },
+        SeatCommand::HoldBest {
+            id: hold,
+            user,
+            choice_size: 1,
+            choices: vec![(5.into(), vec![seat])],
+        },
         SeatCommand::Release { hold, user },
         SeatCommand::ReleaseSeat { user, seat, price: 500 },
         SeatCommand::Reserve { id: reservation, user, hold },

@@ -1,5 +1,6 @@
 //! Seats: hold, release, block, and the state of all seats of a match.
 
+use crate::domain::bill::Charge;
 use crate::domain::fact::Fields;
 use crate::domain::ids::{HoldId, MatchId, ReservationId, SeatId, UserId};
 use crate::domain::orphans::Orphan;
@@ -15,7 +16,7 @@ use fred::prelude::*;
 impl Engine {
     /// AVAILABLE → HOLD for all the seats or none, until the hold time has passed.
     ///
-    /// `amount` is in KRW. `orphans` are the seats that the choice could leave alone; empty where
+    /// `charge` is what the seats cost. `orphans` are the seats that the choice could leave alone; empty where
     /// the match has no rule against that.
     ///
     /// Refusals: `ExistsDifferent`, `AlreadyHeld`, `ReservedByYou`, `NotOpen`, `PassRequired`,
@@ -25,19 +26,20 @@ impl Engine {
         match_id: MatchId,
         user: UserId,
         seats: Vec<SeatId>,
-        amount: i64,
+        charge: impl Into<Charge>,
         orphans: &[Orphan],
         operation: Operation,
     ) -> Result<(HoldId, Granted), EngineError> {
         let id = HoldId::of(match_id.partition(), user);
-        let command = SeatCommand::Hold { id, user, seats, amount, orphans: orphans.to_vec() };
+        let (charge, orphans) = (charge.into(), orphans.to_vec());
+        let command = SeatCommand::Hold { id, user, seats, charge, orphans };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
         let granted = granted(&reply, "held", user, Noun::Hold)?;
         Ok((HoldId(granted.claim.0), granted))
     }
 
-    /// Holds the first of some choices of which all seats are free; each choice is an amount in KRW
-    /// and `count` seats. `Err(version)`: no choice is free at that version of the match.
+    /// Holds the first of some choices of which all seats are free; each choice is what it costs and
+    /// `count` seats. `Err(version)`: no choice is free at that version of the match.
     ///
     /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `CoolDown`, `OneHold`, `SeatLimit`.
     pub async fn hold_best(
@@ -45,12 +47,13 @@ impl Engine {
         match_id: MatchId,
         user: UserId,
         count: usize,
-        choices: &[(i64, Vec<SeatId>)],
+        choices: &[(impl Into<Charge> + Clone, Vec<SeatId>)],
         operation: Operation,
     ) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
         let id = HoldId::of(match_id.partition(), user);
-        let command =
-            SeatCommand::HoldBest { id, user, choice_size: count, choices: choices.to_vec() };
+        let choices = choices.iter().map(|(charge, seats)| (charge.clone().into(), seats.clone()));
+        let choices = choices.collect();
+        let command = SeatCommand::HoldBest { id, user, choice_size: count, choices };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
         if let Some(version) = reply.strip_prefix("none ") {
             return Ok(Err(version.parse().map_err(|_| bad(&reply))?));
@@ -74,8 +77,8 @@ impl Engine {
         done(&reply, "released", Noun::Hold)
     }
 
-    /// HOLD → AVAILABLE for one seat, whichever hold of the user has it. `price` in KRW is
-    /// subtracted from the amount of the hold.
+    /// HOLD → AVAILABLE for one seat, whichever hold of the user has it. Its cost is subtracted from
+    /// the amount of the hold: that of the bill, or else `price` in KRW.
     ///
     /// Refusals: `NotYours`, `AlreadyReserved`, `PriceChanged` when the hold cost less.
     pub async fn release_seat(

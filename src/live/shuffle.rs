@@ -109,6 +109,7 @@ fn fixture(site: &KnownSite) -> Match {
         refund_fees: vec![],
         one_hold_per_user: false,
         holds_need_verified_email: false,
+        prices: None,
         archived: false,
     }
 }

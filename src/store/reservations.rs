@@ -1,5 +1,6 @@
 //! Reservations as rows. PostgreSQL has those whose payment has begun.
 
+use crate::domain::bill::Bill;
 use crate::domain::claim::{ClaimPayment, Reservation, ReservationStatus};
 use crate::domain::fact::PaymentFact;
 use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, UserId};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 const SELECT: &str = "
     select r.id, r.match_id, r.user_id, r.status, r.seats, r.amount, r.refund_terms,
+        r.bill,
         (extract(epoch from r.created_at) * 1000)::bigint as created_at,
         p.id as payment_id, p.method, p.status as payment_status, p.payment_key,
         coalesce(p.refunding, false) as refunding, p.amount as payment_amount, p.attempt,
@@ -38,21 +40,22 @@ const SELECT: &str = "
         from refunds where payment_id = p.id
     ) f on true";
 
-// A late fact does not know the terms of its sale, and does not change them.
+// A late fact does not know the terms and the bill of its sale, and does not change them.
 // Seats travel as text because `unnest` would flatten an array of arrays.
 const WRITE: &str = "
     insert into reservations
         (id, match_id, user_id, status, seats, amount, version, created_at, updated_at,
-            refund_terms)
+            refund_terms, bill)
     select id, match_id, user_id, status, string_to_array(seats, ',')::int[], amount, version,
-        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0), terms
+        to_timestamp(made / 1000.0), to_timestamp(at / 1000.0), terms, bill
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
-        $7::bigint[], $8::float8[], $9::float8[], $10::text[])
-        as t (id, match_id, user_id, status, seats, amount, version, made, at, terms)
+        $7::bigint[], $8::float8[], $9::float8[], $10::text[], $11::text[])
+        as t (id, match_id, user_id, status, seats, amount, version, made, at, terms, bill)
     on conflict (id) do update set status = excluded.status, seats = excluded.seats,
         amount = excluded.amount, version = excluded.version, updated_at = excluded.updated_at,
         refund_terms = case excluded.refund_terms when '' then reservations.refund_terms
-            else excluded.refund_terms end";
+            else excluded.refund_terms end,
+        bill = case excluded.bill when '' then reservations.bill else excluded.bill end";
 
 impl Store {
     /// Up to `count` reservations of a user, newest first.
@@ -126,6 +129,7 @@ fn from_row(row: &Row) -> Reservation {
         created_at: row.get("created_at"),
         payment,
         refund_terms: RefundTerms::parse(row.get("refund_terms")),
+        bill: Bill::parse(row.get("bill")).unwrap_or_default(),
         refunding: row.get("refunding"),
     }
 }
@@ -162,13 +166,17 @@ pub(super) async fn write(
     let terms: Vec<String> = facts()
         .map(|fact| fact.terms.as_ref().map(RefundTerms::text).unwrap_or_default())
         .collect();
+    let bills: Vec<String> = facts().map(|fact| fact.bill.text()).collect();
     let made: Vec<f64> = facts().map(|fact| fact.reservation.made_at() as f64).collect();
     let at: Vec<f64> = facts().map(|fact| fact.at as f64).collect();
     let statement = transaction.prepare_cached(WRITE).await?;
     transaction
         .execute(
             &statement,
-            &[&ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at, &terms],
+            &[
+                &ids, &matches, &users, &status, &seats, &amounts, &versions, &made, &at, &terms,
+                &bills,
+            ],
         )
         .await?;
     Ok(())

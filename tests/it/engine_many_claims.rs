@@ -166,6 +166,7 @@ fn sales_of(me: UserId, id: MatchId) -> Vec<Reservation> {
         created_at: 0,
         payment: None,
         refund_terms: None,
+        bill: Default::default(),
         refunding: false,
     };
     (1..=CLAIMS).map(sale).collect()

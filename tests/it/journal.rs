@@ -103,6 +103,7 @@ pub(crate) fn sale(match_id: MatchId, seats: &[u32], at: i64) -> PaymentFact {
         code: None,
         money: Default::default(),
         terms: None,
+        bill: Default::default(),
     }
 }
 

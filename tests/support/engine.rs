@@ -220,6 +220,7 @@ pub fn fixture(status: MatchStatus, queue: bool) -> Match {
         refund_fees: vec![],
         one_hold_per_user: false,
         holds_need_verified_email: false,
+        prices: None,
         archived: false,
     }
 }

@@ -362,6 +362,7 @@ fn fixture(id: MatchId, now: i64) -> Match {
         refund_fees: FEES.map(fee).to_vec(),
         one_hold_per_user: false,
         holds_need_verified_email: false,
+        prices: None,
         archived: false,
     }
 }

@@ -112,6 +112,7 @@ pub async fn create(
         sale_closes_at: given.sale_closes_at,
         refundable_until: given.refundable_until,
         refund_fees: given.refund_fees,
+        prices: None,
         one_hold_per_user: given.one_hold_per_user,
         holds_need_verified_email: given.holds_need_verified_email,
         draw_seed: None,
@@ -174,6 +175,8 @@ pub async fn replace(
         holds_need_verified_email: given.holds_need_verified_email,
         orphan_rule: given.orphan_rule,
         moved: old.moved || old.site_id != given.site_id,
+        // The grades of its prices are those of the site before.
+        prices: old.prices.filter(|_| old.site_id == given.site_id),
         ..old
     };
     let entry = user.act(Act::MatchChanged, match_target(id));

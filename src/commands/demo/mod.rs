@@ -141,6 +141,7 @@ fn document_of(fixture: &Fixture, site: &Site, partitions: u16) -> Match {
         refund_fees: vec![],
         one_hold_per_user: false,
         holds_need_verified_email: false,
+        prices: None,
         archived: false,
     }
 }

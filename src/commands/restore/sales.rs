@@ -190,6 +190,7 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
         code: None,
         money: Money { attempt: money.attempt, ..Money::default() },
         terms: claim.refund_terms.clone(),
+        bill: claim.bill.clone(),
     };
     if claim.state == ClaimState::Paying {
         restore.payments.push((PaymentStep::Begun, whole));
@@ -233,5 +234,6 @@ fn fact_of_kept(reservation: &Reservation, payment: &ClaimPayment, at: i64) -> P
         code: None,
         money: payment.money.clone(),
         terms: reservation.refund_terms.clone(),
+        bill: reservation.bill.clone(),
     }
 }

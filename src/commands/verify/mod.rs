@@ -291,6 +291,8 @@ fn compare_reservations(
             wrong(id, format!("{store} KRW in PostgreSQL, {redis} in Redis"));
         } else if claim.refund_terms != reservation.refund_terms {
             wrong(id, "other terms of refunds in PostgreSQL than in Redis".to_owned());
+        } else if claim.bill != reservation.bill {
+            wrong(id, "other prices of its seats in PostgreSQL than in Redis".to_owned());
         } else if let Some(what) = compare_money(&claim, reservation) {
             wrong(id, what);
         }
