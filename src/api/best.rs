@@ -5,8 +5,10 @@ use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::choice::{SEATS_PER_CALL_MAX, hold_error, refuse_early, refuse_unverified};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::ticket_types::{SeatTypes, TypesInput};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
+use crate::domain::bill::Charge;
 use crate::domain::ids::{MatchId, SeatId, SectionId};
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
@@ -42,6 +44,10 @@ pub struct BestInput {
     /// Side by side in one row (default), or the nearest split.
     #[serde(default = "side_by_side")]
     adjacent: bool,
+    /// Ticket types of the match's price list, together as many as `count`; default: all of the
+    /// first type.
+    #[schema(nullable = false)]
+    types: Option<TypesInput>,
 }
 
 fn side_by_side() -> bool {
@@ -53,13 +59,15 @@ pub async fn hold_best(
     services: &Services,
     user: &User,
     id: MatchId,
-    best: BestInput,
+    mut best: BestInput,
     operation: Operation,
 ) -> ApiResult<HoldView> {
     let (fixture, site) = services.fixture_with_site(id)?;
     refuse_unverified(services, user, &fixture)?;
+    let (types, grade) = (best.types.take(), best.grade.clone());
     let wish = checked(&site, best)?;
-    let hold = async |choices: &[(i64, Vec<SeatId>)]| {
+    let types = SeatTypes::of(&fixture, &site, (wish.count, grade.as_deref()), types)?;
+    let hold = async |choices: &[(Charge, Vec<SeatId>)]| {
         let key = operation.clone();
         let held = services.engine.hold_best(id, user.id, wish.count, choices, key).await;
         held.map_err(|error| hold_error(&fixture, error))
@@ -69,7 +77,7 @@ pub async fn hold_best(
     if !refuse_early(services, id, wish.count, &operation).await?
         && let Ok((hold_id, granted)) = hold(&[]).await?
     {
-        return HoldView::granted(&site, hold_id, &granted);
+        return HoldView::granted(&fixture, &site, hold_id, &granted);
     }
     let feed = services.hub.feed(id).await?;
     // The wish was checked with the plan of the catalogue. Numbers of grades are of one plan.
@@ -79,12 +87,17 @@ pub async fn hold_best(
     for _ in 0..ROUNDS_MAX {
         // Read before the look, so that the map is at least as new.
         let known = feed.version();
-        let proposed = feed.propose(&wish, CHOICES_MAX, true);
-        let none_left = proposed.is_empty();
-        let choices = proposed.iter().map(|choice| (choice.amount, choice.seat_ids.clone()));
-        let choices: Vec<(i64, Vec<SeatId>)> = choices.collect();
+        let wishes = types.wishes(&wish);
+        let proposed = wishes.iter().flat_map(|wish| feed.propose(wish, CHOICES_MAX, true));
+        let choices: Vec<(Charge, Vec<SeatId>)> = proposed
+            .filter_map(|choice| Some((types.charge(&site, &choice)?, choice.seat_ids.clone())))
+            .take(CHOICES_MAX)
+            .collect();
+        let none_left = choices.is_empty();
         let version = match hold(&choices).await? {
-            Ok((hold_id, granted)) => return HoldView::granted(&site, hold_id, &granted),
+            Ok((hold_id, granted)) => {
+                return HoldView::granted(&fixture, &site, hold_id, &granted);
+            }
             Err(version) => version,
         };
         // Redis has not changed since the map had no such seats, so there are none.

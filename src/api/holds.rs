@@ -3,16 +3,20 @@
 use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, hold_best};
-use crate::api::choice::{checked_seats, hold_error, refuse_early, refuse_unverified, seat_ids};
-use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::choice::{
+    SEATS_PER_CALL_MAX, checked_seats, hold_error, refuse_early, refuse_unverified, seat_ids,
+};
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::ticket_types::charge;
 use crate::api::views::{HoldView, claimed, moment};
-use crate::domain::catalog::MatchStatus;
+use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::claim::ClaimState;
-use crate::domain::ids::{HoldId, MatchId, SeatId};
+use crate::domain::ids::{AreaId, HoldId, MatchId, SeatId};
 use crate::domain::orphans::possible_orphans;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
+use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +27,8 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldInput {
     seat_ids: Option<Vec<SeatId>>,
+    seats: Option<Vec<SeatChoice>>,
+    areas: Option<Vec<AreaChoice>>,
     best_available: Option<BestInput>,
 }
 
@@ -31,15 +37,26 @@ pub struct HoldInput {
 #[serde(untagged)]
 pub enum HoldChoice {
     These(TheseSeats),
+    Places(Places),
     Best(BestSeats),
 }
 
 impl HoldInput {
     fn choice(self) -> ApiResult<HoldChoice> {
-        match (self.seat_ids, self.best_available) {
-            (Some(seat_ids), None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
-            (None, Some(best_available)) => Ok(HoldChoice::Best(BestSeats { best_available })),
-            _ => Err(ApiError::field("seatIds", "give either seatIds or bestAvailable")),
+        let places = (self.seats.is_some() || self.areas.is_some()).then(|| Places {
+            seats: self.seats.unwrap_or_default(),
+            areas: self.areas.unwrap_or_default(),
+        });
+        match (self.seat_ids, places, self.best_available) {
+            (Some(seat_ids), None, None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
+            (None, Some(places), None) => Ok(HoldChoice::Places(places)),
+            (None, None, Some(best_available)) => {
+                Ok(HoldChoice::Best(BestSeats { best_available }))
+            }
+            _ => {
+                let message = "give either seatIds, or seats and areas, or bestAvailable";
+                Err(ApiError::field("seatIds", message))
+            }
         }
     }
 }
@@ -50,6 +67,96 @@ impl HoldInput {
 pub struct TheseSeats {
     #[schema(schema_with = seat_ids)]
     seat_ids: Vec<SeatId>,
+}
+
+/// Seats with their ticket types, and places of areas: all of them or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Places {
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    seats: Vec<SeatChoice>,
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    areas: Vec<AreaChoice>,
+}
+
+/// A seat, by its id or by the organiser's own id.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeatChoice {
+    #[schema(nullable = false)]
+    seat_id: Option<SeatId>,
+    /// Instead of `seatId`.
+    #[schema(nullable = false)]
+    external_id: Option<String>,
+    /// The code of a ticket type of the match's price list; default: the first one.
+    #[serde(rename = "type")]
+    #[schema(nullable = false)]
+    ticket_type: Option<String>,
+}
+
+/// Places of an area without seats.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AreaChoice {
+    area_id: AreaId,
+    #[schema(minimum = 1, maximum = 100)]
+    quantity: u32,
+    /// As that of a seat.
+    #[serde(rename = "type")]
+    #[schema(nullable = false)]
+    ticket_type: Option<String>,
+}
+
+/// A seat, and the code of its ticket type; without a code it is of the first type.
+type TypedSeat = (SeatId, Option<String>);
+
+impl Places {
+    /// The seats that are meant, in their order.
+    fn seats(self, fixture: &Match, site: &KnownSite) -> ApiResult<Vec<TypedSeat>> {
+        refuse_areas(fixture, &self.areas)?;
+        if !(1..=SEATS_PER_CALL_MAX).contains(&self.seats.len()) {
+            let message = format!("must name 1 to {SEATS_PER_CALL_MAX} seats");
+            return Err(ApiError::field("seats", message));
+        }
+        let (mut found, mut errors) = (Vec::with_capacity(self.seats.len()), Vec::new());
+        for (number, seat) in self.seats.into_iter().enumerate() {
+            let by_external = |id: String| site.index.seat_by_external_id(&id).ok_or(id);
+            match (seat.seat_id, seat.external_id.map(by_external)) {
+                (Some(id), None) | (None, Some(Ok(id))) => found.push((id, seat.ticket_type)),
+                (None, Some(Err(id))) => errors.push(FieldError {
+                    field: format!("seats[{number}].externalId"),
+                    message: format!("the site has no seat {id}"),
+                }),
+                _ => errors.push(FieldError {
+                    field: format!("seats[{number}]"),
+                    message: "give either seatId or externalId".to_owned(),
+                }),
+            }
+        }
+        if errors.is_empty() { Ok(found) } else { Err(ApiError::fields(errors)) }
+    }
+}
+
+/// Refuses areas that the site does not have.
+fn refuse_areas(fixture: &Match, areas: &[AreaChoice]) -> ApiResult<()> {
+    let mut errors = Vec::new();
+    for (number, area) in areas.iter().enumerate() {
+        let list = fixture.prices.as_ref();
+        let is_known = |code: &str| list.is_some_and(|list| list.type_of(Some(code)).is_some());
+        if let Some(code) = area.ticket_type.as_deref().filter(|code| !is_known(code)) {
+            let message = format!("the match has no ticket type {code}");
+            errors.push(FieldError { field: format!("areas[{number}].type"), message });
+        }
+        if !(1..=SEATS_PER_CALL_MAX).contains(&(area.quantity as usize)) {
+            let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
+            errors.push(FieldError { field: format!("areas[{number}].quantity"), message });
+        }
+        let message = format!("the site has no area {} without seats", area.area_id);
+        errors.push(FieldError { field: format!("areas[{number}].areaId"), message });
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::fields(errors)) }
 }
 
 /// The best seats that are left.
@@ -90,7 +197,8 @@ pub async fn mine(
         }
         holds.push(HoldView {
             hold_id: HoldId(claim.id.0),
-            seats: claimed(&site, &claim.seats)?,
+            seats: claimed(&fixture, &site, &claim.seats, &claim.bill)?,
+            service_fee: claim.bill.service_fee(&claim.seats),
             amount: claim.amount,
             expires_at: moment(claim.deadline)?,
         });
@@ -108,7 +216,8 @@ pub async fn mine(
         ErrorCode::PassRequired, ErrorCode::SeatNotFound, ErrorCode::SeatTaken,
         ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit,
         ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::SoldOut,
-        ErrorCode::CoolDown, ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified]))))]
+        ErrorCode::CoolDown, ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified,
+        ErrorCode::TypeLimit]))))]
 pub async fn hold(
     State(services): State<Arc<Services>>,
     user: User,
@@ -119,7 +228,12 @@ pub async fn hold(
     let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
     let view = match input.value.choice()? {
         HoldChoice::These(TheseSeats { seat_ids }) => {
-            hold_seats(&services, &user, id, seat_ids, operation).await?
+            let seats = seat_ids.into_iter().map(|seat| (seat, None)).collect();
+            hold_seats(&services, &user, id, seats, operation).await?
+        }
+        HoldChoice::Places(places) => {
+            let (fixture, site) = services.fixture_with_site(id)?;
+            hold_seats(&services, &user, id, places.seats(&fixture, &site)?, operation).await?
         }
         HoldChoice::Best(BestSeats { best_available }) => {
             hold_best(&services, &user, id, best_available, operation).await?
@@ -136,29 +250,30 @@ pub async fn hold(
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::SeatLimit,
         ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::CoolDown,
-        ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified]))))]
+        ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified, ErrorCode::TypeLimit]))))]
 pub async fn hold_seat(
     State(services): State<Arc<Services>>,
     user: User,
     Path((id, seat)): Path<(MatchId, SeatId)>,
 ) -> ApiResult<Okay<HoldView>> {
-    Ok(Okay(hold_seats(&services, &user, id, vec![seat], Operation::default()).await?))
+    Ok(Okay(hold_seats(&services, &user, id, vec![(seat, None)], Operation::default()).await?))
 }
 
 async fn hold_seats(
     services: &Services,
     user: &User,
     id: MatchId,
-    seats: Vec<SeatId>,
+    typed: Vec<TypedSeat>,
     operation: Operation,
 ) -> ApiResult<HoldView> {
     let (fixture, site) = services.fixture_with_site(id)?;
     refuse_unverified(services, user, &fixture)?;
-    let amount = checked_seats(&site, &seats)?;
+    let charge = charge(&fixture, &site, &typed)?;
+    let seats: Vec<SeatId> = typed.into_iter().map(|(seat, _)| seat).collect();
     refuse_early(services, id, seats.len(), &operation).await?;
     let orphans = if fixture.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
     let wanted = seats.clone();
-    let held = services.engine.hold(id, user.id, seats, amount, &orphans, operation).await;
+    let held = services.engine.hold(id, user.id, seats, charge, &orphans, operation).await;
     let (hold_id, granted) = match held {
         Err(EngineError::Refused(Refusal::Taken(lost))) => {
             let alternatives = alternatives(services, id, &wanted).await;
@@ -166,7 +281,7 @@ async fn hold_seats(
         }
         other => other.map_err(|error| hold_error(&fixture, error))?,
     };
-    HoldView::granted(&site, hold_id, &granted)
+    HoldView::granted(&fixture, &site, hold_id, &granted)
 }
 
 /// Releases the seats of a hold.

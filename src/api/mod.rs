@@ -30,6 +30,7 @@ mod outgoing;
 pub mod page;
 pub mod passwords;
 pub mod payments;
+pub mod prices;
 mod progress;
 pub mod queue;
 pub mod reservations;
@@ -44,6 +45,7 @@ mod shared;
 pub mod sites;
 pub mod socket;
 pub mod staff;
+pub mod ticket_types;
 pub mod tls;
 pub mod tokens;
 pub mod trail;
@@ -181,6 +183,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         // catalogue
         .routes(routes!(matches::list))
         .routes(routes!(matches::get))
+        .routes(routes!(prices::get))
         // seats, now
         .routes(routes!(seats::of_block))
         .routes(routes!(reservations::create, reservations::list))
@@ -191,6 +194,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sites::replace, admin::sites::delete))
         .routes(routes!(admin::matches::create, admin::matches::list))
         .routes(routes!(admin::matches::replace, admin::matches::delete))
+        .routes(routes!(admin::prices::replace))
         .routes(routes!(admin::sale::announce))
         .routes(routes!(admin::sale::open))
         .routes(routes!(admin::sale::close))

@@ -2,9 +2,12 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult};
+use crate::domain::bill::{Bill, BillLine};
+use crate::domain::catalog::Match;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId};
 use crate::domain::plan::Label;
+use crate::domain::prices::Name;
 use crate::domain::refund::{Quote, RefundTerms};
 use crate::engine::reply::Granted;
 use crate::live::catalog::KnownSite;
@@ -20,20 +23,53 @@ pub struct ClaimedSeat {
     pub label: String,
     /// In Korean; unique in the site.
     pub label_ko: String,
-    /// In KRW.
+    /// The organiser's own id of the seat.
+    #[schema(required)]
+    pub external_id: Option<String>,
+    /// The code of its ticket type; null where the match had no price list at the hold.
+    #[serde(rename = "type")]
+    #[schema(required)]
+    pub ticket_type: Option<String>,
+    /// The name of that type; null, too, when the price list of today does not have it.
+    #[schema(required)]
+    pub type_name: Option<Name>,
+    /// In KRW, without the service fee.
     pub price: i64,
+    /// Price and service fee together, in KRW.
+    #[serde(skip)]
+    pub cost: i64,
 }
 
-/// Seats with label and price. Refuses seats that the site does not have.
-pub fn claimed(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<ClaimedSeat>> {
+/// Seats with label and price: that of the bill, or that of the plan where the bill has none.
+/// Refuses seats that the site does not have.
+pub fn claimed(
+    fixture: &Match,
+    site: &KnownSite,
+    seats: &[SeatId],
+    bill: &Bill,
+) -> ApiResult<Vec<ClaimedSeat>> {
     let (mut known, mut unknown) = (Vec::with_capacity(seats.len()), Vec::new());
     for seat in seats {
-        match (site.index.label(*seat), site.index.price(*seat)) {
-            (Some(Label { english: label, korean: label_ko }), Some(price)) => {
-                known.push(ClaimedSeat { seat_id: *seat, label, label_ko, price });
-            }
-            _ => unknown.push(*seat),
-        }
+        let (Some(Label { english: label, korean: label_ko }), Some(planned)) =
+            (site.index.label(*seat), site.index.price(*seat))
+        else {
+            unknown.push(*seat);
+            continue;
+        };
+        let line = bill.line(*seat);
+        let ticket_type = line.map(|line| line.ticket_type.clone());
+        let list = fixture.prices.as_ref().zip(ticket_type.as_deref());
+        let named = list.and_then(|(list, code)| list.type_of(Some(code)));
+        known.push(ClaimedSeat {
+            seat_id: *seat,
+            label,
+            label_ko,
+            external_id: None,
+            type_name: named.map(|named| named.name.clone()),
+            ticket_type,
+            price: line.map_or(planned, BillLine::price),
+            cost: line.map_or(planned, |line| line.cost),
+        });
     }
     if unknown.is_empty() { Ok(known) } else { Err(ApiError::seats_not_found(unknown)) }
 }
@@ -50,19 +86,27 @@ pub struct HoldView {
     #[schema(value_type = uuid::Uuid)]
     pub hold_id: HoldId,
     pub seats: Vec<ClaimedSeat>,
-    /// In KRW.
+    /// With the service fee, in KRW.
     pub amount: i64,
+    /// The part of the amount that is the service fee, in KRW.
+    pub service_fee: i64,
     pub expires_at: jiff::Timestamp,
 }
 
 impl HoldView {
     /// A hold that was granted now.
-    pub fn granted(site: &KnownSite, hold_id: HoldId, granted: &Granted) -> ApiResult<Self> {
+    pub fn granted(
+        fixture: &Match,
+        site: &KnownSite,
+        hold_id: HoldId,
+        granted: &Granted,
+    ) -> ApiResult<Self> {
         metrics::counter!("grandstand_seats_held_total").increment(granted.seats.len() as u64);
         Ok(Self {
             hold_id,
-            seats: claimed(site, &granted.seats)?,
+            seats: claimed(fixture, site, &granted.seats, &granted.bill)?,
             amount: granted.amount,
+            service_fee: granted.bill.service_fee(&granted.seats),
             expires_at: moment(granted.deadline)?,
         })
     }
@@ -78,8 +122,10 @@ pub struct ReservationView {
     pub match_id: MatchId,
     pub status: ReservationStatus,
     pub seats: Vec<ClaimedSeat>,
-    /// In KRW.
+    /// With the service fee, in KRW.
     pub amount: i64,
+    /// The part of the amount that is the service fee, in KRW.
+    pub service_fee: i64,
     /// The end of the time to pay, while PENDING.
     #[schema(required)]
     pub expires_at: Option<jiff::Timestamp>,
@@ -131,7 +177,7 @@ impl RefundView {
         if !open.contains(&reservation.status) || seats.is_empty() {
             return None;
         }
-        let prices: Vec<_> = seats.iter().map(|seat| (seat.seat_id, seat.price)).collect();
+        let prices: Vec<_> = seats.iter().map(|seat| (seat.seat_id, seat.cost)).collect();
         let kept = reservation.refund_terms.as_ref();
         Some(Self::of(&Quote::now(kept, Some(offered), now_ms, &prices)?))
     }
@@ -143,7 +189,7 @@ impl RefundView {
         offered: &RefundTerms,
         seats: &[ClaimedSeat],
     ) -> Option<Self> {
-        let prices: Vec<_> = seats.iter().map(|seat| (seat.seat_id, seat.price)).collect();
+        let prices: Vec<_> = seats.iter().map(|seat| (seat.seat_id, seat.cost)).collect();
         let kept = reservation.refund_terms.as_ref();
         let is_paid = reservation.status == ReservationStatus::Confirmed && !prices.is_empty();
         is_paid.then(|| Self::of(&Quote::of_organiser(kept, offered, now_ms, &prices)))
@@ -171,7 +217,9 @@ impl ReservationView {
         // Empty while this node does not know the plan: never seats at 0 KRW.
         let seats = known
             .as_ref()
-            .and_then(|(_, site)| claimed(site, &reservation.seats).ok())
+            .and_then(|(fixture, site)| {
+                claimed(fixture, site, &reservation.seats, &reservation.bill).ok()
+            })
             .unwrap_or_default();
         let refund = known.as_ref().and_then(|(fixture, _)| {
             RefundView::at(now_ms, reservation, &fixture.refund_terms(), &seats)
@@ -184,6 +232,7 @@ impl ReservationView {
             status: reservation.status,
             seats,
             amount: reservation.amount,
+            service_fee: reservation.bill.service_fee(&reservation.seats),
             expires_at: reservation.expires_at.and_then(time),
             created_at: time(reservation.created_at),
             payment: payment.map(|payment| PaymentView::of(services, reservation, payment)),

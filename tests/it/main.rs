@@ -81,6 +81,7 @@ mod outside;
 mod oversell;
 mod own_account;
 mod page;
+mod prices;
 mod privileges;
 mod purchase;
 mod queue_api;

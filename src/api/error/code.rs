@@ -143,6 +143,8 @@ codes! {
          first.",
     /// These would be more seats than one person may have in a match.
     SeatLimit = 409: "This would be more seats than one person may have in a match.",
+    /// The hold has more seats of a ticket type than the price list allows, as `detail` says.
+    TypeLimit = 409: "This would be more seats of a ticket type than one hold may have.",
     /// The match is not on sale yet, or not any more, as `detail` says.
     MatchNotOpen = 409: "Tickets of this match are not on sale at the moment.",
     /// The hold has become a reservation; a caller whose own reservation has the seats also gets

@@ -45,6 +45,7 @@ export const sentences: Sentences = {
     SOLD_OUT: 'No seats are left that match your wishes.',
     ORPHAN_SEAT: 'This choice would leave a single empty seat. Please move it by one seat.',
     ONE_HOLD_ONLY: 'You have seats of this match that are not paid yet. Pay for them, or give them back first.',
+    TYPE_LIMIT: 'That is more seats of one ticket type than a hold may have.',
     SEAT_LIMIT: 'That is more seats than one person may hold.',
     MATCH_NOT_OPEN: 'This match is not on sale now.',
     ALREADY_RESERVED: 'These seats are already reserved. Please continue in My tickets.',

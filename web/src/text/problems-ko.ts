@@ -44,6 +44,7 @@ export const sentences: Sentences = {
     SOLD_OUT: '조건에 맞는 좌석이 남아 있지 않습니다.',
     ORPHAN_SEAT: '이렇게 고르면 빈 좌석이 하나만 따로 남습니다. 한 칸 옮겨 골라 주세요.',
     ONE_HOLD_ONLY: '이 경기에 아직 결제하지 않은 좌석이 있습니다. 먼저 결제하거나 반납해 주세요.',
+    TYPE_LIMIT: '한 번에 잡을 수 있는 이 권종의 좌석 수를 넘었습니다.',
     SEAT_LIMIT: '한 사람이 잡을 수 있는 좌석 수를 넘었습니다.',
     MATCH_NOT_OPEN: '이 경기는 지금 판매하지 않습니다.',
     ALREADY_RESERVED: '이미 예매된 좌석입니다. 내 예매에서 이어서 진행해 주세요.',
