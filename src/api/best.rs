@@ -1,31 +1,25 @@
-//! The best seats that are left. This node proposes several choices, and the script takes the first
-//! choice whose seats are all free, so that nobody loses a race between the look and the hold.
+//! The best seats that are left.
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::choice::{SEATS_PER_CALL_MAX, hold_error, refuse_early, refuse_unverified};
+use crate::api::choice::{SEATS_PER_CALL_MAX, refuse_unverified};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::one_of::{CHOICES_MAX, Want};
+use crate::api::places::{area_full, is_without_seats};
 use crate::api::ticket_types::{SeatTypes, TypesInput};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
-use crate::domain::bill::Charge;
-use crate::domain::ids::{MatchId, SeatId, SectionId};
+use crate::domain::ids::{AreaId, MatchId, SeatId, SectionId};
+use crate::domain::plan::ACCESSIBLE;
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
+use crate::live::match_feed::MatchFeed;
 use crate::live::proposals::Choice;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::ToSchema;
 
-/// The most choices of one call. Fewer: in a crowd all of them are taken. More: too many seats for
-/// one batch.
-const CHOICES_MAX: usize = 12;
-/// The most rounds against a crowd. More: the buyer waits longer before being told to try again.
-const ROUNDS_MAX: usize = 8;
-/// How long a round waits for the map of this node to catch up with Redis.
-const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(500);
 /// The most alternatives of a refused choice.
 const ALTERNATIVES_MAX: usize = 3;
 
@@ -39,11 +33,19 @@ pub struct BestInput {
     /// Only in these sections.
     #[serde(default)]
     section_ids: Vec<SectionId>,
+    /// Only in this area. In an area without seats, these are places.
+    #[schema(nullable = false)]
+    area_id: Option<AreaId>,
     /// Only of this grade.
     grade: Option<String>,
     /// Side by side in one row (default), or the nearest split.
     #[serde(default = "side_by_side")]
     adjacent: bool,
+    /// So many of them are accessible, with seats for companions beside them. Without it, nobody is
+    /// given an accessible or companion seat.
+    #[serde(default)]
+    #[schema(maximum = 100)]
+    accessible: u32,
     /// Ticket types of the match's price list, together as many as `count`; default: all of the
     /// first type.
     #[schema(nullable = false)]
@@ -67,46 +69,29 @@ pub async fn hold_best(
     let (types, grade) = (best.types.take(), best.grade.clone());
     let wish = checked(&site, best)?;
     let types = SeatTypes::of(&fixture, &site, (wish.count, grade.as_deref()), types)?;
-    let hold = async |choices: &[(Charge, Vec<SeatId>)]| {
-        let key = operation.clone();
-        let held = services.engine.hold_best(id, user.id, wish.count, choices, key).await;
-        held.map_err(|error| hold_error(&fixture, error))
+    let (count, none_left) = (wish.count, (wish.places, wish.area));
+    let want = Want {
+        services,
+        user,
+        id,
+        fixture: fixture.clone(),
+        site: site.clone(),
+        count,
+        named: vec![],
+        operation,
     };
-    // Without a choice the script only says whether the match is on sale, and returns the seats of
-    // an earlier call under the same key.
-    if !refuse_early(services, id, wish.count, &operation).await?
-        && let Ok((hold_id, granted)) = hold(&[]).await?
-    {
-        return HoldView::granted(&fixture, &site, hold_id, &granted);
-    }
-    let feed = services.hub.feed(id).await?;
-    // The wish was checked with the plan of the catalogue. Numbers of grades are of one plan.
-    if feed.site().site.version != site.site.version {
-        return Err(ErrorCode::Overloaded.into());
-    }
-    for _ in 0..ROUNDS_MAX {
-        // Read before the look, so that the map is at least as new.
-        let known = feed.version();
+    let propose = |feed: &MatchFeed| {
         let wishes = types.wishes(&wish);
         let proposed = wishes.iter().flat_map(|wish| feed.propose(wish, CHOICES_MAX, true));
-        let choices: Vec<(Charge, Vec<SeatId>)> = proposed
-            .filter_map(|choice| Some((types.charge(&site, &choice)?, choice.seat_ids.clone())))
-            .take(CHOICES_MAX)
-            .collect();
-        let none_left = choices.is_empty();
-        let version = match hold(&choices).await? {
-            Ok((hold_id, granted)) => {
-                return HoldView::granted(&fixture, &site, hold_id, &granted);
-            }
-            Err(version) => version,
-        };
-        // Redis has not changed since the map had no such seats, so there are none.
-        if none_left && known >= version {
-            return Err(ErrorCode::SoldOut.into());
-        }
-        feed.wait_for_version(version, CATCH_UP_TIMEOUT).await;
-    }
-    Err(ErrorCode::Overloaded.into())
+        let priced = proposed
+            .filter_map(|choice| Some((types.charge(&site, &choice)?, choice.seat_ids.clone())));
+        Ok(priced.take(CHOICES_MAX).collect())
+    };
+    let refuse = |feed: &MatchFeed| match none_left {
+        (true, Some(area)) => area_full(area, feed),
+        _ => ErrorCode::SoldOut.into(),
+    };
+    want.hold(propose, refuse).await
 }
 
 fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
@@ -114,7 +99,14 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
         let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
         return Err(ApiError::field("bestAvailable.count", message));
     }
+    if best.accessible as usize > best.count {
+        return Err(ApiError::field("bestAvailable.accessible", "must not be more than count"));
+    }
     let plan = &site.site.plan;
+    if let Some(area) = best.area_id.filter(|id| plan.areas.iter().all(|area| area.id != *id)) {
+        let message = format!("the site has no area {area}");
+        return Err(ApiError::field("bestAvailable.areaId", message));
+    }
     let sections: HashSet<SectionId> =
         plan.areas.iter().flat_map(|area| &area.sections).map(|section| section.id).collect();
     if let Some(unknown) = best.section_ids.iter().find(|id| !sections.contains(id)) {
@@ -132,7 +124,15 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
     sections.sort_unstable();
     sections.dedup();
     let (count, adjacent) = (best.count, best.adjacent);
-    Ok(Wish { sections, grade: grade.transpose()?, adjacent, ..Wish::seats(count) })
+    Ok(Wish {
+        sections,
+        grade: grade.transpose()?,
+        adjacent,
+        area: best.area_id,
+        accessible: best.accessible as usize,
+        places: best.area_id.is_some_and(|area| is_without_seats(site, area)),
+        ..Wish::seats(count)
+    })
 }
 
 /// Up to three choices as good as the seats that were lost: the same number, side by side, first in
@@ -143,7 +143,11 @@ pub async fn alternatives(services: &Services, id: MatchId, lost: &[SeatId]) -> 
     let index = &feed.site().index;
     let sections = index.section_of(*first).into_iter().collect();
     let grade = index.grade_number_of(*first);
-    let near = Wish { sections, grade, ..Wish::seats(lost.len()) };
+    let accessible = index.with_attribute(ACCESSIBLE).map_or(0, |set| {
+        let positions = lost.iter().filter_map(|seat| index.position(*seat));
+        positions.filter(|position| set.contains(*position)).count()
+    });
+    let near = Wish { sections, grade, accessible, ..Wish::seats(lost.len()) };
     let found = feed.propose(&near, ALTERNATIVES_MAX, false);
     if !found.is_empty() {
         return found;

@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::domain::catalog::{Match, MatchStatus};
+use crate::domain::choosing::{companions_alone, missing_of_units};
 use crate::domain::ids::{MatchId, SeatId};
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
@@ -59,6 +60,28 @@ pub fn checked_seats(site: &KnownSite, seats: &[SeatId]) -> ApiResult<i64> {
 pub fn priced(site: &KnownSite, seats: &[SeatId]) -> ApiResult<Vec<(SeatId, i64)>> {
     checked_seats(site, seats)?;
     Ok(seats.iter().filter_map(|seat| Some((*seat, site.index.price(*seat)?))).collect())
+}
+
+/// Refuses a part of what is sold only as a whole.
+pub fn refuse_parts_of_units(site: &KnownSite, seats: &[SeatId]) -> ApiResult<()> {
+    match missing_of_units(&site.index, seats) {
+        missing if missing.is_empty() => Ok(()),
+        missing => Err(ApiError::with_seats(ErrorCode::UnitIncomplete, missing)),
+    }
+}
+
+/// Refuses a choice by hand that the plan forbids: places that nobody chooses, parts of units, and
+/// seats for companions without an accessible seat.
+pub fn refuse_odd_choice(site: &KnownSite, seats: &[SeatId]) -> ApiResult<()> {
+    if let Some(place) = seats.iter().find(|seat| site.index.is_place(**seat)) {
+        let message = format!("{place} is a place without a seat; give areas with a quantity");
+        return Err(ApiError::field("seatIds", message));
+    }
+    refuse_parts_of_units(site, seats)?;
+    match companions_alone(&site.index, seats) {
+        alone if alone.is_empty() => Ok(()),
+        alone => Err(ApiError::with_seats(ErrorCode::AccessibleOnly, alone)),
+    }
 }
 
 impl Services {

@@ -4,19 +4,20 @@ use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::best::{BestInput, alternatives, hold_best};
 use crate::api::choice::{
-    SEATS_PER_CALL_MAX, checked_seats, hold_error, refuse_early, refuse_unverified, seat_ids,
+    checked_seats, hold_error, refuse_early, refuse_odd_choice, refuse_parts_of_units,
+    refuse_unverified, seat_ids,
 };
-use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::places::{AreaChoice, Places, SeatChoice, TypedSeat, hold_places};
 use crate::api::ticket_types::charge;
 use crate::api::views::{HoldView, claimed, moment};
-use crate::domain::catalog::{Match, MatchStatus};
+use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
-use crate::domain::ids::{AreaId, HoldId, MatchId, SeatId};
+use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::domain::orphans::possible_orphans;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
-use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -43,10 +44,7 @@ pub enum HoldChoice {
 
 impl HoldInput {
     fn choice(self) -> ApiResult<HoldChoice> {
-        let places = (self.seats.is_some() || self.areas.is_some()).then(|| Places {
-            seats: self.seats.unwrap_or_default(),
-            areas: self.areas.unwrap_or_default(),
-        });
+        let places = Places::of(self.seats, self.areas);
         match (self.seat_ids, places, self.best_available) {
             (Some(seat_ids), None, None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
             (None, Some(places), None) => Ok(HoldChoice::Places(places)),
@@ -67,96 +65,6 @@ impl HoldInput {
 pub struct TheseSeats {
     #[schema(schema_with = seat_ids)]
     seat_ids: Vec<SeatId>,
-}
-
-/// Seats with their ticket types, and places of areas: all of them or none.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Places {
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    seats: Vec<SeatChoice>,
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    areas: Vec<AreaChoice>,
-}
-
-/// A seat, by its id or by the organiser's own id.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SeatChoice {
-    #[schema(nullable = false)]
-    seat_id: Option<SeatId>,
-    /// Instead of `seatId`.
-    #[schema(nullable = false)]
-    external_id: Option<String>,
-    /// The code of a ticket type of the match's price list; default: the first one.
-    #[serde(rename = "type")]
-    #[schema(nullable = false)]
-    ticket_type: Option<String>,
-}
-
-/// Places of an area without seats.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AreaChoice {
-    area_id: AreaId,
-    #[schema(minimum = 1, maximum = 100)]
-    quantity: u32,
-    /// As that of a seat.
-    #[serde(rename = "type")]
-    #[schema(nullable = false)]
-    ticket_type: Option<String>,
-}
-
-/// A seat, and the code of its ticket type; without a code it is of the first type.
-type TypedSeat = (SeatId, Option<String>);
-
-impl Places {
-    /// The seats that are meant, in their order.
-    fn seats(self, fixture: &Match, site: &KnownSite) -> ApiResult<Vec<TypedSeat>> {
-        refuse_areas(fixture, &self.areas)?;
-        if !(1..=SEATS_PER_CALL_MAX).contains(&self.seats.len()) {
-            let message = format!("must name 1 to {SEATS_PER_CALL_MAX} seats");
-            return Err(ApiError::field("seats", message));
-        }
-        let (mut found, mut errors) = (Vec::with_capacity(self.seats.len()), Vec::new());
-        for (number, seat) in self.seats.into_iter().enumerate() {
-            let by_external = |id: String| site.index.seat_by_external_id(&id).ok_or(id);
-            match (seat.seat_id, seat.external_id.map(by_external)) {
-                (Some(id), None) | (None, Some(Ok(id))) => found.push((id, seat.ticket_type)),
-                (None, Some(Err(id))) => errors.push(FieldError {
-                    field: format!("seats[{number}].externalId"),
-                    message: format!("the site has no seat {id}"),
-                }),
-                _ => errors.push(FieldError {
-                    field: format!("seats[{number}]"),
-                    message: "give either seatId or externalId".to_owned(),
-                }),
-            }
-        }
-        if errors.is_empty() { Ok(found) } else { Err(ApiError::fields(errors)) }
-    }
-}
-
-/// Refuses areas that the site does not have.
-fn refuse_areas(fixture: &Match, areas: &[AreaChoice]) -> ApiResult<()> {
-    let mut errors = Vec::new();
-    for (number, area) in areas.iter().enumerate() {
-        let list = fixture.prices.as_ref();
-        let is_known = |code: &str| list.is_some_and(|list| list.type_of(Some(code)).is_some());
-        if let Some(code) = area.ticket_type.as_deref().filter(|code| !is_known(code)) {
-            let message = format!("the match has no ticket type {code}");
-            errors.push(FieldError { field: format!("areas[{number}].type"), message });
-        }
-        if !(1..=SEATS_PER_CALL_MAX).contains(&(area.quantity as usize)) {
-            let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
-            errors.push(FieldError { field: format!("areas[{number}].quantity"), message });
-        }
-        let message = format!("the site has no area {} without seats", area.area_id);
-        errors.push(FieldError { field: format!("areas[{number}].areaId"), message });
-    }
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::fields(errors)) }
 }
 
 /// The best seats that are left.
@@ -217,7 +125,8 @@ pub async fn mine(
         ErrorCode::AlreadyHeld, ErrorCode::AlreadyReserved, ErrorCode::SeatLimit,
         ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::SoldOut,
         ErrorCode::CoolDown, ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified,
-        ErrorCode::TypeLimit]))))]
+        ErrorCode::TypeLimit, ErrorCode::AreaFull, ErrorCode::UnitIncomplete,
+        ErrorCode::AccessibleOnly]))))]
 pub async fn hold(
     State(services): State<Arc<Services>>,
     user: User,
@@ -232,8 +141,14 @@ pub async fn hold(
             hold_seats(&services, &user, id, seats, operation).await?
         }
         HoldChoice::Places(places) => {
-            let (fixture, site) = services.fixture_with_site(id)?;
-            hold_seats(&services, &user, id, places.seats(&fixture, &site)?, operation).await?
+            let (_, site) = services.fixture_with_site(id)?;
+            let seats = places.named_seats(&site)?;
+            match places.areas.is_empty() {
+                true => hold_seats(&services, &user, id, seats, operation).await?,
+                false => {
+                    hold_places(&services, &user, id, (seats, &places.areas), operation).await?
+                }
+            }
         }
         HoldChoice::Best(BestSeats { best_available }) => {
             hold_best(&services, &user, id, best_available, operation).await?
@@ -250,7 +165,8 @@ pub async fn hold(
     extensions(("x-codes" = json!([
         ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::SeatLimit,
         ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::CoolDown,
-        ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified, ErrorCode::TypeLimit]))))]
+        ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified, ErrorCode::TypeLimit,
+        ErrorCode::UnitIncomplete, ErrorCode::AccessibleOnly]))))]
 pub async fn hold_seat(
     State(services): State<Arc<Services>>,
     user: User,
@@ -270,6 +186,7 @@ async fn hold_seats(
     refuse_unverified(services, user, &fixture)?;
     let charge = charge(&fixture, &site, &typed)?;
     let seats: Vec<SeatId> = typed.into_iter().map(|(seat, _)| seat).collect();
+    refuse_odd_choice(&site, &seats)?;
     refuse_early(services, id, seats.len(), &operation).await?;
     let orphans = if fixture.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
     let wanted = seats.clone();
@@ -307,7 +224,7 @@ pub async fn release(
     responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::NotYours, ErrorCode::HoldNotFound, ErrorCode::AlreadyReserved,
-        ErrorCode::AmountMismatch]))))]
+        ErrorCode::AmountMismatch, ErrorCode::UnitIncomplete]))))]
 pub async fn release_seat(
     State(services): State<Arc<Services>>,
     user: User,
@@ -315,6 +232,7 @@ pub async fn release_seat(
 ) -> ApiResult<NoContent> {
     let (_, site) = services.fixture_with_site(id)?;
     let price = checked_seats(&site, &[seat])?;
+    refuse_parts_of_units(&site, &[seat])?;
     services.engine.release_seat(id, user.id, seat, price).await?;
     Ok(NoContent)
 }

@@ -2,7 +2,7 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::choice::{priced, seat_ids, some_seat_ids};
+use crate::api::choice::{priced, refuse_parts_of_units, seat_ids, some_seat_ids};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
@@ -117,7 +117,11 @@ pub async fn create(
     let (_, site) = services.fixture_with_site(match_id)?;
     let source = match choice {
         ReserveChoice::Hold(hold) => Source::Hold(hold.hold_id),
-        ReserveChoice::Seats(seats) => Source::Seats(priced(&site, &seats.seat_ids)?),
+        ReserveChoice::Seats(seats) => {
+            let priced = priced(&site, &seats.seat_ids)?;
+            refuse_parts_of_units(&site, &seats.seat_ids)?;
+            Source::Seats(priced)
+        }
     };
     let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
     let reservation = Reservation {
@@ -248,7 +252,7 @@ pub struct CancelInput {
     extensions(("x-codes" = json!([
         ErrorCode::MatchNotFound, ErrorCode::SeatNotFound, ErrorCode::NotCancellable,
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
-        ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::MatchArchived,
+        ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::UnitIncomplete, ErrorCode::MatchArchived,
         ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
@@ -273,7 +277,9 @@ pub fn cancellation(
 ) -> ApiResult<Cancellation> {
     let site = services.fixture_with_site(reservation.match_id).map(|(_, site)| site);
     if let Some(seat_ids) = seat_ids {
-        let seats = costs(&reservation.bill, priced(&*site?, &seat_ids)?);
+        let site = site?;
+        let seats = costs(&reservation.bill, priced(&site, &seat_ids)?);
+        refuse_parts_of_units(&site, &seat_ids)?;
         return Ok(Cancellation { extent: Extent::These, seats, right });
     }
     // Without a fee the script needs no prices.

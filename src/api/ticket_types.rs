@@ -38,7 +38,8 @@ pub fn charge(
     if !errors.is_empty() {
         return Err(ApiError::fields(errors));
     }
-    refuse_over_limit(list, lines.iter().map(|line| line.ticket_type.as_str()))?;
+    let codes: Vec<&str> = lines.iter().map(|line| line.ticket_type.as_str()).collect();
+    refuse_over_limit(list, &codes)?;
     Ok(Bill(lines).into())
 }
 
@@ -71,10 +72,7 @@ fn refuse_types(seats: &[(SeatId, Option<String>)]) -> ApiResult<()> {
 }
 
 /// Refuses more seats of a ticket type than one hold may have.
-fn refuse_over_limit<'a>(
-    list: &PriceList,
-    codes: impl Iterator<Item = &'a str> + Clone,
-) -> ApiResult<()> {
+fn refuse_over_limit(list: &PriceList, codes: &[&str]) -> ApiResult<()> {
     let Some(over) = list.over_limit(codes) else { return Ok(()) };
     let (code, limit) = (&over.code, over.limit.unwrap_or_default());
     let detail = format!("At most {limit} seats of the type {code} can be held at once.");
@@ -115,7 +113,7 @@ impl<'a> SeatTypes<'a> {
             };
         };
         let codes = codes(list, count, input).map_err(refuse)?;
-        refuse_over_limit(list, codes.iter().map(String::as_str))?;
+        refuse_over_limit(list, &codes.iter().map(String::as_str).collect::<Vec<&str>>())?;
         let sells_all = |grade: &str| codes.iter().all(|code| list.price(grade, code).is_some());
         let grades = site.site.plan.grades.iter().map(|grade| grade.code.as_str());
         let wanted = grades.filter(|grade| wish_grade.is_none_or(|wanted| wanted == *grade));

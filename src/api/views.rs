@@ -64,7 +64,7 @@ pub fn claimed(
             seat_id: *seat,
             label,
             label_ko,
-            external_id: None,
+            external_id: site.index.external_id(*seat).map(str::to_owned),
             type_name: named.map(|named| named.name.clone()),
             ticket_type,
             price: line.map_or(planned, BillLine::price),

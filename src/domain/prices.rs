@@ -104,12 +104,9 @@ impl PriceList {
     }
 
     /// The first type that stands among these codes more often than its limit allows.
-    pub fn over_limit<'a>(
-        &self,
-        codes: impl Iterator<Item = &'a str> + Clone,
-    ) -> Option<&TicketType> {
+    pub fn over_limit(&self, codes: &[&str]) -> Option<&TicketType> {
         self.types.iter().find(|known| {
-            let seats = codes.clone().filter(|code| *code == known.code).count();
+            let seats = codes.iter().filter(|code| **code == known.code).count();
             known.limit.is_some_and(|limit| seats > limit as usize)
         })
     }

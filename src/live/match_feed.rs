@@ -5,7 +5,7 @@ use crate::domain::best::Wish;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::fact::Fields;
 use crate::domain::free_seats::SharedSeats;
-use crate::domain::ids::MatchId;
+use crate::domain::ids::{AreaId, MatchId, SeatId};
 use crate::domain::position::{EventId, StreamId};
 use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::{Catalog, KnownSite};
@@ -198,6 +198,18 @@ impl MatchFeed {
         // The version is read first, so that the free seats are at least as new.
         let (version, site, free) = (self.version(), &*self.site, &*self.free);
         self.proposals.take(wish, most, keep, &Seen { site, free, version })
+    }
+
+    /// Whether the map shows a seat as free.
+    pub fn is_free(&self, seat: SeatId) -> bool {
+        self.site.index.position(seat).is_some_and(|position| self.free.contains(position))
+    }
+
+    /// How many places without seats an area has left.
+    pub fn places_left(&self, area: AreaId) -> usize {
+        let free = self.free.copy();
+        let places = self.site.index.places().filter(|places| places.area == area);
+        places.flat_map(|places| free.runs(places.positions)).map(|run| run.len()).sum()
     }
 
     /// The site whose plan the map has.

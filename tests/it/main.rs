@@ -51,6 +51,7 @@ mod forgot;
 mod free_seats;
 mod gateway_faults;
 mod hoarding;
+mod houses;
 mod journal;
 mod journal_order;
 mod kills;

@@ -134,6 +134,14 @@ codes! {
     /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the
     /// same number of free seats side by side there leaves no seat alone.
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
+    /// The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat);
+    /// `seatIds` names the other seats.
+    UnitIncomplete = 409: "These seats are sold only as a whole. Take the other seats too.",
+    /// Seats for companions were chosen without an accessible seat; `seatIds` names them.
+    AccessibleOnly = 409:
+        "These seats are for companions of somebody in an accessible place. Choose that place too.",
+    /// An area without seats has fewer places than are wanted; `left` says how many.
+    AreaFull = 409: "This area has not so many places left.",
     /// The link of a mail was used before, is too old, or a later mail has replaced it.
     LinkExpired = 409: "The link was used before or is too old. Ask for a new mail.",
     /// The match allows one open hold per user; `holdId` or `reservationId` is what is not paid

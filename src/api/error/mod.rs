@@ -6,7 +6,7 @@ mod refusals;
 
 pub use crate::api::error::code::ErrorCode;
 
-use crate::domain::ids::{HoldId, ReservationId, SeatId};
+use crate::domain::ids::{AreaId, HoldId, ReservationId, SeatId};
 use crate::domain::plan::PlanFault;
 use crate::live::proposals::{Alternative, Choice};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -73,10 +73,19 @@ pub struct Members {
     #[schema(nullable = false, value_type = Option<uuid::Uuid>)]
     pub reservation_id: Option<ReservationId>,
     /// `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
-    /// the seats of the caller.
+    /// the seats of the caller. `UNIT_INCOMPLETE`: the other seats of the unit. `ACCESSIBLE_ONLY`:
+    /// the seats for companions.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub seat_ids: Option<Vec<SeatId>>,
+    /// `AREA_FULL`: the area.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub area_id: Option<AreaId>,
+    /// `AREA_FULL`: how many places it has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub left: Option<usize>,
     /// `PAYMENT_DECLINED`: why, in the words of the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -247,6 +256,23 @@ impl ApiError {
     /// Whether this is a 404.
     pub fn is_not_found(&self) -> bool {
         self.0.code.status() == StatusCode::NOT_FOUND
+    }
+
+    /// A refusal that names seats.
+    pub fn with_seats(code: ErrorCode, seats: Vec<SeatId>) -> Self {
+        Self::from(code).with(|members| members.seat_ids = Some(seats))
+    }
+
+    /// An area with fewer places than are wanted.
+    pub fn area_full(area: AreaId, left: usize) -> Self {
+        let detail = match left {
+            0 => "This area is full.".to_owned(),
+            left => format!("This area has only {left} places left."),
+        };
+        Self::new(ErrorCode::AreaFull, detail).with(|members| {
+            members.area_id = Some(area);
+            members.left = Some(left);
+        })
     }
 
     /// Seats that the site does not have.

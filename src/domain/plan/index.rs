@@ -234,11 +234,6 @@ impl PlanIndex {
         run.seats()?.run.external_id(offset)
     }
 
-    /// The seat with this id of the organiser.
-    pub fn seat_by_external_id(&self, _id: &str) -> Option<SeatId> {
-        None
-    }
-
     /// The block of a seat.
     pub fn block_of(&self, seat: SeatId) -> Option<BlockId> {
         self.find_block(seat).map(|block| block.id)

@@ -175,6 +175,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/matches/{match}/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Sets the price list of a match. Later holds cost what it says. What is held, reserved or sold
+         *     keeps its price.
+         */
+        put: operations["replacePrices"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/matches/{match}/queue": {
         parameters: {
             query?: never;
@@ -469,6 +489,23 @@ export interface paths {
         post?: never;
         /** Releases the seats of a hold. */
         delete: operations["releaseHold"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/matches/{match}/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the seats of a match cost: by its price list, or by the plan when it has none. */
+        get: operations["getPrices"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1156,6 +1193,14 @@ export interface components {
             /** @description Sections of the area. */
             sections: components["schemas"]["Section"][];
         };
+        /** @description Places of an area without seats. */
+        AreaChoice: {
+            areaId: components["schemas"]["AreaId"];
+            /** Format: int32 */
+            quantity: number;
+            /** @description As that of a seat. */
+            type?: string;
+        };
         /**
          * Format: int32
          * @description An area of a site (infield, outfield); unique within its site.
@@ -1167,14 +1212,27 @@ export interface components {
         };
         /** @description A wish for seats. */
         BestInput: {
+            /**
+             * Format: int32
+             * @description So many of them are accessible, with seats for companions beside them. Without it, nobody is
+             *     given an accessible or companion seat.
+             */
+            accessible?: number;
             /** @description Side by side in one row (default), or the nearest split. */
             adjacent?: boolean;
+            /** @description Only in this area. In an area without seats, these are places. */
+            areaId?: components["schemas"]["AreaId"];
             /** @description 1 to 100, and not more seats than one person may have. */
             count: number;
             /** @description Only of this grade. */
             grade?: string | null;
             /** @description Only in these sections. */
             sectionIds?: components["schemas"]["SectionId"][];
+            /**
+             * @description Ticket types of the match's price list, together as many as `count`; default: all of the
+             *     first type.
+             */
+            types?: components["schemas"]["TypesInput"];
         };
         /** @description The best seats that are left. */
         BestSeats: {
@@ -1252,16 +1310,21 @@ export interface components {
         };
         /** @description A seat that someone has, with what the ticket says. */
         ClaimedSeat: {
+            /** @description The organiser's own id of the seat. */
+            externalId: string | null;
             /** @description In English; unique in the site. */
             label: string;
             /** @description In Korean; unique in the site. */
             labelKo: string;
             /**
              * Format: int64
-             * @description In KRW.
+             * @description In KRW, without the service fee.
              */
             price: number;
             seatId: components["schemas"]["SeatId"];
+            /** @description The code of its ticket type; null where the match had no price list at the hold. */
+            type: string | null;
+            typeName: components["schemas"]["Name"] | null;
         };
         /** @description A confirmation, with the values that the gateway gave the buyer. */
         ConfirmInput: {
@@ -1416,7 +1479,7 @@ export interface components {
             data: {
                 /**
                  * Format: int64
-                 * @description In KRW.
+                 * @description With the service fee, in KRW.
                  */
                 amount: number;
                 /** Format: date-time */
@@ -1424,6 +1487,11 @@ export interface components {
                 /** Format: uuid */
                 holdId: string;
                 seats: components["schemas"]["ClaimedSeat"][];
+                /**
+                 * Format: int64
+                 * @description The part of the amount that is the service fee, in KRW.
+                 */
+                serviceFee: number;
             };
             /** Format: int32 */
             status: number;
@@ -1615,6 +1683,31 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
+        Envelope_PricesView: {
+            /** @description What the seats of a match cost. */
+            data: {
+                /** @description A type without a price for a grade is not sold there. */
+                prices: components["schemas"]["PriceView"][];
+                /**
+                 * Format: int64
+                 * @description What each place costs besides its price, in KRW.
+                 */
+                serviceFee: number;
+                /**
+                 * @description The first type is that of seats which name none. Empty without a list: then seats have no
+                 *     type.
+                 */
+                types: components["schemas"]["TicketType"][];
+                /**
+                 * Format: int32
+                 * @description Rises by one with each change of the list; 0 without a list.
+                 */
+                version: number;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
         Envelope_QueueNow: {
             /** @description How many people are where. */
             data: {
@@ -1678,7 +1771,7 @@ export interface components {
             data: {
                 /**
                  * Format: int64
-                 * @description In KRW.
+                 * @description With the service fee, in KRW.
                  */
                 amount: number;
                 /** Format: date-time */
@@ -1695,6 +1788,11 @@ export interface components {
                 payment: components["schemas"]["PaymentView"] | null;
                 refund: components["schemas"]["RefundView"] | null;
                 seats: components["schemas"]["ClaimedSeat"][];
+                /**
+                 * Format: int64
+                 * @description The part of the amount that is the service fee, in KRW.
+                 */
+                serviceFee: number;
                 status: components["schemas"]["ReservationStatus"];
             };
             /** Format: int32 */
@@ -1847,7 +1945,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -1889,7 +1987,7 @@ export interface components {
             price: number;
         };
         /** @description The seats to hold. */
-        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["BestSeats"];
+        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["Places"] | components["schemas"]["BestSeats"];
         /** @description My holds in a match. */
         HoldList: {
             holds: components["schemas"]["HoldView"][];
@@ -1898,7 +1996,7 @@ export interface components {
         HoldView: {
             /**
              * Format: int64
-             * @description In KRW.
+             * @description With the service fee, in KRW.
              */
             amount: number;
             /** Format: date-time */
@@ -1906,6 +2004,11 @@ export interface components {
             /** Format: uuid */
             holdId: string;
             seats: components["schemas"]["ClaimedSeat"][];
+            /**
+             * Format: int64
+             * @description The part of the amount that is the service fee, in KRW.
+             */
+            serviceFee: number;
         };
         /** @description An image under the shapes. The document carries it, so that the page loads nothing from others. */
         Image: {
@@ -2158,6 +2261,8 @@ export interface components {
         Members: {
             /** @description `SEAT_TAKEN`: up to three choices as good as the seats that were lost. */
             alternatives?: components["schemas"]["Alternative"][];
+            /** @description `AREA_FULL`: the area. */
+            areaId?: components["schemas"]["AreaId"];
             /** @description `CHALLENGE_REQUIRED`: what to solve. */
             challenge?: components["schemas"]["WantedChallenge"];
             /** @description `VALIDATION`: wrong fields, one entry each. */
@@ -2169,6 +2274,8 @@ export interface components {
              * @description `ALREADY_HELD`: the hold that has the seats. `ONE_HOLD_ONLY`: the open hold.
              */
             holdId?: string;
+            /** @description `AREA_FULL`: how many places it has left. */
+            left?: number;
             /** @description `SEAT_TAKEN`, `SEAT_SOLD`, `HOLD_EXPIRED`: the seats that the caller does not get. */
             lost?: components["schemas"]["SeatId"][];
             /** @description `ORPHAN_SEAT`: the seats that would be left alone. */
@@ -2180,7 +2287,8 @@ export interface components {
             reservationId?: string;
             /**
              * @description `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
-             *     the seats of the caller.
+             *     the seats of the caller. `UNIT_INCOMPLETE`: the other seats of the unit. `ACCESSIBLE_ONLY`:
+             *     the seats for companions.
              */
             seatIds?: components["schemas"]["SeatId"][];
             /**
@@ -2194,8 +2302,10 @@ export interface components {
          * @enum {string}
          */
         Method: "CARD" | "TRANSFER" | "EASY_PAY";
-        /** @description 1 to 100 characters, no control characters, no space at either end. */
-        Name: string;
+        /** @description A name for people: a text, or a text for each language. */
+        Name: string | {
+            [key: string]: string;
+        };
         /** @description Something with an id and a name. */
         Named: {
             /** Format: int32 */
@@ -2295,24 +2405,63 @@ export interface components {
              */
             ticket: number | null;
         };
-        /**
-         * @description Places without seats. Each has an id that nobody chooses, so that everything that protects a
-         *     seat protects a place too.
-         */
+        /** @description Seats with their ticket types, and places of areas: all of them or none. */
         Places: {
-            /**
-             * Format: int32
-             * @description How many people may be there, 1 to 200,000.
-             */
-            count: number;
-            /** @description Id of the first place; the others follow by one. */
-            firstSeatId: components["schemas"]["SeatId"];
+            areas?: components["schemas"]["AreaChoice"][];
+            seats?: components["schemas"]["SeatChoice"][];
         };
         /** @description A point of the plan, [x, y] in metres. */
         PlanPoint: [
             number,
             number
         ];
+        /** @description What a seat of a grade costs. */
+        PriceView: {
+            /** @description The code of a grade of the plan. */
+            grade: string;
+            /**
+             * Format: int64
+             * @description In KRW.
+             */
+            price: number;
+            /** @description The code of a ticket type; null without a list. */
+            type: string | null;
+        };
+        /** @description A price list as an organiser gives it. */
+        PricesInput: {
+            /**
+             * @description Every grade of the plan needs a price for at least one type. A type without a price for a
+             *     grade is not sold there.
+             */
+            prices: components["schemas"]["TypePrice"][];
+            /**
+             * Format: int64
+             * @description What each place costs besides its price, in KRW: 0 (default), or 100 to 10,000,000.
+             */
+            serviceFee?: number;
+            /** @description The first type is that of seats which name none. */
+            types: components["schemas"]["TicketType"][];
+        };
+        /** @description What the seats of a match cost. */
+        PricesView: {
+            /** @description A type without a price for a grade is not sold there. */
+            prices: components["schemas"]["PriceView"][];
+            /**
+             * Format: int64
+             * @description What each place costs besides its price, in KRW.
+             */
+            serviceFee: number;
+            /**
+             * @description The first type is that of seats which name none. Empty without a list: then seats have no
+             *     type.
+             */
+            types: components["schemas"]["TicketType"][];
+            /**
+             * Format: int32
+             * @description Rises by one with each change of the list; 0 without a list.
+             */
+            version: number;
+        };
         /** @description A problem document (RFC 9457). */
         Problem: components["schemas"]["Members"] & {
             code: components["schemas"]["ErrorCode"];
@@ -2535,7 +2684,7 @@ export interface components {
         ReservationView: {
             /**
              * Format: int64
-             * @description In KRW.
+             * @description With the service fee, in KRW.
              */
             amount: number;
             /** Format: date-time */
@@ -2552,6 +2701,11 @@ export interface components {
             payment: components["schemas"]["PaymentView"] | null;
             refund: components["schemas"]["RefundView"] | null;
             seats: components["schemas"]["ClaimedSeat"][];
+            /**
+             * Format: int64
+             * @description The part of the amount that is the service fee, in KRW.
+             */
+            serviceFee: number;
             status: components["schemas"]["ReservationStatus"];
         };
         /** @description What to reserve. */
@@ -2668,6 +2822,14 @@ export interface components {
             unitSeats?: number;
             /** @description The seats have neither names nor numbers. */
             unnumbered?: boolean;
+        };
+        /** @description A seat, by its id or by the organiser's own id. */
+        SeatChoice: {
+            /** @description Instead of `seatId`. */
+            externalId?: string;
+            seatId?: components["schemas"]["SeatId"];
+            /** @description The code of a ticket type of the match's price list; default: the first one. */
+            type?: string;
         };
         /**
          * Format: int32
@@ -2918,6 +3080,18 @@ export interface components {
             /** @description All of them or none. */
             seatIds: components["schemas"]["SeatId"][];
         };
+        /** @description A kind of buyer: adult, youth, child. */
+        TicketType: {
+            /** @description 1 to 20 of `A-Z0-9_`, of which the first is a letter; unique within the list. */
+            code: string;
+            /**
+             * Format: int32
+             * @description The most seats of this type in a hold; without it there is no such limit.
+             */
+            limit?: number;
+            /** @description 1 to 100 characters in each language. */
+            name: components["schemas"]["Name"];
+        };
         /** @description The time that decides deadlines. */
         Time: {
             /** Format: date-time */
@@ -2951,6 +3125,22 @@ export interface components {
             /** @description What it was done to, such as `match/UUID`. */
             target: string;
         };
+        /** @description What a seat of a grade costs for a ticket type. */
+        TypePrice: {
+            /** @description The code of a grade of the plan. */
+            grade: string;
+            /**
+             * Format: int64
+             * @description In KRW: 0, or 100 to 10,000,000.
+             */
+            price: number;
+            /** @description The code of a ticket type of the list. */
+            type: string;
+        };
+        /** @description How many seats of each ticket type: `{"ADULT": 2, "CHILD": 1}`, or `["ADULT", "ADULT", "CHILD"]`. */
+        TypesInput: {
+            [key: string]: number;
+        } | string[];
         /** @description An account, without secrets. */
         UserView: {
             email: string;
@@ -3016,6 +3206,7 @@ export type AdmitDone = components['schemas']['AdmitDone'];
 export type AdmitInput = components['schemas']['AdmitInput'];
 export type Alternative = components['schemas']['Alternative'];
 export type Area = components['schemas']['Area'];
+export type AreaChoice = components['schemas']['AreaChoice'];
 export type AreaId = components['schemas']['AreaId'];
 export type Areas = components['schemas']['Areas'];
 export type BestInput = components['schemas']['BestInput'];
@@ -3050,6 +3241,7 @@ export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
 export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
 export type Envelope_PlaceView = components['schemas']['Envelope_PlaceView'];
+export type Envelope_PricesView = components['schemas']['Envelope_PricesView'];
 export type Envelope_QueueNow = components['schemas']['Envelope_QueueNow'];
 export type Envelope_Ready = components['schemas']['Envelope_Ready'];
 export type Envelope_ReservationList = components['schemas']['Envelope_ReservationList'];
@@ -3101,6 +3293,9 @@ export type PlaceState = components['schemas']['PlaceState'];
 export type PlaceView = components['schemas']['PlaceView'];
 export type Places = components['schemas']['Places'];
 export type PlanPoint = components['schemas']['PlanPoint'];
+export type PriceView = components['schemas']['PriceView'];
+export type PricesInput = components['schemas']['PricesInput'];
+export type PricesView = components['schemas']['PricesView'];
 export type Problem = components['schemas']['Problem'];
 export type QueueChange = components['schemas']['QueueChange'];
 export type QueueNow = components['schemas']['QueueNow'];
@@ -3122,6 +3317,7 @@ export type ResetRequest = components['schemas']['ResetRequest'];
 export type Role = components['schemas']['Role'];
 export type Row = components['schemas']['Row'];
 export type Run = components['schemas']['Run'];
+export type SeatChoice = components['schemas']['SeatChoice'];
 export type SeatId = components['schemas']['SeatId'];
 export type SeatLabels = components['schemas']['SeatLabels'];
 export type SeatNow = components['schemas']['SeatNow'];
@@ -3148,9 +3344,12 @@ export type SiteView = components['schemas']['SiteView'];
 export type Solution = components['schemas']['Solution'];
 export type States = components['schemas']['States'];
 export type TheseSeats = components['schemas']['TheseSeats'];
+export type TicketType = components['schemas']['TicketType'];
 export type Time = components['schemas']['Time'];
 export type TrailPage = components['schemas']['TrailPage'];
 export type TrailView = components['schemas']['TrailView'];
+export type TypePrice = components['schemas']['TypePrice'];
+export type TypesInput = components['schemas']['TypesInput'];
 export type UserView = components['schemas']['UserView'];
 export type VerificationInput = components['schemas']['VerificationInput'];
 export type WantedChallenge = components['schemas']['WantedChallenge'];
@@ -4377,6 +4576,148 @@ export interface operations {
             };
             /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replacePrices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PricesInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PricesView"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
+             *     - `SITE_NOT_FOUND`: There is no such site.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `CHANGED_MEANWHILE`: Somebody else changed the document. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6330,8 +6671,11 @@ export interface operations {
             /**
              * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
+             *     - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
              *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
+             *     - `TYPE_LIMIT`: The hold has more seats of a ticket type than the price list allows, as `detail` says.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              */
             409: {
@@ -6444,7 +6788,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`. */
+            /**
+             * @description - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6859,8 +7206,12 @@ export interface operations {
              *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a queue.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
+             *     - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
+             *     - `AREA_FULL`: An area without seats has fewer places than are wanted; `left` says how many.
              *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
+             *     - `TYPE_LIMIT`: The hold has more seats of a ticket type than the price list allows, as `detail` says.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
@@ -7003,6 +7354,84 @@ export interface operations {
             };
             /** @description - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPrices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PricesView"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8691,7 +9120,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
+             * @description - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
              *     - `REFUND_CLOSED`: It is later than `refund.until` of the reservation; only an organiser can cancel it now.
@@ -10626,7 +11056,7 @@ type ReadonlyArray<T> = [
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "ACCOUNT_DELETED"];
 export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];

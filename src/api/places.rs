@@ -1,0 +1,247 @@
+//! Holds of seats with ticket types, and of places without seats, together.
+
+use crate::api::Services;
+use crate::api::auth::User;
+use crate::api::best::alternatives;
+use crate::api::choice::{SEATS_PER_CALL_MAX, refuse_odd_choice, refuse_unverified};
+use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
+use crate::api::one_of::{CHOICES_MAX, Choices, Want};
+use crate::api::ticket_types::charge;
+use crate::api::views::HoldView;
+use crate::domain::best::Wish;
+use crate::domain::bill::Charge;
+use crate::domain::catalog::Match;
+use crate::domain::ids::{AreaId, MatchId, SeatId};
+use crate::engine::operation::Operation;
+use crate::live::catalog::KnownSite;
+use crate::live::match_feed::MatchFeed;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Seats with their ticket types, and places of areas: all of them or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Places {
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    seats: Vec<SeatChoice>,
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    pub areas: Vec<AreaChoice>,
+}
+
+/// A seat, by its id or by the organiser's own id.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeatChoice {
+    #[schema(nullable = false)]
+    seat_id: Option<SeatId>,
+    /// Instead of `seatId`.
+    #[schema(nullable = false)]
+    external_id: Option<String>,
+    /// The code of a ticket type of the match's price list; default: the first one.
+    #[serde(rename = "type")]
+    #[schema(nullable = false)]
+    ticket_type: Option<String>,
+}
+
+/// Places of an area without seats.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AreaChoice {
+    area_id: AreaId,
+    #[schema(minimum = 1, maximum = 100)]
+    quantity: u32,
+    /// As that of a seat.
+    #[serde(rename = "type")]
+    #[schema(nullable = false)]
+    ticket_type: Option<String>,
+}
+
+/// A seat, and the code of its ticket type; without a code it is of the first type.
+pub type TypedSeat = (SeatId, Option<String>);
+
+impl Places {
+    /// `None` when the input has neither.
+    pub fn of(seats: Option<Vec<SeatChoice>>, areas: Option<Vec<AreaChoice>>) -> Option<Self> {
+        let (seats, areas) = match (seats, areas) {
+            (None, None) => return None,
+            (seats, areas) => (seats.unwrap_or_default(), areas.unwrap_or_default()),
+        };
+        Some(Self { seats, areas })
+    }
+
+    /// The seats that are meant, in their order. Without areas there must be some.
+    pub fn named_seats(&self, site: &KnownSite) -> ApiResult<Vec<TypedSeat>> {
+        let least = usize::from(self.areas.is_empty());
+        if !(least..=SEATS_PER_CALL_MAX).contains(&self.seats.len()) {
+            let message = format!("must name 1 to {SEATS_PER_CALL_MAX} seats");
+            return Err(ApiError::field("seats", message));
+        }
+        let (mut found, mut errors) = (Vec::with_capacity(self.seats.len()), Vec::new());
+        for (number, seat) in self.seats.iter().enumerate() {
+            let by_external = |id: &'_ String| site.index.seat_by_external_id(id).ok_or(id.clone());
+            match (seat.seat_id, seat.external_id.as_ref().map(by_external)) {
+                (Some(id), None) | (None, Some(Ok(id))) => {
+                    found.push((id, seat.ticket_type.clone()));
+                }
+                (None, Some(Err(id))) => errors.push(FieldError {
+                    field: format!("seats[{number}].externalId"),
+                    message: format!("the site has no seat {id}"),
+                }),
+                _ => errors.push(FieldError {
+                    field: format!("seats[{number}]"),
+                    message: "give either seatId or externalId".to_owned(),
+                }),
+            }
+        }
+        if errors.is_empty() { Ok(found) } else { Err(ApiError::fields(errors)) }
+    }
+}
+
+/// Whether an area has places without seats, and no seats.
+pub fn is_without_seats(site: &KnownSite, area: AreaId) -> bool {
+    let index = &site.index;
+    index.places().any(|places| places.area == area)
+        && !index.groups().any(|group| group.area == area)
+}
+
+/// The refusal of more places than an area has.
+pub fn area_full(area: AreaId, feed: &MatchFeed) -> ApiError {
+    ApiError::area_full(area, feed.places_left(area))
+}
+
+/// Refuses areas that have no places, and wrong quantities. Returns how many places of each area are
+/// wanted.
+fn quantities(
+    fixture: &Match,
+    site: &KnownSite,
+    areas: &[AreaChoice],
+) -> ApiResult<BTreeMap<AreaId, usize>> {
+    let (mut errors, mut wanted) = (Vec::new(), BTreeMap::new());
+    let is_known = |code: &str| {
+        let list = fixture.prices.as_ref();
+        list.is_some_and(|list| list.type_of(Some(code)).is_some())
+    };
+    for (number, area) in areas.iter().enumerate() {
+        if let Some(code) = area.ticket_type.as_deref().filter(|code| !is_known(code)) {
+            let message = format!("the match has no ticket type {code}");
+            errors.push(FieldError { field: format!("areas[{number}].type"), message });
+        }
+        let quantity = area.quantity as usize;
+        if !(1..=SEATS_PER_CALL_MAX).contains(&quantity) {
+            let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
+            errors.push(FieldError { field: format!("areas[{number}].quantity"), message });
+        }
+        if !site.index.places().any(|places| places.area == area.area_id) {
+            let message = format!("the site has no area {} without seats", area.area_id);
+            errors.push(FieldError { field: format!("areas[{number}].areaId"), message });
+        }
+        *wanted.entry(area.area_id).or_default() += quantity;
+    }
+    if errors.is_empty() { Ok(wanted) } else { Err(ApiError::fields(errors)) }
+}
+
+/// Holds named seats and places of areas, all or none. This node chooses the places.
+pub async fn hold_places(
+    services: &Services,
+    user: &User,
+    id: MatchId,
+    (seats, areas): (Vec<TypedSeat>, &[AreaChoice]),
+    operation: Operation,
+) -> ApiResult<HoldView> {
+    let (fixture, site) = services.fixture_with_site(id)?;
+    refuse_unverified(services, user, &fixture)?;
+    let quantities = quantities(&fixture, &site, areas)?;
+    let named: Vec<SeatId> = seats.iter().map(|(seat, _)| *seat).collect();
+    if !named.is_empty() {
+        charge(&fixture, &site, &seats)?;
+        refuse_odd_choice(&site, &named)?;
+    }
+    let count = seats.len() + quantities.values().sum::<usize>();
+    if count > SEATS_PER_CALL_MAX {
+        let message = format!("must be 1 to {SEATS_PER_CALL_MAX} seats and places together");
+        return Err(ApiError::field("areas", message));
+    }
+    let order = Order { fixture: &fixture, site: &site, seats: &seats, areas };
+    let want = Want {
+        services,
+        user,
+        id,
+        fixture: fixture.clone(),
+        site: site.clone(),
+        count,
+        named: named.clone(),
+        operation,
+    };
+    let propose = |feed: &MatchFeed| {
+        // Somebody else has a named seat, so no choice can be had.
+        match named.iter().any(|seat| !feed.is_free(*seat)) {
+            true => Ok(vec![]),
+            false => order.choices(feed, &quantities),
+        }
+    };
+    let held = want.hold(propose, |feed| order.refusal(feed, &quantities)).await;
+    match held {
+        Err(error) if error.code() == ErrorCode::SeatTaken => {
+            let lost = alternatives(services, id, &named).await;
+            Err(error.with_alternatives(lost))
+        }
+        other => other,
+    }
+}
+
+/// What somebody wants.
+struct Order<'a> {
+    fixture: &'a Match,
+    site: &'a KnownSite,
+    seats: &'a [TypedSeat],
+    areas: &'a [AreaChoice],
+}
+
+impl Order<'_> {
+    /// The named seats with free places of the areas, in several ways.
+    fn choices(
+        &self,
+        feed: &MatchFeed,
+        quantities: &BTreeMap<AreaId, usize>,
+    ) -> ApiResult<Choices> {
+        let mut found: Vec<BTreeMap<AreaId, Vec<SeatId>>> = vec![BTreeMap::new(); CHOICES_MAX];
+        for (area, quantity) in quantities {
+            let wish = Wish { area: Some(*area), places: true, ..Wish::seats(*quantity) };
+            let places = feed.propose(&wish, CHOICES_MAX, true);
+            found.truncate(places.len());
+            for (choice, places) in found.iter_mut().zip(places) {
+                choice.insert(*area, places.seat_ids.clone());
+            }
+        }
+        found.into_iter().map(|places| self.priced(places)).collect()
+    }
+
+    fn priced(
+        &self,
+        mut places: BTreeMap<AreaId, Vec<SeatId>>,
+    ) -> ApiResult<(Charge, Vec<SeatId>)> {
+        let mut typed = self.seats.to_vec();
+        for area in self.areas {
+            let left = places.entry(area.area_id).or_default();
+            let taken = left.drain(..(area.quantity as usize).min(left.len()));
+            typed.extend(taken.map(|place| (place, area.ticket_type.clone())));
+        }
+        let charge = charge(self.fixture, self.site, &typed)?;
+        Ok((charge, typed.into_iter().map(|(seat, _)| seat).collect()))
+    }
+
+    /// Why the map has no choice.
+    fn refusal(&self, feed: &MatchFeed, quantities: &BTreeMap<AreaId, usize>) -> ApiError {
+        let named = self.seats.iter().map(|(seat, _)| *seat);
+        let lost: Vec<SeatId> = named.filter(|seat| !feed.is_free(*seat)).collect();
+        if !lost.is_empty() {
+            return ApiError::seat_taken(lost);
+        }
+        let full = quantities.iter().find(|(area, count)| feed.places_left(**area) < **count);
+        let area = full.or(quantities.iter().next()).map(|(area, _)| *area);
+        area.map_or(ErrorCode::SoldOut.into(), |area| area_full(area, feed))
+    }
+}
