@@ -9,7 +9,7 @@ use crate::api::choice::{
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
-use crate::api::places::{AreaChoice, Places, SeatChoice, TypedSeat, hold_places};
+use crate::api::places::{AreaChoice, SeatChoice, SeatsAndAreas, TypedSeat, hold_places};
 use crate::api::ticket_types::charge;
 use crate::api::views::{HoldView, claimed, moment};
 use crate::domain::catalog::MatchStatus;
@@ -38,13 +38,13 @@ pub struct HoldInput {
 #[serde(untagged)]
 pub enum HoldChoice {
     These(TheseSeats),
-    Places(Places),
+    Places(SeatsAndAreas),
     Best(BestSeats),
 }
 
 impl HoldInput {
     fn choice(self) -> ApiResult<HoldChoice> {
-        let places = Places::of(self.seats, self.areas);
+        let places = SeatsAndAreas::of(self.seats, self.areas);
         match (self.seat_ids, places, self.best_available) {
             (Some(seat_ids), None, None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
             (None, Some(places), None) => Ok(HoldChoice::Places(places)),

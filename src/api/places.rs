@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 /// Seats with their ticket types, and places of areas: all of them or none.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Places {
+pub struct SeatsAndAreas {
     #[serde(default)]
     #[schema(max_items = 100)]
     seats: Vec<SeatChoice>,
@@ -62,7 +62,7 @@ pub struct AreaChoice {
 /// A seat, and the code of its ticket type; without a code it is of the first type.
 pub type TypedSeat = (SeatId, Option<String>);
 
-impl Places {
+impl SeatsAndAreas {
     /// `None` when the input has neither.
     pub fn of(seats: Option<Vec<SeatChoice>>, areas: Option<Vec<AreaChoice>>) -> Option<Self> {
         let (seats, areas) = match (seats, areas) {

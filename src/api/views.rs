@@ -7,7 +7,7 @@ use crate::domain::catalog::Match;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId};
 use crate::domain::plan::Label;
-use crate::domain::prices::Name;
+use crate::domain::prices::TypeName;
 use crate::domain::refund::{Quote, RefundTerms};
 use crate::engine::reply::Granted;
 use crate::live::catalog::KnownSite;
@@ -32,7 +32,7 @@ pub struct ClaimedSeat {
     pub ticket_type: Option<String>,
     /// The name of that type; null, too, when the price list of today does not have it.
     #[schema(required)]
-    pub type_name: Option<Name>,
+    pub type_name: Option<TypeName>,
     /// In KRW, without the service fee.
     pub price: i64,
     /// Price and service fee together, in KRW.

@@ -18,10 +18,10 @@ const PRICE_MAX: i64 = 10_000_000;
 const LIMIT_MAX: u32 = 100;
 const NAME_LETTERS_MAX: usize = 100;
 
-/// A name for people: a text, or a text for each language.
+/// The name of a ticket type: a text, or a text for each language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub enum Name {
+pub enum TypeName {
     Text(String),
     /// By the code of the language: `{"ko": "어른", "en": "Adult"}`.
     ByLanguage(BTreeMap<String, String>),
@@ -35,7 +35,7 @@ pub struct TicketType {
     #[schema(pattern = "^[A-Z][A-Z0-9_]{0,19}$")]
     pub code: String,
     /// 1 to 100 characters in each language.
-    pub name: Name,
+    pub name: TypeName,
     /// The most seats of this type in a hold; without it there is no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100, nullable = false)]
@@ -171,8 +171,8 @@ impl Faults {
         }
         let pointer_of_name = format!("{pointer}/name");
         match name {
-            Name::Text(text) => self.text(&pointer_of_name, text),
-            Name::ByLanguage(texts) => {
+            TypeName::Text(text) => self.text(&pointer_of_name, text),
+            TypeName::ByLanguage(texts) => {
                 if texts.is_empty() {
                     self.add(&pointer_of_name, "A name needs at least one language.");
                 }
