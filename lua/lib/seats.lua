@@ -76,8 +76,8 @@ local function make_summary(batch, match, user)
   return summary
 end
 
--- Makes the claim of a command on seats of a list, from `first` to `last`, with its amount in KRW and
--- its bill. Returns its record.
+-- Makes the claim of a command on seats of a list, from `first` to `last`, with its amount in KRW
+-- and its bill. Returns its record.
 local function make_claim(batch, match, command, state, list, first, last, amount, bill)
   local user, deadline = batch.user_of[command], batch.deadline_of[state]
   if state == CLAIM.HOLD then

@@ -223,13 +223,8 @@ impl SeatCommand {
                 }
             }
             Self::HoldBest { id, user, choice_size, choices } => {
-                row.claim(id.0, *user);
-                row.seats(choices.iter().flat_map(|(_, seats)| seats));
-                row.number(Argument::ChoiceSize, *choice_size as u64);
-                let charges = choices.iter().map(|(charge, _)| charge);
-                let amounts = charges.clone().map(|charge| charge.amount);
-                row.text(Argument::Amounts, &joined(amounts));
-                billed(row, charges);
+                row.claim(id.0, *user).number(Argument::ChoiceSize, *choice_size as u64);
+                encode_choices(row, choices);
             }
             Self::Release { hold, user } => {
                 row.claim(hold.0, *user);
@@ -286,6 +281,13 @@ impl SeatCommand {
             }
         }
     }
+}
+
+fn encode_choices(row: &mut Row<'_>, choices: &[(Charge, Vec<SeatId>)]) {
+    row.seats(choices.iter().flat_map(|(_, seats)| seats));
+    let charges = choices.iter().map(|(charge, _)| charge);
+    row.text(Argument::Amounts, &joined(charges.clone().map(|charge| charge.amount)));
+    billed(row, charges);
 }
 
 fn encode_cancellation(row: &mut Row<'_>, cancellation: &Cancellation) {

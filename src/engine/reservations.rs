@@ -18,8 +18,8 @@ use crate::redis::keys::PartitionKeys;
 pub enum Source {
     /// All seats of a hold.
     Hold(HoldId),
-    /// Seats out of any holds of the user, each with its price in KRW, which counts where the hold has
-    /// no bill.
+    /// Seats out of any holds of the user, each with its price in KRW, which counts where the hold
+    /// has no bill.
     Seats(Vec<(SeatId, i64)>),
 }
 

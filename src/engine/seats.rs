@@ -16,8 +16,8 @@ use fred::prelude::*;
 impl Engine {
     /// AVAILABLE → HOLD for all the seats or none, until the hold time has passed.
     ///
-    /// `charge` is what the seats cost. `orphans` are the seats that the choice could leave alone; empty where
-    /// the match has no rule against that.
+    /// `charge` is what the seats cost. `orphans` are the seats that the choice could leave alone;
+    /// empty where the match has no rule against that.
     ///
     /// Refusals: `ExistsDifferent`, `AlreadyHeld`, `ReservedByYou`, `NotOpen`, `PassRequired`,
     /// `CoolDown`, `OneHold`, `SeatLimit`, `Taken`, `Orphan`.
@@ -38,8 +38,8 @@ impl Engine {
         Ok((HoldId(granted.claim.0), granted))
     }
 
-    /// Holds the first of some choices of which all seats are free; each choice is what it costs and
-    /// `count` seats. `Err(version)`: no choice is free at that version of the match.
+    /// Holds the first of some choices of which all seats are free; each choice is what it costs
+    /// and `count` seats. `Err(version)`: no choice is free at that version of the match.
     ///
     /// Refusals: `ExistsDifferent`, `NotOpen`, `PassRequired`, `CoolDown`, `OneHold`, `SeatLimit`.
     pub async fn hold_best(
@@ -77,8 +77,8 @@ impl Engine {
         done(&reply, "released", Noun::Hold)
     }
 
-    /// HOLD → AVAILABLE for one seat, whichever hold of the user has it. Its cost is subtracted from
-    /// the amount of the hold: that of the bill, or else `price` in KRW.
+    /// HOLD → AVAILABLE for one seat, whichever hold of the user has it. Its cost is subtracted
+    /// from the amount of the hold: that of the bill, or else `price` in KRW.
     ///
     /// Refusals: `NotYours`, `AlreadyReserved`, `PriceChanged` when the hold cost less.
     pub async fn release_seat(

@@ -66,7 +66,11 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
     };
     let user = draft.user;
     Some(match draft.kind {
-        0..=4 => Command::Hold { user, seats },
+        0..=4 => {
+            let is_listed = draft.pick.is_multiple_of(3);
+            let cost = is_listed.then_some((draft.pick % 7) as i64 * 501);
+            Command::Hold { user, seats, cost }
+        }
         5 => Command::Release { user: owner(claim?), claim: claim? },
         6 => Command::ReleaseSeat { user, seat: seats[0] },
         7..=9 => Command::ReserveHold { user: owner(claim?), hold: claim? },

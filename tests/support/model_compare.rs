@@ -41,11 +41,13 @@ impl System {
                 (state, &claim.seats, claim.amount),
                 (wanted.state, &wanted.seats, wanted.amount)
             );
+            let bill = claim.bill.0.iter().map(|line| (line.seat, line.cost));
+            assert_eq!(bill.collect::<BTreeMap<_, _>>(), wanted.bill, "bill of {number}");
             assert_eq!(claim.user, self.users[wanted.user]);
             if let Some(money) = claim.payment.as_ref().map(|payment| &payment.money) {
                 assert_eq!(money.back_fees, wanted.back_fees, "fees of {number}");
                 if state == State::Refunding {
-                    let part = model.price(&wanted.part) - wanted.part_fee;
+                    let part = model.cost(number, &wanted.part) - wanted.part_fee;
                     assert_eq!((money.part, money.part_fee), (part, wanted.part_fee));
                 }
             }

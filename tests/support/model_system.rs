@@ -3,6 +3,7 @@
 
 use crate::support::model_effect::Ran;
 use fred::prelude::*;
+use grandstand::domain::bill::{Bill, BillLine, Charge};
 use grandstand::domain::catalog::{Match, MatchStatus};
 use grandstand::domain::ids::{
     HoldId, MatchId, Partition, PaymentId, ReservationId, SeatId, SiteId, UserId,
@@ -175,9 +176,10 @@ impl System {
         let user = |number: &usize| self.users[*number];
         let price = |seats: &[SeatId]| seats.iter().map(|seat| prices[seat]).sum::<i64>();
         match command {
-            Command::Hold { user: who, seats } => {
+            Command::Hold { user: who, seats, cost } => {
+                let charge = cost.map_or(Charge::from(price(seats)), |cost| listed(seats, cost));
                 let held = engine
-                    .hold(id, user(who), seats.clone(), price(seats), &[], Default::default())
+                    .hold(id, user(who), seats.clone(), charge, &[], Default::default())
                     .await;
                 Ran::of(held, |(hold, granted)| {
                     Ran::made("held", ReservationId(hold.0), granted.seats)
@@ -220,8 +222,11 @@ impl System {
                 })
             }
             Command::Cancel { user: who, claim, seats, right } => {
-                let all = &model.claims[*claim].seats;
-                let cancellation = cancellation(seats, all, prices, *right);
+                let costs = |seat: &SeatId| (*seat, model.cost(*claim, &[*seat]));
+                let named = if seats.is_empty() { &model.claims[*claim].seats } else { seats };
+                let extent = if seats.is_empty() { Extent::All } else { Extent::These };
+                let seats = named.iter().map(costs).collect();
+                let cancellation = Cancellation { extent, seats, right: right_of(*right) };
                 let (reservation, operation) = (self.claims[*claim], Operation::default());
                 let done = engine.cancel(id, user(who), reservation, cancellation, operation);
                 Ran::of(done.await, |done| {
@@ -315,23 +320,19 @@ impl System {
     }
 }
 
-/// The cancellation of some seats, or of all when none is named.
-fn cancellation(
-    seats: &[SeatId],
-    all: &[SeatId],
-    prices: &BTreeMap<SeatId, i64>,
-    right: model::Right,
-) -> Cancellation {
-    let named = if seats.is_empty() { all } else { seats };
-    Cancellation {
-        extent: if seats.is_empty() { Extent::All } else { Extent::These },
-        seats: named.iter().map(|seat| (*seat, prices[seat])).collect(),
-        right: match right {
-            model::Right::Fan => Right::Fan,
-            model::Right::Organiser => Right::Organiser,
-            model::Right::Waived => Right::Waived,
-        },
+fn right_of(right: model::Right) -> Right {
+    match right {
+        model::Right::Fan => Right::Fan,
+        model::Right::Organiser => Right::Organiser,
+        model::Right::Waived => Right::Waived,
     }
+}
+
+/// What seats cost by a price list that asks the same for each.
+fn listed(seats: &[SeatId], cost: i64) -> Charge {
+    let (ticket_type, service_fee) = ("ADULT".to_owned(), 0);
+    let line = |seat| BillLine { seat, cost, ticket_type: ticket_type.clone(), service_fee };
+    Bill(seats.iter().copied().map(line).collect()).into()
 }
 
 /// A match on sale.

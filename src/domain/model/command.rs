@@ -12,20 +12,67 @@ pub type UserNumber = usize;
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    Hold { user: UserNumber, seats: Vec<SeatId> },
-    Release { user: UserNumber, claim: ClaimNumber },
-    ReleaseSeat { user: UserNumber, seat: SeatId },
-    ReserveHold { user: UserNumber, hold: ClaimNumber },
-    ReserveSeats { user: UserNumber, seats: Vec<SeatId> },
-    Request { user: UserNumber, claim: ClaimNumber },
-    Begin { user: UserNumber, payment: PaymentNumber, wrong_amount: bool, key: u8 },
-    Ask { payment: PaymentNumber, attempt: u32 },
-    Outcome { payment: PaymentNumber, attempt: u32, outcome: Outcome },
-    Cancel { user: UserNumber, claim: ClaimNumber, seats: Vec<SeatId>, right: Right },
-    Refund { payment: PaymentNumber, number: u32, given: bool },
-    Expire { claim: ClaimNumber },
-    Block { seats: Vec<SeatId> },
-    Unblock { seats: Vec<SeatId> },
+    /// With `cost`, each seat costs so much in KRW by a price list, instead of what the plan says.
+    Hold {
+        user: UserNumber,
+        seats: Vec<SeatId>,
+        cost: Option<i64>,
+    },
+    Release {
+        user: UserNumber,
+        claim: ClaimNumber,
+    },
+    ReleaseSeat {
+        user: UserNumber,
+        seat: SeatId,
+    },
+    ReserveHold {
+        user: UserNumber,
+        hold: ClaimNumber,
+    },
+    ReserveSeats {
+        user: UserNumber,
+        seats: Vec<SeatId>,
+    },
+    Request {
+        user: UserNumber,
+        claim: ClaimNumber,
+    },
+    Begin {
+        user: UserNumber,
+        payment: PaymentNumber,
+        wrong_amount: bool,
+        key: u8,
+    },
+    Ask {
+        payment: PaymentNumber,
+        attempt: u32,
+    },
+    Outcome {
+        payment: PaymentNumber,
+        attempt: u32,
+        outcome: Outcome,
+    },
+    Cancel {
+        user: UserNumber,
+        claim: ClaimNumber,
+        seats: Vec<SeatId>,
+        right: Right,
+    },
+    Refund {
+        payment: PaymentNumber,
+        number: u32,
+        given: bool,
+    },
+    Expire {
+        claim: ClaimNumber,
+    },
+    Block {
+        seats: Vec<SeatId>,
+    },
+    Unblock {
+        seats: Vec<SeatId>,
+    },
 }
 
 /// The outcome of a payment.

@@ -4,6 +4,7 @@
 
 mod command;
 mod conduct;
+mod cost;
 mod payment;
 
 pub use command::{ClaimNumber, Command, Fee, Outcome, PaymentNumber, Reply, Right, UserNumber};
@@ -25,6 +26,8 @@ pub enum State {
     Ended(EndReason),
 }
 
+type Bill = BTreeMap<SeatId, i64>;
+
 /// A claim of the model.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -35,6 +38,8 @@ pub struct Claim {
     pub deadline: i64,
     pub seats: Vec<SeatId>,
     pub amount: i64,
+    /// What its seats cost, when the match had a price list at the hold.
+    pub bill: Bill,
     pub payment: Option<PaymentNumber>,
     /// How many attempts to pay have begun.
     pub attempt: u32,
@@ -139,11 +144,6 @@ impl Model {
         self.payments[payment].claim
     }
 
-    /// The amount that was charged for a claim, in KRW. Refunds do not change it.
-    pub fn charged(&self, claim: ClaimNumber) -> i64 {
-        self.claims[claim].amount + self.price(&self.claims[claim].back)
-    }
-
     /// State letter of a seat.
     pub fn letter(&self, seat: SeatId) -> u8 {
         if self.blocked.contains(&seat) {
@@ -168,11 +168,6 @@ impl Model {
         claim.hold && matches!(claim.state, State::Ended(reason) if reason != EndReason::Reserved)
     }
 
-    /// The price of some seats, in KRW.
-    pub fn price(&self, seats: &[SeatId]) -> i64 {
-        seats.iter().map(|seat| self.prices[seat]).sum()
-    }
-
     /// The number of the match that has the seat, from 0 on.
     pub fn match_of(&self, seat: SeatId) -> usize {
         ((seat.0 - 1) / self.seats_per_match) as usize
@@ -192,9 +187,10 @@ impl Model {
         self.claims.iter().filter(mine).map(|claim| claim.seats.len()).sum()
     }
 
-    fn make(&mut self, user: UserNumber, state: State, seats: &[SeatId], ttl_ms: i64) {
+    fn make(&mut self, user: UserNumber, state: State, seats: &[SeatId], bill: Bill) {
+        let ttl_ms = if state == State::Hold { self.hold_ttl_ms } else { self.payment_ttl_ms };
         let deadline = self.now + ttl_ms;
-        let amount = self.price(seats);
+        let amount = self.cost_under(&bill, seats);
         let seats = seats.to_vec();
         self.claims.push(Claim {
             user,
@@ -203,6 +199,7 @@ impl Model {
             deadline,
             seats,
             amount,
+            bill,
             payment: None,
             attempt: 0,
             refund: 0,
@@ -216,7 +213,7 @@ impl Model {
     /// Runs a command.
     pub fn run(&mut self, command: &Command) -> Reply {
         match command {
-            Command::Hold { user, seats } => self.hold(*user, seats),
+            Command::Hold { user, seats, cost } => self.hold(*user, seats, *cost),
             Command::Release { user, claim } => self.release(*user, *claim),
             Command::ReleaseSeat { user, seat } => self.release_seat(*user, *seat),
             Command::ReserveHold { user, hold } => self.reserve_hold(*user, *hold),
@@ -242,7 +239,7 @@ impl Model {
         }
     }
 
-    fn hold(&mut self, user: UserNumber, seats: &[SeatId]) -> Reply {
+    fn hold(&mut self, user: UserNumber, seats: &[SeatId], cost: Option<i64>) -> Reply {
         let owner =
             |seat: &SeatId| self.owner(*seat).filter(|claim| self.claims[*claim].user == user);
         let own = seats.iter().find_map(owner);
@@ -264,7 +261,8 @@ impl Model {
         if !lost.is_empty() {
             return with("taken", &lost);
         }
-        self.make(user, State::Hold, seats, self.hold_ttl_ms);
+        let bill = seats.iter().filter_map(|seat| Some((*seat, cost?))).collect();
+        self.make(user, State::Hold, seats, bill);
         self.note_hold(user, fixture);
         with("held", seats)
     }
@@ -285,11 +283,11 @@ impl Model {
     }
 
     fn release_seat(&mut self, user: UserNumber, seat: SeatId) -> Reply {
-        let price = self.prices[&seat];
         let Some(number) = self.owner(seat) else {
             let again = self.letter(seat) == b'A' && self.released.get(&seat) == Some(&user);
             return reply(if again { "released" } else { "not_yours" });
         };
+        let cost = self.cost(number, &[seat]);
         let claim = &mut self.claims[number];
         if claim.user != user {
             return reply("not_yours");
@@ -301,7 +299,7 @@ impl Model {
             claim.state = State::Ended(EndReason::Released);
         } else {
             claim.seats.retain(|other| *other != seat);
-            claim.amount -= price;
+            claim.amount -= cost;
         }
         self.released.insert(seat, user);
         reply("released")
@@ -320,9 +318,9 @@ impl Model {
             State::Ended(reason) if reason != EndReason::Reserved => return reply("expired"),
             _ => return reply("already_reserved"),
         }
-        let seats = hold.seats.clone();
+        let (seats, bill) = (hold.seats.clone(), hold.bill.clone());
         self.take_out(&seats);
-        self.make(user, State::Pending, &seats, self.payment_ttl_ms);
+        self.make(user, State::Pending, &seats, bill);
         with("reserved", &seats)
     }
 
@@ -347,17 +345,18 @@ impl Model {
         if !lost.is_empty() {
             return with("expired", &lost);
         }
+        let bill = self.lines(seats);
         self.take_out(seats);
-        self.make(user, State::Pending, seats, self.payment_ttl_ms);
+        self.make(user, State::Pending, seats, bill);
         with("reserved", seats)
     }
 
     fn take_out(&mut self, seats: &[SeatId]) {
         for seat in seats {
             let Some(number) = self.owner(*seat) else { continue };
-            let price = self.prices[seat];
+            let cost = self.cost(number, &[*seat]);
             let hold = &mut self.claims[number];
-            hold.amount -= price;
+            hold.amount -= cost;
             if hold.seats.len() == 1 {
                 hold.state = State::Ended(EndReason::Reserved);
             } else {

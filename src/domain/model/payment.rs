@@ -163,7 +163,8 @@ impl Model {
                 reply("refund_closed")
             }
             _ => {
-                let part_fee = if right == Right::Waived { 0 } else { self.fee_of(&chosen) };
+                let part_fee =
+                    if right == Right::Waived { 0 } else { self.fee_of(number, &chosen) };
                 let claim = &mut self.claims[number];
                 claim.part_fee = part_fee;
                 claim.state = State::Refunding;
@@ -175,16 +176,16 @@ impl Model {
     }
 
     /// Rounded down for each seat, and never more than its price.
-    fn fee_of(&self, seats: &[SeatId]) -> i64 {
+    fn fee_of(&self, claim: ClaimNumber, seats: &[SeatId]) -> i64 {
         let now = self.fees.iter().find(|fee| self.now < fee.until).or(self.fees.last());
         let Some(Fee { percent, per_seat, .. }) = now else { return 0 };
-        let prices = seats.iter().map(|seat| self.price(&[*seat]));
-        prices.map(|price| (price * percent / 100 + per_seat).min(price)).sum()
+        let costs = seats.iter().map(|seat| self.cost(claim, &[*seat]));
+        costs.map(|cost| (cost * percent / 100 + per_seat).min(cost)).sum()
     }
 
     pub(super) fn refund(&mut self, number: PaymentNumber, refund: u32, given: bool) -> Reply {
         let claim_number = self.payments[number].claim;
-        let part = self.price(&self.claims[claim_number].part);
+        let part = self.cost(claim_number, &self.claims[claim_number].part);
         let claim = &mut self.claims[claim_number];
         let waits = claim.payment == Some(number) && claim.state == State::Refunding;
         if !waits || claim.refund != refund {
