@@ -9,8 +9,8 @@ use crate::api::choice::{
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
-use crate::api::places::{AreaChoice, SeatChoice, SeatsAndAreas, TypedSeat, hold_places};
-use crate::api::ticket_types::charge;
+use crate::api::places::{AreaChoice, SeatChoice, SeatsAndAreas, hold_places};
+use crate::api::ticket_types::{TypedSeat, charge, priced_choices};
 use crate::api::views::{HoldView, claimed, moment};
 use crate::domain::catalog::MatchStatus;
 use crate::domain::claim::ClaimState;
@@ -194,6 +194,7 @@ async fn hold_seats(
     let (hold_id, granted) = match held {
         Err(EngineError::Refused(Refusal::Taken(lost))) => {
             let alternatives = alternatives(services, id, &wanted).await;
+            let alternatives = priced_choices(&fixture, &site, alternatives, &typed);
             return Err(ApiError::seat_taken(lost).with_alternatives(alternatives));
         }
         other => other.map_err(|error| hold_error(&fixture, error))?,

@@ -6,7 +6,7 @@ use crate::api::best::alternatives;
 use crate::api::choice::{SEATS_PER_CALL_MAX, refuse_odd_choice, refuse_unverified};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::one_of::{CHOICES_MAX, Choices, Want};
-use crate::api::ticket_types::charge;
+use crate::api::ticket_types::{TypedSeat, charge, priced_choices};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
 use crate::domain::bill::Charge;
@@ -58,9 +58,6 @@ pub struct AreaChoice {
     #[schema(nullable = false)]
     ticket_type: Option<String>,
 }
-
-/// A seat, and the code of its ticket type; without a code it is of the first type.
-pub type TypedSeat = (SeatId, Option<String>);
 
 impl SeatsAndAreas {
     /// `None` when the input has neither.
@@ -185,8 +182,8 @@ pub async fn hold_places(
     let held = want.hold(propose, |feed| order.refusal(feed, &quantities)).await;
     match held {
         Err(error) if error.code() == ErrorCode::SeatTaken => {
-            let lost = alternatives(services, id, &named).await;
-            Err(error.with_alternatives(lost))
+            let others = alternatives(services, id, &named).await;
+            Err(error.with_alternatives(priced_choices(&fixture, &site, others, &seats)))
         }
         other => other,
     }

@@ -11,15 +11,12 @@ use crate::live::catalog::KnownSite;
 use crate::live::proposals::Choice;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Seats with the code of a ticket type each; seats without a code are of the first type of the
 /// match's price list. Refuses the same as `checked_seats`, and types that the match does not sell.
-pub fn charge(
-    fixture: &Match,
-    site: &KnownSite,
-    seats: &[(SeatId, Option<String>)],
-) -> ApiResult<Charge> {
+pub fn charge(fixture: &Match, site: &KnownSite, seats: &[TypedSeat]) -> ApiResult<Charge> {
     let ids: Vec<SeatId> = seats.iter().map(|(seat, _)| *seat).collect();
     let amount = checked_seats(site, &ids)?;
     let Some(list) = &fixture.prices else {
@@ -43,6 +40,29 @@ pub fn charge(
     Ok(Bill(lines).into())
 }
 
+/// A seat, and the code of its ticket type; without a code it is of the first type.
+pub type TypedSeat = (SeatId, Option<String>);
+
+/// Choices in the place of seats that were lost, at the prices of the match. A choice with a seat
+/// that is not sold for its type is left out.
+pub fn priced_choices(
+    fixture: &Match,
+    site: &KnownSite,
+    choices: Vec<Arc<Choice>>,
+    lost: &[TypedSeat],
+) -> Vec<Arc<Choice>> {
+    let Some(list) = &fixture.prices else { return choices };
+    let priced = |choice: Arc<Choice>| {
+        let seats = choice.seat_ids.iter().zip(lost);
+        let costs = seats.map(|(seat, (_, code))| {
+            price_line(list, site, *seat, code.as_deref()).map(|line| line.cost)
+        });
+        let amount = costs.sum::<Result<i64, String>>().ok()?;
+        Some(Arc::new(choice.with_amount(&site.index, amount)))
+    };
+    choices.into_iter().filter_map(priced).collect()
+}
+
 /// What a seat costs now, or why it has no price.
 fn price_line(
     list: &PriceList,
@@ -60,7 +80,7 @@ fn price_line(
 }
 
 /// A match without a price list has no ticket types.
-fn refuse_types(seats: &[(SeatId, Option<String>)]) -> ApiResult<()> {
+fn refuse_types(seats: &[TypedSeat]) -> ApiResult<()> {
     let typed = seats.iter().enumerate().filter(|(_, (_, code))| code.is_some());
     let errors: Vec<FieldError> = typed
         .map(|(number, _)| FieldError {
@@ -79,7 +99,7 @@ fn refuse_over_limit(list: &PriceList, codes: &[&str]) -> ApiResult<()> {
     Err(ApiError::new(ErrorCode::TypeLimit, detail))
 }
 
-/// How many seats of each ticket type: `{"ADULT": 2, "CHILD": 1}`, or `["ADULT", "ADULT", "CHILD"]`.
+/// How many seats of each ticket type: `{"ADULT": 1, "CHILD": 1}`, or `["ADULT", "CHILD"]`.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TypesInput {

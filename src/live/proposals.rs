@@ -53,10 +53,20 @@ pub struct Choice {
 
 impl Choice {
     fn new(index: &PlanIndex, positions: Vec<u32>) -> Self {
+        let price = |seat: &u32| index.price(index.seat_at(*seat));
+        let amount = positions.iter().filter_map(price).sum();
+        Self::at_amount(index, positions, amount)
+    }
+
+    /// The same seats at another amount in KRW, for a match with a price list.
+    pub fn with_amount(&self, index: &PlanIndex, amount: i64) -> Self {
+        Self::at_amount(index, self.positions.clone(), amount)
+    }
+
+    fn at_amount(index: &PlanIndex, positions: Vec<u32>, amount: i64) -> Self {
         let seat_ids: Vec<SeatId> = positions.iter().map(|seat| index.seat_at(*seat)).collect();
         let labels = seat_ids.iter().filter_map(|seat| index.label(*seat));
         let (labels, labels_ko) = labels.map(|Label { english, korean }| (english, korean)).unzip();
-        let amount = seat_ids.iter().filter_map(|seat| index.price(*seat)).sum();
         let alternative = Alternative { seat_ids: seat_ids.clone(), labels, labels_ko, amount };
         let json = to_raw_value(&alternative).expect("texts and numbers can be written as JSON");
         Self { seat_ids, amount, positions, json }

@@ -218,6 +218,18 @@ async fn the_best_seats_are_found_for_a_family() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alternatives_have_the_prices_of_the_types_that_were_wanted() {
+    let (sale, _) = start(&list()).await;
+    sale.node.user("other").await.hold(&sale.fixture.id, &[1]).await.expect(201);
+    let body = json!({"seats": [{"seatId": 1, "type": "CHILD"}, {"seatId": 2}]});
+    let problem = sale.fan.post(&holds(&sale), &body).await.refused(409, "SEAT_TAKEN");
+    let offers = problem["alternatives"].as_array().unwrap();
+    assert!(!offers.is_empty());
+    assert!(offers.iter().all(|offer| offer["amount"] == 47_000), "{problem}");
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_of_a_free_type_need_no_gateway() {
     let (sale, _) = start(&list_at(20_000, 0)).await;
     sale.node.fault(&json!({"kind": "dropBefore"})).await;
