@@ -11,6 +11,7 @@ mod refunds;
 mod refusals;
 mod reservations;
 mod sites;
+mod ticket_types;
 mod users;
 mod words;
 

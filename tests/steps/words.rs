@@ -84,6 +84,7 @@ impl FromStr for Reason {
             "she already holds one of the seats" => ErrorCode::AlreadyHeld,
             "a seat is taken" => ErrorCode::SeatTaken,
             "these would be too many seats" => ErrorCode::SeatLimit,
+            "one hold may not have so many seats of the type" => ErrorCode::TypeLimit,
             "the match is not on sale" => ErrorCode::MatchNotOpen,
             "all seats are taken" => ErrorCode::SoldOut,
             "the seats are already reserved" => ErrorCode::AlreadyReserved,
