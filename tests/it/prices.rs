@@ -122,6 +122,14 @@ async fn a_hold_with_types_is_paid_and_given_back_at_the_prices_it_was_held_at()
     let part = sale.cancel(&reservation, &json!({"seatIds": [1]})).await.expect(200);
     assert_eq!((&part["payment"]["refunded"], &part["amount"]), (&json!(16_000), &json!(82_000)));
     assert_eq!((seats_of(&part), &part["serviceFee"]), (vec![2, 21], &json!(2_000)));
+    let id = reservation["id"].as_str().unwrap();
+    let organiser = format!("/api/admin/reservations/{id}");
+    let seen = admin.get(&organiser).await.expect(200);
+    assert_eq!(seen["organiserRefund"]["amount"], 82_000);
+    let body = json!({"seatIds": [2]});
+    let cancel = format!("{organiser}/cancel");
+    let part = admin.post_with_key(&cancel, &body, "second").await.expect(200);
+    assert_eq!((&part["payment"]["refunded"], &part["amount"]), (&json!(47_000), &json!(51_000)));
     assert_eq!(sale.node.wait_for_books().await, ["PAID"]);
     let rest = sale.cancel(&reservation, &Value::Null).await.expect(200);
     assert_eq!(
