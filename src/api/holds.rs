@@ -185,7 +185,7 @@ async fn hold_seats(
     let (fixture, site) = services.fixture_with_site(id)?;
     refuse_unverified(services, user, &fixture)?;
     let charge = charge(&fixture, &site, &typed)?;
-    let seats: Vec<SeatId> = typed.into_iter().map(|(seat, _)| seat).collect();
+    let seats: Vec<SeatId> = typed.iter().map(|(seat, _)| *seat).collect();
     refuse_odd_choice(&site, &seats)?;
     refuse_early(services, id, seats.len(), &operation).await?;
     let orphans = if fixture.orphan_rule { possible_orphans(&site.index, &seats) } else { vec![] };
