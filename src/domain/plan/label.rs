@@ -56,11 +56,13 @@ impl Language {
         }
     }
 
-    /// The beginning of a label: the names of area, section and block.
+    /// The beginning of a label: the names of area, section and block. A name that repeats the one
+    /// before it is left out, because a house with stalls and a balcony has no more names.
     pub fn block_text(self, area: &Area, section: &Section, block: &Block) -> String {
-        let [area, section, block] =
-            [&area.name, &section.name, &block.name].map(|name| self.half(name));
-        format!("{area} {section} {block}")
+        let names = [&area.name, &section.name, &block.name].map(|name| self.half(name));
+        let mut names = names.to_vec();
+        names.dedup();
+        names.join(" ")
     }
 
     /// `Infield Home 101, row 3, seat 12`. Rows and seats may be without a name.
