@@ -16,6 +16,7 @@ pub mod failpoint;
 pub mod gateway;
 pub mod live;
 pub mod node;
+pub mod plan_import;
 pub mod redis;
 pub mod store;
 pub mod stream;

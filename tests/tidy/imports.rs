@@ -6,6 +6,7 @@ use syn::visit::Visit;
 /// For each folder of `src`, the ones it may import. What is not here may import everything.
 const MAY: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
+    ("plan_import", &["domain", "plan_import"]),
     ("redis", &["domain", "redis", "tls"]),
     ("engine", &["domain", "redis", "engine"]),
     ("stream", &["domain", "redis", "stream"]),
@@ -37,6 +38,7 @@ const MAY: &[(&str, &[&str])] = &[
             "store",
             "gateway",
             "checkout",
+            "plan_import",
             "api",
             "config",
             "telemetry",
@@ -76,6 +78,7 @@ const NAMED: &[(&[&str], &[&str])] = &[
         &["src/store/"],
     ),
     (&["tokio_rustls", "rustls_native_certs"], &["src/tls.rs", "src/api/"]),
+    (&["csv"], &["src/plan_import/"]),
     // The tests of the gateway put a server of their own in the place of the gateway.
     (&["axum"], &["src/api/", "src/node/", "src/gateway/tests/", "crates/emulator/"]),
     (&["hyper", "hyper_util"], &["src/api/", "src/node/", "crates/emulator/"]),
