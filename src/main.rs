@@ -5,7 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
 use grandstand::commands::dev::Dev;
 use grandstand::commands::{
-    admin, dead_letters, demo, load, migrate, queue_check, rebuild, restore, verify,
+    admin, dead_letters, demo, load, migrate, plan, queue_check, rebuild, restore, verify,
 };
 use grandstand::config::{self, Settings};
 use grandstand::node::{Node, NodeRole};
@@ -108,6 +108,11 @@ enum Command {
     Queue {
         #[command(subcommand)]
         command: Queue,
+    },
+    /// Reads plans of other programs, checks plans, draws them, and exports the plan of a site.
+    Plan {
+        #[command(subcommand)]
+        command: plan::PlanCommand,
     },
     /// Prints the OpenAPI document of this release.
     Openapi,
@@ -264,6 +269,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Queue { command: Queue::Check(arguments) } => {
             print!("{}", queue_check::check(&arguments).await?);
+        }
+        Command::Plan { command } => {
+            let outcome = command.run().await?;
+            print!("{}", outcome.text);
+            eprint!("{}", outcome.notes);
+            return Ok(status(outcome.is_good));
         }
         Command::Openapi => println!("{}", openapi().to_pretty_json()?),
         Command::Load { arguments } => return Err(load::run(&arguments)),

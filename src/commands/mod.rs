@@ -6,6 +6,7 @@ pub mod demo;
 pub mod dev;
 pub mod load;
 pub mod migrate;
+pub mod plan;
 pub mod queue_check;
 pub mod rebuild;
 pub mod restore;
