@@ -194,6 +194,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::accounts::change))
         .routes(routes!(admin::sites::create, admin::sites::list))
         .routes(routes!(admin::sites::replace, admin::sites::delete))
+        .routes(routes!(admin::plan_import::import))
         .routes(routes!(admin::matches::create, admin::matches::list))
         .routes(routes!(admin::matches::replace, admin::matches::delete))
         .routes(routes!(admin::prices::replace))

@@ -1,6 +1,6 @@
-//! Reads the plans of other programs: pretix, CSV, seats.io (docs/PLAN-IMPORT.md). Each form is read
-//! into a drawing of seats, and the drawing becomes a site plan. The other way, a plan is written as
-//! CSV.
+//! Reads the plans of other programs: pretix, CSV, seats.io (docs/PLAN-IMPORT.md). Each form is
+//! read into a drawing of seats, and the drawing becomes a site plan. The other way, a plan is
+//! written as CSV.
 
 mod build;
 mod colors;
@@ -58,8 +58,8 @@ pub struct ImportedPlan {
 /// Reads a plan.
 ///
 /// # Errors
-/// All faults, each with its place in the file: a line of CSV, a JSON pointer. A fault that concerns
-/// no place of the file has a pointer into the plan, or none.
+/// All faults, each with its place in the file: a line of CSV, a JSON pointer. A fault that
+/// concerns no place of the file has a pointer into the plan, or none.
 pub fn import_plan(
     form: PlanForm,
     text: &str,

@@ -288,9 +288,10 @@ impl MadeRow {
             let id = if self.has_ids { format!("{block}-{row}-{at}") } else { String::new() };
             let with = if self.accessible && at == 0 { "accessible own" } else { "" };
             let grade = ["GOLD", "Silver", "싼 자리", "7"][usize::from(self.grade)];
+            let section = block % 2;
             lines.push(format!(
-                "\"Hall, {}\",B{block},{label},{name},{x:.3},{y:.3},{grade},{with},{id},{run},{unit}",
-                block % 2
+                "\"Hall, {section}\",B{block},{label},{name},{x:.3},{y:.3},{grade},{with},{id},\
+                 {run},{unit}"
             ));
         }
         if self.is_backwards {

@@ -82,6 +82,7 @@ mod outside;
 mod oversell;
 mod own_account;
 mod page;
+mod plan_command;
 mod prices;
 mod privileges;
 mod purchase;

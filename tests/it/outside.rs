@@ -9,6 +9,7 @@ use grandstand::domain::fact::{Fact, Fields};
 use grandstand::domain::ids::{HoldId, MatchId, PaymentId};
 use grandstand::domain::plan::SitePlan;
 use grandstand::domain::position::{EventId, Position, StreamId};
+use grandstand::plan_import::{ImportOptions, PlanForm, import_plan, plan_as_csv};
 use grandstand::tls::{TlsFiles, take_parameter};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
@@ -142,6 +143,54 @@ fn a_plan_of_any_json_is_checked_and_never_panics() {
         if plan.check().is_empty() {
             let index = grandstand::domain::plan::PlanIndex::new(&plan);
             assert!(index.seat_count() > 0);
+        }
+    });
+}
+
+/// The plans of other programs that the tests import.
+const FOREIGN_PLANS: [(PlanForm, &str); 3] = [
+    (PlanForm::Pretix, include_str!("../plans/theatre.pretix.json")),
+    (PlanForm::Csv, include_str!("../plans/hall.csv")),
+    (PlanForm::Seatsio, include_str!("../plans/club.seatsio.json")),
+];
+
+/// A plan of another program with a value replaced, or with a part of its text.
+fn broken_import() -> impl Strategy<Value = (PlanForm, String)> {
+    let texts = (any::<prop::sample::Index>(), 0..20_usize, text());
+    let cut = (0..3_usize, texts).prop_map(|(which, (at, length, text))| {
+        let (form, plan) = FOREIGN_PLANS[which];
+        let mut letters: Vec<char> = plan.chars().collect();
+        let at = at.index(letters.len());
+        letters.splice(at..(at + length).min(letters.len()), text.chars());
+        (form, letters.into_iter().collect())
+    });
+    let replaced = (any::<bool>(), any::<prop::sample::Index>(), json());
+    let replaced = replaced.prop_map(|(is_pretix, which, value)| {
+        let (form, plan) = FOREIGN_PLANS[if is_pretix { 0 } else { 2 }];
+        let mut plan: serde_json::Value = serde_json::from_str(plan).unwrap();
+        let mut paths = Vec::new();
+        collect(&plan, "", &mut paths);
+        let path = which.get(&paths).clone();
+        *plan.pointer_mut(&path).unwrap() = value;
+        (form, plan.to_string())
+    });
+    let forms = [PlanForm::Pretix, PlanForm::Csv, PlanForm::Seatsio];
+    let any_text = (prop::sample::select(forms.to_vec()), text());
+    prop_oneof![cut, replaced, any_text]
+}
+
+/// What an import accepts is a plan without faults, and can be exported and imported again.
+#[test]
+fn plans_of_other_programs_are_read_or_refused() {
+    try_all(&broken_import(), |(form, text)| {
+        let options = ImportOptions::default();
+        match import_plan(form, &text, &options) {
+            Ok(imported) => {
+                assert_eq!(imported.plan.check(), [], "{text}");
+                let again = import_plan(PlanForm::Csv, &plan_as_csv(&imported.plan), &options);
+                assert!(again.is_ok(), "{again:?}\n{text}");
+            }
+            Err(faults) => assert!(!faults.is_empty(), "{text}"),
         }
     });
 }

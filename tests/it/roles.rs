@@ -52,6 +52,7 @@ const ROUTES: &[(&str, Rule)] = &[
     ("POST /api/admin/reservations/{reservation}/cancel", MANAGERS),
     ("GET /api/admin/sites", READERS),
     ("POST /api/admin/sites", ADMINS),
+    ("POST /api/admin/sites/import", MANAGERS),
     ("PUT /api/admin/sites/{site}", MANAGERS),
     ("DELETE /api/admin/sites/{site}", ADMINS),
     ("GET /api/matches", Public),

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod matches;
+pub mod plan_import;
 pub mod prices;
 pub mod queue;
 pub mod reservations;

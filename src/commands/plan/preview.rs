@@ -204,7 +204,7 @@ fn legend(plan: &SitePlan, width: f32, top: f32) -> Legend {
         let _ = writeln!(
             text,
             "<circle cx=\"{}\" cy=\"{y}\" r=\"{}\" fill=\"{}\"/><text x=\"{}\" y=\"{y}\" \
-             font-size=\"{size}\" fill=\"#33333a\" dominant-baseline=\"central\">{} · {} KRW</text>",
+             font-size=\"{size}\" fill=\"#33333a\" dominant-baseline=\"central\">{}, {} KRW</text>",
             size * 1.5,
             size * 0.5,
             grade.color,
