@@ -9,8 +9,8 @@ use crate::api::outgoing::{Full, HEAD_TIMEOUT, IDLE_TIMEOUT, Outgoing, Peer, Tic
 use crate::api::rest;
 use crate::api::sent::{Sent, ticketed};
 use crate::api::socket::{forget_this_task, speaks_http2, turn_away};
-use crate::api::tls::TlsListener;
-use crate::api::wire::{Wire, head};
+use crate::api::tls::{AcceptedTls, TlsListener};
+use crate::api::wire::{Socket, Wire, head};
 use crate::live::shard::Watcher;
 use crate::live::slots::{ConnectionSlots, Slot};
 use axum::BoxError;
@@ -148,6 +148,7 @@ impl Serving {
             () = self.stop.cancelled() => return Ok(()),
         };
         let connected = self.outgoing.connect(self.services.proxies.connected(address), http2);
+        let stream = Socket::new(stream, Some(connected.0.clone()));
         if http2 {
             return self.http2(stream, address, &connected.0).await;
         }
@@ -178,10 +179,12 @@ impl Serving {
             () = self.stop.cancelled() => return Ok(()),
         };
         let caller = self.services.proxies.connected(address);
-        let connected = self.outgoing.connect(caller, accepted.http2);
-        match accepted.http2 {
-            true => self.http2(accepted.stream, address, &connected.0).await,
-            false => self.http1_in_tls(accepted.stream, address, &connected.0).await,
+        let AcceptedTls { mut stream, http2 } = accepted;
+        let connected = self.outgoing.connect(caller, http2);
+        stream.get_mut().0.belongs_to(&connected.0);
+        match http2 {
+            true => self.http2(stream, address, &connected.0).await,
+            false => self.http1_in_tls(stream, address, &connected.0).await,
         }
     }
 
@@ -204,7 +207,7 @@ impl Serving {
     /// sockets.
     async fn http1_in_tls(
         self: Arc<Self>,
-        stream: TlsStream<TcpStream>,
+        stream: TlsStream<Socket>,
         address: IpAddr,
         peer: &Arc<Peer>,
     ) -> Result<(), BoxError> {
@@ -275,7 +278,7 @@ impl Serving {
     /// Serves requests until the connection ends, or until one of them is an event stream.
     async fn http1(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: Socket,
         address: IpAddr,
         peer: &Arc<Peer>,
     ) -> Result<Option<(TcpStream, AcceptedStream)>, BoxError> {
@@ -304,8 +307,8 @@ impl Serving {
                 Ok::<_, Infallible>(sent.unwrap_or_else(|Full| serving.routes.refuse()))
             }
         });
+        let full = stream.full();
         let wire = Wire::new(stream, peer.clone());
-        let full = wire.full();
         let mut connection = http1_builder().serve_connection(wire, service);
         let (mut stopped, mut cut) = (pin!(self.stop.cancelled()), pin!(peer.cut.notified()));
         let mut stopping = false;
@@ -326,7 +329,10 @@ impl Serving {
         });
         ended.await?;
         let accepted = accepted.lock().take();
-        Ok(accepted.map(|accepted| (connection.into_parts().io.into_stream(), accepted)))
+        Ok(accepted.map(|accepted| {
+            let socket = connection.into_parts().io.into_inner();
+            (socket.into_stream(), accepted)
+        }))
     }
 
     /// The response to a request, and its watcher when it is an event stream.

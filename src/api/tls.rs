@@ -1,5 +1,6 @@
 //! TLS on the listener: the certificate of this node, which may change while it runs.
 
+use crate::api::wire::Socket;
 use crate::tls::{TlsError, server};
 use parking_lot::RwLock;
 use std::io;
@@ -16,6 +17,10 @@ use tokio_util::sync::CancellationToken;
 /// after this time at most.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The most bytes of a response that TLS keeps while the socket is full. More: a client that reads
+/// nothing costs more memory. Fewer: more turns for each long response.
+const BUFFER_BYTES_MAX: usize = 16 * 1024;
+
 /// Accepts connections with the certificate of this node.
 pub struct TlsListener {
     certificate: PathBuf,
@@ -31,7 +36,7 @@ struct Loaded {
 
 /// A connection after its handshake.
 pub(super) struct AcceptedTls {
-    pub stream: TlsStream<TcpStream>,
+    pub stream: TlsStream<Socket>,
     /// Whether the client has chosen HTTP/2.
     pub http2: bool,
 }
@@ -50,7 +55,8 @@ impl TlsListener {
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<AcceptedTls> {
         let acceptor = self.loaded.read().acceptor.clone();
-        let stream = acceptor.accept(stream).await?;
+        let mut stream = acceptor.accept(Socket::new(stream, None)).await?;
+        stream.get_mut().1.set_buffer_limit(Some(BUFFER_BYTES_MAX));
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(AcceptedTls { stream, http2 })
     }

@@ -1,5 +1,5 @@
-//! A connection under hyper that can be taken over. It says whether bytes wait to be written, and
-//! the head of the response is written by hand.
+//! A connection under hyper that can be taken over. Its socket says whether bytes wait to be
+//! written, and the head of the response is written by hand.
 
 use crate::api::error::{ApiError, ErrorCode, PROBLEM};
 use crate::api::events::retry;
@@ -13,20 +13,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that hyper serves for now.
-pub(super) struct Wire<S = TcpStream> {
-    io: TokioIo<S>,
-    peer: Arc<Peer>,
-    /// Whether the last write had to wait, because then hyper has bytes that are not written yet.
+/// The socket of a connection, below TLS if there is any. It notes whether the last write had to
+/// wait. A look at the stream above would not do: TLS takes bytes into buffers of its own while the
+/// socket is full, and reports success.
+pub(super) struct Socket<S = TcpStream> {
+    stream: S,
+    /// `None` during the handshake of TLS, which has a timeout of its own.
+    peer: Option<Arc<Peer>>,
     full: Arc<AtomicBool>,
 }
 
-impl<S> Wire<S> {
-    pub(super) fn new(stream: S, peer: Arc<Peer>) -> Self {
-        Self { io: TokioIo::new(stream), peer, full: Arc::default() }
+impl<S> Socket<S> {
+    pub(super) fn new(stream: S, peer: Option<Arc<Peer>>) -> Self {
+        Self { stream, peer, full: Arc::default() }
+    }
+
+    /// From now on it is known whose socket this is.
+    pub(super) fn belongs_to(&mut self, peer: &Arc<Peer>) {
+        self.peer = Some(peer.clone());
+        if self.full.load(Ordering::Relaxed) {
+            peer.blocked();
+        }
     }
 
     /// Whether bytes wait to be written.
@@ -35,17 +45,77 @@ impl<S> Wire<S> {
     }
 
     pub(super) fn into_stream(self) -> S {
-        self.io.into_inner()
+        self.stream
     }
 
     fn noted<T>(&self, polled: Poll<T>) -> Poll<T> {
         let was_full = self.full.swap(polled.is_pending(), Ordering::Relaxed);
-        match (was_full, polled.is_pending()) {
-            (false, true) => self.peer.blocked(),
-            (true, false) => self.peer.unblocked(),
-            (false, false) | (true, true) => {}
+        if let Some(peer) = &self.peer {
+            match (was_full, polled.is_pending()) {
+                (false, true) => peer.blocked(),
+                (true, false) => peer.unblocked(),
+                (false, false) | (true, true) => {}
+            }
         }
         polled
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.noted(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.noted(polled)
+    }
+}
+
+/// A connection that hyper serves for now.
+pub(super) struct Wire<S> {
+    io: TokioIo<S>,
+    peer: Arc<Peer>,
+}
+
+impl<S> Wire<S> {
+    pub(super) fn new(stream: S, peer: Arc<Peer>) -> Self {
+        Self { io: TokioIo::new(stream), peer }
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.io.into_inner()
     }
 }
 
@@ -69,8 +139,7 @@ impl<S: AsyncWrite + Unpin> Write for Wire<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.noted(polled)
+        Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -90,8 +159,7 @@ impl<S: AsyncWrite + Unpin> Write for Wire<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write_vectored(context, parts);
-        self.noted(polled)
+        Pin::new(&mut self.io).poll_write_vectored(context, parts)
     }
 }
 

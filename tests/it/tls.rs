@@ -2,7 +2,7 @@
 //! test's own. A server is always verified.
 
 use crate::support::certificates::{Authority, Certificate};
-use crate::support::node::{RedisChoice, TestNode};
+use crate::support::node::{RedisChoice, TestNode, eventually, eventually_within};
 use crate::support::postgres::{private, sql};
 use crate::support::wire::done;
 use grandstand::domain::ids::Partition;
@@ -14,6 +14,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 
 /// A Redis that also listens with TLS.
 struct SecureRedis {
@@ -209,6 +210,63 @@ async fn the_listener_speaks_tls_and_takes_a_renewed_certificate() {
     assert!(refused.is_err(), "the certificate has another name");
     let plain = live.replace("https://", "http://");
     assert!(reqwest::get(&plain).await.is_err(), "a connection without TLS is refused");
+    node.finish().await;
+}
+
+/// The connections of a listener that a process has, by the table of the kernel. Linux only.
+fn established(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("this test needs Linux");
+    let local = format!(":{port:04X}");
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.by_ref().filter(|row| row.len() > 3 && row[1].ends_with(&local) && row[3] == "01").count()
+}
+
+/// TLS keeps up to 64 KiB of its own beside what the kernel keeps. The clients ask for more than
+/// the kernel takes, from a little more to more than TLS takes, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_inside_tls_that_do_not_read_lose_their_connection() {
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    let dir = TempDir::new().unwrap();
+    let authority = Authority::new(dir.path(), "authority");
+    let certificate = authority.sign("server", &["localhost"]);
+    let node = TestNode::start_with(|settings| {
+        settings.tls_cert_file = Some(certificate.certificate.clone());
+        settings.tls_key_file = Some(certificate.key.clone());
+    })
+    .await;
+    let https = browser(&authority).build().unwrap();
+    let page = https.get(node.url().replace("127.0.0.1", "localhost")).send().await.unwrap();
+    let heads: usize =
+        page.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let bytes = heads + page.bytes().await.unwrap().len();
+    assert!(bytes < 8 * 1024, "{bytes}");
+    drop(https);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&authority.file).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let address = node.running().address;
+    let mut clients = Vec::new();
+    for number in 0..24_usize {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(2048).unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = connector.connect(name, stream).await.unwrap();
+        let wanted = 200 * 1024 + number * 8 * 1024;
+        let requests = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(wanted.div_ceil(bytes));
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        clients.push(stream);
+    }
+    eventually("all are served", async || (established(address.port()) >= 24).then_some(())).await;
+    let wait = std::time::Duration::from_secs(20);
+    eventually_within(wait, "the node ends their connections", async || {
+        (established(address.port()) == 0).then_some(())
+    })
+    .await;
+    drop(clients);
     node.finish().await;
 }
 
