@@ -66,6 +66,20 @@ fn incomplete(settings: &Settings) -> Option<String> {
             "GRANDSTAND_SMTP_URL needs GRANDSTAND_MAIL_FROM and GRANDSTAND_PUBLIC_URL".to_owned(),
         );
     }
+    let challenges = &settings.challenges;
+    let of_widget = [
+        &challenges.challenge_verify_url,
+        &challenges.challenge_site_key,
+        &challenges.challenge_secret,
+    ];
+    let set = of_widget.iter().filter(|text| !text.is_empty()).count();
+    if set != 0 && set != of_widget.len() {
+        return Some(
+            "GRANDSTAND_CHALLENGE_VERIFY_URL, GRANDSTAND_CHALLENGE_SITE_KEY and \
+             GRANDSTAND_CHALLENGE_SECRET go together: set all of them or none"
+                .to_owned(),
+        );
+    }
     let pairs = [
         (
             "GRANDSTAND_ADMIN_EMAIL and GRANDSTAND_ADMIN_PASSWORD",
@@ -233,7 +247,31 @@ mod tests {
     type Case = (&'static str, fn(&mut Settings));
 
     const REFUSED: &[Case] = &[
+        ("GRANDSTAND_JWT_SECRET", |s| s.jwt_secret.clear()),
         ("GRANDSTAND_JWT_SECRET", |s| s.jwt_secret = "short".into()),
+        ("GRANDSTAND_JWT_SECRET", |s| s.jwt_secret = "0123456789abcdef0123456789abcde".into()),
+        ("GRANDSTAND_JWT_SECRET", |s| s.jwt_secret = "secret".repeat(20)),
+        ("GRANDSTAND_JWT_SECRET", |s| s.jwt_secret = "12345678".repeat(4)),
+        ("GRANDSTAND_JWT_SECRET_OLD", |s| s.jwt_secret_old = "short".into()),
+        ("GRANDSTAND_JWT_SECRET_OLD", |s| s.jwt_secret_old = "a".repeat(64)),
+        ("GRANDSTAND_SMTP_URL needs", |s| s.smtp_url = "smtp://mail.example".into()),
+        ("GRANDSTAND_SMTP_URL needs", |s| {
+            (s.smtp_url, s.mail_from) = ("smtp://mail.example".into(), "a@b.example".into());
+        }),
+        ("GRANDSTAND_CHALLENGE_SECRET go together", |s| {
+            s.challenges.challenge_verify_url = "https://w.example/siteverify".into();
+        }),
+        ("GRANDSTAND_CHALLENGE_SECRET go together", |s| {
+            s.challenges.challenge_verify_url = "https://w.example/siteverify".into();
+            s.challenges.challenge_site_key = "key".into();
+        }),
+        ("GRANDSTAND_CHALLENGE_SECRET go together", |s| {
+            s.challenges.challenge_verify_url = "https://w.example/siteverify".into();
+            s.challenges.challenge_secret = "secret".into();
+        }),
+        ("GRANDSTAND_CHALLENGE_SECRET go together", |s| {
+            s.challenges.challenge_secret = "secret".into();
+        }),
         ("GRANDSTAND_TOSS_SECRET_KEY is missing", |s| s.toss_secret_key.clear()),
         ("GRANDSTAND_ADMIN_PASSWORD go together", |s| s.admin_email = "a@b.example".into()),
         ("GRANDSTAND_ADMIN_PASSWORD go together", |s| s.admin_password = "password".into()),
@@ -275,6 +313,13 @@ mod tests {
             s.allow_unsafe_database = true;
             s.die_at = "confirm".into();
         },
+        |s| {
+            s.challenges.challenge_verify_url = "https://w.example/siteverify".into();
+            s.challenges.challenge_site_key = "key".into();
+            s.challenges.challenge_secret = "secret".into();
+        },
+        |s| s.jwt_secret = "0123456789abcdef0123456789abcdef".into(),
+        |s| s.jwt_secret_old = "0123456789abcdef0123456789abcdef".into(),
         |s| s.rates.rate_limits = "off".into(),
         |s| s.reconcile_after_ms = 10_000,
         |s| s.payment_ttl_ms = 600_000,
