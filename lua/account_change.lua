@@ -6,8 +6,9 @@
 -- ARGV[4]  id of the account   ARGV[5]  next version   ARGV[6]  life of a notice in ms
 -- ARGV[7]  sessions to end: none others all   ARGV[8]  the session that `others` keeps
 -- ARGV[9]  value of the token that is used up by this; empty: none is needed
+-- ARGV[10]  JSON of the entry of the audit trail, or empty
 -- Replies: not_loaded missing stale unknown changed
--- Emits: journal: account account_deleted; notices: account revoked
+-- Emits: journal: account account_deleted trail; notices: account revoked
 -- Cost: O(sessions of the account)
 local clock = clock_read(KEYS[4])
 if not clock.layout then return 'not_loaded' end
@@ -25,6 +26,7 @@ else
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
   redis.call('XADD', KEYS[2], '*', 'v', '1', 't', 'account', 'doc', ARGV[3])
 end
+trail_add(KEYS[2], ARGV[10])
 notice_add(KEYS[3], ARGV[6], 'account', ARGV[4], 'version', ARGV[5])
 for _, session in ipairs(sessions) do
   if ARGV[7] == 'all' or ARGV[7] == 'others' and session.id ~= ARGV[8] then

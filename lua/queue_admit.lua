@@ -3,14 +3,15 @@
 -- This script, which runs a few times a second, writes to the changes how many wait.
 -- KEYS[1]  HASH  meta   KEYS[2]  ZSET  queue   KEYS[3]  ZSET  passes   KEYS[4]  STREAM changes
 -- KEYS[5]  HASH  partition   KEYS[6]  HASH  seats
--- KEYS[7..9]  HASH  ring of answers under an Idempotency-Key
+-- KEYS[7..9]  HASH  ring of answers under an Idempotency-Key   KEYS[10]  STREAM  journal
 -- ARGV[1]  seats of the site; 0: unknown
 -- ARGV[2]  people to let in at once, whatever the settings; 0: as the settings say
 -- ARGV[3]  operation   ARGV[4]  fingerprint
+-- ARGV[5]  JSON of the entry of the audit trail, or empty
 -- Replies: not_loaded off exists_different admitted_before closed idle admitted, then: people let
 -- in, drawn, early, the order, people who wait, and how many were drawn in the published draw
 -- Emits: changes: q with serving, people waiting, people admitted now, 1 if slowed, how many were
---        drawn in the published draw (or -)
+--        drawn in the published draw (or -); journal: trail
 -- Cost: O(people admitted · log people waiting)
 -- While somebody waits, the numbers are written at least at this interval, because clients estimate
 -- the pace of the queue from the time between them.
@@ -74,6 +75,7 @@ local function take(count)
 end
 
 -- all checked: write
+trail_add(KEYS[10], ARGV[5])
 queue_open(KEYS[1], queue)
 local people, slowed = {}, false
 if is_open then

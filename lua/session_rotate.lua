@@ -4,16 +4,18 @@
 -- grace period ends the whole session. A token that this session never had ends nothing, because
 -- the id of a session is no secret.
 -- KEYS[1]  HASH  sessions of the account   KEYS[2]  HASH  accounts: e-mail → JSON
--- KEYS[3]  STREAM  notices   KEYS[4]  HASH  partition
+-- KEYS[3]  STREAM  notices   KEYS[4]  HASH  partition   KEYS[5]  STREAM  journal
 -- ARGV[1]  hash of the token shown   ARGV[2]  hash of the next token   ARGV[3]  grace in ms
 -- ARGV[4]  id of the session   ARGV[5]  life of a notice in ms   ARGV[6]  address
+-- ARGV[7]  JSON of the entry of the audit trail for a session that ends, or empty
 -- Replies: missing unknown reused rotated
--- Emits: notices: revoked
+-- Emits: notices: revoked; journal: trail
 -- Cost: O(1)
 -- Tokens that are kept: this many unused ones and this many used ones. Few people have more tabs.
 local TOKENS_MAX = 16
 local found = redis.call('HMGET', KEYS[1], 'email', ARGV[4])
-local session, now = session_parse(found[2]), clock_now(clock_read(KEYS[4]))
+local clock = clock_read(KEYS[4])
+local session, now = session_parse(found[2]), clock_now(clock)
 if not session or session.ends <= now then return { 'missing' } end
 local account = redis.call('HGET', KEYS[2], found[1])
 if not account then return { 'missing' } end
@@ -28,6 +30,7 @@ if not shown then return { 'unknown' } end
 -- all checked: write
 if shown.ends ~= '' and tonumber(shown.ends) < now then
   session_drop(KEYS[1], KEYS[3], ARGV[5], ARGV[4])
+  if clock.layout then trail_add(KEYS[5], ARGV[7]) end
   return { 'reused' }
 end
 -- A second use does not make the grace period longer.

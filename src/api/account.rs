@@ -7,8 +7,7 @@ use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, NoContent, Okay, Path};
 use crate::api::passwords::{checked_password, hash_password};
-use crate::api::sessions::note_end;
-use crate::api::sessions::{WithCookie, delete_cookie};
+use crate::api::sessions::{WithCookie, delete_cookie, end_entry};
 use crate::api::trail::{account_target, entry};
 use crate::api::users::account_with_password;
 use crate::api::views::moment;
@@ -82,9 +81,9 @@ pub async fn change_password(
     let after = Account { password_hash, ..before.clone() };
     let entry =
         entry(Some((user.id, user.role)), address, Act::PasswordChanged, account_target(user.id));
-    services.note_account(user.id.partition(), &entry).await?;
+    let trail = services.noted(entry, user.id.partition());
     let ending = EndSessions::Others(user.session);
-    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None, trail };
     change_account(&services, change).await?;
     Ok(NoContent)
 }
@@ -122,8 +121,8 @@ pub async fn end_session(
     Caller(address): Caller,
     Path(id): Path<SessionId>,
 ) -> ApiResult<NoContent> {
-    note_end(&services, (user.id, Some(user.role)), address, "BY_THE_USER").await?;
-    services.engine.end_session(user.id, id, None).await?;
+    let trail = end_entry(&services, (user.id, Some(user.role)), address, "BY_THE_USER");
+    services.engine.end_session(user.id, id, None, trail.as_ref()).await?;
     services.tokens.end(id);
     Ok(NoContent)
 }
@@ -137,8 +136,8 @@ pub async fn end_all(
     user: User,
     Caller(address): Caller,
 ) -> ApiResult<WithCookie<NoContent>> {
-    note_end(&services, (user.id, Some(user.role)), address, "ALL_BY_THE_USER").await?;
-    services.engine.end_all_sessions(user.id).await?;
+    let trail = end_entry(&services, (user.id, Some(user.role)), address, "ALL_BY_THE_USER");
+    services.engine.end_all_sessions(user.id, trail.as_ref()).await?;
     services.tokens.end(user.session);
     Ok(WithCookie(Some(delete_cookie()), NoContent))
 }
@@ -159,9 +158,9 @@ pub async fn delete(
     let before = own_account(&services, &user, address, input.value.password).await?;
     let entry =
         entry(Some((user.id, user.role)), address, Act::AccountDeleted, account_target(user.id));
-    services.note_account(user.id.partition(), &entry).await?;
+    let trail = services.noted(entry, user.id.partition());
     let ending = EndSessions::All;
-    let change = AccountChange { before: &before, after: None, ending, token: None };
+    let change = AccountChange { before: &before, after: None, ending, token: None, trail };
     change_account(&services, change).await?;
     Ok(WithCookie(Some(delete_cookie()), NoContent))
 }

@@ -97,8 +97,11 @@ pub async fn reset(
     let after = Account { password_hash, email_verified: true, ..before.clone() };
     let entry = entry(None, address, Act::PasswordChanged, account_target(before.id));
     let entry = entry.with(json!({"reason": "RESET_BY_MAIL"}));
-    services.note_account(before.id.partition(), &entry).await?;
-    use_up(&services, &before, &after, (MailKind::Reset, token), EndSessions::All).await
+    let trail = services.noted(entry, before.id.partition());
+    let token = Some((MailKind::Reset, token_hash(&token)));
+    let ending = EndSessions::All;
+    let change = AccountChange { before: &before, after: Some(&after), ending, token, trail };
+    use_up(&services, change).await
 }
 
 /// Sends a mail with a link that verifies the e-mail of the caller.
@@ -129,12 +132,24 @@ pub async fn request_verification(
     extensions(("x-codes" = json!([ErrorCode::LinkExpired]))))]
 pub async fn verify(
     State(services): State<Arc<Services>>,
+    Caller(address): Caller,
     input: Input<VerificationInput>,
 ) -> ApiResult<NoContent> {
     let token = input.value.token;
     let before = account_of(&services, MailKind::Verification, &token).await?;
     let after = Account { email_verified: true, ..before.clone() };
-    use_up(&services, &before, &after, (MailKind::Verification, token), EndSessions::None).await
+    // Only the owner reads the mails of this address.
+    let entry = entry(
+        Some((before.id, before.role)),
+        address,
+        Act::EmailVerified,
+        account_target(before.id),
+    );
+    let trail = services.noted(entry, before.id.partition());
+    let token = Some((MailKind::Verification, token_hash(&token)));
+    let ending = EndSessions::None;
+    let change = AccountChange { before: &before, after: Some(&after), ending, token, trail };
+    use_up(&services, change).await
 }
 
 /// The account whose owner got this token by mail.
@@ -149,15 +164,7 @@ async fn account_of(services: &Services, kind: MailKind, token: &str) -> ApiResu
 }
 
 /// Changes the account and uses up the token, in one step.
-async fn use_up(
-    services: &Services,
-    before: &Account,
-    after: &Account,
-    (kind, token): (MailKind, String),
-    ending: EndSessions,
-) -> ApiResult<NoContent> {
-    let token = Some((kind, token_hash(&token)));
-    let change = AccountChange { before, after: Some(after), ending, token };
+async fn use_up(services: &Services, change: AccountChange<'_>) -> ApiResult<NoContent> {
     change_account(services, change).await.map_err(|error| match error.code() {
         // Another request has used the token in the meantime.
         ErrorCode::Unauthorized => ErrorCode::LinkExpired.into(),

@@ -6,7 +6,7 @@ use crate::api::trail::{account_target, entry};
 use crate::domain::account::Account;
 use crate::domain::account::Role;
 use crate::domain::ids::{SessionId, UserId};
-use crate::domain::trail::Act;
+use crate::domain::trail::{Act, TrailEntry};
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::sessions::{Device, NewSession};
 use axum::extract::FromRequestParts;
@@ -77,12 +77,13 @@ pub async fn rotate_session(
     let (refresh, next) = new_refresh(user, session)?;
     let hashes = (token_hash(token), next);
     let (parts, from) = ((user, session), address.to_string());
-    let rotated = services.engine.rotate_session(parts, hashes, REFRESH_GRACE_MS, from).await;
+    let trail = end_entry(services, (user, None), address, "TOKEN_USED_AGAIN");
+    let (engine, grace, trail) = (&services.engine, REFRESH_GRACE_MS, trail.as_ref());
+    let rotated = engine.rotate_session(parts, hashes, grace, from, trail).await;
     let account = match rotated {
         Ok(account) => account,
         Err(EngineError::Refused(Refusal::SessionEnded)) => {
             services.tokens.end(session);
-            note_end(services, (user, None), address, "TOKEN_USED_AGAIN").await?;
             return Err(ended());
         }
         // A wrong token ends no session, because anybody may know the id of one.
@@ -97,17 +98,18 @@ pub async fn rotate_session(
     Ok((account, Pair { access, refresh }))
 }
 
-/// Adds the end of sessions of a user to the audit trail. The role is that of the caller, if it is
-/// known.
-pub async fn note_end(
+/// The entry of the audit trail for the end of sessions of a user. The role is that of the caller,
+/// if it is known. The script that ends the sessions writes it, so that neither is without the
+/// other.
+pub fn end_entry(
     services: &Services,
     (user, role): (UserId, Option<Role>),
     address: IpAddr,
     reason: &str,
-) -> Result<(), ApiError> {
+) -> Option<TrailEntry> {
     let actor = role.map(|role| (user, role));
     let entry = entry(actor, address, Act::SessionEnded, account_target(user));
-    services.note_account(user.partition(), &entry.with(json!({"reason": reason}))).await
+    services.noted(entry.with(json!({"reason": reason})), user.partition())
 }
 
 /// Ends the session of a refresh token. A token that no session has ends nothing.
@@ -118,10 +120,12 @@ pub async fn end_by_token(
 ) -> Result<(), ApiError> {
     let ended = || ApiError::from(ErrorCode::Unauthorized);
     let (user, session) = read_refresh(services, token).ok_or_else(ended)?;
-    match services.engine.end_session(user, session, Some(token_hash(token))).await {
+    let trail = end_entry(services, (user, None), address, "LOG_OUT");
+    let hash = Some(token_hash(token));
+    match services.engine.end_session(user, session, hash, trail.as_ref()).await {
         Ok(()) => {
             services.tokens.end(session);
-            note_end(services, (user, None), address, "LOG_OUT").await
+            Ok(())
         }
         Err(EngineError::Refused(_)) => Err(ended()),
         Err(error) => Err(error.into()),

@@ -2,18 +2,17 @@
 
 use crate::api::Services;
 use crate::api::error::ApiResult;
-use crate::domain::account::Role;
+use crate::domain::account::{Account, Role};
 use crate::domain::catalog::{Match, Site};
 use crate::domain::ids::{Partition, UserId};
 use crate::domain::trail::{Act, TrailEntry};
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use uuid::Uuid;
 
 /// An entry; `actor` is `None` for somebody who has not logged in.
 pub fn entry(
     actor: Option<(UserId, Role)>,
-    address: IpAddr,
+    address: impl std::fmt::Display,
     act: Act,
     target: String,
 ) -> TrailEntry {
@@ -32,6 +31,17 @@ pub fn entry(
 /// An account as the target of an act. The trail has no e-mails, because an account may be deleted.
 pub fn account_target(user: UserId) -> String {
     format!("account/{user}")
+}
+
+/// An account as the trail shows it.
+pub fn account_state(account: &Account) -> Value {
+    json!({"role": account.role, "sites": account.sites, "disabled": account.disabled})
+}
+
+/// The entry of an administrator whom nobody with an account has made.
+pub fn created(account: &Account, from: &str) -> TrailEntry {
+    let entry = entry(None, from, Act::AccountCreated, account_target(account.id));
+    entry.with(json!({"role": account.role}))
 }
 
 /// A match as the target of an act.
@@ -60,13 +70,22 @@ impl Services {
         Ok(self.engine.add_to_trail(partition, entry).await?)
     }
 
-    /// Adds an entry about an account. Anybody can cause one, so none is added while PostgreSQL is
-    /// away for a long time, because the journal would fill the memory of Redis.
-    pub async fn note_account(&self, partition: Partition, entry: &TrailEntry) -> ApiResult<()> {
+    /// The entry about an account that is written in the same step as the act. Anybody can cause
+    /// one, so there is none while PostgreSQL is away for a long time, because the journal would
+    /// fill the memory of Redis.
+    pub fn noted(&self, entry: TrailEntry, partition: Partition) -> Option<TrailEntry> {
         if self.backlogs.too_long(partition) {
             tracing::warn!(act = %entry.act.word(), target = %entry.target, "not in the trail");
-            return Ok(());
+            return None;
         }
-        self.note(partition, entry).await
+        Some(entry)
+    }
+
+    /// Adds an entry about an act of somebody who got nothing.
+    pub async fn note_failure(&self, partition: Partition, entry: TrailEntry) -> ApiResult<()> {
+        match self.noted(entry, partition) {
+            Some(entry) => self.note(partition, &entry).await,
+            None => Ok(()),
+        }
     }
 }

@@ -8,9 +8,8 @@ use crate::api::extract::{
     Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
 };
 use crate::api::passwords::{PASSWORD_BYTES_MAX, checked_password, hash_password, verify_password};
-use crate::api::sessions::note_end;
 use crate::api::sessions::{
-    Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, is_same_origin,
+    Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, end_entry, is_same_origin,
     rotate_session, set_cookie, start_session,
 };
 use crate::api::trail::{account_target, entry};
@@ -22,6 +21,7 @@ use crate::engine::error::{EngineError, Noun, Refusal};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -176,6 +176,9 @@ pub async fn log_in(
     }
     let account = account_with_password(&services, address, &email, password).await?;
     if account.disabled {
+        let failed = entry(None, address, Act::LogInFailed, account_target(account.id));
+        let failed = failed.with(json!({"reason": ErrorCode::AccountDisabled}));
+        services.note_failure(account.id.partition(), failed).await?;
         return Err(ErrorCode::AccountDisabled.into());
     }
     let started = start_session(&services, &account, address, agent).await;
@@ -209,7 +212,7 @@ pub async fn account_with_password(
         let known = account.as_ref().map(|account| account_target(account.id));
         let target = known.unwrap_or_else(|| "account/unknown".to_owned());
         let failed = entry(None, address, Act::LogInFailed, target);
-        services.note_account(services.engine.account_partition(&email), &failed).await?;
+        services.note_failure(services.engine.account_partition(&email), failed).await?;
     }
     let account = account.filter(|_| fits).ok_or(ErrorCode::BadCredentials)?;
     if let Some(guess) = guess {
@@ -255,8 +258,9 @@ pub async fn log_out(
     let deletion = in_cookie.as_ref().map(|_| delete_cookie());
     let user = bearer(&headers).and_then(|token| services.tokens.check(token).ok());
     if let Some(user) = user {
-        note_end(&services, (user.id, Some(user.role)), address, "LOG_OUT").await?;
-        services.engine.end_session(user.id, user.session, None).await.or_else(gone)?;
+        let trail = end_entry(&services, (user.id, Some(user.role)), address, "LOG_OUT");
+        let ended = services.engine.end_session(user.id, user.session, None, trail.as_ref()).await;
+        ended.or_else(gone)?;
         services.tokens.end(user.session);
         return Ok(WithCookie(deletion, NoContent));
     }

@@ -5,13 +5,18 @@ use crate::api::Services;
 use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::passwords::{checked_password, hash_password, random_password};
+use crate::api::trail::{account_state, account_target, created, entry};
 use crate::api::users::{checked_email, find_account, new_account};
 use crate::config::Settings;
 use crate::domain::account::{Account, Role};
+use crate::domain::ids::Partition;
+use crate::domain::trail::{Act, COMMAND_LINE, TrailEntry};
 use crate::engine::accounts::{AccountChange, EndSessions};
+use crate::engine::operation::Operation;
 use crate::node::connect;
 use anyhow::Context as _;
 use clap::Subcommand;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -147,7 +152,8 @@ async fn create(services: &Services, typed: &str, password: &NewPassword) -> any
     }
     let account = new_account(services, email, password.text.clone(), Role::Admin).await;
     let account = account.map_err(|error| explain(&error))?;
-    services.engine.create_account(&account, Default::default()).await?;
+    let entry = created(&account, COMMAND_LINE);
+    services.engine.create_account(&account, Operation::default().with_trail(entry)).await?;
     Ok(())
 }
 
@@ -167,7 +173,10 @@ async fn reset(services: &Services, typed: &str, password: &NewPassword) -> anyh
         ..before.clone()
     };
     let ending = EndSessions::All;
-    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    let mut entry = changed(&before, &after);
+    entry.after["passwordChanged"] = Value::Bool(true);
+    let trail = Some(entry);
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None, trail };
     change_account(services, change).await.map_err(|error| explain(&error))
 }
 
@@ -179,9 +188,15 @@ async fn revoke(services: &Services, typed: &str) -> anyhow::Result<()> {
     let before = existing(services, typed).await?;
     anyhow::ensure!(before.role == Role::Admin, "{} is no administrator", before.email);
     let after = Account { role: Role::User, ..before.clone() };
-    let ending = EndSessions::None;
-    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    let (ending, trail) = (EndSessions::None, Some(changed(&before, &after)));
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None, trail };
     change_account(services, change).await.map_err(|error| explain(&error))
+}
+
+/// The entry of the audit trail for a change of an account.
+fn changed(before: &Account, after: &Account) -> TrailEntry {
+    let entry = entry(None, COMMAND_LINE, Act::AccountChanged, account_target(before.id));
+    entry.changing(account_state(before), account_state(after))
 }
 
 /// The administrators, one per line.
@@ -189,6 +204,8 @@ async fn revoke(services: &Services, typed: &str) -> anyhow::Result<()> {
 /// # Errors
 /// Redis does not reply.
 async fn list(services: &Services) -> anyhow::Result<String> {
+    let entry = entry(None, COMMAND_LINE, Act::AccountsRead, "accounts".to_owned());
+    services.engine.add_to_trail(Partition(0), &entry).await?;
     let mut all = Vec::new();
     for partition in services.engine.partitions() {
         let accounts = services.engine.accounts_of(partition).await?;

@@ -30,11 +30,13 @@ pub enum Act {
     ReservationRead,
     ReservationCancelled,
     AccountsRead,
+    AccountCreated,
     AccountChanged,
     TrailRead,
     LogInFailed,
     SessionEnded,
     PasswordChanged,
+    EmailVerified,
     AccountDeleted,
 }
 
@@ -48,6 +50,11 @@ impl Act {
     }
 }
 
+/// In place of an address: somebody who may run `grandstand` on a server.
+pub const COMMAND_LINE: &str = "command line";
+/// In place of an address: a node that has made the first administrator of its settings.
+pub const SETTINGS: &str = "settings";
+
 /// An entry of the audit trail. It has no secrets: no password, no token, no seed of a draw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +63,7 @@ pub struct TrailEntry {
     /// Who did it; none: somebody who has not logged in.
     pub actor: Option<UserId>,
     pub role: Option<Role>,
-    /// The address of the caller.
+    /// The address of the caller, or `COMMAND_LINE`, or `SETTINGS`.
     pub address: String,
     pub act: Act,
     /// What it was done to, such as `match/UUID`.

@@ -2,11 +2,13 @@
 
 use crate::domain::account::Account;
 use crate::domain::ids::{Partition, SessionId, UserId};
+use crate::domain::trail::TrailEntry;
 use crate::engine::document::{decode, encode};
 use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::engine::operation::Operation;
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
+use crate::engine::trail::trail_text;
 use crate::engine::{Engine, NOTICE_TTL_MS};
 use crate::redis::keys::{PartitionKeys, administrators_lock, mailed_token, mails, sessions};
 use fred::prelude::*;
@@ -57,6 +59,8 @@ pub struct AccountChange<'a> {
     pub ending: EndSessions,
     /// The kind and hash of a mailed token that must exist and is used up by the change.
     pub token: Option<(MailKind, String)>,
+    /// The entry of the audit trail, which is written in the same step.
+    pub trail: Option<TrailEntry>,
 }
 
 impl Engine {
@@ -78,12 +82,14 @@ impl Engine {
         names.extend(keys.operations());
         names.push(keys.partition());
         let document = encode(account)?;
+        let trail = operation.trail_text()?;
         let arguments = vec![
             account.email.clone(),
             document,
             account.id.key(),
             operation.key,
             operation.fingerprint,
+            trail,
         ];
         let partition = account.id.partition();
         let line: String = self.call(partition, &SCRIPTS.account_create, names, arguments).await?;
@@ -120,7 +126,7 @@ impl Engine {
     ///
     /// Refusals: `AccountNotFound`, `Stale`, `TokenUnknown`.
     pub async fn change_account(&self, change: AccountChange<'_>) -> Result<(), EngineError> {
-        let AccountChange { before, after, ending, token } = change;
+        let AccountChange { before, after, ending, token, trail } = change;
         let partition = before.id.partition();
         let keys = PartitionKeys(partition);
         let next_version = before.version + 1;
@@ -153,6 +159,7 @@ impl Engine {
             ending.to_owned(),
             kept,
             value.unwrap_or_default(),
+            trail_text(trail.as_ref())?,
         ];
         let word: String = self.call(partition, &SCRIPTS.account_change, names, arguments).await?;
         match word.as_str() {

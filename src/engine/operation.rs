@@ -1,8 +1,10 @@
 //! What a call brings along, as the scripts get it.
 
 use crate::domain::trail::TrailEntry;
-use crate::engine::document::encode;
 use crate::engine::error::EngineError;
+use crate::engine::trail::trail_text;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 /// An Idempotency-Key of a client, already hashed with its user and route, and the hash of the
 /// body. An empty key means that there is none.
@@ -26,8 +28,17 @@ impl Operation {
         Self { trail: Some(Box::new(entry)), ..self }
     }
 
+    /// An id that a call has again when it is repeated with the same body; `None` without a key.
+    pub fn id(&self) -> Option<Uuid> {
+        let text = format!("{} {}", self.key, self.fingerprint);
+        let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let id =
+            uuid::Builder::from_custom_bytes(hash[..16].try_into().unwrap_or_default()).into_uuid();
+        (!self.key.is_empty()).then_some(id)
+    }
+
     /// The entry as a script takes it; empty when there is none.
     pub(super) fn trail_text(&self) -> Result<String, EngineError> {
-        self.trail.as_deref().map_or(Ok(String::new()), encode)
+        trail_text(self.trail.as_deref())
     }
 }

@@ -181,9 +181,12 @@ impl Engine {
         let keys = MatchKeys(match_id);
         let mut names = vec![keys.meta(), keys.queue(), keys.passes(), keys.changes()];
         names.extend([partition_key(match_id), keys.seats()]);
-        names.extend(PartitionKeys(match_id.partition()).operations());
-        let arguments =
-            vec![seats_argument(seats), forced.to_string(), operation.key, operation.fingerprint];
+        let partition = PartitionKeys(match_id.partition());
+        names.extend(partition.operations());
+        names.push(partition.journal());
+        let trail = operation.trail_text()?;
+        let (key, fingerprint) = (operation.key, operation.fingerprint);
+        let arguments = vec![seats_argument(seats), forced.to_string(), key, fingerprint, trail];
         let reply: Vec<Value> =
             self.call(match_id.partition(), &SCRIPTS.queue_admit, names, arguments).await?;
         let word = |at: usize| reply.get(at).and_then(|word| word.as_str()).unwrap_or_default();

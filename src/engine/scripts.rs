@@ -126,7 +126,7 @@ macro_rules! queue_lua {
 
 macro_rules! sessions_lua {
     ($name:literal) => {
-        lua!("lib/clock.lua", "lib/sessions.lua", $name)
+        lua!("lib/clock.lua", "lib/sessions.lua", "lib/trail.lua", $name)
     };
 }
 
@@ -242,13 +242,20 @@ pub struct Scripts {
 /// The scripts of this release.
 pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     seat_batch: Library::new(SEAT_BATCH),
-    account_create: lua!("lib/clock.lua", "lib/operation.lua", "account_create.lua"),
+    account_create: lua!(
+        "lib/clock.lua",
+        "lib/operation.lua",
+        "lib/trail.lua",
+        "account_create.lua"
+    ),
     operation_mark: lua!("lib/clock.lua", "lib/operation.lua", "operation_mark.lua"),
     account_change: sessions_lua!("account_change.lua"),
     account_mail: lua!("account_mail.lua"),
     session_start: sessions_lua!("session_start.lua"),
     session_rotate: sessions_lua!("session_rotate.lua"),
-    session_end: lua!(freeing "lib/clock.lua", "lib/sessions.lua", "session_end.lua"),
+    session_end: lua!(
+        freeing "lib/clock.lua", "lib/sessions.lua", "lib/trail.lua", "session_end.lua"
+    ),
     catalog_put: lua!("lib/clock.lua", "lib/operation.lua", "lib/trail.lua", "catalog_put.lua"),
     catalog_delete: lua!(freeing "lib/clock.lua", "lib/trail.lua", "catalog_delete.lua"),
     trail_add: lua!(freeing "lib/trail.lua", "trail_add.lua"),
@@ -261,6 +268,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
         "lib/states.lua",
         "lib/passes.lua",
         "lib/queue.lua",
+        "lib/trail.lua",
         "queue_admit.lua"
     ),
     queue_draw: queue_lua!("queue_draw.lua"),

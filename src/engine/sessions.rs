@@ -2,10 +2,12 @@
 
 use crate::domain::account::Account;
 use crate::domain::ids::{SessionId, UserId};
+use crate::domain::trail::TrailEntry;
 use crate::engine::document::decode;
 use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
+use crate::engine::trail::trail_text;
 use crate::engine::{Engine, NOTICE_TTL_MS};
 use crate::redis::keys::{PartitionKeys, sessions};
 use fred::prelude::*;
@@ -76,17 +78,19 @@ impl Engine {
     /// Exchanges a refresh token for the next one, and returns the account as it is now. A used
     /// token works again for `grace_ms` after its first use.
     ///
-    /// Refusals: `SessionEnded` when the token was used earlier than that; `TokenUnknown`, which
-    /// ends no session.
+    /// Refusals: `SessionEnded` when the token was used earlier than that, with `trail` as its entry
+    /// in the audit trail; `TokenUnknown`, which ends no session.
     pub async fn rotate_session(
         &self,
         (user, id): (UserId, SessionId),
         (shown_hash, next_hash): (String, String),
         grace_ms: u64,
         address: String,
+        trail: Option<&TrailEntry>,
     ) -> Result<Account, EngineError> {
         let keys = PartitionKeys(user.partition());
-        let names = vec![sessions(user), keys.accounts(), keys.notices(), keys.partition()];
+        let (accounts, notices) = (keys.accounts(), keys.notices());
+        let names = vec![sessions(user), accounts, notices, keys.partition(), keys.journal()];
         let arguments = vec![
             shown_hash,
             next_hash,
@@ -94,6 +98,7 @@ impl Engine {
             id.key(),
             NOTICE_TTL_MS.to_string(),
             address,
+            trail_text(trail)?,
         ];
         let reply: Vec<String> =
             self.call(user.partition(), &SCRIPTS.session_rotate, names, arguments).await?;
@@ -106,7 +111,8 @@ impl Engine {
     }
 
     /// Ends a session, for its refresh tokens and (through a notice to all nodes) for its access
-    /// tokens. With the hash of a token, the session must have this token.
+    /// tokens. With the hash of a token, the session must have this token. `trail` is written in the
+    /// same step, if the partition is loaded.
     ///
     /// Refusals: `SessionNotFound`, `TokenUnknown`.
     pub async fn end_session(
@@ -114,13 +120,18 @@ impl Engine {
         user: UserId,
         id: SessionId,
         token_hash: Option<String>,
+        trail: Option<&TrailEntry>,
     ) -> Result<(), EngineError> {
-        self.end_sessions(user, id.key(), token_hash.unwrap_or_default()).await
+        self.end_sessions(user, id.key(), token_hash.unwrap_or_default(), trail).await
     }
 
-    /// Ends all sessions of an account.
-    pub async fn end_all_sessions(&self, user: UserId) -> Result<(), EngineError> {
-        self.end_sessions(user, String::new(), String::new()).await
+    /// Ends all sessions of an account. `trail` is as for one session.
+    pub async fn end_all_sessions(
+        &self,
+        user: UserId,
+        trail: Option<&TrailEntry>,
+    ) -> Result<(), EngineError> {
+        self.end_sessions(user, String::new(), String::new(), trail).await
     }
 
     async fn end_sessions(
@@ -128,10 +139,11 @@ impl Engine {
         user: UserId,
         id: String,
         token_hash: String,
+        trail: Option<&TrailEntry>,
     ) -> Result<(), EngineError> {
         let keys = PartitionKeys(user.partition());
-        let names = vec![sessions(user), keys.notices(), keys.partition()];
-        let arguments = vec![id, NOTICE_TTL_MS.to_string(), token_hash];
+        let names = vec![sessions(user), keys.notices(), keys.partition(), keys.journal()];
+        let arguments = vec![id, NOTICE_TTL_MS.to_string(), token_hash, trail_text(trail)?];
         let word: String =
             self.call(user.partition(), &SCRIPTS.session_end, names, arguments).await?;
         match word.as_str() {

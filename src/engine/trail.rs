@@ -27,3 +27,9 @@ impl Engine {
         }
     }
 }
+
+/// An entry as the scripts take it that write it in the same step as what it is about; empty when
+/// there is none.
+pub(super) fn trail_text(entry: Option<&TrailEntry>) -> Result<String, EngineError> {
+    entry.map_or(Ok(String::new()), encode)
+}

@@ -2,10 +2,13 @@
 
 use crate::api::Services;
 use crate::api::passwords::{checked_password, verify_password};
+use crate::api::trail::created;
 use crate::api::users::{checked_email, find_account, new_account};
 use crate::config::Settings;
 use crate::domain::account::{Account, Role};
+use crate::domain::trail::SETTINGS;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 
 /// Creates the account of the first administrator, if the settings name one and it does not exist.
 /// It changes no account, because these settings stay where they are for years. But it says so when
@@ -34,7 +37,8 @@ pub(super) async fn first_administrator(
     };
     let account =
         account.map_err(|_| anyhow::anyhow!("creating the first administrator failed"))?;
-    match services.engine.create_account(&account, Default::default()).await {
+    let operation = Operation::default().with_trail(created(&account, SETTINGS));
+    match services.engine.create_account(&account, operation).await {
         Ok(_) | Err(EngineError::Refused(Refusal::EmailTaken)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -54,6 +54,65 @@ async fn administrators_are_made_and_mended_on_the_command_line() {
     node.finish().await;
 }
 
+/// Nobody has logged in, so the address says where the act comes from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acts_of_the_command_line_and_of_the_start_are_in_the_trail() {
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    node.user("fan").await;
+    for (arguments, password) in [
+        (&["create", "second@test.example"][..], "a second password"),
+        (&["reset", "fan@test.example"], "a third password"),
+        (&["list"], ""),
+    ] {
+        let (done, text) = run(&node, arguments, password).await;
+        assert!(done, "{text}");
+    }
+    eventually("PostgreSQL knows the administrators", || async {
+        run(&node, &["revoke", "fan@test.example"], "").await.0.then_some(())
+    })
+    .await;
+    let id_of = async |client: &crate::support::client::Client| {
+        client.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().to_owned()
+    };
+    let first = id_of(&admin).await;
+    let fan = id_of(&node.guest().log_in("fan@test.example", "a third password").await).await;
+    let second =
+        id_of(&node.guest().log_in("second@test.example", "a second password").await).await;
+    let said = async |target: String| {
+        let path = format!("/api/admin/audit?limit=500&target={target}");
+        let page = admin.get(&path).await.expect(200);
+        let entries = page["entries"].as_array().unwrap().iter().rev().map(|entry| {
+            assert_eq!(entry["actor"], serde_json::Value::Null, "{entry}");
+            let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+            format!("{} {} {}", text("act"), text("address"), entry["after"])
+        });
+        entries.collect::<Vec<String>>()
+    };
+    let wanted = [
+        (format!("account/{first}"), vec![r#"ACCOUNT_CREATED settings {"role":"ADMIN"}"#]),
+        (format!("account/{second}"), vec![r#"ACCOUNT_CREATED command line {"role":"ADMIN"}"#]),
+        (
+            format!("account/{fan}"),
+            vec![
+                r#"ACCOUNT_CHANGED command line {"disabled":false,"passwordChanged":true,"role":"ADMIN","sites":[]}"#,
+                r#"ACCOUNT_CHANGED command line {"disabled":false,"role":"USER","sites":[]}"#,
+            ],
+        ),
+    ];
+    for (target, wanted) in wanted {
+        eventually(&target, || async { (said(target.clone()).await == wanted).then_some(()) })
+            .await;
+    }
+    let path = "/api/admin/audit?act=ACCOUNTS_READ&target=accounts";
+    eventually("the list is in the trail", || async {
+        let page = admin.get(path).await.expect(200);
+        (page["entries"][0]["address"] == "command line").then_some(())
+    })
+    .await;
+    node.finish().await;
+}
+
 /// An account that somebody else has signed up with is not made an administrator in silence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_says_when_the_first_administrator_does_not_fit() {

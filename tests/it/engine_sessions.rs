@@ -40,7 +40,7 @@ async fn a_session_ends_when_an_old_token_is_shown() {
     let rotate = |shown: &str, next: &str, grace_ms| {
         let (shown, next) = (shown.to_owned(), next.to_owned());
         let address = String::new();
-        async move { engine.rotate_session((fan.id, id), (shown, next), grace_ms, address).await }
+        async move { engine.rotate_session((fan.id, id), (shown, next), grace_ms, address, None).await }
     };
     assert_eq!(done(rotate("one", "two", 1000).await), Refusal::TokenUnknown, "never began");
     start().await.unwrap();
@@ -84,7 +84,7 @@ async fn a_session_ends_when_an_old_token_is_shown() {
     start().await.unwrap();
     let life: i64 = bed.raw.pttl(sessions(fan.id)).await.unwrap();
     assert!((1..=60_000).contains(&life), "{life}");
-    engine.end_session(fan.id, id, None).await.unwrap();
+    engine.end_session(fan.id, id, None, None).await.unwrap();
     assert_eq!(done(rotate("one", "x", 0).await), Refusal::TokenUnknown);
     assert_eq!(notices(&bed).await, 3, "every node hears of a log-out and of a stolen token");
 }
@@ -107,13 +107,13 @@ async fn an_account_has_ten_sessions_and_the_oldest_ends() {
     assert_eq!(kept[0].from.address, "192.0.2.1");
     assert_eq!(notices(&bed).await, 1, "every node hears of the oldest");
     assert_eq!(
-        done(engine.end_session(fan.id, ids[0], None).await),
+        done(engine.end_session(fan.id, ids[0], None, None).await),
         Refusal::NotFound(Noun::Session)
     );
     let wrong = Some("two".to_owned());
-    assert_eq!(done(engine.end_session(fan.id, ids[1], wrong).await), Refusal::TokenUnknown);
-    engine.end_session(fan.id, ids[1], Some("one".to_owned())).await.unwrap();
-    engine.end_all_sessions(fan.id).await.unwrap();
+    assert_eq!(done(engine.end_session(fan.id, ids[1], wrong, None).await), Refusal::TokenUnknown);
+    engine.end_session(fan.id, ids[1], Some("one".to_owned()), None).await.unwrap();
+    engine.end_all_sessions(fan.id, None).await.unwrap();
     assert_eq!(engine.sessions_of(fan.id).await.unwrap(), []);
     assert_eq!(notices(&bed).await, 1 + u64::from(SESSIONS_MAX));
 }
@@ -129,10 +129,10 @@ async fn a_session_has_the_account_as_it_is_now() {
     }
     let rotate = |shown: &str, next: &str| {
         let hashes = (shown.to_owned(), next.to_owned());
-        engine.rotate_session((fan.id, id), hashes, 60_000, String::new())
+        engine.rotate_session((fan.id, id), hashes, 60_000, String::new(), None)
     };
     let change = |before, after, ending| {
-        engine.change_account(AccountChange { before, after, ending, token: None })
+        engine.change_account(AccountChange { before, after, ending, token: None, trail: None })
     };
     let manager = Account { role: Role::Organiser, ..fan.clone() };
     change(fan, Some(&manager), EndSessions::None).await.unwrap();
@@ -179,8 +179,13 @@ async fn a_mailed_token_works_once() {
     ] {
         let token = Some((MailKind::Reset, hash.to_owned()));
         let after = Account { password_hash: hash.to_owned(), ..now.clone() };
-        let change =
-            AccountChange { before: &now, after: Some(&after), ending: EndSessions::All, token };
+        let change = AccountChange {
+            before: &now,
+            after: Some(&after),
+            ending: EndSessions::All,
+            token,
+            trail: None,
+        };
         assert_eq!(done(engine.change_account(change).await), expected, "{hash}");
         now = engine.account("fan@test.example").await.unwrap().unwrap();
     }

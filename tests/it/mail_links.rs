@@ -115,5 +115,14 @@ async fn an_email_is_verified_by_a_link_out_of_a_file() {
     let token = session["accessToken"].as_str().map(str::to_owned);
     let me = Client::new(node.url(), token).get("/api/users/me").await.expect(200);
     assert_eq!(me["emailVerified"], true, "the token says so");
+    let (admin, user) = (node.admin().await, me["id"].as_str().unwrap());
+    eventually("the trail has it", async || {
+        let path = format!("/api/admin/audit?act=EMAIL_VERIFIED&target=account/{user}");
+        let page = admin.get(&path).await;
+        // The act that the refused use of the link asked for is not in it.
+        let entries = page.body["data"]["entries"].as_array()?;
+        (entries.len() == 1 && entries[0]["actor"] == user).then_some(())
+    })
+    .await;
     node.finish().await;
 }

@@ -2,8 +2,11 @@
 
 use crate::support::client::Client;
 use crate::support::node::{TestNode, eventually, plan};
+use crate::support::sale::{Sale, path_of};
+use fred::prelude::HashesInterface as _;
 use grandstand::domain::ids::Partition;
 use grandstand::domain::trail::{Act, TrailEntry};
+use grandstand::redis::keys::PartitionKeys;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -161,14 +164,83 @@ async fn failed_log_ins_and_ended_sessions_are_in_the_trail() {
         fan.post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
     }
     fan.post("/api/users/log-out", &Value::Null).await.expect(204);
+    // The session has ended already, so this ends nothing.
+    fan.post("/api/users/log-out", &Value::Null).await.refused(401, "UNAUTHORIZED");
+    let account = format!("/api/admin/accounts/{}", me["id"].as_str().unwrap());
+    admin.patch(&account, &json!({"disabled": true})).await.expect(200);
+    let right = json!({"email": me["email"], "password": "a password of tests"});
+    fan.post("/api/users/log-in", &right).await.refused(403, "ACCOUNT_DISABLED");
     let found = eventually("they are in PostgreSQL", || async {
         let found = acts_on(&admin, &target).await;
-        (found.len() == 2).then_some(found)
+        (found.len() == 4).then_some(found)
     })
     .await;
-    assert_eq!(found, ["LOG_IN_FAILED", "SESSION_ENDED"]);
+    assert_eq!(found, ["LOG_IN_FAILED", "SESSION_ENDED", "ACCOUNT_CHANGED", "LOG_IN_FAILED"]);
+    let last = &entries(&admin, &format!("&target={target}")).await[0];
+    assert_eq!(last["after"], json!({"reason": "ACCOUNT_DISABLED"}));
     let unknown = entries(&admin, "&target=account/unknown").await;
     assert_eq!(unknown.len(), 1);
     assert!(!unknown[0].to_string().contains("nobody@"), "{unknown:?}");
+    node.finish().await;
+}
+
+/// The second call does nothing, so nothing is noted for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_repeated_under_its_key_has_one_entry() {
+    let sale = Sale::with(|_| {}).start().await;
+    let admin = sale.node.admin().await;
+    let room = format!("/api/admin/matches/{}/queue", sale.fixture.id);
+    admin.patch(&room, &json!({"enabled": true})).await.expect(200);
+    let admit = format!("{room}/admit");
+    for key in ["first", "first", "second"] {
+        admin.post_with_key(&admit, &json!({"count": 3}), key).await.expect(200);
+    }
+    admin
+        .post_with_key(&admit, &json!({"count": 4}), "first")
+        .await
+        .refused(422, "IDEMPOTENCY_KEY_REUSED");
+    admin.patch(&room, &json!({"enabled": false})).await.expect(200);
+    let reservation = sale.sold(&[1, 2]).await;
+    let cancel = format!("/api/admin{}/cancel", &path_of(&reservation)[4..]);
+    for (key, seat) in [("first", 1), ("first", 1), ("second", 2)] {
+        admin.post_with_key(&cancel, &json!({"seatIds": [seat]}), key).await.expect(200);
+    }
+    // The entries of a partition come in their order, so this one is the last.
+    let all = eventually("all acts are in PostgreSQL", || async {
+        let all = acts_on(&admin, &format!("match/{}", sale.fixture.id)).await;
+        let cancelled = entries(&admin, "&act=RESERVATION_CANCELLED").await;
+        (all.last().unwrap() == "QUEUE_CHANGED" && cancelled.len() >= 2).then_some(all)
+    })
+    .await;
+    assert_eq!(all.iter().filter(|act| *act == "PEOPLE_LET_IN").count(), 2, "{all:?}");
+    sale.node.verify().await;
+    assert_eq!(entries(&admin, "&act=RESERVATION_CANCELLED").await.len(), 2);
+    sale.finish().await;
+}
+
+/// An entry that can't be written must not turn the end of a session into an error of the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_also_when_nothing_can_be_noted() {
+    let mut node = TestNode::start().await;
+    node.user("fan").await;
+    node.without_worker().await;
+    let credentials = json!({"email": "fan@test.example", "password": "a password of tests"});
+    let session = node.guest().post("/api/users/log-in", &credentials).await.expect(200);
+    let token = json!({"refreshToken": session["refreshToken"]});
+    // The partitions count as not loaded, as while a worker rebuilds them.
+    let raw = node.raw().await;
+    let mut layouts: Vec<(String, String)> = Vec::new();
+    for partition in 0..node.settings.partitions {
+        let key = PartitionKeys(Partition(partition)).partition();
+        layouts.push((key.clone(), raw.hget(&key, "layout").await.unwrap()));
+        let _: u32 = raw.hdel(&key, "layout").await.unwrap();
+    }
+    node.guest().post("/api/users/log-out", &token).await.expect(204);
+    node.guest().post("/api/users/refresh", &token).await.refused(401, "UNAUTHORIZED");
+    for (key, layout) in layouts {
+        let _: u32 = raw.hset(&key, ("layout", layout)).await.unwrap();
+    }
+    node.stop_node().await;
+    node.start_node().await;
     node.finish().await;
 }

@@ -5,7 +5,7 @@ use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path, Query};
 use crate::api::staff::Admin;
-use crate::api::trail::account_target;
+use crate::api::trail::{account_state, account_target};
 use crate::api::users::find_account;
 use crate::api::views::moment;
 use crate::domain::account::{Account, Role, SITES_MAX};
@@ -15,7 +15,6 @@ use crate::domain::trail::Act;
 use crate::engine::accounts::{AccountChange, EndSessions};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -144,16 +143,11 @@ pub async fn change(
         return AccountView::of(before).map(Okay);
     }
     let entry = admin.act(Act::AccountChanged, account_target(id));
-    services.note(id.partition(), &entry.changing(state(&before), state(&after))).await?;
+    let trail = Some(entry.changing(account_state(&before), account_state(&after)));
     let ending = if disabled { EndSessions::All } else { EndSessions::None };
-    let change = AccountChange { before: &before, after: Some(&after), ending, token: None };
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None, trail };
     change_account(&services, change).await?;
     AccountView::of(after).map(Okay)
-}
-
-/// An account as the audit trail shows it.
-fn state(account: &Account) -> Value {
-    json!({"role": account.role, "sites": account.sites, "disabled": account.disabled})
 }
 
 fn checked_sites(

@@ -265,7 +265,8 @@ pub async fn admit(
         return Err(Refusal::NotOpen { ended: fixture.status == MatchStatus::Closed }.into());
     }
     let entry = manager.act(Act::PeopleLetIn, match_target(id)).with(json!({"count": count}));
-    services.note(id.partition(), &entry).await?;
+    // The first call writes it, unless it was made before under the same key.
+    let mut trail = Some(Box::new(entry));
     let seats = seat_count(&services, id);
     let whole = key.operation(&manager.id.key(), &format!("admit {id}"), &input);
     let (mut admitted, mut call) = (0, 0);
@@ -273,7 +274,8 @@ pub async fn admit(
         // A repeated call takes the same steps, and each of them under its own key.
         let key =
             if whole.key.is_empty() { String::new() } else { format!("{}/{call}", whole.key) };
-        let operation = Operation::new(key, whole.fingerprint.clone());
+        let fingerprint = whole.fingerprint.clone();
+        let operation = Operation { key, fingerprint, trail: trail.take() };
         let left = count - admitted as u32;
         let people = services.engine.admit_now(id, seats, left, operation).await?;
         admitted += people;

@@ -89,7 +89,9 @@ pub async fn cancel(
     let right = if waive_fee { Right::Waived } else { Right::Organiser };
     let cancellation = cancellation(&services, &reservation, seat_ids, right)?;
     let entry = manager.act(Act::ReservationCancelled, format!("reservation/{id}"));
-    let entry = entry.with(json!({"seatIds": named, "waiveFee": waive_fee}));
+    let mut entry = entry.with(json!({"seatIds": named, "waiveFee": waive_fee}));
+    // A call that is repeated under its key has the same entry again, which PostgreSQL knows then.
+    entry.id = operation.id().unwrap_or(entry.id);
     services.note(id.partition(), &entry).await?;
     let done = services.checkout.cancel(reservation, cancellation, operation).await?;
     let view = BuyerReservation::of(&services, &find_any(&services, &manager, id).await?);

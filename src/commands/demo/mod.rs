@@ -6,13 +6,16 @@ mod tests;
 
 use crate::api::Services;
 use crate::api::passwords::random_password;
+use crate::api::trail::created;
 use crate::api::users::new_account;
 use crate::config::Settings;
 use crate::domain::account::Role;
 use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::domain::queue::QueueSettings;
+use crate::domain::trail::COMMAND_LINE;
 use crate::engine::error::{EngineError, Refusal};
+use crate::engine::operation::Operation;
 use anyhow::Context as _;
 use grandstand_demo::{ACCOUNTS, DemoAccount, Fixture, Sale, fixtures, stadium};
 use uuid::Uuid;
@@ -84,7 +87,11 @@ pub async fn load(services: &Services, passwords: Passwords) -> anyhow::Result<L
         let role = if admin { Role::Admin } else { Role::User };
         let account = new_account(services, email.to_owned(), password.clone(), role).await;
         let account = account.map_err(|_| anyhow::anyhow!("could not create {email}"))?;
-        services.engine.create_account(&account, Default::default()).await?;
+        let trail = admin.then(|| Box::new(created(&account, COMMAND_LINE)));
+        services
+            .engine
+            .create_account(&account, Operation { trail, ..Operation::default() })
+            .await?;
         loaded.accounts.push((email, password));
     }
     Ok(loaded)
