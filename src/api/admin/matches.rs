@@ -5,7 +5,7 @@ use crate::api::admin::sites::partition_for;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
 use crate::api::matches::MatchView;
-use crate::api::staff::{Manager, Reader, has_site, refuse_other_site};
+use crate::api::staff::{Manager, Reader, Staff, has_site, refuse_other_site};
 use crate::api::trail::{match_state, match_target};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SiteId};
@@ -20,6 +20,11 @@ use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+/// How often a change of a match is tried. Fewer: an organiser is told to try again when a worker
+/// and another organiser change the match in the same moment. More: a call takes longer before it
+/// gives up.
+const CHANGE_TRIES_MAX: usize = 8;
 
 /// A match as an administrator gives it.
 #[derive(Deserialize, ToSchema)]
@@ -154,23 +159,31 @@ pub async fn replace(
 ) -> ApiResult<Okay<MatchView>> {
     refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
-    let old = read(&services, id).await?;
+    retried(|| replace_once(&services, &user, id, (&stadium, &input.value))).await
+}
+
+async fn replace_once(
+    services: &Services,
+    user: &Staff,
+    id: MatchId,
+    (stadium, given): (&str, &MatchInput),
+) -> ApiResult<Okay<MatchView>> {
+    let old = read(services, id).await?;
     let before = match_state(&old);
-    let given = input.value;
     if old.status != MatchStatus::Draft && old.site_id != given.site_id {
         return Err(on_sale("Its site can't be changed any more."));
     }
     let fixture = Match {
         version: old.version + 1,
         site_id: given.site_id,
-        stadium,
+        stadium: stadium.to_owned(),
         home_team: given.home_team.trim().to_owned(),
         away_team: given.away_team.trim().to_owned(),
         starts_at: given.starts_at,
         sale_opens_at: given.sale_opens_at,
         sale_closes_at: given.sale_closes_at,
         refundable_until: given.refundable_until,
-        refund_fees: given.refund_fees,
+        refund_fees: given.refund_fees.clone(),
         one_hold_per_user: given.one_hold_per_user,
         holds_need_verified_email: given.holds_need_verified_email,
         orphan_rule: given.orphan_rule,
@@ -182,7 +195,7 @@ pub async fn replace(
     let entry = user.act(Act::MatchChanged, match_target(id));
     let entry = entry.changing(before, match_state(&fixture));
     services.engine.put_match(&fixture, Operation::default().with_trail(entry)).await?;
-    changed(&services, id).await.map(Okay)
+    changed(services, id).await.map(Okay)
 }
 
 /// Deletes a DRAFT match.
@@ -196,7 +209,11 @@ pub async fn delete(
     Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<NoContent> {
-    let fixture = read(&services, id).await?;
+    retried(|| delete_once(&services, &user, id)).await
+}
+
+async fn delete_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<NoContent> {
+    let fixture = read(services, id).await?;
     if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Close it instead."));
     }
@@ -206,6 +223,22 @@ pub async fn delete(
     services.engine.delete_match(&fixture, operation).await?;
     services.catalog.refresh_match(id).await?;
     Ok(NoContent)
+}
+
+/// Makes a change of a match again when somebody else has changed the match in between: a worker that
+/// opens or ends the sale or counts a draw, or another organiser. The change reads the match from
+/// Redis each time, and refuses what does not fit any more, as if the call had come a moment later.
+///
+/// # Errors
+/// `ChangedMeanwhile` when the match changes all the time, and the errors of the change.
+pub async fn retried<T, F: Future<Output = ApiResult<T>>>(change: impl Fn() -> F) -> ApiResult<T> {
+    for _ in 1..CHANGE_TRIES_MAX {
+        match change().await {
+            Err(error) if error.code() == ErrorCode::ChangedMeanwhile => {}
+            done => return done,
+        }
+    }
+    change().await
 }
 
 /// The refusal of a match that is not a draft any more.

@@ -1,7 +1,7 @@
 //! The waiting room of a match, for its organiser.
 
 use crate::api::Services;
-use crate::api::admin::matches::read;
+use crate::api::admin::matches::{read, retried};
 use crate::api::admin::sale::change;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
@@ -72,8 +72,9 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl QueueChange {
-    fn apply(self, queue: &mut QueueSettings) {
-        fn set<T>(field: &mut T, given: Option<T>) {
+    /// The settings with this change.
+    fn applied(&self, mut queue: QueueSettings) -> QueueSettings {
+        fn set<T: Copy>(field: &mut T, given: Option<T>) {
             if let Some(value) = given {
                 *field = value;
             }
@@ -88,6 +89,7 @@ impl QueueChange {
         set(&mut queue.random_pre_queue, self.random_pre_queue);
         set(&mut queue.paused, self.paused);
         set(&mut queue.challenge, self.challenge);
+        queue
     }
 }
 
@@ -142,10 +144,13 @@ pub async fn set_queue(
     if input.value.enabled.is_none() {
         return Err(ApiError::field("enabled", "is required; PATCH changes single settings"));
     }
-    let mut queue = QueueSettings::default();
-    input.value.apply(&mut queue);
-    let fixture = read(&services, id).await?;
-    store(&services, &manager, fixture, queue).await
+    let given = &input.value;
+    retried(|| async {
+        let fixture = read(&services, id).await?;
+        let queue = given.applied(QueueSettings::default());
+        store(&services, &manager, fixture, queue).await
+    })
+    .await
 }
 
 /// Changes some settings of the waiting room, and leaves the others as they are.
@@ -160,10 +165,13 @@ pub async fn change_queue(
     Path(id): Path<MatchId>,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
-    let fixture = read(&services, id).await?;
-    let mut queue = fixture.queue.clone();
-    input.value.apply(&mut queue);
-    store(&services, &manager, fixture, queue).await
+    let given = &input.value;
+    retried(|| async {
+        let fixture = read(&services, id).await?;
+        let queue = given.applied(fixture.queue.clone());
+        store(&services, &manager, fixture, queue).await
+    })
+    .await
 }
 
 async fn store(

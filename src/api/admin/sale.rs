@@ -1,7 +1,7 @@
 //! The sale of a match: opens and closes it, blocks seats.
 
 use crate::api::Services;
-use crate::api::admin::matches::{changed, on_sale, read};
+use crate::api::admin::matches::{changed, on_sale, read, retried};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path};
 use crate::api::matches::MatchView;
@@ -50,12 +50,20 @@ pub async fn announce(
     Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let fixture = read(&services, id).await?;
+    retried(|| announce_once(&services, &user, id)).await
+}
+
+async fn announce_once(
+    services: &Services,
+    user: &Staff,
+    id: MatchId,
+) -> ApiResult<Okay<MatchView>> {
+    let fixture = read(services, id).await?;
     if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Only a draft can be announced."));
     }
-    refuse_without_site(&services, &fixture).await?;
-    change(&services, (&user, Act::MatchAnnounced), fixture, |fixture| {
+    refuse_without_site(services, &fixture).await?;
+    change(services, (user, Act::MatchAnnounced), fixture, |fixture| {
         fixture.status = MatchStatus::Announced;
     })
     .await
@@ -74,14 +82,18 @@ pub async fn open(
     Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let fixture = read(&services, id).await?;
+    retried(|| open_once(&services, &user, id)).await
+}
+
+async fn open_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<Okay<MatchView>> {
+    let fixture = read(services, id).await?;
     if fixture.status == MatchStatus::Open {
         return Err(ApiError::new(ErrorCode::MatchAlreadyOpen, "The match is on sale already."));
     }
     if fixture.archived {
         return Err(Refusal::Archived.into());
     }
-    refuse_without_site(&services, &fixture).await?;
+    refuse_without_site(services, &fixture).await?;
     let opened = Match { status: MatchStatus::Open, ..fixture.clone() };
     // It would end again at once.
     if opened.status_at(services.engine.now_ms(id.partition()).await?) != MatchStatus::Open {
@@ -91,7 +103,7 @@ pub async fn open(
         );
         return Err(ApiError::new(ErrorCode::MatchNotOpen, detail));
     }
-    change(&services, (&user, Act::SaleOpened), fixture, |fixture| *fixture = opened).await
+    change(services, (user, Act::SaleOpened), fixture, |fixture| *fixture = opened).await
 }
 
 async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<()> {
@@ -111,14 +123,18 @@ pub async fn close(
     Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    let fixture = read(&services, id).await?;
+    retried(|| close_once(&services, &user, id)).await
+}
+
+async fn close_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<Okay<MatchView>> {
+    let fixture = read(services, id).await?;
     match fixture.status {
         MatchStatus::Announced | MatchStatus::Open => {}
         MatchStatus::Draft | MatchStatus::Closed => {
             return Err(ApiError::new(ErrorCode::MatchNotOpen, "The match is not on sale."));
         }
     }
-    change(&services, (&user, Act::SaleClosed), fixture, |fixture| {
+    change(services, (user, Act::SaleClosed), fixture, |fixture| {
         fixture.status = MatchStatus::Closed;
     })
     .await
