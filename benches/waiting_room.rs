@@ -317,6 +317,7 @@ impl Room<'_> {
             name: Workers::new_name(),
             owned: Default::default(),
             drawing: Default::default(),
+            drawn: Default::default(),
             clocks: Default::default(),
             keep_match_ms: 604_800_000,
             retired: Default::default(),

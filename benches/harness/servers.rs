@@ -66,6 +66,7 @@ impl Servers {
             name: Workers::new_name(),
             owned: Default::default(),
             drawing: Default::default(),
+            drawn: Default::default(),
             clocks: Default::default(),
             keep_match_ms: 604_800_000,
             retired: Default::default(),

@@ -64,6 +64,7 @@ pub(crate) async fn build(
         owned: Default::default(),
         halted: Default::default(),
         drawing: Default::default(),
+        drawn: Default::default(),
         clocks: Default::default(),
         keep_match_ms: settings.keep_match_ms as i64,
         retired: Default::default(),

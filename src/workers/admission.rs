@@ -31,8 +31,7 @@ impl Workers {
     pub async fn admit_once(self: &Arc<Self>, partition: Partition) -> Result<u64, EngineError> {
         let (mut admitted, mut waiting, mut fault) = (0, 0, None);
         for fixture in self.catalog.matches() {
-            let open = matches!(fixture.status, MatchStatus::Announced | MatchStatus::Open);
-            if open && fixture.queue.enabled && fixture.id.partition() == partition {
+            if fixture.id.partition() == partition && self.has_room(&fixture) {
                 match self.admit(&fixture).await {
                     Ok((people, rest)) => {
                         admitted += people;
@@ -47,6 +46,18 @@ impl Workers {
         fault.map_or(Ok(admitted), Err)
     }
 
+    /// Whether a match has a waiting room in which something may be left to do. Nobody waits for a
+    /// match that is closed, but its draw may not be published yet, because PostgreSQL was away.
+    fn has_room(&self, fixture: &Match) -> bool {
+        let may_have_a_draw = fixture.draw_seed.is_some() && !fixture.archived;
+        fixture.queue.enabled
+            && match fixture.status {
+                MatchStatus::Draft => false,
+                MatchStatus::Announced | MatchStatus::Open => true,
+                MatchStatus::Closed => may_have_a_draw && !self.drawn.lock().contains(&fixture.id),
+            }
+    }
+
     pub(super) fn count_waiting(&self, partition: Partition, people: u64) {
         let label = partition.to_string();
         metrics::gauge!("grandstand_queue_waiting", "partition" => label).set(people as f64);
@@ -56,6 +67,9 @@ impl Workers {
     async fn admit(self: &Arc<Self>, fixture: &Arc<Match>) -> Result<(u64, u64), EngineError> {
         let seats = self.catalog.site(fixture.site_id).map(|site| site.index.seat_count());
         let (mut people, mut waiting) = (0, 0);
+        if fixture.status != MatchStatus::Closed {
+            self.drawn.lock().remove(&fixture.id);
+        }
         for _ in 0..CALLS_PER_STEP_MAX {
             let step = self.engine.admit(fixture.id, seats).await?;
             people += step.people;
@@ -63,6 +77,9 @@ impl Workers {
             let is_drawn = step.drawn >= step.early;
             let is_random = step.random || fixture.drawn.is_some();
             let unpublished = is_random && step.published.is_none();
+            if is_drawn && !unpublished && fixture.status == MatchStatus::Closed {
+                self.drawn.lock().insert(fixture.id);
+            }
             if (!is_drawn || unpublished) && self.drawing.lock().insert(fixture.id) {
                 tokio::spawn(self.clone().draw(fixture.clone(), step.clone()));
             }

@@ -69,6 +69,8 @@ pub struct Workers {
     pub halted: Mutex<BTreeSet<Partition>>,
     /// The matches whose early people are getting their numbers from this process.
     pub drawing: Mutex<BTreeSet<MatchId>>,
+    /// The closed matches whose draw is published, or which have none.
+    pub drawn: Mutex<BTreeSet<MatchId>>,
     pub clocks: Clocks,
     /// How long a closed match stays in Redis after its start, in ms.
     pub keep_match_ms: i64,
@@ -104,6 +106,7 @@ impl Workers {
             if let Some(lease) = self.lease(partition).await {
                 tracing::debug!(%partition, "this worker owns the partition");
                 self.owned.lock().insert(partition);
+                self.forget_draws(partition);
                 let ending = stop.child_token();
                 let lease = Arc::new(lease);
                 // In a task of its own, because loading keeps a task busy for longer than a lease.
@@ -124,6 +127,11 @@ impl Workers {
             }
             pause(LEASE_INTERVAL, &stop).await;
         }
+    }
+
+    /// Looks at the draws of closed matches again, because Redis may have been loaded meanwhile.
+    fn forget_draws(&self, partition: Partition) {
+        self.drawn.lock().retain(|id| id.partition() != partition);
     }
 
     async fn lease(&self, partition: Partition) -> Option<Lease> {

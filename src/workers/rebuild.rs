@@ -152,6 +152,7 @@ impl Workers {
         self.store.begin_epoch(partition, epoch).await?;
         failpoint::reached("load.open");
         self.engine.open_partition(lease, epoch).await?;
+        self.forget_draws(partition);
         tracing::info!(%partition, epoch, "loaded from PostgreSQL");
         Ok(())
     }

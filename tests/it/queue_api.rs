@@ -196,6 +196,48 @@ async fn the_seed_is_shown_when_postgresql_has_the_draw_and_for_ever() {
     node.finish().await;
 }
 
+/// Another worker finds the match closed, and PostgreSQL comes back after that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_seed_is_shown_also_when_the_match_closes_before_postgresql_has_the_draw() {
+    let mut node = TestNode::start().await;
+    let admin = node.admin().await;
+    let settings = json!({"enabled": true, "opensAt": BEFORE, "randomPreQueue": true});
+    let fixture = announced(&admin, &settings).await;
+    for name in ["a", "b", "c"] {
+        let fan = node.user(name).await;
+        fan.post(&fixture.path("/queue"), &Value::Null).await.expect(201);
+    }
+    let (client, connection) =
+        tokio_postgres::connect(&node.settings.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("begin; lock table matches in exclusive mode").await.unwrap();
+    open(&admin, &fixture).await;
+    eventually("the draw is in Redis", || async {
+        let kept = node.engine().fixture(fixture.match_id()).await.ok()??;
+        (kept.drawn == Some(3)).then_some(())
+    })
+    .await;
+    let close = format!("/api/admin/matches/{}/close", fixture.id);
+    admin.post(&close, &Value::Null).await.expect(200);
+    let workers = node.workers().clone();
+    node.stop_node().await;
+    // A draw that is under way has its own part of the workers.
+    eventually("the first worker gives up", async || {
+        (std::sync::Arc::strong_count(&workers) == 1).then_some(())
+    })
+    .await;
+    node.start_node().await;
+    client.batch_execute("commit").await.unwrap();
+    let drawn = eventually("the draw is shown", || async {
+        let drawn = node.guest().get(&fixture.path("/queue/draw")).await;
+        let is_shown = drawn.status == 200 && drawn.body["data"]["seed"].is_string();
+        is_shown.then(|| drawn.expect(200))
+    })
+    .await;
+    assert_eq!(drawn["drawn"], 3);
+    node.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_line_can_be_polled_and_cached() {
     let node = TestNode::start().await;
