@@ -51,7 +51,7 @@ pub async fn bind(address: &str, peer_timeout: Duration) -> anyhow::Result<TcpLi
 /// they have read it, because a connection that closes with unread bytes loses the response.
 pub(super) fn turn_away(mut stream: TcpStream) {
     static LINGERING: Semaphore = Semaphore::const_new(LINGERING_MAX);
-    let _ = stream.try_write(&refusal(ErrorCode::Overloaded));
+    let _ = stream.try_write(&refusal(ErrorCode::Overloaded.into()));
     if let Ok(lingering) = LINGERING.try_acquire() {
         tokio::spawn(async move {
             let _lingering = lingering;

@@ -12,7 +12,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -107,11 +107,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 pub(super) struct Wire<S> {
     io: TokioIo<S>,
     peer: Arc<Peer>,
+    /// What is written in place of a refusal by hyper, and how much of it is written.
+    refusal: Option<(Vec<u8>, usize)>,
 }
 
 impl<S> Wire<S> {
     pub(super) fn new(stream: S, peer: Arc<Peer>) -> Self {
-        Self { io: TokioIo::new(stream), peer }
+        Self { io: TokioIo::new(stream), peer, refusal: None }
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -139,7 +141,20 @@ impl<S: AsyncWrite + Unpin> Write for Wire<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let this = &mut *self;
+        if this.refusal.is_none() {
+            this.refusal = refusal_by_hyper(bytes).map(|error| (refusal(error), 0));
+        }
+        let Some((document, written)) = &mut this.refusal else {
+            return Pin::new(&mut this.io).poll_write(context, bytes);
+        };
+        while *written < document.len() {
+            match ready!(Pin::new(&mut this.io).poll_write(context, &document[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => *written += count,
+            }
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -182,10 +197,24 @@ pub(super) fn head(response: &Response) -> Bytes {
     Bytes::from(head)
 }
 
+/// What is wrong with a request whose head hyper refuses by itself, without a document and without
+/// a hook. Such a response has no body, and no `x-request-id`, which all responses of ours have.
+fn refusal_by_hyper(bytes: &[u8]) -> Option<ApiError> {
+    let rest = bytes.strip_prefix(b"HTTP/1.1 ")?;
+    let error = match rest.get(..4)? {
+        b"400 " => ApiError::new(ErrorCode::Malformed, "The head of the request can't be read."),
+        b"414 " | b"431 " => ErrorCode::HeadTooLarge.into(),
+        _ => return None,
+    };
+    let text = str::from_utf8(rest).ok().filter(|text| text.ends_with("\r\n\r\n"))?;
+    (!text.contains("\r\nx-request-id: ")).then_some(error)
+}
+
 /// A problem document with its head, for a connection that gets no further.
-pub(super) fn refusal(code: ErrorCode) -> Vec<u8> {
+pub(super) fn refusal(error: ApiError) -> Vec<u8> {
+    let code = error.code();
     let id = uuid::Uuid::now_v7().to_string();
-    let document = ApiError::from(code).problem(&id);
+    let document = error.problem(&id);
     let document = serde_json::to_string(&document).unwrap_or_default();
     let (status, length) = (code.status(), document.len());
     let retry_after =

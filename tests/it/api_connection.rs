@@ -183,3 +183,39 @@ async fn a_full_node_says_so_until_rude_clients_have_lost_their_places() {
     node.guest().get("/api/matches").await.expect(200);
     node.finish().await;
 }
+
+/// The parser of HTTP refuses these by itself, before a handler sees them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_cannot_be_read_gets_a_problem_document() {
+    let node = TestNode::start().await;
+    let lines: String = (0..120).map(|number| format!("x-{number}: y\r\n")).collect();
+    for (head, status, code) in [
+        ("GET / HTTP/9.9\r\nhost: x\r\n\r\n".to_owned(), "400 Bad Request", "MALFORMED"),
+        ("nonsense\r\n\r\n".to_owned(), "400 Bad Request", "MALFORMED"),
+        (
+            format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(20_000)),
+            "431 Request Header Fields Too Large",
+            "HEAD_TOO_LARGE",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: x\r\n{lines}\r\n"),
+            "431 Request Header Fields Too Large",
+            "HEAD_TOO_LARGE",
+        ),
+    ] {
+        let mut wire = Wire::open(&node.running().url()).await;
+        wire.stream.write_all(head.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        // A connection that closes with unread bytes may end with an error behind the response.
+        let _ = wire.stream.read_to_end(&mut bytes).await;
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{text}");
+        assert!(head.contains("content-type: application/problem+json"), "{text}");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["code"], code, "{text}");
+        assert!(head.contains(problem["requestId"].as_str().unwrap()), "{text}");
+    }
+    node.guest().get("/api/matches").await.expect(200);
+    node.finish().await;
+}

@@ -58,7 +58,7 @@ macro_rules! codes {
 codes! {
     /// A field is missing or wrong; `errors` names each.
     Validation = 400: "A field is wrong; nothing was changed.",
-    /// The body is not JSON.
+    /// The body is not JSON, or the head of the request can't be read.
     Malformed = 400: "The body is not JSON.",
     /// There is no token, it is too old, or the session has ended.
     Unauthorized = 401: "The session has ended. Log in again.",
@@ -227,6 +227,8 @@ codes! {
     CoolDown = 429: "You have held seats many times without buying. Try again a little later.",
     /// There are too many event streams from one address.
     TooManyStreams = 429: "Too many of these at once. Try again in a moment.",
+    /// The head of the request has more than 16 KiB or 100 lines.
+    HeadTooLarge = 431: "The address or the headers are too long. Send fewer of them.",
     /// The server has a bug.
     Internal = 500: "Something went wrong on our side. Give the requestId when you ask for help.",
     /// This is more than this node can serve now.

@@ -12,6 +12,7 @@ export const sentences: Sentences = {
   codes: {
     VALIDATION: RELOAD,
     MALFORMED: RELOAD,
+    HEAD_TOO_LARGE: RELOAD,
     UNAUTHORIZED: 'Please log in again.',
     BAD_CREDENTIALS: 'The e-mail or the password is wrong.',
     PAYMENT_DECLINED: 'The card was declined. Nothing was charged.',

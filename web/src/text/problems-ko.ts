@@ -12,6 +12,7 @@ export const sentences: Sentences = {
   codes: {
     VALIDATION: RELOAD,
     MALFORMED: RELOAD,
+    HEAD_TOO_LARGE: RELOAD,
     UNAUTHORIZED: '다시 로그인해 주세요.',
     BAD_CREDENTIALS: '이메일이나 비밀번호가 맞지 않습니다.',
     PAYMENT_DECLINED: '카드가 거절되었습니다. 결제된 금액은 없습니다.',
