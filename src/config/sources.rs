@@ -14,11 +14,10 @@ const FILE_SUFFIX: &str = "_FILE";
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Variables of this repository's scripts and tests, and of `compose.yaml`. They are no settings of
 /// a node, but a node may inherit them. All begin with `PREFIX` too.
-const VARIABLES_OF_OTHERS: [&str; 10] = [
+const VARIABLES_OF_OTHERS: [&str; 9] = [
     "BIN",
     "OPERATIONS_URL",
     "POSTGRES_BIN",
-    "POSTGRES_PASSWORD",
     "PUBLISH",
     "REDIS_SERVER",
     "SETUP_ROOT",

@@ -170,3 +170,24 @@ async fn the_demo_makes_no_accounts_in_a_real_installation() {
     assert!(status != 0 && text.contains("accounts that are not of the demo"), "{text}");
     node.finish().await;
 }
+
+/// As in compose.yaml, where the settings name a first administrator, who has an account by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_accepts_the_first_administrator_of_its_settings() {
+    let node = TestNode::start().await;
+    let demo = async |admin: &str| {
+        let mut command = node.binary(&["demo"]);
+        let output = command.env("GRANDSTAND_ADMIN_EMAIL", admin).output().await.unwrap();
+        (
+            output.status.success(),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
+    };
+    for other in ["", "somebody@test.example"] {
+        let (done, text) = demo(other).await;
+        assert!(!done && text.contains("accounts that are not of the demo"), "{text}");
+    }
+    let (done, text) = demo(&ADMIN.0.to_uppercase()).await;
+    assert!(done && text.contains("2 accounts"), "{text}");
+    node.finish().await;
+}

@@ -3,7 +3,7 @@
 
 use crate::support::client::Client;
 use crate::support::cluster::PrivateCluster;
-use crate::support::node::{ADMIN, RedisChoice, TestNode, plan};
+use crate::support::node::{ADMIN, RedisChoice, TestNode, eventually, plan};
 use crate::support::postgres::{private, sql};
 use crate::support::purchases::sells_within;
 use crate::support::wire::{ask, done};
@@ -196,6 +196,77 @@ async fn refuse_in_postgresql(role: &impl Fn(&str) -> String) {
         let rows = sql(&role(name), "show statement_timeout").await;
         assert_eq!(rows, [[wanted]], "{name}");
     }
+}
+
+/// What compose.yaml starts: the servers take the users and roles that `scripts/secrets` makes, and
+/// the URLs of the processes fit them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_secrets_of_the_containers_fit_each_other() {
+    let dir = TempDir::new().unwrap();
+    let secrets = dir.path().join("secrets");
+    let make = || std::process::Command::new("scripts/secrets").arg(&secrets).output().unwrap();
+    let made = make();
+    assert!(made.status.success(), "{made:?}");
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(secrets.join(name)).unwrap();
+        text.trim_end().to_owned()
+    };
+    let acl = read("redis/users.acl");
+    assert!(!make().status.success(), "it must not replace secrets that are in use");
+    assert_eq!(read("redis/users.acl"), acl);
+
+    let arguments =
+        vec!["--aclfile".to_owned(), secrets.join("redis/users.acl").display().to_string()];
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = tokio::process::Command::new("redis-server");
+    let options = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""];
+    server
+        .args(options)
+        .args(arguments)
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let mut server = server.spawn().unwrap();
+    let here = |url: String| url.replace("@redis:6379", &format!("@127.0.0.1:{port}"));
+    let refusal = eventually("Redis is there", async || match ask(port, &["PING"]).await {
+        Err(text) if text.contains("NOAUTH") => Some(text),
+        Err(_) => None,
+        Ok(_) => panic!("somebody without a password got a reply"),
+    })
+    .await;
+    assert!(refusal.contains("NOAUTH"), "{refusal}");
+    let health = done(port, &["AUTH", "health", "-"]).await.text();
+    assert_eq!(health, "OK", "the health check");
+    for process in ["api", "worker", "migrate", "ops"] {
+        command(&here(read(&format!("{process}/redis_url"))), &["PING"]).await.unwrap();
+    }
+    server.kill().await.unwrap();
+
+    let postgres = private(dir.path()).await;
+    sql(&postgres.url(), "create database fresh").await;
+    let fresh = postgres.url_of("fresh");
+    for _ in 0..2 {
+        let mut roles = std::process::Command::new("scripts/postgres-roles");
+        roles.arg(secrets.join("postgres")).arg("scripts/postgres-roles.sql");
+        let done = roles.env("PGDATABASE", &fresh).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        let role = fresh.replace("grandstand@", "grandstand_migrate@");
+        Store::new(&role, 1).unwrap().migrate().await.unwrap();
+    }
+    let rows = sql(
+        &fresh,
+        "select count(*) from pg_authid where rolname like 'grandstand!_%'
+        escape '!' and rolpassword like 'SCRAM%' and not rolsuper",
+    )
+    .await;
+    assert_eq!(rows, [["4"]]);
+    for process in ["api", "worker", "migrate", "ops"] {
+        let url = read(&format!("{process}/database_url"));
+        let password = read(&format!("postgres/{process}"));
+        assert!(url.starts_with(&format!("postgres://grandstand_{process}:{password}@")), "{url}");
+    }
+    postgres.stop().await.unwrap();
 }
 
 /// A replica has the functions of its master. A server that was added without them gets them from

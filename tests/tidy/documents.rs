@@ -51,6 +51,31 @@ pub(crate) fn check_settings(code: &[Source], document: &Source) -> Vec<Fault> {
     compare(&said, &done, document, "setting")
 }
 
+/// Every variable that compose.yaml sets is a setting of the table, or the file of a secret one. The
+/// value of a secret is never in the environment.
+pub(crate) fn check_compose(compose: &Source, document: &Source) -> Vec<Fault> {
+    const SECRETS: [&str; 4] = ["SECRET", "PASSWORD", "DATABASE_URL", "REDIS_URL"];
+    let known = rows(document, |name| name.starts_with("GRANDSTAND_"));
+    let mut faults = Vec::new();
+    for line in compose.text.lines() {
+        let Some((name, _)) = line.trim().split_once(':') else { continue };
+        if !name.starts_with("GRANDSTAND_") || !capitals(name) {
+            continue;
+        }
+        let of_file = name.strip_suffix("_FILE");
+        if !known.contains(name) && !of_file.is_some_and(|name| known.contains(name)) {
+            faults.push(Fault::at(compose, name, format!("there is no setting {name}.")));
+        }
+        let is_secret =
+            SECRETS.iter().any(|word| name.contains(word)) || name.ends_with("SMTP_URL");
+        if is_secret && of_file.is_none() {
+            let what = format!("{name} is a secret. Use {name}_FILE.");
+            faults.push(Fault::at(compose, name, what));
+        }
+    }
+    faults
+}
+
 /// Every metric that is recorded is a row of a table.
 pub(crate) fn check_metrics(code: &[Source], document: &Source) -> Vec<Fault> {
     let mut done = Vec::new();
@@ -113,6 +138,20 @@ mod tests {
         assert_eq!(count(&format!("{row}\n| `MORE` | 409 | It is more. |")), 1);
         assert_eq!(count(&row.replace("409", "410")), 2, "another status");
         assert_eq!(count("| `SOLD_OUT` | 409 | At times. | wishes less |"), 2, "other words");
+    }
+
+    #[test]
+    fn a_secret_in_the_environment_and_an_unknown_variable_are_found() {
+        let document = Source::sample(
+            "docs/A.md",
+            "| `GRANDSTAND_JWT_SECRET` | x |\n| `GRANDSTAND_LISTEN` | x |",
+        );
+        let count =
+            |line: &str| check_compose(&Source::sample("compose.yaml", line), &document).len();
+        assert_eq!(count("  GRANDSTAND_JWT_SECRET_FILE: /run/secrets/jwt"), 0);
+        assert_eq!(count("  GRANDSTAND_LISTEN: 0.0.0.0:8080"), 0);
+        assert_eq!(count("  GRANDSTAND_JWT_SECRET: hello"), 1);
+        assert_eq!(count("  GRANDSTAND_LISTENS:"), 1);
     }
 
     #[test]

@@ -114,8 +114,18 @@ fn written() -> Vec<Source> {
     let mut all = rust();
     all.extend(files(&["lua", "tests"], &["lua", "c", "mjs", "toml"]));
     all.extend(files(&["features", "web/src", "web/tests"], &["feature", "ts", "tsx", "css"]));
-    let scripts =
-        ["bench", "mutants", "setup", "setup_test", "stage", "web_test", "commits", "commits_test"];
+    let scripts = [
+        "bench",
+        "mutants",
+        "setup",
+        "setup_test",
+        "stage",
+        "web_test",
+        "commits",
+        "commits_test",
+        "secrets",
+        "postgres-roles",
+    ];
     all.extend(scripts.map(|name| read(&format!("scripts/{name}"))));
     all.extend(["Makefile", "Cargo.toml", "Dockerfile", "compose.yaml", ".ci/run"].map(read));
     all.extend(documents());
@@ -215,7 +225,9 @@ fn migrations_are_numbered_without_gaps_and_all_embedded() {
 #[test]
 fn every_setting_is_documented_and_nothing_else() {
     let code = files(&["src", "crates"], &["rs"]);
-    none(documents::check_settings(&code, &read("docs/OPERATIONS.md")));
+    let document = read("docs/OPERATIONS.md");
+    none(documents::check_settings(&code, &document));
+    none(documents::check_compose(&read("compose.yaml"), &document));
 }
 
 #[test]

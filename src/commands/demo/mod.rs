@@ -13,6 +13,7 @@ use crate::domain::account::Role;
 use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{MatchId, Partition, SiteId};
 use crate::domain::queue::QueueSettings;
+use crate::domain::text::canonical_email;
 use crate::domain::trail::COMMAND_LINE;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
@@ -100,7 +101,8 @@ pub async fn load(services: &Services, passwords: Passwords) -> anyhow::Result<L
 /// Refuses a real installation: the demo makes an administrator, whom nobody there has asked for.
 ///
 /// # Errors
-/// The gateway has a live key, or there are accounts that are not of the demo.
+/// The gateway has a live key, or there are accounts that are neither of the demo nor that of the
+/// first administrator, whom the settings name.
 pub async fn refuse_real_installation(
     services: &Services,
     settings: &Settings,
@@ -108,9 +110,11 @@ pub async fn refuse_real_installation(
     if settings.toss_secret_key.starts_with(LIVE_KEY_PREFIX) {
         anyhow::bail!("GRANDSTAND_TOSS_SECRET_KEY is a live key: the demo is for test keys only");
     }
+    let first = canonical_email(&settings.admin_email).unwrap_or_default();
     for partition in services.engine.partitions() {
         for account in services.engine.accounts_of(partition).await? {
-            if !ACCOUNTS.iter().any(|demo| demo.email == account.email) {
+            let of_demo = ACCOUNTS.iter().any(|demo| demo.email == account.email);
+            if !of_demo && account.email != first {
                 anyhow::bail!(
                     "this installation has accounts that are not of the demo. Create matches with \
                      the API, and administrators with `grandstand admin create`"
