@@ -78,3 +78,38 @@ Feature: Accounts and sessions
       When Mina tries to renew the session
       Then Mina is refused because the session has ended
       And Mina is asked to log in
+
+  Rule: An account belongs to its owner from the sign-up to the end
+
+    Scenario: The life of an account
+      Given mails go into a file
+      When Mina signs up
+      And Mina logs in
+      And Mina asks for a mail that verifies the address
+      And Mina opens the link of the mail
+      And Mina renews the session
+      Then the e-mail address of Mina is verified
+      When Mina tries to log in 2 times with a wrong password
+      Then Mina is refused because the e-mail or the password is wrong
+      When Mina logs in on a phone too
+      And Mina changes the password to "a second password"
+      And Mina renews the session
+      Then Mina is known as a fan
+      But Mina is asked to log in on the phone
+      When Mina tries to log in with the password "a password of tests"
+      Then Mina is refused because the e-mail or the password is wrong
+      When Mina has forgotten the password
+      And Mina sets the password "a third password" with the link of the mail
+      Then Mina is asked to log in
+      When Mina tries to log in with the password "a second password"
+      Then Mina is refused because the e-mail or the password is wrong
+      When Mina logs in with the password "a third password"
+      Then Mina is known as a fan
+      When Mina deletes the account with the password "a third password"
+      Then Mina is asked to log in
+      When Mina tries to log in with the password "a third password"
+      Then Mina is refused because the e-mail or the password is wrong
+      When Mina signs up
+      And Mina logs in
+      Then Mina is known as a fan
+      But the e-mail address of Mina is not verified

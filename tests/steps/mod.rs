@@ -1,5 +1,6 @@
 //! The world of a scenario: a node, a match, and people by name. One file of steps per noun.
 
+mod account;
 mod administration;
 mod health;
 mod holds;
@@ -36,6 +37,8 @@ pub struct World {
     people: BTreeMap<String, Person>,
     /// The responses to calls that were made at the same time.
     race: Vec<Answer>,
+    /// Where the mails of the node go.
+    mails: Option<tempfile::TempDir>,
 }
 
 /// A person of the scenario.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const PASSWORD: &str = "a password of tests";
 
-fn email(name: &str) -> String {
+pub fn email(name: &str) -> String {
     format!("{}@test.example", name.to_lowercase())
 }
 
@@ -69,7 +69,7 @@ async fn log_in(world: &mut World, name: String) {
 }
 
 /// From now on the person uses the tokens of this session.
-fn keep(world: &mut World, name: &str, session: &Value) {
+pub fn keep(world: &mut World, name: &str, session: &Value) {
     let client = with_token(&world.client(name), session);
     let person = world.meet(name, client);
     person.renewals.push(session["refreshToken"].as_str().unwrap().to_owned());
