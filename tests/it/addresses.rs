@@ -12,17 +12,13 @@ use tokio::net::{TcpSocket, TcpStream};
 /// A guest behind a trusted proxy that forwards this address.
 async fn sign_up_from(guest: &Client, forwarded: &str, email: &str) -> Answer {
     let body = json!({"email": email, "password": "a password of tests"});
-    let request = guest.request(Method::POST, "/api/users/sign-up");
-    let request = request.header("x-forwarded-for", forwarded).json(&body);
-    Answer::of(request.send().await.unwrap()).await
+    guest.post_from(forwarded, "/api/users/sign-up", &body).await
 }
 
 /// A guest behind a trusted proxy that forwards this address.
 async fn log_in_from(guest: &Client, forwarded: &str, email: &str, password: &str) -> Answer {
     let body = json!({"email": email, "password": password});
-    let request = guest.request(Method::POST, "/api/users/log-in");
-    let request = request.header("x-forwarded-for", forwarded).json(&body);
-    Answer::of(request.send().await.unwrap()).await
+    guest.post_from(forwarded, "/api/users/log-in", &body).await
 }
 
 fn behind_a_proxy(settings: &mut Settings) {

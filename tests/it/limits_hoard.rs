@@ -2,12 +2,11 @@
 //! for an hour, in scaled time: holds live for 2.5 seconds instead of 5 minutes, and so on, and the
 //! clock of the limits runs 120 times as fast. No account has a verified e-mail address.
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::Client;
 use crate::support::crowd::{CONCURRENT, PASSWORD, email_of, house, seat_of};
 use crate::support::node::{TestMatch, TestNode};
 use futures::StreamExt as _;
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -27,11 +26,6 @@ struct Siege {
     fixture: TestMatch,
     granted: AtomicUsize,
     stop: CancellationToken,
-}
-
-async fn post(client: &Client, from: &str, path: &str, body: &Value) -> Answer {
-    let request = client.request(Method::POST, path).header("x-forwarded-for", from).json(body);
-    Answer::of(request.send().await.unwrap()).await
 }
 
 /// Hoarders have networks of one /48, and honest people have blocks of their own.
@@ -65,7 +59,7 @@ impl Siege {
             let (guest, from) = (guest.clone(), address_of(name, number));
             let body = json!({"email": email_of(name, number), "password": PASSWORD});
             async move {
-                let session = post(&guest, &from, "/api/users/log-in", &body).await.expect(200);
+                let session = guest.post_from(&from, "/api/users/log-in", &body).await.expect(200);
                 guest.with_token(session["accessToken"].as_str().unwrap())
             }
         };
@@ -80,13 +74,13 @@ impl Siege {
             next = (next + 4) % SEATS;
             let seats: Vec<u32> = (next..next + 4).map(seat_of).collect();
             let path = self.fixture.path("/holds");
-            let answer = post(&client, &from, &path, &json!({"seatIds": seats})).await;
+            let answer = client.post_from(&from, &path, &json!({"seatIds": seats})).await;
             refused += usize::from(answer.status == 429);
             if answer.status == 201 {
                 held += 1;
                 let hold = &answer.body["data"]["holdId"];
                 let body = json!({"matchId": self.fixture.id, "holdId": hold});
-                post(&client, &from, "/api/reservations", &body).await;
+                client.post_from(&from, "/api/reservations", &body).await;
             }
             tokio::time::sleep(Duration::from_millis(900)).await;
         }
@@ -100,7 +94,7 @@ impl Siege {
             let seat = seat_of((number * 12 + choice * 7) % SEATS);
             self.granted.fetch_add(1, Ordering::Relaxed);
             let body = json!({"seatIds": [seat]});
-            let answer = post(client, &from, &self.fixture.path("/holds"), &body).await;
+            let answer = client.post_from(&from, &self.fixture.path("/holds"), &body).await;
             if answer.status == 201 {
                 return;
             }

@@ -1,11 +1,10 @@
 //! Limits that hold across nodes: two nodes together allow what one allows.
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::Client;
 use crate::support::node::TestNode;
 use grandstand::config::Settings;
 use grandstand::node::NodeRole;
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PASSWORD: &str = "a password of tests";
 
@@ -13,11 +12,6 @@ fn limited(settings: &mut Settings) {
     settings.rates.rate_limits = "on".to_owned();
     settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     settings.rates.account_calls_per_minute = 1000;
-}
-
-async fn post(client: &Client, path: &str, from: &str, body: &Value) -> Answer {
-    let request = client.request(Method::POST, path).header("x-forwarded-for", from).json(body);
-    Answer::of(request.send().await.unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +26,7 @@ async fn two_nodes_allow_as_many_sign_ups_as_one() {
     let guests = [node.guest(), Client::new(other.url(), None)];
     let sign_up = async |number: usize, from: &str| {
         let body = json!({"email": format!("fan{number}@test.example"), "password": PASSWORD});
-        post(&guests[number % 2], "/api/users/sign-up", from, &body).await
+        guests[number % 2].post_from(from, "/api/users/sign-up", &body).await
     };
     // Addresses of one network /64 of IPv6 are one caller.
     for number in 0..4 {
@@ -64,7 +58,7 @@ async fn two_nodes_allow_as_many_wrong_log_ins_as_one() {
     let guests = [node.guest(), Client::new(other.url(), None)];
     let log_in = async |at: usize, from: &str, email: &str, password: &str| {
         let body = json!({"email": email, "password": password});
-        post(&guests[at % 2], "/api/users/log-in", from, &body).await.status
+        guests[at % 2].post_from(from, "/api/users/log-in", &body).await.status
     };
     // The owner has logged in at this address before.
     for at in 0..2 {
@@ -100,7 +94,7 @@ async fn two_nodes_admit_as_many_unverified_holders_as_one() {
     }
     let path = fixture.path("/holds");
     let hold = async |fan: usize, seat: usize, from: &str| {
-        post(&fans[fan], &path, from, &json!({"seatIds": [seat]})).await
+        fans[fan].post_from(from, &path, &json!({"seatIds": [seat]})).await
     };
     // Eight on each node are not counted, and two more on both together.
     let mut held = Vec::new();
@@ -127,7 +121,7 @@ async fn two_nodes_admit_as_many_unverified_holders_as_one() {
     let key = node.pay_at_gateway(&payment, "approve").await;
     let body = json!({"paymentId": payment["id"], "paymentKey": key,
         "orderId": payment["orderId"], "amount": payment["amount"]});
-    post(&buyer, "/api/payments/confirm", "1.2.3.4", &body).await.expect(200);
+    buyer.post_from("1.2.3.4", "/api/payments/confirm", &body).await.expect(200);
     hold(22, 22, "1.2.3.9").await.expect(201);
     hold(23, 23, "1.2.3.9").await.refused(429, "TOO_MANY_REQUESTS");
     other.stop().await;

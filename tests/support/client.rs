@@ -66,6 +66,12 @@ impl Client {
         self.call(Method::DELETE, path, None, None).await
     }
 
+    /// A call behind a trusted proxy that forwards this address of the caller.
+    pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("x-forwarded-for", address);
+        Answer::of(request.json(body).send().await.unwrap()).await
+    }
+
     /// Any other request: with a body that is not JSON, or with other headers.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
