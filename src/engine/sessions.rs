@@ -78,8 +78,8 @@ impl Engine {
     /// Exchanges a refresh token for the next one, and returns the account as it is now. A used
     /// token works again for `grace_ms` after its first use.
     ///
-    /// Refusals: `SessionEnded` when the token was used earlier than that, with `trail` as its entry
-    /// in the audit trail; `TokenUnknown`, which ends no session.
+    /// Refusals: `SessionEnded` when the token was used earlier than that, with `trail` as its
+    /// entry in the audit trail; `TokenUnknown`, which ends no session.
     pub async fn rotate_session(
         &self,
         (user, id): (UserId, SessionId),
@@ -111,8 +111,8 @@ impl Engine {
     }
 
     /// Ends a session, for its refresh tokens and (through a notice to all nodes) for its access
-    /// tokens. With the hash of a token, the session must have this token. `trail` is written in the
-    /// same step, if the partition is loaded.
+    /// tokens. With the hash of a token, the session must have this token. `trail` is written in
+    /// the same step, if the partition is loaded.
     ///
     /// Refusals: `SessionNotFound`, `TokenUnknown`.
     pub async fn end_session(

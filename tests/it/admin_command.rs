@@ -95,7 +95,10 @@ async fn acts_of_the_command_line_and_of_the_start_are_in_the_trail() {
         (
             format!("account/{fan}"),
             vec![
-                r#"ACCOUNT_CHANGED command line {"disabled":false,"passwordChanged":true,"role":"ADMIN","sites":[]}"#,
+                concat!(
+                    r#"ACCOUNT_CHANGED command line {"disabled":false,"passwordChanged":true,"#,
+                    r#""role":"ADMIN","sites":[]}"#
+                ),
                 r#"ACCOUNT_CHANGED command line {"disabled":false,"role":"USER","sites":[]}"#,
             ],
         ),

@@ -40,7 +40,8 @@ async fn a_session_ends_when_an_old_token_is_shown() {
     let rotate = |shown: &str, next: &str, grace_ms| {
         let (shown, next) = (shown.to_owned(), next.to_owned());
         let address = String::new();
-        async move { engine.rotate_session((fan.id, id), (shown, next), grace_ms, address, None).await }
+        let hashes = (shown, next);
+        async move { engine.rotate_session((fan.id, id), hashes, grace_ms, address, None).await }
     };
     assert_eq!(done(rotate("one", "two", 1000).await), Refusal::TokenUnknown, "never began");
     start().await.unwrap();
