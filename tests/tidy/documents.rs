@@ -51,8 +51,8 @@ pub(crate) fn check_settings(code: &[Source], document: &Source) -> Vec<Fault> {
     compare(&said, &done, document, "setting")
 }
 
-/// Every variable that compose.yaml sets is a setting of the table, or the file of a secret one. The
-/// value of a secret is never in the environment.
+/// Every variable that compose.yaml sets is a setting of the table, or the file of a secret one.
+/// The value of a secret is never in the environment.
 pub(crate) fn check_compose(compose: &Source, document: &Source) -> Vec<Fault> {
     const SECRETS: [&str; 4] = ["SECRET", "PASSWORD", "DATABASE_URL", "REDIS_URL"];
     let known = rows(document, |name| name.starts_with("GRANDSTAND_"));

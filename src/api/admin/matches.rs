@@ -227,7 +227,8 @@ async fn delete_once(services: &Services, user: &Staff, id: MatchId) -> ApiResul
 
 /// Makes a change of a match again when somebody else has changed the match in between: a worker
 /// that opens or ends the sale or counts a draw, or another organiser. The change reads the match
-/// from Redis each time, and refuses what does not fit any more, as if the call had come a moment later.
+/// from Redis each time, and refuses what does not fit any more, as if the call had come a moment
+/// later.
 ///
 /// # Errors
 /// `ChangedMeanwhile` when the match changes all the time, and the errors of the change.
