@@ -1,35 +1,49 @@
-// Field and blocks at a small scale: the more seats a block has left, the stronger its colour.
+// Blocks of a floor at a small scale: the more seats a block has left, the stronger its colour. An
+// area without seats looks like that at any scale, with an edge of its own.
 
-import { Color, Container, Graphics } from 'pixi.js';
-import type { SeatTable } from '../venue/seat-table';
-import { FlatMesh, type Rgb } from './flat-mesh';
+import { Container, Graphics } from 'pixi.js';
+import type { Block, SeatTable } from '../venue/seat-table';
+import { FlatMesh, rgb, type Rgb } from './flat-mesh';
 import type { MapColors } from './map-colors';
+import { Scenery } from './scenery';
 
-const KNOWN_SHAPES = ['grass', 'dirt', 'line', 'stage', 'wall'] as const;
 const DARK_INK = '#0d1015';
 const LIGHT_INK = '#ffffff';
 const EDGE_METRES = 0.5;
+const AREA_EDGE_METRES = 0.18;
+const MARK_METRES = 0.45;
 const HOVER_PIXELS = 2;
 
 export class BlockLayer {
   readonly root = new Container();
   /** The readable text colour for each block: dark on light, light on dark. */
   readonly inks: string[] = [];
-  private readonly shapes: FlatMesh;
+  private readonly blocks: Block[];
+  private readonly scenery: Scenery;
   private readonly fills: FlatMesh;
   private readonly edges = new Graphics();
+  private readonly areaEdges = new Graphics();
+  private readonly marks = new Graphics();
   private readonly hover = new Graphics();
   private readonly gradeColors: Rgb[];
+  private marked: ReadonlySet<number> = new Set();
   private ground: Rgb = [1, 1, 1];
   private taken: Rgb = [1, 1, 1];
   private ink = '#000';
   private inkSoft = '#000';
+  private mine = '#000';
 
-  constructor(private readonly table: SeatTable) {
-    this.shapes = new FlatMesh((table.plan.shapes ?? []).map((shape) => shape.outline));
-    this.fills = new FlatMesh(table.blocks.map((block) => block.outline));
+  constructor(
+    private readonly table: SeatTable,
+    floor: number,
+    onLoad: () => void,
+  ) {
+    this.blocks = table.blocksOn(floor);
+    this.scenery = new Scenery(table, floor, onLoad);
+    this.fills = new FlatMesh(this.blocks.map((block) => block.outlines));
     this.gradeColors = table.grades.map((grade) => rgb(grade.color));
-    this.root.addChild(this.shapes.mesh, this.fills.mesh, this.edges, this.hover);
+    this.root.addChild(this.scenery.ground, this.fills.mesh, this.edges, this.areaEdges);
+    this.root.addChild(this.scenery.texts, this.marks, this.hover);
   }
 
   setColors(colors: MapColors): void {
@@ -37,28 +51,34 @@ export class BlockLayer {
     this.taken = rgb(colors.taken);
     this.ink = colors.ink;
     this.inkSoft = colors.inkSoft;
-    for (const [index, shape] of (this.table.plan.shapes ?? []).entries()) {
-      const kind = KNOWN_SHAPES.find((known) => known === shape.kind) ?? 'wall';
-      this.shapes.setColor(index, rgb(colors[kind]));
-    }
-    this.shapes.flush();
+    this.mine = colors.mine;
+    this.scenery.setColors(colors);
     this.edges.clear();
-    for (const block of this.table.blocks) this.edges.poly(block.outline.flat());
+    this.areaEdges.clear();
+    for (const block of this.blocks) outline(block.isArea ? this.areaEdges : this.edges, block);
     this.edges.stroke({ color: colors.ground, width: EDGE_METRES, alignment: 0.5 });
+    this.areaEdges.stroke({ color: colors.inkSoft, width: AREA_EDGE_METRES, alignment: 0.5 });
+    this.drawMarks();
+  }
+
+  /** Marks the areas in which the fan has places. */
+  setMarked(blocks: ReadonlySet<number>): void {
+    this.marked = blocks;
+    this.drawMarks();
   }
 
   /** Paints each block by its share of free seats. The more `near` (0 to 1), the fainter it is behind its seats. */
   paint(freeInBlock: Int32Array, gradeShown: (grade: number) => boolean, near: number): void {
     const { ground, taken } = this;
-    for (const block of this.table.blocks) {
+    for (const [index, block] of this.blocks.entries()) {
       const share = block.seats === 0 ? 0 : freeInBlock[block.index] / block.seats;
       const base = this.gradeColors[block.grade];
-      const shown = this.table.rowsOf(block).some((row) => gradeShown(row.grade));
+      const shown = this.table.runsOf(block).some((run) => gradeShown(run.grade));
       const strength = share === 0 ? 0 : 0.3 + 0.7 * share;
       const full = mix(mix(ground, taken, 0.55), base, strength);
       const far = shown ? full : mix(ground, taken, 0.3);
-      const seen = mix(far, mix(ground, base, shown ? 0.1 : 0.04), near);
-      this.fills.setColor(block.index, seen);
+      const behind = mix(ground, base, shown ? 0.1 : 0.04);
+      this.fills.setColor(index, block.isArea ? far : mix(far, behind, near));
       const ink = brightness(far) > 0.5 ? DARK_INK : LIGHT_INK;
       this.inks[block.index] = shown ? ink : this.inkSoft;
     }
@@ -72,15 +92,21 @@ export class BlockLayer {
   showHover(block: number | null, pixel = 0): void {
     this.hover.clear();
     if (block === null) return;
-    const outline = this.table.blocks[block].outline.flat();
-    const width = HOVER_PIXELS * pixel;
-    this.hover.poly(outline).stroke({ color: this.ink, width, alignment: 0.5 });
+    outline(this.hover, this.table.blocks[block]);
+    this.hover.stroke({ color: this.ink, width: HOVER_PIXELS * pixel, alignment: 0.5 });
+  }
+
+  private drawMarks(): void {
+    this.marks.clear();
+    const blocks = this.blocks.filter(({ index }) => this.marked.has(index));
+    if (blocks.length === 0) return;
+    for (const block of blocks) outline(this.marks, block);
+    this.marks.stroke({ color: this.mine, width: MARK_METRES, alignment: 0.5 });
   }
 }
 
-function rgb(color: string): Rgb {
-  const [red, green, blue] = new Color(color).toRgbArray();
-  return [red, green, blue];
+function outline(graphics: Graphics, block: Block): void {
+  for (const points of block.outlines) graphics.poly(points.flat());
 }
 
 function mix(from: Rgb, to: Rgb, share: number): Rgb {

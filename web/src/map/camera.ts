@@ -1,6 +1,6 @@
 // The part of the plan that the canvas shows: a centre in metres and a scale in pixels per metre.
 
-import type { Bounds } from '../venue/seat-table';
+import type { Bounds } from '../venue/plan-parts';
 
 export interface View {
   x: number;
@@ -8,7 +8,9 @@ export interface View {
   scale: number;
 }
 
-const LARGEST_SEAT_PIXELS = 46;
+const LARGEST_SCALE = 92;
+/** A name with this many letters is readable at the usual scale. A longer one needs a larger scale. */
+const USUAL_LETTERS = 4;
 const FLIGHT_MS = 420;
 
 export const reducedMotion = (): boolean =>
@@ -23,7 +25,9 @@ export class Camera {
   private flight: { from: View; to: View; startedAt: number } | null = null;
 
   constructor(
-    private readonly bounds: Bounds,
+    private bounds: Bounds,
+    /** Letters of the longest name of a seat. */
+    private readonly letters: number,
     private readonly onMove: () => void,
   ) {}
 
@@ -38,7 +42,14 @@ export class Camera {
   }
 
   get largestScale(): number {
-    return Math.max(LARGEST_SEAT_PIXELS * 2, this.smallestScale * 4);
+    const forNames = LARGEST_SCALE * Math.max(1, this.letters / USUAL_LETTERS);
+    return Math.max(forNames, this.smallestScale * 4);
+  }
+
+  /** Shows another floor, as a whole. */
+  enter(bounds: Bounds): void {
+    this.bounds = bounds;
+    this.set(this.whole());
   }
 
   resize(width: number, height: number): void {

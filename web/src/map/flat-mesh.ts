@@ -1,7 +1,7 @@
-// Polygons of one colour each, in one draw call, with the simplest possible shader. They cover the
+// Shapes of one colour each, in one draw call, with the simplest possible shader. They cover the
 // whole screen, so each operation per pixel matters on a weak machine.
 
-import { Buffer, BufferUsage, earcut, Geometry, Mesh, Shader } from 'pixi.js';
+import { Buffer, BufferUsage, Color, earcut, Geometry, Mesh, Shader } from 'pixi.js';
 import type { PlanPoint } from '../api/types';
 
 const vertex = /* glsl */ `#version 300 es
@@ -26,20 +26,29 @@ void main() { finalColor = vColor; }
 
 export type Rgb = readonly [number, number, number];
 
+export function rgb(color: string): Rgb {
+  const [red, green, blue] = new Color(color).toRgbArray();
+  return [red, green, blue];
+}
+
 export class FlatMesh {
   readonly mesh: Mesh<Geometry, Shader>;
   private readonly colors: Buffer;
   private readonly bytes: Uint8Array;
-  /** First vertex of each polygon, and at the end the number of vertices. */
+  /** First vertex of each shape, and at the end the number of vertices. */
   private readonly starts: number[] = [0];
   private dirty = true;
 
-  constructor(polygons: PlanPoint[][]) {
+  /** A shape consists of one or several polygons. */
+  constructor(shapes: PlanPoint[][][]) {
     const indices: number[] = [];
-    for (const polygon of polygons) {
-      const start = this.starts[this.starts.length - 1];
-      for (const index of earcut(polygon.flat())) indices.push(start + index);
-      this.starts.push(start + polygon.length);
+    let start = 0;
+    for (const polygons of shapes) {
+      for (const polygon of polygons) {
+        for (const index of earcut(polygon.flat())) indices.push(start + index);
+        start += polygon.length;
+      }
+      this.starts.push(start);
     }
     const vertices = Math.max(1, this.starts[this.starts.length - 1]);
     const memory = new ArrayBuffer(vertices * 4);
@@ -50,7 +59,7 @@ export class FlatMesh {
     });
     const geometry = new Geometry({
       attributes: {
-        aPosition: { buffer: new Float32Array(polygons.flat(2)), format: 'float32x2' },
+        aPosition: { buffer: new Float32Array(shapes.flat(3)), format: 'float32x2' },
         aColor: { buffer: this.colors, format: 'unorm8x4' },
       },
       indexBuffer: new Uint32Array(indices),
@@ -60,8 +69,8 @@ export class FlatMesh {
     this.mesh.visible = indices.length > 0;
   }
 
-  setColor(polygon: number, color: Rgb): void {
-    for (let at = this.starts[polygon]; at < this.starts[polygon + 1]; at += 1) {
+  setColor(shape: number, color: Rgb): void {
+    for (let at = this.starts[shape]; at < this.starts[shape + 1]; at += 1) {
       for (let part = 0; part < 3; part += 1) this.bytes[at * 4 + part] = Math.round(color[part] * 255);
     }
     this.dirty = true;

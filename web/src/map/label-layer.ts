@@ -1,21 +1,27 @@
-// Names of blocks with their free seats, and labels of rows at a large scale. Always upright, in screen pixels.
+// Names of the blocks of a floor with their free seats, and labels of rows at a large scale. Always
+// upright, in screen pixels.
 
 import { BitmapText, Container } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
-import type { Block, SeatTable } from '../venue/seat-table';
+import { areaOf } from '../venue/plan-parts';
+import type { Block, Row, SeatTable } from '../venue/seat-table';
 import type { Camera } from './camera';
 import type { MapColors } from './map-colors';
 
 const NAME_PIXELS = 13;
 const ROW_LABEL_SCALE = 17;
 const MOST_ROW_LABELS = 400;
+/** Width of a name that fits, as a part of the side of its block. */
+const NAME_SHARE = 1.25;
 
 interface BlockLabel {
   block: Block;
   root: Container;
   name: BitmapText;
   left: BitmapText;
-  /** Size of the block in metres. The name is hidden when it does not fit. */
+  /** Width of the name in pixels before it is scaled. */
+  nameWidth: number;
+  /** Side of a square with the area of the block, because the box around an arc is too large. */
   metres: number;
 }
 
@@ -26,14 +32,25 @@ export class LabelLayer {
   private readonly rowPool: BitmapText[] = [];
   private inkSoft = '#000';
 
-  constructor(private readonly table: SeatTable) {
-    this.blocks = table.blocks.map((block) => this.blockLabel(block));
+  constructor(
+    private readonly table: SeatTable,
+    floor: number,
+  ) {
+    this.blocks = table.blocksOn(floor).map((block) => this.blockLabel(block));
     this.root.addChild(this.rowRoot, ...this.blocks.map((label) => label.root));
   }
 
   setColors(colors: MapColors): void {
     this.inkSoft = colors.inkSoft;
     for (const label of this.rowPool) label.tint = colors.inkSoft;
+  }
+
+  /** Writes the names in the language of the page. */
+  setNames(nameOf: (name: string) => string): void {
+    for (const label of this.blocks) {
+      label.name.text = nameOf(label.block.name);
+      label.nameWidth = label.name.width / label.name.scale.x;
+    }
   }
 
   setCounts(states: SeatStates, inks: string[]): void {
@@ -50,12 +67,17 @@ export class LabelLayer {
       const { x, y } = camera.toScreen(label.block.centre[0], label.block.centre[1]);
       const size = label.metres * camera.scale;
       // Fades out before the seats are fully visible, because text over seats is unreadable.
-      label.root.alpha = 1 - near * 2;
+      label.root.alpha = label.block.isArea ? 1 : 1 - near * 2;
       label.root.visible = label.root.alpha > 0 && size > 22 && inView(camera, x, y, 60);
       label.root.position.set(Math.round(x), Math.round(y));
       label.left.visible = size > 44;
       label.name.y = label.left.visible ? -7 : 0;
-      label.root.scale.set(Math.min(1.25, Math.max(0.64, size / 58)));
+      const scale = Math.min(1.25, Math.max(0.64, size / 58));
+      label.root.scale.set(scale);
+      // A long name is smaller, and hidden before it would be too small to read.
+      const fit = Math.min(1, (size * NAME_SHARE) / (label.nameWidth * scale));
+      label.name.scale.set(fit);
+      label.name.visible = fit * scale > 0.5;
     }
     this.placeRows(camera);
   }
@@ -64,7 +86,7 @@ export class LabelLayer {
     let used = 0;
     this.rowRoot.visible = camera.scale >= ROW_LABEL_SCALE;
     if (!this.rowRoot.visible) return;
-    for (const row of this.table.rows) {
+    for (const row of this.rowsSeen(camera)) {
       const first = row.firstSeat;
       const { x, y, alongX, alongY } = this.table;
       const labelX = x[first] - alongX[first] * 2.6;
@@ -84,6 +106,11 @@ export class LabelLayer {
     }
   }
 
+  private rowsSeen(camera: Camera): Row[] {
+    const seen = this.blocks.filter(({ block }) => camera.sees(this.table.boxOf(block)));
+    return seen.flatMap(({ block }) => this.table.rowsOf(block).filter((row) => row.label));
+  }
+
   private rowLabel(index: number): BitmapText {
     const existing = this.rowPool[index];
     if (existing) return existing;
@@ -98,10 +125,9 @@ export class LabelLayer {
     const root = new Container();
     const name = text(NAME_PIXELS, '700');
     const left = text(NAME_PIXELS - 1.5, '500');
-    name.text = block.name;
     left.y = 8;
     root.addChild(name, left);
-    return { block, root, name, left, metres: shortSide(block) };
+    return { block, root, name, left, nameWidth: 0, metres: Math.sqrt(Math.max(...block.outlines.map(areaOf))) };
   }
 }
 
@@ -112,18 +138,6 @@ function text(size: number, weight: '500' | '600' | '700'): BitmapText {
   });
   label.anchor.set(0.5);
   return label;
-}
-
-/** Side of a square with the same area, because the bounding box of an arc or corner is too large. */
-function shortSide(block: Block): number {
-  let doubled = 0;
-  const { outline } = block;
-  for (let index = 0; index < outline.length; index += 1) {
-    const [ax, ay] = outline[index];
-    const [bx, by] = outline[(index + 1) % outline.length];
-    doubled += ax * by - bx * ay;
-  }
-  return Math.sqrt(Math.abs(doubled) / 2);
 }
 
 function inView(camera: Camera, x: number, y: number, margin: number): boolean {

@@ -12,6 +12,9 @@ export interface MapColors {
   line: string;
   wall: string;
   stage: string;
+  pillar: string;
+  table: string;
+  area: string;
 }
 
 export function readMapColors(): MapColors {
@@ -29,5 +32,8 @@ export function readMapColors(): MapColors {
     line: read('line'),
     wall: read('wall'),
     stage: read('stage'),
+    pillar: read('pillar'),
+    table: read('table'),
+    area: read('area'),
   };
 }

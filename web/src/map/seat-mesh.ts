@@ -4,13 +4,22 @@
 // A seat is four vertices and not an instance, because drivers (above all those in software) have a
 // cost per instance, and a quad is too small to be worth it.
 
-import { Buffer, BufferUsage, Color, Geometry, Mesh, type Shader } from 'pixi.js';
+import { Buffer, BufferUsage, Geometry, Mesh, type Shader } from 'pixi.js';
 import type { Block, SeatTable } from '../venue/seat-table';
 
 const FIXED_BYTES = 28;
 const LIVE_BYTES = 8;
 const CORNERS = [-127, -127, 127, -127, 127, 127, -127, 127];
 const NEVER = -1000;
+
+/** What all meshes share. */
+export interface SeatLook {
+  shader: Shader;
+  /** Colours of the grades as bytes: red, green, blue. */
+  gradeColors: Uint8Array;
+  /** Codes of the names for the shader. */
+  nameCodes: Float32Array;
+}
 
 export class SeatMesh {
   readonly mesh: Mesh<Geometry, Shader>;
@@ -22,22 +31,25 @@ export class SeatMesh {
   constructor(
     table: SeatTable,
     readonly block: Block,
-    shader: Shader,
+    look: SeatLook,
   ) {
     const memory = new ArrayBuffer(block.seats * 4 * LIVE_BYTES);
     this.bytes = new Uint8Array(memory);
     this.floats = new Float32Array(memory);
-    for (let vertex = 0; vertex < block.seats * 4; vertex += 1) this.floats[vertex * 2 + 1] = NEVER;
+    for (let vertex = 0; vertex < block.seats * 4; vertex += 1) {
+      this.floats[vertex * 2 + 1] = NEVER;
+      this.bytes[vertex * LIVE_BYTES + 2] = table.attributes[block.firstSeat + (vertex >> 2)];
+    }
     this.live = new Buffer({
       data: this.floats,
       usage: BufferUsage.VERTEX | BufferUsage.COPY_DST,
     });
-    const fixed = { buffer: fixedData(table, block), stride: FIXED_BYTES };
+    const fixed = { buffer: fixedData(table, block, look), stride: FIXED_BYTES };
     const live = { buffer: this.live, stride: LIVE_BYTES };
     const geometry = new Geometry({
       attributes: {
         aSpot: { ...fixed, format: 'float32x4', offset: 0 },
-        aNumber: { ...fixed, format: 'float32', offset: 16 },
+        aName: { ...fixed, format: 'float32', offset: 16 },
         aGrade: { ...fixed, format: 'unorm8x4', offset: 20 },
         aCorner: { ...fixed, format: 'snorm8x4', offset: 24 },
         aState: { ...live, format: 'unorm8x4', offset: 0 },
@@ -45,7 +57,7 @@ export class SeatMesh {
       },
       indexBuffer: quadIndices(block.seats),
     });
-    this.mesh = new Mesh({ geometry, shader });
+    this.mesh = new Mesh({ geometry, shader: look.shader });
   }
 
   setState(seat: number, code: number, changedAt: number | null): void {
@@ -74,22 +86,25 @@ export class SeatMesh {
   }
 }
 
-function fixedData(table: SeatTable, block: Block): Buffer {
+function fixedData(table: SeatTable, block: Block, look: SeatLook): Buffer {
   const memory = new ArrayBuffer(block.seats * 4 * FIXED_BYTES);
   const floats = new Float32Array(memory);
   const bytes = new Uint8Array(memory);
   const signed = new Int8Array(memory);
   for (let offset = 0; offset < block.seats; offset += 1) {
     const seat = block.firstSeat + offset;
-    const color = new Color(table.grade(seat).color).toUint8RgbArray();
+    const color = table.run(seat).grade * 3;
+    const name = look.nameCodes[table.nameOf[seat]];
     for (let corner = 0; corner < 4; corner += 1) {
       const at = (offset * 4 + corner) * FIXED_BYTES;
       floats[at / 4] = table.x[seat];
       floats[at / 4 + 1] = table.y[seat];
       floats[at / 4 + 2] = table.alongX[seat];
       floats[at / 4 + 3] = table.alongY[seat];
-      floats[at / 4 + 4] = table.number[seat];
-      bytes.set(color, at + 20);
+      floats[at / 4 + 4] = name;
+      bytes[at + 20] = look.gradeColors[color];
+      bytes[at + 21] = look.gradeColors[color + 1];
+      bytes[at + 22] = look.gradeColors[color + 2];
       signed[at + 24] = CORNERS[corner * 2];
       signed[at + 25] = CORNERS[corner * 2 + 1];
     }

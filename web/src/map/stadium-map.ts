@@ -5,7 +5,8 @@ import 'pixi.js/unsafe-eval';
 import { Container, Ticker, WebGLRenderer } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
 import { SeatFinder } from '../venue/seat-finder';
-import { boxOfPoints, type SeatTable } from '../venue/seat-table';
+import { boxOfPoints } from '../venue/plan-parts';
+import type { SeatTable } from '../venue/seat-table';
 import { BlockLayer } from './block-layer';
 import { Camera, reducedMotion, type View } from './camera';
 import { FrameLoop } from './frame-loop';
@@ -18,6 +19,8 @@ import { drawing } from './web-gl';
 
 export interface MapHandlers {
   onSeat: (seat: number) => void;
+  /** A click on an area without seats. */
+  onArea: (block: number) => void;
   onHover: (seat: number, x: number, y: number) => void;
   /** The block in the middle of the screen at a large scale, else null. */
   onPlace: (block: number | null) => void;
@@ -40,15 +43,25 @@ const SHARPEN_PAUSE_MS = 150;
 /** Interval at which changes are drawn if drawing is expensive. */
 const MODEST_INTERVAL_MS = 180;
 
+/** What belongs to one floor of the plan. It is made when the floor is first shown. */
+interface FloorLayers {
+  id: number;
+  blocks: BlockLayer;
+  labels: LabelLayer;
+  finder: SeatFinder;
+}
+
 export class StadiumMap {
   readonly camera: Camera;
   private readonly renderer = new WebGLRenderer();
   private readonly stage = new Container();
   private readonly world = new Container();
+  /** Below and above the seats. They have the layers of the floor. */
+  private readonly below = new Container();
+  private readonly above = new Container();
   private readonly seats: SeatLayer;
-  private readonly blocks: BlockLayer;
-  private readonly labels: LabelLayer;
-  private readonly finder: SeatFinder;
+  private readonly floors = new Map<number, FloorLayers>();
+  private floor: FloorLayers;
   private readonly gestures: Gestures;
   private readonly observer: ResizeObserver;
   private readonly unsubscribe: () => void;
@@ -59,6 +72,8 @@ export class StadiumMap {
   private movedAt = -Infinity;
   private lastView: View = { x: 0, y: 0, scale: 0 };
   private hovered = -1;
+  private nameOf = (name: string) => name;
+  private markedAreas: ReadonlySet<number> = new Set();
   /** The position of the mouse. The seat under it changes when the map flies. */
   private pointer: { x: number; y: number } | null = null;
   private flew = false;
@@ -73,9 +88,10 @@ export class StadiumMap {
     canvas: HTMLCanvasElement,
     table: SeatTable,
     states: SeatStates,
+    floor: number,
     handlers: MapHandlers,
   ): Promise<StadiumMap> {
-    const map = new StadiumMap(canvas, table, states, handlers);
+    const map = new StadiumMap(canvas, table, states, floor, handlers);
     const full = drawing() === 'full';
     await map.renderer.init({
       canvas,
@@ -99,16 +115,18 @@ export class StadiumMap {
     private readonly canvas: HTMLCanvasElement,
     private readonly table: SeatTable,
     private readonly states: SeatStates,
+    floor: number,
     private readonly handlers: MapHandlers,
   ) {
     this.colors = readMapColors();
-    this.camera = new Camera(table.bounds, () => this.frames.request());
+    const letters = table.names.reduce((most, { length }) => Math.max(most, length), 0);
+    this.camera = new Camera(table.boundsOf(floor), letters, () => this.frames.request());
     this.seats = new SeatLayer(table);
-    this.blocks = new BlockLayer(table);
-    this.labels = new LabelLayer(table);
-    this.finder = new SeatFinder(table);
-    this.world.addChild(this.blocks.root, this.seats.root);
-    this.stage.addChild(this.world, this.labels.root);
+    this.world.addChild(this.below, this.seats.root);
+    this.stage.addChild(this.world, this.above);
+    this.floor = this.layersOf(floor);
+    this.below.addChild(this.floor.blocks.root);
+    this.above.addChild(this.floor.labels.root);
     this.applyColors();
     for (let seat = 0; seat < table.count; seat += 1) {
       this.seats.setState(seat, states.codes[seat], false);
@@ -144,7 +162,64 @@ export class StadiumMap {
     this.gestures.destroy();
     this.unsubscribe();
     this.stage.destroy({ children: true });
+    this.floors.delete(this.floor.id);
+    for (const { blocks, labels } of this.floors.values()) {
+      blocks.root.destroy({ children: true });
+      labels.root.destroy({ children: true });
+    }
     this.renderer.destroy();
+  }
+
+  /** Shows another floor. */
+  showFloor(id: number): void {
+    if (id === this.floor.id) return;
+    this.floor = this.layersOf(id);
+    this.below.removeChildren();
+    this.above.removeChildren();
+    this.below.addChild(this.floor.blocks.root);
+    this.above.addChild(this.floor.labels.root);
+    this.setHovered(-1, 0, 0);
+    this.repaint();
+    this.camera.enter(this.table.boundsOf(id));
+  }
+
+  /** Writes the names of blocks in the language of the page. */
+  setNames(nameOf: (name: string) => string): void {
+    this.nameOf = nameOf;
+    for (const { labels } of this.floors.values()) labels.setNames(nameOf);
+    this.frames.request();
+  }
+
+  /** Marks the areas in which the fan has places. */
+  setMarkedAreas(blocks: ReadonlySet<number>): void {
+    this.markedAreas = blocks;
+    for (const floor of this.floors.values()) floor.blocks.setMarked(blocks);
+    this.frames.request();
+  }
+
+  private layersOf(id: number): FloorLayers {
+    const known = this.floors.get(id);
+    if (known) return known;
+    const layers = {
+      id,
+      blocks: new BlockLayer(this.table, id, () => this.frames.request()),
+      labels: new LabelLayer(this.table, id),
+      finder: new SeatFinder(this.table, id),
+    };
+    layers.blocks.setColors(this.colors);
+    layers.blocks.setMarked(this.markedAreas);
+    layers.labels.setColors(this.colors);
+    layers.labels.setNames(this.nameOf);
+    this.floors.set(id, layers);
+    return layers;
+  }
+
+  /** Colours and counts of the blocks are drawn in the next frame. */
+  private repaint(): void {
+    this.countsStale = true;
+    this.countedAt = -Infinity;
+    this.paintedNear = -1;
+    this.frames.request();
   }
 
   setMarks(selected: Iterable<number>, mine: Iterable<number>): void {
@@ -157,9 +232,9 @@ export class StadiumMap {
 
   setShownGrades(shown: (grade: number) => boolean): void {
     this.shownGrades = shown;
-    for (const row of this.table.rows) {
-      const dimmed = !shown(row.grade);
-      for (let seat = row.firstSeat; seat < row.firstSeat + row.seats; seat += 1) {
+    for (const run of this.table.runs) {
+      const dimmed = !shown(run.grade);
+      for (let seat = run.firstSeat; seat < run.firstSeat + run.seats; seat += 1) {
         this.seats.setMark(seat, MARK_DIMMED, dimmed);
       }
     }
@@ -172,16 +247,17 @@ export class StadiumMap {
     this.colors = readMapColors();
     if (this.renderer.background) this.renderer.background.color = this.colors.ground;
     this.seats.setColors(this.colors);
-    this.blocks.setColors(this.colors);
-    this.labels.setColors(this.colors);
-    this.countsStale = true;
-    this.frames.request();
+    for (const floor of this.floors.values()) {
+      floor.blocks.setColors(this.colors);
+      floor.labels.setColors(this.colors);
+    }
+    this.repaint();
   }
 
   /** Zooms by buttons and keyboard. They have no pointer, so this zooms towards seats, not to the field. */
   zoomBy(factor: number): void {
     const { x, y, scale } = this.camera;
-    const nearest = factor > 1 ? this.finder.nearestBlock(x, y) : null;
+    const nearest = factor > 1 ? this.floor.finder.nearestBlock(x, y) : null;
     const to = nearest ? { x: nearest.centre[0], y: nearest.centre[1] } : { x, y };
     this.camera.flyTo({ ...to, scale: scale * factor });
   }
@@ -211,19 +287,17 @@ export class StadiumMap {
   private tap(x: number, y: number, touch: boolean): void {
     const at = this.camera.toPlan(x, y);
     const { scale } = this.camera;
-    if (scale >= (touch ? TOUCH_SEAT_FROM : CLICK_SEAT_FROM)) {
-      const seat = this.finder.seatAt(at.x, at.y, touch ? 0.6 : 0.4);
-      if (seat >= 0) this.handlers.onSeat(seat);
-      return;
-    }
-    this.blocks.showHover(null);
-    if (scale >= SEATS_FULL && touch) {
-      if (this.finder.blockNear(at.x, at.y) === null) return;
-      this.camera.flyTo({ ...at, scale: TOUCH_SCALE });
-      return;
-    }
-    const block = this.finder.blockAt(at.x, at.y);
-    if (block) this.showBlock(block.index);
+    const { finder, blocks } = this.floor;
+    const isLarge = scale >= (touch ? TOUCH_SEAT_FROM : CLICK_SEAT_FROM);
+    const seat = isLarge ? finder.seatAt(at.x, at.y, touch ? 0.6 : 0.4) : -1;
+    const block = finder.blockAt(at.x, at.y);
+    if (!isLarge) blocks.showHover(null);
+    if (seat >= 0) this.handlers.onSeat(seat);
+    else if (block?.isArea) this.handlers.onArea(block.index);
+    else if (isLarge) return;
+    else if (scale >= SEATS_FULL && touch) {
+      if (finder.blockNear(at.x, at.y) !== null) this.camera.flyTo({ ...at, scale: TOUCH_SCALE });
+    } else if (block) this.showBlock(block.index);
   }
 
   private hover(x: number, y: number): void {
@@ -234,22 +308,25 @@ export class StadiumMap {
     }
     const at = this.camera.toPlan(x, y);
     if (this.camera.scale >= SEATS_FULL) {
-      this.blocks.showHover(null);
-      this.setHovered(this.finder.seatAt(at.x, at.y, 0.4), x, y);
+      this.floor.blocks.showHover(null);
+      this.setHovered(this.floor.finder.seatAt(at.x, at.y, 0.4), x, y);
+      if (this.hovered < 0 && this.floor.finder.blockAt(at.x, at.y)?.isArea) this.canvas.style.cursor = 'pointer';
       return;
     }
     this.setHovered(-1, x, y);
-    const block = this.finder.blockAt(at.x, at.y);
+    const block = this.floor.finder.blockAt(at.x, at.y);
     this.canvas.style.cursor = block ? 'pointer' : 'grab';
-    this.blocks.showHover(block?.index ?? null, 1 / this.camera.scale);
+    this.floor.blocks.showHover(block?.index ?? null, 1 / this.camera.scale);
     this.frames.request();
   }
 
   private setHovered(seat: number, x: number, y: number): void {
     this.handlers.onHover(seat, x, y);
     if (seat === this.hovered) return;
-    if (this.hovered >= 0) this.seats.setMark(this.hovered, MARK_HOVERED, false);
-    if (seat >= 0) this.seats.setMark(seat, MARK_HOVERED, true);
+    // Seats that are sold together light up together.
+    const unit = (of: number) => (of < 0 ? [] : this.table.unitOf(of));
+    for (const other of unit(this.hovered)) this.seats.setMark(other, MARK_HOVERED, false);
+    for (const other of unit(seat)) this.seats.setMark(other, MARK_HOVERED, true);
     this.canvas.style.cursor = seat >= 0 ? 'pointer' : 'grab';
     this.hovered = seat;
     this.frames.request();
@@ -275,8 +352,8 @@ export class StadiumMap {
       camera.width / 2 - camera.x * camera.scale,
       camera.height / 2 - camera.y * camera.scale,
     );
-    this.seats.prepare(camera, near, ramp(camera.scale, NUMBERS_FROM, NUMBERS_FULL));
-    this.labels.place(camera, near);
+    this.seats.prepare(camera, this.floor.id, near, ramp(camera.scale, NUMBERS_FROM, NUMBERS_FULL));
+    this.floor.labels.place(camera, near);
     this.renderer.render({ container: this.stage });
     this.reportPlace(near);
     if (camera.flying || (near > 0 && this.seats.glowing)) this.frames.request();
@@ -296,7 +373,7 @@ export class StadiumMap {
 
   private reportPlace(near: number): void {
     const { x, y } = this.camera;
-    const place = near < 1 ? null : this.finder.blockNear(x, y);
+    const place = near < 1 ? null : this.floor.finder.blockNear(x, y);
     if (place === this.placeReported) return;
     this.placeReported = place;
     this.handlers.onPlace(place);
@@ -306,10 +383,10 @@ export class StadiumMap {
   private paintBlocks(now: number, near: number): void {
     const due = this.countsStale && now - this.countedAt >= COUNT_INTERVAL_MS;
     if (!due && near === this.paintedNear) return;
-    this.blocks.paint(this.states.freeInBlock, this.shownGrades, near);
+    this.floor.blocks.paint(this.states.freeInBlock, this.shownGrades, near);
     this.paintedNear = near;
     if (!due) return;
-    this.labels.setCounts(this.states, this.blocks.inks);
+    this.floor.labels.setCounts(this.states, this.floor.blocks.inks);
     this.countedAt = now;
     this.countsStale = false;
   }

@@ -37,7 +37,7 @@ function Blocks({ open, last, onBlock }: BlocksProps) {
   void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
-  const shown = (block: Block) => table.rowsOf(block).some((row) => gradeShown.value(row.grade));
+  const shown = (block: Block) => table.runsOf(block).some((run) => gradeShown.value(run.grade));
   return (
     <div class="list" aria-label={t.list.stage}>
       {table.sections.map((section) => (
@@ -107,7 +107,6 @@ function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
   void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
-  const shown = gradeShown.value(row.grade);
   return (
     <div class="list-row" role="group" aria-label={t.list.row(row.label)}>
       <span class="list-row-label" aria-hidden="true">
@@ -115,6 +114,7 @@ function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
       </span>
       {Array.from({ length: row.seats }, (_, offset) => {
         const seat = row.firstSeat + offset;
+        const shown = gradeShown.value(table.run(seat).grade);
         const selected = chosen.value.includes(seat);
         const isMine = ownSeats.value.has(table.ids[seat]);
         const word = WORDS[states.codes[seat]];
@@ -130,7 +130,7 @@ function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
             aria-label={`${seatText(table, seat)}, ${t.won(table.grade(seat).price)}, ${state}`}
             onClick={() => shown && chooseSeat(open, seat)}
           >
-            {table.number[seat]}
+            {table.name(seat)}
           </button>
         );
       })}

@@ -32,9 +32,10 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   useEffect(() => {
     let gone = false;
     if (!canvas.current) return;
-    void StadiumMap.create(canvas.current, open.table, open.states, {
+    void StadiumMap.create(canvas.current, open.table, open.states, open.table.floors[0]?.id ?? 1, {
       // Read now, because the sale may have opened or closed since the map was drawn.
       onSeat: (seat) => openMatch.value && chooseSeat(openMatch.value, seat),
+      onArea: () => undefined,
       onHover: (seat, x, y) => {
         pointed.value = seat < 0 ? null : { seat, x, y };
       },

@@ -68,7 +68,7 @@ export class SeatStates {
     const after = code < 0 ? WORDS.indexOf('BLOCKED') : code;
     if (before === after) return;
     this.codes[seat] = after;
-    const block = this.table.row(seat).block;
+    const { block } = this.table.row(seat);
     if (before === AVAILABLE) this.freeInBlock[block] -= 1;
     if (after === AVAILABLE) this.freeInBlock[block] += 1;
     changed.push(seat);

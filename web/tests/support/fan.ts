@@ -1,5 +1,6 @@
 // A person at the page, who acts on what they see.
 
+import { join } from 'node:path';
 import {
   expect,
   test as base,
@@ -34,11 +35,26 @@ export const test = base.extend<Fixtures, { server: Server }>({
     await use(async (url = '/', options = {}) => {
       const context = await browser.newContext(options);
       contexts.push(context);
+      await serveDist(context);
       return openPage(context, url);
     });
     for (const context of contexts) await context.close();
   },
 });
+
+/**
+ * With PAGE_DIST the page comes from that folder and not from the server's binary, so that a
+ * change of the page can be tested without a build of the server.
+ */
+async function serveDist(context: BrowserContext): Promise<void> {
+  const dist = process.env.PAGE_DIST;
+  if (!dist) return;
+  const isOurs = ({ pathname }: URL) => /^\/(|index\.html|app\.js|app\.css|solver\.js)$/.test(pathname);
+  await context.route(isOurs, (route) => {
+    const { pathname } = new URL(route.request().url());
+    return route.fulfill({ path: join(dist, pathname === '/' ? 'index.html' : pathname) });
+  });
+}
 
 /** A page that fails the test on errors and on violations of the Content Security Policy. */
 async function openPage(context: BrowserContext, url: string): Promise<Page> {
