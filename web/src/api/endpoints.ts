@@ -10,6 +10,7 @@ import type {
   Match,
   Payment,
   Plan,
+  Prices,
   QueuePlace,
   Reservation,
   ServingFrame,
@@ -52,7 +53,13 @@ export const fetchTime = (signal?: AbortSignal) =>
 export const seatEventsUrl = (match: string) => `/api/matches/${match}/seats/events`;
 export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/events`;
 
-export type HoldRequest = { seatIds: number[] } | { bestAvailable: BestAvailable };
+/** What everybody pays. Null or a 404 if the match sells at the prices of its plan. */
+export const fetchPrices = (match: string) => request<Prices | null>(`/api/matches/${match}/prices`);
+
+export type HoldRequest =
+  | { seatIds: number[] }
+  | { seats: { seatId: number; type?: string }[]; areas: { areaId: number; quantity: number; type?: string }[] }
+  | { bestAvailable: BestAvailable };
 
 export const createHold = (match: string, body: HoldRequest, key: string) =>
   requestAsUser<Hold>(`/api/matches/${match}/holds`, { method: 'POST', body, key });

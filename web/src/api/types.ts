@@ -14,12 +14,8 @@ import type {
   PlaceView,
   QueueState,
   ReservationView,
-  Area,
-  Block,
   Row,
   SeatState,
-  Section,
-  Shape,
   SessionInfo,
   SessionView,
   SiteView,
@@ -28,11 +24,16 @@ import type {
 
 export type {
   Alternative,
+  Block as PlanBlock,
   Eta as WaitEstimate,
   ErrorCode,
+  Image as PlanImage,
   MatchStatus,
+  PlanPoint,
   QueueSettings,
   ReservationStatus,
+  Run as PlanRun,
+  Shape as PlanShape,
   Solution,
   WantedChallenge,
 } from './schema';
@@ -43,75 +44,25 @@ export type SeatWord = SeatState;
 /** A match without its seats, as in the event `match`. */
 export type { MatchNow };
 export type Match = MatchView;
-export type PlanPoint = [number, number];
-
-/** Seats side by side. */
-export interface PlanRun {
-  firstSeatId: number;
-  seats: number;
-  firstNumber?: number;
-  numberStep?: number;
-  names?: string[];
-  unnumbered?: boolean;
-  externalIds?: string[];
-  from?: PlanPoint;
-  to?: PlanPoint;
-  bow?: number;
-  points?: PlanPoint[];
-  grade?: string | null;
-  joined?: boolean;
-  unitSeats?: number;
+export type Plan = SiteView;
+export type PlanRow = Row;
+/** A name of the price list: a text, or a text for each language. */
+export type PriceName = string | { [language: string]: string };
+export interface TicketType {
+  code: string;
+  name: PriceName;
+  limit?: number | null;
 }
-export type PlanRow = Partial<Omit<Row, 'runs'>> & { label?: string; runs?: PlanRun[] };
-export type PlanBlock = Omit<Block, 'rows'> & {
-  rows?: PlanRow[];
-  places?: { firstSeatId: number; count: number };
-  moreOutlines?: PlanPoint[][];
-  attributes?: Record<string, number[]>;
-  floor?: number | null;
-};
-export type PlanShape = Omit<Shape, 'outline' | 'kind'> & {
-  kind: string;
-  outline?: PlanPoint[];
-  circle?: { center: PlanPoint; radius: number };
-  color?: string;
-  floor?: number | null;
-};
-export interface PlanText {
-  text: string;
-  at: PlanPoint;
-  size: number;
-  angle?: number;
-  color?: string;
-  floor?: number | null;
+export interface Prices {
+  version: number;
+  types: TicketType[];
+  prices: { grade: string; type: string | null; price: number }[];
+  serviceFee: number;
 }
-export interface PlanImage {
-  href: string;
-  at: PlanPoint;
-  width: number;
-  height: number;
-  floor?: number | null;
-}
-interface LabelWords {
-  blocks: string[];
-  row: string;
-  rowEnd: string;
-  seat: string;
-  seatOnly: string;
-  end: string;
-}
-export type Plan = Omit<SiteView, 'areas' | 'shapes' | 'labels'> & {
-  labels: Record<'ko' | 'en', LabelWords>;
-  areas: (Omit<Area, 'sections'> & { sections: (Omit<Section, 'blocks'> & { blocks: PlanBlock[] })[] })[];
-  shapes?: PlanShape[];
-  floors?: { id: number; name: string }[];
-  texts?: PlanText[];
-  images?: PlanImage[];
-};
-export type SeatLine = ClaimedSeat;
-export type Hold = HoldView;
-export type BestAvailable = BestInput;
-export type Reservation = ReservationView;
+export type SeatLine = ClaimedSeat & { type?: string | null; typeName?: PriceName | null };
+export type Hold = Omit<HoldView, 'seats'> & { seats: SeatLine[]; serviceFee?: number };
+export type BestAvailable = BestInput & { types?: Record<string, number>; accessible?: number };
+export type Reservation = Omit<ReservationView, 'seats'> & { seats: SeatLine[]; serviceFee?: number };
 export type Payment = PaymentView;
 export type Confirmation = ConfirmView;
 export type User = UserView;

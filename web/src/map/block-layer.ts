@@ -10,8 +10,7 @@ import { Scenery } from './scenery';
 const DARK_INK = '#0d1015';
 const LIGHT_INK = '#ffffff';
 const EDGE_METRES = 0.5;
-const AREA_EDGE_METRES = 0.18;
-const MARK_METRES = 0.45;
+const MARK_PIXELS = 4;
 const HOVER_PIXELS = 2;
 
 export class BlockLayer {
@@ -27,6 +26,8 @@ export class BlockLayer {
   private readonly hover = new Graphics();
   private readonly gradeColors: Rgb[];
   private marked: ReadonlySet<number> = new Set();
+  /** The size of a pixel of the screen for which the marks are drawn, in metres. */
+  private pixel = 1;
   private ground: Rgb = [1, 1, 1];
   private taken: Rgb = [1, 1, 1];
   private ink = '#000';
@@ -43,7 +44,7 @@ export class BlockLayer {
     this.fills = new FlatMesh(this.blocks.map((block) => block.outlines));
     this.gradeColors = table.grades.map((grade) => rgb(grade.color));
     this.root.addChild(this.scenery.ground, this.fills.mesh, this.edges, this.areaEdges);
-    this.root.addChild(this.scenery.texts, this.marks, this.hover);
+    this.root.addChild(this.scenery.above, this.marks, this.hover);
   }
 
   setColors(colors: MapColors): void {
@@ -57,13 +58,21 @@ export class BlockLayer {
     this.areaEdges.clear();
     for (const block of this.blocks) outline(block.isArea ? this.areaEdges : this.edges, block);
     this.edges.stroke({ color: colors.ground, width: EDGE_METRES, alignment: 0.5 });
-    this.areaEdges.stroke({ color: colors.inkSoft, width: AREA_EDGE_METRES, alignment: 0.5 });
+    this.areaEdges.stroke({ color: colors.inkSoft, pixelLine: true });
     this.drawMarks();
   }
 
   /** Marks the areas in which the fan has places. */
   setMarked(blocks: ReadonlySet<number>): void {
     this.marked = blocks;
+    this.drawMarks();
+  }
+
+  /** Called before each frame. `pixel`: the size of a pixel of the screen in metres. */
+  prepare(pixel: number): void {
+    const change = pixel / this.pixel;
+    if (change > 0.8 && change < 1.25) return;
+    this.pixel = pixel;
     this.drawMarks();
   }
 
@@ -101,7 +110,7 @@ export class BlockLayer {
     const blocks = this.blocks.filter(({ index }) => this.marked.has(index));
     if (blocks.length === 0) return;
     for (const block of blocks) outline(this.marks, block);
-    this.marks.stroke({ color: this.mine, width: MARK_METRES, alignment: 0.5 });
+    this.marks.stroke({ color: this.mine, width: MARK_PIXELS * this.pixel, alignment: 0.5 });
   }
 }
 

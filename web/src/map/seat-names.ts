@@ -2,6 +2,7 @@
 // each name.
 
 import { BufferImageSource, Texture, type TextureSource } from 'pixi.js';
+import { COMPANION, WHEELCHAIR } from './symbols';
 
 /** Glyphs stand in rows of this many. */
 export const GLYPH_COLUMNS = 16;
@@ -21,12 +22,6 @@ const CELL_HEIGHT = 104;
 /** Space around a glyph, so that smaller copies of the texture do not mix it with its neighbours. */
 export const MARGIN_X = 4 / CELL_WIDTH;
 export const MARGIN_Y = 4 / CELL_HEIGHT;
-
-/** Both symbols are drawn on a grid of 24 by 24. */
-const WHEELCHAIR =
-  'M12 2a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM10.500 7v7h6l2.300 5.400 2-.8L18 12h-4.500v-1.500H17v-2h-3.500V7zM9 11.200A5.500 5.500 0 1 0 15.300 18l-1.800-.4A3.600 3.600 0 1 1 9 13.300z';
-const COMPANION =
-  'M9 3a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM3.500 20v-5A4.500 4.500 0 0 1 8 10.500h2a4.500 4.500 0 0 1 4.500 4.500v5zM18 8h2v3h3v2h-3v3h-2v-3h-3v-2h3z';
 
 export interface SeatNames {
   glyphs: TextureSource;

@@ -115,7 +115,7 @@ float nameInk(vec2 at, vec2 stepX, vec2 stepY) {
   int code = int(vName + 0.5);
   int index = code / ${LENGTH_MAX + 1};
   float length_ = float(code % ${LENGTH_MAX + 1});
-  float shrink = max(1.0, length_ / 3.2);
+  float shrink = max(1.0, length_ / 3.0);
   at *= shrink;
   float slot = floor(at.x + length_ * 0.5);
   if (slot < 0.0 || slot >= length_ || abs(at.y) > 0.5) return 0.0;

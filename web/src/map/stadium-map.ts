@@ -347,6 +347,7 @@ export class StadiumMap {
     const near = ramp(camera.scale, SEATS_FROM, SEATS_FULL);
     if (this.coarse) this.sharpen(now);
     this.paintBlocks(now, near);
+    this.floor.blocks.prepare(1 / camera.scale);
     this.world.scale.set(camera.scale);
     this.world.position.set(
       camera.width / 2 - camera.x * camera.scale,

@@ -1,17 +1,38 @@
-// The fan's choice before a hold: seats, and the grades to show.
+// The fan's choice before a hold: seats, places of areas, the kind of buyer for each, and the grades
+// to show.
 
 import { computed, signal } from '@preact/signals';
+import type { HoldRequest } from '../api/endpoints';
 import { text } from '../text';
-import type { SeatTable } from '../venue/seat-table';
+import type { Block, SeatTable } from '../venue/seat-table';
 import { openMatch } from './match';
 import { tell } from './notices';
+import { firstType, priceFor, serviceFee, ticketTypes, typesFor, usualPrice } from './prices';
+
+/** Places of an area for one kind of buyer. */
+export interface AreaPlaces {
+  /** Index of the block. */
+  block: number;
+  type: string | null;
+  quantity: number;
+}
 
 /** How many seats a user may have. */
 export const seatLimit = computed(() => openMatch.value?.match.maxSeatsPerUser ?? 1);
 
+/** Chosen seats in the order of the clicks. */
 export const chosen = signal<readonly number[]>([]);
+/** The kinds of buyers that the fan has chosen for seats. */
+const seatTypes = signal<ReadonlyMap<number, string>>(new Map());
+/** The areas that the fan has opened, and how many places of each they want. */
+export const chosenAreas = signal<readonly AreaPlaces[]>([]);
 export const gradesWanted = signal<ReadonlySet<string>>(new Set());
 export const highestPrice = signal<number | null>(null);
+
+/** Seats and places together. */
+export const chosenCount = computed(
+  () => chosen.value.length + chosenAreas.value.reduce((sum, { quantity }) => sum + quantity, 0),
+);
 
 export const gradeShown = computed(() => {
   const grades = openMatch.value?.table.grades ?? [];
@@ -20,25 +41,137 @@ export const gradeShown = computed(() => {
   return (index: number): boolean => {
     const grade = grades[index];
     if (wanted.size > 0 && !wanted.has(grade.code)) return false;
-    return highest === null || grade.price <= highest;
+    return highest === null || usualPrice(grade) <= highest;
   };
 });
 
+/** Chooses a seat, or removes it from the choice, together with the seats that are sold only with it. */
 export function toggleSeat(seat: number): void {
+  const open = openMatch.value;
+  if (!open) return;
+  const t = text.value.choose;
+  const unit = open.table.unitOf(seat);
   if (chosen.value.includes(seat)) {
-    chosen.value = chosen.value.filter((other) => other !== seat);
-  } else if (chosen.value.length >= seatLimit.value) {
-    tell('info', text.value.choose.limit(seatLimit.value));
+    chosen.value = chosen.value.filter((other) => !unit.includes(other));
+  } else if (!unit.every((other) => open.states.isFree(other))) {
+    tell('info', t.unitBroken);
+  } else if (unit.length > seatLimit.value) {
+    tell('info', t.unitTooLarge(unit.length, seatLimit.value));
+  } else if (chosenCount.value + unit.length > seatLimit.value) {
+    tell('info', t.limit(seatLimit.value));
   } else {
-    chosen.value = [...chosen.value, seat];
+    chosen.value = [...chosen.value, ...unit];
   }
 }
 
-/** Removes seats from the choice, and returns the removed ones. */
+/** Opens the choice of places of an area, with one place. */
+export function openArea(block: Block): void {
+  if (chosenAreas.value.some((places) => places.block === block.index)) return;
+  if (chosenCount.value >= seatLimit.value) {
+    tell('info', text.value.choose.limit(seatLimit.value));
+    return;
+  }
+  const type = firstType(gradeOf(block));
+  chosenAreas.value = [...chosenAreas.value, { block: block.index, type, quantity: 1 }];
+}
+
+export function closeArea(block: number): void {
+  chosenAreas.value = chosenAreas.value.filter((places) => places.block !== block);
+}
+
+/** Wants so many places of an area for a kind of buyer. An area without any places leaves the choice. */
+export function setPlaces(block: number, type: string | null, quantity: number): void {
+  const others = chosenAreas.value.filter((places) => places.block !== block || places.type !== type);
+  const isKnown = others.length < chosenAreas.value.length;
+  if (quantity === 0) chosenAreas.value = others;
+  else if (!isKnown) chosenAreas.value = [...others, { block, type, quantity }];
+  else {
+    chosenAreas.value = chosenAreas.value.map((places) =>
+      places.block === block && places.type === type ? { ...places, quantity } : places,
+    );
+  }
+}
+
+/** How many places of an area are wanted, of a kind of buyer or of all. */
+export function placesOf(block: number, type?: string | null): number {
+  const here = chosenAreas.value.filter(
+    (places) => places.block === block && (type === undefined || places.type === type),
+  );
+  return here.reduce((sum, { quantity }) => sum + quantity, 0);
+}
+
+/** The kind of buyer for whom a chosen seat is. */
+export function typeOfSeat(table: SeatTable, seat: number): string | null {
+  const grade = table.grade(seat);
+  const wanted = seatTypes.value.get(seat);
+  return typesFor(grade).some(({ code }) => code === wanted) ? (wanted ?? null) : firstType(grade);
+}
+
+export function setTypeOfSeat(seat: number, type: string): void {
+  seatTypes.value = new Map(seatTypes.value).set(seat, type);
+}
+
+/** The first kind of buyer of which more seats are chosen than one hold may have. */
+export function overLimit(table: SeatTable) {
+  const codes = [
+    ...chosen.value.map((seat) => typeOfSeat(table, seat)),
+    ...chosenAreas.value.flatMap(({ type, quantity }) => Array.from({ length: quantity }, () => type)),
+  ];
+  return ticketTypes.value.find(
+    ({ code, limit }) => limit != null && codes.filter((other) => other === code).length > limit,
+  );
+}
+
+/** What the choice costs without and with the service fee, in KRW. */
+export function costOfChoice(table: SeatTable): { fee: number; total: number } {
+  const seats = chosen.value.map((seat) => priceFor(table.grade(seat), typeOfSeat(table, seat)));
+  const places = chosenAreas.value.map(
+    ({ block, type, quantity }) => quantity * priceFor(gradeOf(table.blocks[block]), type),
+  );
+  const fee = serviceFee.value * chosenCount.value;
+  return { fee, total: [...seats, ...places].reduce((sum, price) => sum + price, fee) };
+}
+
+/** The hold of the choice. */
+export function holdOfChoice(table: SeatTable): HoldRequest {
+  const seats = chosen.value.map((seat) => ({ seatId: table.ids[seat], type: typeOfSeat(table, seat) }));
+  return holdOf(seats, chosenAreas.value.map(({ block, type, quantity }) => ({
+    areaId: table.areaIdOf(table.blocks[block]),
+    quantity,
+    type,
+  })));
+}
+
+/** A hold in its short form, unless a seat or place needs the long one. */
+export function holdOf(
+  seats: { seatId: number; type: string | null }[],
+  areas: { areaId: number; quantity: number; type: string | null }[],
+): HoldRequest {
+  const usual = ticketTypes.value[0]?.code ?? null;
+  if (areas.length === 0 && seats.every(({ type }) => type === usual || type === null)) {
+    return { seatIds: seats.map(({ seatId }) => seatId) };
+  }
+  return { seats: seats.map(withType), areas: areas.map(withType) };
+}
+
+/** A match without a price list knows no types, so nothing names one. */
+function withType<T extends { type: string | null }>({ type, ...rest }: T) {
+  return type === null ? rest : { ...rest, type };
+}
+
+/** Removes seats from the choice, and with them what is sold only together. Returns the removed ones. */
 export function loseSeats(lost: (seat: number) => boolean): number[] {
-  const gone = chosen.value.filter(lost);
-  if (gone.length > 0) chosen.value = chosen.value.filter((seat) => !lost(seat));
+  const table = openMatch.value?.table;
+  const isLost = (seat: number) => table?.unitOf(seat).some(lost) ?? lost(seat);
+  const gone = chosen.value.filter(isLost);
+  if (gone.length > 0) chosen.value = chosen.value.filter((seat) => !isLost(seat));
   return gone;
+}
+
+export function clearChoice(): void {
+  chosen.value = [];
+  chosenAreas.value = [];
+  seatTypes.value = new Map();
 }
 
 export function toggleGrade(code: string): void {
@@ -52,6 +185,7 @@ export function clearFilters(): void {
   highestPrice.value = null;
 }
 
-export function priceOf(table: SeatTable, seats: readonly number[]): number {
-  return seats.reduce((sum, seat) => sum + table.grade(seat).price, 0);
+function gradeOf(block: Block) {
+  const { grades } = openMatch.value!.table;
+  return grades[block.grade];
 }

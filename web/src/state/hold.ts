@@ -14,7 +14,7 @@ import { user } from '../api/session';
 import type { Alternative, Reservation } from '../api/types';
 import { text } from '../text';
 import { HOLD } from '../venue/seat-states';
-import { chosen, loseSeats } from './choice';
+import { chosenAreas, clearChoice, holdOf, loseSeats, placesOf, setPlaces, typeOfSeat } from './choice';
 import { askLogIn } from './log-in';
 import { doubt, openMatch } from './match';
 import { tell, tellProblem } from './notices';
@@ -25,6 +25,8 @@ import { go } from './route';
 /** Until when the fan may hold no seats of a match, because too many of their holds ended unpaid. */
 export const coolDown = signal<{ match: string; until: string } | null>(null);
 export const alternatives = signal<Alternative[]>([]);
+/** The kinds of buyers for whom the lost seats were. The alternatives are for them. */
+let lostTypes: (string | null)[] = [];
 /** The seats of a hold in flight. They are shown as the fan's until the server refuses. */
 export const asking = signal<readonly number[]>([]);
 
@@ -32,7 +34,7 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
   const open = openMatch.value;
   if (!open || busy.value || !(await askLogIn(text.value.logInFirst))) return;
   busy.value = true;
-  const seatIds = 'seatIds' in request ? request.seatIds : [];
+  const seatIds = seatIdsOf(request);
   asking.value = seatIds.flatMap((id) => open.table.indexOf(id) ?? []);
   const before = ownSeats.value.size;
   const gotThem = () =>
@@ -53,10 +55,21 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
   }
 }
 
+function seatIdsOf(request: HoldRequest): number[] {
+  if ('seatIds' in request) return request.seatIds;
+  return 'seats' in request ? request.seats.map(({ seatId }) => seatId) : [];
+}
+
 function got(seats: number): void {
-  chosen.value = [];
+  clearChoice();
   alternatives.value = [];
   tell('good', text.value.hold.done(seats));
+}
+
+/** Asks for seats that the server has offered instead of lost ones. */
+export function takeOffer(offer: Alternative): Promise<void> {
+  const seats = offer.seatIds.map((seatId, index) => ({ seatId, type: lostTypes[index] ?? null }));
+  return askForSeats(holdOf(seats, []));
 }
 
 async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
@@ -69,6 +82,7 @@ async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
   doubt(problem);
   if (problem.code === 'SEAT_TAKEN' && table) {
     const lost = new Set(problem.members.lost?.flatMap((id) => table.indexOf(id) ?? []));
+    lostTypes = [...lost].map((seat) => typeOfSeat(table, seat));
     loseSeats((seat) => lost.has(seat));
     alternatives.value = problem.members.alternatives ?? [];
     tell('bad', text.value.choose.taken(lost.size));
@@ -95,12 +109,23 @@ function loseOwn(): number {
 async function dropTakenSeats(): Promise<void> {
   const open = openMatch.value;
   if (!open || busy.value) return;
+  fitAreas();
   const lost = loseSeats((seat) => !open.states.isFree(seat));
   if (lost.length === 0) return;
   if (user.value) await findOwn();
   const own = lost.filter((seat) => ownSeats.value.has(open.table.ids[seat])).length;
   if (own > 0) tell('info', text.value.hold.already(own));
   if (own < lost.length) tell('bad', text.value.choose.gone(lost.length - own));
+}
+
+/** Wants no more places of an area than are left. */
+function fitAreas(): void {
+  const free = openMatch.value?.states.freeInBlock;
+  if (!free) return;
+  for (const { block, type, quantity } of chosenAreas.value) {
+    const over = placesOf(block) - free[block];
+    if (over > 0) setPlaces(block, type, Math.max(0, quantity - over));
+  }
 }
 
 /** Compares choice and holds with the seats that have just changed on the live map. */

@@ -10,6 +10,7 @@ import { text } from '../text';
 import { SeatStates } from '../venue/seat-states';
 import { SeatTable } from '../venue/seat-table';
 import { tell } from './notices';
+import { prices, readPrices } from './prices';
 
 export interface OpenMatch {
   match: Match;
@@ -47,9 +48,11 @@ export async function enterMatch(id: string): Promise<void> {
   leaveMatch();
   const mine = visit;
   try {
-    const match = await fetchMatch(id);
+    const [match, list] = await Promise.all([fetchMatch(id), readPrices(id)]);
     const table = await tableOf(match.siteId, match.planVersion ?? 0);
-    if (mine === visit) show(match, table);
+    if (mine !== visit) return;
+    prices.value = list;
+    show(match, table);
   } catch (error) {
     if (mine === visit) matchFailure.value = error;
   }
@@ -63,6 +66,7 @@ export function leaveMatch(): void {
   openMatch.value = null;
   matchFailure.value = null;
   serving.value = null;
+  prices.value = null;
   health.value = 'connecting';
 }
 
@@ -106,11 +110,19 @@ function take(now: MatchNow): void {
   if (!now.queue.enabled) serving.value = null;
   if (now.version === before.version) return;
   openMatch.value = { ...open, match: { ...before, ...now } };
+  void refreshPrices(before.id);
   const words = text.value.sale;
   if (before.status === 'OPEN' && now.status !== 'OPEN') tell('info', words.closed);
   if (before.status !== 'OPEN' && now.status === 'OPEN') {
     tell('good', now.queue.enabled ? words.lineOpened : words.opened);
   }
+}
+
+/** A new version of the match may have new prices. What is held keeps its price. */
+async function refreshPrices(match: string): Promise<void> {
+  const mine = visit;
+  const list = await readPrices(match).catch(() => undefined);
+  if (list !== undefined && mine === visit) prices.value = list;
 }
 
 /** Fetches the match, because its stream is not open. */

@@ -15,6 +15,8 @@ export interface HeldSeats {
   holdIds: string[];
   seats: SeatLine[];
   amount: number;
+  /** The part of the amount that is the service fee. */
+  serviceFee: number;
   /** When the first of the holds ends. */
   expiresAt: string;
 }
@@ -52,6 +54,7 @@ function together(list: Hold[]): HeldSeats | null {
     holdIds: list.map((held) => held.holdId),
     seats: list.flatMap((held) => held.seats),
     amount: list.reduce((sum, held) => sum + held.amount, 0),
+    serviceFee: list.reduce((sum, held) => sum + (held.serviceFee ?? 0), 0),
     expiresAt: list.map((held) => held.expiresAt).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b)),
   };
 }

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 
 export type Route =
   | { name: 'matches' }
-  | { name: 'match'; id: string }
+  | { name: 'match'; id: string; floor?: number }
   | { name: 'reservations' }
   | { name: 'reservation'; id: string }
   | { name: 'payment'; query: URLSearchParams }
@@ -27,6 +27,12 @@ export function go(hash: string): void {
   }
 }
 
+/** Changes the address without a new entry in the history of the browser. */
+export function replaceRoute(hash: string): void {
+  history.replaceState(null, '', hash);
+  route.value = readRoute();
+}
+
 function readRoute(): Route {
   const query = new URLSearchParams(location.search);
   if (query.has('payment')) return { name: 'payment', query };
@@ -36,9 +42,11 @@ function readRoute(): Route {
     history.replaceState(null, '', location.pathname);
     return { name: 'mail', kind: mail[1] as 'reset' | 'verify', token: mail[2] };
   }
-  const [, place, id] = location.hash.split('/');
+  const [, place, id, part, floor] = location.hash.split('/');
   if (place === 'account') return { name: 'account' };
-  if (place === 'matches' && id) return { name: 'match', id };
+  if (place === 'matches' && id) {
+    return { name: 'match', id, floor: part === 'floors' ? Number(floor) : undefined };
+  }
   if (place === 'reservations') return id ? { name: 'reservation', id } : { name: 'reservations' };
   return { name: 'matches' };
 }

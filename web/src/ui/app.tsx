@@ -55,7 +55,8 @@ let shown = '';
 
 /** A new place starts at the top, for eyes and for screen readers. */
 function onRoute(): void {
-  const here = location.hash;
+  // Another floor is no new place.
+  const here = location.hash.replace(/\/floors\/.*/, '');
   void route.value;
   if (shown !== here && shown !== '') {
     notices.value = [];

@@ -2,11 +2,14 @@ import { useSignal } from '@preact/signals';
 import { seatLimit } from '../state/choice';
 import { askForSeats } from '../state/hold';
 import { busy } from '../state/own';
+import { ticketTypes, usualPrice } from '../state/prices';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
-import { nameOf } from '../text/format';
+import { nameOf, priceName } from '../text/format';
+import { ACCESSIBLE } from '../venue/seat-table';
 import { isCoolingDown } from './cool-down';
 import { Icon } from './icon';
+import { Stepper } from './stepper';
 
 export function BestForm({ open }: { open: OpenMatch }) {
   const t = text.value;
@@ -15,12 +18,25 @@ export function BestForm({ open }: { open: OpenMatch }) {
   const section = useSignal('');
   const adjacent = useSignal(true);
 
+  const types = ticketTypes.value;
+  const counts = useSignal<Record<string, number>>({ [types[0]?.code ?? '']: count.value });
+  const accessible = useSignal(0);
+  const wanted =
+    types.length > 1
+      ? types.reduce((sum, { code }) => sum + (counts.value[code] ?? 0), 0)
+      : count.value;
+
+  const wantedTypes = () =>
+    Object.fromEntries(Object.entries(counts.value).filter(([, seats]) => seats > 0));
+
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     void askForSeats({
       bestAvailable: {
-        count: count.value,
+        count: wanted,
         adjacent: adjacent.value,
+        ...(types.length > 1 && { types: wantedTypes() }),
+        ...(accessible.value > 0 && { accessible: Math.min(accessible.value, wanted) }),
         ...(grade.value && { grade: grade.value }),
         ...(section.value && { sectionIds: [Number(section.value)] }),
       },
@@ -40,26 +56,52 @@ export function BestForm({ open }: { open: OpenMatch }) {
             />
             {t.best.adjacent}
           </label>
-          <div class="stepper" role="group" aria-label={t.best.count}>
-            <button
-              type="button"
-              disabled={count.value <= 1}
-              onClick={() => (count.value -= 1)}
-              aria-label={t.best.fewer}
-            >
-              <Icon name="minus" />
-            </button>
-            <output aria-live="polite">{count.value}</output>
-            <button
-              type="button"
-              disabled={count.value >= seatLimit.value}
-              onClick={() => (count.value += 1)}
-              aria-label={t.best.more}
-            >
-              <Icon name="plus" />
-            </button>
-          </div>
+          {types.length < 2 && (
+            <Stepper
+              value={count.value}
+              min={1}
+              max={seatLimit.value}
+              label={t.best.count}
+              fewer={t.best.fewer}
+              more={t.best.more}
+              onChange={(next) => (count.value = next)}
+            />
+          )}
         </div>
+        {types.length > 1 &&
+          types.map(({ code, name }) => (
+            <div class="best-row" key={code}>
+              <span>{priceName(name)}</span>
+              <Stepper
+                value={counts.value[code] ?? 0}
+                min={0}
+                max={(counts.value[code] ?? 0) + seatLimit.value - wanted}
+                label={`${t.best.count}: ${priceName(name)}`}
+                fewer={`${t.best.fewer}: ${priceName(name)}`}
+                more={`${t.best.more}: ${priceName(name)}`}
+                onChange={(next) => (counts.value = { ...counts.value, [code]: next })}
+              />
+            </div>
+          ))}
+        {open.table.hasAny(ACCESSIBLE) && (
+          <div class="best-row">
+            <span class="line">
+              <span class="attribute">
+                <Icon name="wheelchair" /> {t.best.accessible}
+              </span>
+              {accessible.value > 0 && <small class="soft">{t.best.accessibleHint}</small>}
+            </span>
+            <Stepper
+              value={Math.min(accessible.value, wanted)}
+              min={0}
+              max={wanted}
+              label={t.best.accessible}
+              fewer={`${t.best.fewer}: ${t.best.accessible}`}
+              more={`${t.best.more}: ${t.best.accessible}`}
+              onChange={(next) => (accessible.value = next)}
+            />
+          </div>
+        )}
         <div class="best-pair">
           <select
             aria-label={t.best.grade}
@@ -69,7 +111,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
             <option value="">{t.best.anyGrade}</option>
             {open.table.grades.map((option) => (
               <option key={option.code} value={option.code}>
-                {nameOf(option.name)} · {t.won(option.price)}
+                {nameOf(option.name)} · {t.won(usualPrice(option))}
               </option>
             ))}
           </select>
@@ -86,7 +128,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
             ))}
           </select>
         </div>
-        <button class="button wide" data-testid="best" disabled={busy.value || isCoolingDown(open.match.id)}>
+        <button class="button wide" data-testid="best" disabled={busy.value || wanted === 0 || isCoolingDown(open.match.id)}>
           {t.best.find}
         </button>
       </form>

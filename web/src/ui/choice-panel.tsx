@@ -1,17 +1,23 @@
-import { chosen, priceOf, seatLimit, toggleSeat } from '../state/choice';
-import { alternatives, asking, askForSeats } from '../state/hold';
+import {
+  chosen,
+  chosenAreas,
+  chosenCount,
+  costOfChoice,
+  holdOfChoice,
+  overLimit,
+  seatLimit,
+} from '../state/choice';
+import { alternatives, askForSeats, takeOffer } from '../state/hold';
 import { busy } from '../state/own';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
-import { nameOf, offerTexts, seatText } from '../text/format';
+import { offerTexts, priceName } from '../text/format';
+import { ChoiceLines } from './choice-lines';
 import { isCoolingDown } from './cool-down';
-import { Icon } from './icon';
 import { SaleOpens } from './opening';
 
 export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
   const t = text.value;
-  const seats = chosen.value;
-  const { table } = open;
   void seatsTick.value;
   const soldOut = open.states.known && open.states.free === 0;
   if (!canBuy && open.match.status !== 'OPEN') {
@@ -23,50 +29,56 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
       <p class="card soft">{t.choose.notOpen}</p>
     );
   }
+  const count = chosenCount.value;
   return (
-    <section class={seats.length === 0 ? 'card choice choice-empty' : 'card choice'} aria-label={t.choose.title}>
+    <section class={count === 0 ? 'card choice choice-empty' : 'card choice'} aria-label={t.choose.title}>
       <h2>{t.choose.title}</h2>
-      {seats.length === 0 && (
+      {count === 0 && (
         <p class="soft">{soldOut ? t.choose.soldOut : t.choose.empty(seatLimit.value)}</p>
       )}
       {open.match.holdsNeedVerifiedEmail && <p class="soft">{t.choose.verifiedOnly}</p>}
       <Alternatives />
-      {seats.length > 0 && (
+      {count > 0 && (
         <>
-          <ul class="lines">
-            {seats.map((seat) => (
-              <li key={seat} class={asking.value.includes(seat) ? 'asking' : ''}>
-                <span>
-                  <strong>{seatText(table, seat)}</strong>
-                  <small class="soft">
-                    {nameOf(table.grade(seat).name)} · {t.won(table.grade(seat).price)}
-                  </small>
-                </span>
-                <button
-                  class="plain"
-                  onClick={() => toggleSeat(seat)}
-                  aria-label={t.choose.remove(seatText(table, seat))}
-                >
-                  <Icon name="close" />
-                </button>
-              </li>
-            ))}
-          </ul>
-          <p class="total">
-            <span>{t.choose.total}</span>
-            <strong>{t.won(priceOf(table, seats))}</strong>
-          </p>
-          <button
-            class="button primary wide"
-            data-testid="hold"
-            disabled={busy.value || !canBuy || isCoolingDown(open.match.id)}
-            onClick={() => void askForSeats({ seatIds: seats.map((seat) => table.ids[seat]) })}
-          >
-            {t.choose.hold(seats.length)}
-          </button>
+          <ChoiceLines open={open} />
+          <Sum open={open} canBuy={canBuy} />
         </>
       )}
     </section>
+  );
+}
+
+function Sum({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
+  const t = text.value;
+  const { fee, total } = costOfChoice(open.table);
+  const limited = overLimit(open.table);
+  const count = chosenCount.value;
+  return (
+    <>
+      {fee > 0 && (
+        <p class="fee soft">
+          <span>{t.choose.fee}</span>
+          <span class="price">{t.won(fee)}</span>
+        </p>
+      )}
+      <p class="total">
+        <span>{t.choose.total}</span>
+        <strong>{t.won(total)}</strong>
+      </p>
+      {limited?.limit && (
+        <p class="banner banner-bad" role="alert">
+          {t.choose.typeLimit(priceName(limited.name), limited.limit)}
+        </p>
+      )}
+      <button
+        class="button primary wide"
+        data-testid="hold"
+        disabled={busy.value || !canBuy || Boolean(limited) || isCoolingDown(open.match.id)}
+        onClick={() => void askForSeats(holdOfChoice(open.table))}
+      >
+        {chosenAreas.value.length > 0 ? t.choose.holdPlaces(count) : t.choose.hold(count)}
+      </button>
+    </>
   );
 }
 
@@ -83,7 +95,7 @@ function Alternatives() {
           key={offer.seatIds.join()}
           class="alternative"
           disabled={busy.value}
-          onClick={() => void askForSeats({ seatIds: offer.seatIds })}
+          onClick={() => void takeOffer(offer)}
         >
           <span>
             {offerTexts(offer).map((line) => (

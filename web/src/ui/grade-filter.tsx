@@ -1,11 +1,12 @@
 import { clearFilters, gradesWanted, highestPrice, toggleGrade } from '../state/choice';
 import type { OpenMatch } from '../state/match';
+import { pricesDiffer, typesFor, usualPrice } from '../state/prices';
 import { text } from '../text';
-import { nameOf } from '../text/format';
+import { nameOf, priceName } from '../text/format';
 
 export function GradeFilter({ open }: { open: OpenMatch }) {
   const t = text.value;
-  const prices = [...new Set(open.table.grades.map((grade) => grade.price))].sort((a, b) => a - b);
+  const prices = [...new Set(open.table.grades.map(usualPrice))].sort((a, b) => a - b);
   const filtered = gradesWanted.value.size > 0 || highestPrice.value !== null;
   return (
     <section class="card filter" aria-labelledby="filter-title">
@@ -27,7 +28,10 @@ export function GradeFilter({ open }: { open: OpenMatch }) {
           >
             <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
             <span>{nameOf(grade.name)}</span>
-            <span class="price">{t.won(grade.price)}</span>
+            <span class="price">
+              {pricesDiffer(grade) && <small>{priceName(typesFor(grade)[0].name)} </small>}
+              {t.won(usualPrice(grade))}
+            </span>
           </button>
         ))}
       </div>

@@ -2,7 +2,7 @@ import { giveBack, reserve } from '../state/hold';
 import { busy, type HeldSeats } from '../state/own';
 import type { OpenMatch } from '../state/match';
 import { text } from '../text';
-import { lineText } from '../text/format';
+import { ClaimLines } from './claim-lines';
 import { Countdown } from './countdown';
 
 export function HoldPanel({ open, held }: { open: OpenMatch; held: HeldSeats }) {
@@ -15,14 +15,7 @@ export function HoldPanel({ open, held }: { open: OpenMatch; held: HeldSeats }) 
         label={t.hold.time}
         whole={open.match.holdTtlMs / 1000}
       />
-      <ul class="lines">
-        {held.seats.map((line) => (
-          <li key={line.seatId}>
-            <strong>{lineText(line)}</strong>
-            <span class="price">{t.won(line.price)}</span>
-          </li>
-        ))}
-      </ul>
+      <ClaimLines seats={held.seats} serviceFee={held.serviceFee} />
       <p class="total">
         <span>{t.choose.total}</span>
         <strong>{t.won(held.amount)}</strong>

@@ -2,16 +2,18 @@ import { computed, untracked, useSignal, useSignalEffect } from '@preact/signals
 import { useEffect, useRef } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
-import { chosen, clearFilters } from '../state/choice';
+import { clearChoice, clearFilters } from '../state/choice';
+import { floor } from '../state/floor';
 import { alternatives, followMap } from '../state/hold';
 import { findOwn, forgetOwn, hold, watchOwn } from '../state/own';
-import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch } from '../state/match';
+import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch, type OpenMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { draw } from '../state/draw';
 import { admitted, checkPlace, watchPlace } from '../state/queue';
 import { roomOpen } from '../state/room';
 import { text } from '../text';
 import { Failure } from './failure';
+import { FLOOR_PANEL, FloorTabs, tabId } from './floor-tabs';
 import { MatchHead } from './match-head';
 import { PassBar } from './pass-bar';
 import { SeatList } from './seat-list';
@@ -34,7 +36,7 @@ export function MatchPage({ id }: { id: string }) {
     return () => {
       leaveMatch();
       forgetOwn();
-      chosen.value = [];
+      clearChoice();
       alternatives.value = [];
       draw.value = null;
       clearFilters();
@@ -46,7 +48,7 @@ export function MatchPage({ id }: { id: string }) {
   // Chosen seats of an earlier plan may not exist any more.
   useEffect(
     () => () => {
-      chosen.value = [];
+      clearChoice();
       clearFilters();
     },
     [open?.table],
@@ -98,16 +100,25 @@ export function MatchPage({ id }: { id: string }) {
       <div class="match-body">
         <section class="stage" data-health={health.value} aria-label={t.map.seats}>
           {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}
-          {view.value === 'map' ? (
-            <StadiumView key={planKey} open={open} />
-          ) : (
-            <SeatList key={planKey} open={open} />
-          )}
+          {open.table.floors.length > 1 && <FloorTabs open={open} />}
+          <div class="stage-view" {...panelOfFloor(open)}>
+            {view.value === 'map' ? (
+              <StadiumView key={planKey} open={open} />
+            ) : (
+              <SeatList key={`${planKey} ${floor.value}`} open={open} />
+            )}
+          </div>
         </section>
         <SidePanel open={open} canBuy={admitted.value && open.match.status === 'OPEN'} />
       </div>
     </div>
   );
+}
+
+/** The view belongs to the tab of a floor if there are tabs. */
+function panelOfFloor(open: OpenMatch) {
+  if (open.table.floors.length < 2) return {};
+  return { id: FLOOR_PANEL, role: 'tabpanel', 'aria-labelledby': tabId(floor.value) } as const;
 }
 
 /** Announces that a lost connection is back and the seats are up to date. */

@@ -1,6 +1,6 @@
 import { openReservations } from '../state/own';
 import { text } from '../text';
-import { lineText } from '../text/format';
+import { ClaimLines } from './claim-lines';
 import { Countdown } from './countdown';
 
 /** Links to the unpaid reservations in this match. */
@@ -12,14 +12,7 @@ export function OpenReservations() {
         <section key={reservation.id} class="card" aria-label={t.status[reservation.status]}>
           <h2>{t.status[reservation.status]}</h2>
           {reservation.expiresAt && <Countdown until={reservation.expiresAt} label={t.payBy} />}
-          <ul class="lines">
-            {reservation.seats.map((line) => (
-              <li key={line.seatId}>
-                <strong>{lineText(line)}</strong>
-                <span class="price">{text.value.won(line.price)}</span>
-              </li>
-            ))}
-          </ul>
+          <ClaimLines seats={reservation.seats} serviceFee={reservation.serviceFee} />
           <a class="button primary wide" data-testid="go-on" href={`#/reservations/${reservation.id}`}>
             {reservation.status === 'PENDING' ? t.goOn : t.look}
           </a>

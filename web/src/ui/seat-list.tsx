@@ -1,16 +1,19 @@
 // The stadium as a list of sections, blocks, rows and seats, for keyboards and screen readers.
 
 import { useSignal } from '@preact/signals';
-import { chosen, gradeShown } from '../state/choice';
+import { Fragment } from 'preact';
+import { chosen, chosenAreas, gradeShown } from '../state/choice';
+import { floor } from '../state/floor';
 import { ownSeats } from '../state/own';
 import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
-import { nameOf, seatText } from '../text/format';
+import { leftText, nameOf, priceRange, seatText } from '../text/format';
 import { WORDS } from '../venue/seat-states';
-import type { Block, Row } from '../venue/seat-table';
+import { ACCESSIBLE, COMPANION, RESTRICTED_VIEW, type Block, type Row } from '../venue/seat-table';
+import { attributeNames, PlaceSymbol } from './attributes';
 import { focusWhenShown } from './focus';
 import { Icon } from './icon';
-import { chooseSeat } from './stadium-view';
+import { chooseArea, chooseSeat } from './stadium-view';
 
 export function SeatList({ open }: { open: OpenMatch }) {
   const block = useSignal<Block | null>(null);
@@ -36,41 +39,54 @@ interface BlocksProps {
 function Blocks({ open, last, onBlock }: BlocksProps) {
   void seatsTick.value;
   const t = text.value;
-  const { table, states } = open;
-  const shown = (block: Block) => table.runsOf(block).some((run) => gradeShown.value(run.grade));
+  const { table } = open;
+  const shown = (block: Block) =>
+    block.floor === floor.value && table.runsOf(block).some((run) => gradeShown.value(run.grade));
+  const sections = table.sections
+    .map((section) => ({ section, blocks: section.blocks.map((index) => table.blocks[index]).filter(shown) }))
+    .filter(({ blocks }) => blocks.length > 0);
   return (
     <div class="list" aria-label={t.list.stage}>
-      {table.sections.map((section) => (
+      {sections.map(({ section, blocks }) => (
         <section key={section.id} class="list-section">
           <h2>
             {nameOf(section.name)} <small class="soft">{nameOf(section.areaName)}</small>
           </h2>
           <ul class="list-blocks">
-            {section.blocks.map((index) => table.blocks[index]).filter(shown).map((block) => {
-              const free = states.freeInBlock[block.index];
-              const grade = table.grades[block.grade];
-              return (
-                <li key={block.id}>
-                  <button
-                    class="list-block"
-                    ref={block === last ? focusWhenShown : undefined}
-                    onClick={() => onBlock(block)}
-                    disabled={free === 0}
-                  >
-                    <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
-                    <strong>{t.list.block(nameOf(block.name))}</strong>
-                    <small class="soft">
-                      {nameOf(grade.name)} · {t.won(grade.price)}
-                    </small>
-                    <span>{free === 0 ? t.list.soldOut : t.map.free(free)}</span>
-                  </button>
-                </li>
-              );
-            })}
+            {blocks.map((block) => (
+              <li key={block.id}>
+                <BlockButton open={open} block={block} last={last} onBlock={onBlock} />
+              </li>
+            ))}
           </ul>
         </section>
       ))}
     </div>
+  );
+}
+
+function BlockButton({ open, block, last, onBlock }: BlocksProps & { block: Block }) {
+  const t = text.value;
+  const { table, states } = open;
+  const free = states.freeInBlock[block.index];
+  const grade = table.grades[block.grade];
+  const isChosen = chosenAreas.value.some((places) => places.block === block.index);
+  return (
+    <button
+      class="list-block"
+      ref={block === last ? focusWhenShown : undefined}
+      onClick={() => (block.isArea ? chooseArea(open, block.index) : onBlock(block))}
+      disabled={free === 0}
+      aria-pressed={block.isArea ? isChosen : undefined}
+    >
+      <span class="swatch" style={{ backgroundColor: grade.color }} aria-hidden="true" />
+      <strong>{block.isArea ? nameOf(block.name) : t.list.block(nameOf(block.name))}</strong>
+      <small class="soft">
+        {nameOf(grade.name)} · {priceRange(grade)}
+      </small>
+      {block.isArea && <small class="soft">{t.attributes.area}</small>}
+      <span>{free === 0 ? t.list.soldOut : leftText(open, block.index)}</span>
+    </button>
   );
 }
 
@@ -106,35 +122,69 @@ function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
 function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
   void seatsTick.value;
   const t = text.value;
-  const { table, states } = open;
+  const runs = open.table.runsOf(row);
   return (
-    <div class="list-row" role="group" aria-label={t.list.row(row.label)}>
+    <div class="list-row" role="group" aria-label={row.label ? t.list.row(row.label) : t.list.rowWithoutName}>
       <span class="list-row-label" aria-hidden="true">
         {row.label}
       </span>
-      {Array.from({ length: row.seats }, (_, offset) => {
-        const seat = row.firstSeat + offset;
-        const shown = gradeShown.value(table.run(seat).grade);
-        const selected = chosen.value.includes(seat);
-        const isMine = ownSeats.value.has(table.ids[seat]);
-        const word = WORDS[states.codes[seat]];
-        const state = isMine ? t.states.mine : selected ? t.states.selected : t.states[word];
-        return (
-          <button
-            key={seat}
-            class={`list-seat seat-${isMine ? 'mine' : selected ? 'selected' : word.toLowerCase()}`}
-            // Tab stops once in each row. Arrow keys move within it.
-            tabIndex={offset === 0 ? 0 : -1}
-            aria-pressed={selected || isMine}
-            aria-disabled={!shown || (word !== 'AVAILABLE' && !selected)}
-            aria-label={`${seatText(table, seat)}, ${t.won(table.grade(seat).price)}, ${state}`}
-            onClick={() => shown && chooseSeat(open, seat)}
-          >
-            {table.name(seat)}
-          </button>
-        );
-      })}
+      {runs.map(({ firstSeat, seats, unitSeats, joined }, index) => (
+        <Fragment key={firstSeat}>
+          {index > 0 && !joined && <span class="list-aisle" aria-hidden="true" />}
+          {Array.from({ length: seats }, (_, offset) => (
+            <SeatButton
+              key={offset}
+              open={open}
+              seat={firstSeat + offset}
+              isFirst={index === 0 && offset === 0}
+              // Seats that are sold only together stand closer together.
+              inUnit={unitSeats > 1 && (offset + 1) % unitSeats !== 0}
+            />
+          ))}
+        </Fragment>
+      ))}
     </div>
+  );
+}
+
+interface SeatButtonProps {
+  open: OpenMatch;
+  seat: number;
+  isFirst: boolean;
+  inUnit: boolean;
+}
+
+function SeatButton({ open, seat, isFirst, inUnit }: SeatButtonProps) {
+  const t = text.value;
+  const { table, states } = open;
+  const { grade, unitSeats } = table.run(seat);
+  const shown = gradeShown.value(grade);
+  const selected = chosen.value.includes(seat);
+  const isMine = ownSeats.value.has(table.ids[seat]);
+  const word = WORDS[states.codes[seat]];
+  const state = isMine ? t.states.mine : selected ? t.states.selected : t.states[word];
+  const unit = unitSeats > 1 ? [t.attributes.unit(unitSeats)] : [];
+  const label = [seatText(table, seat), priceRange(table.grades[grade]), ...attributeNames(table, seat), ...unit, state];
+  const classes = [
+    'list-seat',
+    `seat-${isMine ? 'mine' : selected ? 'selected' : word.toLowerCase()}`,
+    ...(table.has(seat, ACCESSIBLE | COMPANION) ? ['list-seat-round'] : []),
+    ...(table.has(seat, RESTRICTED_VIEW) ? ['list-seat-restricted'] : []),
+    ...(inUnit ? ['list-seat-unit'] : []),
+  ];
+  return (
+    <button
+      class={classes.join(' ')}
+      // Tab stops once in each row. Arrow keys move within it.
+      tabIndex={isFirst ? 0 : -1}
+      aria-pressed={selected || isMine}
+      aria-disabled={!shown || (word !== 'AVAILABLE' && !selected)}
+      aria-label={label.join(', ')}
+      onClick={() => shown && chooseSeat(open, seat)}
+    >
+      <PlaceSymbol table={table} seat={seat} />
+      {table.name(seat)}
+    </button>
   );
 }
 

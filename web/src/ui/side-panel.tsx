@@ -26,7 +26,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
       <aside class="panel" ref={panel} tabIndex={-1}>
         <OpenReservations />
         <HoldPanel open={open} held={hold.value} />
-        <Legend />
+        <Legend table={open.table} />
         <OwnDraw open={open} />
       </aside>
     );
@@ -38,7 +38,7 @@ export function SidePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean }
       <ChoicePanel open={open} canBuy={canBuy} />
       {canBuy && <BestForm open={open} />}
       <GradeFilter open={open} />
-      <Legend />
+      <Legend table={open.table} />
       <OwnDraw open={open} />
     </aside>
   );

@@ -1,16 +1,18 @@
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { StadiumMap } from '../map/stadium-map';
-import { chosen, gradeShown, toggleSeat } from '../state/choice';
+import { chosen, chosenAreas, gradeShown, openArea, toggleSeat } from '../state/choice';
+import { floor, showFloor } from '../state/floor';
 import { asking } from '../state/hold';
 import { busy, hold, ownSeats } from '../state/own';
 import { openMatch, seatsTick, type OpenMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { admitted } from '../state/queue';
 import { theme } from '../state/settings';
-import { text } from '../text';
-import { nameOf, seatText } from '../text/format';
+import { language, text } from '../text';
+import { areaText, leftText, nameOf, priceRange, seatText } from '../text/format';
 import { WORDS } from '../venue/seat-states';
+import { Attributes } from './attributes';
 import { Icon } from './icon';
 
 interface Pointed {
@@ -32,10 +34,10 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   useEffect(() => {
     let gone = false;
     if (!canvas.current) return;
-    void StadiumMap.create(canvas.current, open.table, open.states, open.table.floors[0]?.id ?? 1, {
+    void StadiumMap.create(canvas.current, open.table, open.states, floor.peek(), {
       // Read now, because the sale may have opened or closed since the map was drawn.
       onSeat: (seat) => openMatch.value && chooseSeat(openMatch.value, seat),
-      onArea: () => undefined,
+      onArea: (block) => openMatch.value && chooseArea(openMatch.value, block),
       onHover: (seat, x, y) => {
         pointed.value = seat < 0 ? null : { seat, x, y };
       },
@@ -61,10 +63,26 @@ export function StadiumView({ open }: { open: OpenMatch }) {
     void theme.value;
     map.value?.applyColors();
   });
-  // Seats that the server picked may be anywhere, so the map flies there.
   useSignalEffect(() => {
-    if (!hold.value) return;
-    map.value?.showSeats(hold.value.seats.flatMap((line) => open.table.indexOf(line.seatId) ?? []));
+    const held = ownSeats.value;
+    const withOwn = [...held].flatMap((id) => open.table.indexOf(id) ?? []).map((seat) => open.table.row(seat).block);
+    map.value?.setMarkedAreas(new Set([...withOwn, ...chosenAreas.value.map(({ block }) => block)]));
+  });
+  useSignalEffect(() => {
+    void language.value;
+    map.value?.setNames(nameOf);
+  });
+  useSignalEffect(() => map.value?.showFloor(floor.value));
+  // Seats that the server picked may be anywhere, so the map flies there.
+  const heldIds = useComputed(() => hold.value?.seats.map((line) => line.seatId).join() ?? '');
+  useSignalEffect(() => {
+    if (!heldIds.value || !map.value) return;
+    const seats = heldIds.value.split(',').flatMap((id) => open.table.indexOf(Number(id)) ?? []);
+    if (seats.length === 0) return;
+    const at = open.table.block(seats[0]).floor;
+    showFloor(at);
+    map.value.showFloor(at);
+    map.value.showSeats(seats.filter((seat) => open.table.block(seat).floor === at));
   });
 
   return (
@@ -91,13 +109,13 @@ export function StadiumView({ open }: { open: OpenMatch }) {
 function Here({ open, block }: { open: OpenMatch; block: number }) {
   void seatsTick.value;
   const t = text.value;
-  const { name, section } = open.table.blocks[block];
+  const { name, section, isArea } = open.table.blocks[block];
   return (
     <p class="map-here">
       <strong>
-        {nameOf(open.table.sections[section].name)} {t.list.block(nameOf(name))}
+        {nameOf(open.table.sections[section].name)} {isArea ? nameOf(name) : t.list.block(nameOf(name))}
       </strong>
-      <span class="soft">{t.map.free(open.states.freeInBlock[block])}</span>
+      <span class="soft">{leftText(open, block)}</span>
     </p>
   );
 }
@@ -109,6 +127,7 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
   const mine = ownSeats.value.has(open.table.ids[seat]);
   const word = WORDS[open.states.codes[seat]];
   const state = mine ? t.states.mine : chosen.value.includes(seat) ? t.states.selected : t.states[word];
+  const { unitSeats } = open.table.run(seat);
   const below = y < TIP_HEIGHT;
   const middle = Math.min(Math.max(x, TIP_HALF_WIDTH), width - TIP_HALF_WIDTH);
   return (
@@ -116,20 +135,39 @@ function SeatTip({ open, seat, x, y, width }: Pointed & { open: OpenMatch; width
       <div class={below ? 'tip-box tip-below' : 'tip-box'}>
         <strong>{seatText(open.table, seat)}</strong>
         <span>
-          {nameOf(grade.name)} · {t.won(grade.price)}
+          {nameOf(grade.name)} · {priceRange(grade)}
         </span>
+        <Attributes table={open.table} seat={seat} />
+        {unitSeats > 1 && <span>{t.attributes.unit(unitSeats)}</span>}
         <span class="soft">{state}</span>
       </div>
     </div>
   );
 }
 
+/** Why the fan can't choose anything now, or null. */
+function refusal(open: OpenMatch): string | null {
+  const t = text.value;
+  if (!admitted.value) return t.problems.codes.PASS_REQUIRED;
+  return open.match.status === 'OPEN' ? null : t.choose.notOpen;
+}
+
+/** Handles a click, tap or key press on an area without seats, on the map or in the list. */
+export function chooseArea(open: OpenMatch, block: number): void {
+  const t = text.value;
+  if (busy.value) return;
+  const refused = refusal(open) ?? (hold.value && t.choose.locked);
+  if (refused) tell('info', refused);
+  else if (open.states.freeInBlock[block] > 0) openArea(open.table.blocks[block]);
+  else tell('info', `${areaText(open.table, open.table.blocks[block])}: ${t.list.soldOut}`);
+}
+
 /** Handles a click, tap or key press on a seat, on the map or in the list. */
 export function chooseSeat(open: OpenMatch, seat: number): void {
   const t = text.value;
   if (busy.value) return;
-  if (!admitted.value) tell('info', t.problems.codes.PASS_REQUIRED);
-  else if (open.match.status !== 'OPEN') tell('info', t.choose.notOpen);
+  const refused = refusal(open);
+  if (refused) tell('info', refused);
   else if (ownSeats.value.has(open.table.ids[seat])) tell('info', t.hold.already(1));
   else if (hold.value) tell('info', t.choose.locked);
   else if (chosen.value.includes(seat) || open.states.isFree(seat)) toggleSeat(seat);

@@ -1,6 +1,6 @@
 import type { Match, Reservation } from '../api/types';
 import { text } from '../text';
-import { lineText, matchDay, matchTime, nameOf, reservationNumber } from '../text/format';
+import { groupLines, matchDay, matchTime, nameOf, reservationNumber } from '../text/format';
 import { QrCode } from './qr-code';
 
 export function Ticket({ reservation, match }: { reservation: Reservation; match: Match }) {
@@ -22,13 +22,24 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
       <dl>
         <div>
           <dt>{t.seatsLabel}</dt>
-          {reservation.seats.map((line) => (
-            <dd key={line.seatId}>{lineText(line)}</dd>
+          {groupLines(reservation.seats).map(({ key, text: name, count, type, price }) => (
+            <dd key={key}>
+              {name}
+              {count > 1 && ` × ${count}`}
+              <small class="soft">
+                {[...(type ? [type] : []), text.value.won(price)].join(' · ')}
+              </small>
+            </dd>
           ))}
         </div>
         <div>
           <dt>{confirmed ? t.amount : t.toPay}</dt>
-          <dd>{text.value.won(reservation.amount)}</dd>
+          <dd>
+            {text.value.won(reservation.amount)}
+            {reservation.serviceFee ? (
+              <small class="soft">{t.withFee(text.value.won(reservation.serviceFee))}</small>
+            ) : null}
+          </dd>
         </div>
         <div>
           <dt>{t.number}</dt>

@@ -8,7 +8,7 @@ const ONLY_FLOOR = 1;
 
 /** A row without runs is a row with one run. */
 export function runsOf(row: PlanRow): readonly PlanRun[] {
-  return row.runs?.length ? row.runs : [row as PlanRun];
+  return row.runs?.length ? row.runs : [row as unknown as PlanRun];
 }
 
 /** Number of seats of a block, or of places of an area without seats. */

@@ -1,7 +1,7 @@
 // The plan as plain arrays: every seat has an index, in plan order. 200,000 objects for seats would
 // cost a phone more than the map itself. The places of an area without seats have indices too.
 
-import type { Plan, PlanBlock, PlanPoint, PlanRow, PlanRun } from '../api/types';
+import type { Plan, PlanBlock, PlanImage, PlanPoint, PlanRow, PlanRun } from '../api/types';
 import { placeAtPoints, placeOnArc, type Spots } from './arc';
 import {
   areaOf,
@@ -73,6 +73,7 @@ export interface Section {
   index: number;
   id: number;
   name: string;
+  areaId: number;
   areaName: string;
   blocks: number[];
 }
@@ -130,7 +131,8 @@ export class SeatTable implements Spots {
       for (const { id, name, blocks } of area.sections) {
         const index = this.sections.length;
         const first = this.blocks.length;
-        this.sections.push({ index, id, name, areaName: area.name, blocks: blocks.map((_, at) => first + at) });
+        const indices = blocks.map((_, at) => first + at);
+        this.sections.push({ index, id, name, areaId: area.id, areaName: area.name, blocks: indices });
         for (const block of blocks) this.addBlock(block, index);
       }
     }
@@ -185,11 +187,20 @@ export class SeatTable implements Spots {
     return (this.attributes[seat] & attribute) !== 0;
   }
 
+  hasAny(attribute: number): boolean {
+    return this.attributes.some((bits) => (bits & attribute) !== 0);
+  }
+
   /** The seats that are sold only together with this one, and the seat itself. */
   unitOf(seat: number): number[] {
     const { firstSeat, unitSeats } = this.run(seat);
     const first = firstSeat + Math.floor((seat - firstSeat) / unitSeats) * unitSeats;
     return Array.from({ length: unitSeats }, (_, offset) => first + offset);
+  }
+
+  /** The id by which people hold places of an area without seats. */
+  areaIdOf(block: Block): number {
+    return this.sections[block.section].areaId;
   }
 
   rowsOf(block: Block): Row[] {
@@ -211,9 +222,14 @@ export class SeatTable implements Spots {
 
   /** The bounds of what is drawn on a floor. */
   boundsOf(floor: number): Bounds {
-    const shapes = (this.plan.shapes ?? []).filter((shape) => isOn(shape, floor));
+    const { shapes = [], images = [] } = this.plan;
+    const corners = ({ at: [x, y], width, height }: PlanImage): PlanPoint[] => [
+      [x - width / 2, y - height / 2],
+      [x + width / 2, y + height / 2],
+    ];
     return boxOfPoints([
-      ...shapes.flatMap(polygonOf),
+      ...shapes.filter((shape) => isOn(shape, floor)).flatMap(polygonOf),
+      ...images.filter((image) => isOn(image, floor)).flatMap(corners),
       ...this.blocksOn(floor).flatMap((block) => block.outlines.flat()),
     ]);
   }

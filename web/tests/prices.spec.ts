@@ -1,0 +1,153 @@
+// Prices per match: kinds of buyers, the service fee, and what the fan pays for each seat.
+
+import { expect, type Page } from '@playwright/test';
+import { Person } from './support/backstage';
+import { comeAsNewFan, live, pay, reserve, showList, test, ticket } from './support/fan';
+import { hallMatch } from './support/hall';
+
+const PRICES = {
+  types: [
+    { code: 'ADULT', name: { ko: '어른', en: 'Adult' } },
+    { code: 'CHILD', name: { ko: '어린이', en: 'Child' }, limit: 2 },
+  ],
+  prices: [
+    { grade: 'STALL', type: 'ADULT', price: 30_000 },
+    { grade: 'STALL', type: 'CHILD', price: 12_000 },
+    { grade: 'BOX', type: 'ADULT', price: 50_000 },
+    { grade: 'STAND', type: 'ADULT', price: 9_000 },
+    { grade: 'STAND', type: 'CHILD', price: 0 },
+  ],
+  serviceFee: 1_000,
+};
+
+const choice = (page: Page) => page.getByRole('region', { name: 'Your choice' });
+const seat = (page: Page, name: string) => page.locator(`.list-seat[aria-label^="${name}, "]`);
+
+async function openList(page: Page, url: string, match: string): Promise<void> {
+  await page.goto(`${url}/#/matches/${match}`);
+  await expect(live(page)).toHaveText('Live');
+  await showList(page);
+}
+
+test('a fan chooses who sits on each seat, and sees the same prices up to the ticket', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Price Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await expect(page.locator('.list-block', { hasText: 'Block A' })).toContainText('from ₩12,000');
+  await page.locator('.list-block', { hasText: 'Block A' }).click();
+  await seat(page, 'House Front A, row 1, seat 1').click();
+  await seat(page, 'House Front A, row 1, seat 2').click();
+  const types = choice(page).getByRole('combobox', { name: /^Ticket type for House Front A, row 1, seat 2/ });
+  await expect(choice(page).locator('.total')).toContainText('₩62,000');
+  await types.selectOption('CHILD');
+  await expect(choice(page).locator('.fee')).toContainText('₩2,000');
+  await expect(choice(page).locator('.total')).toContainText('₩44,000');
+
+  const asked = page.waitForRequest('**/holds');
+  await page.getByTestId('hold').click();
+  expect((await asked).postDataJSON()).toEqual({
+    seats: [{ seatId: 1104, type: 'ADULT' }, { seatId: 1105, type: 'CHILD' }],
+    areas: [],
+  });
+  const held = page.getByTestId('held');
+  await expect(held.locator('.lines li')).toHaveText([/seat 1Adult₩30,000/, /seat 2Child₩12,000/, /Service fee₩2,000/]);
+  await expect(held.locator('.total')).toContainText('₩44,000');
+  await reserve(page);
+  await expect(ticket(page)).toContainText('Child · ₩12,000');
+  await pay(page, 'approve');
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+  await expect(ticket(page)).toContainText('Adult · ₩30,000');
+  await expect(ticket(page)).toContainText('with a service fee of ₩2,000');
+  await page.getByRole('button', { name: 'Read in Korean' }).click();
+  await expect(ticket(page)).toContainText('어린이 · 12,000원');
+});
+
+test('seats of the first type are held in the short form', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Plain Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.locator('.list-block', { hasText: 'Block A' }).click();
+  await seat(page, 'House Front A, row 2, seat 1').click();
+  const asked = page.waitForRequest('**/holds');
+  await page.getByTestId('hold').click();
+  expect((await asked).postDataJSON()).toEqual({ seatIds: [1201] });
+  await expect(page.getByTestId('held').locator('.total')).toContainText('₩31,000');
+});
+
+test('a dance floor has a number for each kind of buyer, and a type has a limit', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Limit Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.locator('.list-block', { hasText: 'Dance floor' }).click();
+  const more = choice(page).getByRole('button', { name: 'One place more: Floor Floor Dance floor, Child' });
+  for (let click = 0; click < 3; click += 1) await more.click();
+  await expect(choice(page).getByRole('alert')).toContainText('at most 2 of the type “Child”');
+  await expect(page.getByTestId('hold')).toBeDisabled();
+  await expect(more).toBeDisabled();
+  await choice(page).getByRole('button', { name: 'One place fewer: Floor Floor Dance floor, Child' }).click();
+  await expect(choice(page).locator('.total')).toContainText('₩12,000');
+  await page.getByTestId('hold').click();
+  const held = page.getByTestId('held');
+  await expect(held.locator('.lines li')).toHaveText([/Dance floorAdult₩9,000/, /Dance floor × 2Child₩0/, /Service fee₩3,000/]);
+  await reserve(page);
+  await pay(page, 'approve');
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+});
+
+test('the best seats are searched for adults and children', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Family Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.getByRole('button', { name: 'One seat more: Child' }).click();
+  const asked = page.waitForRequest('**/holds');
+  await page.getByTestId('best').click();
+  const { bestAvailable } = (await asked).postDataJSON();
+  expect(bestAvailable).toMatchObject({ count: 3, types: { ADULT: 2, CHILD: 1 } });
+  const held = page.getByTestId('held');
+  await expect(held.locator('.lines li', { hasText: 'Child' })).toHaveCount(1);
+  await expect(held.locator('.lines li', { hasText: 'Adult' })).toHaveCount(2);
+  await expect(held.locator('.total')).toContainText('₩75,000');
+});
+
+test('a new list of prices is on the page, and what is held keeps its price', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Change Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.getByLabel('Grade', { exact: true }).selectOption({ index: 1 });
+  await page.getByTestId('best').click();
+  await expect(page.getByTestId('held').locator('.total')).toContainText('₩62,000');
+  const prices = PRICES.prices.map((line) => ({ ...line, price: line.price * 2 }));
+  const admin = await Person.admin(server.url);
+  await admin.call('PUT', `/api/admin/matches/${match}/prices`, { ...PRICES, prices });
+  await expect(page.locator('.list-block', { hasText: 'Block A' })).toContainText('from ₩24,000');
+  await page.reload();
+  await expect(page.getByTestId('held').locator('.total')).toContainText('₩62,000');
+});
+
+test('a lost seat is offered again for the same kind of buyer', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Offer Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.locator('.list-block', { hasText: 'Block A' }).click();
+  await seat(page, 'House Front A, row 2, seat 1').click();
+  await choice(page).getByRole('combobox', { name: /row 2, seat 1/ }).selectOption('CHILD');
+  const other = await Person.signUp(server.url);
+  await page.route('**/holds', async (route) => {
+    if (route.request().method() === 'POST') {
+      await other.call('POST', `/api/matches/${match}/holds`, { seatIds: [1201] }).catch(() => undefined);
+    }
+    await route.continue();
+  });
+  await page.getByTestId('hold').click();
+  await expect(page.getByText('Would you like these seats instead?')).toBeVisible();
+  const asked = page.waitForRequest('**/holds');
+  await page.locator('.alternative').first().click();
+  expect((await asked).postDataJSON().seats).toEqual([{ seatId: expect.any(Number), type: 'CHILD' }]);
+  await expect(page.getByTestId('held')).toContainText('Child');
+});
