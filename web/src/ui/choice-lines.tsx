@@ -13,7 +13,7 @@ import {
   typeOfSeat,
 } from '../state/choice';
 import { asking } from '../state/hold';
-import type { OpenMatch } from '../state/match';
+import { seatsTick, type OpenMatch } from '../state/match';
 import { priceFor, typesFor } from '../state/prices';
 import { text } from '../text';
 import { areaText, nameOf, priceName, seatText } from '../text/format';
@@ -95,6 +95,7 @@ function Unit({ table, seats }: { table: SeatTable; seats: number[] }) {
 }
 
 function Area({ open, block }: { open: OpenMatch; block: number }) {
+  void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
   const area = table.blocks[block];

@@ -37,7 +37,6 @@ interface BlocksProps {
 }
 
 function Blocks({ open, last, onBlock }: BlocksProps) {
-  void seatsTick.value;
   const t = text.value;
   const { table } = open;
   const shown = (block: Block) =>
@@ -66,6 +65,7 @@ function Blocks({ open, last, onBlock }: BlocksProps) {
 }
 
 function BlockButton({ open, block, last, onBlock }: BlocksProps & { block: Block }) {
+  void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
   const free = states.freeInBlock[block.index];
@@ -120,7 +120,6 @@ function BlockSeats({ open, block, onBack }: BlockSeatsProps) {
 }
 
 function SeatRow({ open, row }: { open: OpenMatch; row: Row }) {
-  void seatsTick.value;
   const t = text.value;
   const runs = open.table.runsOf(row);
   return (
@@ -155,6 +154,7 @@ interface SeatButtonProps {
 }
 
 function SeatButton({ open, seat, isFirst, inUnit }: SeatButtonProps) {
+  void seatsTick.value;
   const t = text.value;
   const { table, states } = open;
   const { grade, unitSeats } = table.run(seat);
