@@ -16,13 +16,18 @@ const NAME_SHARE = 1.25;
 
 interface BlockLabel {
   block: Block;
+  /** Side of a square with the area of the block, because the box around an arc is too large. */
+  metres: number;
+  /** Made when the block is first large enough on the screen. */
+  texts: BlockTexts | null;
+}
+
+interface BlockTexts {
   root: Container;
   name: BitmapText;
   left: BitmapText;
   /** Width of the name in pixels before it is scaled. */
   nameWidth: number;
-  /** Side of a square with the area of the block, because the box around an arc is too large. */
-  metres: number;
 }
 
 export class LabelLayer {
@@ -31,13 +36,19 @@ export class LabelLayer {
   private readonly rowRoot = new Container();
   private readonly rowPool: BitmapText[] = [];
   private inkSoft = '#000';
+  private nameOf = (name: string) => name;
+  private counts: { states: SeatStates; inks: string[] } | null = null;
 
   constructor(
     private readonly table: SeatTable,
     floor: number,
   ) {
-    this.blocks = table.blocksOn(floor).map((block) => this.blockLabel(block));
-    this.root.addChild(this.rowRoot, ...this.blocks.map((label) => label.root));
+    this.blocks = table.blocksOn(floor).map((block) => ({
+      block,
+      metres: Math.sqrt(Math.max(...block.outlines.map(areaOf))),
+      texts: null,
+    }));
+    this.root.addChild(this.rowRoot);
   }
 
   setColors(colors: MapColors): void {
@@ -47,19 +58,13 @@ export class LabelLayer {
 
   /** Writes the names in the language of the page. */
   setNames(nameOf: (name: string) => string): void {
-    for (const label of this.blocks) {
-      label.name.text = nameOf(label.block.name);
-      label.nameWidth = label.name.width / label.name.scale.x;
-    }
+    this.nameOf = nameOf;
+    for (const { block, texts } of this.blocks) if (texts) this.writeName(block, texts);
   }
 
   setCounts(states: SeatStates, inks: string[]): void {
-    for (const { block, name, left } of this.blocks) {
-      name.tint = inks[block.index];
-      left.tint = inks[block.index];
-      const text = states.known ? String(states.freeInBlock[block.index]) : '';
-      if (left.text !== text) left.text = text;
-    }
+    this.counts = { states, inks };
+    for (const { block, texts } of this.blocks) if (texts) this.writeCount(block, texts);
   }
 
   place(camera: Camera, near: number): void {
@@ -67,17 +72,23 @@ export class LabelLayer {
       const { x, y } = camera.toScreen(label.block.centre[0], label.block.centre[1]);
       const size = label.metres * camera.scale;
       // Fades out before the seats are fully visible, because text over seats is unreadable.
-      label.root.alpha = label.block.isArea ? 1 : 1 - near * 2;
-      label.root.visible = label.root.alpha > 0 && size > 22 && inView(camera, x, y, 60);
-      label.root.position.set(Math.round(x), Math.round(y));
-      label.left.visible = size > 44;
-      label.name.y = label.left.visible ? -7 : 0;
+      const alpha = label.block.isArea ? 1 : 1 - near * 2;
+      const seen = alpha > 0 && size > 22 && inView(camera, x, y, 60);
+      if (seen) label.texts ??= this.makeTexts(label.block);
+      if (!label.texts) continue;
+      const { root, name, left, nameWidth } = label.texts;
+      root.visible = seen;
+      if (!seen) continue;
+      root.alpha = alpha;
+      root.position.set(Math.round(x), Math.round(y));
+      left.visible = size > 44;
+      name.y = left.visible ? -7 : 0;
       const scale = Math.min(1.25, Math.max(0.64, size / 58));
-      label.root.scale.set(scale);
+      root.scale.set(scale);
       // A long name is smaller, and hidden before it would be too small to read.
-      const fit = Math.min(1, (size * NAME_SHARE) / (label.nameWidth * scale));
-      label.name.scale.set(fit);
-      label.name.visible = fit * scale > 0.5;
+      const fit = Math.min(1, (size * NAME_SHARE) / (nameWidth * scale));
+      name.scale.set(fit);
+      name.visible = fit * scale > 0.5;
     }
     this.placeRows(camera);
   }
@@ -121,13 +132,31 @@ export class LabelLayer {
     return label;
   }
 
-  private blockLabel(block: Block): BlockLabel {
+  private makeTexts(block: Block): BlockTexts {
     const root = new Container();
     const name = text(NAME_PIXELS, '700');
     const left = text(NAME_PIXELS - 1.5, '500');
     left.y = 8;
     root.addChild(name, left);
-    return { block, root, name, left, nameWidth: 0, metres: Math.sqrt(Math.max(...block.outlines.map(areaOf))) };
+    this.root.addChild(root);
+    const texts = { root, name, left, nameWidth: 0 };
+    this.writeName(block, texts);
+    this.writeCount(block, texts);
+    return texts;
+  }
+
+  private writeName(block: Block, texts: BlockTexts): void {
+    texts.name.text = this.nameOf(block.name);
+    texts.nameWidth = texts.name.width / texts.name.scale.x;
+  }
+
+  private writeCount(block: Block, { name, left }: BlockTexts): void {
+    if (!this.counts) return;
+    const { states, inks } = this.counts;
+    name.tint = inks[block.index];
+    left.tint = inks[block.index];
+    const count = states.known ? String(states.freeInBlock[block.index]) : '';
+    if (left.text !== count) left.text = count;
   }
 }
 

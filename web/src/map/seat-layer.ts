@@ -1,8 +1,9 @@
-// All seats of the plan: a mesh for each block, and the shader that they share. An area without seats
-// has no mesh.
+// All seats of the plan: a mesh for each block, and the shader that they share. A mesh is made when its
+// block is first on the screen, because most fans look at a small part of a large plan. An area without
+// seats has no mesh.
 
 import { Color, Container, Shader, UniformGroup } from 'pixi.js';
-import type { Block, Bounds, SeatTable } from '../venue/seat-table';
+import type { Block, SeatTable } from '../venue/seat-table';
 import type { Camera } from './camera';
 import { rgb } from './flat-mesh';
 import type { MapColors } from './map-colors';
@@ -10,16 +11,9 @@ import { SeatMesh, type SeatLook } from './seat-mesh';
 import { seatNames } from './seat-names';
 import { fragmentSource, GLOW_SECONDS, vertexSource } from './seat-shader';
 
-interface BlockOfSeats {
-  block: Block;
-  mesh: SeatMesh;
-  box: Bounds;
-}
-
 export class SeatLayer {
   readonly root = new Container();
-  private readonly entries: BlockOfSeats[] = [];
-  /** The mesh of each block. */
+  /** The mesh of each block that was on the screen. */
   private readonly meshes: (SeatMesh | undefined)[] = [];
   private readonly look = new UniformGroup({
     uGround: { value: new Float32Array(3), type: 'vec3<f32>' },
@@ -34,10 +28,16 @@ export class SeatLayer {
     uGlyphLines: { value: 1, type: 'f32' },
   });
   private readonly startedAt = performance.now();
+  private readonly shared: SeatLook;
+  private readonly blocks: readonly Block[];
   private glowUntil = 0;
 
-  constructor(private readonly table: SeatTable) {
-    const { glyphs, names, glyphLines, codes } = seatNames(table.names);
+  /** `codes`: the state of each seat, which others change. */
+  constructor(
+    private readonly table: SeatTable,
+    codes: Uint8Array,
+  ) {
+    const { glyphs, names, glyphLines, codes: codesOfNames } = seatNames(table.names);
     this.look.uniforms.uGlyphLines = glyphLines;
     const shader = Shader.from({
       gl: { vertex: vertexSource, fragment: fragmentSource, name: 'seats' },
@@ -50,14 +50,14 @@ export class SeatLayer {
       },
     });
     const gradeColors = table.grades.flatMap(({ color }) => [...new Color(color).toUint8RgbArray()]);
-    const look: SeatLook = { shader, gradeColors: new Uint8Array(gradeColors), nameCodes: codes };
-    for (const block of table.blocks) {
-      if (block.isArea) continue;
-      const mesh = new SeatMesh(table, block, look);
-      this.meshes[block.index] = mesh;
-      this.entries.push({ block, mesh, box: table.boxOf(block) });
-      this.root.addChild(mesh.mesh);
-    }
+    this.shared = {
+      shader,
+      gradeColors: new Uint8Array(gradeColors),
+      nameCodes: codesOfNames,
+      codes,
+      marks: new Uint8Array(table.count),
+    };
+    this.blocks = table.blocks.filter((block) => !block.isArea);
   }
 
   /** Whether a change still glows, so that more frames are needed. */
@@ -65,14 +65,18 @@ export class SeatLayer {
     return this.seconds() < this.glowUntil;
   }
 
-  setState(seat: number, code: number, glow: boolean): void {
+  /** Called when the state of a seat has changed. */
+  changed(seat: number, glow: boolean): void {
     const now = this.seconds();
     if (glow) this.glowUntil = now + GLOW_SECONDS;
-    this.meshes[this.table.row(seat).block]?.setState(seat, code, glow ? now : null);
+    this.meshes[this.table.row(seat).block]?.take(seat, glow ? now : null);
   }
 
   setMark(seat: number, mark: number, on: boolean): void {
-    this.meshes[this.table.row(seat).block]?.setMark(seat, mark, on);
+    const { marks } = this.shared;
+    const before = marks[seat];
+    marks[seat] = on ? before | mark : before & ~mark;
+    if (marks[seat] !== before) this.meshes[this.table.row(seat).block]?.take(seat, null);
   }
 
   setColors(colors: MapColors): void {
@@ -93,10 +97,20 @@ export class SeatLayer {
     uniforms.uScale = camera.scale;
     uniforms.uFade = fade;
     uniforms.uNumbers = numbers;
-    for (const { block, mesh, box } of this.entries) {
-      mesh.mesh.visible = block.floor === floor && camera.sees(box);
-      if (mesh.mesh.visible) mesh.flush();
+    for (const block of this.blocks) {
+      const seen = block.floor === floor && camera.sees(this.table.boxOf(block));
+      const mesh = this.meshes[block.index] ?? (seen ? this.make(block) : undefined);
+      if (!mesh) continue;
+      mesh.mesh.visible = seen;
+      if (seen) mesh.flush();
     }
+  }
+
+  private make(block: Block): SeatMesh {
+    const made = new SeatMesh(this.table, block, this.shared);
+    this.meshes[block.index] = made;
+    this.root.addChild(made.mesh);
+    return made;
   }
 
   /** Seconds since the map was created, because larger numbers lose precision in a shader's float. */

@@ -19,6 +19,9 @@ export interface SeatLook {
   gradeColors: Uint8Array;
   /** Codes of the names for the shader. */
   nameCodes: Float32Array;
+  /** State and marks of each seat of the plan. */
+  codes: Uint8Array;
+  marks: Uint8Array;
 }
 
 export class SeatMesh {
@@ -31,14 +34,17 @@ export class SeatMesh {
   constructor(
     table: SeatTable,
     readonly block: Block,
-    look: SeatLook,
+    private readonly look: SeatLook,
   ) {
     const memory = new ArrayBuffer(block.seats * 4 * LIVE_BYTES);
     this.bytes = new Uint8Array(memory);
     this.floats = new Float32Array(memory);
     for (let vertex = 0; vertex < block.seats * 4; vertex += 1) {
+      const seat = block.firstSeat + (vertex >> 2);
       this.floats[vertex * 2 + 1] = NEVER;
-      this.bytes[vertex * LIVE_BYTES + 2] = table.attributes[block.firstSeat + (vertex >> 2)];
+      this.bytes[vertex * LIVE_BYTES] = look.codes[seat];
+      this.bytes[vertex * LIVE_BYTES + 1] = look.marks[seat];
+      this.bytes[vertex * LIVE_BYTES + 2] = table.attributes[seat];
     }
     this.live = new Buffer({
       data: this.floats,
@@ -60,20 +66,13 @@ export class SeatMesh {
     this.mesh = new Mesh({ geometry, shader: look.shader });
   }
 
-  setState(seat: number, code: number, changedAt: number | null): void {
+  /** Takes over state and marks of a seat. `changedAt`: when its state changed, if that should glow. */
+  take(seat: number, changedAt: number | null): void {
     const first = (seat - this.block.firstSeat) * 4;
     for (let vertex = first; vertex < first + 4; vertex += 1) {
-      this.bytes[vertex * LIVE_BYTES] = code;
+      this.bytes[vertex * LIVE_BYTES] = this.look.codes[seat];
+      this.bytes[vertex * LIVE_BYTES + 1] = this.look.marks[seat];
       if (changedAt !== null) this.floats[vertex * 2 + 1] = changedAt;
-    }
-    this.dirty = true;
-  }
-
-  setMark(seat: number, mark: number, on: boolean): void {
-    const first = (seat - this.block.firstSeat) * 4;
-    for (let vertex = first; vertex < first + 4; vertex += 1) {
-      const at = vertex * LIVE_BYTES + 1;
-      this.bytes[at] = on ? this.bytes[at] | mark : this.bytes[at] & ~mark;
     }
     this.dirty = true;
   }

@@ -121,19 +121,16 @@ export class StadiumMap {
     this.colors = readMapColors();
     const letters = table.names.reduce((most, { length }) => Math.max(most, length), 0);
     this.camera = new Camera(table.boundsOf(floor), letters, () => this.frames.request());
-    this.seats = new SeatLayer(table);
+    this.seats = new SeatLayer(table, states.codes);
     this.world.addChild(this.below, this.seats.root);
     this.stage.addChild(this.world, this.above);
     this.floor = this.layersOf(floor);
     this.below.addChild(this.floor.blocks.root);
     this.above.addChild(this.floor.labels.root);
     this.applyColors();
-    for (let seat = 0; seat < table.count; seat += 1) {
-      this.seats.setState(seat, states.codes[seat], false);
-    }
     this.unsubscribe = states.subscribe((changed, snapshot) => {
       const glow = !snapshot && !this.modest;
-      for (const seat of changed) this.seats.setState(seat, states.codes[seat], glow);
+      for (const seat of changed) this.seats.changed(seat, glow);
       this.countsStale = true;
       // At a small scale only the counts are visible, and these may be late.
       if (this.camera.scale <= SEATS_FROM) this.frames.requestWithin(COUNT_INTERVAL_MS);

@@ -46,7 +46,7 @@ export const test = base.extend<Fixtures, { server: Server }>({
  * With PAGE_DIST the page comes from that folder and not from the server's binary, so that a
  * change of the page can be tested without a build of the server.
  */
-async function serveDist(context: BrowserContext): Promise<void> {
+export async function serveDist(context: BrowserContext): Promise<void> {
   const dist = process.env.PAGE_DIST;
   if (!dist) return;
   const isOurs = ({ pathname }: URL) => /^\/(|index\.html|app\.js|app\.css|solver\.js)$/.test(pathname);
