@@ -102,6 +102,8 @@ export class MatchFeed {
   }
 
   private takeSnapshot(data: SeatMapSnapshot, id: string): void {
+    // The same id stands for the same seats.
+    if (id !== '' && id === this.seatsId) return;
     this.moveTo(id);
     this.to.snapshot(data.blocks);
   }

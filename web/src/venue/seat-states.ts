@@ -7,7 +7,11 @@ import type { SeatTable } from './seat-table';
 export const WORDS: SeatWord[] = ['AVAILABLE', 'HOLD', 'PENDING', 'OCCUPIED', 'BLOCKED'];
 export const AVAILABLE = 0;
 export const HOLD = 1;
-const LETTERS = 'AHPOB';
+/** An unknown state of a newer server counts as not free. */
+const BLOCKED = WORDS.indexOf('BLOCKED');
+/** The code of a state by the letter that stands for it in a snapshot. */
+const CODES: (number | undefined)[] = [];
+for (const [code, letter] of [...'AHPOB'].entries()) CODES[letter.charCodeAt(0)] = code;
 
 export type SeatsListener = (changed: readonly number[], snapshot: boolean) => void;
 
@@ -20,7 +24,7 @@ export class SeatStates {
   private readonly listeners = new Set<SeatsListener>();
 
   constructor(private readonly table: SeatTable) {
-    this.codes = new Uint8Array(table.count).fill(WORDS.indexOf('BLOCKED'));
+    this.codes = new Uint8Array(table.count).fill(BLOCKED);
     this.freeInBlock = new Int32Array(table.blocks.length);
     this.blockById = new Map(table.blocks.map((block) => [block.id, block.index]));
   }
@@ -43,10 +47,12 @@ export class SeatStates {
     for (const { id, states } of blocks) {
       const index = this.blockById.get(id);
       if (index === undefined) continue;
-      const block = this.table.blocks[index];
-      const length = Math.min(states.length, block.seats);
+      const { firstSeat, seats } = this.table.blocks[index];
+      const length = Math.min(states.length, seats);
       for (let offset = 0; offset < length; offset += 1) {
-        this.put(block.firstSeat + offset, LETTERS.indexOf(states[offset]), changed);
+        const code = CODES[states.charCodeAt(offset)] ?? BLOCKED;
+        // Most seats are as before. A large plan has 200,000 of them.
+        if (this.codes[firstSeat + offset] !== code) this.put(firstSeat + offset, code, index, changed);
       }
     }
     this.known = true;
@@ -57,18 +63,17 @@ export class SeatStates {
     const changed: number[] = [];
     for (const { seatId, state } of changes) {
       const seat = this.table.indexOf(seatId);
-      if (seat !== undefined) this.put(seat, WORDS.indexOf(state), changed);
+      if (seat === undefined) continue;
+      const code = WORDS.indexOf(state);
+      this.put(seat, code < 0 ? BLOCKED : code, this.table.row(seat).block, changed);
     }
     this.tell(changed, false);
   }
 
-  private put(seat: number, code: number, changed: number[]): void {
+  private put(seat: number, after: number, block: number, changed: number[]): void {
     const before = this.codes[seat];
-    // An unknown state of a newer server counts as not free.
-    const after = code < 0 ? WORDS.indexOf('BLOCKED') : code;
     if (before === after) return;
     this.codes[seat] = after;
-    const { block } = this.table.row(seat);
     if (before === AVAILABLE) this.freeInBlock[block] -= 1;
     if (after === AVAILABLE) this.freeInBlock[block] += 1;
     changed.push(seat);
