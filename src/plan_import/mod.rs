@@ -22,9 +22,10 @@ pub use export::plan_as_csv;
 use crate::domain::plan::{PlanFault, SitePlan};
 use drawing::{Drawing, Faults};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// The forms of plans that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PlanForm {
     /// The seating plan of pretix, a JSON file.

@@ -261,7 +261,7 @@ fn made_row() -> impl Strategy<Value = MadeRow> {
 
 impl MadeRow {
     fn name(&self, at: u32, row: usize) -> String {
-        let turned = if at % 2 == 0 { self.seats + at } else { self.seats - at };
+        let turned = if at.is_multiple_of(2) { self.seats + at } else { self.seats - at };
         match self.names {
             0 => (at + 1).to_string(),
             1 => (99 - at * 2).to_string(),

@@ -13,17 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
-    #[param(value_type = ImportForm)]
+    #[param(inline)]
     from: PlanForm,
-}
-
-/// The forms of plans that can be read (docs/PLAN-IMPORT.md).
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum ImportForm {
-    Pretix,
-    Csv,
-    Seatsio,
 }
 
 /// The plan of another program.

@@ -138,7 +138,8 @@ impl Reader<'_> {
         self.figure("table", &table.figure, around, None);
         let whole = table.book_as_a_whole.unwrap_or(false) && table.seats.len() > 1;
         let unit = whole.then(|| "table".to_owned());
-        let seats = self.seats(&table.seats, &table.figure.object, around, place, unit)?;
+        let seats =
+            self.seats(&table.seats, &table.figure.object, around, place, unit.as_deref())?;
         let label = table.figure.object.shown();
         Some(DrawnRow { place: place.to_owned(), label, is_table: true, seats })
     }
@@ -161,7 +162,7 @@ impl Reader<'_> {
         object: &Object,
         around: &Around<'_>,
         place: &str,
-        unit: Option<String>,
+        unit: Option<&str>,
     ) -> Option<Vec<DrawnSeat>> {
         let mut read = Vec::new();
         for (at, seat) in seats.iter().enumerate() {
@@ -192,7 +193,7 @@ impl Reader<'_> {
                     .map(|(_, name)| (*name).to_owned())
                     .collect(),
                 external_id: external_id(labels, &seat.uuid.0),
-                unit: unit.clone(),
+                unit: unit.map(str::to_owned),
                 ..DrawnSeat::default()
             });
         }

@@ -334,6 +334,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/sites/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads the plan of another program, and stores nothing. */
+        post: operations["importPlan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/sites/{site}": {
         parameters: {
             query?: never;
@@ -1324,7 +1341,7 @@ export interface components {
             seatId: components["schemas"]["SeatId"];
             /** @description The code of its ticket type; null where the match had no price list at the hold. */
             type: string | null;
-            typeName: components["schemas"]["Name"] | null;
+            typeName: components["schemas"]["TypeName"] | null;
         };
         /** @description A confirmation, with the values that the gateway gave the buyer. */
         ConfirmInput: {
@@ -1492,6 +1509,19 @@ export interface components {
                  * @description The part of the amount that is the service fee, in KRW.
                  */
                 serviceFee: number;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_ImportView: {
+            /** @description What was read. */
+            data: {
+                /** @description All faults. A pointer is the place in the file: a line, or a JSON pointer. */
+                faults: components["schemas"]["PlanFault"][];
+                /** @description What was left out or guessed. */
+                notes: string[];
+                plan?: components["schemas"]["SitePlan"] | null;
             };
             /** Format: int32 */
             status: number;
@@ -1945,7 +1975,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -1987,7 +2017,7 @@ export interface components {
             price: number;
         };
         /** @description The seats to hold. */
-        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["Places"] | components["schemas"]["BestSeats"];
+        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["SeatsAndAreas"] | components["schemas"]["BestSeats"];
         /** @description My holds in a match. */
         HoldList: {
             holds: components["schemas"]["HoldView"][];
@@ -2031,6 +2061,26 @@ export interface components {
              * @description In metres, more than 0.
              */
             width: number;
+        };
+        /** @description The plan of another program. */
+        ImportInput: {
+            /** @description The name of the site, instead of the one in the file. */
+            name?: string | null;
+            /**
+             * Format: double
+             * @description Distance of neighbours in metres, 0.1 to 10: scales the whole plan.
+             */
+            spacing?: number | null;
+            /** @description The text of the file. */
+            text: string;
+        };
+        /** @description What was read. */
+        ImportView: {
+            /** @description All faults. A pointer is the place in the file: a line, or a JSON pointer. */
+            faults: components["schemas"]["PlanFault"][];
+            /** @description What was left out or guessed. */
+            notes: string[];
+            plan?: components["schemas"]["SitePlan"] | null;
         };
         /** @description What a waiting room with a challenge wants. Other waiting rooms need no body. */
         JoinInput: {
@@ -2302,10 +2352,8 @@ export interface components {
          * @enum {string}
          */
         Method: "CARD" | "TRANSFER" | "EASY_PAY";
-        /** @description A name for people: a text, or a text for each language. */
-        Name: string | {
-            [key: string]: string;
-        };
+        /** @description 1 to 100 characters, no control characters, no space at either end. */
+        Name: string;
         /** @description Something with an id and a name. */
         Named: {
             /** Format: int32 */
@@ -2405,10 +2453,25 @@ export interface components {
              */
             ticket: number | null;
         };
-        /** @description Seats with their ticket types, and places of areas: all of them or none. */
+        /**
+         * @description Places without seats. Each has an id that nobody chooses, so that everything that protects a
+         *     seat protects a place too.
+         */
         Places: {
-            areas?: components["schemas"]["AreaChoice"][];
-            seats?: components["schemas"]["SeatChoice"][];
+            /**
+             * Format: int32
+             * @description How many people may be there, 1 to 200,000.
+             */
+            count: number;
+            /** @description Id of the first place; the others follow by one. */
+            firstSeatId: components["schemas"]["SeatId"];
+        };
+        /** @description What is wrong with a plan, at one place. */
+        PlanFault: {
+            /** @description What is wrong, and what to do about it. */
+            message: string;
+            /** @description JSON pointer of the place: `/areas/0/sections/1/blocks/3/rows/2`. */
+            pointer: string;
         };
         /** @description A point of the plan, [x, y] in metres. */
         PlanPoint: [
@@ -2900,6 +2963,11 @@ export interface components {
         Seats: {
             seats: components["schemas"]["SeatView"][];
         };
+        /** @description Seats with their ticket types, and places of areas: all of them or none. */
+        SeatsAndAreas: {
+            areas?: components["schemas"]["AreaChoice"][];
+            seats?: components["schemas"]["SeatChoice"][];
+        };
         /** @description How many seats were changed. */
         SeatsDone: {
             seats: number;
@@ -3090,7 +3158,7 @@ export interface components {
              */
             limit?: number;
             /** @description 1 to 100 characters in each language. */
-            name: components["schemas"]["Name"];
+            name: components["schemas"]["TypeName"];
         };
         /** @description The time that decides deadlines. */
         Time: {
@@ -3125,6 +3193,10 @@ export interface components {
             /** @description What it was done to, such as `match/UUID`. */
             target: string;
         };
+        /** @description The name of a ticket type: a text, or a text for each language. */
+        TypeName: string | {
+            [key: string]: string;
+        };
         /** @description What a seat of a grade costs for a ticket type. */
         TypePrice: {
             /** @description The code of a grade of the plan. */
@@ -3137,7 +3209,7 @@ export interface components {
             /** @description The code of a ticket type of the list. */
             type: string;
         };
-        /** @description How many seats of each ticket type: `{"ADULT": 2, "CHILD": 1}`, or `["ADULT", "ADULT", "CHILD"]`. */
+        /** @description How many seats of each ticket type: `{"ADULT": 1, "CHILD": 1}`, or `["ADULT", "CHILD"]`. */
         TypesInput: {
             [key: string]: number;
         } | string[];
@@ -3234,6 +3306,7 @@ export type Envelope_ConfirmView = components['schemas']['Envelope_ConfirmView']
 export type Envelope_DrawView = components['schemas']['Envelope_DrawView'];
 export type Envelope_HoldList = components['schemas']['Envelope_HoldList'];
 export type Envelope_HoldView = components['schemas']['Envelope_HoldView'];
+export type Envelope_ImportView = components['schemas']['Envelope_ImportView'];
 export type Envelope_LineView = components['schemas']['Envelope_LineView'];
 export type Envelope_MatchList = components['schemas']['Envelope_MatchList'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
@@ -3267,6 +3340,8 @@ export type HoldChoice = components['schemas']['HoldChoice'];
 export type HoldList = components['schemas']['HoldList'];
 export type HoldView = components['schemas']['HoldView'];
 export type Image = components['schemas']['Image'];
+export type ImportInput = components['schemas']['ImportInput'];
+export type ImportView = components['schemas']['ImportView'];
 export type JoinInput = components['schemas']['JoinInput'];
 export type Label = components['schemas']['Label'];
 export type LabelWords = components['schemas']['LabelWords'];
@@ -3292,6 +3367,7 @@ export type PaymentView = components['schemas']['PaymentView'];
 export type PlaceState = components['schemas']['PlaceState'];
 export type PlaceView = components['schemas']['PlaceView'];
 export type Places = components['schemas']['Places'];
+export type PlanFault = components['schemas']['PlanFault'];
 export type PlanPoint = components['schemas']['PlanPoint'];
 export type PriceView = components['schemas']['PriceView'];
 export type PricesInput = components['schemas']['PricesInput'];
@@ -3325,6 +3401,7 @@ export type SeatRefund = components['schemas']['SeatRefund'];
 export type SeatState = components['schemas']['SeatState'];
 export type SeatView = components['schemas']['SeatView'];
 export type Seats = components['schemas']['Seats'];
+export type SeatsAndAreas = components['schemas']['SeatsAndAreas'];
 export type SeatsDone = components['schemas']['SeatsDone'];
 export type SeatsInput = components['schemas']['SeatsInput'];
 export type Section = components['schemas']['Section'];
@@ -3348,6 +3425,7 @@ export type TicketType = components['schemas']['TicketType'];
 export type Time = components['schemas']['Time'];
 export type TrailPage = components['schemas']['TrailPage'];
 export type TrailView = components['schemas']['TrailView'];
+export type TypeName = components['schemas']['TypeName'];
 export type TypePrice = components['schemas']['TypePrice'];
 export type TypesInput = components['schemas']['TypesInput'];
 export type UserView = components['schemas']['UserView'];
@@ -3480,7 +3558,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -3593,7 +3671,7 @@ export interface operations {
                 /** @description Only acts on this target, such as `match/UUID`. */
                 target?: string;
                 /** @description Only acts of this kind. */
-                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "ACCOUNTS_READ" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "ACCOUNT_DELETED";
+                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "ACCOUNTS_READ" | "ACCOUNT_CREATED" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "EMAIL_VERIFIED" | "ACCOUNT_DELETED";
                 /** @description The `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description 1 to 500, default 100. */
@@ -3786,7 +3864,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -3925,7 +4003,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -4278,7 +4356,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -4649,7 +4727,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -4896,7 +4974,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -5026,7 +5104,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -5159,7 +5237,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -5619,7 +5697,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -5872,7 +5950,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -6111,7 +6189,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -6213,6 +6291,118 @@ export interface operations {
             };
         };
     };
+    importPlan: {
+        parameters: {
+            query: {
+                from: "pretix" | "csv" | "seatsio";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ImportView"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     replaceSite: {
         parameters: {
             query?: never;
@@ -6241,7 +6431,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -7158,7 +7348,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -7607,7 +7797,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -8297,7 +8487,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -8447,7 +8637,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -8580,7 +8770,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -8830,7 +9020,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -9078,7 +9268,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -9694,7 +9884,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -9795,7 +9985,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -9906,7 +10096,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -10081,7 +10271,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -10268,7 +10458,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -10604,7 +10794,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -10694,7 +10884,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -10795,7 +10985,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -10908,7 +11098,7 @@ export interface operations {
             };
             /**
              * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
-             *     - `MALFORMED`: The body is not JSON.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
              */
             400: {
                 headers: {
@@ -11054,9 +11244,10 @@ type ReadonlyArray<T> = [
 ] extends [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
-export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "ACCOUNT_DELETED"];
+export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED"];
+export const pathsApiAdminSitesImportPostParametersQueryFromValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/sites/import"]["post"]["parameters"]["query"]["from"]> = ["pretix", "csv", "seatsio"];
 export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
