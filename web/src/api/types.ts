@@ -12,6 +12,7 @@ import type {
   MatchView,
   PaymentView,
   PlaceView,
+  PricesView,
   QueueState,
   ReservationView,
   Row,
@@ -19,6 +20,7 @@ import type {
   SessionInfo,
   SessionView,
   SiteView,
+  TypeName,
   UserView,
 } from './schema';
 
@@ -35,6 +37,7 @@ export type {
   Run as PlanRun,
   Shape as PlanShape,
   Solution,
+  TicketType,
   WantedChallenge,
 } from './schema';
 
@@ -46,23 +49,12 @@ export type { MatchNow };
 export type Match = MatchView;
 export type Plan = SiteView;
 export type PlanRow = Row;
-/** A name of the price list: a text, or a text for each language. */
-export type PriceName = string | { [language: string]: string };
-export interface TicketType {
-  code: string;
-  name: PriceName;
-  limit?: number | null;
-}
-export interface Prices {
-  version: number;
-  types: TicketType[];
-  prices: { grade: string; type: string | null; price: number }[];
-  serviceFee: number;
-}
-export type SeatLine = ClaimedSeat & { type?: string | null; typeName?: PriceName | null };
-export type Hold = Omit<HoldView, 'seats'> & { seats: SeatLine[]; serviceFee?: number };
-export type BestAvailable = BestInput & { types?: Record<string, number>; accessible?: number };
-export type Reservation = Omit<ReservationView, 'seats'> & { seats: SeatLine[]; serviceFee?: number };
+export type PriceName = TypeName;
+export type Prices = PricesView;
+export type SeatLine = ClaimedSeat;
+export type Hold = HoldView;
+export type BestAvailable = BestInput;
+export type Reservation = ReservationView;
 export type Payment = PaymentView;
 export type Confirmation = ConfirmView;
 export type User = UserView;

@@ -27,6 +27,11 @@ function prepare(drawing: boolean): void {
       last = now;
       draw(now);
     });
+  // The server repeats a snapshot that is larger than the buffer of its connection. The first is enough.
+  const listen = EventSource.prototype.addEventListener;
+  EventSource.prototype.addEventListener = function (this: EventSource, name: string, listener: any) {
+    listen.call(this, name, listener, { once: name === 'snapshot' });
+  } as never;
   if (drawing) return;
   const { prototype } = WebGL2RenderingContext;
   prototype.drawElements = () => undefined;
