@@ -1,6 +1,6 @@
 //! The connections of one shard that watch the same subject. All of them have the same cursor and
 //! get the same bytes. A connection that can't take all bytes of a frame gets nothing more until it
-//! is writable again, and then a snapshot. So unread frames never pile up.
+//! is writable again, and then what it has missed, or a snapshot. So unread frames never pile up.
 
 use crate::domain::position::EventId;
 use crate::live::frame::{Frame, LAST_CHUNK, Subject};
@@ -84,33 +84,51 @@ struct Unsent {
     rest: Bytes,
     /// When the connection last took bytes.
     since: Instant,
+    /// The last event that it will have seen once it has the rest.
+    seen: Option<EventId>,
+}
+
+/// Whether a connection has taken the rest of a frame.
+enum Rest {
+    Waits,
+    Sent { seen: Option<EventId> },
 }
 
 impl<P: Pipe> Member<P> {
-    /// Writes a frame; `false` when the connection is gone.
-    fn send(&mut self, bytes: &Bytes, now: Instant) -> bool {
+    /// Writes a frame; `false` when the connection is gone. `before` and `after` are the last events
+    /// that the connection has seen without the frame and with it.
+    fn send(
+        &mut self,
+        bytes: &Bytes,
+        now: Instant,
+        (before, after): (Option<EventId>, Option<EventId>),
+    ) -> bool {
         let sent = match self.pipe.try_write(bytes) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(_) => return false,
         };
         if sent < bytes.len() {
-            // A frame that was not begun is dropped, because a snapshot follows later.
-            let rest = if sent == 0 { Bytes::new() } else { bytes.slice(sent..) };
-            self.unsent = Some(Box::new(Unsent { rest, since: now }));
+            // A frame that was not begun is dropped, because what it says follows later.
+            let (rest, seen) = match sent {
+                0 => (Bytes::new(), before),
+                _ => (bytes.slice(sent..), after),
+            };
+            self.unsent = Some(Box::new(Unsent { rest, since: now, seen }));
         }
         true
     }
 
-    /// Writes the rest of a frame; returns whether the connection has taken all of it.
+    /// Writes the rest of a frame. Once the connection has taken all of it, returns the last event
+    /// that it has seen.
     ///
     /// # Errors
     /// The connection is gone.
-    fn send_rest(&mut self, now: Instant) -> io::Result<bool> {
-        let Some(unsent) = &mut self.unsent else { return Ok(false) };
+    fn send_rest(&mut self, now: Instant) -> io::Result<Rest> {
+        let Some(unsent) = &mut self.unsent else { return Ok(Rest::Waits) };
         if !self.pipe.writable() {
             let stuck = now.saturating_duration_since(unsent.since) > WRITE_TIMEOUT;
-            return if stuck { Err(ErrorKind::TimedOut.into()) } else { Ok(false) };
+            return if stuck { Err(ErrorKind::TimedOut.into()) } else { Ok(Rest::Waits) };
         }
         while !unsent.rest.is_empty() {
             match self.pipe.try_write(&unsent.rest) {
@@ -118,12 +136,13 @@ impl<P: Pipe> Member<P> {
                     unsent.rest = unsent.rest.slice(sent..);
                     unsent.since = now;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Rest::Waits),
                 Err(error) => return Err(error),
             }
         }
+        let seen = unsent.seen;
         self.unsent = None;
-        Ok(true)
+        Ok(Rest::Sent { seen })
     }
 
     /// Ends the stream with the last chunk, unless it is in the middle of a frame.
@@ -139,6 +158,8 @@ pub(super) struct Group<P> {
     feed: Arc<MatchFeed>,
     subject: Subject,
     cursor: u64,
+    /// The last event that the connections without unsent bytes have seen.
+    seen: Option<EventId>,
     members: Vec<Member<P>>,
     written_at: Instant,
 }
@@ -146,7 +167,7 @@ pub(super) struct Group<P> {
 impl<P: Pipe> Group<P> {
     pub(super) fn new(feed: Arc<MatchFeed>, subject: Subject) -> Self {
         let cursor = feed.cursor();
-        Self { feed, subject, cursor, members: Vec::new(), written_at: Instant::now() }
+        Self { feed, subject, cursor, seen: None, members: Vec::new(), written_at: Instant::now() }
     }
 
     pub(super) fn is_of(&self, feed: &Arc<MatchFeed>) -> bool {
@@ -166,7 +187,7 @@ impl<P: Pipe> Group<P> {
             let slots = (stream_slot, connection_slot);
             let mut member =
                 Member { pipe, unsent: None, ends_at, _watching: watching, _slots: slots };
-            if member.send(&head, now) {
+            if member.send(&head, now, (last, last)) {
                 joining.push((member, last));
             }
         }
@@ -189,13 +210,16 @@ impl<P: Pipe> Group<P> {
     async fn advance(&mut self, joining: Vec<(Member<P>, Option<EventId>)>) {
         let lasts: Vec<Option<EventId>> = joining.iter().map(|(_, last)| *last).collect();
         let update = self.feed.advance(&self.subject, &mut self.cursor, &lasts);
+        let (before, after) = (self.seen, update.id);
+        self.seen = after;
         if let Some(frame) = update.for_watchers {
-            self.write(frame.chunk()).await;
+            self.write(frame.chunk(), (before, after)).await;
         }
         let mut since_break = 0;
-        for ((mut member, _), first) in joining.into_iter().zip(update.for_newcomers) {
-            // A connection with unsent bytes gets a snapshot later.
-            let open = member.unsent.is_some() || member.send(first.chunk(), Instant::now());
+        for ((mut member, last), first) in joining.into_iter().zip(update.for_newcomers) {
+            // A connection with unsent bytes gets what it misses later.
+            let open = member.unsent.is_some()
+                || member.send(first.chunk(), Instant::now(), (last, after));
             if open {
                 self.members.push(member);
             }
@@ -206,14 +230,14 @@ impl<P: Pipe> Group<P> {
         }
     }
 
-    async fn write(&mut self, bytes: &Bytes) {
+    async fn write(&mut self, bytes: &Bytes, seen: (Option<EventId>, Option<EventId>)) {
         let now = Instant::now();
         self.written_at = now;
         let (mut at, mut sent) = (0, 0_u64);
         while let Some(member) = self.members.get_mut(at) {
             if member.unsent.is_none() {
                 sent += 1;
-                if !member.send(bytes, now) {
+                if !member.send(bytes, now, seen) {
                     self.members.swap_remove(at);
                     continue;
                 }
@@ -226,13 +250,15 @@ impl<P: Pipe> Group<P> {
         metrics::counter!("grandstand_frames_total").increment(sent);
     }
 
-    /// Sends unsent bytes. A connection that has taken all of them gets a snapshot.
+    /// Sends unsent bytes. A connection that has taken all of them gets what it has missed in the
+    /// meantime. A large snapshot never fits into the buffer of a connection, so without the last
+    /// event it would get snapshots without end.
     pub(super) async fn retry(&mut self) {
         let (now, mut at, mut joining) = (Instant::now(), 0, Vec::new());
         while let Some(member) = self.members.get_mut(at) {
             match member.send_rest(now) {
-                Ok(false) => at += 1,
-                Ok(true) => joining.push((self.members.swap_remove(at), None)),
+                Ok(Rest::Waits) => at += 1,
+                Ok(Rest::Sent { seen }) => joining.push((self.members.swap_remove(at), seen)),
                 Err(_) => drop(self.members.swap_remove(at)),
             }
         }
@@ -259,7 +285,7 @@ impl<P: Pipe> Group<P> {
             !over && !member.pipe.is_gone()
         });
         if now.saturating_duration_since(self.written_at) >= HEARTBEAT_INTERVAL {
-            self.write(HEARTBEAT_FRAME.chunk()).await;
+            self.write(HEARTBEAT_FRAME.chunk(), (self.seen, self.seen)).await;
         }
     }
 

@@ -53,6 +53,8 @@ pub struct Update {
     pub for_watchers: Option<Frame>,
     /// For each newcomer: a snapshot, or the changes that it missed.
     pub for_newcomers: Vec<Frame>,
+    /// The last event that all of them have seen then.
+    pub id: Option<EventId>,
 }
 
 impl MatchFeed {
@@ -166,7 +168,8 @@ impl MatchFeed {
             Some(missed) => map.returned(index, subject, missed),
             None => map.snapshot(index, subject),
         });
-        Update { for_watchers, for_newcomers: for_newcomers.collect() }
+        let for_newcomers = for_newcomers.collect();
+        Update { for_watchers, for_newcomers, id: Some(map.id()) }
     }
 
     /// Waits for the flush after a cursor, or for the end of the match.

@@ -214,7 +214,7 @@ impl SeatMap {
     }
 
     /// The id of an event at the position of the map.
-    fn id(&self) -> EventId {
+    pub(super) fn id(&self) -> EventId {
         EventId { position: self.position, plan: self.plan }
     }
 

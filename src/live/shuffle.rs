@@ -302,6 +302,44 @@ fn every_order_of_events_ends_with_the_state() {
     shuttle::check_pct(move || run_once(&site), ORDERS, 3);
 }
 
+/// The rule: a connection that takes a snapshot in parts gets it once, and then only changes.
+#[test]
+fn a_snapshot_that_does_not_fit_into_the_buffer_is_sent_once() {
+    let site = site();
+    let run_once = move || {
+        let fixture = fixture(&site);
+        let feed = MatchFeed::new(&fixture, site.clone(), &snapshot(0), &[]);
+        let feed = std::sync::Arc::new(feed);
+        let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
+        let slots = Slots::new(metrics::Gauge::noop());
+        let mut task = ShardTask::new(shard.clone());
+        // It takes so many bytes at a time that no frame fits.
+        let pipe = TestPipe::new(20);
+        shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &slots, None));
+        shuttle::future::block_on(async {
+            task.turn().await;
+            for _ in 0..5 {
+                task.retry().await;
+            }
+            feed.apply(&[entry(1)]).unwrap();
+            feed.flush();
+            task.turn().await;
+            for _ in 0..5 {
+                task.retry().await;
+            }
+            pipe.make_room(9999);
+            task.retry().await;
+        });
+        task.end();
+        let bytes = pipe.0.lock().unwrap().bytes.clone();
+        let text = String::from_utf8_lossy(&bytes);
+        let count = |event: &str| text.matches(event).count();
+        assert_eq!((count("event: snapshot"), count("event: changes")), (1, 1), "{text}");
+        assert_eq!(read(&bytes, 0), truth(1));
+    };
+    shuttle::check_random(run_once, 1);
+}
+
 /// The rule: a new connection and each flush wake the shard, so that nobody waits for an interval.
 #[test]
 fn a_connection_and_a_flush_wake_the_shard() {
