@@ -249,7 +249,11 @@ async fn the_secrets_of_the_containers_fit_each_other() {
     for _ in 0..2 {
         let mut roles = std::process::Command::new("scripts/postgres-roles");
         roles.arg(secrets.join("postgres")).arg("scripts/postgres-roles.sql");
-        let done = roles.env("PGDATABASE", &fresh).output().unwrap();
+        let (_, place) = fresh.split_once('@').unwrap();
+        let (host, _) = place.split_once('/').unwrap();
+        let (host, port) = host.split_once(':').unwrap();
+        roles.env("PGHOST", host).env("PGPORT", port).env("PGUSER", "grandstand");
+        let done = roles.env("PGDATABASE", "fresh").output().unwrap();
         assert!(done.status.success(), "{done:?}");
         let role = fresh.replace("grandstand@", "grandstand_migrate@");
         Store::new(&role, 1).unwrap().migrate().await.unwrap();
