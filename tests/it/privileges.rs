@@ -198,19 +198,22 @@ async fn refuse_in_postgresql(role: &impl Fn(&str) -> String) {
     }
 }
 
-/// What compose.yaml starts: the servers take the users and roles that `scripts/secrets` makes, and
-/// the URLs of the processes fit them.
+/// A secret in the folder that `scripts/secrets` has made.
+fn secret(folder: &std::path::Path, name: &str) -> String {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    text.trim_end().to_owned()
+}
+
+/// What compose.yaml starts: Redis takes the users that `scripts/secrets` makes, and the URLs of the
+/// processes fit them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_secrets_of_the_containers_fit_each_other() {
+async fn redis_takes_the_secrets_of_the_containers() {
     let dir = TempDir::new().unwrap();
     let secrets = dir.path().join("secrets");
     let make = || std::process::Command::new("scripts/secrets").arg(&secrets).output().unwrap();
     let made = make();
     assert!(made.status.success(), "{made:?}");
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(secrets.join(name)).unwrap();
-        text.trim_end().to_owned()
-    };
+    let read = |name: &str| secret(&secrets, name);
     let acl = read("redis/users.acl");
     assert!(!make().status.success(), "it must not replace secrets that are in use");
     assert_eq!(read("redis/users.acl"), acl);
@@ -242,7 +245,16 @@ async fn the_secrets_of_the_containers_fit_each_other() {
         command(&here(read(&format!("{process}/redis_url"))), &["PING"]).await.unwrap();
     }
     server.kill().await.unwrap();
+}
 
+/// The same for the roles of PostgreSQL, before and after a migration.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_takes_the_secrets_of_the_containers() {
+    let dir = TempDir::new().unwrap();
+    let secrets = dir.path().join("secrets");
+    let made = std::process::Command::new("scripts/secrets").arg(&secrets).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let read = |name: &str| secret(&secrets, name);
     let postgres = private(dir.path()).await;
     sql(&postgres.url(), "create database fresh").await;
     let fresh = postgres.url_of("fresh");
