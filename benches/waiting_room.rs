@@ -106,8 +106,9 @@ struct Calm {
 /// What happened while the calm sale was watched.
 struct Watched<T> {
     done: T,
-    /// The time that Redis spent in functions, without those of the calm sale, in µs. Redis does not
-    /// count them apart, so this takes the holds of the calm sale at their price without a room.
+    /// The time that Redis spent in functions, without those of the calm sale, in µs. Redis does
+    /// not count them apart, so this takes the holds of the calm sale at their price without a
+    /// room.
     cost_us: f64,
     took: Duration,
 }

@@ -9,19 +9,13 @@ use crate::api::places::{area_full, is_without_seats};
 use crate::api::ticket_types::{SeatTypes, TypesInput};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
-use crate::domain::ids::{AreaId, MatchId, SeatId, SectionId};
-use crate::domain::plan::ACCESSIBLE;
+use crate::domain::ids::{AreaId, MatchId, SectionId};
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use crate::live::match_feed::MatchFeed;
-use crate::live::proposals::Choice;
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::sync::Arc;
 use utoipa::ToSchema;
-
-/// The most alternatives of a refused choice.
-const ALTERNATIVES_MAX: usize = 3;
 
 /// A wish for seats.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -133,24 +127,4 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
         places: best.area_id.is_some_and(|area| is_without_seats(site, area)),
         ..Wish::seats(count)
     })
-}
-
-/// Up to three choices as good as the seats that were lost: the same number, side by side, first in
-/// the same section, then of the same grade.
-pub async fn alternatives(services: &Services, id: MatchId, lost: &[SeatId]) -> Vec<Arc<Choice>> {
-    let Ok(feed) = services.hub.feed(id).await else { return vec![] };
-    let Some(first) = lost.first() else { return vec![] };
-    let index = &feed.site().index;
-    let sections = index.section_of(*first).into_iter().collect();
-    let grade = index.grade_number_of(*first);
-    let accessible = index.with_attribute(ACCESSIBLE).map_or(0, |set| {
-        let positions = lost.iter().filter_map(|seat| index.position(*seat));
-        positions.filter(|position| set.contains(*position)).count()
-    });
-    let near = Wish { sections, grade, accessible, ..Wish::seats(lost.len()) };
-    let found = feed.propose(&near, ALTERNATIVES_MAX, false);
-    if !found.is_empty() {
-        return found;
-    }
-    feed.propose(&Wish { sections: vec![], ..near }, ALTERNATIVES_MAX, false)
 }

@@ -1,8 +1,9 @@
 //! Holds: claims on seats, with a deadline.
 
 use crate::api::Services;
+use crate::api::alternatives::alternatives;
 use crate::api::auth::User;
-use crate::api::best::{BestInput, alternatives, hold_best};
+use crate::api::best::{BestInput, hold_best};
 use crate::api::choice::{
     checked_seats, hold_error, refuse_early, refuse_odd_choice, refuse_parts_of_units,
     refuse_unverified, seat_ids,

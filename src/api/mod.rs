@@ -4,6 +4,7 @@ pub mod account;
 pub mod address;
 pub mod admin;
 pub mod administrators;
+pub mod alternatives;
 pub mod auth;
 pub mod best;
 pub mod challenge;

@@ -1,8 +1,8 @@
 //! Holds of seats with ticket types, and of places without seats, together.
 
 use crate::api::Services;
+use crate::api::alternatives::alternatives;
 use crate::api::auth::User;
-use crate::api::best::alternatives;
 use crate::api::choice::{SEATS_PER_CALL_MAX, refuse_odd_choice, refuse_unverified};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::one_of::{CHOICES_MAX, Choices, Want};
@@ -109,8 +109,8 @@ pub fn area_full(area: AreaId, feed: &MatchFeed) -> ApiError {
     ApiError::area_full(area, feed.places_left(area))
 }
 
-/// Refuses areas that have no places, and wrong quantities. Returns how many places of each area are
-/// wanted.
+/// Refuses areas that have no places, and wrong quantities. Returns how many places of each area
+/// are wanted.
 fn quantities(
     fixture: &Match,
     site: &KnownSite,

@@ -252,8 +252,8 @@ pub struct CancelInput {
     extensions(("x-codes" = json!([
         ErrorCode::MatchNotFound, ErrorCode::SeatNotFound, ErrorCode::NotCancellable,
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
-        ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::UnitIncomplete, ErrorCode::MatchArchived,
-        ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::UnitIncomplete,
+        ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
     user: User,

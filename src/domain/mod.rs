@@ -12,6 +12,7 @@ pub mod free_seats;
 pub mod ids;
 pub mod model;
 pub mod money;
+mod on_request;
 pub mod orphans;
 pub mod plan;
 pub mod position;

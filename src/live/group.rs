@@ -95,8 +95,8 @@ enum Rest {
 }
 
 impl<P: Pipe> Member<P> {
-    /// Writes a frame; `false` when the connection is gone. `before` and `after` are the last events
-    /// that the connection has seen without the frame and with it.
+    /// Writes a frame; `false` when the connection is gone. `before` and `after` are the last
+    /// events that the connection has seen without the frame and with it.
     fn send(
         &mut self,
         bytes: &Bytes,

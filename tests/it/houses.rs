@@ -111,8 +111,8 @@ async fn a_table_is_held_sold_and_given_back_as_a_whole() {
     let sale = start().await;
     let problem = hold(&sale, &json!({"seatIds": [31, 33]})).await.refused(409, "UNIT_INCOMPLETE");
     assert_eq!(problem["seatIds"], json!([32, 34]));
-    let one = sale.fixture.path("/allocation/seats/31/hold");
-    sale.fan.post(&one, &Value::Null).await.refused(409, "UNIT_INCOMPLETE");
+    let path = sale.fixture.path("/allocation/seats/31/hold");
+    sale.fan.post(&path, &Value::Null).await.refused(409, "UNIT_INCOMPLETE");
     // Three people don't get a part of the table, even when nothing else is left.
     let admin = sale.node.admin().await;
     block(&sale, &admin, &[1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
@@ -121,8 +121,8 @@ async fn a_table_is_held_sold_and_given_back_as_a_whole() {
     assert_eq!(best(&sale, json!({"count": 4})).await, [31, 32, 33, 34]);
     let held = hold(&sale, &json!({"seatIds": [31, 32, 33, 34]})).await.expect(201);
     assert_eq!(held["seats"][3]["label"], "Stalls Left A, row T, seat D");
-    let one = sale.fixture.path("/allocation/seats/31/release");
-    sale.fan.post(&one, &Value::Null).await.refused(409, "UNIT_INCOMPLETE");
+    let path = sale.fixture.path("/allocation/seats/31/release");
+    sale.fan.post(&path, &Value::Null).await.refused(409, "UNIT_INCOMPLETE");
     let part = json!({"matchId": sale.fixture.id, "seatIds": [31, 32]});
     sale.fan.post("/api/reservations", &part).await.refused(409, "UNIT_INCOMPLETE");
     let whole = json!({"matchId": sale.fixture.id, "holdId": held["holdId"]});

@@ -134,7 +134,7 @@ codes! {
     /// The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the
     /// same number of free seats side by side there leaves no seat alone.
     OrphanSeat = 409: "This choice would leave a single seat alone. Move it by one seat.",
-    /// The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat);
+    /// The call names a part of a unit that is sold only as a whole (a table, a couple seat);
     /// `seatIds` names the other seats.
     UnitIncomplete = 409: "These seats are sold only as a whole. Take the other seats too.",
     /// Seats for companions were chosen without an accessible seat; `seatIds` names them.

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
-    /// The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`, `pillar`, `table`, `area`; later
-    /// shapes lie over earlier ones.
+    /// The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`, `pillar`, `table`, `area`.
+    /// Later shapes lie over earlier ones.
     #[schema(pattern = "^(grass|dirt|line|stage|wall|pillar|table|area)$")]
     pub kind: String,
     /// A closed polygon of three points or more.

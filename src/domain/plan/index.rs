@@ -132,7 +132,7 @@ impl PlanIndex {
         let mut before: Option<(Option<u32>, u32)> = None;
         for run in &row.runs {
             let grade = self.grade_number(block.grade_of(row, run));
-            // A unit has no neighbours beside itself, and seats of two grades are not sold together.
+            // A unit has no neighbours, and seats of two grades are not sold together.
             let joined = run.joined && run.unit_seats == 1 && before == Some((grade, 1));
             before = Some((grade, run.unit_seats));
             let seats = SeatRun {
@@ -305,8 +305,8 @@ impl PlanIndex {
         self.find(seat)?.0.grade
     }
 
-    /// The label on the ticket in each language: `Infield Home 101, row 3, seat 12`. A place without
-    /// a seat has that of its block.
+    /// The label on the ticket in each language: `Infield Home 101, row 3, seat 12`. A place
+    /// without a seat has that of its block.
     pub fn label(&self, seat: SeatId) -> Option<Label> {
         let (run, offset) = self.find(seat)?;
         let texts = &self.blocks[run.block as usize].texts;
@@ -323,8 +323,8 @@ impl PlanIndex {
         self.blocks.iter().map(move |block| &*block.texts[language as usize])
     }
 
-    /// The point of a seat, on the line or the arc of its run (`arc.rs` has the formula); `None` for
-    /// a place without a seat.
+    /// The point of a seat, on the line or the arc of its run (`arc.rs` has the formula); `None`
+    /// for a place without a seat.
     pub fn point(&self, seat: SeatId) -> Option<Point> {
         let (run, offset) = self.find(seat)?;
         Some(run.seats()?.run.point(offset))

@@ -22,9 +22,9 @@ pub struct Label {
     pub korean: String,
 }
 
-/// The words of a label between its parts: block `row` label of the row `seat` name `end`. Without a
-/// name of the row: block `seatOnly` name `end`. Without a name of the seat: block `row` label
-/// `rowEnd`. Without both, the label is that of the block.
+/// The words of a label between its parts: block `row` label of the row `seat` name `end`.
+/// Without a name of the row: block `seatOnly` name `end`. Without a name of the seat: block `row`
+/// label `rowEnd`. Without both, the label is that of the block.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelWords {

@@ -42,8 +42,8 @@ pub struct Run {
     /// The seats have neither names nor numbers.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unnumbered: bool,
-    /// The organiser's own ids in the order of the seats, each unique in the site; an empty text for
-    /// a seat without one.
+    /// The organiser's own ids in the order of the seats, each unique in the site; an empty text
+    /// for a seat without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 200)]
     pub external_ids: Vec<String>,
