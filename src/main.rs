@@ -270,12 +270,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Queue { command: Queue::Check(arguments) } => {
             print!("{}", queue_check::check(&arguments).await?);
         }
-        Command::Plan { command } => {
-            let outcome = command.run().await?;
-            print!("{}", outcome.text);
-            eprint!("{}", outcome.notes);
-            return Ok(status(outcome.is_good));
-        }
+        Command::Plan { command } => return command.run().await,
         Command::Openapi => println!("{}", openapi().to_pretty_json()?),
         Command::Load { arguments } => return Err(load::run(&arguments)),
         Command::TossEmulator {

@@ -1,3 +1,6 @@
+//! What each form becomes, which faults are found, and that an exported plan is the same when it
+//! is read again.
+
 use super::*;
 use crate::domain::plan::{Block, Row, Run};
 use proptest::prelude::*;

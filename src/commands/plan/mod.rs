@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use export::Export;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// What to do with a plan.
 #[derive(Subcommand)]
@@ -62,20 +63,27 @@ pub struct Import {
 
 /// What a command says.
 #[derive(Debug, Default)]
-pub struct Outcome {
+struct Outcome {
     /// For the standard output.
-    pub text: String,
+    text: String,
     /// For the standard error: what was left out, faults.
-    pub notes: String,
-    pub is_good: bool,
+    notes: String,
+    is_good: bool,
 }
 
 impl PlanCommand {
-    /// Runs the command.
+    /// Runs the command, and prints what it says. The status is 1 when a plan has faults.
     ///
     /// # Errors
     /// A file can't be read or written, or the site can't be had.
-    pub async fn run(self) -> anyhow::Result<Outcome> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let outcome = self.outcome().await?;
+        print!("{}", outcome.text);
+        eprint!("{}", outcome.notes);
+        Ok(if outcome.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn outcome(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Import(arguments) => import(arguments),
             Self::Check { file } => Ok(check::check(&read(&file)?)),
