@@ -204,8 +204,8 @@ fn secret(folder: &std::path::Path, name: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// What compose.yaml starts: Redis takes the users that `scripts/secrets` makes, and the URLs of the
-/// processes fit them.
+/// What compose.yaml starts: Redis takes the users that `scripts/secrets` makes, and the URLs of
+/// the processes fit them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_takes_the_secrets_of_the_containers() {
     let dir = TempDir::new().unwrap();

@@ -2089,9 +2089,9 @@ export interface components {
         /** @description 1 to 10 characters, no control characters, no space at either end. */
         Label: string;
         /**
-         * @description The words of a label between its parts: block `row` label of the row `seat` name `end`. Without a
-         *     name of the row: block `seatOnly` name `end`. Without a name of the seat: block `row` label
-         *     `rowEnd`. Without both, the label is that of the block.
+         * @description The words of a label between its parts: block `row` label of the row `seat` name `end`.
+         *     Without a name of the row: block `seatOnly` name `end`. Without a name of the seat: block `row`
+         *     label `rowEnd`. Without both, the label is that of the block.
          */
         LabelWords: {
             end: string;
@@ -2843,8 +2843,8 @@ export interface components {
              */
             bow?: number;
             /**
-             * @description The organiser's own ids in the order of the seats, each unique in the site; an empty text for
-             *     a seat without one.
+             * @description The organiser's own ids in the order of the seats, each unique in the site; an empty text
+             *     for a seat without one.
              */
             externalIds?: string[];
             /**
@@ -3041,8 +3041,8 @@ export interface components {
              */
             floor?: number | null;
             /**
-             * @description The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`, `pillar`, `table`, `area`; later
-             *     shapes lie over earlier ones.
+             * @description The kind of shape: `grass`, `dirt`, `line`, `stage`, `wall`, `pillar`, `table`, `area`.
+             *     Later shapes lie over earlier ones.
              */
             kind: string;
             /** @description A closed polygon of three points or more. */
@@ -6861,7 +6861,7 @@ export interface operations {
             /**
              * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
-             *     - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             *     - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
              *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
              *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
@@ -6979,7 +6979,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              */
             409: {
@@ -7396,7 +7396,7 @@ export interface operations {
              *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a queue.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
-             *     - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             *     - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
              *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
              *     - `AREA_FULL`: An area without seats has fewer places than are wanted; `left` says how many.
              *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
@@ -9310,7 +9310,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `UNIT_INCOMPLETE`: The choice has a part of a unit that is sold only as a whole (a table, a box, a couple seat); `seatIds` names the other seats.
+             * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
