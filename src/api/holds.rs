@@ -10,7 +10,7 @@ use crate::api::choice::{
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
-use crate::api::places::{AreaChoice, SeatChoice, SeatsAndAreas, hold_places};
+use crate::api::places::{AreaChoice, OnlyAreas, SeatChoice, SeatsAndAreas, hold_places};
 use crate::api::ticket_types::{TypedSeat, charge, priced_choices};
 use crate::api::views::{HoldView, claimed, moment};
 use crate::domain::catalog::MatchStatus;
@@ -39,17 +39,22 @@ pub struct HoldInput {
 #[serde(untagged)]
 pub enum HoldChoice {
     These(TheseSeats),
-    Places(SeatsAndAreas),
+    Seats(SeatsAndAreas),
+    Areas(OnlyAreas),
     Best(BestSeats),
 }
 
 impl HoldInput {
     fn choice(self) -> ApiResult<HoldChoice> {
-        let places = SeatsAndAreas::of(self.seats, self.areas);
-        match (self.seat_ids, places, self.best_available) {
-            (Some(seat_ids), None, None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
-            (None, Some(places), None) => Ok(HoldChoice::Places(places)),
-            (None, None, Some(best_available)) => {
+        let Self { seat_ids, seats, areas, best_available } = self;
+        match (seat_ids, seats, areas, best_available) {
+            (Some(seat_ids), None, None, None) => Ok(HoldChoice::These(TheseSeats { seat_ids })),
+            (None, Some(seats), areas, None) => {
+                let areas = areas.unwrap_or_default();
+                Ok(HoldChoice::Seats(SeatsAndAreas { seats, areas }))
+            }
+            (None, None, Some(areas), None) => Ok(HoldChoice::Areas(OnlyAreas { areas })),
+            (None, None, None, Some(best_available)) => {
                 Ok(HoldChoice::Best(BestSeats { best_available }))
             }
             _ => {
@@ -141,15 +146,16 @@ pub async fn hold(
             let seats = seat_ids.into_iter().map(|seat| (seat, None)).collect();
             hold_seats(&services, &user, id, seats, operation).await?
         }
-        HoldChoice::Places(places) => {
+        HoldChoice::Seats(choice) => {
             let (_, site) = services.fixture_with_site(id)?;
-            let seats = places.named_seats(&site)?;
-            match places.areas.is_empty() {
-                true => hold_seats(&services, &user, id, seats, operation).await?,
-                false => {
-                    hold_places(&services, &user, id, (seats, &places.areas), operation).await?
-                }
+            let seats = choice.named_seats(&site)?;
+            match choice.areas.as_slice() {
+                [] => hold_seats(&services, &user, id, seats, operation).await?,
+                areas => hold_places(&services, &user, id, (seats, areas), operation).await?,
             }
+        }
+        HoldChoice::Areas(OnlyAreas { areas }) => {
+            hold_places(&services, &user, id, (vec![], &areas), operation).await?
         }
         HoldChoice::Best(BestSeats { best_available }) => {
             hold_best(&services, &user, id, best_available, operation).await?

@@ -23,11 +23,18 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeatsAndAreas {
+    #[schema(min_items = 1, max_items = 100)]
+    pub seats: Vec<SeatChoice>,
     #[serde(default)]
     #[schema(max_items = 100)]
-    seats: Vec<SeatChoice>,
-    #[serde(default)]
-    #[schema(max_items = 100)]
+    pub areas: Vec<AreaChoice>,
+}
+
+/// Places of areas, all of them or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OnlyAreas {
+    #[schema(min_items = 1, max_items = 100)]
     pub areas: Vec<AreaChoice>,
 }
 
@@ -60,19 +67,9 @@ pub struct AreaChoice {
 }
 
 impl SeatsAndAreas {
-    /// `None` when the input has neither.
-    pub fn of(seats: Option<Vec<SeatChoice>>, areas: Option<Vec<AreaChoice>>) -> Option<Self> {
-        let (seats, areas) = match (seats, areas) {
-            (None, None) => return None,
-            (seats, areas) => (seats.unwrap_or_default(), areas.unwrap_or_default()),
-        };
-        Some(Self { seats, areas })
-    }
-
-    /// The seats that are meant, in their order. Without areas there must be some.
+    /// The seats that are meant, in their order.
     pub fn named_seats(&self, site: &KnownSite) -> ApiResult<Vec<TypedSeat>> {
-        let least = usize::from(self.areas.is_empty());
-        if !(least..=SEATS_PER_CALL_MAX).contains(&self.seats.len()) {
+        if !(1..=SEATS_PER_CALL_MAX).contains(&self.seats.len()) {
             let message = format!("must name 1 to {SEATS_PER_CALL_MAX} seats");
             return Err(ApiError::field("seats", message));
         }
@@ -116,6 +113,10 @@ fn quantities(
     site: &KnownSite,
     areas: &[AreaChoice],
 ) -> ApiResult<BTreeMap<AreaId, usize>> {
+    if !(1..=SEATS_PER_CALL_MAX).contains(&areas.len()) {
+        let message = format!("must name 1 to {SEATS_PER_CALL_MAX} areas");
+        return Err(ApiError::field("areas", message));
+    }
     let (mut errors, mut wanted) = (Vec::new(), BTreeMap::new());
     let is_known = |code: &str| {
         let list = fixture.prices.as_ref();

@@ -56,9 +56,12 @@ export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/ev
 /** What everybody pays. Null or a 404 if the match sells at the prices of its plan. */
 export const fetchPrices = (match: string) => request<Prices | null>(`/api/matches/${match}/prices`);
 
+type AreaRequest = { areaId: number; quantity: number; type?: string };
+
 export type HoldRequest =
   | { seatIds: number[] }
-  | { seats: { seatId: number; type?: string }[]; areas: { areaId: number; quantity: number; type?: string }[] }
+  | { seats: { seatId: number; type?: string }[]; areas: AreaRequest[] }
+  | { areas: AreaRequest[] }
   | { bestAvailable: BestAvailable };
 
 export const createHold = (match: string, body: HoldRequest, key: string) =>

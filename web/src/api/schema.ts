@@ -2017,7 +2017,7 @@ export interface components {
             price: number;
         };
         /** @description The seats to hold. */
-        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["SeatsAndAreas"] | components["schemas"]["BestSeats"];
+        HoldChoice: components["schemas"]["TheseSeats"] | components["schemas"]["SeatsAndAreas"] | components["schemas"]["OnlyAreas"] | components["schemas"]["BestSeats"];
         /** @description My holds in a match. */
         HoldList: {
             holds: components["schemas"]["HoldView"][];
@@ -2365,6 +2365,10 @@ export interface components {
          * @default null
          */
         Nothing: unknown;
+        /** @description Places of areas, all of them or none. */
+        OnlyAreas: {
+            areas: components["schemas"]["AreaChoice"][];
+        };
         /** @description What an organiser cancels. */
         OrganiserCancelInput: {
             seatIds?: components["schemas"]["SeatId"][] | null;
@@ -2966,7 +2970,7 @@ export interface components {
         /** @description Seats with their ticket types, and places of areas: all of them or none. */
         SeatsAndAreas: {
             areas?: components["schemas"]["AreaChoice"][];
-            seats?: components["schemas"]["SeatChoice"][];
+            seats: components["schemas"]["SeatChoice"][];
         };
         /** @description How many seats were changed. */
         SeatsDone: {
@@ -3360,6 +3364,7 @@ export type Method = components['schemas']['Method'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
 export type Nothing = components['schemas']['Nothing'];
+export type OnlyAreas = components['schemas']['OnlyAreas'];
 export type OrganiserCancelInput = components['schemas']['OrganiserCancelInput'];
 export type PasswordInput = components['schemas']['PasswordInput'];
 export type PaymentStatus = components['schemas']['PaymentStatus'];

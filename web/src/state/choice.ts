@@ -151,6 +151,7 @@ export function holdOf(
   if (areas.length === 0 && seats.every(({ type }) => type === usual || type === null)) {
     return { seatIds: seats.map(({ seatId }) => seatId) };
   }
+  if (seats.length === 0) return { areas: areas.map(withType) };
   return { seats: seats.map(withType), areas: areas.map(withType) };
 }
 
