@@ -58,3 +58,122 @@ impl Ranking {
         apart.take(most).map(Iterator::collect).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::choosing::{companions_alone, missing_of_units};
+    use crate::domain::ids::{AreaId, SeatId};
+    use crate::domain::plan::{ACCESSIBLE, PlanIndex, SitePlan};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const PLACES: u32 = 20;
+
+    /// Rows of runs of (units, seats of a unit, joined). Each third seat of a run without units is
+    /// accessible, and the seat behind it is for a companion. Area 2 has places.
+    fn house(rows: &[Vec<(u32, u32, bool)>]) -> SitePlan {
+        let (mut next, mut accessible, mut companion) = (1, vec![], vec![]);
+        let mut row = |(at, runs): (usize, &Vec<(u32, u32, bool)>)| -> Value {
+            let run = |(run, (units, unit, joined)): (usize, &(u32, u32, bool))| {
+                let (first, seats) = (next, units * unit);
+                next += seats + 1;
+                if *unit == 1 {
+                    accessible.extend((first..first + seats).filter(|seat| seat % 6 == 0));
+                    companion.extend((first..first + seats).filter(|seat| seat % 6 == 1));
+                }
+                json!({"firstSeatId": first, "seats": seats, "unitSeats": unit, "joined": joined,
+                    "firstNumber": first, "from": [run * 30, at], "to": [run * 30 + 20, at]})
+            };
+            let runs: Vec<Value> = runs.iter().enumerate().map(run).collect();
+            json!({"label": at.to_string(), "runs": runs})
+        };
+        let rows: Vec<Value> = rows.iter().enumerate().map(&mut row).collect();
+        let outline = json!([[0, 0], [1, 0], [1, 1]]);
+        let area = |id: u32, block: Value| {
+            json!({"id": id, "name": id.to_string(), "sections": [
+                {"id": id, "name": "S", "blocks": [block]}]})
+        };
+        let seats = json!({"id": 1, "name": "A", "grade": "A", "outline": outline, "rows": rows,
+            "attributes": {"accessible": accessible, "companion": companion}});
+        let lawn = json!({"id": 2, "name": "L", "grade": "A", "outline": outline,
+            "places": {"firstSeatId": 10_000, "count": PLACES}});
+        let plan = json!({"name": "H", "focus": [0, -5],
+            "grades": [{"code": "A", "name": "A", "price": 1000, "color": "#000000"}],
+            "areas": [area(1, seats), area(2, lawn)]});
+        serde_json::from_value(plan).unwrap()
+    }
+
+    /// Whether the wish can be had side by side: every window of every group is tried.
+    fn can_be_had(index: &PlanIndex, wish: &Wish, free: &FreeSeats) -> bool {
+        let accessible = index.with_attribute(ACCESSIBLE);
+        index.groups().any(|group| {
+            let spare = (group.positions.len() + 1).saturating_sub(wish.count) as u32;
+            (0..spare).any(|at| {
+                let start = group.positions.start + at;
+                let window = start..start + wish.count as u32;
+                let is_accessible = |seat: &u32| accessible.is_some_and(|set| set.contains(*seat));
+                let asked = window.clone().filter(is_accessible).count() == wish.accessible;
+                let on_request = window.clone().any(|seat| index.on_request().contains(seat));
+                let seats: Vec<SeatId> = window.clone().map(|seat| index.seat_at(seat)).collect();
+                window.clone().all(|seat| free.contains(seat))
+                    && asked
+                    && (wish.accessible > 0 || !on_request)
+                    && missing_of_units(index, &seats).is_empty()
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_proposed_may_be_held_and_whatever_may_be_held_is_found(
+            rows in prop::collection::vec(prop::collection::vec(
+                (1_u32..8, prop_oneof![3 => Just(1_u32), 1 => Just(2), 1 => Just(4)], any::<bool>()),
+                1..4), 1..5),
+            taken in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+            (count, accessible) in (1_usize..6, 0_usize..3),
+            adjacent in any::<bool>(),
+        ) {
+            let plan = house(&rows);
+            prop_assert_eq!(plan.check(), vec![]);
+            let (index, ranking) = (PlanIndex::new(&plan), Ranking::new(&PlanIndex::new(&plan)));
+            let mut free = FreeSeats::new(index.seat_count(), |_| true);
+            taken.iter().for_each(|at| free.remove(at.index(index.seat_count() as usize) as u32));
+            let accessible = accessible.min(count);
+            let wish = Wish { accessible, adjacent, ..Wish::seats(count) };
+            let found = ranking.propose(&wish, 8, &free);
+            let mut seen = BTreeSet::new();
+            for choice in &found {
+                prop_assert_eq!(choice.len(), count);
+                prop_assert!(choice.iter().all(|seat| free.contains(*seat) && seen.insert(*seat)));
+                let seats: Vec<SeatId> = choice.iter().map(|seat| index.seat_at(*seat)).collect();
+                prop_assert_eq!(missing_of_units(&index, &seats), vec![]);
+                prop_assert!(seats.iter().all(|seat| !index.is_place(*seat)));
+                if accessible == 0 {
+                    prop_assert!(choice.iter().all(|seat| !index.on_request().contains(*seat)));
+                }
+                prop_assert_eq!(companions_alone(&index, &seats), vec![]);
+                if adjacent {
+                    let group = index.group_of(seats[0]).unwrap().positions;
+                    prop_assert!(choice.windows(2).all(|pair| pair[1] == pair[0] + 1));
+                    prop_assert!(choice.iter().all(|seat| group.contains(seat)));
+                }
+            }
+            if found.is_empty() {
+                prop_assert!(!can_be_had(&index, &wish, &free), "a choice was missed");
+            }
+            let area = Some(AreaId(2));
+            let lawn = Wish { area, places: true, ..Wish::seats(count) };
+            let found = ranking.propose(&lawn, 100, &free);
+            let left = (0..index.seat_count())
+                .filter(|seat| free.contains(*seat) && index.is_place(index.seat_at(*seat)))
+                .count();
+            prop_assert_eq!(found.len(), left / count);
+            let mut seen = BTreeSet::new();
+            let is_free_place = found.iter().flatten().all(|seat| {
+                free.contains(*seat) && index.is_place(index.seat_at(*seat)) && seen.insert(*seat)
+            });
+            prop_assert!(is_free_place);
+        }
+    }
+}

@@ -354,17 +354,3 @@ fn a_site_has_at_most_200_000_seats_and_5_000_blocks() {
     refused("/areas", "5000 blocks, not 5001", many(5_001, 1));
     refused("/areas", "200000 seats, not 210000", many(5_000, 21));
 }
-
-#[test]
-fn the_example_of_the_page_for_administrators_is_good() {
-    let page = include_str!("../../../docs/SITE-PLAN.md");
-    let (_, rest) = page.split_once("```json\n").expect("the page has an example");
-    let (example, _) = rest.split_once("```").expect("the example ends");
-    let plan: SitePlan = serde_json::from_str(example).expect("the example is a plan");
-    assert_eq!(plan.check(), vec![]);
-    let index = super::PlanIndex::new(&plan);
-    assert_eq!(index.seat_count(), 13);
-    let label = index.label(SeatId(1_020_103)).unwrap();
-    assert_eq!(label.english, "Infield Away 102, row A, seat 5");
-    assert_eq!(label.korean, "Infield Away 102 블록 A열 5번");
-}

@@ -5,6 +5,8 @@ mod alike;
 mod arc;
 mod check;
 mod check_drawing;
+#[cfg(test)]
+mod check_parts_tests;
 mod check_rows;
 #[cfg(test)]
 mod check_tests;
