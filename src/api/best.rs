@@ -82,7 +82,7 @@ pub async fn hold_best(
         Ok(priced.take(CHOICES_MAX).collect())
     };
     let refuse = |feed: &MatchFeed| match none_left {
-        (true, Some(area)) => area_full(area, feed),
+        (true, Some(area)) => area_full((area, None), feed),
         _ => ErrorCode::SoldOut.into(),
     };
     want.hold(propose, refuse).await

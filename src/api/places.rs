@@ -6,12 +6,13 @@ use crate::api::auth::User;
 use crate::api::choice::{SEATS_PER_CALL_MAX, refuse_odd_choice, refuse_unverified};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::one_of::{CHOICES_MAX, Choices, Want};
-use crate::api::ticket_types::{TypedSeat, charge, priced_choices};
+use crate::api::ticket_types::{TypedSeat, charge, priced_choices, refuse_type};
 use crate::api::views::HoldView;
 use crate::domain::best::Wish;
 use crate::domain::bill::Charge;
 use crate::domain::catalog::Match;
-use crate::domain::ids::{AreaId, MatchId, SeatId};
+use crate::domain::ids::{AreaId, BlockId, MatchId, SeatId};
+use crate::domain::plan::Group;
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use crate::live::match_feed::MatchFeed;
@@ -58,6 +59,9 @@ pub struct SeatChoice {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AreaChoice {
     area_id: AreaId,
+    /// Only in this block of the area.
+    #[schema(nullable = false)]
+    block_id: Option<BlockId>,
     #[schema(minimum = 1, maximum = 100)]
     quantity: u32,
     /// As that of a seat.
@@ -102,9 +106,12 @@ pub fn is_without_seats(site: &KnownSite, area: AreaId) -> bool {
 }
 
 /// The refusal of more places than an area has.
-pub fn area_full(area: AreaId, feed: &MatchFeed) -> ApiError {
-    ApiError::area_full(area, feed.places_left(area))
+pub fn area_full((area, block): Spot, feed: &MatchFeed) -> ApiError {
+    ApiError::area_full(area, feed.places_left(area, block))
 }
+
+/// Where places are wanted: in an area, or in one of its blocks.
+pub type Spot = (AreaId, Option<BlockId>);
 
 /// Refuses areas that have no places, and wrong quantities. Returns how many places of each area
 /// are wanted.
@@ -112,31 +119,43 @@ fn quantities(
     fixture: &Match,
     site: &KnownSite,
     areas: &[AreaChoice],
-) -> ApiResult<BTreeMap<AreaId, usize>> {
+) -> ApiResult<BTreeMap<Spot, usize>> {
     if !(1..=SEATS_PER_CALL_MAX).contains(&areas.len()) {
         let message = format!("must name 1 to {SEATS_PER_CALL_MAX} areas");
         return Err(ApiError::field("areas", message));
     }
     let (mut errors, mut wanted) = (Vec::new(), BTreeMap::new());
-    let is_known = |code: &str| {
-        let list = fixture.prices.as_ref();
-        list.is_some_and(|list| list.type_of(Some(code)).is_some())
-    };
     for (number, area) in areas.iter().enumerate() {
-        if let Some(code) = area.ticket_type.as_deref().filter(|code| !is_known(code)) {
-            let message = format!("the match has no ticket type {code}");
-            errors.push(FieldError { field: format!("areas[{number}].type"), message });
+        let (id, block) = (area.area_id, area.block_id);
+        let is_there =
+            |places: &Group| places.area == id && block.is_none_or(|block| block == places.block);
+        let place = site.index.places().find(is_there);
+        if let Some(place) = place {
+            let place = site.index.seat_at(place.positions.start);
+            if let Err(message) = refuse_type(fixture, site, place, area.ticket_type.as_deref()) {
+                errors.push(FieldError { field: format!("areas[{number}].type"), message });
+            }
+        } else {
+            let message = match block {
+                Some(block) => format!("area {id} of the site has no block {block} without seats"),
+                None => format!("the site has no area {id} without seats"),
+            };
+            errors.push(FieldError { field: format!("areas[{number}].areaId"), message });
         }
         let quantity = area.quantity as usize;
         if !(1..=SEATS_PER_CALL_MAX).contains(&quantity) {
             let message = format!("must be 1 to {SEATS_PER_CALL_MAX}");
             errors.push(FieldError { field: format!("areas[{number}].quantity"), message });
         }
-        if !site.index.places().any(|places| places.area == area.area_id) {
-            let message = format!("the site has no area {} without seats", area.area_id);
-            errors.push(FieldError { field: format!("areas[{number}].areaId"), message });
+        let is_mixed = |(other, known): &Spot| *other == id && known.is_some() != block.is_some();
+        if wanted.keys().any(is_mixed) {
+            let message = "name a block in each entry of this area, or in none";
+            errors.push(FieldError {
+                field: format!("areas[{number}].blockId"),
+                message: message.into(),
+            });
         }
-        *wanted.entry(area.area_id).or_default() += quantity;
+        *wanted.entry((id, block)).or_default() += quantity;
     }
     if errors.is_empty() { Ok(wanted) } else { Err(ApiError::fields(errors)) }
 }
@@ -200,30 +219,24 @@ struct Order<'a> {
 
 impl Order<'_> {
     /// The named seats with free places of the areas, in several ways.
-    fn choices(
-        &self,
-        feed: &MatchFeed,
-        quantities: &BTreeMap<AreaId, usize>,
-    ) -> ApiResult<Choices> {
-        let mut found: Vec<BTreeMap<AreaId, Vec<SeatId>>> = vec![BTreeMap::new(); CHOICES_MAX];
-        for (area, quantity) in quantities {
-            let wish = Wish { area: Some(*area), places: true, ..Wish::seats(*quantity) };
+    fn choices(&self, feed: &MatchFeed, quantities: &BTreeMap<Spot, usize>) -> ApiResult<Choices> {
+        let mut found: Vec<BTreeMap<Spot, Vec<SeatId>>> = vec![BTreeMap::new(); CHOICES_MAX];
+        for ((area, block), quantity) in quantities {
+            let spot = Wish { area: Some(*area), block: *block, ..Wish::seats(*quantity) };
+            let wish = Wish { places: true, ..spot };
             let places = feed.propose(&wish, CHOICES_MAX, true);
             found.truncate(places.len());
             for (choice, places) in found.iter_mut().zip(places) {
-                choice.insert(*area, places.seat_ids.clone());
+                choice.insert((*area, *block), places.seat_ids.clone());
             }
         }
         found.into_iter().map(|places| self.priced(places)).collect()
     }
 
-    fn priced(
-        &self,
-        mut places: BTreeMap<AreaId, Vec<SeatId>>,
-    ) -> ApiResult<(Charge, Vec<SeatId>)> {
+    fn priced(&self, mut places: BTreeMap<Spot, Vec<SeatId>>) -> ApiResult<(Charge, Vec<SeatId>)> {
         let mut typed = self.seats.to_vec();
         for area in self.areas {
-            let left = places.entry(area.area_id).or_default();
+            let left = places.entry((area.area_id, area.block_id)).or_default();
             let taken = left.drain(..(area.quantity as usize).min(left.len()));
             typed.extend(taken.map(|place| (place, area.ticket_type.clone())));
         }
@@ -232,14 +245,15 @@ impl Order<'_> {
     }
 
     /// Why the map has no choice.
-    fn refusal(&self, feed: &MatchFeed, quantities: &BTreeMap<AreaId, usize>) -> ApiError {
+    fn refusal(&self, feed: &MatchFeed, quantities: &BTreeMap<Spot, usize>) -> ApiError {
         let named = self.seats.iter().map(|(seat, _)| *seat);
         let lost: Vec<SeatId> = named.filter(|seat| !feed.is_free(*seat)).collect();
         if !lost.is_empty() {
             return ApiError::seat_taken(lost);
         }
-        let full = quantities.iter().find(|(area, count)| feed.places_left(**area) < **count);
-        let area = full.or(quantities.iter().next()).map(|(area, _)| *area);
-        area.map_or(ErrorCode::SoldOut.into(), |area| area_full(area, feed))
+        let is_full =
+            |((area, block), count): &(&Spot, &usize)| feed.places_left(*area, *block) < **count;
+        let full = quantities.iter().find(is_full).or(quantities.iter().next());
+        full.map_or(ErrorCode::SoldOut.into(), |(spot, _)| area_full(*spot, feed))
     }
 }

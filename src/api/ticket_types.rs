@@ -63,6 +63,20 @@ pub fn priced_choices(
     choices.into_iter().filter_map(priced).collect()
 }
 
+/// Why a seat or a place is not sold for a ticket type, for the field that names the type.
+pub fn refuse_type(
+    fixture: &Match,
+    site: &KnownSite,
+    seat: SeatId,
+    code: Option<&str>,
+) -> Result<(), String> {
+    match (&fixture.prices, code) {
+        (Some(list), _) => price_line(list, site, seat, code).map(drop),
+        (None, Some(_)) => Err("the match has no ticket types".to_owned()),
+        (None, None) => Ok(()),
+    }
+}
+
 /// What a seat costs now, or why it has no price.
 fn price_line(
     list: &PriceList,

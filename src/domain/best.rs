@@ -3,7 +3,7 @@
 //! a node; the script in Redis decides.
 
 use crate::domain::free_seats::FreeSeats;
-use crate::domain::ids::{AreaId, SectionId};
+use crate::domain::ids::{AreaId, BlockId, SectionId};
 use crate::domain::plan::{ACCESSIBLE, COMPANION, Group, PlanIndex, Point};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -22,6 +22,8 @@ pub struct Wish {
     pub count: usize,
     /// Only in this area.
     pub area: Option<AreaId>,
+    /// Only in this block.
+    pub block: Option<BlockId>,
     /// Only in these sections; empty means anywhere.
     pub sections: Vec<SectionId>,
     /// Only of the grade with this number (`PlanIndex::grade_number`).
@@ -96,6 +98,7 @@ impl Wish {
         Self {
             count,
             area: None,
+            block: None,
             sections: vec![],
             grade: None,
             adjacent: true,
@@ -107,7 +110,8 @@ impl Wish {
     pub(super) fn fits(&self, group: &Group) -> bool {
         let section = self.sections.is_empty() || self.sections.contains(&group.section);
         let area = self.area.is_none_or(|area| area == group.area);
-        area && section && (self.grade.is_none() || self.grade == group.grade)
+        let block = self.block.is_none_or(|block| block == group.block);
+        area && block && section && (self.grade.is_none() || self.grade == group.grade)
     }
 }
 

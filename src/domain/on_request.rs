@@ -19,7 +19,8 @@ impl Ranking {
     }
 
     /// Accessible seats with their companions side by side. A window with seats for companions goes
-    /// before a window with other seats, because companions sit where they belong.
+    /// before a window with other seats, and before one that takes the companion of a free
+    /// accessible seat beside it.
     pub(super) fn with_accessible(
         &self,
         wish: &Wish,
@@ -40,7 +41,16 @@ impl Ranking {
                     let accessible = count(&self.accessible, &window);
                     if accessible == wish.accessible {
                         let others = wish.count - accessible - count(&self.companions, &window);
-                        found.push((others, self.distance(&window), window));
+                        let ends = [
+                            (window.start, window.start.checked_sub(1)),
+                            (window.end - 1, Some(window.end)),
+                        ];
+                        let robbed = ends.into_iter().filter(|(end, beside)| {
+                            let is_wanted =
+                                |seat: u32| run.contains(&seat) && self.accessible.contains(seat);
+                            self.companions.contains(*end) && beside.is_some_and(is_wanted)
+                        });
+                        found.push((others + robbed.count(), self.distance(&window), window));
                     }
                 }
             }
@@ -122,6 +132,21 @@ mod tests {
                     && missing_of_units(index, &seats).is_empty()
             })
         })
+    }
+
+    #[test]
+    fn no_free_accessible_seat_loses_its_companion() {
+        let mut plan = serde_json::to_value(house(&[vec![(4, 1, false)]])).unwrap();
+        let row =
+            json!({"label": "W", "firstSeatId": 1, "seats": 4, "from": [-2, 0], "to": [2, 0]});
+        let block = plan.pointer_mut("/areas/0/sections/0/blocks/0").unwrap();
+        block["rows"] = json!([row]);
+        block["attributes"] = json!({"accessible": [1, 3], "companion": [2, 4]});
+        let index = PlanIndex::new(&serde_json::from_value(plan).unwrap());
+        let free = FreeSeats::new(index.seat_count(), |_| true);
+        let wish = Wish { accessible: 1, ..Wish::seats(2) };
+        let found = Ranking::new(&index).propose(&wish, 2, &free);
+        assert_eq!(found, [[0, 1], [2, 3]]);
     }
 
     proptest! {

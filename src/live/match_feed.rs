@@ -5,7 +5,8 @@ use crate::domain::best::Wish;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::fact::Fields;
 use crate::domain::free_seats::SharedSeats;
-use crate::domain::ids::{AreaId, MatchId, SeatId};
+use crate::domain::ids::{AreaId, BlockId, MatchId, SeatId};
+use crate::domain::plan::Group;
 use crate::domain::position::{EventId, StreamId};
 use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::{Catalog, KnownSite};
@@ -208,10 +209,12 @@ impl MatchFeed {
         self.site.index.position(seat).is_some_and(|position| self.free.contains(position))
     }
 
-    /// How many places without seats an area has left.
-    pub fn places_left(&self, area: AreaId) -> usize {
+    /// How many places without seats an area has left, or one of its blocks.
+    pub fn places_left(&self, area: AreaId, block: Option<BlockId>) -> usize {
         let free = self.free.copy();
-        let places = self.site.index.places().filter(|places| places.area == area);
+        let is_there =
+            |places: &Group| places.area == area && block.is_none_or(|block| block == places.block);
+        let places = self.site.index.places().filter(is_there);
         places.flat_map(|places| free.runs(places.positions)).map(|run| run.len()).sum()
     }
 

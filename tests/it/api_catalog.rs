@@ -46,7 +46,8 @@ async fn an_unchanged_site_is_not_sent_again() {
         assert_eq!(again.bytes().await.unwrap().len(), 0);
     }
     let seats = guest.get(&format!("{base}/blocks/2/seats")).await.expect(200);
-    let first = json!({"id": 21, "row": "1", "number": 1, "grade": "RED", "price": 20000,
+    let first = json!({"id": 21, "row": "1", "number": 1, "name": "1", "grade": "RED",
+        "price": 20000,
         "label": "Infield Home 102, row 1, seat 1", "labelKo": "Infield Home 102 블록 1열 1번"});
     assert_eq!((&seats["seats"][0], seats["seats"].as_array().unwrap().len()), (&first, 5));
     let mut changed = plan();

@@ -134,7 +134,7 @@ async fn a_hold_with_an_unknown_seat_holds_nothing() {
         (json!({"seatIds": [4_294_967_297_u64]}), "seatIds[0]"),
         (json!({"seatIds": null}), "seatIds"),
         (json!({"seatIds": [1], "bestAvailable": {"count": 1}}), "seatIds"),
-        (json!({"seatIds": [1], "seats": [2]}), "seats"),
+        (json!({"seatIds": [1], "seats": [2]}), "seats[0]"),
         (json!({}), "seatIds"),
         (json!([]), "body"),
         (json!([[1]]), "body"),

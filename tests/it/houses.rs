@@ -219,6 +219,9 @@ async fn seats_and_places_are_held_together_or_not_at_all() {
     hold(&sale, &json!({"seatIds": [1001]})).await.refused(400, "VALIDATION");
     let stalls = json!({"areas": [{"areaId": 1, "quantity": 1}]});
     hold(&sale, &stalls).await.refused(400, "VALIDATION");
+    let typed = json!({"areas": [{"areaId": 9, "quantity": 1, "type": "CHILD"}]});
+    let problem = hold(&sale, &typed).await.refused(400, "VALIDATION");
+    assert_eq!(problem["errors"][0]["field"], "areas[0].type");
     // The best of the lawn are places. The best of the house are none.
     release(&sale, &held).await;
     let lawn = best(&sale, json!({"count": 2, "areaId": 9})).await;

@@ -131,7 +131,7 @@ test('places of a dance floor are held by their number, and the map shows how ma
   await clickMap(page, [-3.5, 7]);
   const asked = page.waitForRequest('**/holds');
   await page.getByTestId('hold').click();
-  expect((await asked).postDataJSON()).toEqual({ seats: [{ seatId: 1101 }], areas: [{ areaId: 2, quantity: 2 }] });
+  expect((await asked).postDataJSON()).toEqual({ seats: [{ seatId: 1101 }], areas: [{ areaId: 2, blockId: 31, quantity: 2 }] });
   const held = page.getByTestId('held');
   await expect(held.locator('.lines li')).toHaveText([/row 1, seat 7/, /Dance floor × 2/]);
 

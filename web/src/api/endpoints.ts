@@ -56,7 +56,7 @@ export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/ev
 /** What everybody pays. Null or a 404 if the match sells at the prices of its plan. */
 export const fetchPrices = (match: string) => request<Prices | null>(`/api/matches/${match}/prices`);
 
-type AreaRequest = { areaId: number; quantity: number; type?: string };
+type AreaRequest = { areaId: number; blockId: number; quantity: number; type?: string };
 
 export type HoldRequest =
   | { seatIds: number[] }

@@ -1213,6 +1213,8 @@ export interface components {
         /** @description Places of an area without seats. */
         AreaChoice: {
             areaId: components["schemas"]["AreaId"];
+            /** @description Only in this block of the area. */
+            blockId?: components["schemas"]["BlockId"];
             /** Format: int32 */
             quantity: number;
             /** @description As that of a seat. */

@@ -137,6 +137,7 @@ export function holdOfChoice(table: SeatTable): HoldRequest {
   const seats = chosen.value.map((seat) => ({ seatId: table.ids[seat], type: typeOfSeat(table, seat) }));
   return holdOf(seats, chosenAreas.value.map(({ block, type, quantity }) => ({
     areaId: table.areaIdOf(table.blocks[block]),
+    blockId: table.blocks[block].id,
     quantity,
     type,
   })));
@@ -145,7 +146,7 @@ export function holdOfChoice(table: SeatTable): HoldRequest {
 /** A hold in its short form, unless a seat or place needs the long one. */
 export function holdOf(
   seats: { seatId: number; type: string | null }[],
-  areas: { areaId: number; quantity: number; type: string | null }[],
+  areas: { areaId: number; blockId: number; quantity: number; type: string | null }[],
 ): HoldRequest {
   const usual = ticketTypes.value[0]?.code ?? null;
   if (areas.length === 0 && seats.every(({ type }) => type === usual || type === null)) {
