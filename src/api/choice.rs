@@ -78,6 +78,11 @@ pub fn refuse_odd_choice(site: &KnownSite, seats: &[SeatId]) -> ApiResult<()> {
         return Err(ApiError::field("seatIds", message));
     }
     refuse_parts_of_units(site, seats)?;
+    refuse_companions_alone(site, seats)
+}
+
+/// Refuses seats for companions without an accessible seat.
+pub fn refuse_companions_alone(site: &KnownSite, seats: &[SeatId]) -> ApiResult<()> {
     match companions_alone(&site.index, seats) {
         alone if alone.is_empty() => Ok(()),
         alone => Err(ApiError::with_seats(ErrorCode::AccessibleOnly, alone)),

@@ -2,7 +2,9 @@
 
 use crate::api::Services;
 use crate::api::auth::User;
-use crate::api::choice::{priced, refuse_parts_of_units, seat_ids, some_seat_ids};
+use crate::api::choice::{
+    priced, refuse_companions_alone, refuse_parts_of_units, seat_ids, some_seat_ids,
+};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
@@ -120,6 +122,7 @@ pub async fn create(
         ReserveChoice::Seats(seats) => {
             let priced = priced(&site, &seats.seat_ids)?;
             refuse_parts_of_units(&site, &seats.seat_ids)?;
+            refuse_companions_alone(&site, &seats.seat_ids)?;
             Source::Seats(priced)
         }
     };

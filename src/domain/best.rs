@@ -130,7 +130,7 @@ impl Ranking {
         let mut groups: Vec<RankedGroup> = index.groups().map(ranked).collect();
         groups.sort_by(|left, right| left.nearest.total_cmp(&right.nearest));
         let set = |name| index.with_attribute(name).cloned();
-        let none = || FreeSeats::new(index.seat_count(), |_| false);
+        let none = || FreeSeats::empty(index.seat_count());
         let on_request = index.on_request();
         Self {
             points,

@@ -20,6 +20,11 @@ impl FreeSeats {
         Self(words)
     }
 
+    /// A set without seats, for positions below `seats`.
+    pub fn empty(seats: u32) -> Self {
+        Self(vec![0; seats.div_ceil(BITS) as usize])
+    }
+
     /// Whether the seat at a position is free.
     pub fn contains(&self, position: u32) -> bool {
         self.0[(position / BITS) as usize] >> (position % BITS) & 1 == 1

@@ -18,6 +18,21 @@ impl Ranking {
         choices.take(most).collect()
     }
 
+    /// How many free accessible seats beside a window lose the last seat for a companion to it.
+    fn robbed(&self, window: &Range<u32>, run: &Range<u32>) -> usize {
+        let is_of = |set: &FreeSeats, seat: Option<u32>| {
+            seat.is_some_and(|seat| run.contains(&seat) && set.contains(seat))
+        };
+        let (first, last) = (window.start, window.end - 1);
+        let left = [Some(first), first.checked_sub(1), first.checked_sub(2)];
+        let ends = [left, [Some(last), Some(last + 1), Some(last + 2)]];
+        let robs = |[end, beside, behind]: &[Option<u32>; 3]| {
+            let takes = is_of(&self.companions, *end) && is_of(&self.accessible, *beside);
+            takes && !is_of(&self.companions, *behind)
+        };
+        ends.iter().filter(|end| robs(end)).count()
+    }
+
     /// Accessible seats with their companions side by side. A window with seats for companions goes
     /// before a window with other seats, and before one that takes the companion of a free
     /// accessible seat beside it.
@@ -41,16 +56,8 @@ impl Ranking {
                     let accessible = count(&self.accessible, &window);
                     if accessible == wish.accessible {
                         let others = wish.count - accessible - count(&self.companions, &window);
-                        let ends = [
-                            (window.start, window.start.checked_sub(1)),
-                            (window.end - 1, Some(window.end)),
-                        ];
-                        let robbed = ends.into_iter().filter(|(end, beside)| {
-                            let is_wanted =
-                                |seat: u32| run.contains(&seat) && self.accessible.contains(seat);
-                            self.companions.contains(*end) && beside.is_some_and(is_wanted)
-                        });
-                        found.push((others + robbed.count(), self.distance(&window), window));
+                        let robbed = self.robbed(&window, &run);
+                        found.push((others + robbed, self.distance(&window), window));
                     }
                 }
             }
@@ -145,7 +152,9 @@ mod tests {
         let index = PlanIndex::new(&serde_json::from_value(plan).unwrap());
         let free = FreeSeats::new(index.seat_count(), |_| true);
         let wish = Wish { accessible: 1, ..Wish::seats(2) };
-        let found = Ranking::new(&index).propose(&wish, 2, &free);
+        let mut found = Ranking::new(&index).propose(&wish, 2, &free);
+        // Both are equally far from the focus.
+        found.sort_unstable();
         assert_eq!(found, [[0, 1], [2, 3]]);
     }
 

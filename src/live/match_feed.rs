@@ -170,7 +170,7 @@ impl MatchFeed {
             None => map.snapshot(index, subject),
         });
         let for_newcomers = for_newcomers.collect();
-        Update { for_watchers, for_newcomers, id: Some(map.id()) }
+        Update { for_watchers, for_newcomers, id: Some(map.flushed_id()) }
     }
 
     /// Waits for the flush after a cursor, or for the end of the match.

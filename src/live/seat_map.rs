@@ -214,8 +214,15 @@ impl SeatMap {
     }
 
     /// The id of an event at the position of the map.
-    pub(super) fn id(&self) -> EventId {
+    fn id(&self) -> EventId {
         EventId { position: self.position, plan: self.plan }
+    }
+
+    /// The id of the last flush. A snapshot may be later, because it has changes that no flush has
+    /// told yet. A client that gets them a second time is at the same state.
+    pub(super) fn flushed_id(&self) -> EventId {
+        let position = Position { id: self.flushed_upto, ..self.position };
+        EventId { position, plan: self.plan }
     }
 
     /// The flushes that a client has missed since the event `last`; `None` when they are not kept.

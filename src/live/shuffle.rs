@@ -1,11 +1,11 @@
 //! Tests of the order of events: a map changes while connections come, are slow, and go, in orders
 //! that `shuttle` chooses. All parts but the network are the real ones.
 
-use crate::domain::catalog::{Match, MatchStatus, Site};
+use crate::domain::catalog::{Match, Site};
 use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SeatId, SiteId};
 use crate::domain::position::{EventId, Position, StreamId};
-use crate::domain::queue::LineState;
+use crate::domain::queue::{LineState, QueueSettings};
 use crate::engine::snapshot::Snapshot;
 use crate::live::catalog::KnownSite;
 use crate::live::frame::{LAST_CHUNK, Scope, Subject};
@@ -89,29 +89,10 @@ fn site() -> std::sync::Arc<KnownSite> {
 }
 
 fn fixture(site: &KnownSite) -> Match {
-    Match {
-        id: MatchId::new(Partition(0)),
-        version: 1,
-        site_id: site.site.id,
-        stadium: "Small".to_owned(),
-        home_team: "LG Twins".to_owned(),
-        away_team: "Doosan Bears".to_owned(),
-        starts_at: jiff::Timestamp::UNIX_EPOCH,
-        status: MatchStatus::Open,
-        queue: Default::default(),
-        sale_opens_at: None,
-        sale_closes_at: None,
-        draw_seed: None,
-        drawn: None,
-        orphan_rule: false,
-        moved: false,
-        refundable_until: None,
-        refund_fees: vec![],
-        one_hold_per_user: false,
-        holds_need_verified_email: false,
-        prices: None,
-        archived: false,
-    }
+    let fixture = json!({"id": MatchId::new(Partition(0)), "version": 1, "siteId": site.site.id,
+        "stadium": "Small", "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+        "startsAt": "1970-01-01T00:00:00Z", "status": "OPEN", "queue": QueueSettings::default()});
+    serde_json::from_value(fixture).unwrap()
 }
 
 /// Change `number`: the seats are held one after the other, then given back.
@@ -336,6 +317,43 @@ fn a_snapshot_that_does_not_fit_into_the_buffer_is_sent_once() {
         let count = |event: &str| text.matches(event).count();
         assert_eq!((count("event: snapshot"), count("event: changes")), (1, 1), "{text}");
         assert_eq!(read(&bytes, 0), truth(1));
+    };
+    shuttle::check_random(run_once, 1);
+}
+
+/// The rule: a newcomer between a change and its flush makes nobody else miss the change.
+#[test]
+fn a_newcomer_before_a_flush_takes_no_change_from_a_slow_connection() {
+    let site = site();
+    let run_once = move || {
+        let fixture = fixture(&site);
+        let feed = MatchFeed::new(&fixture, site.clone(), &snapshot(0), &[]);
+        let feed = std::sync::Arc::new(feed);
+        let shard = std::sync::Arc::new(Shard::<TestPipe>::default());
+        let slots = Slots::new(metrics::Gauge::noop());
+        let mut task = ShardTask::new(shard.clone());
+        let (slow, newcomer) = (TestPipe::new(9999), TestPipe::new(9999));
+        let come = |pipe: &TestPipe| {
+            shard.take(pipe.clone(), HEAD.clone(), watcher(&feed, &slots, None));
+        };
+        come(&slow);
+        shuttle::future::block_on(async {
+            task.turn().await;
+            feed.apply(&[entry(1)]).unwrap();
+            come(&newcomer);
+            task.turn().await;
+            slow.make_room(0);
+            feed.flush();
+            shard.notify(fixture.id);
+            task.turn().await;
+            slow.make_room(9999);
+            task.retry().await;
+        });
+        task.end();
+        for (name, pipe) in [("slow", &slow), ("newcomer", &newcomer)] {
+            let bytes = pipe.0.lock().unwrap().bytes.clone();
+            assert_eq!(read(&bytes, 0), truth(1), "{name}: {}", String::from_utf8_lossy(&bytes));
+        }
     };
     shuttle::check_random(run_once, 1);
 }

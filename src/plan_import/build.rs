@@ -1,6 +1,6 @@
 //! Makes a site plan of a drawing: scales it, puts blocks into sections and areas, gives ids.
 
-use super::drawing::{Drawing, DrawnBlock, DrawnSeat, Faults, Form, Spot};
+use super::drawing::{Drawing, DrawnBlock, DrawnSeat, Faults, Form, GRADES_MAX, Spot};
 use super::geometry::{Bounds, bounds};
 use super::grades::grades;
 use super::outlines::around;
@@ -9,7 +9,7 @@ use crate::domain::ids::{AreaId, BlockId, SeatId, SectionId};
 use crate::domain::plan::{
     Area, Block, Circle, Floor, Grade, MapText, Places, Point, Row, Section, Shape, SitePlan,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The distance of neighbours in metres, for forms whose units are not metres.
 const SEAT_SPACING: f64 = 0.5;
@@ -19,6 +19,8 @@ const FOCUS_METRES: f64 = 2.0;
 const TEXT_METRES: std::ops::RangeInclusive<f64> = 0.1..=100.0;
 /// The most seats and places of a plan. Larger files are refused before they are built.
 const SEATS_MAX: usize = 200_000;
+const BLOCKS_MAX: usize = 5_000;
+const FLOORS_MAX: usize = 20;
 
 pub(super) fn build(
     mut drawing: Drawing,
@@ -32,6 +34,16 @@ pub(super) fn build(
         faults.add("", "The file has no seats and no places.");
     } else if seats > SEATS_MAX {
         faults.add("", format!("A site has at most {SEATS_MAX} seats, not {seats}."));
+    }
+    // The steps below compare blocks, floors and grades with each other.
+    for (count, most, what) in [
+        (drawing.blocks.len(), BLOCKS_MAX, "blocks"),
+        (drawing.grades.len(), GRADES_MAX, "grades"),
+        (floor_count(&drawing), FLOORS_MAX, "floors"),
+    ] {
+        if count > most {
+            faults.add("", format!("A site has at most {most} {what}, not {count}."));
+        }
     }
     if !faults.is_empty() {
         return None;
@@ -232,6 +244,10 @@ fn give_ids(blocks: &mut [DrawnBlock]) {
             take(&mut places.first_id, places.count);
         }
     }
+}
+
+fn floor_count(drawing: &Drawing) -> usize {
+    drawing.blocks.iter().map(|block| block.floor.as_str()).collect::<HashSet<&str>>().len()
 }
 
 /// Puts the grades into the order in which the plan uses them, and leaves out those without seats.

@@ -2,6 +2,9 @@
 
 use crate::domain::plan::PlanFault;
 
+/// The most grades of a plan.
+pub(super) const GRADES_MAX: usize = 100;
+
 /// A point in the units of the file.
 pub(super) type Spot = [f64; 2];
 
@@ -150,6 +153,10 @@ impl Drawing {
     pub(super) fn grade(&mut self, key: &str) -> usize {
         let known = self.grades.iter().position(|grade| grade.key == key);
         known.unwrap_or_else(|| {
+            // The file has too many grades, which is a fault in the end. Nobody needs the others.
+            if self.grades.len() > GRADES_MAX {
+                return self.grades.len() - 1;
+            }
             let (key, name) = (key.to_owned(), key.to_owned());
             self.grades.push(DrawnGrade { key, name, color: None, price: None });
             self.grades.len() - 1

@@ -1,13 +1,17 @@
 //! Reads the plan of another program for an organiser. Nothing is stored: the page shows the plan
 //! and its faults, and then creates a site from it.
 
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Query};
 use crate::api::staff::Manager;
 use crate::domain::plan::{PlanFault, SitePlan};
 use crate::plan_import::{ImportOptions, PlanForm, import_plan};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
+
+/// The turn to read a file.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// The form of the text.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,8 +62,13 @@ pub async fn import(
         return Err(ApiError::field("spacing", "must be 0.1 to 10 metres"));
     }
     let options = ImportOptions { name, prices: vec![], spacing };
+    // A hostile file may take long, and its work cannot be stopped. So only one at a time is read.
+    let Ok(turn) = TURN.try_acquire() else { return Err(ErrorCode::Overloaded.into()) };
     // A large file takes longer than a task may keep its thread.
-    let read = move || import_plan(query.from, &text, &options);
+    let read = move || {
+        let _turn = turn;
+        import_plan(query.from, &text, &options)
+    };
     let read = tokio::task::spawn_blocking(read).await.map_err(ApiError::internal)?;
     Ok(Okay(match read {
         Ok(imported) => {

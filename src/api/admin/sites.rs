@@ -53,7 +53,7 @@ pub async fn create(
     key: IdempotencyKey,
     input: Input<SitePlan>,
 ) -> ApiResult<Created<SiteSummary>> {
-    check(&input.value)?;
+    check(&input.value).await?;
     let operation = key.operation(&admin.id.key(), "create site", &input);
     // The key decides the partition, so that a repeated call finds the result of the first.
     let partition = partition_for(&services, &operation.key);
@@ -89,7 +89,7 @@ pub async fn replace(
     key: IdempotencyKey,
     input: Input<SitePlan>,
 ) -> ApiResult<Okay<SiteSummary>> {
-    check(&input.value)?;
+    check(&input.value).await?;
     let old = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&user.id.key(), "replace site", &input);
@@ -135,8 +135,11 @@ fn site_target(id: SiteId) -> String {
     format!("site/{id}")
 }
 
-fn check(plan: &SitePlan) -> ApiResult<()> {
-    let faults = plan.check();
+/// A large plan takes longer than a task may keep its thread.
+async fn check(plan: &SitePlan) -> ApiResult<()> {
+    let plan = plan.clone();
+    let checked = tokio::task::spawn_blocking(move || plan.check()).await;
+    let faults = checked.map_err(ApiError::internal)?;
     if faults.is_empty() { Ok(()) } else { Err(ApiError::plan(faults)) }
 }
 

@@ -61,6 +61,7 @@ pub(super) struct Check<'a> {
     blocks: usize,
     pub(super) seats: u64,
     pub(super) floors: HashSet<u32>,
+    pub(super) attributes: HashSet<&'a str>,
     pub(super) external_ids: HashMap<&'a str, String>,
 }
 

@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 const RUN_SEATS_MAX: u32 = 200;
 const RUNS_MAX: usize = 50;
+/// Every attribute takes a bit per seat of the site on each node.
+const ATTRIBUTES_MAX: usize = 50;
 const NUMBER_MAX: i64 = u32::MAX as i64;
 
 impl<'a> Check<'a> {
@@ -27,13 +29,16 @@ impl<'a> Check<'a> {
 
     /// Rows without a label share their names, because a ticket shows nothing else of them.
     fn names_without_a_row(&mut self, list: &str, block: &'a Block) {
+        if self.seats > SEATS_MAX {
+            return;
+        }
         let mut names = HashSet::new();
         for (at, row) in block.rows.iter().enumerate() {
             let mut own = HashSet::new();
             let seen = if row.label.is_empty() { &mut names } else { &mut own };
             let of_run = |run: &'a Run| (0..run.seats.min(RUN_SEATS_MAX)).map(|at| run.name(at));
             // A step of 0 is a fault of its own.
-            let sound = row.runs.iter().filter(|run| run.number_step != 0);
+            let sound = row.runs.iter().take(RUNS_MAX).filter(|run| run.number_step != 0);
             let twice = sound
                 .flat_map(of_run)
                 .find(|name| !name.is_empty() && !seen.insert(canonical_name(name)));
@@ -192,7 +197,17 @@ impl<'a> Check<'a> {
         self.ids(&format!("{pointer}/places"), "firstSeatId", first, count);
     }
 
-    pub(super) fn attributes(&mut self, pointer: &str, block: &Block) {
+    pub(super) fn attributes(&mut self, pointer: &str, block: &'a Block) {
+        self.attributes
+            .extend(block.attributes.keys().map(String::as_str).take(ATTRIBUTES_MAX + 1));
+        if self.attributes.len() > ATTRIBUTES_MAX || block.attributes.len() > ATTRIBUTES_MAX {
+            let message = format!("A site has at most {ATTRIBUTES_MAX} attributes.");
+            self.fault(&format!("{pointer}/attributes"), message);
+            return;
+        }
+        if self.seats > SEATS_MAX {
+            return;
+        }
         let mut seats: HashSet<u32> = HashSet::new();
         if !block.attributes.is_empty() {
             let runs = block.rows.iter().flat_map(|row| &row.runs);

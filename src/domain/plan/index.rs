@@ -87,7 +87,7 @@ impl PlanIndex {
             grades: plan.grades.iter().map(|g| (g.code.as_str().into(), g.price)).collect(),
             by_external_id: Vec::new(),
             attributes: BTreeMap::new(),
-            on_request: FreeSeats::new(0, |_| false),
+            on_request: FreeSeats::empty(0),
         };
         for (area, section, block) in plan.blocks() {
             let text = |language: Language| language.block_text(area, section, block);
@@ -173,9 +173,9 @@ impl PlanIndex {
                 positions.entry(name).or_default().extend(found);
             }
         }
-        let mut on_request = FreeSeats::new(self.seats, |_| false);
+        let mut on_request = FreeSeats::empty(self.seats);
         for (name, positions) in positions {
-            let mut set = FreeSeats::new(self.seats, |_| false);
+            let mut set = FreeSeats::empty(self.seats);
             for position in positions {
                 set.insert(position);
                 if name == ACCESSIBLE || name == COMPANION {
