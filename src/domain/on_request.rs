@@ -162,7 +162,8 @@ mod tests {
         #[test]
         fn what_is_proposed_may_be_held_and_whatever_may_be_held_is_found(
             rows in prop::collection::vec(prop::collection::vec(
-                (1_u32..8, prop_oneof![3 => Just(1_u32), 1 => Just(2), 1 => Just(4)], any::<bool>()),
+                (1_u32..8, prop_oneof![3 => Just(1_u32), 1 => Just(2), 1 => Just(4)],
+                    any::<bool>()),
                 1..4), 1..5),
             taken in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
             (count, accessible) in (1_usize..6, 0_usize..3),
