@@ -124,7 +124,7 @@ test('places of a dance floor are held by their number, and the map shows how ma
   await arriveAt(page, server.url, match);
   await comeAsNewFan(page);
   await clickMap(page, [0, 3]);
-  const area = choice(page).getByRole('group', { name: 'Floor Floor Dance floor' });
+  const area = choice(page).getByRole('group', { name: 'Floor Dance floor' });
   await expect(area).toContainText(`${DANCE_FLOOR_PLACES} places left`);
   await area.getByRole('button', { name: 'One place more' }).click();
   await expect(area.getByRole('status')).toHaveText('2');
