@@ -7,10 +7,10 @@ import { live, test } from './support/fan';
 /** Numbers that consist of ones, because between two ones there is always a gap. */
 const NUMBERS = Array.from({ length: 10 }, (_, index) => Number('1'.repeat(index + 1)));
 
-/** A site with one row for each number, all in a line, a metre apart. */
+/** A site with one row for each number, all in a line, a metre apart. Rows without labels hide none. */
 function numbersPlan(): object {
   const rows = NUMBERS.map((firstNumber, index) => ({
-    label: String(index + 1), firstSeatId: index + 1, seats: 1, firstNumber, from: [index, 0], to: [index, 0],
+    firstSeatId: index + 1, seats: 1, firstNumber, from: [index, 0], to: [index, 0],
   }));
   const outline = [[-0.5, -1], [9.5, -1], [9.5, 1], [-0.5, 1]];
   const block = { id: 1, name: '1', grade: 'ONE', outline, rows };
