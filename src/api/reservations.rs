@@ -13,11 +13,13 @@ use crate::api::views::ReservationView;
 use crate::domain::bill::Bill;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, Partition, ReservationId, SeatId, UserId};
+use crate::domain::plan::COMPANION;
 use crate::engine::cancellation::{Cancellation, Extent, Right};
 use crate::engine::claims::Found;
 use crate::engine::error::EngineError;
 use crate::engine::operation::Operation;
 use crate::engine::reservations::Source;
+use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -105,8 +107,8 @@ pub struct ReservationList {
     extensions(("x-codes" = json!([
         ErrorCode::NotYours, ErrorCode::MatchNotFound, ErrorCode::SeatNotFound,
         ErrorCode::HoldNotFound, ErrorCode::HoldExpired, ErrorCode::AlreadyReserved,
-        ErrorCode::MatchNotOpen,
-        ErrorCode::PriceChanged]))))]
+        ErrorCode::MatchNotOpen, ErrorCode::PriceChanged, ErrorCode::UnitIncomplete,
+        ErrorCode::AccessibleOnly]))))]
 pub async fn create(
     State(services): State<Arc<Services>>,
     user: User,
@@ -118,7 +120,11 @@ pub async fn create(
     let match_id = choice.match_id();
     let (_, site) = services.fixture_with_site(match_id)?;
     let source = match choice {
-        ReserveChoice::Hold(hold) => Source::Hold(hold.hold_id),
+        ReserveChoice::Hold(hold) => {
+            let hold_id = hold.hold_id;
+            refuse_rest_of_hold(&services, &user, &site, (match_id, hold_id)).await?;
+            Source::Hold(hold_id)
+        }
         ReserveChoice::Seats(seats) => {
             let priced = priced(&site, &seats.seat_ids)?;
             refuse_parts_of_units(&site, &seats.seat_ids)?;
@@ -256,6 +262,7 @@ pub struct CancelInput {
         ErrorCode::MatchNotFound, ErrorCode::SeatNotFound, ErrorCode::NotCancellable,
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
         ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::UnitIncomplete,
+        ErrorCode::AccessibleOnly,
         ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
@@ -271,6 +278,22 @@ pub async fn cancel(
     Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
 }
 
+/// Refuses a hold of which only seats for companions are left. A site without such seats costs no
+/// look at Redis.
+async fn refuse_rest_of_hold(
+    services: &Services,
+    user: &User,
+    site: &KnownSite,
+    (match_id, hold_id): (MatchId, HoldId),
+) -> ApiResult<()> {
+    if site.index.with_attribute(COMPANION).is_none() {
+        return Ok(());
+    }
+    let claims = services.engine.claims_of(match_id.partition(), user.id).await?;
+    let hold = claims.iter().find(|claim| claim.id.0 == hold_id.0);
+    hold.map_or(Ok(()), |hold| refuse_companions_alone(site, &hold.seats))
+}
+
 /// The cancellation of these seats of a reservation, or of all of them, with their prices.
 pub fn cancellation(
     services: &Services,
@@ -283,6 +306,12 @@ pub fn cancellation(
         let site = site?;
         let seats = costs(&reservation.bill, priced(&site, &seat_ids)?);
         refuse_parts_of_units(&site, &seat_ids)?;
+        // An organiser may leave a companion the seat.
+        if right == Right::Fan {
+            let mut rest = reservation.seats.clone();
+            rest.retain(|seat| !seat_ids.contains(seat));
+            refuse_companions_alone(&site, &rest)?;
+        }
         return Ok(Cancellation { extent: Extent::These, seats, right });
     }
     // Without a fee the script needs no prices.

@@ -160,6 +160,22 @@ async fn accessible_seats_are_for_those_who_ask() {
     sale.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_comes_to_a_companion_seat_by_giving_the_accessible_seat_back() {
+    let sale = start().await;
+    let held = hold(&sale, &json!({"seatIds": [21, 22]})).await.expect(201);
+    let part = json!({"matchId": sale.fixture.id, "seatIds": [22]});
+    sale.fan.post("/api/reservations", &part).await.refused(409, "ACCESSIBLE_ONLY");
+    let path = sale.fixture.path("/allocation/seats/21/release");
+    assert_eq!(sale.fan.post(&path, &Value::Null).await.status, 204);
+    let rest = json!({"matchId": sale.fixture.id, "holdId": held["holdId"]});
+    sale.fan.post("/api/reservations", &rest).await.refused(409, "ACCESSIBLE_ONLY");
+    let sold = sale.sold(&[23, 24]).await;
+    sale.cancel(&sold, &json!({"seatIds": [23]})).await.refused(409, "ACCESSIBLE_ONLY");
+    sale.cancel(&sold, &json!({"seatIds": [24]})).await.expect(200);
+    sale.finish().await;
+}
+
 /// The ids of the places of a hold.
 fn places(held: &Value) -> Vec<u64> {
     seats_of(held).into_iter().filter(|seat| *seat > 1000).collect()

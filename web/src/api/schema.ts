@@ -9069,7 +9069,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
+             *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              *     - `HOLD_EXPIRED`: It is too late to reserve; `lost` names the seats when seats were given.
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
@@ -9318,6 +9320,7 @@ export interface operations {
             };
             /**
              * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
