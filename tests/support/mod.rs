@@ -6,10 +6,7 @@ pub mod calls;
 pub mod certificates;
 pub mod claims;
 pub mod client;
-pub mod clock;
-pub mod cluster;
 pub mod crowd;
-pub mod disk;
 pub mod engine;
 pub mod events;
 pub mod gateway;
@@ -21,12 +18,12 @@ pub mod model_system;
 pub mod node;
 pub mod partition;
 pub mod postgres;
-pub mod proxy;
 pub mod purchases;
 pub mod room;
 pub mod rude;
 pub mod sale;
-pub mod sentinel;
 pub mod smtp;
 pub mod table;
-pub mod wire;
+
+#[allow(unused_imports, reason = "each test binary uses some of them")]
+pub use grandstand_faults::{clock, cluster, disk, proxy, sentinel, wire};

@@ -13,10 +13,10 @@ use grandstand::store::Store;
 use grandstand::workers::Workers;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand_emulator::{Emulator, EmulatorSettings};
+pub use grandstand_faults::{eventually, eventually_within};
 use serde_json::{Value, json};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
 
 pub const ADMIN: (&str, &str) = ("admin@test.example", "an-admin-of-tests");
@@ -353,25 +353,4 @@ pub fn plan() -> Value {
              "outline": [[-1.0, 5.0], [10.0, 5.0], [10.0, 7.0]],
              "rows": [row("1", 21, 5, 6.0)]}]}]}]
     })
-}
-
-/// Waits until `ask` gives something, at most 15 s.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
-    eventually_within(Duration::from_secs(15), what, ask).await
-}
-
-/// Waits until `ask` gives something, at most this time.
-pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
-    time: Duration,
-    what: &str,
-    ask: impl Fn() -> F,
-) -> T {
-    let deadline = tokio::time::Instant::now() + time;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "this did not happen: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

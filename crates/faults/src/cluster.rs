@@ -1,12 +1,12 @@
 //! A Redis Cluster of child processes, whose slots a test moves and whose servers it kills.
 
-use crate::support::node::eventually;
-use crate::support::wire::{Reply, ask, done};
+use crate::eventually;
+use crate::wire::{Reply, ask, done};
 use futures::future::join_all;
-use grandstand::domain::ids::Partition;
 use grandstand_embedded::{
     CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings,
 };
+use std::fmt::Display;
 use tempfile::TempDir;
 
 const SLOTS: usize = 16_384;
@@ -87,7 +87,7 @@ impl PrivateCluster {
     }
 
     /// The slot of all keys of a partition.
-    pub fn slot_of(partition: Partition) -> u16 {
+    pub fn slot_of(partition: impl Display) -> u16 {
         crc16(partition.to_string().as_bytes()) % SLOTS as u16
     }
 
@@ -108,7 +108,7 @@ impl PrivateCluster {
     }
 
     /// The server that has the slot of a partition.
-    pub async fn owner(&self, partition: Partition) -> usize {
+    pub async fn owner(&self, partition: impl Display) -> usize {
         self.owner_of(Self::slot_of(partition)).await
     }
 
@@ -213,6 +213,17 @@ impl PrivateCluster {
 
     fn known(&self) -> String {
         format!("cluster_known_nodes:{}\r", self.servers.len())
+    }
+
+    /// The servers that are masters now and alive.
+    pub async fn masters(&self) -> Vec<usize> {
+        let mut masters = Vec::new();
+        for server in 0..self.servers.len() {
+            if self.is_master(server).await {
+                masters.push(server);
+            }
+        }
+        masters
     }
 
     async fn is_master(&self, server: usize) -> bool {

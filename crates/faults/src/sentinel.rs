@@ -1,7 +1,7 @@
 //! A master, two replicas and three Sentinels as child processes.
 
-use crate::support::node::eventually;
-use crate::support::wire::{Reply, ask, done};
+use crate::eventually;
+use crate::wire::{Reply, ask, done};
 use futures::future::join_all;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
 use tempfile::TempDir;

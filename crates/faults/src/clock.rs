@@ -1,11 +1,11 @@
 //! A wall clock that a test sets while a server runs: a small library is compiled with `cc` and
 //! preloaded into the server (`clock.c`). Linux only.
 
+use crate::preload::compile;
 use grandstand_embedded::RedisExtras;
 use std::ffi::OsString;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use tempfile::TempDir;
 
 /// The clock of the servers that were started with its environment.
@@ -17,14 +17,7 @@ impl Clock {
     /// A clock that is right.
     pub fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/clock.c");
-        let library = dir.path().join("clock.so");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
-            .args([library.as_os_str(), source.as_ref()])
-            .output()
-            .expect("the tests with a clock of their own need a C compiler with the name `cc`");
-        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        compile("clock", include_str!("clock.c"), dir.path());
         let clock = Self { dir };
         std::fs::write(clock.file(), 0_i64.to_ne_bytes()).unwrap();
         clock
@@ -53,5 +46,11 @@ impl Clock {
 
     fn file(&self) -> PathBuf {
         self.dir.path().join("ahead-ms")
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -1,5 +1,6 @@
 //! A TCP proxy that a test cuts, or stops in one direction as a broken network does.
 
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,8 @@ enum Way {
     NothingToServer,
     /// Only bytes to the server.
     NothingToClient,
+    /// Everything, each piece later by this time.
+    Slow(Duration),
 }
 
 /// A port that leads to a server. Dropping it closes all connections.
@@ -59,6 +62,11 @@ impl Proxy {
     /// The clients get nothing more, until it resumes.
     pub fn deafen_clients(&self) {
         self.way.send_replace(Way::NothingToClient);
+    }
+
+    /// Each piece arrives later by this time, in both directions.
+    pub fn slow(&self, by: Duration) {
+        self.way.send_replace(Way::Slow(by));
     }
 
     /// All gets through again.
@@ -106,6 +114,13 @@ async fn pump(
             },
         };
         let Ok(length @ 1..) = read else { return };
+        let slow = match *way.borrow() {
+            Way::Slow(by) => Some(by),
+            _ => None,
+        };
+        if let Some(by) = slow {
+            tokio::time::sleep(by).await;
+        }
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
