@@ -1,0 +1,212 @@
+//! What people do: buy, walk away, give back, cancel, repeat themselves, and try what they must
+//! not.
+
+use crate::history::{Act, Outcome};
+use crate::person::{Ask, Person};
+use crate::sale::Fixture;
+use fastrand::Rng;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A person repeats a call without a response this often, with the same key.
+const TRIES: usize = 5;
+/// A person looks for the outcome of a payment this often.
+const LOOKS: usize = 40;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A visit of one person to one match.
+pub(crate) struct Visit<'a> {
+    pub(crate) person: &'a Person,
+    pub(crate) fixture: &'a Fixture,
+    /// Where the payments of the gateway are made.
+    pub(crate) gateway: &'a str,
+    pub(crate) rng: Rng,
+}
+
+impl Visit<'_> {
+    /// One visit from its beginning to its end.
+    pub(crate) async fn go(&mut self) {
+        let Some((hold, seats)) = self.hold().await else { return };
+        match self.rng.usize(..12) {
+            0 => {} // walks away: the hold ends by itself
+            1 => {
+                self.release(&hold).await;
+                // A hold that was given back can't be reserved any more.
+                self.reserve(&hold).await;
+            }
+            2 => {
+                // A hold that has ended can't be reserved any more.
+                tokio::time::sleep(Duration::from_millis(self.rng.u64(4_000..5_500))).await;
+                self.reserve(&hold).await;
+            }
+            choice => self.buy(&hold, &seats, choice).await,
+        }
+    }
+
+    /// Buys a free seat if there is one; whether it is sold.
+    pub(crate) async fn buy_any(&mut self) -> bool {
+        let path = format!("/api/matches/{}/holds", self.fixture.id);
+        let body = json!({"bestAvailable": {"count": 1}});
+        let held = self.insist(Act::Hold, &path, body, "").await;
+        let Outcome::Done(hold) = held else { return false };
+        let Some(hold) = hold["holdId"].as_str() else { return false };
+        let Some(reservation) = self.reserve(hold).await else { return false };
+        let id = reservation["id"].as_str().unwrap_or_default();
+        let body = json!({"reservationId": id, "method": "CARD"});
+        let asked = self.insist(Act::Request, "/api/payments/request", body, id).await;
+        let Outcome::Done(payment) = asked else { return false };
+        let Some(key) = self.pay(&payment, "approve").await else { return false };
+        self.confirm(&payment, &key).await
+    }
+
+    fn key(&mut self) -> String {
+        format!("chaos-{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..))
+    }
+
+    fn node(&mut self) -> usize {
+        self.rng.usize(..2)
+    }
+
+    /// Makes a call. When there is no response, it is repeated with the same key at any node. Sometimes
+    /// a person repeats a call that has succeeded.
+    async fn insist(&mut self, act: Act, path: &str, body: Value, about: &str) -> Outcome {
+        let (key, fixture) = (self.key(), self.fixture.id.clone());
+        let mut outcome = Outcome::Unknown("not sent".to_owned());
+        for _ in 0..TRIES {
+            let node = self.node();
+            let ask =
+                Ask { key: &key, fixture: &fixture, about, ..Ask::post(act, path, body.clone()) };
+            outcome = self.person.call(node, ask).await;
+            match &outcome {
+                Outcome::Unknown(_) | Outcome::Refused(503 | 504 | 502, _) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Outcome::Done(_) if self.rng.usize(..8) == 0 => {} // twice the same
+                _ => break,
+            }
+        }
+        outcome
+    }
+
+    async fn hold(&mut self) -> Option<(String, Vec<u32>)> {
+        let path = format!("/api/matches/{}/holds", self.fixture.id);
+        let count = self.rng.usize(1..=3);
+        let body = if self.rng.usize(..4) == 0 {
+            json!({"bestAvailable": {"count": count}})
+        } else {
+            json!({"seatIds": self.wish(count)})
+        };
+        match self.insist(Act::Hold, &path, body, "").await {
+            Outcome::Done(data) => {
+                let seats = data["seats"].as_array()?.iter();
+                let seats = seats.filter_map(|seat| u32::try_from(seat["seatId"].as_u64()?).ok());
+                Some((data["holdId"].as_str()?.to_owned(), seats.collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Neighbours near the front, which everybody wants, or any.
+    fn wish(&mut self, count: usize) -> Vec<u32> {
+        let seats = self.fixture.seats;
+        let reach = if self.rng.bool() { seats / 4 } else { seats };
+        let first = 1 + self.rng.u32(..reach.saturating_sub(3).max(1));
+        (first..).take(count).collect()
+    }
+
+    async fn release(&mut self, hold: &str) {
+        let path = format!("/api/matches/{}/holds/{hold}", self.fixture.id);
+        let (node, fixture) = (self.node(), self.fixture.id.clone());
+        let ask = Ask {
+            method: Method::DELETE,
+            fixture: &fixture,
+            about: hold,
+            ..Ask::post(Act::Release, &path, Value::Null)
+        };
+        self.person.call(node, ask).await;
+    }
+
+    async fn reserve(&mut self, hold: &str) -> Option<Value> {
+        let body = json!({"matchId": self.fixture.id, "holdId": hold});
+        match self.insist(Act::Reserve, "/api/reservations", body, hold).await {
+            Outcome::Done(reservation) => Some(reservation),
+            _ => None,
+        }
+    }
+
+    async fn buy(&mut self, hold: &str, seats: &[u32], choice: usize) {
+        let Some(reservation) = self.reserve(hold).await else { return };
+        let Some(id) = reservation["id"].as_str() else { return };
+        if choice == 3 {
+            return; // walks away: the reservation ends by itself
+        }
+        let body = json!({"reservationId": id, "method": "CARD"});
+        let asked = self.insist(Act::Request, "/api/payments/request", body, id).await;
+        let Outcome::Done(payment) = asked else { return };
+        let confirm = if choice == 4 { "decline" } else { "approve" };
+        let Some(key) = self.pay(&payment, confirm).await else { return };
+        let sold = self.confirm(&payment, &key).await;
+        if sold && choice == 5 {
+            self.cancel(id, Value::Null).await;
+        } else if sold && choice == 6 {
+            self.cancel(id, json!({"seatIds": [seats[0]]})).await;
+        }
+    }
+
+    /// Pays on the page of the gateway, which no fault reaches; the payment key.
+    async fn pay(&self, payment: &Value, confirm: &str) -> Option<String> {
+        let body = json!({"orderId": payment["orderId"], "amount": payment["amount"],
+            "confirm": confirm});
+        let url = format!("{}/_emulator/payments", self.gateway);
+        let reply = reqwest::Client::new().post(url).json(&body).send().await.ok()?;
+        let reply: Value = reply.json().await.ok()?;
+        Some(reply["paymentKey"].as_str()?.to_owned())
+    }
+
+    /// Confirms until the outcome is known; whether the seats are sold.
+    async fn confirm(&mut self, payment: &Value, key: &str) -> bool {
+        let body = json!({"paymentId": payment["id"], "paymentKey": key,
+            "orderId": payment["orderId"], "amount": payment["amount"]});
+        let id = payment["id"].as_str().unwrap_or_default().to_owned();
+        let fixture = self.fixture.id.clone();
+        for _ in 0..LOOKS {
+            let node = self.node();
+            let ask = Ask {
+                fixture: &fixture,
+                about: &id,
+                ..Ask::post(Act::Confirm, "/api/payments/confirm", body.clone())
+            };
+            match self.person.call(node, ask).await {
+                Outcome::Done(_) => return true,
+                Outcome::Refused(502..=504 | 429, _)
+                | Outcome::Accepted(_)
+                | Outcome::Unknown(_) => {}
+                Outcome::Refused(..) => return false,
+            }
+            if self.rng.usize(..30) == 0 {
+                return false; // has no patience, and never learns the outcome
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        false
+    }
+
+    async fn cancel(&mut self, reservation: &str, body: Value) {
+        let path = format!("/api/reservations/{reservation}/cancel");
+        let fixture = self.fixture.id.clone();
+        for _ in 0..LOOKS {
+            let node = self.node();
+            let ask = Ask {
+                fixture: &fixture,
+                about: reservation,
+                ..Ask::post(Act::Cancel, &path, body.clone())
+            };
+            match self.person.call(node, ask).await {
+                Outcome::Unknown(_) | Outcome::Accepted(_) | Outcome::Refused(502..=504, _) => {}
+                Outcome::Done(_) | Outcome::Refused(..) => return,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Who had which seats when, as the responses say (invariants 8, 9, 10, 12, 13 and 14).
+//!
+//! A client knows only when a request was sent and when its response came. So each hold has a
+//! sure time: it begins with the response, and ends with the earliest moment at which the hold can
+//! have ended. What is not sure is not compared.
+
+use super::Violation;
+use super::confirmed::may_be_cancelled;
+use crate::evidence::Evidence;
+use crate::history::{Act, Call, Outcome};
+use crate::world::{HOLD_MS, SEATS_MAX};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Until a hold or reservation that nobody touched is gone from the map, after its deadline.
+const LATE: Duration = Duration::from_secs(2);
+const HOLD: Duration = Duration::from_millis(HOLD_MS);
+
+/// A hold and what became of it.
+#[derive(Debug)]
+struct Held<'a> {
+    id: &'a str,
+    person: usize,
+    fixture: &'a str,
+    seats: Vec<u32>,
+    /// The first response.
+    from: Duration,
+    /// It can't have ended earlier.
+    to: Duration,
+    /// When the request for it was sent first.
+    asked: Duration,
+    reservations: Vec<&'a str>,
+}
+
+pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
+    let helds = helds(evidence);
+    let mut found = all_or_nothing(evidence);
+    found.extend(exclusive(evidence, &helds));
+    found.extend(limits(evidence, &helds));
+    found.extend(stale(evidence, &helds));
+    found
+}
+
+/// Collects the calls of each hold.
+fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
+    let mut by_id: BTreeMap<&str, Held<'_>> = BTreeMap::new();
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Hold) {
+        let Some(id) = call.done().and_then(|data| data["holdId"].as_str()) else { continue };
+        let held = by_id.entry(id).or_insert_with(|| Held {
+            id,
+            person: call.person,
+            fixture: &call.fixture,
+            seats: call.seats(),
+            from: call.ended,
+            to: call.begun + HOLD,
+            asked: call.begun,
+            reservations: vec![],
+        });
+        held.from = held.from.min(call.ended);
+        held.asked = held.asked.min(call.begun);
+        held.to = held.to.min(first_try(evidence, call) + HOLD);
+    }
+    for call in &evidence.calls {
+        let Some(held) = by_id.get_mut(&*call.about) else { continue };
+        match call.act {
+            Act::Release => held.to = held.to.min(call.begun),
+            Act::Reserve => {
+                if let Some(id) = call.done().and_then(|data| data["id"].as_str()) {
+                    held.reservations.push(id);
+                }
+            }
+            _ => {}
+        }
+    }
+    by_id.into_values().map(|held| until_sold(evidence, held)).collect()
+}
+
+/// When a request with the key of this one was sent first: it may have begun the hold.
+fn first_try(evidence: &Evidence, call: &Call) -> Duration {
+    let same = |other: &&Call| other.key == call.key && other.person == call.person;
+    evidence.calls.iter().filter(same).map(|other| other.begun).min().unwrap_or(call.begun)
+}
+
+/// A sale that nobody cancelled has no end.
+fn until_sold<'a>(evidence: &'a Evidence, mut held: Held<'a>) -> Held<'a> {
+    let sold = |id: &str| {
+        evidence.reservations.get(id).is_some_and(|row| row.status == "CONFIRMED")
+            && !may_be_cancelled(evidence, id)
+    };
+    if held.reservations.iter().any(|id| sold(id)) {
+        held.to = Duration::MAX;
+    }
+    held
+}
+
+fn all_or_nothing(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Hold) {
+        let (Some(wished), Some(_)) = (call.sent["seatIds"].as_array(), call.done()) else {
+            continue;
+        };
+        let wished: Vec<u32> =
+            wished.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect();
+        let mut seats = call.seats();
+        seats.sort_unstable();
+        if seats != wished {
+            let what = format!("{wished:?} was asked for, and {seats:?} was held");
+            found.push(Violation::new(7, what).about(&call.fixture, &wished));
+        }
+    }
+    found
+}
+
+/// No seat was held by two people at once.
+fn exclusive(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
+    let mut of_seat: HashMap<(&str, u32), Vec<&Held<'_>>> = HashMap::new();
+    for held in helds {
+        for seat in &held.seats {
+            of_seat.entry((held.fixture, *seat)).or_default().push(held);
+        }
+    }
+    let mut found = Vec::new();
+    for ((fixture, seat), mut helds) in of_seat {
+        helds.sort_by_key(|held| held.from);
+        for pair in helds.windows(2) {
+            let [earlier, later] = pair else { continue };
+            let both = later.from < earlier.to;
+            let forgot = Evidence::happened(&evidence.forgets, earlier.asked, later.from);
+            if both && !forgot {
+                let what = format!("seat {seat} was held by {} and by {}", earlier.id, later.id);
+                found.push(Violation::new(8, what).about(fixture, &[seat]));
+            }
+        }
+    }
+    found
+}
+
+/// Nobody had more seats of a match than allowed.
+fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for held in helds {
+        let at = held.from;
+        let had = helds.iter().filter(|other| {
+            (other.person, other.fixture) == (held.person, held.fixture)
+                && other.from <= at
+                && at < other.to
+        });
+        let had: Vec<&Held<'_>> = had.collect();
+        let count: usize = had.iter().map(|held| held.seats.len()).sum();
+        let since = had.iter().map(|held| held.asked).min().unwrap_or(at);
+        if count > SEATS_MAX && !Evidence::happened(&evidence.forgets, since, at) {
+            let ids: Vec<&str> = had.iter().map(|held| held.id).collect();
+            let what = format!("person {} had {count} seats at once: {ids:?}", held.person);
+            found.push(Violation::new(14, what).about(held.fixture, &held.seats));
+        }
+    }
+    found
+}
+
+/// A hold that was given back or has ended can do nothing more, and none becomes two reservations.
+fn stale(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
+    let by_id: HashMap<&str, &Held<'_>> = helds.iter().map(|held| (held.id, held)).collect();
+    let mut released: HashMap<&str, Duration> = HashMap::new();
+    for call in &evidence.calls {
+        if call.act == Act::Release && matches!(call.outcome, Outcome::Done(_)) {
+            released.insert(&call.about, call.ended);
+        }
+    }
+    let mut found = Vec::new();
+    let mut complain = |invariant: u8, held: &Held<'_>, what: &str| {
+        let what = format!("{}: {what}", held.id);
+        found.push(Violation::new(invariant, what).about(held.fixture, &held.seats));
+    };
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Reserve) {
+        let (Some(held), Some(_)) = (by_id.get(&*call.about), call.done()) else { continue };
+        if released.get(&*call.about).is_some_and(|released| *released < call.begun) {
+            complain(9, held, "was reserved after it had been given back");
+        }
+        let first = first_try(evidence, call);
+        let troubled = Evidence::happened(&evidence.troubled, held.asked, call.ended);
+        if first > held.from + HOLD + LATE && !troubled {
+            complain(10, held, "was reserved after its end");
+        }
+    }
+    for held in helds {
+        let mut ids = held.reservations.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > 1 {
+            complain(12, held, &format!("became several reservations: {ids:?}"));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::samples::{call, done, fair, held, later, window};
+    use serde_json::json;
+
+    fn invariants(evidence: &Evidence) -> Vec<u8> {
+        check(evidence).into_iter().map(|violation| violation.invariant).collect()
+    }
+
+    #[test]
+    fn a_seat_that_two_people_held_is_found_unless_redis_forgot() {
+        assert_eq!(check(&fair()), vec![]);
+        let mut evidence = fair();
+        evidence.calls.push(later(held(1, "h2", &[3, 4]), 1_000));
+        evidence.calls.push(later(held(2, "h3", &[4, 5]), 2_000));
+        assert_eq!(invariants(&evidence), [8]);
+        evidence.forgets.push(window(1_500, 1_600));
+        assert_eq!(invariants(&evidence), [0; 0]);
+    }
+
+    #[test]
+    fn seats_may_be_held_again_after_the_end_of_a_hold_but_not_after_a_sale() {
+        let mut evidence = fair();
+        evidence.calls.push(later(held(1, "h2", &[3, 4]), 1_000));
+        evidence.calls.push(later(held(2, "h3", &[4, 5]), 1_000 + HOLD_MS + 100));
+        assert_eq!(invariants(&evidence), [0; 0]);
+        evidence.calls.push(later(held(3, "h4", &[2]), 60_000));
+        assert_eq!(invariants(&evidence), [8], "seat 2 was sold");
+    }
+
+    #[test]
+    fn a_hold_of_other_seats_and_too_many_seats_are_found() {
+        let mut evidence = fair();
+        let mut other = held(1, "h2", &[8]);
+        other.sent = json!({"seatIds": [7]});
+        evidence.calls.push(other);
+        assert_eq!(invariants(&evidence), [7]);
+        let mut evidence = fair();
+        evidence.calls.push(later(held(0, "h2", &[3, 4, 5]), 500));
+        assert_eq!(invariants(&evidence), [14], "person 0 has bought two seats");
+    }
+
+    #[test]
+    fn a_hold_that_lives_after_its_end_is_found() {
+        let reserve = |at| later(done(call(Act::Reserve, 1, "h2"), json!({"id": "r9"})), at);
+        let mut evidence = fair();
+        evidence.calls.push(held(1, "h2", &[3]));
+        evidence.calls.push(later(done(call(Act::Release, 1, "h2"), json!(null)), 500));
+        evidence.calls.push(reserve(900));
+        assert_eq!(invariants(&evidence), [9]);
+        let mut evidence = fair();
+        evidence.calls.push(held(1, "h2", &[3]));
+        evidence.calls.push(reserve(9_000));
+        assert_eq!(invariants(&evidence), [10]);
+        evidence.calls.push(later(done(call(Act::Reserve, 1, "h2"), json!({"id": "r8"})), 800));
+        assert_eq!(invariants(&evidence), [10, 12]);
+    }
+}

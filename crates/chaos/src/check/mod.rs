@@ -1,0 +1,42 @@
+//! The checks: each promise that is broken in the evidence is a violation, with the number of the
+//! invariant in docs/RELIABILITY.md.
+
+mod confirmed;
+mod health;
+mod holds;
+mod maps;
+mod money;
+mod repeats;
+
+use crate::evidence::Evidence;
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// The number of the invariant.
+    pub(crate) invariant: u8,
+    pub(crate) what: String,
+    /// The match and the seats that it is about: the report shows their history.
+    pub(crate) seats: Vec<(String, u32)>,
+}
+
+impl Violation {
+    fn new(invariant: u8, what: impl Into<String>) -> Self {
+        Self { invariant, what: what.into(), seats: vec![] }
+    }
+
+    fn about(mut self, fixture: &str, seats: &[u32]) -> Self {
+        self.seats = seats.iter().map(|seat| (fixture.to_owned(), *seat)).collect();
+        self
+    }
+}
+
+/// All violations, in the order of the checks.
+pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
+    let checks: [fn(&Evidence) -> Vec<Violation>; 6] =
+        [confirmed::check, money::check, holds::check, repeats::check, maps::check, health::check];
+    checks.iter().flat_map(|check| check(evidence)).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,118 @@
+//! The books of the gateway and of PostgreSQL (invariants 4, 5, 6 and 24).
+
+use super::Violation;
+use crate::evidence::{Evidence, Payment};
+use serde_json::Value;
+
+/// States of a payment at the gateway in which money was taken.
+const TAKEN: [&str; 3] = ["DONE", "PARTIAL_CANCELED", "CANCELED"];
+
+pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (order, payment) in &evidence.payments {
+        if payment.refunding || ["IN_PROGRESS", "LOST"].contains(&&*payment.status) {
+            found.push(Violation::new(24, format!("{order} has no outcome: {payment:?}")));
+        }
+    }
+    for entry in &evidence.ledger {
+        let order = entry["orderId"].as_str().unwrap_or_default();
+        if let Err((invariant, what)) = agree(evidence, entry, evidence.payments.get(order)) {
+            let what = format!("{order}: {what}; at the gateway: {entry}");
+            let reservation = evidence.payments.get(order).map(|payment| &payment.reservation);
+            let row = reservation.and_then(|id| evidence.reservations.get(id));
+            let violation = Violation::new(invariant, what);
+            found.push(match row {
+                Some(row) => violation.about(&row.fixture, &row.seats),
+                None => violation,
+            });
+        }
+    }
+    let at_gateway =
+        |order: &str| evidence.ledger.iter().any(|entry| entry["orderId"].as_str() == Some(order));
+    for (order, payment) in &evidence.payments {
+        if payment.status == "PAID" && payment.amount > 0 && !at_gateway(order) {
+            found.push(Violation::new(5, format!("{order} is paid, and the gateway has nothing")));
+        }
+    }
+    found
+}
+
+/// Compares a payment of the gateway with that of PostgreSQL.
+fn agree(evidence: &Evidence, entry: &Value, kept: Option<&Payment>) -> Result<(), (u8, String)> {
+    let number = |name: &str| entry[name].as_i64().unwrap_or(i64::MIN);
+    let (total, balance) = (number("totalAmount"), number("balanceAmount"));
+    let status = entry["status"].as_str().unwrap_or_default();
+    let require = |holds: bool, invariant: u8, what: &str| {
+        if holds { Ok(()) } else { Err((invariant, format!("{what}; in PostgreSQL: {kept:?}"))) }
+    };
+    if !TAKEN.contains(&status) {
+        let paid = kept.is_some_and(|payment| ["PAID", "REFUNDED"].contains(&&*payment.status));
+        return require(!paid, 5, "it is paid, and no money was taken");
+    }
+    let Some(payment) = kept else { return require(false, 4, "charged, and nobody knows it") };
+    require(payment.amount == total, 6, "another amount was charged")?;
+    require(payment.amount - payment.refunded == balance, 6, "other money went back")?;
+    let reservation = evidence.reservations.get(&payment.reservation);
+    let sold = reservation.is_some_and(|row| row.status == "CONFIRMED");
+    if balance == 0 {
+        return require(payment.status == "REFUNDED", 4, "all went back, and it is not refunded");
+    }
+    require(payment.status == "PAID" && sold, 4, "charged, and there is no sale")?;
+    let left = reservation.map_or(0, |row| row.amount);
+    require(payment.amount == left + payment.refunded + payment.fees, 6, "money is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::samples::fair;
+    use serde_json::json;
+
+    fn invariants(evidence: &Evidence) -> Vec<u8> {
+        check(evidence).into_iter().map(|violation| violation.invariant).collect()
+    }
+
+    #[test]
+    fn fair_books_agree() {
+        assert_eq!(check(&fair()), vec![]);
+    }
+
+    #[test]
+    fn money_without_an_owner_is_found() {
+        let mut evidence = fair();
+        evidence.payments.clear();
+        assert_eq!(invariants(&evidence), [4]);
+        let mut evidence = fair();
+        evidence.reservations.clear();
+        assert_eq!(invariants(&evidence), [4]);
+    }
+
+    #[test]
+    fn a_sale_without_money_is_found() {
+        let mut evidence = fair();
+        evidence.ledger.clear();
+        assert_eq!(invariants(&evidence), [5]);
+        let mut evidence = fair();
+        evidence.ledger[0]["status"] = json!("READY");
+        assert_eq!(invariants(&evidence), [5]);
+    }
+
+    #[test]
+    fn another_amount_and_a_lost_refund_are_found() {
+        let mut evidence = fair();
+        evidence.ledger[0]["totalAmount"] = json!(1);
+        assert_eq!(invariants(&evidence), [6]);
+        let mut evidence = fair();
+        evidence.ledger[0]["balanceAmount"] = json!(10_000);
+        assert_eq!(invariants(&evidence), [6]);
+    }
+
+    #[test]
+    fn a_payment_without_an_outcome_is_found() {
+        let mut evidence = fair();
+        for payment in evidence.payments.values_mut() {
+            payment.refunding = true;
+        }
+        assert_eq!(invariants(&evidence), [24]);
+    }
+}

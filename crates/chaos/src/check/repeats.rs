@@ -1,0 +1,94 @@
+//! Calls with the same key have one effect (invariant 15), and a refusal has a form (27).
+
+use super::Violation;
+use crate::evidence::Evidence;
+use crate::history::{Act, Call, Outcome};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A node ends each request after 15 s. A longer wait is one of the network.
+const LONGEST: Duration = Duration::from_millis(16_500);
+
+pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = same_key(evidence);
+    found.extend(evidence.calls.iter().filter_map(form));
+    found.extend(evidence.calls.iter().filter(|call| hangs(evidence, call)).map(|call| {
+        Violation::new(27, format!("a request took longer than a node allows: {}", call.line()))
+    }));
+    found
+}
+
+/// All successes under one key are the same thing.
+fn same_key(evidence: &Evidence) -> Vec<Violation> {
+    let mut first: HashMap<(usize, &str), (&Call, &str)> = HashMap::new();
+    let mut found = Vec::new();
+    for call in evidence.calls.iter().filter(|call| !call.key.is_empty()) {
+        let Some(data) = call.done() else { continue };
+        let Some(id) = data["holdId"].as_str().or(data["id"].as_str()) else { continue };
+        let (earlier, known) = first.entry((call.person, &call.key)).or_insert((call, id));
+        if *known != id {
+            let what = format!(
+                "one key has two effects, {known} and {id}:\n{}\n{}",
+                earlier.line(),
+                call.line()
+            );
+            let seats = call.seats();
+            found.push(Violation::new(15, what).about(&call.fixture, &seats));
+        }
+    }
+    found
+}
+
+/// Each refusal is a problem document with a code, and 500 is none.
+fn form(call: &Call) -> Option<Violation> {
+    match &call.outcome {
+        Outcome::Refused(500, _) => {
+            Some(Violation::new(27, format!("an error of the server: {}", call.line())))
+        }
+        Outcome::Refused(_, code) if code == "no problem document" => {
+            Some(Violation::new(27, format!("a refusal without a form: {}", call.line())))
+        }
+        _ => None,
+    }
+}
+
+fn hangs(evidence: &Evidence, call: &Call) -> bool {
+    let answered = !matches!(call.outcome, Outcome::Unknown(_));
+    answered
+        && call.act != Act::Admin
+        && call.ended.saturating_sub(call.begun) > LONGEST
+        && !Evidence::happened(&evidence.troubled, call.begun, call.ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::samples::{call, fair, held, later};
+
+    #[test]
+    fn a_key_with_two_effects_is_found() {
+        assert_eq!(check(&fair()), vec![]);
+        let mut evidence = fair();
+        let mut again = later(held(0, "h9", &[5]), 5_000);
+        again.key.clone_from(&evidence.calls[0].key);
+        evidence.calls.push(again);
+        assert_eq!(check(&evidence)[0].invariant, 15);
+    }
+
+    #[test]
+    fn an_error_without_a_form_and_a_hanging_request_are_found() {
+        for outcome in [
+            Outcome::Refused(500, "INTERNAL".to_owned()),
+            Outcome::Refused(503, "no problem document".to_owned()),
+        ] {
+            let mut evidence = fair();
+            evidence.calls.push(Call { outcome, ..call(Act::Hold, 1, "") });
+            assert_eq!(check(&evidence)[0].invariant, 27);
+        }
+        let mut evidence = fair();
+        let mut slow = held(1, "h9", &[5]);
+        slow.ended = Duration::from_secs(18);
+        evidence.calls.push(slow);
+        assert_eq!(check(&evidence)[0].invariant, 27);
+    }
+}

@@ -1,0 +1,205 @@
+//! What is left in the end: the tables of PostgreSQL, the books of the gateway, the maps.
+
+use crate::history::Call;
+use crate::sale::Sale;
+use crate::watcher::View;
+use crate::world::World;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// A reservation in PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    pub(crate) fixture: String,
+    pub(crate) user: String,
+    pub(crate) status: String,
+    pub(crate) seats: Vec<u32>,
+    pub(crate) amount: i64,
+}
+
+/// A payment in PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Payment {
+    pub(crate) reservation: String,
+    pub(crate) status: String,
+    pub(crate) amount: i64,
+    pub(crate) refunding: bool,
+    /// What went back to the buyer.
+    pub(crate) refunded: i64,
+    /// What the organiser kept of it.
+    pub(crate) fees: i64,
+}
+
+/// A time in which something was not as usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+}
+
+/// A watcher sees a change within this time, with a debug build on a busy machine.
+const SEEN_WITHIN: Duration = Duration::from_secs(3);
+
+/// Everything that the checks look at.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) views: Vec<View>,
+    /// The payments in the books of the gateway.
+    pub(crate) ledger: Vec<Value>,
+    /// By id.
+    pub(crate) reservations: HashMap<String, Reservation>,
+    /// By order id.
+    pub(crate) payments: HashMap<String, Payment>,
+    /// The reservation of each match and seat.
+    pub(crate) claims: BTreeMap<(String, u32), String>,
+    pub(crate) claims_have_a_key: bool,
+    pub(crate) dead_letters: usize,
+    pub(crate) epochs: u64,
+    /// The maps in the end, of each match and each node.
+    pub(crate) maps: Vec<(String, usize, BTreeMap<u32, String>)>,
+    /// Seats of reservations that still have time to pay: after a failure they get two minutes.
+    pub(crate) pending: BTreeSet<(String, u32)>,
+    /// When Redis may have forgotten what it had confirmed.
+    pub(crate) forgets: Vec<Window>,
+    /// When something happened to Redis, to a clock, or to the workers.
+    pub(crate) troubled: Vec<Window>,
+    /// Entries that were written to make a dead letter.
+    pub(crate) poison: usize,
+    /// The seats of each match are 1 to this number.
+    pub(crate) seats: u32,
+    /// Processes that ended by themselves, as at a failpoint.
+    pub(crate) deaths: u32,
+    /// From the last fault until a purchase; none when nothing could be bought.
+    pub(crate) recovery: Option<Duration>,
+    /// What `grandstand verify --gateway` found in the end; empty when all agree.
+    pub(crate) verify: String,
+    /// Open files, threads and KB of memory of each process, before and after.
+    pub(crate) sizes: Vec<(String, [u64; 3], [u64; 3])>,
+}
+
+const PAYMENTS: &str = "
+    select p.order_id, p.reservation_id::text, p.status, p.amount, p.refunding,
+        coalesce((select sum(amount) from refunds
+            where payment_id = p.id and status = 'DONE'), 0)::bigint,
+        coalesce((select sum(fee) from refunds
+            where payment_id = p.id and status = 'DONE'), 0)::bigint
+    from payments p";
+const KEY: &str = "
+    select count(*) from pg_index i where i.indrelid = 'claims'::regclass and i.indisprimary
+        and i.indisvalid and i.indnkeyatts = 2";
+
+impl Evidence {
+    /// Reads what the servers have in the end.
+    pub(crate) async fn collect(world: &World, sale: &Sale) -> Result<Self> {
+        let mut evidence =
+            Self { calls: sale.history.calls(), seats: sale.current().seats, ..Self::default() };
+        evidence.read_tables(&world.postgres.url()).await?;
+        let url = format!("{}/_emulator/ledger", world.gateway);
+        let books: Value = reqwest::get(url).await?.json().await?;
+        evidence.ledger = books["payments"].as_array().context("no books")?.clone();
+        for person in sale.people.iter() {
+            evidence.pending.extend(pending(&person.reservations().await));
+        }
+        for fixture in sale.fixtures.iter() {
+            for node in 0..sale.doors.len() {
+                let map = map(&sale.doors[node], &fixture.id).await?;
+                evidence.maps.push((fixture.id.clone(), node, map));
+            }
+        }
+        Ok(evidence)
+    }
+
+    async fn read_tables(&mut self, url: &str) -> Result<()> {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        let all = "select id::text, match_id::text, user_id::text, status, seats, amount
+            from reservations";
+        for row in client.query(all, &[]).await? {
+            let seats: Vec<i32> = row.get(4);
+            let reservation = Reservation {
+                fixture: row.get(1),
+                user: row.get(2),
+                status: row.get(3),
+                seats: seats.into_iter().map(i32::cast_unsigned).collect(),
+                amount: row.get(5),
+            };
+            self.reservations.insert(row.get(0), reservation);
+        }
+        for row in client.query(PAYMENTS, &[]).await? {
+            let payment = Payment {
+                reservation: row.get(1),
+                status: row.get(2),
+                amount: row.get(3),
+                refunding: row.get(4),
+                refunded: row.get(5),
+                fees: row.get(6),
+            };
+            self.payments.insert(row.get(0), payment);
+        }
+        let all = "select match_id::text, seat_id, reservation_id::text from claims";
+        for row in client.query(all, &[]).await? {
+            self.claims.insert((row.get(0), row.get::<_, i32>(1).cast_unsigned()), row.get(2));
+        }
+        let count =
+            async |text: &str| -> Result<i64> { Ok(client.query_one(text, &[]).await?.get(0)) };
+        self.claims_have_a_key = count(KEY).await? == 1;
+        self.dead_letters = usize::try_from(count("select count(*) from dead_letters").await?)?;
+        let epochs = count("select coalesce(max(epoch), 0)::bigint from partitions").await?;
+        self.epochs = u64::try_from(epochs)?;
+        Ok(())
+    }
+
+    /// A loss of Redis is over when the partition was loaded again, which waits for PostgreSQL:
+    /// what was held between the loss and the load is lost too.
+    pub(crate) fn until_loaded(&mut self) {
+        let mut loads = Vec::new();
+        for view in &self.views {
+            for pair in view.shown.windows(2) {
+                if pair[1].position.0 > pair[0].position.0 {
+                    loads.push(pair[1].at + SEEN_WITHIN);
+                }
+            }
+        }
+        for load in loads {
+            let lost = self.forgets.iter_mut().filter(|window| window.from < load);
+            if let Some(window) = lost.max_by_key(|window| window.from) {
+                window.to = window.to.max(load);
+            }
+        }
+    }
+
+    /// Whether something of this list happened between two times.
+    pub(crate) fn happened(windows: &[Window], from: Duration, to: Duration) -> bool {
+        windows.iter().any(|window| window.from <= to && window.to >= from)
+    }
+}
+
+/// The seats of those reservations that are waiting for their payments.
+fn pending(reservations: &Value) -> Vec<(String, u32)> {
+    let mut found = Vec::new();
+    for reservation in reservations["reservations"].as_array().into_iter().flatten() {
+        if reservation["status"] == "PENDING" {
+            let fixture = reservation["matchId"].as_str().unwrap_or_default();
+            for seat in reservation["seats"].as_array().into_iter().flatten() {
+                let seat = seat["seatId"].as_u64().and_then(|seat| u32::try_from(seat).ok());
+                found.extend(seat.map(|seat| (fixture.to_owned(), seat)));
+            }
+        }
+    }
+    found
+}
+
+/// The map of the match, as a node has it.
+async fn map(door: &str, fixture: &str) -> Result<BTreeMap<u32, String>> {
+    let url = format!("{door}/api/matches/{fixture}/blocks/1/seats");
+    let reply: Value = reqwest::get(&url).await?.json().await?;
+    let seats = reply["data"]["seats"].as_array().with_context(|| format!("{url}: {reply}"))?;
+    let seat = |seat: &Value| {
+        let id = u32::try_from(seat["id"].as_u64()?).ok()?;
+        Some((id, seat["state"].as_str()?.to_owned()))
+    };
+    Ok(seats.iter().filter_map(seat).collect())
+}

@@ -1,0 +1,130 @@
+//! What each client asked for and got: the evidence for the checks.
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+/// What a call was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Act {
+    Hold,
+    Release,
+    Reserve,
+    Request,
+    Confirm,
+    Cancel,
+    LogIn,
+    /// What the administrator does before the run.
+    Admin,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// 200, 201 or 204, with the data.
+    Done(Value),
+    /// 202: the outcome is not known yet.
+    Accepted(Value),
+    /// A problem document with this status and code.
+    Refused(u16, String),
+    /// No response: it may have had its effect or not.
+    Unknown(String),
+}
+
+/// A call of a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) act: Act,
+    pub(crate) person: usize,
+    pub(crate) node: usize,
+    /// The match, when the call is about one.
+    pub(crate) fixture: String,
+    pub(crate) key: String,
+    /// What was sent.
+    pub(crate) sent: Value,
+    /// The id in its path: a hold, a reservation or a payment.
+    pub(crate) about: String,
+    /// Since the beginning of the run.
+    pub(crate) begun: Duration,
+    pub(crate) ended: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+impl Call {
+    pub(crate) fn done(&self) -> Option<&Value> {
+        match &self.outcome {
+            Outcome::Done(data) => Some(data),
+            Outcome::Accepted(_) | Outcome::Refused(..) | Outcome::Unknown(_) => None,
+        }
+    }
+
+    /// The seats that a response or a request names.
+    pub(crate) fn seats(&self) -> Vec<u32> {
+        let data = self.done().unwrap_or(&Value::Null);
+        let data = data.get("reservation").unwrap_or(data);
+        let given = data["seats"].as_array().map(|seats| seats.iter().map(|seat| &seat["seatId"]));
+        let wished = self.sent["seatIds"].as_array().map(|seats| seats.iter());
+        let numbers: Vec<&Value> = match (given, wished) {
+            (Some(given), _) => given.collect(),
+            (None, Some(wished)) => wished.collect(),
+            (None, None) => vec![],
+        };
+        numbers.into_iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&self) -> String {
+        let outcome = match &self.outcome {
+            Outcome::Done(_) => "done".to_owned(),
+            Outcome::Accepted(_) => "accepted, outcome not known yet".to_owned(),
+            Outcome::Refused(status, code) => format!("refused: {status} {code}"),
+            Outcome::Unknown(why) => format!("no response: {why}"),
+        };
+        let mut line = format!(
+            "{:>9.3} to {:>9.3} s  person {:<3} node {}  {:?}",
+            self.begun.as_secs_f64(),
+            self.ended.as_secs_f64(),
+            self.person,
+            self.node,
+            self.act
+        );
+        if !self.about.is_empty() {
+            let _ = write!(line, " {}", self.about);
+        }
+        let _ = write!(line, " seats {:?}: {outcome}", self.seats());
+        line
+    }
+}
+
+/// All calls of a run.
+pub(crate) struct History {
+    begun: Instant,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self { begun: Instant::now(), calls: Mutex::default() }
+    }
+
+    /// The time since the beginning of the run.
+    pub(crate) fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    pub(crate) fn add(&self, call: Call) {
+        self.calls.lock().push(call);
+    }
+
+    /// How the last call of a person ended.
+    pub(crate) fn last_of(&self, person: usize) -> Option<Outcome> {
+        let calls = self.calls.lock();
+        calls.iter().rev().find(|call| call.person == person).map(|call| call.outcome.clone())
+    }
+
+    /// All calls so far, in the order of their ends.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().clone()
+    }
+}

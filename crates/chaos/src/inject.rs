@@ -1,0 +1,299 @@
+//! Carries out the faults of a schedule, each with its end.
+
+use crate::fault::{Fault, Server, Wire};
+use crate::sale::Sale;
+use crate::schedule::{Schedule, Step};
+use crate::servers::Servers;
+use crate::world::World;
+use anyhow::{Context as _, Result, bail};
+use grandstand_faults::proxy::Proxy;
+use grandstand_faults::wire::ask;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// PostgreSQL must have a loss mended within this time.
+const RESTORED: Duration = Duration::from_secs(60);
+
+/// What the faults that are going on need at their ends.
+#[derive(Default)]
+struct Going {
+    /// The server that was killed or frozen.
+    server: Option<usize>,
+    lock: Option<JoinHandle<()>>,
+    crowds: Vec<JoinHandle<()>>,
+}
+
+/// A fault and the times when it really began and ended: a busy machine is late.
+#[derive(Debug, Clone)]
+pub(crate) struct Happened {
+    pub(crate) fault: Fault,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+}
+
+/// Carries out a schedule; what happened, in the order of the beginnings.
+pub(crate) async fn inject(
+    world: &mut World,
+    sale: &Sale,
+    schedule: &Schedule,
+) -> Result<Vec<Happened>> {
+    let mut times: Vec<(u64, bool, usize)> = Vec::new();
+    let mut happened = Vec::new();
+    for (number, step) in schedule.steps.iter().enumerate() {
+        times.push((step.at_ms, true, number));
+        times.push((step.end_ms(), false, number));
+        let (from, to) = (Duration::ZERO, Duration::MAX);
+        happened.push(Happened { fault: step.fault.clone(), from, to });
+    }
+    times.sort_unstable_by_key(|(at, begins, _)| (*at, *begins));
+    let mut going: HashMap<usize, Going> = HashMap::new();
+    for (at, begins, number) in times {
+        let step = &schedule.steps[number];
+        tokio::time::sleep(Duration::from_millis(at).saturating_sub(sale.history.now())).await;
+        let done = if begins {
+            happened[number].from = sale.history.now();
+            let begun = begin(world, sale, schedule, &step.fault).await;
+            begun.map(|state| drop(going.insert(number, state)))
+        } else {
+            let ended = end(world, step, going.remove(&number).unwrap_or_default()).await;
+            happened[number].to = sale.history.now();
+            ended
+        };
+        let word = if begins { "begins" } else { "ends" };
+        done.with_context(|| format!("the fault `{}` {word}", step.fault.name()))?;
+    }
+    Ok(happened)
+}
+
+async fn begin(
+    world: &mut World,
+    sale: &Sale,
+    schedule: &Schedule,
+    fault: &Fault,
+) -> Result<Going> {
+    let mut going = Going::default();
+    match fault {
+        Fault::Kill(process) => world.process(*process).kill(),
+        Fault::Freeze(process) => world.process(*process).freeze(),
+        Fault::Replace(process) => world.process(*process).replace(),
+        Fault::DieAt(process, place) => world.process(*process).die_at(place),
+        Fault::Clock(process, ahead_s) => world.process(*process).set_clock(*ahead_s),
+        Fault::Edge(process, server, wire) => {
+            if let Some(proxy) = world.edges.get(&(*process, *server)) {
+                apply(proxy, *wire);
+            }
+        }
+        Fault::Clients(node, wire) => apply(&world.doors[*node], *wire),
+        Fault::Gateway(text) => emulator(world, Some(text)).await?,
+        Fault::PoisonJournal(partition) => poison(world, *partition).await,
+        Fault::Storm => going.crowds = crate::crowd::storm(sale),
+        Fault::Overload => going.crowds = crate::crowd::overload(sale),
+        Fault::SlowWatchers => going.crowds = crate::crowd::slow_watchers(sale),
+        Fault::KillPostgres => world.postgres.kill().await,
+        Fault::FreezePostgres => world.postgres.freeze(),
+        Fault::LockPostgres => going.lock = Some(lock_claims(&world.postgres.url()).await?),
+        Fault::PostgresDiskFull => world.space.fill(),
+        Fault::PostgresForgets => back_up(world).await?,
+        _ => going.server = redis_begins(world, schedule, fault).await?,
+    }
+    Ok(going)
+}
+
+async fn redis_begins(
+    world: &mut World,
+    schedule: &Schedule,
+    fault: &Fault,
+) -> Result<Option<usize>> {
+    let servers = &mut world.servers;
+    let partition = fastrand::Rng::with_seed(schedule.seed).u16(..crate::schedule::PARTITIONS);
+    match fault {
+        Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
+        Fault::FreezeRedis => return Ok(Some(servers.freeze(partition).await)),
+        Fault::RedisLosesPower => {
+            servers.single()?.lose_power().await;
+        }
+        Fault::RedisLosesDisk => servers.single()?.lose_disk().await?,
+        Fault::FlushAll => servers.tell_all(&["FLUSHALL"]).await,
+        Fault::FlushFunctions => servers.tell_all(&["FUNCTION", "FLUSH"]).await,
+        Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "1"]).await,
+        Fault::RedisDiskFull => servers.single()?.fill_disk(),
+        Fault::RedisDiskSlow(ms) => servers.single()?.slow_disk(*ms),
+        Fault::RedisClock(ahead_s) => servers.single()?.set_clock(*ahead_s),
+        Fault::MoveSlot(partition) => {
+            if let Servers::Cluster(cluster) = servers {
+                let slot = grandstand_faults::cluster::PrivateCluster::slot_of(partition);
+                let owner = cluster.owner_of(slot).await;
+                let masters = cluster.masters().await;
+                let other = masters.into_iter().find(|master| *master != owner);
+                cluster.migrate_slot(slot, other.context("a cluster has several masters")?).await;
+            }
+        }
+        Fault::Failover => {
+            if let Servers::Sentinel(sentinel) = servers {
+                sentinel.failover().await;
+            }
+        }
+        Fault::FailoverWithLoss => {
+            if let Servers::Sentinel(sentinel) = servers {
+                sentinel.cut_replicas().await;
+            }
+        }
+        _ => bail!("this fault is not one of Redis"),
+    }
+    Ok(None)
+}
+
+async fn end(world: &mut World, step: &Step, going: Going) -> Result<()> {
+    for crowd in going.crowds {
+        crowd.abort();
+    }
+    if let Some(lock) = going.lock {
+        lock.abort();
+    }
+    match &step.fault {
+        Fault::Kill(process) | Fault::DieAt(process, _) => world.process(*process).start_again(),
+        Fault::Freeze(process) => world.process(*process).thaw(),
+        Fault::Clock(process, _) => world.process(*process).set_clock(0),
+        Fault::Edge(process, server, wire) => {
+            if let Some(proxy) = world.edges.get(&(*process, *server)) {
+                heal(proxy, *wire);
+            }
+        }
+        Fault::Clients(node, wire) => heal(&world.doors[*node], *wire),
+        Fault::Gateway(_) => emulator(world, None).await?,
+        Fault::KillPostgres => world.postgres.restart().await?,
+        Fault::FreezePostgres => world.postgres.thaw(),
+        Fault::PostgresDiskFull => {
+            world.space.free();
+            if tokio_postgres::connect(&world.postgres.url(), tokio_postgres::NoTls).await.is_err()
+            {
+                world.postgres.restart().await?;
+            }
+        }
+        Fault::PostgresForgets => put_back(world).await?,
+        fault => redis_ends(world, fault, going.server).await?,
+    }
+    Ok(())
+}
+
+async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> Result<()> {
+    let servers = &mut world.servers;
+    match fault {
+        Fault::KillRedis => servers.restart(server.unwrap_or(0)).await?,
+        Fault::FreezeRedis => servers.thaw(server.unwrap_or(0)),
+        Fault::RedisLosesPower | Fault::RedisLosesDisk => servers.restart(0).await?,
+        Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "0"]).await,
+        Fault::RedisDiskFull => servers.single()?.free_disk().await?,
+        Fault::RedisDiskSlow(_) => servers.single()?.slow_disk(0),
+        Fault::RedisClock(_) => servers.single()?.set_clock(0),
+        Fault::FailoverWithLoss => {
+            if let Servers::Sentinel(sentinel) = servers {
+                let old = sentinel.kill_master().await;
+                sentinel.thaw_replicas();
+                sentinel.wait_for_another_master(old).await;
+                sentinel.servers[old].restart().await?;
+            }
+        }
+        _ => {}
+    }
+    if let Servers::Cluster(cluster) = servers {
+        cluster.wait_until_well().await;
+    }
+    Ok(())
+}
+
+fn apply(proxy: &Proxy, wire: Wire) {
+    match wire {
+        Wire::Cut => proxy.cut(),
+        Wire::Slow(ms) => proxy.slow(Duration::from_millis(ms.into())),
+        Wire::DeafServer => proxy.deafen_server(),
+        Wire::DeafClient | Wire::LoseReplies => proxy.deafen_clients(),
+    }
+}
+
+fn heal(proxy: &Proxy, wire: Wire) {
+    if wire == Wire::LoseReplies {
+        proxy.cut();
+    }
+    proxy.resume();
+}
+
+async fn emulator(world: &World, fault: Option<&str>) -> Result<()> {
+    let url = format!("{}/_emulator/faults", world.gateway);
+    let http = reqwest::Client::new();
+    let request = match fault {
+        Some(text) => {
+            http.post(url).header("content-type", "application/json").body(text.to_owned())
+        }
+        None => http.delete(url),
+    };
+    let status = request.send().await?.status();
+    anyhow::ensure!(status == 204, "the emulator refuses {fault:?}: {status}");
+    Ok(())
+}
+
+/// Writes an entry that no worker can read. It may fail when Redis fails at the same time.
+async fn poison(world: &World, partition: u16) {
+    let Some(port) = world.servers.port() else { return };
+    let journal = format!("{{{partition}}}:journal");
+    let _ = ask(port, &["XADD", &journal, "*", "t", "no-such-fact", "chaos", "poison"]).await;
+}
+
+async fn lock_claims(url: &str) -> Result<JoinHandle<()>> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    let connection = tokio::spawn(connection);
+    client.batch_execute("begin; lock table claims in access exclusive mode").await?;
+    Ok(tokio::spawn(async move {
+        let _client = client; // the lock ends with the connection
+        let _ = connection.await;
+    }))
+}
+
+/// Copies the files of PostgreSQL as they are at this moment.
+async fn back_up(world: &mut World) -> Result<()> {
+    world.postgres.kill().await;
+    let backup = world.dir.join("backup");
+    let _ = std::fs::remove_dir_all(&backup);
+    copy(&world.space.path().join("postgres/data"), &backup)?;
+    world.postgres.restart().await
+}
+
+/// Puts the copy back, and writes back what Redis has.
+async fn put_back(world: &mut World) -> Result<()> {
+    world.postgres.kill().await;
+    let data = world.space.path().join("postgres/data");
+    std::fs::remove_dir_all(&data)?;
+    copy(&world.dir.join("backup"), &data)?;
+    world.postgres.restart().await?;
+    let begun = Instant::now();
+    loop {
+        match world.command(&["restore"]).await {
+            Ok(_) => return Ok(()),
+            Err(error) if begun.elapsed() > RESTORED => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+        }
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status()?;
+    anyhow::ensure!(copied.success(), "the files of PostgreSQL can't be copied");
+    Ok(())
+}
+
+/// Ends whatever is still going on, so that all can heal.
+pub(crate) fn heal_all(world: &World) {
+    for process in crate::world::PROCESSES {
+        let supervised = world.process(process);
+        supervised.thaw();
+        supervised.start_again();
+        supervised.set_clock(0);
+        for server in [Server::Redis, Server::Postgres, Server::Gateway] {
+            if let Some(proxy) = world.edges.get(&(process, server)) {
+                proxy.resume();
+            }
+        }
+    }
+    world.doors.iter().for_each(Proxy::resume);
+}

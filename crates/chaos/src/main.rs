@@ -1,0 +1,188 @@
+//! The breaker: people buy tickets from real processes on real servers, while a seeded schedule of
+//! faults breaks them. Then everything heals, and every promise is checked
+//! (docs/RELIABILITY.md, "The breaker").
+
+mod behaviour;
+mod check;
+mod crowd;
+mod evidence;
+mod fault;
+mod history;
+mod inject;
+mod person;
+mod process;
+mod report;
+mod run;
+mod sale;
+mod schedule;
+mod servers;
+mod shrink;
+mod sometimes;
+mod watcher;
+mod world;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use fault::Kind;
+use report::Finished;
+use schedule::Schedule;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tempfile::TempDir;
+
+/// Breaks a private installation on purpose, and checks that it keeps its promises.
+///
+/// The exit status is 0 when it does, 1 when a promise is broken or the run could not end, and 2
+/// for wrong arguments.
+#[derive(Debug, Parser)]
+#[command(name = "grandstand-chaos")]
+struct Arguments {
+    /// Seeds of the runs: a number, a list, or a range such as 1..20.
+    #[arg(long, default_value = "1", value_parser = seeds)]
+    seeds: Seeds,
+    /// Faults begin during this many seconds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(5..=3_600))]
+    seconds: u64,
+    /// The Redis servers; by default each seed takes the next kind.
+    #[arg(long)]
+    servers: Option<Kind>,
+    /// Plays this file again instead of seeds. A failed run writes such a file.
+    #[arg(long, conflicts_with_all = ["seeds", "seconds", "servers"])]
+    schedule: Option<PathBuf>,
+    /// After a failure, tries with fewer and fewer faults.
+    #[arg(long)]
+    shrink: bool,
+    /// Shows the faults of the seeds and ends.
+    #[arg(long)]
+    dry_run: bool,
+    /// Fails when a dangerous state was never seen in all runs together.
+    #[arg(long)]
+    see_all: bool,
+    /// Writes the results to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// The program; by default the one beside this one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Logs and schedules of failed runs go below this directory.
+    #[arg(long, default_value = "target/chaos")]
+    keep: PathBuf,
+}
+
+/// The numbers of `--seeds`.
+#[derive(Debug, Clone)]
+struct Seeds(Vec<u64>);
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let wrong = |_| format!("`{text}` is no list of seeds such as 1,2 or 1..20");
+    if let Some((first, last)) = text.split_once("..") {
+        let (first, last): (u64, u64) =
+            (first.parse().map_err(wrong)?, last.parse().map_err(wrong)?);
+        return Ok(Seeds((first..=last).collect()));
+    }
+    text.split(',').map(|seed| seed.parse().map_err(wrong)).collect::<Result<_, _>>().map(Seeds)
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let schedules = schedules(&arguments)?;
+    if arguments.dry_run {
+        for schedule in &schedules {
+            println!("{}", serde_json::to_string_pretty(schedule)?);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let binary = binary(&arguments)?;
+    let mut runs = Vec::new();
+    for schedule in &schedules {
+        let (run, dir) = attempt(schedule, &binary).await?;
+        println!("{}", run.line());
+        if !run.violations.is_empty() {
+            report_failure(&arguments, &run, dir.path())?;
+            if arguments.shrink {
+                let small = shrink::shrink(schedule, async |schedule| {
+                    Ok(!attempt(schedule, &binary).await?.0.violations.is_empty())
+                })
+                .await?;
+                println!("it also fails with only these faults:");
+                println!("{}", serde_json::to_string_pretty(&small)?);
+            }
+        }
+        runs.push(run);
+    }
+    finish(&arguments, &runs)
+}
+
+/// Writes the results; the exit status.
+fn finish(arguments: &Arguments, runs: &[Finished]) -> Result<ExitCode> {
+    print!("{}", report::summary(runs));
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, serde_json::to_string_pretty(&report::as_json(runs))?)
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    let mut failed = runs.iter().any(|run| !run.violations.is_empty());
+    if arguments.see_all {
+        for name in sometimes::WANTED {
+            if runs.iter().all(|run| run.seen[name] == 0) {
+                println!("invariant 28: no run has seen {name}");
+                failed = true;
+            }
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The schedules of the seeds. Each third seed has another kind of servers.
+fn schedules(arguments: &Arguments) -> Result<Vec<Schedule>> {
+    if let Some(path) = &arguments.schedule {
+        return Ok(vec![Schedule::read(path)?]);
+    }
+    let kinds = [Kind::Single, Kind::Sentinel, Kind::Single, Kind::Cluster];
+    let of = |seed: &u64| {
+        let kind = arguments.servers.unwrap_or(kinds[*seed as usize % kinds.len()]);
+        Schedule::of(*seed, kind, arguments.seconds * 1_000)
+    };
+    Ok(arguments.seeds.0.iter().map(of).collect())
+}
+
+fn binary(arguments: &Arguments) -> Result<PathBuf> {
+    let beside = || -> Result<PathBuf> {
+        let own = std::env::current_exe()?;
+        Ok(own.with_file_name("grandstand"))
+    };
+    let binary = arguments.binary.clone().map_or_else(beside, Ok)?;
+    anyhow::ensure!(
+        binary.exists(),
+        "the program {} is not there; `make chaos` builds it",
+        binary.display()
+    );
+    Ok(binary)
+}
+
+/// One run, with a directory for its logs.
+async fn attempt(schedule: &Schedule, binary: &Path) -> Result<(Finished, TempDir)> {
+    let dir = TempDir::with_prefix("grandstand-chaos-")?;
+    let run = run::run(schedule, binary, dir.path()).await;
+    let run = run.with_context(|| {
+        // The logs are worth more than the space.
+        let kept = dir.path().with_extension("kept");
+        let _ = std::fs::rename(dir.path(), &kept);
+        format!("seed {} could not end; its logs are in {}", schedule.seed, kept.display())
+    })?;
+    Ok((run, dir))
+}
+
+/// Shows the violations, and keeps the logs and the schedule.
+fn report_failure(arguments: &Arguments, run: &Finished, dir: &Path) -> Result<()> {
+    print!("{}", run.details);
+    let keep = arguments.keep.join(format!("seed-{}", run.schedule.seed));
+    std::fs::create_dir_all(&keep)?;
+    for entry in std::fs::read_dir(dir)?.flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), keep.join(entry.file_name()))?;
+    }
+    let schedule = keep.join("schedule.json");
+    std::fs::write(&schedule, serde_json::to_string_pretty(&run.schedule)?)?;
+    println!("its logs are in {}; again: --schedule {}", keep.display(), schedule.display());
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! A client of the API who keeps a record of each call.
+
+use crate::history::{Act, Call, History, Outcome};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A client waits this long; a node ends each request after 15 s.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Connections that nobody uses are closed soon, so that the checks can count those that leak.
+const IDLE: Duration = Duration::from_secs(2);
+/// The password of everybody.
+const PASSWORD: &str = "a password of the breaker";
+
+/// Somebody with an account.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) number: usize,
+    pub(crate) history: Arc<History>,
+    doors: Arc<Vec<String>>,
+    http: reqwest::Client,
+    email: String,
+    password: String,
+    token: Option<String>,
+}
+
+/// A call that is about to be made.
+pub(crate) struct Ask<'a> {
+    pub(crate) act: Act,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    /// The idempotency key; none when it is empty.
+    pub(crate) key: &'a str,
+    pub(crate) fixture: &'a str,
+    pub(crate) about: &'a str,
+}
+
+impl Person {
+    pub(crate) fn new(number: usize, history: Arc<History>, doors: Arc<Vec<String>>) -> Self {
+        let http = reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE).build();
+        let http = http.unwrap_or_default();
+        let email = format!("person-{number}@chaos.example");
+        let password = PASSWORD.to_owned();
+        Self { number, history, doors, http, email, password, token: None }
+    }
+
+    /// The same with the account of the administrator.
+    pub(crate) fn administrator(mut self, (email, password): (&str, &str)) -> Self {
+        (self.email, self.password) = (email.to_owned(), password.to_owned());
+        self
+    }
+
+    /// Creates the account.
+    pub(crate) async fn sign_up(&self) -> bool {
+        let body = json!({"email": self.email, "password": self.password});
+        let outcome = self.call(0, Ask::post(Act::LogIn, "/api/users/sign-up", body)).await;
+        matches!(outcome, Outcome::Done(_))
+    }
+
+    pub(crate) async fn log_in(&mut self, node: usize) -> bool {
+        let body = json!({"email": self.email, "password": self.password});
+        match self.call(node, Ask::post(Act::LogIn, "/api/users/log-in", body)).await {
+            Outcome::Done(session) => {
+                self.token = session["accessToken"].as_str().map(str::to_owned);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The reservations of this person, as the API lists them; nothing when it can't be read.
+    pub(crate) async fn reservations(&self) -> Value {
+        let url = format!("{}/api/reservations", self.doors[0]);
+        let request = self.http.get(url).bearer_auth(self.token.as_deref().unwrap_or_default());
+        let Ok(reply) = request.send().await else { return Value::Null };
+        let body: Value = reply.json().await.unwrap_or(Value::Null);
+        body["data"].clone()
+    }
+
+    /// Makes a call and keeps its record.
+    pub(crate) async fn call(&self, node: usize, ask: Ask<'_>) -> Outcome {
+        let begun = self.history.now();
+        let outcome = self.send(node, &ask).await;
+        self.history.add(Call {
+            act: ask.act,
+            person: self.number,
+            node,
+            fixture: ask.fixture.to_owned(),
+            key: ask.key.to_owned(),
+            sent: ask.body,
+            about: ask.about.to_owned(),
+            begun,
+            ended: self.history.now(),
+            outcome: outcome.clone(),
+        });
+        outcome
+    }
+
+    async fn send(&self, node: usize, ask: &Ask<'_>) -> Outcome {
+        let url = format!("{}{}", self.doors[node], ask.path);
+        let mut request = self.http.request(ask.method.clone(), url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if !ask.body.is_null() {
+            request = request.json(&ask.body);
+        }
+        if !ask.key.is_empty() {
+            request = request.header("idempotency-key", ask.key);
+        }
+        let reply = match request.send().await {
+            Ok(reply) => reply,
+            Err(error) => return Outcome::Unknown(words(&error)),
+        };
+        let status = reply.status().as_u16();
+        let text = match reply.text().await {
+            Ok(text) => text,
+            Err(error) => return Outcome::Unknown(words(&error)),
+        };
+        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        match status {
+            200 | 201 | 204 => Outcome::Done(body.get("data").cloned().unwrap_or(Value::Null)),
+            202 => Outcome::Accepted(body.get("data").cloned().unwrap_or(Value::Null)),
+            _ => {
+                let code = body["code"].as_str().unwrap_or("no problem document").to_owned();
+                Outcome::Refused(status, code)
+            }
+        }
+    }
+}
+
+impl Ask<'_> {
+    pub(crate) fn post(act: Act, path: &str, body: Value) -> Self {
+        let path = path.to_owned();
+        Self { act, method: Method::POST, path, body, key: "", fixture: "", about: "" }
+    }
+}
+
+fn words(error: &reqwest::Error) -> String {
+    let kind = if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection ended"
+    };
+    kind.to_owned()
+}

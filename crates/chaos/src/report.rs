@@ -1,0 +1,188 @@
+//! What a person reads at the end of a run.
+
+use crate::check::Violation;
+use crate::evidence::Evidence;
+use crate::history::Call;
+use crate::inject::Happened;
+use crate::schedule::Schedule;
+use crate::sometimes::Seen;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Lines of the history of a seat that are shown.
+const LINES: usize = 60;
+/// Violations that are shown with their history.
+const SHOWN: usize = 5;
+
+/// A run and what was found.
+pub(crate) struct Finished {
+    pub(crate) schedule: Schedule,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) seen: Seen,
+    pub(crate) calls: usize,
+    pub(crate) sales: usize,
+    pub(crate) recovery: Option<Duration>,
+    /// The violations with the histories of their seats.
+    pub(crate) details: String,
+}
+
+impl Finished {
+    pub(crate) fn new(
+        schedule: &Schedule,
+        evidence: &Evidence,
+        violations: Vec<Violation>,
+        seen: Seen,
+        faults: &[Happened],
+    ) -> Self {
+        let confirmed = evidence.reservations.values().filter(|row| row.status == "CONFIRMED");
+        Self {
+            schedule: schedule.clone(),
+            calls: evidence.calls.len(),
+            sales: confirmed.count(),
+            recovery: evidence.recovery,
+            details: details(evidence, &violations, faults),
+            violations,
+            seen,
+        }
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&self) -> String {
+        let recovery = match self.recovery {
+            Some(time) => format!("people could buy again after {:.1} s", time.as_secs_f64()),
+            None => "nothing could be bought afterwards".to_owned(),
+        };
+        format!(
+            "seed {} {:?}{}: {} faults of {} kinds, {} calls, {} sales, {recovery}, {} violations",
+            self.schedule.seed,
+            self.schedule.servers,
+            if self.schedule.always { "" } else { " (fsync once a second)" },
+            self.schedule.steps.len(),
+            self.kinds().len(),
+            self.calls,
+            self.sales,
+            self.violations.len()
+        )
+    }
+
+    /// How often each kind of fault happened.
+    pub(crate) fn kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for step in &self.schedule.steps {
+            *kinds.entry(step.fault.name()).or_default() += 1;
+        }
+        kinds
+    }
+}
+
+/// The violations, each with what happened to its seats.
+fn details(evidence: &Evidence, violations: &[Violation], faults: &[Happened]) -> String {
+    let mut text = String::new();
+    for (number, violation) in violations.iter().enumerate() {
+        let _ = writeln!(text, "invariant {}: {}", violation.invariant, violation.what);
+        if let Some((fixture, seat)) = violation.seats.first().filter(|_| number < SHOWN) {
+            let _ = writeln!(text, "  the history of seat {seat} of match {fixture}:");
+            for line in history(evidence, fixture, *seat, faults).iter().take(LINES) {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+    }
+    text
+}
+
+/// All calls about a seat, all that was shown of it, and the faults meanwhile, in order.
+fn history(evidence: &Evidence, fixture: &str, seat: u32, faults: &[Happened]) -> Vec<String> {
+    let of_seat = |call: &&Call| call.fixture == fixture && call.seats().contains(&seat);
+    let calls: Vec<&Call> = evidence.calls.iter().filter(of_seat).collect();
+    let ids: Vec<&str> = calls.iter().flat_map(|call| ids(call)).collect();
+    let mut lines: Vec<(Duration, String)> = Vec::new();
+    for call in &evidence.calls {
+        let about = !call.about.is_empty() && ids.contains(&&*call.about);
+        if about || of_seat(&call) {
+            lines.push((call.begun, call.line()));
+        }
+    }
+    for view in evidence.views.iter().filter(|view| view.fixture == fixture) {
+        for shown in view.shown.iter().filter(|shown| shown.seat == seat) {
+            let line = format!(
+                "{:>9.3} s  a watcher of node {} sees {} at {:?}",
+                shown.at.as_secs_f64(),
+                view.node,
+                shown.state,
+                shown.position
+            );
+            lines.push((shown.at, line));
+        }
+    }
+    for Happened { fault, from, to } in faults {
+        let name = fault.name();
+        let ends = to.as_secs_f64();
+        lines.push((*from, format!("{:>9.3} to {ends:>9.3} s  fault: {name}", from.as_secs_f64())));
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// The ids that later calls about the same seats name.
+fn ids(call: &Call) -> Vec<&str> {
+    let Some(data) = call.done() else { return vec![] };
+    let ids = [&data["holdId"], &data["id"], &data["reservation"]["id"], &data["payment"]["id"]];
+    ids.into_iter().filter_map(|id| id.as_str()).collect()
+}
+
+/// A table of all runs for people.
+pub(crate) fn summary(runs: &[Finished]) -> String {
+    let mut text = String::new();
+    let (mut kinds, mut seen): (BTreeMap<String, usize>, Seen) = Default::default();
+    for run in runs {
+        for (kind, count) in run.kinds() {
+            *kinds.entry(kind).or_default() += count;
+        }
+        for (name, count) in &run.seen {
+            *seen.entry(name).or_default() += count;
+        }
+    }
+    let faults: usize = kinds.values().sum();
+    let _ = writeln!(text, "\n{faults} faults of {} kinds:", kinds.len());
+    for (kind, count) in &kinds {
+        let _ = writeln!(text, "{count:>7}  {kind}");
+    }
+    let _ = writeln!(text, "\nDangerous states that were seen:");
+    for (name, count) in &seen {
+        let _ = writeln!(text, "{count:>7}  {name}");
+    }
+    let mut recoveries: Vec<Duration> = runs.iter().filter_map(|run| run.recovery).collect();
+    recoveries.sort_unstable();
+    if let (Some(middle), Some(longest)) = (recoveries.get(recoveries.len() / 2), recoveries.last())
+    {
+        let (middle, longest) = (middle.as_secs_f64(), longest.as_secs_f64());
+        let _ = writeln!(
+            text,
+            "\nUntil a purchase after the last fault: {middle:.1} s (median), {longest:.1} s \
+             (longest)"
+        );
+    }
+    let violations: usize = runs.iter().map(|run| run.violations.len()).sum();
+    let sales: usize = runs.iter().map(|run| run.sales).sum();
+    let _ = writeln!(text, "{} runs, {sales} sales, {violations} violations", runs.len());
+    text
+}
+
+/// The same for machines.
+pub(crate) fn as_json(runs: &[Finished]) -> serde_json::Value {
+    let run = |run: &Finished| {
+        let violation = |violation: &Violation| json!({"invariant": violation.invariant, "what": violation.what});
+        json!({
+            "schedule": run.schedule,
+            "violations": run.violations.iter().map(violation).collect::<Vec<_>>(),
+            "seen": run.seen,
+            "calls": run.calls,
+            "sales": run.sales,
+            "recoveryMs": run.recovery.map(|time| time.as_millis() as u64),
+        })
+    };
+    let violations: usize = runs.iter().map(|run| run.violations.len()).sum();
+    json!({"violations": violations, "runs": runs.iter().map(run).collect::<Vec<_>>()})
+}

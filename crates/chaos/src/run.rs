@@ -1,0 +1,186 @@
+//! One run: people buy while servers fail, then all heals, then everything is checked.
+
+use crate::behaviour::Visit;
+use crate::check;
+use crate::evidence::{Evidence, Window};
+use crate::fault::Fault;
+use crate::inject::{Happened, heal_all, inject};
+use crate::report::Finished;
+use crate::sale::{PEOPLE, Sale};
+use crate::schedule::Schedule;
+use crate::watcher::{Shared, View, watch};
+use crate::world::{HOLD_MS, PAYMENT_MS, PROCESSES, World};
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Every payment has its outcome, and the servers agree, within this time after the last fault.
+const SETTLED: Duration = Duration::from_secs(60);
+/// A purchase must be possible within this time, or the run counts as one that never recovered.
+const RECOVERY_MAX: Duration = Duration::from_secs(60);
+/// What a fault does may be seen this long after its end: the time of a failover.
+const AFTER: Duration = Duration::from_secs(6);
+
+/// Plays a schedule on servers of its own. Logs are in `dir`.
+pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Finished> {
+    let mut world = World::start(schedule, binary, dir).await?;
+    let doors = (0..world.doors.len()).map(|node| world.door(node)).collect();
+    let length = Duration::from_millis(schedule.end_ms());
+    let sale = Sale::open(doors, world.gateway.clone(), length).await?;
+    let (people_stop, watchers_stop) = (CancellationToken::new(), CancellationToken::new());
+    let (views, watchers) = start_watchers(&sale, &watchers_stop);
+    let before = sizes(&world);
+    let people = {
+        let (sale, stop, seed) = (sale.clone(), people_stop.clone(), schedule.seed);
+        tokio::spawn(async move { sale.play(seed, &stop).await })
+    };
+    let happened = inject(&mut world, &sale, schedule).await?;
+    heal_all(&world);
+    let recovery = recovers(&world, &sale).await;
+    people_stop.cancel();
+    people.await?;
+    let verify = settled(&world, schedule).await;
+    let mut evidence = wait_for_rest(&world, &sale, &views).await?;
+    watchers_stop.cancel();
+    watchers.join_all().await;
+    evidence.views = views.into_iter().map(|view| std::mem::take(&mut *view.lock())).collect();
+    evidence.verify = verify.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    evidence.recovery = recovery;
+    evidence.poison = poison(schedule);
+    evidence.forgets = windows(&happened, Fault::redis_forgets);
+    evidence.until_loaded();
+    evidence.troubled = windows(&happened, |_| true);
+    evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
+    let after = sizes(&world);
+    evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
+    let (violations, seen) = (check::all(&evidence), crate::sometimes::seen(&evidence));
+    let finished = Finished::new(schedule, &evidence, violations, seen, &happened);
+    world.stop().await;
+    Ok(finished)
+}
+
+fn start_watchers(sale: &Sale, stop: &CancellationToken) -> (Vec<Shared>, JoinSet<()>) {
+    let (mut views, mut watchers) = (Vec::new(), JoinSet::new());
+    for (number, fixture) in sale.fixtures.iter().enumerate() {
+        for node in 0..sale.doors.len() {
+            let view: Shared = Arc::new(Mutex::new(View::default()));
+            let leaves = (number + node) % 3 == 0;
+            let (sale, id) = (sale.clone(), fixture.id.clone());
+            watchers.spawn(watch(sale, id, node, leaves, view.clone(), stop.clone()));
+            views.push(view);
+        }
+    }
+    (views, watchers)
+}
+
+/// The time until somebody who has no seats yet buys a ticket.
+async fn recovers(world: &World, sale: &Sale) -> Option<Duration> {
+    let (begun, person) = (Instant::now(), &sale.people[PEOPLE]);
+    let mut rng = Rng::with_seed(7);
+    while begun.elapsed() < RECOVERY_MAX {
+        for fixture in sale.fixtures.iter().rev() {
+            let rng = rng.fork();
+            let mut visit = Visit { person, fixture, gateway: &world.gateway, rng };
+            if visit.buy_any().await {
+                return Some(begun.elapsed());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    None
+}
+
+/// Waits until all servers agree. Entries that nobody can read are put aside first, because they
+/// were written on purpose.
+async fn settled(world: &World, schedule: &Schedule) -> Result<()> {
+    // The last holds and reservations end by themselves.
+    tokio::time::sleep(Duration::from_millis(HOLD_MS + PAYMENT_MS)).await;
+    let begun = Instant::now();
+    loop {
+        let result = world.command(&["verify", "--gateway", "--days", "1"]).await;
+        let Err(error) = result else { return Ok(()) };
+        let text = format!("{error:#}");
+        let only_poison = poison(schedule) > 0
+            && text.lines().filter(|line| line.contains("dead letter")).count() > 0
+            && !text.lines().any(is_other_disagreement);
+        if only_poison {
+            return Ok(());
+        }
+        if begun.elapsed() > SETTLED {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Whether a line of `verify` is a disagreement about anything but a dead letter.
+fn is_other_disagreement(line: &str) -> bool {
+    let kinds = [
+        "seat",
+        "claim",
+        "reservation",
+        "account",
+        "match",
+        "site",
+        "journal",
+        "payment",
+        "gateway",
+    ];
+    kinds.iter().any(|kind| line.starts_with(kind) && line[kind.len()..].starts_with(' '))
+}
+
+/// Collects the evidence, again and again until the maps agree or 15 s are over: frames are on
+/// their way for a moment.
+async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<Evidence> {
+    let begun = Instant::now();
+    loop {
+        let evidence = Evidence::collect(world, sale).await.context("the servers are not back")?;
+        let behind = views.iter().any(|view| {
+            let view = view.lock();
+            let mut maps = evidence.maps.iter();
+            let map = maps.find(|map| map.0 == view.fixture && map.1 == view.node);
+            map.is_some_and(|map| map.2 != view.map)
+        });
+        let waits = |fixture: &str, seat| evidence.pending.contains(&(fixture.to_owned(), seat));
+        let open = evidence.maps.iter().any(|(fixture, _, map)| {
+            let mut taken = map.iter().filter(|(_, state)| *state == "HOLD" || *state == "PENDING");
+            taken.any(|(seat, _)| !waits(fixture, *seat))
+        });
+        if (!behind && !open) || begun.elapsed() > Duration::from_secs(15) {
+            return Ok(evidence);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn poison(schedule: &Schedule) -> usize {
+    let is_poison = |step: &&crate::schedule::Step| matches!(step.fault, Fault::PoisonJournal(_));
+    schedule.steps.iter().filter(is_poison).count()
+}
+
+fn windows(happened: &[Happened], which: impl Fn(&Fault) -> bool) -> Vec<Window> {
+    let window = |happened: &Happened| Window { from: happened.from, to: happened.to + AFTER };
+    happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
+}
+
+/// Open files, threads and KB of memory of each process.
+fn sizes(world: &World) -> Vec<(String, [u64; 3])> {
+    let entries = |pid: u32, what: &str| {
+        std::fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, |list| list.count() as u64)
+    };
+    let memory = |pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned);
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    };
+    let size = |process| {
+        let pid = world.process(process).pid();
+        (format!("{process:?}"), [entries(pid, "fd"), entries(pid, "task"), memory(pid)])
+    };
+    PROCESSES.into_iter().map(size).collect()
+}

@@ -1,0 +1,130 @@
+//! The schedule of a run: which fault happens when. The same seed always gives the same one.
+
+use crate::fault::{Fault, Kind, any};
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Partitions of the installation.
+pub(crate) const PARTITIONS: u16 = 4;
+/// The shortest and the longest fault, in ms.
+const LENGTHS: std::ops::Range<u64> = 200..4_000;
+/// The shortest and the longest time between the beginnings of two faults, in ms.
+const PAUSES: std::ops::Range<u64> = 300..3_500;
+/// Before and after a fault that must be alone, in ms.
+const QUIET: u64 = 3_000;
+
+/// A fault of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Step {
+    /// Since the beginning of the run.
+    pub(crate) at_ms: u64,
+    pub(crate) lasts_ms: u64,
+    pub(crate) fault: Fault,
+}
+
+impl Step {
+    pub(crate) fn end_ms(&self) -> u64 {
+        self.at_ms + self.lasts_ms
+    }
+}
+
+/// All that decides a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schedule {
+    pub(crate) seed: u64,
+    pub(crate) servers: Kind,
+    /// Whether Redis writes to the disk before it replies. Otherwise it does so once a second.
+    pub(crate) always: bool,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Schedule {
+    /// The schedule of a seed: faults begin during this many ms. Faults of different servers
+    /// happen at the same time, those of the same one do not.
+    pub(crate) fn of(seed: u64, servers: Kind, length_ms: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let always = rng.bool();
+        let (mut steps, mut at): (Vec<Step>, u64) = (vec![], 1_000);
+        while at < length_ms {
+            let fault = any(servers, PARTITIONS, &mut rng);
+            let lasts_ms = rng.u64(LENGTHS);
+            let step = Step { at_ms: at, lasts_ms, fault };
+            at += rng.u64(PAUSES);
+            if steps.iter().all(|earlier| go_together(earlier, &step)) {
+                steps.push(step);
+            }
+        }
+        Self { seed, servers, always, steps }
+    }
+
+    /// Reads what `--schedule` names.
+    pub(crate) fn read(path: &std::path::Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the schedule {} can't be read", path.display()))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is not a schedule of this program", path.display()))
+    }
+
+    /// When the last fault has ended.
+    pub(crate) fn end_ms(&self) -> u64 {
+        self.steps.iter().map(Step::end_ms).max().unwrap_or(0)
+    }
+}
+
+/// Whether both may happen. A fault that must be alone has nothing else near it.
+fn go_together(earlier: &Step, later: &Step) -> bool {
+    let quiet = if earlier.fault.is_alone() || later.fault.is_alone() { QUIET } else { 0 };
+    let apart = later.at_ms >= earlier.end_ms() + quiet;
+    let alone = earlier.fault.is_alone() || later.fault.is_alone();
+    let same = earlier.fault.ground().is_some() && earlier.fault.ground() == later.fault.ground();
+    apart || !(alone || same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_schedule_and_it_can_be_written_down() {
+        for kind in [Kind::Single, Kind::Sentinel, Kind::Cluster] {
+            let schedule = Schedule::of(7, kind, 60_000);
+            assert_eq!(schedule, Schedule::of(7, kind, 60_000));
+            assert_ne!(schedule.steps, Schedule::of(8, kind, 60_000).steps);
+            let text = serde_json::to_string(&schedule).unwrap_or_default();
+            let read: Schedule = serde_json::from_str(&text).unwrap_or_else(|error| {
+                panic!("{error}: {text}");
+            });
+            assert_eq!(read, schedule);
+        }
+    }
+
+    #[test]
+    fn faults_of_the_same_server_never_overlap_and_some_are_alone() {
+        let steps = Schedule::of(3, Kind::Single, 3_600_000).steps;
+        let mut together = 0;
+        for (n, earlier) in steps.iter().enumerate() {
+            for later in steps[n + 1..].iter().filter(|step| step.at_ms < earlier.end_ms()) {
+                together += 1;
+                assert!(!earlier.fault.is_alone() && !later.fault.is_alone());
+                let ground = earlier.fault.ground();
+                assert!(ground.is_none() || ground != later.fault.ground());
+            }
+        }
+        assert!(together > 100, "only {together} faults of {} overlap", steps.len());
+        assert!(steps.iter().any(|step| step.fault.is_alone()));
+    }
+
+    #[test]
+    fn a_long_run_has_faults_of_more_than_twenty_kinds() {
+        for kind in [Kind::Single, Kind::Sentinel, Kind::Cluster] {
+            let steps = Schedule::of(1, kind, 3_600_000).steps;
+            let kinds: std::collections::BTreeSet<String> =
+                steps.iter().map(|step| step.fault.name()).collect();
+            assert!(kinds.len() >= 20, "{kinds:?}");
+            assert!(steps.len() > 1_000, "{}", steps.len());
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The Redis servers of a run, and what can happen to them.
+
+use crate::fault::Kind;
+use anyhow::{Result, bail};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisSettings};
+use grandstand_faults::clock::Clock;
+use grandstand_faults::cluster::PrivateCluster;
+use grandstand_faults::disk::SmallDisk;
+use grandstand_faults::power::Disk;
+use grandstand_faults::sentinel::PrivateSentinel;
+use grandstand_faults::wire::ask;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Room for the data of Redis, in MB. A full disk needs an end that is near.
+const DISK_MB: u32 = 256;
+
+/// A Redis that stands alone, on a disk and with a clock of its own.
+pub(crate) struct Single {
+    pub(crate) redis: PrivateRedis,
+    disk: Disk,
+    clock: Clock,
+    space: SmallDisk,
+}
+
+pub(crate) enum Servers {
+    Single(Box<Single>),
+    Sentinel(Box<PrivateSentinel>),
+    Cluster(Box<PrivateCluster>),
+}
+
+impl Servers {
+    pub(crate) async fn start(kind: Kind, always: bool) -> Result<Self> {
+        Ok(match kind {
+            Kind::Single => Self::Single(Box::new(Single::start(always).await?)),
+            Kind::Sentinel => Self::Sentinel(Box::new(PrivateSentinel::start().await)),
+            Kind::Cluster => Self::Cluster(Box::new(PrivateCluster::start(3, 3).await)),
+        })
+    }
+
+    /// The address for a process, with its own proxy before a server that stands alone.
+    pub(crate) fn url(&self, proxy: Option<u16>) -> String {
+        match (self, proxy) {
+            (Self::Single(_), Some(port)) => format!("redis://127.0.0.1:{port}"),
+            (Self::Single(single), None) => single.redis.url(),
+            (Self::Sentinel(sentinel), _) => sentinel.url(),
+            (Self::Cluster(cluster), _) => cluster.url(),
+        }
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Single(single) => Some(single.redis.port()),
+            Self::Sentinel(_) | Self::Cluster(_) => None,
+        }
+    }
+
+    pub(crate) fn single(&mut self) -> Result<&mut Single> {
+        match self {
+            Self::Single(single) => Ok(single),
+            Self::Sentinel(_) | Self::Cluster(_) => bail!("only a server that stands alone"),
+        }
+    }
+
+    /// `kill -9` of the server, or of the server that is master; its number.
+    pub(crate) async fn kill(&mut self, partition: u16) -> usize {
+        match self {
+            Self::Single(single) => {
+                single.redis.kill().await;
+                0
+            }
+            Self::Sentinel(sentinel) => sentinel.kill_master().await,
+            Self::Cluster(cluster) => {
+                let master = cluster.owner(partition).await;
+                cluster.kill(master).await;
+                master
+            }
+        }
+    }
+
+    pub(crate) async fn restart(&mut self, server: usize) -> Result<()> {
+        match self {
+            Self::Single(single) => single.redis.restart().await,
+            Self::Sentinel(sentinel) => sentinel.servers[server].restart().await,
+            Self::Cluster(cluster) => {
+                cluster.restart(server).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// SIGSTOP to the server, or to the server that is master; its number.
+    pub(crate) async fn freeze(&self, partition: u16) -> usize {
+        match self {
+            Self::Single(single) => {
+                single.redis.freeze();
+                0
+            }
+            Self::Sentinel(sentinel) => {
+                let master = sentinel.master().await;
+                sentinel.servers[master].freeze();
+                master
+            }
+            Self::Cluster(cluster) => {
+                let master = cluster.owner(partition).await;
+                cluster.freeze(master);
+                master
+            }
+        }
+    }
+
+    pub(crate) fn thaw(&self, server: usize) {
+        match self {
+            Self::Single(single) => single.redis.thaw(),
+            Self::Sentinel(sentinel) => sentinel.servers[server].thaw(),
+            Self::Cluster(cluster) => cluster.thaw(server),
+        }
+    }
+
+    /// Sends a command to each server. A server that does not reply is left out.
+    pub(crate) async fn tell_all(&self, words: &[&str]) {
+        for port in self.ports() {
+            let _ = ask(port, words).await;
+        }
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        match self {
+            Self::Single(single) => vec![single.redis.port()],
+            Self::Sentinel(sentinel) => sentinel.servers.iter().map(PrivateRedis::port).collect(),
+            Self::Cluster(cluster) => (0..6).map(|server| cluster.port(server)).collect(),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        match self {
+            Self::Single(mut single) => single.redis.kill().await,
+            Self::Sentinel(sentinel) => sentinel.stop().await,
+            Self::Cluster(cluster) => cluster.stop().await,
+        }
+    }
+}
+
+impl Single {
+    async fn start(always: bool) -> Result<Self> {
+        let (disk, clock, space) = (Disk::new(), Clock::new(), SmallDisk::mount(DISK_MB));
+        let fsync = if always { Fsync::Always } else { Fsync::EverySecond };
+        let extras = both(disk.extras(), clock.environment());
+        let dir = space.path().join("redis");
+        let redis = PrivateRedis::start_with(&dir, RedisSettings { fsync }, extras).await?;
+        Ok(Self { redis, disk, clock, space })
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.space.path().join("redis")
+    }
+
+    /// Kills it and takes away what was not on the disk; how many bytes.
+    pub(crate) async fn lose_power(&mut self) -> u64 {
+        let dir = self.dir();
+        self.disk.lose_power(&mut self.redis, &dir).await
+    }
+
+    /// Kills it and takes away all its files.
+    pub(crate) async fn lose_disk(&mut self) -> Result<()> {
+        self.redis.kill().await;
+        Ok(std::fs::remove_dir_all(self.dir().join("appendonlydir"))?)
+    }
+
+    pub(crate) fn fill_disk(&self) {
+        self.space.fill();
+    }
+
+    /// Gives the space back; the server ends when it can't write, and is started again.
+    pub(crate) async fn free_disk(&mut self) -> Result<()> {
+        self.space.free();
+        if ask(self.redis.port(), &["PING"]).await.is_err() {
+            self.redis.restart().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn slow_disk(&self, ms: u16) {
+        self.disk.set_delay_us(u32::from(ms) * 1_000);
+    }
+
+    pub(crate) fn set_clock(&self, ahead_s: i32) {
+        self.clock.set_ahead_ms(i64::from(ahead_s) * 1_000);
+    }
+}
+
+/// Both libraries are preloaded.
+fn both(mut extras: RedisExtras, more: Vec<(String, OsString)>) -> RedisExtras {
+    for (name, value) in more {
+        match extras.environment.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, values)) => {
+                values.push(":");
+                values.push(value);
+            }
+            None => extras.environment.push((name, value)),
+        }
+    }
+    extras
+}

@@ -1,0 +1,243 @@
+//! Everything that runs during a sale: servers, proxies, processes, and how they are connected.
+
+use crate::fault::{Process, Server};
+use crate::process::{Launch, Supervised};
+use crate::schedule::{PARTITIONS, Schedule};
+use crate::servers::Servers;
+use anyhow::{Context as _, Result, bail};
+use grandstand_embedded::{PostgresSettings, PrivatePostgres};
+use grandstand_faults::disk::SmallDisk;
+use grandstand_faults::proxy::Proxy;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The first administrator.
+pub(crate) const ADMIN: (&str, &str) = ("admin@chaos.example", "the-admin-of-the-breaker");
+const SECRET: &str = "test_sk_of_the_breaker";
+/// Holds and payments end this soon, so that a run sees many of them end.
+pub(crate) const HOLD_MS: u64 = 4_000;
+pub(crate) const PAYMENT_MS: u64 = 8_000;
+/// Seats that a person may have of a match.
+pub(crate) const SEATS_MAX: usize = 4;
+/// Room for the data of PostgreSQL, in MB.
+const DISK_MB: u32 = 512;
+/// All processes are ready within this time, in a debug build on a busy machine.
+const READY: Duration = Duration::from_secs(60);
+
+pub(crate) const PROCESSES: [Process; 4] =
+    [Process::Api(0), Process::Api(1), Process::Worker(0), Process::Worker(1)];
+
+pub(crate) struct World {
+    pub(crate) servers: Servers,
+    pub(crate) postgres: PrivatePostgres,
+    /// The data of PostgreSQL are on it.
+    pub(crate) space: SmallDisk,
+    pub(crate) processes: HashMap<Process, Supervised>,
+    pub(crate) edges: HashMap<(Process, Server), Proxy>,
+    /// Before each API node; clients use only these.
+    pub(crate) doors: Vec<Proxy>,
+    pub(crate) gateway: String,
+    emulator: Supervised,
+    launch: Launch,
+    pub(crate) dir: PathBuf,
+}
+
+impl World {
+    /// Starts all, with the program at `binary`. Logs are written below `dir`.
+    pub(crate) async fn start(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Self> {
+        let servers = Servers::start(schedule.servers, schedule.always).await?;
+        let space = SmallDisk::mount(DISK_MB);
+        let settings = PostgresSettings { durable: true, max_connections: 100 };
+        let postgres = PrivatePostgres::start(&space.path().join("postgres"), settings).await?;
+        let gateway_port = free_port()?;
+        let gateway = format!("http://127.0.0.1:{gateway_port}");
+        let launch = Launch {
+            name: String::new(),
+            program: binary.to_owned(),
+            arguments: vec![],
+            environment: environment(&servers, &postgres, &gateway),
+            log: dir.to_owned(),
+        };
+        let emulator = Supervised::start(
+            launch.of("gateway", dir, &["toss-emulator", "--listen", &gateway[7..]]),
+            false,
+        );
+        let mut world = Self {
+            servers,
+            postgres,
+            space,
+            processes: HashMap::new(),
+            edges: HashMap::new(),
+            doors: vec![],
+            gateway,
+            emulator,
+            launch,
+            dir: dir.to_owned(),
+        };
+        world.command(&["migrate"]).await?;
+        for process in PROCESSES {
+            world.start_process(process, gateway_port).await?;
+        }
+        world.wait_until_ready().await?;
+        Ok(world)
+    }
+
+    async fn start_process(&mut self, process: Process, gateway: u16) -> Result<()> {
+        let (role, number) = match process {
+            Process::Api(number) => ("api", number),
+            Process::Worker(number) => ("worker", number),
+        };
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let mut launch = self.launch.of(
+            &format!("{role}-{number}"),
+            &self.dir,
+            &["serve", "--role", role, "--listen", &listen],
+        );
+        let mut set = |name: &str, value: String| {
+            launch.environment.push((name.to_owned(), OsString::from(value)));
+        };
+        let postgres = Proxy::start(port_of(&self.postgres.url())?).await;
+        set("GRANDSTAND_DATABASE_URL", with_port(&self.postgres.url(), postgres.port()));
+        self.edges.insert((process, Server::Postgres), postgres);
+        let edge = Proxy::start(gateway).await;
+        set("GRANDSTAND_TOSS_BASE_URL", format!("http://127.0.0.1:{}", edge.port()));
+        self.edges.insert((process, Server::Gateway), edge);
+        if let Some(port) = self.servers.port() {
+            let edge = Proxy::start(port).await;
+            set("GRANDSTAND_REDIS_URL", self.servers.url(Some(edge.port())));
+            self.edges.insert((process, Server::Redis), edge);
+        }
+        self.processes.insert(process, Supervised::start(launch, true));
+        if role == "api" {
+            self.doors.push(Proxy::start(port_of(&listen)?).await);
+        }
+        Ok(())
+    }
+
+    /// The address of an API node, as clients see it.
+    pub(crate) fn door(&self, node: usize) -> String {
+        format!("http://127.0.0.1:{}", self.doors[node].port())
+    }
+
+    pub(crate) fn process(&self, process: Process) -> &Supervised {
+        &self.processes[&process]
+    }
+
+    async fn wait_until_ready(&self) -> Result<()> {
+        let (http, begun) = (reqwest::Client::new(), Instant::now());
+        for node in 0..self.doors.len() {
+            let url = format!("{}/health/ready", self.door(node));
+            loop {
+                if http.get(&url).send().await.is_ok_and(|reply| reply.status() == 200) {
+                    break;
+                }
+                if begun.elapsed() > READY {
+                    bail!("node {node} is not ready; see the logs in {}", self.dir.display());
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command of the program to its end; its output, or an error with it.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Result<String> {
+        let output = tokio::process::Command::new(&self.launch.program)
+            .args(arguments)
+            .envs(self.launch.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(Duration::from_secs(120), output)
+            .await
+            .with_context(|| format!("`grandstand {}` did not end", arguments.join(" ")))??;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("`grandstand {}` failed:\n{text}{errors}", arguments.join(" "));
+        }
+        Ok(text)
+    }
+
+    pub(crate) async fn stop(mut self) {
+        for (_, process) in self.processes.drain() {
+            process.end().await;
+        }
+        self.emulator.end().await;
+        self.postgres.thaw();
+        self.postgres.kill().await;
+        self.servers.stop().await;
+    }
+}
+
+impl Launch {
+    fn of(&self, name: &str, dir: &Path, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let log = dir.join(format!("{name}.log"));
+        Self { name: name.to_owned(), arguments, log, ..self.clone() }
+    }
+}
+
+/// The settings of all processes. Later ones replace earlier ones.
+fn environment(
+    servers: &Servers,
+    postgres: &PrivatePostgres,
+    gateway: &str,
+) -> Vec<(String, OsString)> {
+    let settings = [
+        ("OPS_LISTEN", "127.0.0.1:0".to_owned()),
+        ("REDIS_URL", servers.url(None)),
+        ("DATABASE_URL", postgres.url()),
+        ("DATABASE_CONNECTIONS", "4".to_owned()),
+        ("JWT_SECRET", "a secret of the breaker, long enough".to_owned()),
+        ("TOSS_BASE_URL", gateway.to_owned()),
+        ("TOSS_SECRET_KEY", SECRET.to_owned()),
+        ("TOSS_TIMEOUT_MS", "1500".to_owned()),
+        ("ADMIN_EMAIL", ADMIN.0.to_owned()),
+        ("ADMIN_PASSWORD", ADMIN.1.to_owned()),
+        ("ACCESS_TTL_MS", "43200000".to_owned()),
+        ("PARTITIONS", PARTITIONS.to_string()),
+        ("HOLD_TTL_MS", HOLD_MS.to_string()),
+        ("PAYMENT_TTL_MS", PAYMENT_MS.to_string()),
+        ("MAX_SEATS_PER_USER", SEATS_MAX.to_string()),
+        ("RECONCILE_AFTER_MS", "2000".to_owned()),
+        ("COMPARE_CHARGES_MS", "5000".to_owned()),
+        ("DRAIN_MS", "200".to_owned()),
+        ("RATE_LIMITS", "off".to_owned()),
+        ("LOG", "warn,grandstand=info".to_owned()),
+    ];
+    let named = |(name, value): (&str, String)| (format!("GRANDSTAND_{name}"), value.into());
+    settings.into_iter().map(named).collect()
+}
+
+fn free_port() -> Result<u16> {
+    // Below the ports of outgoing connections, so that none of them takes it while a process is
+    // away.
+    for _ in 0..200 {
+        let port = fastrand::u16(13_000..20_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("there is no free port from 13000 to 20000")
+}
+
+fn port_of(url: &str) -> Result<u16> {
+    let rest = url.rsplit(':').next().unwrap_or_default();
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().with_context(|| format!("no port in {url}"))
+}
+
+/// The same address with another port.
+fn with_port(url: &str, port: u16) -> String {
+    match url.rsplit_once(':') {
+        Some((start, rest)) => {
+            let rest = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+            format!("{start}:{port}{rest}")
+        }
+        None => url.to_owned(),
+    }
+}
