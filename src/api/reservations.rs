@@ -174,6 +174,9 @@ pub async fn list(
         clocks.extend(now.map(|now| (partition, now)));
         found.extend(claims);
     }
+    if let Err(error) = &kept {
+        tracing::warn!(user = %user.id, %error, "the history of a user can't be read");
+    }
     found.retain(|reservation| reservation.status != ReservationStatus::Expired);
     let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
     let kept = services.store.reservations_of(user.id, LISTED_MAX).await;

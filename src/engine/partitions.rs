@@ -94,10 +94,15 @@ impl Engine {
         let found: (Option<u64>, Option<String>, Option<String>, Option<String>) =
             self.client(partition)?.hmget(key, names).await?;
         let (epoch, layout, committed, halted) = found;
+        // Without it, a loss of PostgreSQL would not be noticed.
+        let known = |id: String| {
+            let text = format!("partition {partition} is committed up to {id:?}");
+            id.parse().map_err(|_| EngineError::BadReply(text))
+        };
         Ok(PartitionState {
             epoch,
             open: epoch.is_some() && layout.as_deref() == Some(LAYOUT),
-            committed: committed.and_then(|id| id.parse().ok()).unwrap_or_default(),
+            committed: committed.map(known).transpose()?.unwrap_or_default(),
             halted,
         })
     }

@@ -75,7 +75,7 @@ pub(super) fn owned(hold: HoldId, match_id: MatchId, user: UserId) -> Result<(),
 /// The refusals of `seat_batch.lua`. `noun` is what the command was about: `not_found` means that.
 pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
     let (word, rest) = reply.split_once(' ').unwrap_or((reply, ""));
-    let seats = || parse_seats(rest).unwrap_or_default();
+    let seats = || parse_seats(rest);
     let refusal = match word {
         "not_loaded" => return EngineError::NotLoaded,
         "exists_different" => Some(Refusal::ExistsDifferent),
@@ -85,8 +85,8 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         "cool_down" => cool_down(rest),
         "one_hold" => open_claim(rest).map(Refusal::OneHold),
         "seat_limit" => Some(Refusal::SeatLimit),
-        "taken" => Some(Refusal::Taken(seats())),
-        "orphan" => Some(Refusal::Orphan(seats())),
+        "taken" => seats().map(Refusal::Taken),
+        "orphan" => seats().map(Refusal::Orphan),
         "not_found" => Some(Refusal::NotFound(noun)),
         "not_yours" => Some(Refusal::NotYours),
         "already_held" => {
@@ -94,7 +94,7 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         }
         "already_reserved" if rest.is_empty() => Some(Refusal::AlreadyReserved),
         "already_reserved" => claimed(rest).map(|(id, seats)| Refusal::ReservedByYou(id, seats)),
-        "expired" => Some(Refusal::HoldExpired(seats())),
+        "expired" => seats().map(Refusal::HoldExpired),
         "not_pending" => not_pending(rest).map(Refusal::NotPending),
         "ended" => EndReason::from_word(rest).map(Refusal::ReservationEnded),
         "amount_mismatch" => Some(Refusal::AmountMismatch),

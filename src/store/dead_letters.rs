@@ -56,22 +56,24 @@ impl Store {
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
         let connection = self.connection().await?;
         let rows = connection.query(LIST, &[]).await?;
-        Ok(rows.iter().map(DeadLetter::from_row).collect())
+        rows.iter().map(DeadLetter::from_row).collect()
     }
 }
 
 impl DeadLetter {
-    fn from_row(row: &Row) -> Self {
-        Self {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let id: &str = row.get("journal_id");
+        let damaged = || StoreError::Damaged(format!("a dead letter has the journal id {id:?}"));
+        Ok(Self {
             partition: Partition(row.get::<_, i32>("partition") as u16),
             position: Position {
                 epoch: row.get::<_, i64>("epoch") as u64,
-                id: row.get::<_, &str>("journal_id").parse().unwrap_or_default(),
+                id: id.parse().map_err(|_| damaged())?,
             },
             fields: row.get::<_, Json<Fields>>("fields").0,
             reason: row.get("reason"),
             since: row.get("at"),
-        }
+        })
     }
 }
 

@@ -51,6 +51,9 @@ pub enum StoreError {
     /// The position of a partition is not the one that the caller expected.
     #[error("PostgreSQL has the journal up to {}, not up to {expected}", position_text(*.found))]
     Moved { expected: Position, found: Option<Position> },
+    /// A row has a text that no release writes. Nothing else may be taken for it.
+    #[error("PostgreSQL has a row that can't be read: {0}")]
+    Damaged(String),
     #[error("{0}")]
     Setting(String),
 }

@@ -68,14 +68,14 @@ impl Store {
         let text = format!("{SELECT} where r.user_id = $1 order by r.created_at desc limit $2");
         let statement = connection.prepare_cached(&text).await?;
         let rows = connection.query(&statement, &[&user.0, &count]).await?;
-        Ok(rows.iter().map(from_row).collect())
+        rows.iter().map(from_row).collect()
     }
 
     /// One reservation.
     pub async fn reservation(&self, id: ReservationId) -> Result<Option<Reservation>, StoreError> {
         let connection = self.connection().await?;
         let statement = connection.prepare_cached(&format!("{SELECT} where r.id = $1")).await?;
-        Ok(connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(from_row))
+        connection.query_opt(&statement, &[&id.0]).await?.as_ref().map(from_row).transpose()
     }
 
     /// The reservations of a partition that have claims, PAYING and CONFIRMED, without those of
@@ -88,7 +88,7 @@ impl Store {
         let connection = self.connection().await?;
         let text =
             format!("{SELECT} where r.match_id = any ($1) and r.status in ('PAYING', 'CONFIRMED')");
-        Ok(connection.query(&text, &[&matches]).await?.iter().map(from_row).collect())
+        connection.query(&text, &[&matches]).await?.iter().map(from_row).collect()
     }
 
     /// The CONFIRMED reservations among `ids`.
@@ -104,7 +104,19 @@ impl Store {
     }
 }
 
-fn from_row(row: &Row) -> Reservation {
+fn from_row(row: &Row) -> Result<Reservation, StoreError> {
+    let id = ReservationId(row.get("id"));
+    let damaged = |column: &str, text: &str| {
+        let what = format!("the reservation {id} has {text:?} in the column {column}");
+        StoreError::Damaged(what)
+    };
+    // Without its terms or its bill, a sale would be given back for less or for more.
+    let (terms, bill): (&str, &str) = (row.get("refund_terms"), row.get("bill"));
+    let refund_terms = match terms {
+        "" => None,
+        text => Some(RefundTerms::parse(text).ok_or_else(|| damaged("refund_terms", text))?),
+    };
+    let bill = Bill::parse(bill).ok_or_else(|| damaged("bill", bill))?;
     let payment = row.get::<_, Option<Uuid>>("payment_id").map(|id| ClaimPayment {
         id: PaymentId(id),
         method: row.get("method"),
@@ -113,8 +125,8 @@ fn from_row(row: &Row) -> Reservation {
         amount: row.get("payment_amount"),
         money: money_in(row),
     });
-    Reservation {
-        id: ReservationId(row.get("id")),
+    Ok(Reservation {
+        id,
         match_id: MatchId(row.get("match_id")),
         user: UserId(row.get("user_id")),
         status: match row.get("status") {
@@ -128,10 +140,10 @@ fn from_row(row: &Row) -> Reservation {
         expires_at: None,
         created_at: row.get("created_at"),
         payment,
-        refund_terms: RefundTerms::parse(row.get("refund_terms")),
-        bill: Bill::parse(row.get("bill")).unwrap_or_default(),
+        refund_terms,
+        bill,
         refunding: row.get("refunding"),
-    }
+    })
 }
 
 fn money_in(row: &Row) -> Money {

@@ -3,10 +3,11 @@
 use crate::support::client::Client;
 use crate::support::engine::{PRICE, TestEngine, seats};
 use crate::support::node::eventually;
+use crate::support::postgres::sql;
 use crate::support::sale::{Sale, path_of, seats_of};
 use fred::prelude::*;
 use grandstand::domain::bill::{Bill, Charge};
-use grandstand::domain::ids::SeatId;
+use grandstand::domain::ids::{ReservationId, SeatId};
 use grandstand::engine::operation::Operation;
 use grandstand::engine::reservations::Source;
 use serde_json::{Value, json};
@@ -281,6 +282,32 @@ async fn a_price_list_is_checked_as_a_whole_and_shown_to_everybody() {
     let stored = admin.put(&set, &list()).await.expect(200);
     assert_eq!((&stored["version"], &stored["serviceFee"]), (&json!(1), &json!(1_000)));
     assert_eq!(sale.node.guest().get(&shown).await.expect(200), stored);
+    sale.finish().await;
+}
+
+/// Prices of the plan in the place of what was paid would be a wrong refund.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_whose_bill_or_terms_cannot_be_read_is_an_error() {
+    let (sale, _) = start(&list()).await;
+    let reservation = reserve(&sale, &hold(&sale, json!({"seats": [{"seatId": 1}]})).await).await;
+    buy(&sale, &reservation).await;
+    sale.node.wait_for_books().await;
+    let id = reservation["id"].as_str().unwrap();
+    let key = ReservationId(id.parse().unwrap());
+    let user = sale.node.store().reservation(key).await.unwrap().unwrap().user;
+    for column in ["bill", "refund_terms"] {
+        let run = async |statement: String| {
+            sql(&sale.node.settings.database_url, &statement).await;
+        };
+        run(format!("create table kept as select {column} as text from reservations")).await;
+        run(format!("update reservations set {column} = '1:x'")).await;
+        let error = sale.node.store().reservation(key).await.unwrap_err().to_string();
+        assert!(error.contains(id) && error.contains(column), "{error}");
+        assert!(sale.node.store().reservations_of(user, 9).await.is_err());
+        assert!(sale.node.store().claimed_reservations(sale.partition()).await.is_err());
+        run(format!("update reservations set {column} = (select text from kept)")).await;
+        run("drop table kept".to_owned()).await;
+    }
     sale.finish().await;
 }
 

@@ -206,3 +206,4 @@ impl From<StoreError> for ApiError {
         }
     }
 }
+            | StoreError::Damaged(_)
