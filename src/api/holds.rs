@@ -141,27 +141,67 @@ pub async fn hold(
     input: Input<HoldInput>,
 ) -> ApiResult<Created<HoldView>> {
     let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
-    let view = match input.value.choice()? {
+    let choice = input.value.choice()?;
+    match hold_choice(&services, &user, id, choice, operation.clone()).await {
+        Err(refused) if REFUSED_HERE.contains(&refused.code()) => {
+            let held = held_before(&services, &user, id, &operation).await?;
+            held.map(Created).ok_or(refused)
+        }
+        done => done.map(Created),
+    }
+}
+
+/// What this node refuses by its price list and its plan, without asking Redis.
+const REFUSED_HERE: [ErrorCode; 6] = [
+    ErrorCode::Validation,
+    ErrorCode::SeatNotFound,
+    ErrorCode::TypeLimit,
+    ErrorCode::UnitIncomplete,
+    ErrorCode::AccessibleOnly,
+    ErrorCode::EmailNotVerified,
+];
+
+async fn hold_choice(
+    services: &Services,
+    user: &User,
+    id: MatchId,
+    choice: HoldChoice,
+    operation: Operation,
+) -> ApiResult<HoldView> {
+    match choice {
         HoldChoice::These(TheseSeats { seat_ids }) => {
             let seats = seat_ids.into_iter().map(|seat| (seat, None)).collect();
-            hold_seats(&services, &user, id, seats, operation).await?
+            hold_seats(services, user, id, seats, operation).await
         }
         HoldChoice::Seats(choice) => {
             let (_, site) = services.fixture_with_site(id)?;
             let seats = choice.named_seats(&site)?;
             match choice.areas.as_slice() {
-                [] => hold_seats(&services, &user, id, seats, operation).await?,
-                areas => hold_places(&services, &user, id, (seats, areas), operation).await?,
+                [] => hold_seats(services, user, id, seats, operation).await,
+                areas => hold_places(services, user, id, (seats, areas), operation).await,
             }
         }
         HoldChoice::Areas(OnlyAreas { areas }) => {
-            hold_places(&services, &user, id, (vec![], &areas), operation).await?
+            hold_places(services, user, id, (vec![], &areas), operation).await
         }
         HoldChoice::Best(BestSeats { best_available }) => {
-            hold_best(&services, &user, id, best_available, operation).await?
+            hold_best(services, user, id, best_available, operation).await
         }
-    };
-    Ok(Created(view))
+    }
+}
+
+/// The hold of an earlier call under the same key. The prices or the rules of the match may have
+/// changed since, so that this node would refuse now what it has granted then.
+async fn held_before(
+    services: &Services,
+    user: &User,
+    id: MatchId,
+    operation: &Operation,
+) -> ApiResult<Option<HoldView>> {
+    let (fixture, site) = services.fixture_with_site(id)?;
+    let held = services.engine.held_before(id, user.id, operation).await;
+    let held = held.map_err(|error| hold_error(&fixture, error))?;
+    held.map(|(hold, granted)| HoldView::granted(&fixture, &site, hold, &granted)).transpose()
 }
 
 /// Holds one seat.

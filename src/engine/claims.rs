@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// What the scripts remember for a while under a name.
-    async fn note(
+    pub(super) async fn note(
         &self,
         partition: Partition,
         name: String,

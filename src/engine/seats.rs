@@ -7,7 +7,7 @@ use crate::domain::orphans::Orphan;
 use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::command::SeatCommand;
-use crate::engine::error::{EngineError, Noun};
+use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::engine::operation::Operation;
 use crate::engine::reply::{Granted, bad, done, done_with, granted, owned, refusal};
 use crate::redis::keys::MatchKeys;
@@ -63,6 +63,28 @@ impl Engine {
     }
 
     /// HOLD → AVAILABLE for all seats of a hold. Releasing a hold that has ended changes nothing
+    /// What an earlier hold got under the same key; `None` when no reply is kept.
+    ///
+    /// Refusals: `ExistsDifferent`, and those of the earlier hold.
+    pub async fn held_before(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        operation: &Operation,
+    ) -> Result<Option<(HoldId, Granted)>, EngineError> {
+        if operation.key.is_empty() {
+            return Ok(None);
+        }
+        let kept = self.note(match_id.partition(), operation.key.clone()).await?;
+        let Some(kept) = kept else { return Ok(None) };
+        let (fingerprint, reply) = kept.split_once(' ').ok_or_else(|| bad(&kept))?;
+        if fingerprint != operation.fingerprint {
+            return Err(Refusal::ExistsDifferent.into());
+        }
+        let granted = granted(reply, "held", user, Noun::Hold)?;
+        Ok(Some((HoldId(granted.claim.0), granted)))
+    }
+
     /// and is no refusal.
     ///
     /// Refusals: `NotFound`, `NotYours`, `AlreadyReserved`.

@@ -93,6 +93,8 @@ mod reasons;
 mod recovery;
 mod refund_terms;
 mod retention;
+mod remains;
+mod repeated_holds;
 mod roles;
 mod rolling;
 #[cfg(target_os = "linux")]
