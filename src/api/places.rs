@@ -11,8 +11,10 @@ use crate::api::views::HoldView;
 use crate::domain::best::Wish;
 use crate::domain::bill::Charge;
 use crate::domain::catalog::Match;
-use crate::domain::ids::{AreaId, BlockId, MatchId, SeatId};
+use crate::domain::claim::ClaimState;
+use crate::domain::ids::{AreaId, BlockId, HoldId, MatchId, SeatId};
 use crate::domain::plan::Group;
+use crate::engine::error::Refusal;
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use crate::live::match_feed::MatchFeed;
@@ -192,21 +194,46 @@ pub async fn hold_places(
         named: named.clone(),
         operation,
     };
-    let propose = |feed: &MatchFeed| {
-        // Somebody else has a named seat, so no choice can be had.
-        match named.iter().any(|seat| !feed.is_free(*seat)) {
-            true => Ok(vec![]),
-            false => order.choices(feed, &quantities),
-        }
-    };
+    // Also with named seats that are not free, because the script knows who has them.
+    let propose = |feed: &MatchFeed| order.choices(feed, &quantities);
     let held = want.hold(propose, |feed| order.refusal(feed, &quantities)).await;
     match held {
         Err(error) if error.code() == ErrorCode::SeatTaken => {
+            let error = lost_or_own(services, user, id, error).await?;
+            if error.code() != ErrorCode::SeatTaken {
+                return Err(error);
+            }
             let others = alternatives(services, id, &named).await;
             Err(error.with_alternatives(priced_choices(&fixture, &site, others, &seats)))
         }
         other => other,
     }
+}
+
+/// The refusal of seats that somebody else has, or of those that the user has already. The script
+/// was asked for no seats when an area is full, so that it could not say whose they are.
+async fn lost_or_own(
+    services: &Services,
+    user: &User,
+    id: MatchId,
+    error: ApiError,
+) -> ApiResult<ApiError> {
+    let mut claims = services.engine.claims_of(id.partition(), user.id).await?;
+    let now_ms = services.engine.now_ms(id.partition()).await?;
+    claims.retain(|claim| claim.match_id == id && !claim.is_late(now_ms));
+    let owner = |seat: &SeatId| claims.iter().find(|claim| claim.seats.contains(seat));
+    let (own, others): (Vec<SeatId>, Vec<SeatId>) =
+        error.lost().iter().partition(|seat| owner(seat).is_some());
+    let Some(claim) = own.first().and_then(owner) else { return Ok(error) };
+    if !others.is_empty() {
+        return Ok(ApiError::seat_taken(others));
+    }
+    let seats = own.into_iter().filter(|seat| claim.seats.contains(seat)).collect();
+    let refusal = match claim.state {
+        ClaimState::Hold => Refusal::AlreadyHeld(HoldId(claim.id.0), seats),
+        _ => Refusal::ReservedByYou(claim.id, seats),
+    };
+    Ok(refusal.into())
 }
 
 /// What somebody wants.

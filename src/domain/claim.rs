@@ -263,6 +263,13 @@ impl Claim {
         })
     }
 
+    /// Whether its deadline has passed at this time in ms. It has ended then, even if no worker has
+    /// swept it yet.
+    pub fn is_late(&self, now_ms: i64) -> bool {
+        let has_deadline = matches!(self.state, ClaimState::Hold | ClaimState::Pending);
+        has_deadline && self.deadline <= now_ms
+    }
+
     /// The status of the reservation that this claim is; `None` for a hold.
     pub fn reservation_status(&self) -> Option<ReservationStatus> {
         match self.state {

@@ -71,6 +71,11 @@ impl From<Refusal> for ApiError {
 impl ApiError {
     /// Seats that are not in the state that an administrator expects, with the reason.
     pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
+    /// The seats that somebody else has.
+    pub fn lost(&self) -> &[SeatId] {
+        self.0.members.lost.as_deref().unwrap_or_default()
+    }
+
         Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
     }
 }
