@@ -83,6 +83,7 @@ mod oversell;
 mod own_account;
 mod page;
 mod plan_command;
+mod price_lists;
 mod prices;
 mod privileges;
 mod purchase;

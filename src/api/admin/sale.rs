@@ -62,11 +62,8 @@ async fn announce_once(
     if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Only a draft can be announced."));
     }
-    refuse_without_site(services, &fixture).await?;
-    change(services, (user, Act::MatchAnnounced), fixture, |fixture| {
-        fixture.status = MatchStatus::Announced;
-    })
-    .await
+    let announced = Match { status: MatchStatus::Announced, ..fixture.clone() };
+    put_on_sale(services, (user, Act::MatchAnnounced), fixture, announced).await
 }
 
 /// Opens the sale of a match that is DRAFT, ANNOUNCED or CLOSED, until its `saleClosesAt`.
@@ -93,7 +90,6 @@ async fn open_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<
     if fixture.archived {
         return Err(Refusal::Archived.into());
     }
-    refuse_without_site(services, &fixture).await?;
     let opened = Match { status: MatchStatus::Open, ..fixture.clone() };
     // It would end again at once.
     if opened.status_at(services.engine.now_ms(id.partition()).await?) != MatchStatus::Open {
@@ -103,12 +99,47 @@ async fn open_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<
         );
         return Err(ApiError::new(ErrorCode::MatchNotOpen, detail));
     }
-    change(services, (user, Act::SaleOpened), fixture, |fixture| *fixture = opened).await
+    put_on_sale(services, (user, Act::SaleOpened), fixture, opened).await
 }
 
-async fn refuse_without_site(services: &Services, fixture: &Match) -> ApiResult<()> {
-    let site = services.engine.site(fixture.site_id).await?;
-    site.map(|_| ()).ok_or_else(|| ErrorCode::SiteNotFound.into())
+/// From here on the plan of the site does not change any more.
+async fn put_on_sale(
+    services: &Services,
+    (user, act): (&Staff, Act),
+    old: Match,
+    new: Match,
+) -> ApiResult<Okay<MatchView>> {
+    refuse_unpriced(services, &old).await?;
+    let done = change(services, (user, act), old.clone(), |fixture| *fixture = new).await?;
+    // The plan may have been replaced since the first look. Whichever came first, one of the two
+    // looks sees the new plan, or replacing it sees the sale.
+    if let Err(unpriced) = refuse_unpriced(services, &old).await
+        && unpriced.code() == ErrorCode::Validation
+    {
+        let now = read(services, old.id).await?;
+        let back = |fixture: &mut Match| fixture.status = old.status;
+        change(services, (user, Act::MatchChanged), now, back).await?;
+        return Err(unpriced);
+    }
+    Ok(done)
+}
+
+/// Refuses a match without a site, and one whose price list does not fit the plan: the plan may
+/// have been replaced after the list was set.
+async fn refuse_unpriced(services: &Services, fixture: &Match) -> ApiResult<()> {
+    let site = services.engine.site(fixture.site_id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    let faults = fixture.prices.as_ref().map(|list| list.faults(&site.plan.grades));
+    match faults.unwrap_or_default() {
+        faults if faults.is_empty() => Ok(()),
+        faults => {
+            let first = faults.first().map_or("", |fault| &fault.message);
+            let detail = format!(
+                "The price list of this match does not fit the plan of its site: {first} Set the \
+                 list again first."
+            );
+            Err(ApiError::plan(faults).with_detail(detail))
+        }
+    }
 }
 
 /// Closes the sale: seats that are only held come back, and seats that are reserved may still be
