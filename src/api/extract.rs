@@ -4,6 +4,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode, FieldError, json_response};
 use crate::api::outgoing::Full;
+use crate::domain::plan::PLAN_BYTES_MAX;
 use crate::engine::operation::Operation;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -26,8 +27,9 @@ use utoipa::ToSchema;
 
 /// The largest body of most routes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// The largest site plan: 200,000 seats in rows are about 2 MB.
-pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The largest price list: 2,000 prices are 166 kB, and 20 types with names of 100 characters in 10
+/// languages are 240 kB when all characters are escaped.
+const PRICES_BYTES_MAX: usize = 512 * 1024;
 
 /// How long a body may take. Longer: slow senders keep their connections and memory longer.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,6 +111,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         let strict = request.uri().path().starts_with("/api/admin/");
         let limit = match request.uri().path() {
             path if path.starts_with("/api/admin/sites") => PLAN_BYTES_MAX,
+            path if strict && path.ends_with("/prices") => PRICES_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         };
         if !is_json(request.headers()) {

@@ -17,13 +17,15 @@ const PRICE_MAX: i64 = 10_000_000;
 /// The largest limit: as many seats as a call may name.
 const LIMIT_MAX: u32 = 100;
 const NAME_LETTERS_MAX: usize = 100;
+/// The most languages of a name.
+const LANGUAGES_MAX: usize = 10;
 
 /// The name of a ticket type: a text, or a text for each language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TypeName {
     Text(String),
-    /// By the code of the language: `{"ko": "어른", "en": "Adult"}`.
+    /// By the code of the language, 1 to 10 of them: `{"ko": "어른", "en": "Adult"}`.
     ByLanguage(BTreeMap<String, String>),
 }
 
@@ -173,8 +175,9 @@ impl Faults {
         match name {
             TypeName::Text(text) => self.text(&pointer_of_name, text),
             TypeName::ByLanguage(texts) => {
-                if texts.is_empty() {
-                    self.add(&pointer_of_name, "A name needs at least one language.");
+                if !(1..=LANGUAGES_MAX).contains(&texts.len()) {
+                    let message = format!("A name has 1 to {LANGUAGES_MAX} languages.");
+                    self.add(&pointer_of_name, message);
                 }
                 for (language, text) in texts {
                     let pointer = format!("{pointer_of_name}/{language}");

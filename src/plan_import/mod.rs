@@ -2,6 +2,8 @@
 //! read into a drawing of seats, and the drawing becomes a site plan. The other way, a plan is
 //! written as CSV.
 
+#[cfg(test)]
+mod bounds_tests;
 mod build;
 mod colors;
 mod csv;

@@ -6,6 +6,7 @@ mod export;
 mod preview;
 mod text;
 
+use crate::domain::plan::PLAN_BYTES_MAX;
 use crate::plan_import::{ImportOptions, PlanForm, import_plan};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -113,7 +114,11 @@ fn import(arguments: Import) -> anyhow::Result<Outcome> {
     };
     let mut notes: String = imported.notes.iter().map(|note| format!("{note}\n")).collect();
     notes.push_str(&check::summary(&imported.plan));
-    let text = text::readable(&imported.plan)?;
+    let text = match text::readable(&imported.plan)? {
+        // With its spaces it would be too large for the API.
+        text if text.len() > PLAN_BYTES_MAX => serde_json::to_string(&imported.plan)? + "\n",
+        text => text,
+    };
     let text = match out {
         Some(out) => {
             write(&out, &text)?;

@@ -3,7 +3,7 @@
 
 use super::alike::alike;
 use super::fault::PlanFault;
-use super::{Area, Block, Grade, Point, Section, SitePlan};
+use super::{Area, Block, Grade, PLAN_BYTES_MAX, Point, Section, SitePlan};
 use crate::domain::money::CHARGE_MIN;
 use crate::domain::text::is_invisible;
 use std::collections::{HashMap, HashSet};
@@ -31,6 +31,7 @@ impl SitePlan {
             check.area(&format!("/areas/{at}"), area);
         }
         check.totals();
+        check.size(self);
         check.overlaps();
         if check.seats <= SEATS_MAX {
             check.alike(self);
@@ -159,6 +160,18 @@ impl<'a> Check<'a> {
         if self.seats > SEATS_MAX {
             let message = format!("A site has at most {SEATS_MAX} seats, not {}.", self.seats);
             self.fault("/areas", message);
+        }
+    }
+
+    /// A larger plan is not taken by the API.
+    fn size(&mut self, plan: &SitePlan) {
+        let bytes = serde_json::to_vec(plan).map_or(0, |text| text.len());
+        if bytes > PLAN_BYTES_MAX {
+            let message = format!(
+                "A plan has at most {PLAN_BYTES_MAX} bytes as JSON without spaces, not {bytes}. \
+                 Give lines instead of points, round coordinates, and make images smaller."
+            );
+            self.fault("", message);
         }
     }
 

@@ -115,6 +115,44 @@ fn attributes_are_of_seats_of_the_block() {
 }
 
 #[test]
+fn a_site_has_at_most_50_attributes() {
+    let pointer = format!("{BLOCK}/attributes");
+    let names = |count: usize| -> Value {
+        (0..count).map(|number| (format!("a{number}"), json!([1]))).collect()
+    };
+    assert_eq!(changed(&pointer, names(50)), vec![]);
+    refused(&pointer, names(51), &pointer, "at most 50 attributes");
+    // Those of all blocks count together.
+    let mut plan = serde_json::to_value(good()).unwrap();
+    let section = plan.pointer_mut("/areas/0/sections/0/blocks").unwrap().as_array_mut().unwrap();
+    let lawn = json!({"id": 99, "name": "Z", "grade": "A_1", "attributes": {"other": [9000]},
+        "outline": [[0, 0], [1, 0], [1, 1]],
+        "rows": [{"label": "1", "firstSeatId": 9000, "seats": 1, "points": [[0, 0]]}]});
+    section.push(lawn);
+    let last = format!("/areas/0/sections/0/blocks/{}/attributes", section.len() - 1);
+    plan.pointer_mut(BLOCK).unwrap()["attributes"] = names(49);
+    let check = |plan: &Value| serde_json::from_value::<SitePlan>(plan.clone()).unwrap().check();
+    assert_eq!(check(&plan), vec![]);
+    plan.pointer_mut(BLOCK).unwrap()["attributes"] = names(50);
+    let faults = check(&plan);
+    assert_eq!(faults.iter().map(|fault| &fault.pointer).collect::<Vec<_>>(), [&last]);
+}
+
+#[test]
+fn a_plan_is_not_larger_than_what_the_api_takes() {
+    let row = |at: u32| {
+        let ids: Vec<String> = (0..200).map(|seat| format!("{at:0>25}{seat:0>25}")).collect();
+        json!({"label": at.to_string(), "firstSeatId": at * 200 + 1, "seats": 200,
+            "from": [0, at], "to": [200, at], "externalIds": ids})
+    };
+    let rows = |count| (0..count).map(row).collect::<Vec<Value>>();
+    // A row has 10,687 bytes or a few more.
+    let pointer = format!("{BLOCK}/rows");
+    assert_eq!(changed(&pointer, Value::Array(rows(380))), vec![]);
+    refused(&pointer, Value::Array(rows(400)), "", "at most 4194304 bytes");
+}
+
+#[test]
 fn what_is_drawn_is_bounded_and_on_a_floor_of_the_house() {
     refused(&format!("{BLOCK}/floor"), json!(2), &format!("{BLOCK}/floor"), "no floor 2");
     refused("/floors", json!([{"id": 0, "name": "A"}]), "/floors/0/id", "1 to");

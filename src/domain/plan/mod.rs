@@ -32,6 +32,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+/// The largest plan, in bytes of JSON without spaces: 200,000 seats in rows are about 2 MB.
+pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// A point of the plan, `[x, y]` in metres; x grows to the right, y grows downwards.
 pub type Point = [f32; 2];
 
