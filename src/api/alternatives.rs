@@ -17,12 +17,12 @@ pub async fn alternatives(services: &Services, id: MatchId, lost: &[SeatId]) -> 
     let Some(first) = lost.first() else { return vec![] };
     let index = &feed.site().index;
     let sections = index.section_of(*first).into_iter().collect();
-    let grade = index.grade_number_of(*first);
+    let grades = index.grade_number_of(*first).into_iter().collect();
     let accessible = index.with_attribute(ACCESSIBLE).map_or(0, |set| {
         let positions = lost.iter().filter_map(|seat| index.position(*seat));
         positions.filter(|position| set.contains(*position)).count()
     });
-    let near = Wish { sections, grade, accessible, ..Wish::seats(lost.len()) };
+    let near = Wish { sections, grades, accessible, ..Wish::seats(lost.len()) };
     let found = feed.propose(&near, ALTERNATIVES_MAX, false);
     if !found.is_empty() {
         return found;

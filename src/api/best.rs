@@ -63,6 +63,7 @@ pub async fn hold_best(
     let (types, grade) = (best.types.take(), best.grade.clone());
     let wish = checked(&site, best)?;
     let types = SeatTypes::of(&fixture, &site, (wish.count, grade.as_deref()), types)?;
+    let wish = types.narrowed(wish);
     let (count, none_left) = (wish.count, (wish.places, wish.area));
     let want = Want {
         services,
@@ -75,11 +76,10 @@ pub async fn hold_best(
         operation,
     };
     let propose = |feed: &MatchFeed| {
-        let wishes = types.wishes(&wish);
-        let proposed = wishes.iter().flat_map(|wish| feed.propose(wish, CHOICES_MAX, true));
+        let proposed = feed.propose(&wish, CHOICES_MAX, true).into_iter();
         let priced = proposed
             .filter_map(|choice| Some((types.charge(&site, &choice)?, choice.seat_ids.clone())));
-        Ok(priced.take(CHOICES_MAX).collect())
+        Ok(priced.collect())
     };
     let refuse = |feed: &MatchFeed| match none_left {
         (true, Some(area)) => area_full((area, None), feed),
@@ -120,7 +120,7 @@ fn checked(site: &KnownSite, best: BestInput) -> ApiResult<Wish> {
     let (count, adjacent) = (best.count, best.adjacent);
     Ok(Wish {
         sections,
-        grade: grade.transpose()?,
+        grades: grade.transpose()?.into_iter().collect(),
         adjacent,
         area: best.area_id,
         accessible: best.accessible as usize,

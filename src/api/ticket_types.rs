@@ -126,7 +126,8 @@ pub struct SeatTypes<'a> {
     list: Option<&'a PriceList>,
     /// By seat of a choice.
     codes: Vec<String>,
-    /// The grades in which all these types are sold; none when the wish needs no such limit.
+    /// The grades in which all these types are sold, in the order of the plan; none when the wish
+    /// needs no such limit.
     only_in: Option<Vec<u32>>,
 }
 
@@ -160,10 +161,12 @@ impl<'a> SeatTypes<'a> {
         Ok(Self { list: Some(list), codes, only_in })
     }
 
-    /// The wish, for each of the grades in which all the types are sold.
-    pub fn wishes(&self, wish: &Wish) -> Vec<Wish> {
-        let Some(grades) = &self.only_in else { return vec![wish.clone()] };
-        grades.iter().map(|grade| Wish { grade: Some(*grade), ..wish.clone() }).collect()
+    /// The wish, only for the grades in which all the types are sold.
+    pub fn narrowed(&self, wish: Wish) -> Wish {
+        match &self.only_in {
+            None => wish,
+            Some(grades) => Wish { grades: grades.clone(), ..wish },
+        }
     }
 
     /// What a choice costs; `None` when one of its seats is not sold for its type.

@@ -87,8 +87,9 @@ mod tests {
 
     const PLACES: u32 = 20;
 
-    /// Rows of runs of (units, seats of a unit, joined). Each third seat of a run without units is
-    /// accessible, and the seat behind it is for a companion. Area 2 has places.
+    /// Rows of runs of (units, seats of a unit, joined), in three grades. Each sixth seat of a run
+    /// without units is accessible, and the two seats behind it are for companions. Area 2 has
+    /// places.
     fn house(rows: &[Vec<(u32, u32, bool)>]) -> SitePlan {
         let (mut next, mut accessible, mut companion) = (1, vec![], vec![]);
         let mut row = |(at, runs): (usize, &Vec<(u32, u32, bool)>)| -> Value {
@@ -96,6 +97,7 @@ mod tests {
                 let (first, seats) = (next, units * unit);
                 next += seats + 1;
                 if *unit == 1 {
+    const GRADES: [&str; 3] = ["A", "B", "C"];
                     accessible.extend((first..first + seats).filter(|seat| seat % 6 == 0));
                     companion.extend((first..first + seats).filter(|seat| seat % 6 == 1));
                 }
@@ -111,12 +113,15 @@ mod tests {
             json!({"id": id, "name": id.to_string(), "sections": [
                 {"id": id, "name": "S", "blocks": [block]}]})
         };
+                    "grade": GRADES[(at + run) % GRADES.len()],
         let seats = json!({"id": 1, "name": "A", "grade": "A", "outline": outline, "rows": rows,
             "attributes": {"accessible": accessible, "companion": companion}});
         let lawn = json!({"id": 2, "name": "L", "grade": "A", "outline": outline,
             "places": {"firstSeatId": 10_000, "count": PLACES}});
         let plan = json!({"name": "H", "focus": [0, -5],
-            "grades": [{"code": "A", "name": "A", "price": 1000, "color": "#000000"}],
+            "grades": GRADES.map(|code| {
+                json!({"code": code, "name": code, "price": 1000, "color": "#000000"})
+            }),
             "areas": [area(1, seats), area(2, lawn)]});
         serde_json::from_value(plan).unwrap()
     }
@@ -124,7 +129,10 @@ mod tests {
     /// Whether the wish can be had side by side: every window of every group is tried.
     fn can_be_had(index: &PlanIndex, wish: &Wish, free: &FreeSeats) -> bool {
         let accessible = index.with_attribute(ACCESSIBLE);
-        index.groups().any(|group| {
+        let of_grade = |group: &Group| {
+            wish.grades.is_empty() || wish.grades.iter().any(|grade| group.grade == Some(*grade))
+        };
+        index.groups().filter(of_grade).any(|group| {
             let spare = (group.positions.len() + 1).saturating_sub(wish.count) as u32;
             (0..spare).any(|at| {
                 let start = group.positions.start + at;
@@ -175,11 +183,12 @@ mod tests {
             let mut free = FreeSeats::new(index.seat_count(), |_| true);
             taken.iter().for_each(|at| free.remove(at.index(index.seat_count() as usize) as u32));
             let accessible = accessible.min(count);
-            let wish = Wish { accessible, adjacent, ..Wish::seats(count) };
+            let wish = Wish { accessible, adjacent, grades: grades.clone(), ..Wish::seats(count) };
             let found = ranking.propose(&wish, 8, &free);
             let mut seen = BTreeSet::new();
             for choice in &found {
                 prop_assert_eq!(choice.len(), count);
+            grades in prop::sample::subsequence(vec![0_u32, 1, 2], 0..=3),
                 prop_assert!(choice.iter().all(|seat| free.contains(*seat) && seen.insert(*seat)));
                 let seats: Vec<SeatId> = choice.iter().map(|seat| index.seat_at(*seat)).collect();
                 prop_assert_eq!(missing_of_units(&index, &seats), vec![]);
@@ -195,6 +204,11 @@ mod tests {
                 }
             }
             if found.is_empty() {
+                let is_wanted = |seat: &SeatId| {
+                    let grade = index.grade_number_of(*seat).unwrap();
+                    grades.is_empty() || grades.contains(&grade)
+                };
+                prop_assert!(seats.iter().all(is_wanted));
                 prop_assert!(!can_be_had(&index, &wish, &free), "a choice was missed");
             }
             let area = Some(AreaId(2));
