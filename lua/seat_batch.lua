@@ -44,9 +44,10 @@ local function decide(batch, match, command)
     if answer then return answer end
   end
   local reply = commands[batch.name_of[command]](batch, match, command)
-  -- The reply `none` is not kept, because it only says that the node's proposals were out of date.
-  -- The node will ask again under the same key.
-  if operation and not reply:find('^none') then batch.operations[operation] = command end
+  -- The replies `none` and `changed` are not kept, because they only say that the node's proposals,
+  -- or the claims that it has read, were out of date. The same key will be used again.
+  local kept = not reply:find('^none') and reply ~= 'changed'
+  if operation and kept then batch.operations[operation] = command end
   return reply
 end
 

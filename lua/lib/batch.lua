@@ -12,7 +12,7 @@
 local ARGUMENTS = {
   'operation', 'fingerprint', 'amount', 'amounts', 'choice_size', 'orphans', 'prices', 'bill',
   'hold', 'payment', 'method', 'payment_key', 'money', 'attempt', 'outcome', 'code', 'extra_ms',
-  'fact', 'step', 'refund', 'seat_value', 'right', 'extent',
+  'fact', 'step', 'refund', 'seat_value', 'right', 'extent', 'remains',
 }
 
 -- A column that no command of a batch has.

@@ -1,8 +1,9 @@
 -- cancel, expire: a reservation or a hold ends without a sale, or a refund begins.
 -- id: the claim. cancel: right: fan, organiser, or waived: an organiser who takes no fee; extent:
--- these, or all; seats and prices: the seats, and what each costs in KRW, by comma.
+-- these, or all; seats and prices: the seats, and what each costs in KRW, by comma; remains: the
+-- seats that must remain of a sale, by comma, when the plan has a rule about that.
 -- Replies: cancel: archived not_found cancelled not_cancellable paying not_yours refunding
--- Replies: cancel: too_late
+-- Replies: cancel: too_late changed
 -- Replies: expire: kept expired
 
 -- The seats that a cancel is about, by comma, what they have cost, and the price of each; or nil
@@ -78,6 +79,9 @@ commands.cancel = function(batch, match, command)
     return refunding(claim, money)
   end
   if claim.state ~= CLAIM.PENDING then
+    local remains = batch.arguments.remains[command]
+    local rest = remains and seats_without(claim.seats, seat_set(choice.seats))
+    if remains ~= rest then return 'changed' end
     return begin_refund(batch, match, command, claim, choice)
   end
   if choice.seats ~= claim.seats then return 'not_cancellable PENDING' end

@@ -2,9 +2,11 @@
 -- deadline.
 -- id: the new reservation. reserve: all seats of a hold; hold: its id. reserve_seats: seats out of
 -- any holds of the user; prices: in KRW, in the order of the seats, by comma, which count for holds
--- without a bill.
+-- without a bill; remains: the seats that must remain of each hold, by comma, with ';' between,
+-- when the plan has a rule about that.
 -- Replies: reserve: not_found already_reserved not_open expired reserved
--- Replies: reserve_seats: not_yours already_reserved not_open expired price_changed reserved
+-- Replies: reserve_seats: not_yours already_reserved not_open expired price_changed changed
+-- Replies: reserve_seats: reserved
 -- The reply for seats that are not held any more. Holds end with the sale.
 local function gone(match, expired)
   if match.status ~= MATCH.OPEN then return 'not_open ' .. match.status end
@@ -44,14 +46,15 @@ local function refuse_seats(batch, match, seats, user)
 end
 
 -- What remains of the holds that have these seats: seats and amount, by hold. Then what the seats
--- cost together, and their bill. Nil when the prices are not those of the holds, because the node
--- then has an old plan.
+-- cost together, their bill, and the seats that remain as text. Nil when the prices are not those
+-- of the holds, because the node then has an old plan.
 local function remaining_of_holds(batch, match, seats, prices)
-  local wanted, holds, lines, amount = {}, {}, {}, 0
+  local wanted, holds, lines, amount, order = {}, {}, {}, 0, {}
   for number, seat in ipairs(seats) do
     local _, hold = seat_state(batch, match, seat)
     local line, cost = bill_line(hold.bill, seat)
     cost = cost or tonumber(prices[number] or 0)
+    if not holds[hold] then order[#order + 1] = hold end
     local remaining = holds[hold] or { amount = tonumber(hold.amount) }
     remaining.amount = remaining.amount - cost
     wanted[seat], holds[hold] = true, remaining
@@ -62,7 +65,8 @@ local function remaining_of_holds(batch, match, seats, prices)
     local unpaid = remaining.seats == '' and remaining.amount > 0
     if remaining.amount < 0 or unpaid then return nil end
   end
-  return holds, whole(amount), table.concat(lines, ',')
+  for number, hold in ipairs(order) do order[number] = holds[hold].seats end
+  return holds, whole(amount), table.concat(lines, ','), table.concat(order, ';')
 end
 
 -- A hold without any seats left ends.
@@ -84,8 +88,10 @@ commands.reserve_seats = function(batch, match, command)
   if made then return 'reserved ' .. record_text(made) end
   local refused = refuse_seats(batch, match, seats, user)
   if refused then return refused end
-  local holds, amount, bill = remaining_of_holds(batch, match, seats, prices)
+  local holds, amount, bill, rest = remaining_of_holds(batch, match, seats, prices)
   if not holds then return 'price_changed' end
+  local remains = batch.arguments.remains[command]
+  if remains and remains ~= rest then return 'changed' end
   -- all checked: write
   shrink_holds(batch, match, holds)
   return 'reserved '

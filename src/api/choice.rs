@@ -5,9 +5,12 @@ use crate::api::auth::User;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::choosing::{companions_alone, missing_of_units};
+use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::plan::ACCESSIBLE;
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
+use crate::engine::remains::Remains;
 use crate::live::catalog::KnownSite;
 use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -81,12 +84,66 @@ pub fn refuse_odd_choice(site: &KnownSite, seats: &[SeatId]) -> ApiResult<()> {
     refuse_companions_alone(site, seats)
 }
 
-/// Refuses seats for companions without an accessible seat.
+/// Refuses seats for companions without an accessible seat of their own.
 pub fn refuse_companions_alone(site: &KnownSite, seats: &[SeatId]) -> ApiResult<()> {
     match companions_alone(&site.index, seats) {
         alone if alone.is_empty() => Ok(()),
         alone => Err(ApiError::with_seats(ErrorCode::AccessibleOnly, alone)),
     }
+}
+
+/// What remains of claims without these seats. Refuses companions who would lose their accessible
+/// seat. `None` when no such seat goes, because then nothing can be wrong.
+pub fn remains_of_claims(
+    site: &KnownSite,
+    claims: &[&Vec<SeatId>],
+    gone: &[SeatId],
+) -> ApiResult<Option<Remains>> {
+    let accessible = site.index.with_attribute(ACCESSIBLE);
+    let is_accessible = |seat: &SeatId| {
+        accessible.zip(site.index.position(*seat)).is_some_and(|(set, at)| set.contains(at))
+    };
+    if !gone.iter().any(is_accessible) {
+        return Ok(None);
+    }
+    let mut remains = Vec::new();
+    for seats in claims {
+        let rest: Vec<SeatId> = seats.iter().filter(|seat| !gone.contains(seat)).copied().collect();
+        match companions_alone(&site.index, &rest) {
+            alone if alone.is_empty() => remains.push(rest),
+            alone => {
+                let detail = "Companions would stay without the accessible place that they came \
+                    with. Give their seats back too.";
+                let refused = ApiError::with_seats(ErrorCode::AccessibleOnly, alone);
+                return Err(refused.with_detail(detail));
+            }
+        }
+    }
+    Ok(Some(Remains(remains)))
+}
+
+/// The same for the holds of a user that have these seats. A site without accessible seats costs no
+/// look at Redis.
+pub async fn remains_of_holds(
+    services: &Services,
+    user: &User,
+    site: &KnownSite,
+    id: MatchId,
+    gone: &[SeatId],
+) -> ApiResult<Option<Remains>> {
+    // Without holds it only says whether an accessible seat goes.
+    if remains_of_claims(site, &[], gone)?.is_none() {
+        return Ok(None);
+    }
+    let claims = services.engine.claims_of(id.partition(), user.id).await?;
+    let mut holds: Vec<&Vec<SeatId>> = Vec::new();
+    for seat in gone {
+        let has_it = |claim: &&Claim| claim.state == ClaimState::Hold && claim.seats.contains(seat);
+        let of_match = claims.iter().filter(|claim| claim.match_id == id);
+        let hold = of_match.clone().find(has_it).map(|claim| &claim.seats);
+        holds.extend(hold.filter(|hold| !holds.contains(hold)));
+    }
+    remains_of_claims(site, &holds, gone)
 }
 
 impl Services {

@@ -6,7 +6,7 @@ use crate::api::auth::User;
 use crate::api::best::{BestInput, hold_best};
 use crate::api::choice::{
     checked_seats, hold_error, refuse_early, refuse_odd_choice, refuse_parts_of_units,
-    refuse_unverified, seat_ids,
+    refuse_unverified, remains_of_holds, seat_ids,
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
@@ -272,7 +272,7 @@ pub async fn release(
     responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::NotYours, ErrorCode::HoldNotFound, ErrorCode::AlreadyReserved,
-        ErrorCode::AmountMismatch, ErrorCode::UnitIncomplete]))))]
+        ErrorCode::AmountMismatch, ErrorCode::UnitIncomplete, ErrorCode::AccessibleOnly]))))]
 pub async fn release_seat(
     State(services): State<Arc<Services>>,
     user: User,
@@ -281,6 +281,7 @@ pub async fn release_seat(
     let (_, site) = services.fixture_with_site(id)?;
     let price = checked_seats(&site, &[seat])?;
     refuse_parts_of_units(&site, &[seat])?;
-    services.engine.release_seat(id, user.id, seat, price).await?;
+    let remains = remains_of_holds(&services, &user, &site, id, &[seat]).await?;
+    services.engine.release_seat(id, user.id, seat, price, remains).await?;
     Ok(NoContent)
 }

@@ -3,7 +3,8 @@
 use crate::api::Services;
 use crate::api::auth::User;
 use crate::api::choice::{
-    priced, refuse_companions_alone, refuse_parts_of_units, seat_ids, some_seat_ids,
+    priced, refuse_companions_alone, refuse_parts_of_units, remains_of_claims, remains_of_holds,
+    seat_ids, some_seat_ids,
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
@@ -13,13 +14,11 @@ use crate::api::views::ReservationView;
 use crate::domain::bill::Bill;
 use crate::domain::claim::{Reservation, ReservationStatus};
 use crate::domain::ids::{HoldId, MatchId, Partition, ReservationId, SeatId, UserId};
-use crate::domain::plan::COMPANION;
 use crate::engine::cancellation::{Cancellation, Extent, Right};
 use crate::engine::claims::Found;
 use crate::engine::error::EngineError;
 use crate::engine::operation::Operation;
 use crate::engine::reservations::Source;
-use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -120,16 +119,13 @@ pub async fn create(
     let match_id = choice.match_id();
     let (_, site) = services.fixture_with_site(match_id)?;
     let source = match choice {
-        ReserveChoice::Hold(hold) => {
-            let hold_id = hold.hold_id;
-            refuse_rest_of_hold(&services, &user, &site, (match_id, hold_id)).await?;
-            Source::Hold(hold_id)
-        }
-        ReserveChoice::Seats(seats) => {
-            let priced = priced(&site, &seats.seat_ids)?;
-            refuse_parts_of_units(&site, &seats.seat_ids)?;
-            refuse_companions_alone(&site, &seats.seat_ids)?;
-            Source::Seats(priced)
+        ReserveChoice::Hold(hold) => Source::Hold(hold.hold_id),
+        ReserveChoice::Seats(ReserveSeats { seat_ids, .. }) => {
+            let priced = priced(&site, &seat_ids)?;
+            refuse_parts_of_units(&site, &seat_ids)?;
+            refuse_companions_alone(&site, &seat_ids)?;
+            let remains = remains_of_holds(&services, &user, &site, match_id, &seat_ids).await?;
+            Source::Seats(priced, remains)
         }
     };
     let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
@@ -174,13 +170,13 @@ pub async fn list(
         clocks.extend(now.map(|now| (partition, now)));
         found.extend(claims);
     }
-    if let Err(error) = &kept {
-        tracing::warn!(user = %user.id, %error, "the history of a user can't be read");
-    }
     found.retain(|reservation| reservation.status != ReservationStatus::Expired);
     let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
     let kept = services.store.reservations_of(user.id, LISTED_MAX).await;
     let history = kept.is_ok();
+    if let Err(error) = &kept {
+        tracing::warn!(user = %user.id, %error, "the history of a user can't be read");
+    }
     found.extend(kept.unwrap_or_default().into_iter().filter(|kept| !known.contains(&kept.id)));
     found.sort_by_key(|reservation| std::cmp::Reverse((reservation.created_at, reservation.id)));
     let view = |reservation: &Reservation| {
@@ -281,22 +277,6 @@ pub async fn cancel(
     Ok(if done { Okay(view).into_response() } else { Accepted(view).into_response() })
 }
 
-/// Refuses a hold of which only seats for companions are left. A site without such seats costs no
-/// look at Redis.
-async fn refuse_rest_of_hold(
-    services: &Services,
-    user: &User,
-    site: &KnownSite,
-    (match_id, hold_id): (MatchId, HoldId),
-) -> ApiResult<()> {
-    if site.index.with_attribute(COMPANION).is_none() {
-        return Ok(());
-    }
-    let claims = services.engine.claims_of(match_id.partition(), user.id).await?;
-    let hold = claims.iter().find(|claim| claim.id.0 == hold_id.0);
-    hold.map_or(Ok(()), |hold| refuse_companions_alone(site, &hold.seats))
-}
-
 /// The cancellation of these seats of a reservation, or of all of them, with their prices.
 pub fn cancellation(
     services: &Services,
@@ -309,18 +289,17 @@ pub fn cancellation(
         let site = site?;
         let seats = costs(&reservation.bill, priced(&site, &seat_ids)?);
         refuse_parts_of_units(&site, &seat_ids)?;
-        // An organiser may leave a companion the seat.
-        if right == Right::Fan {
-            let mut rest = reservation.seats.clone();
-            rest.retain(|seat| !seat_ids.contains(seat));
-            refuse_companions_alone(&site, &rest)?;
-        }
-        return Ok(Cancellation { extent: Extent::These, seats, right });
+        let remains = match right {
+            Right::Fan => remains_of_claims(&site, &[&reservation.seats], &seat_ids)?,
+            // An organiser may leave a companion the seat.
+            Right::Organiser | Right::Waived => None,
+        };
+        return Ok(Cancellation { extent: Extent::These, seats, right, remains });
     }
     // Without a fee the script needs no prices.
     let planned = site.and_then(|site| priced(&site, &reservation.seats)).unwrap_or_default();
     let seats = costs(&reservation.bill, planned);
-    Ok(Cancellation { extent: Extent::All, seats, right })
+    Ok(Cancellation { extent: Extent::All, seats, right, remains: None })
 }
 
 /// Seats with their prices in the plan, each with what it has cost in this sale instead.

@@ -230,7 +230,12 @@ impl Settlement {
         };
         if live {
             // The money is back whatever the terms say.
-            let all = Cancellation { extent: Extent::All, seats: vec![], right: Right::Waived };
+            let all = Cancellation {
+                extent: Extent::All,
+                seats: vec![],
+                right: Right::Waived,
+                remains: None,
+            };
             let (id, none) = (attempt.reservation, Operation::default());
             match self.engine.cancel(attempt.match_id, user, id, all, none).await {
                 Ok(_) => return Ok(Verdict::Settled),

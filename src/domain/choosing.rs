@@ -15,16 +15,39 @@ pub fn missing_of_units(index: &PlanIndex, seats: &[SeatId]) -> Vec<SeatId> {
     missing.into_iter().map(|position| index.seat_at(position)).collect()
 }
 
-/// The chosen companion seats, when no accessible seat is chosen with them.
+/// The chosen companion seats that belong to no accessible seat of the same choice. A companion
+/// seat belongs to the accessible seats beside it. An accessible seat that has none beside it may
+/// have one companion elsewhere.
 pub fn companions_alone(index: &PlanIndex, seats: &[SeatId]) -> Vec<SeatId> {
-    let has = |seat: &SeatId, name: &str| {
-        let set = index.with_attribute(name);
-        set.zip(index.position(*seat)).is_some_and(|(set, position)| set.contains(position))
+    let having = |name: &str| -> Vec<u32> {
+        let Some(set) = index.with_attribute(name) else { return vec![] };
+        let positions = seats.iter().filter_map(|seat| index.position(*seat));
+        positions.filter(|position| set.contains(*position)).collect()
     };
-    if seats.iter().any(|seat| has(seat, ACCESSIBLE)) {
+    let companions = having(COMPANION);
+    if companions.is_empty() {
         return vec![];
     }
-    seats.iter().filter(|seat| has(seat, COMPANION)).copied().collect()
+    let are_beside = |seat: u32, other: u32| {
+        let group = index.group_of(index.seat_at(seat));
+        seat.abs_diff(other) == 1 && group.is_some_and(|group| group.positions.contains(&other))
+    };
+    let alone = alone(&having(ACCESSIBLE), &companions, are_beside);
+    alone.into_iter().map(|position| index.seat_at(position)).collect()
+}
+
+/// The same for positions of seats.
+pub(super) fn alone(
+    accessible: &[u32],
+    companions: &[u32],
+    are_beside: impl Fn(u32, u32) -> bool,
+) -> Vec<u32> {
+    let is_accompanied =
+        |place: &&u32| companions.iter().any(|companion| are_beside(*companion, **place));
+    let spare = accessible.iter().filter(|place| !is_accompanied(place)).count();
+    let is_elsewhere =
+        |companion: &&u32| !accessible.iter().any(|place| are_beside(**companion, *place));
+    companions.iter().filter(is_elsewhere).skip(spare).copied().collect()
 }
 
 #[cfg(test)]
@@ -61,10 +84,44 @@ mod tests {
         }
     }
 
+    /// Seats 1 to 8 in a row: companion, accessible, companion, companion, other, companion,
+    /// accessible, accessible. Seat 21 is a companion seat of another row.
+    fn accessible_row() -> PlanIndex {
+        let plan = json!({
+            "name": "Club", "focus": [0, 0],
+            "grades": [{"code": "A", "name": "A", "price": 1000, "color": "#000000"}],
+            "areas": [{"id": 1, "name": "A", "sections": [{"id": 1, "name": "A", "blocks": [
+                {"id": 1, "name": "A", "grade": "A", "outline": [[0, 0], [9, 0], [9, 9]],
+                 "attributes": {"accessible": [2, 7, 8], "companion": [1, 3, 4, 6, 21]},
+                 "rows": [
+                    {"label": "1", "firstSeatId": 1, "seats": 8, "from": [0, 1], "to": [8, 1]},
+                    {"label": "2", "firstSeatId": 21, "seats": 2, "from": [0, 2],
+                     "to": [1, 2]}]}]}]}]
+        });
+        PlanIndex::new(&serde_json::from_value(plan).unwrap())
+    }
+
     #[test]
-    fn a_companion_comes_with_an_accessible_seat() {
-        assert_eq!(companions_alone(&index(), &[SeatId(2), SeatId(3)]), [SeatId(2)]);
-        assert_eq!(companions_alone(&index(), &[SeatId(2), SeatId(1)]), []);
-        assert_eq!(companions_alone(&index(), &[SeatId(3)]), []);
+    fn companions_belong_to_the_accessible_seats_of_their_choice() {
+        let ids = |ids: &[u32]| ids.iter().copied().map(SeatId).collect::<Vec<SeatId>>();
+        for (chosen, alone) in [
+            (&[5][..], &[][..]),
+            (&[1, 5], &[1]),
+            // Both are beside the accessible seat, and a third one is not.
+            (&[1, 2, 3], &[]),
+            (&[1, 2, 3, 4], &[4]),
+            // One companion sits elsewhere, a second one does not.
+            (&[2, 4], &[]),
+            (&[2, 21], &[]),
+            (&[2, 21, 4], &[4]),
+            // Each accessible seat has one of its own.
+            (&[7, 8, 6, 21], &[]),
+            (&[7, 8, 6, 21, 4], &[4]),
+            (&[7, 8, 4, 21], &[]),
+            // Seat 21 follows seat 8 in the plan, but is in another row.
+            (&[8, 6, 21], &[21]),
+        ] {
+            assert_eq!(companions_alone(&accessible_row(), &ids(chosen)), ids(alone), "{chosen:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! without seats.
 
 use crate::domain::best::{Ranking, Wish};
+use crate::domain::choosing::alone;
 use crate::domain::free_seats::FreeSeats;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,6 +17,15 @@ impl Ranking {
             (choice.len() == wish.count).then_some(choice)
         });
         choices.take(most).collect()
+    }
+
+    /// Whether each companion seat of a window belongs to an accessible seat there.
+    fn has_company(&self, window: &Range<u32>) -> bool {
+        let having = |set: &FreeSeats| -> Vec<u32> {
+            window.clone().filter(|seat| set.contains(*seat)).collect()
+        };
+        let are_beside = |seat: u32, other: u32| seat.abs_diff(other) == 1;
+        alone(&having(&self.accessible), &having(&self.companions), are_beside).is_empty()
     }
 
     /// How many free accessible seats beside a window lose the last seat for a companion to it.
@@ -54,7 +64,7 @@ impl Ranking {
                 let windows = windows.map(|start| start..start + size);
                 for window in windows.filter(|window| ranked.group.has_whole_units(window)) {
                     let accessible = count(&self.accessible, &window);
-                    if accessible == wish.accessible {
+                    if accessible == wish.accessible && self.has_company(&window) {
                         let others = wish.count - accessible - count(&self.companions, &window);
                         let robbed = self.robbed(&window, &run);
                         found.push((others + robbed, self.distance(&window), window));
@@ -81,11 +91,12 @@ mod tests {
     use super::*;
     use crate::domain::choosing::{companions_alone, missing_of_units};
     use crate::domain::ids::{AreaId, SeatId};
-    use crate::domain::plan::{ACCESSIBLE, PlanIndex, SitePlan};
+    use crate::domain::plan::{ACCESSIBLE, Group, PlanIndex, SitePlan};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     const PLACES: u32 = 20;
+    const GRADES: [&str; 3] = ["A", "B", "C"];
 
     /// Rows of runs of (units, seats of a unit, joined), in three grades. Each sixth seat of a run
     /// without units is accessible, and the two seats behind it are for companions. Area 2 has
@@ -97,11 +108,12 @@ mod tests {
                 let (first, seats) = (next, units * unit);
                 next += seats + 1;
                 if *unit == 1 {
-    const GRADES: [&str; 3] = ["A", "B", "C"];
                     accessible.extend((first..first + seats).filter(|seat| seat % 6 == 0));
-                    companion.extend((first..first + seats).filter(|seat| seat % 6 == 1));
+                    companion
+                        .extend((first..first + seats).filter(|seat| matches!(seat % 6, 1 | 2)));
                 }
                 json!({"firstSeatId": first, "seats": seats, "unitSeats": unit, "joined": joined,
+                    "grade": GRADES[(at + run) % GRADES.len()],
                     "firstNumber": first, "from": [run * 30, at], "to": [run * 30 + 20, at]})
             };
             let runs: Vec<Value> = runs.iter().enumerate().map(run).collect();
@@ -113,7 +125,6 @@ mod tests {
             json!({"id": id, "name": id.to_string(), "sections": [
                 {"id": id, "name": "S", "blocks": [block]}]})
         };
-                    "grade": GRADES[(at + run) % GRADES.len()],
         let seats = json!({"id": 1, "name": "A", "grade": "A", "outline": outline, "rows": rows,
             "attributes": {"accessible": accessible, "companion": companion}});
         let lawn = json!({"id": 2, "name": "L", "grade": "A", "outline": outline,
@@ -145,6 +156,7 @@ mod tests {
                     && asked
                     && (wish.accessible > 0 || !on_request)
                     && missing_of_units(index, &seats).is_empty()
+                    && companions_alone(index, &seats).is_empty()
             })
         })
     }
@@ -176,6 +188,7 @@ mod tests {
             taken in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
             (count, accessible) in (1_usize..6, 0_usize..3),
             adjacent in any::<bool>(),
+            grades in prop::sample::subsequence(vec![0_u32, 1, 2], 0..=3),
         ) {
             let plan = house(&rows);
             prop_assert_eq!(plan.check(), vec![]);
@@ -188,10 +201,14 @@ mod tests {
             let mut seen = BTreeSet::new();
             for choice in &found {
                 prop_assert_eq!(choice.len(), count);
-            grades in prop::sample::subsequence(vec![0_u32, 1, 2], 0..=3),
                 prop_assert!(choice.iter().all(|seat| free.contains(*seat) && seen.insert(*seat)));
                 let seats: Vec<SeatId> = choice.iter().map(|seat| index.seat_at(*seat)).collect();
                 prop_assert_eq!(missing_of_units(&index, &seats), vec![]);
+                let is_wanted = |seat: &SeatId| {
+                    let grade = index.grade_number_of(*seat).unwrap();
+                    grades.is_empty() || grades.contains(&grade)
+                };
+                prop_assert!(seats.iter().all(is_wanted));
                 prop_assert!(seats.iter().all(|seat| !index.is_place(*seat)));
                 if accessible == 0 {
                     prop_assert!(choice.iter().all(|seat| !index.on_request().contains(*seat)));
@@ -204,11 +221,6 @@ mod tests {
                 }
             }
             if found.is_empty() {
-                let is_wanted = |seat: &SeatId| {
-                    let grade = index.grade_number_of(*seat).unwrap();
-                    grades.is_empty() || grades.contains(&grade)
-                };
-                prop_assert!(seats.iter().all(is_wanted));
                 prop_assert!(!can_be_had(&index, &wish, &free), "a choice was missed");
             }
             let area = Some(AreaId(2));

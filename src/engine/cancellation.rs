@@ -1,6 +1,7 @@
 //! What a cancel is about, and by whose right.
 
 use crate::domain::ids::SeatId;
+use crate::engine::remains::Remains;
 
 /// Which seats are cancelled, and by whose right.
 #[derive(Debug, Clone)]
@@ -9,6 +10,8 @@ pub struct Cancellation {
     /// Seats with their prices in KRW: those to cancel, or those of which the fee is made.
     pub seats: Vec<(SeatId, i64)>,
     pub right: Right,
+    /// What must remain of the sale, when the plan has a rule about that.
+    pub remains: Option<Remains>,
 }
 
 /// How much of a reservation is cancelled.

@@ -4,6 +4,7 @@
 
 use crate::domain::ids::{MatchId, ReservationId, SeatId, UserId};
 use crate::engine::limits::Limits;
+use crate::engine::remains::Remains;
 use rmp::encode;
 use uuid::Uuid;
 
@@ -72,6 +73,8 @@ arguments! {
     Right = "right",
     /// Whether a cancel is about all seats.
     Extent = "extent",
+    /// The seats that must remain of claims, as `engine/remains.rs` writes it.
+    Remains = "remains",
 }
 
 /// Values of a list or map that is still growing, and their number.
@@ -213,6 +216,14 @@ impl Row<'_> {
             self.seat(*seat);
         }
         self
+    }
+
+    /// What must remain of claims. The argument is missing where the plan has no rule about that.
+    pub(super) fn remains(&mut self, remains: Option<&Remains>) -> &mut Self {
+        match remains {
+            None => self,
+            Some(remains) => self.text(Argument::Remains, &remains.text()),
+        }
     }
 
     /// An argument that is text in the scripts.

@@ -8,6 +8,7 @@ use crate::domain::money::{Attempt, Money};
 use crate::domain::orphans::Orphan;
 use crate::engine::cancellation::Cancellation;
 use crate::engine::columns::{Argument, Row};
+use crate::engine::remains::Remains;
 
 /// A seat that is reserved by its name costs as much as this many seats, because it is looked up in
 /// the claims of its user, and leaves one of them.
@@ -38,11 +39,16 @@ pub enum SeatCommand {
     /// HOLD → AVAILABLE for all seats of a hold.
     Release { hold: HoldId, user: UserId },
     /// HOLD → AVAILABLE for one seat, whichever hold of the user has it.
-    ReleaseSeat { user: UserId, seat: SeatId, price: i64 },
+    ReleaseSeat { user: UserId, seat: SeatId, price: i64, remains: Option<Remains> },
     /// HOLD → PENDING for all seats of a hold.
     Reserve { id: ReservationId, user: UserId, hold: HoldId },
     /// HOLD → PENDING for seats out of any holds of the user, each with its price.
-    ReserveSeats { id: ReservationId, user: UserId, seats: Vec<(SeatId, i64)> },
+    ReserveSeats {
+        id: ReservationId,
+        user: UserId,
+        seats: Vec<(SeatId, i64)>,
+        remains: Option<Remains>,
+    },
     /// A new payment for a PENDING reservation.
     RequestPayment { reservation: ReservationId, user: UserId, payment: PaymentId, method: String },
     /// PENDING → PAYING.
@@ -229,8 +235,8 @@ impl SeatCommand {
             Self::Release { hold, user } => {
                 row.claim(hold.0, *user);
             }
-            Self::ReleaseSeat { user, seat, price } => {
-                row.names("", &user.key()).seat(*seat);
+            Self::ReleaseSeat { user, seat, price, remains } => {
+                row.names("", &user.key()).seat(*seat).remains(remains.as_ref());
                 row.amount(Argument::Prices, *price);
             }
             Self::Reserve { id, user, hold } => {
@@ -241,9 +247,8 @@ impl SeatCommand {
                 row.text(Argument::Payment, &payment.key()).text(Argument::Method, method);
             }
             Self::BeginPayment { reservation, user, payment, amount, payment_key } => {
-                row.claim(reservation.0, *user);
+                row.claim(reservation.0, *user).amount(Argument::Amount, *amount);
                 row.text(Argument::Payment, &payment.key()).text(Argument::PaymentKey, payment_key);
-                row.amount(Argument::Amount, *amount);
             }
             Self::Extend { reservation, user, extra_ms } => {
                 row.claim(reservation.0, *user).number(Argument::ExtraMs, *extra_ms);
@@ -257,7 +262,9 @@ impl SeatCommand {
                 with_money(row, attempt, money);
             }
             Self::TellAgain { attempt, step } => encode_missed(row, attempt, step),
-            Self::ReserveSeats { id, user, seats } => priced(row.claim(id.0, *user), seats),
+            Self::ReserveSeats { id, user, seats, remains } => {
+                priced(row.claim(id.0, *user).remains(remains.as_ref()), seats);
+            }
             Self::Cancel { reservation, user, cancellation } => {
                 encode_cancellation(row.claim(reservation.0, *user), cancellation);
             }
@@ -291,8 +298,9 @@ fn encode_choices(row: &mut Row<'_>, choices: &[(Charge, Vec<SeatId>)]) {
 }
 
 fn encode_cancellation(row: &mut Row<'_>, cancellation: &Cancellation) {
-    let Cancellation { extent, seats, right } = cancellation;
+    let Cancellation { extent, seats, right, remains } = cancellation;
     priced(row, seats);
+    row.remains(remains.as_ref());
     row.text(Argument::Extent, extent.word()).text(Argument::Right, right.word());
 }
 

@@ -46,6 +46,9 @@ pub enum Refusal {
     AmountMismatch,
     #[error("the price is not that of the hold or reservation: the node has an old plan")]
     PriceChanged,
+    /// The claims that the caller has read are not those of Redis any more: read them again.
+    #[error("the claims have changed meanwhile")]
+    Changed,
     #[error("this payment was refused; a new one is needed")]
     PaymentFailed,
     #[error("PostgreSQL has lost sales: no payment begins before they are restored")]

@@ -23,6 +23,7 @@ pub mod payments;
 pub mod permits;
 mod places;
 pub mod queue;
+pub mod remains;
 pub mod reply;
 pub mod reservations;
 pub mod scripts;

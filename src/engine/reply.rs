@@ -99,6 +99,7 @@ pub(super) fn refusal(reply: &str, noun: Noun) -> EngineError {
         "ended" => EndReason::from_word(rest).map(Refusal::ReservationEnded),
         "amount_mismatch" => Some(Refusal::AmountMismatch),
         "price_changed" => Some(Refusal::PriceChanged),
+        "changed" => Some(Refusal::Changed),
         "failed" => Some(Refusal::PaymentFailed),
         "halted" => Some(Refusal::PaymentsHalted),
         "paying" => Some(Refusal::Paying),

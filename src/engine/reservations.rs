@@ -9,6 +9,7 @@ use crate::engine::cancellation::Cancellation;
 use crate::engine::command::SeatCommand;
 use crate::engine::error::{EngineError, Noun};
 use crate::engine::operation::Operation;
+use crate::engine::remains::Remains;
 use crate::engine::reply::{Granted, bad, granted, owned, refusal};
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::PartitionKeys;
@@ -19,8 +20,8 @@ pub enum Source {
     /// All seats of a hold.
     Hold(HoldId),
     /// Seats out of any holds of the user, each with its price in KRW, which counts where the hold
-    /// has no bill.
-    Seats(Vec<(SeatId, i64)>),
+    /// has no bill. And what must remain of these holds, when the plan has a rule about that.
+    Seats(Vec<(SeatId, i64)>, Option<Remains>),
 }
 
 /// What has become of a cancel.
@@ -47,7 +48,7 @@ impl Engine {
     ///
     /// Refusals: `ExistsDifferent`, `NotFound`, `NotYours`, `AlreadyReserved`, `NotOpen` when the
     /// holds have ended with the sale, `HoldExpired`, `PriceChanged` when the prices are not those
-    /// of the holds.
+    /// of the holds, `Changed` when other seats would remain of the holds.
     pub async fn reserve(
         &self,
         match_id: MatchId,
@@ -62,7 +63,7 @@ impl Engine {
                 owned(hold, match_id, user)?;
                 SeatCommand::Reserve { id, user, hold }
             }
-            Source::Seats(seats) => SeatCommand::ReserveSeats { id, user, seats },
+            Source::Seats(seats, remains) => SeatCommand::ReserveSeats { id, user, seats, remains },
         };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
         let granted = granted(&reply, "reserved", user, Noun::Hold)?;
@@ -96,7 +97,8 @@ impl Engine {
     /// its seats. A repeated call gets the first reply, however late it is by then.
     ///
     /// Refusals: `ExistsDifferent`, `NotFound`, `Paying`, `RefundUnderWay`, `NotCancellable`,
-    /// `PriceChanged`, `NotYours`, `Archived`, `RefundClosed`.
+    /// `PriceChanged`, `NotYours`, `Archived`, `RefundClosed`, `Changed` when other seats would
+    /// remain.
     pub async fn cancel(
         &self,
         match_id: MatchId,

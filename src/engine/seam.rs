@@ -15,6 +15,7 @@ use crate::engine::columns::{Argument, COLUMNS, Columns};
 use crate::engine::command::PaymentOutcome;
 use crate::engine::command::{MissedStep, SeatCommand};
 use crate::engine::partitions::{ANSWER_TTL_MS, LAYOUT};
+use crate::engine::remains::Remains;
 use crate::engine::scripts::SEAT_BATCH;
 use std::collections::BTreeSet;
 
@@ -127,7 +128,9 @@ fn samples() -> Vec<SeatCommand> {
         method: method.clone(),
         payment_key: "key".to_owned(),
     };
-    let money = Money::default();
+    let (money, remains) = (Money::default(), Some(Remains(vec![vec![SeatId(8)]])));
+    let (extent, right, seats) = (Extent::These, Right::Fan, vec![(seat, 500)]);
+    let cancellation = Cancellation { extent, seats, right, remains: remains.clone() };
     vec![
         SeatCommand::Hold {
             id: hold,
@@ -143,9 +146,14 @@ fn samples() -> Vec<SeatCommand> {
             choices: vec![(5.into(), vec![seat])],
         },
         SeatCommand::Release { hold, user },
-        SeatCommand::ReleaseSeat { user, seat, price: 500 },
+        SeatCommand::ReleaseSeat { user, seat, price: 500, remains },
         SeatCommand::Reserve { id: reservation, user, hold },
-        SeatCommand::ReserveSeats { id: reservation, user, seats: vec![(seat, 500)] },
+        SeatCommand::ReserveSeats {
+            id: reservation,
+            user,
+            seats: vec![(seat, 500)],
+            remains: None,
+        },
         SeatCommand::RequestPayment { reservation, user, payment, method },
         SeatCommand::BeginPayment {
             reservation,
@@ -163,15 +171,7 @@ fn samples() -> Vec<SeatCommand> {
             money: money.clone(),
         },
         SeatCommand::TellAgain { attempt, step: MissedStep::Refund(money) },
-        SeatCommand::Cancel {
-            reservation,
-            user,
-            cancellation: Cancellation {
-                extent: Extent::These,
-                seats: vec![(seat, 500)],
-                right: Right::Fan,
-            },
-        },
+        SeatCommand::Cancel { reservation, user, cancellation },
         SeatCommand::SettleRefund { reservation, user, payment, refund: 1, refused: None },
         SeatCommand::Expire { claim: reservation, user },
         SeatCommand::Forget { user },

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::engine::command::SeatCommand;
 use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::engine::operation::Operation;
+use crate::engine::remains::Remains;
 use crate::engine::reply::{Granted, bad, done, done_with, granted, owned, refusal};
 use crate::redis::keys::MatchKeys;
 use fred::prelude::*;
@@ -62,7 +63,6 @@ impl Engine {
         Ok(Ok((HoldId(granted.claim.0), granted)))
     }
 
-    /// HOLD → AVAILABLE for all seats of a hold. Releasing a hold that has ended changes nothing
     /// What an earlier hold got under the same key; `None` when no reply is kept.
     ///
     /// Refusals: `ExistsDifferent`, and those of the earlier hold.
@@ -85,6 +85,7 @@ impl Engine {
         Ok(Some((HoldId(granted.claim.0), granted)))
     }
 
+    /// HOLD → AVAILABLE for all seats of a hold. Releasing a hold that has ended changes nothing
     /// and is no refusal.
     ///
     /// Refusals: `NotFound`, `NotYours`, `AlreadyReserved`.
@@ -100,17 +101,20 @@ impl Engine {
     }
 
     /// HOLD → AVAILABLE for one seat, whichever hold of the user has it. Its cost is subtracted
-    /// from the amount of the hold: that of the bill, or else `price` in KRW.
+    /// from the amount of the hold: that of the bill, or else `price` in KRW. With `remains`, these
+    /// seats must remain of the hold.
     ///
-    /// Refusals: `NotYours`, `AlreadyReserved`, `PriceChanged` when the hold cost less.
+    /// Refusals: `NotYours`, `AlreadyReserved`, `PriceChanged` when the hold cost less, `Changed`
+    /// when other seats would remain.
     pub async fn release_seat(
         &self,
         match_id: MatchId,
         user: UserId,
         seat: SeatId,
         price: i64,
+        remains: Option<Remains>,
     ) -> Result<(), EngineError> {
-        let command = SeatCommand::ReleaseSeat { user, seat, price };
+        let command = SeatCommand::ReleaseSeat { user, seat, price, remains };
         done(&self.batcher.run(match_id, command).await?, "released", Noun::Hold)
     }
 

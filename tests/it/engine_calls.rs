@@ -63,7 +63,7 @@ async fn a_batch_makes_the_same_few_calls_whatever_its_size() {
         let releases = people
             .iter()
             .zip(seats(&(1..=size).collect::<Vec<u32>>()))
-            .map(|(who, seat)| bed.engine.release_seat(id, *who, seat, PRICE));
+            .map(|(who, seat)| bed.engine.release_seat(id, *who, seat, PRICE, None));
         join_all(releases).await.into_iter().for_each(|done| done.unwrap());
         assert_eq!(calls(&bed).await, expected(CALLS_OF_RELEASES), "{size} releases");
     }

@@ -78,10 +78,10 @@ async fn a_user_with_more_claims_than_buckets_can_do_everything_with_each() {
         assert!(engine.claim(me, ReservationId(hold.0)).await.unwrap().is_some());
         match number % 4 {
             0 => engine.release(id, me, hold).await.unwrap(),
-            1 => engine.release_seat(id, me, SeatId(seat), PRICE).await.unwrap(),
+            1 => engine.release_seat(id, me, SeatId(seat), PRICE, None).await.unwrap(),
             2 => drop(reserve(&engine, id, me, hold).await),
             _ => {
-                engine.release_seat(id, me, SeatId(seat + 1), PRICE).await.unwrap();
+                engine.release_seat(id, me, SeatId(seat + 1), PRICE, None).await.unwrap();
                 let mine = reserve(&engine, id, me, hold).await;
                 sales.push((id, mine, pay(&engine, id, me, mine, seat).await));
             }

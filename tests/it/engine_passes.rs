@@ -126,7 +126,7 @@ async fn there_are_never_more_buyers_than_the_free_seats_can_serve() {
     assert_eq!(pass_of(&scene, users[0]).await.unwrap().0, BUYING);
     assert_eq!(admit_of(&scene, 3).await, 1, "resumed");
     // The new buyer has no seat, and neither has a buyer who gives the last one back.
-    bed.engine.release_seat(scene.id(), users[2], seats(&[3])[0], PRICE).await.unwrap();
+    bed.engine.release_seat(scene.id(), users[2], seats(&[3])[0], PRICE, None).await.unwrap();
     assert_eq!(pass_of(&scene, users[2]).await.unwrap().0, CHOOSING);
     assert_eq!(admit_of(&scene, 3).await, 0, "two buyers for two seats");
     bed.assert_sound().await;

@@ -188,7 +188,7 @@ async fn the_rest_of_a_hold_costs_what_its_seats_cost() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let (id, me) = (scene.id(), scene.me);
-    let first = Source::Seats(vec![(seats(&[1])[0], PRICE)]);
+    let first = Source::Seats(vec![(seats(&[1])[0], PRICE)], None);
     let (_, part) = bed.engine.reserve(id, me, first, Operation::default()).await.unwrap();
     let rest = Source::Hold(scene.hold);
     let (_, rest) = bed.engine.reserve(id, me, rest, Operation::default()).await.unwrap();
@@ -201,7 +201,7 @@ async fn a_hold_costs_less_by_the_seat_that_was_released() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let (id, me) = (scene.id(), scene.me);
-    bed.engine.release_seat(id, me, seats(&[1])[0], PRICE).await.unwrap();
+    bed.engine.release_seat(id, me, seats(&[1])[0], PRICE, None).await.unwrap();
     let rest = Source::Hold(scene.hold);
     let (_, rest) = bed.engine.reserve(id, me, rest, Operation::default()).await.unwrap();
     assert_eq!((rest.seats, rest.amount), (seats(&[2]), PRICE));
@@ -217,10 +217,11 @@ async fn a_price_of_an_old_plan_is_refused_and_nothing_is_written() {
     let mismatch = |what: Result<(), EngineError>| {
         assert!(matches!(what, Err(EngineError::Refused(Refusal::PriceChanged))), "{what:?}");
     };
-    mismatch(engine.release_seat(id, me, SeatId(1), 3 * PRICE).await);
+    mismatch(engine.release_seat(id, me, SeatId(1), 3 * PRICE, None).await);
     let reserve = async |prices: &[(u32, i64)]| {
         let seats = prices.iter().map(|(seat, price)| (SeatId(*seat), *price)).collect();
-        let reserved = engine.reserve(id, me, Source::Seats(seats), Operation::default()).await;
+        let reserved =
+            engine.reserve(id, me, Source::Seats(seats, None), Operation::default()).await;
         reserved.map(|(_, granted)| granted.amount)
     };
     // More than the hold costs, and less for all of its seats.
@@ -230,7 +231,7 @@ async fn a_price_of_an_old_plan_is_refused_and_nothing_is_written() {
     assert_eq!(bed.changes(id).await, ["H1,2"]);
     bed.assert_sound().await;
     bed.assert_owned(id).await;
-    engine.release_seat(id, me, SeatId(1), PRICE).await.unwrap();
+    engine.release_seat(id, me, SeatId(1), PRICE, None).await.unwrap();
     assert_eq!(reserve(&[(2, PRICE)]).await.unwrap(), PRICE);
     bed.assert_sound().await;
 }

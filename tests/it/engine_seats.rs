@@ -218,7 +218,7 @@ async fn a_repeated_release_of_one_seat_gets_the_first_reply() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let (id, me, other) = (scene.id(), scene.me, scene.other);
-    let release = |user, seat: u32| bed.engine.release_seat(id, user, SeatId(seat), PRICE);
+    let release = |user, seat: u32| bed.engine.release_seat(id, user, SeatId(seat), PRICE, None);
     for seat in [1, 1, 2, 2, 1] {
         release(me, seat).await.unwrap();
         assert!(release(other, seat).await.is_err(), "the other one never had seat {seat}");

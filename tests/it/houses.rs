@@ -42,7 +42,7 @@ fn club() -> Value {
 }
 
 async fn start() -> Sale {
-    Sale::with(|_| {}).plan(club()).start().await
+    Sale::with(|settings| settings.max_seats_per_user = 9).plan(club()).start().await
 }
 
 async fn hold(sale: &Sale, body: &Value) -> crate::support::client::Answer {
@@ -163,16 +163,51 @@ async fn accessible_seats_are_for_those_who_ask() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_comes_to_a_companion_seat_by_giving_the_accessible_seat_back() {
     let sale = start().await;
-    let held = hold(&sale, &json!({"seatIds": [21, 22]})).await.expect(201);
+    hold(&sale, &json!({"seatIds": [21, 22]})).await.expect(201);
     let part = json!({"matchId": sale.fixture.id, "seatIds": [22]});
     sale.fan.post("/api/reservations", &part).await.refused(409, "ACCESSIBLE_ONLY");
-    let path = sale.fixture.path("/allocation/seats/21/release");
-    assert_eq!(sale.fan.post(&path, &Value::Null).await.status, 204);
+    let alone = json!({"matchId": sale.fixture.id, "seatIds": [21]});
+    sale.fan.post("/api/reservations", &alone).await.refused(409, "ACCESSIBLE_ONLY");
+    let give_back = async |seat: u32| {
+        let path = sale.fixture.path(&format!("/allocation/seats/{seat}/release"));
+        sale.fan.post(&path, &Value::Null).await
+    };
+    let problem = give_back(21).await.refused(409, "ACCESSIBLE_ONLY");
+    assert_eq!(problem["seatIds"], json!([22]));
+    assert_eq!(give_back(22).await.status, 204);
+    assert_eq!(give_back(21).await.status, 204);
+    assert_eq!(give_back(21).await.status, 204, "a repeated call");
+    let held = hold(&sale, &json!({"seatIds": [21, 22, 1]})).await.expect(201);
+    let part = json!({"matchId": sale.fixture.id, "seatIds": [22, 21]});
+    sale.fan.post("/api/reservations", &part).await.expect(201);
     let rest = json!({"matchId": sale.fixture.id, "holdId": held["holdId"]});
-    sale.fan.post("/api/reservations", &rest).await.refused(409, "ACCESSIBLE_ONLY");
+    sale.fan.post("/api/reservations", &rest).await.expect(201);
     let sold = sale.sold(&[23, 24]).await;
     sale.cancel(&sold, &json!({"seatIds": [23]})).await.refused(409, "ACCESSIBLE_ONLY");
     sale.cancel(&sold, &json!({"seatIds": [24]})).await.expect(200);
+    sale.cancel(&sold, &json!({"seatIds": [23]})).await.expect(200);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accessible_seat_brings_no_more_companions_than_it_has_room_for() {
+    let sale = start().await;
+    // 22 is beside 21, and 24 is not.
+    let problem = hold(&sale, &json!({"seatIds": [21, 22, 24]})).await;
+    let problem = problem.refused(409, "ACCESSIBLE_ONLY");
+    assert_eq!(problem["seatIds"], json!([24]));
+    let apart = hold(&sale, &json!({"seatIds": [21, 24]})).await.expect(201);
+    release(&sale, &apart).await;
+    let all = hold(&sale, &json!({"seatIds": [21, 22, 23, 24, 1]})).await.expect(201);
+    let give_back = async |seat: u32| {
+        let path = sale.fixture.path(&format!("/allocation/seats/{seat}/release"));
+        sale.fan.post(&path, &Value::Null).await
+    };
+    let problem = give_back(23).await.refused(409, "ACCESSIBLE_ONLY");
+    assert_eq!(problem["seatIds"], json!([24]));
+    // 22 and 24 are both beside 23.
+    assert_eq!(give_back(21).await.status, 204);
+    release(&sale, &all).await;
     sale.finish().await;
 }
 

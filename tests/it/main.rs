@@ -93,9 +93,9 @@ mod queue_counts;
 mod reasons;
 mod recovery;
 mod refund_terms;
-mod retention;
 mod remains;
 mod repeated_holds;
+mod retention;
 mod roles;
 mod rolling;
 #[cfg(target_os = "linux")]

@@ -65,6 +65,8 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
         last.saturating_sub(u32::from(draft.flag))
     };
     let user = draft.user;
+    // As they are before the batch. A command of the same batch may change them.
+    let checked = !draft.pick.is_multiple_of(3);
     Some(match draft.kind {
         0..=4 => {
             let is_listed = draft.pick.is_multiple_of(3);
@@ -72,9 +74,15 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
             Command::Hold { user, seats, cost }
         }
         5 => Command::Release { user: owner(claim?), claim: claim? },
-        6 => Command::ReleaseSeat { user, seat: seats[0] },
+        6 => {
+            let remains = checked.then(|| model.remains_of_holds(user, &seats[..1]));
+            Command::ReleaseSeat { user, seat: seats[0], remains }
+        }
         7..=9 => Command::ReserveHold { user: owner(claim?), hold: claim? },
-        10 => Command::ReserveSeats { user, seats },
+        10 => {
+            let remains = checked.then(|| model.remains_of_holds(user, &seats));
+            Command::ReserveSeats { user, seats, remains }
+        }
         11..=12 => Command::Request { user: owner(claim?), claim: claim? },
         13..=14 => {
             let user = owner(model.claim_of(payment?));
@@ -94,19 +102,7 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
             };
             Command::Outcome { payment: payment?, attempt, outcome }
         }
-        17..=18 => {
-            let seats = match draft.pick % 4 {
-                0 => vec![],
-                1 => seats,
-                _ => model.claims[claim?].seats[..1].to_vec(),
-            };
-            let right = match draft.pick % 8 {
-                2 => Right::Organiser,
-                3 => Right::Waived,
-                _ => Right::Fan,
-            };
-            Command::Cancel { user: owner(claim?), claim: claim?, seats, right }
-        }
+        17..=18 => cancel(draft, model, claim?, owner(claim?), seats),
         19..=20 => {
             let last = model.claims[model.claim_of(payment?)].refund;
             let number = last.saturating_sub(u32::from(draft.pick.is_multiple_of(7)));
@@ -116,6 +112,23 @@ fn command(draft: &Draft, model: &Model) -> Option<Command> {
         _ if draft.pick.is_multiple_of(2) => Command::Block { seats },
         _ => Command::Unblock { seats },
     })
+}
+
+/// The cancellation of all seats of a claim, of its first seat, or of any seats.
+fn cancel(draft: &Draft, model: &Model, claim: usize, user: usize, seats: Vec<SeatId>) -> Command {
+    let seats = match draft.pick % 4 {
+        0 => vec![],
+        1 => seats,
+        _ => model.claims[claim].seats[..1].to_vec(),
+    };
+    let right = match draft.pick % 8 {
+        2 => Right::Organiser,
+        3 => Right::Waived,
+        _ => Right::Fan,
+    };
+    let is_checked = !draft.pick.is_multiple_of(3) && !seats.is_empty();
+    let remains = is_checked.then(|| model.remains_of(claim, &seats));
+    Command::Cancel { user, claim, seats, right, remains }
 }
 
 /// Whether a command waits behind those that free or settle, as in the batch.

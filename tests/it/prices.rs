@@ -322,13 +322,13 @@ async fn a_seat_without_a_line_costs_what_the_caller_says() {
     let charge = Charge::from(bill.clone());
     bed.engine.hold(id, me, seats(&[3, 4]), charge, &[], none()).await.unwrap();
     let wanted = [(1, PRICE), (4, PRICE)].map(|(seat, price)| (SeatId(seat), price));
-    let reserved = bed.engine.reserve(id, me, Source::Seats(wanted.to_vec()), none()).await;
+    let reserved = bed.engine.reserve(id, me, Source::Seats(wanted.to_vec(), None), none()).await;
     let (_, granted) = reserved.unwrap();
     assert_eq!(
         (granted.amount, granted.bill.text()),
         (PRICE + 31_000, "4:31000:ADULT:1000".into())
     );
-    bed.engine.release_seat(id, me, SeatId(2), PRICE).await.unwrap();
+    bed.engine.release_seat(id, me, SeatId(2), PRICE, None).await.unwrap();
     let left = bed.engine.claims_of(id.partition(), me).await.unwrap();
     let left: Vec<_> = left.iter().filter(|claim| claim.seats == [SeatId(3)]).collect();
     assert_eq!((left.len(), left[0].amount, &left[0].bill), (1, 700, &bill));

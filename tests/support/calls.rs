@@ -107,7 +107,7 @@ pub async fn call(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
             engine.release(id, user(scene, who), scene.hold).await.map(|()| Reply::Released)
         }
         Call::ReleaseSeat(who, seat) => {
-            let release = engine.release_seat(id, user(scene, who), seats(&[seat])[0], PRICE);
+            let release = engine.release_seat(id, user(scene, who), seats(&[seat])[0], PRICE, None);
             release.await.map(|()| Reply::Released)
         }
         Call::Block(list) => engine.block(id, seats(list)).await.map(|()| Reply::Blocked),
@@ -125,7 +125,8 @@ pub async fn call(scene: &Scene<'_>, call: Call) -> Result<Reply, EngineError> {
             reserve.await.map(|_| Reply::Reserved)
         }
         Call::ReserveSeats(who, list) => {
-            let source = Source::Seats(seats(list).into_iter().map(|seat| (seat, PRICE)).collect());
+            let priced = seats(list).into_iter().map(|seat| (seat, PRICE)).collect();
+            let source = Source::Seats(priced, None);
             let reserve = engine.reserve(id, user(scene, who), source, Operation::default());
             reserve.await.map(|_| Reply::Reserved)
         }

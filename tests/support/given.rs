@@ -22,12 +22,12 @@ pub fn wide_limits(seats_per_user: u32) -> Limits {
 
 /// A buyer cancels all seats that are left.
 pub fn all() -> Cancellation {
-    Cancellation { extent: Extent::All, seats: vec![], right: Right::Fan }
+    Cancellation { extent: Extent::All, seats: vec![], right: Right::Fan, remains: None }
 }
 
 /// A buyer cancels these seats, each with its price in KRW.
 pub fn these(seats: &[(SeatId, i64)]) -> Cancellation {
-    Cancellation { extent: Extent::These, seats: seats.to_vec(), right: Right::Fan }
+    Cancellation { extent: Extent::These, seats: seats.to_vec(), ..all() }
 }
 
 pub fn seats(numbers: &[u32]) -> Vec<SeatId> {

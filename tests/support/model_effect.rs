@@ -43,6 +43,7 @@ impl Ran {
             Refusal::ReservationEnded(_) => ("ended", vec![]),
             Refusal::AmountMismatch => ("amount_mismatch", vec![]),
             Refusal::PaymentFailed => ("failed", vec![]),
+            Refusal::Changed => ("changed", vec![]),
             Refusal::Paying => ("paying", vec![]),
             Refusal::RefundClosed => ("refund_closed", vec![]),
             Refusal::RefundUnderWay => ("refund_under_way", vec![]),

@@ -17,6 +17,7 @@ use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
 use grandstand::engine::payments::{Begun, Settled};
+use grandstand::engine::remains::Remains;
 use grandstand::engine::reservations::{Cancelled, Source};
 use grandstand::engine::{Engine, EngineSettings};
 use grandstand::redis::Link;
@@ -189,8 +190,10 @@ impl System {
                 let hold = HoldId(self.claims[*claim].0);
                 Ran::of(engine.release(id, user(who), hold).await, |()| Ran::word("released"))
             }
-            Command::ReleaseSeat { user: who, seat } => {
-                let released = engine.release_seat(id, user(who), *seat, prices[seat]).await;
+            Command::ReleaseSeat { user: who, seat, remains } => {
+                let released = engine
+                    .release_seat(id, user(who), *seat, prices[seat], given(remains.as_ref()))
+                    .await;
                 Ran::of(released, |()| Ran::word("released"))
             }
             Command::ReserveHold { user: who, hold } => {
@@ -200,9 +203,9 @@ impl System {
                     Ran::made("reserved", reservation, granted.seats)
                 })
             }
-            Command::ReserveSeats { user: who, seats } => {
-                let source =
-                    Source::Seats(seats.iter().map(|seat| (*seat, prices[seat])).collect());
+            Command::ReserveSeats { user: who, seats, remains } => {
+                let priced = seats.iter().map(|seat| (*seat, prices[seat])).collect();
+                let source = Source::Seats(priced, given(remains.as_ref()));
                 let reserved = engine.reserve(id, user(who), source, Default::default()).await;
                 Ran::of(reserved, |(reservation, granted)| {
                     Ran::made("reserved", reservation, granted.seats)
@@ -221,20 +224,27 @@ impl System {
                     Ran::word(if gone { "expired" } else { "kept" })
                 })
             }
-            Command::Cancel { user: who, claim, seats, right } => {
-                let costs = |seat: &SeatId| (*seat, model.cost(*claim, &[*seat]));
-                let named = if seats.is_empty() { &model.claims[*claim].seats } else { seats };
-                let extent = if seats.is_empty() { Extent::All } else { Extent::These };
-                let seats = named.iter().map(costs).collect();
-                let cancellation = Cancellation { extent, seats, right: right_of(*right) };
-                let (reservation, operation) = (self.claims[*claim], Operation::default());
-                let done = engine.cancel(id, user(who), reservation, cancellation, operation);
-                Ran::of(done.await, |done| {
-                    Ran::word(if done == Cancelled::Now { "cancelled" } else { "refunding" })
-                })
-            }
+            Command::Cancel { .. } => self.run_cancel(command, model).await,
             _ => self.run_payment(command, model).await,
         }
+    }
+
+    async fn run_cancel(&self, command: &Command, model: &Model) -> Ran {
+        let Command::Cancel { user, claim, seats, right, remains } = command else {
+            panic!("not a cancellation: {command:?}");
+        };
+        let costs = |seat: &SeatId| (*seat, model.cost(*claim, &[*seat]));
+        let named = if seats.is_empty() { &model.claims[*claim].seats } else { seats };
+        let extent = if seats.is_empty() { Extent::All } else { Extent::These };
+        let seats = named.iter().map(costs).collect();
+        let (right, remains) = (right_of(*right), given(remains.as_ref()));
+        let cancellation = Cancellation { extent, seats, right, remains };
+        let (id, reservation) = (self.match_of(command, model), self.claims[*claim]);
+        let (user, operation) = (self.users[*user], Operation::default());
+        let done = self.engine().cancel(id, user, reservation, cancellation, operation).await;
+        Ran::of(done, |done| {
+            Ran::word(if done == Cancelled::Now { "cancelled" } else { "refunding" })
+        })
     }
 
     async fn run_payment(&self, command: &Command, model: &Model) -> Ran {
@@ -318,6 +328,10 @@ impl System {
             payment_key: "key".to_owned(),
         }
     }
+}
+
+fn given(remains: Option<&model::Remains>) -> Option<Remains> {
+    remains.map(|claims| Remains(claims.clone()))
 }
 
 fn right_of(right: model::Right) -> Right {

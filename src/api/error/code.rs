@@ -137,7 +137,7 @@ codes! {
     /// The call names a part of a unit that is sold only as a whole (a table, a couple seat);
     /// `seatIds` names the other seats.
     UnitIncomplete = 409: "These seats are sold only as a whole. Take the other seats too.",
-    /// Seats for companions were chosen without an accessible seat; `seatIds` names them.
+    /// Seats for companions would have no accessible seat of their own; `seatIds` names them.
     AccessibleOnly = 409:
         "These seats are for companions of somebody in an accessible place. Choose that place too.",
     /// An area without seats has fewer places than are wanted; `left` says how many.

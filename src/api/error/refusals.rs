@@ -58,6 +58,8 @@ impl From<Refusal> for ApiError {
             Refusal::RefundUnderWay => ErrorCode::RefundUnderWay.into(),
             Refusal::NotCancellable(reason) => not_cancellable(reason),
             Refusal::PriceChanged => ErrorCode::PriceChanged.into(),
+            // The caller has done two things with the same seats at once.
+            Refusal::Changed => ErrorCode::Overloaded.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
             Refusal::QueueOff => ErrorCode::QueueOff.into(),
@@ -69,13 +71,13 @@ impl From<Refusal> for ApiError {
 }
 
 impl ApiError {
-    /// Seats that are not in the state that an administrator expects, with the reason.
-    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
     /// The seats that somebody else has.
     pub fn lost(&self) -> &[SeatId] {
         self.0.members.lost.as_deref().unwrap_or_default()
     }
 
+    /// Seats that are not in the state that an administrator expects, with the reason.
+    pub fn taken(lost: Vec<SeatId>, detail: &'static str) -> Self {
         Self::new(ErrorCode::SeatTaken, detail).with(|members| members.lost = Some(lost))
     }
 }
@@ -206,9 +208,9 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Refused(_)
             | StoreError::Schema(_)
+            | StoreError::Damaged(_)
             | StoreError::Setting(_)
             | StoreError::Moved { .. } => Self::internal(error),
         }
     }
 }
-            | StoreError::Damaged(_)

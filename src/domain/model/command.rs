@@ -9,6 +9,9 @@ pub type PaymentNumber = usize;
 /// A user of the model.
 pub type UserNumber = usize;
 
+/// The seats that must remain of each claim, in the order in which the command names seats of it.
+pub type Remains = Vec<Vec<SeatId>>;
+
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -25,6 +28,7 @@ pub enum Command {
     ReleaseSeat {
         user: UserNumber,
         seat: SeatId,
+        remains: Option<Remains>,
     },
     ReserveHold {
         user: UserNumber,
@@ -33,6 +37,7 @@ pub enum Command {
     ReserveSeats {
         user: UserNumber,
         seats: Vec<SeatId>,
+        remains: Option<Remains>,
     },
     Request {
         user: UserNumber,
@@ -58,6 +63,7 @@ pub enum Command {
         claim: ClaimNumber,
         seats: Vec<SeatId>,
         right: Right,
+        remains: Option<Remains>,
     },
     Refund {
         payment: PaymentNumber,

@@ -1,13 +1,21 @@
 //! A second, independent implementation of the seat commands, without batches, keys or streams.
 //! Tests run random commands on it and on the scripts and compare the results (the idea of
 //! TigerBeetle's auditor). Nothing at run time uses it.
+//!
+//! It knows bills and what must remain of claims. It does not know units, areas without seats and
+//! companion seats, because the scripts do not know them either: a node checks these rules
+//! (`domain/choosing.rs`) and gives the scripts seats, a bill, and what must remain.
 
 mod command;
 mod conduct;
 mod cost;
 mod payment;
+mod remains;
+mod reservations;
 
-pub use command::{ClaimNumber, Command, Fee, Outcome, PaymentNumber, Reply, Right, UserNumber};
+pub use command::{
+    ClaimNumber, Command, Fee, Outcome, PaymentNumber, Remains, Reply, Right, UserNumber,
+};
 pub use conduct::Bounds;
 
 use crate::domain::claim::EndReason;
@@ -215,9 +223,13 @@ impl Model {
         match command {
             Command::Hold { user, seats, cost } => self.hold(*user, seats, *cost),
             Command::Release { user, claim } => self.release(*user, *claim),
-            Command::ReleaseSeat { user, seat } => self.release_seat(*user, *seat),
+            Command::ReleaseSeat { user, seat, remains } => {
+                self.release_seat(*user, *seat, remains.as_ref())
+            }
             Command::ReserveHold { user, hold } => self.reserve_hold(*user, *hold),
-            Command::ReserveSeats { user, seats } => self.reserve_seats(*user, seats),
+            Command::ReserveSeats { user, seats, remains } => {
+                self.reserve_seats(*user, seats, remains.as_ref())
+            }
             Command::Request { user, claim } => self.request(*user, *claim),
             Command::Begin { user, payment, wrong_amount, key } => {
                 self.begin(*user, *payment, *wrong_amount, *key)
@@ -226,8 +238,8 @@ impl Model {
             Command::Outcome { payment, attempt, outcome } => {
                 self.outcome(*payment, *attempt, *outcome)
             }
-            Command::Cancel { user, claim, seats, right } => {
-                self.cancel(*user, *claim, seats, *right)
+            Command::Cancel { user, claim, seats, right, remains } => {
+                self.cancel((*user, *claim), seats, *right, remains.as_ref())
             }
             Command::Refund { payment, number, given } => self.refund(*payment, *number, *given),
             Command::Expire { claim } => match self.claims[*claim].state {
@@ -282,7 +294,7 @@ impl Model {
         }
     }
 
-    fn release_seat(&mut self, user: UserNumber, seat: SeatId) -> Reply {
+    fn release_seat(&mut self, user: UserNumber, seat: SeatId, wanted: Option<&Remains>) -> Reply {
         let Some(number) = self.owner(seat) else {
             let again = self.letter(seat) == b'A' && self.released.get(&seat) == Some(&user);
             return reply(if again { "released" } else { "not_yours" });
@@ -295,6 +307,9 @@ impl Model {
         if claim.state != State::Hold {
             return reply("already_reserved");
         }
+        if remains::differs(wanted, vec![remains::without(&claim.seats, &[seat])]) {
+            return reply("changed");
+        }
         if claim.seats.len() == 1 {
             claim.state = State::Ended(EndReason::Released);
         } else {
@@ -303,66 +318,6 @@ impl Model {
         }
         self.released.insert(seat, user);
         reply("released")
-    }
-
-    fn reserve_hold(&mut self, user: UserNumber, number: ClaimNumber) -> Reply {
-        let hold = &self.claims[number];
-        if !hold.hold {
-            return reply("not_found");
-        }
-        if hold.user != user {
-            return reply("not_yours");
-        }
-        match hold.state {
-            State::Hold => {}
-            State::Ended(reason) if reason != EndReason::Reserved => return reply("expired"),
-            _ => return reply("already_reserved"),
-        }
-        let (seats, bill) = (hold.seats.clone(), hold.bill.clone());
-        self.take_out(&seats);
-        self.make(user, State::Pending, &seats, bill);
-        with("reserved", &seats)
-    }
-
-    fn reserve_seats(&mut self, user: UserNumber, seats: &[SeatId]) -> Reply {
-        let (mut lost, mut foreign, mut reserved) = (vec![], false, false);
-        for &seat in seats {
-            if self.letter(seat) == b'A' {
-                lost.push(seat);
-                continue;
-            }
-            match self.owner(seat).map(|number| &self.claims[number]) {
-                Some(claim) if claim.user == user => reserved |= claim.state != State::Hold,
-                _ => foreign = true,
-            }
-        }
-        if foreign {
-            return reply("not_yours");
-        }
-        if reserved {
-            return reply("already_reserved");
-        }
-        if !lost.is_empty() {
-            return with("expired", &lost);
-        }
-        let bill = self.lines(seats);
-        self.take_out(seats);
-        self.make(user, State::Pending, seats, bill);
-        with("reserved", seats)
-    }
-
-    fn take_out(&mut self, seats: &[SeatId]) {
-        for seat in seats {
-            let Some(number) = self.owner(*seat) else { continue };
-            let cost = self.cost(number, &[*seat]);
-            let hold = &mut self.claims[number];
-            hold.amount -= cost;
-            if hold.seats.len() == 1 {
-                hold.state = State::Ended(EndReason::Reserved);
-            } else {
-                hold.seats.retain(|other| other != seat);
-            }
-        }
     }
 
     fn block(&mut self, seats: &[SeatId], from: u8, block: bool) -> Reply {

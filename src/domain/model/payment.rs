@@ -1,8 +1,8 @@
 //! The payments and refunds of the model.
 
 use super::{
-    ClaimNumber, EXTRA_MS, Fee, Model, Outcome, Payment, PaymentNumber, Reply, Right, State,
-    UserNumber, reply,
+    ClaimNumber, EXTRA_MS, Fee, Model, Outcome, Payment, PaymentNumber, Remains, Reply, Right,
+    State, UserNumber, remains, reply,
 };
 use crate::domain::claim::EndReason;
 use crate::domain::ids::SeatId;
@@ -128,10 +128,10 @@ impl Model {
 
     pub(super) fn cancel(
         &mut self,
-        user: UserNumber,
-        number: ClaimNumber,
+        (user, number): (UserNumber, ClaimNumber),
         seats: &[SeatId],
         right: Right,
+        wanted: Option<&Remains>,
     ) -> Reply {
         let forgotten = self.is_forgotten(number);
         let claim = &self.claims[number];
@@ -159,6 +159,7 @@ impl Model {
                 self.claims[number].state = State::Ended(EndReason::Cancelled);
                 reply("cancelled")
             }
+            _ if remains::differs(wanted, self.remains_of(number, &chosen)) => reply("changed"),
             _ if right == Right::Fan && self.fees.iter().all(|fee| fee.until <= self.now) => {
                 reply("refund_closed")
             }
