@@ -6869,7 +6869,7 @@ export interface operations {
              * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
              *     - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
-             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
              *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `TYPE_LIMIT`: The hold has more seats of a ticket type than the price list allows, as `detail` says.
@@ -6987,6 +6987,7 @@ export interface operations {
             };
             /**
              * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              */
             409: {
@@ -7404,7 +7405,7 @@ export interface operations {
              *     - `SOLD_OUT`: No seats are left that fit `bestAvailable`, or no seats at all for a user who joins a queue.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
              *     - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
-             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
              *     - `AREA_FULL`: An area without seats has fewer places than are wanted; `left` says how many.
              *     - `ONE_HOLD_ONLY`: The match allows one open hold per user; `holdId` or `reservationId` is what is not paid yet.
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
@@ -9070,7 +9071,7 @@ export interface operations {
             };
             /**
              * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
-             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              *     - `HOLD_EXPIRED`: It is too late to reserve; `lost` names the seats when seats were given.
@@ -9320,7 +9321,7 @@ export interface operations {
             };
             /**
              * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
-             *     - `ACCESSIBLE_ONLY`: Seats for companions were chosen without an accessible seat; `seatIds` names them.
+             *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
