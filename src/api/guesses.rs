@@ -17,7 +17,7 @@ const TOTAL_REFILL_INTERVAL: Duration = Duration::from_secs(3600);
 /// An address has this many times the tries of one account for all accounts in an hour. An account
 /// has as many at all addresses where it has not logged in. Lower: an office mistypes its
 /// passwords. Higher: a stranger tries more of the most common passwords.
-const HOURLY_FACTOR: u32 = 10;
+pub(super) const HOURLY_FACTOR: u32 = 10;
 /// The most pairs of an account and an address at which it has logged in: about 20 MB.
 const KNOWN_PAIRS_MAX: usize = 100_000;
 
@@ -31,6 +31,8 @@ pub struct Guesses {
     accounts: Tries<String>,
     /// While somebody guesses an account from everywhere, each address has one try a minute.
     first: Tries<Pair>,
+    /// Accounts whose tries all nodes together have used up, and until when.
+    used_up: Mutex<HashMap<String, Instant>>,
     known: Mutex<HashMap<Pair, Instant>>,
 }
 
@@ -49,6 +51,7 @@ impl Guesses {
             addresses: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), TOTAL_REFILL_INTERVAL),
             accounts: Tries::new(per_minute.saturating_mul(HOURLY_FACTOR), TOTAL_REFILL_INTERVAL),
             first: Tries::new(1, PAIR_REFILL_INTERVAL),
+            used_up: Mutex::default(),
             known: Mutex::default(),
         }
     }
@@ -70,7 +73,8 @@ impl Guesses {
 
     fn begin_as_a_stranger(&self, pair: &Pair) -> Result<(), Duration> {
         self.addresses.take(&pair.1)?;
-        if self.accounts.take(&pair.0).is_ok() {
+        let used_up = self.used_up.lock().get(&pair.0).is_some_and(|until| *until > Instant::now());
+        if !used_up && self.accounts.take(&pair.0).is_ok() {
             return Ok(());
         }
         self.first.take(pair).inspect_err(|_| self.addresses.give_back(&pair.1))
@@ -82,6 +86,8 @@ impl Guesses {
         self.addresses.tidy();
         self.accounts.tidy();
         self.first.tidy();
+        let now = Instant::now();
+        self.used_up.lock().retain(|_, until| *until > now);
     }
 }
 
@@ -89,6 +95,18 @@ impl Guess<'_> {
     /// Whether the account has not logged in at this address before.
     pub fn is_of_a_stranger(&self) -> bool {
         self.stranger
+    }
+
+    /// The e-mail of the account, in its canonical form.
+    pub fn email(&self) -> &str {
+        &self.pair.0
+    }
+
+    /// All nodes together have made the tries that strangers have at the account. Until this time
+    /// has passed, each address that is new to the account has one try a minute.
+    pub fn was_one_too_many(&self, time: Duration) {
+        let until = Instant::now() + time;
+        self.guesses.used_up.lock().insert(self.pair.0.clone(), until);
     }
 
     /// The password was right. The try is given back, and the account is known at the address.

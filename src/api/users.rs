@@ -209,6 +209,9 @@ pub async fn account_with_password(
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = verify_password(password, hash).await?;
     if !fits {
+        if let Some(guess) = &guess {
+            services.limits.wrong_guess(&services.engine, guess).await;
+        }
         let known = account.as_ref().map(|account| account_target(account.id));
         let target = known.unwrap_or_else(|| "account/unknown".to_owned());
         let failed = entry(None, address, Act::LogInFailed, target);

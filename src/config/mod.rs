@@ -217,7 +217,7 @@ pub struct Rates {
     pub rate_limits: String,
     /// Wrong log-ins per minute for one account from one address. Ten times as many per hour are
     /// allowed from one address for all accounts, and for one account from all addresses that its
-    /// owner has not used.
+    /// owner has not used, on all nodes together.
     #[arg(long, env = "GRANDSTAND_LOG_INS_PER_MINUTE", default_value_t = 10)]
     pub log_ins_per_minute: u32,
     /// Sign-ups per address and minute.

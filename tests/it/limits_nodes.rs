@@ -77,6 +77,75 @@ async fn two_nodes_allow_as_many_wrong_log_ins_as_one() {
     node.finish().await;
 }
 
+/// Each node alone would allow twice as many in all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_allow_as_many_guesses_at_an_account_as_one() {
+    let node = TestNode::start_with(|settings| {
+        limited(settings);
+        settings.rates.log_ins_per_minute = 3;
+    })
+    .await;
+    node.user("owner").await;
+    let other = node.another_node(NodeRole::Api).await;
+    let guests = [node.guest(), Client::new(other.url(), None)];
+    let log_in = async |at: usize, from: &str, password: &str| {
+        let body = json!({"email": "owner@test.example", "password": password});
+        guests[at].post_from(from, "/api/users/log-in", &body).await.status
+    };
+    // The owner has logged in here before.
+    assert_eq!(log_in(0, "1.2.3.4", PASSWORD).await, 200);
+    for number in 0..30 {
+        let from = format!("10.{}.0.1", number / 3);
+        assert_eq!(log_in(number % 2, &from, "a guess").await, 401, "guess {number}");
+    }
+    // With the first guess that is too many a node learns of it. Then each address has one.
+    for at in 0..2 {
+        let guesses = [401, 401, 429];
+        for (number, status) in guesses.into_iter().enumerate() {
+            let from = format!("10.5{at}.0.1");
+            assert_eq!(log_in(at, &from, "a guess").await, status, "node {at}, guess {number}");
+        }
+        // The owner logs in, also at an address that is new.
+        assert_eq!(log_in(at, &format!("10.6{at}.0.1"), PASSWORD).await, 200);
+    }
+    // Where they have logged in before they may still mistype.
+    for status in [401, 401, 200] {
+        let password = if status == 200 { PASSWORD } else { "mistyped" };
+        assert_eq!(log_in(0, "1.2.3.4", password).await, status);
+    }
+    other.stop().await;
+    node.finish().await;
+}
+
+/// Somebody who has many addresses of one block does not guess more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_allow_as_many_wrong_log_ins_of_a_block_as_one() {
+    let node = TestNode::start_with(|settings| {
+        limited(settings);
+        settings.rates.wrong_log_ins_per_hour = 1;
+    })
+    .await;
+    let other = node.another_node(NodeRole::Api).await;
+    let guests = [node.guest(), Client::new(other.url(), None)];
+    let mut accounts = 0;
+    let mut log_in = async |at: usize, from: String| {
+        accounts += 1;
+        let email = format!("nobody{accounts}@test.example");
+        let body = json!({"email": email, "password": "a wrong one"});
+        guests[at].post_from(&from, "/api/users/log-in", &body).await.status
+    };
+    // Each node learns of it with the first one that is too many.
+    for number in 0..12 {
+        assert_eq!(log_in(number % 2, format!("1.2.3.{number}")).await, 401, "{number}");
+    }
+    for at in 0..2 {
+        assert_eq!(log_in(at, format!("1.2.3.{}", 20 + at)).await, 429);
+        assert_eq!(log_in(at, format!("1.2.4.{at}")).await, 401);
+    }
+    other.stop().await;
+    node.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_admit_as_many_unverified_holders_as_one() {
     let node = TestNode::start_with(|settings| {

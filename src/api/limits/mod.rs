@@ -270,6 +270,16 @@ impl RateLimits {
         Ok(Some(guess))
     }
 
+    /// Counts a wrong try to log in to an account for all nodes together. The owner at an address
+    /// that they have used before is no stranger, and their mistakes do not count.
+    pub async fn wrong_guess(&self, engine: &Engine, guess: &Guess<'_>) {
+        if guess.is_of_a_stranger()
+            && let Err(error) = self.shared.wrong_guess(engine, guess).await
+        {
+            tracing::debug!(?error, "a wrong log-in is not counted for its account");
+        }
+    }
+
     /// Counts a call that `admit` has admitted for the limits that hold across nodes.
     pub async fn admit_everywhere(
         &self,

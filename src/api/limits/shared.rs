@@ -3,6 +3,8 @@
 
 use crate::api::address::block_of;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::guesses::{Guess, HOURLY_FACTOR};
+use crate::api::sessions::token_hash;
 use crate::config::Rates;
 use crate::domain::ids::{ReservationId, UserId};
 use crate::engine::Engine;
@@ -32,6 +34,7 @@ pub struct SharedLimits {
     sign_ups_of_address: u32,
     sign_ups_of_block: u32,
     wrong_log_ins_of_address: u32,
+    wrong_log_ins_of_account: u32,
     unverified_holders: u32,
     /// Addresses and blocks with too many wrong log-ins, and until when.
     refused: Mutex<HashMap<IpAddr, Instant>>,
@@ -61,6 +64,7 @@ impl SharedLimits {
             sign_ups_of_address: rates.sign_ups_per_hour,
             sign_ups_of_block: rates.sign_ups_per_address_block,
             wrong_log_ins_of_address: rates.wrong_log_ins_per_hour,
+            wrong_log_ins_of_account: rates.log_ins_per_minute.saturating_mul(HOURLY_FACTOR),
             unverified_holders: rates.unverified_holders_per_block,
             refused: Mutex::default(),
             holders: Mutex::default(),
@@ -104,6 +108,19 @@ impl SharedLimits {
             if let Err(Wait(wait)) = taken {
                 self.refused.lock().insert(key, Instant::now() + wait);
             }
+        }
+        Ok(())
+    }
+
+    /// Counts a wrong try of a stranger at an account. The next ones are slowed down when there
+    /// were too many at all nodes together.
+    pub async fn wrong_guess(&self, engine: &Engine, guess: &Guess<'_>) -> ApiResult<()> {
+        // The counter has no e-mail, because people also type those of others, or a password.
+        let counter = format!("wrong_log_ins_of_account:{}", token_hash(guess.email()));
+        let most = self.wrong_log_ins_of_account;
+        let taken = engine.take_permit(guess.email(), &counter, most, HOUR_WINDOW).await?;
+        if let Err(Wait(wait)) = taken {
+            guess.was_one_too_many(wait);
         }
         Ok(())
     }
