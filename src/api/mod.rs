@@ -26,6 +26,7 @@ pub mod limits;
 pub mod mail_links;
 pub mod mails;
 pub mod matches;
+mod noise;
 pub mod one_of;
 pub mod operations;
 mod outgoing;

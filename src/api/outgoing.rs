@@ -2,6 +2,7 @@
 //! that do not end. The bytes are bounded per address and in all, and a client that makes no
 //! progress loses its connection (docs/adr/0018-who-pays-for-a-slow-client.md).
 
+use crate::api::noise::Noise;
 use crate::api::progress::Call;
 use metrics::Counter;
 use parking_lot::Mutex;
@@ -53,6 +54,7 @@ pub(super) struct Outgoing {
     connections: Mutex<Connections>,
     slow: Counter,
     crowded: Counter,
+    flood: Counter,
 }
 
 #[derive(Default)]
@@ -75,6 +77,7 @@ pub(super) struct Peer {
     number: u64,
     address: Option<(IpAddr, Arc<AtomicUsize>)>,
     is_http2: bool,
+    noise: Noise,
     state: Mutex<State>,
     /// Ends the connection at once.
     pub(super) cut: Notify,
@@ -107,6 +110,7 @@ impl Outgoing {
             connections: Mutex::default(),
             slow: cut("slow"),
             crowded: cut("crowded"),
+            flood: cut("flood"),
         })
     }
 
@@ -122,6 +126,7 @@ impl Outgoing {
             let peers: Vec<Arc<Peer>> = self.connections.lock().open.values().cloned().collect();
             let now = Instant::now();
             for peer in peers {
+                peer.noise.second_passed();
                 if peer.is_overdue(now) && peer.end() {
                     self.slow.increment(1);
                 } else if peer.is_http2 && peer.is_idle(now) {
@@ -148,6 +153,7 @@ impl Outgoing {
             number,
             address,
             is_http2,
+            noise: Noise::default(),
             state: Mutex::new(State {
                 calls: HashMap::new(),
                 next: 0,
@@ -251,6 +257,15 @@ impl Peer {
         }
     }
 
+    /// So many bytes have come, or it fails because they are a flood of frames (HTTP/2).
+    pub(super) fn read(&self, bytes: usize) -> std::io::Result<()> {
+        if self.is_http2 && self.noise.came(bytes) {
+            self.outgoing.flood.increment(1);
+            return Err(std::io::Error::other("a flood of frames"));
+        }
+        Ok(())
+    }
+
     /// The socket takes no bytes. If there is no room for that, this connection ends.
     pub(super) fn blocked(&self) {
         if self.check_room(BLOCKED_COST_BYTES).is_err() && self.end() {
@@ -324,6 +339,7 @@ impl Ticket {
         if bytes > 0 {
             peer.check_room(bytes).inspect_err(|_| peer.refused())?;
         }
+        peer.noise.was_head();
         let call = Arc::new(Call::new(bytes));
         peer.add(bytes);
         let mut state = peer.state.lock();
@@ -348,6 +364,12 @@ impl Ticket {
         self.call.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.peer.add(bytes);
         Ok(())
+    }
+
+    /// So many bytes of the body have come.
+    pub(super) fn body_came(&self, bytes: usize) {
+        self.peer.noise.was_body(bytes);
+        self.call.progress();
     }
 
     /// The bytes of the request are gone.

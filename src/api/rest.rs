@@ -122,8 +122,8 @@ impl Body for Rest {
         match &polled {
             Poll::Pending => unread.ticket.wait(),
             Poll::Ready(Some(Ok(frame))) => {
-                unread.ticket.progress();
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
+                unread.ticket.body_came(bytes);
                 // The first bytes are free, so that a small request is served in any case.
                 unread.free = unread.free.saturating_sub(bytes);
                 if unread.free == 0 {

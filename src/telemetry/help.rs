@@ -41,7 +41,7 @@ pub(super) const HELP: &[(&str, Kind, &str)] = &[
     ("grandstand_frames_total", Counter, "Frames sent to event streams over HTTP/1.1."),
     ("grandstand_streams_resent_total", Counter, "Snapshots for connections that were slow."),
     ("grandstand_connections", Gauge, "Open connections."),
-    ("grandstand_connections_cut_total", Counter, "Connections of slow clients that were ended."),
+    ("grandstand_connections_cut_total", Counter, "Connections of rude clients that were ended."),
     ("grandstand_connections_refused_total", Counter, "Connections above a limit."),
     ("grandstand_slow_client_bytes", Gauge, "Memory that is kept for slow clients."),
     ("grandstand_hashes_running", Gauge, "Hashes of passwords under way."),

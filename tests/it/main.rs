@@ -101,6 +101,8 @@ mod rolling;
 #[cfg(target_os = "linux")]
 mod rude_clients;
 #[cfg(target_os = "linux")]
+mod rude_http2;
+#[cfg(target_os = "linux")]
 mod rude_log_ins;
 mod sale_times;
 mod seat_labels;

@@ -9,6 +9,7 @@ pub mod client;
 pub mod crowd;
 pub mod engine;
 pub mod events;
+pub mod flood;
 pub mod gateway;
 pub mod given;
 pub mod leaks;
