@@ -94,6 +94,10 @@ impl Client {
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
+        if base.scheme() == "http" {
+            // An emulator. To read all certificates of the system would take longer than the start.
+            builder = builder.tls_certs_only([]);
+        }
         Ok(Self {
             http: builder.build().context("the HTTP client of Toss")?,
             base_url: base_url.trim_end_matches('/').to_owned(),

@@ -1,6 +1,6 @@
 //! Every endpoint of the OpenAPI document: without a token, and with someone else's ids.
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Answer, Client, plain_http};
 use crate::support::node::{TestMatch, TestNode};
 use grandstand::api::error::ErrorCode;
 use reqwest::Method;
@@ -177,7 +177,7 @@ async fn the_pages_and_their_assets_come_from_this_server() {
                 }
                 let url = base.join(link).unwrap();
                 assert_eq!(url.origin(), base.origin(), "{page} loads {link}");
-                let asset = reqwest::get(url.clone()).await.unwrap();
+                let asset = plain_http().get(url.clone()).send().await.unwrap();
                 assert_eq!(asset.status(), 200, "{page} loads {url}");
                 assets += 1;
             }

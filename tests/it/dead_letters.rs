@@ -1,5 +1,6 @@
 //! An entry that PostgreSQL cannot take waits among the dead letters, and the others go on.
 
+use crate::support::client::plain_http;
 use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::sql;
 use fred::prelude::*;
@@ -63,7 +64,8 @@ async fn a_poisoned_journal_entry_goes_to_the_dead_letters() {
     let stream = PartitionKeys(id.partition()).dead_letters();
     let count: u64 = node.raw().await.xlen(stream).await.unwrap();
     assert_eq!(count, poison.len() as u64, "each is in the stream as well");
-    let metrics = reqwest::get(format!("{}/metrics", node.running().ops_url())).await.unwrap();
+    let metrics =
+        plain_http().get(format!("{}/metrics", node.running().ops_url())).send().await.unwrap();
     assert!(metrics.text().await.unwrap().contains("grandstand_dead_letters_total"));
     sql(&node.settings.database_url, "delete from dead_letters").await;
     node.finish().await;

@@ -1,6 +1,7 @@
 //! Every fault of the gateway, for the confirmation and for the cancellation: what the buyer is
 //! told, and that all books agree in the end.
 
+use crate::support::client::plain_http;
 use crate::support::node::{TestNode, eventually};
 use crate::support::sale::{Sale, path_of};
 use grandstand::config::Settings;
@@ -93,7 +94,7 @@ async fn a_consent_expires_with_the_window_of_the_gateway() {
         (sale.node.ledger().await == ["EXPIRED"] || {
             let order = payment["orderId"].as_str().unwrap();
             let url = format!("{}/v1/payments/orders/{order}", sale.node.emulator.url());
-            let ask = reqwest::Client::new().get(url);
+            let ask = plain_http().get(url);
             let ask = ask.basic_auth(&sale.node.settings.toss_secret_key, Some(""));
             let found: Value = ask.send().await.unwrap().json().await.unwrap();
             found["status"] == "EXPIRED"

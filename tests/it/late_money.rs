@@ -2,6 +2,7 @@
 //! console, paid twice, paid into a virtual account. The node hears of them by a webhook or by its
 //! sweep, and each ends with its seats or with all of its money back.
 
+use crate::support::client::plain_http;
 use crate::support::node::eventually;
 use crate::support::sale::{Sale, path_of};
 use fred::prelude::*;
@@ -37,7 +38,7 @@ async fn start(heard: Heard) -> Sale {
 impl Sale {
     async fn gateway(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.node.emulator.url());
-        let request = reqwest::Client::new().request(Method::POST, url);
+        let request = plain_http().request(Method::POST, url);
         let request = request.basic_auth(&self.node.settings.toss_secret_key, Some(""));
         let answer = request.json(&json!({"cancelReason": "in the console"})).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");

@@ -1,6 +1,6 @@
 //! The live seat map: every client ends with the state in Redis, however it got there.
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Answer, Client, plain_http};
 use crate::support::events::EventStream;
 use crate::support::node::{TestMatch, TestNode, eventually, plan};
 use fred::prelude::*;
@@ -267,7 +267,7 @@ async fn streams_end_cleanly_when_the_node_stops() {
     let mut node = TestNode::start().await;
     let fixture = node.open_match().await;
     let url = block(&node.url(), &fixture, 1);
-    let response = reqwest::get(&url).await.unwrap();
+    let response = plain_http().get(&url).send().await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     let mut map = EventStream::open(&url, None).await;

@@ -1,7 +1,7 @@
 //! Races, lost records and a gateway that is away: each charge ends with all its seats or with a
 //! full refund.
 
-use crate::support::client::Client;
+use crate::support::client::{Client, plain_http};
 use crate::support::node::{TestNode, eventually};
 use crate::support::sale::{Sale, path_of, seats_of};
 use fred::prelude::*;
@@ -241,7 +241,7 @@ async fn late_facts_of_an_earlier_payment_do_not_touch_the_sale() {
     let second_key = sale.node.pay_at_gateway(&second, "approve").await;
     sale.fan.confirm(&second, &second_key).await.expect(200);
     // The gateway takes the money of the first payment nevertheless.
-    let confirm = reqwest::Client::new()
+    let confirm = plain_http()
         .post(format!("{}/v1/payments/confirm", sale.node.emulator.url()))
         .basic_auth(&sale.node.settings.toss_secret_key, Some(""))
         .json(&json!({"paymentKey": key, "orderId": payment["orderId"],

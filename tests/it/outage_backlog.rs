@@ -1,5 +1,6 @@
 //! The journal while PostgreSQL is away: it is bounded, and nothing in it is lost.
 
+use crate::support::client::plain_http;
 use crate::support::node::{TestNode, eventually};
 use crate::support::sale::{Sale, confirm_when_payments_go_on};
 use fred::prelude::*;
@@ -73,8 +74,11 @@ async fn a_journal_that_is_too_long_pauses_payments() {
     paused.refused(503, "PAYMENTS_PAUSED");
     assert_eq!(backlog.entries().await, before, "nothing was begun");
     assert_eq!(backlog.sale.node.ledger().await, ["IN_PROGRESS"], "nothing was charged");
-    let metrics =
-        reqwest::get(format!("{}/metrics", backlog.sale.node.running().ops_url())).await.unwrap();
+    let metrics = plain_http()
+        .get(format!("{}/metrics", backlog.sale.node.running().ops_url()))
+        .send()
+        .await
+        .unwrap();
     let metrics = metrics.text().await.unwrap();
     for name in ["grandstand_journal_backlog_entries", "grandstand_journal_backlog_seconds"] {
         assert!(metrics.contains(name), "{name}");

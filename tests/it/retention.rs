@@ -1,6 +1,6 @@
 //! A match that is over leaves Redis, and its sales stay readable.
 
-use crate::support::client::Client;
+use crate::support::client::{Client, plain_http};
 use crate::support::engine::Step::{Approve, Begin, Cancel, Hold, Request, Reserve};
 use crate::support::engine::{PARTITION, PRICE, TestEngine, all, seats};
 use crate::support::node::{TestMatch, TestNode, eventually};
@@ -284,7 +284,7 @@ async fn a_sale_of_a_match_that_has_left_redis_ends_when_its_money_is_back() {
     wait_until_gone(&node, &fixture).await;
     let key = node.ledger_entries().await[0]["paymentKey"].as_str().unwrap().to_owned();
     let url = format!("{}/v1/payments/{key}/cancel", node.emulator.url());
-    let request = reqwest::Client::new().post(url);
+    let request = plain_http().post(url);
     let request = request.basic_auth(&node.settings.toss_secret_key, Some(""));
     let answer = request.json(&json!({"cancelReason": "in the console"})).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -1,5 +1,6 @@
 //! `grandstand verify --gateway` finds a charge that no book has.
 
+use crate::support::client::plain_http;
 use crate::support::node::TestNode;
 use crate::support::postgres::sql;
 use fred::interfaces::{HashesInterface as _, StreamsInterface as _};
@@ -68,7 +69,7 @@ async fn lose(node: &TestNode, fixture: MatchId, sale: &Sale) {
 
 /// More charges of another shop that has the same account at the gateway than one page has.
 async fn charges_of_another_shop(node: &TestNode) {
-    let (http, toss) = (reqwest::Client::new(), &node.services().toss);
+    let (http, toss) = (plain_http(), &node.services().toss);
     let pay = |number: u32| {
         let http = http.clone();
         async move {

@@ -4,7 +4,7 @@ use crate::steps::World;
 use crate::steps::refusals::assert_refused;
 use crate::steps::reservations::has_reserved;
 use crate::steps::words::{Seats, Status, Won};
-use crate::support::client::Answer;
+use crate::support::client::{Answer, plain_http};
 use cucumber::{given, then, when};
 use futures::future::join_all;
 use grandstand::api::error::ErrorCode;
@@ -29,7 +29,7 @@ async fn cut_before(world: &mut World) {
 
 async fn fault(world: &mut World, fault: &Value) {
     let url = format!("{}/_emulator/faults", world.start().await.emulator.url());
-    let answer = reqwest::Client::new().post(url).json(fault).send().await.unwrap();
+    let answer = plain_http().post(url).json(fault).send().await.unwrap();
     assert!(answer.status().is_success(), "{answer:?}");
 }
 
@@ -212,7 +212,7 @@ async fn hint(world: &mut World, name: String) {
 /// The total and the balance of each payment with this status in the gateway's own books.
 async fn ledger(world: &World, status: &str) -> Vec<(i64, i64)> {
     let url = format!("{}/_emulator/ledger", world.node().emulator.url());
-    let books: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let books: Value = plain_http().get(url).send().await.unwrap().json().await.unwrap();
     let all = books["payments"].as_array().unwrap().iter();
     let number = |value: &Value| value.as_i64().unwrap();
     all.filter(|payment| payment["status"] == status)

@@ -3,6 +3,16 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// A client for servers of this machine without TLS. It reads no certificates of the system,
+/// because that takes longer than all calls of most tests.
+pub fn plain_http() -> reqwest::Client {
+    plain_http_builder().build().unwrap()
+}
+
+fn plain_http_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().tls_certs_only([])
+}
+
 /// Someone who calls the API.
 #[derive(Clone)]
 pub struct Client {
@@ -21,12 +31,12 @@ pub struct Answer {
 
 impl Client {
     pub fn new(url: String, token: Option<String>) -> Self {
-        Self { url, token, http: reqwest::Client::new() }
+        Self { url, token, http: plain_http() }
     }
 
     /// A client that calls from this address of this machine, such as 127.0.0.2.
     pub fn from_address(url: String, address: std::net::IpAddr) -> Self {
-        let http = reqwest::Client::builder().local_address(address).build().unwrap();
+        let http = plain_http_builder().local_address(address).build().unwrap();
         Self { url, token: None, http }
     }
 

@@ -1,6 +1,6 @@
 //! A reader of event streams that keeps the map as a browser would.
 
-use crate::support::client::Client;
+use crate::support::client::{Client, plain_http};
 use futures::StreamExt as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct EventStream {
 impl EventStream {
     /// Opens a stream; `last_id` resumes behind an event seen before.
     pub async fn open(url: &str, last_id: Option<&str>) -> Self {
-        Self::of(reqwest::Client::new().get(url), url, last_id).await
+        Self::of(plain_http().get(url), url, last_id).await
     }
 
     /// The stream at this path, for a caller with a token.

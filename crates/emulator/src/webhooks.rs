@@ -25,10 +25,8 @@ struct Message {
 
 /// Sends a webhook for each change until the emulator stops.
 pub(crate) async fn run(shared: Arc<Shared>, mut changes: UnboundedReceiver<Payment>) {
-    let http = match reqwest::Client::builder().timeout(RESPONSE_TIMEOUT).no_proxy().build() {
-        Ok(http) => http,
-        Err(error) => return tracing::error!(%error, "the emulator cannot send webhooks"),
-    };
+    // Only when somebody wants webhooks, because a client reads all certificates of the system.
+    let mut http: Option<reqwest::Client> = None;
     let mut kept_back: Vec<Message> = Vec::new();
     loop {
         let payment = tokio::select! {
@@ -38,6 +36,13 @@ pub(crate) async fn run(shared: Arc<Shared>, mut changes: UnboundedReceiver<Paym
         let Some(payment) = payment else { return };
         let url = shared.webhook_url.lock().clone();
         let Some(url) = url.filter(|_| is_reported(payment.status)) else { continue };
+        if http.is_none() {
+            match reqwest::Client::builder().timeout(RESPONSE_TIMEOUT).no_proxy().build() {
+                Ok(client) => http = Some(client),
+                Err(error) => return tracing::error!(%error, "the emulator cannot send webhooks"),
+            }
+        }
+        let Some(http) = http.clone() else { continue };
         let draw = shared.faults.lock().draw(CallKind::Webhook);
         let message = Message::of(&payment);
         if draw.reorder && kept_back.is_empty() {
@@ -46,7 +51,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut changes: UnboundedReceiver<Paym
         }
         let mut messages = vec![message; 1 + draw.copies as usize];
         messages.append(&mut kept_back);
-        let (http, shared_for_task) = (http.clone(), Arc::clone(&shared));
+        let shared_for_task = Arc::clone(&shared);
         // A task for the group keeps the order in it. Groups do not wait for each other.
         shared.tasks.spawn(async move {
             for message in messages {
