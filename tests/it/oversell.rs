@@ -58,14 +58,17 @@ async fn each_of_64_seats_is_sold_once_to_256_buyers_on_four_nodes() {
         });
         let bought = futures::future::join_all(tasks).await;
         let mut winners: HashMap<u32, UserId> = HashMap::new();
-        for (seat, reservation) in bought.into_iter().flat_map(|task| task.unwrap()) {
-            let earlier = winners.insert(seat, reservation);
+        for (seat, buyer) in bought.into_iter().flat_map(|task| task.unwrap()) {
+            let earlier = winners.insert(seat, buyer);
             assert_eq!(earlier, None, "round {round}: seat {seat} was sold twice");
         }
         assert_eq!(winners.len() as u32, SEATS, "round {round}");
         let stored = bed.hash(grandstand::redis::keys::MatchKeys(id).seats()).await;
-        for (seat, reservation) in winners {
-            assert_eq!(stored[&seat.to_string()], format!("O{}", reservation.key()));
+        for (seat, winner) in winners {
+            // A user with many claims has several fields, whose names go on with a letter.
+            let (owner, of_seat) = (format!("O{}", winner.key()), &stored[&seat.to_string()]);
+            let rest = of_seat.strip_prefix(&owner).unwrap_or_else(|| panic!("{of_seat} {owner}"));
+            assert!(rest.len() <= 1, "{of_seat} {owner}");
         }
         bed.assert_sound().await;
     }
