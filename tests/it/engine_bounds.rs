@@ -3,7 +3,7 @@
 use crate::support::engine::Step::Hold;
 use crate::support::engine::{PARTITION, PRICE, TestEngine, seats};
 use crate::support::given::wide_limits;
-use crate::support::node::TestNode;
+use crate::support::node::{TestNode, eventually};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::fact::Fields;
@@ -217,6 +217,12 @@ async fn a_hopeless_request_costs_no_search_and_no_batch() {
         .post(&fixture.path("/close").replace("/api/", "/api/admin/"), &Value::Null)
         .await
         .expect(200);
+    // A worker ends it, with a batch of its own.
+    eventually("the hold ends with the sale", || async {
+        let seats = node.guest().get(&fixture.path("/seats")).await.expect(200);
+        (!seats["blocks"].to_string().contains('H')).then_some(())
+    })
+    .await;
     let before = batches(&raw).await;
     fan.post(&path, &best(2)).await.refused(409, "MATCH_NOT_OPEN");
     fan.hold(&fixture.id, &[9]).await.refused(409, "MATCH_NOT_OPEN");
