@@ -30,7 +30,13 @@ const LINK_TTL_MS: u64 = 600_000;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetRequest {
-    #[schema(example = "fan@grandstand.example")]
+    /// As at the sign-up.
+    #[schema(
+        example = "fan@grandstand.example",
+        max_length = 254,
+        pattern = "^ *[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+@\
+            [^@.\\s\\u0000-\\u001f\\u007f-\\u009f]+(\\.[^@.\\s\\u0000-\\u001f\\u007f-\\u009f]+)+ *$"
+    )]
     email: String,
 }
 
