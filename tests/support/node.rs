@@ -194,9 +194,12 @@ impl TestNode {
         self.running = Some(self.another_node(NodeRole::Api).await);
     }
 
-    /// The binary with the settings of this installation.
+    /// The binary with the settings of this installation. `GRANDSTAND_BIN` names another one, such
+    /// as that of a release, of which times are measured.
     pub fn binary(&self, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_grandstand"));
+        let program = std::env::var_os("GRANDSTAND_BIN");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_grandstand").into());
+        let mut command = tokio::process::Command::new(program);
         command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
         let settings = &self.settings;
         command.envs([
