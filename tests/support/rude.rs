@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The pause of a fan between two turns. Each has two calls that change seats, and ten per second
 /// are allowed.
 const TURN_PAUSE: Duration = Duration::from_millis(250);
+
+/// These tests measure times, so no more of them run at once, however many threads there are.
+static VICTIMS: Semaphore = Semaphore::const_new(2);
 
 /// A node in a process of its own, a fan who buys there, and a site with a large plan.
 pub struct Victim {
@@ -25,6 +29,7 @@ pub struct Victim {
     pub address: SocketAddr,
     pub operator: Client,
     process: Child,
+    _place: SemaphorePermit<'static>,
 }
 
 /// What the people saw while somebody did harm.
@@ -47,6 +52,7 @@ impl Seen {
 impl Victim {
     /// A node with the limits that are the default.
     pub async fn start() -> Self {
+        let place = VICTIMS.acquire().await.unwrap();
         let mut node = TestNode::start().await;
         let fixture = node.open_match().await;
         let token = node.user("fan").await.token;
@@ -64,7 +70,7 @@ impl Victim {
         let (url, operations) = (line("listening on ").await, line("operations on ").await);
         let address = url.trim_start_matches("http://").parse().unwrap();
         let (fan, operator) = (Client::new(url, token), Client::new(operations, None));
-        let victim = Self { node, fan, fixture, plan, address, operator, process };
+        let victim = Self { node, fan, fixture, plan, address, operator, process, _place: place };
         // Afterwards everything that is made once is made.
         for _ in 0..10 {
             victim.one_turn().await;
@@ -97,11 +103,20 @@ impl Victim {
                 tokio::time::sleep(TURN_PAUSE).await;
                 turn
             };
-            tokio::select! {
-                done = harm.as_mut() => return (done, seen),
-                turn = turn => seen.times.extend(turn),
-            }
+            let mut turn = std::pin::pin!(turn);
+            let done = tokio::select! {
+                done = harm.as_mut() => Some(done),
+                times = turn.as_mut() => {
+                    seen.times.extend(times);
+                    None
+                }
+            };
             seen.memory = seen.memory.max(self.memory().saturating_sub(before));
+            if let Some(done) = done {
+                // The fan gives the seat back, because the next turn takes it again.
+                seen.times.extend(turn.await);
+                return (done, seen);
+            }
         }
     }
 
