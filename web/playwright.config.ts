@@ -9,7 +9,8 @@ export default defineConfig({
   // Long, for machines that draw in software and compile meanwhile. It costs nothing, because waits end on conditions.
   timeout: 120_000,
   expect: { timeout: 20_000 },
-  workers: 1,
+  // Each has a server of its own. A test mostly waits for the page, so two of them fit on two cores.
+  workers: 2,
   reporter: 'list',
   use: {
     locale: 'en-GB',
