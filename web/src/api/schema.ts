@@ -2800,7 +2800,10 @@ export interface components {
         };
         /** @description The e-mail of an account. */
         ResetRequest: {
-            /** @example fan@grandstand.example */
+            /**
+             * @description As at the sign-up.
+             * @example fan@grandstand.example
+             */
             email: string;
         };
         /**
