@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useSignal, type Signal } from '@preact/signals';
 import { seatLimit } from '../state/choice';
 import { askForSeats } from '../state/hold';
 import { busy } from '../state/own';
@@ -15,6 +15,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
   const t = text.value;
   const count = useSignal(Math.min(2, seatLimit.value));
   const grade = useSignal('');
+  const area = useSignal('');
   const section = useSignal('');
   const adjacent = useSignal(true);
 
@@ -38,6 +39,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
         ...(types.length > 1 && { types: wantedTypes() }),
         ...(accessible.value > 0 && { accessible: Math.min(accessible.value, wanted) }),
         ...(grade.value && { grade: grade.value }),
+        ...(area.value && { areaId: Number(area.value) }),
         ...(section.value && { sectionIds: [Number(section.value)] }),
       },
     });
@@ -115,23 +117,53 @@ export function BestForm({ open }: { open: OpenMatch }) {
               </option>
             ))}
           </select>
-          <select
-            aria-label={t.best.section}
-            value={section.value}
-            onChange={(event) => (section.value = event.currentTarget.value)}
-          >
-            <option value="">{t.best.anySection}</option>
-            {open.table.sections.map((option) => (
-              <option key={option.id} value={String(option.id)}>
-                {nameOf(option.name)}
-              </option>
-            ))}
-          </select>
+          <Where open={open} area={area} section={section} />
         </div>
         <button class="button wide" data-testid="best" disabled={busy.value || wanted === 0 || isCoolingDown(open.match.id)}>
           {t.best.find}
         </button>
       </form>
     </section>
+  );
+}
+
+/** The choice of an area, if there are several, and of a section. */
+function Where({ open, area, section }: { open: OpenMatch; area: Signal<string>; section: Signal<string> }) {
+  const t = text.value.best;
+  const { sections, plan } = open.table;
+  const here = sections.filter(({ areaId }) => !area.value || String(areaId) === area.value);
+  return (
+    <>
+      {plan.areas.length > 1 && (
+        <select
+          aria-label={t.area}
+          value={area.value}
+          onChange={(event) => {
+            area.value = event.currentTarget.value;
+            // A section of another area would have no seats.
+            section.value = '';
+          }}
+        >
+          <option value="">{t.anyArea}</option>
+          {plan.areas.map(({ id, name }) => (
+            <option key={id} value={String(id)}>
+              {nameOf(name)}
+            </option>
+          ))}
+        </select>
+      )}
+      <select
+        aria-label={t.section}
+        value={section.value}
+        onChange={(event) => (section.value = event.currentTarget.value)}
+      >
+        <option value="">{t.anySection}</option>
+        {here.map(({ id, name }) => (
+          <option key={id} value={String(id)}>
+            {nameOf(name)}
+          </option>
+        ))}
+      </select>
+    </>
   );
 }
