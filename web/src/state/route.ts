@@ -9,6 +9,7 @@ export type Route =
   | { name: 'reservation'; id: string }
   | { name: 'payment'; query: URLSearchParams }
   | { name: 'account' }
+  | { name: 'import' }
   | { name: 'mail'; kind: 'reset' | 'verify'; token: string };
 
 export const route = signal<Route>(readRoute());
@@ -44,6 +45,7 @@ function readRoute(): Route {
   }
   const [, place, id, part, floor] = location.hash.split('/');
   if (place === 'account') return { name: 'account' };
+  if (place === 'import') return { name: 'import' };
   if (place === 'matches' && id) {
     return { name: 'match', id, floor: part === 'floors' ? Number(floor) : undefined };
   }

@@ -1,4 +1,5 @@
 import type { Text } from './ko';
+import { plans } from './plans-en';
 import { sentences } from './problems-en';
 
 const count = (value: number) => value.toLocaleString('en-GB');
@@ -12,7 +13,7 @@ export const en: Text = {
   languageShort: '한',
   languageLabel: 'Read in Korean',
   theme: { toDark: 'Dark colours', toLight: 'Light colours' },
-  nav: { matches: 'Matches', reservations: 'My tickets', account: 'Account' },
+  nav: { matches: 'Matches', reservations: 'My tickets', plans: 'Plans', account: 'Account' },
   logIn: 'Log in',
   logOut: 'Log out',
   signUp: 'Sign up',
@@ -353,6 +354,7 @@ export const en: Text = {
       `Ticket ${count(ticket)} has place ${count(place)} in the draw, but the server told another number. Please ask the organiser.`,
     noHash: 'Without https this browser can’t check the draw. Anyone can check it with the command grandstand queue check.',
   },
+  plans,
   problems: sentences,
   requestId: (id) => `Reference ${id}`,
 };

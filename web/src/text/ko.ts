@@ -1,5 +1,6 @@
 // Korean. All other languages of the page must have the same fields.
 
+import { plans } from './plans-ko';
 import { sentences } from './problems-ko';
 
 const count = (value: number) => value.toLocaleString('ko-KR');
@@ -11,7 +12,7 @@ export const ko = {
   languageShort: 'EN',
   languageLabel: '영어로 보기',
   theme: { toDark: '어두운 화면으로', toLight: '밝은 화면으로' },
-  nav: { matches: '경기', reservations: '내 예매', account: '내 계정' },
+  nav: { matches: '경기', reservations: '내 예매', plans: '좌석도', account: '내 계정' },
   logIn: '로그인',
   logOut: '로그아웃',
   signUp: '회원 가입',
@@ -346,6 +347,7 @@ export const ko = {
       `번호표 ${count(ticket)}의 추첨 순서는 ${count(place)}번인데 서버가 알려 준 번호와 다릅니다. 주최 측에 문의해 주세요.`,
     noHash: '이 연결(https 아님)에서는 브라우저가 확인을 도울 수 없습니다. 누구나 grandstand queue check 명령으로 확인할 수 있습니다.',
   },
+  plans,
   problems: sentences,
   requestId: (id: string) => `문의 번호 ${id}`,
 };

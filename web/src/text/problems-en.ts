@@ -108,5 +108,11 @@ export const sentences: Sentences = {
       MALFORMED: 'The link that brought you back from the payment is broken. Please check your reservation in My tickets.',
       NETWORK: 'The server can’t be reached. The payment has not started. Please check your connection.',
     },
+    plan: {
+      VALIDATION: 'The server does not take this plan. Please mend what is listed here, and try again.',
+      TOO_LARGE: 'The file is too large. A plan may have 4 MiB.',
+      OVERLOADED: `The server reads another plan at the moment. ${SOON}`,
+      NETWORK: 'The server can’t be reached. Please check your connection, and try again. Nothing is saved twice.',
+    },
   },
 };

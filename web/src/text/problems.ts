@@ -5,7 +5,7 @@ import type { ProblemCode } from '../api/problem';
 import type { ErrorCode } from '../api/types';
 
 /** What the fan is doing. */
-export type Place = 'account' | 'queue' | 'reservation' | 'payment';
+export type Place = 'account' | 'queue' | 'reservation' | 'payment' | 'plan';
 
 type Special = ErrorCode | 'NETWORK';
 

@@ -11,6 +11,7 @@ import { MatchList } from './match-list';
 import { MatchPage } from './match-page';
 import { Notices } from './notices';
 import { PaymentReturn } from './payment-return';
+import { PlanPage } from './plan-page';
 import { ReservationList } from './reservation-list';
 import { ReservationPage } from './reservation-page';
 
@@ -44,6 +45,8 @@ function Place() {
       return <ReservationPage key={here.id} id={here.id} />;
     case 'account':
       return <AccountPage />;
+    case 'import':
+      return <PlanPage />;
     case 'mail':
       return <MailLink key={here.token} kind={here.kind} token={here.token} />;
     case 'payment':
@@ -60,7 +63,8 @@ function onRoute(): void {
   void route.value;
   if (shown !== here && shown !== '') {
     notices.value = [];
-    document.getElementById('main')?.focus();
+    document.getElementById('main')?.focus({ preventScroll: true });
+    scrollTo(0, 0);
   }
   shown = here || '#/';
 }

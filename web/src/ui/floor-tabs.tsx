@@ -1,32 +1,36 @@
-import { floor, showFloor } from '../state/floor';
-import { seatsTick, type OpenMatch } from '../state/match';
 import { text } from '../text';
 import { nameOf } from '../text/format';
+import type { Floor } from '../venue/seat-table';
 
 /** Id of the part of the page that a tab shows. */
 export const FLOOR_PANEL = 'floor-panel';
 export const tabId = (id: number): string => `floor-${id}`;
 
+interface Props {
+  floors: readonly Floor[];
+  /** The id of the floor on the page. */
+  shown: number;
+  /** What is written beside the name of a floor. */
+  noteOf?: (id: number) => string;
+  onShow: (id: number) => void;
+}
+
 /** The floors of a house, of which the page shows one. */
-export function FloorTabs({ open }: { open: OpenMatch }) {
-  void seatsTick.value;
-  const t = text.value;
-  const { table, states } = open;
-  const free = (id: number) =>
-    table.blocksOn(id).reduce((sum, { index }) => sum + states.freeInBlock[index], 0);
+export function FloorTabs({ floors, shown, noteOf, onShow }: Props) {
   return (
-    <div class="floors" role="tablist" aria-label={t.map.floors} onKeyDown={moveToTab}>
-      {table.floors.map(({ id, name }) => (
+    <div class="floors" role="tablist" aria-label={text.value.map.floors} onKeyDown={moveToTab}>
+      {floors.map(({ id, name }) => (
         <button
           key={id}
           id={tabId(id)}
+          type="button"
           role="tab"
-          aria-selected={id === floor.value}
+          aria-selected={id === shown}
           aria-controls={FLOOR_PANEL}
-          tabIndex={id === floor.value ? 0 : -1}
-          onClick={() => showFloor(id)}
+          tabIndex={id === shown ? 0 : -1}
+          onClick={() => onShow(id)}
         >
-          {nameOf(name)} {states.known && <small>{t.map.free(free(id))}</small>}
+          {nameOf(name)} {noteOf && <small>{noteOf(id)}</small>}
         </button>
       ))}
     </div>

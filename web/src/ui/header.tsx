@@ -1,5 +1,6 @@
 import { logOut, user } from '../api/session';
 import { askLogIn } from '../state/log-in';
+import { mayImport } from '../state/plan-import';
 import { route } from '../state/route';
 import { switchTheme, theme } from '../state/settings';
 import { switchLanguage, text } from '../text';
@@ -22,6 +23,11 @@ export function Header() {
         <a href="#/reservations" aria-current={here.startsWith('reserv') ? 'page' : undefined}>
           {t.nav.reservations}
         </a>
+        {mayImport.value && (
+          <a href="#/import" aria-current={here === 'import' ? 'page' : undefined}>
+            {t.nav.plans}
+          </a>
+        )}
         {user.value && (
           <a href="#/account" aria-current={here === 'account' ? 'page' : undefined}>
             {t.nav.account}

@@ -3,10 +3,10 @@ import { useEffect, useRef } from 'preact/hooks';
 import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { clearChoice, clearFilters } from '../state/choice';
-import { floor } from '../state/floor';
+import { floor, showFloor } from '../state/floor';
 import { alternatives, followMap } from '../state/hold';
 import { findOwn, forgetOwn, hold, watchOwn } from '../state/own';
-import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch, type OpenMatch } from '../state/match';
+import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch, seatsTick, type OpenMatch } from '../state/match';
 import { tell } from '../state/notices';
 import { draw } from '../state/draw';
 import { admitted, checkPlace, watchPlace } from '../state/queue';
@@ -100,7 +100,7 @@ export function MatchPage({ id }: { id: string }) {
       <div class="match-body">
         <section class="stage" data-health={health.value} aria-label={t.map.seats}>
           {drawing() === 'none' && <p class="banner">{t.map.noWebGl}</p>}
-          {open.table.floors.length > 1 && <FloorTabs open={open} />}
+          {open.table.floors.length > 1 && <MatchFloors open={open} />}
           <div class="stage-view" {...panelOfFloor(open)}>
             {view.value === 'map' ? (
               <StadiumView key={planKey} open={open} />
@@ -113,6 +113,15 @@ export function MatchPage({ id }: { id: string }) {
       </div>
     </div>
   );
+}
+
+/** The floors with the number of seats that each has left. */
+function MatchFloors({ open: { table, states } }: { open: OpenMatch }) {
+  void seatsTick.value;
+  const free = (id: number) =>
+    table.blocksOn(id).reduce((sum, { index }) => sum + states.freeInBlock[index], 0);
+  const noteOf = states.known ? (id: number) => text.value.map.free(free(id)) : undefined;
+  return <FloorTabs floors={table.floors} shown={floor.value} noteOf={noteOf} onShow={showFloor} />;
 }
 
 /** The view belongs to the tab of a floor if there are tabs. */

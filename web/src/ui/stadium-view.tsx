@@ -13,7 +13,7 @@ import { language, text } from '../text';
 import { areaText, leftText, nameOf, priceRange, seatText } from '../text/format';
 import { WORDS } from '../venue/seat-states';
 import { Attributes } from './attributes';
-import { Icon } from './icon';
+import { MapTools } from './map-tools';
 
 interface Pointed {
   seat: number;
@@ -88,17 +88,7 @@ export function StadiumView({ open }: { open: OpenMatch }) {
   return (
     <div class="map">
       <canvas ref={canvas} tabIndex={0} role="application" aria-label={t.map.label} />
-      <div class="map-tools">
-        <button class="map-tool" onClick={() => map.value?.zoomBy(1.8)} aria-label={t.map.zoomIn}>
-          <Icon name="plus" />
-        </button>
-        <button class="map-tool" onClick={() => map.value?.zoomBy(1 / 1.8)} aria-label={t.map.zoomOut}>
-          <Icon name="minus" />
-        </button>
-        <button class="map-tool" onClick={() => map.value?.showWhole()} aria-label={t.map.whole}>
-          <Icon name="whole" />
-        </button>
-      </div>
+      <MapTools map={map.value} />
       {near.value !== null && <Here open={open} block={near.value} />}
       {pointed.value && <SeatTip open={open} width={canvas.current?.clientWidth ?? 0} {...pointed.value} />}
     </div>

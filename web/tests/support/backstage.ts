@@ -2,7 +2,8 @@
 
 import { request, type APIRequestContext } from '@playwright/test';
 
-const ADMIN = { email: 'admin@grandstand.example', password: 'demo-admin-1982' };
+/** The administrator of the demo. */
+export const ADMIN = { email: 'admin@grandstand.example', password: 'demo-admin-1982' };
 /** The password of everybody who signs up in these tests. */
 export const PASSWORD = 'a long password';
 
