@@ -1,7 +1,7 @@
 // The page without a mouse: keyboard, phone, accessibility rules. In English, in light colours.
 
-import { AxeBuilder } from '@axe-core/playwright';
-import { expect, type Locator, type Page } from '@playwright/test';
+import { expect } from '@playwright/test';
+import { audit, BY_DAY, tabTo } from './support/audit';
 import { announcedMatch, openQueue, smallMatch } from './support/backstage';
 import {
   freeSeats,
@@ -15,16 +15,6 @@ import {
   test,
   ticket,
 } from './support/fan';
-
-/** Presses Tab until something has the focus; fails when a whole round does not reach it. */
-async function tabTo(page: Page, target: Locator): Promise<void> {
-  await expect(target).toBeVisible();
-  for (let presses = 0; presses < 150; presses += 1) {
-    if (await target.evaluate((element) => element === document.activeElement)) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error('Tab never reaches it');
-}
 
 test('the keyboard alone is enough to buy a seat', async ({ arrive }) => {
   const page = await arrive();
@@ -144,39 +134,6 @@ test('nothing is wider than a phone, however narrow', async ({ arrive, server })
     await fits();
   }
 });
-
-const BOTH: ('light' | 'dark')[] = ['light', 'dark'];
-/** For places made of what others were audited for by night. */
-const BY_DAY: ('light' | 'dark')[] = ['light'];
-
-/** What the rules of WCAG 2.2 AA and the browsers' best practice say, by day and by night. */
-async function audit(page: Page, place: string, themes = BOTH): Promise<void> {
-  for (const colorScheme of themes) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await expect(page.locator('html')).toHaveAttribute('data-theme', colorScheme);
-    // Colours during the change of the theme belong to neither theme.
-    await page.evaluate(async () => {
-      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-      const running = document.getAnimations();
-      const ending = running.filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
-      await Promise.allSettled(ending.map((animation) => animation.finished));
-    });
-    const rules = new AxeBuilder({ page })
-      // A sample is enough, because hundreds of seats and blocks are alike.
-      .exclude('.list-row:nth-child(n+4)')
-      .exclude('.list-section:nth-child(n+2)');
-    // The dark theme differs only in colours.
-    if (colorScheme === 'dark') rules.withRules(['color-contrast']);
-    const { violations } = await rules.analyze();
-    const found = violations.flatMap((rule) =>
-      rule.nodes.map(
-        ({ target, any }) =>
-          `${place}, ${colorScheme}: ${rule.id} at ${target.join(' ')}: ${any[0]?.message}`,
-      ),
-    );
-    expect(found).toEqual([]);
-  }
-}
 
 test('each place of the page passes the accessibility rules, in both themes', async ({
   arrive,

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { expect, type Page } from '@playwright/test';
+import { tabTo } from './support/audit';
 import { ADMIN, Person } from './support/backstage';
 import { comeAsNewFan, logIn, signUp, test } from './support/fan';
 
@@ -52,6 +53,30 @@ test('an organiser reads a file, looks at the house, sets prices and saves it', 
   expect(stored.grades).toContainEqual(expect.objectContaining({ name: 'Parkett', price: 45_000 }));
   await page.getByRole('button', { name: 'Import another file' }).click();
   await expect(file(page)).toBeVisible();
+});
+
+test('the keyboard alone is enough to import a plan', async ({ arrive }) => {
+  const page = await arrive();
+  await openImport(page);
+  await tabTo(page, file(page));
+  const chooser = page.waitForEvent('filechooser');
+  await page.keyboard.press('Enter');
+  await (await chooser).setFiles(join(PLANS, 'hall.csv'));
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('Keyboard Hall');
+  await tabTo(page, read(page));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: 'Plan of Keyboard Hall' })).toBeFocused();
+  await tabTo(page, page.getByRole('application'));
+  await tabTo(page, page.locator('summary'));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('table')).toBeVisible();
+  await tabTo(page, page.getByLabel('Price of BOX in won'));
+  await page.keyboard.type('70000');
+  await tabTo(page, page.getByRole('button', { name: 'Save' }));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: /^Saved: Keyboard Hall/ })).toBeFocused();
 });
 
 test('the preview shows each floor, and the plan of a house is replaced', async ({ arrive, server }) => {
