@@ -25,6 +25,8 @@ export class BlockLayer {
   private readonly marks = new Graphics();
   private readonly hover = new Graphics();
   private readonly gradeColors: Rgb[];
+  /** The grades that each block has. */
+  private readonly gradesOf: number[][];
   private marked: ReadonlySet<number> = new Set();
   /** The size of a pixel of the screen for which the marks are drawn, in metres. */
   private pixel = 1;
@@ -43,6 +45,7 @@ export class BlockLayer {
     this.scenery = new Scenery(table, floor, onLoad);
     this.fills = new FlatMesh(this.blocks.map((block) => block.outlines));
     this.gradeColors = table.grades.map((grade) => rgb(grade.color));
+    this.gradesOf = this.blocks.map((block) => [...new Set(table.runsOf(block).map(({ grade }) => grade))]);
     this.root.addChild(this.scenery.ground, this.fills.mesh, this.edges, this.areaEdges);
     this.root.addChild(this.scenery.above, this.marks, this.hover);
   }
@@ -82,7 +85,7 @@ export class BlockLayer {
     for (const [index, block] of this.blocks.entries()) {
       const share = block.seats === 0 ? 0 : freeInBlock[block.index] / block.seats;
       const base = this.gradeColors[block.grade];
-      const shown = this.table.runsOf(block).some((run) => gradeShown(run.grade));
+      const shown = this.gradesOf[index].some(gradeShown);
       const strength = share === 0 ? 0 : 0.3 + 0.7 * share;
       const full = mix(mix(ground, taken, 0.55), base, strength);
       const far = shown ? full : mix(ground, taken, 0.3);

@@ -131,10 +131,10 @@ export class Camera {
     });
   }
 
-  /** Whether a part of the plan is on the screen. */
-  sees(part: Bounds): boolean {
-    const reachX = this.width / 2 / this.scale;
-    const reachY = this.height / 2 / this.scale;
+  /** Whether a part of the plan is on the screen, or at most `margin` pixels from it. */
+  sees(part: Bounds, margin = 0): boolean {
+    const reachX = (this.width / 2 + margin) / this.scale;
+    const reachY = (this.height / 2 + margin) / this.scale;
     return (
       part.right > this.x - reachX &&
       part.left < this.x + reachX &&

@@ -5,12 +5,14 @@ import { BitmapText, Container } from 'pixi.js';
 import type { SeatStates } from '../venue/seat-states';
 import { areaOf } from '../venue/plan-parts';
 import type { Block, Row, SeatTable } from '../venue/seat-table';
-import type { Camera } from './camera';
+import type { Camera, View } from './camera';
 import type { MapColors } from './map-colors';
 
 const NAME_PIXELS = 13;
 const ROW_LABEL_SCALE = 17;
 const MOST_ROW_LABELS = 400;
+/** The map may move by so many pixels before the labels that it shows are looked up again. */
+const REACH_PIXELS = 120;
 /** Width of a name that fits, as a part of the side of its block. */
 const NAME_SHARE = 1.25;
 
@@ -37,6 +39,9 @@ export class LabelLayer {
   private readonly rowPool: BitmapText[] = [];
   private inkSoft = '#000';
   private nameOf = (name: string) => name;
+  /** The view for which labels were looked up. Pixi makes its list of drawings again when one appears. */
+  private lookedUp: (View & { width: number; height: number }) | null = null;
+  private rows: Row[] = [];
   private counts: { states: SeatStates; inks: string[] } | null = null;
 
   constructor(
@@ -68,17 +73,20 @@ export class LabelLayer {
   }
 
   place(camera: Camera, near: number): void {
+    const isStale = !this.covers(camera);
+    if (isStale) {
+      const { x, y, scale, width, height } = camera;
+      this.lookedUp = { x, y, scale, width, height };
+    }
     for (const label of this.blocks) {
+      if (!isStale && !label.texts?.root.visible) continue;
       const { x, y } = camera.toScreen(label.block.centre[0], label.block.centre[1]);
       const size = label.metres * camera.scale;
       // Fades out before the seats are fully visible, because text over seats is unreadable.
       const alpha = label.block.isArea ? 1 : 1 - near * 2;
-      const seen = alpha > 0 && size > 22 && inView(camera, x, y, 60);
-      if (seen) label.texts ??= this.makeTexts(label.block);
-      if (!label.texts) continue;
+      if (isStale) this.look(label, alpha > 0 && size > 22 && inView(camera, x, y, 60 + REACH_PIXELS));
+      if (!label.texts?.root.visible) continue;
       const { root, name, left, nameWidth } = label.texts;
-      root.visible = seen;
-      if (!seen) continue;
       root.alpha = alpha;
       root.position.set(Math.round(x), Math.round(y));
       left.visible = size > 44;
@@ -90,36 +98,56 @@ export class LabelLayer {
       name.scale.set(fit);
       name.visible = fit * scale > 0.5;
     }
-    this.placeRows(camera);
+    this.placeRows(camera, isStale);
   }
 
-  private placeRows(camera: Camera): void {
-    let used = 0;
+  /** Whether the labels that were looked up are those of this view. */
+  private covers({ x, y, scale, width, height }: Camera): boolean {
+    const known = this.lookedUp;
+    if (known?.scale !== scale || known.width !== width || known.height !== height) return false;
+    return Math.max(Math.abs(x - known.x), Math.abs(y - known.y)) * scale < REACH_PIXELS;
+  }
+
+  private look(label: BlockLabel, isSeen: boolean): void {
+    if (isSeen) label.texts ??= this.makeTexts(label.block);
+    if (label.texts) label.texts.root.visible = isSeen;
+  }
+
+  private placeRows(camera: Camera, isStale: boolean): void {
     this.rowRoot.visible = camera.scale >= ROW_LABEL_SCALE;
     if (!this.rowRoot.visible) return;
-    for (const row of this.rowsSeen(camera)) {
-      const first = row.firstSeat;
-      const { x, y, alongX, alongY } = this.table;
-      const labelX = x[first] - alongX[first] * 2.6;
-      const labelY = y[first] - alongY[first] * 2.6;
-      const at = camera.toScreen(labelX, labelY);
-      if (!inView(camera, at.x, at.y, 20)) continue;
-      if (used === MOST_ROW_LABELS) break;
-      const label = this.rowLabel(used);
-      used += 1;
+    if (isStale) this.lookUpRows(camera);
+    for (const [index, row] of this.rows.entries()) {
+      const at = this.rowSpot(camera, row);
+      this.rowPool[index].position.set(at.x, at.y);
+    }
+  }
+
+  /** Finds the rows that are on the screen or near it, and writes their names. */
+  private lookUpRows(camera: Camera): void {
+    const seen = this.blocks.filter(({ block }) => camera.sees(this.table.boxOf(block), REACH_PIXELS));
+    this.rows = seen
+      .flatMap(({ block }) => this.table.rowsOf(block))
+      .filter((row) => {
+        const at = this.rowSpot(camera, row);
+        return row.label && inView(camera, at.x, at.y, 20 + REACH_PIXELS);
+      })
+      .slice(0, MOST_ROW_LABELS);
+    for (const [index, row] of this.rows.entries()) {
+      const label = this.rowLabel(index);
       if (label.text !== row.label) label.text = row.label;
-      label.position.set(at.x, at.y);
       label.visible = true;
       label.scale.set(Math.min(1.2, camera.scale / 28));
     }
-    for (let index = used; index < this.rowPool.length; index += 1) {
+    for (let index = this.rows.length; index < this.rowPool.length; index += 1) {
       this.rowPool[index].visible = false;
     }
   }
 
-  private rowsSeen(camera: Camera): Row[] {
-    const seen = this.blocks.filter(({ block }) => camera.sees(this.table.boxOf(block)));
-    return seen.flatMap(({ block }) => this.table.rowsOf(block).filter((row) => row.label));
+  /** Where the name of a row is on the screen: beside its first seat. */
+  private rowSpot(camera: Camera, { firstSeat }: Row): { x: number; y: number } {
+    const { x, y, alongX, alongY } = this.table;
+    return camera.toScreen(x[firstSeat] - alongX[firstSeat] * 2.6, y[firstSeat] - alongY[firstSeat] * 2.6);
   }
 
   private rowLabel(index: number): BitmapText {

@@ -65,18 +65,19 @@ export class SeatLayer {
     return this.seconds() < this.glowUntil;
   }
 
-  /** Called when the state of a seat has changed. */
-  changed(seat: number, glow: boolean): void {
+  /** Called when the states of seats have changed. */
+  changed(seats: readonly number[], glow: boolean): void {
     const now = this.seconds();
     if (glow) this.glowUntil = now + GLOW_SECONDS;
-    this.meshes[this.table.row(seat).block]?.take(seat, glow ? now : null);
+    const at = glow ? now : null;
+    for (const seat of seats) this.meshes[this.table.blockOf(seat)]?.take(seat, at);
   }
 
   setMark(seat: number, mark: number, on: boolean): void {
     const { marks } = this.shared;
     const before = marks[seat];
     marks[seat] = on ? before | mark : before & ~mark;
-    if (marks[seat] !== before) this.meshes[this.table.row(seat).block]?.take(seat, null);
+    if (marks[seat] !== before) this.meshes[this.table.blockOf(seat)]?.take(seat, null);
   }
 
   setColors(colors: MapColors): void {

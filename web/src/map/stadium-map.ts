@@ -101,6 +101,9 @@ export class StadiumMap {
       background: map.colors.ground,
       clearBeforeRender: true,
       preferWebGLVersion: 2,
+      // The map has gestures of its own.
+      eventFeatures: { move: false, globalMove: false, click: false, wheel: false },
+      accessibilityOptions: { activateOnTab: false },
     });
     // Otherwise Pixi's ticker would request 60 frames a second for ever, only to check for clean-up work.
     Ticker.system.autoStart = false;
@@ -129,8 +132,7 @@ export class StadiumMap {
     this.above.addChild(this.floor.labels.root);
     this.applyColors();
     this.unsubscribe = states.subscribe((changed, snapshot) => {
-      const glow = !snapshot && !this.modest;
-      for (const seat of changed) this.seats.changed(seat, glow);
+      this.seats.changed(changed, !snapshot && !this.modest);
       this.countsStale = true;
       // At a small scale only the counts are visible, and these may be late.
       if (this.camera.scale <= SEATS_FROM) this.frames.requestWithin(COUNT_INTERVAL_MS);
@@ -228,8 +230,11 @@ export class StadiumMap {
   }
 
   setShownGrades(shown: (grade: number) => boolean): void {
+    const before = this.shownGrades;
     this.shownGrades = shown;
+    const changed = this.table.grades.map((_, grade) => shown(grade) !== before(grade));
     for (const run of this.table.runs) {
+      if (!changed[run.grade]) continue;
       const dimmed = !shown(run.grade);
       for (let seat = run.firstSeat; seat < run.firstSeat + run.seats; seat += 1) {
         this.seats.setMark(seat, MARK_DIMMED, dimmed);

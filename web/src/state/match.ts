@@ -38,9 +38,10 @@ export const seatsTick = signal(0);
 let feed: MatchFeed | null = null;
 /** Whether the fan waits in the line of this match. */
 let waits = () => false;
-/** Null until the page has said what it shows. */
-let subject: Subject | null = null;
+/** What the stream has sent before the plan was here. Null when it is here. */
+let early: ((open: OpenMatch) => void)[] | null = null;
 let tickTimer: number | undefined;
+let tickedAt = -Infinity;
 /** Increases with each visit of a match, so that late responses to an earlier visit can be dropped. */
 let visit = 0;
 
@@ -48,10 +49,15 @@ export async function enterMatch(id: string): Promise<void> {
   leaveMatch();
   const mine = visit;
   try {
-    const [match, list] = await Promise.all([fetchMatch(id), readPrices(id)]);
-    const table = await tableOf(match.siteId, match.planVersion ?? 0);
+    const list = readPrices(id);
+    // Its failure counts when it is waited for.
+    list.catch(() => undefined);
+    const match = await fetchMatch(id);
     if (mine !== visit) return;
-    prices.value = list;
+    follow(match);
+    const [table, known] = await Promise.all([tableOf(match.siteId, match.planVersion ?? 0), list]);
+    if (mine !== visit) return;
+    prices.value = known;
     show(match, table);
   } catch (error) {
     if (mine === visit) matchFailure.value = error;
@@ -62,7 +68,7 @@ export function leaveMatch(): void {
   visit += 1;
   feed?.close();
   feed = null;
-  subject = null;
+  early = null;
   openMatch.value = null;
   matchFailure.value = null;
   serving.value = null;
@@ -77,18 +83,20 @@ export function whileWaiting(ask: () => boolean): void {
 
 /** Says what the fan looks at: the seats or the waiting room. */
 export function lookAt(what: Subject): void {
-  subject = what;
-  feed?.show(what);
+  if (openMatch.value) feed?.show(what);
 }
 
-function show(match: Match, table: SeatTable): void {
-  const states = new SeatStates(table);
-  states.subscribe(tickSoon);
-  feed?.close();
+/** Opens the stream while the plan is still on its way. */
+function follow(match: Match): void {
+  early = [];
+  const act = (what: (open: OpenMatch) => void) => {
+    if (early) early.push(what);
+    else if (openMatch.value) what(openMatch.value);
+  };
   feed = new MatchFeed(match.id, {
-    snapshot: (blocks) => states.applySnapshot(blocks),
-    changes: (changes) => states.applyChanges(changes),
-    match: take,
+    snapshot: (blocks) => act(({ states }) => states.applySnapshot(blocks)),
+    changes: (changes) => act(({ states }) => states.applyChanges(changes)),
+    match: (now) => act(() => take(now)),
     serving: (line) => {
       serving.value = line;
     },
@@ -98,8 +106,17 @@ function show(match: Match, table: SeatTable): void {
     refused: () => void refreshMatch(),
     waits: () => waits(),
   });
+  // Of a match with a waiting room, the page says whether the fan looks at seats or waits.
+  if (!match.queue.enabled) feed.show('seats');
+}
+
+function show(match: Match, table: SeatTable): void {
+  const states = new SeatStates(table);
+  states.subscribe(tickSoon);
+  const sent = early ?? [];
+  early = null;
   openMatch.value = { match, table, states };
-  if (subject) feed.show(subject);
+  for (const act of sent) if (openMatch.value) act(openMatch.value);
 }
 
 /** Applies a new state of the match. */
@@ -184,10 +201,13 @@ export async function tableOf(site: string, version = 0): Promise<SeatTable> {
   }
 }
 
+/** Ticks at once, and then at most four times a second. */
 function tickSoon(): void {
   if (tickTimer !== undefined) return;
+  const wait = Math.max(0, tickedAt + COUNT_INTERVAL_MS - performance.now());
   tickTimer = window.setTimeout(() => {
     tickTimer = undefined;
+    tickedAt = performance.now();
     seatsTick.value += 1;
-  }, COUNT_INTERVAL_MS);
+  }, wait);
 }

@@ -113,6 +113,8 @@ export class SeatTable implements Spots {
   private readonly nameIndex = new Map<string, number>([['', 0]]);
   private readonly boxes: Bounds[] = [];
   private filled = 0;
+  /** The attributes that any seat has. */
+  private allAttributes = 0;
 
   constructor(readonly plan: Plan) {
     this.grades = plan.grades;
@@ -161,7 +163,12 @@ export class SeatTable implements Spots {
   }
 
   block(seat: number): Block {
-    return this.blocks[this.row(seat).block];
+    return this.blocks[this.blockOf(seat)];
+  }
+
+  /** Index of the block of a seat. */
+  blockOf(seat: number): number {
+    return this.rows[this.runs[this.runOf[seat]].row].block;
   }
 
   grade(seat: number): Grade {
@@ -188,7 +195,7 @@ export class SeatTable implements Spots {
   }
 
   hasAny(attribute: number): boolean {
-    return this.attributes.some((bits) => (bits & attribute) !== 0);
+    return (this.allAttributes & attribute) !== 0;
   }
 
   /** The seats that are sold only together with this one, and the seat itself. */
@@ -346,7 +353,9 @@ export class SeatTable implements Spots {
     for (const [name, bit] of Object.entries(ATTRIBUTES)) {
       for (const id of block.attributes?.[name] ?? []) {
         const seat = this.indexOf(id);
-        if (seat !== undefined) this.attributes[seat] |= bit;
+        if (seat === undefined) continue;
+        this.attributes[seat] |= bit;
+        this.allAttributes |= bit;
       }
     }
   }

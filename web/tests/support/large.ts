@@ -52,6 +52,14 @@ function blockOf(tier: number, index: number): object {
   };
 }
 
+/** The ids of all seats of the plan. */
+export function largeSeatIds(): number[] {
+  return Array.from({ length: LARGE_SEATS }, (_, seat) => {
+    const perBlock = ROWS * SEATS_PER_ROW;
+    return Math.floor(seat / perBlock) * 1000 + (seat % perBlock) + 1;
+  });
+}
+
 export function largePlan(): object {
   const tiers = Array.from({ length: TIERS }, (_, tier) => tier);
   return {
