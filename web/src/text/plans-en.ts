@@ -45,7 +45,6 @@ export const plans: Text['plans'] = {
   noWebGl: 'This device can’t draw the map (no WebGL). Please look at the table below.',
   table: (blocks) => `${plural(blocks, 'block', 'blocks')} as a table`,
   block: 'Block',
-  section: 'Section',
   floor: 'Floor',
   rows: 'Rows',
   places: 'Seats',

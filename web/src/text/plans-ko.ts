@@ -41,7 +41,6 @@ export const plans = {
   noWebGl: '이 기기에서는 지도를 그릴 수 없습니다(WebGL 없음). 아래 표를 보아 주세요.',
   table: (blocks: number) => `블록 ${count(blocks)}개를 표로 보기`,
   block: '블록',
-  section: '구역',
   floor: '층',
   rows: '열',
   places: '좌석',

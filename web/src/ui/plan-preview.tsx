@@ -126,13 +126,13 @@ function SeatTip({ table, seat, x, y }: { table: SeatTable; seat: number; x: num
 function BlockTable({ table }: { table: SeatTable }) {
   const t = text.value.plans;
   const hasFloors = table.floors.length > 1;
+  const sectionOf = ({ section }: Block) => nameOf(table.sections[section].name);
   const floorOf = ({ floor }: Block) => nameOf(table.floors.find(({ id }) => id === floor)?.name ?? '');
   return (
     <table class="plan-table">
       <thead>
         <tr>
           <th scope="col">{t.block}</th>
-          <th scope="col">{t.section}</th>
           {hasFloors && <th scope="col">{t.floor}</th>}
           <th scope="col">{t.rows}</th>
           <th scope="col">{t.places}</th>
@@ -141,8 +141,9 @@ function BlockTable({ table }: { table: SeatTable }) {
       <tbody>
         {table.blocks.map((block) => (
           <tr key={block.index}>
-            <th scope="row">{nameOf(block.name)}</th>
-            <td>{nameOf(table.sections[block.section].name)}</td>
+            <th scope="row">
+              {nameOf(block.name)} {sectionOf(block) !== nameOf(block.name) && <small>{sectionOf(block)}</small>}
+            </th>
             {hasFloors && <td>{floorOf(block)}</td>}
             <td>{block.isArea ? '–' : block.rows}</td>
             <td>{block.seats.toLocaleString(language.value)}</td>
