@@ -2,10 +2,11 @@
 
 import { useEffect } from 'preact/hooks';
 import { sessionKnown, user } from '../api/session';
-import type { PlanFault, SiteSummary } from '../api/types';
+import type { SiteSummary } from '../api/types';
 import { askLogIn } from '../state/log-in';
 import { faultsOf, mayImport, result, startAgain } from '../state/plan-import';
 import { sentenceFor, text } from '../text';
+import { FaultList } from './fault-list';
 import { focusWhenShown } from './focus';
 import { PlanFileForm } from './plan-file-form';
 import { PlanPreview } from './plan-preview';
@@ -80,20 +81,6 @@ function Outcome() {
         </>
       );
   }
-}
-
-/** What is wrong, each with its place. The server says it in English. */
-export function FaultList({ faults }: { faults: PlanFault[] }) {
-  if (faults.length === 0) return null;
-  return (
-    <ul class="faults" lang="en">
-      {faults.map(({ pointer, message }, index) => (
-        <li key={index}>
-          {pointer && <code>{pointer}</code>} {message}
-        </li>
-      ))}
-    </ul>
-  );
 }
 
 function Saved({ site }: { site: SiteSummary }) {

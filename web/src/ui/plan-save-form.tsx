@@ -5,7 +5,7 @@ import { draftChanged, faultsOf, mayCreate, saveError, savePlan, saving } from '
 import { sentenceFor, text } from '../text';
 import { nameOf } from '../text/format';
 import { Failure } from './failure';
-import { FaultList } from './plan-page';
+import { FaultList } from './fault-list';
 import { useLoaded } from './use-loaded';
 
 const PRICE_MAX = 10_000_000;
