@@ -6,8 +6,10 @@ use crate::support::postgres::sql;
 use crate::support::sale::Sale;
 use fred::prelude::*;
 use grandstand::config::Settings;
+use grandstand::domain::position::StreamId;
 use grandstand::redis::Link;
 use grandstand::redis::keys::PartitionKeys;
+use grandstand::store::StoreError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
 use tokio::process::Child;
@@ -147,6 +149,25 @@ async fn a_worker_that_is_paused_before_the_epoch_begins_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_paused_before_it_opens_opens_nothing() {
     paused_in_a_load("load.open").await;
+}
+
+/// The journal has lost its tail. The last owner of the partition has read entries of that tail, and
+/// its commit comes while the next owner loads. If it succeeded behind the read of the sales, Redis
+/// would show seats as free that PostgreSQL has claimed, and nobody would notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_slow_commits_nothing_while_another_loads() {
+    let fenced = Fenced::start().await;
+    let partition = fenced.sale.partition();
+    let before = fenced.sale.node.workers().position(partition).await.unwrap();
+    let upto = StreamId { ms: before.id.ms + 1, seq: 0 };
+    let _: i64 = fenced.raw.del(PartitionKeys(partition).journal()).await.unwrap();
+    let loading = fenced.worker("load.clear");
+    is_paused(&loading).await;
+    let late = fenced.sale.node.store().apply(partition, before, upto, &[]).await;
+    assert!(matches!(late, Err(StoreError::Moved { .. })), "{late:?}");
+    signal(&loading, Signal::CONT);
+    fenced.sells(2).await;
+    fenced.finish(loading).await;
 }
 
 /// A worker is paused while it takes a sale to PostgreSQL, another takes the sale over and more
