@@ -118,7 +118,9 @@ impl State {
         let waits = self.redis.claims[buyer]
             .is_some_and(|claim| claim.state == ClaimState::Paying && claim.attempt == attempt);
         let has_seat = self.redis.seat == Seat::Of(buyer);
-        if !(waits && has_seat || self.ghost.redis_lost || self.ghost.database_lost) {
+        let ghost = &self.ghost;
+        let is_lost = ghost.redis_lost || ghost.redis_went_back || ghost.database_lost;
+        if !(waits && has_seat || is_lost) {
             self.ghost.stray_charge = true;
         }
     }

@@ -3,6 +3,7 @@
 //! stands for, and how to read a counterexample.
 
 pub mod call;
+pub mod check;
 pub mod model;
 pub mod mutants;
 pub mod postgres;

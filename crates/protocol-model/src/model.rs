@@ -20,7 +20,11 @@ pub struct World {
     /// Buyers who cancel.
     pub cancellations: Vec<usize>,
     pub workers: usize,
+    /// A worker takes all its steps at once, because this world is not about them.
+    pub quick_workers: bool,
     pub reconcilers: usize,
+    /// A run of the reconciler takes all its steps at once.
+    pub quick_reconcilers: bool,
     pub faults: Faults,
     /// The first buyer has bought the seat before.
     pub sold: bool,
@@ -88,7 +92,11 @@ impl World {
         for buyer in 0..BUYERS {
             let wants = |call: &Call| call.buyer == buyer && call.at == At::Confirm;
             let is_new = redis.claims[buyer].is_none() && redis.ended[buyer].is_none();
-            if redis.open && is_new && redis.seat == Seat::Free && state.calls.iter().any(wants) {
+            // The buyers are alike, so the first one begins.
+            let first = buyer == 0 || redis.claims[0].is_some() || redis.ended[0].is_some();
+            let may = first || state.ghost.redis_lost;
+            let is_free = redis.open && redis.seat == Seat::Free;
+            if is_free && is_new && may && state.calls.iter().any(wants) {
                 actions.push(Action::Reserve(buyer));
             }
             let is_pending =
@@ -167,16 +175,33 @@ impl World {
         }
     }
 
+    fn hurry(&self, state: &mut State, run: usize) {
+        while self.quick_reconcilers && state.reconcilers[run] != Reconciler::Idle {
+            state.resume(run, Turn::Go, self.mutant);
+        }
+    }
+
     fn take(&self, state: &mut State, action: Action) {
         let mutant = self.mutant;
         match action {
             Action::Reserve(buyer) => state.reserve(buyer),
             Action::Expire(buyer) => state.expire(buyer),
             Action::Call(call, turn) => state.call(call, turn, mutant),
-            Action::Work(worker) => state.work(worker, mutant),
+            Action::Work(worker) => {
+                state.work(worker, mutant);
+                while self.quick_workers && state.is_working(worker, mutant) {
+                    state.work(worker, mutant);
+                }
+            }
             Action::LeaseEnds => state.redis.lease = 0,
-            Action::Reconcile(run, buyer) => state.reconcile(run, buyer),
-            Action::Sweep(run, buyer) => state.sweep(run, buyer),
+            Action::Reconcile(run, buyer) => {
+                state.reconcile(run, buyer);
+                self.hurry(state, run);
+            }
+            Action::Sweep(run, buyer) => {
+                state.sweep(run, buyer);
+                self.hurry(state, run);
+            }
             Action::Resume(run, turn) => state.resume(run, turn, mutant),
             Action::Orphan(buyer) => state.search_orphans(buyer, mutant),
             Action::FreeSeat => state.redis.seat = Seat::Free,
@@ -208,7 +233,7 @@ fn fail(state: &mut State, fault: Fault) {
             if let Some(replica) = state.replica.take() {
                 state.redis = *replica;
                 state.redis.behind = behind.then(|| state.redis.newest());
-                state.ghost.redis_lost = true;
+                (state.ghost.redis_lost, state.ghost.redis_went_back) = (true, true);
             }
         }
         Fault::Wipe => {

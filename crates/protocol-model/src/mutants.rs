@@ -38,6 +38,8 @@ pub enum Mutant {
     AnyAttemptSettles,
     /// Money goes back before PostgreSQL has the refund.
     RefundBeforeRow,
+    /// The reconciler gives money back that is owed before PostgreSQL has the refund.
+    RefundsAtOnce,
     /// A load reads PostgreSQL before it begins the epoch there.
     EpochAfterLoad,
 }

@@ -15,7 +15,7 @@ pub fn all() -> Vec<Property<World>> {
         Property::<World>::always("no seat is sold twice", |_, state| sold_once(state)),
         Property::<World>::always("a promised sale stays", |_, state| promises_stand(state)),
         Property::<World>::always("a seat is never free while its payment is open", |_, state| {
-            paying_has_its_seat(state) && !state.ghost.stray_charge
+            paying_has_its_seat(state) && claimed_is_taken(state) && !state.ghost.stray_charge
         }),
         Property::<World>::always("payments halt only after a loss", |_, state| {
             !state.redis.halted || state.ghost.database_lost
@@ -60,6 +60,17 @@ fn paying_has_its_seat(state: &State) -> bool {
         let is_open = redis.claims[buyer].is_some_and(|claim| claim.state != ClaimState::Pending);
         !is_open || redis.seat == Seat::Of(buyer)
     })
+}
+
+/// A seat that PostgreSQL has claimed is taken in Redis for the same buyer, or the journal says
+/// what has become of it since. A server that has lost data is loaded or restored first.
+fn claimed_is_taken(state: &State) -> bool {
+    let position = state.postgres.position.unwrap_or_default();
+    let is_lost = state.ghost.redis_lost || state.ghost.database_lost;
+    let behind = state.redis.read(position.id);
+    let is_told = |buyer: usize| behind.iter().any(|entry| entry.fact.buyer == buyer);
+    let is_taken = |buyer: usize| state.redis.seat == Seat::Of(buyer) || is_told(buyer);
+    is_lost || (0..BUYERS).all(|buyer| !state.postgres.claims[buyer] || is_taken(buyer))
 }
 
 /// Nothing is left to do, unless something else goes wrong.

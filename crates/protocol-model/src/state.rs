@@ -108,9 +108,13 @@ pub struct Ghost {
     pub cancelled: [bool; BUYERS],
     /// Redis has lost writes, and no worker has loaded it from PostgreSQL since.
     pub redis_lost: bool,
+    /// Redis has gone back to an earlier state since the start. A mark or a row may have allowed a
+    /// charge before that which nobody waits for afterwards, and its money goes back.
+    pub redis_went_back: bool,
     /// PostgreSQL has lost commits since the start.
     pub database_lost: bool,
-    /// The gateway was asked for money for which no reservation of an intact Redis waited.
+    /// The gateway was asked for money for which no reservation waited, in a Redis that has
+    /// lost nothing.
     pub stray_charge: bool,
     /// What the run has seen, for the `sometimes` properties.
     pub seen: u32,

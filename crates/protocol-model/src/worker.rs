@@ -100,6 +100,11 @@ impl State {
         }
     }
 
+    /// Whether a worker that has the lease has something to do.
+    pub fn is_working(&self, worker: usize, mutant: Option<Mutant>) -> bool {
+        self.workers[worker].work != Work::Idle && self.can_work(worker, mutant)
+    }
+
     /// The next step of a worker.
     pub fn work(&mut self, worker: usize, mutant: Option<Mutant>) {
         let Worker { token, work } = self.workers[worker].clone();

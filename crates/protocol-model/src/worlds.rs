@@ -11,9 +11,31 @@ pub fn failover(mutant: Option<Mutant>) -> World {
     let faults = Faults { failovers: 1, clock_behind: true, ..Faults::default() };
     World {
         confirmations: vec![(0, 0), (1, 0)],
+        cancellations: vec![],
         workers: 1,
+        quick_workers: true,
         reconcilers: 1,
+        quick_reconcilers: true,
         faults,
+        sold: false,
+        mutant,
+        ..World::default()
+    }
+}
+
+/// A buyer pays and may try again. Redis loses the last of its writes between any two steps of the
+/// worker.
+pub fn hole(mutant: Option<Mutant>) -> World {
+    let faults = Faults { failovers: 1, clock_behind: true, ..Faults::default() };
+    World {
+        confirmations: vec![(0, 1)],
+        cancellations: vec![],
+        workers: 1,
+        quick_workers: false,
+        reconcilers: 1,
+        quick_reconcilers: true,
+        faults,
+        sold: false,
         mutant,
         ..World::default()
     }
@@ -24,37 +46,66 @@ pub fn failover(mutant: Option<Mutant>) -> World {
 pub fn zombie(mutant: Option<Mutant>) -> World {
     let faults = Faults { leases: 1, failovers: 1, ..Faults::default() };
     World {
-        confirmations: vec![(0, 0), (1, 0)],
+        confirmations: vec![(0, 1)],
+        cancellations: vec![],
         workers: 2,
+        quick_workers: false,
         reconcilers: 1,
+        quick_reconcilers: true,
         faults,
+        sold: false,
         mutant,
         ..World::default()
     }
 }
 
-/// A buyer pays and the gateway sends no reply, or declines. The node is killed at any step. The
-/// buyer may try again after a withdrawal, and two runs of the reconciler meet.
+/// The gateway sends no reply, or declines. The node is killed at any step. Two runs of the
+/// reconciler meet the call.
 pub fn gateway(mutant: Option<Mutant>) -> World {
-    let faults = Faults { unknown: 2, declines: 1, kills: 1, ..Faults::default() };
+    let faults = Faults { unknown: 1, declines: 1, kills: 1, ..Faults::default() };
     World {
-        confirmations: vec![(0, 1), (1, 0)],
+        confirmations: vec![(0, 1)],
+        cancellations: vec![],
         workers: 1,
+        quick_workers: true,
         reconcilers: 2,
+        quick_reconcilers: false,
         faults,
+        sold: false,
         mutant,
         ..World::default()
     }
 }
 
-/// Redis loses everything at any step, and a worker becomes a zombie.
-pub fn wipe(mutant: Option<Mutant>) -> World {
-    let faults = Faults { leases: 1, wipes: 1, unknown: 1, ..Faults::default() };
+/// Two buyers want the seat, and the gateway sends no reply.
+pub fn rivals(mutant: Option<Mutant>) -> World {
+    let faults = Faults { unknown: 1, ..Faults::default() };
     World {
         confirmations: vec![(0, 1), (1, 0)],
-        workers: 2,
+        cancellations: vec![],
+        workers: 1,
+        quick_workers: true,
         reconcilers: 1,
+        quick_reconcilers: false,
         faults,
+        sold: false,
+        mutant,
+        ..World::default()
+    }
+}
+
+/// Redis loses everything at any step.
+pub fn wipe(mutant: Option<Mutant>) -> World {
+    let faults = Faults { wipes: 1, ..Faults::default() };
+    World {
+        confirmations: vec![(0, 0), (1, 0)],
+        cancellations: vec![],
+        workers: 1,
+        quick_workers: false,
+        reconcilers: 1,
+        quick_reconcilers: true,
+        faults,
+        sold: false,
         mutant,
         ..World::default()
     }
@@ -65,23 +116,46 @@ pub fn promotion(mutant: Option<Mutant>) -> World {
     let faults = Faults { database_losses: 1, ..Faults::default() };
     World {
         confirmations: vec![(0, 1), (1, 0)],
+        cancellations: vec![],
         workers: 1,
+        quick_workers: false,
         reconcilers: 1,
+        quick_reconcilers: true,
         faults,
+        sold: false,
         mutant,
         ..World::default()
     }
 }
 
-/// A buyer gives a bought seat back, and another buyer wants it. Redis loses the last of its
-/// writes, and the gateway sends no reply.
+/// A buyer gives a bought seat back, and another wants it. The gateway sends no reply, and a node
+/// is killed.
 pub fn refund(mutant: Option<Mutant>) -> World {
-    let faults = Faults { failovers: 1, unknown: 1, kills: 1, ..Faults::default() };
+    let faults = Faults { unknown: 1, kills: 1, ..Faults::default() };
     World {
         confirmations: vec![(1, 0)],
         cancellations: vec![0],
         workers: 1,
+        quick_workers: true,
         reconcilers: 1,
+        quick_reconcilers: false,
+        faults,
+        sold: true,
+        mutant,
+        ..World::default()
+    }
+}
+
+/// The same, and Redis loses the last of its writes.
+pub fn refund_failover(mutant: Option<Mutant>) -> World {
+    let faults = Faults { failovers: 1, ..Faults::default() };
+    World {
+        confirmations: vec![(1, 0)],
+        cancellations: vec![0],
+        workers: 1,
+        quick_workers: true,
+        reconcilers: 1,
+        quick_reconcilers: true,
         faults,
         sold: true,
         mutant,
