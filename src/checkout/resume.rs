@@ -58,10 +58,10 @@ impl Resumption {
         tracing::info!(payment = %attempt.payment, ?settled, "an unknown outcome is settled");
         match settled {
             Settled::Confirmed(_) | Settled::Pending(_) => Ok(true),
-            Settled::Owed => {
-                let (refund, money) = owed(attempt);
-                self.refund(attempt, &refund, &money).await
-            }
+            // The journal has the refund. PostgreSQL decides whether the money goes back, because
+            // it may have the sale and Redis may have forgotten it. Then a later round finds the
+            // row of the refund.
+            Settled::Owed => Ok(true),
             // A later attempt has the money, or it is back already. The journal has which.
             Settled::Over | Settled::Asked if approved => Ok(false),
             Settled::Over | Settled::Asked => {
@@ -209,16 +209,4 @@ impl Resumption {
 /// Whether a refund is of all seats that are left of a sale.
 fn is_whole(attempt: &Attempt, money: &Money) -> bool {
     money.part_seats.len() == attempt.seats.len()
-}
-
-/// The refund of all that was charged for seats that can't be given any more.
-fn owed(attempt: &Attempt) -> (Refund, Money) {
-    let refund = Refund { payment: attempt.payment, number: 0, amount: None };
-    let money = Money {
-        attempt: attempt.number,
-        part: attempt.amount,
-        part_seats: attempt.seats.clone(),
-        ..Money::default()
-    };
-    (refund, money)
 }
