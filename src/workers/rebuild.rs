@@ -142,14 +142,17 @@ impl Workers {
             self.drain_all(journal, partition, position, known.unwrap_or(position.epoch)).await?;
         }
         let epoch = known.max(position.map(|position| position.epoch)).unwrap_or_default() + 1;
+        failpoint::reached("load.epoch");
+        // Before the sales are read: from here on PostgreSQL refuses the commit of an earlier owner
+        // that has read entries of a lost tail. A sale that came behind the read would be missing
+        // in Redis.
+        self.store.begin_epoch(partition, epoch).await?;
         let load = self.read_kept(partition).await?;
         failpoint::reached("load.clear");
         self.engine.clear_partition(lease, &load.matches).await?;
         failpoint::reached("load.write");
         self.engine.write_partition(lease, load).await?;
         self.store.install(self.engine.partition_count()).await?;
-        failpoint::reached("load.epoch");
-        self.store.begin_epoch(partition, epoch).await?;
         failpoint::reached("load.open");
         self.engine.open_partition(lease, epoch).await?;
         self.forget_draws(partition);

@@ -91,12 +91,10 @@ impl World {
         let redis = &state.redis;
         for buyer in 0..BUYERS {
             let wants = |call: &Call| call.buyer == buyer && call.at == At::Confirm;
-            let is_new = redis.claims[buyer].is_none() && redis.ended[buyer].is_none();
             // The buyers are alike, so the first one begins.
-            let first = buyer == 0 || redis.claims[0].is_some() || redis.ended[0].is_some();
-            let may = first || state.ghost.redis_lost;
+            let may = !state.ghost.reserved[buyer] && (buyer == 0 || state.ghost.reserved[0]);
             let is_free = redis.open && redis.seat == Seat::Free;
-            if is_free && is_new && may && state.calls.iter().any(wants) {
+            if is_free && may && state.calls.iter().any(wants) {
                 actions.push(Action::Reserve(buyer));
             }
             let is_pending =
@@ -276,7 +274,7 @@ impl Model for World {
                 Some(Row { status, refunding: false, attempt: 1, last, reservation, refunds });
             gateway.money[0] = Money::Charged;
             gateway.approved[0] = 1 << 1;
-            ghost.promised[0] = true;
+            (ghost.reserved[0], ghost.promised[0]) = (true, true);
         }
         let confirm =
             |(buyer, left): &(usize, u8)| Call { buyer: *buyer, left: *left, at: At::Confirm };

@@ -166,6 +166,7 @@ impl State {
 
     /// A hold that became a reservation, in one step.
     pub fn reserve(&mut self, buyer: usize) {
+        self.ghost.reserved[buyer] = true;
         self.redis.seat = Seat::Of(buyer);
         self.redis.claims[buyer] = Some(Claim {
             state: ClaimState::Pending,

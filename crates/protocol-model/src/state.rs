@@ -102,6 +102,8 @@ pub struct Faults {
 /// What happened, for the properties only. No party reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Ghost {
+    /// By buyer: the seat was reserved. Another reservation would have another id.
+    pub reserved: [bool; BUYERS],
     /// By buyer: a response was 200.
     pub promised: [bool; BUYERS],
     /// By buyer: the buyer asked for the money back.

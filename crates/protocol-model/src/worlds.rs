@@ -5,10 +5,9 @@ use crate::model::World;
 use crate::mutants::Mutant;
 use crate::state::Faults;
 
-/// Two buyers want the seat. Redis loses the last of its writes at any step, once, with a new
-/// server whose clock is right or behind.
+/// Two buyers want the seat. Redis loses the last of its writes at any step, once.
 pub fn failover(mutant: Option<Mutant>) -> World {
-    let faults = Faults { failovers: 1, clock_behind: true, ..Faults::default() };
+    let faults = Faults { failovers: 1, ..Faults::default() };
     World {
         confirmations: vec![(0, 0), (1, 0)],
         cancellations: vec![],
@@ -23,12 +22,12 @@ pub fn failover(mutant: Option<Mutant>) -> World {
     }
 }
 
-/// A buyer pays and may try again. Redis loses the last of its writes between any two steps of the
-/// worker.
+/// A buyer pays. Redis loses the last of its writes between any two steps of the worker. The
+/// clock of the new server is right, or behind.
 pub fn hole(mutant: Option<Mutant>) -> World {
     let faults = Faults { failovers: 1, clock_behind: true, ..Faults::default() };
     World {
-        confirmations: vec![(0, 1)],
+        confirmations: vec![(0, 0)],
         cancellations: vec![],
         workers: 1,
         quick_workers: false,
@@ -41,7 +40,7 @@ pub fn hole(mutant: Option<Mutant>) -> World {
     }
 }
 
-/// As before, and a worker loses its lease at any step. It wakes at any later step, when another
+/// The buyer may try again, and a worker loses its lease at any step. It wakes at any later step, when another
 /// worker has the partition.
 pub fn zombie(mutant: Option<Mutant>) -> World {
     let faults = Faults { leases: 1, failovers: 1, ..Faults::default() };
@@ -98,9 +97,26 @@ pub fn rivals(mutant: Option<Mutant>) -> World {
 pub fn wipe(mutant: Option<Mutant>) -> World {
     let faults = Faults { wipes: 1, ..Faults::default() };
     World {
-        confirmations: vec![(0, 0), (1, 0)],
+        confirmations: vec![(0, 1), (1, 0)],
         cancellations: vec![],
         workers: 1,
+        quick_workers: true,
+        reconcilers: 1,
+        quick_reconcilers: false,
+        faults,
+        sold: false,
+        mutant,
+        ..World::default()
+    }
+}
+
+/// The same between any two steps of a load, with a worker that loses its lease and wakes later.
+pub fn load(mutant: Option<Mutant>) -> World {
+    let faults = Faults { leases: 1, wipes: 1, ..Faults::default() };
+    World {
+        confirmations: vec![(0, 0), (1, 0)],
+        cancellations: vec![],
+        workers: 2,
         quick_workers: false,
         reconcilers: 1,
         quick_reconcilers: true,

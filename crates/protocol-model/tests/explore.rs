@@ -53,8 +53,14 @@ fn rivals_for_a_seat() {
 
 #[test]
 fn a_wiped_redis() {
-    let seen = [Seen::Loaded, Seen::Conflict];
+    let seen = [Seen::Loaded, Seen::Owed, Seen::Asked];
     keeps_all("wipe", worlds::wipe, &seen);
+}
+
+#[test]
+fn a_load_with_a_zombie() {
+    let seen = [Seen::Loaded, Seen::Fenced, Seen::LoadedTwice];
+    keeps_all("load", worlds::load, &seen);
 }
 
 #[test]
@@ -71,6 +77,6 @@ fn a_refund() {
 
 #[test]
 fn a_refund_and_a_failover() {
-    let seen = [Seen::Back, Seen::Loaded];
+    let seen = [Seen::Back, Seen::Loaded, Seen::Orphan];
     keeps_all("refund_failover", worlds::refund_failover, &seen);
 }
