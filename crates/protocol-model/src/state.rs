@@ -177,8 +177,6 @@ pub enum Seen {
     Told,
     /// A fact was written again or late, and had no effect.
     Stale,
-    /// An interrupted load was ended by another worker.
-    LoadedTwice,
     /// A search for orphans settled something.
     Orphan,
 }

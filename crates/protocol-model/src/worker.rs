@@ -190,9 +190,6 @@ impl State {
                 }
             }
             Agreement::NotLoaded | Agreement::RedisLost => {
-                if !self.redis.open && self.redis.epoch > 0 {
-                    self.see(Seen::LoadedTwice);
-                }
                 self.redis.open = false;
                 Work::Closed { known: self.redis.epoch }
             }

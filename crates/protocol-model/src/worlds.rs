@@ -40,12 +40,29 @@ pub fn hole(mutant: Option<Mutant>) -> World {
     }
 }
 
-/// The buyer may try again, and a worker loses its lease at any step. It wakes at any later step, when another
-/// worker has the partition.
+/// The buyer may try again. The server of a failover does not know the lease of the first worker,
+/// so another takes the partition, and the first one wakes at any later step.
 pub fn zombie(mutant: Option<Mutant>) -> World {
-    let faults = Faults { leases: 1, failovers: 1, ..Faults::default() };
+    let faults = Faults { failovers: 1, ..Faults::default() };
     World {
         confirmations: vec![(0, 1)],
+        cancellations: vec![],
+        workers: 2,
+        quick_workers: false,
+        reconcilers: 1,
+        quick_reconcilers: true,
+        faults,
+        sold: false,
+        mutant,
+        ..World::default()
+    }
+}
+
+/// Two buyers, and a worker loses its lease at any step, while all servers are well.
+pub fn takeover(mutant: Option<Mutant>) -> World {
+    let faults = Faults { leases: 1, ..Faults::default() };
+    World {
+        confirmations: vec![(0, 0), (1, 0)],
         cancellations: vec![],
         workers: 2,
         quick_workers: false,
@@ -114,7 +131,7 @@ pub fn wipe(mutant: Option<Mutant>) -> World {
 pub fn load(mutant: Option<Mutant>) -> World {
     let faults = Faults { leases: 1, wipes: 1, ..Faults::default() };
     World {
-        confirmations: vec![(0, 0), (1, 0)],
+        confirmations: vec![(0, 0)],
         cancellations: vec![],
         workers: 2,
         quick_workers: false,

@@ -35,8 +35,14 @@ fn a_failover_between_the_steps_of_a_worker() {
 
 #[test]
 fn a_zombie_and_a_failover() {
-    let seen = [Seen::Fenced, Seen::Moved, Seen::LoadedTwice];
+    let seen = [Seen::Fenced, Seen::Moved, Seen::Orphan];
     keeps_all("zombie", worlds::zombie, &seen);
+}
+
+#[test]
+fn a_worker_that_loses_its_lease() {
+    let seen = [Seen::Fenced, Seen::Moved, Seen::Resumed];
+    keeps_all("takeover", worlds::takeover, &seen);
 }
 
 #[test]
@@ -59,7 +65,7 @@ fn a_wiped_redis() {
 
 #[test]
 fn a_load_with_a_zombie() {
-    let seen = [Seen::Loaded, Seen::Fenced, Seen::LoadedTwice];
+    let seen = [Seen::Loaded, Seen::Fenced, Seen::Moved];
     keeps_all("load", worlds::load, &seen);
 }
 

@@ -20,7 +20,7 @@ fn no_primary_key() {
 
 #[test]
 fn announces_first() {
-    breaks(worlds::zombie, Mutant::AnnouncesFirst);
+    breaks(worlds::takeover, Mutant::AnnouncesFirst);
 }
 
 #[test]
@@ -30,12 +30,12 @@ fn unknown_is_declined() {
 
 #[test]
 fn no_position() {
-    breaks(worlds::zombie, Mutant::NoPosition);
+    breaks(worlds::takeover, Mutant::NoPosition);
 }
 
 #[test]
 fn no_fence() {
-    breaks(worlds::zombie, Mutant::NoFence);
+    breaks(worlds::load, Mutant::NoFence);
 }
 
 #[test]
