@@ -10,6 +10,9 @@ use crate::worker::Work;
 
 /// Facts about a payment that PostgreSQL does not have. With as many, no new run begins.
 const FACTS_MAX: usize = 1;
+/// The same for all its facts in the journal, whose ids are below the position of PostgreSQL when
+/// the clock of Redis is behind.
+const KEPT_MAX: usize = 4;
 
 /// One run over a payment. It may pause between any two steps, also when its worker has lost its
 /// lease meanwhile, because no lease protects these steps.
@@ -80,8 +83,11 @@ impl State {
     /// stops that, because the journal would grow without an end.
     fn has_few_facts(&self, buyer: usize) -> bool {
         let position = self.postgres.position.unwrap_or_default();
-        let behind = self.redis.read(position.id);
-        behind.iter().filter(|entry| entry.fact.buyer == buyer).count() < FACTS_MAX
+        let facts = |after: u16| {
+            let entries = self.redis.read(after);
+            entries.iter().filter(|entry| entry.fact.buyer == buyer).count()
+        };
+        facts(position.id) < FACTS_MAX && facts(0) < KEPT_MAX
     }
 
     /// `charges_once` would look this payment up, and find money that its row does not have.

@@ -5,9 +5,10 @@ use crate::model::World;
 use crate::mutants::Mutant;
 use crate::state::Faults;
 
-/// Two buyers want the seat. Redis loses the last of its writes at any step, once.
+/// Two buyers want the seat. Redis loses the last of its writes at any step, once. The clock of
+/// the new server is right, or behind.
 pub fn failover(mutant: Option<Mutant>) -> World {
-    let faults = Faults { failovers: 1, ..Faults::default() };
+    let faults = Faults { failovers: 1, clock_behind: true, ..Faults::default() };
     World {
         confirmations: vec![(0, 0), (1, 0)],
         cancellations: vec![],
