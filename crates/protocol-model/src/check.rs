@@ -12,7 +12,7 @@ const THREADS: usize = 2;
 #[derive(Debug)]
 pub struct Explored {
     pub states: usize,
-    /// The length of the longest way that was followed, in states.
+    /// The length of the longest way that was followed, in actions.
     pub depth: usize,
     pub took: Duration,
     /// The broken promises, each with a way to a state that breaks it. Without any, all states were
@@ -28,7 +28,7 @@ pub fn explore(world: &World) -> Explored {
     let found = checker.discoveries().into_iter();
     Explored {
         states: checker.unique_state_count(),
-        depth: checker.max_depth(),
+        depth: checker.max_depth().saturating_sub(1),
         took: begun.elapsed(),
         broken: found.map(|(promise, path)| (promise, path.into_actions())).collect(),
     }
