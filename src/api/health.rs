@@ -168,6 +168,8 @@ impl Health {
             }
         });
         let partitions = futures::future::join_all(looks).await;
+        let away = partitions.iter().filter(|state| **state != Condition::Serves).count();
+        metrics::gauge!("grandstand_partitions_away").set(away as f64);
         let mut seen = self.seen.lock();
         if partitions.iter().any(|state| *state != Condition::NoAnswer) {
             seen.redis_at = Some(Instant::now());
@@ -177,7 +179,9 @@ impl Health {
 
     async fn look_at_database(&self, store: &Store) {
         let reply = tokio::time::timeout(LOOK_TIMEOUT, store.ping()).await;
-        self.seen.lock().database = matches!(reply, Ok(Ok(())));
+        let replies = matches!(reply, Ok(Ok(())));
+        metrics::gauge!("grandstand_database_away").set(if replies { 0.0 } else { 1.0 });
+        self.seen.lock().database = replies;
     }
 
     /// Looks once at everything.

@@ -30,6 +30,8 @@ pub(super) const HELP: &[(&str, Kind, &str)] = &[
     ("grandstand_journal_backlog_entries", Gauge, "Entries that PostgreSQL does not have yet."),
     ("grandstand_journal_backlog_seconds", Gauge, "Age of the oldest of these entries."),
     ("grandstand_dead_letters_total", Counter, "Facts that PostgreSQL has refused."),
+    ("grandstand_partitions_away", Gauge, "Partitions that do not serve everything."),
+    ("grandstand_database_away", Gauge, "1 while PostgreSQL does not reply, else 0."),
     ("grandstand_partitions_halted", Gauge, "Partitions in which payments have stopped."),
     ("grandstand_partitions_rebuilt_total", Counter, "Partitions loaded from PostgreSQL."),
     ("grandstand_clock_jumps_total", Counter, "Jumps of the clock of Redis."),
