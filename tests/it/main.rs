@@ -19,12 +19,15 @@ mod api_messages;
 mod api_shared;
 mod api_text;
 mod api_users;
+#[cfg(target_os = "linux")]
+mod balancer;
 mod challenge;
 mod chaos;
 mod clock;
 mod clock_shared;
 mod cluster;
 mod commands_wait;
+mod containers;
 mod dead_letters;
 #[cfg(target_os = "linux")]
 mod disk_full;
