@@ -38,6 +38,7 @@ test: ## Run everything that must pass: format, lints, tests, features, scripts,
 	@$(stage) scripts scripts/setup_test
 	@$(stage) commits scripts/commits_test
 	@$(stage) mutants scripts/mutants check
+	@$(stage) deploy .schemathesis/bin/python scripts/deploy_test
 	@if [ -f web/package.json ]; then $(stage) browser scripts/web_test; fi
 
 api: ## Generate web/openapi.json and the page's types, after a change of the API

@@ -125,8 +125,13 @@ fn written() -> Vec<Source> {
         "commits_test",
         "secrets",
         "postgres-roles",
+        "redis-cluster",
+        "deploy_test",
+        "scale",
+        "capacity",
     ];
     all.extend(scripts.map(|name| read(&format!("scripts/{name}"))));
+    all.extend(files(&["docs/deploy"], &["yaml", "yml", "conf"]));
     all.extend(["Makefile", "Cargo.toml", "Dockerfile", "compose.yaml", ".ci/run"].map(read));
     all.extend(documents());
     all
