@@ -79,7 +79,7 @@ impl Visit<'_> {
                 Ask { key: &key, fixture: &fixture, about, ..Ask::post(act, path, body.clone()) };
             outcome = self.person.call(node, ask).await;
             match &outcome {
-                Outcome::Unknown(_) | Outcome::Refused(503 | 504 | 502, _) => {
+                Outcome::Unknown(_) | Outcome::Refused(502..=504, _) => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Outcome::Done(_) if self.rng.usize(..8) == 0 => {} // twice the same

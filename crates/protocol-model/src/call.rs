@@ -174,11 +174,11 @@ impl State {
             At::Confirm => self.begin(call, mutant),
             At::Waiting { attempt, .. } => {
                 let stands = self.standing(buyer, attempt) == Some(Status::InProgress);
-                if !self.redis.open && !(turn == Turn::Go && stands) {
+                if self.redis.open || (turn == Turn::Go && stands) {
+                    self.look_for_claim(call, attempt, turn, mutant)
+                } else {
                     // Redis gives no reply, so the call ends with an error.
                     At::Answered
-                } else {
-                    self.look_for_claim(call, attempt, turn, mutant)
                 }
             }
             At::Charging { attempt } => match self.charge(buyer, attempt, turn) {

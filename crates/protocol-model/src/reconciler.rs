@@ -289,7 +289,8 @@ impl State {
         self.see(Seen::Orphan);
         match self.orphan_step(buyer) {
             Some(Some(outcome)) => {
-                if self.settle_payment(buyer, claim.attempt, outcome, mutant) == Settled::Asked {
+                let settled = self.settle_payment(buyer, claim.attempt, outcome, mutant);
+                if settled == Settled::Asked {
                     self.tell_begin(buyer);
                 }
             }

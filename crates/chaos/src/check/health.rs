@@ -7,8 +7,9 @@ use std::time::Duration;
 /// People can buy again within this time: that of the slowest failure, with a debug build on a
 /// busy machine.
 const RECOVERED: Duration = Duration::from_secs(30);
-/// How many more files and threads there may be in the end.
-const MORE: u64 = 12;
+/// How many more files and threads there may be in the end. A worker that has taken over all
+/// partitions has more connections than before.
+const MORE: u64 = 40;
 /// How much more memory, in KB: caches of maps fill during a run.
 const MORE_KB: u64 = 100_000;
 
@@ -52,7 +53,7 @@ mod tests {
     #[test]
     fn each_illness_is_found() {
         assert_eq!(check(&fair()), vec![]);
-        let sizes = vec![("api-0".to_owned(), [20, 9, 50_000], [40, 9, 50_000])];
+        let sizes = vec![("api-0".to_owned(), [20, 9, 50_000], [61, 9, 50_000])];
         let ill = [
             (17, Evidence { verify: "seat 1".to_owned(), ..fair() }),
             (21, Evidence { dead_letters: 2, poison: 1, ..fair() }),

@@ -81,8 +81,12 @@ fn first_try(evidence: &Evidence, call: &Call) -> Duration {
     evidence.calls.iter().filter(same).map(|other| other.begun).min().unwrap_or(call.begun)
 }
 
-/// A sale that nobody cancelled has no end.
+/// A sale that nobody cancelled has no end; another one ends with the cancellation.
 fn until_sold<'a>(evidence: &'a Evidence, mut held: Held<'a>) -> Held<'a> {
+    let ids = &held.reservations;
+    let ends = evidence.calls.iter().filter(|call| call.act == Act::Cancel);
+    let ends = ends.filter(|call| ids.contains(&&*call.about)).map(|call| call.begun);
+    held.to = ends.min().map_or(held.to, |cancelled| held.to.min(cancelled));
     let sold = |id: &str| {
         evidence.reservations.get(id).is_some_and(|row| row.status == "CONFIRMED")
             && !may_be_cancelled(evidence, id)
@@ -222,6 +226,14 @@ mod tests {
         assert_eq!(invariants(&evidence), [0; 0]);
         evidence.calls.push(later(held(3, "h4", &[2]), 60_000));
         assert_eq!(invariants(&evidence), [8], "seat 2 was sold");
+    }
+
+    #[test]
+    fn a_seat_may_be_held_again_after_a_cancellation() {
+        let mut evidence = fair();
+        evidence.calls.push(later(done(call(Act::Cancel, 0, "r1"), json!({})), 500));
+        evidence.calls.push(later(held(1, "h2", &[2]), 1_000));
+        assert_eq!(invariants(&evidence), [0; 0]);
     }
 
     #[test]
