@@ -9,8 +9,7 @@ export default defineConfig({
   // Long, for machines that draw in software and compile meanwhile. It costs nothing, because waits end on conditions.
   timeout: 120_000,
   expect: { timeout: 20_000 },
-  // Each has a server of its own. A test mostly waits for the page, so two of them fit on two cores.
-  workers: 2,
+  workers: 1,
   reporter: 'list',
   use: {
     locale: 'en-GB',
