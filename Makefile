@@ -19,7 +19,7 @@ test_threads := $(shell cores=$$(getconf _NPROCESSORS_ONLN) && \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test api features fuzz sbom advisories chaos bench bench-peers load lint fmt doc clean
+.PHONY: help run test api features fuzz sbom advisories breaker chaos bench bench-peers load lint fmt doc clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,7 @@ test: ## Run everything that must pass: format, lints, tests, features, scripts,
 	@$(stage) lint $(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(stage) supply scripts/supply check
 	@$(stage) tests env RUST_TEST_THREADS=$(test_threads) $(CARGO) test --locked --no-fail-fast
+	@$(stage) breaker $(MAKE) --no-print-directory breaker ARGS="--seeds 1,2,3 --seconds 15"
 	@$(stage) scripts scripts/setup_test
 	@$(stage) commits scripts/commits_test
 	@$(stage) mutants scripts/mutants check
@@ -63,9 +64,15 @@ advisories: ## Look for known weaknesses of dependencies; needs the network and 
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny@0.20.2
 	@$(CARGO) deny check advisories
 
+breaker: ## Break a private installation at random, and check each promise (ARGS="--seeds 1..20")
+	@scripts/setup run
+	@$(CARGO) build --locked --bin grandstand --bin grandstand-chaos
+	@$(target_dir)/debug/grandstand-chaos $(or $(ARGS),--seeds 1..40 --seconds 60 --see-all)
+
 chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests with this in their name)
 	@scripts/setup run
 	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
+	@$(if $(ARGS),,$(MAKE) --no-print-directory breaker)
 
 bench: ## Run the benches, for up to a quarter of an hour (ARGS=engine_hold for one of them)
 	@scripts/setup run

@@ -151,9 +151,9 @@ async fn a_worker_that_is_paused_before_it_opens_opens_nothing() {
     paused_in_a_load("load.open").await;
 }
 
-/// The journal has lost its tail. The last owner of the partition has read entries of that tail, and
-/// its commit comes while the next owner loads. If it succeeded behind the read of the sales, Redis
-/// would show seats as free that PostgreSQL has claimed, and nobody would notice.
+/// The journal has lost its tail. The last owner of the partition has read entries of that tail,
+/// and its commit comes while the next owner loads. If it succeeded behind the read of the sales,
+/// Redis would show seats as free that PostgreSQL has claimed, and nobody would notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_slow_commits_nothing_while_another_loads() {
     let fenced = Fenced::start().await;

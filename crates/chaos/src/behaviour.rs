@@ -1,9 +1,9 @@
 //! What people do: buy, walk away, give back, cancel, repeat themselves, and try what they must
 //! not.
 
+use crate::fixture::Fixture;
 use crate::history::{Act, Outcome};
 use crate::person::{Ask, Person};
-use crate::sale::Fixture;
 use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use std::time::Duration;
 const TRIES: usize = 5;
 /// A person looks for the outcome of a payment this often.
 const LOOKS: usize = 40;
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// A visit of one person to one match.
 pub(crate) struct Visit<'a> {
@@ -68,8 +68,8 @@ impl Visit<'_> {
         self.rng.usize(..2)
     }
 
-    /// Makes a call. When there is no response, it is repeated with the same key at any node. Sometimes
-    /// a person repeats a call that has succeeded.
+    /// Makes a call. When there is no response, it is repeated with the same key at any node.
+    /// Sometimes a person repeats a call that has succeeded.
     async fn insist(&mut self, act: Act, path: &str, body: Value, about: &str) -> Outcome {
         let (key, fixture) = (self.key(), self.fixture.id.clone());
         let mut outcome = Outcome::Unknown("not sent".to_owned());
@@ -80,7 +80,7 @@ impl Visit<'_> {
             outcome = self.person.call(node, ask).await;
             match &outcome {
                 Outcome::Unknown(_) | Outcome::Refused(502..=504, _) => {
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 Outcome::Done(_) if self.rng.usize(..8) == 0 => {} // twice the same
                 _ => break,
@@ -187,7 +187,7 @@ impl Visit<'_> {
             if self.rng.usize(..30) == 0 {
                 return false; // has no patience, and never learns the outcome
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
         false
     }
@@ -206,7 +206,7 @@ impl Visit<'_> {
                 Outcome::Unknown(_) | Outcome::Accepted(_) | Outcome::Refused(502..=504, _) => {}
                 Outcome::Done(_) | Outcome::Refused(..) => return,
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 }

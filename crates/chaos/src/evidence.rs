@@ -40,7 +40,7 @@ pub(crate) struct Window {
 }
 
 /// A watcher sees a change within this time, with a debug build on a busy machine.
-const SEEN_WITHIN: Duration = Duration::from_secs(3);
+const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Everything that the checks look at.
 #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ impl Evidence {
         for view in &self.views {
             for pair in view.shown.windows(2) {
                 if pair[1].position.0 > pair[0].position.0 {
-                    loads.push(pair[1].at + SEEN_WITHIN);
+                    loads.push(pair[1].at + FRAME_TIMEOUT);
                 }
             }
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// PostgreSQL must have a loss mended within this time.
-const RESTORED: Duration = Duration::from_secs(60);
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the faults that are going on need at their ends.
 #[derive(Default)]
@@ -270,7 +270,7 @@ async fn put_back(world: &mut World) -> Result<()> {
     loop {
         match world.command(&["restore"]).await {
             Ok(_) => return Ok(()),
-            Err(error) if begun.elapsed() > RESTORED => return Err(error),
+            Err(error) if begun.elapsed() > RESTORE_TIMEOUT => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     }

@@ -7,6 +7,7 @@ mod check;
 mod crowd;
 mod evidence;
 mod fault;
+mod fixture;
 mod history;
 mod inject;
 mod person;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A client waits this long; a node ends each request after 15 s.
-const PATIENCE: Duration = Duration::from_secs(20);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that nobody uses are closed soon, so that the checks can count those that leak.
-const IDLE: Duration = Duration::from_secs(2);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The password of everybody.
 const PASSWORD: &str = "a password of the breaker";
 
@@ -39,7 +39,10 @@ pub(crate) struct Ask<'a> {
 
 impl Person {
     pub(crate) fn new(number: usize, history: Arc<History>, doors: Arc<Vec<String>>) -> Self {
-        let http = reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE).build();
+        let http = reqwest::Client::builder()
+            .timeout(CALL_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build();
         let http = http.unwrap_or_default();
         let email = format!("person-{number}@chaos.example");
         let password = PASSWORD.to_owned();

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 /// How long the supervisor waits before it starts a process again that has ended by itself.
-const PAUSE: Duration = Duration::from_millis(300);
+const START_PAUSE: Duration = Duration::from_millis(300);
 
 /// How a process is started.
 #[derive(Clone)]
@@ -128,7 +128,7 @@ async fn supervise(
             let order = tokio::select! {
                 _ = child.wait() => {
                     deaths.fetch_add(1, Relaxed);
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(START_PAUSE).await;
                     continue 'start;
                 }
                 order = inbox.recv() => order,

@@ -173,7 +173,8 @@ pub(crate) fn summary(runs: &[Finished]) -> String {
 /// The same for machines.
 pub(crate) fn as_json(runs: &[Finished]) -> serde_json::Value {
     let run = |run: &Finished| {
-        let violation = |violation: &Violation| json!({"invariant": violation.invariant, "what": violation.what});
+        let violation =
+            |found: &Violation| json!({"invariant": found.invariant, "what": found.what});
         json!({
             "schedule": run.schedule,
             "violations": run.violations.iter().map(violation).collect::<Vec<_>>(),

@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Every payment has its outcome, and the servers agree, within this time after the last fault.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A purchase must be possible within this time, or the run counts as one that never recovered.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 /// What a fault does may be seen this long after its end: the time of a failover.
-const AFTER: Duration = Duration::from_secs(6);
+const AFTER_WINDOW: Duration = Duration::from_secs(6);
 
 /// Plays a schedule on servers of its own. Logs are in `dir`.
 pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Finished> {
@@ -111,7 +111,7 @@ async fn settled(world: &World, schedule: &Schedule) -> Result<()> {
         if only_poison {
             return Ok(());
         }
-        if begun.elapsed() > SETTLED {
+        if begun.elapsed() > SETTLE_TIMEOUT {
             return Err(error);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -164,7 +164,8 @@ fn poison(schedule: &Schedule) -> usize {
 }
 
 fn windows(happened: &[Happened], which: impl Fn(&Fault) -> bool) -> Vec<Window> {
-    let window = |happened: &Happened| Window { from: happened.from, to: happened.to + AFTER };
+    let window =
+        |happened: &Happened| Window { from: happened.from, to: happened.to + AFTER_WINDOW };
     happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
 }
 

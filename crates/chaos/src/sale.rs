@@ -1,6 +1,7 @@
-//! The matches of a run, and the people who go there.
+//! The sale of a run, and the people who go there.
 
 use crate::behaviour::Visit;
+use crate::fixture::{Fixture, SEATS, plan};
 use crate::history::{Act, History, Outcome};
 use crate::person::{Ask, Person};
 use crate::world::ADMIN;
@@ -12,23 +13,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Seats of each match: few, so that people want the same ones.
-const SEATS: u32 = 60;
-const SEATS_OF_ROW: u32 = 20;
-/// The price of a seat, in KRW.
-pub(crate) const PRICE: i64 = 10_000;
 /// People at the same time.
 pub(crate) const PEOPLE: usize = 24;
 /// A new match begins this often, because seats run out.
-const MATCH_EVERY: Duration = Duration::from_secs(15);
-
-/// A match on sale.
-#[derive(Debug, Clone)]
-pub(crate) struct Fixture {
-    pub(crate) id: String,
-    /// Seats 1 to this number, all in block 1.
-    pub(crate) seats: u32,
-}
+const MATCH_INTERVAL: Duration = Duration::from_secs(15);
 
 /// All that clients need.
 #[derive(Clone)]
@@ -54,7 +42,7 @@ impl Sale {
             bail!("the administrator can't log in");
         }
         let site = id_of(&create(&administrator, "/api/admin/sites", plan()).await?);
-        let matches = 1 + length.as_secs() / MATCH_EVERY.as_secs();
+        let matches = 1 + length.as_secs() / MATCH_INTERVAL.as_secs();
         let mut fixtures = Vec::new();
         for _ in 0..matches {
             let body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
@@ -90,7 +78,7 @@ impl Sale {
 
     /// The match that everybody wants at this time.
     pub(crate) fn current(&self) -> &Fixture {
-        let number = self.history.now().as_secs() / MATCH_EVERY.as_secs();
+        let number = self.history.now().as_secs() / MATCH_INTERVAL.as_secs();
         &self.fixtures[(number as usize).min(self.fixtures.len() - 1)]
     }
 
@@ -125,22 +113,4 @@ async fn create(administrator: &Person, path: &str, body: Value) -> Result<Value
 
 fn id_of(data: &Value) -> String {
     data["id"].as_str().unwrap_or_default().to_owned()
-}
-
-/// A house of one block, so that the map of the block is the map of the match.
-fn plan() -> Value {
-    let rows = SEATS / SEATS_OF_ROW;
-    let row = |number: u32| {
-        let y = f64::from(number);
-        json!({"label": (number + 1).to_string(), "firstSeatId": 1 + number * SEATS_OF_ROW,
-            "seats": SEATS_OF_ROW, "from": [0.0, y], "to": [f64::from(SEATS_OF_ROW - 1), y]})
-    };
-    json!({
-        "name": "Breaker Ground", "focus": [5.0, -2.0],
-        "grades": [{"code": "ALL", "name": "All", "price": PRICE, "color": "#1144cc"}],
-        "areas": [{"id": 1, "name": "All", "sections": [{"id": 1, "name": "All", "blocks": [
-            {"id": 1, "name": "101", "grade": "ALL",
-             "outline": [[-1.0, -1.0], [20.0, -1.0], [20.0, f64::from(rows)], [-1.0, f64::from(rows)]],
-             "rows": (0..rows).map(row).collect::<Vec<_>>()}]}]}]
-    })
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A stream without an event for this long is opened again; a heartbeat comes each 10 s.
-const SILENCE: Duration = Duration::from_secs(25);
-const PAUSE: Duration = Duration::from_millis(300);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(25);
+const OPEN_PAUSE: Duration = Duration::from_millis(300);
 /// The number of events after which a watcher that fails on purpose opens its stream again.
 const LEAVES_AFTER: usize = 25;
 
@@ -61,7 +61,7 @@ pub(crate) async fn watch(
             () = follow(&sale, &url, leaves, &view) => {}
             () = stop.cancelled() => return,
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(OPEN_PAUSE).await;
     }
 }
 
@@ -78,7 +78,7 @@ async fn follow(sale: &Sale, url: &str, leaves: bool, view: &Shared) {
     }
     view.lock().connections += 1;
     let (mut body, mut text, mut events) = (reply.bytes_stream(), String::new(), 0);
-    while let Ok(Some(Ok(part))) = tokio::time::timeout(SILENCE, body.next()).await {
+    while let Ok(Some(Ok(part))) = tokio::time::timeout(SILENCE_TIMEOUT, body.next()).await {
         text.push_str(&String::from_utf8_lossy(&part));
         while let Some((event, rest)) = text.split_once("\n\n") {
             view.lock().take(sale.history.now(), event);

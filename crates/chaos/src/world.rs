@@ -25,7 +25,7 @@ pub(crate) const SEATS_MAX: usize = 4;
 /// Room for the data of PostgreSQL, in MB.
 const DISK_MB: u32 = 512;
 /// All processes are ready within this time, in a debug build on a busy machine.
-const READY: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) const PROCESSES: [Process; 4] =
     [Process::Api(0), Process::Api(1), Process::Worker(0), Process::Worker(1)];
@@ -134,7 +134,7 @@ impl World {
                 if http.get(&url).send().await.is_ok_and(|reply| reply.status() == 200) {
                     break;
                 }
-                if begun.elapsed() > READY {
+                if begun.elapsed() > READY_TIMEOUT {
                     bail!("node {node} is not ready; see the logs in {}", self.dir.display());
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,5 +1,5 @@
 /* Shifts the wall clock of the program that it is preloaded into: by the number of milliseconds,
- * a signed 64-bit integer, at the start of the file that GRANDSTAND_TEST_CLOCK names. The file may
+ * a signed 64-bit integer, at the start of the file that FAULTS_CLOCK_FILE names. The file may
  * change while the program runs. The monotonic clock stays as it is. It asks the kernel itself,
  * because looking the real functions up needs memory, and Redis brings its own allocator. */
 #define _GNU_SOURCE
@@ -14,7 +14,7 @@
 static volatile const long long *shift_ms;
 
 __attribute__((constructor)) static void open_clock(void) {
-    const char *path = getenv("GRANDSTAND_TEST_CLOCK");
+    const char *path = getenv("FAULTS_CLOCK_FILE");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return;
     void *mapped = mmap(NULL, sizeof(long long), PROT_READ, MAP_SHARED, file, 0);

@@ -28,7 +28,7 @@ impl Clock {
         let variable = |name: &str, path: &Path| (name.to_owned(), path.as_os_str().to_owned());
         vec![
             variable("LD_PRELOAD", &self.dir.path().join("clock.so")),
-            variable("GRANDSTAND_TEST_CLOCK", &self.file()),
+            variable("FAULTS_CLOCK_FILE", &self.file()),
         ]
     }
 

@@ -1,7 +1,7 @@
 /* Remembers how much of each file is on the disk: after each fsync and fdatasync, the length of
  * the file is written to a file beside it, with the ending `.on-disk`. Whoever emulates a loss of
  * power kills the server and cuts its files to these lengths. Before each of these calls it waits
- * for the number of microseconds at the start of the file that GRANDSTAND_TEST_DISK names, as a
+ * for the number of microseconds at the start of the file that FAULTS_DISK_FILE names, as a
  * slow disk does. Files that were never written to the disk have no such file beside them. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 static volatile const long long *wait_us;
 
 __attribute__((constructor)) static void open_disk(void) {
-    const char *path = getenv("GRANDSTAND_TEST_DISK");
+    const char *path = getenv("FAULTS_DISK_FILE");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return;
     void *mapped = mmap(NULL, sizeof(long long), PROT_READ, MAP_SHARED, file, 0);

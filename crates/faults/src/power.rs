@@ -25,12 +25,12 @@ impl Disk {
         disk
     }
 
-    /// What makes a private Redis use this disk. Its file is never written anew, because only
-    /// appended files can be cut.
+    /// What makes a private Redis use this disk. Redis does not write its file from the start
+    /// again, because only appended files can be cut.
     pub fn extras(&self) -> RedisExtras {
         let environment = vec![
             ("LD_PRELOAD".to_owned(), self.library.as_os_str().to_owned()),
-            ("GRANDSTAND_TEST_DISK".to_owned(), OsString::from(self.file())),
+            ("FAULTS_DISK_FILE".to_owned(), OsString::from(self.file())),
         ];
         let arguments = vec!["--auto-aof-rewrite-percentage".to_owned(), "0".to_owned()];
         RedisExtras { environment, arguments, ..RedisExtras::default() }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 /// How long a server may take to reply. MIGRATE of a large key is the slowest command here.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a server replied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub async fn ask(port: u16, words: &[&str]) -> Result<Reply, String> {
         stream.write_all(command.as_bytes()).await?;
         read(&mut stream).await
     };
-    match tokio::time::timeout(PATIENCE, exchange).await {
+    match tokio::time::timeout(REPLY_TIMEOUT, exchange).await {
         Ok(Ok(Reply::Error(text))) => Err(text),
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(error)) => Err(error.to_string()),

@@ -2,14 +2,8 @@
 //! PostgreSQL, as a model that a checker explores completely. `docs/MODEL.md` says what each part
 //! stands for, and how to read a counterexample.
 
-pub mod call;
 pub mod check;
 pub mod model;
 pub mod mutants;
-pub mod postgres;
-pub mod properties;
-pub mod reconciler;
-pub mod redis;
 pub mod state;
-pub mod worker;
 pub mod worlds;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// People can buy again within this time: that of the slowest failure, with a debug build on a
 /// busy machine.
-const RECOVERED: Duration = Duration::from_secs(30);
+const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// How many more files and threads there may be in the end. A worker that has taken over all
 /// partitions has more connections than before.
 const MORE: u64 = 40;
@@ -28,7 +28,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     }
     match evidence.recovery {
         None => found.push(Violation::new(23, "nothing could be bought after all faults")),
-        Some(time) if time > RECOVERED => {
+        Some(time) if time > RECOVERY_MAX => {
             found.push(Violation::new(23, format!("people could buy again only after {time:?}")));
         }
         Some(_) => {}

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Until a hold or reservation that nobody touched is gone from the map, after its deadline.
-const LATE: Duration = Duration::from_secs(2);
-const HOLD: Duration = Duration::from_millis(HOLD_MS);
+const LATE_MAX: Duration = Duration::from_secs(2);
+const HOLD_TTL: Duration = Duration::from_millis(HOLD_MS);
 
 /// A hold and what became of it.
 #[derive(Debug)]
@@ -52,13 +52,13 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
             fixture: &call.fixture,
             seats: call.seats(),
             from: call.ended,
-            to: call.begun + HOLD,
+            to: call.begun + HOLD_TTL,
             asked: call.begun,
             reservations: vec![],
         });
         held.from = held.from.min(call.ended);
         held.asked = held.asked.min(call.begun);
-        held.to = held.to.min(first_try(evidence, call) + HOLD);
+        held.to = held.to.min(first_try(evidence, call) + HOLD_TTL);
     }
     for call in &evidence.calls {
         let Some(held) = by_id.get_mut(&*call.about) else { continue };
@@ -182,7 +182,7 @@ fn stale(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
         }
         let first = first_try(evidence, call);
         let troubled = Evidence::happened(&evidence.troubled, held.asked, call.ended);
-        if first > held.from + HOLD + LATE && !troubled {
+        if first > held.from + HOLD_TTL + LATE_MAX && !troubled {
             complain(10, held, "was reserved after its end");
         }
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// A node ends each request after 15 s. A longer wait is one of the network.
-const LONGEST: Duration = Duration::from_millis(16_500);
+const CALL_MAX: Duration = Duration::from_millis(16_500);
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = same_key(evidence);
@@ -56,7 +56,7 @@ fn hangs(evidence: &Evidence, call: &Call) -> bool {
     let answered = !matches!(call.outcome, Outcome::Unknown(_));
     answered
         && call.act != Act::Admin
-        && call.ended.saturating_sub(call.begun) > LONGEST
+        && call.ended.saturating_sub(call.begun) > CALL_MAX
         && !Evidence::happened(&evidence.troubled, call.begun, call.ended)
 }
 

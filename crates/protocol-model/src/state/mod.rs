@@ -1,11 +1,17 @@
 //! What the model remembers: one seat in one partition, two buyers who want it, and all parties of
 //! a payment. Everything is as small as the properties allow.
 
-use crate::call::Call;
-use crate::postgres::Postgres;
-use crate::reconciler::Reconciler;
-use crate::redis::Redis;
-use crate::worker::Worker;
+pub mod call;
+pub mod postgres;
+pub mod reconciler;
+pub mod redis;
+pub mod worker;
+
+use crate::state::call::Call;
+use crate::state::postgres::Postgres;
+use crate::state::reconciler::Reconciler;
+use crate::state::redis::Redis;
+use crate::state::worker::Worker;
 
 /// How many buyers there are. Each has one reservation with one payment.
 pub const BUYERS: usize = 2;

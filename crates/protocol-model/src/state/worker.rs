@@ -3,7 +3,7 @@
 //! the step that it is at, whenever it wakes.
 
 use crate::mutants::Mutant;
-use crate::redis::{Claim, Seat};
+use crate::state::redis::{Claim, Seat};
 use crate::state::{BUYERS, Entry, Position, Seen, State};
 
 /// One worker.

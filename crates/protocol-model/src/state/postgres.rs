@@ -2,7 +2,7 @@
 //! `src/store/{apply,guard,claims,restore}.rs`.
 
 use crate::mutants::Mutant;
-use crate::redis::{Claim, ClaimState, PaymentState};
+use crate::state::redis::{Claim, ClaimState, PaymentState};
 use crate::state::{BUYERS, Entry, Fact, Money, Position, Seen, State, Step};
 
 /// The status of a payment.

@@ -1,12 +1,12 @@
 //! The reconciler, the comparison of charges, and the search for orphans. It follows
 //! `src/workers/{reconcile,charges,orphans}.rs` and `src/checkout/{resume,settle}.rs`.
 
-use crate::call::{At, Reply, Turn};
 use crate::mutants::Mutant;
-use crate::postgres::{Refund, Status, Unsettled};
-use crate::redis::{ClaimState, Outcome, Seat, Settled};
+use crate::state::call::{At, Reply, Turn};
+use crate::state::postgres::{Refund, Status, Unsettled};
+use crate::state::redis::{ClaimState, Outcome, Seat, Settled};
+use crate::state::worker::Work;
 use crate::state::{Money, Seen, State, Step};
-use crate::worker::Work;
 
 /// Facts about a payment that PostgreSQL does not have. With as many, no new run begins.
 const FACTS_MAX: usize = 1;

@@ -1,13 +1,14 @@
 //! The model as the checker explores it: the actions of a state, and what each does.
 
-use crate::call::{At, Call, Turn};
+pub mod properties;
+
 use crate::mutants::Mutant;
-use crate::postgres::{Postgres, Reservation, Row, Status};
-use crate::properties;
-use crate::reconciler::Reconciler;
-use crate::redis::{Claim, ClaimState, PaymentState, Redis, Seat};
+use crate::state::call::{At, Call, Turn};
+use crate::state::postgres::{Postgres, Reservation, Row, Status};
+use crate::state::reconciler::Reconciler;
+use crate::state::redis::{Claim, ClaimState, PaymentState, Redis, Seat};
+use crate::state::worker::{Agreement, Work, Worker};
 use crate::state::{BUYERS, Faults, Gateway, Ghost, Heard, Money, Position, Seen, State};
-use crate::worker::{Agreement, Work, Worker};
 use stateright::{Model, Property};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

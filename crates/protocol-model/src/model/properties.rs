@@ -1,12 +1,12 @@
 //! What must be true in each state, and in each state in which nothing is left to do.
 
-use crate::call::{At, Call, Turn};
 use crate::model::{Action, World};
-use crate::postgres::{Reservation, Status};
-use crate::reconciler::Reconciler;
-use crate::redis::{ClaimState, Seat};
+use crate::state::call::{At, Call, Turn};
+use crate::state::postgres::{Reservation, Status};
+use crate::state::reconciler::Reconciler;
+use crate::state::redis::{ClaimState, Seat};
+use crate::state::worker::Work;
 use crate::state::{BUYERS, Money, State};
-use crate::worker::Work;
 use stateright::{Model, Property};
 
 /// All promises.

@@ -2,8 +2,8 @@
 //! `src/checkout/{confirm,cancel}.rs`.
 
 use crate::mutants::Mutant;
-use crate::postgres::{Refund, Reservation, Status};
-use crate::redis::{Begun, ClaimState, Outcome, Seat, Settled};
+use crate::state::postgres::{Refund, Reservation, Status};
+use crate::state::redis::{Begun, ClaimState, Outcome, Seat, Settled};
 use crate::state::{Money, Seen, State};
 
 /// One call, which may be repeated.
@@ -315,6 +315,6 @@ impl State {
 }
 
 /// A refund of a row, by its number.
-fn refund_of(row: crate::postgres::Row, refund: u8) -> Option<Refund> {
+fn refund_of(row: crate::state::postgres::Row, refund: u8) -> Option<Refund> {
     row.refunds[usize::from(refund.min(1))]
 }

@@ -1,0 +1,36 @@
+//! The matches of a run, and the house where they are.
+
+use serde_json::{Value, json};
+
+/// Seats of each match: few, so that people want the same ones.
+pub(crate) const SEATS: u32 = 60;
+const SEATS_OF_ROW: u32 = 20;
+/// The price of a seat, in KRW.
+const PRICE: i64 = 10_000;
+
+/// A match on sale.
+#[derive(Debug, Clone)]
+pub(crate) struct Fixture {
+    pub(crate) id: String,
+    /// Seats 1 to this number, all in block 1.
+    pub(crate) seats: u32,
+}
+
+/// A house of one block, so that the map of the block is the map of the match.
+pub(crate) fn plan() -> Value {
+    let rows = SEATS / SEATS_OF_ROW;
+    let end = f64::from(rows);
+    let row = |number: u32| {
+        let y = f64::from(number);
+        json!({"label": (number + 1).to_string(), "firstSeatId": 1 + number * SEATS_OF_ROW,
+            "seats": SEATS_OF_ROW, "from": [0.0, y], "to": [f64::from(SEATS_OF_ROW - 1), y]})
+    };
+    json!({
+        "name": "Breaker Ground", "focus": [5.0, -2.0],
+        "grades": [{"code": "ALL", "name": "All", "price": PRICE, "color": "#1144cc"}],
+        "areas": [{"id": 1, "name": "All", "sections": [{"id": 1, "name": "All", "blocks": [
+            {"id": 1, "name": "101", "grade": "ALL",
+             "outline": [[-1.0, -1.0], [20.0, -1.0], [20.0, end], [-1.0, end]],
+             "rows": (0..rows).map(row).collect::<Vec<_>>()}]}]}]
+    })
+}
