@@ -109,7 +109,11 @@ pub fn remains_of_claims(
     let mut remains = Vec::new();
     for seats in claims {
         let rest: Vec<SeatId> = seats.iter().filter(|seat| !gone.contains(seat)).copied().collect();
-        match companions_alone(&site.index, &rest) {
+        // Those of a sale under an earlier rule may be alone already, and lose nothing.
+        let before = companions_alone(&site.index, seats);
+        let mut alone = companions_alone(&site.index, &rest);
+        alone.retain(|seat| !before.contains(seat));
+        match alone {
             alone if alone.is_empty() => remains.push(rest),
             alone => {
                 let detail = "Companions would stay without the accessible place that they came \

@@ -199,8 +199,12 @@ async fn held_before(
     operation: &Operation,
 ) -> ApiResult<Option<HoldView>> {
     let (fixture, site) = services.fixture_with_site(id)?;
-    let held = services.engine.held_before(id, user.id, operation).await;
-    let held = held.map_err(|error| hold_error(&fixture, error))?;
+    let held = match services.engine.held_before(id, user.id, operation).await {
+        Ok(held) => held,
+        Err(error @ EngineError::Refused(_)) => return Err(hold_error(&fixture, error)),
+        // Redis is away, and this node knows a better answer.
+        Err(_) => return Ok(None),
+    };
     held.map(|(hold, granted)| HoldView::granted(&fixture, &site, hold, &granted)).transpose()
 }
 

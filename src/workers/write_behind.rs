@@ -69,7 +69,7 @@ impl Workers {
         };
         failpoint::reached_if("claim.before", || has("payment_begun"));
         failpoint::reached_if("commit.before", || has("payment_approved"));
-        let lost = self.commit(journal, lease.partition, position, entries).await?;
+        let lost = self.commit(journal, lease.partition, position, position.epoch, entries).await?;
         failpoint::reached_if("claim.after", || has("payment_begun"));
         failpoint::reached_if("commit.after", || has("payment_approved"));
         metrics::counter!("grandstand_journal_entries_total").increment(entries.len() as u64);
@@ -126,18 +126,20 @@ impl Workers {
                 fields.entry("was".to_owned()).or_insert(was);
             }
         }
-        self.commit(journal, partition, position, &entries).await?;
+        self.commit(journal, partition, position, read.epoch, &entries).await?;
         Ok((Position { id: position.id.max(upto), ..position }, Position { id: upto, ..read }))
     }
 
     /// Commits entries and moves the position to the last of them. Entries before the position
     /// leave it where it is. When PostgreSQL refuses a batch, it is cut in halves until the bad
-    /// entry is found. That entry becomes a dead letter, and does not stop the rest.
+    /// entry is found. That entry becomes a dead letter, and does not stop the rest. Its place has
+    /// the epoch in which it was `written`, so that a load that reads it again finds it there.
     async fn commit(
         &self,
         journal: &Journal,
         partition: Partition,
         position: Position,
+        written: u64,
         entries: &[Entry],
     ) -> anyhow::Result<Lost> {
         let Some((last, _)) = entries.last() else { return Ok(Lost::new()) };
@@ -147,7 +149,7 @@ impl Workers {
             match Fact::parse(*id, fields) {
                 Ok(fact) => facts.push((*id, fact)),
                 Err(error) => {
-                    let at = Position { id: *id, ..position };
+                    let at = Position { epoch: written, id: *id };
                     self.bury(journal, partition, at, fields, &error.to_string()).await?;
                 }
             }
@@ -155,16 +157,18 @@ impl Workers {
         match self.store.apply(partition, position, upto, &facts).await {
             Ok(lost) => Ok(lost),
             Err(StoreError::Refused(reason)) if entries.len() == 1 => {
-                let at = Position { id: *last, ..position };
+                let at = Position { epoch: written, id: *last };
                 self.bury(journal, partition, at, &entries[0].1, &reason).await?;
                 Ok(self.store.apply(partition, position, upto, &[]).await?)
             }
             Err(StoreError::Refused(_)) => {
                 let (first, second) = entries.split_at(entries.len() / 2);
-                let mut lost = Box::pin(self.commit(journal, partition, position, first)).await?;
+                let first_half = self.commit(journal, partition, position, written, first);
+                let mut lost = Box::pin(first_half).await?;
                 let middle = first.last().map_or(position.id, |(id, _)| position.id.max(*id));
                 let position = Position { id: middle, ..position };
-                lost.extend(Box::pin(self.commit(journal, partition, position, second)).await?);
+                let second_half = self.commit(journal, partition, position, written, second);
+                lost.extend(Box::pin(second_half).await?);
                 Ok(lost)
             }
             Err(error) => Err(error.into()),

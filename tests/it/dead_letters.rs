@@ -243,3 +243,24 @@ async fn entries_of_a_past_and_a_future_form_are_read_or_parked() {
     // None of this is in Redis, so nothing is compared.
     node.running.unwrap().stop().await;
 }
+
+/// A load begins its epoch in PostgreSQL, and then fails. The next one reads the journal again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_is_tried_again_refuses_no_entry_twice() {
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    append(&node, &fixture.id, &[("t", b"no-such-fact")]).await;
+    let before = waiting(&node, 1).await;
+    let partition = fixture.partition();
+    let begin_epoch = format!(
+        "update partitions set epoch = epoch + 1, journal_ms = 0, journal_seq = 0
+            where number = {}",
+        partition.0
+    );
+    sql(&node.settings.database_url, &begin_epoch).await;
+    eventually("the partition is loaded again", || async {
+        (node.engine().epoch(partition).await.ok()? == Some(3)).then_some(())
+    })
+    .await;
+    assert_eq!(letters(&node).await, before);
+}

@@ -57,6 +57,8 @@ pub(crate) struct Evidence {
     pub(crate) claims: BTreeMap<(String, u32), String>,
     pub(crate) claims_have_a_key: bool,
     pub(crate) dead_letters: usize,
+    /// Those of them that were not written by the breaker to be refused.
+    pub(crate) refused_facts: usize,
     pub(crate) epochs: u64,
     /// The maps in the end, of each match and each node.
     pub(crate) maps: Vec<(String, usize, BTreeMap<u32, String>)>,
@@ -64,13 +66,14 @@ pub(crate) struct Evidence {
     pub(crate) pending: BTreeSet<(String, u32)>,
     /// When Redis may have forgotten what it had confirmed.
     pub(crate) forgets: Vec<Window>,
-    /// When something happened to Redis, to a clock, or to the workers.
-    pub(crate) troubled: Vec<Window>,
-    /// Entries that were written to make a dead letter.
-    pub(crate) poison: usize,
+    /// When deadlines may be late: something happens to Redis, to a clock, or to the workers.
+    pub(crate) deadlines: Vec<Window>,
+    /// When a node may be silent for longer than it allows itself: it is frozen, its clock is
+    /// wrong, or the network is broken between it and its clients.
+    pub(crate) silences: Vec<Window>,
     /// The seats of each match are 1 to this number.
     pub(crate) seats: u32,
-    /// Processes that ended by themselves, as at a failpoint.
+    /// Processes that killed themselves at a failpoint.
     pub(crate) deaths: u32,
     /// From the last fault until a purchase; none when nothing could be bought.
     pub(crate) recovery: Option<Duration>,
@@ -147,6 +150,9 @@ impl Evidence {
             async |text: &str| -> Result<i64> { Ok(client.query_one(text, &[]).await?.get(0)) };
         self.claims_have_a_key = count(KEY).await? == 1;
         self.dead_letters = usize::try_from(count("select count(*) from dead_letters").await?)?;
+        let facts = "select count(*) from dead_letters
+            where fields ->> 'chaos' is distinct from 'poison'";
+        self.refused_facts = usize::try_from(count(facts).await?)?;
         let epochs = count("select coalesce(max(epoch), 0)::bigint from partitions").await?;
         self.epochs = u64::try_from(epochs)?;
         Ok(())
@@ -155,14 +161,8 @@ impl Evidence {
     /// A loss of Redis is over when the partition was loaded again, which waits for PostgreSQL:
     /// what was held between the loss and the load is lost too.
     pub(crate) fn until_loaded(&mut self) {
-        let mut loads = Vec::new();
-        for view in &self.views {
-            for pair in view.shown.windows(2) {
-                if pair[1].position.0 > pair[0].position.0 {
-                    loads.push(pair[1].at + FRAME_TIMEOUT);
-                }
-            }
-        }
+        let loads = self.views.iter().flat_map(|view| view.loads.clone());
+        let loads: Vec<Duration> = loads.map(|load| load + FRAME_TIMEOUT).collect();
         for load in loads {
             let lost = self.forgets.iter_mut().filter(|window| window.from < load);
             if let Some(window) = lost.max_by_key(|window| window.from) {

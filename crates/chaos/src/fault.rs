@@ -165,17 +165,38 @@ impl Fault {
 
     /// Redis may forget what it has confirmed: holds, and the last changes of the maps. A clock
     /// that jumps may end a hold up to 10 s too early, and a hold of the breaker has only 4.
-    pub(crate) fn redis_forgets(&self) -> bool {
-        matches!(
-            self,
-            Self::RedisLosesPower
-                | Self::RedisLosesDisk
-                | Self::FlushAll
-                | Self::FailoverWithLoss
-                | Self::Failover
-                | Self::RedisDiskFull
-                | Self::RedisClock(_)
-        )
+    /// Replicas are behind their masters, so a failover may forget. A single Redis that writes to
+    /// the disk before it replies forgets nothing when it loses power.
+    pub(crate) fn redis_forgets(&self, servers: Kind, always: bool) -> bool {
+        match self {
+            Self::RedisLosesPower | Self::RedisDiskFull => !always,
+            Self::KillRedis | Self::FreezeRedis => servers != Kind::Single,
+            Self::RedisLosesDisk
+            | Self::FlushAll
+            | Self::FailoverWithLoss
+            | Self::Failover
+            | Self::RedisClock(_) => true,
+            _ => false,
+        }
+    }
+
+    /// A deadline may count later than it was promised.
+    pub(crate) fn delays_deadlines(&self) -> bool {
+        let worker = |process: &Process| matches!(process, Process::Worker(_));
+        match self {
+            Self::Kill(process)
+            | Self::Freeze(process)
+            | Self::Replace(process)
+            | Self::DieAt(process, _)
+            | Self::Edge(process, ..) => worker(process),
+            Self::Clock(..) => true,
+            other => other.ground() == Some("redis"),
+        }
+    }
+
+    /// A node may be silent for longer than the 15 s that it allows itself.
+    pub(crate) fn silences_a_node(&self) -> bool {
+        matches!(self, Self::Clients(..) | Self::Freeze(Process::Api(_)) | Self::Clock(..))
     }
 
     /// Faults of the same server that must not happen at the same time; `None` goes with all.

@@ -152,7 +152,12 @@ async fn end(world: &mut World, step: &Step, going: Going) -> Result<()> {
         lock.abort();
     }
     match &step.fault {
-        Fault::Kill(process) | Fault::DieAt(process, _) => world.process(*process).start_again(),
+        Fault::Kill(process) => world.process(*process).start_again(),
+        Fault::DieAt(process, _) => {
+            // It may not have come to that place, and must not die there later.
+            world.process(*process).kill();
+            world.process(*process).start_again();
+        }
         Fault::Freeze(process) => world.process(*process).thaw(),
         Fault::Clock(process, _) => world.process(*process).set_clock(0),
         Fault::Edge(process, server, wire) => {
@@ -235,7 +240,7 @@ async fn emulator(world: &World, fault: Option<&str>) -> Result<()> {
 
 /// Writes an entry that no worker can read. It may fail when Redis fails at the same time.
 async fn poison(world: &World, partition: u16) {
-    let Some(port) = world.servers.port() else { return };
+    let port = world.servers.port_of(partition).await;
     let journal = format!("{{{partition}}}:journal");
     let _ = ask(port, &["XADD", &journal, "*", "t", "no-such-fact", "chaos", "poison"]).await;
 }

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use grandstand_faults::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl Supervised {
         self.pid.load(Relaxed)
     }
 
-    /// How often it has ended by itself, also at a failpoint.
+    /// How often it has killed itself at a failpoint.
     pub(crate) fn deaths(&self) -> u32 {
         self.deaths.load(Relaxed)
     }
@@ -126,8 +127,11 @@ async fn supervise(
         pid.store(child.id().unwrap_or(0), Relaxed);
         loop {
             let order = tokio::select! {
-                _ = child.wait() => {
-                    deaths.fetch_add(1, Relaxed);
+                ended = child.wait() => {
+                    // SIGKILL, and nobody here has sent it: it was at its failpoint.
+                    if ended.is_ok_and(|status| status.signal() == Some(9)) {
+                        deaths.fetch_add(1, Relaxed);
+                    }
                     tokio::time::sleep(START_PAUSE).await;
                     continue 'start;
                 }

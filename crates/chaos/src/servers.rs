@@ -55,6 +55,15 @@ impl Servers {
         }
     }
 
+    /// The port of the server that has a partition.
+    pub(crate) async fn port_of(&self, partition: u16) -> u16 {
+        match self {
+            Self::Single(single) => single.redis.port(),
+            Self::Sentinel(sentinel) => sentinel.servers[sentinel.master().await].port(),
+            Self::Cluster(cluster) => cluster.port(cluster.owner(partition).await),
+        }
+    }
+
     pub(crate) fn single(&mut self) -> Result<&mut Single> {
         match self {
             Self::Single(single) => Ok(single),

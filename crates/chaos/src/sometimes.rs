@@ -16,7 +16,7 @@ pub(crate) const WANTED: [&str; 12] = [
     "a payment that was paused",
     "a partition that was loaded again",
     "a map that began again",
-    "a process that ended by itself",
+    "a process that died at a failpoint",
     "a call that was repeated with success",
     "a declined payment",
     "a refund",
@@ -46,7 +46,7 @@ pub(crate) fn seen(evidence: &Evidence) -> Seen {
     let snapshots = evidence.views.iter().map(|view| view.snapshots).sum();
     for (name, count) in [
         ("a map that began again", snapshots),
-        ("a process that ended by itself", evidence.deaths as usize),
+        ("a process that died at a failpoint", evidence.deaths as usize),
         ("a dead letter", evidence.dead_letters),
         ("a partition that was loaded again", evidence.epochs.saturating_sub(1) as usize),
     ] {

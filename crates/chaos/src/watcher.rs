@@ -37,6 +37,8 @@ pub(crate) struct View {
     pub(crate) shown: Vec<Shown>,
     /// Events that came behind a later one without a snapshot between them.
     pub(crate) backwards: Vec<String>,
+    /// When the first event of a new epoch came.
+    pub(crate) loads: Vec<Duration>,
     /// Snapshots after the first one.
     pub(crate) snapshots: usize,
     pub(crate) connections: usize,
@@ -114,6 +116,9 @@ impl View {
             self.snapshots += usize::from(!self.map.is_empty());
         } else if position < self.position {
             self.backwards.push(format!("{position:?} came behind {:?}", self.position));
+        }
+        if position.0 > self.position.0 && self.position.0 > 0 {
+            self.loads.push(at);
         }
         self.position = position;
         for seat in data[list].as_array().into_iter().flatten() {

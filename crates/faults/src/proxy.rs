@@ -21,10 +21,19 @@ enum Way {
     Slow(Duration),
 }
 
+/// What the connections look at.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    way: Way,
+    /// Grows with each cut. A connection of an earlier era is closed, also when the way is open
+    /// again before it looks.
+    era: u32,
+}
+
 /// A port that leads to a server. Dropping it closes all connections.
 pub struct Proxy {
     port: u16,
-    way: watch::Sender<Way>,
+    state: watch::Sender<State>,
     accepting: JoinHandle<()>,
 }
 
@@ -33,15 +42,15 @@ impl Proxy {
     pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (way, seen) = watch::channel(Way::Open);
+        let (state, seen) = watch::channel(State { way: Way::Open, era: 0 });
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if *seen.borrow() != Way::Cut {
+                if seen.borrow().way != Way::Cut {
                     tokio::spawn(carry(client, server, seen.clone()));
                 }
             }
         });
-        Self { port, way, accepting }
+        Self { port, state, accepting }
     }
 
     pub fn port(&self) -> u16 {
@@ -50,28 +59,32 @@ impl Proxy {
 
     /// Closes all connections, and closes new ones at once.
     pub fn cut(&self) {
-        self.way.send_replace(Way::Cut);
+        self.state.send_modify(|state| *state = State { way: Way::Cut, era: state.era + 1 });
     }
 
     /// The server gets nothing more. As in a network that loses packets, the bytes wait and
     /// arrive when it resumes.
     pub fn deafen_server(&self) {
-        self.way.send_replace(Way::NothingToServer);
+        self.set(Way::NothingToServer);
     }
 
     /// The clients get nothing more, until it resumes.
     pub fn deafen_clients(&self) {
-        self.way.send_replace(Way::NothingToClient);
+        self.set(Way::NothingToClient);
     }
 
     /// Each piece arrives later by this time, in both directions.
     pub fn slow(&self, by: Duration) {
-        self.way.send_replace(Way::Slow(by));
+        self.set(Way::Slow(by));
     }
 
     /// All gets through again.
     pub fn resume(&self) {
-        self.way.send_replace(Way::Open);
+        self.set(Way::Open);
+    }
+
+    fn set(&self, way: Way) {
+        self.state.send_modify(|state| state.way = way);
     }
 }
 
@@ -82,15 +95,16 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: u16, mut way: watch::Receiver<Way>) {
+async fn carry(client: TcpStream, server: u16, mut seen: watch::Receiver<State>) {
+    let era = seen.borrow().era;
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
     tokio::select! {
-        () = pump(from_client, to_server, way.clone(), Way::NothingToServer) => {}
-        () = pump(from_server, to_client, way.clone(), Way::NothingToClient) => {}
-        _ = way.wait_for(|way| *way == Way::Cut) => {}
+        () = pump(from_client, to_server, seen.clone(), Way::NothingToServer) => {}
+        () = pump(from_server, to_client, seen.clone(), Way::NothingToClient) => {}
+        _ = seen.wait_for(|state| state.era != era) => {}
     }
 }
 
@@ -98,27 +112,24 @@ async fn carry(client: TcpStream, server: u16, mut way: watch::Receiver<Way>) {
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut way: watch::Receiver<Way>,
+    mut seen: watch::Receiver<State>,
     stopped: Way,
 ) {
     let mut buffer = vec![0; 1 << 14];
     loop {
-        if way.wait_for(|way| *way != stopped).await.is_err() {
+        if seen.wait_for(|state| state.way != stopped).await.is_err() {
             return;
         }
         let read = tokio::select! {
             read = from.read(&mut buffer) => read,
-            changed = way.changed() => match changed {
+            changed = seen.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,
             },
         };
         let Ok(length @ 1..) = read else { return };
-        let slow = match *way.borrow() {
-            Way::Slow(by) => Some(by),
-            _ => None,
-        };
-        if let Some(by) = slow {
+        let way = seen.borrow().way;
+        if let Way::Slow(by) = way {
             tokio::time::sleep(by).await;
         }
         if to.write_all(&buffer[..length]).await.is_err() {

@@ -19,11 +19,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
         let what = format!("Redis, PostgreSQL and the gateway disagree:\n{}", evidence.verify);
         found.push(Violation::new(17, what));
     }
-    if evidence.dead_letters > evidence.poison {
-        let what = format!(
-            "there are {} dead letters, and only {} entries were made to be refused",
-            evidence.dead_letters, evidence.poison
-        );
+    if evidence.refused_facts > 0 {
+        let what = format!("PostgreSQL has refused {} facts", evidence.refused_facts);
         found.push(Violation::new(21, what));
     }
     match evidence.recovery {
@@ -56,7 +53,7 @@ mod tests {
         let sizes = vec![("api-0".to_owned(), [20, 9, 50_000], [61, 9, 50_000])];
         let ill = [
             (17, Evidence { verify: "seat 1".to_owned(), ..fair() }),
-            (21, Evidence { dead_letters: 2, poison: 1, ..fair() }),
+            (21, Evidence { dead_letters: 2, refused_facts: 1, ..fair() }),
             (23, Evidence { recovery: None, ..fair() }),
             (23, Evidence { recovery: Some(Duration::from_secs(31)), ..fair() }),
             (26, Evidence { sizes, ..fair() }),

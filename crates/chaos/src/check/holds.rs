@@ -8,13 +8,14 @@ use super::Violation;
 use super::confirmed::may_be_cancelled;
 use crate::evidence::Evidence;
 use crate::history::{Act, Call, Outcome};
-use crate::world::{HOLD_MS, SEATS_MAX};
+use crate::world::{HOLD_MS, PAYMENT_MS, SEATS_MAX};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Until a hold or reservation that nobody touched is gone from the map, after its deadline.
 const LATE_MAX: Duration = Duration::from_secs(2);
 const HOLD_TTL: Duration = Duration::from_millis(HOLD_MS);
+const PAYMENT_TTL: Duration = Duration::from_millis(PAYMENT_MS);
 
 /// A hold and what became of it.
 #[derive(Debug)]
@@ -29,12 +30,15 @@ struct Held<'a> {
     to: Duration,
     /// When the request for it was sent first.
     asked: Duration,
+    /// When it was given back.
+    released: Duration,
     reservations: Vec<&'a str>,
 }
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let helds = helds(evidence);
     let mut found = all_or_nothing(evidence);
+    found.extend(second_sales(evidence));
     found.extend(exclusive(evidence, &helds));
     found.extend(limits(evidence, &helds));
     found.extend(stale(evidence, &helds));
@@ -54,6 +58,7 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
             from: call.ended,
             to: call.begun + HOLD_TTL,
             asked: call.begun,
+            released: Duration::MAX,
             reservations: vec![],
         });
         held.from = held.from.min(call.ended);
@@ -63,12 +68,13 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
     for call in &evidence.calls {
         let Some(held) = by_id.get_mut(&*call.about) else { continue };
         match call.act {
-            Act::Release => held.to = held.to.min(call.begun),
             Act::Reserve => {
                 if let Some(id) = call.done().and_then(|data| data["id"].as_str()) {
                     held.reservations.push(id);
+                    held.to = held.to.max(first_try(evidence, call) + PAYMENT_TTL);
                 }
             }
+            Act::Release => held.released = held.released.min(call.begun),
             _ => {}
         }
     }
@@ -77,6 +83,9 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
 
 /// When a request with the key of this one was sent first: it may have begun the hold.
 fn first_try(evidence: &Evidence, call: &Call) -> Duration {
+    if call.key.is_empty() {
+        return call.begun;
+    }
     let same = |other: &&Call| other.key == call.key && other.person == call.person;
     evidence.calls.iter().filter(same).map(|other| other.begun).min().unwrap_or(call.begun)
 }
@@ -86,7 +95,7 @@ fn until_sold<'a>(evidence: &'a Evidence, mut held: Held<'a>) -> Held<'a> {
     let ids = &held.reservations;
     let ends = evidence.calls.iter().filter(|call| call.act == Act::Cancel);
     let ends = ends.filter(|call| ids.contains(&&*call.about)).map(|call| call.begun);
-    held.to = ends.min().map_or(held.to, |cancelled| held.to.min(cancelled));
+    held.to = held.to.min(ends.min().unwrap_or(Duration::MAX)).min(held.released);
     let sold = |id: &str| {
         evidence.reservations.get(id).is_some_and(|row| row.status == "CONFIRMED")
             && !may_be_cancelled(evidence, id)
@@ -115,6 +124,15 @@ fn all_or_nothing(evidence: &Evidence) -> Vec<Violation> {
     found
 }
 
+/// PostgreSQL stops a second sale only when Redis has forgotten the first one.
+fn second_sales(evidence: &Evidence) -> Vec<Violation> {
+    let stopped = evidence.calls.iter().filter(|call| {
+        let sold = matches!(&call.outcome, Outcome::Refused(_, code) if code == "SEAT_SOLD");
+        sold && !Evidence::happened(&evidence.forgets, Duration::ZERO, call.ended)
+    });
+    stopped.map(|call| Violation::new(8, format!("a second sale: {}", call.line()))).collect()
+}
+
 /// No seat was held by two people at once.
 fn exclusive(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
     let mut of_seat: HashMap<(&str, u32), Vec<&Held<'_>>> = HashMap::new();
@@ -129,7 +147,9 @@ fn exclusive(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
         for pair in helds.windows(2) {
             let [earlier, later] = pair else { continue };
             let both = later.from < earlier.to;
-            let forgot = Evidence::happened(&evidence.forgets, earlier.asked, later.from);
+            // A sale is in PostgreSQL. Redis forgets it only until it has loaded it again.
+            let since = if earlier.to == Duration::MAX { later.asked } else { earlier.asked };
+            let forgot = Evidence::happened(&evidence.forgets, since, later.from);
             if both && !forgot {
                 let what = format!("seat {seat} was held by {} and by {}", earlier.id, later.id);
                 found.push(Violation::new(8, what).about(fixture, &[seat]));
@@ -181,7 +201,7 @@ fn stale(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
             complain(9, held, "was reserved after it had been given back");
         }
         let first = first_try(evidence, call);
-        let troubled = Evidence::happened(&evidence.troubled, held.asked, call.ended);
+        let troubled = Evidence::happened(&evidence.deadlines, held.asked, call.ended);
         if first > held.from + HOLD_TTL + LATE_MAX && !troubled {
             complain(10, held, "was reserved after its end");
         }
@@ -234,6 +254,30 @@ mod tests {
         evidence.calls.push(later(done(call(Act::Cancel, 0, "r1"), json!({})), 500));
         evidence.calls.push(later(held(1, "h2", &[2]), 1_000));
         assert_eq!(invariants(&evidence), [0; 0]);
+    }
+
+    #[test]
+    fn a_reservation_keeps_its_seats_for_the_time_to_pay() {
+        let mut evidence = fair();
+        evidence.calls.push(later(held(1, "h2", &[3]), 1_000));
+        let reserve = done(call(Act::Reserve, 1, "h2"), json!({"id": "r2"}));
+        evidence.calls.push(later(reserve, 2_000));
+        evidence.calls.push(later(held(2, "h3", &[3]), 9_000));
+        assert_eq!(invariants(&evidence), [8]);
+        let mut evidence = fair();
+        let code = "SEAT_SOLD".to_owned();
+        let stopped = call(Act::Confirm, 1, "p");
+        evidence.calls.push(Call { outcome: Outcome::Refused(409, code), ..stopped });
+        assert_eq!(invariants(&evidence), [8]);
+    }
+
+    #[test]
+    fn calls_without_a_key_are_not_one_call() {
+        let mut evidence = fair();
+        for (id, seats) in [("h2", [3, 4]), ("h3", [5, 6]), ("h4", [7, 8])] {
+            evidence.calls.push(Call { key: String::new(), ..later(held(1, id, &seats), 9_000) });
+        }
+        assert_eq!(invariants(&evidence), [14, 14, 14]);
     }
 
     #[test]

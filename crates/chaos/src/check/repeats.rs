@@ -58,7 +58,7 @@ fn hangs(evidence: &Evidence, call: &Call) -> bool {
     answered
         && call.act != Act::Admin
         && call.ended.saturating_sub(call.begun) > CALL_MAX
-        && !Evidence::happened(&evidence.troubled, call.begun, call.ended)
+        && !Evidence::happened(&evidence.silences, call.begun, call.ended)
 }
 
 #[cfg(test)]
