@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A client for servers of this machine without TLS. It reads no certificates of the system,
 /// because that takes longer than all calls of most tests.
@@ -10,7 +11,9 @@ pub fn plain_http() -> reqwest::Client {
 }
 
 fn plain_http_builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder().tls_certs_only([])
+    // A node closes a connection that was idle for 30 s, also at the moment at which a client
+    // begins to use it again.
+    reqwest::Client::builder().tls_certs_only([]).pool_idle_timeout(Duration::from_secs(10))
 }
 
 /// Someone who calls the API.
