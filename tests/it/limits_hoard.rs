@@ -119,6 +119,10 @@ impl Siege {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_network_of_ipv6_does_not_hoard_the_house() {
     let siege = Siege::begin().await;
+    let people = siege.log_in("honest", HONEST).await;
+    let hoarders = siege.log_in("hoarder", ACCOUNTS).await.into_iter().enumerate();
+    // Not earlier: a log-in that has read the time before a skip would be refused after it, when
+    // another one of the same network has read it later.
     let clock = siege.node.services().limits.clock.clone();
     let scaled = tokio::spawn(async move {
         let mut last = Instant::now();
@@ -128,8 +132,6 @@ async fn one_network_of_ipv6_does_not_hoard_the_house() {
             last = Instant::now();
         }
     });
-    let people = siege.log_in("honest", HONEST).await;
-    let hoarders = siege.log_in("hoarder", ACCOUNTS).await.into_iter().enumerate();
     let hoarders: Vec<_> = hoarders
         .map(|(number, client)| tokio::spawn(siege.clone().hoard(number, client)))
         .collect();
