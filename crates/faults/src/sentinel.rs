@@ -9,6 +9,10 @@ use tempfile::TempDir;
 /// The name that the Sentinels have for the master.
 const SERVICE: &str = "grandstand";
 
+/// A master that is silent for this time, in ms, counts as dead. With 1,000, Sentinels on a busy
+/// machine took masters for dead that lived.
+const DOWN_AFTER_MS: u32 = 2_500;
+
 /// Servers 0 to 2, of which 0 is the first master, and the Sentinels that watch them.
 pub struct PrivateSentinel {
     pub servers: Vec<PrivateRedis>,
@@ -157,7 +161,7 @@ impl PrivateSentinel {
 fn configuration(master: u16) -> String {
     format!(
         "sentinel monitor {SERVICE} 127.0.0.1 {master} 2\n\
-         sentinel down-after-milliseconds {SERVICE} 1000\n\
+         sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n\
          sentinel failover-timeout {SERVICE} 3000\n\
          sentinel parallel-syncs {SERVICE} 2\n"
     )
