@@ -57,9 +57,10 @@ test('an organiser reads a file, looks at the house, sets prices and saves it', 
 
 test('the keyboard alone is enough to import a plan', async ({ arrive }) => {
   const page = await arrive();
+  // Waited for from the start, because the browser takes a moment until it hands choosers to the test.
+  const chooser = page.waitForEvent('filechooser');
   await openImport(page);
   await tabTo(page, file(page));
-  const chooser = page.waitForEvent('filechooser');
   await page.keyboard.press('Enter');
   await (await chooser).setFiles(join(PLANS, 'hall.csv'));
   await page.keyboard.press('Tab');
