@@ -60,6 +60,15 @@ impl Visit<'_> {
         self.confirm(&payment, &key).await
     }
 
+    /// Holds any seat and gives it back.
+    pub(crate) async fn hold_and_release(&mut self) {
+        let path = format!("/api/matches/{}/holds", self.fixture.id);
+        let body = json!({"bestAvailable": {"count": 1}});
+        if let Outcome::Done(hold) = self.insist(Act::Hold, &path, body, "").await {
+            self.release(hold["holdId"].as_str().unwrap_or_default()).await;
+        }
+    }
+
     fn key(&mut self) -> String {
         format!("chaos-{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..))
     }

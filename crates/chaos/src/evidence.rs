@@ -1,5 +1,6 @@
 //! What is left in the end: the tables of PostgreSQL, the books of the gateway, the maps.
 
+use crate::apart::Recovered;
 use crate::history::Call;
 use crate::sale::Sale;
 use crate::watcher::View;
@@ -77,6 +78,10 @@ pub(crate) struct Evidence {
     pub(crate) deaths: u32,
     /// From the last fault until a purchase; none when nothing could be bought.
     pub(crate) recovery: Option<Duration>,
+    /// The matches with a queue.
+    pub(crate) queues: BTreeSet<String>,
+    /// What came after each fault, when they happened one at a time.
+    pub(crate) recovered: Vec<Recovered>,
     /// What `grandstand verify --gateway` found in the end; empty when all agree.
     pub(crate) verify: String,
     /// Open files, threads and KB of memory of each process, before and after.
@@ -99,6 +104,8 @@ impl Evidence {
     pub(crate) async fn collect(world: &World, sale: &Sale) -> Result<Self> {
         let mut evidence =
             Self { calls: sale.history.calls(), seats: sale.current().seats, ..Self::default() };
+        let queues = sale.fixtures.iter().filter(|fixture| fixture.queue);
+        evidence.queues = queues.map(|fixture| fixture.id.clone()).collect();
         evidence.read_tables(&world.postgres.url()).await?;
         let url = format!("{}/_emulator/ledger", world.gateway);
         let books: Value = reqwest::get(url).await?.json().await?;

@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// One of the processes of Grandstand that run during a sale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +89,9 @@ pub(crate) enum Fault {
     Failover,
     /// A master dies after its replicas have stopped to follow it (Sentinel): writes are lost.
     FailoverWithLoss,
+    /// A master is frozen until another has its place, and then goes on as if it still were one
+    /// (Sentinel, Cluster). What clients have sent it is lost.
+    TwoMasters,
     /// The slot of a partition moves to another master (Cluster).
     MoveSlot(u16),
     KillPostgres,
@@ -175,6 +180,7 @@ impl Fault {
             | Self::FlushAll
             | Self::FailoverWithLoss
             | Self::Failover
+            | Self::TwoMasters
             | Self::RedisClock(_) => true,
             _ => false,
         }
@@ -197,6 +203,25 @@ impl Fault {
     /// A node may be silent for longer than the 15 s that it allows itself.
     pub(crate) fn silences_a_node(&self) -> bool {
         matches!(self, Self::Clients(..) | Self::Freeze(Process::Api(_)) | Self::Clock(..))
+    }
+
+    /// Somebody else does the work of what fails, so that people can buy before the fault has ended.
+    pub(crate) fn is_replaced(&self, servers: Kind) -> bool {
+        match self {
+            Self::Kill(_) | Self::Replace(_) | Self::Failover => true,
+            Self::KillRedis | Self::FreezeRedis | Self::TwoMasters => servers != Kind::Single,
+            _ => false,
+        }
+    }
+
+    /// People must be able to buy again within this time: since the beginning when somebody else
+    /// does the work, and otherwise since the end.
+    pub(crate) fn purchase_max(&self, servers: Kind) -> Duration {
+        Duration::from_secs(match self {
+            Self::Kill(Process::Api(_)) | Self::Replace(Process::Api(_)) => 2,
+            _ if self.ground() == Some("redis") && servers != Kind::Single => 15,
+            _ => 10,
+        })
     }
 
     /// Faults of the same server that must not happen at the same time; `None` goes with all.
@@ -277,6 +302,13 @@ pub(crate) fn any(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
     }
 }
 
+/// A fault of each kind that servers of this kind can have, always in the same order.
+pub(crate) fn each(kind: Kind, partitions: u16) -> Vec<Fault> {
+    let (mut rng, mut names) = (Rng::with_seed(0), BTreeSet::new());
+    let faults = std::iter::repeat_with(|| any(kind, partitions, &mut rng)).take(20_000);
+    faults.filter(|fault| names.insert(fault.name())).collect()
+}
+
 fn of_process(rng: &mut Rng) -> Fault {
     let process = Process::any(rng);
     match rng.usize(..6) {
@@ -312,12 +344,17 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
             5 => Some(Fault::RedisClock(seconds(rng))),
             _ => None,
         },
-        Kind::Sentinel => match rng.usize(..3) {
+        Kind::Sentinel => match rng.usize(..5) {
             0 => Some(Fault::Failover),
             1 => Some(Fault::FailoverWithLoss),
+            2 => Some(Fault::TwoMasters),
             _ => None,
         },
-        Kind::Cluster => rng.bool().then(|| Fault::MoveSlot(rng.u16(..partitions))),
+        Kind::Cluster => match rng.usize(..5) {
+            0 | 1 => Some(Fault::MoveSlot(rng.u16(..partitions))),
+            2 => Some(Fault::TwoMasters),
+            _ => None,
+        },
     };
     special.unwrap_or_else(|| match rng.usize(..4) {
         0 => Fault::KillRedis,

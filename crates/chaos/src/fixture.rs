@@ -1,10 +1,13 @@
 //! The matches of a run, and the house where they are.
 
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 /// Seats of each match: few, so that people want the same ones.
 pub(crate) const SEATS: u32 = 60;
 const SEATS_OF_ROW: u32 = 20;
+/// People who may choose and buy at once, in a match with a queue.
+pub(crate) const ACTIVE_MAX: usize = 8;
 /// The price of a seat, in KRW.
 const PRICE: i64 = 10_000;
 
@@ -14,6 +17,22 @@ pub(crate) struct Fixture {
     pub(crate) id: String,
     /// Seats 1 to this number, all in block 1.
     pub(crate) seats: u32,
+    /// People must wait in line.
+    pub(crate) queue: bool,
+}
+
+impl Fixture {
+    /// Its partition, which is in the three digits behind the version of the id.
+    pub(crate) fn partition(&self) -> Result<u16> {
+        let digits = self.id.get(15..18).context("an id of a match has 36 letters")?;
+        Ok(u16::from_str_radix(digits, 16)?)
+    }
+}
+
+/// The settings of a queue, in which passes end as soon as possible.
+pub(crate) fn queue() -> Value {
+    json!({"enabled": true, "admitPerMinute": 1_200, "maxActive": ACTIVE_MAX,
+        "passTtlMs": 10_000, "admissionTtlMs": 10_000, "buyersPerFreeSeat": 2})
 }
 
 /// A house of one block, so that the map of the block is the map of the match.

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// What a call was for.
@@ -14,6 +15,8 @@ pub(crate) enum Act {
     Request,
     Confirm,
     Cancel,
+    /// Joins, looks, or leaves.
+    Queue,
     LogIn,
     /// What the administrator does before the run.
     Admin,
@@ -56,6 +59,15 @@ impl Call {
         match &self.outcome {
             Outcome::Done(data) => Some(data),
             Outcome::Accepted(_) | Outcome::Refused(..) | Outcome::Unknown(_) => None,
+        }
+    }
+
+    /// Whether the server did its work: the result is known, and it is no failure of the server.
+    fn has_response(&self) -> bool {
+        match &self.outcome {
+            Outcome::Done(_) | Outcome::Accepted(_) => true,
+            Outcome::Refused(status, _) => *status < 500 && *status != 429,
+            Outcome::Unknown(_) => false,
         }
     }
 
@@ -115,6 +127,14 @@ impl History {
 
     pub(crate) fn add(&self, call: Call) {
         self.calls.lock().push(call);
+    }
+
+    /// How many responses those people got between two times. An error of the server is none.
+    pub(crate) fn responses(&self, people: &Range<usize>, from: Duration, to: Duration) -> usize {
+        let calls = self.calls.lock();
+        let late = calls.iter().rev().take_while(|call| call.ended >= from);
+        let of_them = late.filter(|call| people.contains(&call.person) && call.ended <= to);
+        of_them.filter(|call| call.has_response()).count()
     }
 
     /// How the last call of a person ended.

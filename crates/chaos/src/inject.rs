@@ -17,7 +17,7 @@ const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the faults that are going on need at their ends.
 #[derive(Default)]
-struct Going {
+pub(crate) struct Going {
     /// The server that was killed or frozen.
     server: Option<usize>,
     lock: Option<JoinHandle<()>>,
@@ -66,7 +66,8 @@ pub(crate) async fn inject(
     Ok(happened)
 }
 
-async fn begin(
+/// Begins a fault.
+pub(crate) async fn begin(
     world: &mut World,
     sale: &Sale,
     schedule: &Schedule,
@@ -109,7 +110,9 @@ async fn redis_begins(
     let partition = fastrand::Rng::with_seed(schedule.seed).u16(..crate::schedule::PARTITIONS);
     match fault {
         Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
-        Fault::FreezeRedis => return Ok(Some(servers.freeze(partition).await)),
+        Fault::FreezeRedis | Fault::TwoMasters => {
+            return Ok(Some(servers.freeze(partition).await));
+        }
         Fault::RedisLosesPower => {
             servers.single()?.lose_power().await;
         }
@@ -144,7 +147,8 @@ async fn redis_begins(
     Ok(None)
 }
 
-async fn end(world: &mut World, step: &Step, going: Going) -> Result<()> {
+/// Ends a fault that has begun.
+pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<()> {
     for crowd in going.crowds {
         crowd.abort();
     }
@@ -187,6 +191,11 @@ async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> 
     match fault {
         Fault::KillRedis => servers.restart(server.unwrap_or(0)).await?,
         Fault::FreezeRedis => servers.thaw(server.unwrap_or(0)),
+        Fault::TwoMasters => {
+            let old = server.unwrap_or(0);
+            servers.wait_for_another_master(old).await;
+            servers.thaw(old);
+        }
         Fault::RedisLosesPower | Fault::RedisLosesDisk => servers.restart(0).await?,
         Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "0"]).await,
         Fault::RedisDiskFull => servers.single()?.free_disk().await?,

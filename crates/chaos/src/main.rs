@@ -2,6 +2,7 @@
 //! faults breaks them. Then everything heals, and every promise is checked
 //! (docs/RELIABILITY.md, "The breaker").
 
+mod apart;
 mod behaviour;
 mod check;
 mod crowd;
@@ -12,6 +13,7 @@ mod history;
 mod inject;
 mod person;
 mod process;
+mod queue;
 mod report;
 mod run;
 mod sale;
@@ -47,6 +49,10 @@ struct Arguments {
     /// The Redis servers; by default each seed takes the next kind.
     #[arg(long)]
     servers: Option<Kind>,
+    /// One fault after the other: measures how long it takes until people can buy again and the
+    /// pace is as before. Then `--seconds` has no meaning.
+    #[arg(long)]
+    apart: bool,
     /// Plays this file again instead of seeds. A failed run writes such a file.
     #[arg(long, conflicts_with_all = ["seeds", "seconds", "servers"])]
     schedule: Option<PathBuf>,
@@ -134,15 +140,20 @@ fn finish(arguments: &Arguments, runs: &[Finished]) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The schedules of the seeds. Each third seed has another kind of servers.
+/// The schedules of the seeds. Each seed takes the next kind of servers.
 fn schedules(arguments: &Arguments) -> Result<Vec<Schedule>> {
     if let Some(path) = &arguments.schedule {
         return Ok(vec![Schedule::read(path)?]);
     }
     let kinds = [Kind::Single, Kind::Sentinel, Kind::Single, Kind::Cluster];
+    let kind_of = |seed: u64| arguments.servers.unwrap_or(kinds[seed as usize % kinds.len()]);
     let of = |seed: &u64| {
-        let kind = arguments.servers.unwrap_or(kinds[*seed as usize % kinds.len()]);
-        Schedule::of(*seed, kind, arguments.seconds * 1_000)
+        if arguments.apart {
+            // How many runs before this one had servers of the same kind.
+            let run = (0..*seed).filter(|other| kind_of(*other) == kind_of(*seed)).count();
+            return Schedule::apart(*seed, kind_of(*seed), run);
+        }
+        Schedule::of(*seed, kind_of(*seed), arguments.seconds * 1_000)
     };
     Ok(arguments.seeds.0.iter().map(of).collect())
 }

@@ -1,5 +1,6 @@
 //! What a person reads at the end of a run.
 
+use crate::apart::Recovered;
 use crate::check::Violation;
 use crate::evidence::Evidence;
 use crate::history::Call;
@@ -24,6 +25,7 @@ pub(crate) struct Finished {
     pub(crate) calls: usize,
     pub(crate) sales: usize,
     pub(crate) recovery: Option<Duration>,
+    pub(crate) recovered: Vec<Recovered>,
     /// The violations with the histories of their seats.
     pub(crate) details: String,
 }
@@ -42,6 +44,7 @@ impl Finished {
             calls: evidence.calls.len(),
             sales: confirmed.count(),
             recovery: evidence.recovery,
+            recovered: evidence.recovered.clone(),
             details: details(evidence, &violations, faults),
             violations,
             seen,
@@ -164,10 +167,53 @@ pub(crate) fn summary(runs: &[Finished]) -> String {
              (longest)"
         );
     }
+    text.push_str(&after_each(runs));
     let violations: usize = runs.iter().map(|run| run.violations.len()).sum();
     let sales: usize = runs.iter().map(|run| run.sales).sum();
     let _ = writeln!(text, "{} runs, {sales} sales, {violations} violations", runs.len());
     text
+}
+
+/// What came after each kind of fault, when they happened one at a time.
+fn after_each(runs: &[Finished]) -> String {
+    let mut by_fault: BTreeMap<String, Vec<&Recovered>> = BTreeMap::new();
+    for run in runs {
+        for after in &run.recovered {
+            let name = format!("{:?}: {}", run.schedule.servers, after.fault);
+            by_fault.entry(name).or_default().push(after);
+        }
+    }
+    let mut text = String::new();
+    if !by_fault.is_empty() {
+        text.push_str(
+            "\nAfter each fault, until a purchase and until the pace was back (median, \
+            longest), and the load during it:\n",
+        );
+    }
+    for (fault, all) in by_fault {
+        let purchases = all.iter().map(|after| after.purchase);
+        let paces = all.iter().map(|after| after.pace);
+        let load = all.iter().map(|after| after.load).fold(0.0, f64::max);
+        let _ = writeln!(
+            text,
+            "{:>7}  {fault}: {}; {}; {load:.1} x",
+            all.len(),
+            times(purchases),
+            times(paces)
+        );
+    }
+    text
+}
+
+/// The median and the longest of some times. One that never came is the longest.
+fn times(all: impl Iterator<Item = Option<Duration>>) -> String {
+    let mut all: Vec<Duration> = all.map(|time| time.unwrap_or(Duration::MAX)).collect();
+    all.sort_unstable();
+    let words = |time: Option<&Duration>| match time {
+        Some(&Duration::MAX) | None => "never".to_owned(),
+        Some(time) => format!("{:.1} s", time.as_secs_f64()),
+    };
+    format!("{}, {}", words(all.get(all.len() / 2)), words(all.last()))
 }
 
 /// The same for machines.
@@ -181,6 +227,12 @@ pub(crate) fn as_json(runs: &[Finished]) -> serde_json::Value {
             "seen": run.seen,
             "calls": run.calls,
             "sales": run.sales,
+            "recovered": run.recovered.iter().map(|after| json!({
+                "fault": after.fault,
+                "purchaseMs": after.purchase.map(|time| time.as_millis() as u64),
+                "paceMs": after.pace.map(|time| time.as_millis() as u64),
+                "load": after.load,
+            })).collect::<Vec<_>>(),
             "recoveryMs": run.recovery.map(|time| time.as_millis() as u64),
         })
     };

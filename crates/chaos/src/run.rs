@@ -1,5 +1,6 @@
 //! One run: people buy while servers fail, then all heals, then everything is checked.
 
+use crate::apart::{MEASURES, one_by_one};
 use crate::behaviour::Visit;
 use crate::check;
 use crate::evidence::{Evidence, Window};
@@ -31,7 +32,8 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     let mut world = World::start(schedule, binary, dir).await?;
     let doors = (0..world.doors.len()).map(|node| world.door(node)).collect();
     let length = Duration::from_millis(schedule.end_ms());
-    let sale = Sale::open(doors, world.gateway.clone(), length).await?;
+    let more = if schedule.apart { MEASURES } else { 0 };
+    let sale = Sale::open(doors, world.gateway.clone(), length, more).await?;
     let (people_stop, watchers_stop) = (CancellationToken::new(), CancellationToken::new());
     let (views, watchers) = start_watchers(&sale, &watchers_stop);
     let before = sizes(&world);
@@ -39,7 +41,11 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
         let (sale, stop, seed) = (sale.clone(), people_stop.clone(), schedule.seed);
         tokio::spawn(async move { sale.play(seed, &stop).await })
     };
-    let happened = inject(&mut world, &sale, schedule).await?;
+    let (happened, recovered) = if schedule.apart {
+        one_by_one(&mut world, &sale, schedule).await?
+    } else {
+        (inject(&mut world, &sale, schedule).await?, vec![])
+    };
     heal_all(&world);
     let recovery = recovers(&world, &sale).await;
     people_stop.cancel();
@@ -51,6 +57,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.views = views.into_iter().map(|view| std::mem::take(&mut *view.lock())).collect();
     evidence.verify = verify.err().map(|error| format!("{error:#}")).unwrap_or_default();
     evidence.recovery = recovery;
+    evidence.recovered = recovered;
     let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
     evidence.forgets = windows(&happened, AFTER_WINDOW, forgets);
     evidence.until_loaded();

@@ -1,13 +1,16 @@
 //! The sale of a run, and the people who go there.
 
 use crate::behaviour::Visit;
-use crate::fixture::{Fixture, SEATS, plan};
+use crate::fixture::{Fixture, SEATS, plan, queue};
 use crate::history::{Act, History, Outcome};
 use crate::person::{Ask, Person};
+use crate::schedule::PARTITIONS;
 use crate::world::ADMIN;
 use anyhow::{Result, bail};
 use fastrand::Rng;
+use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -15,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 /// People at the same time.
 pub(crate) const PEOPLE: usize = 24;
+/// The first of the people who try to buy after a fault. Before them are the person of the last
+/// purchase and that of the overload.
+pub(crate) const FIRST_PROBE: usize = PEOPLE + 2;
 /// A new match begins this often, because seats run out.
 const MATCH_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -22,6 +28,9 @@ const MATCH_INTERVAL: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Sale {
     pub(crate) fixtures: Arc<Vec<Fixture>>,
+    /// So many of the fixtures are for everybody. The others are for probes, one in each
+    /// partition.
+    pub(crate) public: usize,
     pub(crate) people: Arc<Vec<Person>>,
     pub(crate) history: Arc<History>,
     pub(crate) doors: Arc<Vec<String>>,
@@ -29,32 +38,38 @@ pub(crate) struct Sale {
 }
 
 impl Sale {
-    /// Opens matches for a run of this length and signs people up, before any fault.
+    /// Opens matches for a run of this length and signs people up, before any fault. `more`
+    /// people come only to measure.
     pub(crate) async fn open(
         doors: Vec<String>,
         gateway: String,
         length: Duration,
+        more: usize,
     ) -> Result<Self> {
         let (history, doors) = (Arc::new(History::new()), Arc::new(doors));
         let person = |number| Person::new(number, history.clone(), doors.clone());
-        let mut administrator = person(PEOPLE + 2).administrator(ADMIN);
+        let mut administrator = person(FIRST_PROBE + more).administrator(ADMIN);
         if !administrator.log_in(0).await {
             bail!("the administrator can't log in");
         }
-        let site = id_of(&create(&administrator, "/api/admin/sites", plan()).await?);
-        let matches = 1 + length.as_secs() / MATCH_INTERVAL.as_secs();
+        let site = id_of(&create(&administrator, post("/api/admin/sites", plan())).await?);
+        let public = 1 + usize::try_from(length.as_secs() / MATCH_INTERVAL.as_secs())?;
         let mut fixtures = Vec::new();
-        for _ in 0..matches {
-            let body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
-                "startsAt": "2035-05-05T05:00:00Z"});
-            let id = id_of(&create(&administrator, "/api/admin/matches", body).await?);
-            let path = format!("/api/admin/matches/{id}/open");
-            create(&administrator, &path, Value::Null).await?;
-            fixtures.push(Fixture { id, seats: SEATS });
+        for _ in 0..public {
+            let mut fixture = open_match(&administrator, &site).await?;
+            fixture.queue = fixtures.len() % 3 == 1;
+            if fixture.queue {
+                let path = format!("/api/admin/matches/{}/queue", fixture.id);
+                let ask = Ask { method: Method::PUT, ..Ask::post(Act::Admin, &path, queue()) };
+                create(&administrator, ask).await?;
+            }
+            fixtures.push(fixture);
+        }
+        if more > 0 {
+            fixtures.extend(one_in_each_partition(&administrator, &site).await?);
         }
         let mut people = Vec::new();
-        // The last two are for the probes of recovery and for the overload.
-        for number in 0..PEOPLE + 2 {
+        for number in 0..FIRST_PROBE + more {
             let mut person = person(number);
             if !person.sign_up().await || !person.log_in(0).await {
                 bail!("person {number} can't sign up");
@@ -62,7 +77,7 @@ impl Sale {
             people.push(person);
         }
         let (fixtures, people) = (Arc::new(fixtures), Arc::new(people));
-        Ok(Self { fixtures, people, history, doors, gateway })
+        Ok(Self { fixtures, public, people, history, doors, gateway })
     }
 
     /// Lets people buy until they are stopped, and waits until all have ended their visits.
@@ -79,17 +94,20 @@ impl Sale {
     /// The match that everybody wants at this time.
     pub(crate) fn current(&self) -> &Fixture {
         let number = self.history.now().as_secs() / MATCH_INTERVAL.as_secs();
-        &self.fixtures[(number as usize).min(self.fixtures.len() - 1)]
+        &self.fixtures[(number as usize).min(self.public - 1)]
     }
 
     async fn person(&self, number: usize, mut rng: Rng, stop: &CancellationToken) {
         let mut person = self.people[number].clone();
         while !stop.is_cancelled() {
-            let any = rng.usize(..self.fixtures.len());
+            let any = rng.usize(..self.public);
             let fixture = if rng.usize(..5) == 0 { &self.fixtures[any] } else { self.current() };
             let mut visit =
                 Visit { person: &person, fixture, gateway: &self.gateway, rng: rng.fork() };
-            visit.go().await;
+            // Some try without a pass.
+            if !fixture.queue || number.is_multiple_of(6) || visit.wait_in_line().await {
+                visit.go().await;
+            }
             if self.lost_session(&person) {
                 person.log_in(rng.usize(..2)).await;
             }
@@ -104,11 +122,34 @@ impl Sale {
     }
 }
 
-async fn create(administrator: &Person, path: &str, body: Value) -> Result<Value> {
-    match administrator.call(0, Ask::post(Act::Admin, path, body)).await {
+async fn open_match(administrator: &Person, site: &str) -> Result<Fixture> {
+    let body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
+        "startsAt": "2035-05-05T05:00:00Z"});
+    let id = id_of(&create(administrator, post("/api/admin/matches", body)).await?);
+    create(administrator, post(&format!("/api/admin/matches/{id}/open"), Value::Null)).await?;
+    Ok(Fixture { id, seats: SEATS, queue: false })
+}
+
+/// Opens matches until each partition has one.
+async fn one_in_each_partition(administrator: &Person, site: &str) -> Result<Vec<Fixture>> {
+    let mut found: BTreeMap<u16, Fixture> = BTreeMap::new();
+    while found.len() < PARTITIONS.into() {
+        let fixture = open_match(administrator, site).await?;
+        found.insert(fixture.partition()?, fixture);
+    }
+    Ok(found.into_values().collect())
+}
+
+async fn create(administrator: &Person, ask: Ask<'_>) -> Result<Value> {
+    let path = ask.path.clone();
+    match administrator.call(0, ask).await {
         Outcome::Done(data) => Ok(data),
         other => bail!("{path}: {other:?}"),
     }
+}
+
+fn post(path: &str, body: Value) -> Ask<'static> {
+    Ask::post(Act::Admin, path, body)
 }
 
 fn id_of(data: &Value) -> String {

@@ -1,6 +1,6 @@
 //! The schedule of a run: which fault happens when. The same seed always gives the same one.
 
-use crate::fault::{Fault, Kind, any};
+use crate::fault::{Fault, Kind, any, each};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,11 @@ pub(crate) const PARTITIONS: u16 = 4;
 const LENGTHS: std::ops::Range<u64> = 200..4_000;
 /// The shortest and the longest time between the beginnings of two faults, in ms.
 const PAUSES: std::ops::Range<u64> = 300..3_500;
+/// Faults of a run that has one at a time, how long each takes, and about how long it takes until
+/// the next one, in ms.
+const APART: usize = 6;
+const APART_MS: u64 = 3_000;
+const APART_INTERVAL_MS: u64 = 20_000;
 /// Before and after a fault that must be alone, in ms.
 const QUIET: u64 = 3_000;
 
@@ -38,6 +43,9 @@ pub(crate) struct Schedule {
     pub(crate) servers: Kind,
     /// Whether Redis writes to the disk before it replies. Otherwise it does so once a second.
     pub(crate) always: bool,
+    /// Each fault begins when the last one is over, and its recovery is measured.
+    #[serde(default)]
+    pub(crate) apart: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -57,7 +65,21 @@ impl Schedule {
                 steps.push(step);
             }
         }
-        Self { seed, servers, always, steps }
+        Self { seed, servers, always, apart: false, steps }
+    }
+
+    /// Faults one at a time. Each run has the next few kinds of faults, in a circle, so that
+    /// several runs have all of them.
+    pub(crate) fn apart(seed: u64, servers: Kind, run: usize) -> Self {
+        let faults = each(servers, PARTITIONS).into_iter().cycle();
+        let step = |(number, fault): (usize, Fault)| Step {
+            at_ms: number as u64 * APART_INTERVAL_MS,
+            lasts_ms: APART_MS,
+            fault,
+        };
+        let steps = faults.skip(run * APART).take(APART).enumerate().map(step).collect();
+        let always = run.is_multiple_of(2);
+        Self { seed, servers, always, apart: true, steps }
     }
 
     /// Reads what `--schedule` names.
@@ -86,6 +108,7 @@ fn go_together(earlier: &Step, later: &Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_same_seed_gives_the_same_schedule_and_it_can_be_written_down() {
@@ -118,11 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_single_faults_have_every_kind() {
+        for kind in [Kind::Single, Kind::Sentinel, Kind::Cluster] {
+            let wanted = each(kind, PARTITIONS);
+            let runs = wanted.len().div_ceil(APART);
+            let steps = (0..runs).flat_map(|run| Schedule::apart(1, kind, run).steps);
+            let names: BTreeSet<String> = steps.map(|step| step.fault.name()).collect();
+            assert_eq!(names.len(), wanted.len());
+            assert!(names.len() >= 30, "{names:?}");
+        }
+    }
+
+    #[test]
     fn a_long_run_has_faults_of_more_than_twenty_kinds() {
         for kind in [Kind::Single, Kind::Sentinel, Kind::Cluster] {
             let steps = Schedule::of(1, kind, 3_600_000).steps;
-            let kinds: std::collections::BTreeSet<String> =
-                steps.iter().map(|step| step.fault.name()).collect();
+            let kinds: BTreeSet<String> = steps.iter().map(|step| step.fault.name()).collect();
             assert!(kinds.len() >= 20, "{kinds:?}");
             assert!(steps.len() > 1_000, "{}", steps.len());
         }

@@ -11,6 +11,7 @@ use grandstand_faults::sentinel::PrivateSentinel;
 use grandstand_faults::wire::ask;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Room for the data of Redis, in MB. A full disk needs an end that is near.
 const DISK_MB: u32 = 256;
@@ -22,6 +23,9 @@ pub(crate) struct Single {
     clock: Clock,
     space: SmallDisk,
 }
+
+/// A failover takes up to 5 s.
+const REPLACED_TIMEOUT: Duration = Duration::from_secs(12);
 
 pub(crate) enum Servers {
     Single(Box<Single>),
@@ -116,6 +120,21 @@ impl Servers {
                 master
             }
         }
+    }
+
+    /// Waits until another server has the place of a master that is silent. It gives up in the
+    /// end, because a replica that has lost its master for too long never takes its place.
+    pub(crate) async fn wait_for_another_master(&self, than: usize) {
+        let replaced = async {
+            match self {
+                Self::Single(_) => {}
+                Self::Sentinel(sentinel) => {
+                    sentinel.wait_for_another_master(than).await;
+                }
+                Self::Cluster(cluster) => cluster.wait_until_replaced().await,
+            }
+        };
+        let _ = tokio::time::timeout(REPLACED_TIMEOUT, replaced).await;
     }
 
     pub(crate) fn thaw(&self, server: usize) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) type Seen = BTreeMap<&'static str, usize>;
 
 /// States that must be seen in each set of runs.
-pub(crate) const WANTED: [&str; 12] = [
+pub(crate) const WANTED: [&str; 14] = [
     "a call without a response",
     "a confirmation without an outcome",
     "a hold that ended by itself",
@@ -22,6 +22,8 @@ pub(crate) const WANTED: [&str; 12] = [
     "a refund",
     "a dead letter",
     "a seat that somebody else had",
+    "a person who waited in line",
+    "a hold without a pass",
 ];
 
 /// Counts the dangerous states of a run.
@@ -34,6 +36,9 @@ pub(crate) fn seen(evidence: &Evidence) -> Seen {
             (Outcome::Accepted(_), Act::Confirm) => "a confirmation without an outcome",
             (Outcome::Refused(_, code), _) => of_code(code),
             (Outcome::Done(_), Act::Cancel) => "a refund",
+            (Outcome::Done(place), Act::Queue) if place["state"] == "WAITING" => {
+                "a person who waited in line"
+            }
             (Outcome::Done(_), _) if !call.key.is_empty() => {
                 let times = keys.entry((call.person, &call.key)).or_default();
                 *times += 1;
@@ -61,6 +66,7 @@ fn of_code(code: &str) -> &'static str {
         "PAYMENTS_PAUSED" => "a payment that was paused",
         "PAYMENT_DECLINED" => "a declined payment",
         "SEAT_TAKEN" => "a seat that somebody else had",
+        "PASS_REQUIRED" => "a hold without a pass",
         "SEAT_SOLD" => "a second sale that PostgreSQL stopped",
         "NOT_LOADED" => "a partition that was not loaded",
         "SEAT_LIMIT" => "a person who wanted too many seats",

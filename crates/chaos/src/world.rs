@@ -58,7 +58,7 @@ impl World {
             name: String::new(),
             program: binary.to_owned(),
             arguments: vec![],
-            environment: environment(&servers, &postgres, &gateway),
+            environment: environment(&servers, &postgres, &gateway, schedule.apart),
             log: dir.to_owned(),
         };
         let emulator = Supervised::start(
@@ -186,6 +186,7 @@ fn environment(
     servers: &Servers,
     postgres: &PrivatePostgres,
     gateway: &str,
+    apart: bool,
 ) -> Vec<(String, OsString)> {
     let settings = [
         ("OPS_LISTEN", "127.0.0.1:0".to_owned()),
@@ -207,6 +208,8 @@ fn environment(
         ("COMPARE_CHARGES_MS", "5000".to_owned()),
         ("DRAIN_MS", "200".to_owned()),
         ("RATE_LIMITS", "off".to_owned()),
+        // Those whose calls are counted hold seats all the time.
+        ("HOLDS_PER_TEN_MINUTES", if apart { "0" } else { "20" }.to_owned()),
         ("LOG", "warn,grandstand=info".to_owned()),
     ];
     let named = |(name, value): (&str, String)| (format!("GRANDSTAND_{name}"), value.into());

@@ -22,6 +22,7 @@ const STEP: &str = "3";
 /// the others (`cluster-require-full-coverage no`).
 pub struct PrivateCluster {
     servers: Vec<PrivateRedis>,
+    masters: usize,
     _dir: TempDir,
 }
 
@@ -33,7 +34,7 @@ impl PrivateCluster {
             let dir = dir.path().join(n.to_string());
             async move { server(&dir).await }
         });
-        let cluster = Self { servers: join_all(starts).await, _dir: dir };
+        let cluster = Self { servers: join_all(starts).await, masters, _dir: dir };
         for n in 0..masters {
             let (first, last) = (n * SLOTS / masters, (n + 1) * SLOTS / masters - 1);
             let range = [&*first.to_string(), &*last.to_string()];
@@ -184,6 +185,14 @@ impl PrivateCluster {
     /// SIGCONT: goes on after `freeze`.
     pub fn thaw(&self, server: usize) {
         self.servers[server].thaw();
+    }
+
+    /// Waits until replicas have the places of all masters that are silent.
+    pub async fn wait_until_replaced(&self) {
+        eventually("there are as many masters as at the beginning", || async {
+            (self.masters().await.len() == self.masters).then_some(())
+        })
+        .await;
     }
 
     /// Waits until all servers that are alive say that all slots are served.

@@ -1,4 +1,4 @@
-//! What must be true after all faults have ended (invariants 17, 21, 23 and 26).
+//! What must be true after all faults have ended (invariants 17, 21, 23, 25 and 26).
 
 use super::Violation;
 use crate::evidence::Evidence;
@@ -7,6 +7,8 @@ use std::time::Duration;
 /// People can buy again within this time: that of the slowest failure, with a debug build on a
 /// busy machine.
 const RECOVERY_MAX: Duration = Duration::from_secs(30);
+/// As many calls as before have responses again within this time after a fault.
+const PACE_MAX: Duration = Duration::from_secs(30);
 /// How many more files and threads there may be in the end. A worker that has taken over all
 /// partitions has more connections than before.
 const MORE: u64 = 40;
@@ -30,6 +32,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
         }
         Some(_) => {}
     }
+    found.extend(recoveries(evidence));
     for (process, before, after) in &evidence.sizes {
         let allowed = [before[0] + MORE, before[1] + MORE, before[2] + MORE_KB];
         if after.iter().zip(allowed).any(|(after, allowed)| *after > allowed) {
@@ -42,16 +45,56 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     found
 }
 
+/// What came after each fault that happened alone.
+fn recoveries(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for after in &evidence.recovered {
+        if after.purchase.is_none_or(|time| time > after.purchase_max) {
+            let what = format!(
+                "after {}, people could buy again in {:?}, and at most {:?} are \
+                wanted",
+                after.fault, after.purchase, after.purchase_max
+            );
+            found.push(Violation::new(23, what));
+        }
+        if after.pace.is_none_or(|time| time > PACE_MAX) {
+            let what = format!(
+                "after {}, calls were as many as before in {:?}, and at most \
+                {PACE_MAX:?} are wanted",
+                after.fault, after.pace
+            );
+            found.push(Violation::new(25, what));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apart::Recovered;
     use crate::check::samples::fair;
 
     #[test]
     fn each_illness_is_found() {
         assert_eq!(check(&fair()), vec![]);
         let sizes = vec![("api-0".to_owned(), [20, 9, 50_000], [61, 9, 50_000])];
+        let after = Recovered {
+            fault: "KillRedis".to_owned(),
+            purchase: Some(Duration::from_secs(10)),
+            purchase_max: Duration::from_secs(10),
+            pace: Some(Duration::from_secs(30)),
+            load: 1.0,
+        };
+        let recovered = vec![after.clone()];
+        assert_eq!(check(&Evidence { recovered, ..fair() }), vec![]);
+        let late = Some(Duration::from_millis(30_001));
+        let slow = |after| Evidence { recovered: vec![after], ..fair() };
         let ill = [
+            (23, slow(Recovered { purchase: late, ..after.clone() })),
+            (23, slow(Recovered { purchase: None, ..after.clone() })),
+            (25, slow(Recovered { pace: late, ..after.clone() })),
+            (25, slow(Recovered { pace: None, ..after })),
             (17, Evidence { verify: "seat 1".to_owned(), ..fair() }),
             (21, Evidence { dead_letters: 2, refused_facts: 1, ..fair() }),
             (23, Evidence { recovery: None, ..fair() }),

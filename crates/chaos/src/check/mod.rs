@@ -6,6 +6,7 @@ mod health;
 mod holds;
 mod maps;
 mod money;
+mod queue;
 mod repeats;
 
 use crate::evidence::Evidence;
@@ -33,8 +34,15 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 6] =
-        [confirmed::check, money::check, holds::check, repeats::check, maps::check, health::check];
+    let checks: [fn(&Evidence) -> Vec<Violation>; 7] = [
+        confirmed::check,
+        money::check,
+        holds::check,
+        queue::check,
+        repeats::check,
+        maps::check,
+        health::check,
+    ];
     checks.iter().flat_map(|check| check(evidence)).collect()
 }
 

@@ -1,0 +1,168 @@
+//! Faults one at a time: how long it takes until people can buy again, and until as many calls in a
+//! second have responses as before (invariants 23 and 25).
+
+use crate::behaviour::Visit;
+use crate::fault::Fault;
+use crate::inject::{Happened, begin, end};
+use crate::sale::{FIRST_PROBE, Sale};
+use crate::schedule::Schedule;
+use crate::world::World;
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use std::ops::Range;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// People who try to buy after a fault.
+const PROBES: usize = 8;
+/// People whose calls are counted: they hold a seat and give it back, all the time.
+const STEADY: Range<usize> = FIRST_PROBE + PROBES..FIRST_PROBE + PROBES + 16;
+const EVERYBODY: Range<usize> = 0..usize::MAX;
+/// All people who are only here for the measurements.
+pub(crate) const MEASURES: usize = STEADY.end - FIRST_PROBE;
+const STEADY_PAUSE: Duration = Duration::from_millis(50);
+/// All is quiet for this long before a fault, and the pace of the calls is measured in the end.
+const QUIET_PERIOD: Duration = Duration::from_secs(6);
+/// The pace is that of this time.
+const PACE_WINDOW: Duration = Duration::from_secs(4);
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(500);
+/// Whatever has not recovered by now does not recover.
+const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(60);
+/// The part of the pace before a fault that counts as back.
+const BACK: f64 = 0.95;
+
+/// What came after a fault.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recovered {
+    /// The name of its kind.
+    pub(crate) fault: String,
+    /// Until somebody had bought in each partition; none if that did not happen.
+    pub(crate) purchase: Option<Duration>,
+    /// The time that is wanted for it.
+    pub(crate) purchase_max: Duration,
+    /// Until the steady people had as many responses in a second as before the fault.
+    pub(crate) pace: Option<Duration>,
+    /// Responses to everybody in a second during the fault, as a multiple of those before it.
+    pub(crate) load: f64,
+}
+
+/// Carries out the faults of a schedule in their order, each when the last one is over.
+pub(crate) async fn one_by_one(
+    world: &mut World,
+    sale: &Sale,
+    schedule: &Schedule,
+) -> Result<(Vec<Happened>, Vec<Recovered>)> {
+    let (mut all, mut recovered, attempts) = (vec![], vec![], TaskTracker::new());
+    let stop = CancellationToken::new();
+    for number in STEADY {
+        attempts.spawn(hold_and_release(sale.clone(), number, stop.clone()));
+    }
+    for step in &schedule.steps {
+        let (fault, name) = (&step.fault, step.fault.name());
+        tokio::time::sleep(QUIET_PERIOD).await;
+        let from = sale.history.now();
+        let before = pace(sale, &STEADY);
+        let calm = pace(sale, &EVERYBODY);
+        let going = begin(world, sale, schedule, fault).await;
+        let going = going.with_context(|| format!("the fault `{name}` begins"))?;
+        let replaced = fault.is_replaced(schedule.servers);
+        let mut purchase = None;
+        if replaced {
+            purchase = first_purchase(sale, &attempts, from).await;
+        }
+        let lasts = Duration::from_millis(step.lasts_ms);
+        tokio::time::sleep((from + lasts).saturating_sub(sale.history.now())).await;
+        let load = pace(sale, &EVERYBODY) / calm.max(1.0);
+        let mut back = sale.history.now();
+        end(world, step, going).await.with_context(|| format!("the fault `{name}` ends"))?;
+        if matches!(fault, Fault::PostgresForgets) {
+            back = sale.history.now(); // somebody has put the backup back until now
+        }
+        if !replaced {
+            purchase = first_purchase(sale, &attempts, back).await;
+        }
+        let pace = pace_is_back(sale, back, before).await;
+        all.push(Happened { fault: fault.clone(), from, to: sale.history.now() });
+        let purchase_max = fault.purchase_max(schedule.servers);
+        recovered.push(Recovered { fault: name, purchase, purchase_max, pace, load });
+    }
+    stop.cancel();
+    attempts.close();
+    attempts.wait().await;
+    Ok((all, recovered))
+}
+
+/// Holds a seat and gives it back until it is stopped.
+async fn hold_and_release(sale: Sale, number: usize, stop: CancellationToken) {
+    let (person, matches) = (&sale.people[number], sale.public..sale.fixtures.len());
+    let fixture = &sale.fixtures[matches.start + number % matches.len()];
+    let rng = Rng::with_seed(number as u64);
+    let mut visit = Visit { person, fixture, gateway: &sale.gateway, rng };
+    while !stop.is_cancelled() {
+        visit.hold_and_release().await;
+        tokio::time::sleep(STEADY_PAUSE).await;
+    }
+}
+
+/// Responses in a second that these people got lately.
+fn pace(sale: &Sale, people: &Range<usize>) -> f64 {
+    let now = sale.history.now();
+    let count = sale.history.responses(people, now.saturating_sub(PACE_WINDOW), now);
+    count as f64 / PACE_WINDOW.as_secs_f64()
+}
+
+async fn pace_is_back(sale: &Sale, since: Duration, before: f64) -> Option<Duration> {
+    loop {
+        let later = sale.history.now().saturating_sub(since);
+        if pace(sale, &STEADY) >= BACK * before {
+            return Some(later);
+        }
+        if later > GIVE_UP_TIMEOUT {
+            return None;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// The time until somebody has bought in each partition.
+async fn first_purchase(sale: &Sale, tasks: &TaskTracker, since: Duration) -> Option<Duration> {
+    let matches = sale.public..sale.fixtures.len();
+    let all = matches.map(|fixture| first_purchase_of(sale, tasks, fixture, since));
+    let times = futures::future::join_all(all).await;
+    times.into_iter().collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// Somebody else comes every half second, because a person may wait for a server that is away.
+/// All of them are let go to the end, so that the history is whole.
+async fn first_purchase_of(
+    sale: &Sale,
+    tasks: &TaskTracker,
+    fixture: usize,
+    since: Duration,
+) -> Option<Duration> {
+    let (sender, mut bought) = mpsc::unbounded_channel();
+    let mut ticks = tokio::time::interval(ATTEMPT_INTERVAL);
+    for attempt in 0.. {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(()) = bought.recv() => return Some(sale.history.now() - since),
+        }
+        if sale.history.now() - since > GIVE_UP_TIMEOUT {
+            break;
+        }
+        let (sale, sender) = (sale.clone(), sender.clone());
+        tasks.spawn(async move {
+            let person = &sale.people[FIRST_PROBE + (attempt + fixture) % PROBES];
+            let seed = (fixture * 1_000 + attempt) as u64 + since.as_millis() as u64;
+            let (fixture, rng) = (&sale.fixtures[fixture], Rng::with_seed(seed));
+            let mut visit = Visit { person, fixture, gateway: &sale.gateway, rng };
+            if visit.buy_any().await {
+                let _ = sender.send(());
+            }
+        });
+    }
+    None
+}
