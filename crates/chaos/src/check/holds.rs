@@ -35,19 +35,23 @@ struct Held<'a> {
     reservations: Vec<&'a str>,
 }
 
+/// When the first request with a key was sent, of each person.
+struct FirstTries<'a>(HashMap<(usize, &'a str), Duration>);
+
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
-    let helds = helds(evidence);
+    let tries = FirstTries::of(evidence);
+    let helds = helds(evidence, &tries);
     let mut found = all_or_nothing(evidence);
     found.extend(second_sales(evidence));
     found.extend(exclusive(evidence, &helds));
     found.extend(limits(evidence, &helds));
-    found.extend(stale(evidence, &helds));
+    found.extend(stale(evidence, &tries, &helds));
     found
 }
 
 /// Collects the calls of each hold.
-fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
-    let mut by_id: BTreeMap<&str, Held<'_>> = BTreeMap::new();
+fn helds<'a>(evidence: &'a Evidence, tries: &FirstTries<'_>) -> Vec<Held<'a>> {
+    let mut by_id: BTreeMap<&str, Held<'a>> = BTreeMap::new();
     for call in evidence.calls.iter().filter(|call| call.act == Act::Hold) {
         let Some(id) = call.done().and_then(|data| data["holdId"].as_str()) else { continue };
         let held = by_id.entry(id).or_insert_with(|| Held {
@@ -63,7 +67,7 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
         });
         held.from = held.from.min(call.ended);
         held.asked = held.asked.min(call.begun);
-        held.to = held.to.min(first_try(evidence, call) + HOLD_TTL);
+        held.to = held.to.min(tries.first(call) + HOLD_TTL);
     }
     for call in &evidence.calls {
         let Some(held) = by_id.get_mut(&*call.about) else { continue };
@@ -71,7 +75,7 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
             Act::Reserve => {
                 if let Some(id) = call.done().and_then(|data| data["id"].as_str()) {
                     held.reservations.push(id);
-                    held.to = held.to.max(first_try(evidence, call) + PAYMENT_TTL);
+                    held.to = held.to.max(tries.first(call) + PAYMENT_TTL);
                 }
             }
             Act::Release => held.released = held.released.min(call.begun),
@@ -81,13 +85,20 @@ fn helds(evidence: &Evidence) -> Vec<Held<'_>> {
     by_id.into_values().map(|held| until_sold(evidence, held)).collect()
 }
 
-/// When a request with the key of this one was sent first: it may have begun the hold.
-fn first_try(evidence: &Evidence, call: &Call) -> Duration {
-    if call.key.is_empty() {
-        return call.begun;
+impl<'a> FirstTries<'a> {
+    fn of(evidence: &'a Evidence) -> Self {
+        let mut first: HashMap<(usize, &str), Duration> = HashMap::new();
+        for call in evidence.calls.iter().filter(|call| !call.key.is_empty()) {
+            let begun = first.entry((call.person, &call.key)).or_insert(call.begun);
+            *begun = call.begun.min(*begun);
+        }
+        Self(first)
     }
-    let same = |other: &&Call| other.key == call.key && other.person == call.person;
-    evidence.calls.iter().filter(same).map(|other| other.begun).min().unwrap_or(call.begun)
+
+    /// When a request with the key of this one was sent first: it may have begun the hold.
+    fn first(&self, call: &Call) -> Duration {
+        self.0.get(&(call.person, &*call.key)).copied().unwrap_or(call.begun)
+    }
 }
 
 /// A sale that nobody cancelled has no end; another one ends with the cancellation.
@@ -182,7 +193,7 @@ fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
 }
 
 /// A hold that was given back or has ended can do nothing more, and none becomes two reservations.
-fn stale(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
+fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec<Violation> {
     let by_id: HashMap<&str, &Held<'_>> = helds.iter().map(|held| (held.id, held)).collect();
     let mut released: HashMap<&str, Duration> = HashMap::new();
     for call in &evidence.calls {
@@ -200,7 +211,7 @@ fn stale(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
         if released.get(&*call.about).is_some_and(|released| *released < call.begun) {
             complain(9, held, "was reserved after it had been given back");
         }
-        let first = first_try(evidence, call);
+        let first = tries.first(call);
         let troubled = Evidence::happened(&evidence.deadlines, held.asked, call.ended);
         if first > held.from + HOLD_TTL + LATE_MAX && !troubled {
             complain(10, held, "was reserved after its end");
