@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::engine::leases::Lease;
 use crate::gateway::toss::Toss;
 use crate::live::catalog::Catalog;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::stream::journal::Journal;
 use crate::workers::clock::Clocks;
 use crate::workers::orphans::{Findings, SEARCH_INTERVAL};
@@ -174,8 +174,14 @@ impl Workers {
     async fn write_behind(&self, lease: &Lease, ending: CancellationToken) {
         while !ending.is_cancelled() {
             if let Err(error) = self.write_behind_until(lease, &ending).await {
-                let partition = lease.partition;
-                tracing::warn!(%partition, error = format!("{error:#}"), "write-behind waits");
+                let (partition, text) = (lease.partition, format!("{error:#}"));
+                if matches!(error.downcast_ref(), Some(StoreError::Damaged(_))) {
+                    tracing::error!(%partition, error = text,
+                        "a row of PostgreSQL can't be read: write-behind waits until it is \
+                         repaired");
+                } else {
+                    tracing::warn!(%partition, error = text, "write-behind waits");
+                }
                 pause(RETRY_PAUSE, &ending).await;
             }
         }

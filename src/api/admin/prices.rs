@@ -55,8 +55,8 @@ pub async fn replace(
     let PricesInput { types, prices, service_fee } = input.value;
     let version = old.prices.as_ref().map_or(0, |list| list.version) + 1;
     let list = PriceList { version, types, prices, service_fee };
-    let site = services.catalog.site(old.site_id).ok_or(ErrorCode::SiteNotFound)?;
-    let faults = list.faults(&site.site.plan.grades);
+    let site = services.engine.site(old.site_id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    let faults = list.faults(&site.plan.grades);
     if !faults.is_empty() {
         return Err(ApiError::plan(faults));
     }

@@ -110,18 +110,32 @@ async fn put_on_sale(
     new: Match,
 ) -> ApiResult<Okay<MatchView>> {
     refuse_unpriced(services, &old).await?;
+    let status = new.status;
     let done = change(services, (user, act), old.clone(), |fixture| *fixture = new).await?;
     // The plan may have been replaced since the first look. Whichever came first, one of the two
     // looks sees the new plan, or replacing it sees the sale.
-    if let Err(unpriced) = refuse_unpriced(services, &old).await
-        && unpriced.code() == ErrorCode::Validation
-    {
-        let now = read(services, old.id).await?;
-        let back = |fixture: &mut Match| fixture.status = old.status;
-        change(services, (user, Act::MatchChanged), now, back).await?;
-        return Err(unpriced);
+    if let Err(error) = refuse_unpriced(services, &old).await {
+        if error.code() == ErrorCode::Validation {
+            retried(|| take_back(services, user, &old, status)).await?;
+        }
+        return Err(error);
     }
     Ok(done)
+}
+
+/// Gives a match back the status that it had, unless somebody has changed its status since.
+async fn take_back(
+    services: &Services,
+    user: &Staff,
+    old: &Match,
+    status: MatchStatus,
+) -> ApiResult<()> {
+    let now = read(services, old.id).await?;
+    if now.status == status {
+        let back = |fixture: &mut Match| fixture.status = old.status;
+        change(services, (user, Act::MatchChanged), now, back).await?;
+    }
+    Ok(())
 }
 
 /// Refuses a match without a site, and one whose price list does not fit the plan: the plan may
