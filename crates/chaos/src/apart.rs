@@ -49,13 +49,15 @@ pub(crate) struct Recovered {
     pub(crate) load: f64,
 }
 
-/// Carries out the faults of a schedule in their order, each when the last one is over.
+/// Carries out the faults of a schedule in their order, each when the last one is over. What came
+/// after each is added to `recovered`.
 pub(crate) async fn one_by_one(
     world: &mut World,
     sale: &Sale,
     schedule: &Schedule,
-) -> Result<(Vec<Happened>, Vec<Recovered>)> {
-    let (mut all, mut recovered, attempts) = (vec![], vec![], TaskTracker::new());
+    recovered: &mut Vec<Recovered>,
+) -> Result<Vec<Happened>> {
+    let (mut all, attempts) = (vec![], TaskTracker::new());
     let stop = CancellationToken::new();
     for number in STEADY {
         attempts.spawn(hold_and_release(sale.clone(), number, stop.clone()));
@@ -92,7 +94,7 @@ pub(crate) async fn one_by_one(
     stop.cancel();
     attempts.close();
     attempts.wait().await;
-    Ok((all, recovered))
+    Ok(all)
 }
 
 /// Holds a seat and gives it back until it is stopped.

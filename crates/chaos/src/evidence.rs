@@ -3,8 +3,9 @@
 use crate::apart::Recovered;
 use crate::history::Call;
 use crate::sale::Sale;
+use crate::soak::Growth;
 use crate::watcher::View;
-use crate::world::World;
+use crate::world::{PROCESSES, World};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -82,6 +83,8 @@ pub(crate) struct Evidence {
     pub(crate) queues: BTreeSet<String>,
     /// What came after each fault, when they happened one at a time.
     pub(crate) recovered: Vec<Recovered>,
+    /// What a run without faults had at first and at last.
+    pub(crate) growths: Vec<Growth>,
     /// What `grandstand verify --gateway` found in the end; empty when all agree.
     pub(crate) verify: String,
     /// Open files, threads and KB of memory of each process, before and after.
@@ -182,6 +185,23 @@ impl Evidence {
     pub(crate) fn happened(windows: &[Window], from: Duration, to: Duration) -> bool {
         windows.iter().any(|window| window.from <= to && window.to >= from)
     }
+}
+
+/// Open files, threads and KB of memory of each process.
+pub(crate) fn sizes(world: &World) -> Vec<(String, [u64; 3])> {
+    let entries = |pid: u32, what: &str| {
+        std::fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, |list| list.count() as u64)
+    };
+    let memory = |pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned);
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    };
+    let size = |process| {
+        let pid = world.process(process).pid();
+        (format!("{process:?}"), [entries(pid, "fd"), entries(pid, "task"), memory(pid)])
+    };
+    PROCESSES.into_iter().map(size).collect()
 }
 
 /// The seats of those reservations that are waiting for their payments.

@@ -20,6 +20,7 @@ mod sale;
 mod schedule;
 mod servers;
 mod shrink;
+mod soak;
 mod sometimes;
 mod watcher;
 mod world;
@@ -53,6 +54,9 @@ struct Arguments {
     /// pace is as before. Then `--seconds` has no meaning.
     #[arg(long)]
     apart: bool,
+    /// No faults for `--seconds`: looks whether memory, files, connections or streams grow.
+    #[arg(long, conflicts_with = "apart")]
+    soak: bool,
     /// Plays this file again instead of seeds. A failed run writes such a file.
     #[arg(long, conflicts_with_all = ["seeds", "seconds", "servers"])]
     schedule: Option<PathBuf>,
@@ -152,6 +156,9 @@ fn schedules(arguments: &Arguments) -> Result<Vec<Schedule>> {
             // How many runs before this one had servers of the same kind.
             let run = (0..*seed).filter(|other| kind_of(*other) == kind_of(*seed)).count();
             return Schedule::apart(*seed, kind_of(*seed), run);
+        }
+        if arguments.soak {
+            return Schedule::soak(*seed, kind_of(*seed), arguments.seconds);
         }
         Schedule::of(*seed, kind_of(*seed), arguments.seconds * 1_000)
     };

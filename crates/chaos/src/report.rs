@@ -6,6 +6,7 @@ use crate::evidence::Evidence;
 use crate::history::Call;
 use crate::inject::Happened;
 use crate::schedule::Schedule;
+use crate::soak::Growth;
 use crate::sometimes::Seen;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) struct Finished {
     pub(crate) sales: usize,
     pub(crate) recovery: Option<Duration>,
     pub(crate) recovered: Vec<Recovered>,
+    pub(crate) growths: Vec<Growth>,
     /// The violations with the histories of their seats.
     pub(crate) details: String,
 }
@@ -45,6 +47,7 @@ impl Finished {
             sales: confirmed.count(),
             recovery: evidence.recovery,
             recovered: evidence.recovered.clone(),
+            growths: evidence.growths.clone(),
             details: details(evidence, &violations, faults),
             violations,
             seen,
@@ -168,6 +171,9 @@ pub(crate) fn summary(runs: &[Finished]) -> String {
         );
     }
     text.push_str(&after_each(runs));
+    for Growth { what, before, after } in runs.iter().flat_map(|run| &run.growths) {
+        let _ = writeln!(text, "{before:>9} to {after:>9}  {what}");
+    }
     let violations: usize = runs.iter().map(|run| run.violations.len()).sum();
     let sales: usize = runs.iter().map(|run| run.sales).sum();
     let _ = writeln!(text, "{} runs, {sales} sales, {violations} violations", runs.len());

@@ -3,12 +3,13 @@
 use crate::apart::{MEASURES, one_by_one};
 use crate::behaviour::Visit;
 use crate::check;
-use crate::evidence::{Evidence, Window};
+use crate::evidence::{Evidence, Window, sizes};
 use crate::fault::Fault;
 use crate::inject::{Happened, heal_all, inject};
 use crate::report::Finished;
 use crate::sale::{PEOPLE, Sale};
-use crate::schedule::Schedule;
+use crate::schedule::{Play, Schedule};
+use crate::soak::soak;
 use crate::watcher::{Shared, View, watch};
 use crate::world::{HOLD_MS, PAYMENT_MS, PROCESSES, World};
 use anyhow::{Context as _, Result};
@@ -41,10 +42,14 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
         let (sale, stop, seed) = (sale.clone(), people_stop.clone(), schedule.seed);
         tokio::spawn(async move { sale.play(seed, &stop).await })
     };
-    let (happened, recovered) = if schedule.apart {
-        one_by_one(&mut world, &sale, schedule).await?
-    } else {
-        (inject(&mut world, &sale, schedule).await?, vec![])
+    let (mut recovered, mut growths) = (vec![], vec![]);
+    let happened = match schedule.play() {
+        Play::Apart => one_by_one(&mut world, &sale, schedule, &mut recovered).await?,
+        Play::Soak(length) => {
+            growths = soak(&world, &sale, length).await?;
+            vec![]
+        }
+        Play::Together => inject(&mut world, &sale, schedule).await?,
     };
     heal_all(&world);
     let recovery = recovers(&world, &sale).await;
@@ -58,6 +63,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.verify = verify.err().map(|error| format!("{error:#}")).unwrap_or_default();
     evidence.recovery = recovery;
     evidence.recovered = recovered;
+    evidence.growths = growths;
     let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
     evidence.forgets = windows(&happened, AFTER_WINDOW, forgets);
     evidence.until_loaded();
@@ -169,21 +175,4 @@ async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<E
 fn windows(happened: &[Happened], after: Duration, which: impl Fn(&Fault) -> bool) -> Vec<Window> {
     let window = |happened: &Happened| Window { from: happened.from, to: happened.to + after };
     happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
-}
-
-/// Open files, threads and KB of memory of each process.
-fn sizes(world: &World) -> Vec<(String, [u64; 3])> {
-    let entries = |pid: u32, what: &str| {
-        std::fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, |list| list.count() as u64)
-    };
-    let memory = |pid: u32| {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned);
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
-    };
-    let size = |process| {
-        let pid = world.process(process).pid();
-        (format!("{process:?}"), [entries(pid, "fd"), entries(pid, "task"), memory(pid)])
-    };
-    PROCESSES.into_iter().map(size).collect()
 }

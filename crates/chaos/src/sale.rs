@@ -22,7 +22,7 @@ pub(crate) const PEOPLE: usize = 24;
 /// purchase and that of the overload.
 pub(crate) const FIRST_PROBE: usize = PEOPLE + 2;
 /// A new match begins this often, because seats run out.
-const MATCH_INTERVAL: Duration = Duration::from_secs(15);
+const MATCH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All that clients need.
 #[derive(Clone)]

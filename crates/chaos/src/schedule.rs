@@ -4,6 +4,7 @@ use crate::fault::{Fault, Kind, any, each};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Partitions of the installation.
 pub(crate) const PARTITIONS: u16 = 4;
@@ -35,6 +36,17 @@ impl Step {
     }
 }
 
+/// How a schedule is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Play {
+    /// Faults happen while others go on.
+    Together,
+    /// One fault after the other.
+    Apart,
+    /// No faults, for this time.
+    Soak(Duration),
+}
+
 /// All that decides a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +58,9 @@ pub(crate) struct Schedule {
     /// Each fault begins when the last one is over, and its recovery is measured.
     #[serde(default)]
     pub(crate) apart: bool,
+    /// A run without faults takes this many seconds.
+    #[serde(default)]
+    pub(crate) soak_s: u64,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -65,7 +80,7 @@ impl Schedule {
                 steps.push(step);
             }
         }
-        Self { seed, servers, always, apart: false, steps }
+        Self { seed, servers, always, apart: false, soak_s: 0, steps }
     }
 
     /// Faults one at a time. Each run has the next few kinds of faults, in a circle, so that
@@ -79,7 +94,21 @@ impl Schedule {
         };
         let steps = faults.skip(run * APART).take(APART).enumerate().map(step).collect();
         let always = run.is_multiple_of(2);
-        Self { seed, servers, always, apart: true, steps }
+        Self { seed, servers, always, apart: true, soak_s: 0, steps }
+    }
+
+    /// No faults, for this many seconds.
+    pub(crate) fn soak(seed: u64, servers: Kind, soak_s: u64) -> Self {
+        Self { seed, servers, always: true, apart: false, soak_s, steps: vec![] }
+    }
+
+    /// How it is played.
+    pub(crate) fn play(&self) -> Play {
+        match self.soak_s {
+            0 if self.apart => Play::Apart,
+            0 => Play::Together,
+            seconds => Play::Soak(Duration::from_secs(seconds)),
+        }
     }
 
     /// Reads what `--schedule` names.
@@ -90,9 +119,9 @@ impl Schedule {
             .with_context(|| format!("{} is not a schedule of this program", path.display()))
     }
 
-    /// When the last fault has ended.
+    /// When the last fault has ended, or the run without faults.
     pub(crate) fn end_ms(&self) -> u64 {
-        self.steps.iter().map(Step::end_ms).max().unwrap_or(0)
+        self.steps.iter().map(Step::end_ms).max().unwrap_or(self.soak_s * 1_000)
     }
 }
 

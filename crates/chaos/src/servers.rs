@@ -152,7 +152,7 @@ impl Servers {
         }
     }
 
-    fn ports(&self) -> Vec<u16> {
+    pub(crate) fn ports(&self) -> Vec<u16> {
         match self {
             Self::Single(single) => vec![single.redis.port()],
             Self::Sentinel(sentinel) => sentinel.servers.iter().map(PrivateRedis::port).collect(),

@@ -41,7 +41,7 @@ mod tests {
         };
         let steps: Vec<Step> = (0..20).map(step).collect();
         let schedule =
-            Schedule { seed: 1, servers: Kind::Single, always: true, apart: false, steps };
+            Schedule { seed: 1, servers: Kind::Single, always: true, apart: false, soak_s: 0, steps };
         let small = shrink(&schedule, async |schedule| {
             let flushes = schedule.steps.iter().filter(|step| step.fault == Fault::FlushAll);
             Ok(flushes.count() >= 2)

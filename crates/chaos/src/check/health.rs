@@ -2,6 +2,7 @@
 
 use super::Violation;
 use crate::evidence::Evidence;
+use crate::soak::Growth;
 use std::time::Duration;
 
 /// People can buy again within this time: that of the slowest failure, with a debug build on a
@@ -12,6 +13,10 @@ const PACE_MAX: Duration = Duration::from_secs(30);
 /// How many more files and threads there may be in the end. A worker that has taken over all
 /// partitions has more connections than before.
 const MORE: u64 = 40;
+/// In a run without faults, numbers may grow by one part of this many. Small ones may grow by
+/// some, because connections come and go.
+const GROWTH_SHARE: u64 = 10;
+const GROWTH_MIN: u64 = 4;
 /// How much more memory, in KB: caches of maps fill during a run.
 const MORE_KB: u64 = 100_000;
 
@@ -33,6 +38,12 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
         Some(_) => {}
     }
     found.extend(recoveries(evidence));
+    for Growth { what, before, after } in &evidence.growths {
+        if *after > before + (before / GROWTH_SHARE).max(GROWTH_MIN) {
+            let what = format!("{what} grew from {before} to {after}");
+            found.push(Violation::new(26, what));
+        }
+    }
     for (process, before, after) in &evidence.sizes {
         let allowed = [before[0] + MORE, before[1] + MORE, before[2] + MORE_KB];
         if after.iter().zip(allowed).any(|(after, allowed)| *after > allowed) {
@@ -90,7 +101,13 @@ mod tests {
         assert_eq!(check(&Evidence { recovered, ..fair() }), vec![]);
         let late = Some(Duration::from_millis(30_001));
         let slow = |after| Evidence { recovered: vec![after], ..fair() };
+        let grown = |after| {
+            let what = "Redis: connections".to_owned();
+            Evidence { growths: vec![Growth { what, before: 100, after }], ..fair() }
+        };
+        assert_eq!(check(&grown(110)), vec![]);
         let ill = [
+            (26, grown(111)),
             (23, slow(Recovered { purchase: late, ..after.clone() })),
             (23, slow(Recovered { purchase: None, ..after.clone() })),
             (25, slow(Recovered { pace: late, ..after.clone() })),
