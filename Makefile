@@ -77,7 +77,7 @@ chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests wit
 
 bench: ## Run the benches, for up to a quarter of an hour (ARGS=engine_hold for one of them)
 	@scripts/setup run
-	@$(CARGO) bench --locked $(if $(ARGS),--bench $(ARGS))
+	@$(CARGO) bench --locked --bench '$(or $(ARGS),*)'
 
 bench-peers: ## Measure against the obvious ways to sell a seat, for docs/BENCHMARKS.md
 	@CARGO="$(CARGO)" scripts/bench $(ARGS)
