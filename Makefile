@@ -75,7 +75,7 @@ chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests wit
 	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
 	@$(if $(ARGS),,$(MAKE) --no-print-directory breaker)
 
-bench: ## Run the benches, for up to a quarter of an hour (ARGS=engine_hold for one of them)
+bench: ## Run the benches, for 7 minutes after the build (ARGS=engine_hold for one of them)
 	@scripts/setup run
 	@$(CARGO) bench --locked --bench '$(or $(ARGS),*)'
 
