@@ -10,6 +10,8 @@ use std::time::Duration;
 pub(crate) const PARTITIONS: u16 = 4;
 /// The shortest and the longest fault, in ms.
 const LENGTHS: std::ops::Range<u64> = 200..4_000;
+/// A process starts and must come to its failpoint, so this fault takes longer by so many ms.
+const ARMED_MS: u64 = 4_000;
 /// The shortest and the longest time between the beginnings of two faults, in ms.
 const PAUSES: std::ops::Range<u64> = 300..3_500;
 /// Faults of a run that has one at a time, how long each takes, and about how long it takes until
@@ -73,7 +75,10 @@ impl Schedule {
         let (mut steps, mut at): (Vec<Step>, u64) = (vec![], 1_000);
         while at < length_ms {
             let fault = any(servers, PARTITIONS, &mut rng);
-            let lasts_ms = rng.u64(LENGTHS);
+            let mut lasts_ms = rng.u64(LENGTHS);
+            if matches!(fault, Fault::DieAt(..)) {
+                lasts_ms += ARMED_MS;
+            }
             let step = Step { at_ms: at, lasts_ms, fault };
             at += rng.u64(PAUSES);
             if steps.iter().all(|earlier| go_together(earlier, &step)) {
