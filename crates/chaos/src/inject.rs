@@ -181,7 +181,11 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
             }
         }
         Fault::PostgresForgets => put_back(world).await?,
-        fault => redis_ends(world, fault, going.server).await?,
+        // Others end while Redis may still be away.
+        fault if fault.ground() == Some("redis") => {
+            redis_ends(world, fault, going.server).await?;
+        }
+        _ => {}
     }
     Ok(())
 }
