@@ -109,6 +109,17 @@ async fn the_fee_is_that_of_the_ms_and_an_organiser_may_waive_it() {
     assert_eq!(cancel(&scene, all()).await, Err(Refusal::PriceChanged), "no prices");
 }
 
+/// As `domain::refund` computes what the page shows.
+#[tokio::test]
+async fn the_fee_of_each_seat_is_rounded_down() {
+    let bed = TestEngine::start().await;
+    let scene = sold(&bed, &[fee(END_MS, 15, 0)]).await;
+    // 15 % of 10,033 are 1,504.95, and of 9,967 are 1,495.05.
+    let seats = vec![(SeatId(1), PRICE + 33), (SeatId(2), PRICE - 33)];
+    let part = cancel(&scene, Cancellation { seats, ..all() }).await;
+    assert_eq!(part, Ok(2 * PRICE - 1_504 - 1_495));
+}
+
 /// What a buyer was promised never gets worse, and what gets better is theirs.
 #[tokio::test]
 async fn a_buyer_has_the_better_of_the_terms_at_the_purchase_and_now() {

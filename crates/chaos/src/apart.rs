@@ -2,7 +2,6 @@
 //! second have responses as before (invariants 23 and 25).
 
 use crate::behaviour::Visit;
-use crate::fault::Fault;
 use crate::inject::{Happened, begin, end};
 use crate::sale::{FIRST_PROBE, Sale};
 use crate::schedule::Schedule;
@@ -80,8 +79,8 @@ pub(crate) async fn one_by_one(
         let load = pace(sale, &EVERYBODY) / calm.max(1.0);
         let mut back = sale.history.now();
         end(world, step, going).await.with_context(|| format!("the fault `{name}` ends"))?;
-        if matches!(fault, Fault::PostgresForgets) {
-            back = sale.history.now(); // somebody has put the backup back until now
+        if fault.is_alone() {
+            back = sale.history.now(); // somebody has run `grandstand restore` until now
         }
         if !replaced {
             purchase = first_purchase(sale, &attempts, back).await;

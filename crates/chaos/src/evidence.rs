@@ -68,6 +68,9 @@ pub(crate) struct Evidence {
     pub(crate) pending: BTreeSet<(String, u32)>,
     /// When Redis may have forgotten what it had confirmed.
     pub(crate) forgets: Vec<Window>,
+    /// When PostgreSQL lost what it had committed. What Redis still has is written back; a sale
+    /// that was given back meanwhile is in the books of the gateway only.
+    pub(crate) database_losses: Vec<Window>,
     /// When deadlines may be late: something happens to Redis, to a clock, or to the workers.
     pub(crate) deadlines: Vec<Window>,
     /// When a node may be silent for longer than it allows itself: it is frozen, its clock is

@@ -101,6 +101,9 @@ pub(crate) enum Fault {
     /// A backup is put back, and `grandstand restore` is run.
     PostgresForgets,
     PostgresDiskFull,
+    /// A standby stops to follow, the primary dies, the standby takes its place, and `grandstand
+    /// restore` is run.
+    PostgresFailover,
     /// The gateway behaves as one of its own faults says.
     Gateway(String),
     /// An entry that nobody can read is in the journal of this partition.
@@ -236,16 +239,19 @@ impl Fault {
             Self::KillPostgres
             | Self::FreezePostgres
             | Self::LockPostgres
-            | Self::PostgresDiskFull => Some("postgres"),
+            | Self::PostgresDiskFull
+            | Self::PostgresForgets
+            | Self::PostgresFailover => Some("postgres"),
             Self::Gateway(_) => Some("gateway"),
             Self::PoisonJournal(_) | Self::Storm | Self::Overload | Self::SlowWatchers => None,
             _ => Some("redis"),
         }
     }
 
-    /// Nothing else may happen meanwhile: what was lost on one side must be on the other.
+    /// PostgreSQL loses what it has committed. Nothing else may happen meanwhile: what was lost on
+    /// one side must be on the other.
     pub(crate) fn is_alone(&self) -> bool {
-        matches!(self, Self::PostgresForgets)
+        matches!(self, Self::PostgresForgets | Self::PostgresFailover)
     }
 }
 
@@ -365,11 +371,12 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
 }
 
 fn of_postgres(rng: &mut Rng) -> Fault {
-    match rng.usize(..5) {
+    match rng.usize(..6) {
         0 => Fault::KillPostgres,
         1 => Fault::FreezePostgres,
         2 => Fault::LockPostgres,
         3 => Fault::PostgresDiskFull,
+        4 => Fault::PostgresFailover,
         _ => Fault::PostgresForgets,
     }
 }

@@ -1,19 +1,18 @@
 //! Carries out the faults of a schedule, each with its end.
 
 use crate::fault::{Fault, Server, Wire};
+use crate::postgres;
 use crate::sale::Sale;
 use crate::schedule::{Schedule, Step};
 use crate::servers::Servers;
 use crate::world::World;
 use anyhow::{Context as _, Result, bail};
+use grandstand_embedded::PrivatePostgres;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::wire::ask;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinHandle;
-
-/// PostgreSQL must have a loss mended within this time.
-const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the faults that are going on need at their ends.
 #[derive(Default)]
@@ -21,6 +20,7 @@ pub(crate) struct Going {
     /// The server that was killed or frozen.
     server: Option<usize>,
     lock: Option<JoinHandle<()>>,
+    standby: Option<PrivatePostgres>,
     crowds: Vec<JoinHandle<()>>,
 }
 
@@ -93,9 +93,12 @@ pub(crate) async fn begin(
         Fault::SlowWatchers => going.crowds = crate::crowd::slow_watchers(sale),
         Fault::KillPostgres => world.postgres.kill().await,
         Fault::FreezePostgres => world.postgres.freeze(),
-        Fault::LockPostgres => going.lock = Some(lock_claims(&world.postgres.url()).await?),
+        Fault::LockPostgres => {
+            going.lock = Some(postgres::lock_claims(&world.postgres.url()).await?)
+        }
         Fault::PostgresDiskFull => world.space.fill(),
-        Fault::PostgresForgets => back_up(world).await?,
+        Fault::PostgresForgets => postgres::back_up(world).await?,
+        Fault::PostgresFailover => going.standby = Some(postgres::lagging_standby(world).await?),
         _ => going.server = redis_begins(world, schedule, fault).await?,
     }
     Ok(going)
@@ -180,7 +183,10 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
                 world.postgres.restart().await?;
             }
         }
-        Fault::PostgresForgets => put_back(world).await?,
+        Fault::PostgresForgets => postgres::put_back(world).await?,
+        Fault::PostgresFailover => {
+            postgres::take_over(world, going.standby.context("there is no standby")?).await?;
+        }
         // Others end while Redis may still be away.
         fault if fault.ground() == Some("redis") => {
             redis_ends(world, fault, going.server).await?;
@@ -256,48 +262,6 @@ async fn poison(world: &World, partition: u16) {
     let port = world.servers.port_of(partition).await;
     let journal = format!("{{{partition}}}:journal");
     let _ = ask(port, &["XADD", &journal, "*", "t", "no-such-fact", "chaos", "poison"]).await;
-}
-
-async fn lock_claims(url: &str) -> Result<JoinHandle<()>> {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
-    let connection = tokio::spawn(connection);
-    client.batch_execute("begin; lock table claims in access exclusive mode").await?;
-    Ok(tokio::spawn(async move {
-        let _client = client; // the lock ends with the connection
-        let _ = connection.await;
-    }))
-}
-
-/// Copies the files of PostgreSQL as they are at this moment.
-async fn back_up(world: &mut World) -> Result<()> {
-    world.postgres.kill().await;
-    let backup = world.dir.join("backup");
-    let _ = std::fs::remove_dir_all(&backup);
-    copy(&world.space.path().join("postgres/data"), &backup)?;
-    world.postgres.restart().await
-}
-
-/// Puts the copy back, and writes back what Redis has.
-async fn put_back(world: &mut World) -> Result<()> {
-    world.postgres.kill().await;
-    let data = world.space.path().join("postgres/data");
-    std::fs::remove_dir_all(&data)?;
-    copy(&world.dir.join("backup"), &data)?;
-    world.postgres.restart().await?;
-    let begun = Instant::now();
-    loop {
-        match world.command(&["restore"]).await {
-            Ok(_) => return Ok(()),
-            Err(error) if begun.elapsed() > RESTORE_TIMEOUT => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
-        }
-    }
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
-    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status()?;
-    anyhow::ensure!(copied.success(), "the files of PostgreSQL can't be copied");
-    Ok(())
 }
 
 /// Ends whatever is still going on, so that all can heal.

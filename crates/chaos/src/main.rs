@@ -12,6 +12,7 @@ mod fixture;
 mod history;
 mod inject;
 mod person;
+mod postgres;
 mod process;
 mod queue;
 mod report;

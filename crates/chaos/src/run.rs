@@ -67,6 +67,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
     evidence.forgets = windows(&happened, AFTER_WINDOW, forgets);
     evidence.until_loaded();
+    evidence.database_losses = windows(&happened, Duration::ZERO, Fault::is_alone);
     evidence.deadlines = windows(&happened, Duration::from_secs(1), Fault::delays_deadlines);
     evidence.silences = windows(&happened, Duration::ZERO, Fault::silences_a_node);
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();

@@ -40,8 +40,14 @@ mod tests {
             Step { at_ms, lasts_ms: 1, fault }
         };
         let steps: Vec<Step> = (0..20).map(step).collect();
-        let schedule =
-            Schedule { seed: 1, servers: Kind::Single, always: true, apart: false, soak_s: 0, steps };
+        let schedule = Schedule {
+            seed: 1,
+            servers: Kind::Single,
+            always: true,
+            apart: false,
+            soak_s: 0,
+            steps,
+        };
         let small = shrink(&schedule, async |schedule| {
             let flushes = schedule.steps.iter().filter(|step| step.fault == Fault::FlushAll);
             Ok(flushes.count() >= 2)

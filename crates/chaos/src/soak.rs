@@ -62,7 +62,8 @@ async fn sample(world: &World) -> Result<Vec<(String, u64)>> {
     for port in world.servers.ports() {
         let info = ask(port, &["INFO", "clients"]).await.map_err(anyhow::Error::msg)?.text();
         let line = info.lines().find_map(|line| line.strip_prefix("connected_clients:"));
-        clients += line.context("Redis does not say how many clients it has")?.trim().parse::<u64>()?;
+        clients +=
+            line.context("Redis does not say how many clients it has")?.trim().parse::<u64>()?;
         for (stream, entries) in streams(port).await? {
             if stream.ends_with(":journal") {
                 journal += entries;

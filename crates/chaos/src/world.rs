@@ -33,6 +33,9 @@ pub(crate) const PROCESSES: [Process; 4] =
 pub(crate) struct World {
     pub(crate) servers: Servers,
     pub(crate) postgres: PrivatePostgres,
+    /// Where its files are, and how many servers there have been besides the first one.
+    pub(crate) postgres_dir: PathBuf,
+    pub(crate) postgres_number: usize,
     /// The data of PostgreSQL are on it.
     pub(crate) space: SmallDisk,
     pub(crate) processes: HashMap<Process, Supervised>,
@@ -46,12 +49,16 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// How each PostgreSQL runs.
+    pub(crate) const POSTGRES: PostgresSettings =
+        PostgresSettings { durable: true, max_connections: 100 };
+
     /// Starts all, with the program at `binary`. Logs are written below `dir`.
     pub(crate) async fn start(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Self> {
         let servers = Servers::start(schedule.servers, schedule.always).await?;
         let space = SmallDisk::mount(DISK_MB);
-        let settings = PostgresSettings { durable: true, max_connections: 100 };
-        let postgres = PrivatePostgres::start(&space.path().join("postgres"), settings).await?;
+        let postgres_dir = space.path().join("postgres");
+        let postgres = PrivatePostgres::start(&postgres_dir, Self::POSTGRES).await?;
         let gateway_port = free_port()?;
         let gateway = format!("http://127.0.0.1:{gateway_port}");
         let launch = Launch {
@@ -68,6 +75,8 @@ impl World {
         let mut world = Self {
             servers,
             postgres,
+            postgres_dir,
+            postgres_number: 0,
             space,
             processes: HashMap::new(),
             edges: HashMap::new(),
@@ -115,6 +124,12 @@ impl World {
             self.doors.push(Proxy::start(port_of(&listen)?).await);
         }
         Ok(())
+    }
+
+    /// Commands use the PostgreSQL that there is now.
+    pub(crate) fn set_database_url(&mut self) {
+        let url = OsString::from(self.postgres.url());
+        self.launch.environment.push(("GRANDSTAND_DATABASE_URL".to_owned(), url));
     }
 
     /// The address of an API node, as clients see it.
@@ -228,7 +243,7 @@ fn free_port() -> Result<u16> {
     bail!("there is no free port from 13000 to 20000")
 }
 
-fn port_of(url: &str) -> Result<u16> {
+pub(crate) fn port_of(url: &str) -> Result<u16> {
     let rest = url.rsplit(':').next().unwrap_or_default();
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().with_context(|| format!("no port in {url}"))

@@ -1,5 +1,7 @@
 //! A TCP proxy that a test cuts, or stops in one direction as a broken network does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -33,6 +35,7 @@ struct State {
 /// A port that leads to a server. Dropping it closes all connections.
 pub struct Proxy {
     port: u16,
+    server: Arc<AtomicU16>,
     state: watch::Sender<State>,
     accepting: JoinHandle<()>,
 }
@@ -43,18 +46,26 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (state, seen) = watch::channel(State { way: Way::Open, era: 0 });
+        let server = Arc::new(AtomicU16::new(server));
+        let to = server.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if seen.borrow().way != Way::Cut {
-                    tokio::spawn(carry(client, server, seen.clone()));
+                    tokio::spawn(carry(client, to.load(Relaxed), seen.clone()));
                 }
             }
         });
-        Self { port, state, accepting }
+        Self { port, server, state, accepting }
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Closes all connections. New ones lead to the server at this port.
+    pub fn lead_to(&self, server: u16) {
+        self.server.store(server, Relaxed);
+        self.state.send_modify(|state| state.era += 1);
     }
 
     /// Closes all connections, and closes new ones at once.

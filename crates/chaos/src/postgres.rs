@@ -1,0 +1,114 @@
+//! What happens to PostgreSQL: a lock, an old backup, and a standby that lags.
+
+use crate::fault::Server;
+use crate::world::{PROCESSES, World};
+use anyhow::Result;
+use grandstand_embedded::PrivatePostgres;
+use grandstand_faults::eventually;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls};
+
+/// PostgreSQL must have a loss mended within this time.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(crate) async fn lock_claims(url: &str) -> Result<JoinHandle<()>> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    let connection = tokio::spawn(connection);
+    client.batch_execute("begin; lock table claims in access exclusive mode").await?;
+    Ok(tokio::spawn(async move {
+        let _client = client; // the lock ends with the connection
+        let _ = connection.await;
+    }))
+}
+
+/// Copies the files of PostgreSQL as they are at this moment.
+pub(crate) async fn back_up(world: &mut World) -> Result<()> {
+    let backup = world.dir.join("backup");
+    let _ = std::fs::remove_dir_all(&backup);
+    copy_to(world, &backup).await
+}
+
+/// Puts the copy back, and writes back what Redis has.
+pub(crate) async fn put_back(world: &mut World) -> Result<()> {
+    world.postgres.kill().await;
+    let data = world.postgres_dir.join("data");
+    std::fs::remove_dir_all(&data)?;
+    copy(&world.dir.join("backup"), &data)?;
+    world.postgres.restart().await?;
+    restore(world).await
+}
+
+/// Starts a standby, and takes the address of the primary from it as soon as it follows: what is
+/// committed from now on is missing there.
+pub(crate) async fn lagging_standby(world: &mut World) -> Result<PrivatePostgres> {
+    world.postgres_number += 1;
+    let dir = world.space.path().join(format!("postgres-{}", world.postgres_number));
+    std::fs::create_dir(&dir)?;
+    let data = dir.join("data");
+    copy_to(world, &data).await?;
+    std::fs::write(data.join("standby.signal"), "")?;
+    let primary = with_client(&world.postgres).await?.1;
+    let settings = format!("primary_conninfo = 'host=127.0.0.1 port={primary} user=grandstand'\n");
+    std::fs::write(data.join("postgresql.auto.conf"), settings)?;
+    let standby = PrivatePostgres::start(&dir, World::POSTGRES).await?;
+    let (client, _) = with_client(&standby).await?;
+    eventually("the standby follows the primary", || async {
+        let status = "select 1 from pg_stat_wal_receiver where status = 'streaming'";
+        client.query_opt(status, &[]).await.ok()?.map(drop)
+    })
+    .await;
+    client.batch_execute("alter system set primary_conninfo = ''").await?;
+    client.batch_execute("select pg_reload_conf()").await?;
+    Ok(standby)
+}
+
+/// The primary dies, and the standby takes its place. What it lacks is written back.
+pub(crate) async fn take_over(world: &mut World, standby: PrivatePostgres) -> Result<()> {
+    world.postgres.kill().await;
+    let (client, port) = with_client(&standby).await?;
+    client.batch_execute("select pg_promote()").await?;
+    std::fs::remove_dir_all(&world.postgres_dir)?;
+    world.postgres = standby;
+    world.postgres_dir = world.space.path().join(format!("postgres-{}", world.postgres_number));
+    for process in PROCESSES {
+        if let Some(edge) = world.edges.get(&(process, Server::Postgres)) {
+            edge.lead_to(port);
+        }
+    }
+    world.set_database_url();
+    restore(world).await
+}
+
+async fn restore(world: &World) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match world.command(&["restore"]).await {
+            Ok(_) => return Ok(()),
+            Err(error) if begun.elapsed() > RESTORE_TIMEOUT => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+        }
+    }
+}
+
+/// A connection, and the port.
+async fn with_client(server: &PrivatePostgres) -> Result<(Client, u16)> {
+    let url = server.url();
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok((client, crate::world::port_of(&url)?))
+}
+
+/// Files of a server that runs can't be copied, so it is away for a moment.
+async fn copy_to(world: &mut World, to: &Path) -> Result<()> {
+    world.postgres.kill().await;
+    copy(&world.postgres_dir.join("data"), to)?;
+    world.postgres.restart().await
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status()?;
+    anyhow::ensure!(copied.success(), "the files of PostgreSQL can't be copied");
+    Ok(())
+}
