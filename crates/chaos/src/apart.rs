@@ -9,16 +9,18 @@ use crate::world::World;
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// People who try to buy after a fault.
-const PROBES: usize = 8;
+const PROBES: usize = 24;
 /// People whose calls are counted: they hold a seat and give it back, all the time.
 const STEADY: Range<usize> = FIRST_PROBE + PROBES..FIRST_PROBE + PROBES + 16;
-const EVERYBODY: Range<usize> = 0..usize::MAX;
+/// Everybody else.
+const OTHERS: Range<usize> = 0..FIRST_PROBE;
 /// All people who are only here for the measurements.
 pub(crate) const MEASURES: usize = STEADY.end - FIRST_PROBE;
 const STEADY_PAUSE: Duration = Duration::from_millis(50);
@@ -26,6 +28,8 @@ const STEADY_PAUSE: Duration = Duration::from_millis(50);
 const QUIET_PERIOD: Duration = Duration::from_secs(6);
 /// The pace is that of this time.
 const PACE_WINDOW: Duration = Duration::from_secs(4);
+/// With fewer calls in a second before a fault, nothing can be said about those after it.
+const PACE_MIN: f64 = 5.0;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const ATTEMPT_INTERVAL: Duration = Duration::from_millis(500);
 /// Whatever has not recovered by now does not recover.
@@ -44,8 +48,16 @@ pub(crate) struct Recovered {
     pub(crate) purchase_max: Duration,
     /// Until the steady people had as many responses in a second as before the fault.
     pub(crate) pace: Option<Duration>,
-    /// Responses to everybody in a second during the fault, as a multiple of those before it.
+    /// Calls of the others in a second during the fault, as a multiple of those before it.
     pub(crate) load: f64,
+}
+
+/// What people try to buy after faults.
+#[derive(Default)]
+struct Attempts {
+    tasks: TaskTracker,
+    /// Of all attempts so far: each is by the next person, because everybody may have few seats.
+    number: AtomicUsize,
 }
 
 /// Carries out the faults of a schedule in their order, each when the last one is over. What came
@@ -56,17 +68,17 @@ pub(crate) async fn one_by_one(
     schedule: &Schedule,
     recovered: &mut Vec<Recovered>,
 ) -> Result<Vec<Happened>> {
-    let (mut all, attempts) = (vec![], TaskTracker::new());
+    let (mut all, attempts) = (vec![], Attempts::default());
     let stop = CancellationToken::new();
     for number in STEADY {
-        attempts.spawn(hold_and_release(sale.clone(), number, stop.clone()));
+        attempts.tasks.spawn(hold_and_release(sale.clone(), number, stop.clone()));
     }
     for step in &schedule.steps {
         let (fault, name) = (&step.fault, step.fault.name());
         tokio::time::sleep(QUIET_PERIOD).await;
         let from = sale.history.now();
-        let before = pace(sale, &STEADY);
-        let calm = pace(sale, &EVERYBODY);
+        let before = pace(sale);
+        let calm = sale.history.begun_in_a_second(&OTHERS, from.saturating_sub(PACE_WINDOW), from);
         let going = begin(world, sale, schedule, fault).await;
         let going = going.with_context(|| format!("the fault `{name}` begins"))?;
         let replaced = fault.is_replaced(schedule.servers);
@@ -76,9 +88,10 @@ pub(crate) async fn one_by_one(
         }
         let lasts = Duration::from_millis(step.lasts_ms);
         tokio::time::sleep((from + lasts).saturating_sub(sale.history.now())).await;
-        let load = pace(sale, &EVERYBODY) / calm.max(1.0);
         let mut back = sale.history.now();
+        let load = sale.history.begun_in_a_second(&OTHERS, from, back) / calm.max(1.0);
         end(world, step, going).await.with_context(|| format!("the fault `{name}` ends"))?;
+        all.push(Happened { fault: fault.clone(), from, to: sale.history.now() });
         if fault.is_alone() {
             back = sale.history.now(); // somebody has run `grandstand restore` until now
         }
@@ -86,19 +99,18 @@ pub(crate) async fn one_by_one(
             purchase = first_purchase(sale, &attempts, back).await;
         }
         let pace = pace_is_back(sale, back, before).await;
-        all.push(Happened { fault: fault.clone(), from, to: sale.history.now() });
         let purchase_max = fault.purchase_max(schedule.servers);
         recovered.push(Recovered { fault: name, purchase, purchase_max, pace, load });
     }
     stop.cancel();
-    attempts.close();
-    attempts.wait().await;
+    attempts.tasks.close();
+    attempts.tasks.wait().await;
     Ok(all)
 }
 
 /// Holds a seat and gives it back until it is stopped.
 async fn hold_and_release(sale: Sale, number: usize, stop: CancellationToken) {
-    let (person, matches) = (&sale.people[number], sale.public..sale.fixtures.len());
+    let (person, matches) = (&sale.people[number], sale.public + 1..sale.fixtures.len());
     let fixture = &sale.fixtures[matches.start + number % matches.len()];
     let rng = Rng::with_seed(number as u64);
     let mut visit = Visit { person, fixture, gateway: &sale.gateway, rng };
@@ -108,17 +120,16 @@ async fn hold_and_release(sale: Sale, number: usize, stop: CancellationToken) {
     }
 }
 
-/// Responses in a second that these people got lately.
-fn pace(sale: &Sale, people: &Range<usize>) -> f64 {
+/// Calls of the steady people that had success, in a second, lately.
+fn pace(sale: &Sale) -> f64 {
     let now = sale.history.now();
-    let count = sale.history.responses(people, now.saturating_sub(PACE_WINDOW), now);
-    count as f64 / PACE_WINDOW.as_secs_f64()
+    sale.history.done_in_a_second(&STEADY, now.saturating_sub(PACE_WINDOW), now)
 }
 
 async fn pace_is_back(sale: &Sale, since: Duration, before: f64) -> Option<Duration> {
     loop {
         let later = sale.history.now().saturating_sub(since);
-        if pace(sale, &STEADY) >= BACK * before {
+        if before > PACE_MIN && pace(sale) >= BACK * before {
             return Some(later);
         }
         if later > GIVE_UP_TIMEOUT {
@@ -129,9 +140,9 @@ async fn pace_is_back(sale: &Sale, since: Duration, before: f64) -> Option<Durat
 }
 
 /// The time until somebody has bought in each partition.
-async fn first_purchase(sale: &Sale, tasks: &TaskTracker, since: Duration) -> Option<Duration> {
-    let matches = sale.public..sale.fixtures.len();
-    let all = matches.map(|fixture| first_purchase_of(sale, tasks, fixture, since));
+async fn first_purchase(sale: &Sale, attempts: &Attempts, since: Duration) -> Option<Duration> {
+    let matches = sale.public + 1..sale.fixtures.len();
+    let all = matches.map(|fixture| first_purchase_of(sale, attempts, fixture, since));
     let times = futures::future::join_all(all).await;
     times.into_iter().collect::<Option<Vec<_>>>()?.into_iter().max()
 }
@@ -140,30 +151,29 @@ async fn first_purchase(sale: &Sale, tasks: &TaskTracker, since: Duration) -> Op
 /// All of them are let go to the end, so that the history is whole.
 async fn first_purchase_of(
     sale: &Sale,
-    tasks: &TaskTracker,
+    attempts: &Attempts,
     fixture: usize,
     since: Duration,
 ) -> Option<Duration> {
     let (sender, mut bought) = mpsc::unbounded_channel();
     let mut ticks = tokio::time::interval(ATTEMPT_INTERVAL);
-    for attempt in 0.. {
+    loop {
         tokio::select! {
             _ = ticks.tick() => {}
             Some(()) = bought.recv() => return Some(sale.history.now() - since),
         }
         if sale.history.now() - since > GIVE_UP_TIMEOUT {
-            break;
+            return None;
         }
         let (sale, sender) = (sale.clone(), sender.clone());
-        tasks.spawn(async move {
-            let person = &sale.people[FIRST_PROBE + (attempt + fixture) % PROBES];
-            let seed = (fixture * 1_000 + attempt) as u64 + since.as_millis() as u64;
-            let (fixture, rng) = (&sale.fixtures[fixture], Rng::with_seed(seed));
+        let number = attempts.number.fetch_add(1, Relaxed);
+        attempts.tasks.spawn(async move {
+            let person = &sale.people[FIRST_PROBE + number % PROBES];
+            let (fixture, rng) = (&sale.fixtures[fixture], Rng::with_seed(number as u64));
             let mut visit = Visit { person, fixture, gateway: &sale.gateway, rng };
             if visit.buy_any().await {
                 let _ = sender.send(());
             }
         });
     }
-    None
 }

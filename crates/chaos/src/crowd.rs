@@ -55,7 +55,7 @@ pub(crate) fn overload(sale: &Sale) -> Vec<JoinHandle<()>> {
         let (sale, person) = (sale.clone(), sale.people[PEOPLE + 1].clone());
         tokio::spawn(async move {
             loop {
-                let fixture = sale.current().id.clone();
+                let fixture = sale.current_without_queue().id.clone();
                 let path = format!("/api/matches/{fixture}/holds");
                 let body = json!({"seatIds": [1 + n as u32 % 20]});
                 let ask = Ask { fixture: &fixture, ..Ask::post(Act::Hold, &path, body) };

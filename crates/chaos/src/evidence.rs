@@ -1,9 +1,9 @@
 //! What is left in the end: the tables of PostgreSQL, the books of the gateway, the maps.
 
 use crate::apart::Recovered;
+use crate::database::connect;
 use crate::history::Call;
 use crate::sale::Sale;
-use crate::soak::Growth;
 use crate::watcher::View;
 use crate::world::{PROCESSES, World};
 use anyhow::{Context as _, Result};
@@ -43,6 +43,14 @@ pub(crate) struct Window {
 
 /// A watcher sees a change within this time, with a debug build on a busy machine.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A number at the first and at the last measurement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Growth {
+    pub(crate) what: String,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+}
 
 /// Everything that the checks look at.
 #[derive(Debug, Default)]
@@ -129,8 +137,7 @@ impl Evidence {
     }
 
     async fn read_tables(&mut self, url: &str) -> Result<()> {
-        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
-        tokio::spawn(connection);
+        let client = connect(url).await?;
         let all = "select id::text, match_id::text, user_id::text, status, seats, amount
             from reservations";
         for row in client.query(all, &[]).await? {

@@ -208,7 +208,7 @@ impl Fault {
         matches!(self, Self::Clients(..) | Self::Freeze(Process::Api(_)) | Self::Clock(..))
     }
 
-    /// Somebody else does the work of what fails, so that people can buy before the fault has ended.
+    /// Somebody else does the work of what fails, so people can buy before the fault has ended.
     pub(crate) fn is_replaced(&self, servers: Kind) -> bool {
         match self {
             Self::Kill(_) | Self::Replace(_) | Self::Failover => true,

@@ -62,15 +62,6 @@ impl Call {
         }
     }
 
-    /// Whether the server did its work: the result is known, and it is no failure of the server.
-    fn has_response(&self) -> bool {
-        match &self.outcome {
-            Outcome::Done(_) | Outcome::Accepted(_) => true,
-            Outcome::Refused(status, _) => *status < 500 && *status != 429,
-            Outcome::Unknown(_) => false,
-        }
-    }
-
     /// The seats that a response or a request names.
     pub(crate) fn seats(&self) -> Vec<u32> {
         let data = self.done().unwrap_or(&Value::Null);
@@ -129,12 +120,32 @@ impl History {
         self.calls.lock().push(call);
     }
 
-    /// How many responses those people got between two times. An error of the server is none.
-    pub(crate) fn responses(&self, people: &Range<usize>, from: Duration, to: Duration) -> usize {
+    /// Calls of those people that had success between two times, in a second.
+    pub(crate) fn done_in_a_second(
+        &self,
+        people: &Range<usize>,
+        from: Duration,
+        to: Duration,
+    ) -> f64 {
         let calls = self.calls.lock();
         let late = calls.iter().rev().take_while(|call| call.ended >= from);
         let of_them = late.filter(|call| people.contains(&call.person) && call.ended <= to);
-        of_them.filter(|call| call.has_response()).count()
+        of_them.filter(|call| call.done().is_some()).count() as f64 / (to - from).as_secs_f64()
+    }
+
+    /// Calls that those people have begun between two times, in a second, as far as they have
+    /// ended.
+    pub(crate) fn begun_in_a_second(
+        &self,
+        people: &Range<usize>,
+        from: Duration,
+        to: Duration,
+    ) -> f64 {
+        let calls = self.calls.lock();
+        let late = calls.iter().rev().take_while(|call| call.ended >= from);
+        let of_them = late.filter(|call| people.contains(&call.person));
+        let begun = of_them.filter(|call| from <= call.begun && call.begun <= to).count();
+        begun as f64 / (to - from).as_secs_f64()
     }
 
     /// How the last call of a person ended.

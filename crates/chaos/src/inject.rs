@@ -48,9 +48,12 @@ pub(crate) async fn inject(
     }
     times.sort_unstable_by_key(|(at, begins, _)| (*at, *begins));
     let mut going: HashMap<usize, Going> = HashMap::new();
+    // How much later everything happens, because a fault that must be alone took its time.
+    let mut shift = Duration::ZERO;
     for (at, begins, number) in times {
         let step = &schedule.steps[number];
-        tokio::time::sleep(Duration::from_millis(at).saturating_sub(sale.history.now())).await;
+        let at = Duration::from_millis(at);
+        tokio::time::sleep((at + shift).saturating_sub(sale.history.now())).await;
         let done = if begins {
             happened[number].from = sale.history.now();
             let begun = begin(world, sale, schedule, &step.fault).await;
@@ -62,6 +65,9 @@ pub(crate) async fn inject(
         };
         let word = if begins { "begins" } else { "ends" };
         done.with_context(|| format!("the fault `{}` {word}", step.fault.name()))?;
+        if step.fault.is_alone() {
+            shift = shift.max(sale.history.now().saturating_sub(at));
+        }
     }
     Ok(happened)
 }
@@ -187,7 +193,7 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         Fault::PostgresFailover => {
             postgres::take_over(world, going.standby.context("there is no standby")?).await?;
         }
-        // Others end while Redis may still be away.
+        // Only the end of a fault of Redis waits for the cluster.
         fault if fault.ground() == Some("redis") => {
             redis_ends(world, fault, going.server).await?;
         }
@@ -205,6 +211,7 @@ async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> 
             let old = server.unwrap_or(0);
             servers.wait_for_another_master(old).await;
             servers.thaw(old);
+            servers.wait_until_it_follows(old).await;
         }
         Fault::RedisLosesPower | Fault::RedisLosesDisk => servers.restart(0).await?,
         Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "0"]).await,

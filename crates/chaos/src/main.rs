@@ -6,6 +6,7 @@ mod apart;
 mod behaviour;
 mod check;
 mod crowd;
+mod database;
 mod evidence;
 mod fault;
 mod fixture;
@@ -52,14 +53,15 @@ struct Arguments {
     #[arg(long)]
     servers: Option<Kind>,
     /// One fault after the other: measures how long it takes until people can buy again and the
-    /// pace is as before. Then `--seconds` has no meaning.
+    /// pace is as before. `--seconds` has no meaning then.
     #[arg(long)]
     apart: bool,
-    /// No faults for `--seconds`: looks whether memory, files, connections or streams grow.
+    /// No faults for `--seconds`, and at least for two minutes: looks whether memory, files,
+    /// connections or streams grow.
     #[arg(long, conflicts_with = "apart")]
     soak: bool,
     /// Plays this file again instead of seeds. A failed run writes such a file.
-    #[arg(long, conflicts_with_all = ["seeds", "seconds", "servers"])]
+    #[arg(long, conflicts_with_all = IN_A_SCHEDULE)]
     schedule: Option<PathBuf>,
     /// After a failure, tries with fewer and fewer faults.
     #[arg(long)]
@@ -80,6 +82,12 @@ struct Arguments {
     #[arg(long, default_value = "target/chaos")]
     keep: PathBuf,
 }
+
+/// What a written schedule says itself.
+const IN_A_SCHEDULE: [&str; 5] = ["seeds", "seconds", "servers", "apart", "soak"];
+
+/// A shorter run without faults says nothing.
+const SOAK_SECONDS_MIN: u64 = 120;
 
 /// The numbers of `--seeds`.
 #[derive(Debug, Clone)]
@@ -152,18 +160,19 @@ fn schedules(arguments: &Arguments) -> Result<Vec<Schedule>> {
     }
     let kinds = [Kind::Single, Kind::Sentinel, Kind::Single, Kind::Cluster];
     let kind_of = |seed: u64| arguments.servers.unwrap_or(kinds[seed as usize % kinds.len()]);
-    let of = |seed: &u64| {
+    let seeds = &arguments.seeds.0;
+    let of = |(number, seed): (usize, &u64)| {
+        let kind = kind_of(*seed);
         if arguments.apart {
-            // How many runs before this one had servers of the same kind.
-            let run = (0..*seed).filter(|other| kind_of(*other) == kind_of(*seed)).count();
-            return Schedule::apart(*seed, kind_of(*seed), run);
+            let run = seeds[..number].iter().filter(|other| kind_of(**other) == kind).count();
+            Schedule::apart(*seed, kind, run)
+        } else if arguments.soak {
+            Schedule::soak(*seed, kind, arguments.seconds.max(SOAK_SECONDS_MIN))
+        } else {
+            Schedule::of(*seed, kind, arguments.seconds * 1_000)
         }
-        if arguments.soak {
-            return Schedule::soak(*seed, kind_of(*seed), arguments.seconds);
-        }
-        Schedule::of(*seed, kind_of(*seed), arguments.seconds * 1_000)
     };
-    Ok(arguments.seeds.0.iter().map(of).collect())
+    Ok(seeds.iter().enumerate().map(of).collect())
 }
 
 fn binary(arguments: &Arguments) -> Result<PathBuf> {

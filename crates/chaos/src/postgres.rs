@@ -1,17 +1,19 @@
 //! What happens to PostgreSQL: a lock, an old backup, and a standby that lags.
 
+use crate::database::{SMALL_LOG, connect};
 use crate::fault::Server;
-use crate::world::{PROCESSES, World};
-use anyhow::Result;
+use crate::world::{PROCESSES, World, port_of};
+use anyhow::{Context as _, Result};
 use grandstand_embedded::PrivatePostgres;
-use grandstand_faults::eventually;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls};
 
-/// PostgreSQL must have a loss mended within this time.
+/// `grandstand restore` must succeed within this time.
 const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A standby follows within this time.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(30);
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) async fn lock_claims(url: &str) -> Result<JoinHandle<()>> {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
@@ -49,16 +51,22 @@ pub(crate) async fn lagging_standby(world: &mut World) -> Result<PrivatePostgres
     let data = dir.join("data");
     copy_to(world, &data).await?;
     std::fs::write(data.join("standby.signal"), "")?;
-    let primary = with_client(&world.postgres).await?.1;
-    let settings = format!("primary_conninfo = 'host=127.0.0.1 port={primary} user=grandstand'\n");
+    let primary = port_of(&world.postgres.url())?;
+    let settings = format!(
+        "{SMALL_LOG}\nprimary_conninfo = 'host=127.0.0.1 port={primary} user=grandstand'\n"
+    );
     std::fs::write(data.join("postgresql.auto.conf"), settings)?;
     let standby = PrivatePostgres::start(&dir, World::POSTGRES).await?;
-    let (client, _) = with_client(&standby).await?;
-    eventually("the standby follows the primary", || async {
+    let client = connect(&standby.url()).await?;
+    let follows = async {
         let status = "select 1 from pg_stat_wal_receiver where status = 'streaming'";
-        client.query_opt(status, &[]).await.ok()?.map(drop)
-    })
-    .await;
+        while client.query_opt(status, &[]).await?.is_none() {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        anyhow::Ok(())
+    };
+    let followed = tokio::time::timeout(FOLLOW_TIMEOUT, follows).await;
+    followed.context("the standby does not follow the primary")??;
     client.batch_execute("alter system set primary_conninfo = ''").await?;
     client.batch_execute("select pg_reload_conf()").await?;
     Ok(standby)
@@ -67,8 +75,9 @@ pub(crate) async fn lagging_standby(world: &mut World) -> Result<PrivatePostgres
 /// The primary dies, and the standby takes its place. What it lacks is written back.
 pub(crate) async fn take_over(world: &mut World, standby: PrivatePostgres) -> Result<()> {
     world.postgres.kill().await;
-    let (client, port) = with_client(&standby).await?;
-    client.batch_execute("select pg_promote()").await?;
+    let port = port_of(&standby.url())?;
+    let promoted = connect(&standby.url()).await?.batch_execute("select pg_promote()").await;
+    promoted.context("the standby does not take over")?;
     std::fs::remove_dir_all(&world.postgres_dir)?;
     world.postgres = standby;
     world.postgres_dir = world.space.path().join(format!("postgres-{}", world.postgres_number));
@@ -90,14 +99,6 @@ async fn restore(world: &World) -> Result<()> {
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     }
-}
-
-/// A connection, and the port.
-async fn with_client(server: &PrivatePostgres) -> Result<(Client, u16)> {
-    let url = server.url();
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok((client, crate::world::port_of(&url)?))
 }
 
 /// Files of a server that runs can't be copied, so it is away for a moment.

@@ -2,11 +2,10 @@
 
 use crate::apart::Recovered;
 use crate::check::Violation;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Growth};
 use crate::history::Call;
 use crate::inject::Happened;
 use crate::schedule::Schedule;
-use crate::soak::Growth;
 use crate::sometimes::Seen;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -171,8 +170,11 @@ pub(crate) fn summary(runs: &[Finished]) -> String {
         );
     }
     text.push_str(&after_each(runs));
-    for Growth { what, before, after } in runs.iter().flat_map(|run| &run.growths) {
-        let _ = writeln!(text, "{before:>9} to {after:>9}  {what}");
+    for run in runs.iter().filter(|run| !run.growths.is_empty()) {
+        let _ = writeln!(text, "\nAfter a quarter of run {} and at its end:", run.schedule.seed);
+        for Growth { what, before, after } in &run.growths {
+            let _ = writeln!(text, "{before:>9} {after:>9}  {what}");
+        }
     }
     let violations: usize = runs.iter().map(|run| run.violations.len()).sum();
     let sales: usize = runs.iter().map(|run| run.sales).sum();
@@ -238,6 +240,9 @@ pub(crate) fn as_json(runs: &[Finished]) -> serde_json::Value {
                 "purchaseMs": after.purchase.map(|time| time.as_millis() as u64),
                 "paceMs": after.pace.map(|time| time.as_millis() as u64),
                 "load": after.load,
+            })).collect::<Vec<_>>(),
+            "growths": run.growths.iter().map(|Growth { what, before, after }| json!({
+                "what": what, "before": before, "after": after,
             })).collect::<Vec<_>>(),
             "recoveryMs": run.recovery.map(|time| time.as_millis() as u64),
         })

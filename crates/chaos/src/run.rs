@@ -98,7 +98,7 @@ async fn recovers(world: &World, sale: &Sale) -> Option<Duration> {
     let (begun, person) = (Instant::now(), &sale.people[PEOPLE]);
     let mut rng = Rng::with_seed(7);
     while begun.elapsed() < RECOVERY_MAX {
-        for fixture in sale.fixtures.iter().rev() {
+        for fixture in &sale.fixtures[sale.public..] {
             let rng = rng.fork();
             let mut visit = Visit { person, fixture, gateway: &world.gateway, rng };
             if visit.buy_any().await {

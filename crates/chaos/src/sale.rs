@@ -28,8 +28,8 @@ const MATCH_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Sale {
     pub(crate) fixtures: Arc<Vec<Fixture>>,
-    /// So many of the fixtures are for everybody. The others are for probes, one in each
-    /// partition.
+    /// So many of the fixtures are for everybody. The others are for the last purchase and for
+    /// those who measure: first any one, and then, if somebody measures, one in each partition.
     pub(crate) public: usize,
     pub(crate) people: Arc<Vec<Person>>,
     pub(crate) history: Arc<History>,
@@ -65,6 +65,7 @@ impl Sale {
             }
             fixtures.push(fixture);
         }
+        fixtures.push(open_match(&administrator, &site).await?);
         if more > 0 {
             fixtures.extend(one_in_each_partition(&administrator, &site).await?);
         }
@@ -95,6 +96,14 @@ impl Sale {
     pub(crate) fn current(&self) -> &Fixture {
         let number = self.history.now().as_secs() / MATCH_INTERVAL.as_secs();
         &self.fixtures[(number as usize).min(self.public - 1)]
+    }
+
+    /// The match that people want who have no pass.
+    pub(crate) fn current_without_queue(&self) -> &Fixture {
+        let wanted = &self.current().id;
+        let until = self.fixtures.iter().position(|fixture| fixture.id == *wanted).unwrap_or(0);
+        let mut open = self.fixtures[..=until].iter().rev();
+        open.find(|fixture| !fixture.queue).unwrap_or(&self.fixtures[0])
     }
 
     async fn person(&self, number: usize, mut rng: Rng, stop: &CancellationToken) {

@@ -75,10 +75,7 @@ impl Schedule {
         let (mut steps, mut at): (Vec<Step>, u64) = (vec![], 1_000);
         while at < length_ms {
             let fault = any(servers, PARTITIONS, &mut rng);
-            let mut lasts_ms = rng.u64(LENGTHS);
-            if matches!(fault, Fault::DieAt(..)) {
-                lasts_ms += ARMED_MS;
-            }
+            let lasts_ms = rng.u64(LENGTHS) + more_ms(&fault);
             let step = Step { at_ms: at, lasts_ms, fault };
             at += rng.u64(PAUSES);
             if steps.iter().all(|earlier| go_together(earlier, &step)) {
@@ -94,7 +91,7 @@ impl Schedule {
         let faults = each(servers, PARTITIONS).into_iter().cycle();
         let step = |(number, fault): (usize, Fault)| Step {
             at_ms: number as u64 * APART_INTERVAL_MS,
-            lasts_ms: APART_MS,
+            lasts_ms: APART_MS + more_ms(&fault),
             fault,
         };
         let steps = faults.skip(run * APART).take(APART).enumerate().map(step).collect();
@@ -128,6 +125,11 @@ impl Schedule {
     pub(crate) fn end_ms(&self) -> u64 {
         self.steps.iter().map(Step::end_ms).max().unwrap_or(self.soak_s * 1_000)
     }
+}
+
+/// How much longer a fault takes, in ms.
+fn more_ms(fault: &Fault) -> u64 {
+    if matches!(fault, Fault::DieAt(..)) { ARMED_MS } else { 0 }
 }
 
 /// Whether both may happen. A fault that must be alone has nothing else near it.

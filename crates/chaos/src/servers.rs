@@ -26,6 +26,7 @@ pub(crate) struct Single {
 
 /// A failover takes up to 5 s.
 const REPLACED_TIMEOUT: Duration = Duration::from_secs(12);
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) enum Servers {
     Single(Box<Single>),
@@ -131,10 +132,28 @@ impl Servers {
                 Self::Sentinel(sentinel) => {
                     sentinel.wait_for_another_master(than).await;
                 }
-                Self::Cluster(cluster) => cluster.wait_until_replaced().await,
+                Self::Cluster(cluster) => cluster.wait_until_replaced(than).await,
             }
         };
         let _ = tokio::time::timeout(REPLACED_TIMEOUT, replaced).await;
+    }
+
+    /// Waits until a server that was a master has noticed that another one has its place.
+    pub(crate) async fn wait_until_it_follows(&self, server: usize) {
+        let port = match self {
+            Self::Single(_) => return,
+            Self::Sentinel(sentinel) => sentinel.servers[server].port(),
+            Self::Cluster(cluster) => cluster.port(server),
+        };
+        let follows = async {
+            while !ask(port, &["INFO", "replication"])
+                .await
+                .is_ok_and(|info| info.text().contains("role:slave"))
+            {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout(REPLACED_TIMEOUT, follows).await;
     }
 
     pub(crate) fn thaw(&self, server: usize) {

@@ -1,6 +1,7 @@
 //! A long run without faults: what the processes and servers have must not grow (invariant 26).
 
-use crate::evidence::sizes;
+use crate::database::connect;
+use crate::evidence::{Growth, sizes};
 use crate::sale::Sale;
 use crate::world::World;
 use anyhow::{Context as _, Result};
@@ -14,19 +15,12 @@ const WARM_PARTS: u32 = 4;
 const SAMPLES: usize = 9;
 const SAMPLE_PAUSE: Duration = Duration::from_secs(3);
 
-/// A number at the first and at the last measurement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Growth {
-    pub(crate) what: String,
-    pub(crate) before: u64,
-    pub(crate) after: u64,
-}
-
 /// Lets people buy for this time.
 pub(crate) async fn soak(world: &World, sale: &Sale, length: Duration) -> Result<Vec<Growth>> {
     tokio::time::sleep(length / WARM_PARTS).await;
     let before = measure(world).await?;
-    tokio::time::sleep(length.saturating_sub(sale.history.now())).await;
+    let samples = SAMPLE_PAUSE * SAMPLES as u32;
+    tokio::time::sleep((length - samples).saturating_sub(sale.history.now())).await;
     let after = measure(world).await?;
     let growth = |(what, before): (String, u64)| {
         let after = after.get(&what).copied().unwrap_or(0);
@@ -60,10 +54,13 @@ async fn sample(world: &World) -> Result<Vec<(String, u64)>> {
     }
     let (mut clients, mut journal, mut longest) = (0, 0, 0);
     for port in world.servers.ports() {
-        let info = ask(port, &["INFO", "clients"]).await.map_err(anyhow::Error::msg)?.text();
+        let info = ask(port, &["INFO"]).await.map_err(anyhow::Error::msg)?.text();
         let line = info.lines().find_map(|line| line.strip_prefix("connected_clients:"));
         clients +=
             line.context("Redis does not say how many clients it has")?.trim().parse::<u64>()?;
+        if info.contains("role:slave") {
+            continue;
+        }
         for (stream, entries) in streams(port).await? {
             if stream.ends_with(":journal") {
                 journal += entries;
@@ -74,9 +71,7 @@ async fn sample(world: &World) -> Result<Vec<(String, u64)>> {
     found.push(("Redis: connections".to_owned(), clients));
     found.push(("Redis: entries of the journals".to_owned(), journal));
     found.push(("Redis: entries of the longest stream".to_owned(), longest));
-    let (client, connection) =
-        tokio_postgres::connect(&world.postgres.url(), tokio_postgres::NoTls).await?;
-    tokio::spawn(connection);
+    let client = connect(&world.postgres.url()).await?;
     let row = client.query_one("select count(*) from pg_stat_activity", &[]).await?;
     found.push(("PostgreSQL: connections".to_owned(), u64::try_from(row.get::<_, i64>(0))?));
     Ok(found)

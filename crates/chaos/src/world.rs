@@ -1,5 +1,6 @@
 //! Everything that runs during a sale: servers, proxies, processes, and how they are connected.
 
+use crate::database::{SMALL_LOG, connect};
 use crate::fault::{Process, Server};
 use crate::process::{Launch, Supervised};
 use crate::schedule::{PARTITIONS, Schedule};
@@ -33,8 +34,9 @@ pub(crate) const PROCESSES: [Process; 4] =
 pub(crate) struct World {
     pub(crate) servers: Servers,
     pub(crate) postgres: PrivatePostgres,
-    /// Where its files are, and how many servers there have been besides the first one.
+    /// Where its files are.
     pub(crate) postgres_dir: PathBuf,
+    /// How many servers there have been besides the first one.
     pub(crate) postgres_number: usize,
     /// The data of PostgreSQL are on it.
     pub(crate) space: SmallDisk,
@@ -59,6 +61,10 @@ impl World {
         let space = SmallDisk::mount(DISK_MB);
         let postgres_dir = space.path().join("postgres");
         let postgres = PrivatePostgres::start(&postgres_dir, Self::POSTGRES).await?;
+        let small = format!("alter system set {SMALL_LOG}");
+        let client = connect(&postgres.url()).await?;
+        client.batch_execute(&small).await?;
+        client.batch_execute("select pg_reload_conf()").await?;
         let gateway_port = free_port()?;
         let gateway = format!("http://127.0.0.1:{gateway_port}");
         let launch = Launch {

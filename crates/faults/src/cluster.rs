@@ -187,10 +187,12 @@ impl PrivateCluster {
         self.servers[server].thaw();
     }
 
-    /// Waits until replicas have the places of all masters that are silent.
-    pub async fn wait_until_replaced(&self) {
+    /// Waits until another server has the place of a master that is silent.
+    pub async fn wait_until_replaced(&self, silent: usize) {
         eventually("there are as many masters as at the beginning", || async {
-            (self.masters().await.len() == self.masters).then_some(())
+            let others = (0..self.servers.len()).filter(|server| *server != silent);
+            let masters = join_all(others.map(|server| self.is_master(server))).await;
+            (masters.iter().filter(|is_master| **is_master).count() == self.masters).then_some(())
         })
         .await;
     }

@@ -1,7 +1,5 @@
 //! A TCP proxy that a test cuts, or stops in one direction as a broken network does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -30,12 +28,13 @@ struct State {
     /// Grows with each cut. A connection of an earlier era is closed, also when the way is open
     /// again before it looks.
     era: u32,
+    /// The port of the server.
+    server: u16,
 }
 
 /// A port that leads to a server. Dropping it closes all connections.
 pub struct Proxy {
     port: u16,
-    server: Arc<AtomicU16>,
     state: watch::Sender<State>,
     accepting: JoinHandle<()>,
 }
@@ -45,17 +44,16 @@ impl Proxy {
     pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (state, seen) = watch::channel(State { way: Way::Open, era: 0 });
-        let server = Arc::new(AtomicU16::new(server));
-        let to = server.clone();
+        let (state, seen) = watch::channel(State { way: Way::Open, era: 0, server });
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if seen.borrow().way != Way::Cut {
-                    tokio::spawn(carry(client, to.load(Relaxed), seen.clone()));
+                let state = *seen.borrow();
+                if state.way != Way::Cut {
+                    tokio::spawn(carry(client, state, seen.clone()));
                 }
             }
         });
-        Self { port, server, state, accepting }
+        Self { port, state, accepting }
     }
 
     pub fn port(&self) -> u16 {
@@ -64,13 +62,13 @@ impl Proxy {
 
     /// Closes all connections. New ones lead to the server at this port.
     pub fn lead_to(&self, server: u16) {
-        self.server.store(server, Relaxed);
-        self.state.send_modify(|state| state.era += 1);
+        self.state.send_modify(|state| *state = State { server, era: state.era + 1, ..*state });
     }
 
     /// Closes all connections, and closes new ones at once.
     pub fn cut(&self) {
-        self.state.send_modify(|state| *state = State { way: Way::Cut, era: state.era + 1 });
+        self.state
+            .send_modify(|state| *state = State { way: Way::Cut, era: state.era + 1, ..*state });
     }
 
     /// The server gets nothing more. As in a network that loses packets, the bytes wait and
@@ -106,9 +104,9 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: u16, mut seen: watch::Receiver<State>) {
-    let era = seen.borrow().era;
-    let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
+async fn carry(client: TcpStream, state: State, mut seen: watch::Receiver<State>) {
+    let era = state.era;
+    let Ok(server) = TcpStream::connect(("127.0.0.1", state.server)).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());

@@ -115,15 +115,18 @@ async fn put_on_sale(
     // The plan may have been replaced since the first look. Whichever came first, one of the two
     // looks sees the new plan, or replacing it sees the sale.
     if let Err(error) = refuse_unpriced(services, &old).await {
-        if error.code() == ErrorCode::Validation {
-            retried(|| take_back(services, user, &old, status)).await?;
+        let (id, back) = (old.id, retried(|| take_back(services, user, &old, status)).await);
+        if let Err(failure) = back {
+            tracing::error!(r#match = %id, failure = ?failure.code(),
+                "the sale is not compared with the plan, and could not be taken back: close it");
         }
         return Err(error);
     }
     Ok(done)
 }
 
-/// Gives a match back the status that it had, unless somebody has changed its status since.
+/// Gives a match back the status that it had, unless somebody has given it another one than
+/// `status` since.
 async fn take_back(
     services: &Services,
     user: &Staff,
@@ -131,7 +134,9 @@ async fn take_back(
     status: MatchStatus,
 ) -> ApiResult<()> {
     let now = read(services, old.id).await?;
-    if now.status == status {
+    // Its time may have come since: then it has opened or ended by itself.
+    let ours = Match { status, ..now.clone() };
+    if now.status == ours.status_at(services.engine.now_ms(old.id.partition()).await?) {
         let back = |fixture: &mut Match| fixture.status = old.status;
         change(services, (user, Act::MatchChanged), now, back).await?;
     }

@@ -1,8 +1,7 @@
 //! What must be true after all faults have ended (invariants 17, 21, 23, 25 and 26).
 
 use super::Violation;
-use crate::evidence::Evidence;
-use crate::soak::Growth;
+use crate::evidence::{Evidence, Growth};
 use std::time::Duration;
 
 /// People can buy again within this time: that of the slowest failure, with a debug build on a
@@ -61,23 +60,21 @@ fn recoveries(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
     for after in &evidence.recovered {
         if after.purchase.is_none_or(|time| time > after.purchase_max) {
-            let what = format!(
-                "after {}, people could buy again in {:?}, and at most {:?} are \
-                wanted",
-                after.fault, after.purchase, after.purchase_max
-            );
+            let (time, most) = (words(after.purchase), after.purchase_max);
+            let what = format!("people could buy again {time} after {}, not {most:?}", after.fault);
             found.push(Violation::new(23, what));
         }
         if after.pace.is_none_or(|time| time > PACE_MAX) {
-            let what = format!(
-                "after {}, calls were as many as before in {:?}, and at most \
-                {PACE_MAX:?} are wanted",
-                after.fault, after.pace
-            );
+            let (time, most) = (words(after.pace), PACE_MAX);
+            let what = format!("the pace was back {time} after {}, not {most:?}", after.fault);
             found.push(Violation::new(25, what));
         }
     }
     found
+}
+
+fn words(time: Option<Duration>) -> String {
+    time.map_or_else(|| "never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
 }
 
 #[cfg(test)]

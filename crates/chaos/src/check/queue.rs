@@ -14,7 +14,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     found
 }
 
-/// A response to somebody may be lost, so who has asked to join may have a pass.
+/// A response may be lost, so a person who has asked for anything in the queue may have a pass.
 fn without_joining(evidence: &Evidence) -> Vec<Violation> {
     let mut joined: HashMap<(usize, &str), Duration> = HashMap::new();
     for call in evidence.calls.iter().filter(|call| call.act == Act::Queue) {
