@@ -76,8 +76,13 @@ impl Schedule {
         while at < length_ms {
             let fault = any(servers, PARTITIONS, &mut rng);
             let lasts_ms = rng.u64(LENGTHS) + more_ms(&fault);
+            let mut next = at + rng.u64(PAUSES);
+            if fault.is_alone() {
+                at = QUIET + steps.iter().map(Step::end_ms).max().unwrap_or(0);
+                next = at + lasts_ms + QUIET;
+            }
             let step = Step { at_ms: at, lasts_ms, fault };
-            at += rng.u64(PAUSES);
+            at = next;
             if steps.iter().all(|earlier| go_together(earlier, &step)) {
                 steps.push(step);
             }
@@ -174,6 +179,14 @@ mod tests {
         }
         assert!(together > 100, "only {together} faults of {} overlap", steps.len());
         assert!(steps.iter().any(|step| step.fault.is_alone()));
+    }
+
+    #[test]
+    fn faults_that_must_be_alone_happen_in_short_runs_too() {
+        let seeds = 1..=10;
+        let steps = seeds.flat_map(|seed| Schedule::of(seed, Kind::Single, 60_000).steps);
+        let alone = steps.filter(|step| step.fault.is_alone()).count();
+        assert!(alone >= 10, "only {alone}");
     }
 
     #[test]
