@@ -186,7 +186,7 @@ pub struct Settings {
 }
 
 /// The challenge that people solve before they join a waiting room.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct ChallengeSettings {
     /// `on`: at every waiting room. `off`: only where the settings of the waiting room ask for it.
     #[arg(long, env = "GRANDSTAND_CHALLENGE", default_value = "off", value_parser = ["on", "off"])]

@@ -142,8 +142,9 @@ impl Toss {
     /// Looks up a payment by its key. An order has several payments when its buyer has paid twice.
     pub async fn find_by_key(&self, payment_key: &str) -> Lookup {
         if !is_possible_id(payment_key) {
-            // Toss has never created such a key.
-            return Lookup::NotFound;
+            // No confirmation takes such a key. It is not `NotFound`, because that means that
+            // nothing was charged.
+            return Lookup::Unknown { reason: "not a possible payment key".to_owned() };
         }
         self.find(payment_key.to_owned(), |payment| payment.payment_key == payment_key).await
     }
@@ -369,7 +370,7 @@ fn confirm_key(order_id: &str, payment_key: &str, attempt: u32) -> String {
 
 /// Whether a text can be an id of Toss, and so be a part of a path as it is: letters, digits, `-`,
 /// `_` and `=` cannot leave their segment.
-fn is_possible_id(text: &str) -> bool {
+pub fn is_possible_id(text: &str) -> bool {
     (1..=200).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
 }

@@ -344,6 +344,23 @@ async fn an_unknown_address_and_a_wrong_method_get_problem_documents() {
     node.finish().await;
 }
 
+/// A charge under such a key could neither be looked up nor given back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_the_gateway_cannot_have_is_refused_before_anything_is_charged() {
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let fan = node.user("fan").await;
+    let reservation = fan.reserve(&fixture.id, &[1]).await;
+    let payment = fan.request_payment(&reservation).await;
+    for key in ["a.b", "a:b", "..", "a/b", "a?b", "", &"k".repeat(201)] {
+        let refused = fan.confirm(&payment, key).await.refused(400, "VALIDATION");
+        assert_eq!(refused["errors"][0]["field"], "paymentKey", "{key}: {refused}");
+    }
+    let path = format!("/api/reservations/{}", reservation["id"].as_str().unwrap());
+    assert_eq!(fan.get(&path).await.expect(200)["status"], "PENDING");
+    node.finish().await;
+}
+
 /// Anybody may send a hint, so nothing in it is believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_webhook_changes_nothing() {

@@ -14,9 +14,12 @@ const CLIENTS: usize = 2000;
 const FEW_CLIENTS: usize = 400;
 /// How soon a client without progress loses its connection: 10 s, and what a busy machine needs.
 const END_MAX: Duration = Duration::from_secs(30);
-/// The most time for 99 % of the calls of other people. The machine of a test is busy, and the node
-/// is not optimized; `docs/OPERATIONS.md` has what was measured.
-const P99_MAX: Duration = Duration::from_secs(3);
+/// The most time for 99 % of the calls of other people: that of a node which is not optimized, on
+/// a busy machine, and what is promised, for a release build (`GRANDSTAND_BIN`).
+fn p99_max() -> Duration {
+    let release = std::env::var_os("GRANDSTAND_BIN").is_some();
+    if release { Duration::from_millis(50) } else { Duration::from_secs(3) }
+}
 
 /// What a client does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +105,7 @@ async fn rude(kind: Rude, clients: usize, memory_max: u64) {
     let (p99, megabytes) = (seen.p99(), seen.memory >> 20);
     println!("{clients} of {kind:?}: {megabytes} MB, p99 {p99:?}, all ended after {ended:?}");
     assert!(seen.memory <= memory_max, "{kind:?}: {megabytes} MB");
-    assert!(seen.times.len() >= 10 && p99 <= P99_MAX, "{kind:?}: {p99:?} {}", seen.times.len());
+    assert!(seen.times.len() >= 10 && p99 <= p99_max(), "{kind:?}: {p99:?} {}", seen.times.len());
     victim.finish().await;
 }
 
