@@ -3,6 +3,7 @@ import { line } from './support/cut';
 import {
   comeAsNewFan,
   freeSeats,
+  goToMatch,
   holdBest,
   live,
   openBlock,
@@ -59,6 +60,29 @@ test('a seat that someone else takes leaves the choice', async ({ arrive }) => {
   await ann.getByTestId('hold').click();
   await expect(ben.getByRole('region', { name: 'Your choice' })).not.toContainText(name);
   await expect(ben.getByText('Someone else took')).toBeVisible();
+});
+
+test('the stream of a fan who is logged in says who it is', async ({ arrive }) => {
+  const page = await arrive();
+  await comeAsNewFan(page);
+  const asked = page.waitForRequest('**/seats/events*');
+  await openMatch(page);
+  expect(await (await asked).headerValue('authorization')).toMatch(/^Bearer /);
+});
+
+test('a page whose stream is refused shows the seats, and follows the changes', async ({ arrive }) => {
+  const [ann, ben] = [await arrive(), await arrive()];
+  // As for a visitor whose address has as many streams as it may.
+  await ann.route('**/seats/events*', (route) => route.fulfill({ status: 429, json: {} }));
+  await comeAsNewFan(ben);
+  await goToMatch(ann);
+  await openMatch(ben);
+  await openBlockNamed(ann, await openBlock(ben));
+  const name = await seatName(freeSeats(ben).last());
+  await expect(seatNamed(ann, name)).toHaveClass(/seat-available/);
+  await seatNamed(ben, name).click();
+  await ben.getByTestId('hold').click();
+  await expect(seatNamed(ann, name)).toHaveClass(/seat-hold/);
 });
 
 test('a cut connection is shown, and the map is correct again afterwards', async ({

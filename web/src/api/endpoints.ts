@@ -13,6 +13,7 @@ import type {
   Prices,
   QueuePlace,
   Reservation,
+  SeatMapSnapshot,
   ServingFrame,
   Solution,
 } from './types';
@@ -49,6 +50,10 @@ export const fetchPlan = (site: string) => request<Plan>(`/api/sites/${site}`);
 
 export const fetchTime = (signal?: AbortSignal) =>
   request<{ now: string }>('/api/time', { signal });
+
+/** What the event `snapshot` says, for clients without an event stream. */
+export const fetchSeats = (match: string) =>
+  requestAsUser<SeatMapSnapshot>(`/api/matches/${match}/seats`);
 
 export const seatEventsUrl = (match: string) => `/api/matches/${match}/seats/events`;
 export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/events`;

@@ -82,6 +82,18 @@ export async function requestAsUser<T>(path: string, options: RequestOptions = {
   }
 }
 
+/** Opens an event stream as the user, or as a visitor: streams of users count apart from their address. */
+export async function fetchStream(url: string | URL, init: RequestInit): Promise<Response> {
+  const sentWith = accessToken;
+  const open = (token: string | null) =>
+    fetch(url, { ...init, headers: { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) } });
+  const response = await open(sentWith);
+  if (response.status !== 401) return response;
+  await response.body?.cancel();
+  const renewed = accessToken !== sentWith || (await refresh());
+  return open(renewed ? accessToken : null);
+}
+
 /** Requests that fail together share one renewal, because a rotated token works only once. */
 function refresh(): Promise<boolean> {
   refreshing ??= renew().finally(() => {

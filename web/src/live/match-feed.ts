@@ -1,7 +1,7 @@
 // The live data of one match, over one stream at a time: the stream of the seats (a snapshot, then
 // changes), or that of the waiting room, which costs the server less and is enough for people who wait.
 
-import { queueEventsUrl, seatEventsUrl } from '../api/endpoints';
+import { fetchSeats, queueEventsUrl, seatEventsUrl } from '../api/endpoints';
 import type { MatchNow, SeatMapChanges, SeatMapSnapshot, ServingFrame } from '../api/types';
 import { measureClock, onWake } from './clock';
 import type { StreamHandlers, StreamHealth } from './event-stream';
@@ -90,8 +90,19 @@ export class MatchFeed {
         serving: (data) => this.to.serving(data as ServingFrame),
       },
       onHealth: (health) => this.say(health),
-      onRefused: () => this.to.refused(),
+      onRefused: () => {
+        this.to.refused();
+        void this.fetchInstead();
+      },
     };
+  }
+
+  /** The server opens no stream for us. Until it does, the seats come by requests. */
+  private async fetchInstead(): Promise<void> {
+    if (this.followed !== 'seats') return;
+    const seats = await fetchSeats(this.match).catch(() => null);
+    // Without an id, because the next stream then begins with a snapshot.
+    if (seats && this.followed === 'seats' && this.health !== 'live') this.takeSnapshot(seats, '');
   }
 
   private say(health: StreamHealth): void {

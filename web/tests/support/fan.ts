@@ -71,11 +71,16 @@ async function openPage(context: BrowserContext, url: string): Promise<Page> {
 
 /** Opens the first match of the demo. */
 export async function openMatch(page: Page): Promise<void> {
+  await goToMatch(page);
+  await expect(live(page)).toHaveClass(/live-live/);
+}
+
+/** The same without waiting for the stream. */
+export async function goToMatch(page: Page): Promise<void> {
   await page
     .locator('.match-card-open', { hasText: /Jamsil|잠실/ })
     .first()
     .click();
-  await expect(live(page)).toHaveClass(/live-live/);
 }
 
 export const live = (page: Page): Locator => page.getByTestId('live');

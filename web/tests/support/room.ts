@@ -4,6 +4,7 @@
 import type { Page, Route } from '@playwright/test';
 import { request } from '@playwright/test';
 import type { Draw, Match, QueuePlace, ServingFrame } from '../../src/api/types';
+import { fakeStreams } from './fake-streams';
 
 const LINE: ServingFrame = {
   state: 'OPEN',
@@ -29,37 +30,6 @@ const PLACE: QueuePlace = {
   epoch: 1,
   pollAfterMs: 10_000,
 };
-
-/** An EventSource that the test feeds. */
-function fakeStreams(): void {
-  const open = new Set<EventTarget>();
-  class Fake extends EventTarget {
-    onopen: (() => void) | null = null;
-    onerror = null;
-    readyState = 1;
-    constructor() {
-      super();
-      open.add(this);
-      setTimeout(() => {
-        this.onopen?.();
-        for (const [name, data] of Object.entries(last)) emit(this, name, data);
-      });
-    }
-    close(): void {
-      open.delete(this);
-    }
-  }
-  const last: Record<string, unknown> = {};
-  const emit = (to: EventTarget, name: string, data: unknown) =>
-    to.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
-  Object.assign(window, {
-    EventSource: Fake,
-    feed: (name: string, data: unknown) => {
-      last[name] = data;
-      for (const stream of open) emit(stream, name, data);
-    },
-  });
-}
 
 export class Room {
   private line: ServingFrame = LINE;
@@ -138,8 +108,7 @@ export class Room {
     await this.page.evaluate(
       ([event, value]) => {
         // There is none before the page is loaded.
-        const { feed } = window as unknown as { feed?: (name: string, data: unknown) => void };
-        feed?.(event as string, value);
+        window.feed?.(event as string, value);
       },
       [name, data] as const,
     );

@@ -2,6 +2,7 @@
 // result.
 
 import type { Browser, Page } from '@playwright/test';
+import { fakeStreams } from '../support/fake-streams';
 import { serveDist, test } from '../support/fan';
 import { LARGE_SEATS, largeMatch, largeSeatIds } from '../support/large';
 
@@ -32,11 +33,11 @@ function prepare(drawing: boolean): void {
       draw(now);
     });
   // The server repeats a snapshot that is larger than the buffer of its connection. The first is enough.
-  const listen = EventSource.prototype.addEventListener;
-  EventSource.prototype.addEventListener = function (this: EventSource, name: string, listener: any) {
-    listen.call(this, name, listener, { once: name === 'snapshot' });
-    if (name === 'changes') window.change = (data) => listener({ data, lastEventId: '' });
-  } as never;
+  window.onStream = async (stream) => {
+    const { data } = await (await fetch(stream.replace('/events', ''))).json();
+    window.feed('snapshot', data);
+  };
+  window.change = (data) => window.feed('changes', JSON.parse(data));
   if (drawing) return;
   const { prototype } = WebGL2RenderingContext;
   prototype.drawElements = () => undefined;
@@ -54,6 +55,7 @@ async function load(browser: Browser, url: string, drawing: boolean): Promise<[P
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   await serveDist(context);
   const page = await context.newPage();
+  await page.addInitScript(fakeStreams);
   await page.addInitScript(prepare, drawing);
   await page.goto(url, { waitUntil: 'commit' });
   await page.waitForFunction(

@@ -6,6 +6,7 @@
 // visitor may have a graphics card and this one may not.
 
 import type { Page } from '@playwright/test';
+import { fakeStreams } from '../support/fake-streams';
 import { openMatch, test } from '../support/fan';
 
 const SECONDS = 8;
@@ -34,51 +35,29 @@ function madeUpStream(framesPerSecond: number): void {
       draw(now);
     });
 
-  class Stream extends EventTarget {
-    static CLOSED = 2;
-    readyState = 1;
-    onopen: (() => void) | null = null;
-    private timer = 0;
-
-    constructor(url: string) {
-      super();
-      void this.run(new URL(url, location.href).pathname.replace('/events', ''));
-    }
-
-    close(): void {
-      clearInterval(this.timer);
-    }
-
-    private async run(path: string): Promise<void> {
-      const { data } = await (await fetch(path)).json();
-      const match = path.split('/')[3];
-      const { siteId } = (await (await fetch(`/api/matches/${match}`)).json()).data;
-      const plan = (await (await fetch(`/api/sites/${siteId}`)).json()).data;
-      const rows = plan.areas.flatMap((area: any) =>
-        area.sections.flatMap((section: any) => section.blocks.flatMap((block: any) => block.rows)),
-      );
-      const seats = rows.flatMap((row: any) =>
-        Array.from({ length: row.seats }, (_, index) => row.firstSeatId + index),
-      );
-      this.onopen?.();
-      this.send('snapshot', data, 0);
-      let sent = 0;
-      this.timer = window.setInterval(() => {
-        sent += 1;
-        const changes = Array.from({ length: window.changing / framesPerSecond }, () => ({
-          seatId: seats[Math.floor(Math.random() * seats.length)],
-          state: words[Math.floor(Math.random() * words.length)],
-        }));
-        if (changes.length > 0) this.send('changes', { version: sent, changes }, sent);
-      }, 1000 / framesPerSecond);
-    }
-
-    private send(name: string, data: unknown, sequence: number): void {
-      const lastEventId = `1-1-${sequence}`;
-      this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data), lastEventId }));
-    }
-  }
-  window.EventSource = Stream as never;
+  window.onStream = async (stream) => {
+    const path = stream.replace('/events', '');
+    const { data } = await (await fetch(path)).json();
+    const match = path.split('/')[3];
+    const { siteId } = (await (await fetch(`/api/matches/${match}`)).json()).data;
+    const plan = (await (await fetch(`/api/sites/${siteId}`)).json()).data;
+    const rows = plan.areas.flatMap((area: any) =>
+      area.sections.flatMap((section: any) => section.blocks.flatMap((block: any) => block.rows)),
+    );
+    const seats = rows.flatMap((row: any) =>
+      Array.from({ length: row.seats }, (_, index) => row.firstSeatId + index),
+    );
+    window.feed('snapshot', data, '1-1-0');
+    let sent = 0;
+    window.setInterval(() => {
+      sent += 1;
+      const changes = Array.from({ length: window.changing / framesPerSecond }, () => ({
+        seatId: seats[Math.floor(Math.random() * seats.length)],
+        state: words[Math.floor(Math.random() * words.length)],
+      }));
+      if (changes.length > 0) window.feed('changes', { version: sent, changes }, `1-1-${sent}`);
+    }, 1000 / framesPerSecond);
+  };
 }
 
 /** The map as on a graphics card: every frame, smooth edges, the glow of changes. */
@@ -156,6 +135,7 @@ test('the map while seats change', async ({ arrive }) => {
   test.setTimeout(300_000);
   for (const card of [true, false]) {
     const page = await arrive('about:blank');
+    await page.addInitScript(fakeStreams);
     await page.addInitScript(madeUpStream, FRAMES_PER_SECOND);
     if (card) await page.addInitScript(asIfWithACard);
     await page.goto('/');
