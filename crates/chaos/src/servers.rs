@@ -13,8 +13,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Room for the data of Redis, in MB. A full disk needs an end that is near.
+/// Room for the data of Redis, in MB. A full disk needs an end that is near, and a run of an hour
+/// needs space.
 const DISK_MB: u32 = 256;
+const LARGE_DISK_MB: u32 = 4_096;
 
 /// A Redis that stands alone, on a disk and with a clock of its own.
 pub(crate) struct Single {
@@ -35,9 +37,9 @@ pub(crate) enum Servers {
 }
 
 impl Servers {
-    pub(crate) async fn start(kind: Kind, always: bool) -> Result<Self> {
+    pub(crate) async fn start(kind: Kind, always: bool, soak: bool) -> Result<Self> {
         Ok(match kind {
-            Kind::Single => Self::Single(Box::new(Single::start(always).await?)),
+            Kind::Single => Self::Single(Box::new(Single::start(always, soak).await?)),
             Kind::Sentinel => Self::Sentinel(Box::new(PrivateSentinel::start().await)),
             Kind::Cluster => Self::Cluster(Box::new(PrivateCluster::start(3, 3).await)),
         })
@@ -189,8 +191,9 @@ impl Servers {
 }
 
 impl Single {
-    async fn start(always: bool) -> Result<Self> {
-        let (disk, clock, space) = (Disk::new(), Clock::new(), SmallDisk::mount(DISK_MB));
+    async fn start(always: bool, soak: bool) -> Result<Self> {
+        let space = SmallDisk::mount(if soak { LARGE_DISK_MB } else { DISK_MB });
+        let (disk, clock) = (Disk::new(), Clock::new());
         let fsync = if always { Fsync::Always } else { Fsync::EverySecond };
         let extras = both(disk.extras(), clock.environment());
         let dir = space.path().join("redis");

@@ -57,7 +57,8 @@ impl World {
 
     /// Starts all, with the program at `binary`. Logs are written below `dir`.
     pub(crate) async fn start(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Self> {
-        let servers = Servers::start(schedule.servers, schedule.always).await?;
+        let servers =
+            Servers::start(schedule.servers, schedule.always, schedule.soak_s > 0).await?;
         let space = SmallDisk::mount(DISK_MB);
         let postgres_dir = space.path().join("postgres");
         let postgres = PrivatePostgres::start(&postgres_dir, Self::POSTGRES).await?;
