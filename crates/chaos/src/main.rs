@@ -35,6 +35,7 @@ use schedule::Schedule;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Breaks a private installation on purpose, and checks that it keeps its promises.
 ///
@@ -103,8 +104,18 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     text.split(',').map(|seed| seed.parse().map_err(wrong)).collect::<Result<_, _>>().map(Seeds)
 }
 
+/// Ends all processes and servers also when it is interrupted: they end with the runtime.
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = play_all() => done,
+        _ = tokio::signal::ctrl_c() => Ok(ExitCode::FAILURE),
+        _ = terminated.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn play_all() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let schedules = schedules(&arguments)?;
     if arguments.dry_run {
