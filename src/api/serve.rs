@@ -3,6 +3,7 @@
 //! its bare connection goes to the shards of the hub (docs/adr/0005-streams-leave-hyper.md).
 
 use crate::api::Services;
+use crate::api::address::block_of;
 use crate::api::events::{self, EventStream};
 use crate::api::layers::Routes;
 use crate::api::outgoing::{Full, HEAD_TIMEOUT, IDLE_TIMEOUT, Outgoing, Peer, Ticket};
@@ -107,7 +108,7 @@ pub async fn serve(
             }
         };
         let peer = serving.services.proxies.connected(address.ip());
-        let Ok(place) = slots.take(peer) else {
+        let Ok(place) = slots.take(peer.map(|peer| (peer, block_of(peer)))) else {
             metrics::counter!("grandstand_connections_refused_total").increment(1);
             if serving.tls.is_none() {
                 turn_away(stream);

@@ -73,20 +73,27 @@ impl Slots {
 pub struct ConnectionSlots {
     slots: Slots,
     per_address_max: u32,
+    /// Half of all, so that nobody with a network of addresses takes all of them.
+    per_block_max: u32,
     total_max: u32,
 }
 
 impl ConnectionSlots {
-    /// Free slots: `per_address_max` for each address, `total_max` for all.
+    /// Free slots: `per_address_max` for each address, half of `total_max` for each block of
+    /// addresses, `total_max` for all.
     pub fn new(per_address_max: u32, total_max: u32, gauge: Gauge) -> Self {
-        Self { slots: Slots::new(gauge), per_address_max, total_max }
+        let per_block_max = per_address_max.max(total_max / 2);
+        Self { slots: Slots::new(gauge), per_address_max, per_block_max, total_max }
     }
 
-    /// Takes a slot until it is dropped. Without an address it is a connection of a proxy, which
-    /// has the connections of many callers.
-    pub fn take(&self, address: Option<IpAddr>) -> Result<Slot, Full> {
-        let bound = address.map(|address| (Holder::Address(address), self.per_address_max));
-        self.slots.take(bound.as_slice(), self.total_max)
+    /// Takes a slot for an address and its block, until it is dropped. Without an address it is a
+    /// connection of a proxy, which has the connections of many callers.
+    pub fn take(&self, caller: Option<(IpAddr, IpAddr)>) -> Result<Slot, Full> {
+        let bounds = caller.map(|(address, block)| {
+            let address = (Holder::Address(address), self.per_address_max);
+            [address, (Holder::Block(block), self.per_block_max)]
+        });
+        self.slots.take(bounds.as_ref().map_or(&[], |bounds| bounds.as_slice()), self.total_max)
     }
 }
 
@@ -122,6 +129,22 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_of_addresses_has_at_most_half_of_the_connections() {
+        let slots = ConnectionSlots::new(3, 10, Gauge::noop());
+        let take = |address: [u8; 4]| {
+            let [a, b, c, _] = address;
+            slots.take(Some((address.into(), [a, b, c, 0].into())))
+        };
+        let mut taken: Vec<Slot> = (0..3).map(|_| take([10, 0, 0, 1]).unwrap()).collect();
+        assert_eq!(take([10, 0, 0, 1]).err(), Some(Full::Holder));
+        taken.extend((2..4).map(|last| take([10, 0, 0, last]).unwrap()));
+        assert_eq!(take([10, 0, 0, 9]).err(), Some(Full::Holder), "five of ten are of this block");
+        taken.push(take([10, 0, 1, 1]).unwrap());
+        taken.extend((0..4).map(|_| slots.take(None).unwrap()));
+        assert_eq!(take([10, 0, 2, 1]).err(), Some(Full::Node));
+    }
 
     #[test]
     fn a_slot_counts_for_its_holders_until_it_is_dropped() {
