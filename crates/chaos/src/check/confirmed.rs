@@ -3,7 +3,8 @@
 use super::Violation;
 use crate::evidence::Evidence;
 use crate::history::{Act, Call, Outcome};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = stored(evidence);
@@ -40,10 +41,11 @@ fn stored(evidence: &Evidence) -> Vec<Violation> {
 
 /// No two people saw the same seat confirmed.
 fn seen(evidence: &Evidence) -> Vec<Violation> {
+    let cancels = Cancels::of(evidence);
     let mut sold: BTreeMap<(&str, u32), BTreeSet<&str>> = BTreeMap::new();
     for call in confirmations(evidence) {
         let Some(id) = reservation(call) else { continue };
-        if may_be_cancelled(evidence, id) {
+        if cancels.possible(id) {
             continue;
         }
         for seat in call.seats() {
@@ -60,7 +62,7 @@ fn seen(evidence: &Evidence) -> Vec<Violation> {
 
 /// Each sale that was confirmed with 200 is in PostgreSQL, as it was confirmed.
 fn kept(evidence: &Evidence) -> Vec<Violation> {
-    let mut found = Vec::new();
+    let (mut found, cancels) = (Vec::new(), Cancels::of(evidence));
     for call in confirmations(evidence) {
         let Some(id) = reservation(call) else { continue };
         let seats = call.seats();
@@ -69,12 +71,12 @@ fn kept(evidence: &Evidence) -> Vec<Violation> {
         };
         let Some(kept) = evidence.reservations.get(id) else {
             let lost = Evidence::happened(&evidence.database_losses, call.begun, call.ended);
-            if !(lost && may_be_cancelled(evidence, id)) {
+            if !(lost && cancels.possible(id)) {
                 complain("was confirmed with 200 and is not in PostgreSQL".to_owned());
             }
             continue;
         };
-        if may_be_cancelled(evidence, id) {
+        if cancels.possible(id) {
             continue;
         }
         let amount = call.done().and_then(|data| data["reservation"]["amount"].as_i64());
@@ -96,13 +98,37 @@ fn reservation(call: &Call) -> Option<&str> {
     call.done()?["reservation"]["id"].as_str()
 }
 
-/// Whether somebody asked for the cancellation of all or some of its seats.
-pub(super) fn may_be_cancelled(evidence: &Evidence, reservation: &str) -> bool {
-    evidence.calls.iter().any(|call| {
-        call.act == Act::Cancel
-            && call.about == reservation
-            && !matches!(call.outcome, Outcome::Refused(400..500, _))
-    })
+/// The cancellations that somebody asked for, by reservation.
+pub(super) struct Cancels<'a>(HashMap<&'a str, Cancel>);
+
+struct Cancel {
+    /// When the first request was sent.
+    begun: Duration,
+    /// Not all of them were refused.
+    possible: bool,
+}
+
+impl<'a> Cancels<'a> {
+    pub(super) fn of(evidence: &'a Evidence) -> Self {
+        let mut all: HashMap<&str, Cancel> = HashMap::new();
+        for call in evidence.calls.iter().filter(|call| call.act == Act::Cancel) {
+            let cancel = Cancel { begun: call.begun, possible: false };
+            let cancel = all.entry(&call.about).or_insert(cancel);
+            cancel.begun = cancel.begun.min(call.begun);
+            cancel.possible |= !matches!(call.outcome, Outcome::Refused(400..500, _));
+        }
+        Self(all)
+    }
+
+    /// When the first request to cancel a reservation was sent.
+    pub(super) fn begun(&self, reservation: &str) -> Option<Duration> {
+        self.0.get(reservation).map(|cancel| cancel.begun)
+    }
+
+    /// Whether all or some of the seats of a reservation may have been given back.
+    pub(super) fn possible(&self, reservation: &str) -> bool {
+        self.0.get(reservation).is_some_and(|cancel| cancel.possible)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! have ended. What is not sure is not compared.
 
 use super::Violation;
-use super::confirmed::may_be_cancelled;
+use super::confirmed::Cancels;
 use crate::evidence::Evidence;
 use crate::history::{Act, Call, Outcome};
 use crate::world::{HOLD_MS, PAYMENT_MS, SEATS_MAX};
@@ -82,7 +82,8 @@ fn helds<'a>(evidence: &'a Evidence, tries: &FirstTries<'_>) -> Vec<Held<'a>> {
             _ => {}
         }
     }
-    by_id.into_values().map(|held| until_sold(evidence, held)).collect()
+    let cancels = Cancels::of(evidence);
+    by_id.into_values().map(|held| until_sold(evidence, &cancels, held)).collect()
 }
 
 impl<'a> FirstTries<'a> {
@@ -102,14 +103,13 @@ impl<'a> FirstTries<'a> {
 }
 
 /// A sale that nobody cancelled has no end; another one ends with the cancellation.
-fn until_sold<'a>(evidence: &'a Evidence, mut held: Held<'a>) -> Held<'a> {
+fn until_sold<'a>(evidence: &'a Evidence, cancels: &Cancels<'_>, mut held: Held<'a>) -> Held<'a> {
     let ids = &held.reservations;
-    let ends = evidence.calls.iter().filter(|call| call.act == Act::Cancel);
-    let ends = ends.filter(|call| ids.contains(&&*call.about)).map(|call| call.begun);
+    let ends = ids.iter().filter_map(|id| cancels.begun(id));
     held.to = held.to.min(ends.min().unwrap_or(Duration::MAX)).min(held.released);
     let sold = |id: &str| {
         evidence.reservations.get(id).is_some_and(|row| row.status == "CONFIRMED")
-            && !may_be_cancelled(evidence, id)
+            && !cancels.possible(id)
     };
     if held.reservations.iter().any(|id| sold(id)) {
         held.to = Duration::MAX;
