@@ -109,7 +109,7 @@ pub struct Services {
     pub calls: extract::Calls,
     pub counts: SeatCounts,
     pub health: Health,
-    /// The page on which people pay. Empty when the seat map page uses the gateway's own window.
+    /// The page on which people pay. Empty: the seat map page takes no payments.
     pub checkout_url: String,
     /// Only users whose e-mail is verified may hold seats, in all matches.
     pub holds_need_verified_email: bool,

@@ -86,8 +86,8 @@ pub struct Settings {
     /// Secret key at Toss Payments.
     #[arg(long, env = "GRANDSTAND_TOSS_SECRET_KEY", hide_env_values = true, default_value = "")]
     pub toss_secret_key: String,
-    /// Page on which people pay (the emulator has one). When empty, the browser uses the SDK of
-    /// Toss.
+    /// Page on which people pay (the emulator has one). When empty, the page of Grandstand takes no
+    /// payments: a shop of your own opens the window of Toss and confirms through the API.
     #[arg(long, env = "GRANDSTAND_TOSS_CHECKOUT_URL", default_value = "")]
     pub toss_checkout_url: String,
     /// Longest wait for a response of Toss in ms. After it the outcome counts as unknown.
