@@ -127,10 +127,8 @@ impl History {
         from: Duration,
         to: Duration,
     ) -> f64 {
-        let calls = self.calls.lock();
-        let late = calls.iter().rev().take_while(|call| call.ended >= from);
-        let of_them = late.filter(|call| people.contains(&call.person) && call.ended <= to);
-        of_them.filter(|call| call.done().is_some()).count() as f64 / (to - from).as_secs_f64()
+        let done = |call: &Call| call.ended <= to && call.done().is_some();
+        self.since(people, from, done) / (to - from).as_secs_f64()
     }
 
     /// Calls that those people have begun between two times, in a second, as far as they have
@@ -141,11 +139,15 @@ impl History {
         from: Duration,
         to: Duration,
     ) -> f64 {
+        let begun = |call: &Call| from <= call.begun && call.begun <= to;
+        self.since(people, from, begun) / (to - from).as_secs_f64()
+    }
+
+    /// How many of the calls that ended since `from` are wanted.
+    fn since(&self, people: &Range<usize>, from: Duration, wanted: impl Fn(&Call) -> bool) -> f64 {
         let calls = self.calls.lock();
         let late = calls.iter().rev().take_while(|call| call.ended >= from);
-        let of_them = late.filter(|call| people.contains(&call.person));
-        let begun = of_them.filter(|call| from <= call.begun && call.begun <= to).count();
-        begun as f64 / (to - from).as_secs_f64()
+        late.filter(|call| people.contains(&call.person) && wanted(call)).count() as f64
     }
 
     /// How the last call of a person ended.
