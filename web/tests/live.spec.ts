@@ -85,6 +85,18 @@ test('a page whose stream is refused shows the seats, and follows the changes', 
   await expect(seatNamed(ann, name)).toHaveClass(/seat-hold/);
 });
 
+test('a node that refuses everything is asked for the seats once for each attempt', async ({ arrive }) => {
+  const page = await arrive();
+  let [streams, requests] = [0, 0];
+  const refusal = { status: 503, headers: { 'retry-after': '1' }, json: {} };
+  await page.route('**/seats/events*', (route) => ((streams += 1), route.fulfill(refusal)));
+  await page.route('**/seats', (route) => ((requests += 1), route.fulfill(refusal)));
+  await goToMatch(page);
+  await expect.poll(() => streams).toBeGreaterThan(3);
+  expect(requests).toBeGreaterThan(0);
+  expect(requests).toBeLessThanOrEqual(streams);
+});
+
 test('a cut connection is shown, and the map is correct again afterwards', async ({
   arrive,
   baseURL,

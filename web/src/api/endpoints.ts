@@ -53,7 +53,7 @@ export const fetchTime = (signal?: AbortSignal) =>
 
 /** What the event `snapshot` says, for clients without an event stream. */
 export const fetchSeats = (match: string) =>
-  requestAsUser<SeatMapSnapshot>(`/api/matches/${match}/seats`);
+  requestAsUser<SeatMapSnapshot>(`/api/matches/${match}/seats`, { once: true });
 
 export const seatEventsUrl = (match: string) => `/api/matches/${match}/seats/events`;
 export const queueEventsUrl = (match: string) => `/api/matches/${match}/queue/events`;

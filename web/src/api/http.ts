@@ -13,6 +13,8 @@ export interface RequestOptions {
   /** Caches on the way may respond, because the response is the same for everybody. */
   shared?: boolean;
   signal?: AbortSignal;
+  /** No second try, because the caller asks again later by itself. */
+  once?: boolean;
 }
 
 const TRIES = 3;
@@ -60,7 +62,7 @@ function cacheMode(options: RequestOptions): RequestCache {
 }
 
 function repeatable(options: RequestOptions): boolean {
-  if (options.signal?.aborted) return false;
+  if (options.signal?.aborted || options.once) return false;
   return options.method !== 'POST' || options.key !== undefined || options.harmless === true;
 }
 
