@@ -8,10 +8,11 @@ use crate::live::frame::{Frame, Subject};
 use crate::live::line::LineView;
 use std::collections::{HashMap, VecDeque};
 
-/// Flushes that are kept: at 20 per second they cover 50 seconds. Fewer give more of the clients
-/// that return a snapshot; more take memory.
+/// The most flushes that are kept: at 20 per second they cover 50 seconds. Fewer give more of the
+/// clients that return a snapshot; more take memory.
 const FLUSHES_MAX: usize = 1000;
-/// Flushes that keep their frames. Older flushes are only sent merged.
+/// Flushes that keep their frames. Older flushes are only sent merged. These flushes are always
+/// kept, for watchers that are a moment behind.
 const ENCODED_FLUSHES_MAX: usize = 8;
 /// When a map starts, stream entries within this time become one flush.
 const MERGE_WINDOW_MS: u64 = 50;
@@ -37,6 +38,8 @@ pub(super) struct RecentFlushes {
     /// The number of the last flush. A reset of the map counts as a flush.
     number: u64,
     flushes: VecDeque<Flush>,
+    /// The sum of `Flush::size` over the flushes.
+    size: usize,
     /// Redis has lost the entries behind the first id and up to the second. A client that was there
     /// has seen changes that no longer count.
     lost: Option<(StreamId, StreamId)>,
@@ -55,10 +58,16 @@ impl RecentFlushes {
         self.number
     }
 
-    pub(super) fn push(&mut self, flush: Flush) {
+    /// Adds a flush of a match with this number of seats. Flushes with more changes than the match
+    /// has seats are not kept, because a snapshot says the same in fewer bytes. So a node needs
+    /// little memory for many small matches.
+    pub(super) fn push(&mut self, flush: Flush, seats: usize) {
+        self.size += flush.size();
         self.flushes.push_back(flush);
-        if self.flushes.len() > FLUSHES_MAX {
-            self.flushes.pop_front();
+        while self.flushes.len() > FLUSHES_MAX
+            || (self.size > seats && self.flushes.len() > ENCODED_FLUSHES_MAX)
+        {
+            self.size -= self.flushes.pop_front().map_or(0, |flush| flush.size());
         }
         if let Some(old) = self.flushes.len().checked_sub(ENCODED_FLUSHES_MAX + 1) {
             self.flushes[old].frames = HashMap::new();
@@ -72,6 +81,7 @@ impl RecentFlushes {
         let lost_some = before.epoch == now.epoch && now.id < before.id;
         self.lost = lost_some.then_some((now.id, before.id));
         self.flushes.clear();
+        self.size = 0;
         self.number += 1;
     }
 
@@ -142,6 +152,7 @@ impl RecentFlushes {
         }
         recent.flushes.extend(first);
         recent.flushes.make_contiguous().reverse();
+        recent.size = recent.flushes.iter().map(Flush::size).sum();
         recent
     }
 }
@@ -171,5 +182,38 @@ impl Flush {
             match_changed: false,
             frames: HashMap::new(),
         }
+    }
+
+    /// Its changes, and at least 1 because also a flush without changed seats takes memory.
+    fn size(&self) -> usize {
+        self.changed.len().max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many flushes of this many changes each are kept in a match with this number of seats.
+    fn kept(seats: usize, changes: u32) -> usize {
+        let mut recent = RecentFlushes::default();
+        for number in 0..3_000 {
+            let id = |number| StreamId { ms: number, seq: 0 };
+            let to = Position { epoch: 1, id: id(number + 1) };
+            let mut flush = Flush::empty(id(number), to, number + 1);
+            flush.changed = (0..changes).map(|at| (at, b'H')).collect();
+            recent.push(flush, seats);
+        }
+        assert_eq!(recent.size, recent.flushes.iter().map(Flush::size).sum::<usize>());
+        recent.flushes.len()
+    }
+
+    #[test]
+    fn a_small_match_keeps_few_flushes() {
+        assert_eq!(kept(25_000, 1), FLUSHES_MAX);
+        assert_eq!(kept(60, 1), 60);
+        assert_eq!(kept(60, 0), 60, "flushes of the line have a size too");
+        assert_eq!(kept(60, 4), 15);
+        assert_eq!(kept(60, 50), ENCODED_FLUSHES_MAX);
     }
 }

@@ -170,7 +170,7 @@ impl SeatMap {
         flush.match_changed = self.match_changed;
         (self.line_moved, self.match_changed) = (false, false);
         self.flushed_upto = self.position.id;
-        self.recent.push(flush);
+        self.recent.push(flush, self.letters.len());
         self.merged.clear();
         self.returned.clear();
         self.bodies.clear();
