@@ -57,6 +57,33 @@ async fn a_caller_is_one_address_however_it_is_written() {
     node.finish().await;
 }
 
+/// Somebody has 65,536 networks of IPv6 in a block. Each limit of an address counts for the block
+/// too: of ten times as many sign-ups, mails, refreshes, webhooks and parts of the page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_of_addresses_has_limits_of_its_own() {
+    let node = TestNode::start_with(|settings| {
+        behind_a_proxy(settings);
+        settings.rates.account_calls_per_minute = 2;
+    })
+    .await;
+    let guest = node.guest();
+    let ask = async |from: &str| {
+        let body = json!({"email": "no address"});
+        guest.post_from(from, "/api/users/password-reset", &body).await
+    };
+    let mut refused = 0;
+    for network in 0..30 {
+        refused += u32::from(ask(&format!("2001:db8:7:{network:x}::1")).await.status == 429);
+    }
+    assert!((5..=10).contains(&refused), "{refused} of 30 networks of one block");
+    assert_ne!(ask("2001:db8:8::1").await.status, 429, "another block");
+    let answer = ask("2001:db8:7:ff::1").await;
+    let policy = answer.headers["ratelimit-policy"].to_str().unwrap();
+    assert_eq!(policy, "\"account_calls\";q=2;w=60, \"account_calls_of_block\";q=20;w=60");
+    answer.refused(429, "TOO_MANY_REQUESTS");
+    node.finish().await;
+}
+
 /// A log line for each request would hide everything else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unreadable_forwarded_header_is_logged_once() {

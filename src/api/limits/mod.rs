@@ -3,6 +3,7 @@
 
 pub mod bucket;
 pub mod kind;
+mod of_address;
 pub mod shared;
 
 use crate::api::address::block_of;
@@ -11,6 +12,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::guesses::{Guess, Guesses};
 use crate::api::limits::bucket::{Bucket, LimitClock, Standing, Window};
 use crate::api::limits::kind::Kind;
+use crate::api::limits::of_address::{AddressLimit, BLOCK_FACTOR};
 use crate::api::limits::shared::SharedLimits;
 use crate::config::Rates;
 use crate::domain::ids::{ReservationId, SessionId, UserId};
@@ -24,9 +26,6 @@ use std::time::Duration;
 
 /// The most connections of a node: below the 20,000 file descriptors that a process commonly gets.
 const CONNECTIONS_MAX: u32 = 18_000;
-/// A block of addresses may do this many times what one address may. Lower: a campus is refused.
-/// Higher: somebody with many addresses of IPv6 gets more.
-const BLOCK_FACTOR: u32 = 10;
 /// This share of the streams of a node is kept for users who send their token. Smaller: strangers
 /// can take nearly all streams. Larger: visitors without an account find no stream earlier.
 const STREAMS_OF_USERS_SHARE: u32 = 5;
@@ -42,14 +41,13 @@ pub struct RateLimits {
     pub clock: LimitClock,
     shared: SharedLimits,
     guesses: Guesses,
-    account_calls: Bucket<IpAddr>,
+    account_calls: AddressLimit,
     log_ins: Bucket<(String, IpAddr)>,
     refreshes: Bucket<SessionId>,
-    refreshes_of_address: Bucket<IpAddr>,
-    page: Bucket<IpAddr>,
-    calls: Bucket<IpAddr>,
-    calls_of_block: Bucket<IpAddr>,
-    webhooks: Bucket<IpAddr>,
+    refreshes_of_address: AddressLimit,
+    page: AddressLimit,
+    calls: AddressLimit,
+    webhooks: AddressLimit,
     reads: Bucket<UserId>,
     writes: Bucket<UserId>,
     seats: Bucket<UserId>,
@@ -117,29 +115,37 @@ impl RateLimits {
         let limit = |limit: u32| if on { limit } else { u32::MAX };
         let clock = LimitClock::default();
         let (second, minute) = (Window::Second, Window::Minute);
-        let of_address = |name, count, window| Bucket::new(name, count, window, &clock);
+        let of_address = |names, count, window| AddressLimit::new(names, count, window, &clock);
+        let of_block = |name, count, window| Bucket::new(name, count, window, &clock);
         let of_user = |name, count, window| Bucket::new(name, count, window, &clock);
         Self {
             on,
             shared: SharedLimits::new(rates),
             guesses: Guesses::new(rates.log_ins_per_minute),
-            account_calls: of_address("account_calls", rates.account_calls_per_minute, minute),
+            account_calls: of_address(
+                ["account_calls", "account_calls_of_block"],
+                rates.account_calls_per_minute,
+                minute,
+            ),
             log_ins: Bucket::new("log_ins", LOG_INS_OF_ACCOUNT, minute, &clock),
             refreshes: Bucket::new("refreshes", rates.refreshes_per_minute, minute, &clock),
-            refreshes_of_address: of_address("refreshes_of_address", REFRESHES_OF_ADDRESS, second),
-            page: of_address("page", rates.page_calls_per_second, second),
-            calls: of_address("calls", rates.calls_per_second, second),
-            calls_of_block: of_address(
-                "calls_of_block",
-                rates.calls_per_second.saturating_mul(BLOCK_FACTOR),
+            refreshes_of_address: of_address(
+                ["refreshes_of_address", "refreshes_of_block"],
+                REFRESHES_OF_ADDRESS,
                 second,
             ),
-            webhooks: of_address("webhooks", rates.webhooks_per_second, second),
+            page: of_address(["page", "page_of_block"], rates.page_calls_per_second, second),
+            calls: of_address(["calls", "calls_of_block"], rates.calls_per_second, second),
+            webhooks: of_address(
+                ["webhooks", "webhooks_of_block"],
+                rates.webhooks_per_second,
+                second,
+            ),
             reads: of_user("reads", rates.reads_per_second, second),
             writes: of_user("writes", rates.writes_per_second, second),
             seats: of_user("seats", rates.seat_calls_per_second, second),
             joins: of_user("joins", rates.joins_per_minute, minute),
-            joins_of_block: of_address("joins_of_block", rates.joins_per_address_block, minute),
+            joins_of_block: of_block("joins_of_block", rates.joins_per_address_block, minute),
             payments: of_user("payments", rates.payment_requests_per_minute, minute),
             confirms: of_user("confirms", rates.confirms_per_minute, minute),
             stream_opens: of_user("stream_opens", rates.stream_opens_per_minute, minute),
@@ -219,12 +225,12 @@ impl RateLimits {
         address: IpAddr,
         standings: &mut Standings,
     ) -> Result<(), ApiError> {
-        match kind {
-            Kind::Probe => Ok(()),
-            Kind::Page => standings.add(self.page.take(&address)),
-            Kind::Refresh => standings.add(self.refreshes_of_address.take(&address)),
-            Kind::Webhook => standings.add(self.webhooks.take(&address)),
-            Kind::SignUp | Kind::Account => standings.add(self.account_calls.take(&address)),
+        let limit = match kind {
+            Kind::Probe => return Ok(()),
+            Kind::Page => &self.page,
+            Kind::Refresh => &self.refreshes_of_address,
+            Kind::Webhook => &self.webhooks,
+            Kind::SignUp | Kind::Account => &self.account_calls,
             Kind::Read
             | Kind::Write
             | Kind::LogIn
@@ -234,11 +240,9 @@ impl RateLimits {
             | Kind::Payment
             | Kind::Confirm
             | Kind::Stream
-            | Kind::Admin => {
-                standings.add(self.calls.take(&address))?;
-                standings.add(self.calls_of_block.take(&block_of(address)))
-            }
-        }
+            | Kind::Admin => &self.calls,
+        };
+        limit.count(address, standings)
     }
 
     /// Refuses to pay for a reservation whose payments were declined too often.
@@ -364,11 +368,10 @@ impl RateLimits {
             &self.refreshes_of_address,
             &self.page,
             &self.calls,
-            &self.calls_of_block,
             &self.webhooks,
-            &self.joins_of_block,
         ];
-        of_addresses.into_iter().for_each(Bucket::tidy);
+        of_addresses.into_iter().for_each(AddressLimit::tidy);
+        self.joins_of_block.tidy();
         let of_users = [
             &self.reads,
             &self.writes,
