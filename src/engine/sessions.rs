@@ -26,6 +26,8 @@ pub struct NewSession<'a> {
     pub token_hash: String,
     pub ttl_ms: u64,
     pub from: Device,
+    /// The entry of the audit trail for the oldest session, if it ends.
+    pub oldest_ends: Option<TrailEntry>,
 }
 
 /// Where a session comes from, without line breaks and `|`.
@@ -51,9 +53,11 @@ impl Engine {
     ///
     /// Refusals: `AccountNotFound`; `Stale` when the account has changed since it was read.
     pub async fn start_session(&self, new: NewSession<'_>) -> Result<(), EngineError> {
-        let NewSession { id, account, token_hash, ttl_ms, from } = new;
+        let NewSession { id, account, token_hash, ttl_ms, from, oldest_ends } = new;
         let keys = PartitionKeys(id.partition());
-        let names = vec![sessions(account.id), keys.accounts(), keys.notices(), keys.partition()];
+        let (accounts, notices) = (keys.accounts(), keys.notices());
+        let names =
+            vec![sessions(account.id), accounts, notices, keys.partition(), keys.journal()];
         let arguments = vec![
             account.email.clone(),
             account.version.to_string(),
@@ -64,6 +68,7 @@ impl Engine {
             from.agent,
             SESSIONS_MAX.to_string(),
             NOTICE_TTL_MS.to_string(),
+            trail_text(oldest_ends.as_ref())?,
         ];
         let partition = id.partition();
         let word: String = self.call(partition, &SCRIPTS.session_start, names, arguments).await?;

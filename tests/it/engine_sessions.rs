@@ -22,7 +22,8 @@ async fn stored(bed: &TestEngine, email: &str) -> Account {
 fn session(account: &Account, id: SessionId, number: u32) -> NewSession<'_> {
     let agent = format!("browser|{number}");
     let from = Device { address: "192.0.2.1".to_owned(), agent };
-    NewSession { id, account, token_hash: "one".to_owned(), ttl_ms: 60_000, from }
+    let token_hash = "one".to_owned();
+    NewSession { id, account, token_hash, ttl_ms: 60_000, from, oldest_ends: None }
 }
 
 async fn notices(bed: &TestEngine) -> u64 {

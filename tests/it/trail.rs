@@ -6,7 +6,9 @@ use crate::support::sale::{Sale, path_of};
 use fred::prelude::HashesInterface as _;
 use grandstand::domain::ids::Partition;
 use grandstand::domain::trail::{Act, TrailEntry};
+use grandstand::engine::sessions::SESSIONS_MAX;
 use grandstand::redis::keys::PartitionKeys;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -182,6 +184,89 @@ async fn failed_log_ins_and_ended_sessions_are_in_the_trail() {
     assert_eq!(unknown.len(), 1);
     assert!(!unknown[0].to_string().contains("nobody@"), "{unknown:?}");
     node.finish().await;
+}
+
+/// The end of a session says why: because of the eleventh log-in, of a token that was shown again,
+/// of a log-out, of a new password, or because the account was deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trail_says_why_a_session_has_ended() {
+    let node = TestNode::start().await;
+    let (admin, guest) = (node.admin().await, node.guest());
+    let fan = node.user("fan").await;
+    let me = fan.get("/api/users/me").await.expect(200)["id"].clone();
+    let target = format!("account/{}", me.as_str().unwrap());
+    let credentials =
+        |password: &str| json!({"email": "fan@test.example", "password": password});
+    let old = credentials("a password of tests");
+    for _ in 0..SESSIONS_MAX {
+        guest.post("/api/users/log-in", &old).await.expect(200);
+    }
+    fan.get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    let session = guest.post("/api/users/log-in", &old).await.expect(200);
+    let here = Client::new(node.url(), session["accessToken"].as_str().map(str::to_owned));
+    let new = json!({"currentPassword": "a password of tests", "newPassword": "another one"});
+    here.put("/api/users/me/password", &new).await.expect(204);
+    let session = guest.post("/api/users/log-in", &credentials("another one")).await.expect(200);
+    let here = Client::new(node.url(), session["accessToken"].as_str().map(str::to_owned));
+    here.delete("/api/users/me/sessions").await.expect(204);
+    let here = guest.log_in("fan@test.example", "another one").await;
+    let body = json!({"password": "another one"});
+    let deleted = here.request(Method::DELETE, "/api/users/me").json(&body).send().await.unwrap();
+    assert_eq!(deleted.status(), 204);
+
+    let wanted = [
+        ("SESSION_ENDED", "TOO_MANY_SESSIONS"),
+        ("SESSION_ENDED", "TOO_MANY_SESSIONS"),
+        ("PASSWORD_CHANGED", ""),
+        ("SESSION_ENDED", "ALL_BY_THE_USER"),
+        ("ACCOUNT_DELETED", ""),
+    ];
+    let found = eventually("all ends are in PostgreSQL", || async {
+        let found = entries(&admin, &format!("&target={target}")).await;
+        (found.len() >= wanted.len()).then_some(found)
+    })
+    .await;
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let said = |entry: &Value| (word(&entry["act"]), word(&entry["after"]["reason"]));
+    let found: Vec<(String, String)> = found.iter().rev().map(said).collect();
+    let wanted = wanted.map(|(act, reason)| (act.to_owned(), reason.to_owned()));
+    assert_eq!(found, wanted);
+    node.finish().await;
+}
+
+/// Reading what belongs to others is an act, as is the end of a site or a match.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_and_ends_are_in_the_trail() {
+    let sale = Sale::with(|_| {}).start().await;
+    let admin = sale.node.admin().await;
+    let site = admin.post("/api/admin/sites", &plan()).await.expect(201)["id"].clone();
+    let body = json!({"siteId": site, "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
+        "startsAt": "2030-05-05T05:00:00Z"});
+    let made = admin.post("/api/admin/matches", &body).await.expect(201)["id"].clone();
+    let (site, made) = (site.as_str().unwrap(), made.as_str().unwrap());
+    let of_site = format!("/api/admin/sites/{site}");
+    let of_match = format!("/api/admin/matches/{made}");
+    admin.delete(&of_match).await.expect(204);
+    admin.put(&of_site, &plan()).await.expect(200);
+    admin.delete(&of_site).await.expect(204);
+    let reservation = sale.sold(&[1]).await;
+    let path = path_of(&reservation).replace("/api", "/api/admin");
+    admin.get(&path).await.expect(200);
+    let reservation = path.rsplit('/').next().unwrap();
+    for (target, wanted) in [
+        (format!("site/{site}"), &["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED"][..]),
+        (format!("match/{made}"), &["MATCH_CREATED", "MATCH_DELETED"]),
+        (format!("reservation/{reservation}"), &["RESERVATION_READ"]),
+    ] {
+        let found = eventually("all acts are in PostgreSQL", || async {
+            let found = acts_on(&admin, &target).await;
+            (found.len() >= wanted.len()).then_some(found)
+        })
+        .await;
+        assert_eq!(found, wanted, "{target}");
+    }
+    assert!(!entries(&admin, "&act=TRAIL_READ").await.is_empty());
+    sale.finish().await;
 }
 
 /// The second call does nothing, so nothing is noted for it.
