@@ -32,6 +32,7 @@ pub mod operations;
 mod outgoing;
 pub mod page;
 pub mod passwords;
+pub mod pay_page;
 pub mod payments;
 pub mod places;
 pub mod prices;
@@ -66,6 +67,7 @@ use crate::api::hints::Hints;
 use crate::api::layers::Routes;
 use crate::api::limits::RateLimits;
 use crate::api::mails::Mails;
+use crate::api::pay_page::PayPage;
 use crate::api::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
@@ -109,8 +111,8 @@ pub struct Services {
     pub calls: extract::Calls,
     pub counts: SeatCounts,
     pub health: Health,
-    /// The page on which people pay. Empty: the seat map page takes no payments.
-    pub checkout_url: String,
+    /// Where people pay.
+    pub pay_page: PayPage,
     /// Only users whose e-mail is verified may hold seats, in all matches.
     pub holds_need_verified_email: bool,
     /// Load balancers whose X-Forwarded-For is trusted.

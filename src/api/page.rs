@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::extract::NotModified;
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,10 +15,6 @@ use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
-
-/// Only scripts, styles and connections of this server.
-const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
-    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// A file of the page.
 struct Part {
@@ -44,16 +41,19 @@ pub fn router() -> Router<Arc<Services>> {
         // Weak, because the same part goes out compressed and as it is.
         let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)));
         let part = Arc::new(Part { kind, bytes, tag, zipped: OnceLock::new() });
-        router.route(path, get(async move |headers: HeaderMap| part.response(&headers)))
+        let response = async move |State(services): State<Arc<Services>>, headers: HeaderMap| {
+            part.response(&headers, services.pay_page.policy())
+        };
+        router.route(path, get(response))
     })
 }
 
 impl Part {
     /// Browsers ask each time, and get a 304 while they have the newest version.
-    fn response(&self, asked: &HeaderMap) -> Response {
+    fn response(&self, asked: &HeaderMap, policy: &'static str) -> Response {
         let headers = [
             (header::CONTENT_TYPE, self.kind),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::CONTENT_SECURITY_POLICY, policy),
             (header::CACHE_CONTROL, "no-cache"),
             (header::VARY, "accept-encoding"),
             (header::ETAG, &self.tag),

@@ -263,6 +263,11 @@ pub struct PaymentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     checkout_url: Option<String>,
+    /// The client key with which the SDK of Toss (`@tosspayments/tosspayments-sdk`) opens the
+    /// payment window for this `orderId` and `amount`. Only where the node has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    client_key: Option<String>,
 }
 
 impl PaymentView {
@@ -283,10 +288,9 @@ impl PaymentView {
             _ => (money.back, money.back_fees),
         };
         let open = status == PaymentStatus::Ready && payment.amount > 0;
-        let checkout_url = (open && !services.checkout_url.is_empty()).then(|| {
-            let order = payment.id.order_id();
-            format!("{}?orderId={order}&amount={}", services.checkout_url, payment.amount)
-        });
+        let page = open.then_some(&services.pay_page);
+        let checkout_url = page.and_then(|page| page.url_for(payment));
+        let client_key = page.and_then(|page| page.client_key()).map(str::to_owned);
         Self {
             id: payment.id,
             reservation_id: reservation.id,
@@ -297,6 +301,7 @@ impl PaymentView {
             method: payment.method.clone(),
             status,
             checkout_url,
+            client_key,
         }
     }
 }

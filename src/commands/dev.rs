@@ -63,7 +63,9 @@ impl Dev {
         settings.drain_ms = 0;
         settings.database_url = postgres.url();
         settings.toss_base_url = emulator.url();
-        settings.toss_checkout_url = format!("{}/pay", emulator.url());
+        if settings.toss_client_key.is_empty() {
+            settings.toss_checkout_url = format!("{}/pay", emulator.url());
+        }
         settings.toss_secret_key = EMULATOR_SECRET_KEY.to_owned();
         if settings.smtp_url.is_empty() {
             settings.mail_file = Some(dir.join("mails.txt"));

@@ -10,6 +10,13 @@ const APPROVAL_WINDOW_MS: u64 = 600_000;
 /// Open files of a node besides its connections: the servers behind it, the listener, the log.
 const OTHER_FILES: u64 = 200;
 const SECRET_LETTERS_MIN: usize = 32;
+/// How client keys and the secret keys that go with them begin.
+const PAIRED_KEYS: [(&str, &str); 4] = [
+    ("test_ck_", "test_sk_"),
+    ("live_ck_", "live_sk_"),
+    ("test_gck_", "test_gsk_"),
+    ("live_gck_", "live_gsk_"),
+];
 /// Fewer different characters than a random secret of 32 characters ever has: even of 16 possible
 /// characters, such a secret has less than 9 in one of a million cases.
 const SECRET_CHARACTERS_MIN: usize = 9;
@@ -37,6 +44,7 @@ fn is_live(settings: &Settings) -> bool {
 pub(super) fn refusal(settings: &Settings, open_files_max: u64) -> Option<String> {
     missing(settings)
         .or_else(|| incomplete(settings))
+        .or_else(|| unfit_client_key(settings))
         .or_else(|| unsafe_with_live_key(settings))
         .or_else(|| bad_times(settings))
         .or_else(|| zero(settings))
@@ -94,6 +102,32 @@ fn incomplete(settings: &Settings) -> Option<String> {
     ];
     let broken = pairs.into_iter().find(|(_, first, second)| first != second);
     broken.map(|(names, ..)| format!("{names} go together: set both or none"))
+}
+
+/// Toss gives out client keys and secret keys in pairs: `test_ck_` with `test_sk_`, `live_gck_`
+/// with `live_gsk_`.
+fn unfit_client_key(settings: &Settings) -> Option<String> {
+    let (client, secret) = (settings.toss_client_key.as_str(), settings.toss_secret_key.as_str());
+    if client.is_empty() {
+        return None;
+    }
+    if !settings.toss_checkout_url.is_empty() {
+        return Some(
+            "GRANDSTAND_TOSS_CLIENT_KEY and GRANDSTAND_TOSS_CHECKOUT_URL are both set, and people \
+             can pay only in one place: the window of Toss, or the page of the emulator. Remove \
+             one of them."
+                .to_owned(),
+        );
+    }
+    let fits = PAIRED_KEYS.iter().any(|(of_client, of_secret)| {
+        client.starts_with(of_client) && secret.starts_with(of_secret)
+    });
+    (!fits).then(|| {
+        "GRANDSTAND_TOSS_CLIENT_KEY does not belong to GRANDSTAND_TOSS_SECRET_KEY: Toss gives them \
+         out in pairs, such as test_ck_... with test_sk_.... Take both from the same place of the \
+         developer console."
+            .to_owned()
+    })
 }
 
 /// With a live key real money moves.
@@ -282,6 +316,13 @@ mod tests {
         ("live key", |s| s.toss_base_url = "https://127.0.0.1:9090".into()),
         ("live key", |s| s.toss_base_url = "https://localhost".into()),
         ("Remove GRANDSTAND_TOSS_CHECKOUT_URL", |s| s.toss_checkout_url = "https://e/pay".into()),
+        ("does not belong to", |s| s.toss_client_key = "test_ck_1".into()),
+        ("does not belong to", |s| s.toss_client_key = "live_gck_1".into()),
+        ("does not belong to", |s| s.toss_client_key = "live_sk_1".into()),
+        ("both set", |s| {
+            s.toss_client_key = "live_ck_1".into();
+            s.toss_checkout_url = "https://e/pay".into();
+        }),
         ("Remove GRANDSTAND_ALLOW_UNSAFE_DATABASE", |s| s.allow_unsafe_database = true),
         ("Remove GRANDSTAND_DIE_AT", |s| s.die_at = "confirm".into()),
         ("GRANDSTAND_RECONCILE_AFTER_MS", |s| s.reconcile_after_ms = 9_999),
@@ -318,6 +359,7 @@ mod tests {
             s.challenges.challenge_site_key = "key".into();
             s.challenges.challenge_secret = "secret".into();
         },
+        |s| s.toss_client_key = "live_ck_1".into(),
         |s| s.jwt_secret = "0123456789abcdef0123456789abcdef".into(),
         |s| s.jwt_secret_old = "0123456789abcdef0123456789abcdef".into(),
         |s| s.rates.rate_limits = "off".into(),

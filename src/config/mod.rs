@@ -86,8 +86,12 @@ pub struct Settings {
     /// Secret key at Toss Payments.
     #[arg(long, env = "GRANDSTAND_TOSS_SECRET_KEY", hide_env_values = true, default_value = "")]
     pub toss_secret_key: String,
-    /// Page on which people pay (the emulator has one). When empty, the page of Grandstand takes no
-    /// payments: a shop of your own opens the window of Toss and confirms through the API.
+    /// Client key at Toss Payments, of the same kind as the secret key. It is not secret: with it
+    /// the page opens the payment window of Toss.
+    #[arg(long, env = "GRANDSTAND_TOSS_CLIENT_KEY", default_value = "")]
+    pub toss_client_key: String,
+    /// Page of the emulator on which people pay. Without it and without the client key, the page
+    /// of Grandstand takes no payments, and a shop of your own confirms them through the API.
     #[arg(long, env = "GRANDSTAND_TOSS_CHECKOUT_URL", default_value = "")]
     pub toss_checkout_url: String,
     /// Longest wait for a response of Toss in ms. After it the outcome counts as unknown.

@@ -9,6 +9,7 @@ use crate::api::health::Health;
 use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::mails::Mails;
+use crate::api::pay_page::PayPage;
 use crate::api::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
@@ -95,7 +96,7 @@ pub(crate) async fn build(
         calls: Calls::default(),
         counts: SeatCounts::default(),
         health: Health::new(settings.partitions),
-        checkout_url: settings.toss_checkout_url.clone(),
+        pay_page: PayPage::new(settings),
         holds_need_verified_email: settings.holds_need_verified_email,
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),

@@ -2,7 +2,9 @@
 
 use crate::support::client::Client;
 use crate::support::node::TestNode;
+use crate::support::sale::Sale;
 use flate2::read::GzDecoder;
+use grandstand::config::Settings;
 use reqwest::Method;
 use std::io::Read as _;
 
@@ -45,4 +47,29 @@ async fn the_page_is_sent_compressed_and_only_when_it_is_new() {
         assert!(known.bytes().await.unwrap().is_empty());
     }
     node.finish().await;
+}
+
+/// With a client key of Toss, the page may load the script of Toss and nothing else of others, and
+/// a payment has the key. Without the key, the page stays with this server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_key_lets_the_page_open_the_window_of_toss() {
+    let with_key = |settings: &mut Settings| {
+        settings.toss_client_key = "test_ck_page".to_owned();
+        settings.toss_checkout_url.clear();
+    };
+    for (sale, has_key) in [(Sale::with(with_key), true), (Sale::with(|_| {}), false)] {
+        let sale = sale.start().await;
+        let page = ask(&sale.node.guest(), "/", "accept-encoding", "identity").await;
+        let policy = page.headers()["content-security-policy"].to_str().unwrap();
+        let foreign: Vec<&str> =
+            policy.split([' ', ';']).filter(|word| word.contains("://")).collect();
+        assert_eq!(foreign.contains(&"https://js.tosspayments.com"), has_key, "{policy}");
+        assert!(foreign.iter().all(|source| source.ends_with(".tosspayments.com")), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+
+        let (_, payment, _) = sale.ready(&[1]).await;
+        assert_eq!(payment["clientKey"].as_str(), has_key.then_some("test_ck_page"));
+        assert_eq!(payment["checkoutUrl"].is_string(), !has_key);
+        sale.finish().await;
+    }
 }

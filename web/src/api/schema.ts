@@ -1651,6 +1651,11 @@ export interface components {
                  *     nothing is to be paid: confirm such a payment with any payment key.
                  */
                 checkoutUrl?: string;
+                /**
+                 * @description The client key with which the SDK of Toss (`@tosspayments/tosspayments-sdk`) opens the
+                 *     payment window for this `orderId` and `amount`. Only where the node has one.
+                 */
+                clientKey?: string;
                 /** Format: uuid */
                 id: string;
                 method: string;
@@ -2399,6 +2404,11 @@ export interface components {
              *     nothing is to be paid: confirm such a payment with any payment key.
              */
             checkoutUrl?: string;
+            /**
+             * @description The client key with which the SDK of Toss (`@tosspayments/tosspayments-sdk`) opens the
+             *     payment window for this `orderId` and `amount`. Only where the node has one.
+             */
+            clientKey?: string;
             /** Format: uuid */
             id: string;
             method: string;

@@ -95,8 +95,9 @@ function PayPart({ reservation, match }: Booked) {
   const pay = async () => {
     busy.value = true;
     try {
-      if (await goToPay(reservation.id, order)) return;
-      tell('bad', t.payment.none);
+      const going = await goToPay(reservation.id, order);
+      if (going === 'gone') return;
+      tell('bad', going === 'left' ? t.payment.left : t.payment.none);
     } catch (error) {
       tellProblem(error, 'payment');
     }

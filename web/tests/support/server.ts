@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,11 @@ export class Server {
     const server = new Server(`http://127.0.0.1:${await freePort()}`, data);
     await server.run({});
     return server;
+  }
+
+  /** The address of its emulator of the gateway. */
+  async gatewayUrl(): Promise<string> {
+    return `http://127.0.0.1:${await readFile(join(this.data ?? '', 'emulator.port'), 'utf8')}`;
   }
 
   /** Whether a test may stop and start it. The server of GRANDSTAND_URL must not be stopped. */
