@@ -1,6 +1,7 @@
 //! Settings that are each possible, but not together, and settings that nobody may overlook.
 
 use crate::config::Settings;
+use crate::config::gateway::{is_live, unfit_client_key, unsafe_with_live_key};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The address of the real gateway.
@@ -10,13 +11,6 @@ const APPROVAL_WINDOW_MS: u64 = 600_000;
 /// Open files of a node besides its connections: the servers behind it, the listener, the log.
 const OTHER_FILES: u64 = 200;
 const SECRET_LETTERS_MIN: usize = 32;
-/// How client keys and the secret keys that go with them begin.
-const PAIRED_KEYS: [(&str, &str); 4] = [
-    ("test_ck_", "test_sk_"),
-    ("live_ck_", "live_sk_"),
-    ("test_gck_", "test_gsk_"),
-    ("live_gck_", "live_gsk_"),
-];
 /// Fewer different characters than a random secret of 32 characters ever has: even of 16 possible
 /// characters, such a secret has less than 9 in one of a million cases.
 const SECRET_CHARACTERS_MIN: usize = 9;
@@ -34,10 +28,6 @@ pub(super) fn open_files_max() -> u64 {
     // macOS refuses a limit above its own, and then the earlier one stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(hard), maximum: Some(hard) });
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-fn is_live(settings: &Settings) -> bool {
-    settings.toss_secret_key.starts_with("live_")
 }
 
 /// Why a node must not start with these settings. `open_files_max`: the limit of the process.
@@ -102,71 +92,6 @@ fn incomplete(settings: &Settings) -> Option<String> {
     ];
     let broken = pairs.into_iter().find(|(_, first, second)| first != second);
     broken.map(|(names, ..)| format!("{names} go together: set both or none"))
-}
-
-/// Toss gives out client keys and secret keys in pairs: `test_ck_` with `test_sk_`, `live_gck_`
-/// with `live_gsk_`.
-fn unfit_client_key(settings: &Settings) -> Option<String> {
-    let (client, secret) = (settings.toss_client_key.as_str(), settings.toss_secret_key.as_str());
-    if client.is_empty() {
-        return None;
-    }
-    if !settings.toss_checkout_url.is_empty() {
-        return Some(
-            "GRANDSTAND_TOSS_CLIENT_KEY and GRANDSTAND_TOSS_CHECKOUT_URL are both set, and people \
-             can pay only in one place: the window of Toss, or the page of the emulator. Remove \
-             one of them."
-                .to_owned(),
-        );
-    }
-    let fits = PAIRED_KEYS.iter().any(|(of_client, of_secret)| {
-        client.starts_with(of_client) && secret.starts_with(of_secret)
-    });
-    (!fits).then(|| {
-        "GRANDSTAND_TOSS_CLIENT_KEY does not belong to GRANDSTAND_TOSS_SECRET_KEY: Toss gives them \
-         out in pairs, such as test_ck_... with test_sk_.... Take both from the same place of the \
-         developer console."
-            .to_owned()
-    })
-}
-
-/// With a live key real money moves.
-fn unsafe_with_live_key(settings: &Settings) -> Option<String> {
-    if !is_live(settings) {
-        return None;
-    }
-    let base = settings.toss_base_url.as_str();
-    if !base.starts_with("https://") || is_this_machine(base) {
-        return Some(format!(
-            "GRANDSTAND_TOSS_SECRET_KEY is a live key, and GRANDSTAND_TOSS_BASE_URL is {base}: \
-             anybody in between could read the key. Remove GRANDSTAND_TOSS_BASE_URL, or use a \
-             test key."
-        ));
-    }
-    let forbidden = [
-        (
-            "GRANDSTAND_TOSS_CHECKOUT_URL",
-            !settings.toss_checkout_url.is_empty(),
-            "it is the pay page of the emulator",
-        ),
-        (
-            "GRANDSTAND_ALLOW_UNSAFE_DATABASE",
-            settings.allow_unsafe_database,
-            "a sale that was paid could be lost",
-        ),
-        ("GRANDSTAND_DIE_AT", !settings.die_at.is_empty(), "the process would kill itself"),
-    ];
-    let found = forbidden.into_iter().find(|(_, is_set, _)| *is_set);
-    found.map(|(name, _, reason)| {
-        format!(
-            "GRANDSTAND_TOSS_SECRET_KEY is a live key, and {name} is set: {reason}. Remove {name}."
-        )
-    })
-}
-
-fn is_this_machine(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["localhost", "127.", "[::1]", "0.0.0.0"].iter().any(|name| host.starts_with(name))
 }
 
 fn bad_times(settings: &Settings) -> Option<String> {

@@ -3,6 +3,7 @@
 //! `embedded`, nothing else reads the environment.
 
 mod check;
+mod gateway;
 mod sources;
 
 pub use sources::{environment, parse_settings, settings_file, visible_secrets, with_sources};

@@ -56,8 +56,7 @@ impl Engine {
         let NewSession { id, account, token_hash, ttl_ms, from, oldest_ends } = new;
         let keys = PartitionKeys(id.partition());
         let (accounts, notices) = (keys.accounts(), keys.notices());
-        let names =
-            vec![sessions(account.id), accounts, notices, keys.partition(), keys.journal()];
+        let names = vec![sessions(account.id), accounts, notices, keys.partition(), keys.journal()];
         let arguments = vec![
             account.email.clone(),
             account.version.to_string(),

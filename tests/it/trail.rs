@@ -195,8 +195,7 @@ async fn the_trail_says_why_a_session_has_ended() {
     let fan = node.user("fan").await;
     let me = fan.get("/api/users/me").await.expect(200)["id"].clone();
     let target = format!("account/{}", me.as_str().unwrap());
-    let credentials =
-        |password: &str| json!({"email": "fan@test.example", "password": password});
+    let credentials = |password: &str| json!({"email": "fan@test.example", "password": password});
     let old = credentials("a password of tests");
     for _ in 0..SESSIONS_MAX {
         guest.post("/api/users/log-in", &old).await.expect(200);
