@@ -5,7 +5,8 @@
 -- KEYS[3]     ZSET   due: time in ms, and the fields of claims that may end then, by that time
 -- KEYS[4]     STREAM journal
 -- KEYS[5..7]  HASH   ring of answers under an Idempotency-Key and of ended claims
--- KEYS[8..]          per match: HASH meta, HASH seats, ZSET passes, STREAM changes
+-- KEYS[8..]          per match: HASH meta, HASH seats, ZSET passes, STREAM changes,
+--             HASH check-ins
 -- All of ARGV is in MessagePack.
 -- ARGV[1]     hold time in ms, time to pay in ms, seats per user, holds begun in ten minutes,
 --             unpaid ends before a cool-down, then the ids of the matches

@@ -133,6 +133,7 @@ fn only(fixture: Match) -> Load {
         matches: vec![fixture],
         reservations: vec![],
         blocked: vec![],
+        check_ins: vec![],
     }
 }
 

@@ -41,10 +41,10 @@ local function read_matches(batch, KEYS)
   local loaded = batch.layout == LAYOUT
   local matches = {}
   for number = 1, #batch.match_ids do
-    local first = 8 + (number - 1) * 4
+    local first = 8 + (number - 1) * 5
     local key = {
       meta = KEYS[first], seats = KEYS[first + 1], passes = KEYS[first + 2],
-      changes = KEYS[first + 3],
+      changes = KEYS[first + 3], check_ins = KEYS[first + 4],
     }
     local meta = redis.call('HMGET', key.meta, 'status', 'version', 'queue_enabled',
       'sale_opens_at', 'sale_closes_at', 'queue_pass_ttl_ms', 'refund_terms',

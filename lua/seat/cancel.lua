@@ -41,11 +41,21 @@ local function refunding(claim, money)
     .. (all and ' all ' or ' part ') .. money.part .. ' ' .. money.part_seats
 end
 
+-- Whether somebody has entered with one of these seats of a claim. An earlier buyer of the seat may
+-- have been there, too.
+local function has_entered(match, claim, seats)
+  for _, value in ipairs(redis.call('HMGET', match.key.check_ins, unpack(split(seats)))) do
+    if value and value:sub(1, ID_LAST) == claim.id then return true end
+  end
+  return false
+end
+
 -- The intent of a refund goes to the journal, because money must move before the seats are free.
 local function begin_refund(batch, match, command, claim, choice)
   local right = batch.arguments.right[command]
   local fees = refund_fees(batch, match, claim, right)
   if not fees then return 'too_late' end
+  if right == 'fan' and has_entered(match, claim, choice.seats) then return 'too_late' end
   local fee = right == 'waived' and 0
     or fee_of(fees, choice.seats, choice.price_of, choice.amount)
   if not fee then return 'not_cancellable AMOUNT' end

@@ -8,6 +8,7 @@ pub mod alternatives;
 pub mod auth;
 pub mod best;
 pub mod challenge;
+pub mod check_in_codes;
 pub mod choice;
 pub mod clock;
 pub mod counts;
@@ -60,6 +61,7 @@ mod wire;
 
 use crate::api::address::Proxies;
 use crate::api::challenge::Challenges;
+use crate::api::check_in_codes::CheckInCodes;
 use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
@@ -106,6 +108,7 @@ pub struct Services {
     pub limits: RateLimits,
     /// In front of the waiting rooms.
     pub challenges: Challenges,
+    pub check_in_codes: CheckInCodes,
     pub checkout: Arc<Checkout>,
     /// Calls under an Idempotency-Key that have no response yet.
     pub calls: extract::Calls,
@@ -207,6 +210,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::sale::close))
         .routes(routes!(admin::sale::block))
         .routes(routes!(admin::sale::unblock))
+        .routes(routes!(admin::check_ins::create))
         .routes(routes!(admin::reservations::get))
         .routes(routes!(admin::reservations::cancel))
         .routes(routes!(

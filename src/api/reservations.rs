@@ -188,18 +188,45 @@ pub async fn list(
     Ok(Okay(ReservationList { reservations, history, open }))
 }
 
+/// One reservation of mine, with what its seats are entered with.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MyReservation {
+    #[serde(flatten)]
+    reservation: ReservationView,
+    /// One for each seat of a CONFIRMED reservation, for a gate to scan. A code lets in anybody
+    /// who shows it.
+    check_in_codes: Vec<CheckInCode>,
+}
+
+/// What a seat is entered with.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckInCode {
+    seat_id: SeatId,
+    code: String,
+}
+
 /// One reservation of mine.
 #[utoipa::path(get, path = "/api/reservations/{reservation}",
     operation_id = "getReservation", tag = "reservations",
     params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 200, body = Envelope<ReservationView>)),
+    responses((status = 200, body = Envelope<MyReservation>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn get(
     State(services): State<Arc<Services>>,
     user: User,
     Path(id): Path<ReservationId>,
-) -> ApiResult<Okay<ReservationView>> {
-    Ok(Okay(find(&services, user.id, id).await?.view(&services)))
+) -> ApiResult<Okay<MyReservation>> {
+    let found = find(&services, user.id, id).await?;
+    let mut check_in_codes = Vec::new();
+    if found.reservation.status == ReservationStatus::Confirmed {
+        for seat_id in found.reservation.seats.iter().copied() {
+            let code = services.check_in_codes.code(id, seat_id)?;
+            check_in_codes.push(CheckInCode { seat_id, code });
+        }
+    }
+    Ok(Okay(MyReservation { reservation: found.view(&services), check_in_codes }))
 }
 
 /// A reservation, and the time of its partition at which it was read.

@@ -44,11 +44,6 @@ pub fn created(account: &Account, from: &str) -> TrailEntry {
     entry.with(json!({"role": account.role}))
 }
 
-/// A match as the target of an act.
-pub fn match_target(id: impl std::fmt::Display) -> String {
-    format!("match/{id}")
-}
-
 /// A match as the trail shows it: without the seed of its draw, which is a secret.
 pub fn match_state(fixture: &Match) -> Value {
     let mut state = serde_json::to_value(fixture).unwrap_or_default();

@@ -4,6 +4,7 @@ pub mod account;
 pub mod best;
 pub mod bill;
 pub mod catalog;
+pub mod check_in;
 pub mod choosing;
 pub mod claim;
 pub mod draw;

@@ -1,7 +1,7 @@
 //! The audit trail: what people with a role did, and what happened to accounts.
 
 use crate::domain::account::Role;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{MatchId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -29,6 +29,7 @@ pub enum Act {
     PlaceRead,
     ReservationRead,
     ReservationCancelled,
+    CheckedIn,
     AccountsRead,
     AccountCreated,
     AccountChanged,
@@ -84,4 +85,9 @@ impl TrailEntry {
     pub fn with(self, after: Value) -> Self {
         Self { after, ..self }
     }
+}
+
+/// A match as the target of an act.
+pub fn match_target(id: MatchId) -> String {
+    format!("match/{id}")
 }

@@ -28,7 +28,9 @@ impl Engine {
     /// writes to the match any more.
     pub async fn clear_match(&self, match_id: MatchId) -> Result<(), EngineError> {
         let (keys, client) = (MatchKeys(match_id), self.match_client(match_id)?);
-        for key in [keys.seats(), keys.changes(), keys.queue(), keys.passes()] {
+        let run_time =
+            [keys.seats(), keys.changes(), keys.queue(), keys.passes(), keys.check_ins()];
+        for key in run_time {
             let _: i64 = client.unlink(key).await?;
         }
         let mut fields: Vec<String> = client.hkeys(keys.meta()).await?;

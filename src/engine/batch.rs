@@ -231,7 +231,7 @@ fn arguments_of(
     for waiting in commands {
         if !matches.contains(&waiting.match_id) {
             let of = MatchKeys(waiting.match_id);
-            keys.extend([of.meta(), of.seats(), of.passes(), of.changes()]);
+            keys.extend([of.meta(), of.seats(), of.passes(), of.changes(), of.check_ins()]);
             matches.push(waiting.match_id);
         }
     }

@@ -59,6 +59,11 @@ pub enum Refusal {
     RefundUnderWay,
     #[error("it is too late to give the seats back")]
     RefundClosed,
+    #[error("the reservation is not paid, or does not have the seat any more")]
+    NotConfirmed,
+    /// Milliseconds: when.
+    #[error("the holder of the seat was admitted before")]
+    CheckedInBefore { at_ms: i64 },
     #[error("the reservation can't be cancelled: {0:?}")]
     NotCancellable(NotCancellable),
     #[error("the e-mail address has an account")]

@@ -3,6 +3,7 @@
 
 use crate::domain::account::Account;
 use crate::domain::catalog::{Match, Site};
+use crate::domain::check_in::CheckIn;
 use crate::domain::claim::{
     ClaimState, PaymentState, PaymentStatus, Reservation, ReservationStatus,
 };
@@ -10,6 +11,7 @@ use crate::domain::ids::{MatchId, SeatId};
 use crate::domain::refund::RefundTerms;
 use crate::domain::seat::join_seats;
 use crate::engine::Engine;
+use crate::engine::check_ins;
 use crate::engine::claim_fields::ClaimFields;
 use crate::engine::document::encode;
 use crate::engine::error::EngineError;
@@ -27,6 +29,7 @@ pub struct Load {
     /// PAYING and CONFIRMED only.
     pub reservations: Vec<Reservation>,
     pub blocked: Vec<(MatchId, SeatId)>,
+    pub check_ins: Vec<CheckIn>,
 }
 
 type Fields = Vec<(String, String)>;
@@ -78,6 +81,14 @@ impl Engine {
         }
         for (fixture, seats) in blocked {
             self.put(lease, MatchKeys(fixture).seats(), seats).await?;
+        }
+        let mut entered: HashMap<MatchId, Fields> = HashMap::new();
+        for check_in in load.check_ins {
+            let fields = entered.entry(check_in.match_id).or_default();
+            fields.push((check_in.seat.to_string(), check_ins::value(&check_in)));
+        }
+        for (fixture, fields) in entered {
+            self.put(lease, MatchKeys(fixture).check_ins(), fields).await?;
         }
         self.load_reservations(lease, &load.reservations).await?;
         self.put(lease, keys.matches(), documents).await

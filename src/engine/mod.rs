@@ -6,6 +6,7 @@ pub mod archive;
 pub mod batch;
 pub mod cancellation;
 pub mod catalog;
+pub mod check_ins;
 mod claim_fields;
 pub mod claims;
 pub mod clock;

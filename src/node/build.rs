@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::address::Proxies;
 use crate::api::challenge::Challenges;
+use crate::api::check_in_codes::CheckInCodes;
 use crate::api::counts::SeatCounts;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
@@ -93,6 +94,7 @@ pub(crate) async fn build(
         mails: Mails::new(settings)?,
         limits: RateLimits::new(&settings.rates),
         challenges: Challenges::new(&settings.challenges, &settings.jwt_secret)?,
+        check_in_codes: CheckInCodes::new(&settings.jwt_secret, &settings.jwt_secret_old),
         calls: Calls::default(),
         counts: SeatCounts::default(),
         health: Health::new(settings.partitions),

@@ -140,9 +140,15 @@ impl MatchKeys {
         self.key("changes")
     }
 
+    /// HASH seat → reservation and time in ms, for seats whose holders were admitted.
+    pub fn check_ins(&self) -> String {
+        self.key("check_ins")
+    }
+
     /// All keys of the match, for its deletion.
     pub fn all(&self) -> Vec<String> {
-        vec![self.meta(), self.seats(), self.passes(), self.queue(), self.changes()]
+        let (seats, changes) = (self.seats(), self.changes());
+        vec![self.meta(), seats, self.passes(), self.queue(), changes, self.check_ins()]
     }
 }
 

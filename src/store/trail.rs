@@ -1,10 +1,14 @@
 //! The audit trail as rows. They are only ever added; a trigger refuses everything else.
 
+use crate::domain::check_in::CheckIn;
+use crate::domain::ids::{MatchId, ReservationId};
 use crate::domain::position::Position;
-use crate::domain::trail::TrailEntry;
+use crate::domain::trail::{TrailEntry, match_target};
+use crate::store::columns::seat_in;
 use crate::store::{Store, StoreError};
 use deadpool_postgres::Transaction;
 use serde_json::Value;
+use std::collections::HashMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -23,6 +27,13 @@ const PAGE: &str = "
     where number < $1 and ($2::uuid is null or actor = $2) and ($3::text is null or target = $3)
         and ($4::text is null or act = $4)
     order by number desc limit $5";
+
+// `target` is the match, so the index of the targets finds the entries. Of several check-ins of a
+// seat, the last one counts.
+const CHECK_INS: &str = "
+    select target, at, (after ->> 'seatId')::int as seat_id,
+        (after ->> 'reservationId')::uuid as reservation_id
+    from trail where target = any ($1) and act = 'CHECKED_IN' order by number";
 
 /// Which entries to read.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +73,26 @@ impl Store {
             [&before, &filter.actor, &filter.target, &filter.act, &limit];
         let rows = self.connection().await?.query(PAGE, &values).await?;
         Ok(rows.iter().map(TrailRow::from_row).collect())
+    }
+}
+
+impl Store {
+    /// The check-ins of these matches, in the order in which PostgreSQL got them.
+    pub async fn check_ins(&self, matches: &[MatchId]) -> Result<Vec<CheckIn>, StoreError> {
+        let of: HashMap<String, MatchId> =
+            matches.iter().map(|id| (match_target(*id), *id)).collect();
+        let targets: Vec<&String> = of.keys().collect();
+        let rows = self.connection().await?.query(CHECK_INS, &[&targets]).await?;
+        let check_in = |row: &Row| {
+            let at: jiff::Timestamp = row.get("at");
+            Some(CheckIn {
+                match_id: *of.get(row.get::<_, &str>("target"))?,
+                seat: seat_in(row, "seat_id"),
+                reservation: ReservationId(row.get("reservation_id")),
+                at_ms: at.as_millisecond(),
+            })
+        };
+        Ok(rows.iter().filter_map(check_in).collect())
     }
 }
 

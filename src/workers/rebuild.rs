@@ -6,7 +6,7 @@
 //! claimed seats stay PAYING, accounts and catalogue return, and open holds are gone. Data that
 //! PostgreSQL has lost is never loaded: payments stop, and `grandstand restore` writes it again.
 
-use crate::domain::ids::Partition;
+use crate::domain::ids::{MatchId, Partition};
 use crate::domain::position::{Position, StreamId};
 use crate::engine::leases::Lease;
 use crate::engine::load::Load;
@@ -183,12 +183,15 @@ impl Workers {
 
     async fn read_kept(&self, partition: Partition) -> anyhow::Result<Load> {
         let (sites, matches) = self.store.catalog(partition).await?;
+        let live = matches.iter().filter(|fixture| !fixture.archived);
+        let live: Vec<MatchId> = live.map(|fixture| fixture.id).collect();
         Ok(Load {
             accounts: self.store.accounts(partition).await?,
             sites,
             matches,
             reservations: self.store.claimed_reservations(partition).await?,
             blocked: self.store.blocked_seats(partition).await?,
+            check_ins: self.store.check_ins(&live).await?,
         })
     }
 }

@@ -220,7 +220,8 @@ async fn a_worker_without_the_lease_writes_nothing() {
 
 fn one_match() -> Load {
     let matches = vec![crate::support::engine::fixture(MatchStatus::Open, false)];
-    Load { accounts: vec![], sites: vec![], matches, reservations: vec![], blocked: vec![] }
+    let (accounts, sites, reservations) = (vec![], vec![], vec![]);
+    Load { accounts, sites, matches, reservations, blocked: vec![], check_ins: vec![] }
 }
 
 /// It has all taken seats and the position to which they belong.

@@ -182,7 +182,8 @@ async fn a_partition_is_loaded_in_the_same_form() {
     let lease = engine.take_lease(PARTITION, "a test", 60_000).await.unwrap().unwrap();
     let nothing = (vec![], vec![], vec![]);
     let (accounts, sites, blocked) = nothing;
-    let load = Load { accounts, sites, matches: vec![open], reservations, blocked };
+    let matches = vec![open];
+    let load = Load { accounts, sites, matches, reservations, blocked, check_ins: vec![] };
     engine.write_partition(&lease, load).await.unwrap();
     engine.open_partition(&lease, 2).await.unwrap();
     bed.assert_sound().await;

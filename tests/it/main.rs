@@ -23,6 +23,7 @@ mod api_users;
 mod balancer;
 mod challenge;
 mod chaos;
+mod check_ins;
 mod clock;
 mod clock_shared;
 mod cluster;

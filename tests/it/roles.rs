@@ -42,6 +42,7 @@ const ROUTES: &[(&str, Rule)] = &[
     ("POST /api/admin/matches/{match}/close", MANAGERS),
     ("POST /api/admin/matches/{match}/block", SELLERS),
     ("POST /api/admin/matches/{match}/unblock", SELLERS),
+    ("POST /api/admin/matches/{match}/check-ins", SELLERS),
     ("GET /api/admin/matches/{match}/queue", READERS),
     ("PUT /api/admin/matches/{match}/queue", MANAGERS),
     ("PATCH /api/admin/matches/{match}/queue", MANAGERS),

@@ -2,6 +2,7 @@
 
 mod account;
 mod administration;
+mod check_ins;
 mod health;
 mod holds;
 mod live_updates;

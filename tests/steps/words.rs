@@ -100,6 +100,8 @@ impl FromStr for Reason {
             "the key belongs to another request" => ErrorCode::IdempotencyKeyReused,
             "the order or the amount is wrong" => ErrorCode::AmountMismatch,
             "tickets cannot be given back any more" => ErrorCode::RefundClosed,
+            "it is no ticket of the match" => ErrorCode::CodeNotFound,
+            "somebody has entered with the code before" => ErrorCode::CheckedInBefore,
             "too many holds ended unpaid" => ErrorCode::CoolDown,
             "there were too many attempts" => ErrorCode::TooManyRequests,
             unknown => return Err(format!("no error code has the reason \"{unknown}\"")),

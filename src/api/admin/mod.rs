@@ -1,6 +1,7 @@
 //! Administration: the catalogue and the sale.
 
 pub mod accounts;
+pub mod check_ins;
 pub mod matches;
 pub mod plan_import;
 pub mod prices;

@@ -8,12 +8,11 @@ use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
 use crate::api::staff::{Manager, Reader, Seller, Staff};
-use crate::api::trail::match_target;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::draw::new_seed;
 use crate::domain::ids::{MatchId, UserId};
 use crate::domain::queue::QueueSettings;
-use crate::domain::trail::Act;
+use crate::domain::trail::{Act, match_target};
 use crate::engine::error::Refusal;
 use crate::engine::operation::Operation;
 use crate::engine::queue::PlaceVerb;

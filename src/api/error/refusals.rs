@@ -50,6 +50,8 @@ impl From<Refusal> for ApiError {
                 "This payment was declined before. Request a new payment for the reservation.",
             ),
             Refusal::RefundClosed => ErrorCode::RefundClosed.into(),
+            Refusal::NotConfirmed => ErrorCode::NotConfirmed.into(),
+            Refusal::CheckedInBefore { at_ms } => checked_in_before(at_ms),
             Refusal::PaymentsHalted => ErrorCode::PaymentsPaused.into(),
             Refusal::Paying => Self::new(
                 ErrorCode::NotCancellable,
@@ -86,6 +88,11 @@ fn cool_down(until: i64, now: i64) -> ApiError {
     let seconds = ((until - now).max(0) as u64).div_ceil(1000);
     let until = jiff::Timestamp::from_millisecond(until).ok();
     ApiError::from(ErrorCode::CoolDown).after(seconds).with(|members| members.until = until)
+}
+
+fn checked_in_before(at_ms: i64) -> ApiError {
+    let at = jiff::Timestamp::from_millisecond(at_ms).ok();
+    ApiError::from(ErrorCode::CheckedInBefore).with(|members| members.checked_in_at = at)
 }
 
 fn already_held(hold: HoldId, seats: Vec<SeatId>) -> ApiError {

@@ -138,6 +138,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/matches/{match}/check-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Admits the holder of a sold seat, once. A call that is repeated because its response
+         *     was lost is 409 `CHECKED_IN_BEFORE` with the time of the first.
+         */
+        post: operations["checkIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/matches/{match}/close": {
         parameters: {
             query?: never;
@@ -1318,6 +1338,24 @@ export interface components {
          * @enum {string}
          */
         ChallengeKind: "WORK" | "WIDGET";
+        /** @description What a seat is entered with. */
+        CheckInCode: {
+            code: string;
+            seatId: components["schemas"]["SeatId"];
+        };
+        /** @description What a gate has scanned. */
+        CheckInInput: {
+            /** @description The code of a seat (`checkInCodes` of a reservation). */
+            code: string;
+        };
+        /** @description Somebody who was admitted now. */
+        CheckInView: {
+            /** Format: date-time */
+            checkedInAt: string;
+            /** Format: uuid */
+            reservationId: string;
+            seat: components["schemas"]["ClaimedSeat"];
+        };
         /** @description A circle. */
         Circle: {
             center: components["schemas"]["PlanPoint"];
@@ -1450,6 +1488,19 @@ export interface components {
                  * @description The buyer.
                  */
                 userId: string;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_CheckInView: {
+            /** @description Somebody who was admitted now. */
+            data: {
+                /** Format: date-time */
+                checkedInAt: string;
+                /** Format: uuid */
+                reservationId: string;
+                seat: components["schemas"]["ClaimedSeat"];
             };
             /** Format: int32 */
             status: number;
@@ -1623,6 +1674,19 @@ export interface components {
                  *     and while Redis does not reply.
                  */
                 seatsLeft: number | null;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_MyReservation: {
+            /** @description One reservation of mine, with what its seats are entered with. */
+            data: components["schemas"]["ReservationView"] & {
+                /**
+                 * @description One for each seat of a CONFIRMED reservation, for a gate to scan. A code lets in anybody
+                 *     who shows it.
+                 */
+                checkInCodes: components["schemas"]["CheckInCode"][];
             };
             /** Format: int32 */
             status: number;
@@ -1982,7 +2046,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -2322,6 +2386,11 @@ export interface components {
             areaId?: components["schemas"]["AreaId"];
             /** @description `CHALLENGE_REQUIRED`: what to solve. */
             challenge?: components["schemas"]["WantedChallenge"];
+            /**
+             * Format: date-time
+             * @description `CHECKED_IN_BEFORE`: when somebody was admitted with this code.
+             */
+            checkedInAt?: string;
             /** @description `VALIDATION`: wrong fields, one entry each. */
             errors?: components["schemas"]["FieldError"][];
             /** @description `PAYMENT_DECLINED`: why, in the words of the gateway. */
@@ -2359,6 +2428,14 @@ export interface components {
          * @enum {string}
          */
         Method: "CARD" | "TRANSFER" | "EASY_PAY";
+        /** @description One reservation of mine, with what its seats are entered with. */
+        MyReservation: components["schemas"]["ReservationView"] & {
+            /**
+             * @description One for each seat of a CONFIRMED reservation, for a gate to scan. A code lets in anybody
+             *     who shows it.
+             */
+            checkInCodes: components["schemas"]["CheckInCode"][];
+        };
         /** @description 1 to 100 characters, no control characters, no space at either end. */
         Name: string;
         /** @description Something with an id and a name. */
@@ -3309,6 +3386,9 @@ export type Blocks = components['schemas']['Blocks'];
 export type BuyerReservation = components['schemas']['BuyerReservation'];
 export type CancelInput = components['schemas']['CancelInput'];
 export type ChallengeKind = components['schemas']['ChallengeKind'];
+export type CheckInCode = components['schemas']['CheckInCode'];
+export type CheckInInput = components['schemas']['CheckInInput'];
+export type CheckInView = components['schemas']['CheckInView'];
 export type Circle = components['schemas']['Circle'];
 export type ClaimedSeat = components['schemas']['ClaimedSeat'];
 export type ConfirmInput = components['schemas']['ConfirmInput'];
@@ -3321,6 +3401,7 @@ export type Envelope_AdmitDone = components['schemas']['Envelope_AdmitDone'];
 export type Envelope_Areas = components['schemas']['Envelope_Areas'];
 export type Envelope_Blocks = components['schemas']['Envelope_Blocks'];
 export type Envelope_BuyerReservation = components['schemas']['Envelope_BuyerReservation'];
+export type Envelope_CheckInView = components['schemas']['Envelope_CheckInView'];
 export type Envelope_ConfirmView = components['schemas']['Envelope_ConfirmView'];
 export type Envelope_DrawView = components['schemas']['Envelope_DrawView'];
 export type Envelope_HoldList = components['schemas']['Envelope_HoldList'];
@@ -3330,6 +3411,7 @@ export type Envelope_LineView = components['schemas']['Envelope_LineView'];
 export type Envelope_MatchList = components['schemas']['Envelope_MatchList'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
+export type Envelope_MyReservation = components['schemas']['Envelope_MyReservation'];
 export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
 export type Envelope_PlaceView = components['schemas']['Envelope_PlaceView'];
@@ -3376,6 +3458,7 @@ export type MatchStatus = components['schemas']['MatchStatus'];
 export type MatchView = components['schemas']['MatchView'];
 export type Members = components['schemas']['Members'];
 export type Method = components['schemas']['Method'];
+export type MyReservation = components['schemas']['MyReservation'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
 export type Nothing = components['schemas']['Nothing'];
@@ -3691,7 +3774,7 @@ export interface operations {
                 /** @description Only acts on this target, such as `match/UUID`. */
                 target?: string;
                 /** @description Only acts of this kind. */
-                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "ACCOUNTS_READ" | "ACCOUNT_CREATED" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "EMAIL_VERIFIED" | "ACCOUNT_DELETED";
+                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "CHECKED_IN" | "ACCOUNTS_READ" | "ACCOUNT_CREATED" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "EMAIL_VERIFIED" | "ACCOUNT_DELETED";
                 /** @description The `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description 1 to 500, default 100. */
@@ -4417,6 +4500,151 @@ export interface operations {
                 };
             };
             /** @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckInInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_CheckInView"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
+             *     - `CODE_NOT_FOUND`: No node has made this code, or the match has no such seat.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `NOT_CONFIRMED`: The seat of the code was given back, or its money is on the way back.
+             *     - `CHECKED_IN_BEFORE`: Somebody was admitted with this code at `checkedInAt`.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9183,7 +9411,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_ReservationView"];
+                    "application/json": components["schemas"]["Envelope_MyReservation"];
                 };
             };
             /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
@@ -9338,7 +9566,7 @@ export interface operations {
              *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              *     - `NOT_CANCELLABLE`: A payment is under way, the reservation has ended, or `seatIds` names a part of a reservation that is not paid yet, as `detail` says.
              *     - `REFUND_UNDER_WAY`: The money of other seats of the reservation is on its way back.
-             *     - `REFUND_CLOSED`: It is later than `refund.until` of the reservation; only an organiser can cancel it now.
+             *     - `REFUND_CLOSED`: It is later than `refund.until` of the reservation, or somebody has entered with one of the seats; only an organiser can cancel it now.
              *     - `REFUND_REFUSED`: The gateway keeps the money; the reservation stays.
              */
             409: {
@@ -11268,10 +11496,10 @@ type ReadonlyArray<T> = [
 ] extends [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
-export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED"];
+export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "CHECKED_IN", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED"];
 export const pathsApiAdminSitesImportPostParametersQueryFromValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/sites/import"]["post"]["parameters"]["query"]["from"]> = ["pretix", "csv", "seatsio"];
 export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];

@@ -1,0 +1,30 @@
+-- Admits the holder of a sold seat, once.
+-- KEYS[1]  HASH  meta   KEYS[2]  HASH  seats   KEYS[3]  HASH  claims   KEYS[4]  HASH  check-ins
+-- KEYS[5]  HASH  partition   KEYS[6]  STREAM  journal
+-- ARGV[1]  match   ARGV[2]  seat   ARGV[3]  reservation
+-- ARGV[4]  JSON of the entry of the audit trail
+-- Replies: not_loaded archived not_sold again checked_in
+-- Emits: journal: trail
+-- Cost: O(claims in the field of the buyer)
+local clock, status = clock_read(KEYS[5]), redis.call('HGET', KEYS[1], 'status')
+if not clock.layout or not status then return { 'not_loaded' } end
+if status == MATCH.ARCHIVED then return { 'archived' } end
+local seat = redis.call('HGET', KEYS[2], ARGV[2]) or ''
+local field, claim = seat:sub(2), nil
+local records = seat:sub(1, 1) == SEAT.OCCUPIED and redis.call('HGET', KEYS[3], field)
+for text in (records or ''):gmatch('[^\n]+') do
+  local found = record_parse(field, text)
+  if found.id == ARGV[3] then claim = found end
+end
+-- While money is on its way back, nobody knows yet whether the seat stays sold.
+local sold = claim and claim.state == CLAIM.CONFIRMED and claim.match == ARGV[1]
+  and (',' .. claim.seats .. ','):find(',' .. ARGV[2] .. ',', 1, true)
+if not sold then return { 'not_sold' } end
+-- The reservation and the time. An earlier buyer of the seat may have been there, too.
+local before = redis.call('HGET', KEYS[4], ARGV[2]) or ''
+if before:sub(1, ID_LAST) == ARGV[3] then return { 'again', before:sub(ID_LAST + 2) } end
+local now = string.format('%.0f', clock_now(clock))
+-- all checked: write
+redis.call('HSET', KEYS[4], ARGV[2], ARGV[3] .. ' ' .. now)
+trail_add(KEYS[6], ARGV[4])
+return { 'checked_in', now, claim.bill or '' }

@@ -1,0 +1,128 @@
+//! Check-ins: each sold seat is entered once, and only with the code of its ticket.
+
+use crate::support::client::{Answer, Client};
+use crate::support::node::eventually;
+use crate::support::sale::{Sale, path_of};
+use fred::prelude::*;
+use serde_json::{Value, json};
+
+/// The code of each seat of a reservation, as its buyer sees them.
+async fn codes(fan: &Client, reservation: &Value) -> Vec<String> {
+    let found = fan.get(&path_of(reservation)).await.expect(200);
+    let codes = found["checkInCodes"].as_array().unwrap();
+    let codes = codes.iter().map(|code| code["code"].as_str().unwrap().to_owned());
+    codes.collect()
+}
+
+async fn scan(gate: &Client, match_id: &str, code: &str) -> Answer {
+    gate.post(&format!("/api/admin/matches/{match_id}/check-ins"), &json!({"code": code})).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sold_seat_is_entered_once() {
+    let sale = Sale::with(|_| {}).start().await;
+    let gate = sale.node.admin().await;
+    let here = sale.fixture.id.clone();
+    let (unpaid, _, _) = sale.ready(&[9]).await;
+    assert!(codes(&sale.fan, &unpaid).await.is_empty(), "only a paid seat has a code");
+    let reservation = sale.sold(&[1, 2]).await;
+    let codes_of_fan = codes(&sale.fan, &reservation).await;
+    assert_eq!(codes_of_fan.len(), 2);
+    let seen = gate.get(&path_of(&reservation).replace("/api", "/api/admin")).await.expect(200);
+    assert!(seen.get("checkInCodes").is_none(), "{seen}");
+
+    // Twenty gates scan the same code at once.
+    let scans = (0..20).map(|_| scan(&gate, &here, &codes_of_fan[0]));
+    let answers = futures::future::join_all(scans).await;
+    let entered: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(entered.len(), 1);
+    let entered = entered[0].body["data"].clone();
+    assert_eq!(
+        (&entered["seat"]["seatId"], &entered["reservationId"]),
+        (&json!(1), &reservation["id"])
+    );
+    let again = scan(&gate, &here, &format!(" {}\n", codes_of_fan[0])).await;
+    let again = again.refused(409, "CHECKED_IN_BEFORE");
+    assert_eq!(again["checkedInAt"], entered["checkedInAt"]);
+    assert_eq!(scan(&gate, &here, &codes_of_fan[1]).await.expect(200)["seat"]["seatId"], 2);
+
+    // What nobody has signed, and what belongs to another match.
+    let id = reservation["id"].as_str().unwrap();
+    let moved = codes_of_fan[0].replace(".1.", ".3.");
+    for forged in ["", id, "GST1", &moved, &codes_of_fan[0][..40]] {
+        scan(&gate, &here, forged).await.refused(404, "CODE_NOT_FOUND");
+    }
+    let elsewhere = sale.node.open_match().await.id;
+    scan(&gate, &elsewhere, &codes_of_fan[0]).await.refused(409, "NOT_CONFIRMED");
+    scan(&sale.fan, &here, &codes_of_fan[0]).await.refused(403, "FORBIDDEN");
+
+    let path = format!("/api/admin/audit?act=CHECKED_IN&target=match/{here}");
+    let found = eventually("both are in the trail", || async {
+        let found = gate.get(&path).await.expect(200)["entries"].as_array().unwrap().clone();
+        (found.len() == 2).then_some(found)
+    })
+    .await;
+    assert_eq!(found[1]["after"], json!({"seatId": 1, "reservationId": id}));
+    sale.finish().await;
+}
+
+/// Somebody who is inside gets no money back, and a seat that was given back lets nobody in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_enters_with_a_seat_and_gives_it_back() {
+    let sale = Sale::with(|_| {}).start().await;
+    let gate = sale.node.admin().await;
+    let here = sale.fixture.id.clone();
+    let reservation = sale.sold(&[1, 2, 3]).await;
+    let old = codes(&sale.fan, &reservation).await;
+    scan(&gate, &here, &old[0]).await.expect(200);
+    for body in [Value::Null, json!({"seatIds": [1]}), json!({"seatIds": [1, 2]})] {
+        sale.cancel(&reservation, &body).await.refused(409, "REFUND_CLOSED");
+    }
+    sale.cancel(&reservation, &json!({"seatIds": [2]})).await.expect(200);
+    scan(&gate, &here, &old[1]).await.refused(409, "NOT_CONFIRMED");
+    scan(&gate, &here, &old[2]).await.expect(200);
+
+    // The organiser may give money back to somebody who was inside, and sell the seat again.
+    let cancel = format!("{}/cancel", path_of(&reservation).replace("/api", "/api/admin"));
+    gate.post(&cancel, &json!({"seatIds": [1]})).await.expect(200);
+    scan(&gate, &here, &old[0]).await.refused(409, "NOT_CONFIRMED");
+    let other = sale.node.user("other").await;
+    let second = sale.sold_to(&other, &[1]).await;
+    let new = codes(&other, &second).await;
+    let cancelled = other.post(&format!("{}/cancel", path_of(&second)), &Value::Null).await;
+    assert_eq!(cancelled.expect(200)["status"], "CANCELLED", "the second buyer was not inside");
+    scan(&gate, &here, &new[0]).await.refused(409, "NOT_CONFIRMED");
+    let third = sale.sold_to(&other, &[1]).await;
+    scan(&gate, &here, &codes(&other, &third).await[0]).await.expect(200);
+    sale.finish().await;
+}
+
+/// The trail knows who is inside when Redis has lost everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loss_of_redis_lets_nobody_in_twice() {
+    let sale = Sale::with(|_| {}).start().await;
+    let gate = sale.node.admin().await;
+    let here = sale.fixture.id.clone();
+    let reservation = sale.sold(&[1, 2]).await;
+    let codes = codes(&sale.fan, &reservation).await;
+    scan(&gate, &here, &codes[0]).await.expect(200);
+    sale.node.verify().await;
+    let epoch = sale.epoch().await.unwrap();
+    let _: () = sale.node.raw().await.flushall(false).await.unwrap();
+    eventually("the partition is loaded again", || async {
+        (sale.epoch().await? > epoch).then_some(())
+    })
+    .await;
+    let gate = sale.node.admin().await;
+    let again = eventually("the node knows the match again", || async {
+        let answer = scan(&gate, &here, &codes[0]).await;
+        (![404, 503].contains(&answer.status)).then_some(answer)
+    })
+    .await;
+    again.refused(409, "CHECKED_IN_BEFORE");
+    scan(&gate, &here, &codes[1]).await.expect(200);
+    let fan = sale.node.guest().log_in("fan@test.example", "a password of tests").await;
+    let cancel = format!("{}/cancel", path_of(&reservation));
+    fan.post(&cancel, &Value::Null).await.refused(409, "REFUND_CLOSED");
+    sale.finish().await;
+}
