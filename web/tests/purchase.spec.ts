@@ -33,7 +33,8 @@ test('a fan buys two seats, finds the ticket, and cancels it', async ({ arrive }
   await pay(page, 'approve');
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
   expect(confirmations).toBe(1);
-  await expect(page.getByRole('img', { name: 'QR code' })).toBeVisible();
+  await expect(page.getByRole('img', { name: 'QR code' })).toHaveCount(2);
+  await expect(page.locator('.ticket figcaption').first()).toHaveText(/seat \d+/i);
   await expect(ticket(page)).toContainText(/field \w+ \d+, row \w+, seat \d+/);
   expect(new URL(page.url()).search).toBe('');
   const number = await page.locator('.ticket .number').innerText();

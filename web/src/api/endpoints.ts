@@ -4,6 +4,7 @@ import { request } from './http';
 import { requestAsUser } from './session';
 import type {
   BestAvailable,
+  Booking,
   Confirmation,
   Draw,
   Hold,
@@ -90,7 +91,7 @@ export const fetchReservations = () =>
   requestAsUser<{ reservations: Reservation[]; history: boolean; open: boolean }>('/api/reservations');
 
 export const fetchReservation = (id: string) =>
-  requestAsUser<Reservation>(`/api/reservations/${id}`);
+  requestAsUser<Booking>(`/api/reservations/${id}`);
 
 export const cancelReservation = (id: string) =>
   requestAsUser<Reservation>(`/api/reservations/${id}/cancel`, { method: 'POST', harmless: true });

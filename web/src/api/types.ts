@@ -10,6 +10,7 @@ import type {
   LineView,
   MatchNow,
   MatchView,
+  MyReservation,
   PaymentView,
   PlaceView,
   PricesView,
@@ -59,6 +60,8 @@ export type SeatLine = ClaimedSeat;
 export type Hold = HoldView;
 export type BestAvailable = BestInput;
 export type Reservation = ReservationView;
+/** One reservation, with the codes with which its seats are entered. */
+export type Booking = MyReservation;
 export type Payment = PaymentView;
 export type Confirmation = ConfirmView;
 export type User = UserView;

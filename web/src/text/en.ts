@@ -238,7 +238,7 @@ export const en: Text = {
     refunding: 'We are cancelling the reservation. It ends when the refund is complete.',
     paying: 'We are waiting for the card company. Your seats are kept until it responds. Please do not pay again.',
     qr: 'QR code to show at the entrance',
-    show: 'Show this at the entrance.',
+    show: 'Show the codes at the entrance. Each lets one person in, once.',
     again: 'Choose seats again',
     goOn: 'Continue to payment',
     look: 'See the reservation',

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { cancelReservation, fetchMatch, fetchReservation } from '../api/endpoints';
 import { asProblem, isUnknown } from '../api/problem';
 import { sessionKnown, user } from '../api/session';
-import type { Match, Reservation } from '../api/types';
+import type { Booking, Match, Reservation } from '../api/types';
 import { askLogIn } from '../state/log-in';
 import { tell, tellProblem } from '../state/notices';
 import { goToPay } from '../state/payment';
@@ -21,7 +21,7 @@ import { useLoaded } from './use-loaded';
 const POLL_INTERVAL_MS = 3000;
 
 interface Booked {
-  reservation: Reservation;
+  reservation: Booking;
   match: Match;
 }
 

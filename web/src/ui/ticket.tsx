@@ -1,9 +1,9 @@
-import type { Match, Reservation } from '../api/types';
+import type { Booking, Match, SeatLine } from '../api/types';
 import { text } from '../text';
-import { groupLines, matchDay, matchTime, nameOf, reservationNumber } from '../text/format';
+import { groupLines, lineText, matchDay, matchTime, nameOf, reservationNumber } from '../text/format';
 import { QrCode } from './qr-code';
 
-export function Ticket({ reservation, match }: { reservation: Reservation; match: Match }) {
+export function Ticket({ reservation, match }: { reservation: Booking; match: Match }) {
   const t = text.value.reservations;
   const confirmed = reservation.status === 'CONFIRMED';
   const status = reservation.status.toLowerCase();
@@ -48,9 +48,22 @@ export function Ticket({ reservation, match }: { reservation: Reservation; match
       </dl>
       {confirmed && (
         <footer>
-          <QrCode value={reservation.id} label={t.qr} />
+          {reservation.checkInCodes.map(({ seatId, code }) => (
+            <Code key={seatId} value={code} seat={reservation.seats.find((seat) => seat.seatId === seatId)} />
+          ))}
         </footer>
       )}
     </article>
+  );
+}
+
+/** The code with which one seat is entered. People who go alone each show their own. */
+function Code({ value, seat }: { value: string; seat?: SeatLine }) {
+  const name = seat ? lineText(seat) : '';
+  return (
+    <figure>
+      <QrCode value={value} label={`${text.value.reservations.qr}: ${name}`} />
+      <figcaption>{name}</figcaption>
+    </figure>
   );
 }
