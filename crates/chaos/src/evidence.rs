@@ -92,6 +92,8 @@ pub(crate) struct Evidence {
     pub(crate) recovery: Option<Duration>,
     /// The matches with a queue.
     pub(crate) queues: BTreeSet<String>,
+    /// The matches with a price list.
+    pub(crate) listed: BTreeSet<String>,
     /// What came after each fault, when they happened one at a time.
     pub(crate) recovered: Vec<Recovered>,
     /// What a run without faults had at first and at last.
@@ -120,6 +122,8 @@ impl Evidence {
             Self { calls: sale.history.calls(), seats: sale.current().seats, ..Self::default() };
         let queues = sale.fixtures.iter().filter(|fixture| fixture.queue);
         evidence.queues = queues.map(|fixture| fixture.id.clone()).collect();
+        let listed = sale.fixtures.iter().filter(|fixture| fixture.listed);
+        evidence.listed = listed.map(|fixture| fixture.id.clone()).collect();
         evidence.read_tables(&world.postgres.url()).await?;
         let url = format!("{}/_emulator/ledger", world.gateway);
         let books: Value = reqwest::get(url).await?.json().await?;

@@ -8,8 +8,20 @@ pub(crate) const SEATS: u32 = 60;
 const SEATS_OF_ROW: u32 = 20;
 /// People who may choose and buy at once, in a match with a queue.
 pub(crate) const ACTIVE_MAX: usize = 8;
-/// The price of a seat, in KRW.
-const PRICE: i64 = 10_000;
+/// The life of a pass of somebody without seats, in ms.
+pub(crate) const PASS_MS: u64 = 10_000;
+/// What a seat costs in a match without a price list, in KRW.
+pub(crate) const PRICE: i64 = 10_000;
+/// What a seat costs in a match with a price list, in KRW: the price of a grown-up and the service
+/// fee. Odd numbers, so that a wrong rounding shows.
+pub(crate) const LISTED_COST: i64 = LISTED_PRICE + SERVICE_FEE;
+const LISTED_PRICE: i64 = 10_001;
+const SERVICE_FEE: i64 = 333;
+/// What the organiser keeps there of each seat that is given back, in KRW.
+pub(crate) const REFUND_FEE: i64 = LISTED_COST * FEE_PERCENT / 100 + FEE_PER_SEAT;
+const FEE_PERCENT: i64 = 15;
+const FEE_PER_SEAT: i64 = 7;
+pub(crate) const STARTS_AT: &str = "2035-05-05T05:00:00Z";
 
 /// A match on sale.
 #[derive(Debug, Clone)]
@@ -19,6 +31,8 @@ pub(crate) struct Fixture {
     pub(crate) seats: u32,
     /// People must wait in line.
     pub(crate) queue: bool,
+    /// It has a price list and a fee for refunds.
+    pub(crate) listed: bool,
 }
 
 impl Fixture {
@@ -32,7 +46,19 @@ impl Fixture {
 /// The settings of a queue, in which passes end as soon as possible.
 pub(crate) fn queue() -> Value {
     json!({"enabled": true, "admitPerMinute": 1_200, "maxActive": ACTIVE_MAX,
-        "passTtlMs": 10_000, "admissionTtlMs": 10_000, "buyersPerFreeSeat": 2})
+        "passTtlMs": PASS_MS, "admissionTtlMs": PASS_MS, "buyersPerFreeSeat": 2})
+}
+
+/// The price list of a match.
+pub(crate) fn prices() -> Value {
+    json!({"types": [{"code": "ADULT", "name": "Adult"}],
+        "prices": [{"grade": "ALL", "type": "ADULT", "price": LISTED_PRICE}],
+        "serviceFee": SERVICE_FEE})
+}
+
+/// The fees for refunds of a match, until it begins.
+pub(crate) fn refund_fees() -> Value {
+    json!([{"until": STARTS_AT, "percent": FEE_PERCENT, "perSeat": FEE_PER_SEAT}])
 }
 
 /// A house of one block, so that the map of the block is the map of the match.

@@ -1,6 +1,7 @@
 //! What people do in the waiting room of a match.
 
 use crate::behaviour::Visit;
+use crate::fixture::PASS_MS;
 use crate::history::{Act, Outcome};
 use crate::person::Ask;
 use reqwest::Method;
@@ -19,6 +20,10 @@ impl Visit<'_> {
             match self.ask_queue(method).await {
                 Outcome::Done(place) if place["state"] == "ADMITTED" => {
                     self.look_around().await;
+                    if self.rng.usize(..10) == 0 {
+                        // Dawdles until the pass has ended, and then tries without one.
+                        self.pause(PASS_MS + 1_000, PASS_MS + 2_000).await;
+                    }
                     return true;
                 }
                 Outcome::Done(_) => joined = true,

@@ -1,7 +1,7 @@
 //! The sale of a run, and the people who go there.
 
 use crate::behaviour::Visit;
-use crate::fixture::{Fixture, SEATS, plan, queue};
+use crate::fixture::{Fixture, SEATS, STARTS_AT, plan, prices, queue, refund_fees};
 use crate::history::{Act, History, Outcome};
 use crate::person::{Ask, Person};
 use crate::schedule::PARTITIONS;
@@ -39,12 +39,14 @@ pub(crate) struct Sale {
 
 impl Sale {
     /// Opens matches for a run of this length and signs people up, before any fault. `more`
-    /// people come only to measure.
+    /// people come only to measure. With `fees`, some matches have a price list and fees for
+    /// refunds.
     pub(crate) async fn open(
         doors: Vec<String>,
         gateway: String,
         length: Duration,
         more: usize,
+        fees: bool,
     ) -> Result<Self> {
         let (history, doors) = (Arc::new(History::new()), Arc::new(doors));
         let person = |number| Person::new(number, history.clone(), doors.clone());
@@ -56,7 +58,8 @@ impl Sale {
         let public = 1 + usize::try_from(length.as_secs() / MATCH_INTERVAL.as_secs())?;
         let mut fixtures = Vec::new();
         for _ in 0..public {
-            let mut fixture = open_match(&administrator, &site).await?;
+            let mut fixture =
+                open_match(&administrator, &site, fees && fixtures.len() % 3 == 2).await?;
             fixture.queue = fixtures.len() % 3 == 1;
             if fixture.queue {
                 let path = format!("/api/admin/matches/{}/queue", fixture.id);
@@ -65,7 +68,7 @@ impl Sale {
             }
             fixtures.push(fixture);
         }
-        fixtures.push(open_match(&administrator, &site).await?);
+        fixtures.push(open_match(&administrator, &site, false).await?);
         if more > 0 {
             fixtures.extend(one_in_each_partition(&administrator, &site).await?);
         }
@@ -131,19 +134,27 @@ impl Sale {
     }
 }
 
-async fn open_match(administrator: &Person, site: &str) -> Result<Fixture> {
-    let body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
-        "startsAt": "2035-05-05T05:00:00Z"});
+async fn open_match(administrator: &Person, site: &str, listed: bool) -> Result<Fixture> {
+    let mut body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
+        "startsAt": STARTS_AT});
+    if listed {
+        body["refundFees"] = refund_fees();
+    }
     let id = id_of(&create(administrator, post("/api/admin/matches", body)).await?);
+    if listed {
+        let path = format!("/api/admin/matches/{id}/prices");
+        let ask = Ask { method: Method::PUT, ..Ask::post(Act::Admin, &path, prices()) };
+        create(administrator, ask).await?;
+    }
     create(administrator, post(&format!("/api/admin/matches/{id}/open"), Value::Null)).await?;
-    Ok(Fixture { id, seats: SEATS, queue: false })
+    Ok(Fixture { id, seats: SEATS, queue: false, listed })
 }
 
 /// Opens matches until each partition has one.
 async fn one_in_each_partition(administrator: &Person, site: &str) -> Result<Vec<Fixture>> {
     let mut found: BTreeMap<u16, Fixture> = BTreeMap::new();
     while found.len() < PARTITIONS.into() {
-        let fixture = open_match(administrator, site).await?;
+        let fixture = open_match(administrator, site, false).await?;
         found.insert(fixture.partition()?, fixture);
     }
     Ok(found.into_values().collect())

@@ -7,6 +7,7 @@ mod holds;
 mod maps;
 mod money;
 mod queue;
+mod reasons;
 mod repeats;
 
 use crate::evidence::Evidence;
@@ -34,11 +35,12 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 7] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 8] = [
         confirmed::check,
         money::check,
         holds::check,
         queue::check,
+        reasons::check,
         repeats::check,
         maps::check,
         health::check,

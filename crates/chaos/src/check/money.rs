@@ -2,6 +2,8 @@
 
 use super::Violation;
 use crate::evidence::{Evidence, Payment};
+use crate::fixture::{LISTED_COST, PRICE, REFUND_FEE};
+use crate::history::Act;
 use serde_json::Value;
 
 /// States of a payment at the gateway in which money was taken.
@@ -27,11 +29,37 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
             });
         }
     }
+    found.extend(amounts(evidence));
     let at_gateway =
         |order: &str| evidence.ledger.iter().any(|entry| entry["orderId"].as_str() == Some(order));
     for (order, payment) in &evidence.payments {
         if payment.status == "PAID" && payment.amount > 0 && !at_gateway(order) {
             found.push(Violation::new(5, format!("{order} is paid, and the gateway has nothing")));
+        }
+    }
+    found
+}
+
+/// Each seat costs what its match says, in the payment and in the sale that is left; and a fan who
+/// gives a seat back pays the fee of the match, no more and no less.
+fn amounts(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (order, payment) in &evidence.payments {
+        let Some(row) = evidence.reservations.get(&payment.reservation) else { continue };
+        let listed = evidence.listed.contains(&row.fixture);
+        let (cost, fee) = if listed { (LISTED_COST, REFUND_FEE) } else { (PRICE, 0) };
+        let seats = i64::try_from(row.seats.len()).unwrap_or(i64::MAX);
+        let left = row.status != "CONFIRMED" || row.amount == seats * cost;
+        let back = payment.refunded + payment.fees;
+        let cancelled = evidence.calls.iter().any(|call| {
+            call.act == Act::Cancel && call.about == payment.reservation && call.done().is_some()
+        });
+        // The money of a sale that could not be made goes back without a fee.
+        let fair = payment.fees == back / cost * fee || (payment.fees == 0 && !cancelled);
+        if payment.amount % cost != 0 || back % cost != 0 || !left || !fair {
+            let what =
+                format!("{order}: seats cost {cost}, the fee is {fee}: {payment:?}, {row:?}");
+            found.push(Violation::new(6, what).about(&row.fixture, &row.seats));
         }
     }
     found
@@ -63,7 +91,8 @@ fn agree(evidence: &Evidence, entry: &Value, kept: Option<&Payment>) -> Result<(
     require(payment.amount - payment.refunded == balance, 6, "other money went back")?;
     let reservation = evidence.reservations.get(&payment.reservation);
     let sold = reservation.is_some_and(|row| row.status == "CONFIRMED");
-    if balance == 0 {
+    let kept_fees = payment.fees > 0 && balance == payment.fees;
+    if balance == 0 || (kept_fees && payment.status == "REFUNDED") {
         return require(payment.status == "REFUNDED", 4, "all went back, and it is not refunded");
     }
     require(payment.status == "PAID" && sold, 4, "charged, and there is no sale")?;
@@ -120,6 +149,29 @@ mod tests {
         assert_eq!(invariants(&evidence), [6]);
         let mut evidence = fair();
         evidence.ledger[0]["balanceAmount"] = json!(10_000);
+        assert_eq!(invariants(&evidence), [6]);
+    }
+
+    #[test]
+    fn a_wrong_price_and_a_wrong_fee_are_found() {
+        let listed = || Evidence { listed: ["m".to_owned()].into(), ..fair() };
+        assert_eq!(invariants(&listed()), [6], "its seats cost something else");
+        // Person 0 has given seat 2 back.
+        let mut evidence = listed();
+        for row in evidence.reservations.values_mut() {
+            (row.seats, row.amount) = (vec![1], LISTED_COST);
+        }
+        for payment in evidence.payments.values_mut() {
+            payment.amount = 2 * LISTED_COST;
+            (payment.refunded, payment.fees) = (LISTED_COST - REFUND_FEE, REFUND_FEE);
+        }
+        evidence.ledger[0]["totalAmount"] = json!(2 * LISTED_COST);
+        evidence.ledger[0]["balanceAmount"] = json!(LISTED_COST + REFUND_FEE);
+        assert_eq!(invariants(&evidence), [0; 0]);
+        for payment in evidence.payments.values_mut() {
+            (payment.refunded, payment.fees) = (payment.refunded - 1, payment.fees + 1);
+        }
+        evidence.ledger[0]["balanceAmount"] = json!(LISTED_COST + REFUND_FEE + 1);
         assert_eq!(invariants(&evidence), [6]);
     }
 

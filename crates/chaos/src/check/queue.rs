@@ -3,13 +3,16 @@
 
 use super::Violation;
 use crate::evidence::Evidence;
-use crate::fixture::ACTIVE_MAX;
-use crate::history::{Act, Call};
+use crate::fixture::{ACTIVE_MAX, PASS_MS};
+use crate::history::{Act, Call, Outcome};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+const PASS_TTL: Duration = Duration::from_millis(PASS_MS);
+
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = without_joining(evidence);
+    found.extend(after_the_pass(evidence));
     found.extend(evidence.queues.iter().filter_map(|fixture| too_many(evidence, fixture)));
     found
 }
@@ -33,6 +36,31 @@ fn without_joining(evidence: &Evidence) -> Vec<Violation> {
         Violation::new(20, what).about(&call.fixture, &call.seats())
     };
     evidence.calls.iter().filter(gatecrash).map(violation).collect()
+}
+
+/// A pass ends when its holder has had no seats for its whole life. The last call about the match
+/// may have begun a new one, and a payment without an outcome keeps it.
+fn after_the_pass(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut seen: HashMap<(usize, &str), Duration> = HashMap::new();
+    let mut calls: Vec<&Call> = evidence.calls.iter().collect();
+    calls.sort_by_key(|call| call.begun);
+    for call in calls.into_iter().filter(|call| evidence.queues.contains(&call.fixture)) {
+        let person = (call.person, &*call.fixture);
+        let last = seen.get(&person).copied().unwrap_or(Duration::MAX);
+        let late = call.begun > last.saturating_add(PASS_TTL);
+        let troubled = |windows| Evidence::happened(windows, last, call.ended);
+        let gatecrash = late && call.act == Act::Hold && call.done().is_some();
+        if gatecrash && !troubled(&evidence.forgets) && !troubled(&evidence.deadlines) {
+            let what = format!("the pass had ended before: {}", call.line());
+            found.push(Violation::new(20, what).about(&call.fixture, &call.seats()));
+        }
+        let known = matches!(call.outcome, Outcome::Done(_) | Outcome::Refused(400..500, _));
+        let payment = call.act == Act::Confirm && !known;
+        let kept = payment || seen.get(&person) == Some(&Duration::MAX);
+        seen.insert(person, if kept { Duration::MAX } else { call.ended });
+    }
+    found
 }
 
 /// Somebody is surely inside from the first to the last response that shows the same pass.
@@ -83,6 +111,20 @@ mod tests {
         let queues = ["m".to_owned()].into();
         let calls = vec![held(3, "h", &[5]), later(joined, 50)];
         assert_eq!(check(&Evidence { calls, queues, ..fair() }).len(), 1);
+    }
+
+    #[test]
+    fn nobody_holds_seats_after_their_pass() {
+        let queues: std::collections::BTreeSet<String> = ["m".to_owned()].into();
+        let hold = |at| later(held(3, "h", &[5]), at);
+        let run = |calls| check(&Evidence { calls, queues: queues.clone(), ..fair() }).len();
+        let joined = call(Act::Queue, 3, "");
+        assert_eq!(run(vec![joined.clone(), hold(PASS_MS)]), 0);
+        assert_eq!(run(vec![joined.clone(), hold(PASS_MS + 50)]), 1);
+        let again = later(joined.clone(), 500);
+        assert_eq!(run(vec![joined.clone(), again, hold(PASS_MS + 50)]), 0);
+        let payment = later(call(Act::Confirm, 3, "p"), 100);
+        assert_eq!(run(vec![joined, payment, hold(PASS_MS + 500)]), 0);
     }
 
     #[test]
