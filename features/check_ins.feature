@@ -9,12 +9,12 @@ Feature: Check-ins
       And Mina has bought seats 3 and 4
 
     Scenario: Two friends enter one after the other
-      When Sora lets Mina in with seat 3
-      And Sora lets Mina in with seat 4
+      When Sora checks Mina in with seat 3
+      And Sora checks Mina in with seat 4
       Then seats 3 and 4 are sold on the map
 
     Scenario: A picture of the code is shown a second time
-      When Sora lets Mina in with seat 3
+      When Sora checks Mina in with seat 3
       And Sora scans the code of seat 3 of Mina again
       Then Sora is refused because somebody has entered with the code before
 
@@ -23,7 +23,7 @@ Feature: Check-ins
       Then Sora is refused because it is no ticket of the match
 
     Scenario: A person who is inside gets no money back
-      When Sora lets Mina in with seat 3
+      When Sora checks Mina in with seat 3
       And Mina tries to cancel the reservation
       Then Mina is refused because tickets cannot be given back any more
       And seats 3 and 4 are sold on the map

@@ -1,4 +1,4 @@
--- Admits the holder of a sold seat, once.
+-- Checks in the holder of a sold seat, once.
 -- KEYS[1]  HASH  meta   KEYS[2]  HASH  seats   KEYS[3]  HASH  claims   KEYS[4]  HASH  check-ins
 -- KEYS[5]  HASH  partition   KEYS[6]  STREAM  journal
 -- ARGV[1]  match   ARGV[2]  seat   ARGV[3]  reservation
@@ -16,10 +16,13 @@ for text in (records or ''):gmatch('[^\n]+') do
   local found = record_parse(field, text)
   if found.id == ARGV[3] then claim = found end
 end
--- While money is on its way back, nobody knows yet whether the seat stays sold.
-local sold = claim and claim.state == CLAIM.CONFIRMED and claim.match == ARGV[1]
-  and (',' .. claim.seats .. ','):find(',' .. ARGV[2] .. ',', 1, true)
-if not sold then return { 'not_sold' } end
+if not claim or claim.match ~= ARGV[1] or not seat_set(claim.seats)[ARGV[2]] then
+  return { 'not_sold' }
+end
+-- The seats of a refund under way are going back. The others of the sale stay.
+local stays = claim.state == CLAIM.CONFIRMED
+  or claim.state == CLAIM.REFUNDING and not seat_set(money_of(claim).part_seats)[ARGV[2]]
+if not stays then return { 'not_sold' } end
 -- The reservation and the time. An earlier buyer of the seat may have been there, too.
 local before = redis.call('HGET', KEYS[4], ARGV[2]) or ''
 if before:sub(1, ID_LAST) == ARGV[3] then return { 'again', before:sub(ID_LAST + 2) } end

@@ -194,8 +194,8 @@ pub async fn list(
 pub struct MyReservation {
     #[serde(flatten)]
     reservation: ReservationView,
-    /// One for each seat of a CONFIRMED reservation, for a gate to scan. A code lets in anybody
-    /// who shows it.
+    /// One for each seat of a CONFIRMED reservation that is not being given back, for a gate to
+    /// scan. Anybody who shows a code may enter.
     check_in_codes: Vec<CheckInCode>,
 }
 
@@ -220,11 +220,9 @@ pub async fn get(
 ) -> ApiResult<Okay<MyReservation>> {
     let found = find(&services, user.id, id).await?;
     let mut check_in_codes = Vec::new();
-    if found.reservation.status == ReservationStatus::Confirmed {
-        for seat_id in found.reservation.seats.iter().copied() {
-            let code = services.check_in_codes.code(id, seat_id)?;
-            check_in_codes.push(CheckInCode { seat_id, code });
-        }
+    for seat_id in found.reservation.valid_seats() {
+        let code = services.check_in_codes.code(found.reservation.match_id, id, seat_id)?;
+        check_in_codes.push(CheckInCode { seat_id, code });
     }
     Ok(Okay(MyReservation { reservation: found.view(&services), check_in_codes }))
 }

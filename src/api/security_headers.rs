@@ -21,7 +21,7 @@ pub(super) fn harden(headers: &mut HeaderMap, is_docs: bool, by_tls: bool) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // The window of the gateway is a pop-up that must keep its opener.
+        // Toss Payments asks shops for this value, because card companies open pop-ups.
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin-allow-popups"),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     ];

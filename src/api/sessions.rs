@@ -60,7 +60,11 @@ pub async fn start_session(
     let (refresh, token_hash) = new_refresh(account.id, id)?;
     let ttl_ms = services.tokens.refresh_ttl_ms;
     let from = Device { address: address.to_string(), agent };
-    let oldest_ends = end_entry(services, (account.id, None), address, "TOO_MANY_SESSIONS");
+    // A line in the log in its place would say that a session has ended, which hardly ever is so.
+    let has_room = !services.backlogs.too_long(account.id.partition());
+    let oldest_ends = has_room
+        .then(|| end_entry(services, (account.id, None), address, "TOO_MANY_SESSIONS"))
+        .flatten();
     let new = NewSession { id, account, token_hash, ttl_ms, from, oldest_ends };
     services.engine.start_session(new).await?;
     Ok(Pair { access: services.tokens.access(account, id)?, refresh })

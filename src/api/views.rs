@@ -134,7 +134,8 @@ pub struct ReservationView {
     #[schema(required)]
     pub payment: Option<PaymentView>,
     /// What a cancellation would give back now, while the reservation is PENDING (once it is paid)
-    /// or CONFIRMED; null when nothing can be cancelled any more.
+    /// or CONFIRMED; null when nothing can be cancelled any more. It does not look whether somebody
+    /// has entered with a seat: cancelling that seat is 409 `REFUND_CLOSED`.
     #[schema(required)]
     pub refund: Option<RefundView>,
 }

@@ -243,6 +243,10 @@ mod tests {
         ("Remove GRANDSTAND_TOSS_CHECKOUT_URL", |s| s.toss_checkout_url = "https://e/pay".into()),
         ("does not belong to", |s| s.toss_client_key = "test_ck_1".into()),
         ("does not belong to", |s| s.toss_client_key = "live_gck_1".into()),
+        ("is that of a widget", |s| {
+            s.toss_client_key = "live_gck_1".into();
+            s.toss_secret_key = "live_gsk_1".into();
+        }),
         ("does not belong to", |s| s.toss_client_key = "live_sk_1".into()),
         ("both set", |s| {
             s.toss_client_key = "live_ck_1".into();

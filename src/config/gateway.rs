@@ -2,21 +2,16 @@
 
 use crate::config::Settings;
 
-/// How client keys and the secret keys that go with them begin.
-const PAIRED_KEYS: [(&str, &str); 4] = [
-    ("test_ck_", "test_sk_"),
-    ("live_ck_", "live_sk_"),
-    ("test_gck_", "test_gsk_"),
-    ("live_gck_", "live_gsk_"),
-];
+/// How client keys and the secret keys that go with them begin. The keys of payment widgets
+/// (`test_gck_`, `live_gck_`) open no payment window.
+const PAIRED_KEYS: [(&str, &str); 2] = [("test_ck_", "test_sk_"), ("live_ck_", "live_sk_")];
 
 /// Whether the secret key moves real money.
 pub(super) fn is_live(settings: &Settings) -> bool {
     settings.toss_secret_key.starts_with("live_")
 }
 
-/// Toss gives out client keys and secret keys in pairs: `test_ck_` with `test_sk_`, `live_gck_`
-/// with `live_gsk_`.
+/// Toss gives out client keys and secret keys in pairs: `test_ck_` with `test_sk_`.
 pub(super) fn unfit_client_key(settings: &Settings) -> Option<String> {
     let (client, secret) = (settings.toss_client_key.as_str(), settings.toss_secret_key.as_str());
     if client.is_empty() {
@@ -34,9 +29,10 @@ pub(super) fn unfit_client_key(settings: &Settings) -> Option<String> {
         client.starts_with(of_client) && secret.starts_with(of_secret)
     });
     (!fits).then(|| {
-        "GRANDSTAND_TOSS_CLIENT_KEY does not belong to GRANDSTAND_TOSS_SECRET_KEY: Toss gives them \
-         out in pairs, such as test_ck_... with test_sk_.... Take both from the same place of the \
-         developer console."
+        "GRANDSTAND_TOSS_CLIENT_KEY does not belong to GRANDSTAND_TOSS_SECRET_KEY, or is that of a \
+         widget: the payment window needs test_ck_... with test_sk_..., or live_ck_... with \
+         live_sk_.... Take both from the API keys of the developer console, not from those of the \
+         payment widget."
             .to_owned()
     })
 }

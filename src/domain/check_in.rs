@@ -1,9 +1,9 @@
-//! A check-in: the holder of a sold seat was admitted at the gate.
+//! A check-in: somebody has entered with the code of a sold seat.
 
 use crate::domain::ids::{MatchId, ReservationId, SeatId};
 use serde_json::{Value, json};
 
-/// A seat of a reservation whose holder was admitted.
+/// A seat of a reservation with which somebody has entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckIn {
     pub match_id: MatchId,

@@ -326,3 +326,16 @@ pub struct Reservation {
     /// The money is on its way back.
     pub refunding: bool,
 }
+
+impl Reservation {
+    /// The seats that somebody may enter with: those of a sale, without those that are being given
+    /// back.
+    pub fn valid_seats(&self) -> Vec<SeatId> {
+        if self.status != ReservationStatus::Confirmed {
+            return vec![];
+        }
+        let going = self.payment.as_ref().filter(|_| self.refunding);
+        let going = going.map_or(&[][..], |payment| &payment.money.part_seats);
+        self.seats.iter().copied().filter(|seat| !going.contains(seat)).collect()
+    }
+}

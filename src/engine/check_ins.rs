@@ -1,5 +1,5 @@
-//! Check-ins: each sold seat is entered once. Redis decides, and the audit trail keeps who was
-//! admitted, so that a load of the partition knows it.
+//! Check-ins: each sold seat is entered once. Redis decides, and the audit trail keeps who has
+//! entered, so that a load of the partition knows it.
 
 use crate::domain::bill::Bill;
 use crate::domain::check_in::CheckIn;
@@ -12,7 +12,7 @@ use crate::engine::reply::bad;
 use crate::engine::scripts::SCRIPTS;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
 
-/// Somebody who was admitted now.
+/// Somebody who has entered now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entered {
     /// In ms of the partition.
@@ -27,7 +27,7 @@ pub(super) fn value(check_in: &CheckIn) -> String {
 }
 
 impl Engine {
-    /// Admits the holder of a seat of a reservation. `trail` is written in the same step.
+    /// Checks in the holder of a seat of a reservation. `trail` is written in the same step.
     ///
     /// Refusals: `Archived`; `NotConfirmed` when the reservation does not have the seat, is not
     /// paid, or its money is on the way back; `CheckedInBefore`.

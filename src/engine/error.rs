@@ -62,7 +62,7 @@ pub enum Refusal {
     #[error("the reservation is not paid, or does not have the seat any more")]
     NotConfirmed,
     /// Milliseconds: when.
-    #[error("the holder of the seat was admitted before")]
+    #[error("somebody has entered with the seat before")]
     CheckedInBefore { at_ms: i64 },
     #[error("the reservation can't be cancelled: {0:?}")]
     NotCancellable(NotCancellable),

@@ -262,8 +262,10 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     trail_add: lua!(freeing "lib/trail.lua", "trail_add.lua"),
     check_in: lua!(
         "lib/clock.lua",
+        "lib/text.lua",
         "lib/states.lua",
         "lib/record.lua",
+        "lib/money.lua",
         "lib/trail.lua",
         "check_in.lua"
     ),

@@ -140,7 +140,7 @@ impl MatchKeys {
         self.key("changes")
     }
 
-    /// HASH seat → reservation and time in ms, for seats whose holders were admitted.
+    /// HASH seat → reservation and time in ms, for seats with which somebody has entered.
     pub fn check_ins(&self) -> String {
         self.key("check_ins")
     }

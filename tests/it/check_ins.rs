@@ -53,7 +53,7 @@ async fn a_sold_seat_is_entered_once() {
         scan(&gate, &here, forged).await.refused(404, "CODE_NOT_FOUND");
     }
     let elsewhere = sale.node.open_match().await.id;
-    scan(&gate, &elsewhere, &codes_of_fan[0]).await.refused(409, "NOT_CONFIRMED");
+    scan(&gate, &elsewhere, &codes_of_fan[0]).await.refused(404, "CODE_NOT_FOUND");
     scan(&sale.fan, &here, &codes_of_fan[0]).await.refused(403, "FORBIDDEN");
 
     let path = format!("/api/admin/audit?act=CHECKED_IN&target=match/{here}");
@@ -94,6 +94,26 @@ async fn nobody_enters_with_a_seat_and_gives_it_back() {
     scan(&gate, &here, &new[0]).await.refused(409, "NOT_CONFIRMED");
     let third = sale.sold_to(&other, &[1]).await;
     scan(&gate, &here, &codes(&other, &third).await[0]).await.expect(200);
+    sale.finish().await;
+}
+
+/// A refund that takes its time closes its own seats at once, and the others stay open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_enters_with_a_seat_whose_money_is_on_its_way_back() {
+    let sale = Sale::with(|settings| settings.reconcile_after_ms = 200).start().await;
+    let gate = sale.node.admin().await;
+    let here = sale.fixture.id.clone();
+    let reservation = sale.sold(&[1, 2]).await;
+    let old = codes(&sale.fan, &reservation).await;
+    sale.node.fault(&json!({"call": "cancel", "kind": "errorBefore"})).await;
+    sale.cancel(&reservation, &json!({"seatIds": [1]})).await.expect(202);
+    assert_eq!(codes(&sale.fan, &reservation).await, [old[1].clone()], "one seat is going back");
+    scan(&gate, &here, &old[0]).await.refused(409, "NOT_CONFIRMED");
+    scan(&gate, &here, &old[1]).await.expect(200);
+    sale.node.clear_faults().await;
+    sale.wait_for_seat(1, "AVAILABLE").await;
+    scan(&gate, &here, &old[0]).await.refused(409, "NOT_CONFIRMED");
+    sale.cancel(&reservation, &Value::Null).await.refused(409, "REFUND_CLOSED");
     sale.finish().await;
 }
 

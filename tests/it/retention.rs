@@ -56,7 +56,7 @@ async fn is_archived(node: &TestNode, fixture: &TestMatch) -> bool {
 /// The keys of a match in Redis, without its document.
 async fn left(raw: &fred::clients::Client, fixture: MatchId) -> HashMap<String, String> {
     let keys = MatchKeys(fixture);
-    for key in [keys.seats(), keys.changes(), keys.queue(), keys.passes()] {
+    for key in [keys.seats(), keys.changes(), keys.queue(), keys.passes(), keys.check_ins()] {
         let there: i64 = raw.exists(key.clone()).await.unwrap();
         if there > 0 {
             return HashMap::from([("there".to_owned(), key)]);
@@ -99,6 +99,9 @@ async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
     admin.post(&block, &json!({"seatIds": [9]})).await.expect(200);
     let path = format!("/api/reservations/{}", bought["id"].as_str().unwrap());
     let before = fan.get(&path).await.expect(200);
+    let check_ins = format!("/api/admin/matches/{}/check-ins", fixture.id);
+    let code = json!({"code": before["checkInCodes"][0]["code"]});
+    admin.post(&check_ins, &code).await.expect(200);
     retire(&node, &fixture).await;
     assert!(!is_archived(&node, &fixture).await, "it is on sale");
 
@@ -120,6 +123,7 @@ async fn a_match_that_is_over_leaves_redis_and_stays_readable() {
         fan.get(&fixture.path(seats)).await.refused(410, "MATCH_ARCHIVED");
     }
     admin.post(&block, &json!({"seatIds": [5]})).await.refused(410, "MATCH_ARCHIVED");
+    admin.post(&check_ins, &code).await.refused(410, "MATCH_ARCHIVED");
     let open = format!("/api/admin/matches/{}/open", fixture.id);
     admin.post(&open, &Value::Null).await.refused(410, "MATCH_ARCHIVED");
 

@@ -186,8 +186,8 @@ async fn failed_log_ins_and_ended_sessions_are_in_the_trail() {
     node.finish().await;
 }
 
-/// The end of a session says why: because of the eleventh log-in, of a token that was shown again,
-/// of a log-out, of a new password, or because the account was deleted.
+/// The end of a session says why: an eleventh log-in, or because its user wanted it. A new password
+/// and the deletion of the account have entries of their own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_trail_says_why_a_session_has_ended() {
     let node = TestNode::start().await;

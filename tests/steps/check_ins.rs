@@ -19,8 +19,8 @@ async fn scan(world: &World, name: &str, code: &str) -> Answer {
     world.client(name).post(&path, &json!({"code": code})).await
 }
 
-#[when(expr = "{word} lets {word} in with seat {int}")]
-async fn let_in(world: &mut World, name: String, owner: String, seat: u64) {
+#[when(expr = "{word} checks {word} in with seat {int}")]
+async fn check_in(world: &mut World, name: String, owner: String, seat: u64) {
     let code = code(world, &owner, seat).await;
     let entered = scan(world, &name, &code).await.expect(200);
     assert_eq!(entered["seat"]["seatId"], json!(seat));

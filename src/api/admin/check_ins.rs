@@ -22,7 +22,7 @@ pub struct CheckInInput {
     code: String,
 }
 
-/// Somebody who was admitted now.
+/// Somebody who has entered now.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckInView {
@@ -32,7 +32,7 @@ pub struct CheckInView {
     checked_in_at: jiff::Timestamp,
 }
 
-/// Admits the holder of a sold seat, once. A call that is repeated because its response
+/// Checks in the holder of a sold seat, once. A call that is repeated because its response
 /// was lost is 409 `CHECKED_IN_BEFORE` with the time of the first.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/check-ins",
     operation_id = "checkIn", tag = "administration",
@@ -48,12 +48,14 @@ pub async fn create(
     input: Input<CheckInInput>,
 ) -> ApiResult<Okay<CheckInView>> {
     let (fixture, site) = services.fixture_with_site(id)?;
-    let code = services.check_in_codes.read(input.value.code.trim());
-    let (reservation_id, seat_id) = code.ok_or(ErrorCode::CodeNotFound)?;
+    let code = services.check_in_codes.read(id, input.value.code.trim());
+    // Before anybody enters: this node may not know the plan of the match yet.
+    let known = code.filter(|(_, seat_id)| site.index.label(*seat_id).is_some());
+    let (reservation_id, seat_id) = known.ok_or(ErrorCode::CodeNotFound)?;
     let entry = seller.act(Act::CheckedIn, match_target(id));
     let entry = entry.with(trail_state(seat_id, reservation_id));
     let entered = services.engine.check_in(id, seat_id, reservation_id, &entry).await?;
-    let seats = claimed(&fixture, &site, &[seat_id], &entered.bill)?;
-    let seat = seats.into_iter().next().ok_or(ErrorCode::CodeNotFound)?;
+    let mut seats = claimed(&fixture, &site, &[seat_id], &entered.bill)?;
+    let seat = seats.remove(0);
     Ok(Okay(CheckInView { seat, reservation_id, checked_in_at: moment(entered.at_ms)? }))
 }

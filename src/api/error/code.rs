@@ -92,7 +92,7 @@ codes! {
     AccountNotFound = 404: "There is no account with this id.",
     /// The caller has no such session, or it has ended.
     SessionNotFound = 404: "You have no session with this id.",
-    /// No node has made this code, or the match has no such seat.
+    /// No node has made this code for this match.
     CodeNotFound = 404: "This is no ticket of this match.",
     /// There is no such site.
     SiteNotFound = 404: "There is no site with this id.",
@@ -189,10 +189,10 @@ codes! {
     /// seats; only an organiser can cancel it now.
     RefundClosed = 409:
         "These tickets can't be given back any more. Ask the organiser.",
-    /// The seat of the code was given back, or its money is on the way back.
+    /// The seat of the code was given back, or is being given back.
     NotConfirmed = 409: "This ticket does not count any more: it was given back.",
-    /// Somebody was admitted with this code at `checkedInAt`.
-    CheckedInBefore = 409: "Somebody was admitted with this ticket before.",
+    /// Somebody has entered with this code at `checkedInAt`.
+    CheckedInBefore = 409: "Somebody has entered with this ticket before.",
     /// The gateway keeps the money; the reservation stays.
     RefundRefused = 409:
         "The card company refuses to give the money back; the reservation stays yours. Ask the \

@@ -32,7 +32,7 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub until: Option<jiff::Timestamp>,
-    /// `CHECKED_IN_BEFORE`: when somebody was admitted with this code.
+    /// `CHECKED_IN_BEFORE`: when somebody has entered with this code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub checked_in_at: Option<jiff::Timestamp>,

@@ -148,7 +148,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Admits the holder of a sold seat, once. A call that is repeated because its response
+         * Checks in the holder of a sold seat, once. A call that is repeated because its response
          *     was lost is 409 `CHECKED_IN_BEFORE` with the time of the first.
          */
         post: operations["checkIn"];
@@ -1348,7 +1348,7 @@ export interface components {
             /** @description The code of a seat (`checkInCodes` of a reservation). */
             code: string;
         };
-        /** @description Somebody who was admitted now. */
+        /** @description Somebody who has entered now. */
         CheckInView: {
             /** Format: date-time */
             checkedInAt: string;
@@ -1494,7 +1494,7 @@ export interface components {
         };
         /** @description The envelope of a success. */
         Envelope_CheckInView: {
-            /** @description Somebody who was admitted now. */
+            /** @description Somebody who has entered now. */
             data: {
                 /** Format: date-time */
                 checkedInAt: string;
@@ -1683,8 +1683,8 @@ export interface components {
             /** @description One reservation of mine, with what its seats are entered with. */
             data: components["schemas"]["ReservationView"] & {
                 /**
-                 * @description One for each seat of a CONFIRMED reservation, for a gate to scan. A code lets in anybody
-                 *     who shows it.
+                 * @description One for each seat of a CONFIRMED reservation that is not being given back, for a gate to
+                 *     scan. Anybody who shows a code may enter.
                  */
                 checkInCodes: components["schemas"]["CheckInCode"][];
             };
@@ -2388,7 +2388,7 @@ export interface components {
             challenge?: components["schemas"]["WantedChallenge"];
             /**
              * Format: date-time
-             * @description `CHECKED_IN_BEFORE`: when somebody was admitted with this code.
+             * @description `CHECKED_IN_BEFORE`: when somebody has entered with this code.
              */
             checkedInAt?: string;
             /** @description `VALIDATION`: wrong fields, one entry each. */
@@ -2431,8 +2431,8 @@ export interface components {
         /** @description One reservation of mine, with what its seats are entered with. */
         MyReservation: components["schemas"]["ReservationView"] & {
             /**
-             * @description One for each seat of a CONFIRMED reservation, for a gate to scan. A code lets in anybody
-             *     who shows it.
+             * @description One for each seat of a CONFIRMED reservation that is not being given back, for a gate to
+             *     scan. Anybody who shows a code may enter.
              */
             checkInCodes: components["schemas"]["CheckInCode"][];
         };
@@ -4631,7 +4631,7 @@ export interface operations {
             };
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
-             *     - `CODE_NOT_FOUND`: No node has made this code, or the match has no such seat.
+             *     - `CODE_NOT_FOUND`: No node has made this code for this match.
              */
             404: {
                 headers: {
@@ -4642,8 +4642,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `NOT_CONFIRMED`: The seat of the code was given back, or its money is on the way back.
-             *     - `CHECKED_IN_BEFORE`: Somebody was admitted with this code at `checkedInAt`.
+             * @description - `NOT_CONFIRMED`: The seat of the code was given back, or is being given back.
+             *     - `CHECKED_IN_BEFORE`: Somebody has entered with this code at `checkedInAt`.
              */
             409: {
                 headers: {

@@ -48,7 +48,7 @@ export function Ticket({ reservation, match }: { reservation: Booking; match: Ma
       </dl>
       {confirmed && (
         <footer>
-          {reservation.checkInCodes.map(({ seatId, code }) => (
+          {(reservation.checkInCodes ?? []).map(({ seatId, code }) => (
             <Code key={seatId} value={code} seat={reservation.seats.find((seat) => seat.seatId === seatId)} />
           ))}
         </footer>
