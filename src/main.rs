@@ -312,6 +312,7 @@ fn announce(node: &Node) {
 
 fn logs(settings: &Settings) {
     grandstand::telemetry::init_logs(&settings.log, settings.log_json);
+    grandstand::telemetry::log_panics();
 }
 
 async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<()> {
@@ -331,9 +332,7 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
 }
 
 fn warn(warnings: &[String]) {
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
 }
 
 /// Compares everything. `days` is the number of days of which the charges at the gateway are

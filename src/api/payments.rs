@@ -18,6 +18,8 @@ use crate::gateway::toss::{GatewayStatus, is_possible_id};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -203,40 +205,29 @@ async fn find_payment(
     if reservation.user == user.id { Ok((reservation, payment)) } else { Err(missing()) }
 }
 
-/// The parts of a webhook of the gateway that are read. Everything else in it is ignored.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookInput {
-    data: Option<WebhookPayment>,
-    /// A message about a deposit has these two here.
-    order_id: Option<String>,
-    status: Option<String>,
-}
-
-/// The payment that a webhook is about.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookPayment {
-    order_id: Option<String>,
-    payment_key: Option<String>,
-    status: Option<String>,
-}
-
-/// A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
-/// believed: it is compared with the payment, and leads to a look-up at the gateway when the two
-/// differ. The response does not wait for that.
+/// A hint from the gateway that a payment has changed: a webhook `PAYMENT_STATUS_CHANGED` or
+/// `DEPOSIT_CALLBACK` as Toss documents them. It is unsigned, so nothing in it is believed: it is
+/// compared with the payment, and leads to a look-up at the gateway when the two differ. The
+/// response does not wait for that. Any JSON object is 200, because the gateway would repeat a
+/// message that is refused for days.
 #[utoipa::path(post, path = "/api/payments/webhooks/toss",
     operation_id = "tossWebhook", tag = "payments",
-    request_body = WebhookInput, responses((status = 200, body = Envelope<Nothing>)))]
+    request_body = BTreeMap<String, Value>, responses((status = 200, body = Envelope<Nothing>)))]
 pub async fn webhook(
     State(services): State<Arc<Services>>,
-    input: Input<WebhookInput>,
+    input: Input<BTreeMap<String, Value>>,
 ) -> ApiResult<Okay<Nothing>> {
-    let WebhookInput { data, order_id, status } = input.value;
-    let hint = data.unwrap_or(WebhookPayment { order_id, payment_key: None, status });
-    if let Some(payment) = hint.order_id.as_deref().and_then(PaymentId::from_order_id) {
-        let (payment_key, status) = (hint.payment_key, hint.status.map(GatewayStatus::from));
-        services.hints.hear(Rumour { payment, payment_key, status });
+    // A message about a deposit has no `data`.
+    let message = &input.value;
+    let payment = message.get("data").and_then(Value::as_object);
+    let text = |name: &str| {
+        let value = payment.map_or_else(|| message.get(name), |payment| payment.get(name));
+        value.and_then(Value::as_str)
+    };
+    if let Some(id) = text("orderId").and_then(PaymentId::from_order_id) {
+        let payment_key = text("paymentKey").map(str::to_owned);
+        let status = text("status").map(|status| GatewayStatus::from(status.to_owned()));
+        services.hints.hear(Rumour { payment: id, payment_key, status });
     }
     Ok(Okay(Nothing))
 }

@@ -111,6 +111,12 @@ impl Dev {
             let role = if admin { "administrator" } else { "fan" };
             text.push_str(&format!("    {email:<28} {password:<18} {role}\n"));
         }
+        if !self.node.address.ip().is_loopback() {
+            text.push_str(
+                "\n  WARNING: other machines can reach this address, and everybody knows these \
+                 passwords.\n  Listen on 127.0.0.1 instead.\n",
+            );
+        }
         text.push_str("\n  Ctrl-C stops everything; the data stays.\n");
         text
     }

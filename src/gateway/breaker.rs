@@ -29,11 +29,13 @@ impl Breaker {
         let mut state = self.state.lock();
         if has_replied {
             *state = State::default();
+            metrics::gauge!("grandstand_gateway_away").set(0.0);
             return;
         }
         state.failures = state.failures.saturating_add(1);
         if state.failures == FAILURES_TO_OPEN {
             tracing::error!("the payment gateway does not reply; new payments are refused");
+            metrics::gauge!("grandstand_gateway_away").set(1.0);
             state.next_trial = Some(now + TRIAL_INTERVAL);
         }
     }

@@ -17,6 +17,8 @@ const LIST: &str = "
     select partition, epoch, journal_id, fields, reason, at from dead_letters
     order by at, partition, epoch, journal_id";
 
+const COUNT: &str = "select count(*) as letters from dead_letters where partition = any($1)";
+
 const REMOVE: &str = "
     delete from dead_letters where partition = $1
         and (epoch, journal_id) in (select * from unnest($2::bigint[], $3::text[]))";
@@ -50,6 +52,13 @@ impl Store {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
             [&number, &epoch, &id, &Json(fields), &reason];
         Ok(connection.execute(KEEP, &values).await? == 1)
+    }
+
+    /// How many dead letters these partitions have.
+    pub async fn dead_letters_in(&self, partitions: &[Partition]) -> Result<i64, StoreError> {
+        let numbers: Vec<i32> = partitions.iter().map(|partition| partition.0.into()).collect();
+        let connection = self.connection().await?;
+        Ok(connection.query_one(COUNT, &[&numbers]).await?.get("letters"))
     }
 
     /// All dead letters, the oldest first.

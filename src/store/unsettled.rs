@@ -13,6 +13,8 @@ use tokio_postgres::Row;
 pub struct Unsettled {
     pub attempt: Attempt,
     pub state: UnsettledState,
+    /// How long it has waited, in seconds.
+    pub age_s: f64,
 }
 
 /// What a payment waits for.
@@ -29,7 +31,8 @@ pub enum UnsettledState {
 
 const UNSETTLED: &str = "
     select p.id as payment_id, r.id as reservation_id, r.match_id, r.user_id, r.seats, r.amount,
-        p.method, p.payment_key, p.attempt, p.status, array(
+        p.method, p.payment_key, p.attempt, p.status,
+        extract(epoch from now() - p.written_at)::float8 as age_s, array(
             select seat_id from claims where match_id = r.match_id and seat_id = any(r.seats)
         ) as claimed_seats,
         f.number as refund, f.amount as refund_amount, f.seats as refund_seats,
@@ -93,7 +96,7 @@ impl Unsettled {
                 None,
             ) => UnsettledState::Outcome,
         };
-        Self { attempt, state }
+        Self { attempt, state, age_s: row.get("age_s") }
     }
 }
 

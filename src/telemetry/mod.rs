@@ -6,6 +6,7 @@ use crate::telemetry::help::{HELP, Kind};
 use metrics::{Key, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
@@ -37,9 +38,11 @@ static SILENCE: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 /// Starts the logs on stderr; with `json` each line is JSON. The filter comes from
 /// `GRANDSTAND_LOG`.
 pub fn init_logs(filter: &str, json: bool) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let parsed = EnvFilter::try_new(filter);
+    let fault = parsed.as_ref().err().map(ToString::to_string);
+    let parsed = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(parsed)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     // A second call changes nothing: tests start several nodes in one process.
@@ -52,6 +55,24 @@ pub fn init_logs(filter: &str, json: bool) {
         keep(builder.reload_handle());
         builder.try_init()
     };
+    if let Some(fault) = fault {
+        tracing::warn!(filter, fault, "GRANDSTAND_LOG can't be read: info is logged");
+    }
+}
+
+/// From here on a panic is a line of the log, too. Without it, a panic of a task is text in the
+/// middle of JSON, and no search finds it.
+pub fn log_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let what = panic.payload_as_str().unwrap_or("no text");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(what, place, "a panic: please report it");
+        // With RUST_BACKTRACE=1, somebody wants the trace as text.
+        if Backtrace::capture().status() == BacktraceStatus::Captured {
+            usual(panic);
+        }
+    }));
 }
 
 fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {

@@ -22,10 +22,14 @@ impl Workers {
     /// many it settled. A payment that can't be settled does not hold up the others.
     pub async fn reconcile_once(&self) -> anyhow::Result<usize> {
         let owned: Vec<Partition> = self.owned.lock().iter().copied().collect();
-        if owned.is_empty() {
-            return Ok(0);
-        }
-        let waiting = self.store.unsettled(&owned, self.reconcile_after_ms, PAYMENTS_MAX).await?;
+        let waiting = match owned.is_empty() {
+            true => vec![],
+            false => self.store.unsettled(&owned, self.reconcile_after_ms, PAYMENTS_MAX).await?,
+        };
+        let oldest_s = waiting.first().map_or(0.0, |oldest| oldest.age_s);
+        metrics::gauge!("grandstand_payments_unsettled_seconds").set(oldest_s);
+        let letters = self.store.dead_letters_in(&owned).await?;
+        metrics::gauge!("grandstand_dead_letters").set(letters as f64);
         let resumption = Resumption::new(&self.engine, &self.toss);
         let mut round = futures::stream::iter(waiting)
             .map(|listed| self.reconcile(&resumption, listed))
@@ -64,7 +68,7 @@ impl Workers {
         }
         let newest = self.engine.journal_newest(payment.partition()).await?;
         let now = self.store.unsettled_one(payment).await?;
-        let Some(Unsettled { attempt, state }) = now
+        let Some(Unsettled { attempt, state, .. }) = now
             .filter(|now| now.attempt.number == listed.attempt.number && now.state == listed.state)
         else {
             return Ok(false);

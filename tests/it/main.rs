@@ -122,3 +122,4 @@ mod two_masters;
 mod vanished;
 mod verify;
 mod verify_charges;
+mod webhooks;

@@ -47,6 +47,15 @@ async fn an_unknown_outcome_is_settled_by_asking_the_gateway() {
         assert_eq!(answer["reservation"]["status"], "PAYING", "{fault}");
         sale.wait_for_seat(seat as usize, "PENDING").await;
         sale.cancel(&reservation, &Value::Null).await.refused(409, "NOT_CANCELLABLE");
+        eventually("the metric says that a payment waits", || async {
+            let page = sale.node.operator().get("/metrics").await.body;
+            let mut lines = page.as_str()?.lines();
+            let age = lines.find_map(|line| {
+                line.strip_prefix("grandstand_payments_unsettled_seconds ")?.parse::<f64>().ok()
+            });
+            (age? > 0.0).then_some(())
+        })
+        .await;
         sale.node.clear_faults().await;
         let settled = sale.node.wait_for_status(&sale.fan, &reservation, "CONFIRMED").await;
         assert_eq!(settled["payment"]["status"], "PAID");

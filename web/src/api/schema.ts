@@ -716,9 +716,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A hint from the gateway that a payment has changed. It is unsigned, so nothing in it is
-         *     believed: it is compared with the payment, and leads to a look-up at the gateway when the two
-         *     differ. The response does not wait for that.
+         * A hint from the gateway that a payment has changed: a webhook `PAYMENT_STATUS_CHANGED` or
+         *     `DEPOSIT_CALLBACK` as Toss documents them. It is unsigned, so nothing in it is believed: it is
+         *     compared with the payment, and leads to a look-up at the gateway when the two differ. The
+         *     response does not wait for that. Any JSON object is 200, because the gateway would repeat a
+         *     message that is refused for days.
          */
         post: operations["tossWebhook"];
         delete?: never;
@@ -3334,19 +3336,6 @@ export interface components {
             /** @description `WORK`: find an `answer` for which the SHA-256 of `TOKEN:ANSWER` begins with `bits` bits 0. */
             token?: string;
         };
-        /** @description The parts of a webhook of the gateway that are read. Everything else in it is ignored. */
-        WebhookInput: {
-            data?: components["schemas"]["WebhookPayment"] | null;
-            /** @description A message about a deposit has these two here. */
-            orderId?: string | null;
-            status?: string | null;
-        };
-        /** @description The payment that a webhook is about. */
-        WebhookPayment: {
-            orderId?: string | null;
-            paymentKey?: string | null;
-            status?: string | null;
-        };
     };
     responses: never;
     parameters: never;
@@ -3534,8 +3523,6 @@ export type TypesInput = components['schemas']['TypesInput'];
 export type UserView = components['schemas']['UserView'];
 export type VerificationInput = components['schemas']['VerificationInput'];
 export type WantedChallenge = components['schemas']['WantedChallenge'];
-export type WebhookInput = components['schemas']['WebhookInput'];
-export type WebhookPayment = components['schemas']['WebhookPayment'];
 export type HeaderRateLimit = components['headers']['RateLimit'];
 export type HeaderRateLimitPolicy = components['headers']['RateLimit-Policy'];
 export type HeaderRetryAfter = components['headers']['Retry-After'];
@@ -9002,7 +8989,9 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["WebhookInput"];
+                "application/json": {
+                    [key: string]: unknown;
+                };
             };
         };
         responses: {
