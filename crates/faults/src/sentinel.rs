@@ -1,9 +1,10 @@
 //! A master, two replicas and three Sentinels as child processes.
 
-use crate::eventually;
 use crate::wire::{Reply, ask, done};
+use crate::{eventually, eventually_within};
 use futures::future::join_all;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The name that the Sentinels have for the master.
@@ -12,6 +13,9 @@ const SERVICE: &str = "grandstand";
 /// A master that is silent for this time, in ms, counts as dead. With 1,000, Sentinels on a busy
 /// machine took masters for dead that lived.
 const DOWN_AFTER_MS: u32 = 2_500;
+
+/// The longest wait for a Sentinel that takes an order.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Servers 0 to 2, of which 0 is the first master, and the Sentinels that watch them.
 pub struct PrivateSentinel {
@@ -95,7 +99,9 @@ impl PrivateSentinel {
     pub async fn failover(&self) -> usize {
         let old = self.master().await;
         let command = ["SENTINEL", "FAILOVER", SERVICE];
-        eventually("a Sentinel takes the order", || async {
+        // A Sentinel refuses until it knows a replica that has all data, which may take a while
+        // after a failure.
+        eventually_within(ORDER_TIMEOUT, "a Sentinel takes the order", || async {
             ask(self.sentinels[0].port(), &command).await.ok()
         })
         .await;
