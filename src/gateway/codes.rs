@@ -81,12 +81,6 @@ const CONFIGURATION: &[&str] = &[
     "UNAUTHORIZED_KEY",
 ];
 
-/// Whether this reply to a look-up says that there is no such payment. Toss lists both codes for
-/// look-ups. A 404 of anybody else has no code.
-pub(super) fn knows_no_payment(status: u16, code: &str) -> bool {
-    status == 404 && ["NOT_FOUND_PAYMENT", "NOT_FOUND"].contains(&code)
-}
-
 /// Whether this reply declines a confirmation for good.
 pub(super) fn declines_confirm(status: u16, code: &str) -> bool {
     is_refusal(status) && CONFIRM_DECLINES.contains(&code)

@@ -153,7 +153,7 @@ impl Toss {
         let call = Call { path: format!("/v1/payments/{which}"), post: None };
         match self.client.call(&call, self.counts).await {
             Reply::Payment(payment) if is_it(&payment) => Lookup::Found(*payment),
-            Reply::Error { status, code, .. } if codes::knows_no_payment(status, &code) => {
+            Reply::Error { status: 404, code, .. } if code == "NOT_FOUND_PAYMENT" => {
                 Lookup::NotFound
             }
             Reply::Payment(payment) => {

@@ -284,21 +284,6 @@ async fn replies_that_are_not_from_toss_are_unknown() {
     }
 }
 
-/// A payment that Toss does not have would otherwise wait for its outcome for ever.
-#[tokio::test]
-async fn both_codes_for_a_payment_that_is_not_there_are_understood() {
-    for (code, known) in [("NOT_FOUND_PAYMENT", true), ("NOT_FOUND", true), ("NOT_SO", false)] {
-        let body = json!({ "code": code, "message": "there is nothing" }).to_string();
-        let toss = gateway_with_reply(404, body).await;
-        let found = toss.find_by_key("key-1").await;
-        assert_eq!(found == Lookup::NotFound, known, "{code}: {found:?}");
-        // For a confirmation, NOT_FOUND is not among the documented refusals.
-        let outcome = toss.confirm("key-1", ORDER, AMOUNT, 1).await;
-        let declined = matches!(outcome, ConfirmOutcome::Declined { .. });
-        assert_eq!(declined, code == "NOT_FOUND_PAYMENT", "{code}: {outcome:?}");
-    }
-}
-
 #[tokio::test]
 async fn ids_that_could_change_the_path_are_not_sent() {
     let gateway = Gateway::start().await;
