@@ -184,6 +184,26 @@ async fn what_is_old_leaves_redis() {
 }
 
 /// Neither to give seats back, nor to lose them because the sale ends, is held against a fan.
+/// The order in which a worker looks at what is late decides nothing.
+#[tokio::test]
+async fn an_unpaid_end_that_nobody_has_noticed_keeps_the_earlier_ones() {
+    let mut scene = Scene::start().await;
+    scene.expire_one(1).await;
+    let last = scene.expire_one(2).await;
+    let limits = limits();
+    let (to_hold, to_pay) = (limits.hold_ttl_ms as i64, limits.payment_ttl_ms as i64);
+    scene.stand_at(last + HOUR_MS - to_hold - to_pay).await;
+    let hold = scene.hold(3).await.unwrap();
+    scene.stand_at(last + HOUR_MS - to_pay - 1).await;
+    scene.reserve(hold).await;
+    // No worker has looked since. The two ends are an hour old now, and the third is not.
+    scene.stand_at(last + HOUR_MS).await;
+    scene.bed.engine.forget_conduct(scene.id, scene.fan).await.unwrap();
+    scene.sweep().await;
+    let until = last + HOUR_MS - 1 + MINUTE_MS;
+    assert_eq!(scene.hold(3).await, Err(scene.cool_down(until)));
+}
+
 #[tokio::test]
 async fn only_deadlines_that_pass_during_the_sale_count() {
     let mut scene = Scene::start().await;
