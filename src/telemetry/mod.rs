@@ -44,6 +44,8 @@ pub fn init_logs(filter: &str, json: bool) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)
         .with_writer(std::io::stderr)
+        // Telling on stderr that stderr is closed would be a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second call changes nothing: tests start several nodes in one process.
     let _ = if json {
@@ -68,8 +70,9 @@ pub fn log_panics() {
         let what = panic.payload_as_str().unwrap_or("no text");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(what, place, "a panic: please report it");
-        // With RUST_BACKTRACE=1, somebody wants the trace as text.
-        if Backtrace::capture().status() == BacktraceStatus::Captured {
+        // With RUST_BACKTRACE=1, somebody wants the trace as text; and the filter may hide errors.
+        let wanted = Backtrace::capture().status() == BacktraceStatus::Captured;
+        if wanted || !tracing::enabled!(tracing::Level::ERROR) {
             usual(panic);
         }
     }));

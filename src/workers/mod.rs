@@ -92,6 +92,11 @@ impl Workers {
             tasks.push(tokio::spawn(self.clone().retire(partition, stop.clone())));
         }
         tasks.push(tokio::spawn(self.clone().sweep_charges(stop.clone())));
+        let measured = self.clone();
+        tasks.push(tokio::spawn(every(RECONCILE_INTERVAL, stop.clone(), "measure", move || {
+            let workers = measured.clone();
+            async move { workers.measure_unsettled().await }
+        })));
         let reconciler = self.clone();
         tasks.push(tokio::spawn(every(RECONCILE_INTERVAL, stop, "reconcile", move || {
             let workers = reconciler.clone();

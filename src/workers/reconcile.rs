@@ -9,6 +9,7 @@ use crate::engine::command::MissedStep;
 use crate::store::unsettled::{Unsettled, UnsettledState};
 use crate::workers::Workers;
 use futures::StreamExt as _;
+use std::time::Duration;
 
 /// The most payments per round, the oldest first. Fewer: payments that can't be settled for a long
 /// time keep the others out.
@@ -16,20 +17,18 @@ const PAYMENTS_MAX: i64 = 10_000;
 /// Payments that are settled at the same time. More: too much for a gateway that has just come
 /// back. Fewer: a thousand payments take longer than a minute.
 const AT_ONCE_MAX: usize = 32;
+/// A payment that is older than this should have its end, and the log names it.
+const LONG_AGE: Duration = Duration::from_secs(60);
 
 impl Workers {
     /// Resumes every unsettled payment of the partitions that this worker owns, and returns how
     /// many it settled. A payment that can't be settled does not hold up the others.
     pub async fn reconcile_once(&self) -> anyhow::Result<usize> {
         let owned: Vec<Partition> = self.owned.lock().iter().copied().collect();
-        let waiting = match owned.is_empty() {
-            true => vec![],
-            false => self.store.unsettled(&owned, self.reconcile_after_ms, PAYMENTS_MAX).await?,
-        };
-        let oldest_s = waiting.first().map_or(0.0, |oldest| oldest.age_s);
-        metrics::gauge!("grandstand_payments_unsettled_seconds").set(oldest_s);
-        let letters = self.store.dead_letters_in(&owned).await?;
-        metrics::gauge!("grandstand_dead_letters").set(letters as f64);
+        if owned.is_empty() {
+            return Ok(0);
+        }
+        let waiting = self.store.unsettled(&owned, self.reconcile_after_ms, PAYMENTS_MAX).await?;
         let resumption = Resumption::new(&self.engine, &self.toss);
         let mut round = futures::stream::iter(waiting)
             .map(|listed| self.reconcile(&resumption, listed))
@@ -48,12 +47,33 @@ impl Workers {
         Ok(settled)
     }
 
+    /// Measures how long the oldest of these payments has waited, and how many dead letters there
+    /// are. A round of `reconcile_once` may take minutes, so this is a step of its own.
+    pub(super) async fn measure_unsettled(&self) -> anyhow::Result<()> {
+        let owned: Vec<Partition> = self.owned.lock().iter().copied().collect();
+        let (mut oldest_s, mut letters) = (0.0, 0);
+        if !owned.is_empty() {
+            let oldest = self.store.unsettled(&owned, self.reconcile_after_ms, 1).await?;
+            oldest_s = oldest.first().map_or(0.0, |oldest| oldest.age_s);
+            letters = self.store.dead_letters_in(&owned).await?;
+        }
+        metrics::gauge!("grandstand_payments_unsettled_seconds").set(oldest_s);
+        metrics::gauge!("grandstand_dead_letters").set(letters as f64);
+        Ok(())
+    }
+
     async fn reconcile(
         &self,
         resumption: &Resumption,
         listed: Unsettled,
     ) -> (PaymentId, anyhow::Result<bool>) {
-        (listed.attempt.payment, self.reconcile_listed(resumption, &listed).await)
+        let (payment, done) =
+            (listed.attempt.payment, self.reconcile_listed(resumption, &listed).await);
+        if matches!(done, Ok(false)) && listed.age_s > LONG_AGE.as_secs_f64() {
+            let (age_s, waits_for) = (listed.age_s as u64, &listed.state);
+            tracing::warn!(%payment, age_s, ?waits_for, "a payment has no end yet");
+        }
+        (payment, done)
     }
 
     /// The list may be old by now, so the row is read again and must still wait for the same.
