@@ -94,6 +94,8 @@ pub(crate) struct Evidence {
     pub(crate) queues: BTreeSet<String>,
     /// The matches with a price list.
     pub(crate) listed: BTreeSet<String>,
+    /// These matches have fees for refunds.
+    pub(crate) fees: bool,
     /// What came after each fault, when they happened one at a time.
     pub(crate) recovered: Vec<Recovered>,
     /// What a run without faults had at first and at last.
@@ -123,6 +125,7 @@ impl Evidence {
         let queues = sale.fixtures.iter().filter(|fixture| fixture.queue);
         evidence.queues = queues.map(|fixture| fixture.id.clone()).collect();
         let listed = sale.fixtures.iter().filter(|fixture| fixture.listed);
+        evidence.fees = sale.fees;
         evidence.listed = listed.map(|fixture| fixture.id.clone()).collect();
         evidence.read_tables(&world.postgres.url()).await?;
         let url = format!("{}/_emulator/ledger", world.gateway);

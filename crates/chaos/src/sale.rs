@@ -35,11 +35,13 @@ pub(crate) struct Sale {
     pub(crate) history: Arc<History>,
     pub(crate) doors: Arc<Vec<String>>,
     pub(crate) gateway: String,
+    /// The matches with a price list have fees for refunds.
+    pub(crate) fees: bool,
 }
 
 impl Sale {
     /// Opens matches for a run of this length and signs people up, before any fault. `more`
-    /// people come only to measure. With `fees`, some matches have a price list and fees for
+    /// people come only to measure. Some matches have a price list, and with `fees` also fees for
     /// refunds.
     pub(crate) async fn open(
         doors: Vec<String>,
@@ -58,8 +60,8 @@ impl Sale {
         let public = 1 + usize::try_from(length.as_secs() / MATCH_INTERVAL.as_secs())?;
         let mut fixtures = Vec::new();
         for _ in 0..public {
-            let mut fixture =
-                open_match(&administrator, &site, fees && fixtures.len() % 3 == 2).await?;
+            let listed = (fixtures.len() % 3 == 0).then_some(fees);
+            let mut fixture = open_match(&administrator, &site, listed).await?;
             fixture.queue = fixtures.len() % 3 == 1;
             if fixture.queue {
                 let path = format!("/api/admin/matches/{}/queue", fixture.id);
@@ -68,7 +70,7 @@ impl Sale {
             }
             fixtures.push(fixture);
         }
-        fixtures.push(open_match(&administrator, &site, false).await?);
+        fixtures.push(open_match(&administrator, &site, None).await?);
         if more > 0 {
             fixtures.extend(one_in_each_partition(&administrator, &site).await?);
         }
@@ -81,7 +83,7 @@ impl Sale {
             people.push(person);
         }
         let (fixtures, people) = (Arc::new(fixtures), Arc::new(people));
-        Ok(Self { fixtures, public, people, history, doors, gateway })
+        Ok(Self { fixtures, public, people, history, doors, gateway, fees })
     }
 
     /// Lets people buy until they are stopped, and waits until all have ended their visits.
@@ -134,13 +136,15 @@ impl Sale {
     }
 }
 
-async fn open_match(administrator: &Person, site: &str, listed: bool) -> Result<Fixture> {
+/// `listed`: with a price list, and whether with fees for refunds.
+async fn open_match(administrator: &Person, site: &str, listed: Option<bool>) -> Result<Fixture> {
     let mut body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
         "startsAt": STARTS_AT});
-    if listed {
+    if listed == Some(true) {
         body["refundFees"] = refund_fees();
     }
     let id = id_of(&create(administrator, post("/api/admin/matches", body)).await?);
+    let listed = listed.is_some();
     if listed {
         let path = format!("/api/admin/matches/{id}/prices");
         let ask = Ask { method: Method::PUT, ..Ask::post(Act::Admin, &path, prices()) };
@@ -154,7 +158,7 @@ async fn open_match(administrator: &Person, site: &str, listed: bool) -> Result<
 async fn one_in_each_partition(administrator: &Person, site: &str) -> Result<Vec<Fixture>> {
     let mut found: BTreeMap<u16, Fixture> = BTreeMap::new();
     while found.len() < PARTITIONS.into() {
-        let fixture = open_match(administrator, site, false).await?;
+        let fixture = open_match(administrator, site, None).await?;
         found.insert(fixture.partition()?, fixture);
     }
     Ok(found.into_values().collect())

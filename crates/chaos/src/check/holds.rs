@@ -36,7 +36,7 @@ struct Held<'a> {
 }
 
 /// When the first request with a key was sent, of each person.
-struct FirstTries<'a>(HashMap<(usize, &'a str), Duration>);
+pub(super) struct FirstTries<'a>(HashMap<(usize, &'a str), Duration>);
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let tries = FirstTries::of(evidence);
@@ -87,7 +87,7 @@ fn helds<'a>(evidence: &'a Evidence, tries: &FirstTries<'_>) -> Vec<Held<'a>> {
 }
 
 impl<'a> FirstTries<'a> {
-    fn of(evidence: &'a Evidence) -> Self {
+    pub(super) fn of(evidence: &'a Evidence) -> Self {
         let mut first: HashMap<(usize, &str), Duration> = HashMap::new();
         for call in evidence.calls.iter().filter(|call| !call.key.is_empty()) {
             let begun = first.entry((call.person, &call.key)).or_insert(call.begun);
@@ -97,7 +97,7 @@ impl<'a> FirstTries<'a> {
     }
 
     /// When a request with the key of this one was sent first: it may have begun the hold.
-    fn first(&self, call: &Call) -> Duration {
+    pub(super) fn first(&self, call: &Call) -> Duration {
         self.0.get(&(call.person, &*call.key)).copied().unwrap_or(call.begun)
     }
 }

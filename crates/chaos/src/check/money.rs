@@ -5,6 +5,7 @@ use crate::evidence::{Evidence, Payment};
 use crate::fixture::{LISTED_COST, PRICE, REFUND_FEE};
 use crate::history::Act;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// States of a payment at the gateway in which money was taken.
 const TAKEN: [&str; 3] = ["DONE", "PARTIAL_CANCELED", "CANCELED"];
@@ -43,17 +44,19 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
 /// Each seat costs what its match says, in the payment and in the sale that is left; and a fan who
 /// gives a seat back pays the fee of the match, no more and no less.
 fn amounts(evidence: &Evidence) -> Vec<Violation> {
+    let cancels = evidence.calls.iter().filter(|call| call.act == Act::Cancel);
+    let cancelled: HashSet<&str> =
+        cancels.filter(|call| call.done().is_some()).map(|call| &*call.about).collect();
     let mut found = Vec::new();
     for (order, payment) in &evidence.payments {
         let Some(row) = evidence.reservations.get(&payment.reservation) else { continue };
         let listed = evidence.listed.contains(&row.fixture);
-        let (cost, fee) = if listed { (LISTED_COST, REFUND_FEE) } else { (PRICE, 0) };
+        let cost = if listed { LISTED_COST } else { PRICE };
+        let fee = if listed && evidence.fees { REFUND_FEE } else { 0 };
         let seats = i64::try_from(row.seats.len()).unwrap_or(i64::MAX);
         let left = row.status != "CONFIRMED" || row.amount == seats * cost;
         let back = payment.refunded + payment.fees;
-        let cancelled = evidence.calls.iter().any(|call| {
-            call.act == Act::Cancel && call.about == payment.reservation && call.done().is_some()
-        });
+        let cancelled = cancelled.contains(&*payment.reservation);
         // The money of a sale that could not be made goes back without a fee.
         let fair = payment.fees == back / cost * fee || (payment.fees == 0 && !cancelled);
         if payment.amount % cost != 0 || back % cost != 0 || !left || !fair {
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_wrong_price_and_a_wrong_fee_are_found() {
-        let listed = || Evidence { listed: ["m".to_owned()].into(), ..fair() };
+        let listed = || Evidence { listed: ["m".to_owned()].into(), fees: true, ..fair() };
         assert_eq!(invariants(&listed()), [6], "its seats cost something else");
         // Person 0 has given seat 2 back.
         let mut evidence = listed();

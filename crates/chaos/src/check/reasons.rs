@@ -6,14 +6,16 @@
 //! knows, and a reservation that somebody tried to pay, may be there for ever.
 
 use super::Violation;
+use super::holds::FirstTries;
 use crate::evidence::Evidence;
 use crate::history::{Act, Call, Outcome};
 use crate::world::{HOLD_MS, PAYMENT_MS, SEATS_MAX};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-const HOLD_TTL: Duration = Duration::from_millis(HOLD_MS);
-const PAYMENT_TTL: Duration = Duration::from_millis(PAYMENT_MS);
+// The clock of a partition that was ahead runs 1 % slower for minutes (ADR 10).
+const HOLD_TTL: Duration = Duration::from_millis(HOLD_MS + HOLD_MS / 50);
+const PAYMENT_TTL: Duration = Duration::from_millis(PAYMENT_MS + PAYMENT_MS / 50);
 
 /// Seats that somebody may have had.
 struct Possible<'a> {
@@ -27,23 +29,30 @@ struct Possible<'a> {
 }
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
-    let all = possible(evidence);
+    let (all, tries) = (possible(evidence), FirstTries::of(evidence));
     let refused = evidence.calls.iter().filter(|call| {
         let limit = |code: &str| code == "SEAT_LIMIT";
         call.act == Act::Hold && matches!(&call.outcome, Outcome::Refused(_, code) if limit(code))
     });
-    refused.filter_map(|call| without_reason(evidence, &all, call)).collect()
+    refused.filter_map(|call| without_reason(evidence, &all, &tries, call)).collect()
 }
 
-fn without_reason(evidence: &Evidence, all: &[Possible<'_>], call: &Call) -> Option<Violation> {
+fn without_reason(
+    evidence: &Evidence,
+    all: &[Possible<'_>],
+    tries: &FirstTries<'_>,
+    call: &Call,
+) -> Option<Violation> {
     let of_person = all.iter().filter(|held| {
         (held.person, held.fixture) == (call.person, &*call.fixture) && held.from <= call.ended
     });
-    let (mut had, mut since) = (0, call.begun);
+    // A refusal is kept under its key.
+    let begun = tries.first(call);
+    let (mut had, mut since) = (0, begun);
     for held in of_person {
         // A server that stood still, or that has lost something, has its own idea of an end.
         since = since.min(held.from);
-        had += if held.to >= call.begun { held.seats } else { 0 };
+        had += if held.to >= begun { held.seats } else { 0 };
     }
     let troubled = Evidence::happened(&evidence.forgets, since, call.ended)
         || Evidence::happened(&evidence.deadlines, since, call.ended);
