@@ -30,15 +30,17 @@ impl PrivateSentinel {
         let dir = TempDir::new().unwrap();
         let mut servers = Vec::new();
         for n in 0..3 {
-            let mut arguments = vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()];
-            if let Some(master) = servers.first() {
-                let port = PrivateRedis::port(master).to_string();
-                arguments.extend(["--replicaof".to_owned(), "127.0.0.1".to_owned(), port]);
-            }
+            let arguments = vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()];
             let extras = RedisExtras { arguments, ..RedisExtras::default() };
             let settings = RedisSettings { fsync: Fsync::Never };
             let dir = dir.path().join(n.to_string());
             servers.push(PrivateRedis::start_with(&dir, settings, extras).await.unwrap());
+            // By a command and not by an argument: a server that starts again, and is the master by
+            // then, must not follow the first master.
+            if n > 0 {
+                let master = PrivateRedis::port(&servers[0]).to_string();
+                done(servers[n].port(), &["REPLICAOF", "127.0.0.1", &master]).await;
+            }
         }
         eventually("both replicas have their copies", || async {
             let info = ask(servers[0].port(), &["INFO", "replication"]).await.ok()?.text();
