@@ -7,7 +7,7 @@ use crate::domain::ids::{Partition, PaymentId};
 use crate::domain::money::Attempt;
 use crate::engine::command::MissedStep;
 use crate::store::unsettled::{Unsettled, UnsettledState};
-use crate::workers::Workers;
+use crate::workers::{RECONCILE_INTERVAL, Workers};
 use futures::StreamExt as _;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const PAYMENTS_MAX: i64 = 10_000;
 /// Payments that are settled at the same time. More: too much for a gateway that has just come
 /// back. Fewer: a thousand payments take longer than a minute.
 const AT_ONCE_MAX: usize = 32;
-/// A payment that is older than this should have its end, and the log names it.
+/// The log names the oldest payment when it has waited for this time, and after each further one.
 const LONG_AGE: Duration = Duration::from_secs(60);
 
 impl Workers {
@@ -55,6 +55,7 @@ impl Workers {
         if !owned.is_empty() {
             let oldest = self.store.unsettled(&owned, self.reconcile_after_ms, 1).await?;
             oldest_s = oldest.first().map_or(0.0, |oldest| oldest.age_s);
+            oldest.iter().for_each(tell_when_long);
             letters = self.store.dead_letters_in(&owned).await?;
         }
         metrics::gauge!("grandstand_payments_unsettled_seconds").set(oldest_s);
@@ -67,13 +68,7 @@ impl Workers {
         resumption: &Resumption,
         listed: Unsettled,
     ) -> (PaymentId, anyhow::Result<bool>) {
-        let (payment, done) =
-            (listed.attempt.payment, self.reconcile_listed(resumption, &listed).await);
-        if matches!(done, Ok(false)) && listed.age_s > LONG_AGE.as_secs_f64() {
-            let (age_s, waits_for) = (listed.age_s as u64, &listed.state);
-            tracing::warn!(%payment, age_s, ?waits_for, "a payment has no end yet");
-        }
-        (payment, done)
+        (listed.attempt.payment, self.reconcile_listed(resumption, &listed).await)
     }
 
     /// The list may be old by now, so the row is read again and must still wait for the same.
@@ -116,5 +111,15 @@ impl Workers {
             tracing::warn!(payment = %attempt.payment, "PostgreSQL had missed a fact: told again");
         }
         Ok(written)
+    }
+}
+
+/// Names a payment in the log, once in each minute that it waits. Only the oldest one is named,
+/// because thousands wait while the gateway is away.
+fn tell_when_long(oldest: &Unsettled) {
+    let (age_s, long_s) = (oldest.age_s as u64, LONG_AGE.as_secs());
+    if age_s >= long_s && age_s % long_s < RECONCILE_INTERVAL.as_secs() {
+        let (payment, waits_for) = (oldest.attempt.payment, &oldest.state);
+        tracing::warn!(%payment, age_s, ?waits_for, "a payment has no end yet");
     }
 }
