@@ -17,6 +17,16 @@ async fn entries(admin: &Client, query: &str) -> Vec<Value> {
     page["entries"].as_array().unwrap().clone()
 }
 
+/// The entries of `query`, once PostgreSQL has `least` of them. An act is noted on its way to
+/// PostgreSQL, and the acts of two partitions come there in any order.
+async fn arrived(admin: &Client, query: &str, least: usize) -> Vec<Value> {
+    eventually("the acts are in PostgreSQL", || async {
+        let found = entries(admin, query).await;
+        (found.len() >= least).then_some(found)
+    })
+    .await
+}
+
 fn entry(act: Act, target: &str) -> TrailEntry {
     TrailEntry {
         id: Uuid::now_v7(),
@@ -43,11 +53,8 @@ async fn entries_are_read_in_pages_and_never_changed() {
         }
     }
     let query = "&act=LOG_IN_FAILED";
-    let found = eventually("all entries are in PostgreSQL", || async {
-        let found = entries(&admin, query).await;
-        (found.len() == all.len()).then_some(found)
-    })
-    .await;
+    let found = arrived(&admin, query, all.len()).await;
+    assert_eq!(found.len(), all.len());
     assert_eq!(found[0]["target"], "account/6", "the newest first");
     assert_eq!(found[0]["before"], json!({"status": "OPEN"}));
     assert_eq!((&found[0]["after"], &found[0]["actor"]), (&Value::Null, &Value::Null));
@@ -80,8 +87,8 @@ async fn entries_are_read_in_pages_and_never_changed() {
     node.finish().await;
 }
 
-async fn acts_on(admin: &Client, target: &str) -> Vec<String> {
-    let found = entries(admin, &format!("&target={target}")).await;
+async fn acts_on(admin: &Client, target: &str, least: usize) -> Vec<String> {
+    let found = arrived(admin, &format!("&target={target}"), least).await;
     let acts = found.iter().rev().map(|entry| entry["act"].as_str().unwrap().to_owned());
     acts.collect()
 }
@@ -129,12 +136,7 @@ async fn every_act_of_a_person_with_a_role_is_in_the_trail() {
         SEATS_BLOCKED SEATS_UNBLOCKED PEOPLE_LET_IN PERSON_LET_IN PLACE_READ PERSON_SENT_AWAY \
         QUEUE_CHANGED SALE_CLOSED";
     let wanted: Vec<&str> = wanted.split_whitespace().collect();
-    let found = eventually("all acts are in PostgreSQL", || async {
-        let found = acts_on(&admin, &target).await;
-        (found.len() >= wanted.len()).then_some(found)
-    })
-    .await;
-    assert_eq!(found, wanted);
+    assert_eq!(acts_on(&admin, &target, wanted.len()).await, wanted);
     let found = entries(&admin, &format!("&target={target}")).await;
     let seed = node.engine().fixture(made["id"].as_str().unwrap().parse().unwrap()).await;
     let seed = seed.unwrap().unwrap().draw_seed.unwrap();
@@ -146,9 +148,9 @@ async fn every_act_of_a_person_with_a_role_is_in_the_trail() {
     let opened = found.iter().find(|entry| entry["act"] == "SALE_OPENED").unwrap();
     assert_eq!(opened["before"]["status"], "ANNOUNCED");
     assert_eq!(opened["after"]["status"], "OPEN");
-    assert_eq!(acts_on(&admin, &format!("site/{site}")).await, ["SITE_CREATED"]);
-    let changed = entries(&admin, &format!("&target=account/{user}")).await;
-    let changed = changed.iter().find(|entry| entry["act"] == "ACCOUNT_CHANGED").unwrap();
+    assert_eq!(acts_on(&admin, &format!("site/{site}"), 1).await, ["SITE_CREATED"]);
+    let changed = format!("&target=account/{user}&act=ACCOUNT_CHANGED");
+    let changed = &arrived(&admin, &changed, 1).await[0];
     assert_eq!(changed["before"]["role"], "USER");
     assert_eq!(changed["after"]["role"], "SUPPORT");
     node.finish().await;
@@ -172,15 +174,11 @@ async fn failed_log_ins_and_ended_sessions_are_in_the_trail() {
     admin.patch(&account, &json!({"disabled": true})).await.expect(200);
     let right = json!({"email": me["email"], "password": "a password of tests"});
     fan.post("/api/users/log-in", &right).await.refused(403, "ACCOUNT_DISABLED");
-    let found = eventually("they are in PostgreSQL", || async {
-        let found = acts_on(&admin, &target).await;
-        (found.len() == 4).then_some(found)
-    })
-    .await;
+    let found = acts_on(&admin, &target, 4).await;
     assert_eq!(found, ["LOG_IN_FAILED", "SESSION_ENDED", "ACCOUNT_CHANGED", "LOG_IN_FAILED"]);
     let last = &entries(&admin, &format!("&target={target}")).await[0];
     assert_eq!(last["after"], json!({"reason": "ACCOUNT_DISABLED"}));
-    let unknown = entries(&admin, "&target=account/unknown").await;
+    let unknown = arrived(&admin, "&target=account/unknown", 1).await;
     assert_eq!(unknown.len(), 1);
     assert!(!unknown[0].to_string().contains("nobody@"), "{unknown:?}");
     node.finish().await;
@@ -220,11 +218,7 @@ async fn the_trail_says_why_a_session_has_ended() {
         ("SESSION_ENDED", "ALL_BY_THE_USER"),
         ("ACCOUNT_DELETED", ""),
     ];
-    let found = eventually("all ends are in PostgreSQL", || async {
-        let found = entries(&admin, &format!("&target={target}")).await;
-        (found.len() >= wanted.len()).then_some(found)
-    })
-    .await;
+    let found = arrived(&admin, &format!("&target={target}"), wanted.len()).await;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let said = |entry: &Value| (word(&entry["act"]), word(&entry["after"]["reason"]));
     let found: Vec<(String, String)> = found.iter().rev().map(said).collect();
@@ -257,14 +251,10 @@ async fn reads_and_ends_are_in_the_trail() {
         (format!("match/{made}"), &["MATCH_CREATED", "MATCH_DELETED"]),
         (format!("reservation/{reservation}"), &["RESERVATION_READ"]),
     ] {
-        let found = eventually("all acts are in PostgreSQL", || async {
-            let found = acts_on(&admin, &target).await;
-            (found.len() >= wanted.len()).then_some(found)
-        })
-        .await;
+        let found = acts_on(&admin, &target, wanted.len()).await;
         assert_eq!(found, wanted, "{target}");
     }
-    assert!(!entries(&admin, "&act=TRAIL_READ").await.is_empty());
+    arrived(&admin, "&act=TRAIL_READ", 1).await;
     sale.finish().await;
 }
 
@@ -291,7 +281,7 @@ async fn a_call_that_is_repeated_under_its_key_has_one_entry() {
     }
     // The entries of a partition come in their order, so this one is the last.
     let all = eventually("all acts are in PostgreSQL", || async {
-        let all = acts_on(&admin, &format!("match/{}", sale.fixture.id)).await;
+        let all = acts_on(&admin, &format!("match/{}", sale.fixture.id), 1).await;
         let cancelled = entries(&admin, "&act=RESERVATION_CANCELLED").await;
         (all.last().unwrap() == "QUEUE_CHANGED" && cancelled.len() >= 2).then_some(all)
     })
