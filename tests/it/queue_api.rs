@@ -359,6 +359,8 @@ async fn a_redis_that_loses_its_data_raises_the_epoch_of_the_line() {
         (answer.status == 200).then(|| answer.body["data"].clone())
     };
     assert_eq!(line().await.unwrap()["epoch"], before);
+    // What PostgreSQL has not got yet would be lost, too.
+    node.verify().await;
     let flush = CustomCommand::new_static("FLUSHALL", ClusterHash::Random, false);
     let _: Value = serde_json::Value::from(
         node.raw().await.custom::<String, _>(flush, vec!["SYNC"]).await.unwrap(),

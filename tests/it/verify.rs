@@ -162,6 +162,7 @@ async fn a_taken_seat_without_a_claim_is_found() {
     let fixture = node.open_match().await;
     let fan = node.user("fan").await;
     fan.hold(&fixture.id, &[3]).await.expect(201);
+    node.verify().await;
     assert!(found(&node).await.disagreements.is_empty());
     let id = fixture.match_id();
     let claims = PartitionKeys(id.partition()).claims();
