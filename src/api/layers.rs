@@ -21,6 +21,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -65,7 +66,14 @@ impl Routes {
         let response = match admitted {
             Err(error) => error.into_response(),
             Ok(()) => {
-                let response = self.handle(request).await;
+                let handled = self.handle(request);
+                let response = if kind.names_request() {
+                    let (user, route) = (id_of_user.map(tracing::field::display), &route.path);
+                    let span = tracing::info_span!("request", request_id = id, route, user);
+                    handled.instrument(span).await
+                } else {
+                    handled.await
+                };
                 let outcome = (kind, response.status());
                 limits.record(engine, outcome, caller, user.as_ref()).await;
                 response
@@ -114,7 +122,10 @@ impl Routes {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
-            Err(_) => ErrorCode::Timeout.into_response(),
+            Err(_) => {
+                tracing::warn!(timeout = ?REQUEST_TIMEOUT, "a request was given up");
+                ErrorCode::Timeout.into_response()
+            }
         }
     }
 }

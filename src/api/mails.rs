@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 /// The most mails under way. More: a flood of requests opens more connections to the SMTP server.
 const MAILS_AT_ONCE_MAX: usize = 32;
@@ -83,10 +84,11 @@ impl Mails {
             tracing::warn!("a mail was not sent, because too many are under way");
             return;
         };
-        tokio::spawn(async move {
+        let work = async move {
             work.await;
             drop(place);
-        });
+        };
+        tokio::spawn(work.in_current_span());
     }
 
     /// Sends a mail.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 /// How long a step waits for PostgreSQL to have a claim, an outcome or a refund. Shorter: a slow
 /// commit pauses payments. Longer: buyers wait longer before they hear that PostgreSQL is away.
@@ -104,7 +105,7 @@ impl Checkout {
         &self,
         steps: impl Future<Output = Result<T, CheckoutError>> + Send + 'static,
     ) -> Result<T, CheckoutError> {
-        self.running.spawn(steps).await?
+        self.running.spawn(steps.in_current_span()).await?
     }
 
     /// Waits until the steps that are under way have ended. `false`: some did not within `timeout`.

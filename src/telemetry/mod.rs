@@ -137,6 +137,40 @@ pub fn page() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_line_of_the_log() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, || {
+            super::log_panics();
+            let ended = std::panic::catch_unwind(|| panic!("seat {} has no row", 7));
+            drop(std::panic::take_hook());
+            assert!(ended.is_err());
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(line["level"], "ERROR", "{line}");
+        assert_eq!(line["fields"]["what"], "seat 7 has no row", "{line}");
+        assert!(line["fields"]["place"].as_str().unwrap().contains("telemetry"), "{line}");
+    }
+
     #[test]
     fn counters_exist_before_anything_was_counted() {
         let page = super::metrics().render();

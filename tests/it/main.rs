@@ -74,6 +74,7 @@ mod live_lost;
 mod live_match;
 mod live_plan;
 mod live_streams;
+mod logs;
 mod mail_links;
 mod memory_full;
 mod model;

@@ -61,6 +61,17 @@ impl Kind {
             _ => Self::Write,
         }
     }
+
+    /// Whether all lines of the log about such a call name its request. They need not for calls
+    /// that a crowd makes, because that costs each call memory, and they move no money.
+    pub fn names_request(self) -> bool {
+        match self {
+            Self::Payment | Self::Confirm | Self::Write | Self::Webhook | Self::Admin => true,
+            Self::SignUp | Self::Account | Self::LogIn => true,
+            Self::Probe | Self::Page | Self::Read | Self::Stream | Self::Refresh => false,
+            Self::Hold | Self::Seats | Self::Join => false,
+        }
+    }
 }
 
 fn changes_seats(route: &str) -> bool {
