@@ -172,11 +172,14 @@ async fn own_account(
     address: IpAddr,
     password: String,
 ) -> ApiResult<Account> {
-    let found = account_with_password(services, address, &user.email, password).await;
+    let account = services.engine.account_of_session(user.id).await?;
+    let email = account.ok_or(ErrorCode::Unauthorized)?.email;
+    let found = account_with_password(services, address, &email, password).await;
     let account = found.map_err(|error| match error.code() {
         ErrorCode::BadCredentials => ErrorCode::WrongPassword.into(),
         _ => error,
     })?;
+    // The address may have a new account since.
     if account.id != user.id {
         return Err(ErrorCode::Unauthorized.into());
     }

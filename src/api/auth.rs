@@ -15,8 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct User {
     pub id: UserId,
-    pub email: Arc<str>,
-    /// Whether somebody has opened the link in a mail to this address.
+    /// Whether somebody has opened the link in a mail to the address of the account.
     pub email_verified: bool,
     pub role: Role,
     /// The sites at which the role counts.

@@ -118,8 +118,8 @@ pub async fn request_verification(
     State(services): State<Arc<Services>>,
     user: User,
 ) -> ApiResult<Accepted<Nothing>> {
-    let account = services.engine.account(&user.email).await?;
-    let account = account.filter(|account| account.id == user.id).ok_or(ErrorCode::Unauthorized)?;
+    let account = services.engine.account_of_session(user.id).await?;
+    let account = account.ok_or(ErrorCode::Unauthorized)?;
     if !account.email_verified {
         let work = {
             let services = services.clone();

@@ -284,9 +284,9 @@ fn gone(error: EngineError) -> Result<(), EngineError> {
 #[utoipa::path(get, path = "/api/users/me",
     operation_id = "whoAmI", tag = "users", security(("token" = [])),
     responses((status = 200, body = Envelope<UserView>)))]
-pub async fn me(user: User) -> Okay<UserView> {
-    let User { id, email, email_verified, role, sites, .. } = user;
-    Okay(UserView { id, email: email.to_string(), email_verified, role, sites: sites.to_vec() })
+pub async fn me(State(services): State<Arc<Services>>, user: User) -> ApiResult<Okay<UserView>> {
+    let account = services.engine.account_of_session(user.id).await?;
+    Ok(Okay(account.ok_or(ErrorCode::Unauthorized)?.into()))
 }
 
 fn respond(

@@ -115,6 +115,15 @@ impl Engine {
         }
     }
 
+    /// The account of somebody who has logged in. `None` also when Redis has lost all sessions.
+    pub async fn account_of_session(&self, user: UserId) -> Result<Option<Account>, EngineError> {
+        let client = self.client(user.partition())?;
+        let email: Option<String> = client.hget(sessions(user), "email").await?;
+        let Some(email) = email else { return Ok(None) };
+        let account = self.account(&email).await?;
+        Ok(account.filter(|account| account.id == user))
+    }
+
     /// The account with this id. It reads all accounts of a partition, so only administrators ask.
     pub async fn account_by_id(&self, id: UserId) -> Result<Option<Account>, EngineError> {
         self.known(id.partition())?;
