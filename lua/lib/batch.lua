@@ -54,6 +54,8 @@ local function batch_open(KEYS, ARGV)
     deadline_of = {
       [CLAIM.HOLD] = whole(now + setting[1]), [CLAIM.PENDING] = whole(now + setting[2]),
     },
+    -- The time to hold seats and to pay, in ms, by the state of the claim.
+    life_of = { [CLAIM.HOLD] = setting[1], [CLAIM.PENDING] = setting[2] },
     -- Of 0, the last two set no limit.
     seats_per_user = setting[3], holds_per_window = setting[4], cool_after = setting[5],
     match_ids = { unpack(setting, 6) },

@@ -1,13 +1,16 @@
 -- How a user has held seats in a match: what a cool-down is computed from. It is one line in the
 -- user's field in the hash of claims, behind the summary and before the records: '~', then for each
--- match `MATCH:begun:since:unpaid:last,`: how many holds have begun since the time `since`, and how
--- many holds and reservations have ended unpaid, the last one at the deadline `last`. The last two
--- are missing while there are none. `src/engine/claim_fields.rs` reads the same form.
+-- match `MATCH:begun:since:unpaid:last:part:part_at,`: how many holds have begun since the time
+-- `since`; how many holds and reservations have ended unpaid, the last one at the deadline `last`;
+-- and for which part of their time, in thousandths, claims were held that were given back, the last
+-- one at `part_at`. What is 0 is missing at the end. `src/engine/claim_fields.rs` reads the same
+-- form.
 local CONDUCT_MARK = 126 -- '~'
 -- Holds are counted for this time from the first of them on.
 local HOLDS_WINDOW_MS = 600000
--- Unpaid ends are forgotten this time after the last one. It is longer than the longest cool-down,
--- a hold and a reservation together, so that a hoarder who goes on does not start from zero.
+-- Unpaid ends are forgotten this time after the last one, and parts too. It is longer than the
+-- longest cool-down, a hold and a reservation together, so that a hoarder who goes on does not
+-- start from zero.
 local UNPAID_KEPT_MS = 3600000
 -- Each further unpaid end doubles the cool-down, up to the longest one.
 local COOL_DOWN_FIRST_MS, COOL_DOWN_MAX_MS = 60000, 1800000
@@ -27,12 +30,14 @@ end
 -- The conduct of a user in a match, and that in other matches as text.
 local function conduct_take(batch, match_id, user)
   local text = batch.conduct[user] or ''
-  local entry, first = { begun = 0, since = 0, unpaid = 0, last = 0 }, text:find(match_id, 1, true)
+  local entry = { begun = 0, since = 0, unpaid = 0, last = 0, part = 0, part_at = 0 }
+  local first = text:find(match_id, 1, true)
   if not first then return entry, text end
-  local begun, since, unpaid, last =
-    text:match('^:(%d+):(%d+):?(%d*):?(%d*),', first + ID_LAST)
+  local begun, since, unpaid, last, part, part_at =
+    text:match('^:(%d+):(%d+):?(%d*):?(%d*):?(%d*):?(%d*),', first + ID_LAST)
   entry.begun, entry.since = tonumber(begun) or 0, tonumber(since) or 0
   entry.unpaid, entry.last = tonumber(unpaid) or 0, tonumber(last) or 0
+  entry.part, entry.part_at = tonumber(part) or 0, tonumber(part_at) or 0
   local ends = text:find(',', first, true) or #text
   return entry, text:sub(1, first - 1) .. text:sub(ends + 1)
 end
@@ -40,7 +45,10 @@ end
 -- Mostly this is the match of the next command, so it comes first.
 local function conduct_put(batch, match_id, user, entry, others)
   local text = match_id .. ':' .. entry.begun .. ':' .. whole(entry.since)
-  if entry.unpaid > 0 then text = text .. ':' .. entry.unpaid .. ':' .. whole(entry.last) end
+  if entry.unpaid > 0 or entry.part > 0 then
+    text = text .. ':' .. entry.unpaid .. ':' .. whole(entry.last)
+  end
+  if entry.part > 0 then text = text .. ':' .. entry.part .. ':' .. whole(entry.part_at) end
   batch.conduct[user] = text .. ',' .. others
   field_changed(batch, user)
 end
@@ -57,6 +65,7 @@ end
 local function conduct_is_old(entry, now)
   return now >= entry.since + HOLDS_WINDOW_MS
     and (entry.unpaid == 0 or now >= entry.last + UNPAID_KEPT_MS)
+    and (entry.part == 0 or now >= entry.part_at + UNPAID_KEPT_MS)
 end
 
 -- A new hold counts. The worker looks at the field again when the count is old.
@@ -71,13 +80,17 @@ local function hold_begun(batch, match, user)
   conduct_put(batch, match.id, user, entry, others)
 end
 
+local function unpaid_add(entry, deadline)
+  if deadline >= entry.last + UNPAID_KEPT_MS then entry.unpaid = 0 end
+  entry.unpaid, entry.last = entry.unpaid + 1, math.max(entry.last, deadline)
+end
+
 -- A hold or reservation has ended at its deadline without a purchase. By the deadlines and not by
 -- the time at which somebody notices, so that the order does not matter.
 local function unpaid_end(batch, match, user, deadline)
   if batch.cool_after == 0 or match.status ~= MATCH.OPEN then return end
   local entry, others = conduct_take(batch, match.id, user)
-  if deadline >= entry.last + UNPAID_KEPT_MS then entry.unpaid = 0 end
-  entry.unpaid, entry.last = entry.unpaid + 1, math.max(entry.last, deadline)
+  unpaid_add(entry, deadline)
   conduct_put(batch, match.id, user, entry, others)
   due_at(batch, whole(entry.last + UNPAID_KEPT_MS), user)
 end

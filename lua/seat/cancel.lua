@@ -96,7 +96,7 @@ commands.cancel = function(batch, match, command)
   end
   if choice.seats ~= claim.seats then return 'not_cancellable PENDING' end
   -- all checked: write
-  end_claim(batch, match, claim, ENDED.CANCELLED)
+  give_back(batch, match, claim, ENDED.CANCELLED)
   return 'cancelled'
 end
 

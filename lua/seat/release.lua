@@ -9,7 +9,7 @@ commands.release = function(batch, match, command)
   local hold, reply = find_hold(batch, match, user, id, 'released')
   if not hold then return reply end
   -- all checked: write
-  end_claim(batch, match, hold, ENDED.RELEASED)
+  give_back(batch, match, hold, ENDED.RELEASED)
   return 'released'
 end
 
@@ -33,7 +33,7 @@ commands.release_seat = function(batch, match, command)
   if rest == '' then
     -- all checked: write
     batch.notes[note] = user
-    end_claim(batch, match, claim, ENDED.RELEASED)
+    give_back(batch, match, claim, ENDED.RELEASED)
     return 'released'
   end
   local _, cost = bill_line(claim.bill, seat)

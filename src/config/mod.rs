@@ -268,7 +268,8 @@ pub struct Rates {
     #[arg(long, env = "GRANDSTAND_HOLDS_PER_TEN_MINUTES", default_value_t = 20)]
     pub holds_per_ten_minutes: u32,
     /// From this many holds and reservations of a user and match on that end unpaid, each one
-    /// begins a cool-down: 1, 2, 4 … 30 minutes; 0: never. A purchase and an hour clear the count.
+    /// begins a cool-down: 1, 2, 4 … 30 minutes; 0: never. Seats that are given back count by the
+    /// part of their time for which they were held. A purchase and an hour clear the count.
     #[arg(long, env = "GRANDSTAND_COOL_DOWN_AFTER", default_value_t = 3)]
     pub cool_down_after: u32,
     /// Joins of waiting rooms per user and minute.

@@ -60,7 +60,8 @@ pub(super) fn old_conduct(text: &str, now: i64) -> Vec<MatchId> {
     let is_old = |entry: &&str| {
         let number = |place| entry.split(':').nth(place).and_then(|text| text.parse::<i64>().ok());
         let since = number(2).unwrap_or_default();
-        now >= since + HOLDS_WINDOW_MS && number(4).is_none_or(|last| now >= last + UNPAID_KEPT_MS)
+        let is_past = |place| number(place).is_none_or(|last| now >= last + UNPAID_KEPT_MS);
+        now >= since + HOLDS_WINDOW_MS && is_past(4) && is_past(6)
     };
     let entries = line.unwrap_or_default().split(',').filter(is_old);
     entries.filter_map(|entry| MatchId::from_key(entry.split(':').next()?)).collect()

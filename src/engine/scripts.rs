@@ -184,6 +184,7 @@ pub(super) const SEAT_BATCH: &[&str] = &[
     include_str!("../../lua/lib/ending.lua"),
     include_str!("../../lua/lib/seats.lua"),
     include_str!("../../lua/lib/limit.lua"),
+    include_str!("../../lua/lib/giving_back.lua"),
     include_str!("../../lua/lib/facts.lua"),
     include_str!("../../lua/lib/money.lua"),
     include_str!("../../lua/lib/refund.lua"),

@@ -5,7 +5,8 @@ use crate::support::engine::{KEY, PARTITION, PRICE, TestEngine, attempt, limits,
 use crate::support::table::{Reply, case, check, one_hold, one_reservation};
 use crate::support::{calls::Call, calls::Who::Me, calls::Who::Other};
 use fred::prelude::*;
-use grandstand::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, UserId};
+use grandstand::domain::ids::{HoldId, MatchId, PaymentId, ReservationId, SeatId, UserId};
+use grandstand::engine::cancellation::{Cancellation, Extent, Right};
 use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::operation::Operation;
@@ -132,6 +133,74 @@ async fn each_unpaid_end_from_the_third_on_doubles_the_cool_down_up_to_half_an_h
     scene.hold(1).await.unwrap();
 }
 
+/// Somebody who gives the seats back a second before each deadline hoards like somebody who does
+/// not. `again` ends a hold in this way, and lets time pass.
+async fn assert_hoarding_ends(scene: &mut Scene, again: impl AsyncFn(&mut Scene, HoldId)) {
+    let mut held = 0;
+    let until = loop {
+        match scene.hold(1).await {
+            Ok(hold) => again(scene, hold).await,
+            Err(Refusal::CoolDown { until, .. }) => break until,
+            Err(other) => panic!("{other:?}"),
+        }
+        held += 1;
+        assert!(held < 10, "nobody stops this");
+    };
+    assert_eq!(held, 4, "the parts make three whole ones");
+    assert_eq!(until, scene.now_ms + MINUTE_MS);
+}
+
+#[tokio::test]
+async fn seats_that_are_given_back_count_by_the_time_for_which_they_were_held() {
+    let mut scene = Scene::start().await;
+    let almost = limits().hold_ttl_ms as i64 - 1_000;
+    assert_hoarding_ends(&mut scene, async |scene, hold| {
+        scene.stand_at(scene.now_ms + almost).await;
+        scene.bed.engine.release(scene.id, scene.fan, hold).await.unwrap();
+    })
+    .await;
+    let mut scene = Scene::start().await;
+    assert_hoarding_ends(&mut scene, async |scene, _| {
+        scene.stand_at(scene.now_ms + almost).await;
+        let (id, fan) = (scene.id, scene.fan);
+        scene.bed.engine.release_seat(id, fan, SeatId(1), PRICE, None).await.unwrap();
+    })
+    .await;
+    let mut scene = Scene::start().await;
+    assert_hoarding_ends(&mut scene, async |scene, hold| {
+        let reservation = scene.reserve(hold).await;
+        scene.stand_at(scene.now_ms + limits().payment_ttl_ms as i64 - 1_000).await;
+        let all = Cancellation {
+            extent: Extent::All,
+            seats: vec![(SeatId(1), PRICE)],
+            right: Right::Fan,
+            remains: None,
+        };
+        let none = Operation::default();
+        scene.bed.engine.cancel(scene.id, scene.fan, reservation, all, none).await.unwrap();
+    })
+    .await;
+}
+
+/// Changing one's mind is no hoarding, and an hour later it is forgotten.
+#[tokio::test]
+async fn seats_that_are_given_back_soon_hardly_count() {
+    let mut scene = Scene::start().await;
+    for _ in 0..4 {
+        for _ in 0..15 {
+            let hold = scene.hold(1).await.unwrap();
+            scene.stand_at(scene.now_ms + 10_000).await;
+            scene.bed.engine.release(scene.id, scene.fan, hold).await.unwrap();
+        }
+        scene.stand_at(scene.now_ms + HOUR_MS - 1).await;
+        scene.sweep().await;
+        assert_eq!(scene.left().await.0, 1, "the time for which seats were held");
+        scene.stand_at(scene.now_ms + 1).await;
+        scene.sweep().await;
+        assert_eq!(scene.left().await, (0, 0));
+    }
+}
+
 #[tokio::test]
 async fn a_reservation_that_expires_unpaid_counts_once_and_a_purchase_clears_all() {
     let mut scene = Scene::start().await;
@@ -183,7 +252,6 @@ async fn what_is_old_leaves_redis() {
     assert_eq!(scene.left().await, (0, 0));
 }
 
-/// Neither to give seats back, nor to lose them because the sale ends, is held against a fan.
 /// The order in which a worker looks at what is late decides nothing.
 #[tokio::test]
 async fn an_unpaid_end_that_nobody_has_noticed_keeps_the_earlier_ones() {
@@ -204,6 +272,7 @@ async fn an_unpaid_end_that_nobody_has_noticed_keeps_the_earlier_ones() {
     assert_eq!(scene.hold(3).await, Err(scene.cool_down(until)));
 }
 
+/// To lose seats because the sale ends is not held against a fan.
 #[tokio::test]
 async fn only_deadlines_that_pass_during_the_sale_count() {
     let mut scene = Scene::start().await;

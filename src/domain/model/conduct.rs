@@ -1,11 +1,14 @@
 //! Cool-downs in the model: how a user has held seats in a match.
 
-use super::{Model, UserNumber};
+use super::{ClaimNumber, Model, UserNumber};
 
 /// Holds are counted for this time from the first of them on, in ms.
 const HOLDS_WINDOW_MS: i64 = 600_000;
 /// Unpaid ends are forgotten this time after the last one, in ms.
 const UNPAID_KEPT_MS: i64 = 3_600_000;
+/// Parts count as an unpaid end when they make a whole one. Smaller ones count nothing.
+const WHOLE_PART: i64 = 1_000;
+const LEAST_PART: i64 = 10;
 /// The first cool-down and the longest one, in ms.
 const COOL_DOWN_FIRST_MS: i64 = 60_000;
 const COOL_DOWN_MAX_MS: i64 = 1_800_000;
@@ -24,6 +27,10 @@ pub(super) struct Conduct {
     begun: Vec<i64>,
     /// The deadlines of the claims that ended unpaid, sorted.
     unpaid: Vec<i64>,
+    /// The part of their time, in thousandths, for which claims were held that were given back, and
+    /// the time of the last one.
+    part: i64,
+    part_at: i64,
 }
 
 impl Model {
@@ -49,13 +56,33 @@ impl Model {
         unpaid.sort_unstable();
     }
 
+    /// A claim of which the deadline is known is given back now.
+    pub(super) fn note_given_back(&mut self, number: ClaimNumber) {
+        let claim = &self.claims[number];
+        let (user, fixture, now) = (claim.user, self.match_of_claim(number), self.now);
+        let full = if claim.hold { self.hold_ttl_ms } else { self.payment_ttl_ms };
+        let part = ((now + full - claim.deadline) * WHOLE_PART).div_euclid(full).min(WHOLE_PART);
+        if part < LEAST_PART || self.bounds.cool_down_after == 0 {
+            return;
+        }
+        let conduct = self.conduct(user, fixture);
+        if now >= conduct.part_at + UNPAID_KEPT_MS {
+            conduct.part = 0;
+        }
+        (conduct.part, conduct.part_at) = (conduct.part + part, now);
+        if conduct.part >= WHOLE_PART {
+            conduct.part -= WHOLE_PART;
+            self.note_unpaid(user, fixture, now);
+        }
+    }
+
     pub(super) fn note_purchase(&mut self, user: UserNumber, fixture: usize) {
         *self.conduct(user, fixture) = Conduct::default();
     }
 
     pub(super) fn is_cooling_down(&mut self, user: UserNumber, fixture: usize) -> bool {
         let (now, bounds) = (self.now, self.bounds);
-        let Conduct { begun, unpaid } = self.conduct(user, fixture);
+        let Conduct { begun, unpaid, .. } = self.conduct(user, fixture);
         let holds = bounds.holds_per_ten_minutes;
         let first = begun.first().copied().unwrap_or_default();
         let many = holds > 0 && begun.len() >= holds && now < first + HOLDS_WINDOW_MS;

@@ -288,6 +288,7 @@ impl Model {
             State::Ended(_) => reply("released"),
             State::Hold => {
                 claim.state = State::Ended(EndReason::Released);
+                self.note_given_back(number);
                 reply("released")
             }
             _ => reply("already_reserved"),
@@ -312,6 +313,7 @@ impl Model {
         }
         if claim.seats.len() == 1 {
             claim.state = State::Ended(EndReason::Released);
+            self.note_given_back(number);
         } else {
             claim.seats.retain(|other| *other != seat);
             claim.amount -= cost;
