@@ -226,7 +226,6 @@ impl Checkout {
         failpoint::reached("outcome.after");
         match settled {
             Ok(Settled::Confirmed(Some(outcome))) => {
-                metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
                 match self.is_sale_kept(attempt, outcome).await {
                     true => Ok(Confirmed::Persisted),
                     false => Ok(Confirmed::Sold),
@@ -239,7 +238,6 @@ impl Checkout {
             // The refund is in the journal, and the reconciler tries until the money is back.
             Ok(gone @ (Settled::Pending(_) | Settled::Asked | Settled::Owed)) => {
                 tracing::error!(%payment, ?gone, "the payment came too late: the money goes back");
-                metrics::counter!("grandstand_refunds_owed_total").increment(1);
                 Err(CheckoutError::PaidTooLate)
             }
             Err(error) => {

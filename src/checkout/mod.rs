@@ -5,6 +5,7 @@
 
 pub mod cancel;
 pub mod confirm;
+mod refused;
 pub mod resume;
 pub mod settle;
 mod turns;

@@ -4,6 +4,7 @@
 
 use crate::checkout::cancel::{GivenBack, give_back};
 use crate::checkout::confirm::{Charge, charge};
+use crate::checkout::refused::tell;
 use crate::checkout::settle::has_charged;
 use crate::domain::fact::PaymentStep;
 use crate::domain::ids::SeatId;
@@ -159,8 +160,7 @@ impl Resumption {
         };
         if refund.number == 0 {
             if let Some(code) = refused {
-                tracing::error!(payment = %attempt.payment, code, "money that is owed stays there");
-                metrics::counter!("grandstand_refunds_owed_refused_total").increment(1);
+                tell(&attempt.payment.order_id(), &attempt.payment_key, &code);
                 return Ok(false);
             }
             return self.record_end(attempt, PaymentStep::Refunded, money).await;

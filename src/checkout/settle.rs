@@ -2,6 +2,7 @@
 //! may be approved late, and a sale may be given back in the console of the gateway. If money is
 //! involved, it goes back in full, or the reservation ends.
 
+use crate::checkout::refused::tell;
 use crate::domain::claim::ClaimState;
 use crate::domain::fact::PaymentStep;
 use crate::domain::ids::PaymentId;
@@ -203,8 +204,7 @@ impl Settlement {
                 Verdict::Settled
             }
             CancelOutcome::Refused { code, .. } => {
-                tracing::error!(order, amount, code, "money that belongs to no sale stays there");
-                metrics::counter!("grandstand_refunds_owed_refused_total").increment(1);
+                tell(order, &found.payment_key, &code);
                 Verdict::Later
             }
             CancelOutcome::Unknown { .. } => Verdict::Later,

@@ -113,9 +113,20 @@ impl Engine {
         attempt: &Attempt,
         outcome: PaymentOutcome,
     ) -> Result<Settled, EngineError> {
+        let is_approved = outcome == PaymentOutcome::Approved;
         let command = SeatCommand::SettlePayment { attempt: attempt.clone(), outcome };
         let reply = self.batcher.run(attempt.match_id, command).await?;
         let part: Vec<&str> = reply.split(' ').collect();
+        // A node settles it, or the reconciler.
+        match part[0] {
+            "confirmed" if part.len() > 1 => {
+                metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
+            }
+            "owed" if is_approved => {
+                metrics::counter!("grandstand_refunds_owed_total").increment(1);
+            }
+            _ => {}
+        }
         match part[..] {
             ["confirmed", ref rest @ ..] => {
                 Ok(Settled::Confirmed(rest.first().and_then(|id| id.parse().ok())))
