@@ -113,7 +113,7 @@ async fn hold_and_release(sale: Sale, number: usize, stop: CancellationToken) {
     let (person, matches) = (&sale.people[number], sale.public + 1..sale.fixtures.len());
     let fixture = &sale.fixtures[matches.start + number % matches.len()];
     let rng = Rng::with_seed(number as u64);
-    let mut visit = Visit { person, fixture, gateway: &sale.gateway, rng };
+    let mut visit = Visit { person, fixture, sale: &sale, rng };
     while !stop.is_cancelled() {
         visit.hold_and_release().await;
         tokio::time::sleep(STEADY_PAUSE).await;
@@ -170,7 +170,7 @@ async fn first_purchase_of(
         attempts.tasks.spawn(async move {
             let person = &sale.people[FIRST_PROBE + number % PROBES];
             let (fixture, rng) = (&sale.fixtures[fixture], Rng::with_seed(number as u64));
-            let mut visit = Visit { person, fixture, gateway: &sale.gateway, rng };
+            let mut visit = Visit { person, fixture, sale: &sale, rng };
             if visit.buy_any().await {
                 let _ = sender.send(());
             }

@@ -1,9 +1,10 @@
-//! What people do: buy, walk away, give back, cancel, repeat themselves, and try what they must
-//! not.
+//! What people do: buy, walk away, give back, cancel, repeat themselves. `mischief.rs` has what
+//! they should not do.
 
 use crate::fixture::Fixture;
 use crate::history::{Act, Outcome};
 use crate::person::{Ask, Person};
+use crate::sale::Sale;
 use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,16 +20,19 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Visit<'a> {
     pub(crate) person: &'a Person,
     pub(crate) fixture: &'a Fixture,
-    /// Where the payments of the gateway are made.
-    pub(crate) gateway: &'a str,
+    pub(crate) sale: &'a Sale,
     pub(crate) rng: Rng,
 }
 
 impl Visit<'_> {
     /// One visit from its beginning to its end.
     pub(crate) async fn go(&mut self) {
-        let Some((hold, seats)) = self.hold().await else { return };
-        match self.rng.usize(..12) {
+        if self.rng.usize(..8) == 0 {
+            return self.two_tabs().await;
+        }
+        let count = self.rng.usize(1..=3);
+        let Some((hold, seats)) = self.hold(count).await else { return };
+        match self.rng.usize(..16) {
             0 => {} // walks away: the hold ends by itself
             1 => {
                 self.release(&hold).await;
@@ -40,7 +44,16 @@ impl Visit<'_> {
                 tokio::time::sleep(Duration::from_millis(self.rng.u64(4_000..5_500))).await;
                 self.reserve(&hold).await;
             }
-            choice => self.buy(&hold, &seats, choice).await,
+            12 | 13 => self.change_of_mind(&hold, &seats).await,
+            14 => {
+                self.meddle(&hold).await;
+                self.reserve(&hold).await;
+            }
+            choice => {
+                if let Some(reservation) = self.reserve(&hold).await {
+                    self.buy(&reservation, choice).await;
+                }
+            }
         }
     }
 
@@ -53,11 +66,7 @@ impl Visit<'_> {
         let Some(hold) = hold["holdId"].as_str() else { return false };
         let Some(reservation) = self.reserve(hold).await else { return false };
         let id = reservation["id"].as_str().unwrap_or_default();
-        let body = json!({"reservationId": id, "method": "CARD"});
-        let asked = self.insist(Act::Request, "/api/payments/request", body, id).await;
-        let Outcome::Done(payment) = asked else { return false };
-        let Some(key) = self.pay(&payment, "approve").await else { return false };
-        self.confirm(&payment, &key).await
+        self.pay_and_confirm(id, "approve").await
     }
 
     /// Holds any seat and gives it back.
@@ -69,17 +78,23 @@ impl Visit<'_> {
         }
     }
 
-    fn key(&mut self) -> String {
+    pub(crate) fn key(&mut self) -> String {
         format!("chaos-{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..))
     }
 
-    fn node(&mut self) -> usize {
+    pub(crate) fn node(&mut self) -> usize {
         self.rng.usize(..2)
     }
 
     /// Makes a call. When there is no response, it is repeated with the same key at any node.
     /// Sometimes a person repeats a call that has succeeded.
-    async fn insist(&mut self, act: Act, path: &str, body: Value, about: &str) -> Outcome {
+    pub(crate) async fn insist(
+        &mut self,
+        act: Act,
+        path: &str,
+        body: Value,
+        about: &str,
+    ) -> Outcome {
         let (key, fixture) = (self.key(), self.fixture.id.clone());
         let mut outcome = Outcome::Unknown("not sent".to_owned());
         for _ in 0..TRIES {
@@ -98,9 +113,9 @@ impl Visit<'_> {
         outcome
     }
 
-    async fn hold(&mut self) -> Option<(String, Vec<u32>)> {
+    /// Holds so many seats; the hold, and its seats.
+    pub(crate) async fn hold(&mut self, count: usize) -> Option<(String, Vec<u32>)> {
         let path = format!("/api/matches/{}/holds", self.fixture.id);
-        let count = self.rng.usize(1..=3);
         let body = if self.rng.usize(..4) == 0 {
             json!({"bestAvailable": {"count": count}})
         } else {
@@ -110,21 +125,23 @@ impl Visit<'_> {
             Outcome::Done(data) => {
                 let seats = data["seats"].as_array()?.iter();
                 let seats = seats.filter_map(|seat| u32::try_from(seat["seatId"].as_u64()?).ok());
-                Some((data["holdId"].as_str()?.to_owned(), seats.collect()))
+                let hold = data["holdId"].as_str()?.to_owned();
+                self.sale.show(self.person.number, self.fixture, &hold);
+                Some((hold, seats.collect()))
             }
             _ => None,
         }
     }
 
     /// Neighbours near the front, which everybody wants, or any.
-    fn wish(&mut self, count: usize) -> Vec<u32> {
+    pub(crate) fn wish(&mut self, count: usize) -> Vec<u32> {
         let seats = self.fixture.seats;
         let reach = if self.rng.bool() { seats / 4 } else { seats };
         let first = 1 + self.rng.u32(..reach.saturating_sub(3).max(1));
         (first..).take(count).collect()
     }
 
-    async fn release(&mut self, hold: &str) {
+    pub(crate) async fn release(&mut self, hold: &str) {
         let path = format!("/api/matches/{}/holds/{hold}", self.fixture.id);
         let (node, fixture) = (self.node(), self.fixture.id.clone());
         let ask = Ask {
@@ -136,7 +153,7 @@ impl Visit<'_> {
         self.person.call(node, ask).await;
     }
 
-    async fn reserve(&mut self, hold: &str) -> Option<Value> {
+    pub(crate) async fn reserve(&mut self, hold: &str) -> Option<Value> {
         let body = json!({"matchId": self.fixture.id, "holdId": hold});
         match self.insist(Act::Reserve, "/api/reservations", body, hold).await {
             Outcome::Done(reservation) => Some(reservation),
@@ -144,37 +161,62 @@ impl Visit<'_> {
         }
     }
 
-    async fn buy(&mut self, hold: &str, seats: &[u32], choice: usize) {
-        let Some(reservation) = self.reserve(hold).await else { return };
+    /// Buys what is reserved, or does something else with it.
+    pub(crate) async fn buy(&mut self, reservation: &Value, choice: usize) {
         let Some(id) = reservation["id"].as_str() else { return };
-        if choice == 3 {
-            return; // walks away: the reservation ends by itself
+        let some = json!({"seatIds": [reservation["seats"][0]["seatId"]]});
+        match choice {
+            3 => {} // walks away: the reservation ends by itself
+            4 => {
+                self.pay_and_confirm(id, "decline").await;
+                if self.rng.bool() {
+                    self.pay_and_confirm(id, "approve").await;
+                }
+            }
+            5 | 6 => {
+                if self.pay_and_confirm(id, "approve").await {
+                    self.cancel(id, if choice == 5 { Value::Null } else { some }).await;
+                }
+            }
+            7 => {
+                if self.pay_and_confirm(id, "approve").await {
+                    self.enter(id).await;
+                }
+            }
+            8 => self.pay_twice(id).await,
+            _ => drop(self.pay_and_confirm(id, "approve").await),
         }
-        let body = json!({"reservationId": id, "method": "CARD"});
-        let asked = self.insist(Act::Request, "/api/payments/request", body, id).await;
-        let Outcome::Done(payment) = asked else { return };
-        let confirm = if choice == 4 { "decline" } else { "approve" };
-        let Some(key) = self.pay(&payment, confirm).await else { return };
-        let sold = self.confirm(&payment, &key).await;
-        if sold && choice == 5 {
-            self.cancel(id, Value::Null).await;
-        } else if sold && choice == 6 {
-            self.cancel(id, json!({"seatIds": [seats[0]]})).await;
+    }
+
+    /// Pays for a reservation; whether the seats are sold.
+    async fn pay_and_confirm(&mut self, reservation: &str, confirm: &str) -> bool {
+        let Some(payment) = self.request(reservation).await else { return false };
+        let Some(key) = self.pay(&payment, confirm).await else { return false };
+        self.confirm(&payment, &key).await
+    }
+
+    /// Requests a payment.
+    pub(crate) async fn request(&mut self, reservation: &str) -> Option<Value> {
+        let body = json!({"reservationId": reservation, "method": "CARD"});
+        let path = "/api/payments/request";
+        match self.insist(Act::Request, path, body, reservation).await {
+            Outcome::Done(payment) => Some(payment),
+            _ => None,
         }
     }
 
     /// Pays on the page of the gateway, which no fault reaches; the payment key.
-    async fn pay(&self, payment: &Value, confirm: &str) -> Option<String> {
+    pub(crate) async fn pay(&self, payment: &Value, confirm: &str) -> Option<String> {
         let body = json!({"orderId": payment["orderId"], "amount": payment["amount"],
             "confirm": confirm});
-        let url = format!("{}/_emulator/payments", self.gateway);
+        let url = format!("{}/_emulator/payments", self.sale.gateway);
         let reply = reqwest::Client::new().post(url).json(&body).send().await.ok()?;
         let reply: Value = reply.json().await.ok()?;
         Some(reply["paymentKey"].as_str()?.to_owned())
     }
 
     /// Confirms until the outcome is known; whether the seats are sold.
-    async fn confirm(&mut self, payment: &Value, key: &str) -> bool {
+    pub(crate) async fn confirm(&mut self, payment: &Value, key: &str) -> bool {
         let body = json!({"paymentId": payment["id"], "paymentKey": key,
             "orderId": payment["orderId"], "amount": payment["amount"]});
         let id = payment["id"].as_str().unwrap_or_default().to_owned();
@@ -201,7 +243,7 @@ impl Visit<'_> {
         false
     }
 
-    async fn cancel(&mut self, reservation: &str, body: Value) {
+    pub(crate) async fn cancel(&mut self, reservation: &str, body: Value) {
         let path = format!("/api/reservations/{reservation}/cancel");
         let fixture = self.fixture.id.clone();
         for _ in 0..LOOKS {

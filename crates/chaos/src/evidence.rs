@@ -92,6 +92,8 @@ pub(crate) struct Evidence {
     pub(crate) recovery: Option<Duration>,
     /// The matches with a queue.
     pub(crate) queues: BTreeSet<String>,
+    /// When the sales of some matches ended.
+    pub(crate) closes: HashMap<String, Duration>,
     /// The matches with a price list.
     pub(crate) listed: BTreeSet<String>,
     /// These matches have fees for refunds.
@@ -125,6 +127,8 @@ impl Evidence {
         let queues = sale.fixtures.iter().filter(|fixture| fixture.queue);
         evidence.queues = queues.map(|fixture| fixture.id.clone()).collect();
         let listed = sale.fixtures.iter().filter(|fixture| fixture.listed);
+        let closes = sale.fixtures.iter().filter_map(|it| Some((it.id.clone(), it.closes?)));
+        evidence.closes = closes.collect();
         evidence.fees = sale.fees;
         evidence.listed = listed.map(|fixture| fixture.id.clone()).collect();
         evidence.read_tables(&world.postgres.url()).await?;

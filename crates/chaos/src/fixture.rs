@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Seats of each match: few, so that people want the same ones.
 pub(crate) const SEATS: u32 = 60;
@@ -33,6 +34,8 @@ pub(crate) struct Fixture {
     pub(crate) queue: bool,
     /// It has a price list and a fee for refunds.
     pub(crate) listed: bool,
+    /// When its sale ends, if that is during the run: since the beginning of the history.
+    pub(crate) closes: Option<Duration>,
 }
 
 impl Fixture {

@@ -15,6 +15,14 @@ pub(crate) enum Act {
     Request,
     Confirm,
     Cancel,
+    /// One seat of a hold is given back.
+    ReleaseSeat,
+    /// Tries to give back or to reserve the hold of somebody else, or by way of another match.
+    Meddle,
+    /// Somebody enters with a code of a ticket.
+    Enter,
+    /// A reservation is read.
+    Look,
     /// Joins, looks, or leaves.
     Queue,
     LogIn,
@@ -103,17 +111,24 @@ impl Call {
 /// All calls of a run.
 pub(crate) struct History {
     begun: Instant,
+    begun_at: jiff::Timestamp,
     calls: Mutex<Vec<Call>>,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { begun: Instant::now(), calls: Mutex::default() }
+        let (begun, begun_at) = (Instant::now(), jiff::Timestamp::now());
+        Self { begun, begun_at, calls: Mutex::default() }
     }
 
     /// The time since the beginning of the run.
     pub(crate) fn now(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    /// A time of this history, as the API writes times.
+    pub(crate) fn moment(&self, at: Duration) -> String {
+        (self.begun_at + at).to_string()
     }
 
     pub(crate) fn add(&self, call: Call) {

@@ -55,7 +55,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
         Play::Together => inject(&mut world, &sale, schedule).await?,
     };
     heal_all(&world);
-    let recovery = recovers(&world, &sale).await;
+    let recovery = recovers(&sale).await;
     people_stop.cancel();
     people.await?;
     let verify = settled(&world).await;
@@ -97,13 +97,13 @@ fn start_watchers(sale: &Sale, stop: &CancellationToken) -> (Vec<Shared>, JoinSe
 }
 
 /// The time until somebody who has no seats yet buys a ticket.
-async fn recovers(world: &World, sale: &Sale) -> Option<Duration> {
+async fn recovers(sale: &Sale) -> Option<Duration> {
     let (begun, person) = (Instant::now(), &sale.people[PEOPLE]);
     let mut rng = Rng::with_seed(7);
     while begun.elapsed() < RECOVERY_MAX {
         for fixture in &sale.fixtures[sale.public..] {
             let rng = rng.fork();
-            let mut visit = Visit { person, fixture, gateway: &world.gateway, rng };
+            let mut visit = Visit { person, fixture, sale, rng };
             if visit.buy_any().await {
                 return Some(begun.elapsed());
             }

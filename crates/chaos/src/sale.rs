@@ -1,6 +1,5 @@
 //! The sale of a run, and the people who go there.
 
-use crate::behaviour::Visit;
 use crate::fixture::{Fixture, SEATS, STARTS_AT, plan, prices, queue, refund_fees};
 use crate::history::{Act, History, Outcome};
 use crate::person::{Ask, Person};
@@ -8,13 +7,12 @@ use crate::schedule::PARTITIONS;
 use crate::world::ADMIN;
 use anyhow::{Result, bail};
 use fastrand::Rng;
+use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// People at the same time.
 pub(crate) const PEOPLE: usize = 24;
@@ -23,6 +21,10 @@ pub(crate) const PEOPLE: usize = 24;
 pub(crate) const FIRST_PROBE: usize = PEOPLE + 2;
 /// A new match begins this often, because seats run out.
 const MATCH_INTERVAL: Duration = Duration::from_secs(10);
+/// Some matches end while everybody wants them: this long after they began.
+const CLOSES_WINDOW: Duration = Duration::from_secs(8);
+/// So many of the last holds are known to people who should not know them.
+const SHOWN_MAX: usize = 16;
 
 /// All that clients need.
 #[derive(Clone)]
@@ -37,6 +39,10 @@ pub(crate) struct Sale {
     pub(crate) gateway: String,
     /// The matches with a price list have fees for refunds.
     pub(crate) fees: bool,
+    /// Scans codes at the gates.
+    pub(crate) administrator: Person,
+    /// The last holds: whose, in which match, and which.
+    shown: Arc<Mutex<VecDeque<(usize, String, String)>>>,
 }
 
 impl Sale {
@@ -59,10 +65,12 @@ impl Sale {
         let site = id_of(&create(&administrator, post("/api/admin/sites", plan())).await?);
         let public = 1 + usize::try_from(length.as_secs() / MATCH_INTERVAL.as_secs())?;
         let mut fixtures = Vec::new();
-        for _ in 0..public {
-            let listed = (fixtures.len() % 3 == 0).then_some(fees);
-            let mut fixture = open_match(&administrator, &site, listed).await?;
-            fixture.queue = fixtures.len() % 3 == 1;
+        for number in 0..public {
+            let listed = (number % 3 == 0).then_some(fees);
+            let closes = (number % 6 == 2).then(|| begin_of(number) + CLOSES_WINDOW);
+            let ends_at = closes.map(|closes| history.moment(closes));
+            let mut fixture = open_match(&administrator, &site, listed, ends_at).await?;
+            (fixture.queue, fixture.closes) = (number % 3 == 1, closes);
             if fixture.queue {
                 let path = format!("/api/admin/matches/{}/queue", fixture.id);
                 let ask = Ask { method: Method::PUT, ..Ask::post(Act::Admin, &path, queue()) };
@@ -70,7 +78,7 @@ impl Sale {
             }
             fixtures.push(fixture);
         }
-        fixtures.push(open_match(&administrator, &site, None).await?);
+        fixtures.push(open_match(&administrator, &site, None, None).await?);
         if more > 0 {
             fixtures.extend(one_in_each_partition(&administrator, &site).await?);
         }
@@ -83,18 +91,8 @@ impl Sale {
             people.push(person);
         }
         let (fixtures, people) = (Arc::new(fixtures), Arc::new(people));
-        Ok(Self { fixtures, public, people, history, doors, gateway, fees })
-    }
-
-    /// Lets people buy until they are stopped, and waits until all have ended their visits.
-    pub(crate) async fn play(&self, seed: u64, stop: &CancellationToken) {
-        let mut crowd = JoinSet::new();
-        for number in 0..PEOPLE {
-            let (sale, stop) = (self.clone(), stop.clone());
-            let rng = Rng::with_seed(seed.wrapping_mul(1_000).wrapping_add(number as u64));
-            crowd.spawn(async move { sale.person(number, rng, &stop).await });
-        }
-        while crowd.join_next().await.is_some() {}
+        let shown = Arc::default();
+        Ok(Self { fixtures, public, people, history, doors, gateway, fees, administrator, shown })
     }
 
     /// The match that everybody wants at this time.
@@ -111,35 +109,46 @@ impl Sale {
         open.find(|fixture| !fixture.queue).unwrap_or(&self.fixtures[0])
     }
 
-    async fn person(&self, number: usize, mut rng: Rng, stop: &CancellationToken) {
-        let mut person = self.people[number].clone();
-        while !stop.is_cancelled() {
-            let any = rng.usize(..self.public);
-            let fixture = if rng.usize(..5) == 0 { &self.fixtures[any] } else { self.current() };
-            let mut visit =
-                Visit { person: &person, fixture, gateway: &self.gateway, rng: rng.fork() };
-            // Some try without a pass.
-            if !fixture.queue || number.is_multiple_of(6) || visit.wait_in_line().await {
-                visit.go().await;
-            }
-            if self.lost_session(&person) {
-                person.log_in(rng.usize(..2)).await;
-            }
-            tokio::time::sleep(Duration::from_millis(rng.u64(20..300))).await;
+    /// Others see this hold, as on a screen in a train.
+    pub(crate) fn show(&self, person: usize, fixture: &Fixture, hold: &str) {
+        let mut shown = self.shown.lock();
+        shown.push_back((person, fixture.id.clone(), hold.to_owned()));
+        if shown.len() > SHOWN_MAX {
+            shown.pop_front();
         }
     }
 
-    /// Whether the last call of this person was refused because of the token.
-    fn lost_session(&self, person: &Person) -> bool {
-        let last = self.history.last_of(person.number);
-        matches!(last, Some(Outcome::Refused(401, _)))
+    /// The match and the id of a hold of somebody else.
+    pub(crate) fn hold_of_another(&self, person: usize, rng: &mut Rng) -> Option<(String, String)> {
+        let shown = self.shown.lock();
+        let others = shown.iter().filter(|(owner, ..)| *owner != person);
+        let others: Vec<_> = others.collect();
+        let (_, fixture, hold) = rng.choice(others)?;
+        Some((fixture.clone(), hold.clone()))
+    }
+
+    /// Another match of the same partition.
+    pub(crate) fn neighbour(&self, fixture: &Fixture) -> Option<&Fixture> {
+        let partition = fixture.partition().ok()?;
+        let mut all = self.fixtures.iter();
+        all.find(|other| other.id != fixture.id && other.partition().ok() == Some(partition))
     }
 }
 
+/// When the match with this number begins.
+fn begin_of(number: usize) -> Duration {
+    MATCH_INTERVAL * u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// `listed`: with a price list, and whether with fees for refunds.
-async fn open_match(administrator: &Person, site: &str, listed: Option<bool>) -> Result<Fixture> {
+async fn open_match(
+    administrator: &Person,
+    site: &str,
+    listed: Option<bool>,
+    ends_at: Option<String>,
+) -> Result<Fixture> {
     let mut body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
-        "startsAt": STARTS_AT});
+        "startsAt": STARTS_AT, "saleClosesAt": ends_at});
     if listed == Some(true) {
         body["refundFees"] = refund_fees();
     }
@@ -151,14 +160,14 @@ async fn open_match(administrator: &Person, site: &str, listed: Option<bool>) ->
         create(administrator, ask).await?;
     }
     create(administrator, post(&format!("/api/admin/matches/{id}/open"), Value::Null)).await?;
-    Ok(Fixture { id, seats: SEATS, queue: false, listed })
+    Ok(Fixture { id, seats: SEATS, queue: false, listed, closes: None })
 }
 
 /// Opens matches until each partition has one.
 async fn one_in_each_partition(administrator: &Person, site: &str) -> Result<Vec<Fixture>> {
     let mut found: BTreeMap<u16, Fixture> = BTreeMap::new();
     while found.len() < PARTITIONS.into() {
-        let fixture = open_match(administrator, site, None).await?;
+        let fixture = open_match(administrator, site, None, None).await?;
         found.insert(fixture.partition()?, fixture);
     }
     Ok(found.into_values().collect())

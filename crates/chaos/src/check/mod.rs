@@ -2,6 +2,8 @@
 //! invariant in docs/RELIABILITY.md.
 
 mod confirmed;
+mod ends;
+mod gate;
 mod health;
 mod holds;
 mod maps;
@@ -35,10 +37,12 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 8] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 10] = [
         confirmed::check,
         money::check,
         holds::check,
+        ends::check,
+        gate::check,
         queue::check,
         reasons::check,
         repeats::check,

@@ -11,6 +11,7 @@ const CALL_MAX: Duration = Duration::from_millis(16_500);
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = same_key(evidence);
+    found.extend(refused_before(evidence));
     found.extend(evidence.calls.iter().filter_map(form));
     found.extend(evidence.calls.iter().filter(|call| hangs(evidence, call)).map(|call| {
         Violation::new(27, format!("a request took longer than a node allows: {}", call.line()))
@@ -38,6 +39,32 @@ fn same_key(evidence: &Evidence) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// A hold that was refused is refused again under its key.
+fn refused_before(evidence: &Evidence) -> Vec<Violation> {
+    let bound = ["SEAT_TAKEN", "SEAT_LIMIT"];
+    let mut first: HashMap<(usize, &str), &Call> = HashMap::new();
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Hold && !call.key.is_empty()) {
+        if matches!(&call.outcome, Outcome::Refused(409, code) if bound.contains(&&**code)) {
+            let earlier = first.entry((call.person, &call.key)).or_insert(call);
+            *earlier = if call.ended < earlier.ended { call } else { earlier };
+        }
+    }
+    let broken = |call: &&Call| {
+        let earlier = first.get(&(call.person, &*call.key)).filter(|_| call.done().is_some())?;
+        let later = call.begun > earlier.ended;
+        let forgot = Evidence::happened(&evidence.forgets, earlier.begun, call.ended);
+        let what =
+            format!("a key that was refused had success:\n{}\n{}", earlier.line(), call.line());
+        (later && !forgot).then(|| Violation::new(15, what).about(&call.fixture, &call.seats()))
+    };
+    evidence
+        .calls
+        .iter()
+        .filter(|call| call.act == Act::Hold)
+        .filter_map(|call| broken(&call))
+        .collect()
 }
 
 /// Each refusal is a problem document with a code, and 500 is none.
@@ -75,6 +102,18 @@ mod tests {
         evidence.calls.push(again);
         assert_eq!(check(&evidence)[0].invariant, 15);
         evidence.forgets.push(window(1_000, 1_500));
+        assert_eq!(check(&evidence), vec![]);
+    }
+
+    #[test]
+    fn a_refusal_that_becomes_a_success_is_found() {
+        let taken = Outcome::Refused(409, "SEAT_TAKEN".to_owned());
+        let mut evidence = fair();
+        evidence.calls.push(Call { outcome: taken, ..held(1, "h9", &[5]) });
+        let again = later(held(1, "h9", &[5]), 1_000);
+        evidence.calls.push(Call { key: held(1, "h9", &[5]).key, ..again });
+        assert_eq!(check(&evidence)[0].invariant, 15);
+        evidence.forgets.push(window(500, 600));
         assert_eq!(check(&evidence), vec![]);
     }
 

@@ -1,0 +1,153 @@
+//! Holds end when they were promised to end, once, and can do nothing afterwards (invariants 9, 10
+//! and 12).
+
+use super::Violation;
+use super::holds::{FirstTries, Held, helds};
+use crate::evidence::Evidence;
+use crate::history::{Act, Call, Outcome};
+use crate::world::HOLD_MS;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Until a hold or reservation that nobody touched is gone from the map, after its deadline.
+const LATE_MAX: Duration = Duration::from_secs(2);
+/// The clock of a partition may be behind by this.
+const CLOSE_LATE_MAX: Duration = Duration::from_millis(500);
+/// A hold may end earlier than promised by this: a clock that was behind catches up.
+const EARLY_MAX: Duration = Duration::from_millis(200);
+/// The codes of a hold that is not there any more.
+const GONE: [&str; 2] = ["HOLD_EXPIRED", "HOLD_NOT_FOUND"];
+const HOLD_TTL: Duration = Duration::from_millis(HOLD_MS);
+
+pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
+    let tries = FirstTries::of(evidence);
+    stale(evidence, &tries, &helds(evidence, &tries))
+}
+
+/// A hold that was given back or has ended can do nothing more, and none becomes two reservations.
+fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec<Violation> {
+    let by_id: HashMap<&str, &Held<'_>> = helds.iter().map(|held| (held.id, held)).collect();
+    let mut released: HashMap<&str, Duration> = HashMap::new();
+    for call in &evidence.calls {
+        if call.act == Act::Release && matches!(call.outcome, Outcome::Done(_)) {
+            released.insert(&call.about, call.ended);
+        }
+    }
+    let mut found = Vec::new();
+    let mut complain = |invariant: u8, held: &Held<'_>, what: &str| {
+        let what = format!("{}: {what}", held.id);
+        found.push(Violation::new(invariant, what).about(held.fixture, &held.seats));
+    };
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Reserve) {
+        let (Some(held), Some(_)) = (by_id.get(&*call.about), call.done()) else { continue };
+        if released.get(&*call.about).is_some_and(|released| *released < call.begun) {
+            complain(9, held, "was reserved after it had been given back");
+        }
+        let first = tries.first(call);
+        let troubled = Evidence::happened(&evidence.deadlines, held.asked, call.ended);
+        if first > held.from + HOLD_TTL + LATE_MAX && !troubled {
+            complain(10, held, "was reserved after its end");
+        }
+        if after_the_sale(evidence, call, first) {
+            complain(10, held, "was reserved after the sale had ended");
+        }
+    }
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Reserve) {
+        let gone = matches!(&call.outcome, Outcome::Refused(_, code) if GONE.contains(&&**code));
+        let held = by_id.get(&*call.about).filter(|held| gone && ended_early(evidence, held, call));
+        if let Some(held) = held {
+            complain(10, held, "was gone before its end");
+        }
+    }
+    for call in evidence.calls.iter().filter(|call| call.act == Act::Hold) {
+        let Some(id) = call.done().and_then(|data| data["holdId"].as_str()) else { continue };
+        let held = by_id.get(id).filter(|_| after_the_sale(evidence, call, tries.first(call)));
+        if let Some(held) = held {
+            complain(10, held, "was made after the sale had ended");
+        }
+    }
+    for held in helds {
+        let mut ids = held.reservations.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > 1 {
+            complain(12, held, &format!("became several reservations: {ids:?}"));
+        }
+    }
+    found
+}
+
+/// Whether this refusal came when the hold must have been there still.
+fn ended_early(evidence: &Evidence, held: &Held<'_>, call: &Call) -> bool {
+    let troubled = Evidence::happened(&evidence.forgets, held.asked, call.ended)
+        || Evidence::happened(&evidence.deadlines, held.asked, call.ended);
+    let given_back = held.released < Duration::MAX || !held.given_back.is_empty();
+    // A hold ends with the sale of its match, and when it becomes a reservation.
+    let may_end = evidence.closes.contains_key(held.fixture) || !held.reservations.is_empty();
+    call.ended + EARLY_MAX < held.asked + HOLD_TTL && !troubled && !given_back && !may_end
+}
+
+/// Whether the first request was sent when the sale of its match had ended.
+fn after_the_sale(evidence: &Evidence, call: &Call, first: Duration) -> bool {
+    let Some(closes) = evidence.closes.get(&call.fixture) else { return false };
+    // A server that has lost its clock runs after another one for minutes.
+    let troubled = Evidence::happened(&evidence.forgets, Duration::ZERO, call.ended)
+        || Evidence::happened(&evidence.deadlines, Duration::ZERO, call.ended);
+    first > *closes + CLOSE_LATE_MAX && !troubled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::samples::{call, done, fair, held, later, window};
+    use serde_json::json;
+
+    fn invariants(evidence: &Evidence) -> Vec<u8> {
+        check(evidence).into_iter().map(|violation| violation.invariant).collect()
+    }
+
+    #[test]
+    fn a_hold_that_is_gone_too_early_is_found() {
+        let refused = |ms| {
+            let outcome = Outcome::Refused(409, "HOLD_EXPIRED".to_owned());
+            Call { outcome, ..later(call(Act::Reserve, 1, "h2"), ms) }
+        };
+        for (ms, wanted) in [(1_000, &[10][..]), (HOLD_MS - 100, &[])] {
+            let mut evidence = fair();
+            evidence.calls.extend([held(1, "h2", &[3]), refused(ms)]);
+            assert_eq!(invariants(&evidence), wanted);
+            evidence.calls.push(later(done(call(Act::Release, 1, "h2"), json!(null)), 500));
+            assert_eq!(invariants(&evidence), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn a_hold_after_the_end_of_the_sale_is_found() {
+        let mut evidence = fair();
+        evidence.closes.insert("m".to_owned(), Duration::from_secs(2));
+        evidence.calls.push(later(held(1, "h2", &[3]), 1_900));
+        assert_eq!(invariants(&evidence), [0; 0]);
+        let reserve = done(call(Act::Reserve, 1, "h2"), json!({"id": "r9"}));
+        evidence.calls.push(later(reserve, 2_600));
+        evidence.calls.push(later(held(2, "h3", &[5]), 2_600));
+        assert_eq!(invariants(&evidence), [10, 10]);
+        evidence.deadlines.push(window(0, 10));
+        assert_eq!(invariants(&evidence), [0; 0]);
+    }
+
+    #[test]
+    fn a_hold_that_lives_after_its_end_is_found() {
+        let reserve = |at| later(done(call(Act::Reserve, 1, "h2"), json!({"id": "r9"})), at);
+        let mut evidence = fair();
+        evidence.calls.push(held(1, "h2", &[3]));
+        evidence.calls.push(later(done(call(Act::Release, 1, "h2"), json!(null)), 500));
+        evidence.calls.push(reserve(900));
+        assert_eq!(invariants(&evidence), [9]);
+        let mut evidence = fair();
+        evidence.calls.push(held(1, "h2", &[3]));
+        evidence.calls.push(reserve(9_000));
+        assert_eq!(invariants(&evidence), [10]);
+        evidence.calls.push(later(done(call(Act::Reserve, 1, "h2"), json!({"id": "r8"})), 800));
+        assert_eq!(invariants(&evidence), [10, 12]);
+    }
+}
