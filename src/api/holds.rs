@@ -276,7 +276,7 @@ pub async fn release(
     responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::NotYours, ErrorCode::HoldNotFound, ErrorCode::AlreadyReserved,
-        ErrorCode::AmountMismatch, ErrorCode::UnitIncomplete, ErrorCode::AccessibleOnly]))))]
+        ErrorCode::PriceChanged, ErrorCode::UnitIncomplete, ErrorCode::AccessibleOnly]))))]
 pub async fn release_seat(
     State(services): State<Arc<Services>>,
     user: User,

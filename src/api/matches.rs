@@ -86,6 +86,10 @@ pub struct MatchPage {
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     status: Option<MatchStatus>,
+    /// Only matches that start then or later.
+    from: Option<jiff::Timestamp>,
+    /// Only matches that start before.
+    to: Option<jiff::Timestamp>,
     /// The `nextCursor` of the page before.
     #[param(pattern = "^-?[0-9]{1,21}_[A-Za-z0-9_-]{21}[AQgw]$")]
     cursor: Option<String>,
@@ -117,6 +121,8 @@ pub async fn list(
     let mut found = list.iter().filter(|fixture| {
         viewer.sees(fixture)
             && query.status.is_none_or(|status| status == fixture.status)
+            && query.from.is_none_or(|from| from <= fixture.starts_at)
+            && query.to.is_none_or(|to| fixture.starts_at < to)
             && after.is_none_or(|after| after < order(fixture.starts_at, fixture.id))
     });
     let (matches, counted) = MatchView::list(&services, found.by_ref().take(limit)).await;

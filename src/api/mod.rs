@@ -8,6 +8,7 @@ pub mod alternatives;
 pub mod auth;
 pub mod best;
 pub mod challenge;
+pub mod changes;
 pub mod check_in_codes;
 pub mod choice;
 pub mod clock;
@@ -21,6 +22,7 @@ mod hashing;
 pub mod health;
 pub mod hints;
 pub mod holds;
+pub mod if_match;
 pub mod known_match;
 pub mod layers;
 pub mod limits;
@@ -204,6 +206,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(admin::plan_import::import))
         .routes(routes!(admin::matches::create, admin::matches::list))
         .routes(routes!(admin::matches::replace, admin::matches::delete))
+        .routes(routes!(admin::match_change::change))
         .routes(routes!(admin::prices::replace))
         .routes(routes!(admin::sale::announce))
         .routes(routes!(admin::sale::open))

@@ -8,7 +8,7 @@ use crate::api::choice::{
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
-    Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path,
+    Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path, Query,
 };
 use crate::api::views::ReservationView;
 use crate::domain::bill::Bill;
@@ -24,10 +24,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-/// The most reservations of PostgreSQL in a list.
-const LISTED_MAX: i64 = 200;
+/// The most reservations in a page, and the number without `limit`.
+const LISTED_MAX: u16 = 200;
+/// Later than all reservations, in ms: the year 9999.
+const END_OF_TIME_MS: i64 = 253_402_300_799_000;
 
 /// What to reserve. It is read in the place of `ReserveChoice`, so that an error names the field.
 #[derive(Deserialize)]
@@ -91,6 +93,9 @@ pub struct ReserveSeats {
 #[serde(rename_all = "camelCase")]
 pub struct ReservationList {
     reservations: Vec<ReservationView>,
+    /// The `cursor` of the next page, which is older; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
     /// False while PostgreSQL is away: then only open reservations are listed.
     history: bool,
     /// False while a part of Redis does not reply: then its open reservations are not listed.
@@ -147,14 +152,46 @@ pub async fn create(
     Ok(Created(ReservationView::at(now_ms, &services, &reservation)))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReservationQuery {
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^[0-9]{1,15}_[A-Za-z0-9_-]{21}[AQgw]$")]
+    cursor: Option<String>,
+    /// 1 to 200, default 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+}
+
+/// What a page is older than: a time in ms, and for equal times an id.
+type Before = (i64, ReservationId);
+
+fn parse_cursor(text: &str) -> Option<Before> {
+    let (ms, id) = text.split_once('_')?;
+    let digits = ms.len() <= 15 && ms.bytes().all(|byte| byte.is_ascii_digit());
+    Some((ms.parse().ok().filter(|_| digits)?, ReservationId::from_key(id)?))
+}
+
 /// My reservations, open and bought, the newest first.
 #[utoipa::path(get, path = "/api/reservations",
-    operation_id = "listReservations", tag = "reservations", security(("token" = [])),
-    responses((status = 200, body = Envelope<ReservationList>)))]
+    operation_id = "listReservations", tag = "reservations", params(ReservationQuery),
+    security(("token" = [])), responses((status = 200, body = Envelope<ReservationList>)))]
 pub async fn list(
     State(services): State<Arc<Services>>,
     user: User,
+    Query(query): Query<ReservationQuery>,
 ) -> ApiResult<Okay<ReservationList>> {
+    let limit = query.limit.unwrap_or(LISTED_MAX);
+    if !(1..=LISTED_MAX).contains(&limit) {
+        return Err(ApiError::field("limit", "must be 1 to 200"));
+    }
+    let before = query
+        .cursor
+        .as_deref()
+        .map_or(Some((END_OF_TIME_MS, ReservationId(uuid::Uuid::max()))), parse_cursor);
+    let before = before
+        .ok_or_else(|| ApiError::field("cursor", "must be the nextCursor of an earlier page"))?;
     let reads = services.engine.partitions().map(async |partition| {
         // Without the clock no reservation is known to be late, so none is hidden.
         let now = services.engine.now_ms(partition).await.ok();
@@ -170,22 +207,28 @@ pub async fn list(
         clocks.extend(now.map(|now| (partition, now)));
         found.extend(claims);
     }
+    let place = |reservation: &Reservation| (reservation.created_at, reservation.id);
     found.retain(|reservation| reservation.status != ReservationStatus::Expired);
+    found.retain(|reservation| place(reservation) < before);
     let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
-    let kept = services.store.reservations_of(user.id, LISTED_MAX).await;
+    let kept = services.store.reservations_of(user.id, before, i64::from(limit) + 1).await;
     let history = kept.is_ok();
     if let Err(error) = &kept {
         tracing::warn!(user = %user.id, %error, "the history of a user can't be read");
     }
     found.extend(kept.unwrap_or_default().into_iter().filter(|kept| !known.contains(&kept.id)));
-    found.sort_by_key(|reservation| std::cmp::Reverse((reservation.created_at, reservation.id)));
+    found.sort_by_key(|reservation| std::cmp::Reverse(place(reservation)));
+    let more = found.len() > usize::from(limit);
+    found.truncate(limit.into());
+    let last = found.last().filter(|_| more).map(place);
+    let next_cursor = last.map(|(ms, id)| format!("{ms}_{}", id.key()));
     let view = |reservation: &Reservation| {
         // Without the clock nothing is said about a refund.
         let now_ms = clocks.get(&reservation.id.partition()).copied().unwrap_or(i64::MAX);
         ReservationView::at(now_ms, &services, reservation)
     };
     let reservations = found.iter().map(view).collect();
-    Ok(Okay(ReservationList { reservations, history, open }))
+    Ok(Okay(ReservationList { reservations, next_cursor, history, open }))
 }
 
 /// One reservation of mine, with what its seats are entered with.

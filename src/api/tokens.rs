@@ -28,8 +28,8 @@ const TOKENS_CACHED_MAX: usize = 100_000;
 /// the longest life of any token (12 hours), whatever the settings are now or were before.
 const REMEMBERED_PERIOD: Duration = Duration::from_secs(86_400);
 
-/// What a token says. It does not say the e-mail, because anybody can read a token who sees it, such
-/// as a log or another program on the way. It has no id of its own, because sessions are ended, and
+/// What a token says. It does not say the e-mail, because anybody can read a token who sees it,
+/// such as another program on the way. It has no id of its own, because sessions are ended, and
 /// never single tokens.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {

@@ -58,16 +58,23 @@ const WRITE: &str = "
         bill = case excluded.bill when '' then reservations.bill else excluded.bill end";
 
 impl Store {
-    /// Up to `count` reservations of a user, newest first.
+    /// Up to `count` reservations of a user that are older than `before` (in ms, and for equal
+    /// times by id), newest first.
     pub async fn reservations_of(
         &self,
         user: UserId,
+        before: (i64, ReservationId),
         count: i64,
     ) -> Result<Vec<Reservation>, StoreError> {
         let connection = self.connection().await?;
-        let text = format!("{SELECT} where r.user_id = $1 order by r.created_at desc limit $2");
+        let text = format!(
+            "{SELECT} where r.user_id = $1
+                and (r.created_at, r.id) < (to_timestamp($2::float8 / 1000.0), $3)
+            order by r.created_at desc, r.id desc limit $4"
+        );
         let statement = connection.prepare_cached(&text).await?;
-        let rows = connection.query(&statement, &[&user.0, &count]).await?;
+        let (ms, id) = before;
+        let rows = connection.query(&statement, &[&user.0, &(ms as f64), &id.0, &count]).await?;
         rows.iter().map(from_row).collect()
     }
 

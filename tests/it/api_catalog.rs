@@ -134,6 +134,18 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
         let ids: HashSet<String> = seen.iter().map(|(_, id)| id.clone()).collect();
         assert_eq!((seen.len(), &ids), (made.len(), &made), "limit {limit}");
     }
+    // From a moment, until another one.
+    let (from, to) = ("2030-05-02T05:00:00.000002Z", "2030-05-04T05:00:00Z");
+    let page = guest.get(&format!("/api/matches?from={from}&to={to}")).await.expect(200);
+    let starts: Vec<&str> = page["matches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fixture| fixture["startsAt"].as_str().unwrap())
+        .collect();
+    assert_eq!(starts.len(), 5, "{starts:?}");
+    assert!(starts.iter().all(|at| (&from[..26] <= &at[..26]) && *at < to), "{starts:?}");
+    guest.get("/api/matches?from=tomorrow").await.refused(400, "VALIDATION");
     node.finish().await;
 }
 

@@ -22,6 +22,7 @@ mod api_users;
 #[cfg(target_os = "linux")]
 mod balancer;
 mod challenge;
+mod changes;
 mod chaos;
 mod check_ins;
 mod clock;
@@ -86,6 +87,7 @@ mod outage_redis;
 mod outside;
 mod oversell;
 mod own_account;
+mod own_reservations;
 mod page;
 mod plan_command;
 mod price_lists;

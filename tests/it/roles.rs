@@ -35,6 +35,7 @@ const ROUTES: &[(&str, Rule)] = &[
     ("GET /api/admin/matches", READERS),
     ("POST /api/admin/matches", MANAGERS),
     ("PUT /api/admin/matches/{match}", MANAGERS),
+    ("PATCH /api/admin/matches/{match}", MANAGERS),
     ("DELETE /api/admin/matches/{match}", MANAGERS),
     ("PUT /api/admin/matches/{match}/prices", MANAGERS),
     ("POST /api/admin/matches/{match}/announce", MANAGERS),

@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::admin::sites::partition_for;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::if_match::IfMatch;
 use crate::api::matches::MatchView;
 use crate::api::staff::{Manager, Reader, Staff, has_site, refuse_other_site};
 use crate::api::trail::match_state;
@@ -31,36 +32,55 @@ const CHANGE_TRIES_MAX: usize = 8;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MatchInput {
     #[schema(value_type = uuid::Uuid)]
-    site_id: SiteId,
+    pub(super) site_id: SiteId,
     /// 1 to 100 characters, none of them a control character; spaces around it are removed.
     #[schema(schema_with = team)]
-    home_team: String,
+    pub(super) home_team: String,
     /// As `homeTeam`.
     #[schema(schema_with = team)]
-    away_team: String,
-    starts_at: jiff::Timestamp,
+    pub(super) away_team: String,
+    pub(super) starts_at: jiff::Timestamp,
     /// When the match opens by itself once it is announced. Without it, an administrator opens it.
-    sale_opens_at: Option<jiff::Timestamp>,
+    pub(super) sale_opens_at: Option<jiff::Timestamp>,
     /// When the sale ends by itself; default: when the match starts.
-    sale_closes_at: Option<jiff::Timestamp>,
+    pub(super) sale_closes_at: Option<jiff::Timestamp>,
     /// Until when buyers may give tickets back; default: until the match starts.
-    refundable_until: Option<jiff::Timestamp>,
+    pub(super) refundable_until: Option<jiff::Timestamp>,
     /// What giving them back costs, by the time, in order. Each row counts before its `until`, and
     /// the last one must reach the end of refunds. Without rows it costs nothing. A sale keeps the
     /// terms that it was made under, and a buyer has the better ones when they change.
     #[serde(default)]
     #[schema(max_items = 10)]
-    refund_fees: Vec<RefundFee>,
+    pub(super) refund_fees: Vec<RefundFee>,
     /// Whether a user may have only one hold or unpaid reservation of the match at a time; default
     /// false.
     #[serde(default)]
-    one_hold_per_user: bool,
+    pub(super) one_hold_per_user: bool,
     /// Whether only users whose e-mail is verified may hold seats; default false.
     #[serde(default)]
-    holds_need_verified_email: bool,
+    pub(super) holds_need_verified_email: bool,
     /// Whether a choice by hand is refused when it would leave a single seat alone; default false.
     #[serde(default)]
-    orphan_rule: bool,
+    pub(super) orphan_rule: bool,
+}
+
+impl MatchInput {
+    /// What an administrator would give for this match.
+    pub(super) fn of(fixture: &Match) -> Self {
+        Self {
+            site_id: fixture.site_id,
+            home_team: fixture.home_team.clone(),
+            away_team: fixture.away_team.clone(),
+            starts_at: fixture.starts_at,
+            sale_opens_at: fixture.sale_opens_at,
+            sale_closes_at: fixture.sale_closes_at,
+            refundable_until: fixture.refundable_until,
+            refund_fees: fixture.refund_fees.clone(),
+            one_hold_per_user: fixture.one_hold_per_user,
+            holds_need_verified_email: fixture.holds_need_verified_email,
+            orphan_rule: fixture.orphan_rule,
+        }
+    }
 }
 
 /// A name that is not only spaces.
@@ -143,33 +163,42 @@ pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -
     Okay(MatchList { matches, counted })
 }
 
-/// Changes a match. A field that is left out gets its default. The site can only be changed while
-/// the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
+/// Changes a match. A field that is left out gets its default; PATCH changes single fields. With
+/// `If-Match`, the match must have the version that you have read. The site can only be changed
+/// while the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
 #[utoipa::path(put, path = "/api/admin/matches/{match}",
     operation_id = "replaceMatch", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = MatchInput, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
+    request_body = MatchInput, security(("token" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
+        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile,
+        ErrorCode::VersionMismatch]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,
     Path(id): Path<MatchId>,
+    seen: IfMatch,
     input: Input<MatchInput>,
 ) -> ApiResult<Okay<MatchView>> {
     refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
-    retried(|| replace_once(&services, &user, id, (&stadium, &input.value))).await
+    retried(|| async {
+        let old = read(&services, id).await?;
+        seen.check(old.version)?;
+        store(&services, &user, old, (&stadium, &input.value)).await
+    })
+    .await
 }
 
-async fn replace_once(
+/// Stores a match as it is given.
+pub(super) async fn store(
     services: &Services,
     user: &Staff,
-    id: MatchId,
+    old: Match,
     (stadium, given): (&str, &MatchInput),
 ) -> ApiResult<Okay<MatchView>> {
-    let old = read(services, id).await?;
-    let before = match_state(&old);
+    let (id, before) = (old.id, match_state(&old));
     if old.status != MatchStatus::Draft && old.site_id != given.site_id {
         return Err(on_sale("Its site can't be changed any more."));
     }
@@ -201,19 +230,27 @@ async fn replace_once(
 /// Deletes a DRAFT match.
 #[utoipa::path(delete, path = "/api/admin/matches/{match}",
     operation_id = "deleteMatch", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 204)),
-    extensions(("x-codes" = json!([ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
+    params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
+    security(("token" = [])), responses((status = 204)),
+    extensions(("x-codes" = json!([
+        ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,
     Path(id): Path<MatchId>,
+    seen: IfMatch,
 ) -> ApiResult<NoContent> {
-    retried(|| delete_once(&services, &user, id)).await
+    retried(|| delete_once(&services, &user, id, seen)).await
 }
 
-async fn delete_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<NoContent> {
+async fn delete_once(
+    services: &Services,
+    user: &Staff,
+    id: MatchId,
+    seen: IfMatch,
+) -> ApiResult<NoContent> {
     let fixture = read(services, id).await?;
+    seen.check(fixture.version)?;
     if fixture.status != MatchStatus::Draft {
         return Err(on_sale("Close it instead."));
     }
@@ -264,7 +301,7 @@ pub async fn changed(services: &Services, id: MatchId) -> ApiResult<MatchView> {
 }
 
 /// Refuses wrong fields. Returns the name of the stadium.
-fn check(services: &Services, input: &MatchInput) -> ApiResult<String> {
+pub(super) fn check(services: &Services, input: &MatchInput) -> ApiResult<String> {
     let hidden = |letter: char| letter.is_control() || is_invisible(letter);
     // Two invisible characters are allowed, because they join emoji.
     let joins_emoji = |letter: char| matches!(letter, '\u{200d}' | '\u{fe0f}');

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod check_ins;
+pub mod match_change;
 pub mod matches;
 pub mod plan_import;
 pub mod prices;

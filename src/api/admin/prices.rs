@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::admin::matches::read;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, Okay, Path};
+use crate::api::if_match::IfMatch;
 use crate::api::prices::PricesView;
 use crate::api::staff::Manager;
 use crate::api::trail::match_state;
@@ -35,20 +36,24 @@ pub struct PricesInput {
 }
 
 /// Sets the price list of a match. Later holds cost what it says. What is held, reserved or sold
-/// keeps its price.
+/// keeps its price. With `If-Match`, the match must have the version that you have read.
 #[utoipa::path(put, path = "/api/admin/matches/{match}/prices",
     operation_id = "replacePrices", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = PricesInput, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
+    request_body = PricesInput, security(("token" = [])),
     responses((status = 200, body = Envelope<PricesView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SiteNotFound, ErrorCode::ChangedMeanwhile, ErrorCode::MatchArchived]))))]
+        ErrorCode::SiteNotFound, ErrorCode::ChangedMeanwhile, ErrorCode::MatchArchived,
+        ErrorCode::VersionMismatch]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,
     Path(id): Path<MatchId>,
+    seen: IfMatch,
     input: Input<PricesInput>,
 ) -> ApiResult<Okay<PricesView>> {
     let old = read(&services, id).await?;
+    seen.check(old.version)?;
     if old.archived {
         return Err(ErrorCode::MatchArchived.into());
     }

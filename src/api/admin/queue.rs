@@ -3,8 +3,10 @@
 use crate::api::Services;
 use crate::api::admin::matches::{read, retried};
 use crate::api::admin::sale::change;
+use crate::api::changes::{given, present};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::if_match::IfMatch;
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
 use crate::api::staff::{Manager, Reader, Seller, Staff};
@@ -18,7 +20,7 @@ use crate::engine::operation::Operation;
 use crate::engine::queue::PlaceVerb;
 use crate::live::line::LineView;
 use axum::extract::State;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -56,18 +58,6 @@ pub struct QueueChange {
     #[serde(deserialize_with = "present")]
     paused: Option<bool>,
     challenge: Option<bool>,
-}
-
-/// Distinguishes null from a field that is left out.
-fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<jiff::Timestamp>>, D::Error> {
-    Option::deserialize(value).map(Some)
-}
-
-/// Refuses null, which says nothing about a setting that must have a value.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    value: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 impl QueueChange {
@@ -131,13 +121,15 @@ pub struct AdmitDone {
 /// When the waiting room is switched off, everybody may hold seats at once, and its line ends.
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
     operation_id = "setQueue", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = QueueSettings, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
+    request_body = QueueSettings, security(("token" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
-    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
+    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn set_queue(
     State(services): State<Arc<Services>>,
     Manager(manager): Manager,
     Path(id): Path<MatchId>,
+    seen: IfMatch,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
     if input.value.enabled.is_none() {
@@ -146,6 +138,7 @@ pub async fn set_queue(
     let given = &input.value;
     retried(|| async {
         let fixture = read(&services, id).await?;
+        seen.check(fixture.version)?;
         let queue = given.applied(QueueSettings::default());
         store(&services, &manager, fixture, queue).await
     })
@@ -155,18 +148,21 @@ pub async fn set_queue(
 /// Changes some settings of the waiting room, and leaves the others as they are.
 #[utoipa::path(patch, path = "/api/admin/matches/{match}/queue",
     operation_id = "changeQueue", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = QueueChange, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
+    request_body = QueueChange, security(("token" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
-    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile]))))]
+    extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn change_queue(
     State(services): State<Arc<Services>>,
     Manager(manager): Manager,
     Path(id): Path<MatchId>,
+    seen: IfMatch,
     input: Input<QueueChange>,
 ) -> ApiResult<Okay<MatchView>> {
     let given = &input.value;
     retried(|| async {
         let fixture = read(&services, id).await?;
+        seen.check(fixture.version)?;
         let queue = given.applied(fixture.queue.clone());
         store(&services, &manager, fixture, queue).await
     })

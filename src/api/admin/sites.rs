@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::if_match::IfMatch;
 use crate::api::staff::{Admin, Manager, Reader, has_site};
 use crate::api::trail::site_state;
 use crate::domain::catalog::{MatchStatus, Site};
@@ -76,21 +77,27 @@ pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -
     Okay(SiteList { sites })
 }
 
-/// Replaces the plan of a site that no match on sale uses.
+/// Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the
+/// version that you have read.
 #[utoipa::path(put, path = "/api/admin/sites/{site}",
     operation_id = "replaceSite", tag = "administration",
-    params(("site" = uuid::Uuid, Path)), request_body = SitePlan, security(("token" = [])),
+    params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)),
+    request_body = SitePlan, security(("token" = [])),
     responses((status = 200, body = Envelope<SiteSummary>)),
-    extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,
     Path(id): Path<SiteId>,
+    seen: IfMatch,
     key: IdempotencyKey,
     input: Input<SitePlan>,
 ) -> ApiResult<Okay<SiteSummary>> {
     check(&input.value).await?;
     let old = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    seen.check(old.version)?;
     refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&user.id.key(), "replace site", &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
@@ -113,15 +120,18 @@ pub async fn replace(
 /// Deletes a site that no match uses.
 #[utoipa::path(delete, path = "/api/admin/sites/{site}",
     operation_id = "deleteSite", tag = "administration",
-    params(("site" = uuid::Uuid, Path)), security(("token" = [])),
-    responses((status = 204)),
-    extensions(("x-codes" = json!([ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile]))))]
+    params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
+    security(("token" = [])), responses((status = 204)),
+    extensions(("x-codes" = json!([
+        ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
     Admin(admin): Admin,
     Path(id): Path<SiteId>,
+    seen: IfMatch,
 ) -> ApiResult<NoContent> {
     let site = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    seen.check(site.version)?;
     refuse_in_use(&services, id, |_| true).await?;
     let entry = admin.act(Act::SiteDeleted, site_target(id));
     let operation = Operation::default();

@@ -218,6 +218,10 @@ codes! {
     MatchAlreadyOpen = 409: "The match is on sale already.",
     /// The match is long over: there is no seat map, no cancellation, no opening.
     MatchArchived = 410: "This match is over, and its sale is closed for good.",
+    /// The document has another version than `If-Match` says.
+    VersionMismatch = 412:
+        "It has changed since you have read it. Read it again, and see whether your change still \
+         fits.",
     /// The body is above the limit.
     TooLarge = 413: "The body is too large.",
     /// The body is not `application/json`.

@@ -28,12 +28,17 @@ export function newKey(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-export async function fetchMatches(): Promise<Match[]> {
+/** How long a match is listed after its start. */
+const LISTED_MS = 86_400_000;
+
+/** The matches that begin after `now` (in ms), or began less than a day before. */
+export async function fetchMatches(now: number): Promise<Match[]> {
   const matches: Match[] = [];
+  const from = new Date(now - LISTED_MS).toISOString();
   let cursor: string | null | undefined;
   do {
-    const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : '';
-    const page = await request<MatchPage>(`/api/matches${query}`);
+    const next = cursor ? `&cursor=${encodeURIComponent(cursor)}` : '';
+    const page = await request<MatchPage>(`/api/matches?limit=100&from=${from}${next}`);
     matches.push(...page.matches);
     cursor = page.nextCursor;
   } while (cursor);
@@ -87,8 +92,30 @@ export const createReservation = (matchId: string, seatIds: number[], key: strin
     key,
   });
 
-export const fetchReservations = () =>
-  requestAsUser<{ reservations: Reservation[]; history: boolean; open: boolean }>('/api/reservations');
+/** All reservations, the newest first. */
+export async function fetchReservations(): Promise<ReservationList> {
+  const list: ReservationList = { reservations: [], history: true, open: true };
+  let cursor: string | null | undefined;
+  do {
+    const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : '';
+    const page = await requestAsUser<ReservationPage>(`/api/reservations${query}`);
+    list.reservations.push(...page.reservations);
+    list.history &&= page.history;
+    list.open &&= page.open;
+    cursor = page.nextCursor;
+  } while (cursor);
+  return list;
+}
+
+interface ReservationList {
+  reservations: Reservation[];
+  history: boolean;
+  open: boolean;
+}
+
+interface ReservationPage extends ReservationList {
+  nextCursor?: string | null;
+}
 
 export const fetchReservation = (id: string) =>
   requestAsUser<Booking>(`/api/reservations/${id}`);

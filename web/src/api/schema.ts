@@ -92,8 +92,9 @@ export interface paths {
         };
         get?: never;
         /**
-         * Changes a match. A field that is left out gets its default. The site can only be changed while
-         *     the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
+         * Changes a match. A field that is left out gets its default; PATCH changes single fields. With
+         *     `If-Match`, the match must have the version that you have read. The site can only be changed
+         *     while the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
          */
         put: operations["replaceMatch"];
         post?: never;
@@ -101,7 +102,11 @@ export interface paths {
         delete: operations["deleteMatch"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Changes some fields of a match, and leaves the others as they are. With `If-Match`, the match
+         *     must have the version that you have read. The site can only be changed while the match is DRAFT.
+         */
+        patch: operations["changeMatch"];
         trace?: never;
     };
     "/api/admin/matches/{match}/announce": {
@@ -205,7 +210,7 @@ export interface paths {
         get?: never;
         /**
          * Sets the price list of a match. Later holds cost what it says. What is held, reserved or sold
-         *     keeps its price.
+         *     keeps its price. With `If-Match`, the match must have the version that you have read.
          */
         put: operations["replacePrices"];
         post?: never;
@@ -379,7 +384,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Replaces the plan of a site that no match on sale uses. */
+        /**
+         * Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the
+         *     version that you have read.
+         */
         put: operations["replaceSite"];
         post?: never;
         /** Deletes a site that no match uses. */
@@ -1861,6 +1869,8 @@ export interface components {
             data: {
                 /** @description False while PostgreSQL is away: then only open reservations are listed. */
                 history: boolean;
+                /** @description The `cursor` of the next page, which is older; null on the last page. */
+                nextCursor: string | null;
                 /** @description False while a part of Redis does not reply: then its open reservations are not listed. */
                 open: boolean;
                 reservations: components["schemas"]["ReservationView"][];
@@ -2048,7 +2058,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "VERSION_MISMATCH" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -2248,6 +2258,46 @@ export interface components {
             size: number;
             /** @description 1 to 100 characters. */
             text: components["schemas"]["Name"];
+        };
+        /** @description Fields of a match; those that are left out stay as they are. Null: the default. */
+        MatchChange: {
+            /** @default null */
+            awayTeam?: string | null;
+            /** @default null */
+            holdsNeedVerifiedEmail?: boolean | null;
+            /** @default null */
+            homeTeam?: string | null;
+            /** @default null */
+            oneHoldPerUser?: boolean | null;
+            /** @default null */
+            orphanRule?: boolean | null;
+            /** @default null */
+            refundFees?: components["schemas"]["RefundFee"][] | null;
+            /**
+             * Format: date-time
+             * @default null
+             */
+            refundableUntil?: string | null;
+            /**
+             * Format: date-time
+             * @default null
+             */
+            saleClosesAt?: string | null;
+            /**
+             * Format: date-time
+             * @default null
+             */
+            saleOpensAt?: string | null;
+            /**
+             * Format: uuid
+             * @default null
+             */
+            siteId?: string | null;
+            /**
+             * Format: date-time
+             * @default null
+             */
+            startsAt?: string | null;
         };
         /** @description A match as an administrator gives it. */
         MatchInput: {
@@ -2829,6 +2879,8 @@ export interface components {
         ReservationList: {
             /** @description False while PostgreSQL is away: then only open reservations are listed. */
             history: boolean;
+            /** @description The `cursor` of the next page, which is older; null on the last page. */
+            nextCursor: string | null;
             /** @description False while a part of Redis does not reply: then its open reservations are not listed. */
             open: boolean;
             reservations: components["schemas"]["ReservationView"][];
@@ -3439,6 +3491,7 @@ export type LineView = components['schemas']['LineView'];
 export type LogInInput = components['schemas']['LogInInput'];
 export type LogOutInput = components['schemas']['LogOutInput'];
 export type MapText = components['schemas']['MapText'];
+export type MatchChange = components['schemas']['MatchChange'];
 export type MatchInput = components['schemas']['MatchInput'];
 export type MatchList = components['schemas']['MatchList'];
 export type MatchNow = components['schemas']['MatchNow'];
@@ -4068,7 +4121,9 @@ export interface operations {
     replaceMatch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+            };
             path: {
                 match: string;
             };
@@ -4145,6 +4200,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_LARGE`: The body is above the limit. */
             413: {
                 headers: {
@@ -4204,7 +4268,9 @@ export interface operations {
     deleteMatch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+            };
             path: {
                 match: string;
             };
@@ -4262,6 +4328,162 @@ export interface operations {
              *     - `MATCH_ON_SALE`: The match is not a draft any more.
              */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string;
+            };
+            path: {
+                match: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatchChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_MatchView"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
+             *     - `SITE_NOT_FOUND`: There is no such site.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             *     - `MATCH_ON_SALE`: The match is not a draft any more.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4937,7 +5159,9 @@ export interface operations {
     replacePrices: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5013,6 +5237,15 @@ export interface operations {
             };
             /** @description - `MATCH_ARCHIVED`: The match is long over: there is no seat map, no cancellation, no opening. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5184,7 +5417,9 @@ export interface operations {
     setQueue: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5255,6 +5490,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_LARGE`: The body is above the limit. */
             413: {
                 headers: {
@@ -5314,7 +5558,9 @@ export interface operations {
     changeQueue: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5378,6 +5624,15 @@ export interface operations {
             };
             /** @description - `CHANGED_MEANWHILE`: Somebody else changed the document. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6641,7 +6896,11 @@ export interface operations {
     replaceSite: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+                /** @description The same key and body give the first response again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 site: string;
             };
@@ -6704,10 +6963,20 @@ export interface operations {
                 };
             };
             /**
-             * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             * @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
+             *     - `CHANGED_MEANWHILE`: Somebody else changed the document.
              *     - `SITE_IN_USE`: A match that is not DRAFT uses the site, or, for deleting, any match.
              */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6726,6 +6995,15 @@ export interface operations {
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `IDEMPOTENCY_KEY_REUSED`: The `Idempotency-Key` was used with another body. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6774,7 +7052,9 @@ export interface operations {
     deleteSite: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "If-Match"?: string;
+            };
             path: {
                 site: string;
             };
@@ -6839,6 +7119,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `VERSION_MISMATCH`: The document has another version than `If-Match` says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
@@ -6881,6 +7170,10 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["MatchStatus"];
+                /** @description Only matches that start then or later. */
+                from?: string;
+                /** @description Only matches that start before. */
+                to?: string;
                 /** @description The `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description 1 to 100, default 50. */
@@ -7217,17 +7510,9 @@ export interface operations {
              * @description - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
              *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
              *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
+             *     - `PRICE_CHANGED`: The seats were held at other prices than this node has; they stay held.
              */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description - `AMOUNT_MISMATCH`: Order or amount is not that of the payment; nothing was charged. */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9164,7 +9449,12 @@ export interface operations {
     };
     listReservations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, default 200. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9180,6 +9470,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_ReservationList"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
@@ -11488,7 +11787,7 @@ type ReadonlyArray<T> = [
 export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "CHECKED_IN", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED"];
 export const pathsApiAdminSitesImportPostParametersQueryFromValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/sites/import"]["post"]["parameters"]["query"]["from"]> = ["pretix", "csv", "seatsio"];
 export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "VERSION_MISMATCH", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];

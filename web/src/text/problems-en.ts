@@ -69,6 +69,7 @@ export const sentences: Sentences = {
     IDEMPOTENCY_KEY_IN_USE: `Your first request is still in progress. ${SOON}`,
     EMAIL_TAKEN: 'There is already an account with this e-mail. Please log in.',
     QUEUE_OFF: 'This match has no waiting room now. You can choose seats directly.',
+    VERSION_MISMATCH: 'This has changed since it was read. Please reload the page.',
     CHANGED_MEANWHILE: 'This has changed in the meantime. Please reload the page.',
     SITE_IN_USE: 'A match uses this stadium, so it can’t change.',
     MATCH_ON_SALE: 'This match is announced or on sale, so it can’t change.',

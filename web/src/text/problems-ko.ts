@@ -68,6 +68,7 @@ export const sentences: Sentences = {
     IDEMPOTENCY_KEY_IN_USE: `처음 요청을 아직 처리하고 있습니다. ${SOON}`,
     EMAIL_TAKEN: '이미 가입된 이메일입니다. 로그인해 주세요.',
     QUEUE_OFF: '지금은 이 경기에 대기실이 없습니다. 바로 좌석을 고를 수 있습니다.',
+    VERSION_MISMATCH: '읽은 뒤에 내용이 바뀌었습니다. 화면을 새로 고쳐 주세요.',
     CHANGED_MEANWHILE: '그사이에 내용이 바뀌었습니다. 화면을 새로 고쳐 주세요.',
     SITE_IN_USE: '이 경기장을 쓰는 경기가 있어서 바꿀 수 없습니다.',
     MATCH_ON_SALE: '이미 공개되었거나 판매를 시작한 경기라서 바꿀 수 없습니다.',

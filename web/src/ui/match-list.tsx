@@ -12,7 +12,7 @@ const ORDER = { OPEN: 0, ANNOUNCED: 1, DRAFT: 2, CLOSED: 3 } as const;
 
 export function MatchList() {
   const t = text.value;
-  const { data, error, reload } = useLoaded(fetchMatches);
+  const { data, error, reload } = useLoaded(() => fetchMatches(serverNow()));
   // Loads again, because seats are sold and sales open and close while people read the list.
   useAgain(reload);
   // An old list is better than none, if the page says that it is old.

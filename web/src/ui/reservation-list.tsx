@@ -1,4 +1,4 @@
-import { fetchMatches, fetchReservations } from '../api/endpoints';
+import { fetchMatch, fetchReservations } from '../api/endpoints';
 import { sessionKnown, user } from '../api/session';
 import type { Match, Reservation } from '../api/types';
 import { askLogIn } from '../state/log-in';
@@ -28,11 +28,22 @@ export function ReservationList() {
   );
 }
 
+const known = new Map<string, Match>();
+
+/** A match, which hardly ever changes after its sale; nothing if it can't be read now. */
+async function matchOnce(id: string): Promise<Match | undefined> {
+  const match = known.get(id) ?? (await fetchMatch(id).catch(() => undefined));
+  if (match) known.set(id, match);
+  return match;
+}
+
 function Mine() {
   const t = text.value;
   const { data, error, reload } = useLoaded(async () => {
-    const [mine, matches] = await Promise.all([fetchReservations(), fetchMatches()]);
-    return { ...mine, matches: new Map(matches.map((match) => [match.id, match])) };
+    const mine = await fetchReservations();
+    const ids = [...new Set(mine.reservations.map((reservation) => reservation.matchId))];
+    const matches = await Promise.all(ids.map(matchOnce));
+    return { ...mine, matches: new Map(ids.map((id, place) => [id, matches[place]])) };
   });
   useAgain(reload);
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
