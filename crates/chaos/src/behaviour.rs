@@ -40,11 +40,14 @@ impl Visit<'_> {
                 self.reserve(&hold).await;
             }
             2 => {
-                // A hold that has ended can't be reserved any more.
-                tokio::time::sleep(Duration::from_millis(self.rng.u64(4_000..5_500))).await;
+                // A hold that has ended can't be reserved any more, and doesn't count any more.
+                let late = self.rng.u64(4_000..5_500);
+                tokio::time::sleep(Duration::from_millis(late)).await;
                 self.reserve(&hold).await;
+                self.hold(3).await;
             }
             12 | 13 => self.change_of_mind(&hold, &seats).await,
+            15 => self.reserve_two_holds(&hold, &seats).await,
             14 => {
                 self.meddle(&hold).await;
                 self.reserve(&hold).await;

@@ -54,7 +54,7 @@ pub(crate) struct Call {
     pub(crate) key: String,
     /// What was sent.
     pub(crate) sent: Value,
-    /// The id in its path: a hold, a reservation or a payment.
+    /// The id in its path: a hold, a reservation or a payment; or two holds with `+` between them.
     pub(crate) about: String,
     /// Since the beginning of the run.
     pub(crate) begun: Duration,

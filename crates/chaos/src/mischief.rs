@@ -63,6 +63,18 @@ impl Visit<'_> {
         }
     }
 
+    /// Holds one more seat, and buys the seats of both holds together.
+    pub(crate) async fn reserve_two_holds(&mut self, first: &str, seats: &[u32]) {
+        let Some((second, more)) = self.hold(1).await else { return };
+        let (all, both) = ([seats, &more].concat(), format!("{first}+{second}"));
+        let body = json!({"matchId": self.fixture.id, "seatIds": all});
+        let reserved = self.insist(Act::Reserve, "/api/reservations", body, &both).await;
+        if let Outcome::Done(reservation) = reserved {
+            let choice = self.rng.usize(5..10);
+            self.buy(&reservation, choice).await;
+        }
+    }
+
     async fn release_seat(&mut self, hold: &str, seat: u32) {
         let fixture = self.fixture.id.clone();
         let path = format!("/api/matches/{fixture}/allocation/seats/{seat}/release");

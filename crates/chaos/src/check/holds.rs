@@ -69,8 +69,9 @@ pub(super) fn helds<'a>(evidence: &'a Evidence, tries: &FirstTries<'_>) -> Vec<H
         held.asked = held.asked.min(call.begun);
         held.to = held.to.min(tries.first(call) + HOLD_TTL);
     }
-    for call in &evidence.calls {
-        let Some(held) = by_id.get_mut(&*call.about) else { continue };
+    let abouts = |call: &'a Call| call.about.split('+').map(move |about| (call, about));
+    for (call, about) in evidence.calls.iter().flat_map(abouts) {
+        let Some(held) = by_id.get_mut(about) else { continue };
         match call.act {
             Act::Reserve => {
                 if let Some(id) = call.done().and_then(|data| data["id"].as_str()) {

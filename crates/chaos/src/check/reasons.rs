@@ -137,8 +137,10 @@ impl<'a> Ends<'a> {
                         Some(id) if !paid.contains(id) => call.ended + PAYMENT_TTL,
                         _ => Duration::MAX,
                     };
-                    let last = ends.reserved.entry(about).or_insert(until);
-                    *last = until.max(*last);
+                    for hold in about.split('+') {
+                        let last = ends.reserved.entry(hold).or_insert(until);
+                        *last = until.max(*last);
+                    }
                 }
                 _ => {}
             }
