@@ -35,6 +35,7 @@ test: ## Run everything that must pass: format, lints, tests, features, scripts,
 	@$(stage) format $(CARGO) fmt --all --check
 	@$(stage) lint $(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(stage) supply scripts/supply check
+	@$(MAKE) --no-print-directory sbom
 	@$(stage) tests env RUST_TEST_THREADS=$(test_threads) $(CARGO) test --locked --no-fail-fast
 	@$(stage) breaker $(MAKE) --no-print-directory breaker ARGS="--seeds 1,2,3 --seconds 15"
 	@$(stage) scripts scripts/setup_test
@@ -64,6 +65,7 @@ sbom: ## Write the bill of materials (CycloneDX) to target/sbom.json
 advisories: ## Look for known weaknesses of dependencies; needs the network and cargo-deny
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny@0.20.2
 	@$(CARGO) deny check advisories
+	@cd web && npm audit --package-lock-only
 
 breaker: ## Break a private installation at random, and check each promise (ARGS="--seeds 1..20")
 	@scripts/setup run
