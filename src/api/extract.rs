@@ -7,7 +7,9 @@ use crate::api::outgoing::Full;
 use crate::domain::plan::PLAN_BYTES_MAX;
 use crate::engine::operation::Operation;
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::path::ErrorKind as PathKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -345,9 +347,34 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        let axum::extract::Path(value) =
-            found.map_err(|error| ApiError::field("path", plain(&error.body_text())))?;
-        Ok(Self(value))
+        let error = match found {
+            Ok(axum::extract::Path(value)) => return Ok(Self(value)),
+            Err(error) => error,
+        };
+        let all = RawPathParams::from_request_parts(parts, state).await;
+        let names = all.iter().flatten().map(|(name, _)| name.to_owned()).collect();
+        Err(ApiError::field(&wrong_parameter(&error, names), plain(&error.body_text())))
+    }
+}
+
+/// The name of the parameter of the path that can't be read.
+fn wrong_parameter(error: &PathRejection, mut names: Vec<String>) -> String {
+    let kind = match error {
+        PathRejection::FailedToDeserializePathParams(error) => Some(error.kind()),
+        _ => None,
+    };
+    let place = match kind {
+        Some(PathKind::ParseErrorAtIndex { index, .. }) => Some(*index),
+        Some(
+            PathKind::ParseErrorAtKey { key, .. }
+            | PathKind::DeserializeError { key, .. }
+            | PathKind::InvalidUtf8InPathParam { key },
+        ) => names.iter().position(|name| name == key),
+        _ => (names.len() == 1).then_some(0),
+    };
+    match place.filter(|place| *place < names.len()) {
+        Some(place) => names.swap_remove(place),
+        None => "path".to_owned(),
     }
 }
 

@@ -66,7 +66,7 @@ impl Routes {
         let response = match admitted {
             Err(error) => error.into_response(),
             Ok(()) => {
-                let handled = self.handle(request);
+                let handled = self.handle(request, &id, &route.path);
                 let response = if kind.names_request() {
                     let (user, route) = (id_of_user.map(tracing::field::display), &route.path);
                     let span = tracing::info_span!("request", request_id = id, route, user);
@@ -116,14 +116,14 @@ impl Routes {
         response
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, request: Request, id: &str, route: &str) -> Response {
         let handled = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         match tokio::time::timeout(REQUEST_TIMEOUT, handled).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
             Err(_) => {
-                tracing::warn!(timeout = ?REQUEST_TIMEOUT, "a request was given up");
+                tracing::warn!(route, request_id = id, "a request was given up after 15 s");
                 ErrorCode::Timeout.into_response()
             }
         }

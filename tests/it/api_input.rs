@@ -206,13 +206,17 @@ async fn a_malformed_id_or_parameter_is_refused_by_name() {
             assert!([400, 404].contains(&answer.status), "{path}: {}", answer.body);
             let code = answer.body["code"].as_str().unwrap().to_owned();
             answer.clone().refused(answer.status, &code);
+            assert!(answer.status == 404 || fields(&answer.body) == ["match"], "{}", answer.body);
         }
-        fan.get(&format!("/api/reservations/{id}")).await.refused(400, "VALIDATION");
-        fan.get(&format!("/api/payments/{id}")).await.refused(400, "VALIDATION");
+        for (path, name) in [("reservations", "reservation"), ("payments", "payment")] {
+            let wrong = fan.get(&format!("/api/{path}/{id}")).await.refused(400, "VALIDATION");
+            assert_eq!(fields(&wrong), [name], "{id}");
+        }
     }
     for block in ["x", "-1", "1.5", "99999999999"] {
         let path = fixture.path(&format!("/blocks/{block}/seats"));
-        guest.get(&path).await.refused(400, "VALIDATION");
+        let wrong = guest.get(&path).await.refused(400, "VALIDATION");
+        assert_eq!(fields(&wrong), ["block"]);
     }
     let queries = [
         ("limit=0", "limit"),
