@@ -1,5 +1,6 @@
--- Holds and reservations that their user gives back. Who does that just before each deadline has
--- the seats for as long as somebody who lets them end, so the time counts for which they were held.
+-- Holds and reservations that end before their deadline. Who gives seats back just before it, or
+-- reserves them then and cancels, has them for as long as somebody who lets them end. So the time
+-- counts for which they were held. A purchase clears it.
 
 -- The parts of their time for which claims were held count as an unpaid end when they make a whole
 -- one. A smaller part of a single claim than the least one counts nothing, because most changes of
@@ -26,14 +27,20 @@ local function part_end(batch, match, user, part)
     unpaid_add(entry, batch.now)
   end
   conduct_put(batch, match.id, user, entry, others)
-  due_at(batch, whole(batch.now + UNPAID_KEPT_MS), user)
+  -- In whole minutes, so that somebody who gives back often has one entry for many.
+  local old_at = batch.now + UNPAID_KEPT_MS
+  due_at(batch, whole(math.ceil(old_at / 60000) * 60000), user)
+end
+
+-- Counts the time for which a claim was held that ends now.
+local function count_part(batch, match, claim)
+  if batch.cool_after == 0 or match.status ~= MATCH.OPEN then return end
+  local part = part_of(batch, match, claim)
+  if part >= LEAST_PART then part_end(batch, match, claim.user, part) end
 end
 
 -- Ends a hold or a reservation that its user gives back.
 local function give_back(batch, match, claim, reason)
-  if batch.cool_after > 0 and match.status == MATCH.OPEN then
-    local part = part_of(batch, match, claim)
-    if part >= LEAST_PART then part_end(batch, match, claim.user, part) end
-  end
+  count_part(batch, match, claim)
   end_claim(batch, match, claim, reason)
 end

@@ -96,7 +96,9 @@ commands.cancel = function(batch, match, command)
   end
   if choice.seats ~= claim.seats then return 'not_cancellable PENDING' end
   -- all checked: write
-  give_back(batch, match, claim, ENDED.CANCELLED)
+  -- What an organiser cancels is not held against the fan.
+  local finish = batch.arguments.right[command] == 'fan' and give_back or end_claim
+  finish(batch, match, claim, ENDED.CANCELLED)
   return 'cancelled'
 end
 

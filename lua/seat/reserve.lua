@@ -22,6 +22,7 @@ commands.reserve = function(batch, match, command)
   if not hold then return reply end
   -- all checked: write
   local seats = split(hold.seats)
+  count_part(batch, match, hold)
   end_claim_keep_seats(batch, match, hold, ENDED.RESERVED, #seats)
   batch.seats_moved = batch.seats_moved + #seats
   return 'reserved '
@@ -73,6 +74,7 @@ end
 local function shrink_holds(batch, match, holds)
   for hold, remaining in pairs(holds) do
     if remaining.seats == '' then
+      count_part(batch, match, hold)
       end_claim_keep_seats(batch, match, hold, ENDED.RESERVED, seat_count(hold.seats))
     else
       shrink_claim(batch, hold, remaining.seats)

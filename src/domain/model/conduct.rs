@@ -56,7 +56,7 @@ impl Model {
         unpaid.sort_unstable();
     }
 
-    /// A claim of which the deadline is known is given back now.
+    /// A hold or a reservation is given back now, or a hold is reserved.
     pub(super) fn note_given_back(&mut self, number: ClaimNumber) {
         let claim = &self.claims[number];
         let (user, fixture, now) = (claim.user, self.match_of_claim(number), self.now);

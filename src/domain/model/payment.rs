@@ -157,7 +157,9 @@ impl Model {
             State::Pending if !all => reply("not_cancellable"),
             State::Pending => {
                 self.claims[number].state = State::Ended(EndReason::Cancelled);
-                self.note_given_back(number);
+                if right == Right::Fan {
+                    self.note_given_back(number);
+                }
                 reply("cancelled")
             }
             _ if remains::differs(wanted, self.remains_of(number, &chosen)) => reply("changed"),

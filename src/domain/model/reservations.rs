@@ -67,6 +67,7 @@ impl Model {
             hold.amount -= cost;
             if hold.seats.len() == 1 {
                 hold.state = State::Ended(EndReason::Reserved);
+                self.note_given_back(number);
             } else {
                 hold.seats.retain(|other| other != seat);
             }
