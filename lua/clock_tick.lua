@@ -5,6 +5,8 @@
 -- ARGV[3]  correction of a jump that this script has reported, in ms
 -- ARGV[4]  greatest difference in ms that is no jump
 -- Replies: not_loaded other jumped ticked
+-- `ticked` has the time without the floor: after a jump the clock may stand at its floor, and a
+-- worker that took the floor for the time would keep it ahead by that for minutes.
 -- Cost: O(1)
 local clock = clock_read(KEYS[1])
 if not clock.layout then return { 'not_loaded', 0 } end
@@ -20,7 +22,7 @@ elseif math.abs(time + correction - expected) > tonumber(ARGV[4]) then
 end
 -- Most calls only compare. One write a second is enough to stay within CLOCK_RUNS_MS.
 local went = clock.time - (clock.ticked or 0)
-if correction == 0 and went >= 0 and went < 1000 then return { 'ticked', seen } end
+if correction == 0 and went >= 0 and went < 1000 then return { 'ticked', time } end
 -- all checked: write
 -- The rest of an earlier correction shrinks by a hundredth of the time that passes, because TIME is
 -- right in the end. No hold of five minutes becomes shorter by more than three seconds in this way.
@@ -32,4 +34,4 @@ if correction == 0 and clock.ticked then
 end
 redis.call('HSET', KEYS[1], 'clock_time', string.format('%d', clock.time),
   'clock_shift', string.format('%d', shift), 'clock_floor', string.format('%d', seen))
-return { 'ticked', math.max(seen, clock.time + shift) }
+return { 'ticked', clock.time + shift }

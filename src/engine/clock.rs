@@ -15,14 +15,15 @@ pub struct ClockReading {
     pub now_ms: i64,
     /// The time at its last tick, in ms; 0 before the first one.
     pub ticked_ms: i64,
-    /// Whether TIME can have run evenly since that tick.
+    /// Whether TIME can have run evenly since that tick, and the clock does not stand.
     pub sound: bool,
 }
 
 /// What has become of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
-    /// The clock has moved on, to this time in ms.
+    /// The clock has moved on, to this time in ms. After a jump the time that is shown may be
+    /// later, until the clock has caught up with it.
     Ticked(i64),
     /// TIME is this many ms ahead of the expected time (behind it when negative). Nothing has
     /// changed.
