@@ -67,7 +67,7 @@ impl Sale {
         let mut fixtures = Vec::new();
         for number in 0..public {
             let listed = (number % 3 == 0).then_some(fees);
-            let closes = (number % 6 == 2).then(|| begin_of(number) + CLOSES_WINDOW);
+            let closes = (number % 6 == 1).then(|| begin_of(number) + CLOSES_WINDOW);
             let ends_at = closes.map(|closes| history.moment(closes));
             let mut fixture = open_match(&administrator, &site, listed, ends_at).await?;
             (fixture.queue, fixture.closes) = (number % 3 == 1, closes);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) type Seen = BTreeMap<&'static str, usize>;
 
 /// States that must be seen in each set of runs.
-pub(crate) const WANTED: [&str; 14] = [
+pub(crate) const WANTED: [&str; 17] = [
     "a call without a response",
     "a confirmation without an outcome",
     "a hold that ended by itself",
@@ -24,6 +24,9 @@ pub(crate) const WANTED: [&str; 14] = [
     "a seat that somebody else had",
     "a person who waited in line",
     "a hold without a pass",
+    "a seat that was entered",
+    "somebody inside who wanted the money back",
+    "a call after the end of the sale",
 ];
 
 /// Counts the dangerous states of a run.
@@ -36,6 +39,7 @@ pub(crate) fn seen(evidence: &Evidence) -> Seen {
             (Outcome::Accepted(_), Act::Confirm) => "a confirmation without an outcome",
             (Outcome::Refused(_, code), _) => of_code(code),
             (Outcome::Done(_), Act::Cancel) => "a refund",
+            (Outcome::Done(_), Act::Enter) => "a seat that was entered",
             (Outcome::Done(place), Act::Queue) if place["state"] == "WAITING" => {
                 "a person who waited in line"
             }
@@ -67,6 +71,8 @@ fn of_code(code: &str) -> &'static str {
         "PAYMENT_DECLINED" => "a declined payment",
         "SEAT_TAKEN" => "a seat that somebody else had",
         "PASS_REQUIRED" => "a hold without a pass",
+        "REFUND_CLOSED" => "somebody inside who wanted the money back",
+        "MATCH_NOT_OPEN" => "a call after the end of the sale",
         "SEAT_SOLD" => "a second sale that PostgreSQL stopped",
         "NOT_LOADED" => "a partition that was not loaded",
         "SEAT_LIMIT" => "a person who wanted too many seats",

@@ -60,13 +60,13 @@ pub(super) fn helds<'a>(evidence: &'a Evidence, tries: &FirstTries<'_>) -> Vec<H
             seats: call.seats(),
             from: call.ended,
             to: call.begun + HOLD_TTL,
-            asked: call.begun,
+            asked: tries.first(call),
             released: Duration::MAX,
             given_back: vec![],
             reservations: vec![],
         });
         held.from = held.from.min(call.ended);
-        held.asked = held.asked.min(call.begun);
+        held.asked = held.asked.min(tries.first(call));
         held.to = held.to.min(tries.first(call) + HOLD_TTL);
     }
     let abouts = |call: &'a Call| call.about.split('+').map(move |about| (call, about));
