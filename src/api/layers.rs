@@ -69,7 +69,7 @@ impl Routes {
                 let handled = self.handle(request, &id, &route.path);
                 let response = if kind.names_request() {
                     let (user, route) = (id_of_user.map(tracing::field::display), &route.path);
-                    let span = tracing::info_span!("request", request_id = id, route, user);
+                    let span = tracing::error_span!("request", request_id = id, route, user);
                     handled.instrument(span).await
                 } else {
                     handled.await

@@ -1,6 +1,8 @@
+import { signal } from '@preact/signals';
 import { fetchMatch, fetchReservations } from '../api/endpoints';
 import { sessionKnown, user } from '../api/session';
 import type { Match, Reservation } from '../api/types';
+import { serverNow } from '../live/clock';
 import { askLogIn } from '../state/log-in';
 import { text } from '../text';
 import { matchDay, matchTime, reservationNumber } from '../text/format';
@@ -28,27 +30,30 @@ export function ReservationList() {
   );
 }
 
-const known = new Map<string, Match>();
+/** Matches of reservations, which are read one after the other, because there may be many. */
+const known = signal(new Map<string, Match>());
 
-/** A match, which hardly ever changes after its sale; nothing if it can't be read now. */
-async function matchOnce(id: string): Promise<Match | undefined> {
-  const match = known.get(id) ?? (await fetchMatch(id).catch(() => undefined));
-  if (match) known.set(id, match);
-  return match;
+async function learn(ids: Set<string>): Promise<void> {
+  for (const id of ids) {
+    const match = known.value.get(id);
+    // One that has begun does not change any more.
+    if (match && Date.parse(match.startsAt) < serverNow()) continue;
+    const found = await fetchMatch(id).catch(() => undefined);
+    if (found) known.value = new Map(known.value).set(id, found);
+  }
 }
 
 function Mine() {
   const t = text.value;
   const { data, error, reload } = useLoaded(async () => {
     const mine = await fetchReservations();
-    const ids = [...new Set(mine.reservations.map((reservation) => reservation.matchId))];
-    const matches = await Promise.all(ids.map(matchOnce));
-    return { ...mine, matches: new Map(ids.map((id, place) => [id, matches[place]])) };
+    void learn(new Set(mine.reservations.map((reservation) => reservation.matchId)));
+    return mine;
   });
   useAgain(reload);
   if (error.value && !data.value) return <Failure error={error.value} retry={reload} />;
   if (!data.value) return <p class="soft">{t.loading}</p>;
-  const { reservations, history, open, matches } = data.value;
+  const { reservations, history, open } = data.value;
   if (reservations.length === 0 && history && open) {
     return <p class="card soft">{t.reservations.none}</p>;
   }
@@ -58,7 +63,7 @@ function Mine() {
       {!open && <li class="banner">{t.problems.codes.UNAVAILABLE}</li>}
       {reservations.map((reservation) => (
         <li key={reservation.id}>
-          <Entry reservation={reservation} match={matches.get(reservation.matchId)} />
+          <Entry reservation={reservation} match={known.value.get(reservation.matchId)} />
         </li>
       ))}
     </ul>
