@@ -144,7 +144,7 @@ async fn pages_of_matches_are_complete_and_without_repeats() {
         .map(|fixture| fixture["startsAt"].as_str().unwrap())
         .collect();
     assert_eq!(starts.len(), 5, "{starts:?}");
-    assert!(starts.iter().all(|at| (&from[..26] <= &at[..26]) && *at < to), "{starts:?}");
+    assert!(starts.iter().all(|at| from[..26] <= at[..26] && *at < to), "{starts:?}");
     guest.get("/api/matches?from=tomorrow").await.refused(400, "VALIDATION");
     node.finish().await;
 }

@@ -92,6 +92,8 @@ pub(crate) struct Evidence {
     pub(crate) recovery: Option<Duration>,
     /// The matches with a queue.
     pub(crate) queues: BTreeSet<String>,
+    /// The matches of which a person may have one hold at a time.
+    pub(crate) one_holds: BTreeSet<String>,
     /// When the sales of some matches ended.
     pub(crate) closes: HashMap<String, Duration>,
     /// The matches with a price list.
@@ -127,6 +129,8 @@ impl Evidence {
         let queues = sale.fixtures.iter().filter(|fixture| fixture.queue);
         evidence.queues = queues.map(|fixture| fixture.id.clone()).collect();
         let listed = sale.fixtures.iter().filter(|fixture| fixture.listed);
+        let one_holds = sale.fixtures.iter().filter(|fixture| fixture.one_hold);
+        evidence.one_holds = one_holds.map(|fixture| fixture.id.clone()).collect();
         let closes = sale.fixtures.iter().filter_map(|it| Some((it.id.clone(), it.closes?)));
         evidence.closes = closes.collect();
         evidence.fees = sale.fees;

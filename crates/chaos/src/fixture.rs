@@ -34,6 +34,8 @@ pub(crate) struct Fixture {
     pub(crate) queue: bool,
     /// It has a price list and a fee for refunds.
     pub(crate) listed: bool,
+    /// A person may have one hold of it at a time.
+    pub(crate) one_hold: bool,
     /// When its sale ends, if that is during the run: since the beginning of the history.
     pub(crate) closes: Option<Duration>,
 }

@@ -133,7 +133,8 @@ impl Visit<'_> {
         tokio::join!(paid(self, &first), paid(&mut other, &second));
     }
 
-    /// Two gates scan the code of the first seat at once. Then the fan wants the money back.
+    /// Two gates scan the code of the first seat at once. Then, or meanwhile, the fan wants
+    /// the money back.
     pub(crate) async fn enter(&mut self, reservation: &str) {
         let fixture = self.fixture.id.clone();
         let path = format!("/api/reservations/{reservation}");
@@ -155,9 +156,13 @@ impl Visit<'_> {
             };
             self.sale.administrator.call(node, ask).await
         };
-        tokio::join!(gate(0), gate(1));
-        let some = json!({"seatIds": [seat]});
-        let all = self.rng.bool();
-        self.cancel(reservation, if all { Value::Null } else { some }).await;
+        let back = if self.rng.bool() { Value::Null } else { json!({"seatIds": [seat]}) };
+        if self.rng.bool() {
+            let mut other = self.tab();
+            tokio::join!(gate(0), gate(1), other.cancel(reservation, back));
+        } else {
+            tokio::join!(gate(0), gate(1));
+            self.cancel(reservation, back).await;
+        }
     }
 }

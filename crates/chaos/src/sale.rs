@@ -66,10 +66,13 @@ impl Sale {
         let public = 1 + usize::try_from(length.as_secs() / MATCH_INTERVAL.as_secs())?;
         let mut fixtures = Vec::new();
         for number in 0..public {
-            let listed = (number % 3 == 0).then_some(fees);
             let closes = (number % 6 == 1).then(|| begin_of(number) + CLOSES_WINDOW);
-            let ends_at = closes.map(|closes| history.moment(closes));
-            let mut fixture = open_match(&administrator, &site, listed, ends_at).await?;
+            let terms = Terms {
+                listed: (number % 3 == 0).then_some(fees),
+                ends_at: closes.map(|closes| history.moment(closes)),
+                one_hold: number % 3 == 2,
+            };
+            let mut fixture = open_match(&administrator, &site, terms).await?;
             (fixture.queue, fixture.closes) = (number % 3 == 1, closes);
             if fixture.queue {
                 let path = format!("/api/admin/matches/{}/queue", fixture.id);
@@ -78,7 +81,7 @@ impl Sale {
             }
             fixtures.push(fixture);
         }
-        fixtures.push(open_match(&administrator, &site, None, None).await?);
+        fixtures.push(open_match(&administrator, &site, Terms::default()).await?);
         if more > 0 {
             fixtures.extend(one_in_each_partition(&administrator, &site).await?);
         }
@@ -140,15 +143,21 @@ fn begin_of(number: usize) -> Duration {
     MATCH_INTERVAL * u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// `listed`: with a price list, and whether with fees for refunds.
-async fn open_match(
-    administrator: &Person,
-    site: &str,
+/// What differs from match to match.
+#[derive(Default)]
+struct Terms {
+    /// With a price list, and whether with fees for refunds.
     listed: Option<bool>,
+    /// When its sale ends.
     ends_at: Option<String>,
-) -> Result<Fixture> {
+    /// A person may have one hold at a time.
+    one_hold: bool,
+}
+
+async fn open_match(administrator: &Person, site: &str, terms: Terms) -> Result<Fixture> {
+    let Terms { listed, ends_at, one_hold } = terms;
     let mut body = json!({"siteId": site, "homeTeam": "Home", "awayTeam": "Away",
-        "startsAt": STARTS_AT, "saleClosesAt": ends_at});
+        "startsAt": STARTS_AT, "saleClosesAt": ends_at, "oneHoldPerUser": one_hold});
     if listed == Some(true) {
         body["refundFees"] = refund_fees();
     }
@@ -160,14 +169,14 @@ async fn open_match(
         create(administrator, ask).await?;
     }
     create(administrator, post(&format!("/api/admin/matches/{id}/open"), Value::Null)).await?;
-    Ok(Fixture { id, seats: SEATS, queue: false, listed, closes: None })
+    Ok(Fixture { id, seats: SEATS, queue: false, listed, one_hold, closes: None })
 }
 
 /// Opens matches until each partition has one.
 async fn one_in_each_partition(administrator: &Person, site: &str) -> Result<Vec<Fixture>> {
     let mut found: BTreeMap<u16, Fixture> = BTreeMap::new();
     while found.len() < PARTITIONS.into() {
-        let fixture = open_match(administrator, site, None, None).await?;
+        let fixture = open_match(administrator, site, Terms::default()).await?;
         found.insert(fixture.partition()?, fixture);
     }
     Ok(found.into_values().collect())

@@ -195,9 +195,17 @@ fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
         let had: Vec<&Held<'_>> = had.collect();
         let seats =
             had.iter().flat_map(|held| held.seats.iter().filter(|seat| at < held.to(**seat)));
+        // A sale is no open hold any more.
+        let open = had.iter().filter(|held| held.to < Duration::MAX).count();
+        let one_only = evidence.one_holds.contains(held.fixture) && held.to < Duration::MAX;
         let count = seats.count();
         let since = had.iter().map(|held| held.asked).min().unwrap_or(at);
-        if count > SEATS_MAX && !Evidence::happened(&evidence.forgets, since, at) {
+        let forgot = Evidence::happened(&evidence.forgets, since, at);
+        if one_only && open > 1 && !forgot {
+            let what = format!("person {} had {open} holds at once", held.person);
+            found.push(Violation::new(14, what).about(held.fixture, &held.seats));
+        }
+        if count > SEATS_MAX && !forgot {
             let ids: Vec<&str> = had.iter().map(|held| held.id).collect();
             let what = format!("person {} had {count} seats at once: {ids:?}", held.person);
             found.push(Violation::new(14, what).about(held.fixture, &held.seats));
@@ -267,6 +275,17 @@ mod tests {
             evidence.calls.push(Call { key: String::new(), ..later(held(1, id, &seats), 9_000) });
         }
         assert_eq!(invariants(&evidence), [14, 14, 14]);
+    }
+
+    #[test]
+    fn a_second_hold_where_one_is_allowed_is_found() {
+        let mut evidence = fair();
+        evidence.calls.push(held(0, "h2", &[4]));
+        evidence.calls.push(held(1, "h3", &[5]));
+        evidence.calls.push(later(held(1, "h4", &[6]), 100));
+        assert_eq!(invariants(&evidence), [0; 0]);
+        evidence.one_holds.insert("m".to_owned());
+        assert_eq!(invariants(&evidence), [14], "what person 0 has bought is no hold");
     }
 
     #[test]
