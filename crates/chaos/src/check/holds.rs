@@ -9,7 +9,7 @@ use super::confirmed::Cancels;
 use crate::evidence::Evidence;
 use crate::history::{Act, Call, Outcome};
 use crate::world::{HOLD_MS, PAYMENT_MS, SEATS_MAX};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 const HOLD_TTL: Duration = Duration::from_millis(HOLD_MS);
@@ -184,24 +184,27 @@ fn exclusive(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
 
 /// Nobody had more seats of a match than allowed.
 fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
+    let requests = evidence.calls.iter().filter(|call| call.act == Act::Request);
+    let requested: HashSet<&str> = requests.map(|call| &*call.about).collect();
     let mut found = Vec::new();
     for held in helds {
         let at = held.from;
         let had = helds.iter().filter(|other| {
             (other.person, other.fixture) == (held.person, held.fixture)
                 && other.from <= at
-                && at < other.to
+                && other.seats.iter().any(|seat| at < other.to(*seat))
         });
         let had: Vec<&Held<'_>> = had.collect();
         let seats =
             had.iter().flat_map(|held| held.seats.iter().filter(|seat| at < held.to(**seat)));
-        // A sale is no open hold any more.
-        let open = had.iter().filter(|held| held.to < Duration::MAX).count();
-        let one_only = evidence.one_holds.contains(held.fixture) && held.to < Duration::MAX;
+        // A reservation that somebody has begun to pay may be a sale already.
+        let is_open =
+            |held: &&&Held<'_>| !held.reservations.iter().any(|id| requested.contains(id));
+        let open = had.iter().filter(is_open).count();
         let count = seats.count();
         let since = had.iter().map(|held| held.asked).min().unwrap_or(at);
         let forgot = Evidence::happened(&evidence.forgets, since, at);
-        if one_only && open > 1 && !forgot {
+        if evidence.one_holds.contains(held.fixture) && open > 1 && !forgot {
             let what = format!("person {} had {open} holds at once", held.person);
             found.push(Violation::new(14, what).about(held.fixture, &held.seats));
         }
@@ -281,10 +284,16 @@ mod tests {
     fn a_second_hold_where_one_is_allowed_is_found() {
         let mut evidence = fair();
         evidence.calls.push(held(0, "h2", &[4]));
+        evidence.calls.push(call(Act::Request, 0, "r1"));
         evidence.calls.push(held(1, "h3", &[5]));
         evidence.calls.push(later(held(1, "h4", &[6]), 100));
         assert_eq!(invariants(&evidence), [0; 0]);
         evidence.one_holds.insert("m".to_owned());
+        let mut given_back = later(done(call(Act::ReleaseSeat, 1, "h4"), json!(null)), 150);
+        given_back.sent = json!({"seatIds": [6]});
+        evidence.calls.push(given_back);
+        evidence.calls.push(later(done(call(Act::Release, 1, "h3"), json!(null)), 160));
+        evidence.calls.push(later(held(1, "h5", &[7]), 200));
         assert_eq!(invariants(&evidence), [14], "what person 0 has bought is no hold");
     }
 
