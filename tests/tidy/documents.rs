@@ -90,6 +90,23 @@ pub(crate) fn check_metrics(code: &[Source], document: &Source) -> Vec<Fault> {
     compare(&rows(document, |name| name.starts_with("grandstand_")), &done, document, "metric")
 }
 
+/// Every line of the log that the rows of a table quote is written by the code, so that a search
+/// for it finds something.
+pub(crate) fn check_log_lines(code: &[Source], document: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for row in document.text.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.trim_start_matches("| ").split(" | ").next().unwrap_or_default();
+        let Some((_, said)) = cell.split_once("log: ") else { continue };
+        for text in said.split('"').skip(1).step_by(2) {
+            if !code.iter().any(|source| source.text.contains(text)) {
+                let what = format!("no line of the log says {text:?}. Quote it as it is now.");
+                faults.push(Fault::at(document, text, what));
+            }
+        }
+    }
+    faults
+}
+
 /// Every code that a problem document can have is a row of a table, with its status and when it is
 /// sent, in the words of the code.
 pub(crate) fn check_codes(codes: &[ErrorCode], document: &Source) -> Vec<Fault> {
@@ -152,6 +169,14 @@ mod tests {
         assert_eq!(count("  GRANDSTAND_LISTEN: 0.0.0.0:8080"), 0);
         assert_eq!(count("  GRANDSTAND_JWT_SECRET: hello"), 1);
         assert_eq!(count("  GRANDSTAND_LISTENS:"), 1);
+    }
+
+    #[test]
+    fn a_line_of_the_log_that_nobody_writes_is_found() {
+        let code = "fn f() { tracing::warn!(%payment, \"money is back\") }";
+        let found = |row| count(check_log_lines, code, row);
+        assert_eq!(found("| 503, log: \"money is back\" | \"any\" | nothing |"), 0);
+        assert_eq!(found("| log: \"money is back\", \"money is gone\" | any | nothing |"), 1);
     }
 
     #[test]

@@ -245,6 +245,11 @@ fn every_metric_is_documented_and_nothing_else() {
     none(documents::check_metrics(&files(&["src"], &["rs"]), &read("docs/OPERATIONS.md")));
 }
 
+#[test]
+fn every_line_of_the_log_in_the_documents_is_written() {
+    none(documents::check_log_lines(&files(&["src"], &["rs"]), &read("docs/OPERATIONS.md")));
+}
+
 /// The features run their own `main`: with the harness of `cargo test` they would compile, run
 /// nothing, and be green.
 #[test]
