@@ -15,10 +15,11 @@ begin
   end loop;
 end $$;
 
--- A statement of a request, or of the worker, is short. A person or a migration may take longer.
-alter role grandstand_api set statement_timeout = '10s';
-alter role grandstand_api set lock_timeout = '5s';
-alter role grandstand_api set idle_in_transaction_session_timeout = '10s';
+-- A request only reads, and waits no longer than this. A statement of the worker is short, too. A
+-- person or a migration may take longer.
+alter role grandstand_api set statement_timeout = '2s';
+alter role grandstand_api set lock_timeout = '500ms';
+alter role grandstand_api set idle_in_transaction_session_timeout = '5s';
 alter role grandstand_api set default_transaction_read_only = on;
 alter role grandstand_worker set statement_timeout = '10s';
 alter role grandstand_worker set lock_timeout = '5s';
@@ -72,10 +73,16 @@ begin
       execute format('revoke all on public.%I from grandstand_api', name);
     end if;
   end loop;
-  -- The list of accounts for administrators has no hash of a password.
+  -- The list of accounts for administrators has no hash of a password. The table may not have the
+  -- columns of the next migration yet.
   if to_regclass('public.accounts') is not null then
-    grant select (id, version, email, role, sites, disabled, email_verified, created_at)
-      on accounts to grandstand_api;
+    for name in
+      select attname from pg_attribute
+      where attrelid = 'public.accounts'::regclass and attname = any (array['id', 'version', 'email',
+        'role', 'sites', 'disabled', 'email_verified', 'second_factor', 'created_at'])
+    loop
+      execute format('grant select (%I) on accounts to grandstand_api', name);
+    end loop;
   end if;
   -- Entries of the audit trail are only ever added.
   if to_regclass('public.trail') is not null then

@@ -166,7 +166,7 @@ pub async fn delete(
 }
 
 /// The account of the caller, who must know its password, because a token may be stolen.
-async fn own_account(
+pub async fn own_account(
     services: &Services,
     user: &User,
     address: IpAddr,

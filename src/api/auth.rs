@@ -10,6 +10,12 @@ use axum::http::HeaderMap;
 use axum::http::header;
 use axum::http::request::Parts;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Money moves only for sessions of which the node has heard within this time whether they have
+/// ended. It hears so about once a second. Longer: a session that was ended pays for longer on a
+/// node that is cut off. Shorter: a slow reply of Redis pauses payments.
+const HEARD_AGE: Duration = Duration::from_secs(3);
 
 /// A caller with a valid access token.
 #[derive(Debug, Clone)]
@@ -17,6 +23,8 @@ pub struct User {
     pub id: UserId,
     /// Whether somebody has opened the link in a mail to the address of the account.
     pub email_verified: bool,
+    /// Whether the account has a second factor. Then the log-in has shown it.
+    pub second_factor: bool,
     pub role: Role,
     /// The sites at which the role counts.
     pub sites: Arc<[SiteId]>,
@@ -46,5 +54,29 @@ impl FromRequestParts<Arc<Services>> for User {
             )
         })?;
         services.tokens.check(token)
+    }
+}
+
+/// A caller whose session has not ended, for calls that move money. Other calls accept a session
+/// that was ended a moment ago, and on a node that is cut off from Redis until its access token
+/// ends.
+pub struct Payer(pub User);
+
+impl FromRequestParts<Arc<Services>> for Payer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        services: &Arc<Services>,
+    ) -> Result<Self, ApiError> {
+        let user = User::from_request_parts(parts, services).await?;
+        if services.hub.hears(user.id.partition(), HEARD_AGE) {
+            return Ok(Self(user));
+        }
+        Err(ApiError::new(
+            ErrorCode::PaymentsPaused,
+            "It can't be told at the moment whether your session was ended elsewhere, so no money \
+             moves. Nothing was charged. Try again.",
+        ))
     }
 }

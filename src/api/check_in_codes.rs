@@ -21,7 +21,7 @@ pub struct CheckInCodes {
 }
 
 impl CheckInCodes {
-    /// Codes under the secrets of the access tokens; `older` may be empty. Codes that were made
+    /// Codes under a secret; `older` may be empty: the secret before it. Codes that were made
     /// before the older secret are not accepted any more.
     pub fn new(secret: &str, older: &str) -> Self {
         let secrets = [secret, older].into_iter().filter(|text| !text.is_empty());

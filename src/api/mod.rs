@@ -45,6 +45,7 @@ pub mod reservations;
 mod rest;
 pub mod route_metrics;
 pub mod seats;
+pub mod second_factor;
 mod security_headers;
 mod sent;
 pub mod serve;
@@ -59,6 +60,7 @@ pub mod tokens;
 pub mod trail;
 pub mod users;
 pub mod views;
+pub mod webhooks;
 mod wire;
 
 use crate::api::address::Proxies;
@@ -72,6 +74,7 @@ use crate::api::layers::Routes;
 use crate::api::limits::RateLimits;
 use crate::api::mails::Mails;
 use crate::api::pay_page::PayPage;
+use crate::api::second_factor::SecondFactors;
 use crate::api::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
@@ -118,6 +121,11 @@ pub struct Services {
     pub health: Health,
     /// Where people pay.
     pub pay_page: PayPage,
+    /// The last part of the path of webhooks, or empty.
+    pub webhook_secret: String,
+    pub second_factors: SecondFactors,
+    /// Whether people with a role act only with a second factor.
+    pub staff_need_second_factor: bool,
     /// Only users whose e-mail is verified may hold seats, in all matches.
     pub holds_need_verified_email: bool,
     /// Load balancers whose X-Forwarded-For is trusted.
@@ -150,6 +158,7 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(users::log_out))
         .routes(routes!(users::me, account::delete))
         .routes(routes!(account::change_password))
+        .routes(routes!(second_factor::begin, second_factor::set, second_factor::remove))
         .routes(routes!(account::list_sessions, account::end_all))
         .routes(routes!(account::end_session))
         .routes(routes!(mail_links::request_reset))
@@ -176,7 +185,8 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(payments::request))
         .routes(routes!(payments::confirm))
         .routes(routes!(payments::get))
-        .routes(routes!(payments::webhook))
+        .routes(routes!(webhooks::take))
+        .routes(routes!(webhooks::take_with_secret))
         // waiting room
         .routes(routes!(queue::join, queue::place, queue::leave))
         .routes(routes!(queue::events))

@@ -1,25 +1,20 @@
 //! Payments: request a payment, and confirm it after the buyer has agreed at the gateway.
 
 use crate::api::Services;
-use crate::api::auth::User;
+use crate::api::auth::{Payer, User};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{
-    Accepted, Created, Envelope, IdempotencyKey, Input, Nothing, Okay, Path,
-};
+use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
 use crate::api::reservations::find;
 use crate::api::views::{PaymentView, ReservationView};
 use crate::checkout::CheckoutError;
 use crate::checkout::confirm::Confirmed;
-use crate::checkout::settle::Rumour;
 use crate::domain::claim::{ClaimPayment, PaymentStatus, Reservation};
 use crate::domain::ids::{PaymentId, ReservationId};
 use crate::domain::money::{CHARGE_MIN, Money, TRANSFER_MIN};
-use crate::gateway::toss::{GatewayStatus, is_possible_id};
+use crate::gateway::toss::is_possible_id;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -87,10 +82,11 @@ pub struct ConfirmView {
     responses((status = 201, body = Envelope<PaymentView>)),
     extensions(("x-codes" = json!([
         ErrorCode::ReservationNotFound, ErrorCode::ReservationNotPending,
-        ErrorCode::ReservationExpired, ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::ReservationExpired, ErrorCode::PaymentsPaused,
+        ErrorCode::HistoryUnavailable]))))]
 pub async fn request(
     State(services): State<Arc<Services>>,
-    user: User,
+    Payer(user): Payer,
     key: IdempotencyKey,
     input: Input<RequestInput>,
 ) -> ApiResult<Created<PaymentView>> {
@@ -137,7 +133,7 @@ pub async fn request(
         ErrorCode::AmountMismatch, ErrorCode::PaymentsPaused, ErrorCode::HistoryUnavailable]))))]
 pub async fn confirm(
     State(services): State<Arc<Services>>,
-    user: User,
+    Payer(user): Payer,
     input: Input<ConfirmInput>,
 ) -> ApiResult<Response> {
     let ConfirmInput { payment_id, payment_key, order_id, amount } = input.value;
@@ -203,31 +199,4 @@ async fn find_payment(
     }
     let (reservation, payment) = services.store.payment(id).await?.ok_or_else(missing)?;
     if reservation.user == user.id { Ok((reservation, payment)) } else { Err(missing()) }
-}
-
-/// A hint from the gateway that a payment has changed: a webhook `PAYMENT_STATUS_CHANGED` or
-/// `DEPOSIT_CALLBACK` as Toss documents them. It is unsigned, so nothing in it is believed: it is
-/// compared with the payment, and leads to a look-up at the gateway when the two differ. The
-/// response does not wait for that. Any JSON object is 200, because the gateway would repeat a
-/// message that is refused for days.
-#[utoipa::path(post, path = "/api/payments/webhooks/toss",
-    operation_id = "tossWebhook", tag = "payments",
-    request_body = BTreeMap<String, Value>, responses((status = 200, body = Envelope<Nothing>)))]
-pub async fn webhook(
-    State(services): State<Arc<Services>>,
-    input: Input<BTreeMap<String, Value>>,
-) -> ApiResult<Okay<Nothing>> {
-    // A message about a deposit has no `data`.
-    let message = &input.value;
-    let payment = message.get("data").and_then(Value::as_object);
-    let text = |name: &str| {
-        let value = payment.map_or_else(|| message.get(name), |payment| payment.get(name));
-        value.and_then(Value::as_str)
-    };
-    if let Some(id) = text("orderId").and_then(PaymentId::from_order_id) {
-        let payment_key = text("paymentKey").map(str::to_owned);
-        let status = text("status").map(|status| GatewayStatus::from(status.to_owned()));
-        services.hints.hear(Rumour { payment: id, payment_key, status });
-    }
-    Ok(Okay(Nothing))
 }

@@ -1,7 +1,7 @@
 //! Reservations: seats that a buyer pays for, or has bought.
 
 use crate::api::Services;
-use crate::api::auth::User;
+use crate::api::auth::{Payer, User};
 use crate::api::choice::{
     priced, refuse_companions_alone, refuse_parts_of_units, remains_of_claims, remains_of_holds,
     seat_ids, some_seat_ids,
@@ -330,10 +330,11 @@ pub struct CancelInput {
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
         ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::UnitIncomplete,
         ErrorCode::AccessibleOnly,
-        ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::MatchArchived, ErrorCode::PaymentsPaused,
+        ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
-    user: User,
+    Payer(user): Payer,
     Path(id): Path<ReservationId>,
     OptionalInput(input): OptionalInput<CancelInput>,
 ) -> ApiResult<Response> {

@@ -83,6 +83,9 @@ async fn allowed(
     if !roles.contains(&user.role) {
         return Err(ErrorCode::Forbidden.into());
     }
+    if services.staff_need_second_factor && !user.second_factor {
+        return Err(ErrorCode::SecondFactorMissing.into());
+    }
     if user.role.is_of_sites() {
         let parameters = RawPathParams::from_request_parts(parts, services).await;
         for (name, text) in &parameters.map_err(ApiError::internal)? {

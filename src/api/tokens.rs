@@ -36,6 +36,8 @@ struct Claims {
     sub: UserId,
     #[serde(default, rename = "emailVerified")]
     email_verified: bool,
+    #[serde(default, rename = "secondFactor")]
+    second_factor: bool,
     role: Role,
     #[serde(default, skip_serializing_if = "<[SiteId]>::is_empty")]
     sites: Arc<[SiteId]>,
@@ -115,6 +117,7 @@ impl Tokens {
         let claims = Claims {
             sub: account.id,
             email_verified: account.email_verified,
+            second_factor: !account.second_factor.is_empty(),
             role: account.role,
             sites: account.sites.as_slice().into(),
             ver: account.version,
@@ -166,6 +169,7 @@ impl Tokens {
         let user = User {
             id: claims.sub,
             email_verified: claims.email_verified,
+            second_factor: claims.second_factor,
             role: claims.role,
             sites: claims.sites,
             version: claims.ver,
@@ -250,6 +254,7 @@ mod tests {
         let claims = Claims {
             sub: account.id,
             email_verified: false,
+            second_factor: false,
             role: account.role,
             sites: Arc::default(),
             ver: account.version,

@@ -35,7 +35,9 @@ pub fn account_target(user: UserId) -> String {
 
 /// An account as the trail shows it.
 pub fn account_state(account: &Account) -> Value {
-    json!({"role": account.role, "sites": account.sites, "disabled": account.disabled})
+    let Account { role, sites, disabled, second_factor, .. } = account;
+    let second_factor = !second_factor.is_empty();
+    json!({"role": role, "sites": sites, "disabled": disabled, "secondFactor": second_factor})
 }
 
 /// The entry of an administrator whom nobody with an account has made.

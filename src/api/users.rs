@@ -8,6 +8,7 @@ use crate::api::extract::{
     Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
 };
 use crate::api::passwords::{PASSWORD_BYTES_MAX, checked_password, hash_password, verify_password};
+use crate::api::second_factor::{check_log_in, is_code};
 use crate::api::sessions::{
     Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, end_entry, is_same_origin,
     rotate_session, set_cookie, start_session,
@@ -52,6 +53,9 @@ pub struct LogInInput {
     email: String,
     #[schema(example = "correct horse battery")]
     password: String,
+    /// The code of the second factor, six digits, if the account has one.
+    #[schema(pattern = "^[0-9]{6}$", nullable = true)]
+    code: Option<String>,
     /// Keeps the refresh token in an HttpOnly cookie of this host, for pages; default false.
     #[serde(default)]
     cookie: bool,
@@ -66,6 +70,8 @@ pub struct UserView {
     email: String,
     /// Whether somebody has opened the link in a mail to this address.
     email_verified: bool,
+    /// Whether log-ins need the code of an authenticator app.
+    second_factor: bool,
     role: Role,
     /// The sites at which the role counts, for ORGANISER and BOX_OFFICE.
     #[schema(value_type = Vec<uuid::Uuid>)]
@@ -74,8 +80,9 @@ pub struct UserView {
 
 impl From<Account> for UserView {
     fn from(account: Account) -> Self {
-        let Account { id, email, email_verified, role, sites, .. } = account;
-        Self { id, email, email_verified, role, sites }
+        let Account { id, email, email_verified, role, sites, second_factor, .. } = account;
+        let second_factor = !second_factor.is_empty();
+        Self { id, email, email_verified, second_factor, role, sites }
     }
 }
 
@@ -162,7 +169,8 @@ pub async fn new_account(
     operation_id = "logIn", tag = "users", request_body = LogInInput,
     responses((status = 200, body = Envelope<SessionView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::BadCredentials, ErrorCode::AccountDisabled, ErrorCode::Forbidden]))))]
+        ErrorCode::BadCredentials, ErrorCode::SecondFactorRequired,
+        ErrorCode::WrongSecondFactor, ErrorCode::AccountDisabled, ErrorCode::Forbidden]))))]
 pub async fn log_in(
     State(services): State<Arc<Services>>,
     Caller(address): Caller,
@@ -170,9 +178,12 @@ pub async fn log_in(
     headers: HeaderMap,
     input: Input<LogInInput>,
 ) -> ApiResult<WithCookie<Okay<SessionView>>> {
-    let LogInInput { email, password, cookie } = input.value;
+    let LogInInput { email, password, code, cookie } = input.value;
     if cookie && !is_same_origin(&headers) {
         return Err(ApiError::new(ErrorCode::Forbidden, "The request comes from another site."));
+    }
+    if code.as_deref().is_some_and(|code| !is_code(code)) {
+        return Err(ApiError::field("code", "must be six digits"));
     }
     let account = account_with_password(&services, address, &email, password).await?;
     if account.disabled {
@@ -181,6 +192,7 @@ pub async fn log_in(
         services.note_failure(account.id.partition(), failed).await?;
         return Err(ErrorCode::AccountDisabled.into());
     }
+    check_log_in(&services, &account, code.as_deref(), address).await?;
     let started = start_session(&services, &account, address, agent).await;
     let pair = started.map_err(|error| match error.code() {
         // The account has changed or is gone since its password was checked.

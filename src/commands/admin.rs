@@ -33,8 +33,8 @@ pub enum AdminCommand {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Makes the owner of an existing account an administrator with a new password, and ends all
-    /// sessions of the account.
+    /// Makes the owner of an existing account an administrator with a new password and without a
+    /// second factor, and ends all sessions of the account.
     Reset {
         /// E-mail of the account.
         email: String,
@@ -170,6 +170,7 @@ async fn reset(services: &Services, typed: &str, password: &NewPassword) -> anyh
         role: Role::Admin,
         sites: Vec::new(),
         disabled: false,
+        second_factor: String::new(),
         ..before.clone()
     };
     let ending = EndSessions::All;

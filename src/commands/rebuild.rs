@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::domain::ids::Partition;
-use crate::node::build;
+use crate::node::{NodeRole, build};
 use crate::stream::journal::Journal;
 use crate::workers::Workers;
 use crate::workers::rebuild::Agreement;
@@ -22,7 +22,7 @@ pub async fn rebuild(settings: &Settings, only: Option<u16>) -> anyhow::Result<u
         let last = settings.partitions - 1;
         anyhow::bail!("there is no partition {number}: they are 0 to {last}");
     }
-    let (services, workers) = build(settings, &CancellationToken::new()).await?;
+    let (services, workers) = build(settings, NodeRole::Worker, &CancellationToken::new()).await?;
     let mut rebuilt = 0;
     let is_wanted = |partition: &Partition| only.is_none_or(|only| only == partition.0);
     for partition in services.engine.partitions().filter(is_wanted) {

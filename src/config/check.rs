@@ -1,7 +1,9 @@
 //! Settings that are each possible, but not together, and settings that nobody may overlook.
 
 use crate::config::Settings;
-use crate::config::gateway::{is_live, unfit_client_key, unsafe_with_live_key};
+use crate::config::gateway::{
+    is_live, unfit_client_key, unfit_webhook_secret, unsafe_with_live_key,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The address of the real gateway.
@@ -35,6 +37,7 @@ pub(super) fn refusal(settings: &Settings, open_files_max: u64) -> Option<String
     missing(settings)
         .or_else(|| incomplete(settings))
         .or_else(|| unfit_client_key(settings))
+        .or_else(|| unfit_webhook_secret(settings))
         .or_else(|| unsafe_with_live_key(settings))
         .or_else(|| bad_times(settings))
         .or_else(|| zero(settings))
@@ -42,12 +45,18 @@ pub(super) fn refusal(settings: &Settings, open_files_max: u64) -> Option<String
 }
 
 fn missing(settings: &Settings) -> Option<String> {
-    let older = (!settings.jwt_secret_old.is_empty()).then_some(&settings.jwt_secret_old);
-    if [Some(&settings.jwt_secret), older].into_iter().flatten().any(|secret| is_weak(secret)) {
+    let secrets = [
+        ("GRANDSTAND_JWT_SECRET", &settings.jwt_secret, true),
+        ("GRANDSTAND_JWT_SECRET_OLD", &settings.jwt_secret_old, false),
+        ("GRANDSTAND_LONG_TERM_SECRET", &settings.long_term_secret, false),
+        ("GRANDSTAND_LONG_TERM_SECRET_OLD", &settings.long_term_secret_old, false),
+    ];
+    let is_unfit = |secret: &str, needed: bool| (needed || !secret.is_empty()) && is_weak(secret);
+    if let Some((name, ..)) = secrets.into_iter().find(|(_, text, needed)| is_unfit(text, *needed))
+    {
         return Some(format!(
-            "GRANDSTAND_JWT_SECRET or GRANDSTAND_JWT_SECRET_OLD is missing, shorter than \
-             {SECRET_LETTERS_MIN} characters, or can be guessed. Make a random one with \
-             `openssl rand -base64 48` and set it on every node."
+            "{name} is missing, shorter than {SECRET_LETTERS_MIN} characters, or can be guessed. \
+             Make a random one with `openssl rand -base64 48` and set it on every node."
         ));
     }
     settings.toss_secret_key.is_empty().then(|| {
@@ -58,6 +67,12 @@ fn missing(settings: &Settings) -> Option<String> {
 }
 
 fn incomplete(settings: &Settings) -> Option<String> {
+    if settings.long_term_secret.is_empty() && !settings.long_term_secret_old.is_empty() {
+        return Some(
+            "GRANDSTAND_LONG_TERM_SECRET_OLD needs GRANDSTAND_LONG_TERM_SECRET, which comes after it"
+                .to_owned(),
+        );
+    }
     let of_mail = [&settings.mail_from, &settings.public_url];
     if !settings.smtp_url.is_empty() && of_mail.iter().any(|text| text.is_empty()) {
         return Some(
@@ -222,6 +237,13 @@ mod tests {
         ("GRANDSTAND_JWT_SECRET", |s| s.jwt_secret = "12345678".repeat(4)),
         ("GRANDSTAND_JWT_SECRET_OLD", |s| s.jwt_secret_old = "short".into()),
         ("GRANDSTAND_JWT_SECRET_OLD", |s| s.jwt_secret_old = "a".repeat(64)),
+        ("GRANDSTAND_LONG_TERM_SECRET is", |s| s.long_term_secret = "short".into()),
+        ("GRANDSTAND_LONG_TERM_SECRET_OLD is", |s| s.long_term_secret_old = "a".repeat(64)),
+        ("GRANDSTAND_LONG_TERM_SECRET_OLD needs", |s| {
+            s.long_term_secret_old = s.jwt_secret.clone()
+        }),
+        ("GRANDSTAND_TOSS_WEBHOOK_SECRET", |s| s.toss_webhook_secret = "short".into()),
+        ("GRANDSTAND_TOSS_WEBHOOK_SECRET", |s| s.toss_webhook_secret = "a/b".repeat(9)),
         ("GRANDSTAND_SMTP_URL needs", |s| s.smtp_url = "smtp://mail.example".into()),
         ("GRANDSTAND_SMTP_URL needs", |s| {
             (s.smtp_url, s.mail_from) = ("smtp://mail.example".into(), "a@b.example".into());
@@ -309,6 +331,11 @@ mod tests {
         |s| s.toss_client_key = "live_ck_1".into(),
         |s| s.jwt_secret = "0123456789abcdef0123456789abcdef".into(),
         |s| s.jwt_secret_old = "0123456789abcdef0123456789abcdef".into(),
+        |s| {
+            s.long_term_secret = "0123456789abcdef0123456789abcdef".into();
+            s.long_term_secret_old = s.jwt_secret.clone();
+        },
+        |s| s.toss_webhook_secret = "0123456789_-ABCD".into(),
         |s| s.rates.rate_limits = "off".into(),
         |s| s.reconcile_after_ms = 10_000,
         |s| s.payment_ttl_ms = 600_000,

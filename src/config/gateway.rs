@@ -37,6 +37,18 @@ pub(super) fn unfit_client_key(settings: &Settings) -> Option<String> {
     })
 }
 
+/// The secret of the webhooks is a part of a path, and nobody may guess it.
+pub(super) fn unfit_webhook_secret(settings: &Settings) -> Option<String> {
+    let secret = settings.toss_webhook_secret.as_str();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let fits = (16..=128).contains(&secret.len()) && secret.bytes().all(is_plain);
+    (!secret.is_empty() && !fits).then(|| {
+        "GRANDSTAND_TOSS_WEBHOOK_SECRET must have 16 to 128 letters, digits, - and _, because it \
+         is a part of an address. Make a random one with `openssl rand -hex 24`."
+            .to_owned()
+    })
+}
+
 /// What must not be set with a live key.
 pub(super) fn unsafe_with_live_key(settings: &Settings) -> Option<String> {
     if !is_live(settings) {

@@ -74,6 +74,18 @@ pub struct Settings {
     /// tokens of the old secret have ended.
     #[arg(long, env = "GRANDSTAND_JWT_SECRET_OLD", hide_env_values = true, default_value = "")]
     pub jwt_secret_old: String,
+    /// Secret of what lasts longer than access tokens: the codes on tickets and second factors. 32
+    /// characters or more. Without it the secret of the access tokens is used.
+    #[arg(long, env = "GRANDSTAND_LONG_TERM_SECRET", hide_env_values = true, default_value = "")]
+    pub long_term_secret: String,
+    /// The secret before this one, whose codes on tickets and second factors are still accepted.
+    #[arg(
+        long,
+        env = "GRANDSTAND_LONG_TERM_SECRET_OLD",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    pub long_term_secret_old: String,
     /// Lifetime of an access token in ms. A stolen token works for this time.
     #[arg(long, env = "GRANDSTAND_ACCESS_TTL_MS", default_value_t = 900_000,
         value_parser = value_parser!(u64).range(1_000..=43_200_000))]
@@ -87,6 +99,16 @@ pub struct Settings {
     /// Secret key at Toss Payments.
     #[arg(long, env = "GRANDSTAND_TOSS_SECRET_KEY", hide_env_values = true, default_value = "")]
     pub toss_secret_key: String,
+    /// The last part of the address to which Toss sends webhooks:
+    /// `/api/payments/webhooks/toss/SECRET`, of 16 to 128 letters, digits, - and _. Without it the
+    /// address is `/api/payments/webhooks/toss`.
+    #[arg(
+        long,
+        env = "GRANDSTAND_TOSS_WEBHOOK_SECRET",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    pub toss_webhook_secret: String,
     /// Client key at Toss Payments, of the same kind as the secret key. It is not secret: with it
     /// the page opens the payment window of Toss.
     #[arg(long, env = "GRANDSTAND_TOSS_CLIENT_KEY", default_value = "")]
@@ -139,6 +161,11 @@ pub struct Settings {
     #[arg(long, env = "GRANDSTAND_HOLDS_NEED_VERIFIED_EMAIL",
         value_parser = BoolishValueParser::new())]
     pub holds_need_verified_email: bool,
+    /// People with a role act only with a second factor. Without one they can log in and set one
+    /// up.
+    #[arg(long, env = "GRANDSTAND_STAFF_NEED_SECOND_FACTOR",
+        value_parser = BoolishValueParser::new())]
+    pub staff_need_second_factor: bool,
     /// Age in ms at which the gateway is asked about a payment without an outcome.
     #[arg(long, env = "GRANDSTAND_RECONCILE_AFTER_MS", default_value_t = 30_000,
         value_parser = value_parser!(i64).range(0..=3_600_000))]
@@ -306,6 +333,15 @@ pub struct Rates {
 }
 
 impl Settings {
+    /// The secret of codes on tickets and of second factors, and the one before it, which may be
+    /// empty.
+    pub fn long_term_secrets(&self) -> (&str, &str) {
+        if self.long_term_secret.is_empty() {
+            return (&self.jwt_secret, &self.jwt_secret_old);
+        }
+        (&self.long_term_secret, &self.long_term_secret_old)
+    }
+
     /// The limits that the scripts check.
     pub fn limits(&self) -> Limits {
         let limited = self.rates.rate_limits == "on";

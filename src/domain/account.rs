@@ -76,6 +76,9 @@ pub struct Account {
     /// Whether somebody has opened the link in a mail to this address.
     #[serde(default)]
     pub email_verified: bool,
+    /// The setup of the second factor (`api/second_factor.rs`), or empty. It is no secret.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub second_factor: String,
     /// Milliseconds since 1970, UTC.
     pub created_at: i64,
 }
@@ -97,6 +100,7 @@ impl Account {
             sites: Vec::new(),
             disabled: false,
             email_verified: false,
+            second_factor: String::new(),
             created_at,
         }
     }

@@ -11,6 +11,7 @@ use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::mails::Mails;
 use crate::api::pay_page::PayPage;
+use crate::api::second_factor::SecondFactors;
 use crate::api::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
@@ -38,9 +39,14 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// The parts of a node, from its settings.
 pub(crate) async fn build(
     settings: &Settings,
+    role: NodeRole,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Arc<Services>, Arc<Workers>)> {
-    let store = Store::new(&settings.database_url, settings.database_connections)?;
+    let (url, connections) = (&settings.database_url, settings.database_connections);
+    let store = match role {
+        NodeRole::Api => Store::for_requests(url, connections)?,
+        NodeRole::All | NodeRole::Worker => Store::new(url, connections)?,
+    };
     let engine = Arc::new(connect_engine(settings).await?);
     check_store(&store, settings).await?;
     for warning in engine.durability_warnings().await {
@@ -79,6 +85,7 @@ pub(crate) async fn build(
     let backlogs = Arc::new(backlogs);
     let persisted = Arc::new(Persisted::new(settings.partitions));
     let checkout = Checkout::new(&engine, &store, &toss, &persisted, &backlogs);
+    let (secret, older) = settings.long_term_secrets();
     let services = Services {
         settlement: Settlement::new(&engine, &store, &toss),
         engine,
@@ -94,11 +101,14 @@ pub(crate) async fn build(
         mails: Mails::new(settings)?,
         limits: RateLimits::new(&settings.rates),
         challenges: Challenges::new(&settings.challenges, &settings.jwt_secret)?,
-        check_in_codes: CheckInCodes::new(&settings.jwt_secret, &settings.jwt_secret_old),
+        check_in_codes: CheckInCodes::new(secret, older),
+        second_factors: SecondFactors::new(secret, older),
+        staff_need_second_factor: settings.staff_need_second_factor,
         calls: Calls::default(),
         counts: SeatCounts::default(),
         health: Health::new(settings.partitions),
         pay_page: PayPage::new(settings),
+        webhook_secret: settings.toss_webhook_secret.clone(),
         holds_need_verified_email: settings.holds_need_verified_email,
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),

@@ -85,7 +85,7 @@ impl Node {
         let mut requests = Part::new(CancellationToken::new());
         let mut work = Part::new(CancellationToken::new());
         let mut readers = Part::new(CancellationToken::new());
-        let (services, workers) = build(settings, &requests.stop).await?;
+        let (services, workers) = build(settings, role, &requests.stop).await?;
         let redis = services.engine.redis();
         services.hub.set_tail(Tail::start(
             redis,
@@ -188,7 +188,7 @@ fn listener_tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsListener>>>
 /// The parts of a node without its tasks, for a command on a running installation. Waits until a
 /// worker has loaded the partitions, and tells the user that it waits.
 pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<Services>> {
-    let (services, _) = build(settings, &CancellationToken::new()).await?;
+    let (services, _) = build(settings, NodeRole::All, &CancellationToken::new()).await?;
     let timeout = Duration::from_millis(settings.command_wait_ms);
     wait_until_loaded(&services, Waiting::Command(timeout)).await?;
     Ok(services)
@@ -196,7 +196,7 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Arc<Services>> {
 
 /// The same without the wait, for a command that must work while partitions are not loaded.
 pub async fn connect_at_once(settings: &Settings) -> anyhow::Result<Arc<Services>> {
-    let (services, _) = build(settings, &CancellationToken::new()).await?;
+    let (services, _) = build(settings, NodeRole::All, &CancellationToken::new()).await?;
     Ok(services)
 }
 

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 const READ: &str = "
     select id, version, email, password_hash, role, sites, disabled, email_verified,
-        (extract(epoch from created_at) * 1000)::bigint as created_at
+        second_factor, (extract(epoch from created_at) * 1000)::bigint as created_at
     from accounts where partition_of(id) = $1";
 
 const PAGE: &str = "
     select id, version, email, '' as password_hash, role, sites, disabled, email_verified,
-        (extract(epoch from created_at) * 1000)::bigint as created_at
+        second_factor, (extract(epoch from created_at) * 1000)::bigint as created_at
     from accounts where id > $1 order by id limit $2";
 
 const ADMINISTRATORS: &str = "select email from accounts where role = 'ADMIN' order by id";
@@ -24,16 +24,18 @@ const ADMINISTRATORS: &str = "select email from accounts where role = 'ADMIN' or
 // together.
 const WRITE: &str = "
     insert into accounts
-        (id, version, email, password_hash, role, sites, disabled, email_verified, created_at)
+        (id, version, email, password_hash, role, sites, disabled, email_verified,
+            second_factor, created_at)
     select id, version, email, hash, role, sites::uuid[], disabled, verified,
-        to_timestamp(at / 1000.0)
+        factor, to_timestamp(at / 1000.0)
     from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
-        $7::bool[], $8::bool[], $9::float8[])
-        as t (id, version, email, hash, role, sites, disabled, verified, at)
+        $7::bool[], $8::bool[], $9::text[], $10::float8[])
+        as t (id, version, email, hash, role, sites, disabled, verified, factor, at)
     where not exists (select from deleted_documents where id = t.id)
     on conflict (id) do update set version = excluded.version, email = excluded.email,
         password_hash = excluded.password_hash, role = excluded.role, sites = excluded.sites,
-        disabled = excluded.disabled, email_verified = excluded.email_verified
+        disabled = excluded.disabled, email_verified = excluded.email_verified,
+        second_factor = excluded.second_factor
     where accounts.version < excluded.version";
 
 const MARK_DELETED: &str = "
@@ -82,6 +84,7 @@ fn from_row(row: &Row) -> Account {
         sites: sites.into_iter().map(SiteId).collect(),
         disabled: row.get("disabled"),
         email_verified: row.get("email_verified"),
+        second_factor: row.get("second_factor"),
         created_at: row.get("created_at"),
     }
 }
@@ -109,9 +112,12 @@ pub(super) async fn write(
     let sites: Vec<String> = accounts.iter().map(sites_text).collect();
     let disabled: Vec<bool> = accounts.iter().map(|account| account.disabled).collect();
     let verified: Vec<bool> = accounts.iter().map(|account| account.email_verified).collect();
+    let factors: Vec<&str> =
+        accounts.iter().map(|account| account.second_factor.as_str()).collect();
     let created: Vec<f64> = accounts.iter().map(|account| account.created_at as f64).collect();
-    let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
-        [&ids, &versions, &emails, &hashes, &roles, &sites, &disabled, &verified, &created];
+    let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+        &ids, &versions, &emails, &hashes, &roles, &sites, &disabled, &verified, &factors, &created,
+    ];
     transaction.execute(WRITE, &columns).await?;
     Ok(())
 }

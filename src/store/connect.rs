@@ -11,13 +11,41 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+/// For how long a statement may run and wait, because it goes on after its caller has given up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum StatementTimes {
+    /// Requests only read, and do not wait for longer.
+    Requests,
+    /// A worker writes many rows at once, and other locks than those of migrations are its own.
+    Work,
+}
+
+impl StatementTimes {
+    /// Statements are short, so they are not compiled, which would take longer than they run.
+    fn options(self) -> &'static str {
+        match self {
+            Self::Requests => {
+                "-c jit=off -c statement_timeout=2s -c lock_timeout=500ms \
+                 -c idle_in_transaction_session_timeout=5s"
+            }
+            Self::Work => {
+                "-c jit=off -c statement_timeout=10s -c lock_timeout=5s \
+                 -c idle_in_transaction_session_timeout=10s"
+            }
+        }
+    }
+}
+
 /// What a connection is opened with, and host and port of each server for messages.
-pub(super) fn manager(database_url: &str) -> Result<(Manager, String), StoreError> {
+pub(super) fn manager(
+    database_url: &str,
+    times: StatementTimes,
+) -> Result<(Manager, String), StoreError> {
     let (url, mode) = take_parameter(database_url, "sslmode");
     let (url, files) = TlsFiles::take_from(&url);
     let mut config = Config::from_str(&url)
         .map_err(|error| StoreError::Setting(format!("database URL: {error}")))?;
-    configure(&mut config);
+    configure(&mut config, times);
     let address = address(&config);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     if is_verified(mode.as_deref())? {
@@ -35,7 +63,7 @@ pub(super) fn manager(database_url: &str) -> Result<(Manager, String), StoreErro
     Ok((Manager::from_config(config, NoTls, recycling), address))
 }
 
-fn configure(config: &mut Config) {
+fn configure(config: &mut Config, times: StatementTimes) {
     config.connect_timeout(Duration::from_secs(2));
     config.tcp_user_timeout(Duration::from_secs(5));
     // Only keepalives notice a host that vanished after it acknowledged the last packet.
@@ -43,11 +71,7 @@ fn configure(config: &mut Config) {
     config.keepalives_interval(Duration::from_secs(2));
     config.keepalives_retries(3);
     config.application_name("grandstand");
-    config.options(
-        // Statements are short: compiling a statement takes longer than running it.
-        "-c jit=off -c statement_timeout=10s -c lock_timeout=5s \
-         -c idle_in_transaction_session_timeout=10s",
-    );
+    config.options(times.options());
 }
 
 /// Whether TLS is on. Forms of TLS that do not verify the server are refused, because anybody in

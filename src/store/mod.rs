@@ -22,6 +22,7 @@ pub mod unsettled;
 pub use committed_payments::{ClaimRow, RefundRow};
 
 use crate::domain::position::Position;
+use crate::store::connect::StatementTimes;
 use deadpool_postgres::{Object, Pool, PoolError, Runtime, Timeouts};
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +120,20 @@ pub struct Store {
 impl Store {
     /// Makes the pool. It does not connect yet, because a node also starts without PostgreSQL.
     pub fn new(database_url: &str, connections: usize) -> Result<Self, StoreError> {
-        let (manager, address) = connect::manager(database_url)?;
+        Self::with_times(database_url, connections, StatementTimes::Work)
+    }
+
+    /// The same for a node without a worker, whose statements only read: they end after 2 s.
+    pub fn for_requests(database_url: &str, connections: usize) -> Result<Self, StoreError> {
+        Self::with_times(database_url, connections, StatementTimes::Requests)
+    }
+
+    fn with_times(
+        database_url: &str,
+        connections: usize,
+        times: StatementTimes,
+    ) -> Result<Self, StoreError> {
+        let (manager, address) = connect::manager(database_url, times)?;
         let limit = Some(Duration::from_secs(2));
         let pool = Pool::builder(manager)
             .max_size(connections)

@@ -97,9 +97,12 @@ async fn acts_of_the_command_line_and_of_the_start_are_in_the_trail() {
             vec![
                 concat!(
                     r#"ACCOUNT_CHANGED command line {"disabled":false,"passwordChanged":true,"#,
-                    r#""role":"ADMIN","sites":[]}"#
+                    r#""role":"ADMIN","secondFactor":false,"sites":[]}"#
                 ),
-                r#"ACCOUNT_CHANGED command line {"disabled":false,"role":"USER","sites":[]}"#,
+                concat!(
+                    r#"ACCOUNT_CHANGED command line {"disabled":false,"role":"USER","#,
+                    r#""secondFactor":false,"sites":[]}"#
+                ),
             ],
         ),
     ];

@@ -113,6 +113,7 @@ mod rude_http2;
 mod rude_log_ins;
 mod sale_times;
 mod seat_labels;
+mod second_factor;
 mod sentinel;
 #[cfg(target_os = "linux")]
 mod servers;

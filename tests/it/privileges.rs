@@ -192,7 +192,7 @@ async fn refuse_in_postgresql(role: &impl Fn(&str) -> String) {
         drop(client);
         connection.await.unwrap().unwrap();
     }
-    for (name, wanted) in [("api", "10s"), ("worker", "10s"), ("ops", "10min")] {
+    for (name, wanted) in [("api", "2s"), ("worker", "10s"), ("ops", "10min")] {
         let rows = sql(&role(name), "show statement_timeout").await;
         assert_eq!(rows, [[wanted]], "{name}");
     }

@@ -1,6 +1,7 @@
 //! Webhooks of the gateway, which anybody can send.
 
 use crate::support::node::TestNode;
+use crate::support::sale::Sale;
 use grandstand::domain::ids::{Partition, PaymentId};
 use serde_json::{Value, json};
 
@@ -43,5 +44,25 @@ async fn a_forged_webhook_changes_nothing() {
     let id = reservation["id"].as_str().unwrap();
     let now = fan.get(&format!("/api/reservations/{id}")).await.expect(200);
     assert_eq!(now["status"], "PENDING");
+    node.finish().await;
+}
+
+/// Where a node has a secret for webhooks, and where it has none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_gateway_knows_the_address_with_the_secret() {
+    let secret = "a-secret-of-webhooks";
+    let sale =
+        Sale::with(|settings| settings.toss_webhook_secret = secret.to_owned()).start().await;
+    let path = "/api/payments/webhooks/toss";
+    let guest = sale.node.guest();
+    let body = json!({"data": {}});
+    for wrong in [path, &format!("{path}/another-secret-of-ours"), &format!("{path}/{secret}x")] {
+        guest.post(wrong, &body).await.refused(404, "NOT_FOUND");
+    }
+    guest.post(&format!("{path}/{secret}"), &body).await.expect(200);
+    sale.finish().await;
+    let node = TestNode::start().await;
+    node.guest().post(&format!("{path}/{secret}"), &body).await.refused(404, "NOT_FOUND");
+    node.guest().post(&format!("{path}/"), &body).await.refused(404, "NOT_FOUND");
     node.finish().await;
 }

@@ -26,6 +26,8 @@ pub struct AccountView {
     id: UserId,
     email: String,
     email_verified: bool,
+    /// Whether log-ins need the code of an authenticator app.
+    second_factor: bool,
     role: Role,
     /// The sites at which the role counts, for ORGANISER and BOX_OFFICE.
     #[schema(value_type = Vec<uuid::Uuid>)]
@@ -38,8 +40,10 @@ pub struct AccountView {
 impl AccountView {
     fn of(account: Account) -> ApiResult<Self> {
         let created_at = moment(account.created_at)?;
-        let Account { id, email, email_verified, role, sites, disabled, .. } = account;
-        Ok(Self { id, email, email_verified, role, sites, disabled, created_at })
+        let Account { id, email, email_verified, role, sites, disabled, second_factor, .. } =
+            account;
+        let second_factor = !second_factor.is_empty();
+        Ok(Self { id, email, email_verified, second_factor, role, sites, disabled, created_at })
     }
 }
 
@@ -69,7 +73,7 @@ pub struct AccountQuery {
 
 /// Changes of an account. What is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountPatch {
     #[schema(nullable = false)]
     role: Option<Role>,
@@ -79,6 +83,10 @@ pub struct AccountPatch {
     sites: Option<Vec<SiteId>>,
     #[schema(nullable = false)]
     disabled: Option<bool>,
+    /// `false` removes the second factor, for somebody who has lost the phone. Only the owner sets
+    /// one up.
+    #[schema(nullable = false)]
+    second_factor: Option<bool>,
 }
 
 /// Accounts in the order in which they were made, or the account of one e-mail. A list may miss
@@ -138,7 +146,14 @@ pub async fn change(
         None => Vec::new(),
     };
     let disabled = patch.disabled.unwrap_or(before.disabled);
-    let after = Account { role, sites, disabled, ..before.clone() };
+    let second_factor = match patch.second_factor {
+        Some(true) if before.second_factor.is_empty() => {
+            return Err(ApiError::field("secondFactor", "only the owner sets one up"));
+        }
+        Some(false) => String::new(),
+        Some(true) | None => before.second_factor.clone(),
+    };
+    let after = Account { role, sites, disabled, second_factor, ..before.clone() };
     if after == before {
         return AccountView::of(before).map(Okay);
     }

@@ -64,6 +64,8 @@ codes! {
     Unauthorized = 401: "The session has ended. Log in again.",
     /// E-mail or password is wrong; the response does not say which.
     BadCredentials = 401: "E-mail or password is not right. Check both, or sign up.",
+    /// The password is right, and the account has a second factor: send its `code` too.
+    SecondFactorRequired = 401: "Enter the code of your authenticator app, too.",
     /// The gateway refused for good; `gatewayCode` says why (`VIRTUAL_ACCOUNT_NOT_ACCEPTED`: seats
     /// don't wait for a deposit).
     PaymentDeclined = 402: "The payment was declined. Request a new payment to try again.",
@@ -73,6 +75,12 @@ codes! {
     AccountDisabled = 403: "This account is disabled. Please ask the organiser.",
     /// A caller who is logged in gave a wrong password.
     WrongPassword = 403: "The password is not right.",
+    /// The code of the second factor is wrong, too old, or was used before.
+    WrongSecondFactor = 403:
+        "The code is not right, or was used before. Wait for the next code of your app.",
+    /// People with a role need a second factor here, and the caller has none.
+    SecondFactorMissing = 403:
+        "Your role needs a second factor here. Set one up in your account, then log in again.",
     /// The match has a queue, and the caller has no valid pass.
     PassRequired = 403:
         "This match has a waiting room. Join the queue and wait for your pass.",
@@ -205,6 +213,8 @@ codes! {
         "A call with this Idempotency-Key is under way. Repeat in a moment.",
     /// There is an account with this e-mail.
     EmailTaken = 409: "There is an account with this e-mail. Log in instead.",
+    /// The account has a second factor; remove it before you set up another.
+    SecondFactorOn = 409: "Your account has a second factor. Remove it first.",
     /// The match has no queue.
     QueueOff = 409: "This match has no waiting room: just choose your seats.",
     /// Somebody else changed the document.

@@ -46,7 +46,7 @@ impl Kind {
             | "/api/users/email-verification/confirm" => Self::Account,
             "/api/users/log-in" => Self::LogIn,
             "/api/users/refresh" => Self::Refresh,
-            "/api/payments/webhooks/toss" => Self::Webhook,
+            "/api/payments/webhooks/toss" | "/api/payments/webhooks/toss/{secret}" => Self::Webhook,
             "/api/payments/request" => Self::Payment,
             "/api/payments/confirm" => Self::Confirm,
             "/api/matches/{match}/queue" if *method == Method::POST => Self::Join,
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!((of(Kind::Hold), of(Kind::Seats)), (2, 3), "{found:?}");
         assert_eq!((of(Kind::Join), of(Kind::Stream)), (1, 3), "{found:?}");
         assert_eq!((of(Kind::SignUp), of(Kind::Account), of(Kind::LogIn)), (1, 4, 1), "{found:?}");
-        assert_eq!((of(Kind::Confirm), of(Kind::Payment), of(Kind::Webhook)), (1, 1, 1));
+        assert_eq!((of(Kind::Confirm), of(Kind::Payment), of(Kind::Webhook)), (1, 1, 2));
         for (kind, path) in &found {
             assert_eq!(*kind == Kind::Admin, path.starts_with("/api/admin/"), "{path}");
         }
