@@ -1,5 +1,6 @@
 // The account of a fan: one session for all tabs, log-ins, a new password, deletion.
 
+import { createHmac } from 'node:crypto';
 import { expect } from '@playwright/test';
 import { PASSWORD, Person } from './support/backstage';
 import { comeAsNewFan, test } from './support/fan';
@@ -67,3 +68,46 @@ test('a deleted account is gone', async ({ arrive }) => {
   await page.keyboard.press('Enter');
   await expect(page.getByRole('alert')).toHaveText('The e-mail or the password is wrong.');
 });
+
+test('an app on the phone makes a stolen password useless', async ({ arrive }) => {
+  const page = await arrive('/');
+  const email = await comeAsNewFan(page);
+  await page.getByRole('link', { name: 'Account' }).click();
+  const form = page.getByRole('form', { name: 'Authenticator app' });
+  await form.getByLabel('Password').fill(PASSWORD);
+  await form.getByRole('button', { name: 'Set up an app' }).click();
+  const key = (await form.locator('code').textContent())!.replaceAll(' ', '');
+  await expect(form.getByRole('img', { name: 'Authenticator app' })).toBeVisible();
+  await form.getByLabel('Password').fill(PASSWORD);
+  await form.getByLabel('Code of your').fill('000000');
+  await form.getByRole('button', { name: 'Turn on' }).click();
+  await expect(form.getByRole('alert')).toContainText('The code is wrong');
+  await form.getByLabel('Code of your').fill(codeOf(key, -1));
+  await form.getByRole('button', { name: 'Turn on' }).click();
+  await expect(form).toContainText('A log-in needs a code of your app.');
+
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('button', { name: 'Log in' }).first().click();
+  const window = page.getByRole('dialog');
+  await window.getByLabel('E-mail').fill(email);
+  await window.getByLabel('Password').fill(PASSWORD);
+  await expect(window.getByLabel('Code of your')).toHaveCount(0);
+  await page.keyboard.press('Enter');
+  await expect(window.getByLabel('Code of your')).toBeFocused();
+  await window.getByLabel('Code of your').fill(codeOf(key, 1));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible();
+});
+
+/** The code of an app this many steps of 30 s from now (RFC 6238). */
+function codeOf(key: string, steps: number): string {
+  const bits = [...key]
+    .map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'))
+    .join('');
+  const secret = Buffer.from(bits.match(/.{8}/g)!.map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const hash = createHmac('sha1', secret).update(counter).digest();
+  const number = hash.readUInt32BE(hash[19] & 15) & 0x7fff_ffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}

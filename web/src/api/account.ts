@@ -1,8 +1,8 @@
 // One function for each call about the account of the fan.
 
 import { request } from './http';
-import type { LogIn } from './types';
-import { forget, requestAsUser } from './session';
+import type { LogIn, SecondFactorSetup } from './types';
+import { forget, renewUser, requestAsUser } from './session';
 
 export async function fetchLogIns(): Promise<LogIn[]> {
   return (await requestAsUser<{ sessions: LogIn[] }>('/api/users/me/sessions')).sessions;
@@ -25,6 +25,22 @@ export function changePassword(currentPassword: string, newPassword: string): Pr
 export async function deleteAccount(password: string): Promise<void> {
   await requestAsUser('/api/users/me', { method: 'DELETE', body: { password } });
   forget();
+}
+
+export function beginSecondFactor(password: string): Promise<SecondFactorSetup> {
+  return requestAsUser('/api/users/me/second-factor', { method: 'POST', body: { password } });
+}
+
+export async function setSecondFactor(setup: string, code: string, password: string): Promise<void> {
+  const body = { setup, code, password };
+  await requestAsUser('/api/users/me/second-factor', { method: 'PUT', body });
+  renewUser();
+}
+
+export async function removeSecondFactor(password: string, code: string): Promise<void> {
+  const body = { password, code };
+  await requestAsUser('/api/users/me/second-factor', { method: 'DELETE', body });
+  renewUser();
 }
 
 export function askVerification(): Promise<void> {

@@ -44,8 +44,8 @@ function followOtherTabs(event: StorageEvent): void {
   else if (user.value?.id !== event.newValue) void refresh();
 }
 
-export async function logIn(email: string, password: string): Promise<void> {
-  const body = { email, password, cookie: true };
+export async function logIn(email: string, password: string, code?: string): Promise<void> {
+  const body = { email, password, code, cookie: true };
   await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body, harmless: true }));
 }
 

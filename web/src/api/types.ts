@@ -20,6 +20,7 @@ import type {
   SeatState,
   SessionInfo,
   SessionView,
+  SetupView,
   SiteView,
   TypeName,
   UserView,
@@ -46,6 +47,8 @@ export type {
   WantedChallenge,
 } from './schema';
 
+/** What an authenticator app needs. */
+export type SecondFactorSetup = SetupView;
 /** A log-in of the fan on some device. */
 export type LogIn = SessionInfo;
 export type SeatWord = SeatState;

@@ -2,6 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { Problem } from '../api/problem';
 import { sentenceFor, text } from '../text';
 
@@ -49,6 +50,31 @@ export function AccountForm({ title, action, done, danger, children, send }: Pro
         {action}
       </button>
     </form>
+  );
+}
+
+/** The field for a code of the second factor. */
+export function CodeField({ autofocus }: { autofocus?: boolean }) {
+  const t = text.value.account;
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (autofocus) input.current?.focus();
+  }, []);
+  return (
+    <label>
+      <span>{t.code}</span>
+      <input
+        ref={input}
+        name="code"
+        required
+        pattern="[0-9]{6}"
+        maxLength={6}
+        inputMode="numeric"
+        autocomplete="one-time-code"
+        title={t.codeHint}
+      />
+      <small class="soft">{t.codeHint}</small>
+    </label>
   );
 }
 

@@ -17,6 +17,7 @@ import { text } from '../text';
 import { matchDay, matchTime } from '../text/format';
 import { AccountForm, PasswordField } from './account-form';
 import { Failure } from './failure';
+import { SecondFactor } from './second-factor';
 import { useLoaded } from './use-loaded';
 
 export function AccountPage() {
@@ -49,6 +50,7 @@ export function AccountPage() {
         <PasswordField name="current" label={t.currentPassword} />
         <PasswordField name="next" label={t.newPassword} isNew />
       </AccountForm>
+      <SecondFactor key={`factor ${user.value.id}`} />
       <LogIns key={user.value.id} />
       <AccountForm
         title={t.deletion}

@@ -2,9 +2,11 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { askReset } from '../api/account';
 import { newKey } from '../api/endpoints';
+import { Problem } from '../api/problem';
 import { logIn, signUp } from '../api/session';
 import { logInAsked } from '../state/log-in';
 import { sentenceFor, text } from '../text';
+import { CodeField } from './account-form';
 import { Icon } from './icon';
 
 export function LogInWindow() {
@@ -19,6 +21,7 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
   const busy = useSignal(false);
   const error = useSignal('');
   const mailed = useSignal(false);
+  const needsCode = useSignal(false);
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
 
@@ -32,10 +35,12 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
     error.value = '';
     try {
       if (isNew.value) await signUp(email, password, newKey());
-      else await logIn(email, password);
+      else await logIn(email, password, needsCode.value ? String(fields.get('code')) : undefined);
       respond(true);
     } catch (problem) {
-      error.value = sentenceFor(problem, 'account');
+      const asksForCode = problem instanceof Problem && problem.code === 'SECOND_FACTOR_REQUIRED';
+      error.value = asksForCode && !needsCode.value ? '' : sentenceFor(problem, 'account');
+      needsCode.value ||= asksForCode;
       busy.value = false;
     }
   };
@@ -77,6 +82,7 @@ function Window({ reason, respond }: { reason: string; respond: (loggedIn: boole
           />
           {isNew.value && <small class="soft">{t.passwordHint}</small>}
         </label>
+        {needsCode.value && !isNew.value && <CodeField autofocus />}
         {mailed.value && <p role="status">{t.account.resetMailed}</p>}
         {error.value && (
           <p class="form-error" role="alert">
