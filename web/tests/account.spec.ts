@@ -82,11 +82,11 @@ test('an app on the phone makes a stolen password useless', async ({ arrive }) =
   await form.getByLabel('Code of your').fill('000000');
   await form.getByRole('button', { name: 'Turn on' }).click();
   await expect(form.getByRole('alert')).toContainText('The code is wrong');
-  await form.getByLabel('Code of your').fill(codeOf(key, -1));
+  await form.getByLabel('Code of your').fill(codeOf(key, 0));
   await form.getByRole('button', { name: 'Turn on' }).click();
   await expect(form).toContainText('A log-in needs a code of your app.');
 
-  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('button', { name: 'Log out', exact: true }).click();
   await page.getByRole('button', { name: 'Log in' }).first().click();
   const window = page.getByRole('dialog');
   await window.getByLabel('E-mail').fill(email);
@@ -96,7 +96,7 @@ test('an app on the phone makes a stolen password useless', async ({ arrive }) =
   await expect(window.getByLabel('Code of your')).toBeFocused();
   await window.getByLabel('Code of your').fill(codeOf(key, 1));
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Log out', exact: true })).toBeVisible();
 });
 
 /** The code of an app this many steps of 30 s from now (RFC 6238). */
