@@ -210,7 +210,7 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(reservations::create, reservations::list))
         // administration
         .routes(routes!(admin::accounts::list))
-        .routes(routes!(admin::accounts::change))
+        .routes(routes!(admin::accounts::change, admin::accounts::delete))
         .routes(routes!(admin::sites::create, admin::sites::list))
         .routes(routes!(admin::sites::replace, admin::sites::delete))
         .routes(routes!(admin::plan_import::import))

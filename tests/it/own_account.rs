@@ -115,6 +115,39 @@ async fn a_deleted_account_leaves_its_sales_and_nothing_of_the_person() {
     let seats = guest.get(&fixture.path("/seats")).await.expect(200);
     assert!(seats["blocks"][0]["states"].as_str().unwrap().starts_with('O'), "{seats}");
     let admin = node.admin().await;
+    is_forgotten(&node, &admin).await;
+    // The address is free again, for another account.
+    let again = node.user("fan").await;
+    let mine = again.get("/api/reservations").await.expect(200);
+    assert_eq!(mine["reservations"], json!([]));
+    node.finish().await;
+}
+
+/// An administrator deletes the account of somebody who can't do it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_deletes_an_account_on_request() {
+    let node = TestNode::start().await;
+    let (admin, fan) = (node.admin().await, node.user("fan").await);
+    let id = fan.get("/api/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/admin/accounts/{id}");
+    admin.delete(&path).await.expect(204);
+    admin.delete(&path).await.refused(404, "ACCOUNT_NOT_FOUND");
+    fan.get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    is_forgotten(&node, &admin).await;
+    let mine = admin.get("/api/users/me").await.expect(200);
+    let own = format!("/api/admin/accounts/{}", mine["id"].as_str().unwrap());
+    admin.delete(&own).await.refused(409, "LAST_ADMINISTRATOR");
+    eventually("the act is in the trail", || async {
+        let page = admin.get("/api/admin/audit?act=ACCOUNT_DELETED").await.expect(200);
+        let entry = &page["entries"][0];
+        (entry["target"] == format!("account/{id}") && entry["actor"] == mine["id"]).then_some(())
+    })
+    .await;
+    node.finish().await;
+}
+
+/// Neither PostgreSQL nor Redis knows the fan.
+async fn is_forgotten(node: &TestNode, admin: &Client) {
     eventually("PostgreSQL has forgotten the account", || async {
         let page = admin.get("/api/admin/accounts").await.expect(200);
         (page["accounts"].as_array().unwrap().len() == 1).then_some(())
@@ -126,11 +159,6 @@ async fn a_deleted_account_leaves_its_sales_and_nothing_of_the_person() {
         let accounts: HashMap<String, String> = raw.hgetall(keys.accounts()).await.unwrap();
         assert!(!accounts.contains_key("fan@test.example"));
     }
-    // The address is free again, for another account.
-    let again = node.user("fan").await;
-    let mine = again.get("/api/reservations").await.expect(200);
-    assert_eq!(mine["reservations"], json!([]));
-    node.finish().await;
 }
 
 /// The token in the cookie is out of reach of scripts, and other sites can't use it.

@@ -31,6 +31,7 @@ const READERS: Rule = Staff(&[Role::Admin, Role::Organiser, Role::BoxOffice, Rol
 const ROUTES: &[(&str, Rule)] = &[
     ("GET /api/admin/accounts", ADMINS),
     ("PATCH /api/admin/accounts/{user}", ADMINS),
+    ("DELETE /api/admin/accounts/{user}", ADMINS),
     ("GET /api/admin/audit", ADMINS),
     ("GET /api/admin/matches", READERS),
     ("POST /api/admin/matches", MANAGERS),

@@ -3,7 +3,7 @@
 use crate::api::Services;
 use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Envelope, Input, Okay, Path, Query};
+use crate::api::extract::{Envelope, Input, NoContent, Okay, Path, Query};
 use crate::api::staff::Admin;
 use crate::api::trail::{account_state, account_target};
 use crate::api::users::find_account;
@@ -163,6 +163,28 @@ pub async fn change(
     let change = AccountChange { before: &before, after: Some(&after), ending, token: None, trail };
     change_account(&services, change).await?;
     AccountView::of(after).map(Okay)
+}
+
+/// Deletes an account for its owner, who can't log in or has asked the organiser: its e-mail and its
+/// sessions. Tickets that were bought stay valid, and the books keep the sales without a name.
+#[utoipa::path(delete, path = "/api/admin/accounts/{user}",
+    operation_id = "deleteAccountOf", tag = "administration",
+    params(("user" = uuid::Uuid, Path)), security(("token" = [])),
+    responses((status = 204)),
+    extensions(("x-codes" = json!([ErrorCode::AccountNotFound, ErrorCode::LastAdministrator,
+        ErrorCode::ChangedMeanwhile]))))]
+pub async fn delete(
+    State(services): State<Arc<Services>>,
+    Admin(admin): Admin,
+    Path(id): Path<UserId>,
+) -> ApiResult<NoContent> {
+    let before = services.engine.account_by_id(id).await?.ok_or(ErrorCode::AccountNotFound)?;
+    let entry = admin.act(Act::AccountDeleted, account_target(id));
+    let trail = Some(entry.changing(account_state(&before), serde_json::Value::Null));
+    let ending = EndSessions::All;
+    let change = AccountChange { before: &before, after: None, ending, token: None, trail };
+    change_account(&services, change).await?;
+    Ok(NoContent)
 }
 
 fn checked_sites(

@@ -66,6 +66,7 @@ export function CodeField({ autofocus }: { autofocus?: boolean }) {
       <input
         ref={input}
         name="code"
+        type="text"
         required
         pattern="[0-9]{6}"
         maxLength={6}
