@@ -15,10 +15,12 @@ pub mod clock;
 pub mod counts;
 pub mod document;
 pub mod error;
+pub mod event_docs;
 pub mod events;
 pub mod extract;
 pub mod guesses;
 mod hashing;
+pub mod header_docs;
 pub mod health;
 pub mod hints;
 pub mod holds;
@@ -136,6 +138,7 @@ pub struct Services {
             each POST that creates something.",
         license(name = "MIT OR Apache-2.0")
     ),
+    servers((url = "/", description = "The node or load balancer that this document is from.")),
     components(schemas(Problem))
 )]
 struct Document;

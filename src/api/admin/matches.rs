@@ -109,7 +109,7 @@ pub struct MatchList {
 #[utoipa::path(post, path = "/api/admin/matches",
     operation_id = "createMatch", tag = "administration",
     params(("Idempotency-Key" = Option<String>, Header)), request_body = MatchInput,
-    security(("token" = [])),
+    security(("manager" = [])),
     responses((status = 201, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::SiteNotFound]))))]
 pub async fn create(
@@ -154,7 +154,7 @@ pub async fn create(
 
 /// All matches, also DRAFT ones.
 #[utoipa::path(get, path = "/api/admin/matches",
-    operation_id = "listAllMatches", tag = "administration", security(("token" = [])),
+    operation_id = "listAllMatches", tag = "administration", security(("reader" = [])),
     responses((status = 200, body = Envelope<MatchList>)))]
 pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<MatchList> {
     let all = services.catalog.matches();
@@ -169,7 +169,7 @@ pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -
 #[utoipa::path(put, path = "/api/admin/matches/{match}",
     operation_id = "replaceMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = MatchInput, security(("token" = [])),
+    request_body = MatchInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile,
@@ -231,7 +231,7 @@ pub(super) async fn store(
 #[utoipa::path(delete, path = "/api/admin/matches/{match}",
     operation_id = "deleteMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    security(("token" = [])), responses((status = 204)),
+    security(("manager" = [])), responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn delete(

@@ -122,7 +122,7 @@ pub struct AdmitDone {
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
     operation_id = "setQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = QueueSettings, security(("token" = [])),
+    request_body = QueueSettings, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn set_queue(
@@ -149,7 +149,7 @@ pub async fn set_queue(
 #[utoipa::path(patch, path = "/api/admin/matches/{match}/queue",
     operation_id = "changeQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = QueueChange, security(("token" = [])),
+    request_body = QueueChange, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn change_queue(
@@ -213,7 +213,7 @@ fn check(queue: &QueueSettings) -> ApiResult<()> {
 /// How many people wait, choose and buy.
 #[utoipa::path(get, path = "/api/admin/matches/{match}/queue",
     operation_id = "getQueue", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), security(("reader" = [])),
     responses((status = 200, body = Envelope<QueueNow>)),
     extensions(("x-codes" = json!([ErrorCode::MatchArchived]))))]
 pub async fn get_queue(
@@ -246,7 +246,7 @@ fn seat_count(services: &Services, id: MatchId) -> Option<u32> {
 #[utoipa::path(post, path = "/api/admin/matches/{match}/queue/admit",
     operation_id = "admitNow", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = AdmitInput, security(("token" = [])),
+    request_body = AdmitInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<AdmitDone>)),
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn admit(
@@ -293,7 +293,7 @@ pub async fn admit(
 /// The place of a user. Looking at it does not begin the pass.
 #[utoipa::path(get, path = "/api/admin/matches/{match}/queue/people/{user}",
     operation_id = "getPlaceOf", tag = "administration",
-    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("reader" = [])),
     responses((status = 200, body = Envelope<PlaceView>)),
     extensions(("x-codes" = json!([
         ErrorCode::NotInQueue, ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
@@ -313,7 +313,7 @@ pub async fn place_of(
 /// Lets a user in at once, who need not be in the line.
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue/people/{user}",
     operation_id = "letIn", tag = "administration",
-    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("seller" = [])),
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn let_in(
@@ -332,7 +332,7 @@ pub async fn let_in(
 /// are.
 #[utoipa::path(delete, path = "/api/admin/matches/{match}/queue/people/{user}",
     operation_id = "sendAway", tag = "administration",
-    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("seller" = [])),
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
 pub async fn send_away(

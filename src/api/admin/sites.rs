@@ -46,7 +46,7 @@ fn summary(known: &KnownSite) -> SiteSummary {
 /// Creates a site from a plan (docs/SITE-PLAN.md).
 #[utoipa::path(post, path = "/api/admin/sites",
     operation_id = "createSite", tag = "administration", request_body = SitePlan,
-    params(("Idempotency-Key" = Option<String>, Header)), security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)), security(("admin" = [])),
     responses((status = 201, body = Envelope<SiteSummary>)))]
 pub async fn create(
     State(services): State<Arc<Services>>,
@@ -67,7 +67,7 @@ pub async fn create(
 
 /// All sites.
 #[utoipa::path(get, path = "/api/admin/sites",
-    operation_id = "listSites", tag = "administration", security(("token" = [])),
+    operation_id = "listSites", tag = "administration", security(("reader" = [])),
     responses((status = 200, body = Envelope<SiteList>)))]
 pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<SiteList> {
     let all = services.catalog.sites();
@@ -83,7 +83,7 @@ pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -
     operation_id = "replaceSite", tag = "administration",
     params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header),
         ("Idempotency-Key" = Option<String>, Header)),
-    request_body = SitePlan, security(("token" = [])),
+    request_body = SitePlan, security(("manager" = [])),
     responses((status = 200, body = Envelope<SiteSummary>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
@@ -128,7 +128,7 @@ pub async fn replace(
 #[utoipa::path(delete, path = "/api/admin/sites/{site}",
     operation_id = "deleteSite", tag = "administration",
     params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    security(("token" = [])), responses((status = 204)),
+    security(("admin" = [])), responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn delete(
