@@ -6,6 +6,7 @@ use crate::api::api;
 use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM, WantedChallenge};
 use crate::api::event_docs::describe_events;
 use crate::api::header_docs::{RETRY_AFTER, describe_headers, has_parameter, header, headers};
+use crate::api::idempotency::{KEY, WITHOUT_KEY};
 use crate::api::staff::{Admin, Manager, Reader, Seller};
 use crate::domain::account::Role;
 use crate::domain::ids::SeatId;
@@ -16,7 +17,7 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
 /// The schema of a plan in a request.
 const PLAN_INPUT: &str = "SitePlanInput";
@@ -37,6 +38,7 @@ pub fn openapi() -> OpenApi {
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             describe_roles(operation);
+            describe_repeats(operation);
             describe_parameters(operation);
             describe_successes(operation);
             describe_refusals(path, operation);
@@ -94,16 +96,31 @@ fn close_inputs(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
+/// Says on a route without a use for an `Idempotency-Key` why it needs none.
+fn describe_repeats(operation: &mut Operation) {
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let Some((_, words)) = WITHOUT_KEY.iter().find(|(known, _)| *known == id) else { return };
+    let mut key = Parameter::new(KEY);
+    key.parameter_in = ParameterIn::Header;
+    key.required = Required::False;
+    key.description = Some(format!("Not needed, and not used. {words}"));
+    key.schema = Some(key_schema());
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+}
+
+fn key_schema() -> RefOr<Schema> {
+    let key = ObjectBuilder::new().schema_type(Type::String);
+    key.pattern(Some("^[!-~]{1,255}$")).build().into()
+}
+
 /// Parameters are never null, and every `Idempotency-Key` has the same description.
 fn describe_parameters(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
-        if parameter.name == "Idempotency-Key" {
-            let key =
-                ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$"));
-            parameter.schema = Some(key.build().into());
-            parameter.description =
-                Some("The same key and body give the first response again.".to_owned());
+        if parameter.name == KEY {
+            parameter.schema = Some(key_schema());
+            let words = "The same key and body give the first response again.";
+            parameter.description.get_or_insert_with(|| words.to_owned());
         }
         if parameter.name == "If-Match" {
             let version = ObjectBuilder::new().schema_type(Type::String);
@@ -251,7 +268,9 @@ fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
     let parameters: Vec<&Parameter> =
         operation.parameters.iter().flatten().filter_map(named).collect();
     let (body, token) = (operation.request_body.is_some(), operation.security.is_some());
-    let keyed = has_parameter(operation, "Idempotency-Key");
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let unused = WITHOUT_KEY.iter().any(|(known, _)| *known == id);
+    let keyed = has_parameter(operation, KEY) && !unused;
     let all = [
         (body || !parameters.is_empty(), ErrorCode::Validation),
         (body, ErrorCode::Malformed),

@@ -1,5 +1,6 @@
 //! The header fields of responses in the OpenAPI document.
 
+use crate::api::idempotency::{MARKED, REPLAYED};
 use serde_json::Value;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, ParameterIn};
@@ -15,8 +16,9 @@ const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 const ETAG: &str = "ETag";
 const SET_COOKIE: &str = "Set-Cookie";
 
-/// The operations that can set the cookie of a session.
-const WITH_COOKIE: [&str; 2] = ["logIn", "refreshSession"];
+/// The operations that can set the cookie of a session, or delete it.
+const WITH_COOKIE: [&str; 5] =
+    ["logIn", "refreshSession", "logOut", "endAllSessions", "deleteAccount"];
 
 /// All header fields with their names. `RateLimit` and `RateLimit-Policy` are those of the draft
 /// "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
@@ -48,8 +50,14 @@ pub(super) fn headers() -> Vec<(String, RefOr<Header>)> {
             "W/\"1-1763812345678-0\"",
         ),
         (
+            REPLAYED,
+            "An earlier call under the same `Idempotency-Key` has made what the response shows. \
+             Otherwise the field is not there.",
+            "true",
+        ),
+        (
             SET_COOKIE,
-            "The refresh token, when the log-in asked for a cookie.",
+            "The refresh token, when the log-in asked for a cookie; empty when the session ends.",
             "__Host-grandstand=TOKEN; Path=/; HttpOnly; Secure; SameSite=Strict",
         ),
     ];
@@ -76,6 +84,7 @@ pub(super) fn header(name: &str) -> RefOr<Header> {
 /// Adds the header fields to all responses of an operation.
 pub(super) fn describe_headers(path: &str, operation: &mut Operation) {
     let with_cookie = operation.operation_id.as_deref().is_some_and(|id| WITH_COOKIE.contains(&id));
+    let marked = operation.operation_id.as_deref().is_some_and(|id| MARKED.contains(&id));
     let with_tag = has_parameter(operation, "If-None-Match");
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -85,6 +94,7 @@ pub(super) fn describe_headers(path: &str, operation: &mut Operation) {
             (RATE_LIMIT_POLICY, path.starts_with("/api/")),
             (WWW_AUTHENTICATE, status == "401"),
             (ETAG, with_tag && ["200", "304"].contains(&status.as_str())),
+            (REPLAYED, marked && status.starts_with('2')),
             (SET_COOKIE, with_cookie && status.starts_with('2')),
         ];
         for (name, _) in applies.into_iter().filter(|(_, applies)| *applies) {

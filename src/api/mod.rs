@@ -24,6 +24,7 @@ pub mod header_docs;
 pub mod health;
 pub mod hints;
 pub mod holds;
+pub mod idempotency;
 pub mod if_match;
 pub mod known_match;
 pub mod layers;

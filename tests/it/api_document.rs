@@ -112,7 +112,16 @@ async fn call(
         .headers()
         .get("content-type")
         .is_some_and(|kind| kind.to_str().unwrap().starts_with("text/event-stream"));
-    (status, if stream { None } else { Some(Answer::of(response).await) })
+    if stream {
+        return (status, None);
+    }
+    let answer = Answer::of(response).await;
+    if let Some(code) = answer.body["code"].as_str() {
+        let examples = &operation["responses"][status.to_string()]["content"];
+        let told = examples["application/problem+json"]["examples"].get(code).is_some();
+        assert!(told, "{method} {path} {status}: {code} is not in the document");
+    }
+    (status, Some(answer))
 }
 
 fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {

@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::admin::sites::partition_for;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
 use crate::api::matches::MatchView;
 use crate::api::staff::{Manager, Reader, Staff, has_site, refuse_other_site};
@@ -117,7 +118,7 @@ pub async fn create(
     Manager(user): Manager,
     key: IdempotencyKey,
     input: Input<MatchInput>,
-) -> ApiResult<Created<MatchView>> {
+) -> ApiResult<Repeatable<Created<MatchView>>> {
     refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
     let operation = key.operation(&user.id.key(), "create match", &input);
@@ -149,7 +150,8 @@ pub async fn create(
     let entry = user.act(Act::MatchCreated, match_target(fixture.id));
     let operation = operation.with_trail(entry.with(match_state(&fixture)));
     let id = services.engine.put_match(&fixture, operation).await?;
-    changed(&services, id).await.map(Created)
+    let response = Created(changed(&services, id).await?);
+    Ok(Repeatable { response, replayed: id != fixture.id })
 }
 
 /// All matches, also DRAFT ones.

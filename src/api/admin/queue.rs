@@ -6,6 +6,7 @@ use crate::api::admin::sale::change;
 use crate::api::changes::{given, present};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
@@ -255,7 +256,7 @@ pub async fn admit(
     Path(id): Path<MatchId>,
     key: IdempotencyKey,
     input: Input<AdmitInput>,
-) -> ApiResult<Okay<AdmitDone>> {
+) -> ApiResult<Repeatable<Okay<AdmitDone>>> {
     let count = input.value.count;
     if !(1..=ADMIT_MAX).contains(&count) {
         return Err(ApiError::field("count", "must be 1 to 100,000 people"));
@@ -272,7 +273,7 @@ pub async fn admit(
     let mut trail = Some(Box::new(entry));
     let seats = seat_count(&services, id);
     let whole = key.operation(&manager.id.key(), &format!("admit {id}"), &input);
-    let (mut admitted, mut call) = (0, 0);
+    let (mut admitted, mut call, mut replayed) = (0, 0, true);
     while admitted < u64::from(count) {
         // A repeated call takes the same steps, and each of them under its own key.
         let key =
@@ -280,14 +281,15 @@ pub async fn admit(
         let fingerprint = whole.fingerprint.clone();
         let operation = Operation { key, fingerprint, trail: trail.take() };
         let left = count - admitted as u32;
-        let people = services.engine.admit_now(id, seats, left, operation).await?;
+        let (people, before) = services.engine.admit_now(id, seats, left, operation).await?;
         admitted += people;
+        replayed &= before;
         call += 1;
         if people == 0 {
             break;
         }
     }
-    Ok(Okay(AdmitDone { admitted }))
+    Ok(Repeatable { response: Okay(AdmitDone { admitted }), replayed })
 }
 
 /// The place of a user. Looking at it does not begin the pass.

@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
 use crate::api::staff::{Admin, Manager, Reader, has_site};
 use crate::api::trail::site_state;
@@ -53,7 +54,7 @@ pub async fn create(
     Admin(admin): Admin,
     key: IdempotencyKey,
     input: Input<SitePlan>,
-) -> ApiResult<Created<SiteSummary>> {
+) -> ApiResult<Repeatable<Created<SiteSummary>>> {
     check(&input.value).await?;
     let operation = key.operation(&admin.id.key(), "create site", &input);
     // The key decides the partition, so that a repeated call finds the result of the first.
@@ -62,7 +63,8 @@ pub async fn create(
     let entry = admin.act(Act::SiteCreated, site_target(site.id));
     let operation = operation.with_trail(entry.with(site_state(&site)));
     let id = services.engine.put_site(&site, operation).await?;
-    changed(&services, id).await.map(Created)
+    let response = Created(changed(&services, id).await?);
+    Ok(Repeatable { response, replayed: id != site.id })
 }
 
 /// All sites.

@@ -3532,6 +3532,11 @@ export interface components {
          */
         ETag: string;
         /**
+         * @description An earlier call under the same `Idempotency-Key` has made what the response shows. Otherwise the field is not there.
+         * @example true
+         */
+        "Idempotency-Replayed": string;
+        /**
          * @description What is left of each limit that counted this call: `r` calls now, and `t` seconds until all are there again. After a refusal `t` is the time until the next call is accepted.
          * @example "reads";r=19;t=1
          */
@@ -3544,7 +3549,7 @@ export interface components {
         /** @description Try again after this number of seconds. */
         "Retry-After": number;
         /**
-         * @description The refresh token, when the log-in asked for a cookie.
+         * @description The refresh token, when the log-in asked for a cookie; empty when the session ends.
          * @example __Host-grandstand=TOKEN; Path=/; HttpOnly; Secure; SameSite=Strict
          */
         "Set-Cookie": string;
@@ -3735,6 +3740,7 @@ export type UserView = components['schemas']['UserView'];
 export type VerificationInput = components['schemas']['VerificationInput'];
 export type WantedChallenge = components['schemas']['WantedChallenge'];
 export type HeaderETag = components['headers']['ETag'];
+export type HeaderIdempotencyReplayed = components['headers']['Idempotency-Replayed'];
 export type HeaderRateLimit = components['headers']['RateLimit'];
 export type HeaderRateLimitPolicy = components['headers']['RateLimit-Policy'];
 export type HeaderRetryAfter = components['headers']['Retry-After'];
@@ -4240,6 +4246,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4905,7 +4912,10 @@ export interface operations {
     announceMatch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 409 `MATCH_ON_SALE`. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5040,7 +5050,10 @@ export interface operations {
     blockSeats: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. Seats that are blocked already stay so, and the response is the same. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5215,7 +5228,10 @@ export interface operations {
     checkIn: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 409 `CHECKED_IN_BEFORE` with the time of the first. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5393,7 +5409,10 @@ export interface operations {
     closeSale: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 409 `MATCH_NOT_OPEN`. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -5525,7 +5544,10 @@ export interface operations {
     openSale: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 409 `MATCH_ALREADY_OPEN`. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -6360,6 +6382,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -6908,7 +6931,10 @@ export interface operations {
     unblockSeats: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. Seats that are on sale already stay so, and the response is the same. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -7522,6 +7548,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -7670,7 +7697,10 @@ export interface operations {
             query: {
                 from: "pretix" | "csv" | "seatsio";
             };
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. Nothing is stored. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8323,7 +8353,10 @@ export interface operations {
     holdSeat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 409 `ALREADY_HELD` with the `holdId` of the first. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
                 seat: number;
@@ -8400,7 +8433,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
+             * @description - `ALREADY_HELD`: The caller holds some of these seats: `seatIds`, in the hold `holdId`. Nobody else has any of them.
+             *     - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
              *     - `ORPHAN_SEAT`: The match has `orphanRule`, and the choice leaves the seats in `orphans` alone, although the same number of free seats side by side there leaves no seat alone.
              *     - `UNIT_INCOMPLETE`: The call names a part of a unit that is sold only as a whole (a table, a couple seat); `seatIds` names the other seats.
              *     - `ACCESSIBLE_ONLY`: Seats for companions would have no accessible seat of their own; `seatIds` names them.
@@ -8408,6 +8442,7 @@ export interface operations {
              *     - `SEAT_LIMIT`: These would be more seats than one person may have in a match.
              *     - `TYPE_LIMIT`: The hold has more seats of a ticket type than the price list allows, as `detail` says.
              *     - `MATCH_NOT_OPEN`: The match is not on sale yet, or not any more, as `detail` says.
+             *     - `ALREADY_RESERVED`: The hold has become a reservation; a caller whose own reservation has the seats also gets `reservationId` and `seatIds`.
              */
             409: {
                 headers: {
@@ -8471,7 +8506,10 @@ export interface operations {
     releaseSeat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 204 again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
                 seat: number;
@@ -8958,6 +8996,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -9485,7 +9524,10 @@ export interface operations {
     joinQueue: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call gets the same place again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 match: string;
             };
@@ -10302,7 +10344,10 @@ export interface operations {
     confirmPayment: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call charges nothing again, and returns how things stand. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10510,6 +10555,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -10661,7 +10707,10 @@ export interface operations {
     tossWebhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated message has no further effect. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10990,6 +11039,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -11266,7 +11316,10 @@ export interface operations {
     cancelReservation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call gives nothing back again, and returns how things stand. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 reservation: string;
             };
@@ -12076,7 +12129,10 @@ export interface operations {
     verifyEmail: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. After the first call has verified the e-mail, the others are 409. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12195,7 +12251,10 @@ export interface operations {
     logIn: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. Each log-in begins a session of its own. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12333,7 +12392,10 @@ export interface operations {
     logOut: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call is 204 too, or 401 once its token has ended with the session. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12348,6 +12410,7 @@ export interface operations {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -12559,6 +12622,7 @@ export interface operations {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -12691,7 +12755,10 @@ export interface operations {
     requestEmailVerification: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call sends another mail, and only its link works. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12707,6 +12774,18 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_Nothing"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
@@ -13004,6 +13083,7 @@ export interface operations {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -13173,7 +13253,10 @@ export interface operations {
     requestPasswordReset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. A repeated call sends another mail, and only its link works then. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -13282,7 +13365,10 @@ export interface operations {
     resetPassword: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. After the first call has set the password, the others are 409. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -13401,7 +13487,10 @@ export interface operations {
     refreshSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Not needed, and not used. The same refresh token gives a pair again within 10 seconds. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
