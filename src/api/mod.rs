@@ -39,6 +39,7 @@ mod outgoing;
 pub mod page;
 pub mod passwords;
 pub mod pay_page;
+pub mod payment_history;
 pub mod payments;
 pub mod places;
 pub mod prices;
@@ -177,6 +178,7 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         // reservations and payments
         .routes(routes!(reservations::get))
         .routes(routes!(reservations::cancel))
+        .routes(routes!(payment_history::list))
         .routes(routes!(payments::request))
         .routes(routes!(payments::confirm))
         .routes(routes!(payments::get))

@@ -276,6 +276,11 @@ pub struct PaymentView {
 }
 
 impl PaymentView {
+    /// Its status, in the light of that of its reservation.
+    pub fn status(&self) -> PaymentStatus {
+        self.status
+    }
+
     /// A payment of a reservation.
     pub fn of(services: &Services, reservation: &Reservation, payment: &ClaimPayment) -> Self {
         // It was paid and then cancelled, so the money is back.

@@ -88,6 +88,7 @@ mod outage_redis;
 mod outside;
 mod oversell;
 mod own_account;
+mod own_payments;
 mod own_reservations;
 mod page;
 mod plan_command;

@@ -80,6 +80,7 @@ const ROUTES: &[(&str, Rule)] = &[
     ("POST /api/reservations", User),
     ("GET /api/reservations/{reservation}", User),
     ("POST /api/reservations/{reservation}/cancel", User),
+    ("GET /api/reservations/{reservation}/payments", User),
     ("POST /api/payments/request", User),
     ("POST /api/payments/confirm", User),
     ("GET /api/payments/{payment}", User),

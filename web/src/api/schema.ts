@@ -873,6 +873,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reservations/{reservation}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The payments of a reservation of mine, with their refunds. */
+        get: operations["listPayments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{site}": {
         parameters: {
             query?: never;
@@ -1784,6 +1801,21 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
+        Envelope_PaymentHistory: {
+            /** @description The payments of a reservation. */
+            data: {
+                /** @description False while PostgreSQL is away: then only the last payment is listed, without refunds. */
+                history: boolean;
+                /**
+                 * @description In the order in which they began. A payment that was requested and has not begun is only
+                 *     there while it can still be paid.
+                 */
+                payments: components["schemas"]["PaymentAttempt"][];
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
         Envelope_PaymentView: {
             /** @description A payment. */
             data: {
@@ -2590,6 +2622,43 @@ export interface components {
             currentPassword: string;
             newPassword: string;
         };
+        /** @description A payment of a reservation. */
+        PaymentAttempt: {
+            /**
+             * Format: int64
+             * @description What is charged, in KRW.
+             */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description When it was confirmed for the first time; null before.
+             */
+            begunAt: string | null;
+            /**
+             * @description Why it FAILED: the code of the gateway, or `WITHDRAWN` (the gateway was not asked),
+             *     `SEAT_SOLD`, `AMOUNT_MISMATCH` or `NOT_FOUND_PAYMENT` of this server.
+             */
+            code: string | null;
+            /** Format: uuid */
+            id: string;
+            method: string;
+            orderId: string;
+            refunds: components["schemas"]["RefundEntry"][];
+            /** @description UNKNOWN: the gateway was asked, and has not said yet whether it has charged. */
+            status: components["schemas"]["PaymentStatus"];
+            /** Format: date-time */
+            updatedAt: string | null;
+        };
+        /** @description The payments of a reservation. */
+        PaymentHistory: {
+            /** @description False while PostgreSQL is away: then only the last payment is listed, without refunds. */
+            history: boolean;
+            /**
+             * @description In the order in which they began. A payment that was requested and has not begun is only
+             *     there while it can still be paid.
+             */
+            payments: components["schemas"]["PaymentAttempt"][];
+        };
         /**
          * @description The status of a payment in the API.
          * @enum {string}
@@ -2925,6 +2994,27 @@ export interface components {
         RefreshInput: {
             refreshToken: string;
         };
+        /** @description Money that goes back. */
+        RefundEntry: {
+            /**
+             * Format: int64
+             * @description In KRW.
+             */
+            amount: number;
+            /** Format: date-time */
+            begunAt: string;
+            /** @description The gateway's code when it refused. */
+            code: string | null;
+            /**
+             * Format: int64
+             * @description What the organiser keeps, in KRW.
+             */
+            fee: number;
+            seatIds: components["schemas"]["SeatId"][];
+            status: components["schemas"]["RefundStatus"];
+            /** Format: date-time */
+            updatedAt: string;
+        };
         /** @description A row of the fee table of a match. */
         RefundFee: {
             /**
@@ -2943,6 +3033,11 @@ export interface components {
              */
             until: string;
         };
+        /**
+         * @description How far a refund is.
+         * @enum {string}
+         */
+        RefundStatus: "BEGUN" | "DONE" | "REFUSED";
         /** @description What a cancellation would give back now. */
         RefundView: {
             /**
@@ -3613,6 +3708,7 @@ export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
 export type Envelope_MyReservation = components['schemas']['Envelope_MyReservation'];
 export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
+export type Envelope_PaymentHistory = components['schemas']['Envelope_PaymentHistory'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
 export type Envelope_PlaceView = components['schemas']['Envelope_PlaceView'];
 export type Envelope_PricesView = components['schemas']['Envelope_PricesView'];
@@ -3667,6 +3763,8 @@ export type Nothing = components['schemas']['Nothing'];
 export type OnlyAreas = components['schemas']['OnlyAreas'];
 export type OrganiserCancelInput = components['schemas']['OrganiserCancelInput'];
 export type PasswordInput = components['schemas']['PasswordInput'];
+export type PaymentAttempt = components['schemas']['PaymentAttempt'];
+export type PaymentHistory = components['schemas']['PaymentHistory'];
 export type PaymentStatus = components['schemas']['PaymentStatus'];
 export type PaymentView = components['schemas']['PaymentView'];
 export type PlaceState = components['schemas']['PlaceState'];
@@ -3685,7 +3783,9 @@ export type QueueSettings = components['schemas']['QueueSettings'];
 export type QueueState = components['schemas']['QueueState'];
 export type Ready = components['schemas']['Ready'];
 export type RefreshInput = components['schemas']['RefreshInput'];
+export type RefundEntry = components['schemas']['RefundEntry'];
 export type RefundFee = components['schemas']['RefundFee'];
+export type RefundStatus = components['schemas']['RefundStatus'];
 export type RefundView = components['schemas']['RefundView'];
 export type RequestInput = components['schemas']['RequestInput'];
 export type ReservationList = components['schemas']['ReservationList'];
@@ -11513,6 +11613,112 @@ export interface operations {
             };
         };
     };
+    listPayments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                reservation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PaymentHistory"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `RESERVATION_NOT_FOUND`: The caller has no such reservation. */
+            404: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
+             */
+            503: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSite: {
         parameters: {
             query?: never;
@@ -13842,6 +14048,7 @@ export const queueEventOneOf2EventValues: ReadonlyArray<Extract<FlattenedDeepReq
     event: unknown;
 }>["event"]> = ["heartbeat"];
 export const queueStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["QueueState"]> = ["NOT_OPEN", "OPEN", "SLOWED", "PAUSED", "SOLD_OUT", "CLOSED", "OFF"];
+export const refundStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["RefundStatus"]> = ["BEGUN", "DONE", "REFUSED"];
 export const reservationStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ReservationStatus"]> = ["PENDING", "PAYING", "CONFIRMED", "CANCELLED", "EXPIRED"];
 export const roleValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Role"]> = ["USER", "ADMIN", "ORGANISER", "BOX_OFFICE", "SUPPORT"];
 export const seatEventOneOf0EventValues: ReadonlyArray<Extract<FlattenedDeepRequired<components>["schemas"]["SeatEvent"], {
