@@ -16,6 +16,7 @@ mod api_health;
 mod api_input;
 mod api_keys;
 mod api_messages;
+mod api_pages;
 mod api_promises;
 mod api_shared;
 mod api_text;

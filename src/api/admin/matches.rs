@@ -3,10 +3,10 @@
 use crate::api::Services;
 use crate::api::admin::sites::partition_for;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path, Query};
 use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
-use crate::api::matches::MatchView;
+use crate::api::matches::{ListQuery, MatchPage, MatchView, page};
 use crate::api::staff::{Manager, Reader, Staff, has_site, refuse_other_site};
 use crate::api::trail::match_state;
 use crate::domain::catalog::{Match, MatchStatus};
@@ -17,7 +17,7 @@ use crate::domain::text::is_invisible;
 use crate::domain::trail::{Act, match_target};
 use crate::engine::operation::Operation;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -98,14 +98,6 @@ fn team() -> Object {
         .build()
 }
 
-/// All matches.
-#[derive(Serialize, ToSchema)]
-pub struct MatchList {
-    matches: Vec<MatchView>,
-    /// False while a part of Redis does not reply: its matches are listed without `seatsLeft`.
-    counted: bool,
-}
-
 /// Creates a DRAFT match.
 #[utoipa::path(post, path = "/api/admin/matches",
     operation_id = "createMatch", tag = "administration",
@@ -154,15 +146,16 @@ pub async fn create(
     Ok(Repeatable { response, replayed: id != fixture.id })
 }
 
-/// All matches, also DRAFT ones.
+/// The matches at the sites of the caller, also DRAFT ones, in the order in which they start.
 #[utoipa::path(get, path = "/api/admin/matches",
-    operation_id = "listAllMatches", tag = "administration", security(("reader" = [])),
-    responses((status = 200, body = Envelope<MatchList>)))]
-pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<MatchList> {
-    let all = services.catalog.matches();
-    let theirs = all.iter().filter(|fixture| has_site(&user, fixture.site_id));
-    let (matches, counted) = MatchView::list(&services, theirs).await;
-    Okay(MatchList { matches, counted })
+    operation_id = "listAllMatches", tag = "administration", params(ListQuery),
+    security(("reader" = [])), responses((status = 200, body = Envelope<MatchPage>)))]
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    Reader(user): Reader,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Okay<MatchPage>> {
+    page(&services, query, |fixture| has_site(&user, fixture.site_id)).await.map(Okay)
 }
 
 /// Changes a match. A field that is left out gets its default; PATCH changes single fields. With

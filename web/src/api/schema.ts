@@ -77,7 +77,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All matches, also DRAFT ones.
+         * The matches at the sites of the caller, also DRAFT ones, in the order in which they start.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
          */
         get: operations["listAllMatches"];
@@ -399,7 +399,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All sites.
+         * The sites of the caller, in the order in which they were made.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
          */
         get: operations["listSites"];
@@ -1723,17 +1723,6 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
-        Envelope_MatchList: {
-            /** @description All matches. */
-            data: {
-                /** @description False while a part of Redis does not reply: its matches are listed without `seatsLeft`. */
-                counted: boolean;
-                matches: components["schemas"]["MatchView"][];
-            };
-            /** Format: int32 */
-            status: number;
-        };
-        /** @description The envelope of a success. */
         Envelope_MatchPage: {
             /** @description A page of matches. */
             data: {
@@ -2070,9 +2059,11 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
-        Envelope_SiteList: {
-            /** @description All sites. */
+        Envelope_SitePage: {
+            /** @description A page of sites. */
             data: {
+                /** @description The `cursor` of the next page; null on the last page. */
+                nextCursor: string | null;
                 sites: components["schemas"]["SiteSummary"][];
             };
             /** Format: int32 */
@@ -2445,12 +2436,6 @@ export interface components {
             siteId: string;
             /** Format: date-time */
             startsAt: string;
-        };
-        /** @description All matches. */
-        MatchList: {
-            /** @description False while a part of Redis does not reply: its matches are listed without `seatsLeft`. */
-            counted: boolean;
-            matches: components["schemas"]["MatchView"][];
         };
         /** @description A match as everybody sees it. */
         MatchNow: {
@@ -3441,8 +3426,10 @@ export interface components {
             en: components["schemas"]["SeatLabels"];
             ko: components["schemas"]["SeatLabels"];
         };
-        /** @description All sites. */
-        SiteList: {
+        /** @description A page of sites. */
+        SitePage: {
+            /** @description The `cursor` of the next page; null on the last page. */
+            nextCursor: string | null;
             sites: components["schemas"]["SiteSummary"][];
         };
         /** @description The plan of a site. */
@@ -3703,7 +3690,6 @@ export type Envelope_HoldList = components['schemas']['Envelope_HoldList'];
 export type Envelope_HoldView = components['schemas']['Envelope_HoldView'];
 export type Envelope_ImportView = components['schemas']['Envelope_ImportView'];
 export type Envelope_LineView = components['schemas']['Envelope_LineView'];
-export type Envelope_MatchList = components['schemas']['Envelope_MatchList'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
 export type Envelope_MyReservation = components['schemas']['Envelope_MyReservation'];
@@ -3721,7 +3707,7 @@ export type Envelope_SeatsDone = components['schemas']['Envelope_SeatsDone'];
 export type Envelope_Sections = components['schemas']['Envelope_Sections'];
 export type Envelope_SessionList = components['schemas']['Envelope_SessionList'];
 export type Envelope_SessionView = components['schemas']['Envelope_SessionView'];
-export type Envelope_SiteList = components['schemas']['Envelope_SiteList'];
+export type Envelope_SitePage = components['schemas']['Envelope_SitePage'];
 export type Envelope_SiteSummary = components['schemas']['Envelope_SiteSummary'];
 export type Envelope_SiteView = components['schemas']['Envelope_SiteView'];
 export type Envelope_States = components['schemas']['Envelope_States'];
@@ -3749,7 +3735,6 @@ export type LogOutInput = components['schemas']['LogOutInput'];
 export type MapText = components['schemas']['MapText'];
 export type MatchChange = components['schemas']['MatchChange'];
 export type MatchInput = components['schemas']['MatchInput'];
-export type MatchList = components['schemas']['MatchList'];
 export type MatchNow = components['schemas']['MatchNow'];
 export type MatchPage = components['schemas']['MatchPage'];
 export type MatchStatus = components['schemas']['MatchStatus'];
@@ -3821,7 +3806,7 @@ export type SessionView = components['schemas']['SessionView'];
 export type Shape = components['schemas']['Shape'];
 export type SignUpInput = components['schemas']['SignUpInput'];
 export type SiteLabels = components['schemas']['SiteLabels'];
-export type SiteList = components['schemas']['SiteList'];
+export type SitePage = components['schemas']['SitePage'];
 export type SitePlan = components['schemas']['SitePlan'];
 export type SitePlanInput = components['schemas']['SitePlanInput'];
 export type SiteSummary = components['schemas']['SiteSummary'];
@@ -4238,7 +4223,17 @@ export interface operations {
     };
     listAllMatches: {
         parameters: {
-            query?: never;
+            query?: {
+                status?: components["schemas"]["MatchStatus"];
+                /** @description Only matches that start then or later. */
+                from?: string;
+                /** @description Only matches that start before. */
+                to?: string;
+                /** @description The `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 100, default 50. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4254,7 +4249,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_MatchList"];
+                    "application/json": components["schemas"]["Envelope_MatchPage"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
@@ -7540,7 +7547,12 @@ export interface operations {
     };
     listSites: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 100, default 50. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7556,7 +7568,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_SiteList"];
+                    "application/json": components["schemas"]["Envelope_SitePage"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
