@@ -11,7 +11,8 @@ local SEAT = { AVAILABLE = 'A', HOLD = 'H', PENDING = 'P', OCCUPIED = 'O', BLOCK
 
 local CLAIM = { HOLD = 'H', PENDING = 'P', PAYING = 'Y', CONFIRMED = 'C', REFUNDING = 'R' }
 
--- ASKED: the payment is in progress, and the reconciler asks the gateway for its outcome.
+-- ASKED: the payment is in progress, and it is not known what the gateway has done. The reconciler
+-- asks it.
 local PAYMENT = { READY = 'r', IN_PROGRESS = 'i', ASKED = 'a', PAID = 'p', FAILED = 'f' }
 
 -- Why a claim has ended.

@@ -12,7 +12,8 @@ local function is_paying(batch, claim, command)
 end
 
 -- The reconciler is about to ask the gateway for the money of an attempt that another process
--- began. From here on nobody can withdraw the attempt.
+-- began, or the process that began it could not learn the outcome. From here on nobody can withdraw
+-- the attempt.
 commands.mark_asked = function(batch, match, command)
   local claim = named_claim(batch, match, command)
   if not is_paying(batch, claim, command) then return 'over' end

@@ -4,20 +4,21 @@
 
 use crate::api::api;
 use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM, WantedChallenge};
+use crate::api::event_docs::describe_events;
+use crate::api::header_docs::{RETRY_AFTER, describe_headers, has_parameter, header, headers};
+use crate::api::idempotency::{KEY, WITHOUT_KEY};
+use crate::api::staff::{Admin, Manager, Reader, Seller};
+use crate::domain::account::Role;
 use crate::domain::ids::SeatId;
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::example::{Example, ExampleBuilder};
-use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
-const RATE_LIMIT: &str = "RateLimit";
-const RATE_LIMIT_POLICY: &str = "RateLimit-Policy";
-const RETRY_AFTER: &str = "Retry-After";
 /// The schema of a plan in a request.
 const PLAN_INPUT: &str = "SitePlanInput";
 
@@ -25,22 +26,60 @@ const PLAN_INPUT: &str = "SitePlanInput";
 pub fn openapi() -> OpenApi {
     let mut document = api().split_for_parts().1;
     let components = document.components.get_or_insert_with(Default::default);
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    components.add_security_scheme("token", bearer);
+    for (name, description) in SCHEMES {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some(description.to_owned());
+        components.add_security_scheme(name, SecurityScheme::Http(bearer));
+    }
     let examples = ErrorCode::ALL.iter().map(|code| (code.to_string(), RefOr::T(example(*code))));
     components.examples.extend(examples);
     components.headers.extend(headers());
     close_inputs(&mut components.schemas);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
+            describe_roles(operation);
+            describe_repeats(operation);
             describe_parameters(operation);
             describe_successes(operation);
             describe_refusals(path, operation);
             describe_headers(path, operation);
+            describe_events(path, operation);
         }
     }
     document
 }
+
+/// The schemes of security. Both are the same header, but not everybody's token will do.
+const SCHEMES: [(&str, &str); 2] = [
+    ("token", "The `accessToken` of any log-in."),
+    (
+        "staff",
+        "The `accessToken` of somebody with a role. `x-roles` of the operation lists the roles. \
+         ORGANISER and BOX_OFFICE count only at their own sites.",
+    ),
+];
+
+/// A handler names the extractor of its caller as its security (`api::staff`).
+fn describe_roles(operation: &mut Operation) {
+    let security = serde_json::to_value(&operation.security).unwrap_or_default();
+    let named = security.pointer("/0").and_then(Value::as_object);
+    let roles: &[Role] = match named.and_then(|named| named.keys().next()).map(String::as_str) {
+        Some("admin") => Admin::ROLES,
+        Some("manager") => Manager::ROLES,
+        Some("seller") => Seller::ROLES,
+        Some("reader") => Reader::ROLES,
+        _ => return,
+    };
+    operation.security = Some(vec![SecurityRequirement::new("staff", NO_SCOPES)]);
+    let words: Vec<String> = roles.iter().map(|role| format!("`{}`", role.word())).collect();
+    let who = format!("For {}.", words.join(", "));
+    let told = operation.description.take().map(|told| format!("{told}\n\n{who}"));
+    operation.description = told.or(Some(who));
+    let roles = serde_json::to_value(roles).unwrap_or_default();
+    operation.extensions.get_or_insert_default().insert("x-roles".to_owned(), roles);
+}
+
+const NO_SCOPES: [&str; 0] = [];
 
 /// Forbids unknown members in objects that have one schema for requests and responses (parts of a
 /// plan, a queue). A plan in a response is flattened into a site, beside other members, so requests
@@ -57,16 +96,45 @@ fn close_inputs(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
+/// Says on a route without a use for an `Idempotency-Key` why it needs none.
+fn describe_repeats(operation: &mut Operation) {
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let Some((_, words)) = WITHOUT_KEY.iter().find(|(known, _)| *known == id) else { return };
+    let mut key = Parameter::new(KEY);
+    key.parameter_in = ParameterIn::Header;
+    key.required = Required::False;
+    key.description = Some(format!("Not needed, and not used. {words}"));
+    key.schema = Some(key_schema());
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+}
+
+fn key_schema() -> RefOr<Schema> {
+    let key = ObjectBuilder::new().schema_type(Type::String);
+    key.pattern(Some("^[!-~]{1,255}$")).build().into()
+}
+
 /// Parameters are never null, and every `Idempotency-Key` has the same description.
 fn describe_parameters(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
-        if parameter.name == "Idempotency-Key" {
-            let key =
-                ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$"));
-            parameter.schema = Some(key.build().into());
+        if parameter.name == KEY {
+            parameter.schema = Some(key_schema());
+            let words = "The same key and body give the first response again.";
+            parameter.description.get_or_insert_with(|| words.to_owned());
+        }
+        if parameter.name == "If-Match" {
+            let version = ObjectBuilder::new().schema_type(Type::String);
+            let version = version.pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#));
+            parameter.schema = Some(version.build().into());
+            parameter.description = Some(
+                "The `version` that you have read, in quotes. The call is 412 when the document \
+                 has another one."
+                    .to_owned(),
+            );
+        }
+        if parameter.name == "If-None-Match" {
             parameter.description =
-                Some("The same key and body give the first response again.".to_owned());
+                Some("The `ETag` that you have: 304 while nothing has changed.".to_owned());
         }
         if let Some(schema) = &mut parameter.schema {
             without_null(schema);
@@ -161,51 +229,6 @@ fn describe_refusals(path: &str, operation: &mut Operation) {
     }
 }
 
-/// The header fields that responses have because of limits. `RateLimit` and `RateLimit-Policy` are
-/// those of the draft "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
-fn headers() -> [(String, RefOr<Header>); 3] {
-    let text = |description: &str, example: &str| {
-        let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String).build());
-        header.description = Some(description.to_owned());
-        header.example = Some(Value::String(example.to_owned()));
-        header
-    };
-    let limit = text(
-        "What is left of each limit that counted this call: `r` calls now, and `t` seconds until \
-         all are there again. After a refusal `t` is the time until the next call is accepted.",
-        "\"reads\";r=19;t=1",
-    );
-    let policy =
-        text("The limits that counted this call: `q` calls in `w` seconds.", "\"reads\";q=20;w=1");
-    let mut wait =
-        Header::new(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build());
-    wait.description = Some("Try again after this number of seconds.".to_owned());
-    [(RATE_LIMIT, limit), (RATE_LIMIT_POLICY, policy), (RETRY_AFTER, wait)]
-        .map(|(name, header)| (name.to_owned(), RefOr::T(header)))
-}
-
-/// The header fields that a response with this status has, beside those of every response.
-fn headers_of(path: &str, status: &str) -> &'static [&'static str] {
-    match status {
-        "429" => &[RATE_LIMIT, RATE_LIMIT_POLICY, RETRY_AFTER],
-        "503" => &[RETRY_AFTER],
-        _ if path.starts_with("/api/") && status.starts_with('2') => {
-            &[RATE_LIMIT, RATE_LIMIT_POLICY]
-        }
-        _ => &[],
-    }
-}
-
-fn describe_headers(path: &str, operation: &mut Operation) {
-    for (status, response) in &mut operation.responses.responses {
-        let RefOr::T(response) = response else { continue };
-        for name in headers_of(path, status) {
-            let reference = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
-            response.headers.insert((*name).to_owned(), reference);
-        }
-    }
-}
-
 fn refusal(codes: &[ErrorCode]) -> Response {
     let lines: Vec<String> =
         codes.iter().map(|code| format!("- `{code}`: {}", code.when())).collect();
@@ -216,7 +239,15 @@ fn refusal(codes: &[ErrorCode]) -> Response {
             (code.to_string(), RefOr::Ref(Ref::new(format!("#/components/examples/{code}"))))
         })
         .collect();
-    ResponseBuilder::new().description(lines.join("\n")).content(PROBLEM, content).build()
+    let mut response =
+        ResponseBuilder::new().description(lines.join("\n")).content(PROBLEM, content).build();
+    let is_repeated = |code: &ErrorCode| {
+        code.status() == StatusCode::TOO_MANY_REQUESTS || code.retry_after_seconds().is_some()
+    };
+    if codes.iter().any(is_repeated) {
+        response.headers.insert(RETRY_AFTER.to_owned(), header(RETRY_AFTER));
+    }
+    response
 }
 
 /// Takes the codes that the handler names out of the operation.
@@ -237,7 +268,9 @@ fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
     let parameters: Vec<&Parameter> =
         operation.parameters.iter().flatten().filter_map(named).collect();
     let (body, token) = (operation.request_body.is_some(), operation.security.is_some());
-    let keyed = parameters.iter().any(|parameter| parameter.name == "Idempotency-Key");
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let unused = WITHOUT_KEY.iter().any(|(known, _)| *known == id);
+    let keyed = has_parameter(operation, KEY) && !unused;
     let all = [
         (body || !parameters.is_empty(), ErrorCode::Validation),
         (body, ErrorCode::Malformed),

@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::address::{Caller, TokenUser};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::event_docs::SeatEvent;
 use crate::api::extract::{Path, Query};
 use crate::api::known_match::Viewer;
 use crate::api::seats::checked_block;
@@ -59,7 +60,7 @@ pub struct BlockStreamQuery {
 #[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events",
     operation_id = "watchBlock", tag = "seats",
     params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
-    responses((status = 200, content_type = "text/event-stream", body = String)),
+    responses((status = 200, content_type = "text/event-stream", body = Vec<SeatEvent>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchArchived, ErrorCode::TooManyStreams]))))]
 pub async fn of_block(
@@ -82,7 +83,7 @@ pub async fn of_block(
 #[utoipa::path(get, path = "/api/matches/{match}/seats/events",
     operation_id = "watchMatch", tag = "seats",
     params(("match" = uuid::Uuid, Path), StreamQuery),
-    responses((status = 200, content_type = "text/event-stream", body = String)),
+    responses((status = 200, content_type = "text/event-stream", body = Vec<SeatEvent>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::BlockNotFound, ErrorCode::MatchArchived,
         ErrorCode::TooManyStreams]))))]

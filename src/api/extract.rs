@@ -3,6 +3,7 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ErrorCode, FieldError, json_response};
+use crate::api::idempotency::key_of;
 use crate::api::outgoing::Full;
 use crate::domain::plan::PLAN_BYTES_MAX;
 use crate::engine::operation::Operation;
@@ -325,12 +326,7 @@ impl FromRequestParts<Arc<Services>> for IdempotencyKey {
         parts: &mut Parts,
         services: &Arc<Services>,
     ) -> Result<Self, ApiError> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let text = value.to_str().unwrap_or("");
-        if !(1..=255).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = "must be 1 to 255 visible ASCII characters, such as a UUID";
-            return Err(ApiError::field("Idempotency-Key", message));
-        }
+        let Some(text) = key_of(&parts.headers)? else { return Ok(Self(None)) };
         let caller =
             parts.headers.get(header::AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
         let path = parts.uri.path().as_bytes();

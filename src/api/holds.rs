@@ -10,6 +10,7 @@ use crate::api::choice::{
 };
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::idempotency::Repeatable;
 use crate::api::places::{AreaChoice, OnlyAreas, SeatChoice, SeatsAndAreas, hold_places};
 use crate::api::ticket_types::{TypedSeat, charge, priced_choices};
 use crate::api::views::{HoldView, claimed, moment};
@@ -115,6 +116,7 @@ pub async fn mine(
             service_fee: claim.bill.service_fee(&claim.seats),
             amount: claim.amount,
             expires_at: moment(claim.deadline)?,
+            replayed: false,
         });
     }
     Ok(Okay(HoldList { holds }))
@@ -139,16 +141,17 @@ pub async fn hold(
     Path(id): Path<MatchId>,
     key: IdempotencyKey,
     input: Input<HoldInput>,
-) -> ApiResult<Created<HoldView>> {
+) -> ApiResult<Repeatable<Created<HoldView>>> {
     let operation = key.operation(&user.id.key(), &format!("hold {}", id.key()), &input);
     let choice = input.value.choice()?;
-    match hold_choice(&services, &user, id, choice, operation.clone()).await {
+    let view = match hold_choice(&services, &user, id, choice, operation.clone()).await {
         Err(refused) if REFUSED_HERE.contains(&refused.code()) => {
-            let held = held_before(&services, &user, id, &operation).await?;
-            held.map(Created).ok_or(refused)
+            held_before(&services, &user, id, &operation).await?.ok_or(refused)?
         }
-        done => done.map(Created),
-    }
+        done => done?,
+    };
+    let replayed = view.replayed;
+    Ok(Repeatable { response: Created(view), replayed })
 }
 
 /// What this node refuses by its price list and its plan, without asking Redis.
@@ -214,8 +217,9 @@ async fn held_before(
     params(("match" = uuid::Uuid, Path), ("seat" = u32, Path)), security(("token" = [])),
     responses((status = 200, body = Envelope<HoldView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::SeatLimit,
-        ErrorCode::MatchNotOpen, ErrorCode::OrphanSeat, ErrorCode::CoolDown,
+        ErrorCode::PassRequired, ErrorCode::SeatTaken, ErrorCode::AlreadyHeld,
+        ErrorCode::AlreadyReserved, ErrorCode::SeatLimit, ErrorCode::MatchNotOpen,
+        ErrorCode::OrphanSeat, ErrorCode::CoolDown,
         ErrorCode::OneHoldOnly, ErrorCode::EmailNotVerified, ErrorCode::TypeLimit,
         ErrorCode::UnitIncomplete, ErrorCode::AccessibleOnly]))))]
 pub async fn hold_seat(

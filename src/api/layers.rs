@@ -7,13 +7,14 @@ use crate::api::address::{Caller, TokenUser};
 use crate::api::auth::bearer;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::extract::REQUEST_TIMEOUT;
+use crate::api::idempotency::key_of;
 use crate::api::limits::kind::Kind;
 use crate::api::route_metrics::{RouteMetrics, label};
 use crate::api::security_headers::harden;
 use crate::api::sent::{Sent, uncounted};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, header};
+use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use std::net::IpAddr;
@@ -117,6 +118,12 @@ impl Routes {
     }
 
     async fn handle(&self, request: Request, id: &str, route: &str) -> Response {
+        // Also where nothing is done with it, so that a faulty client hears of it everywhere.
+        if request.method() == Method::POST
+            && let Err(error) = key_of(request.headers())
+        {
+            return error.into_response();
+        }
         let handled = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         match tokio::time::timeout(REQUEST_TIMEOUT, handled).await {
             Ok(Ok(Ok(response))) => response,

@@ -107,6 +107,15 @@ pub async fn list(
     viewer: Viewer,
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Okay<MatchPage>> {
+    page(&services, query, |fixture| viewer.sees(fixture)).await.map(Okay)
+}
+
+/// A page of the matches that a caller may see.
+pub async fn page(
+    services: &Services,
+    query: ListQuery,
+    sees: impl Fn(&Match) -> bool,
+) -> ApiResult<MatchPage> {
     let limit = usize::from(query.limit.unwrap_or(50));
     if !(1..=100).contains(&limit) {
         return Err(ApiError::field("limit", "must be 1 to 100"));
@@ -119,19 +128,19 @@ pub async fn list(
     };
     let list = services.catalog.matches();
     let mut found = list.iter().filter(|fixture| {
-        viewer.sees(fixture)
+        sees(fixture)
             && query.status.is_none_or(|status| status == fixture.status)
             && query.from.is_none_or(|from| from <= fixture.starts_at)
             && query.to.is_none_or(|to| fixture.starts_at < to)
             && after.is_none_or(|after| after < order(fixture.starts_at, fixture.id))
     });
-    let (matches, counted) = MatchView::list(&services, found.by_ref().take(limit)).await;
+    let (matches, counted) = MatchView::list(services, found.by_ref().take(limit)).await;
     let more = found.next().is_some();
     let next_cursor = matches
         .last()
         .filter(|_| more)
         .map(|last| format!("{}_{}", last.now.starts_at.as_nanosecond(), last.now.id.key()));
-    Ok(Okay(MatchPage { matches, next_cursor, counted }))
+    Ok(MatchPage { matches, next_cursor, counted })
 }
 
 /// The key of a match in the order of the list. It is as exact as the order of the catalogue: a

@@ -15,13 +15,16 @@ pub mod clock;
 pub mod counts;
 pub mod document;
 pub mod error;
+pub mod event_docs;
 pub mod events;
 pub mod extract;
 pub mod guesses;
 mod hashing;
+pub mod header_docs;
 pub mod health;
 pub mod hints;
 pub mod holds;
+pub mod idempotency;
 pub mod if_match;
 pub mod known_match;
 pub mod layers;
@@ -36,6 +39,7 @@ mod outgoing;
 pub mod page;
 pub mod passwords;
 pub mod pay_page;
+pub mod payment_history;
 pub mod payments;
 pub mod places;
 pub mod prices;
@@ -144,6 +148,7 @@ pub struct Services {
             each POST that creates something.",
         license(name = "MIT OR Apache-2.0")
     ),
+    servers((url = "/", description = "The node or load balancer that this document is from.")),
     components(schemas(Problem))
 )]
 struct Document;
@@ -182,6 +187,7 @@ fn short() -> OpenApiRouter<Arc<Services>> {
         // reservations and payments
         .routes(routes!(reservations::get))
         .routes(routes!(reservations::cancel))
+        .routes(routes!(payment_history::list))
         .routes(routes!(payments::request))
         .routes(routes!(payments::confirm))
         .routes(routes!(payments::get))

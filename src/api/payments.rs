@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::auth::{Payer, User};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Accepted, Created, Envelope, IdempotencyKey, Input, Okay, Path};
+use crate::api::idempotency::Repeatable;
 use crate::api::reservations::find;
 use crate::api::views::{PaymentView, ReservationView};
 use crate::checkout::CheckoutError;
@@ -89,7 +90,7 @@ pub async fn request(
     Payer(user): Payer,
     key: IdempotencyKey,
     input: Input<RequestInput>,
-) -> ApiResult<Created<PaymentView>> {
+) -> ApiResult<Repeatable<Created<PaymentView>>> {
     let RequestInput { reservation_id, method } = &input.value;
     let operation = key.operation(&user.id.key(), "request payment", &input);
     let reservation = find(&services, user.id, *reservation_id).await?.reservation;
@@ -103,11 +104,12 @@ pub async fn request(
     }
     let method = method.word().to_owned();
     let Reservation { id, match_id, amount, .. } = reservation;
-    let payment = PaymentId::new(id.partition());
+    let made = PaymentId::new(id.partition());
     let payment = services
         .engine
-        .request_payment(match_id, user.id, id, payment, method.clone(), operation)
+        .request_payment(match_id, user.id, id, made, method.clone(), operation)
         .await?;
+    let replayed = payment != made;
     let payment = ClaimPayment {
         id: payment,
         method,
@@ -116,7 +118,8 @@ pub async fn request(
         amount,
         money: Money::default(),
     };
-    Ok(Created(PaymentView::of(&services, &reservation, &payment)))
+    let response = Created(PaymentView::of(&services, &reservation, &payment));
+    Ok(Repeatable { response, replayed })
 }
 
 /// Confirms a payment. 200 only when PostgreSQL has the sale. 202 while the outcome is unknown or

@@ -5,6 +5,7 @@ use crate::api::address::{Caller, TokenUser};
 use crate::api::auth::User;
 use crate::api::challenge::Solution;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
+use crate::api::event_docs::QueueEvent;
 use crate::api::events::{last_event_id, open};
 use crate::api::extract::{Created, Envelope, NoContent, Okay, OptionalInput};
 use crate::api::known_match::KnownMatch;
@@ -251,7 +252,7 @@ pub async fn draw(
 #[utoipa::path(get, path = "/api/matches/{match}/queue/events",
     operation_id = "watchQueue", tag = "queue",
     params(("match" = uuid::Uuid, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = LineView)),
+    responses((status = 200, content_type = "text/event-stream", body = Vec<QueueEvent>)),
     extensions(("x-codes" = json!([
         ErrorCode::QueueOff, ErrorCode::MatchNotOpen, ErrorCode::TooManyStreams]))))]
 pub async fn events(

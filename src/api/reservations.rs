@@ -10,6 +10,7 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path, Query,
 };
+use crate::api::idempotency::Repeatable;
 use crate::api::views::ReservationView;
 use crate::domain::bill::Bill;
 use crate::domain::claim::{Reservation, ReservationStatus};
@@ -118,7 +119,7 @@ pub async fn create(
     user: User,
     key: IdempotencyKey,
     input: Input<ReserveInput>,
-) -> ApiResult<Created<ReservationView>> {
+) -> ApiResult<Repeatable<Created<ReservationView>>> {
     let operation = key.operation(&user.id.key(), "reserve", &input);
     let choice = input.value.choice()?;
     let match_id = choice.match_id();
@@ -134,6 +135,7 @@ pub async fn create(
         }
     };
     let (id, granted) = services.engine.reserve(match_id, user.id, source, operation).await?;
+    let replayed = granted.replayed;
     let reservation = Reservation {
         id,
         match_id,
@@ -149,7 +151,8 @@ pub async fn create(
         refunding: false,
     };
     let now_ms = granted.deadline - services.engine.limits().payment_ttl_ms as i64;
-    Ok(Created(ReservationView::at(now_ms, &services, &reservation)))
+    let response = Created(ReservationView::at(now_ms, &services, &reservation));
+    Ok(Repeatable { response, replayed })
 }
 
 #[derive(Deserialize, IntoParams)]

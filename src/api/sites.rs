@@ -136,8 +136,8 @@ pub async fn plan(
 /// Areas of a site.
 #[utoipa::path(get, path = "/api/sites/{site}/areas",
     operation_id = "listAreas", tag = "sites",
-    params(("site" = uuid::Uuid, Path)),
-    responses((status = 200, body = Envelope<Areas>)))]
+    params(("site" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<Areas>), (status = 304)))]
 pub async fn areas(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,
@@ -154,8 +154,9 @@ pub async fn areas(
 /// Sections of an area.
 #[utoipa::path(get, path = "/api/sites/{site}/areas/{area}/sections",
     operation_id = "listSections", tag = "sites",
-    params(("site" = uuid::Uuid, Path), ("area" = u32, Path)),
-    responses((status = 200, body = Envelope<Sections>)))]
+    params(("site" = uuid::Uuid, Path), ("area" = u32, Path),
+        ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<Sections>), (status = 304)))]
 pub async fn sections(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,
@@ -173,8 +174,9 @@ pub async fn sections(
 /// Blocks of a section.
 #[utoipa::path(get, path = "/api/sites/{site}/sections/{section}/blocks",
     operation_id = "listBlocks", tag = "sites",
-    params(("site" = uuid::Uuid, Path), ("section" = u32, Path)),
-    responses((status = 200, body = Envelope<Blocks>)))]
+    params(("site" = uuid::Uuid, Path), ("section" = u32, Path),
+        ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<Blocks>), (status = 304)))]
 pub async fn blocks(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,
@@ -192,8 +194,9 @@ pub async fn blocks(
 /// Seats of a block, with row, number, grade and price.
 #[utoipa::path(get, path = "/api/sites/{site}/blocks/{block}/seats",
     operation_id = "listSeats", tag = "sites",
-    params(("site" = uuid::Uuid, Path), ("block" = u32, Path)),
-    responses((status = 200, body = Envelope<Seats>)))]
+    params(("site" = uuid::Uuid, Path), ("block" = u32, Path),
+        ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<Seats>), (status = 304)))]
 pub async fn seats(
     State(services): State<Arc<Services>>,
     headers: HeaderMap,

@@ -91,6 +91,9 @@ pub struct HoldView {
     /// The part of the amount that is the service fee, in KRW.
     pub service_fee: i64,
     pub expires_at: jiff::Timestamp,
+    /// Whether an earlier call under the same key has made it.
+    #[serde(skip)]
+    pub replayed: bool,
 }
 
 impl HoldView {
@@ -108,6 +111,7 @@ impl HoldView {
             amount: granted.amount,
             service_fee: granted.bill.service_fee(&granted.seats),
             expires_at: moment(granted.deadline)?,
+            replayed: granted.replayed,
         })
     }
 }
@@ -272,6 +276,11 @@ pub struct PaymentView {
 }
 
 impl PaymentView {
+    /// Its status, in the light of that of its reservation.
+    pub fn status(&self) -> PaymentStatus {
+        self.status
+    }
+
     /// A payment of a reservation.
     pub fn of(services: &Services, reservation: &Reservation, payment: &ClaimPayment) -> Self {
         // It was paid and then cancelled, so the money is back.

@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// this time, so that one buyer at a time waits for PostgreSQL and not all of them. Shorter: more
 /// buyers wait in vain. Longer: payments stay paused after PostgreSQL is back.
 const PAYMENTS_PAUSE: Duration = Duration::from_secs(2);
+/// How long a confirmation waits until Redis has noted that its outcome is unknown. Shorter: a busy
+/// Redis is not told. Longer: the buyer waits for a response that says no more.
+const MARK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time between two looks at a row that another call or worker writes.
 const ROW_INTERVAL: Duration = Duration::from_millis(20);
 /// The time between two looks at a claim that another call moves on.
@@ -209,6 +212,11 @@ impl Checkout {
                 let payment = attempt.payment;
                 tracing::warn!(%payment, reason, "the outcome of a payment is unknown");
                 metrics::counter!("grandstand_payments_unknown_total").increment(1);
+                // For those who read the reservation. The outcome counts without this, too.
+                let marked = tokio::time::timeout(MARK_TIMEOUT, self.engine.mark_asked(attempt));
+                if !matches!(marked.await, Ok(Ok(_))) {
+                    tracing::warn!(%payment, "Redis has not noted that an outcome is unknown");
+                }
                 Ok(Confirmed::Unknown)
             }
         }

@@ -46,7 +46,7 @@ impl ClaimState {
 pub enum PaymentState {
     Ready,
     InProgress,
-    /// In progress, and the reconciler asks the gateway for its outcome.
+    /// In progress, and it is not known what the gateway has done: the reconciler asks it.
     Asked,
     Paid,
     Failed,
@@ -77,7 +77,8 @@ impl PaymentState {
     pub fn status(self) -> PaymentStatus {
         match self {
             Self::Ready => PaymentStatus::Ready,
-            Self::InProgress | Self::Asked => PaymentStatus::InProgress,
+            Self::InProgress => PaymentStatus::InProgress,
+            Self::Asked => PaymentStatus::Unknown,
             Self::Paid => PaymentStatus::Paid,
             Self::Failed => PaymentStatus::Failed,
         }

@@ -94,9 +94,10 @@ impl Engine {
         }
     }
 
-    /// Marks an attempt that another process began, before the gateway is asked for its money: from
-    /// here on the attempt cannot be withdrawn. Returns `false` when the reservation does not wait
-    /// for it any more.
+    /// Marks an attempt that another process began, before the gateway is asked for its money, or
+    /// one whose outcome is not known: from here on the attempt cannot be withdrawn, and its
+    /// payment is shown as UNKNOWN. Returns `false` when the reservation does not wait for it any
+    /// more.
     pub async fn mark_asked(&self, attempt: &Attempt) -> Result<bool, EngineError> {
         let command = SeatCommand::MarkAsked { attempt: attempt.clone() };
         match self.batcher.run(attempt.match_id, command).await?.as_str() {

@@ -50,6 +50,8 @@ impl PlaceVerb {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admitted {
     pub people: u64,
+    /// An earlier call under the same Idempotency-Key has let them in.
+    pub replayed: bool,
     /// Early people who have their number, and all of them.
     pub drawn: u32,
     pub early: u32,
@@ -158,7 +160,8 @@ impl Engine {
     }
 
     /// Lets in this many people at once, at most 1,000, whatever the settings say. Returns how many
-    /// there were; fewer than wanted when the line is shorter, or while its order is being drawn.
+    /// there were, fewer than wanted when the line is shorter, or while its order is being drawn;
+    /// and whether an earlier call under the same key has let them in.
     ///
     /// Refusals: `ExistsDifferent`.
     pub async fn admit_now(
@@ -167,8 +170,9 @@ impl Engine {
         seats: Option<u32>,
         people: u32,
         operation: Operation,
-    ) -> Result<u64, EngineError> {
-        Ok(self.admit_step(match_id, seats, people, operation).await?.people)
+    ) -> Result<(u64, bool), EngineError> {
+        let admitted = self.admit_step(match_id, seats, people, operation).await?;
+        Ok((admitted.people, admitted.replayed))
     }
 
     async fn admit_step(
@@ -198,6 +202,7 @@ impl Engine {
         let number = |at: usize| reply.get(at).and_then(Value::as_u64).unwrap_or(0);
         Ok(Admitted {
             people: number(1),
+            replayed: word(0) == "admitted_before",
             drawn: number(2) as u32,
             early: number(3) as u32,
             random: word(4) == "random",

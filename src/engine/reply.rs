@@ -6,12 +6,15 @@ use crate::domain::ids::{HoldId, HoldOwner, MatchId, ReservationId, SeatId, User
 use crate::domain::refund::RefundTerms;
 use crate::domain::seat::parse_seats;
 use crate::engine::error::{EngineError, NotCancellable, NotPending, Noun, OpenClaim, Refusal};
+use uuid::Uuid;
 
 /// Seats that a claim has: a hold or a reservation as the script returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
     /// The id of the hold or reservation. Under an Idempotency-Key it is that of the first call.
     pub claim: ReservationId,
+    /// Whether it is the claim of an earlier call under the same Idempotency-Key.
+    pub replayed: bool,
     /// Milliseconds of the clock of the partition.
     pub deadline: i64,
     pub version: u64,
@@ -38,11 +41,12 @@ pub(super) fn done_with(reply: &str, word: &str, noun: Noun) -> Result<(), Engin
     if first_word(reply) == word { Ok(()) } else { Err(refusal(reply, noun)) }
 }
 
-/// A reply that has the record of a claim behind this word.
+/// A reply that has the record of a claim behind this word. `made` is the id that this call has
+/// made: a claim under another id is that of an earlier call.
 pub(super) fn granted(
     reply: &str,
     word: &str,
-    user: UserId,
+    (user, made): (UserId, Option<Uuid>),
     noun: Noun,
 ) -> Result<Granted, EngineError> {
     let Some(record) = reply.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) else {
@@ -50,7 +54,8 @@ pub(super) fn granted(
     };
     let Claim { id, deadline, version, amount, seats, refund_terms, bill, .. } =
         Claim::parse(user, record).ok_or_else(|| bad(reply))?;
-    Ok(Granted { claim: id, deadline, version, amount, seats, refund_terms, bill })
+    let replayed = made != Some(id.0);
+    Ok(Granted { claim: id, replayed, deadline, version, amount, seats, refund_terms, bill })
 }
 
 /// The word at the beginning.

@@ -66,7 +66,7 @@ impl Engine {
             Source::Seats(seats, remains) => SeatCommand::ReserveSeats { id, user, seats, remains },
         };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
-        let granted = granted(&reply, "reserved", user, Noun::Hold)?;
+        let granted = granted(&reply, "reserved", (user, Some(id.0)), Noun::Hold)?;
         Ok((granted.claim, granted))
     }
 

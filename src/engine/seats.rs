@@ -35,7 +35,7 @@ impl Engine {
         let (charge, orphans) = (charge.into(), orphans.to_vec());
         let command = SeatCommand::Hold { id, user, seats, charge, orphans };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
-        let granted = granted(&reply, "held", user, Noun::Hold)?;
+        let granted = granted(&reply, "held", (user, Some(id.0)), Noun::Hold)?;
         Ok((HoldId(granted.claim.0), granted))
     }
 
@@ -59,7 +59,7 @@ impl Engine {
         if let Some(version) = reply.strip_prefix("none ") {
             return Ok(Err(version.parse().map_err(|_| bad(&reply))?));
         }
-        let granted = granted(&reply, "held", user, Noun::Hold)?;
+        let granted = granted(&reply, "held", (user, Some(id.0)), Noun::Hold)?;
         Ok(Ok((HoldId(granted.claim.0), granted)))
     }
 
@@ -81,7 +81,7 @@ impl Engine {
         if fingerprint != operation.fingerprint {
             return Err(Refusal::ExistsDifferent.into());
         }
-        let granted = granted(reply, "held", user, Noun::Hold)?;
+        let granted = granted(reply, "held", (user, None), Noun::Hold)?;
         Ok(Some((HoldId(granted.claim.0), granted)))
     }
 

@@ -94,15 +94,18 @@ pub enum States {
     Blocks { version: u64, blocks: Vec<BlockNow> },
 }
 
-#[derive(Serialize)]
+/// The last state of a seat that has changed.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SeatChange {
+pub struct SeatChange {
     seat_id: SeatId,
     state: SeatState,
 }
 
-#[derive(Serialize)]
-struct Changes {
+/// The data of the event `changes`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Changes {
+    /// The version of the match after the changes.
     version: u64,
     changes: Vec<SeatChange>,
 }

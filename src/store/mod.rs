@@ -10,6 +10,7 @@ mod committed_payments;
 mod connect;
 pub mod dead_letters;
 mod guard;
+pub mod payment_history;
 pub mod payments;
 mod position;
 mod refunds;

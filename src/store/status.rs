@@ -46,7 +46,7 @@ impl PaymentRowStatus {
 
 /// The status of a row of `refunds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RefundRowStatus {
+pub enum RefundRowStatus {
     Begun,
     Done,
     /// The gateway will not give the money back.

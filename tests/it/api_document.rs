@@ -60,6 +60,26 @@ fn each_operation_has_an_id_of_its_own_and_each_code_an_example() {
     }
 }
 
+/// Header fields that say nothing about one route: those of HTTP itself, and those of
+/// `api::security_headers`.
+const EVERYWHERE: [&str; 15] = [
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "cross-origin-opener-policy",
+    "date",
+    "permissions-policy",
+    "referrer-policy",
+    "transfer-encoding",
+    "vary",
+    "x-accel-buffering",
+    "x-content-type-options",
+    "x-frame-options",
+];
+
 /// Sends an empty object where a body is wanted; only the head of an event stream is read.
 async fn call(
     client: &Client,
@@ -75,11 +95,33 @@ async fn call(
     let status = response.status().as_u16();
     let listed = operation["responses"].get(status.to_string()).is_some();
     assert!(listed, "{method} {path}: {status} is not in the document");
+    let told = &operation["responses"][status.to_string()]["headers"];
+    let told = told.as_object().unwrap().keys().map(|name| name.to_lowercase());
+    let told: BTreeSet<String> = told.collect();
+    for name in response.headers().keys().filter(|name| !EVERYWHERE.contains(&name.as_str())) {
+        assert!(told.contains(name.as_str()), "{method} {path} {status}: {name} is not described");
+    }
+    let sent = |name: &str| response.headers().contains_key(name);
+    for always in ["x-request-id", "etag", "www-authenticate"] {
+        let missing = told.contains(always) && !sent(always);
+        assert!(!missing, "{method} {path} {status} has no {always}");
+    }
+    let limited = [429, 503].contains(&status);
+    assert!(!limited || sent("retry-after"), "{method} {path} {status} has no Retry-After");
     let stream = response
         .headers()
         .get("content-type")
         .is_some_and(|kind| kind.to_str().unwrap().starts_with("text/event-stream"));
-    (status, if stream { None } else { Some(Answer::of(response).await) })
+    if stream {
+        return (status, None);
+    }
+    let answer = Answer::of(response).await;
+    if let Some(code) = answer.body["code"].as_str() {
+        let examples = &operation["responses"][status.to_string()]["content"];
+        let told = examples["application/problem+json"]["examples"].get(code).is_some();
+        assert!(told, "{method} {path} {status}: {code} is not in the document");
+    }
+    (status, Some(answer))
 }
 
 fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
@@ -112,6 +154,24 @@ async fn without_a_token_no_endpoint_fails_or_has_an_effect() {
         }
     }
     assert_eq!(node.guest().get(&fixture.path("/seats")).await.body, before);
+    node.finish().await;
+}
+
+/// What is read, as somebody who may read everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_response_to_a_reader_is_in_the_document() {
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let admin = node.admin().await;
+    let reservation = admin.reserve(&fixture.id, &[1]).await;
+    let payment = admin.request_payment(&reservation).await;
+    let hold = admin.hold(&fixture.id, &[2]).await.expect(201);
+    let all = operations(&admin, &fixture, &ids(&hold, &reservation, &payment)).await;
+    let mut read = 0;
+    for (method, path, operation) in all.iter().filter(|(method, ..)| method == Method::GET) {
+        read += u32::from(call(&admin, method, path, operation).await.0 == 200);
+    }
+    assert!(read > 20, "{read}");
     node.finish().await;
 }
 

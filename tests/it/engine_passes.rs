@@ -246,9 +246,9 @@ async fn the_organiser_lets_people_in_by_hand() {
     }
     let operation = Operation::new("once".to_owned(), "body".to_owned());
     let forced = bed.engine.admit_now(scene.id(), Some(2), 2, operation.clone()).await;
-    assert_eq!(forced.unwrap(), 2);
+    assert_eq!(forced.unwrap(), (2, false));
     let repeated = bed.engine.admit_now(scene.id(), Some(2), 2, operation.clone()).await;
-    assert_eq!(repeated.unwrap(), 2, "the same two");
+    assert_eq!(repeated.unwrap(), (2, true), "the same two");
     let other = Operation { fingerprint: "other".to_owned(), ..operation };
     let refused = bed.engine.admit_now(scene.id(), Some(2), 2, other).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::ExistsDifferent))));

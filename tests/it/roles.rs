@@ -81,6 +81,7 @@ const ROUTES: &[(&str, Rule)] = &[
     ("POST /api/reservations", User),
     ("GET /api/reservations/{reservation}", User),
     ("POST /api/reservations/{reservation}/cancel", User),
+    ("GET /api/reservations/{reservation}/payments", User),
     ("POST /api/payments/request", User),
     ("POST /api/payments/confirm", User),
     ("GET /api/payments/{payment}", User),
@@ -187,6 +188,26 @@ async fn ids_of_a_buyer(node: &TestNode, fixture: &TestMatch) -> Value {
     json!({"match": fixture.id, "site": fixture.site_id, "area": "1", "section": "1", "block": "1",
         "seat": "2", "hold": hold["holdId"], "reservation": reservation["id"],
         "payment": payment["id"], "user": me["id"], "session": sessions["sessions"][0]["id"]})
+}
+
+/// The document names the roles that may call a route.
+#[test]
+fn the_document_has_the_roles_of_the_table() {
+    let document = serde_json::to_value(grandstand::api::document::openapi()).unwrap();
+    for (route, rule) in ROUTES {
+        let (method, path) = route.split_once(' ').unwrap();
+        let operation = &document["paths"][path][method.to_lowercase()];
+        let (scheme, roles) = match rule {
+            Public => (None, Value::Null),
+            User => (Some("token"), Value::Null),
+            Staff(roles) => (Some("staff"), json!(roles)),
+        };
+        // An empty one means that the token may be left out.
+        let all = operation["security"].as_array().into_iter().flatten();
+        let named = all.filter_map(|scheme| scheme.as_object().unwrap().keys().next()).next();
+        assert_eq!(named.map(String::as_str), scheme, "{route}");
+        assert_eq!(operation["x-roles"], roles, "{route}");
+    }
 }
 
 /// Each route, as each caller.

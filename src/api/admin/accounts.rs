@@ -93,7 +93,7 @@ pub struct AccountPatch {
 /// the changes of the last moments.
 #[utoipa::path(get, path = "/api/admin/accounts",
     operation_id = "listAccounts", tag = "administration", params(AccountQuery),
-    security(("token" = [])), responses((status = 200, body = Envelope<AccountPage>)),
+    security(("admin" = [])), responses((status = 200, body = Envelope<AccountPage>)),
     extensions(("x-codes" = json!([ErrorCode::Unavailable]))))]
 pub async fn list(
     State(services): State<Arc<Services>>,
@@ -127,7 +127,7 @@ pub async fn list(
 /// change counts from the next request of that user. Disabling ends all sessions of the account.
 #[utoipa::path(patch, path = "/api/admin/accounts/{user}",
     operation_id = "changeAccount", tag = "administration",
-    params(("user" = uuid::Uuid, Path)), request_body = AccountPatch, security(("token" = [])),
+    params(("user" = uuid::Uuid, Path)), request_body = AccountPatch, security(("admin" = [])),
     responses((status = 200, body = Envelope<AccountView>)),
     extensions(("x-codes" = json!([ErrorCode::AccountNotFound, ErrorCode::LastAdministrator,
         ErrorCode::ChangedMeanwhile]))))]
@@ -169,7 +169,7 @@ pub async fn change(
 /// sessions. Tickets that were bought stay valid, and the books keep the sales without a name.
 #[utoipa::path(delete, path = "/api/admin/accounts/{user}",
     operation_id = "deleteAccountOf", tag = "administration",
-    params(("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("user" = uuid::Uuid, Path)), security(("admin" = [])),
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::AccountNotFound, ErrorCode::LastAdministrator,
         ErrorCode::ChangedMeanwhile]))))]

@@ -36,7 +36,7 @@ pub struct CheckInView {
 /// was lost is 409 `CHECKED_IN_BEFORE` with the time of the first.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/check-ins",
     operation_id = "checkIn", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = CheckInInput, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), request_body = CheckInInput, security(("seller" = [])),
     responses((status = 200, body = Envelope<CheckInView>)),
     extensions(("x-codes" = json!([
         ErrorCode::MatchNotFound, ErrorCode::CodeNotFound, ErrorCode::NotConfirmed,

@@ -79,7 +79,7 @@ impl MatchChange {
 #[utoipa::path(patch, path = "/api/admin/matches/{match}",
     operation_id = "changeMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = MatchChange, security(("token" = [])),
+    request_body = MatchChange, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile,

@@ -3,9 +3,10 @@
 use crate::api::Services;
 use crate::api::admin::sites::partition_for;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path, Query};
+use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
-use crate::api::matches::MatchView;
+use crate::api::matches::{ListQuery, MatchPage, MatchView, page};
 use crate::api::staff::{Manager, Reader, Staff, has_site, refuse_other_site};
 use crate::api::trail::match_state;
 use crate::domain::catalog::{Match, MatchStatus};
@@ -16,7 +17,7 @@ use crate::domain::text::is_invisible;
 use crate::domain::trail::{Act, match_target};
 use crate::engine::operation::Operation;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -97,19 +98,11 @@ fn team() -> Object {
         .build()
 }
 
-/// All matches.
-#[derive(Serialize, ToSchema)]
-pub struct MatchList {
-    matches: Vec<MatchView>,
-    /// False while a part of Redis does not reply: its matches are listed without `seatsLeft`.
-    counted: bool,
-}
-
 /// Creates a DRAFT match.
 #[utoipa::path(post, path = "/api/admin/matches",
     operation_id = "createMatch", tag = "administration",
     params(("Idempotency-Key" = Option<String>, Header)), request_body = MatchInput,
-    security(("token" = [])),
+    security(("manager" = [])),
     responses((status = 201, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::SiteNotFound]))))]
 pub async fn create(
@@ -117,7 +110,7 @@ pub async fn create(
     Manager(user): Manager,
     key: IdempotencyKey,
     input: Input<MatchInput>,
-) -> ApiResult<Created<MatchView>> {
+) -> ApiResult<Repeatable<Created<MatchView>>> {
     refuse_other_site(&user, input.value.site_id)?;
     let stadium = check(&services, &input.value)?;
     let operation = key.operation(&user.id.key(), "create match", &input);
@@ -149,18 +142,20 @@ pub async fn create(
     let entry = user.act(Act::MatchCreated, match_target(fixture.id));
     let operation = operation.with_trail(entry.with(match_state(&fixture)));
     let id = services.engine.put_match(&fixture, operation).await?;
-    changed(&services, id).await.map(Created)
+    let response = Created(changed(&services, id).await?);
+    Ok(Repeatable { response, replayed: id != fixture.id })
 }
 
-/// All matches, also DRAFT ones.
+/// The matches at the sites of the caller, also DRAFT ones, in the order in which they start.
 #[utoipa::path(get, path = "/api/admin/matches",
-    operation_id = "listAllMatches", tag = "administration", security(("token" = [])),
-    responses((status = 200, body = Envelope<MatchList>)))]
-pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<MatchList> {
-    let all = services.catalog.matches();
-    let theirs = all.iter().filter(|fixture| has_site(&user, fixture.site_id));
-    let (matches, counted) = MatchView::list(&services, theirs).await;
-    Okay(MatchList { matches, counted })
+    operation_id = "listAllMatches", tag = "administration", params(ListQuery),
+    security(("reader" = [])), responses((status = 200, body = Envelope<MatchPage>)))]
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    Reader(user): Reader,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Okay<MatchPage>> {
+    page(&services, query, |fixture| has_site(&user, fixture.site_id)).await.map(Okay)
 }
 
 /// Changes a match. A field that is left out gets its default; PATCH changes single fields. With
@@ -169,7 +164,7 @@ pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -
 #[utoipa::path(put, path = "/api/admin/matches/{match}",
     operation_id = "replaceMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = MatchInput, security(("token" = [])),
+    request_body = MatchInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile,
@@ -231,7 +226,7 @@ pub(super) async fn store(
 #[utoipa::path(delete, path = "/api/admin/matches/{match}",
     operation_id = "deleteMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    security(("token" = [])), responses((status = 204)),
+    security(("manager" = [])), responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn delete(

@@ -50,7 +50,7 @@ pub struct ImportView {
 /// Reads the plan of another program, and stores nothing.
 #[utoipa::path(post, path = "/api/admin/sites/import",
     operation_id = "importPlan", tag = "administration", request_body = ImportInput,
-    params(ImportQuery), security(("token" = [])),
+    params(ImportQuery), security(("manager" = [])),
     responses((status = 200, body = Envelope<ImportView>)))]
 pub async fn import(
     _manager: Manager,

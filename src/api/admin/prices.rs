@@ -40,7 +40,7 @@ pub struct PricesInput {
 #[utoipa::path(put, path = "/api/admin/matches/{match}/prices",
     operation_id = "replacePrices", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = PricesInput, security(("token" = [])),
+    request_body = PricesInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<PricesView>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::ChangedMeanwhile, ErrorCode::MatchArchived,

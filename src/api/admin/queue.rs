@@ -6,6 +6,7 @@ use crate::api::admin::sale::change;
 use crate::api::changes::{given, present};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
 use crate::api::matches::MatchView;
 use crate::api::queue::{PlaceView, view};
@@ -122,7 +123,7 @@ pub struct AdmitDone {
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue",
     operation_id = "setQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = QueueSettings, security(("token" = [])),
+    request_body = QueueSettings, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn set_queue(
@@ -149,7 +150,7 @@ pub async fn set_queue(
 #[utoipa::path(patch, path = "/api/admin/matches/{match}/queue",
     operation_id = "changeQueue", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    request_body = QueueChange, security(("token" = [])),
+    request_body = QueueChange, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn change_queue(
@@ -213,7 +214,7 @@ fn check(queue: &QueueSettings) -> ApiResult<()> {
 /// How many people wait, choose and buy.
 #[utoipa::path(get, path = "/api/admin/matches/{match}/queue",
     operation_id = "getQueue", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), security(("reader" = [])),
     responses((status = 200, body = Envelope<QueueNow>)),
     extensions(("x-codes" = json!([ErrorCode::MatchArchived]))))]
 pub async fn get_queue(
@@ -246,7 +247,7 @@ fn seat_count(services: &Services, id: MatchId) -> Option<u32> {
 #[utoipa::path(post, path = "/api/admin/matches/{match}/queue/admit",
     operation_id = "admitNow", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = AdmitInput, security(("token" = [])),
+    request_body = AdmitInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<AdmitDone>)),
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn admit(
@@ -255,7 +256,7 @@ pub async fn admit(
     Path(id): Path<MatchId>,
     key: IdempotencyKey,
     input: Input<AdmitInput>,
-) -> ApiResult<Okay<AdmitDone>> {
+) -> ApiResult<Repeatable<Okay<AdmitDone>>> {
     let count = input.value.count;
     if !(1..=ADMIT_MAX).contains(&count) {
         return Err(ApiError::field("count", "must be 1 to 100,000 people"));
@@ -272,7 +273,7 @@ pub async fn admit(
     let mut trail = Some(Box::new(entry));
     let seats = seat_count(&services, id);
     let whole = key.operation(&manager.id.key(), &format!("admit {id}"), &input);
-    let (mut admitted, mut call) = (0, 0);
+    let (mut admitted, mut call, mut replayed) = (0, 0, true);
     while admitted < u64::from(count) {
         // A repeated call takes the same steps, and each of them under its own key.
         let key =
@@ -280,20 +281,21 @@ pub async fn admit(
         let fingerprint = whole.fingerprint.clone();
         let operation = Operation { key, fingerprint, trail: trail.take() };
         let left = count - admitted as u32;
-        let people = services.engine.admit_now(id, seats, left, operation).await?;
+        let (people, before) = services.engine.admit_now(id, seats, left, operation).await?;
         admitted += people;
+        replayed &= before;
         call += 1;
         if people == 0 {
             break;
         }
     }
-    Ok(Okay(AdmitDone { admitted }))
+    Ok(Repeatable { response: Okay(AdmitDone { admitted }), replayed })
 }
 
 /// The place of a user. Looking at it does not begin the pass.
 #[utoipa::path(get, path = "/api/admin/matches/{match}/queue/people/{user}",
     operation_id = "getPlaceOf", tag = "administration",
-    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("reader" = [])),
     responses((status = 200, body = Envelope<PlaceView>)),
     extensions(("x-codes" = json!([
         ErrorCode::NotInQueue, ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
@@ -313,7 +315,7 @@ pub async fn place_of(
 /// Lets a user in at once, who need not be in the line.
 #[utoipa::path(put, path = "/api/admin/matches/{match}/queue/people/{user}",
     operation_id = "letIn", tag = "administration",
-    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("seller" = [])),
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::QueueOff, ErrorCode::MatchNotOpen]))))]
 pub async fn let_in(
@@ -332,7 +334,7 @@ pub async fn let_in(
 /// are.
 #[utoipa::path(delete, path = "/api/admin/matches/{match}/queue/people/{user}",
     operation_id = "sendAway", tag = "administration",
-    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path), ("user" = uuid::Uuid, Path)), security(("seller" = [])),
     responses((status = 204)),
     extensions(("x-codes" = json!([ErrorCode::NotInQueue]))))]
 pub async fn send_away(

@@ -48,7 +48,7 @@ pub struct OrganiserCancelInput {
 /// A reservation of any buyer, once its payment has begun.
 #[utoipa::path(get, path = "/api/admin/reservations/{reservation}",
     operation_id = "getBuyerReservation", tag = "administration",
-    params(("reservation" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("reservation" = uuid::Uuid, Path)), security(("reader" = [])),
     responses((status = 200, body = Envelope<BuyerReservation>)),
     extensions(("x-codes" = json!([ErrorCode::HistoryUnavailable]))))]
 pub async fn get(
@@ -67,7 +67,7 @@ pub async fn get(
 #[utoipa::path(post, path = "/api/admin/reservations/{reservation}/cancel",
     operation_id = "cancelBuyerReservation", tag = "administration",
     params(("reservation" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = OrganiserCancelInput, security(("token" = [])),
+    request_body = OrganiserCancelInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<BuyerReservation>),
         (status = 202, body = Envelope<BuyerReservation>)),
     extensions(("x-codes" = json!([

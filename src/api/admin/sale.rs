@@ -41,7 +41,7 @@ pub struct SeatsDone {
 /// Announces a DRAFT match: everybody sees it. It opens at its `saleOpensAt`, or by hand.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/announce",
     operation_id = "announceMatch", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile]))))]
@@ -69,7 +69,7 @@ async fn announce_once(
 /// Opens the sale of a match that is DRAFT, ANNOUNCED or CLOSED, until its `saleClosesAt`.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/open",
     operation_id = "openSale", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchAlreadyOpen, ErrorCode::MatchNotOpen,
@@ -165,7 +165,7 @@ async fn refuse_unpriced(services: &Services, fixture: &Match) -> ApiResult<()> 
 /// paid in time. An ANNOUNCED match is called off: it does not open by itself any more.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/close",
     operation_id = "closeSale", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([ErrorCode::MatchNotOpen, ErrorCode::ChangedMeanwhile]))))]
 pub async fn close(
@@ -193,7 +193,7 @@ async fn close_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult
 /// Takes seats out of the sale. Seats that are held or sold are refused.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/block",
     operation_id = "blockSeats", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("seller" = [])),
     responses((status = 200, body = Envelope<SeatsDone>)),
     extensions(("x-codes" = json!([
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
@@ -215,7 +215,7 @@ pub async fn block(
 /// Puts blocked seats back on sale.
 #[utoipa::path(post, path = "/api/admin/matches/{match}/unblock",
     operation_id = "unblockSeats", tag = "administration",
-    params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("token" = [])),
+    params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("seller" = [])),
     responses((status = 200, body = Envelope<SeatsDone>)),
     extensions(("x-codes" = json!([
         ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]

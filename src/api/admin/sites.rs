@@ -2,7 +2,8 @@
 
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
-use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path};
+use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path, Query};
+use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
 use crate::api::staff::{Admin, Manager, Reader, has_site};
 use crate::api::trail::site_state;
@@ -13,10 +14,10 @@ use crate::domain::trail::Act;
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A site without its plan.
 #[derive(Serialize, ToSchema)]
@@ -28,10 +29,26 @@ pub struct SiteSummary {
     seats: u32,
 }
 
-/// All sites.
+/// A page of sites.
 #[derive(Serialize, ToSchema)]
-pub struct SiteList {
+#[serde(rename_all = "camelCase")]
+pub struct SitePage {
     sites: Vec<SiteSummary>,
+    /// The `cursor` of the next page; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SiteQuery {
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
+    cursor: Option<String>,
+    /// 1 to 100, default 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
 }
 
 fn summary(known: &KnownSite) -> SiteSummary {
@@ -46,14 +63,14 @@ fn summary(known: &KnownSite) -> SiteSummary {
 /// Creates a site from a plan (docs/SITE-PLAN.md).
 #[utoipa::path(post, path = "/api/admin/sites",
     operation_id = "createSite", tag = "administration", request_body = SitePlan,
-    params(("Idempotency-Key" = Option<String>, Header)), security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)), security(("admin" = [])),
     responses((status = 201, body = Envelope<SiteSummary>)))]
 pub async fn create(
     State(services): State<Arc<Services>>,
     Admin(admin): Admin,
     key: IdempotencyKey,
     input: Input<SitePlan>,
-) -> ApiResult<Created<SiteSummary>> {
+) -> ApiResult<Repeatable<Created<SiteSummary>>> {
     check(&input.value).await?;
     let operation = key.operation(&admin.id.key(), "create site", &input);
     // The key decides the partition, so that a repeated call finds the result of the first.
@@ -62,19 +79,37 @@ pub async fn create(
     let entry = admin.act(Act::SiteCreated, site_target(site.id));
     let operation = operation.with_trail(entry.with(site_state(&site)));
     let id = services.engine.put_site(&site, operation).await?;
-    changed(&services, id).await.map(Created)
+    let response = Created(changed(&services, id).await?);
+    Ok(Repeatable { response, replayed: id != site.id })
 }
 
-/// All sites.
+/// The sites of the caller, in the order in which they were made.
 #[utoipa::path(get, path = "/api/admin/sites",
-    operation_id = "listSites", tag = "administration", security(("token" = [])),
-    responses((status = 200, body = Envelope<SiteList>)))]
-pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -> Okay<SiteList> {
+    operation_id = "listSites", tag = "administration", params(SiteQuery),
+    security(("reader" = [])), responses((status = 200, body = Envelope<SitePage>)))]
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    Reader(user): Reader,
+    Query(query): Query<SiteQuery>,
+) -> ApiResult<Okay<SitePage>> {
+    let limit = usize::from(query.limit.unwrap_or(50));
+    if !(1..=100).contains(&limit) {
+        return Err(ApiError::field("limit", "must be 1 to 100"));
+    }
+    let after = query.cursor.as_deref().map(|text| SiteId::from_key(text).ok_or(text));
+    let after = after.transpose();
+    let after = after
+        .map_err(|_| ApiError::field("cursor", "must be the nextCursor of an earlier page"))?;
     let all = services.catalog.sites();
-    let mut sites: Vec<SiteSummary> = all.iter().map(|known| summary(known)).collect();
-    sites.retain(|site| has_site(&user, site.id));
-    sites.sort_by_key(|site| site.id);
-    Okay(SiteList { sites })
+    let mut known: Vec<&Arc<KnownSite>> = all.iter().collect();
+    known.retain(|known| has_site(&user, known.site.id));
+    known.retain(|known| after.is_none_or(|after| after < known.site.id));
+    known.sort_by_key(|known| known.site.id);
+    let more = known.len() > limit;
+    known.truncate(limit);
+    let last = known.last().filter(|_| more).map(|known| known.site.id.key());
+    let sites = known.into_iter().map(|known| summary(known)).collect();
+    Ok(Okay(SitePage { sites, next_cursor: last }))
 }
 
 /// Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the
@@ -83,7 +118,7 @@ pub async fn list(State(services): State<Arc<Services>>, Reader(user): Reader) -
     operation_id = "replaceSite", tag = "administration",
     params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header),
         ("Idempotency-Key" = Option<String>, Header)),
-    request_body = SitePlan, security(("token" = [])),
+    request_body = SitePlan, security(("manager" = [])),
     responses((status = 200, body = Envelope<SiteSummary>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
@@ -128,7 +163,7 @@ pub async fn replace(
 #[utoipa::path(delete, path = "/api/admin/sites/{site}",
     operation_id = "deleteSite", tag = "administration",
     params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
-    security(("token" = [])), responses((status = 204)),
+    security(("admin" = [])), responses((status = 204)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn delete(

@@ -80,7 +80,7 @@ pub struct TrailQuery {
 /// an act, too. Entries cannot be changed or deleted.
 #[utoipa::path(get, path = "/api/admin/audit",
     operation_id = "listAuditTrail", tag = "administration", params(TrailQuery),
-    security(("token" = [])), responses((status = 200, body = Envelope<TrailPage>)))]
+    security(("admin" = [])), responses((status = 200, body = Envelope<TrailPage>)))]
 pub async fn list(
     State(services): State<Arc<Services>>,
     Admin(admin): Admin,

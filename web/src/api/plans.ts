@@ -16,8 +16,23 @@ export interface ImportInput {
 export const importPlan = (form: PlanForm, body: ImportInput) =>
   requestAsUser<ImportView>(`/api/admin/sites/import?from=${form}`, { method: 'POST', body, harmless: true });
 
-export const fetchSites = async () =>
-  (await requestAsUser<{ sites: SiteSummary[] }>('/api/admin/sites')).sites;
+/** All sites, the oldest first. */
+export async function fetchSites(): Promise<SiteSummary[]> {
+  const sites: SiteSummary[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const query = cursor ? `&cursor=${encodeURIComponent(cursor)}` : '';
+    const page = await requestAsUser<SitePage>(`/api/admin/sites?limit=100${query}`);
+    sites.push(...page.sites);
+    cursor = page.nextCursor;
+  } while (cursor);
+  return sites;
+}
+
+interface SitePage {
+  sites: SiteSummary[];
+  nextCursor?: string | null;
+}
 
 export const createSite = (body: SitePlan, key: string) =>
   requestAsUser<SiteSummary>('/api/admin/sites', { method: 'POST', body, key });
