@@ -209,6 +209,7 @@ impl Checkout {
                 let payment = attempt.payment;
                 tracing::warn!(%payment, reason, "the outcome of a payment is unknown");
                 metrics::counter!("grandstand_payments_unknown_total").increment(1);
+                metrics::counter!("grandstand_payments_total", "outcome" => "unknown").increment(1);
                 Ok(Confirmed::Unknown)
             }
         }

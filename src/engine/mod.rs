@@ -42,9 +42,10 @@ use crate::engine::error::EngineError;
 use crate::engine::limits::Limits;
 use crate::engine::places::Places;
 use crate::engine::scripts::{SCRIPTS, Script};
-use crate::redis::Redis;
+use crate::redis::{CallMetrics, Redis};
 use fred::prelude::*;
 use fred::types::FromValue;
+use std::time::Instant;
 
 /// A notice is kept for a day: longer than an access token lives, and longer than a node is away.
 const NOTICE_TTL_MS: u64 = 86_400_000;
@@ -81,6 +82,7 @@ pub struct Engine {
     batcher: Batcher,
     places: Places,
     settings: EngineSettings,
+    calls: CallMetrics,
 }
 
 impl Engine {
@@ -92,7 +94,7 @@ impl Engine {
         }
         let batcher = Batcher::start(settings.partitions, settings.limits, &redis);
         let places = Places::start(settings.partitions, &redis);
-        Ok(Self { redis, batcher, places, settings })
+        Ok(Self { redis, batcher, places, settings, calls: CallMetrics::new("function") })
     }
 
     /// The servers that have the partitions.
@@ -153,6 +155,9 @@ impl Engine {
             let (keys, arguments) = (keys.clone(), arguments.clone());
             async move { script.call(&client, keys, arguments).await }
         };
-        Ok(self.redis.run(partition, run).await?)
+        let begun = Instant::now();
+        let reply = self.redis.run(partition, run).await;
+        self.calls.record(begun, &reply);
+        Ok(reply?)
     }
 }

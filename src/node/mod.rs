@@ -86,9 +86,8 @@ impl Node {
         let mut work = Part::new(CancellationToken::new());
         let mut readers = Part::new(CancellationToken::new());
         let (services, workers) = build(settings, &requests.stop).await?;
-        let redis = services.engine.redis();
         services.hub.set_tail(Tail::start(
-            redis,
+            services.engine.redis(),
             settings.partitions,
             &listener(&services),
             &readers.stop,
@@ -96,6 +95,7 @@ impl Node {
         readers.tasks.push(tokio::spawn(tidy(services.clone(), readers.stop.clone())));
         readers.tasks.push(tokio::spawn(measure_backlogs(services.clone(), readers.stop.clone())));
         if role != NodeRole::Api {
+            services.health.works(role == NodeRole::Worker);
             work.tasks.extend(workers.clone().start(work.stop.clone()));
         }
         let routes = match role {

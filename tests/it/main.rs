@@ -78,6 +78,7 @@ mod live_streams;
 mod logs;
 mod mail_links;
 mod memory_full;
+mod metrics;
 mod model;
 mod money;
 mod outage;
