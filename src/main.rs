@@ -10,6 +10,7 @@ use grandstand::commands::{
 use grandstand::config::{self, Settings};
 use grandstand::node::{Node, NodeRole};
 use grandstand::store::Store;
+use grandstand_embedded::print;
 use grandstand_emulator::{Emulator, EmulatorSettings};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -238,40 +239,40 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate { settings } => {
             logs(&settings);
-            print!("{}", migrate::migrate(&settings).await?);
+            print(migrate::migrate(&settings).await?);
         }
         Command::Demo { settings } => {
             logs(&settings);
             let node = grandstand::node::connect(&settings).await?;
             demo::refuse_real_installation(&node, &settings).await?;
-            print!("{}", demo::load(&node, demo::Passwords::Random).await?.report());
+            print(demo::load(&node, demo::Passwords::Random).await?.report());
         }
         Command::Verify { gateway, days, settings } => {
             return verify_all(&settings, gateway.then_some(days)).await;
         }
         Command::Admin { command } => {
             logs(command.settings());
-            print!("{}", command.run().await?);
+            print(command.run().await?);
         }
         Command::DeadLetters { command } => return letters(command).await,
         Command::Rebuild { partition, settings } => {
             logs(&settings);
             let rebuilt = rebuild::rebuild(&settings, partition).await?;
-            println!("{rebuilt} partitions loaded from PostgreSQL");
+            print(format_args!("{rebuilt} partitions loaded from PostgreSQL\n"));
         }
         Command::Restore { dry_run, partition, settings } => {
             logs(&settings);
             let services = grandstand::node::connect_at_once(&settings).await?;
             let restored = restore::restore(&services, partition, dry_run).await?;
-            print!("{}", restored.table());
+            print(restored.table());
             let result = if dry_run { "would be restored" } else { "restored" };
-            println!("{} partitions {result}", restored.partitions);
+            print(format_args!("{} partitions {result}\n", restored.partitions));
         }
         Command::Queue { command: Queue::Check(arguments) } => {
-            print!("{}", queue_check::check(&arguments).await?);
+            print(queue_check::check(&arguments).await?);
         }
         Command::Plan { command } => return command.run().await,
-        Command::Openapi => println!("{}", openapi().to_pretty_json()?),
+        Command::Openapi => print(format_args!("{}\n", openapi().to_pretty_json()?)),
         Command::Load { arguments } => return Err(load::run(&arguments)),
         Command::TossEmulator {
             listen,
@@ -298,7 +299,7 @@ async fn emulate(listen: String, settings: EmulatorSettings) -> anyhow::Result<(
     grandstand::telemetry::init_logs("info", false);
     let listener = tokio::net::TcpListener::bind(&listen).await.context(listen)?;
     let emulator = Emulator::start(listener, settings)?;
-    println!("listening on {}", emulator.url());
+    print(format_args!("listening on {}\n", emulator.url()));
     wait_for_signal().await?;
     emulator.stop().await;
     Ok(())
@@ -307,7 +308,7 @@ async fn emulate(listen: String, settings: EmulatorSettings) -> anyhow::Result<(
 /// Prints where a node listens, in one piece, because a script may read the first line only.
 fn announce(node: &Node) {
     let text = format!("listening on {}\noperations on {}\n", node.url(), node.ops_url());
-    print!("{text}");
+    print(text);
 }
 
 fn logs(settings: &Settings) {
@@ -324,7 +325,7 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
         dev = Dev::start(&data, settings) => dev?,
         signal = wait_for_signal() => return signal,
     };
-    println!("{}", dev.welcome());
+    print(format_args!("{}\n", dev.welcome()));
     announce(&dev.node);
     wait_for_signal().await?;
     eprintln!("stopping");
@@ -349,7 +350,7 @@ async fn verify_all(settings: &Settings, days: Option<u16>) -> anyhow::Result<Ex
     if let Some(days) = days {
         verify::gateway::verify_gateway(&services.store, &services.toss, days, &mut found).await?;
     }
-    print!("{}", found.table());
+    print(found.table());
     Ok(status(found.disagreements.is_empty()))
 }
 
@@ -358,17 +359,17 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
         DeadLetters::List { settings } => {
             logs(&settings);
             let found = Store::new(&settings.database_url, 2)?.dead_letters().await?;
-            print!("{}", dead_letters::table(&found));
+            print(dead_letters::table(&found));
             Ok(status(found.is_empty()))
         }
         DeadLetters::Replay { letters, settings, .. } => {
             logs(&settings);
             let services = grandstand::node::connect(&settings).await?;
             let replayed = dead_letters::replay(&services, &letters).await?;
-            println!("{} dead letters are in PostgreSQL now", replayed.taken);
+            print(format_args!("{} dead letters are in PostgreSQL now\n", replayed.taken));
             if !replayed.refused.is_empty() {
-                println!("refused again:");
-                print!("{}", dead_letters::table(&replayed.refused));
+                print("refused again:\n");
+                print(dead_letters::table(&replayed.refused));
             }
             Ok(status(replayed.refused.is_empty()))
         }
@@ -376,7 +377,7 @@ async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
             logs(&settings);
             let services = grandstand::node::connect(&settings).await?;
             let dropped = dead_letters::drop(&services, &letters).await?;
-            println!("{dropped} dead letters are forgotten");
+            print(format_args!("{dropped} dead letters are forgotten\n"));
             Ok(ExitCode::SUCCESS)
         }
     }
