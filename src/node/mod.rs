@@ -77,14 +77,14 @@ impl Node {
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
+        settings.tell_digest();
         let tls = listener_tls(settings)?;
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         let public = socket::bind(&settings.listen, peer_timeout).await?;
         let operations = socket::bind(&settings.ops_listen, peer_timeout).await?;
         let (address, ops_address) = (public.local_addr()?, operations.local_addr()?);
-        let mut requests = Part::new(CancellationToken::new());
-        let mut work = Part::new(CancellationToken::new());
-        let mut readers = Part::new(CancellationToken::new());
+        let [mut requests, mut work, mut readers] =
+            [(); 3].map(|()| Part::new(CancellationToken::new()));
         let (services, workers) = build(settings, &requests.stop).await?;
         services.hub.set_tail(Tail::start(
             services.engine.redis(),

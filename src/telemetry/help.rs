@@ -13,6 +13,7 @@ use Kind::{Counter, Gauge, Histogram};
 /// Every metric of this program.
 pub(super) const HELP: &[(&str, Kind, &str)] = &[
     ("grandstand_build_info", Gauge, "The version of this program; always 1."),
+    ("grandstand_settings_info", Gauge, "A digest of the rules of this process; always 1."),
     ("grandstand_http_seconds", Histogram, "Time from a request to its response."),
     ("grandstand_http_requests_total", Counter, "Requests that were responded to."),
     ("grandstand_refusals_total", Counter, "Refusals by the code of the problem document."),

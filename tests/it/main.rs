@@ -29,6 +29,7 @@ mod clock;
 mod clock_shared;
 mod cluster;
 mod commands_wait;
+mod config_command;
 mod containers;
 mod dead_letters;
 #[cfg(target_os = "linux")]

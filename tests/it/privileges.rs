@@ -135,6 +135,8 @@ async fn a_sale_runs_with_the_least_rights_in_redis_and_postgresql() {
     settings.database_url = role("api");
     let api = Node::start(&settings, NodeRole::Api).await.unwrap();
     everything(&node, &api.url()).await;
+    let ready = node.operator().get("/health/ready").await.expect(200);
+    assert_eq!(ready.get("writesFail"), None, "the role of a worker may write: {ready}");
     node.settings.redis_url = with_user(&redis.url(), "ops");
     node.settings.database_url = role("ops");
     node.verify().await;
