@@ -52,6 +52,9 @@ enum Command {
     },
     /// Updates the database to the schema of this release, and loads its functions into Redis.
     Migrate {
+        /// Also removes the functions of releases that no process has run for an hour.
+        #[arg(long)]
+        remove_old_functions: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -211,19 +214,10 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 async fn run(command: Command, shown: &str) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev { data, fresh, settings } => dev(data, fresh, settings).await?,
-        Command::Serve { role, settings } => {
+        Command::Serve { role, settings } => serve(&settings, role).await?,
+        Command::Migrate { remove_old_functions, settings } => {
             logs(&settings);
-            settings.check()?;
-            warn(&settings.warnings());
-            grandstand::failpoint::arm(&settings.die_at);
-            let node = Node::start(&settings, role).await?;
-            announce(&node);
-            wait_for_signal().await?;
-            node.stop().await;
-        }
-        Command::Migrate { settings } => {
-            logs(&settings);
-            print(migrate::migrate(&settings).await?);
+            print(migrate::migrate(&settings, remove_old_functions).await?);
         }
         Command::Demo { settings } => {
             logs(&settings);
@@ -280,6 +274,18 @@ async fn run(command: Command, shown: &str) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(settings: &Settings, role: NodeRole) -> anyhow::Result<()> {
+    logs(settings);
+    settings.check()?;
+    warn(&settings.warnings());
+    grandstand::failpoint::arm(&settings.die_at);
+    let node = Node::start(settings, role).await?;
+    announce(&node);
+    wait_for_signal().await?;
+    node.stop().await;
+    Ok(())
 }
 
 async fn restore_all(

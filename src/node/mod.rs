@@ -238,6 +238,9 @@ async fn tidy(services: Arc<Services>, stop: CancellationToken) {
         }
         services.hub.drop_idle();
         services.limits.tidy();
+        if let Err(error) = services.engine.keep_functions().await {
+            tracing::debug!(%error, "the use of the functions was not noted");
+        }
         // Histograms keep every sample until then, and perhaps nobody reads the metrics.
         crate::telemetry::metrics().run_upkeep();
         metrics::gauge!("grandstand_live_maps").set(services.hub.running() as f64);

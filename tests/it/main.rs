@@ -123,6 +123,7 @@ mod tls;
 mod told_again;
 mod trail;
 mod two_masters;
+mod two_releases;
 #[cfg(target_os = "linux")]
 mod vanished;
 mod verify;

@@ -4,7 +4,9 @@ use crate::support::client::Client;
 use crate::support::node::TestNode;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
+
+const SERVE: [&str; 3] = ["serve", "--rate-limits", "off"];
 
 /// A node in a process of its own.
 pub struct Process {
@@ -16,8 +18,18 @@ pub struct Process {
 impl Process {
     /// Starts it with more settings.
     pub async fn start(node: &TestNode, more: &[(&str, &str)]) -> Self {
-        let mut command = node.binary(&["serve", "--rate-limits", "off"]);
-        let mut child = command.envs(more.to_vec()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = node.binary(&SERVE);
+        command.envs(more.to_vec());
+        Self::run(command).await
+    }
+
+    /// Starts another binary.
+    pub async fn start_program(node: &TestNode, program: &std::path::Path) -> Self {
+        Self::run(node.program(program, &SERVE)).await
+    }
+
+    async fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut urls = Vec::new();
         for start in ["listening on ", "operations on "] {
