@@ -9,7 +9,7 @@ use grandstand::commands::{
 };
 use grandstand::config::{self, Settings};
 use grandstand::node::{Node, NodeRole};
-use grandstand::store::Store;
+use grandstand_embedded::print;
 use grandstand_emulator::{Emulator, EmulatorSettings};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -52,6 +52,9 @@ enum Command {
     },
     /// Updates the database to the schema of this release, and loads its functions into Redis.
     Migrate {
+        /// Also removes the functions of releases that no process has run for an hour.
+        #[arg(long)]
+        remove_old_functions: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -94,6 +97,12 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Prints the settings that a node would start with, and where each comes from. Secrets are
+    /// not shown.
+    Config {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Makes and mends administrators.
     Admin {
         #[command(subcommand)]
@@ -102,7 +111,7 @@ enum Command {
     /// Lists, replays or drops facts that PostgreSQL has refused.
     DeadLetters {
         #[command(subcommand)]
-        command: DeadLetters,
+        command: dead_letters::DeadLettersCommand,
     },
     /// Checks the draw of a waiting room.
     Queue {
@@ -152,34 +161,6 @@ enum Command {
 }
 
 #[derive(Subcommand)]
-enum DeadLetters {
-    /// Lists the dead letters with their reasons. The exit status is 1 when there are any.
-    List {
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Puts dead letters back into the journal. The exit status is 1 when one is refused again.
-    Replay {
-        /// Names of dead letters, as `list` shows them.
-        #[arg(required_unless_present = "all")]
-        letters: Vec<String>,
-        /// All dead letters.
-        #[arg(long, conflicts_with = "letters")]
-        all: bool,
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Deletes dead letters. Their facts will never be in PostgreSQL.
-    Drop {
-        /// Names of dead letters, as `list` shows them.
-        #[arg(required = true)]
-        letters: Vec<String>,
-        #[command(flatten)]
-        settings: Settings,
-    },
-}
-
-#[derive(Subcommand)]
 enum Queue {
     /// Says which number a ticket has by the draw, and whether the seed of the draw is the one
     /// whose hash was published before. The exit status is 1 when something does not match.
@@ -187,9 +168,9 @@ enum Queue {
 }
 
 fn main() -> ExitCode {
-    let result = parse().and_then(|cli| {
+    let result = parse().and_then(|(cli, shown)| {
         let runtime = runtime(&cli.command).context("cannot start the runtime")?;
-        runtime.block_on(run(cli.command))
+        runtime.block_on(run(cli.command, &shown))
     });
     match result {
         Ok(code) => code,
@@ -201,15 +182,21 @@ fn main() -> ExitCode {
 }
 
 /// Parses the command line. The values of the settings file and of the secret files are defaults,
-/// which flags and the environment override.
-fn parse() -> anyhow::Result<Cli> {
-    let file = config::settings_file(Cli::command());
-    let command = config::with_sources(Cli::command(), file.as_deref(), &config::environment())?;
+/// which flags and the environment override. With `config`, also returns all settings as text.
+fn parse() -> anyhow::Result<(Cli, String)> {
+    let (file, variables) = (config::settings_file(Cli::command()), config::environment());
+    let command = config::with_sources(Cli::command(), file.as_deref(), &variables)?;
     let matches = command.clone().get_matches();
     for line in config::visible_secrets(&command, &matches) {
         eprintln!("grandstand: {line}");
     }
-    Ok(Cli::from_arg_matches(&matches)?)
+    let mut shown = String::new();
+    if let (Some(("config", matches)), Some(command)) =
+        (matches.subcommand(), command.find_subcommand("config"))
+    {
+        shown = config::shown(command, matches, file.as_deref(), &variables)?;
+    }
+    Ok((Cli::from_arg_matches(&matches)?, shown))
 }
 
 /// Starts as many threads as there are cores. `dev` leaves one core to its private Redis, which
@@ -223,55 +210,50 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
-async fn run(command: Command) -> anyhow::Result<ExitCode> {
+/// Runs a command. `shown` has the settings for `config`.
+async fn run(command: Command, shown: &str) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev { data, fresh, settings } => dev(data, fresh, settings).await?,
-        Command::Serve { role, settings } => {
+        Command::Serve { role, settings } => serve(&settings, role).await?,
+        Command::Migrate { remove_old_functions, settings } => {
             logs(&settings);
-            settings.check()?;
-            warn(&settings.warnings());
-            grandstand::failpoint::arm(&settings.die_at);
-            let node = Node::start(&settings, role).await?;
-            announce(&node);
-            wait_for_signal().await?;
-            node.stop().await;
-        }
-        Command::Migrate { settings } => {
-            logs(&settings);
-            print!("{}", migrate::migrate(&settings).await?);
+            print(migrate::migrate(&settings, remove_old_functions).await?);
         }
         Command::Demo { settings } => {
             logs(&settings);
             let node = grandstand::node::connect(&settings).await?;
             demo::refuse_real_installation(&node, &settings).await?;
-            print!("{}", demo::load(&node, demo::Passwords::Random).await?.report());
+            print(demo::load(&node, demo::Passwords::Random).await?.report());
         }
         Command::Verify { gateway, days, settings } => {
             return verify_all(&settings, gateway.then_some(days)).await;
         }
         Command::Admin { command } => {
             logs(command.settings());
-            print!("{}", command.run().await?);
+            print(command.run().await?);
         }
-        Command::DeadLetters { command } => return letters(command).await,
+        Command::DeadLetters { command } => {
+            logs(command.settings());
+            let (text, is_good) = command.run().await?;
+            print(text);
+            return Ok(status(is_good));
+        }
+        Command::Config { settings } => {
+            print(format_args!("# digest of the rules: {}\n{shown}", settings.digest()));
+        }
         Command::Rebuild { partition, settings } => {
             logs(&settings);
             let rebuilt = rebuild::rebuild(&settings, partition).await?;
-            println!("{rebuilt} partitions loaded from PostgreSQL");
+            print(format_args!("{rebuilt} partitions loaded from PostgreSQL\n"));
         }
         Command::Restore { dry_run, partition, settings } => {
-            logs(&settings);
-            let services = grandstand::node::connect_at_once(&settings).await?;
-            let restored = restore::restore(&services, partition, dry_run).await?;
-            print!("{}", restored.table());
-            let result = if dry_run { "would be restored" } else { "restored" };
-            println!("{} partitions {result}", restored.partitions);
+            restore_all(&settings, partition, dry_run).await?;
         }
         Command::Queue { command: Queue::Check(arguments) } => {
-            print!("{}", queue_check::check(&arguments).await?);
+            print(queue_check::check(&arguments).await?);
         }
         Command::Plan { command } => return command.run().await,
-        Command::Openapi => println!("{}", openapi().to_pretty_json()?),
+        Command::Openapi => print(format_args!("{}\n", openapi().to_pretty_json()?)),
         Command::Load { arguments } => return Err(load::run(&arguments)),
         Command::TossEmulator {
             listen,
@@ -294,11 +276,37 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+async fn serve(settings: &Settings, role: NodeRole) -> anyhow::Result<()> {
+    logs(settings);
+    settings.check()?;
+    warn(&settings.warnings());
+    grandstand::failpoint::arm(&settings.die_at);
+    let node = Node::start(settings, role).await?;
+    announce(&node);
+    wait_for_signal().await?;
+    node.stop().await;
+    Ok(())
+}
+
+async fn restore_all(
+    settings: &Settings,
+    partition: Option<u16>,
+    dry_run: bool,
+) -> anyhow::Result<()> {
+    logs(settings);
+    let services = grandstand::node::connect_at_once(settings).await?;
+    let restored = restore::restore(&services, partition, dry_run).await?;
+    print(restored.table());
+    let result = if dry_run { "would be restored" } else { "restored" };
+    print(format_args!("{} partitions {result}\n", restored.partitions));
+    Ok(())
+}
+
 async fn emulate(listen: String, settings: EmulatorSettings) -> anyhow::Result<()> {
     grandstand::telemetry::init_logs("info", false);
     let listener = tokio::net::TcpListener::bind(&listen).await.context(listen)?;
     let emulator = Emulator::start(listener, settings)?;
-    println!("listening on {}", emulator.url());
+    print(format_args!("listening on {}\n", emulator.url()));
     wait_for_signal().await?;
     emulator.stop().await;
     Ok(())
@@ -307,7 +315,7 @@ async fn emulate(listen: String, settings: EmulatorSettings) -> anyhow::Result<(
 /// Prints where a node listens, in one piece, because a script may read the first line only.
 fn announce(node: &Node) {
     let text = format!("listening on {}\noperations on {}\n", node.url(), node.ops_url());
-    print!("{text}");
+    print(text);
 }
 
 fn logs(settings: &Settings) {
@@ -324,7 +332,7 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
         dev = Dev::start(&data, settings) => dev?,
         signal = wait_for_signal() => return signal,
     };
-    println!("{}", dev.welcome());
+    print(format_args!("{}\n", dev.welcome()));
     announce(&dev.node);
     wait_for_signal().await?;
     eprintln!("stopping");
@@ -349,37 +357,8 @@ async fn verify_all(settings: &Settings, days: Option<u16>) -> anyhow::Result<Ex
     if let Some(days) = days {
         verify::gateway::verify_gateway(&services.store, &services.toss, days, &mut found).await?;
     }
-    print!("{}", found.table());
+    print(found.table());
     Ok(status(found.disagreements.is_empty()))
-}
-
-async fn letters(command: DeadLetters) -> anyhow::Result<ExitCode> {
-    match command {
-        DeadLetters::List { settings } => {
-            logs(&settings);
-            let found = Store::new(&settings.database_url, 2)?.dead_letters().await?;
-            print!("{}", dead_letters::table(&found));
-            Ok(status(found.is_empty()))
-        }
-        DeadLetters::Replay { letters, settings, .. } => {
-            logs(&settings);
-            let services = grandstand::node::connect(&settings).await?;
-            let replayed = dead_letters::replay(&services, &letters).await?;
-            println!("{} dead letters are in PostgreSQL now", replayed.taken);
-            if !replayed.refused.is_empty() {
-                println!("refused again:");
-                print!("{}", dead_letters::table(&replayed.refused));
-            }
-            Ok(status(replayed.refused.is_empty()))
-        }
-        DeadLetters::Drop { letters, settings } => {
-            logs(&settings);
-            let services = grandstand::node::connect(&settings).await?;
-            let dropped = dead_letters::drop(&services, &letters).await?;
-            println!("{dropped} dead letters are forgotten");
-            Ok(ExitCode::SUCCESS)
-        }
-    }
 }
 
 fn status(is_good: bool) -> ExitCode {

@@ -8,6 +8,8 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 /// The protocols that the listener offers, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -128,6 +130,19 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(bad_file(path, &"it has no certificate in the form PEM"));
     }
     Ok(found)
+}
+
+/// When the first certificate of a chain ends, in seconds since 1970.
+///
+/// # Errors
+/// The file can't be read, or has something else than certificates.
+pub fn ends_at_s(path: &Path) -> Result<i64, TlsError> {
+    let mut ends = Vec::new();
+    for der in certificates(path)? {
+        let found = Certificate::from_der(&der).map_err(|error| bad_file(path, &error))?;
+        ends.push(found.tbs_certificate.validity.not_after.to_unix_duration().as_secs() as i64);
+    }
+    ends.into_iter().min().ok_or_else(|| bad_file(path, &"it has no certificate"))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -17,18 +17,17 @@ pub(super) struct Hashing {
     line: Arc<Semaphore>,
 }
 
-/// A hash that runs; its drop ends it.
-struct Running(Gauge);
+/// A hash that runs, or waits for its turn; its drop ends that.
+struct Counted(Gauge);
 
-impl Running {
-    fn begin() -> Self {
-        let running = metrics::gauge!("grandstand_hashes_running");
-        running.increment(1.0);
-        Self(running)
+impl Counted {
+    fn begin(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
     }
 }
 
-impl Drop for Running {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
@@ -51,11 +50,14 @@ impl Hashing {
             metrics::counter!("grandstand_hashes_refused_total").increment(1);
             ErrorCode::Overloaded
         })?;
+        let waiting = Counted::begin(metrics::gauge!("grandstand_hashes_waiting"));
         let turn = self.running.clone().acquire_owned().await.map_err(ApiError::internal)?;
+        drop(waiting);
         let run = move || {
             // A caller that hangs up does not stop the hash, so the hash keeps its place to the
             // end. Otherwise callers that hang up at once would fill the memory with hashes.
-            let _held = (Running::begin(), turn, place);
+            let running = Counted::begin(metrics::gauge!("grandstand_hashes_running"));
+            let _held = (running, turn, place);
             hash()
         };
         tokio::task::spawn_blocking(run).await.map_err(ApiError::internal)?

@@ -26,6 +26,10 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// of the streams, which are read once a second. Three looks: fewer make a node not ready for one
 /// lost reply.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A process that only works in the background is not ready when it has written nothing to
+/// PostgreSQL for this time. A shorter one notices a restart of PostgreSQL; with a longer one, a
+/// new release whose role has too few rights replaces more workers before somebody notices.
+const WRITES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a partition serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,6 +66,10 @@ impl Condition {
 pub struct Health {
     seen: Mutex<Seen>,
     stopping: AtomicBool,
+    /// Whether this process takes facts to PostgreSQL.
+    works: AtomicBool,
+    /// Whether it does nothing else, so that no request needs it to be ready.
+    only_works: AtomicBool,
 }
 
 struct Seen {
@@ -69,6 +77,8 @@ struct Seen {
     /// When a part of Redis last replied.
     redis_at: Option<Instant>,
     database: bool,
+    /// For how long write-behind has failed, and why.
+    writes: Option<(Duration, String)>,
 }
 
 /// A partition that does not serve everything, and why.
@@ -99,6 +109,16 @@ pub struct Details {
     /// `ok`, or `away`: then payments are paused, workers write nothing, and everything else
     /// continues.
     database: DatabaseState,
+    /// Only while the worker of this process can't take facts to PostgreSQL.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "writesFail")]
+    writes_fail: Option<WritesFail>,
+}
+
+/// For how long facts were not taken to PostgreSQL, and why.
+#[derive(Debug, Clone, Serialize)]
+struct WritesFail {
+    seconds: u64,
+    why: String,
 }
 
 /// Whether Redis has replied lately.
@@ -123,8 +143,15 @@ impl Health {
     /// Before the first look.
     pub fn new(partitions: u16) -> Self {
         let partitions = vec![Condition::NoAnswer; usize::from(partitions)];
-        let seen = Seen { partitions, redis_at: None, database: false };
-        Self { seen: Mutex::new(seen), stopping: AtomicBool::new(false) }
+        let seen = Seen { partitions, redis_at: None, database: false, writes: None };
+        let [stopping, works, only_works] = [false; 3].map(AtomicBool::new);
+        Self { seen: Mutex::new(seen), stopping, works, only_works }
+    }
+
+    /// This process takes facts to PostgreSQL; with `only`, it does nothing else.
+    pub fn works(&self, only: bool) {
+        self.works.store(true, Ordering::Release);
+        self.only_works.store(only, Ordering::Release);
     }
 
     /// Makes a node that is about to stop not ready, so that no load balancer sends it more
@@ -146,14 +173,21 @@ impl Health {
             seen.redis_at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_TIMEOUT);
         let some_serve = seen.partitions.iter().any(|state| state.sells());
         let away = (0..).zip(&seen.partitions).filter(|(_, state)| **state != Condition::Serves);
+        let stuck = seen.writes.as_ref().is_some_and(|(time, _)| *time >= WRITES_TIMEOUT)
+            && self.only_works.load(Ordering::Acquire);
+        let writes_fail = |(time, why): &(Duration, String)| WritesFail {
+            seconds: time.as_secs(),
+            why: why.clone(),
+        };
         Details {
-            ready: redis && some_serve && !stopping,
+            ready: redis && some_serve && !stopping && !stuck,
             stopping,
             redis: if redis { RedisState::Replies } else { RedisState::Silent },
             partitions: away
                 .map(|(partition, state)| PartitionAway { partition, state: *state })
                 .collect(),
             database: if seen.database { DatabaseState::Replies } else { DatabaseState::Away },
+            writes_fail: seen.writes.as_ref().map(writes_fail),
         }
     }
 
@@ -170,6 +204,7 @@ impl Health {
         let partitions = futures::future::join_all(looks).await;
         let away = partitions.iter().filter(|state| **state != Condition::Serves).count();
         metrics::gauge!("grandstand_partitions_away").set(away as f64);
+        metrics::gauge!("grandstand_reader_silence_seconds").set(hub.silence().as_secs_f64());
         let mut seen = self.seen.lock();
         if partitions.iter().any(|state| *state != Condition::NoAnswer) {
             seen.redis_at = Some(Instant::now());
@@ -178,10 +213,27 @@ impl Health {
     }
 
     async fn look_at_database(&self, store: &Store) {
+        store.measure_pool();
         let reply = tokio::time::timeout(LOOK_TIMEOUT, store.ping()).await;
         let replies = matches!(reply, Ok(Ok(())));
         metrics::gauge!("grandstand_database_away").set(if replies { 0.0 } else { 1.0 });
-        self.seen.lock().database = replies;
+        if replies && self.works.load(Ordering::Acquire) {
+            self.try_write(store).await;
+        }
+        let writes = store.writes().longest(Instant::now());
+        let failing_s = writes.as_ref().map_or(0.0, |(time, _)| time.as_secs_f64());
+        metrics::gauge!("grandstand_write_behind_failing_seconds").set(failing_s);
+        let mut seen = self.seen.lock();
+        (seen.database, seen.writes) = (replies, writes);
+    }
+
+    /// A worker without facts to write would find out with the first sale that it can't write.
+    async fn try_write(&self, store: &Store) {
+        match tokio::time::timeout(LOOK_TIMEOUT, store.try_write()).await {
+            Ok(Ok(())) => store.writes().ended(None),
+            Ok(Err(error)) => store.writes().failed(None, error.to_string()),
+            Err(_) => store.writes().failed(None, "no reply to a write in time".to_owned()),
+        }
     }
 
     /// Looks once at everything.
@@ -299,5 +351,21 @@ mod tests {
         let view = health.details(Instant::now());
         assert!(!view.ready && view.stopping && view.redis == RedisState::Replies, "{view:?}");
         assert!(!Health::new(1).details(Instant::now()).ready, "nothing is known at the start");
+    }
+
+    #[test]
+    fn only_a_process_without_requests_is_not_ready_because_it_cannot_write() {
+        let health = health(&[Condition::Serves]);
+        let failing = |time| Some((time, "the disk is full".to_owned()));
+        for (works_only, time, ready) in [
+            (false, WRITES_TIMEOUT, true),
+            (true, WRITES_TIMEOUT / 2, true),
+            (true, WRITES_TIMEOUT, false),
+        ] {
+            health.works(works_only);
+            health.seen.lock().writes = failing(time);
+            let view = health.details(Instant::now());
+            assert_eq!((view.ready, view.writes_fail.is_some()), (ready, true), "{view:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
+use metrics::Counter;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Routes {
     router: Router,
     metrics: RouteMetrics,
+    refusals: Refusals,
     services: Arc<Services>,
 }
 
@@ -41,7 +43,8 @@ impl Routes {
         services: Arc<Services>,
     ) -> Self {
         let router = router.with_state(services.clone());
-        Self { router, metrics: RouteMetrics::new(paths), services }
+        let (metrics, refusals) = (RouteMetrics::new(paths), Refusals::new());
+        Self { router, metrics, refusals, services }
     }
 
     /// The response to a request of a connection with this address.
@@ -80,7 +83,7 @@ impl Routes {
                 response
             }
         };
-        let mut response = finish(response, &id);
+        let mut response = self.finish(response, &id);
         let (status, elapsed) = (response.status(), started.elapsed());
         route.record(method, status, elapsed);
         let path = &route.path;
@@ -96,6 +99,7 @@ impl Routes {
     /// The refusal of a request that there is no room for.
     pub(super) fn refuse(&self) -> HttpResponse<Sent> {
         let id = uuid::Uuid::now_v7().to_string();
+        self.refusals.count(ErrorCode::Overloaded);
         let mut response = ApiError::from(ErrorCode::Overloaded).into_problem_response(&id);
         if let Ok(value) = HeaderValue::try_from(id) {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
@@ -109,12 +113,28 @@ impl Routes {
     /// not.
     pub(super) fn refuse_bare(&self) -> HttpResponse<Sent> {
         let code = ErrorCode::Overloaded;
+        self.refusals.count(code);
         let mut response = HttpResponse::new(Sent::empty());
         *response.status_mut() = code.status();
         let seconds = HeaderValue::from(code.retry_after_seconds().unwrap_or(1));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
         self.metrics.of("").record("other", code.status(), Duration::ZERO);
         response
+    }
+
+    fn finish(&self, mut response: Response, id: &str) -> Response {
+        match response.extensions_mut().remove::<ApiError>() {
+            None => response,
+            Some(error) => {
+                self.refusals.count(error.code());
+                let allow = response.headers().get(header::ALLOW).cloned();
+                let mut problem = error.into_problem_response(id);
+                if let Some(allow) = allow {
+                    problem.headers_mut().insert(header::ALLOW, allow);
+                }
+                problem
+            }
+        }
     }
 
     async fn handle(&self, request: Request, id: &str, route: &str) -> Response {
@@ -147,16 +167,21 @@ fn request_id(request: &Request) -> String {
     given.filter(harmless).map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
 }
 
-fn finish(mut response: Response, id: &str) -> Response {
-    match response.extensions_mut().remove::<ApiError>() {
-        None => response,
-        Some(error) => {
-            let allow = response.headers().get(header::ALLOW).cloned();
-            let mut problem = error.into_problem_response(id);
-            if let Some(allow) = allow {
-                problem.headers_mut().insert(header::ALLOW, allow);
-            }
-            problem
+/// Counts refusals by their code. All counters are looked up at the start, because a look-up costs
+/// a lock, and because a counter that appears with its first event shows no increase.
+struct Refusals(Vec<Counter>);
+
+impl Refusals {
+    fn new() -> Self {
+        let codes = ErrorCode::ALL.iter().map(ToString::to_string);
+        let counter = |code| metrics::counter!("grandstand_refusals_total", "code" => code);
+        Self(codes.map(counter).collect())
+    }
+
+    fn count(&self, code: ErrorCode) {
+        // `ALL` has the codes in the order of the enum.
+        if let Some(counter) = self.0.get(code as usize) {
+            counter.increment(1);
         }
     }
 }

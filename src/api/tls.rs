@@ -1,7 +1,7 @@
 //! TLS on the listener: the certificate of this node, which may change while it runs.
 
 use crate::api::wire::Socket;
-use crate::tls::{TlsError, server};
+use crate::tls::{TlsError, ends_at_s, server};
 use parking_lot::RwLock;
 use std::io;
 use std::path::PathBuf;
@@ -76,9 +76,21 @@ impl TlsListener {
         Ok(true)
     }
 
+    /// Seconds until the certificate, or another one of its chain, ends; below 0 afterwards.
+    ///
+    /// # Errors
+    /// The file can't be read now.
+    pub fn ends_in_s(&self) -> Result<i64, TlsError> {
+        Ok(ends_at_s(&self.certificate)? - jiff::Timestamp::now().as_second())
+    }
+
     /// Looks for new files until `stop`.
     pub async fn keep(self: Arc<Self>, stop: CancellationToken) {
         loop {
+            // A file that is just being written is read again at the next look.
+            if let Ok(ends_in_s) = self.ends_in_s() {
+                metrics::gauge!("grandstand_certificate_ends_seconds").set(ends_in_s as f64);
+            }
             tokio::select! {
                 () = tokio::time::sleep(RELOAD_INTERVAL) => {}
                 () = stop.cancelled() => return,

@@ -212,6 +212,7 @@ impl Checkout {
                 let payment = attempt.payment;
                 tracing::warn!(%payment, reason, "the outcome of a payment is unknown");
                 metrics::counter!("grandstand_payments_unknown_total").increment(1);
+                metrics::counter!("grandstand_payments_total", "outcome" => "unknown").increment(1);
                 // For those who read the reservation. The outcome counts without this, too.
                 let marked = tokio::time::timeout(MARK_TIMEOUT, self.engine.mark_asked(attempt));
                 if !matches!(marked.await, Ok(Ok(_))) {

@@ -1,18 +1,87 @@
 //! `grandstand dead-letters list | replay | drop`: facts that PostgreSQL has refused.
 
 use crate::api::Services;
+use crate::config::Settings;
 use crate::domain::position::Position;
 use crate::engine::Engine;
+use crate::node::connect;
 use crate::store::Store;
 use crate::store::dead_letters::DeadLetter;
 use crate::stream::journal::Journal;
 use anyhow::{Context as _, ensure};
+use clap::Subcommand;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// A worker must take the replayed facts within this timeout. It waits for a worker that starts,
 /// and it fails soon when none is running.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What to do with dead letters.
+#[derive(Subcommand)]
+pub enum DeadLettersCommand {
+    /// Lists the dead letters with their reasons. The exit status is 1 when there are any.
+    List {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Puts dead letters back into the journal. The exit status is 1 when one is refused again.
+    Replay {
+        /// Names of dead letters, as `list` shows them.
+        #[arg(required_unless_present = "all")]
+        letters: Vec<String>,
+        /// All dead letters.
+        #[arg(long, conflicts_with = "letters")]
+        all: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Deletes dead letters. Their facts will never be in PostgreSQL.
+    Drop {
+        /// Names of dead letters, as `list` shows them.
+        #[arg(required = true)]
+        letters: Vec<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+impl DeadLettersCommand {
+    /// The settings that it runs with.
+    pub fn settings(&self) -> &Settings {
+        match self {
+            Self::List { settings }
+            | Self::Replay { settings, .. }
+            | Self::Drop { settings, .. } => settings,
+        }
+    }
+
+    /// Runs the command. Returns what it says, and whether all is well.
+    ///
+    /// # Errors
+    /// Redis or PostgreSQL can't be reached, or a name is that of no letter.
+    pub async fn run(self) -> anyhow::Result<(String, bool)> {
+        match self {
+            Self::List { settings } => {
+                let found = Store::new(&settings.database_url, 2)?.dead_letters().await?;
+                Ok((table(&found), found.is_empty()))
+            }
+            Self::Replay { letters, settings, .. } => {
+                let replayed = replay(&*connect(&settings).await?, &letters).await?;
+                let mut text = format!("{} dead letters are in PostgreSQL now\n", replayed.taken);
+                if !replayed.refused.is_empty() {
+                    text.push_str("refused again:\n");
+                    text.push_str(&table(&replayed.refused));
+                }
+                Ok((text, replayed.refused.is_empty()))
+            }
+            Self::Drop { letters, settings } => {
+                let dropped = drop(&*connect(&settings).await?, &letters).await?;
+                Ok((format!("{dropped} dead letters are forgotten\n"), true))
+            }
+        }
+    }
+}
 
 /// Returns the name of a letter: partition, epoch and journal id.
 pub fn name_of(letter: &DeadLetter) -> String {

@@ -4,8 +4,11 @@
 
 mod check;
 mod gateway;
+mod rules;
+mod shown;
 mod sources;
 
+pub use shown::shown;
 pub use sources::{environment, parse_settings, settings_file, visible_secrets, with_sources};
 
 use crate::engine::limits::Limits;

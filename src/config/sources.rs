@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The names of all our environment variables begin with this.
 const PREFIX: &str = concat!("GRANDSTAND", "_");
 /// The file with the value of a secret setting is named by the setting with this ending.
-const FILE_SUFFIX: &str = "_FILE";
+pub(super) const FILE_SUFFIX: &str = "_FILE";
 /// A secret has fewer bytes. A larger file is surely another one.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Variables of this repository's scripts and tests, and of `compose.yaml`. They are no settings of
@@ -111,7 +111,7 @@ fn visit<'a>(command: &'a Command, see: &mut impl FnMut(&'a Arg)) {
     command.get_subcommands().for_each(|command| visit(command, &mut *see));
 }
 
-fn is_secret(argument: &Arg) -> bool {
+pub(super) fn is_secret(argument: &Arg) -> bool {
     argument.is_hide_env_values_set()
 }
 
@@ -181,7 +181,7 @@ fn read_secret(path: &Path) -> anyhow::Result<String> {
 }
 
 /// The values of a settings file, by the id of the flag (`hold_ttl_ms`).
-fn read_file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     parse_settings(&text).with_context(|| format!("{}", path.display()))
 }

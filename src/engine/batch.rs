@@ -10,8 +10,8 @@ use crate::engine::limits::Limits;
 use crate::engine::operation::Operation;
 use crate::engine::scripts::SCRIPTS;
 use crate::engine::waiting::{Entrance, Lines, Reply, Waiting, lines};
-use crate::redis::Redis;
 use crate::redis::keys::{MatchKeys, PartitionKeys};
+use crate::redis::{CallMetrics, Redis};
 use fred::prelude::{Client, Key, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,10 +45,11 @@ pub struct Batcher {
 impl Batcher {
     /// Starts one task per partition.
     pub fn start(partitions: u16, limits: Limits, redis: &Redis) -> Self {
+        let calls = CallMetrics::new("batch");
         let entrances = (0..partitions).map(|number| {
             let (entrance, lines) = lines();
             let partition = Partition(number);
-            let caller = Caller { partition, limits, redis: redis.clone() };
+            let caller = Caller { partition, limits, redis: redis.clone(), calls: calls.clone() };
             tokio::spawn(run(lines, caller));
             entrance
         });
@@ -101,6 +102,7 @@ struct Caller {
     partition: Partition,
     limits: Limits,
     redis: Redis,
+    calls: CallMetrics,
 }
 
 impl Caller {
@@ -207,7 +209,10 @@ impl Caller {
             let (keys, arguments) = (keys.clone(), arguments.clone());
             async move { SCRIPTS.seat_batch.call(&client, freeing, keys, arguments).await }
         };
-        let reply = self.redis.run(self.partition, run).await?;
+        let begun = Instant::now();
+        let reply = self.redis.run(self.partition, run).await;
+        self.calls.record(begun, &reply);
+        let reply = reply?;
         let replies: Vec<String> = reply.split('\n').map(str::to_owned).collect();
         if replies.len() != commands.len() {
             let text = format!("{} lines for {} commands", replies.len(), commands.len());

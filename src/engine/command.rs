@@ -306,19 +306,19 @@ fn encode_cancellation(row: &mut Row<'_>, cancellation: &Cancellation) {
 
 fn encode_outcome(row: &mut Row<'_>, attempt: &Attempt, outcome: &PaymentOutcome) {
     on_attempt(row, attempt);
+    row.text(Argument::Outcome, outcome.word());
     match outcome {
         PaymentOutcome::Approved => {
-            row.text(Argument::Outcome, "approved");
             with_money(row, attempt, &Money { attempt: attempt.number, ..Money::default() });
         }
         PaymentOutcome::Declined(code) => {
-            row.text(Argument::Outcome, "declined").text(Argument::Code, code);
+            row.text(Argument::Code, code);
         }
         PaymentOutcome::Withdrawn(extra_ms) => {
-            row.text(Argument::Outcome, "withdrawn").number(Argument::ExtraMs, *extra_ms);
+            row.number(Argument::ExtraMs, *extra_ms);
         }
         PaymentOutcome::Lost(seats) => {
-            row.text(Argument::Outcome, "lost").seats(seats);
+            row.seats(seats);
         }
     }
 }

@@ -14,6 +14,7 @@ mod columns;
 pub mod command;
 mod document;
 pub mod error;
+pub mod functions;
 pub mod inspect;
 pub mod leases;
 pub mod limits;
@@ -39,12 +40,14 @@ mod waiting;
 use crate::domain::ids::{MatchId, Partition};
 use crate::engine::batch::Batcher;
 use crate::engine::error::EngineError;
+use crate::engine::functions::Removed;
 use crate::engine::limits::Limits;
 use crate::engine::places::Places;
 use crate::engine::scripts::{SCRIPTS, Script};
-use crate::redis::Redis;
+use crate::redis::{CallMetrics, Redis};
 use fred::prelude::*;
 use fred::types::FromValue;
+use std::time::Instant;
 
 /// A notice is kept for a day: longer than an access token lives, and longer than a node is away.
 const NOTICE_TTL_MS: u64 = 86_400_000;
@@ -72,7 +75,16 @@ pub async fn load_functions(redis_url: &str) -> Result<(usize, Vec<String>), Eng
     for (_, client) in redis.all() {
         loaded += SCRIPTS.load(&client).await?;
     }
+    functions::keep(&redis).await?;
     Ok((loaded, partitions::server_warnings(&redis).await))
+}
+
+/// Deletes the functions of releases that no process runs any more, on each server.
+///
+/// # Errors
+/// A server does not reply, or this user of Redis may not delete functions.
+pub async fn remove_unused_functions(redis_url: &str) -> Result<Removed, EngineError> {
+    functions::remove_unused(&Redis::connect(redis_url, PARTITIONS_EVERYWHERE).await?).await
 }
 
 /// The engine of one node.
@@ -81,6 +93,7 @@ pub struct Engine {
     batcher: Batcher,
     places: Places,
     settings: EngineSettings,
+    calls: CallMetrics,
 }
 
 impl Engine {
@@ -90,9 +103,13 @@ impl Engine {
         for (_, client) in redis.all() {
             SCRIPTS.load(&client).await?;
         }
+        // Without it, only the removal of old functions would go wrong, much later.
+        if let Err(error) = functions::keep(&redis).await {
+            tracing::warn!(%error, "the use of the functions was not noted");
+        }
         let batcher = Batcher::start(settings.partitions, settings.limits, &redis);
         let places = Places::start(settings.partitions, &redis);
-        Ok(Self { redis, batcher, places, settings })
+        Ok(Self { redis, batcher, places, settings, calls: CallMetrics::new("function") })
     }
 
     /// The servers that have the partitions.
@@ -153,6 +170,9 @@ impl Engine {
             let (keys, arguments) = (keys.clone(), arguments.clone());
             async move { script.call(&client, keys, arguments).await }
         };
-        Ok(self.redis.run(partition, run).await?)
+        let begun = Instant::now();
+        let reply = self.redis.run(partition, run).await;
+        self.calls.record(begun, &reply);
+        Ok(reply?)
     }
 }

@@ -39,6 +39,18 @@ pub enum Settled {
     Owed,
 }
 
+impl PaymentOutcome {
+    /// Its name in the scripts and in the metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Declined(_) => "declined",
+            Self::Withdrawn(_) => "withdrawn",
+            Self::Lost(_) => "lost",
+        }
+    }
+}
+
 impl Engine {
     /// A new payment for a PENDING reservation, which replaces the one before. Returns its id,
     /// which is that of the first call under an Idempotency-Key.
@@ -114,11 +126,15 @@ impl Engine {
         attempt: &Attempt,
         outcome: PaymentOutcome,
     ) -> Result<Settled, EngineError> {
-        let is_approved = outcome == PaymentOutcome::Approved;
+        let (is_approved, word) = (outcome == PaymentOutcome::Approved, outcome.word());
         let command = SeatCommand::SettlePayment { attempt: attempt.clone(), outcome };
         let reply = self.batcher.run(attempt.match_id, command).await?;
         let part: Vec<&str> = reply.split(' ').collect();
         // A node settles it, or the reconciler.
+        // A reply with the id of a fact has changed something; a repeated outcome has none.
+        if matches!(part[..], ["confirmed" | "expired" | "lost", _] | ["pending", _, _]) {
+            metrics::counter!("grandstand_payments_total", "outcome" => word).increment(1);
+        }
         match part[0] {
             "confirmed" if part.len() > 1 => {
                 metrics::counter!("grandstand_reservations_confirmed_total").increment(1);

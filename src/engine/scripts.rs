@@ -13,6 +13,9 @@ const RELOADS_MAX: usize = 3;
 /// The letters of a hash that are part of a name.
 const HASH_LETTERS: usize = 12;
 
+/// The names of all libraries, of all releases, begin with this.
+pub(super) const LIBRARY_NAMES: &str = "grandstand_";
+
 /// A library of functions, as Redis has it.
 struct Functions {
     text: String,
@@ -301,12 +304,9 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
 });
 
 impl Scripts {
-    /// Loads the libraries that a server does not have. Returns how many.
-    ///
-    /// # Errors
-    /// A library does not compile, or this user of Redis may not load it.
-    pub async fn load(&self, client: &Client) -> Result<usize, EngineError> {
-        let all = [
+    /// The libraries of this release.
+    fn libraries(&self) -> Vec<&Functions> {
+        let scripts = [
             &self.account_create,
             &self.account_change,
             &self.account_mail,
@@ -339,9 +339,22 @@ impl Scripts {
             &self.clock_read,
             &self.clock_tick,
         ];
-        let scripts = all.map(|script| &script.functions);
+        let libraries = scripts.into_iter().map(|script| &script.functions);
+        libraries.chain([&self.seat_batch.functions]).collect()
+    }
+
+    /// The names of the libraries of this release.
+    pub(super) fn library_names(&self) -> Vec<&str> {
+        self.libraries().into_iter().map(|functions| functions.name.as_str()).collect()
+    }
+
+    /// Loads the libraries that a server does not have. Returns how many.
+    ///
+    /// # Errors
+    /// A library does not compile, or this user of Redis may not load it.
+    pub async fn load(&self, client: &Client) -> Result<usize, EngineError> {
         let mut loaded = 0;
-        for functions in scripts.into_iter().chain([&self.seat_batch.functions]) {
+        for functions in self.libraries() {
             if !functions.is_there(client).await? {
                 functions.load(client).await?;
                 loaded += 1;

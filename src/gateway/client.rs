@@ -48,8 +48,21 @@ pub(super) enum Reply {
     Nothing { reason: String },
 }
 
+impl Reply {
+    /// The kind of reply, as a label of the metrics.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Payment(_) | Self::Transactions(_) => "ok",
+            Self::Error { .. } => "error",
+            Self::Nothing { .. } => "none",
+        }
+    }
+}
+
 /// A call that can be sent several times.
 pub(super) struct Call {
+    /// What is asked for, as a label of the metrics.
+    pub(super) kind: &'static str,
     pub(super) path: String,
     /// The idempotency key and the body of a POST; `None` for a GET.
     pub(super) post: Option<(String, serde_json::Value)>,
@@ -113,10 +126,14 @@ impl Client {
         if call.post.is_none() && self.pace.is_slow(Instant::now()) {
             return Reply::Nothing { reason: "the gateway wants fewer calls".to_owned() };
         }
+        let begun = Instant::now();
         let reply = match tokio::time::timeout(self.timeout, self.until_not_busy(call)).await {
             Ok(reply) => reply,
             Err(_) => Reply::Nothing { reason: "no reply in time".to_owned() },
         };
+        metrics::histogram!("grandstand_gateway_seconds", "call" => call.kind,
+            "reply" => reply.label())
+        .record(begun.elapsed().as_secs_f64());
         let has_replied = match &reply {
             Reply::Payment(_) | Reply::Transactions(_) => true,
             // The gateway works but wants fewer calls, which is no reason to refuse buyers.

@@ -113,6 +113,7 @@ impl Toss {
         attempt: u32,
     ) -> ConfirmOutcome {
         let call = Call {
+            kind: "confirm",
             path: "/v1/payments/confirm".to_owned(),
             post: Some((
                 confirm_key(order_id, payment_key, attempt),
@@ -150,7 +151,7 @@ impl Toss {
     }
 
     async fn find(&self, which: String, is_it: impl Fn(&GatewayPayment) -> bool) -> Lookup {
-        let call = Call { path: format!("/v1/payments/{which}"), post: None };
+        let call = Call { kind: "find", path: format!("/v1/payments/{which}"), post: None };
         match self.client.call(&call, self.counts).await {
             Reply::Payment(payment) if is_it(&payment) => Lookup::Found(*payment),
             Reply::Error { status: 404, code, .. } if code == "NOT_FOUND_PAYMENT" => {
@@ -185,7 +186,8 @@ impl Toss {
             }
             path.push_str(&format!("&startingAfter={after}"));
         }
-        match self.client.call(&Call { path, post: None }, self.counts).await {
+        let call = Call { kind: "transactions", path, post: None };
+        match self.client.call(&call, self.counts).await {
             Reply::Transactions(page) => Transactions::Page(page),
             other => {
                 Transactions::Unknown { reason: unknown_reason("transactions", &start, other) }
@@ -234,6 +236,7 @@ impl Toss {
         body: &serde_json::Value,
     ) -> CancelOutcome {
         let call = Call {
+            kind: "cancel",
             path: format!("/v1/payments/{payment_key}/cancel"),
             post: Some((idempotency_key, body.clone())),
         };

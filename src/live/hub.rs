@@ -78,6 +78,11 @@ impl Hub {
         self.tail.get().is_some_and(|tail| tail.hears(partition, within))
     }
 
+    /// The longest time for which nothing was received from the streams of a partition.
+    pub fn silence(&self) -> Duration {
+        self.tail.get().map_or(Duration::ZERO, Tail::silence)
+    }
+
     /// The feed of a match; it starts when it does not run yet.
     pub async fn feed(self: &Arc<Self>, id: MatchId) -> Result<Arc<MatchFeed>, EngineError> {
         match self.current(id) {

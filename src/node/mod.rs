@@ -77,18 +77,17 @@ impl Node {
     /// later, but not at the very first start.
     pub async fn start(settings: &Settings, role: NodeRole) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
+        settings.tell_digest();
         let tls = listener_tls(settings)?;
         let peer_timeout = Duration::from_millis(settings.peer_timeout_ms.into());
         let public = socket::bind(&settings.listen, peer_timeout).await?;
         let operations = socket::bind(&settings.ops_listen, peer_timeout).await?;
         let (address, ops_address) = (public.local_addr()?, operations.local_addr()?);
-        let mut requests = Part::new(CancellationToken::new());
-        let mut work = Part::new(CancellationToken::new());
-        let mut readers = Part::new(CancellationToken::new());
+        let [mut requests, mut work, mut readers] =
+            [(); 3].map(|()| Part::new(CancellationToken::new()));
         let (services, workers) = build(settings, role, &requests.stop).await?;
-        let redis = services.engine.redis();
         services.hub.set_tail(Tail::start(
-            redis,
+            services.engine.redis(),
             settings.partitions,
             &listener(&services),
             &readers.stop,
@@ -96,6 +95,7 @@ impl Node {
         readers.tasks.push(tokio::spawn(tidy(services.clone(), readers.stop.clone())));
         readers.tasks.push(tokio::spawn(measure_backlogs(services.clone(), readers.stop.clone())));
         if role != NodeRole::Api {
+            services.health.works(role == NodeRole::Worker);
             work.tasks.extend(workers.clone().start(work.stop.clone()));
         }
         let routes = match role {
@@ -238,6 +238,9 @@ async fn tidy(services: Arc<Services>, stop: CancellationToken) {
         }
         services.hub.drop_idle();
         services.limits.tidy();
+        if let Err(error) = services.engine.keep_functions().await {
+            tracing::debug!(%error, "the use of the functions was not noted");
+        }
         // Histograms keep every sample until then, and perhaps nobody reads the metrics.
         crate::telemetry::metrics().run_upkeep();
         metrics::gauge!("grandstand_live_maps").set(services.hub.running() as f64);

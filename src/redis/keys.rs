@@ -106,6 +106,11 @@ pub fn administrators_lock() -> String {
     PartitionKeys(Partition(0)).key("administrators_lock")
 }
 
+/// ZSET of the libraries of functions by the time in ms at which a process has used them last.
+pub fn functions() -> String {
+    PartitionKeys(Partition(0)).key("functions")
+}
+
 /// The keys of one match.
 #[derive(Debug, Clone)]
 pub struct MatchKeys(pub MatchId);

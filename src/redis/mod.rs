@@ -4,11 +4,13 @@
 //! The clients of fred for Redis Cluster and Sentinel are not used, because one server in trouble
 //! stops them for all servers (docs/adr/0011-one-plain-client-per-server.md).
 
+mod calls;
 mod discover;
 pub mod keys;
 mod link;
 mod servers;
 
+pub use calls::CallMetrics;
 pub use link::{Link, connect};
 pub use servers::Redis;
 

@@ -19,6 +19,7 @@ pub mod restore;
 pub mod status;
 pub mod trail;
 pub mod unsettled;
+mod writes;
 
 pub use committed_payments::{ClaimRow, RefundRow};
 
@@ -114,6 +115,7 @@ pub struct Store {
     pool: Pool,
     /// The callers that wait for a committed payment.
     committed: committed_payments::SharedWaiting,
+    writes: Arc<writes::Writes>,
     /// Host and port, for messages.
     address: Arc<str>,
 }
@@ -142,7 +144,8 @@ impl Store {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| StoreError::Setting(error.to_string()))?;
-        Ok(Self { pool, committed: Default::default(), address: address.into() })
+        let (committed, writes) = Default::default();
+        Ok(Self { pool, committed, writes, address: address.into() })
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, StoreError> {

@@ -7,9 +7,10 @@ use crate::domain::fact::Fields;
 use crate::domain::ids::{MatchId, Partition, SessionId, SiteId, UserId};
 use crate::domain::position::StreamId;
 use crate::redis::keys::{MatchKeys, PartitionKeys, match_of_changes};
-use crate::redis::{BLOCK_TIMEOUT_MS, COMMAND_TIMEOUT_MS, Link, RawFields, Redis};
+use crate::redis::{BLOCK_TIMEOUT_MS, COMMAND_TIMEOUT_MS, CallMetrics, Link, RawFields, Redis};
 use fred::prelude::*;
 use fred::types::ClientUnblockFlag;
+use metrics::{Counter, Histogram};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -95,6 +96,13 @@ impl Tail {
         heard_at.is_some_and(|at| at.lock().elapsed() < within)
     }
 
+    /// The longest time for which nothing was received for a partition. A read without entries ends
+    /// after a second.
+    pub fn silence(&self) -> Duration {
+        let silences = self.heard_at.iter().map(|at| at.lock().elapsed());
+        silences.max().unwrap_or_default()
+    }
+
     /// Follows the changes of a match that come after `from`.
     pub fn watch(&self, id: MatchId, from: StreamId) {
         self.order(id, Order::Watch(id, from));
@@ -135,6 +143,26 @@ struct Reader {
     epoch: Option<u64>,
     checked_at: Option<Instant>,
     heard_at: Arc<Mutex<Instant>>,
+    metrics: ReaderMetrics,
+}
+
+/// The metrics of all readers of a node.
+#[derive(Clone)]
+struct ReaderMetrics {
+    /// Checks of the streams. A blocking read takes as long as nothing comes, which says nothing.
+    checks: CallMetrics,
+    failed_reads: Counter,
+    lag: Histogram,
+}
+
+impl ReaderMetrics {
+    fn new() -> Self {
+        Self {
+            checks: CallMetrics::new("streams"),
+            failed_reads: metrics::counter!("grandstand_redis_errors_total", "call" => "read"),
+            lag: metrics::histogram!("grandstand_reader_lag_seconds"),
+        }
+    }
 }
 
 type Entries = HashMap<String, Vec<(String, Fields)>>;
@@ -151,6 +179,7 @@ impl Reader {
             epoch: None,
             checked_at: None,
             heard_at: Arc::new(Mutex::new(Instant::now())),
+            metrics: ReaderMetrics::new(),
         }
     }
 
@@ -163,6 +192,7 @@ impl Reader {
                 }
                 Err(error) => {
                     tracing::warn!(partition = %self.partition, %error, "reading streams failed");
+                    self.metrics.failed_reads.increment(1);
                     self.link = None;
                     // Another server may reply next, so the next read begins with a check.
                     self.checked_at = None;
@@ -237,8 +267,11 @@ impl Reader {
         }
         let keys = PartitionKeys(self.partition);
         // A closed partition has its epoch, but no layout.
-        let (epoch, layout): (Option<u64>, Option<String>) =
-            client.hmget(keys.partition(), vec!["epoch", "layout"]).await?;
+        let begun = Instant::now();
+        let read: Result<(Option<u64>, Option<String>), Error> =
+            client.hmget(keys.partition(), vec!["epoch", "layout"]).await;
+        self.metrics.checks.record(begun, &read);
+        let (epoch, layout) = read?;
         let epoch = epoch.filter(|_| layout.is_some());
         let lost = self.lost_streams(client).await?;
         let mut changed = !self.epoch_known || epoch != self.epoch;
@@ -278,6 +311,7 @@ impl Reader {
 
     fn report(&mut self, entries: Entries) {
         for (key, list) in entries {
+            self.measure_lag(&key, &list);
             for (id, fields) in list {
                 let Ok(id) = id.parse::<StreamId>() else { continue };
                 // An order may have moved or removed the cursor during the read.
@@ -289,6 +323,17 @@ impl Reader {
                     (self.listener)(notice);
                 }
             }
+        }
+    }
+
+    /// Measures how late the oldest entry of a read is, by the clock of this machine. The first
+    /// entries of a stream may be from long ago, and so may notices, which are read from the start.
+    fn measure_lag(&self, key: &str, list: &[(String, Fields)]) {
+        let follows = self.cursors.get(key).is_some_and(|cursor| cursor.is_entry);
+        let oldest = list.first().and_then(|(id, _)| id.parse::<StreamId>().ok());
+        if let Some(id) = oldest.filter(|_| follows && !key.ends_with(":notices")) {
+            let now_ms = jiff::Timestamp::now().as_millisecond() as u64;
+            self.metrics.lag.record(now_ms.saturating_sub(id.ms) as f64 / 1000.0);
         }
     }
 

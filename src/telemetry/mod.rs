@@ -3,7 +3,7 @@
 mod help;
 
 use crate::telemetry::help::{HELP, Kind};
-use metrics::{Key, Level, Metadata, Recorder as _};
+use metrics::{Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -31,6 +31,9 @@ const COUNTERS_FROM_THE_START: [&str; 15] = [
     "grandstand_seats_lost_total",
     "grandstand_streams_resent_total",
 ];
+
+/// The outcomes of payments, whose counters exist from the start as well.
+const OUTCOMES: [&str; 5] = ["approved", "declined", "lost", "unknown", "withdrawn"];
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 static SILENCE: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
@@ -110,6 +113,11 @@ pub fn metrics() -> &'static PrometheusHandle {
         let about = Metadata::new("grandstand", Level::INFO, None);
         for name in COUNTERS_FROM_THE_START {
             drop(recorder.register_counter(&Key::from_static_name(name), &about));
+        }
+        for outcome in OUTCOMES {
+            let labels = vec![Label::new("outcome", outcome)];
+            let key = Key::from_parts("grandstand_payments_total", labels);
+            drop(recorder.register_counter(&key, &about));
         }
         // It fails only in a program that embeds this library and has a recorder of its own.
         let _ = metrics::set_global_recorder(recorder);

@@ -6,6 +6,7 @@ pub mod admission;
 pub mod charges;
 pub mod clock;
 pub mod expiry;
+mod lease_metrics;
 pub mod orphans;
 pub mod rebuild;
 pub mod reconcile;
@@ -21,6 +22,7 @@ use crate::live::catalog::Catalog;
 use crate::store::{Store, StoreError};
 use crate::stream::journal::Journal;
 use crate::workers::clock::Clocks;
+use crate::workers::lease_metrics::LeaseMetrics;
 use crate::workers::orphans::{Findings, SEARCH_INTERVAL};
 use crate::workers::retention::Retired;
 use crate::workers::write_behind::ENTRIES_PER_COMMIT;
@@ -107,21 +109,25 @@ impl Workers {
 
     /// Does all work of one partition while this process has its lease.
     async fn keep_partition(self: Arc<Self>, partition: Partition, stop: CancellationToken) {
+        let seen = LeaseMetrics::new(partition);
         while !stop.is_cancelled() {
             if let Some(lease) = self.lease(partition).await {
                 tracing::debug!(%partition, "this worker owns the partition");
+                seen.renewed(Duration::ZERO);
                 self.owned.lock().insert(partition);
                 self.forget_draws(partition);
                 let ending = stop.child_token();
                 let lease = Arc::new(lease);
                 // In a task of its own, because loading keeps a task busy for longer than a lease.
-                let renewing = self.clone().renew(lease.clone(), ending.clone());
+                let renewing = self.clone().renew(lease.clone(), seen.clone(), ending.clone());
                 let renewing = tokio::spawn(renewing);
                 let drained = self.write_behind(&lease, ending.clone());
                 tokio::join!(drained, self.clone().sweep(&lease, ending));
                 renewing.abort();
                 self.owned.lock().remove(&partition);
                 self.halted.lock().remove(&partition);
+                self.store.writes().ended(Some(partition));
+                seen.ended();
                 self.count_waiting(partition, 0);
                 self.count_halted();
                 if let Err(error) = self.engine.end_lease(&lease).await {
@@ -152,7 +158,12 @@ impl Workers {
     /// Renews the lease until it has ended, or the worker stops. A renewal without a reply is
     /// repeated while the lease still stands. That is safe, because Redis checks the token of the
     /// lease with each write that only the owner may make.
-    async fn renew(self: Arc<Self>, lease: Arc<Lease>, ending: CancellationToken) {
+    async fn renew(
+        self: Arc<Self>,
+        lease: Arc<Lease>,
+        seen: LeaseMetrics,
+        ending: CancellationToken,
+    ) {
         let mut renewed_at = Instant::now();
         while !ending.is_cancelled() {
             pause(RENEW_INTERVAL, &ending).await;
@@ -160,7 +171,9 @@ impl Workers {
                 return;
             }
             let asked_at = Instant::now();
-            match self.engine.renew_lease(&lease).await {
+            let renewal = self.engine.renew_lease(&lease).await;
+            seen.renewed(renewed_at.elapsed());
+            match renewal {
                 Ok(true) => renewed_at = asked_at,
                 Ok(false) => {
                     tracing::warn!(partition = %lease.partition, "the lease has ended");
@@ -180,6 +193,7 @@ impl Workers {
         while !ending.is_cancelled() {
             if let Err(error) = self.write_behind_until(lease, &ending).await {
                 let (partition, text) = (lease.partition, format!("{error:#}"));
+                self.store.writes().failed(Some(partition), text.clone());
                 if matches!(error.downcast_ref(), Some(StoreError::Damaged(_))) {
                     tracing::error!(%partition, error = text,
                         "a row of PostgreSQL can't be read: write-behind waits until it is \
@@ -219,6 +233,7 @@ impl Workers {
                 return Ok(());
             }
             position = self.take(&journal, lease, position, &entries).await?;
+            self.store.writes().ended(Some(lease.partition));
         }
         Ok(())
     }

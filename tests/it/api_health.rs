@@ -1,6 +1,7 @@
 //! Readiness and lists while a part of what a node needs is away.
 
-use crate::support::node::{TestNode, eventually};
+use crate::support::client::Client as Http;
+use crate::support::node::{TestNode, eventually, eventually_within};
 use crate::support::postgres::sql;
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
@@ -9,7 +10,7 @@ use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Commands that Redis has run, and transactions of PostgreSQL.
 async fn work(node: &TestNode, raw: &Client) -> (u64, u64) {
@@ -77,7 +78,7 @@ async fn only_the_operations_listener_tells_what_is_inside() {
 async fn a_worker_has_an_operations_listener_too() {
     let node = TestNode::start().await;
     let worker = node.another_node(NodeRole::Worker).await;
-    let operator = crate::support::client::Client::new(worker.ops_url(), None);
+    let operator = Http::new(worker.ops_url(), None);
     assert_eq!(operator.get("/health/ready").await.expect(200)["database"], "ok");
     assert_eq!(operator.get("/metrics").await.status, 200);
     worker.stop().await;
@@ -168,6 +169,56 @@ async fn a_node_that_does_not_hear_the_streams_is_not_ready() {
     })
     .await;
     node.finish().await;
+}
+
+/// Nobody has bought anything yet: the worker finds out by itself. Holds and maps go on, so a
+/// process with requests stays ready.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_cannot_write_is_not_ready() {
+    let mut node = TestNode::start().await;
+    node.without_worker().await;
+    let worker = node.another_node(NodeRole::Worker).await;
+    let (api, operator) = (node.operator(), Http::new(worker.ops_url(), None));
+    let healthy = operator.get("/health/ready").await.expect(200);
+    assert_eq!(healthy.get("writesFail"), None, "{healthy}");
+    let read_only = async |value: &str| {
+        let url = format!(
+            "{}?options=-c%20default_transaction_read_only%3Doff",
+            node.settings.database_url
+        );
+        let name = url.rsplit(['/', '?']).nth(1).unwrap().to_owned();
+        let alter = format!("alter database {name} set default_transaction_read_only = {value}");
+        sql(&url, &alter).await;
+        // The setting counts for new connections.
+        sql(
+            &url,
+            "select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .await;
+    };
+    read_only("on").await;
+    let refused =
+        eventually_within(Duration::from_secs(30), "the worker is not ready", async || {
+            let answer = operator.get("/health/ready").await;
+            (answer.status == 503).then(|| answer.refused(503, "NOT_READY"))
+        })
+        .await;
+    assert_eq!(refused["database"], "ok", "it replies: {refused}");
+    let why = refused["writesFail"]["why"].as_str().unwrap();
+    assert!(why.contains("read-only"), "{refused}");
+    let page = operator.get("/metrics").await.body;
+    assert!(page.as_str().unwrap().contains("grandstand_write_behind_failing_seconds "));
+    let ready = api.get("/health/ready").await.expect(200);
+    assert_eq!(ready.get("writesFail"), None, "it does not write: {ready}");
+    read_only("off").await;
+    eventually("the worker is ready", async || {
+        let answer = operator.get("/health/ready").await;
+        (answer.status == 200 && answer.body["data"].get("writesFail").is_none()).then_some(())
+    })
+    .await;
+    node.finish().await;
+    worker.stop().await;
 }
 
 /// The list says that it is not complete.

@@ -68,3 +68,15 @@ async fn a_migration_that_waits_for_another_says_so() {
     other.await.unwrap();
     node.finish().await;
 }
+
+/// `grandstand openapi | head -1`: a command whose reader has seen enough has not failed.
+#[test]
+fn a_command_survives_the_end_of_its_reader() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grandstand"));
+    let pipe = std::process::Stdio::piped;
+    let mut child = command.arg("openapi").stdout(pipe()).stderr(pipe()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{}: {errors}", output.status);
+}

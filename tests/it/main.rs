@@ -31,6 +31,7 @@ mod clock;
 mod clock_shared;
 mod cluster;
 mod commands_wait;
+mod config_command;
 mod containers;
 mod dead_letters;
 #[cfg(target_os = "linux")]
@@ -80,6 +81,7 @@ mod live_streams;
 mod logs;
 mod mail_links;
 mod memory_full;
+mod metrics;
 mod model;
 mod money;
 mod outage;
@@ -125,6 +127,7 @@ mod tls;
 mod told_again;
 mod trail;
 mod two_masters;
+mod two_releases;
 #[cfg(target_os = "linux")]
 mod vanished;
 mod verify;

@@ -86,6 +86,8 @@ async fn everything(node: &TestNode, url: &str) -> (String, Client) {
         }
     }
     fan.get("/api/reservations").await.expect(200);
+    let ready = node.operator().get("/health/ready").await.expect(200);
+    assert_eq!(ready.get("writesFail"), None, "the role of a worker may write: {ready}");
     (id, fan)
 }
 
@@ -125,8 +127,8 @@ async fn a_sale_runs_with_the_least_rights_in_redis_and_postgresql() {
     let (loaded, _) = grandstand::engine::load_functions(&deploy).await.unwrap();
     assert!(loaded > 20, "{loaded}");
     assert_eq!(grandstand::engine::load_functions(&deploy).await.unwrap().0, 0);
+    grandstand::engine::remove_unused_functions(&deploy).await.unwrap();
     done(redis.port(), &["ACL", "LOG", "RESET"]).await;
-
     let worker = RedisChoice::At(with_user(&redis.url(), "worker"));
     let gateway = EmulatorSettings::default();
     let mut node = TestNode::start_all(role("worker"), worker, |_| {}, gateway).await;

@@ -286,7 +286,14 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
     std::fs::write(&files.key, new_key).unwrap();
     assert!(listener.reload_once().unwrap());
     assert!(!listener.reload_once().unwrap());
+    // Both forms of a time: two digits for the year until 2049, and four from then on.
+    for (year, date) in [(2041, "2041-01-01T00:00:00Z"), (2100, "2100-01-01T00:00:00Z")] {
+        authority.sign_until("server", &["localhost"], year);
+        let end: jiff::Timestamp = date.parse().unwrap();
+        let left = end.as_second() - jiff::Timestamp::now().as_second();
+        assert!((left - listener.ends_in_s().unwrap()).abs() < 5, "{year}");
+    }
     std::fs::write(&files.certificate, "no certificate").unwrap();
-    assert!(listener.reload_once().is_err());
+    assert!(listener.reload_once().is_err() && listener.ends_in_s().is_err());
     assert!(TlsListener::open(files.certificate, files.key).is_err());
 }

@@ -33,9 +33,16 @@ impl Authority {
 
     /// A certificate for a server with these names. An address is a name too.
     pub fn sign(&self, file: &str, names: &[&str]) -> Certificate {
+        self.sign_until(file, names, 4000)
+    }
+
+    /// The same for a certificate that ends at the beginning of a year (UTC).
+    pub fn sign_until(&self, file: &str, names: &[&str], year: i32) -> Certificate {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let signed = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let signed = params.signed_by(&key, &self.issuer).unwrap();
         let path = |kind: &str| self.dir.join(format!("{file}.{kind}"));
         let files = Certificate { certificate: path("crt"), key: path("key") };
         std::fs::write(&files.certificate, signed.pem()).unwrap();

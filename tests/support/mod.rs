@@ -19,6 +19,7 @@ pub mod model_system;
 pub mod node;
 pub mod partition;
 pub mod postgres;
+pub mod process;
 pub mod purchases;
 pub mod room;
 pub mod rude;

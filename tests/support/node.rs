@@ -199,6 +199,15 @@ impl TestNode {
     pub fn binary(&self, arguments: &[&str]) -> tokio::process::Command {
         let program = std::env::var_os("GRANDSTAND_BIN");
         let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_grandstand").into());
+        self.program(program.as_ref(), arguments)
+    }
+
+    /// The same with another binary.
+    pub fn program(
+        &self,
+        program: &std::path::Path,
+        arguments: &[&str],
+    ) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
         let settings = &self.settings;

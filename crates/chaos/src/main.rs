@@ -32,6 +32,7 @@ mod world;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use fault::Kind;
+use grandstand_embedded::print;
 use report::Finished;
 use schedule::Schedule;
 use std::path::{Path, PathBuf};
@@ -122,7 +123,7 @@ async fn play_all() -> Result<ExitCode> {
     let schedules = schedules(&arguments)?;
     if arguments.dry_run {
         for schedule in &schedules {
-            println!("{}", serde_json::to_string_pretty(schedule)?);
+            print(format_args!("{}\n", serde_json::to_string_pretty(schedule)?));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -130,7 +131,7 @@ async fn play_all() -> Result<ExitCode> {
     let mut runs = Vec::new();
     for schedule in &schedules {
         let (run, dir) = attempt(schedule, &binary).await?;
-        println!("{}", run.line());
+        print(format_args!("{}\n", run.line()));
         if !run.violations.is_empty() {
             report_failure(&arguments, &run, dir.path())?;
             if arguments.shrink {
@@ -138,8 +139,8 @@ async fn play_all() -> Result<ExitCode> {
                     Ok(!attempt(schedule, &binary).await?.0.violations.is_empty())
                 })
                 .await?;
-                println!("it also fails with only these faults:");
-                println!("{}", serde_json::to_string_pretty(&small)?);
+                print("it also fails with only these faults:\n");
+                print(format_args!("{}\n", serde_json::to_string_pretty(&small)?));
             }
         }
         runs.push(run);
@@ -149,7 +150,7 @@ async fn play_all() -> Result<ExitCode> {
 
 /// Writes the results; the exit status.
 fn finish(arguments: &Arguments, runs: &[Finished]) -> Result<ExitCode> {
-    print!("{}", report::summary(runs));
+    print(report::summary(runs));
     if let Some(path) = &arguments.json {
         std::fs::write(path, serde_json::to_string_pretty(&report::as_json(runs))?)
             .with_context(|| format!("{} can't be written", path.display()))?;
@@ -158,7 +159,7 @@ fn finish(arguments: &Arguments, runs: &[Finished]) -> Result<ExitCode> {
     if arguments.see_all {
         for name in sometimes::WANTED {
             if runs.iter().all(|run| run.seen[name] == 0) {
-                println!("invariant 28: no run has seen {name}");
+                print(format_args!("invariant 28: no run has seen {name}\n"));
                 failed = true;
             }
         }
@@ -217,7 +218,7 @@ async fn attempt(schedule: &Schedule, binary: &Path) -> Result<(Finished, TempDi
 
 /// Shows the violations, and keeps the logs and the schedule.
 fn report_failure(arguments: &Arguments, run: &Finished, dir: &Path) -> Result<()> {
-    print!("{}", run.details);
+    print(&run.details);
     let keep = arguments.keep.join(format!("seed-{}", run.schedule.seed));
     std::fs::create_dir_all(&keep)?;
     for entry in std::fs::read_dir(dir)?.flatten().filter(|entry| entry.path().is_file()) {
@@ -225,6 +226,10 @@ fn report_failure(arguments: &Arguments, run: &Finished, dir: &Path) -> Result<(
     }
     let schedule = keep.join("schedule.json");
     std::fs::write(&schedule, serde_json::to_string_pretty(&run.schedule)?)?;
-    println!("its logs are in {}; again: --schedule {}", keep.display(), schedule.display());
+    print(format_args!(
+        "its logs are in {}; again: --schedule {}\n",
+        keep.display(),
+        schedule.display()
+    ));
     Ok(())
 }

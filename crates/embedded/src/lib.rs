@@ -1,4 +1,5 @@
-//! A private Redis and a private PostgreSQL as child processes, for `dev` and for the tests.
+//! A private Redis and a private PostgreSQL as child processes, for `dev` and for the tests; and
+//! what all programs of this repository print with.
 //!
 //! The servers listen on free ports of 127.0.0.1 only, without passwords. They end when this
 //! process ends, even when it is killed; `child` explains how.
@@ -6,12 +7,14 @@
 mod child;
 mod discover;
 mod log;
+mod output;
 mod owner;
 mod postgres;
 mod redis;
 #[cfg(test)]
 mod tests;
 
+pub use output::print;
 pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use redis::{CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
 

@@ -7,6 +7,7 @@ use crate::report::{Report, against, html, text, write_file};
 use crate::scenario;
 use crate::target::Target;
 use anyhow::{Context as _, ensure};
+use grandstand_embedded::print;
 use std::process::ExitCode;
 
 /// Runs a scenario. The exit status is 1 when a check has failed.
@@ -32,9 +33,9 @@ pub(crate) async fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
     let stopped = target.stop().await;
     let report = report?;
     stopped.context("stopping the private installation")?;
-    print!("{}", text::table(&report));
+    print(text::table(&report));
     if let Some(older) = &older {
-        print!("{}", against::table(older, &report));
+        print(against::table(older, &report));
     }
     write_files(&report, &arguments)?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -11,6 +11,7 @@ use crate::plan_import::{ImportOptions, PlanForm, import_plan};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use export::Export;
+use grandstand_embedded::print;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -79,7 +80,7 @@ impl PlanCommand {
     /// A file can't be read or written, or the site can't be had.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let outcome = self.outcome().await?;
-        print!("{}", outcome.text);
+        print(&outcome.text);
         eprint!("{}", outcome.notes);
         Ok(if outcome.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

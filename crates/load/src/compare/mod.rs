@@ -19,6 +19,7 @@ use crate::tally::Tally;
 use crate::target::{Private, Target};
 use anyhow::Context as _;
 use baseline::{NaiveRedis, RowLocks};
+use grandstand_embedded::print;
 use serde::Serialize;
 use sheet::Sheet;
 use std::path::Path;
@@ -75,7 +76,7 @@ pub(crate) async fn run(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
     let stopped = target.stop().await;
     let compared = compared?;
     stopped.context("stopping the private installation")?;
-    println!("\n{}", markdown::tables(&compared));
+    print(format_args!("\n{}\n", markdown::tables(&compared)));
     if let Some(path) = &arguments.json {
         write_file(path, &serde_json::to_string_pretty(&compared)?)?;
     }

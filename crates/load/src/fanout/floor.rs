@@ -4,6 +4,7 @@
 use crate::arguments::LoadArguments;
 use crate::usage::cpu_seconds;
 use anyhow::{Context as _, ensure};
+use grandstand_embedded::print;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{ExitCode, Stdio};
@@ -78,6 +79,6 @@ pub(crate) fn write(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
         next += Duration::from_secs_f64(1.0 / numbers.rate);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    println!("{frames} {}", cpu_seconds(process) - before);
+    print(format_args!("{frames} {}\n", cpu_seconds(process) - before));
     Ok(ExitCode::SUCCESS)
 }
