@@ -207,11 +207,7 @@ fn binary(arguments: &Arguments) -> Result<PathBuf> {
 }
 
 /// One run, with a directory for its logs.
-async fn attempt(
-    schedule: &Schedule,
-    binary: &Path,
-    exam: bool,
-) -> Result<(Finished, TempDir)> {
+async fn attempt(schedule: &Schedule, binary: &Path, exam: bool) -> Result<(Finished, TempDir)> {
     let dir = TempDir::with_prefix("grandstand-chaos-")?;
     let run = if exam {
         run::only_exam(schedule, binary, dir.path()).await

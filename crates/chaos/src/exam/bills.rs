@@ -1,6 +1,7 @@
 //! Ticket types: what each seat of a bill costs stays with it, on every path.
 
-use super::hall::{FIRST, Hall, SECOND, Verdict, check, key, seats_of};
+use super::fan::{FIRST, ROOMY, SECOND, Verdict, check, key, seats_of};
+use super::hall::Hall;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,9 +39,9 @@ pub(super) async fn bills(hall: &Hall) -> Verdict {
     let fan = hall.fan(2);
     let id = hall.on_sale(json!({})).await?;
     hall.put(&id, "prices", prices()).await?;
-    fan.hold(FIRST, &id, typed(1, "CHILD")).await.expect(201)?;
+    fan.hold(ROOMY, &id, typed(1, "CHILD")).await.expect(201)?;
     let two = json!({"seats": [{"seatId": 2, "type": "ADULT"}, {"seatId": 3, "type": "CHILD"}]});
-    fan.hold(SECOND, &id, two).await.expect(201)?;
+    fan.hold(ROOMY, &id, two).await.expect(201)?;
     let path = format!("/api/matches/{id}/allocation/seats/3/release");
     fan.post(FIRST, &path, Value::Null).await.expect(204)?;
     let holds = fan.get(SECOND, &format!("/api/matches/{id}/holds")).await.expect(200)?;
@@ -48,7 +49,7 @@ pub(super) async fn bills(hall: &Hall) -> Verdict {
     let amount: i64 = amounts.filter_map(|hold| hold["amount"].as_i64()).sum();
     check(amount == ADULT + CHILD + 2 * FEE, format!("{amount} for an adult and a child"))?;
     let body = json!({"matchId": id, "seatIds": [2, 1]});
-    let reservation = fan.post(SECOND, "/api/reservations", body).await.expect(201)?;
+    let reservation = fan.post(ROOMY, "/api/reservations", body).await.expect(201)?;
     is_billed(&reservation, "when it is reserved")?;
     let sold = hall.buy_reserved(fan, FIRST, &reservation).await?;
     is_billed(&sold, "when it is paid")?;

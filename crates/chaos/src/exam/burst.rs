@@ -1,6 +1,7 @@
 //! Calls that a node sends to Redis together: each sees what those before it have done.
 
-use super::hall::{FIRST, Fan, Hall, ROOMY, Verdict, check};
+use super::fan::{FIRST, Fan, ROOMY, Verdict, check};
+use super::hall::Hall;
 use futures::future::join_all;
 use serde_json::{Value, json};
 

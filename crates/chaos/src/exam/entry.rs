@@ -1,6 +1,7 @@
 //! Entries, also after a partition was loaded again, and while a seat is going back.
 
-use super::hall::{FIRST, Fan, Hall, ROOMY, Reply, SECOND, Verdict, check, id_of};
+use super::fan::{FIRST, Fan, ROOMY, Reply, SECOND, Verdict, check, id_of};
+use super::hall::Hall;
 use crate::fixture::Fixture;
 use crate::world::World;
 use reqwest::Method;
@@ -23,7 +24,7 @@ async fn codes(fan: &Fan, sold: &Value) -> Verdict<Vec<Value>> {
 pub(super) async fn entries(hall: &Hall, world: &World) -> Verdict {
     let (fan, id) = (hall.fan(0), hall.on_sale(json!({})).await?);
     let hold = fan.take(ROOMY, &id, &[1, 2, 3]).await.expect(201)?;
-    let sold = hall.buy(fan, FIRST, &id, &hold).await?;
+    let sold = hall.buy(fan, ROOMY, &id, &hold).await?;
     let codes = codes(fan, &sold).await?;
     scan(hall, FIRST, &id, &codes[0]).await.expect(200)?;
     scan(hall, SECOND, &id, &codes[0]).await.refused("CHECKED_IN_BEFORE")?;
@@ -56,8 +57,8 @@ pub(super) async fn entries(hall: &Hall, world: &World) -> Verdict {
 /// Loads the partition of a match from PostgreSQL, as an operator does.
 async fn load_again(world: &World, id: &str) -> Verdict {
     let fixture = Fixture::named(id);
-    let partition = fixture.partition().map_err(|error| super::hall::Broken(error.to_string()))?;
+    let partition = fixture.partition().map_err(|error| super::fan::Broken(error.to_string()))?;
     let partition = partition.to_string();
     let done = world.command(&["rebuild", "--partition", &partition]).await;
-    done.map(drop).map_err(|error| super::hall::Broken(format!("{error:#}")))
+    done.map(drop).map_err(|error| super::fan::Broken(format!("{error:#}")))
 }

@@ -1,6 +1,7 @@
 //! Payments whose outcome comes late, changes, or comes twice.
 
-use super::hall::{FIRST, Hall, ROOMY, SECOND, Verdict, check, eventually};
+use super::fan::{FIRST, ROOMY, SECOND, Verdict, check};
+use super::hall::{Hall, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -91,7 +92,7 @@ pub(super) async fn charged_twice(hall: &Hall) -> Verdict {
 pub(super) async fn refused_refund(hall: &Hall) -> Verdict {
     let (fan, id) = (hall.fan(7), hall.on_sale(json!({})).await?);
     let hold = fan.take(ROOMY, &id, &[1, 2]).await.expect(201)?;
-    let sold = hall.buy(fan, FIRST, &id, &hold).await?;
+    let sold = hall.buy(fan, ROOMY, &id, &hold).await?;
     let refuse = json!({"call": "cancel", "kind": "refuse", "code": "NOT_CANCELABLE_PAYMENT",
         "count": 1});
     hall.gateway(Method::POST, "faults", refuse).await?;

@@ -1,14 +1,15 @@
 //! The rules of a house: accessible seats and their companions, a table, and places without seats.
 
-use super::hall::{FIRST, Hall, Reply, ROOMY, SECOND, Verdict, check, id_of, seats_of};
+use super::fan::{FIRST, ROOMY, Reply, SECOND, Verdict, check, id_of, seats_of};
+use super::hall::Hall;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Row W has the accessible seats 21, 23 and 25, and a companion seat behind each. Row T is a table
+/// Row W has the accessible seats 21 and 23, and a companion seat behind each. Row T is a table
 /// for four. The lawn has some places.
 const PLACES: u32 = 6;
-/// Two calls of one person meet so often.
+/// The number of times that two calls of one person meet.
 const RACES: u32 = 12;
 
 fn plan(grade: &str) -> Value {
@@ -39,6 +40,7 @@ async fn site(hall: &Hall, grade: &str) -> Verdict<String> {
 async fn open(hall: &Hall) -> Verdict<String> {
     let id = hall.draft(&site(hall, "ALL").await?, json!({})).await?;
     hall.order(&id, "open").await?;
+    hall.is_known(&id).await?;
     Ok(id)
 }
 

@@ -1,6 +1,7 @@
 //! Many claims of one person, of which several share a field in Redis.
 
-use super::hall::{FIRST, Hall, ROOMY, SECOND, Verdict, check, seats_of};
+use super::fan::{FIRST, ROOMY, SECOND, Verdict, check, seats_of};
+use super::hall::Hall;
 use crate::fixture::SEATS;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -12,8 +13,10 @@ pub(super) async fn many_holds(hall: &Hall) -> Verdict {
     let id = hall.on_sale(json!({})).await?;
     let seats: Vec<u32> = (1..=SEATS).collect();
     let taken = async |seat: u32| fan.take(ROOMY, &id, &[seat]).await.expect(201);
-    let holds: Vec<Value> =
-        join_all(seats.iter().map(|seat| taken(*seat))).await.into_iter().collect::<Verdict<_>>()?;
+    let holds: Vec<Value> = join_all(seats.iter().map(|seat| taken(*seat)))
+        .await
+        .into_iter()
+        .collect::<Verdict<_>>()?;
     sees(hall, &id, &seats).await?;
     let (gone, kept) = holds.split_at(holds.len() / 3);
     let give = async |hold: &Value| fan.release(ROOMY, &id, hold).await.expect(204);

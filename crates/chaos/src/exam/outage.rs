@@ -1,6 +1,7 @@
 //! A moment without PostgreSQL: nothing is sold that is not there, and all facts are there later.
 
-use super::hall::{Broken, FIRST, Hall, ROOMY, SECOND, Verdict, check, eventually, id_of};
+use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check, id_of};
+use super::hall::{Hall, eventually};
 use crate::database::connect;
 use crate::fixture::Fixture;
 use crate::world::World;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// Facts that the journal of one partition has to keep meanwhile.
 const FACTS: usize = 130;
 /// What is asked of a node in the outage has its response within this time, or none.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const CALL_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// While PostgreSQL stands still, a payment is not confirmed. Then all acts of administrators are
 /// in the audit trail.
@@ -28,9 +29,9 @@ pub(super) async fn without_postgres(hall: &Hall, world: &World) -> Verdict {
             let path = format!("/api/admin/matches/{id}/{}", ["block", "unblock"][number % 2]);
             hall.admin.post(number % 2, &path, json!({"seatIds": [20 + number % 30]})).await
         });
-        let acts = tokio::time::timeout(PATIENCE * 2, join_all(acts)).await.unwrap_or_default();
+        let acts = tokio::time::timeout(CALL_TIMEOUT * 2, join_all(acts)).await.unwrap_or_default();
         let confirm = fan.confirm_once(SECOND, &payment, &key);
-        let early = tokio::time::timeout(PATIENCE, confirm).await.ok();
+        let early = tokio::time::timeout(CALL_TIMEOUT, confirm).await.ok();
         (acts, early)
     };
     let (acts, early) = during.await;
@@ -65,7 +66,7 @@ pub(super) async fn refused_entry(hall: &Hall, world: &World) -> Verdict {
     let partition = Fixture::named(&id).partition().map_err(wrong)?;
     let port = world.servers.port_of(partition).await;
     let journal = format!("{{{partition}}}:journal");
-    let mark = super::hall::key();
+    let mark = super::fan::key();
     let entry = ["XADD", &journal, "*", "t", "no-such-fact", "chaos", "poison", "exam", &mark];
     ask(port, &entry).await.map_err(Broken)?;
     eventually("an entry that nobody can read is a dead letter", async || {

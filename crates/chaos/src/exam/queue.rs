@@ -1,7 +1,8 @@
 //! The waiting room: which passes a purchase ends, who counts as what, and how many are let in for
 //! the seats that are left.
 
-use super::hall::{FIRST, Fan, Hall, ROOMY, SECOND, Verdict, check, eventually, ms};
+use super::fan::{FIRST, Fan, ROOMY, SECOND, Verdict, check, ms};
+use super::hall::{Hall, eventually};
 use crate::fixture::SEATS;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ const PASS_MS: u64 = 10_000;
 const LEFT: usize = 2;
 const WAITING: usize = 6;
 /// People are let in several times a second.
-const LOOK_TIME: Duration = Duration::from_millis(1_500);
+const LOOK_PERIOD: Duration = Duration::from_millis(1_500);
 
 async fn room(hall: &Hall, pass_ms: u64) -> Verdict<String> {
     let id = hall.on_sale(json!({})).await?;
@@ -50,7 +51,7 @@ pub(super) async fn passes(hall: &Hall) -> Verdict {
     counts(hall, &id, (1, 0)).await?;
     let hold = fan.take(ROOMY, &id, &[1]).await.expect(201)?;
     counts(hall, &id, (0, 1)).await?;
-    hall.buy(fan, FIRST, &id, &hold).await?;
+    hall.buy(fan, ROOMY, &id, &hold).await?;
     counts(hall, &id, (0, 0)).await?;
     fan.take(SECOND, &id, &[2]).await.refused("PASS_REQUIRED")?;
     come_in(fan, &id).await?;
@@ -88,7 +89,7 @@ pub(super) async fn nearly_sold_out(hall: &Hall) -> Verdict {
     }
     let begun = Instant::now();
     let mut enough = None;
-    while enough.is_none_or(|at: Instant| at.elapsed() < LOOK_TIME) {
+    while enough.is_none_or(|at: Instant| at.elapsed() < LOOK_PERIOD) {
         let mut inside = 0;
         for number in 0..WAITING {
             let place = hall.fan(number).get(FIRST, &path).await.expect(200)?;
@@ -98,7 +99,7 @@ pub(super) async fn nearly_sold_out(hall: &Hall) -> Verdict {
         if inside == LEFT {
             enough = enough.or(Some(Instant::now()));
         }
-        let waits = begun.elapsed() < super::hall::WAIT_TIMEOUT;
+        let waits = begun.elapsed() < super::fan::WAIT_TIMEOUT;
         check(waits, format!("{inside} people were let in to {LEFT} seats"))?;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

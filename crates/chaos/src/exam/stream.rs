@@ -1,6 +1,6 @@
 //! A client of an event stream, who applies what it is sent.
 
-use super::hall::{Broken, Verdict, check};
+use super::fan::{Broken, Verdict, check};
 use futures::StreamExt as _;
 use futures::stream::LocalBoxStream;
 use serde_json::Value;
@@ -85,9 +85,8 @@ impl Stream {
     }
 
     fn apply(&mut self, event: &str) -> String {
-        let field = |name: &str| {
-            event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
+        let field =
+            |name: &str| event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         if let Some(id) = field("id") {
             self.last_id = id.to_owned();
         }

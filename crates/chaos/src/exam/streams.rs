@@ -1,7 +1,8 @@
 //! Event streams: who comes back is told all that they missed, once, and a map that has missed
 //! something begins again.
 
-use super::hall::{Broken, FIRST, Hall, ROOMY, SECOND, Verdict, check, eventually};
+use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check};
+use super::hall::{Hall, eventually};
 use super::stream::Stream;
 use crate::fault::Process;
 use crate::fixture::{Fixture, SEATS};

@@ -1,6 +1,7 @@
 //! The terms of a refund: the better ones of the purchase and of now, and their end.
 
-use super::hall::{FIRST, Hall, ROOMY, SECOND, Verdict, check};
+use super::fan::{FIRST, ROOMY, SECOND, Verdict, check};
+use super::hall::Hall;
 use crate::fixture::STARTS_AT;
 use serde_json::{Value, json};
 
@@ -21,11 +22,11 @@ fn prices() -> Value {
 /// A buyer has the better terms, and the fee is rounded down.
 pub(super) async fn better_terms(hall: &Hall) -> Verdict {
     let fan = hall.fan(0);
-    for (number, (bought, now)) in [(CHEAP, DEAR), (DEAR, CHEAP)].into_iter().enumerate() {
+    for (bought, now) in [(CHEAP, DEAR), (DEAR, CHEAP)] {
         let id = hall.on_sale(json!({"refundFees": fees(bought)})).await?;
         hall.put(&id, "prices", prices()).await?;
-        let hold = fan.take(FIRST, &id, &[1, 2]).await.expect(201)?;
-        let sold = hall.buy(fan, number, &id, &hold).await?;
+        let hold = fan.take(ROOMY, &id, &[1, 2]).await.expect(201)?;
+        let sold = hall.buy(fan, ROOMY, &id, &hold).await?;
         hall.change(&id, json!({"refundFees": fees(now)})).await?;
         let fee = PRICE * CHEAP / 100;
         let body = json!({"seatIds": [1]});
@@ -45,7 +46,7 @@ pub(super) async fn end_of_refunds(hall: &Hall) -> Verdict {
     let past = "2020-01-01T00:00:00Z";
     let id = hall.on_sale(json!({"refundableUntil": past})).await?;
     let hold = fan.take(ROOMY, &id, &[1, 2]).await.expect(201)?;
-    let sold = hall.buy(fan, SECOND, &id, &hold).await?;
+    let sold = hall.buy(fan, ROOMY, &id, &hold).await?;
     for body in [Value::Null, json!({"seatIds": [1]})] {
         fan.cancel(FIRST, &sold, body).await.refused("REFUND_CLOSED")?;
     }
