@@ -101,8 +101,8 @@ pub(super) async fn refused_refund(hall: &Hall) -> Verdict {
     reply.refused("REFUND_REFUSED")?;
     fan.cancel(FIRST, &sold, json!({"seatIds": [2]})).await.expect(200)?;
     let rest = fan.read(SECOND, &sold).await?;
-    let one = rest["seats"].as_array().is_some_and(|seats| seats.len() == 1);
-    check(rest["status"] == "CONFIRMED" && one, format!("after a refused refund: {rest}"))?;
+    let last_seat = rest["seats"].as_array().is_some_and(|seats| seats.len() == 1);
+    check(rest["status"] == "CONFIRMED" && last_seat, format!("after a refused refund: {rest}"))?;
     fan.cancel(SECOND, &sold, Value::Null).await.expect(200)?;
     hall.wait(&id, &[1, 2], "AVAILABLE").await
 }

@@ -5,8 +5,8 @@ use super::fan::{FIRST, ROOMY, SECOND, Verdict, check, moment, ms};
 use super::hall::{Hall, eventually};
 use serde_json::{Value, json};
 
-/// A sale opens or ends by itself this time after it was set. The clocks of partitions may differ by
-/// seconds, and so each scenario tries again with more.
+/// A sale opens or ends by itself this time after it was set. The clocks of partitions may differ
+/// by seconds, and so each scenario tries again with more.
 const AHEAD_MS: [i64; 4] = [3_000, 6_000, 30_000, 120_000];
 
 async fn now(hall: &Hall) -> Verdict<i64> {
