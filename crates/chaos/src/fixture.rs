@@ -41,6 +41,12 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
+    /// A match of which only the id matters.
+    pub(crate) fn named(id: &str) -> Self {
+        let id = id.to_owned();
+        Self { id, seats: SEATS, queue: false, listed: false, one_hold: false, closes: None }
+    }
+
     /// Its partition, which is in the three digits behind the version of the id.
     pub(crate) fn partition(&self) -> Result<u16> {
         let digits = self.id.get(15..18).context("an id of a match has 36 letters")?;

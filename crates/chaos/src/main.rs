@@ -8,6 +8,7 @@ mod check;
 mod crowd;
 mod database;
 mod evidence;
+mod exam;
 mod fault;
 mod fixture;
 mod history;
@@ -64,6 +65,9 @@ struct Arguments {
     /// connections or streams grow.
     #[arg(long, conflicts_with = "apart")]
     soak: bool,
+    /// No people and no faults: only the exam that follows each run.
+    #[arg(long, conflicts_with_all = ["apart", "soak"])]
+    exam: bool,
     /// Plays this file again instead of seeds. A failed run writes such a file.
     #[arg(long, conflicts_with_all = IN_A_SCHEDULE)]
     schedule: Option<PathBuf>,
@@ -130,13 +134,14 @@ async fn play_all() -> Result<ExitCode> {
     let binary = binary(&arguments)?;
     let mut runs = Vec::new();
     for schedule in &schedules {
-        let (run, dir) = attempt(schedule, &binary).await?;
-        print(format_args!("{}\n", run.line()));
+        let (run, dir) = attempt(schedule, &binary, arguments.exam).await?;
+        print(format_args!("{}
+", run.line()));
         if !run.violations.is_empty() {
             report_failure(&arguments, &run, dir.path())?;
             if arguments.shrink {
                 let small = shrink::shrink(schedule, async |schedule| {
-                    Ok(!attempt(schedule, &binary).await?.0.violations.is_empty())
+                    Ok(!attempt(schedule, &binary, arguments.exam).await?.0.violations.is_empty())
                 })
                 .await?;
                 print("it also fails with only these faults:\n");
@@ -204,9 +209,13 @@ fn binary(arguments: &Arguments) -> Result<PathBuf> {
 }
 
 /// One run, with a directory for its logs.
-async fn attempt(schedule: &Schedule, binary: &Path) -> Result<(Finished, TempDir)> {
+async fn attempt(schedule: &Schedule, binary: &Path, exam: bool) -> Result<(Finished, TempDir)> {
     let dir = TempDir::with_prefix("grandstand-chaos-")?;
-    let run = run::run(schedule, binary, dir.path()).await;
+    let run = if exam {
+        run::only_exam(schedule, binary, dir.path()).await
+    } else {
+        run::run(schedule, binary, dir.path()).await
+    };
     let run = run.with_context(|| {
         // The logs are worth more than the space.
         let kept = dir.path().with_extension("kept");

@@ -73,6 +73,11 @@ impl Person {
         }
     }
 
+    /// The access token; empty before the first log-in.
+    pub(crate) fn bearer(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// The reservations of this person, as the API lists them; nothing when it can't be read.
     pub(crate) async fn reservations(&self) -> Value {
         let url = format!("{}/api/reservations", self.doors[0]);

@@ -3,7 +3,9 @@
 use crate::apart::{MEASURES, one_by_one};
 use crate::behaviour::Visit;
 use crate::check;
+use crate::check::Violation;
 use crate::evidence::{Evidence, Window, sizes};
+use crate::exam::exam;
 use crate::fault::Fault;
 use crate::inject::{Happened, heal_all, inject};
 use crate::report::Finished;
@@ -76,8 +78,25 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
     let after = sizes(&world);
     evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
-    let (violations, seen) = (check::all(&evidence), crate::sometimes::seen(&evidence));
+    let (mut violations, seen) = (check::all(&evidence), crate::sometimes::seen(&evidence));
+    if schedule.play() == Play::Together {
+        violations.extend(examined(&world, &sale).await?);
+    }
     let finished = Finished::new(schedule, &evidence, violations, seen, &happened);
+    world.stop().await;
+    Ok(finished)
+}
+
+/// Only the exam, on an installation that nobody has broken.
+pub(crate) async fn only_exam(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Finished> {
+    let schedule = Schedule { steps: vec![], ..schedule.clone() };
+    let world = World::start(&schedule, binary, dir).await?;
+    let doors = (0..world.doors.len()).map(|node| world.door(node)).collect();
+    let sale = Sale::open(doors, world.gateway.clone(), Duration::ZERO, 0, true).await?;
+    let violations = examined(&world, &sale).await?;
+    let evidence = Evidence::collect(&world, &sale).await?;
+    let seen = crate::sometimes::seen(&evidence);
+    let finished = Finished::new(&schedule, &evidence, violations, seen, &[]);
     world.stop().await;
     Ok(finished)
 }
@@ -113,11 +132,24 @@ async fn recovers(sale: &Sale) -> Option<Duration> {
     None
 }
 
+/// The exam, after which all servers must agree again.
+async fn examined(world: &World, sale: &Sale) -> Result<Vec<Violation>> {
+    let mut found = exam(world, sale).await?;
+    if let Err(error) = agree(world).await {
+        found.push(Violation::new(17, format!("after the exam: {error:#}")));
+    }
+    Ok(found)
+}
+
 /// Waits until all servers agree. Entries that nobody can read are put aside first, because they
 /// were written on purpose.
 async fn settled(world: &World) -> Result<()> {
     // The last holds and reservations end by themselves.
     tokio::time::sleep(Duration::from_millis(HOLD_MS + PAYMENT_MS)).await;
+    agree(world).await
+}
+
+async fn agree(world: &World) -> Result<()> {
     let begun = Instant::now();
     loop {
         let result = world.command(&["verify", "--gateway", "--days", "1"]).await;

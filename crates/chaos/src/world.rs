@@ -126,6 +126,10 @@ impl World {
             set("GRANDSTAND_REDIS_URL", self.servers.url(Some(edge.port())));
             self.edges.insert((process, Server::Redis), edge);
         }
+        if role == "worker" {
+            // They count holds that end unpaid, for a node that has cool-downs.
+            launch.environment.push(("GRANDSTAND_RATE_LIMITS".to_owned(), "on".into()));
+        }
         self.processes.insert(process, Supervised::start(launch, true));
         if role == "api" {
             self.doors.push(Proxy::start(port_of(&listen)?).await);
@@ -149,20 +153,38 @@ impl World {
     }
 
     async fn wait_until_ready(&self) -> Result<()> {
-        let (http, begun) = (reqwest::Client::new(), Instant::now());
         for node in 0..self.doors.len() {
-            let url = format!("{}/health/ready", self.door(node));
-            loop {
-                if http.get(&url).send().await.is_ok_and(|reply| reply.status() == 200) {
-                    break;
-                }
-                if begun.elapsed() > READY_TIMEOUT {
-                    bail!("node {node} is not ready; see the logs in {}", self.dir.display());
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            self.ready(&self.door(node)).await?;
         }
         Ok(())
+    }
+
+    async fn ready(&self, door: &str) -> Result<()> {
+        let (http, begun) = (reqwest::Client::new(), Instant::now());
+        let url = format!("{door}/health/ready");
+        while !http.get(&url).send().await.is_ok_and(|reply| reply.status() == 200) {
+            if begun.elapsed() > READY_TIMEOUT {
+                bail!("{door} is not ready; see the logs in {}", self.dir.display());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// Starts one more API node, with settings of its own; its address. Nothing breaks it.
+    pub(crate) async fn another_node(
+        &self,
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<(Supervised, String)> {
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let arguments = ["serve", "--role", "api", "--listen", &listen];
+        let mut launch = self.launch.of(name, &self.dir, &arguments);
+        let own = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        launch.environment.extend(own);
+        let (node, door) = (Supervised::start(launch, false), format!("http://{listen}"));
+        self.ready(&door).await?;
+        Ok((node, door))
     }
 
     /// Runs a command of the program to its end; its output, or an error with it.

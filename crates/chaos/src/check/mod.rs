@@ -25,7 +25,7 @@ pub(crate) struct Violation {
 }
 
 impl Violation {
-    fn new(invariant: u8, what: impl Into<String>) -> Self {
+    pub(crate) fn new(invariant: u8, what: impl Into<String>) -> Self {
         Self { invariant, what: what.into(), seats: vec![] }
     }
 

@@ -1,0 +1,82 @@
+//! Ticket types: what each seat of a bill costs stays with it, on every path.
+
+use super::fan::{FIRST, ROOMY, SECOND, Verdict, check, key, seats_of};
+use super::hall::Hall;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const ADULT: i64 = 20_001;
+const CHILD: i64 = 5_003;
+const FEE: i64 = 333;
+
+fn prices() -> Value {
+    json!({"types": [{"code": "ADULT", "name": "Adult"}, {"code": "CHILD", "name": "Child"}],
+        "prices": [{"grade": "ALL", "type": "ADULT", "price": ADULT},
+            {"grade": "ALL", "type": "CHILD", "price": CHILD}], "serviceFee": FEE})
+}
+
+/// A seat with a type.
+fn typed(seat: u32, code: &str) -> Value {
+    json!({"seats": [{"seatId": seat, "type": code}]})
+}
+
+/// Each seat of a reservation has its type and its price.
+fn is_billed(reservation: &Value, when: &str) -> Verdict {
+    let seats = reservation["seats"].as_array().into_iter().flatten();
+    for seat in seats.clone() {
+        let child = seat["seatId"] == 1;
+        let (code, price) = if child { ("CHILD", CHILD) } else { ("ADULT", ADULT) };
+        let right = seat["type"] == code && seat["price"] == price;
+        check(right, format!("{when} seat {seat} is not {code}"))?;
+    }
+    let cost: i64 = seats.filter_map(|seat| Some(seat["price"].as_i64()? + FEE)).sum();
+    let amount = &reservation["amount"];
+    check(*amount == cost, format!("{when} {amount} for seats of {cost}"))
+}
+
+/// Seats out of two holds, of which one has lost a seat, keep their bill to the end.
+pub(super) async fn bills(hall: &Hall) -> Verdict {
+    let fan = hall.fan(2);
+    let id = hall.on_sale(json!({})).await?;
+    hall.put(&id, "prices", prices()).await?;
+    fan.hold(ROOMY, &id, typed(1, "CHILD")).await.expect(201)?;
+    let two = json!({"seats": [{"seatId": 2, "type": "ADULT"}, {"seatId": 3, "type": "CHILD"}]});
+    fan.hold(ROOMY, &id, two).await.expect(201)?;
+    let path = format!("/api/matches/{id}/allocation/seats/3/release");
+    fan.post(FIRST, &path, Value::Null).await.expect(204)?;
+    let holds = fan.get(SECOND, &format!("/api/matches/{id}/holds")).await.expect(200)?;
+    let amounts = holds["holds"].as_array().into_iter().flatten();
+    let amount: i64 = amounts.filter_map(|hold| hold["amount"].as_i64()).sum();
+    check(amount == ADULT + CHILD + 2 * FEE, format!("{amount} for an adult and a child"))?;
+    let body = json!({"matchId": id, "seatIds": [2, 1]});
+    let reservation = fan.post(ROOMY, "/api/reservations", body).await.expect(201)?;
+    is_billed(&reservation, "when it is reserved")?;
+    let sold = hall.buy_reserved(fan, FIRST, &reservation).await?;
+    is_billed(&sold, "when it is paid")?;
+    is_billed(&fan.read(SECOND, &sold).await?, "when it is read")?;
+    fan.cancel(FIRST, &sold, json!({"seatIds": [1]})).await.expect(200)?;
+    let rest = fan.read(SECOND, &sold).await?;
+    is_billed(&rest, "after a refund")?;
+    let back = &rest["payment"]["refunded"];
+    check(*back == CHILD + FEE, format!("{back} went back for a child"))?;
+    let rest: Vec<u32> = seats_of(&rest).collect();
+    check(rest == [2], format!("{rest:?} are left of seats 1 and 2"))
+}
+
+/// A call that is repeated has its first response, although the prices have changed in between.
+pub(super) async fn repeated_after_new_prices(hall: &Hall) -> Verdict {
+    let (fan, key) = (hall.fan(3), key());
+    let id = hall.on_sale(json!({})).await?;
+    hall.put(&id, "prices", prices()).await?;
+    let path = format!("/api/matches/{id}/holds");
+    let body = typed(1, "CHILD");
+    let first = fan.ask(FIRST, Method::POST, &path, &body, &key).await.expect(201)?;
+    let mut without = prices();
+    without["types"] = json!([{"code": "ADULT", "name": "Adult"}]);
+    without["prices"] = json!([{"grade": "ALL", "type": "ADULT", "price": ADULT}]);
+    hall.put(&id, "prices", without).await?;
+    let again = fan.ask(FIRST, Method::POST, &path, &body, &key).await.expect(201)?;
+    check(first["holdId"] == again["holdId"], "another hold under the same key")?;
+    fan.release(FIRST, &id, &first).await.expect(204)?;
+    Ok(())
+}
