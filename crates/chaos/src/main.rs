@@ -135,8 +135,11 @@ async fn play_all() -> Result<ExitCode> {
     let mut runs = Vec::new();
     for schedule in &schedules {
         let (run, dir) = attempt(schedule, &binary, arguments.exam).await?;
-        print(format_args!("{}
-", run.line()));
+        print(format_args!(
+            "{}
+",
+            run.line()
+        ));
         if !run.violations.is_empty() {
             report_failure(&arguments, &run, dir.path())?;
             if arguments.shrink {
