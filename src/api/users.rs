@@ -8,11 +8,11 @@ use crate::api::extract::{
     Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
 };
 use crate::api::passwords::{PASSWORD_BYTES_MAX, checked_password, hash_password, verify_password};
-use crate::api::second_factor::{check_log_in, is_code};
 use crate::api::sessions::{
     Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, end_entry, is_same_origin,
     rotate_session, set_cookie, start_session,
 };
+use crate::api::totp::{check_log_in, is_code};
 use crate::api::trail::{account_target, entry};
 use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SiteId, UserId};

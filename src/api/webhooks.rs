@@ -1,5 +1,5 @@
-//! Webhooks of the gateway. They are unsigned, so nothing in them is believed: a webhook is compared
-//! with its payment, and leads to a look-up at the gateway when the two differ.
+//! Webhooks of the gateway. They are unsigned, so nothing in them is believed: a webhook is
+//! compared with its payment, and leads to a look-up at the gateway when the two differ.
 
 use crate::api::Services;
 use crate::api::error::{ApiResult, ErrorCode};

@@ -69,7 +69,7 @@ fn missing(settings: &Settings) -> Option<String> {
 fn incomplete(settings: &Settings) -> Option<String> {
     if settings.long_term_secret.is_empty() && !settings.long_term_secret_old.is_empty() {
         return Some(
-            "GRANDSTAND_LONG_TERM_SECRET_OLD needs GRANDSTAND_LONG_TERM_SECRET, which comes after it"
+            "GRANDSTAND_LONG_TERM_SECRET_OLD needs GRANDSTAND_LONG_TERM_SECRET, the one after it"
                 .to_owned(),
         );
     }

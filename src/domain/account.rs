@@ -76,7 +76,7 @@ pub struct Account {
     /// Whether somebody has opened the link in a mail to this address.
     #[serde(default)]
     pub email_verified: bool,
-    /// The setup of the second factor (`api/second_factor.rs`), or empty. It is no secret.
+    /// The setup of the second factor (`api/totp.rs`), or empty. It is no secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub second_factor: String,
     /// Milliseconds since 1970, UTC.

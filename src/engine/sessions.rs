@@ -158,6 +158,15 @@ impl Engine {
         }
     }
 
+    /// Whether Redis has a session that has not ended.
+    pub async fn has_session(&self, user: UserId, id: SessionId) -> Result<bool, EngineError> {
+        let client = self.client(user.partition())?;
+        let text: Option<String> = client.hget(sessions(user), id.key()).await?;
+        let Some(text) = text else { return Ok(false) };
+        let now = self.now_ms(user.partition()).await?;
+        Ok(session_in(&id.key(), &text, now).is_some())
+    }
+
     /// The sessions of an account that have not ended, the newest first.
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, EngineError> {
         let all: HashMap<String, String> =

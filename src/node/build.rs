@@ -11,8 +11,8 @@ use crate::api::hints::Hints;
 use crate::api::limits::RateLimits;
 use crate::api::mails::Mails;
 use crate::api::pay_page::PayPage;
-use crate::api::second_factor::SecondFactors;
 use crate::api::tokens::Tokens;
+use crate::api::totp::SecondFactors;
 use crate::checkout::Checkout;
 use crate::checkout::settle::Settlement;
 use crate::config::Settings;
@@ -60,23 +60,7 @@ pub(crate) async fn build(
     let toss = gateway(settings)?;
     let catalog = Arc::new(Catalog::new(engine.clone()));
     let hub = Arc::new(Hub::new(engine.clone(), catalog.clone()));
-    let workers = Workers {
-        engine: engine.clone(),
-        catalog: catalog.clone(),
-        store: store.clone(),
-        toss: toss.clone(),
-        reconcile_after_ms: settings.reconcile_after_ms,
-        charges_every: Duration::from_millis(settings.compare_charges_ms),
-        allow_unsafe_database: settings.allow_unsafe_database,
-        name: Workers::new_name(),
-        owned: Default::default(),
-        halted: Default::default(),
-        drawing: Default::default(),
-        drawn: Default::default(),
-        clocks: Default::default(),
-        keep_match_ms: settings.keep_match_ms as i64,
-        retired: Default::default(),
-    };
+    let workers = workers(settings, (&engine, &catalog), &store, &toss);
     let limits = BacklogLimits {
         entries: settings.journal_entries_max,
         age_ms: settings.journal_age_ms_max,
@@ -114,6 +98,31 @@ pub(crate) async fn build(
         stop: stop.clone(),
     };
     Ok((Arc::new(services), Arc::new(workers)))
+}
+
+fn workers(
+    settings: &Settings,
+    (engine, catalog): (&Arc<Engine>, &Arc<Catalog>),
+    store: &Store,
+    toss: &Toss,
+) -> Workers {
+    Workers {
+        engine: engine.clone(),
+        catalog: catalog.clone(),
+        store: store.clone(),
+        toss: toss.clone(),
+        reconcile_after_ms: settings.reconcile_after_ms,
+        charges_every: Duration::from_millis(settings.compare_charges_ms),
+        allow_unsafe_database: settings.allow_unsafe_database,
+        name: Workers::new_name(),
+        owned: Default::default(),
+        halted: Default::default(),
+        drawing: Default::default(),
+        drawn: Default::default(),
+        clocks: Default::default(),
+        keep_match_ms: settings.keep_match_ms as i64,
+        retired: Default::default(),
+    }
 }
 
 fn tokens(settings: &Settings) -> Tokens {

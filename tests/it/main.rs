@@ -111,6 +111,7 @@ mod retention;
 mod roles;
 mod rolling;
 #[cfg(target_os = "linux")]
+mod route_table;
 mod rude_clients;
 #[cfg(target_os = "linux")]
 mod rude_http2;

@@ -165,8 +165,8 @@ pub async fn change(
     AccountView::of(after).map(Okay)
 }
 
-/// Deletes an account for its owner, who can't log in or has asked the organiser: its e-mail and its
-/// sessions. Tickets that were bought stay valid, and the books keep the sales without a name.
+/// Deletes an account for its owner, who can't log in or has asked the organiser: its e-mail and
+/// its sessions. Tickets that were bought stay valid, and the books keep the sales without a name.
 #[utoipa::path(delete, path = "/api/admin/accounts/{user}",
     operation_id = "deleteAccountOf", tag = "administration",
     params(("user" = uuid::Uuid, Path)), security(("admin" = [])),
