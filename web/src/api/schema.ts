@@ -36,8 +36,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes an account for its owner, who can't log in or has asked the organiser: its e-mail and its
-         *     sessions. Tickets that were bought stay valid, and the books keep the sales without a name.
+         * Deletes an account for its owner, who can't log in or has asked the organiser: its e-mail and
+         *     its sessions. Tickets that were bought stay valid, and the books keep the sales without a name.
          * @description For `ADMIN`.
          */
         delete: operations["deleteAccountOf"];
