@@ -70,15 +70,20 @@ impl FromRequestParts<Arc<Services>> for Payer {
         services: &Arc<Services>,
     ) -> Result<Self, ApiError> {
         let user = User::from_request_parts(parts, services).await?;
-        if services.hub.hears(user.id.partition(), HEARD_AGE)
-            || services.engine.has_session(user.id, user.session).await?
-        {
-            return Ok(Self(user));
-        }
-        Err(ApiError::new(
-            ErrorCode::PaymentsPaused,
-            "It can't be told at the moment whether your session was ended elsewhere, so no money \
-             moves. Nothing was charged. Try again.",
-        ))
+        refuse_ended(services, &user).await?;
+        Ok(Self(user))
     }
+}
+
+/// Refuses a session that has ended, also when this node has not heard of its end.
+///
+/// # Errors
+/// `Unauthorized`; `Unavailable` when Redis does not say so.
+pub async fn refuse_ended(services: &Services, user: &User) -> Result<(), ApiError> {
+    if services.hub.hears(user.id.partition(), HEARD_AGE)
+        || services.engine.has_session(user.id, user.session).await?
+    {
+        return Ok(());
+    }
+    Err(ErrorCode::Unauthorized.into())
 }

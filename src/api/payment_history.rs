@@ -100,7 +100,10 @@ pub async fn list(
     let mut payments: Vec<PaymentAttempt> = payments.collect::<ApiResult<_>>()?;
     if let Some(now) = PaymentAttempt::now(&services, &found) {
         match payments.iter_mut().find(|past| past.id == now.id) {
-            Some(past) => past.status = now.status,
+            Some(past) => {
+                past.status = now.status;
+                past.code = past.code.take().filter(|_| past.status == PaymentStatus::Failed);
+            }
             None => payments.push(now),
         }
     }

@@ -83,8 +83,7 @@ pub struct ConfirmView {
     responses((status = 201, body = Envelope<PaymentView>)),
     extensions(("x-codes" = json!([
         ErrorCode::ReservationNotFound, ErrorCode::ReservationNotPending,
-        ErrorCode::ReservationExpired, ErrorCode::PaymentsPaused,
-        ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::ReservationExpired, ErrorCode::HistoryUnavailable]))))]
 pub async fn request(
     State(services): State<Arc<Services>>,
     Payer(user): Payer,

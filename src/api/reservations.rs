@@ -333,8 +333,7 @@ pub struct CancelInput {
         ErrorCode::NotYours, ErrorCode::RefundUnderWay, ErrorCode::RefundRefused,
         ErrorCode::PriceChanged, ErrorCode::RefundClosed, ErrorCode::UnitIncomplete,
         ErrorCode::AccessibleOnly,
-        ErrorCode::MatchArchived, ErrorCode::PaymentsPaused,
-        ErrorCode::HistoryUnavailable]))))]
+        ErrorCode::MatchArchived, ErrorCode::HistoryUnavailable]))))]
 pub async fn cancel(
     State(services): State<Arc<Services>>,
     Payer(user): Payer,

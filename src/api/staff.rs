@@ -3,13 +3,14 @@
 
 use crate::api::Services;
 use crate::api::address::Caller;
-use crate::api::auth::User;
+use crate::api::auth::{User, refuse_ended};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::trail::entry;
 use crate::domain::account::Role;
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::trail::{Act, TrailEntry};
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::Method;
 use axum::http::request::Parts;
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -82,6 +83,9 @@ async fn allowed(
     let Caller(address) = Caller::from_request_parts(parts, services).await?;
     if !roles.contains(&user.role) {
         return Err(ErrorCode::Forbidden.into());
+    }
+    if parts.method != Method::GET {
+        refuse_ended(services, &user).await?;
     }
     if services.staff_need_second_factor && !user.second_factor {
         return Err(ErrorCode::SecondFactorMissing.into());

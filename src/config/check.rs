@@ -198,6 +198,11 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
             settings.allow_unsafe_database,
             "GRANDSTAND_ALLOW_UNSAFE_DATABASE is set: A SALE CAN BE LOST; this is for tests",
         ),
+        (
+            !settings.jwt_secret_old.is_empty() && settings.long_term_secret.is_empty(),
+            "GRANDSTAND_JWT_SECRET_OLD also counts for tickets and second factors, because \
+             GRANDSTAND_LONG_TERM_SECRET is not set: WITHOUT IT THEY DO NOT WORK ANY MORE",
+        ),
         (!settings.die_at.is_empty(), "GRANDSTAND_DIE_AT is set: this process will kill itself"),
     ];
     all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text.to_owned()).collect()
@@ -347,6 +352,7 @@ mod tests {
         ("gets the live key", |s| s.toss_base_url = "https://proxy.example".into()),
         ("ONE CLIENT CAN STOP THE SALE", |s| s.rates.rate_limits = "off".into()),
         ("A SALE CAN BE LOST", |s| s.allow_unsafe_database = true),
+        ("THEY DO NOT WORK ANY MORE", |s| s.jwt_secret_old = s.jwt_secret.clone()),
         ("will kill itself", |s| s.die_at = "confirm".into()),
     ];
 

@@ -21,6 +21,7 @@ impl Settings {
             ("holds_per_ten_minutes", limits.holds_per_ten_minutes.to_string()),
             ("cool_down_after", limits.cool_down_after.to_string()),
             ("holds_need_verified_email", self.holds_need_verified_email.to_string()),
+            ("staff_need_second_factor", self.staff_need_second_factor.to_string()),
             ("keep_match_ms", self.keep_match_ms.to_string()),
             ("access_ttl_ms", self.access_ttl_ms.to_string()),
             ("refresh_ttl_ms", self.refresh_ttl_ms.to_string()),

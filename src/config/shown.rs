@@ -54,8 +54,11 @@ fn line(setting: &Arg, matches: &ArgMatches, source: &str) -> String {
         .get_raw(id)
         .map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","));
     let Some(value) = values else { return format!("# {id}: not set\n") };
-    // The default of a secret is in `--help`, and is none.
-    if is_secret(setting) && source != "default" && !value.is_empty() {
+    // A default that `--help` shows is none.
+    let built_in = |setting: &Arg| {
+        setting.get_default_values().iter().any(|default| default.to_string_lossy() == value)
+    };
+    if is_secret(setting) && !value.is_empty() && !(source == "default" && built_in(setting)) {
         return format!("# {id} = \"{HIDDEN}\" # {source}\n");
     }
     let bare = value.parse::<i64>().is_ok() || value.parse::<bool>().is_ok();

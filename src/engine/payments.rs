@@ -130,12 +130,12 @@ impl Engine {
         let command = SeatCommand::SettlePayment { attempt: attempt.clone(), outcome };
         let reply = self.batcher.run(attempt.match_id, command).await?;
         let part: Vec<&str> = reply.split(' ').collect();
-        // A node settles it, or the reconciler.
         // A reply with the id of a fact has changed something; a repeated outcome has none.
         if matches!(part[..], ["confirmed" | "expired" | "lost", _] | ["pending", _, _]) {
             metrics::counter!("grandstand_payments_total", "outcome" => word).increment(1);
         }
         match part[0] {
+            // A node settles it, or the reconciler.
             "confirmed" if part.len() > 1 => {
                 metrics::counter!("grandstand_reservations_confirmed_total").increment(1);
             }

@@ -239,7 +239,7 @@ async fn tidy(services: Arc<Services>, stop: CancellationToken) {
         services.hub.drop_idle();
         services.limits.tidy();
         if let Err(error) = services.engine.keep_functions().await {
-            tracing::debug!(%error, "the use of the functions was not noted");
+            tracing::warn!(%error, "the use of the functions was not noted");
         }
         // Histograms keep every sample until then, and perhaps nobody reads the metrics.
         crate::telemetry::metrics().run_upkeep();

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// It changes no row, and PostgreSQL refuses it all the same where it would refuse a fact.
+/// It changes no row. PostgreSQL refuses it all the same when it is read-only, or when the role has
+/// too few rights; that a disk is full shows only with the next fact.
 const TRY: &str = "update partitions set updated_at = now() where false";
 
 /// Since when write-behind fails, by partition. `None` has the trials of `try_write`, which find a

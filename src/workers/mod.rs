@@ -193,7 +193,10 @@ impl Workers {
         while !ending.is_cancelled() {
             if let Err(error) = self.write_behind_until(lease, &ending).await {
                 let (partition, text) = (lease.partition, format!("{error:#}"));
-                self.store.writes().failed(Some(partition), text.clone());
+                // Redis may fail too, and that is no fault of PostgreSQL.
+                if error.is::<StoreError>() {
+                    self.store.writes().failed(Some(partition), text.clone());
+                }
                 if matches!(error.downcast_ref(), Some(StoreError::Damaged(_))) {
                     tracing::error!(%partition, error = text,
                         "a row of PostgreSQL can't be read: write-behind waits until it is \
@@ -220,6 +223,7 @@ impl Workers {
             self.store.assert_durable().await?;
         }
         let mut position = self.position(lease.partition).await?;
+        self.store.writes().ended(Some(lease.partition));
         // The last worker may have died between its commit and its announcement.
         self.announce(lease, position, &vec![]).await?;
         while !ending.is_cancelled() {

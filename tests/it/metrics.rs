@@ -54,8 +54,11 @@ async fn the_metrics_say_how_a_sale_goes() {
         ("grandstand_reader_silence_seconds", 0.0, 3.0),
         ("grandstand_lease_age_seconds{partition=\"0\"}", 0.1, 0.6),
     ] {
-        let value = process.value(series).await.unwrap_or(-1.0);
-        assert!((least..=most).contains(&value), "{series} is {value}");
+        eventually(&format!("{series} is {least} to {most}"), async || {
+            let value = process.value(series).await.unwrap_or(-1.0);
+            (least..=most).contains(&value).then_some(())
+        })
+        .await;
     }
     let page = process.operator.get("/metrics").await.body;
     let slowest = "grandstand_redis_seconds_bucket{call=\"batch\",le=\"15\"}";

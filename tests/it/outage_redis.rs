@@ -251,8 +251,16 @@ async fn no_money_moves_for_a_session_that_has_ended_unheard() {
         (cancel.as_str(), json!({})),
     ];
     for (path, body) in &calls {
-        sale.fan.post(path, body).await.refused(503, "PAYMENTS_PAUSED");
+        sale.fan.post(path, body).await.refused(401, "UNAUTHORIZED");
     }
+    // The same for somebody who gives money back for the organiser.
+    let admin = sale.node.admin().await;
+    let me = admin.get("/api/users/me").await.expect(200);
+    let user: UserId = me["id"].as_str().unwrap().parse().unwrap();
+    sale.node.engine().end_all_sessions(user, None).await.unwrap();
+    let cancel = format!("/api/admin/reservations/{}/cancel", bought["id"].as_str().unwrap());
+    admin.post(&cancel, &json!({})).await.refused(401, "UNAUTHORIZED");
+    admin.get("/api/admin/sites").await.expect(200);
     sale.fan.get("/api/reservations").await.expect(200);
     allow("+xread").await;
     eventually("the node hears the end", async || {

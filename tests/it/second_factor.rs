@@ -1,7 +1,7 @@
 //! The second factor of an account: codes of an app, which log-ins need beside the password.
 
 use crate::support::client::{Answer, Client};
-use crate::support::node::{TestNode, eventually};
+use crate::support::node::{ADMIN, TestNode, eventually};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use reqwest::Method;
@@ -23,11 +23,11 @@ struct App {
 }
 
 impl App {
-    async fn read(view: &Value) -> Self {
+    async fn read(view: &Value, email: &str) -> Self {
         let secret = Secret::try_from_base32(view["secret"].as_str().unwrap()).unwrap();
         let totp = Totp::from_url(view["uri"].as_str().unwrap()).unwrap();
         assert_eq!(*totp.secret(), secret, "both say the same");
-        assert_eq!((totp.account_name(), totp.issuer()), (EMAIL, Some("Grandstand")));
+        assert_eq!((totp.account_name(), totp.issuer()), (email, Some("Grandstand")));
         let now_s = eventually("a step with enough time left", async || {
             let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
             (now_s % STEP_S < STEP_S - 12).then_some(now_s)
@@ -67,7 +67,7 @@ async fn a_log_in_needs_the_code_of_the_app() {
     let fan = client(&node, &session);
     fan.post(PATH, &json!({"password": "not this one"})).await.refused(403, "WRONG_PASSWORD");
     let view = fan.post(PATH, &json!({"password": PASSWORD})).await.expect(200);
-    let app = App::read(&view).await;
+    let app = App::read(&view, EMAIL).await;
     let set = async |setup: &Value, code: &str| {
         fan.put(PATH, &json!({"setup": setup, "code": code, "password": PASSWORD})).await
     };
@@ -110,7 +110,7 @@ async fn nobody_guesses_a_code() {
     let node = TestNode::start().await;
     let fan = node.user("fan").await;
     let view = fan.post(PATH, &json!({"password": PASSWORD})).await.expect(200);
-    let app = App::read(&view).await;
+    let app = App::read(&view, EMAIL).await;
     let body = json!({"setup": view["setup"], "code": app.code(-1), "password": PASSWORD});
     fan.put(PATH, &body).await.expect(204);
     for _ in 0..9 {
@@ -141,7 +141,18 @@ async fn people_with_a_role_may_need_a_second_factor() {
     let node = TestNode::start_with(|settings| settings.staff_need_second_factor = true).await;
     let admin = node.admin().await;
     admin.get("/api/admin/sites").await.refused(403, "SECOND_FACTOR_MISSING");
-    let me = admin.get("/api/users/me").await.expect(200);
-    assert_eq!(me["role"], "ADMIN", "the account itself is open, so that they can set one up");
+    let (email, password) = ADMIN;
+    let begin = json!({"password": password});
+    let view = admin.post(PATH, &begin).await.expect(200);
+    let app = App::read(&view, email).await;
+    let first = json!({"setup": view["setup"], "code": app.code(0), "password": password});
+    admin.put(PATH, &first).await.expect(204);
+    admin.get("/api/admin/sites").await.refused(401, "UNAUTHORIZED");
+    let body = json!({"email": email, "password": password, "code": app.code(1)});
+    let session = node.guest().post("/api/users/log-in", &body).await.expect(200);
+    client(&node, &session).get("/api/admin/sites").await.expect(200);
+    let body = json!({"refreshToken": session["refreshToken"]});
+    let session = node.guest().post("/api/users/refresh", &body).await.expect(200);
+    client(&node, &session).get("/api/admin/sites").await.expect(200);
     node.finish().await;
 }

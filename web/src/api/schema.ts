@@ -11040,7 +11040,6 @@ export interface operations {
              *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
              *     - `TIMEOUT`: There was no response within 15 seconds.
-             *     - `PAYMENTS_PAUSED`: PostgreSQL or the gateway is away; nothing was charged, and the time to pay was extended.
              *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {
@@ -11990,7 +11989,6 @@ export interface operations {
              *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
              *     - `NOT_LOADED`: The seats of the match are being loaded.
              *     - `TIMEOUT`: There was no response within 15 seconds.
-             *     - `PAYMENTS_PAUSED`: PostgreSQL or the gateway is away; nothing was charged, and the time to pay was extended.
              *     - `HISTORY_UNAVAILABLE`: PostgreSQL is away, and only PostgreSQL has this.
              */
             503: {

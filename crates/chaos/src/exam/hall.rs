@@ -114,8 +114,8 @@ impl Hall {
         eventually(&what, async || {
             for node in [FIRST, SECOND] {
                 let map = self.map(node, id).await?;
-                let mut these = map.iter().filter(|(seat, _)| seats.contains(seat));
-                if !these.all(|(_, now)| now == state) {
+                let these = map.iter().filter(|(seat, now)| seats.contains(seat) && now == state);
+                if these.count() != seats.len() {
                     return Ok(None);
                 }
             }

@@ -29,6 +29,7 @@ use fan::{Broken, Verdict};
 use futures::FutureExt as _;
 use futures::future::{LocalBoxFuture, join_all};
 use hall::Hall;
+use std::cell::RefCell;
 
 /// How long a hold lasts on the node that is roomy, and on the node that is strict.
 const ROOMY_HOLD_MS: u64 = 60_000;
@@ -57,8 +58,18 @@ const STRICT: [(&str, &str); 11] = [
     ("GRANDSTAND_CONFIRMS_PER_MINUTE", "100000"),
 ];
 
-/// A question: the number of the invariant, its name, and how it ended.
-type Question<'a> = (u8, &'static str, LocalBoxFuture<'a, Verdict>);
+/// A scenario, which may be played again.
+type Scenario<'a> = Box<dyn Fn() -> LocalBoxFuture<'a, Verdict> + 'a>;
+
+/// A question: the number of the invariant, its name, and how to ask it.
+type Question<'a> = (u8, &'static str, Scenario<'a>);
+
+/// The scenario that a call plays each time.
+macro_rules! played {
+    ($call:expr) => {
+        Box::new(move || $call.boxed_local()) as Scenario<'_>
+    };
+}
 
 /// Asks everything; what was not as it should be.
 pub(crate) async fn exam(world: &World, sale: &Sale) -> Result<Vec<Violation>> {
@@ -77,19 +88,28 @@ pub(crate) async fn exam(world: &World, sale: &Sale) -> Result<Vec<Violation>> {
 /// First what disturbs nobody, all at once, and then what concerns everybody, one by one.
 async fn ask_all(hall: &Hall, world: &World) -> Vec<Violation> {
     let mut found = ask_together(together(hall)).await;
-    // The pass ends while others are asked.
-    let pass = queue::last_pass(hall).await;
+    // The pass ends while others are asked. A second try needs another one.
+    let passes = &RefCell::new(Some(queue::last_pass(hall).await));
+    let without_workers = async move || {
+        let first = passes.borrow_mut().take();
+        let pass = match first {
+            Some(pass) => pass,
+            None => queue::last_pass(hall).await,
+        };
+        unattended::without_workers(hall, world, pass).await
+    };
+    let without_workers = &without_workers;
     let first: [Question<'_>; 4] = [
-        (5, "a slow answer", gateway::slow_answer(hall).boxed_local()),
-        (5, "a refund that is refused", gateway::refused_refund(hall).boxed_local()),
-        (5, "two charges", gateway::charged_twice(hall).boxed_local()),
-        (21, "a refused entry", outage::refused_entry(hall, world).boxed_local()),
+        (5, "a slow answer", played!(gateway::slow_answer(hall))),
+        (5, "a refund that is refused", played!(gateway::refused_refund(hall))),
+        (5, "two charges", played!(gateway::charged_twice(hall))),
+        (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
     let last: [Question<'_>; 4] = [
-        (34, "without workers", unattended::without_workers(hall, world, pass).boxed_local()),
-        (18, "lost entries", streams::lost_entries(hall, world).boxed_local()),
-        (3, "without PostgreSQL", outage::without_postgres(hall, world).boxed_local()),
-        (31, "entries", entry::entries(hall, world).boxed_local()),
+        (34, "without workers", played!(without_workers())),
+        (18, "lost entries", played!(streams::lost_entries(hall, world))),
+        (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
+        (31, "entries", played!(entry::entries(hall, world))),
     ];
     for question in first.into_iter().chain(last) {
         found.extend(ask(question).await);
@@ -100,38 +120,34 @@ async fn ask_all(hall: &Hall, world: &World) -> Vec<Violation> {
 /// What can be asked at the same time: each question has a match of its own.
 fn together(hall: &Hall) -> Vec<Question<'_>> {
     vec![
-        (6, "better terms", terms::better_terms(hall).boxed_local()),
-        (6, "the end of refunds", terms::end_of_refunds(hall).boxed_local()),
-        (6, "bills", bills::bills(hall).boxed_local()),
-        (15, "a repeated hold", bills::repeated_after_new_prices(hall).boxed_local()),
-        (9, "many holds", many::many_holds(hall).boxed_local()),
-        (
-            9,
-            "a hold that is given back and reserved",
-            burst::released_and_reserved(hall).boxed_local(),
-        ),
-        (32, "longer cool-downs", conduct::grows(hall).boxed_local()),
-        (32, "a purchase after a cool-down", conduct::purchase(hall).boxed_local()),
-        (32, "holds that end with the sale", conduct::end_of_sale(hall).boxed_local()),
-        (32, "seats that are given back late", conduct::late(hall).boxed_local()),
-        (32, "too many holds", conduct::too_many(hall).boxed_local()),
-        (32, "one open hold", one_hold::one_open_hold(hall).boxed_local()),
-        (12, "a sale that ends", sale_times::ends_by_itself(hall).boxed_local()),
-        (12, "a sale that is closed", sale_times::ends_by_hand(hall).boxed_local()),
-        (12, "holds of a closed match", sale_times::holds_of_a_closed_match(hall).boxed_local()),
-        (12, "a sale that opens", sale_times::opens_by_itself(hall).boxed_local()),
-        (20, "passes", queue::passes(hall).boxed_local()),
-        (20, "a later pass", queue::later_pass(hall).boxed_local()),
-        (20, "nearly sold out", queue::nearly_sold_out(hall).boxed_local()),
-        (33, "companions", house::companions(hall).boxed_local()),
-        (33, "companions in two tabs", house::companions_in_two_tabs(hall).boxed_local()),
-        (33, "tables and places", house::tables_and_places(hall).boxed_local()),
-        (33, "a list of another plan", house::list_of_another_plan(hall).boxed_local()),
-        (5, "late approvals", gateway::approved_late(hall).boxed_local()),
-        (18, "events that were missed", streams::missed(hall).boxed_local()),
-        (18, "ids of other epochs", streams::foreign_ids(hall).boxed_local()),
-        (18, "snapshots", streams::snapshots(hall).boxed_local()),
-        (18, "a deleted match", streams::deleted(hall).boxed_local()),
+        (6, "better terms", played!(terms::better_terms(hall))),
+        (6, "the end of refunds", played!(terms::end_of_refunds(hall))),
+        (6, "bills", played!(bills::bills(hall))),
+        (15, "a repeated hold", played!(bills::repeated_after_new_prices(hall))),
+        (9, "many holds", played!(many::many_holds(hall))),
+        (9, "a hold that is given back and reserved", played!(burst::released_and_reserved(hall))),
+        (32, "longer cool-downs", played!(conduct::grows(hall))),
+        (32, "a purchase after a cool-down", played!(conduct::purchase(hall))),
+        (32, "holds that end with the sale", played!(conduct::end_of_sale(hall))),
+        (32, "seats that are given back late", played!(conduct::late(hall))),
+        (32, "too many holds", played!(conduct::too_many(hall))),
+        (32, "one open hold", played!(one_hold::one_open_hold(hall))),
+        (12, "a sale that ends", played!(sale_times::ends_by_itself(hall))),
+        (12, "a sale that is closed", played!(sale_times::ends_by_hand(hall))),
+        (12, "holds of a closed match", played!(sale_times::holds_of_a_closed_match(hall))),
+        (12, "a sale that opens", played!(sale_times::opens_by_itself(hall))),
+        (20, "passes", played!(queue::passes(hall))),
+        (20, "a later pass", played!(queue::later_pass(hall))),
+        (20, "nearly sold out", played!(queue::nearly_sold_out(hall))),
+        (33, "companions", played!(house::companions(hall))),
+        (33, "companions in two tabs", played!(house::companions_in_two_tabs(hall))),
+        (33, "tables and places", played!(house::tables_and_places(hall))),
+        (33, "a list of another plan", played!(house::list_of_another_plan(hall))),
+        (5, "late approvals", played!(gateway::approved_late(hall))),
+        (18, "events that were missed", played!(streams::missed(hall))),
+        (18, "ids of other epochs", played!(streams::foreign_ids(hall))),
+        (18, "snapshots", played!(streams::snapshots(hall))),
+        (18, "a deleted match", played!(streams::deleted(hall))),
     ]
 }
 
@@ -139,8 +155,13 @@ async fn ask_together(questions: Vec<Question<'_>>) -> Vec<Violation> {
     join_all(questions.into_iter().map(ask)).await.into_iter().flatten().collect()
 }
 
-async fn ask((invariant, name, verdict): Question<'_>) -> Option<Violation> {
-    let Broken(what) = verdict.await.err()?;
+/// Asks a second time when the response is wrong, because on a busy machine a hold may end between
+/// two calls. A rule that is broken is broken both times.
+async fn ask((invariant, name, scenario): Question<'_>) -> Option<Violation> {
+    if scenario().await.is_ok() {
+        return None;
+    }
+    let Broken(what) = scenario().await.err()?;
     Some(Violation::new(invariant, format!("the exam, {name}: {what}")))
 }
 
@@ -148,12 +169,15 @@ async fn ask((invariant, name, verdict): Question<'_>) -> Option<Violation> {
 mod tests {
     use super::*;
     use crate::exam::fan::check;
+    use std::cell::Cell;
 
     #[tokio::test]
     async fn what_is_not_as_it_should_be_is_a_violation() {
-        let right = async { check(true, "fine") }.boxed_local();
-        let wrong = async { check(false, "two fees") }.boxed_local();
-        let found = ask_together(vec![(6, "a", right), (6, "b", wrong)]).await;
+        let tries = &Cell::new(0);
+        let right = played!(async { check(true, "fine") });
+        let slow = played!(async { check(tries.replace(1) == 1, "slow") });
+        let wrong = played!(async { check(false, "two fees") });
+        let found = ask_together(vec![(6, "a", right), (6, "c", slow), (6, "b", wrong)]).await;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].invariant, &*found[0].what), (6, "the exam, b: two fees"));
     }

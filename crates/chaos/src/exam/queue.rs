@@ -118,9 +118,9 @@ pub(super) struct LastPass {
 pub(super) async fn last_pass(hall: &Hall) -> Verdict<LastPass> {
     let (fan, id) = (hall.fan(20).clone(), room(hall, PASS_MS).await?);
     let place = come_in(&fan, &id).await?;
-    let seen = Instant::now();
     // A hold says what time it is in the partition.
     let hold = fan.take(ROOMY, &id, &[1]).await.expect(201)?;
+    let seen = Instant::now();
     let now = ms(&hold["expiresAt"]) - super::ROOMY_HOLD_MS.cast_signed();
     fan.release(ROOMY, &id, &hold).await.expect(204)?;
     let left = u64::try_from(ms(&place["passExpiresAt"]) - now).unwrap_or(0);

@@ -115,13 +115,14 @@ async fn not_loaded(hall: &Hall, world: &World) -> Verdict {
     let redis = async |words: &[&str]| ask(port, words).await.map_err(Broken);
     let layout = redis(&["HGET", &hash, "layout"]).await?.text();
     let path = format!("/api/matches/{id}/holds");
+    check(!layout.is_empty(), "the partition has no layout")?;
     let mut done = Ok(());
     for other in ["0", ""] {
-        if other.is_empty() {
-            redis(&["HDEL", &hash, "layout"]).await?;
-        } else {
-            redis(&["HSET", &hash, "layout", other]).await?;
-        }
+        let written = match other {
+            "" => redis(&["HDEL", &hash, "layout"]).await,
+            _ => redis(&["HSET", &hash, "layout", other]).await,
+        };
+        done = done.and(written.map(drop));
         let body = json!({"seatIds": [1]});
         let reply = hall.fan(22).once(FIRST, Method::POST, &path, &body, "").await;
         let text = format!("a partition with the layout {other:?} sells: {reply}");
